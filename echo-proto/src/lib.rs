@@ -1,0 +1,39 @@
+//! What the bytes of the echo protocols mean.
+//!
+//! A protocol is a pair of pure state machines: [`Responder`] is the server's side (bytes
+//! in, reply bytes out, keep the connection or finish it) and [`Requester`] the client's
+//! (encode request *n*, decode replies and say which request each answers). The same code
+//! serves every concurrency model, the client, the load generator and the tests.
+//!
+//! This crate never touches a socket, a clock, a thread or an async runtime, and it never
+//! allocates because a peer *announced* a size: buffers grow only with bytes that arrived.
+//!
+//! ```
+//! use echo_proto::{Flow, ProtocolKind, Replies, Respond, WriteMode};
+//!
+//! let mut responder = ProtocolKind::Line.responder(ProtocolKind::Line.default_max_message());
+//! let mut replies = Replies::new(WriteMode::Whole);
+//! assert_eq!(responder.receive(b"hel", &mut replies), Flow::Open);
+//! assert_eq!(responder.receive(b"lo\n", &mut replies), Flow::Open);
+//! assert_eq!(replies.bytes(), b"ECHO: hello\n");
+//! ```
+
+mod frame;
+mod kind;
+mod length_prefix;
+mod line;
+mod line_splitter;
+mod raw;
+mod replies;
+mod requester;
+mod responder;
+
+pub use frame::{FrameRequester, FrameResponder};
+pub use kind::{ProtocolKind, UnfitMessage};
+pub use length_prefix::{FrameTooLong, LengthPrefixSplitter};
+pub use line::{LineRequester, LineResponder};
+pub use line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
+pub use raw::{RawRequester, RawResponder};
+pub use replies::{Replies, WriteMode};
+pub use requester::{Answers, Malformed, Outcome, Reply, Request, Requester};
+pub use responder::{Flow, Respond, Responder};

@@ -1,0 +1,117 @@
+//! The default protocol: `<text>\n` is answered with `ECHO: <text>\n`. 8-bit clean: bytes
+//! that are not UTF-8 come back as they were.
+
+use std::ops::ControlFlow;
+
+use crate::line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
+use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond};
+
+const ECHO_PREFIX: &[u8] = b"ECHO: ";
+const ERROR_PREFIX: &[u8] = b"ERROR: ";
+
+/// The server's side of the line protocol.
+#[derive(Debug)]
+pub struct LineResponder {
+    lines: LineSplitter,
+    finished: bool,
+}
+
+impl LineResponder {
+    /// Accepts lines of at most `max_message` bytes of text.
+    pub fn new(max_message: usize) -> Self {
+        Self { lines: LineSplitter::new(max_message, CarriageReturn::Drop), finished: false }
+    }
+
+    fn refuse(&mut self, reason: LineTooLong, replies: &mut Replies) {
+        self.finished = true;
+        replies.count_error();
+        replies.push(format!("ERROR: {reason}\n").as_bytes());
+    }
+}
+
+fn echo(text: &[u8], replies: &mut Replies) {
+    replies.push(ECHO_PREFIX);
+    replies.end_prefix();
+    replies.push(text);
+    replies.push(b"\n");
+    replies.end_message();
+}
+
+impl Respond for LineResponder {
+    fn receive(&mut self, input: &[u8], replies: &mut Replies) -> Flow {
+        if self.finished {
+            return Flow::Finish;
+        }
+        let fed = self.lines.feed(input, |text| {
+            echo(text, replies);
+            ControlFlow::Continue(())
+        });
+        match fed {
+            Ok(_) => Flow::Open,
+            Err(reason) => {
+                self.refuse(reason, replies);
+                Flow::Finish
+            }
+        }
+    }
+
+    fn end_of_input(&mut self, replies: &mut Replies) {
+        if self.finished {
+            return;
+        }
+        match self.lines.end_of_input() {
+            Ok(Some(last)) => echo(&last, replies),
+            Ok(None) => {}
+            Err(reason) => self.refuse(reason, replies),
+        }
+        self.finished = true;
+    }
+}
+
+/// The client's side of the line protocol.
+#[derive(Debug)]
+pub struct LineRequester {
+    lines: LineSplitter,
+}
+
+impl LineRequester {
+    /// Expects replies to messages of at most `max_message` bytes.
+    pub fn new(max_message: usize) -> Self {
+        // Room for an error line too, however short the messages are.
+        let limit = max_message.max(256) + ERROR_PREFIX.len();
+        Self { lines: LineSplitter::new(limit, CarriageReturn::Keep) }
+    }
+}
+
+impl Request for LineRequester {
+    #[inline]
+    fn encode(&mut self, _number: u64, payload: &[u8], wire: &mut Vec<u8>) {
+        wire.reserve(payload.len() + 1);
+        wire.extend_from_slice(payload);
+        wire.push(b'\n');
+    }
+
+    #[inline]
+    fn decode(
+        &mut self,
+        input: &[u8],
+        mut each: impl FnMut(Reply<'_>),
+    ) -> Result<(), Malformed> {
+        self.lines.feed(input, |line| {
+            let (outcome, body) = if let Some(text) = line.strip_prefix(ECHO_PREFIX) {
+                (Outcome::Echo, text)
+            } else if let Some(text) = line.strip_prefix(ERROR_PREFIX) {
+                (Outcome::Error, text)
+            } else {
+                (Outcome::Unexpected, line)
+            };
+            each(Reply { answers: Answers::Oldest, outcome, body });
+            ControlFlow::Continue(())
+        })?;
+        Ok(())
+    }
+
+    fn partial(&self) -> &[u8] {
+        self.lines.partial()
+    }
+}

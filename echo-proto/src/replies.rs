@@ -1,0 +1,160 @@
+//! Where a responder puts its replies: [`Replies`], one growing buffer that also remembers
+//! where the output is to be cut into separate writes. Refuses to write anything itself.
+
+/// How replies become writes.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum WriteMode {
+    /// One write for all replies to one read.
+    #[default]
+    Whole,
+    /// Prefix and text of each reply in two writes, as a naive server does.
+    Split,
+    /// One write per reply, a flush per line.
+    PerMessage,
+}
+
+/// Reply bytes, with the places where one write ends and the next begins.
+///
+/// Reused from read to read: [`clear`](Self::clear) keeps the memory.
+#[derive(Debug)]
+pub struct Replies {
+    mode: WriteMode,
+    bytes: Vec<u8>,
+    /// Ends of all writes but the last; stays empty in [`WriteMode::Whole`].
+    cuts: Vec<usize>,
+    messages: u64,
+    errors: u64,
+}
+
+impl Replies {
+    /// An empty buffer.
+    pub fn new(mode: WriteMode) -> Self {
+        Self { mode, bytes: Vec::new(), cuts: Vec::new(), messages: 0, errors: 0 }
+    }
+
+    /// Appends bytes of a reply.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Marks the end of a reply's prefix or header.
+    #[inline]
+    pub fn end_prefix(&mut self) {
+        if self.mode == WriteMode::Split {
+            self.cut();
+        }
+    }
+
+    /// Marks the end of a reply and counts it.
+    #[inline]
+    pub fn end_message(&mut self) {
+        self.messages += 1;
+        if self.mode != WriteMode::Whole {
+            self.cut();
+        }
+    }
+
+    /// Counts a message that was refused or cut short.
+    pub fn count_error(&mut self) {
+        self.errors += 1;
+    }
+
+    fn cut(&mut self) {
+        self.cuts.push(self.bytes.len());
+    }
+
+    /// All bytes, without regard to writes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The writes that the mode asks for, in order, none of them empty.
+    pub fn writes(&self) -> impl Iterator<Item = &[u8]> {
+        let ends = self.cuts.iter().copied().chain([self.bytes.len()]);
+        let mut start = 0;
+        ends.map(move |end| {
+            let write = &self.bytes[start..end];
+            start = end;
+            write
+        })
+        .filter(|write| !write.is_empty())
+    }
+
+    /// Messages answered since the last [`clear`](Self::clear).
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Messages refused or cut short since the last [`clear`](Self::clear).
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    /// Forgets everything but the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.cuts.clear();
+        self.messages = 0;
+        self.errors = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes_of_two_lines(mode: WriteMode) -> Vec<Vec<u8>> {
+        let mut replies = Replies::new(mode);
+        for text in [b"a", b"b"] {
+            replies.push(b"ECHO: ");
+            replies.end_prefix();
+            replies.push(text);
+            replies.push(b"\n");
+            replies.end_message();
+        }
+        assert_eq!(replies.messages(), 2);
+        replies.writes().map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn modes_differ_only_in_where_writes_end() {
+        assert_eq!(writes_of_two_lines(WriteMode::Whole), [b"ECHO: a\nECHO: b\n".to_vec()]);
+        assert_eq!(
+            writes_of_two_lines(WriteMode::PerMessage),
+            [b"ECHO: a\n".to_vec(), b"ECHO: b\n".to_vec()]
+        );
+        assert_eq!(
+            writes_of_two_lines(WriteMode::Split),
+            [b"ECHO: ".to_vec(), b"a\n".to_vec(), b"ECHO: ".to_vec(), b"b\n".to_vec()]
+        );
+    }
+
+    #[test]
+    fn clear_forgets_bytes_cuts_and_counts() {
+        let mut replies = Replies::new(WriteMode::PerMessage);
+        replies.push(b"x");
+        replies.end_message();
+        replies.count_error();
+        replies.clear();
+        assert!(replies.is_empty());
+        assert_eq!((replies.messages(), replies.errors()), (0, 0));
+        assert_eq!(replies.writes().count(), 0);
+    }
+}

@@ -1,0 +1,113 @@
+//! The client's side of a protocol: [`Request`], and [`Requester`], the closed set of its
+//! implementations. Refuses to keep requests: who sent what, and when, is the caller's.
+
+use crate::{FrameRequester, FrameTooLong, LineRequester, LineTooLong, RawRequester};
+
+/// Which request a reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// The oldest request of the connection that has no reply yet.
+    Oldest,
+    /// The oldest request of this stream that has no reply yet.
+    OldestOf(u32),
+}
+
+/// What a reply says, apart from its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The body is the echo.
+    Echo,
+    /// The server answered with an error; the body is its text.
+    Error,
+    /// Neither an echo nor an error of the protocol; the body is all of it.
+    Unexpected,
+}
+
+/// One whole reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply<'a> {
+    /// The request that it answers.
+    pub answers: Answers,
+    /// Echo, error, or neither.
+    pub outcome: Outcome,
+    /// The reply without framing and prefix.
+    pub body: &'a [u8],
+}
+
+/// Bytes from a server that are no reply of the protocol. The connection is of no more use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// A line longer than any reply to our messages.
+    #[error(transparent)]
+    LineTooLong(#[from] LineTooLong),
+    /// A frame longer than any reply to our messages.
+    #[error(transparent)]
+    FrameTooLong(#[from] FrameTooLong),
+    /// More bytes than were sent, in a protocol without framing.
+    #[error("{0} bytes arrived that no request asked for")]
+    Unsolicited(usize),
+}
+
+/// The client's side of one connection of a protocol.
+pub trait Request {
+    /// Appends the wire form of request number `number` (from 0, per connection) to `wire`.
+    ///
+    /// # Panics
+    /// Never for a payload that [`ProtocolKind::check_message`](crate::ProtocolKind::check_message)
+    /// accepts; the server answers any other in its own way.
+    fn encode(&mut self, number: u64, payload: &[u8], wire: &mut Vec<u8>);
+
+    /// Takes all of `input` and calls `each` with every reply that it completes, in order.
+    fn decode(
+        &mut self,
+        input: &[u8],
+        each: impl FnMut(Reply<'_>),
+    ) -> Result<(), Malformed>;
+
+    /// Bytes of a reply that has begun and not ended.
+    fn partial(&self) -> &[u8];
+}
+
+/// The client's side of one connection, whichever its protocol.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Requester {
+    /// See [`LineRequester`].
+    Line(LineRequester),
+    /// See [`RawRequester`].
+    Raw(RawRequester),
+    /// See [`FrameRequester`].
+    Frame(FrameRequester),
+}
+
+impl Request for Requester {
+    #[inline]
+    fn encode(&mut self, number: u64, payload: &[u8], wire: &mut Vec<u8>) {
+        match self {
+            Self::Line(line) => line.encode(number, payload, wire),
+            Self::Raw(raw) => raw.encode(number, payload, wire),
+            Self::Frame(frame) => frame.encode(number, payload, wire),
+        }
+    }
+
+    #[inline]
+    fn decode(
+        &mut self,
+        input: &[u8],
+        each: impl FnMut(Reply<'_>),
+    ) -> Result<(), Malformed> {
+        match self {
+            Self::Line(line) => line.decode(input, each),
+            Self::Raw(raw) => raw.decode(input, each),
+            Self::Frame(frame) => frame.decode(input, each),
+        }
+    }
+
+    fn partial(&self) -> &[u8] {
+        match self {
+            Self::Line(line) => line.partial(),
+            Self::Raw(raw) => raw.partial(),
+            Self::Frame(frame) => frame.partial(),
+        }
+    }
+}
