@@ -1,1 +1,22 @@
-//! placeholder
+//! How the bytes of the echo system move.
+//!
+//! The heart is the completion-style [`reactor`]: one interface that speaks of connections
+//! made, bytes received and bytes sent, with an `epoll` backend for real sockets and a
+//! [simulated](reactor::simulated) one with a manual clock for tests. Around it are the
+//! small pieces that every program here needs: socket options, addresses, descriptor
+//! limits, CPU accounting, kernel facts about a connection, and the signal to stop.
+//!
+//! This crate knows no protocol and formats nothing for people.
+
+pub mod address;
+pub mod clock;
+pub mod cpu;
+pub mod fd_limit;
+pub mod reactor;
+pub mod send_queue;
+pub mod signals;
+pub mod socket;
+pub mod stop;
+pub mod tcp_info;
+
+pub use clock::Nanos;

@@ -1,0 +1,572 @@
+//! The reactor on Linux's `epoll`, level-triggered, with nanosecond deadlines
+//! (`epoll_pwait2`). One read per readiness, a write straight after, and no `epoll_ctl`
+//! per message: interest changes only when the kernel takes no more or reading pauses.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags};
+use rustix::time::Timespec;
+use slotmap::{Key as _, KeyData, SlotMap};
+
+use super::{ACCEPT_PAUSE, Event, Handler, Key, Reactor, ServingReactor, Waker};
+use crate::clock::{self, Nanos, SECOND};
+use crate::send_queue::SendQueue;
+use crate::socket::{self, ConnectOptions};
+use crate::tcp_info::{self, TcpInfo};
+
+/// Event data of the listener and of the waker; no slot map ever makes these keys, whose
+/// upper half is never zero.
+const LISTENER: u64 = 0;
+const WAKER: u64 = 1;
+
+/// Most events taken from the kernel in one turn.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// Most connections accepted in one turn, so that a flood of them can't silence the rest;
+/// as large as any backlog, so that one turn empties it.
+const ACCEPTS_PER_TURN: usize = 4096;
+
+#[derive(Debug)]
+struct Connection {
+    socket: OwnedFd,
+    queue: SendQueue,
+    /// What epoll watches for now.
+    interest: EventFlags,
+    connecting: bool,
+    paused: bool,
+    /// The peer has half-closed.
+    ended: bool,
+    /// Half-close once the queue is empty.
+    finish_when_sent: bool,
+}
+
+impl Connection {
+    fn wanted_interest(&self) -> EventFlags {
+        let mut wanted = EventFlags::empty();
+        wanted.set(EventFlags::OUT, self.connecting || !self.queue.is_empty());
+        wanted.set(EventFlags::IN, !self.connecting && !self.paused && !self.ended);
+        wanted
+    }
+}
+
+#[derive(Debug)]
+struct Listening {
+    listener: TcpListener,
+    /// Accepting pauses until then.
+    paused_until: Option<Nanos>,
+}
+
+/// See the [module](self).
+pub struct EpollReactor {
+    epoll: OwnedFd,
+    connections: SlotMap<Key, Connection>,
+    listening: Option<Listening>,
+    waker: Waker,
+    events: Vec<epoll::Event>,
+    /// What one read may bring; shared by all connections.
+    buffer: Vec<u8>,
+    /// Connections whose sending failed and whose handler has not been told yet.
+    failures: Vec<(Key, io::Error)>,
+}
+
+impl fmt::Debug for EpollReactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EpollReactor")
+            .field("connections", &self.connections.len())
+            .field("listening", &self.listening)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EpollReactor {
+    /// A reactor that reads at most `read_buffer` bytes at a time.
+    ///
+    /// # Errors
+    /// When the kernel gives no epoll instance or no descriptor for waking it.
+    pub fn new(read_buffer: usize) -> io::Result<Self> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let waker = Waker::new()?;
+        epoll::add(&epoll, waker.0.as_fd(), EventData::new_u64(WAKER), EventFlags::IN)?;
+        Ok(Self {
+            epoll,
+            connections: SlotMap::with_key(),
+            listening: None,
+            waker,
+            events: Vec::with_capacity(EVENTS_PER_TURN),
+            buffer: vec![0; read_buffer.max(1)],
+            failures: Vec::new(),
+        })
+    }
+
+    fn insert(&mut self, socket: OwnedFd, connecting: bool) -> io::Result<Key> {
+        let mut connection = Connection {
+            socket,
+            queue: SendQueue::default(),
+            interest: EventFlags::empty(),
+            connecting,
+            paused: false,
+            ended: false,
+            finish_when_sent: false,
+        };
+        connection.interest = connection.wanted_interest();
+        let mut added = Ok(());
+        let epoll = &self.epoll;
+        let key = self.connections.insert_with_key(|key| {
+            let data = EventData::new_u64(key.data().as_ffi());
+            added = epoll::add(epoll, &connection.socket, data, connection.interest);
+            connection
+        });
+        if let Err(error) = added {
+            self.connections.remove(key);
+            return Err(error.into());
+        }
+        Ok(key)
+    }
+
+    /// Tells the kernel what to watch for, if that has changed.
+    fn update_interest(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let wanted = connection.wanted_interest();
+        if wanted == connection.interest {
+            return;
+        }
+        connection.interest = wanted;
+        let data = EventData::new_u64(key.data().as_ffi());
+        if let Err(error) = epoll::modify(&self.epoll, &connection.socket, data, wanted) {
+            self.failures.push((key, error.into()));
+        }
+    }
+
+    fn dispatch(&mut self, event: epoll::Event, handler: &mut impl Handler<Self>) {
+        let key = Key::from(KeyData::from_ffi(event.data.u64()));
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let flags = event.flags; // A copy: the kernel's structure is packed.
+        let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        if connection.connecting {
+            match socket::finish_connect(connection.socket.as_fd()) {
+                Ok(()) => {
+                    connection.connecting = false;
+                    self.update_interest(key);
+                    handler.event(self, key, Event::Connected);
+                }
+                Err(error) => self.fail(key, error, handler),
+            }
+            return;
+        }
+        if flags.contains(EventFlags::OUT) {
+            self.flush(key, handler);
+        }
+        let Some(connection) = self.connections.get(key) else { return };
+        let reads = !connection.paused && !connection.ended;
+        if reads && (broken || flags.contains(EventFlags::IN)) {
+            self.read(key, usize::MAX, handler);
+        } else if broken {
+            self.report_broken(key, handler);
+        }
+    }
+
+    /// A connection that broke while nobody reads it; else epoll would report it for ever.
+    fn report_broken(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        let Some(connection) = self.connections.get(key) else { return };
+        let error = match rustix::net::sockopt::socket_error(&connection.socket) {
+            Ok(Err(error)) | Err(error) => error.into(),
+            Ok(Ok(())) => io::ErrorKind::ConnectionReset.into(),
+        };
+        self.fail(key, error, handler);
+    }
+
+    /// One read of at most `most` bytes; how many came, with 0 for no more to read now.
+    fn read(&mut self, key: Key, most: usize, handler: &mut impl Handler<Self>) -> usize {
+        let Some(connection) = self.connections.get_mut(key) else { return 0 };
+        let most = most.min(self.buffer.len());
+        let received =
+            rustix::net::recv(&connection.socket, &mut self.buffer[..most], RecvFlags::empty());
+        match received {
+            Ok((0, _)) => {
+                connection.ended = true;
+                self.update_interest(key);
+                handler.event(self, key, Event::EndOfInput);
+                0
+            }
+            Ok((length, _)) => {
+                // The handler borrows the reactor, so the buffer leaves it for the call.
+                let buffer = std::mem::take(&mut self.buffer);
+                handler.event(self, key, Event::Received(&buffer[..length]));
+                self.buffer = buffer;
+                length
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => 0,
+            Err(error) => {
+                self.fail(key, error.into(), handler);
+                0
+            }
+        }
+    }
+
+    fn flush(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let socket = &connection.socket;
+        match connection.queue.flush(|bytes| write(socket, bytes)) {
+            Ok(false) => {}
+            Ok(true) => {
+                let finish = connection.finish_when_sent;
+                self.update_interest(key);
+                if finish {
+                    self.finish(key);
+                }
+                handler.event(self, key, Event::Sent);
+            }
+            Err(error) => self.fail(key, error, handler),
+        }
+    }
+
+    fn fail(&mut self, key: Key, error: io::Error, handler: &mut impl Handler<Self>) {
+        if self.connections.remove(key).is_some() {
+            handler.event(self, key, Event::Failed(error));
+        }
+    }
+
+    fn report_failures(&mut self, handler: &mut impl Handler<Self>) {
+        while let Some((key, error)) = self.failures.pop() {
+            self.fail(key, error, handler);
+        }
+    }
+
+    fn accept_all(&mut self, handler: &mut impl Handler<Self>) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            // Looked up again each time: the handler may stop listening.
+            let Some(listening) = &mut self.listening else { return };
+            let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+            match rustix::net::acceptfrom_with(&listening.listener, flags) {
+                Ok((socket, peer)) => {
+                    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                    let peer = peer.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+                    handler.accepted(self, socket, peer);
+                }
+                Err(rustix::io::Errno::AGAIN) => return,
+                Err(error) if socket::is_peers_fault(error.into()) => {}
+                Err(error) => {
+                    listening.paused_until = Some(clock::now() + ACCEPT_PAUSE);
+                    let _ = epoll::delete(&self.epoll, &listening.listener);
+                    handler.accept_failed(self, error.into());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Ends a pause of accepting that is over.
+    fn resume_accepting(&mut self) -> io::Result<()> {
+        if let Some(Listening { listener, paused_until }) = &mut self.listening
+            && paused_until.is_some_and(|until| until <= clock::now())
+        {
+            epoll::add(&self.epoll, &*listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+            *paused_until = None;
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self, until: Option<Nanos>) -> io::Result<()> {
+        let accept_again = self.listening.as_ref().and_then(|l| l.paused_until);
+        let until = [until, accept_again].into_iter().flatten().min();
+        let left = until.map(|until| until.saturating_sub(clock::now()));
+        let timeout = left.map(|left| Timespec {
+            tv_sec: (left / SECOND) as i64,
+            tv_nsec: (left % SECOND) as i64,
+        });
+        self.events.clear();
+        let room = rustix::buffer::spare_capacity(&mut self.events);
+        match epoll::wait(&self.epoll, room, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn write(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
+impl Reactor for EpollReactor {
+    #[inline]
+    fn now(&self) -> Nanos {
+        clock::now()
+    }
+
+    fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
+        let socket = socket::begin_connect(options)?;
+        self.insert(socket, true)
+    }
+
+    fn send(&mut self, key: Key, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let socket = &connection.socket;
+        match connection.queue.send(bytes, |bytes| write(socket, bytes)) {
+            Ok(()) if connection.queue.is_empty() => {}
+            Ok(()) => self.update_interest(key),
+            Err(error) => self.failures.push((key, error)),
+        }
+    }
+
+    fn unsent(&self, key: Key) -> usize {
+        self.connections.get(key).map_or(0, |connection| connection.queue.len())
+    }
+
+    fn pause(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.paused = true;
+            self.update_interest(key);
+        }
+    }
+
+    fn resume(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.paused = false;
+            self.update_interest(key);
+        }
+    }
+
+    fn finish(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.finish_when_sent = !connection.queue.is_empty();
+        if !connection.finish_when_sent {
+            // Fails only for a connection that broke, which shows as an event anyway.
+            let _ = rustix::net::shutdown(&connection.socket, Shutdown::Write);
+        }
+    }
+
+    fn close(&mut self, key: Key) {
+        self.connections.remove(key);
+    }
+
+    fn tcp_info(&self, key: Key) -> Option<TcpInfo> {
+        tcp_info::read(self.connections.get(key)?.socket.as_fd()).ok()
+    }
+
+    fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)> {
+        socket::buffer_sizes(self.connections.get(key)?.socket.as_fd()).ok()
+    }
+
+    fn turn(
+        &mut self,
+        until: Option<Nanos>,
+        handler: &mut impl Handler<Self>,
+    ) -> io::Result<()> {
+        self.report_failures(handler);
+        self.resume_accepting()?;
+        self.wait(until)?;
+        // The handler borrows the reactor, so the events leave it while it is told.
+        let mut events = std::mem::take(&mut self.events);
+        // Connections wait in the backlog with a timer of their own: they come first.
+        if events.iter().any(|event| event.data.u64() == LISTENER) {
+            self.accept_all(handler);
+        }
+        for event in &events {
+            match event.data.u64() {
+                LISTENER => {}
+                WAKER => {
+                    self.waker.reset();
+                    handler.woken(self);
+                }
+                _ => self.dispatch(*event, handler),
+            }
+        }
+        events.clear();
+        self.events = events;
+        self.report_failures(handler);
+        Ok(())
+    }
+}
+
+impl ServingReactor for EpollReactor {
+    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        epoll::add(&self.epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        self.listening = Some(Listening { listener, paused_until: None });
+        Ok(())
+    }
+
+    fn stop_listening(&mut self) {
+        self.listening = None;
+    }
+
+    fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
+        self.insert(socket, false)
+    }
+
+    fn read_now(&mut self, key: Key, mut most: usize, handler: &mut impl Handler<Self>) {
+        while most > 0 {
+            match self.read(key, most, handler) {
+                0 => return,
+                length => most -= length,
+            }
+        }
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::MILLISECOND;
+    use crate::socket::SocketOptions;
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    #[derive(Default)]
+    struct Log {
+        keys: Vec<Key>,
+        connected: usize,
+        bytes: Vec<u8>,
+        ended: bool,
+        sent: usize,
+        failed: Option<io::Error>,
+        woken: usize,
+        echo: bool,
+    }
+
+    impl Handler<EpollReactor> for Log {
+        fn event(&mut self, reactor: &mut EpollReactor, key: Key, event: Event<'_>) {
+            match event {
+                Event::Connected => self.connected += 1,
+                Event::Received(bytes) => {
+                    self.bytes.extend_from_slice(bytes);
+                    if self.echo {
+                        reactor.send(key, bytes);
+                    }
+                }
+                Event::EndOfInput => self.ended = true,
+                Event::Sent => self.sent += 1,
+                Event::Failed(error) => self.failed = Some(error),
+            }
+        }
+
+        fn accepted(&mut self, reactor: &mut EpollReactor, socket: OwnedFd, _: SocketAddr) {
+            self.keys.push(reactor.adopt(socket).unwrap());
+        }
+
+        fn woken(&mut self, _: &mut EpollReactor) {
+            self.woken += 1;
+        }
+    }
+
+    fn listening() -> (EpollReactor, SocketAddr) {
+        let options = SocketOptions::default();
+        let listener =
+            socket::listen(SocketAddr::from(([127, 0, 0, 1], 0)), 16, false, &options).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut reactor = EpollReactor::new(4096).unwrap();
+        reactor.listen(listener).unwrap();
+        (reactor, address)
+    }
+
+    fn turn_until(reactor: &mut EpollReactor, log: &mut Log, done: impl Fn(&Log) -> bool) {
+        let deadline = clock::now() + 5 * SECOND;
+        while !done(log) {
+            assert!(clock::now() < deadline, "nothing happened in time");
+            reactor.turn(Some(clock::now() + 10 * MILLISECOND), log).unwrap();
+        }
+    }
+
+    #[test]
+    fn accepts_echoes_and_sees_the_half_close() {
+        let (mut reactor, address) = listening();
+        let mut log = Log { echo: true, ..Log::default() };
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.write_all(b"hello").unwrap();
+        turn_until(&mut reactor, &mut log, |log| log.bytes == b"hello");
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        turn_until(&mut reactor, &mut log, |log| log.ended);
+        reactor.finish(log.keys[0]);
+        let mut echoed = Vec::new();
+        peer.read_to_end(&mut echoed).unwrap();
+        assert_eq!(echoed, b"hello");
+    }
+
+    #[test]
+    fn queues_what_the_kernel_does_not_take_and_says_when_it_is_gone() {
+        let (mut reactor, address) = listening();
+        let mut log = Log::default();
+        let mut peer = TcpStream::connect(address).unwrap();
+        turn_until(&mut reactor, &mut log, |log| log.keys.len() == 1);
+        let much = vec![7; 16 << 20];
+        reactor.send(log.keys[0], &much);
+        reactor.finish(log.keys[0]);
+        assert!(reactor.unsent(log.keys[0]) > 0);
+        let reader = std::thread::spawn(move || {
+            let mut all = Vec::new();
+            peer.read_to_end(&mut all).unwrap();
+            all
+        });
+        turn_until(&mut reactor, &mut log, |log| log.sent == 1);
+        assert_eq!(reactor.unsent(log.keys[0]), 0);
+        assert!(reader.join().unwrap() == much);
+    }
+
+    #[test]
+    fn a_paused_connection_is_not_read_and_its_reset_is_told() {
+        let (mut reactor, address) = listening();
+        let mut log = Log::default();
+        let mut peer = TcpStream::connect(address).unwrap();
+        turn_until(&mut reactor, &mut log, |log| log.keys.len() == 1);
+        reactor.pause(log.keys[0]);
+        peer.write_all(b"x").unwrap();
+        reactor.turn(Some(clock::now() + 20 * MILLISECOND), &mut log).unwrap();
+        assert!(log.bytes.is_empty());
+        reactor.resume(log.keys[0]);
+        turn_until(&mut reactor, &mut log, |log| log.bytes == b"x");
+        reactor.pause(log.keys[0]);
+        socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(peer);
+        turn_until(&mut reactor, &mut log, |log| log.failed.is_some());
+        assert_eq!(log.failed.unwrap().kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn connecting_tells_success_and_refusal() {
+        let (mut server, address) = listening();
+        let mut client = EpollReactor::new(4096).unwrap();
+        let mut options =
+            ConnectOptions { target: address, source: None, socket: SocketOptions::default() };
+        let mut log = Log::default();
+        client.connect(&options).unwrap();
+        turn_until(&mut client, &mut log, |log| log.connected == 1);
+        server.stop_listening();
+        options.target = SocketAddr::from(([127, 0, 0, 1], 1));
+        client.connect(&options).unwrap();
+        turn_until(&mut client, &mut log, |log| log.failed.is_some());
+        assert_eq!(log.failed.unwrap().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn a_waker_ends_the_wait_of_another_thread() {
+        let (mut reactor, _) = listening();
+        let waker = reactor.waker();
+        let thread = std::thread::spawn(move || waker.wake());
+        let mut log = Log::default();
+        reactor.turn(Some(clock::now() + 5 * SECOND), &mut log).unwrap();
+        thread.join().unwrap();
+        assert_eq!(log.woken, 1);
+    }
+
+    #[test]
+    fn a_deadline_below_a_millisecond_is_kept() {
+        let (mut reactor, _) = listening();
+        let mut log = Log::default();
+        // The least of many: what the timer can do, whatever else the machine is doing.
+        let least = (0..50)
+            .map(|_| {
+                let begin = clock::now();
+                reactor.turn(Some(begin + 200_000), &mut log).unwrap();
+                clock::now() - begin
+            })
+            .min();
+        assert!(least.is_some_and(|waited| (200_000..1_000_000).contains(&waited)), "{least:?}");
+    }
+}

@@ -1,0 +1,105 @@
+//! Output that the kernel would not take yet: [`SendQueue`]. Used by the reactor and by the
+//! concurrency models that write to non-blocking sockets themselves. Allocates only while
+//! something is queued.
+
+use std::io;
+
+/// Bytes that wait for the socket to become writable again.
+#[derive(Debug, Default)]
+pub struct SendQueue {
+    bytes: Vec<u8>,
+    /// How many of `bytes` were taken already.
+    taken: usize,
+}
+
+impl SendQueue {
+    /// Hands `bytes` to `write`, as much as it takes, and queues the rest; nothing is
+    /// written past bytes that are queued already.
+    ///
+    /// # Errors
+    /// Those of `write`, but for [`io::ErrorKind::WouldBlock`] and
+    /// [`io::ErrorKind::Interrupted`], which are no errors here.
+    pub fn send(
+        &mut self,
+        mut bytes: &[u8],
+        write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        if self.is_empty() {
+            bytes = &bytes[write_some(bytes, write)?..];
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Hands what is queued to `write`; whether nothing is left.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn flush(&mut self, write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<bool> {
+        self.taken += write_some(&self.bytes[self.taken..], write)?;
+        if self.taken < self.bytes.len() {
+            return Ok(false);
+        }
+        *self = Self::default();
+        Ok(true)
+    }
+
+    /// Queued bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.taken
+    }
+
+    /// Whether nothing is queued.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Writes until all is taken or the socket would block; how much was taken.
+fn write_some(
+    bytes: &[u8],
+    mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut taken = 0;
+    while taken < bytes.len() {
+        match write(&bytes[taken..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => taken += written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A socket that takes at most `room` bytes before it would block.
+    fn socket(sink: &mut Vec<u8>, mut room: usize) -> impl FnMut(&[u8]) -> io::Result<usize> {
+        move |bytes| {
+            if room == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let taken = bytes.len().min(room).min(2);
+            room -= taken;
+            sink.extend_from_slice(&bytes[..taken]);
+            Ok(taken)
+        }
+    }
+
+    #[test]
+    fn keeps_order_over_partial_writes() {
+        let mut sink = Vec::new();
+        let mut queue = SendQueue::default();
+        queue.send(b"abcde", socket(&mut sink, 3)).unwrap();
+        assert_eq!(queue.len(), 2);
+        queue.send(b"fg", |_| panic!("must not write past what is queued")).unwrap();
+        assert!(!queue.flush(socket(&mut sink, 1)).unwrap());
+        assert!(queue.flush(socket(&mut sink, 9)).unwrap());
+        assert_eq!(sink, b"abcdefg");
+        assert!(queue.is_empty());
+    }
+}

@@ -1,0 +1,50 @@
+//! SIGINT and SIGTERM as a [`Stop`]. For a program's `main`: a library never traps signals.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::stop::Stop;
+
+/// Which signal has asked for the stop, if one has.
+#[derive(Debug, Clone, Default)]
+pub struct Received(Arc<AtomicI32>);
+
+impl Received {
+    /// The exit code of a program that a signal ended: 128 + its number.
+    pub fn exit_code(&self) -> Option<u8> {
+        let number = self.0.load(Ordering::Acquire);
+        u8::try_from(number).ok().filter(|&number| number > 0).map(|number| 128 + number)
+    }
+}
+
+/// From now on each SIGINT or SIGTERM [asks](Stop::ask) `stop`: the first to drain, the
+/// second to give up.
+///
+/// # Errors
+/// When the handlers or the thread that waits for them can't be set up.
+pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _context = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let received = Received::default();
+    let first = received.clone();
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        runtime.block_on(async {
+            loop {
+                let kind = tokio::select! {
+                    _ = interrupt.recv() => SignalKind::interrupt(),
+                    _ = terminate.recv() => SignalKind::terminate(),
+                };
+                let number = kind.as_raw_value();
+                let _ = first.0.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
+                stop.ask();
+            }
+        });
+    })?;
+    Ok(received)
+}

@@ -1,0 +1,50 @@
+//! What the kernel knows of a connection: [`TcpInfo`], from `getsockopt(TCP_INFO)`.
+
+#![expect(unsafe_code, reason = "no safe crate reads TCP_INFO")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// Facts about one connection, from its making until now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TcpInfo {
+    /// Whether our end was sent and is not acknowledged yet (FIN-WAIT-1, RFC 9293 3.3.2).
+    pub end_unacknowledged: bool,
+    /// Segments sent again.
+    pub retransmits: u64,
+    /// Smoothed round-trip time in microseconds.
+    pub rtt_us: u32,
+    /// Least round-trip time seen in microseconds.
+    pub min_rtt_us: u32,
+}
+
+/// `TCP_FIN_WAIT1` of the kernel's state numbers.
+const FIN_WAIT_1: u8 = 4;
+
+/// Reads the facts about `socket`.
+pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    // SAFETY: `tcp_info` is plain numbers, for which all zeros is a valid value; older
+    // kernels fill only the front of it.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `info`, which outlives the call, and the
+    // descriptor is open for as long as it is borrowed.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(TcpInfo {
+        end_unacknowledged: info.tcpi_state == FIN_WAIT_1,
+        retransmits: info.tcpi_total_retrans.into(),
+        rtt_us: info.tcpi_rtt,
+        min_rtt_us: info.tcpi_min_rtt,
+    })
+}
