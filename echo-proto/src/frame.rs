@@ -18,8 +18,8 @@ impl FrameResponder {
     }
 }
 
-fn echo(header: &[u8; 4], payload: &[u8], replies: &mut Replies) {
-    replies.push(header);
+fn echo(header: [u8; 4], payload: &[u8], replies: &mut Replies) {
+    replies.push(&header);
     replies.end_prefix();
     replies.push(payload);
     replies.end_message();
@@ -37,7 +37,7 @@ impl Respond for FrameResponder {
         if self.finished {
             return Flow::Finish;
         }
-        let fed = self.frames.feed(input, |header, payload| echo(header, payload, replies));
+        let fed = self.frames.feed(input, |header, payload| echo(*header, payload, replies));
         if let Err(reason) = fed {
             refuse(reason, replies);
             self.finished = true;

@@ -63,7 +63,9 @@ impl ProtocolKind {
     /// Whether `message` can be sent as one request and its reply be recognised.
     pub fn check_message(self, message: &[u8]) -> Result<(), UnfitMessage> {
         match self {
-            Self::Line if memchr::memchr(b'\n', message).is_some() => Err(UnfitMessage::Newline),
+            Self::Line if memchr::memchr(b'\n', message).is_some() => {
+                Err(UnfitMessage::Newline)
+            }
             Self::Line if message.ends_with(b"\r") => Err(UnfitMessage::CarriageReturn),
             Self::Raw if message.is_empty() => Err(UnfitMessage::Empty),
             _ => Ok(()),

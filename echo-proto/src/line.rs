@@ -97,7 +97,7 @@ impl Request for LineRequester {
         input: &[u8],
         mut each: impl FnMut(Reply<'_>),
     ) -> Result<(), Malformed> {
-        self.lines.feed(input, |line| {
+        let _ = self.lines.feed(input, |line| {
             let (outcome, body) = if let Some(text) = line.strip_prefix(ECHO_PREFIX) {
                 (Outcome::Echo, text)
             } else if let Some(text) = line.strip_prefix(ERROR_PREFIX) {

@@ -43,8 +43,9 @@ impl Request for RawRequester {
         mut input: &[u8],
         mut each: impl FnMut(Reply<'_>),
     ) -> Result<(), Malformed> {
-        let mut reply =
-            |body: &[u8]| each(Reply { answers: Answers::Oldest, outcome: Outcome::Echo, body });
+        let mut reply = |body: &[u8]| {
+            each(Reply { answers: Answers::Oldest, outcome: Outcome::Echo, body });
+        };
         while !input.is_empty() {
             let Some(&length) = self.lengths.front() else {
                 return Err(Malformed::Unsolicited(input.len()));

@@ -58,11 +58,7 @@ pub trait Request {
     fn encode(&mut self, number: u64, payload: &[u8], wire: &mut Vec<u8>);
 
     /// Takes all of `input` and calls `each` with every reply that it completes, in order.
-    fn decode(
-        &mut self,
-        input: &[u8],
-        each: impl FnMut(Reply<'_>),
-    ) -> Result<(), Malformed>;
+    fn decode(&mut self, input: &[u8], each: impl FnMut(Reply<'_>)) -> Result<(), Malformed>;
 
     /// Bytes of a reply that has begun and not ended.
     fn partial(&self) -> &[u8];
@@ -91,11 +87,7 @@ impl Request for Requester {
     }
 
     #[inline]
-    fn decode(
-        &mut self,
-        input: &[u8],
-        each: impl FnMut(Reply<'_>),
-    ) -> Result<(), Malformed> {
+    fn decode(&mut self, input: &[u8], each: impl FnMut(Reply<'_>)) -> Result<(), Malformed> {
         match self {
             Self::Line(line) => line.decode(input, each),
             Self::Raw(raw) => raw.decode(input, each),
