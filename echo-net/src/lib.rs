@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod fd_limit;
 pub mod reactor;
 pub mod send_queue;
+pub mod settings;
 pub mod signals;
 pub mod socket;
 pub mod stop;

@@ -1,0 +1,16 @@
+//! Settings as people type them: each is a type of its own that parses, prints and checks
+//! itself, so that a value that exists is valid. What [`Display`](std::fmt::Display) prints
+//! parses back to the same value. Knows no command line.
+
+mod byte_size;
+mod count;
+mod decimal;
+mod on_off;
+mod rate;
+mod time_span;
+
+pub use byte_size::{ByteSize, InvalidByteSize};
+pub use count::{Count, InvalidCount};
+pub use on_off::OnOff;
+pub use rate::{InvalidRate, Rate};
+pub use time_span::{InvalidTimeSpan, TimeSpan};
