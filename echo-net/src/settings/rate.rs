@@ -40,6 +40,7 @@ impl FromStr for Rate {
 }
 
 impl fmt::Display for Rate {
+    #[expect(clippy::float_cmp, reason = "exactly the same number is what must read back")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (factor, suffix) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
             let short = self.0 / factor;
