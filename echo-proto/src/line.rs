@@ -78,7 +78,7 @@ impl LineRequester {
     /// Expects replies to messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         // Room for an error line too, however short the messages are.
-        let limit = max_message.max(256) + ERROR_PREFIX.len();
+        let limit = max_message.max(256).saturating_add(ERROR_PREFIX.len());
         Self { lines: LineSplitter::new(limit, CarriageReturn::Keep) }
     }
 }

@@ -1,0 +1,126 @@
+//! Both ends of one connection, without a network between them: [`Heard`] is what a peer
+//! of the server would notice.
+
+use echo_proto::{
+    Answers, Flow, Malformed, Outcome, ProtocolKind, Replies, Request, Requester, Respond,
+    Responder, WriteMode,
+};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+/// What a peer hears from a server, and what the server counted.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) finished: bool,
+    pub(crate) errors: u64,
+}
+
+/// One reply with its body copied out.
+pub(crate) type OwnedReply = (Answers, Outcome, Vec<u8>);
+
+impl Heard {
+    /// Gives `input` to the server in one piece.
+    pub(crate) fn receive(&mut self, responder: &mut Responder, input: &[u8]) -> Flow {
+        let mut replies = Replies::new(WriteMode::Whole);
+        let flow = responder.receive(input, &mut replies);
+        self.finished |= flow == Flow::Finish;
+        self.add(&replies);
+        flow
+    }
+
+    /// Half-closes.
+    pub(crate) fn end_of_input(&mut self, responder: &mut Responder) {
+        let mut replies = Replies::new(WriteMode::Whole);
+        responder.end_of_input(&mut replies);
+        self.add(&replies);
+    }
+
+    fn add(&mut self, replies: &Replies) {
+        self.bytes.extend_from_slice(replies.bytes());
+        self.errors += replies.errors();
+    }
+}
+
+/// Sends `stream` to a new server in the given pieces, then half-closes.
+pub(crate) fn converse<'a>(
+    kind: ProtocolKind,
+    max_message: usize,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Heard {
+    let mut responder = kind.responder(max_message);
+    let mut heard = Heard::default();
+    for piece in pieces {
+        let _ = heard.receive(&mut responder, piece);
+    }
+    heard.end_of_input(&mut responder);
+    heard
+}
+
+/// The wire form of all `payloads`, as a new client sends them.
+pub(crate) fn encode_all(requester: &mut Requester, payloads: &[Vec<u8>]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for (number, payload) in (0u64..).zip(payloads) {
+        requester.encode(number, payload, &mut wire);
+    }
+    wire
+}
+
+/// The replies in `pieces`, as the client sees them.
+pub(crate) fn decode_all<'a>(
+    requester: &mut Requester,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Vec<OwnedReply>, Malformed> {
+    let mut seen = Vec::new();
+    for piece in pieces {
+        requester.decode(piece, |reply| {
+            seen.push((reply.answers, reply.outcome, reply.body.to_vec()));
+        })?;
+    }
+    Ok(seen)
+}
+
+/// `stream` cut at `cuts`, empty pieces included.
+pub(crate) fn cut<'a>(stream: &'a [u8], cuts: &[Index]) -> Vec<&'a [u8]> {
+    let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+    ends.push(stream.len());
+    ends.sort_unstable();
+    let mut start = 0;
+    let pieces = ends.into_iter().map(|end| {
+        let piece = &stream[start..end];
+        start = end;
+        piece
+    });
+    pieces.collect()
+}
+
+/// Places to cut a stream at.
+pub(crate) fn cuts() -> impl Strategy<Value = Vec<Index>> {
+    proptest::collection::vec(any::<Index>(), 0..12)
+}
+
+/// Bytes among which those that delimit something are common.
+pub(crate) fn bytes(size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        3 => any::<u8>(),
+        1 => prop::sample::select(&b"\n\r\0 \xff"[..]),
+        1 => 0u8..16,
+    ];
+    proptest::collection::vec(byte, size)
+}
+
+/// Messages; those that `kind` can't carry are to be left out with [`fit`].
+pub(crate) fn payloads() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    proptest::collection::vec(bytes(0..24), 0..12)
+}
+
+/// The messages that `kind` can carry.
+pub(crate) fn fit(kind: ProtocolKind, payloads: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let fits = |payload: &&Vec<u8>| kind.check_message(payload).is_ok();
+    payloads.iter().filter(fits).cloned().collect()
+}
+
+/// Cases for a property. No file of past failures: the shrunk input is in the message.
+pub(crate) fn cases(number: u32) -> ProptestConfig {
+    ProptestConfig { cases: number, failure_persistence: None, ..ProptestConfig::default() }
+}
