@@ -53,6 +53,26 @@ fn one_over_the_limit_is_told_once_and_ends_the_connection() {
 }
 
 #[test]
+fn an_endless_message_is_refused_before_its_end() {
+    for kind in limited() {
+        let (mut responder, mut heard) = (kind.responder(LIMIT), Heard::default());
+        let beginning = &request(kind, &[b'x'; 100 * LIMIT])[..2 * LIMIT];
+        let flow = heard.receive(&mut responder, beginning);
+        assert_eq!((flow, heard.errors), (Flow::Finish, 1), "{kind}");
+    }
+}
+
+#[test]
+fn a_carriage_return_that_is_dropped_does_not_count_wherever_the_stream_is_cut() {
+    let mut stream = vec![b'x'; LIMIT];
+    stream.extend_from_slice(b"\r\n");
+    for end in 0..=stream.len() {
+        let heard = converse(ProtocolKind::Line, LIMIT, [&stream[..end], &stream[end..]]);
+        assert_eq!(heard.bytes, b"ECHO: xxxxxxxx\n", "cut at {end}");
+    }
+}
+
+#[test]
 fn after_the_last_word_all_input_is_ignored() {
     for kind in limited() {
         let (mut responder, mut heard) = (kind.responder(LIMIT), Heard::default());
