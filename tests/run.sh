@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The one test command: format, lints, tests, documentation, release build, dependencies.
+# Stops at the first step that fails. Closes with the tests that were skipped, by name.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CI=true           # insta and proptest: no interaction
+export INSTA_UPDATE=no   # a snapshot that differs is a failure, never a new file
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Third-party programs that some tests drive the server with. A test whose program is
+# missing reports itself as skipped, so this never fails.
+install_missing_programs() {
+  local missing=()
+  nc -h 2>&1 | grep -q OpenBSD || missing+=(netcat-openbsd)
+  command -v python3 >/dev/null || missing+=(python3)
+  if [ "${#missing[@]}" -eq 0 ]; then
+    return
+  fi
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "not installed: ${missing[*]} (remedy: sudo apt-get install ${missing[*]})"
+    return
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get update -q && apt-get install -q -y --no-install-recommends "${missing[@]}"; } </dev/null ||
+    echo "could not install: ${missing[*]}"
+}
+
+check_lock_file() {
+  cargo metadata --locked --format-version 1 >/dev/null
+}
+
+# ring is the one TLS provider; the others bring a C toolchain or a system library.
+refuse_banned_dependencies() {
+  local tree
+  tree=$(cargo tree --workspace --all-features --edges all --target all --prefix none) || return 1
+  if grep -E '^(openssl|openssl-sys|native-tls|aws-lc-rs|aws-lc-sys|aws-lc-fips-sys) ' <<<"$tree"; then
+    echo "the crates above are banned (see deny.toml)"
+    return 1
+  fi
+}
+
+run_tests() {
+  cargo test --workspace 2>&1 | tee "$log"
+}
+
+build_documentation() {
+  RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+}
+
+step() {
+  local name=$1 started=$SECONDS
+  shift
+  echo "=== $name"
+  if ! "$@"; then
+    echo "=== FAILED: $name"
+    exit 1
+  fi
+  echo "=== $name: ok, $((SECONDS - started)) s"
+}
+
+step "programs" install_missing_programs
+step "lock file" check_lock_file
+step "format" cargo fmt --all --check
+step "lints" cargo clippy --workspace --all-targets -- -D warnings
+step "tests" run_tests
+step "documentation" build_documentation
+step "release build" cargo build --release --workspace
+step "dependencies" refuse_banned_dependencies
+
+echo "=== all passed, $SECONDS s"
+skipped=$(grep -ao 'skipped: .*' "$log" | sort -u || true)
+if [ -z "$skipped" ]; then
+  echo "=== skipped tests: none"
+else
+  echo "=== skipped tests: $(wc -l <<<"$skipped")"
+  echo "$skipped"
+fi
