@@ -1,0 +1,349 @@
+//! The simulated reactor: a manual clock and scripted peers behind the interface of the
+//! real one, [`SimulatedReactor`]. What takes a generator minutes takes it milliseconds
+//! here, and comes out the same to the nanosecond each time.
+//!
+//! The clock advances only inside [`turn`](Reactor::turn). What falls due at one instant
+//! happens in the order in which it was scheduled; what that causes at the same instant
+//! happens in the next turn, so that a delay of zero can't hold a turn for ever. There is
+//! no kernel, no listener and no thread here: it refuses to serve.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+
+use slotmap::SlotMap;
+
+use super::{Event, Handler, Key, Reactor};
+use crate::Nanos;
+use crate::send_queue::SendQueue;
+use crate::socket::ConnectOptions;
+use crate::tcp_info::TcpInfo;
+
+mod peer;
+#[cfg(test)]
+mod tests;
+
+pub use peer::{ConnectOutcome, EchoOptions, EchoPeer, Ending, Peer, Script, Window};
+
+use peer::Act;
+
+/// What arrives from the peer and is held back while reading is paused.
+#[derive(Debug)]
+enum Arrival {
+    Bytes(Vec<u8>),
+    End,
+}
+
+#[derive(Debug)]
+enum Happening {
+    Connected,
+    Arrived(Arrival),
+    /// Reading was resumed, and something was held back.
+    Readable,
+    /// The kernel has room again.
+    Writable,
+    Broken(io::Error),
+}
+
+/// How far our side of the connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Open,
+    /// Half-close once the queue is empty.
+    Finishing,
+    Finished,
+}
+
+struct Connection {
+    peer: Box<dyn Peer>,
+    queue: SendQueue,
+    connecting: bool,
+    paused: bool,
+    /// The peer has half-closed, and the handler knows.
+    ended: bool,
+    output: Output,
+    held_back: VecDeque<Arrival>,
+    /// TCP keeps order: nothing arrives before what the peer sent earlier.
+    last_arrival: Nanos,
+}
+
+/// See the [module](self).
+pub struct SimulatedReactor {
+    now: Nanos,
+    connections: SlotMap<Key, Connection>,
+    peers: Box<dyn FnMut(u64) -> Box<dyn Peer>>,
+    /// Connections begun so far.
+    begun: u64,
+    /// What is still to happen, by instant and then by the order of scheduling.
+    scheduled: BTreeMap<(Nanos, u64), (Key, Happening)>,
+    /// The number of the next thing to be scheduled.
+    number: u64,
+}
+
+impl fmt::Debug for SimulatedReactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SimulatedReactor")
+            .field("now", &self.now)
+            .field("connections", &self.connections.len())
+            .field("scheduled", &self.scheduled)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SimulatedReactor {
+    /// A reactor whose clock shows `start`. Connection number n (from 0) goes to the peer
+    /// that `peers` makes of n.
+    pub fn new(start: Nanos, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Self {
+        Self {
+            now: start,
+            connections: SlotMap::with_key(),
+            peers: Box::new(peers),
+            begun: 0,
+            scheduled: BTreeMap::new(),
+            number: 0,
+        }
+    }
+
+    fn schedule(&mut self, at: Nanos, key: Key, happening: Happening) {
+        self.scheduled.insert((at, self.number), (key, happening));
+        self.number += 1;
+    }
+
+    fn play(&mut self, key: Key, script: Script) {
+        for (after, act) in script.acts {
+            let Some(connection) = self.connections.get_mut(key) else { return };
+            let mut at = self.now.saturating_add(after);
+            let happening = match act {
+                Act::Deliver(bytes) => Happening::Arrived(Arrival::Bytes(bytes)),
+                Act::HalfClose => Happening::Arrived(Arrival::End),
+                Act::Reset => Happening::Broken(io::ErrorKind::ConnectionReset.into()),
+            };
+            if let Happening::Arrived(_) = happening {
+                at = at.max(connection.last_arrival);
+                connection.last_arrival = at;
+            }
+            self.schedule(at, key, happening);
+        }
+    }
+
+    fn happen(&mut self, key: Key, happening: Happening, handler: &mut impl Handler<Self>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match happening {
+            Happening::Connected => {
+                connection.connecting = false;
+                let waiting =
+                    !connection.queue.is_empty() || connection.output == Output::Finishing;
+                let mut script = Script::default();
+                connection.peer.connected(self.now, &mut script);
+                self.play(key, script);
+                if waiting {
+                    self.schedule(self.now, key, Happening::Writable);
+                }
+                handler.event(self, key, Event::Connected);
+            }
+            Happening::Arrived(arrival) => {
+                connection.held_back.push_back(arrival);
+                self.read(key, handler);
+            }
+            Happening::Readable => self.read(key, handler),
+            Happening::Writable => self.flush(key, handler),
+            Happening::Broken(error) => {
+                self.connections.remove(key);
+                handler.event(self, key, Event::Failed(error));
+            }
+        }
+    }
+
+    fn read(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        // Looked up again each time: the handler may pause or close.
+        while let Some(connection) = self.connections.get_mut(key)
+            && !connection.paused
+            && !connection.ended
+            && let Some(arrival) = connection.held_back.pop_front()
+        {
+            match arrival {
+                Arrival::Bytes(bytes) => handler.event(self, key, Event::Received(&bytes)),
+                Arrival::End => {
+                    connection.ended = true;
+                    handler.event(self, key, Event::EndOfInput);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let queued = connection.queue.len();
+        let window = connection.peer.window(self.now, queued);
+        let mut taken = Vec::new();
+        let flushed = connection.queue.flush(limited(window, &mut taken));
+        self.exchange(key, &taken, window, flushed.map(drop));
+        if queued > 0 && self.connections.contains_key(key) && self.unsent(key) == 0 {
+            handler.event(self, key, Event::Sent);
+        }
+    }
+
+    /// After the kernel took some of what was offered: the peer receives it, and the rest
+    /// waits for the window.
+    fn exchange(&mut self, key: Key, taken: &[u8], window: Window, result: io::Result<()>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let (now, left) = (self.now, connection.queue.len());
+        let mut script = Script::default();
+        if !taken.is_empty() {
+            connection.peer.receive(now, taken, &mut script);
+        }
+        if left == 0 && connection.output == Output::Finishing {
+            connection.output = Output::Finished;
+            connection.peer.end_of_input(now, &mut script);
+        }
+        self.play(key, script);
+        if left > 0
+            && let Some(after) = window.reopens_after
+        {
+            self.schedule(now.saturating_add(after), key, Happening::Writable);
+        }
+        if let Err(error) = result {
+            self.schedule(now, key, Happening::Broken(error));
+        }
+    }
+
+    /// The instant of what happens next to a connection that still exists.
+    fn next(&mut self) -> Option<Nanos> {
+        while let Some(entry) = self.scheduled.first_entry() {
+            if self.connections.contains_key(entry.get().0) {
+                return Some(entry.key().0);
+            }
+            entry.remove();
+        }
+        None
+    }
+}
+
+/// A kernel that takes what fits into the window.
+fn limited(
+    window: Window,
+    taken: &mut Vec<u8>,
+) -> impl FnMut(&[u8]) -> io::Result<usize> + use<'_> {
+    let mut room = window.bytes;
+    move |bytes| {
+        if room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let length = bytes.len().min(room);
+        room -= length;
+        taken.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+}
+
+impl Reactor for SimulatedReactor {
+    fn now(&self) -> Nanos {
+        self.now
+    }
+
+    fn connect(&mut self, _options: &ConnectOptions) -> io::Result<Key> {
+        let mut peer = (self.peers)(self.begun);
+        self.begun += 1;
+        let outcome = peer.connect(self.now);
+        if let ConnectOutcome::NoSocket(kind) = outcome {
+            return Err(kind.into());
+        }
+        let key = self.connections.insert(Connection {
+            peer,
+            queue: SendQueue::default(),
+            connecting: true,
+            paused: false,
+            ended: false,
+            output: Output::Open,
+            held_back: VecDeque::new(),
+            last_arrival: 0,
+        });
+        let (after, happening) = match outcome {
+            ConnectOutcome::Made { after } => (after, Happening::Connected),
+            ConnectOutcome::Failed { after, kind } => (after, Happening::Broken(kind.into())),
+            ConnectOutcome::NoSocket(_) | ConnectOutcome::Unanswered => return Ok(key),
+        };
+        self.schedule(self.now.saturating_add(after), key, happening);
+        Ok(key)
+    }
+
+    fn send(&mut self, key: Key, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.output == Output::Finished {
+            self.schedule(self.now, key, Happening::Broken(io::ErrorKind::BrokenPipe.into()));
+            return;
+        }
+        if connection.connecting || !connection.queue.is_empty() {
+            // What is queued is flushed when the connection is made or the window reopens.
+            let _ = connection.queue.send(bytes, |_| Err(io::ErrorKind::WouldBlock.into()));
+            return;
+        }
+        let window = connection.peer.window(self.now, bytes.len());
+        let mut taken = Vec::new();
+        let sent = connection.queue.send(bytes, limited(window, &mut taken));
+        self.exchange(key, &taken, window, sent);
+    }
+
+    fn unsent(&self, key: Key) -> usize {
+        self.connections.get(key).map_or(0, |connection| connection.queue.len())
+    }
+
+    fn pause(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.paused = true;
+        }
+    }
+
+    fn resume(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.paused = false;
+        if !connection.held_back.is_empty() {
+            self.schedule(self.now, key, Happening::Readable);
+        }
+    }
+
+    fn finish(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        if connection.output == Output::Open {
+            connection.output = Output::Finishing;
+        }
+        if !connection.connecting {
+            self.exchange(key, &[], Window::SHUT, Ok(()));
+        }
+    }
+
+    fn close(&mut self, key: Key) {
+        self.connections.remove(key);
+    }
+
+    fn tcp_info(&self, _key: Key) -> Option<TcpInfo> {
+        None
+    }
+
+    fn buffer_sizes(&self, _key: Key) -> Option<(usize, usize)> {
+        None
+    }
+
+    fn turn(
+        &mut self,
+        until: Option<Nanos>,
+        handler: &mut impl Handler<Self>,
+    ) -> io::Result<()> {
+        let Some(instant) = [self.next(), until].into_iter().flatten().min() else {
+            return Err(io::Error::other(
+                "the simulation is stuck: nothing is scheduled and the turn has no deadline",
+            ));
+        };
+        self.now = self.now.max(instant);
+        let present = self.number;
+        while let Some(entry) = self.scheduled.first_entry() {
+            let (at, number) = *entry.key();
+            if at > self.now || number >= present {
+                break;
+            }
+            let (key, happening) = entry.remove();
+            self.happen(key, happening, handler);
+        }
+        Ok(())
+    }
+}
