@@ -105,7 +105,10 @@ mod tests {
         ] {
             assert_eq!(typed.parse::<Address>().unwrap().to_string(), shown);
         }
-        assert_eq!(":8080".parse::<Address>().unwrap().as_target().to_string(), "127.0.0.1:8080");
+        assert_eq!(
+            ":8080".parse::<Address>().unwrap().as_target().to_string(),
+            "127.0.0.1:8080"
+        );
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
                     _ = terminate.recv() => SignalKind::terminate(),
                 };
                 let number = kind.as_raw_value();
-                let _ = first.0.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
+                let _ =
+                    first.0.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
                 stop.ask();
             }
         });

@@ -567,6 +567,9 @@ mod tests {
                 clock::now() - begin
             })
             .min();
-        assert!(least.is_some_and(|waited| (200_000..1_000_000).contains(&waited)), "{least:?}");
+        assert!(
+            least.is_some_and(|waited| (200_000..1_000_000).contains(&waited)),
+            "{least:?}"
+        );
     }
 }

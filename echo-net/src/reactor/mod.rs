@@ -109,8 +109,11 @@ pub trait Reactor: Sized {
     ///
     /// # Errors
     /// When waiting itself is impossible; the reactor is of no more use then.
-    fn turn(&mut self, until: Option<Nanos>, handler: &mut impl Handler<Self>)
-    -> io::Result<()>;
+    fn turn(
+        &mut self,
+        until: Option<Nanos>,
+        handler: &mut impl Handler<Self>,
+    ) -> io::Result<()>;
 }
 
 /// A reactor that also serves: it accepts connections and can be woken.
