@@ -47,7 +47,7 @@ pub trait Handler<R: Reactor> {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>);
 
     /// A connection was accepted on the listener. It is not the reactor's until it is
-    /// [adopted](Reactor::adopt).
+    /// [adopted](ServingReactor::adopt).
     fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
         let _ = (reactor, socket, peer);
     }

@@ -196,11 +196,28 @@ fn what_is_sent_too_early_waits_for_the_connection() {
     reactor.send(key, b"early");
     reactor.finish(key);
     assert_eq!(reactor.unsent(key), 5);
+    reactor.turn(None, &mut log).unwrap();
+    assert_eq!(log.take(), [told(9, "connected")], "what follows from it is for the next turn");
     run(&mut reactor, &mut log);
-    assert_eq!(
-        log.take(),
-        [told(9, "connected"), told(9, "sent"), told(9, "early"), told(9, "end")]
-    );
+    assert_eq!(log.take(), [told(9, "sent"), told(9, "early"), told(9, "end")]);
+}
+
+#[test]
+fn an_end_sent_too_early_reaches_the_peer_and_nothing_comes_after_the_peers_end() {
+    struct Babbler;
+    impl Peer for Babbler {
+        fn receive(&mut self, _: Nanos, _: &[u8], _: &mut Script) {}
+        fn end_of_input(&mut self, _: Nanos, script: &mut Script) {
+            script.half_close(1);
+            script.deliver(2, b"after the end");
+        }
+    }
+    let mut reactor = SimulatedReactor::new(START, |_| Box::new(Babbler));
+    let key = reactor.connect(&options()).unwrap();
+    let mut log = Log { keys: vec![key], ..Log::default() };
+    reactor.finish(key);
+    run(&mut reactor, &mut log);
+    assert_eq!(log.take(), [told(0, "connected"), told(1, "end")]);
 }
 
 #[test]
