@@ -12,6 +12,7 @@ pub mod address;
 pub mod clock;
 pub mod cpu;
 pub mod fd_limit;
+pub mod pin;
 pub mod reactor;
 pub mod send_queue;
 pub mod settings;
@@ -19,5 +20,6 @@ pub mod signals;
 pub mod socket;
 pub mod stop;
 pub mod tcp_info;
+pub mod unread;
 
 pub use clock::Nanos;

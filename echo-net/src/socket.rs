@@ -91,7 +91,7 @@ pub struct ConnectOptions {
 
 /// Whether a failed `accept` lies with the peer of that one connection (accept(2) passes on
 /// its network errors): the next one may be accepted at once.
-pub fn is_peers_fault(error: io::Error) -> bool {
+pub fn is_peers_fault(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(

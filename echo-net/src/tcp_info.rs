@@ -10,6 +10,8 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub struct TcpInfo {
     /// Whether our end was sent and is not acknowledged yet (FIN-WAIT-1, RFC 9293 3.3.2).
     pub end_unacknowledged: bool,
+    /// Whether the peer's end has arrived (CLOSE-WAIT), and all bytes before it.
+    pub peer_ended: bool,
     /// Segments sent again.
     pub retransmits: u64,
     /// Smoothed round-trip time in microseconds.
@@ -18,8 +20,9 @@ pub struct TcpInfo {
     pub min_rtt_us: u32,
 }
 
-/// `TCP_FIN_WAIT1` of the kernel's state numbers.
+/// `TCP_FIN_WAIT1` and `TCP_CLOSE_WAIT` of the kernel's state numbers.
 const FIN_WAIT_1: u8 = 4;
+const CLOSE_WAIT: u8 = 8;
 
 /// Reads the facts about `socket`.
 pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
@@ -43,6 +46,7 @@ pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     }
     Ok(TcpInfo {
         end_unacknowledged: info.tcpi_state == FIN_WAIT_1,
+        peer_ended: info.tcpi_state == CLOSE_WAIT,
         retransmits: info.tcpi_total_retrans.into(),
         rtt_us: info.tcpi_rtt,
         min_rtt_us: info.tcpi_min_rtt,

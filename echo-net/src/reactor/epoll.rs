@@ -17,6 +17,7 @@ use crate::clock::{self, Nanos, SECOND};
 use crate::send_queue::SendQueue;
 use crate::socket::{self, ConnectOptions};
 use crate::tcp_info::{self, TcpInfo};
+use crate::unread::{self, Unread};
 
 /// Event data of the listener and of the waker; no slot map ever makes these keys, whose
 /// upper half is never zero.
@@ -31,6 +32,7 @@ const EVENTS_PER_TURN: usize = 1024;
 const ACCEPTS_PER_TURN: usize = 4096;
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
 struct Connection {
     socket: OwnedFd,
     queue: SendQueue,
@@ -248,7 +250,7 @@ impl EpollReactor {
                     handler.accepted(self, socket, peer);
                 }
                 Err(rustix::io::Errno::AGAIN) => return,
-                Err(error) if socket::is_peers_fault(error.into()) => {}
+                Err(error) if socket::is_peers_fault(&error.into()) => {}
                 Err(error) => {
                     listening.paused_until = Some(clock::now() + ACCEPT_PAUSE);
                     let _ = epoll::delete(&self.epoll, &listening.listener);
@@ -275,8 +277,8 @@ impl EpollReactor {
         let until = [until, accept_again].into_iter().flatten().min();
         let left = until.map(|until| until.saturating_sub(clock::now()));
         let timeout = left.map(|left| Timespec {
-            tv_sec: (left / SECOND) as i64,
-            tv_nsec: (left % SECOND) as i64,
+            tv_sec: (left / SECOND).cast_signed(),
+            tv_nsec: (left % SECOND).cast_signed(),
         });
         self.events.clear();
         let room = rustix::buffer::spare_capacity(&mut self.events);
@@ -397,13 +399,10 @@ impl ServingReactor for EpollReactor {
         self.insert(socket, false)
     }
 
-    fn read_now(&mut self, key: Key, mut most: usize, handler: &mut impl Handler<Self>) {
-        while most > 0 {
-            match self.read(key, most, handler) {
-                0 => return,
-                length => most -= length,
-            }
-        }
+    fn unread(&self, key: Key) -> Unread {
+        let socket = self.connections.get(key).map(|connection| connection.socket.as_fd());
+        // A socket that can't tell is broken, and holds nothing to serve.
+        socket.and_then(|socket| unread::read(socket).ok()).unwrap_or_default()
     }
 
     fn waker(&self) -> Waker {

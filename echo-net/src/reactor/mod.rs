@@ -16,6 +16,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use crate::Nanos;
 use crate::socket::ConnectOptions;
 use crate::tcp_info::TcpInfo;
+use crate::unread::Unread;
 
 pub mod epoll;
 pub mod simulated;
@@ -127,9 +128,8 @@ pub trait ServingReactor: Reactor {
     /// Takes over a connected, non-blocking socket.
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key>;
 
-    /// Reads what the kernel holds for the connection right now and tells `handler` of it,
-    /// at most `most` bytes, without waiting.
-    fn read_now(&mut self, key: Key, most: usize, handler: &mut impl Handler<Self>);
+    /// Input that has arrived and of which the handler was not told yet.
+    fn unread(&self, key: Key) -> Unread;
 
     /// A handle that ends a [`turn`](Reactor::turn) from any thread.
     fn waker(&self) -> Waker;

@@ -4,6 +4,7 @@
 
 mod byte_size;
 mod count;
+mod cpu_list;
 mod decimal;
 mod on_off;
 mod rate;
@@ -11,6 +12,7 @@ mod time_span;
 
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use count::{Count, InvalidCount};
+pub use cpu_list::{CpuList, InvalidCpuList};
 pub use on_off::OnOff;
 pub use rate::{InvalidRate, Rate};
 pub use time_span::{InvalidTimeSpan, TimeSpan};

@@ -1,0 +1,55 @@
+//! What a socket holds and nobody has read yet: [`Unread`]. Whoever stops gracefully serves
+//! exactly that, and is not held up by a peer that goes on sending.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use crate::tcp_info;
+
+/// Input that has arrived and was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unread {
+    /// Bytes.
+    pub bytes: usize,
+    /// Whether the peer's end of input follows them.
+    pub ended: bool,
+}
+
+/// What the kernel holds for `socket`.
+pub fn read(socket: BorrowedFd<'_>) -> io::Result<Unread> {
+    // The end is asked for first: if it was there, then so were all bytes before it.
+    let ended = tcp_info::read(socket)?.peer_ended;
+    let bytes = rustix::io::ioctl_fionread(socket)?;
+    Ok(Unread { bytes: usize::try_from(bytes).unwrap_or(usize::MAX), ended })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::time::{Duration, Instant};
+
+    fn until(socket: &TcpStream, expected: Unread) {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while read(socket.as_fd()).unwrap() != expected {
+            assert!(Instant::now() < deadline, "{:?}", read(socket.as_fd()).unwrap());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn counts_the_bytes_and_sees_the_end_behind_them() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut socket, _) = listener.accept().unwrap();
+        assert_eq!(read(socket.as_fd()).unwrap(), Unread::default());
+        peer.write_all(b"hello").unwrap();
+        until(&socket, Unread { bytes: 5, ended: false });
+        peer.shutdown(Shutdown::Write).unwrap();
+        until(&socket, Unread { bytes: 5, ended: true });
+        socket.read_exact(&mut [0; 3]).unwrap();
+        assert_eq!(read(socket.as_fd()).unwrap(), Unread { bytes: 2, ended: true });
+    }
+}
