@@ -1,11 +1,13 @@
 //! What a process or a thread has cost: [`Usage`]. Reads the kernel's accounts; starts and
 //! stops nothing.
 
-#![expect(unsafe_code, reason = "getrusage is in no safe crate")]
+#![expect(unsafe_code, reason = "getrusage and clock_getcpuclockid are in no safe crate")]
 
 use std::fs;
 use std::io;
 use std::time::Duration;
+
+use crate::clock::SECOND;
 
 /// What a process has used since it began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,9 +15,9 @@ pub struct Usage {
     /// CPU time, user and system, of all threads that live or have lived.
     pub cpu: Duration,
     /// Times it gave up the CPU by itself, to wait.
-    pub voluntary_switches: u64,
+    pub voluntary_switches: Option<u64>,
     /// Times the CPU was taken from it.
-    pub involuntary_switches: u64,
+    pub involuntary_switches: Option<u64>,
     /// Most memory it ever had resident, in bytes.
     pub peak_rss_bytes: u64,
 }
@@ -31,39 +33,80 @@ impl Usage {
         rusage(libc::RUSAGE_THREAD)
     }
 
-    /// Another process of this machine, from its `/proc` entry: nanosecond CPU accounts of
-    /// its live threads, so threads that ended in between are missing from a difference.
+    /// Another process of this machine: its CPU clock, which also holds what threads used
+    /// that have ended, and its `/proc` entry. Context switches are those of its threads
+    /// that live, and unknown (`None` fields) beyond [`MOST_THREADS`].
     pub fn of_process(pid: u32) -> io::Result<Self> {
-        let mut usage = Self::default();
-        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let task = task?.path();
-            // A thread that ends meanwhile is no error.
-            let Ok(schedstat) = fs::read_to_string(task.join("schedstat")) else { continue };
-            let ran_ns = schedstat.split(' ').next().and_then(|ns| ns.parse().ok());
-            usage.cpu += Duration::from_nanos(ran_ns.unwrap_or(0));
-            let status = fs::read_to_string(task.join("status")).unwrap_or_default();
-            usage.voluntary_switches += field(&status, "voluntary_ctxt_switches:");
-            usage.involuntary_switches += field(&status, "nonvoluntary_ctxt_switches:");
-        }
+        let cpu = process_cpu(pid)?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        usage.peak_rss_bytes = field(&status, "VmHWM:") * 1024;
-        Ok(usage)
+        let switches = context_switches(pid)?;
+        Ok(Self {
+            cpu,
+            voluntary_switches: switches.map(|(voluntary, _)| voluntary),
+            involuntary_switches: switches.map(|(_, involuntary)| involuntary),
+            peak_rss_bytes: field(&status, "VmHWM:") * 1024,
+        })
     }
 
     /// What was used since `earlier`; the memory stays that of now.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
+        let difference = |later: Option<u64>, earlier: Option<u64>| {
+            Some(later?.saturating_sub(earlier?))
+        };
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),
-            voluntary_switches: self
-                .voluntary_switches
-                .saturating_sub(earlier.voluntary_switches),
-            involuntary_switches: self
-                .involuntary_switches
-                .saturating_sub(earlier.involuntary_switches),
+            voluntary_switches: difference(self.voluntary_switches, earlier.voluntary_switches),
+            involuntary_switches: difference(
+                self.involuntary_switches,
+                earlier.involuntary_switches,
+            ),
             peak_rss_bytes: self.peak_rss_bytes,
         }
     }
+}
+
+/// CPU time of the calling thread in nanoseconds.
+pub fn thread_cpu_ns() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * SECOND + time.tv_nsec as u64
+}
+
+/// The CPU clock of a process (clock_getcpuclockid(3)).
+fn process_cpu(pid: u32) -> io::Result<Duration> {
+    let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut clock: libc::clockid_t = 0;
+    // SAFETY: the pointer is to `clock`, which outlives the call.
+    let error = unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error));
+    }
+    // SAFETY: `timespec` is plain numbers, for which all zeros is a valid value.
+    let mut time: libc::timespec = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to `time`, which outlives the call.
+    if unsafe { libc::clock_gettime(clock, &raw mut time) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// Threads of a process beyond which their accounts are not read one by one: that would
+/// cost more than it tells.
+pub const MOST_THREADS: usize = 256;
+
+/// (voluntary, involuntary) context switches of the live threads of a process.
+fn context_switches(pid: u32) -> io::Result<Option<(u64, u64)>> {
+    let mut sum = (0, 0);
+    for (number, task) in fs::read_dir(format!("/proc/{pid}/task"))?.enumerate() {
+        if number == MOST_THREADS {
+            return Ok(None);
+        }
+        // A thread that ends meanwhile is no error.
+        let status = fs::read_to_string(task?.path().join("status")).unwrap_or_default();
+        sum.0 += field(&status, "voluntary_ctxt_switches:");
+        sum.1 += field(&status, "nonvoluntary_ctxt_switches:");
+    }
+    Ok(Some(sum))
 }
 
 /// The number of a line `name value` of a `/proc` status file; 0 where there is none.
@@ -88,8 +131,8 @@ fn rusage(who: libc::c_int) -> io::Result<Usage> {
     };
     Ok(Usage {
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
-        voluntary_switches: usage.ru_nvcsw as u64,
-        involuntary_switches: usage.ru_nivcsw as u64,
+        voluntary_switches: Some(usage.ru_nvcsw as u64),
+        involuntary_switches: Some(usage.ru_nivcsw as u64),
         peak_rss_bytes: usage.ru_maxrss as u64 * 1024,
     })
 }

@@ -1,0 +1,401 @@
+//! The requests of one connection that have no answer yet, and the matching of replies to
+//! them: [`InFlight`]. Pure: no clock, no socket.
+
+use std::collections::VecDeque;
+
+use echo_net::Nanos;
+use echo_proto::{Answers, Outcome, Reply};
+
+use crate::messages::{Deviation, Messages};
+use crate::record::{FailureKind, FirstOffender, Interval};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Its answer is awaited.
+    Waiting,
+    /// Counted as failed already; its answer may still come and must be matched.
+    GivenUp,
+    /// Answered out of turn.
+    Answered,
+}
+
+/// One request.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    intended: Nanos,
+    written: Nanos,
+    /// Whether it belongs to the measured window.
+    measured: bool,
+    state: State,
+}
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    slots: VecDeque<Slot>,
+    /// The request number of the first slot.
+    first: u64,
+    waiting: u32,
+    /// How many of those that wait belong to the measured window.
+    measured: u32,
+}
+
+impl InFlight {
+    /// Requests that await an answer.
+    pub(super) fn waiting(&self) -> u32 {
+        self.waiting
+    }
+
+    /// Requests of the measured window that await an answer.
+    pub(super) fn measured(&self) -> u32 {
+        self.measured
+    }
+
+    /// The number of the next request.
+    pub(super) fn next_request(&self) -> u64 {
+        self.first + self.slots.len() as u64
+    }
+
+    /// Adds the next request.
+    #[inline]
+    pub(super) fn push(&mut self, intended: Nanos, written: Nanos, measured: bool) {
+        self.slots.push_back(Slot { intended, written, measured, state: State::Waiting });
+        self.waiting += 1;
+        self.measured += u32::from(measured);
+    }
+
+    /// Books the reply that has arrived whole at `at`.
+    #[inline]
+    pub(super) fn settle(
+        &mut self,
+        connection: u32,
+        messages: &Messages,
+        reply: Reply<'_>,
+        at: Nanos,
+        into: &mut Interval,
+    ) {
+        debug_assert_eq!(reply.answers, Answers::Oldest, "the protocols so far answer in order");
+        self.drop_answered();
+        let oldest = self.first;
+        if self.slots.is_empty() {
+            into.errors.count(FailureKind::Unsolicited, || {
+                offender(connection, None, format!("a reply of {} bytes", reply.body.len()))
+            });
+            return;
+        }
+        if reply.outcome == Outcome::Echo
+            && messages.check(connection, oldest, reply.body).is_ok()
+        {
+            self.answer(0, at, into);
+        } else {
+            self.settle_deviant(connection, messages, reply, at, into);
+        }
+    }
+
+    /// Books a right answer to the slot at `place`.
+    #[inline]
+    fn answer(&mut self, place: usize, at: Nanos, into: &mut Interval) {
+        let slot = &mut self.slots[place];
+        let was_waiting = slot.state == State::Waiting;
+        slot.state = State::Answered;
+        if was_waiting {
+            self.waiting -= 1;
+            if slot.measured {
+                self.measured -= 1;
+                into.tally.ok += 1;
+                into.latencies.record(slot.intended, slot.written, at);
+            }
+        }
+        self.drop_answered();
+    }
+
+    #[cold]
+    fn settle_deviant(
+        &mut self,
+        connection: u32,
+        messages: &Messages,
+        reply: Reply<'_>,
+        at: Nanos,
+        into: &mut Interval,
+    ) {
+        let oldest = self.first;
+        let excerpt = || format!("got {}", excerpt(reply.body));
+        let first = || offender(connection, Some(oldest), excerpt());
+        let kind = match reply.outcome {
+            Outcome::Error => FailureKind::ErrorReply,
+            Outcome::Unexpected => FailureKind::Malformed,
+            Outcome::Echo => match messages.check(connection, oldest, reply.body) {
+                Ok(()) => return self.answer(0, at, into),
+                Err(Deviation::Corrupt) => FailureKind::Corrupt,
+                Err(Deviation::Truncated) => FailureKind::Truncated,
+                Err(Deviation::Extended) => FailureKind::Extended,
+                Err(Deviation::Foreign { connection: other }) => {
+                    into.errors.count(FailureKind::Foreign, || {
+                        let detail = format!("got the reply of connection {other}");
+                        offender(connection, Some(oldest), detail)
+                    });
+                    return self.fail_oldest(at, into);
+                }
+                Err(Deviation::Elsewhere { request }) => {
+                    return self.settle_elsewhere(connection, request, at, into);
+                }
+            },
+        };
+        into.errors.count(kind, first);
+        if kind == FailureKind::ErrorReply {
+            self.end_oldest(at, into, |tally| &mut tally.error);
+        } else {
+            self.fail_oldest(at, into);
+        }
+    }
+
+    /// Books a right reply to another request of this connection than the oldest.
+    fn settle_elsewhere(
+        &mut self,
+        connection: u32,
+        request: u64,
+        at: Nanos,
+        into: &mut Interval,
+    ) {
+        let oldest = self.first;
+        let place = request.checked_sub(oldest).map(|place| place as usize);
+        let Some(place) = place.filter(|&place| place < self.slots.len()) else {
+            // Answered before: the reply is one too many and uses up no request.
+            into.errors.count(FailureKind::Duplicated, || {
+                let detail = format!("request {request} was answered again");
+                offender(connection, Some(request), detail)
+            });
+            return;
+        };
+        for number in oldest..request {
+            into.errors.count(FailureKind::Dropped, || {
+                let detail = format!("request {request} was answered before it");
+                offender(connection, Some(number), detail)
+            });
+            self.end(
+                (number - oldest) as usize,
+                at,
+                into,
+                State::Answered,
+                |tally| &mut tally.mismatch,
+                true,
+            );
+        }
+        self.answer(place, at, into);
+    }
+
+    fn fail_oldest(&mut self, at: Nanos, into: &mut Interval) {
+        self.end_oldest(at, into, |tally| &mut tally.mismatch);
+    }
+
+    /// Ends the oldest request with a reply that is no right answer: it was answered, so
+    /// its latency is known and says nothing about right answers; it is only counted.
+    fn end_oldest(
+        &mut self,
+        at: Nanos,
+        into: &mut Interval,
+        count: impl Fn(&mut crate::record::Tally) -> &mut u64,
+    ) {
+        self.end(0, at, into, State::Answered, count, false);
+        self.drop_answered();
+    }
+
+    /// Ends the slot at `place`, if it waits, without a right answer.
+    fn end(
+        &mut self,
+        place: usize,
+        at: Nanos,
+        into: &mut Interval,
+        state: State,
+        count: impl Fn(&mut crate::record::Tally) -> &mut u64,
+        censored: bool,
+    ) {
+        let slot = &mut self.slots[place];
+        let was_waiting = slot.state == State::Waiting;
+        slot.state = state;
+        if !was_waiting {
+            return;
+        }
+        self.waiting -= 1;
+        if slot.measured {
+            self.measured -= 1;
+            *count(&mut into.tally) += 1;
+            if censored {
+                into.latencies.record_censored(slot.intended, Some(slot.written), at);
+            }
+        }
+    }
+
+    /// Gives up requests that were written at `before` or earlier; how many.
+    pub(super) fn expire(
+        &mut self,
+        connection: u32,
+        before: Nanos,
+        at: Nanos,
+        into: &mut Interval,
+    ) -> u32 {
+        let mut expired = 0;
+        for place in 0..self.slots.len() {
+            let slot = self.slots[place];
+            if slot.written > before {
+                break;
+            }
+            if slot.state != State::Waiting {
+                continue;
+            }
+            expired += 1;
+            if slot.measured {
+                let request = self.first + place as u64;
+                into.errors.count(FailureKind::Timeout, || {
+                    let waited = (at - slot.written) / 1_000_000;
+                    offender(connection, Some(request), format!("no reply after {waited} ms"))
+                });
+            }
+            self.end(place, at, into, State::GivenUp, |tally| &mut tally.timeout, true);
+        }
+        expired
+    }
+
+    /// Ends everything: the connection is gone, or the run is over. Request numbers go on.
+    pub(super) fn abandon(
+        &mut self,
+        at: Nanos,
+        into: &mut Interval,
+        count: impl Fn(&mut crate::record::Tally) -> &mut u64,
+    ) {
+        for place in 0..self.slots.len() {
+            self.end(place, at, into, State::GivenUp, &count, true);
+        }
+        self.first = self.next_request();
+        self.slots.clear();
+    }
+
+    fn drop_answered(&mut self) {
+        while self.slots.front().is_some_and(|slot| slot.state == State::Answered) {
+            self.slots.pop_front();
+            self.first += 1;
+        }
+    }
+}
+
+fn offender(connection: u32, request: Option<u64>, detail: String) -> FirstOffender {
+    FirstOffender { connection, request, detail }
+}
+
+/// The beginning of a reply, safe to print.
+fn excerpt(body: &[u8]) -> String {
+    let shown = body[..body.len().min(64)].escape_ascii();
+    format!("`{shown}`{} ({} bytes)", if body.len() > 64 { "…" } else { "" }, body.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Verify;
+
+    struct Bed {
+        messages: Messages,
+        requests: InFlight,
+        interval: Interval,
+    }
+
+    impl Bed {
+        fn new(requests: u64) -> Self {
+            let messages = Messages::generated(32, 32, 0, Verify::Full);
+            let mut in_flight = InFlight::default();
+            for number in 0..requests {
+                in_flight.push(number, number, true);
+            }
+            Self { messages, requests: in_flight, interval: Interval::new(0, false) }
+        }
+
+        fn text(&self, connection: u32, request: u64) -> Vec<u8> {
+            let mut text = Vec::new();
+            self.messages.write(connection, request, &mut text);
+            text
+        }
+
+        fn reply_with(&mut self, outcome: Outcome, body: &[u8], at: Nanos) {
+            let reply = Reply { answers: Answers::Oldest, outcome, body };
+            self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
+        }
+
+        fn reply(&mut self, connection: u32, request: u64, at: Nanos) {
+            let body = self.text(connection, request);
+            self.reply_with(Outcome::Echo, &body, at);
+        }
+
+        fn errors(&self) -> Vec<(String, u64)> {
+            let errors = self.interval.errors.iter();
+            errors.map(|(kind, count, _)| (kind.to_string(), count)).collect()
+        }
+    }
+
+    #[test]
+    fn answers_in_turn_are_timed_each_by_its_own_clock() {
+        let mut bed = Bed::new(2);
+        bed.reply(5, 0, 100);
+        bed.reply(5, 1, 301);
+        assert_eq!(bed.interval.tally.ok, 2);
+        let response = bed.interval.latencies.response.histogram();
+        assert_eq!((response.min(), response.max()), (100, 300));
+        assert_eq!((bed.requests.waiting(), bed.requests.next_request()), (0, 2));
+    }
+
+    #[test]
+    fn a_request_passed_over_is_dropped_and_later_ones_stay_in_step() {
+        let mut bed = Bed::new(4);
+        bed.reply(5, 2, 50);
+        assert_eq!(bed.errors(), [("dropped".into(), 2)]);
+        assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (1, 2));
+        assert_eq!(bed.interval.latencies.response.censored(), 2);
+        bed.reply(5, 3, 60);
+        assert_eq!(bed.interval.tally.ok, 2);
+    }
+
+    #[test]
+    fn an_answer_given_twice_uses_up_no_request() {
+        let mut bed = Bed::new(2);
+        bed.reply(5, 0, 50);
+        bed.reply(5, 0, 51);
+        bed.reply(5, 1, 52);
+        assert_eq!(bed.errors(), [("duplicated".into(), 1)]);
+        assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (2, 0));
+    }
+
+    #[test]
+    fn foreign_corrupt_and_error_replies_each_use_up_one_request() {
+        let mut bed = Bed::new(3);
+        bed.reply(6, 0, 50);
+        bed.reply_with(Outcome::Echo, &[b'?'; 32], 50);
+        bed.reply_with(Outcome::Error, b"no", 50);
+        assert_eq!(
+            bed.errors(),
+            [("corrupt".into(), 1), ("foreign".into(), 1), ("error_reply".into(), 1)]
+        );
+        assert_eq!((bed.interval.tally.mismatch, bed.interval.tally.error), (2, 1));
+        assert_eq!(bed.interval.latencies.response.count(), 0, "wrong answers have no latency");
+        bed.reply(5, 9, 60);
+        assert_eq!(bed.interval.errors.of(FailureKind::Unsolicited), 1);
+    }
+
+    #[test]
+    fn a_late_answer_is_matched_and_counted_once_as_timeout() {
+        let mut bed = Bed::new(2);
+        assert_eq!(bed.requests.expire(5, 0, 1000, &mut bed.interval), 1);
+        assert_eq!(bed.requests.waiting(), 1);
+        bed.reply(5, 0, 2000);
+        bed.reply(5, 1, 2001);
+        assert_eq!((bed.interval.tally.timeout, bed.interval.tally.ok), (1, 1));
+        assert!(bed.interval.errors.iter().all(|(kind, ..)| kind == FailureKind::Timeout));
+    }
+
+    #[test]
+    fn requests_of_a_lost_connection_are_censored_at_their_age() {
+        let mut bed = Bed::new(3);
+        bed.requests.abandon(500, &mut bed.interval, |tally| &mut tally.reset);
+        assert_eq!(bed.interval.tally.reset, 3);
+        assert_eq!(bed.interval.latencies.response.censored(), 3);
+        assert_eq!((bed.requests.waiting(), bed.requests.next_request()), (0, 3));
+    }
+}

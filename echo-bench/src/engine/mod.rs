@@ -1,0 +1,402 @@
+//! Carries out a plan: [`run`] starts the workers, gives them one timeline, samples what
+//! both sides cost, and gathers the intervals. The only module that opens sockets; it
+//! judges nothing and prints nothing.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use echo_net::Nanos;
+use echo_net::clock::{self, MILLISECOND};
+use echo_net::cpu::Usage;
+use echo_net::reactor::epoll::EpollReactor;
+use echo_net::stop::{Stage, Stop};
+
+use crate::messages::Messages;
+use crate::plan::{MessagePlan, Plan};
+use crate::record::{Interval, Latency};
+
+mod busy_clock;
+mod connection;
+mod demand;
+mod in_flight;
+mod kernel_facts;
+mod occupancy;
+mod timeline;
+mod worker;
+
+pub use kernel_facts::KernelFacts;
+use timeline::Timeline;
+use worker::{Outcome, Setup, Worker};
+
+/// Bytes that one read of a worker may bring.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Whom to load, looked up.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its addresses; connections take them in turn.
+    pub addresses: Vec<SocketAddr>,
+    /// Its process, where its cost can be read.
+    pub pid: Option<u32>,
+}
+
+/// Hears how a run goes, while it goes.
+pub trait Observer {
+    /// The connections are made, as far as they can be.
+    fn connected(&mut self, established: u32);
+    /// An interval is whole.
+    fn interval(&mut self, interval: &Interval);
+}
+
+/// What both sides had used at an instant.
+#[derive(Debug, Clone, Copy)]
+pub struct CostSample {
+    /// When.
+    pub at: Nanos,
+    /// This process.
+    pub client: Option<Usage>,
+    /// The server, where its process is known.
+    pub server: Option<Usage>,
+}
+
+/// Everything that was measured; raw, so that the report can be made from it alone.
+#[derive(Debug)]
+pub struct RunRecord {
+    /// Connections that were made at set-up.
+    pub established: u32,
+    /// Time to make each connection, of set-up and of reconnects within it.
+    pub connect: Latency,
+    /// From the first attempt until all connections were made or had failed.
+    pub connect_phase_ns: Nanos,
+    /// Connections that lived at the end.
+    pub alive_at_end: u32,
+    /// Connections made again during the load.
+    pub reconnects: u64,
+    /// Length of the measured window.
+    pub measured_ns: Nanos,
+    /// The window's intervals, in order and without gaps.
+    pub intervals: Vec<Interval>,
+    /// Mean number of requests between write and reply within the window, counted apart
+    /// from the latency clocks.
+    pub outstanding_mean: Option<f64>,
+    /// Share of the window that each worker was busy, where known.
+    pub busy: Vec<Option<f64>>,
+    /// At the window's start, at every interval's end, and at the window's end.
+    pub costs: Vec<CostSample>,
+    /// What the kernel knew at the end.
+    pub kernel: KernelFacts,
+    /// Whether the run was cut short by a signal.
+    pub interrupted: bool,
+}
+
+/// Why a run could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Not one connection could be made.
+    #[error("connecting to {address}: {reason}{hint}")]
+    NoConnection {
+        /// The peer.
+        address: SocketAddr,
+        /// Why the first one failed.
+        reason: io::Error,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// A signal came before any load.
+    #[error("interrupted before the load began")]
+    Interrupted,
+    /// The generator itself failed.
+    #[error("running a generator thread: {0}")]
+    Worker(#[from] io::Error),
+}
+
+/// Carries out `plan` against `peer`, until it ends or `stop` is asked for.
+///
+/// # Errors
+/// When no load could be put on at all. Everything that goes wrong later is counted data.
+pub fn run(
+    plan: &Arc<Plan>,
+    peer: &Peer,
+    stop: &Stop,
+    observer: &mut dyn Observer,
+) -> Result<RunRecord, EngineError> {
+    let begin = clock::now();
+    let mut crew = Crew::hire(plan, peer, stop)?;
+    let setup = crew.setup(stop)?;
+    let connect_phase_ns = clock::now() - begin;
+    if stop.stage() > Stage::Running {
+        return Err(EngineError::Interrupted);
+    }
+    if setup.established == 0 {
+        return Err(no_connection(peer.addresses[0], setup.failure));
+    }
+    observer.connected(setup.established);
+    let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
+    crew.start(&timeline);
+    let watch = Watch::new(plan, peer.pid, timeline, stop);
+    let gathered = watch.until_done(&crew.intervals, plan.threads, observer);
+    let outcomes = crew.join()?;
+    Ok(RunRecord::new(setup, connect_phase_ns, gathered, outcomes))
+}
+
+fn no_connection(address: SocketAddr, reason: Option<io::Error>) -> EngineError {
+    let reason = reason.unwrap_or_else(|| io::ErrorKind::NotConnected.into());
+    let hint = match reason.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            " (is a server running there? leave --target out to start one)"
+        }
+        _ => "",
+    };
+    EngineError::NoConnection { address, reason, hint }
+}
+
+/// The worker threads and the channels to them.
+struct Crew {
+    threads: Vec<JoinHandle<io::Result<Option<Outcome>>>>,
+    setups: Receiver<io::Result<Setup>>,
+    starts: Vec<Sender<Timeline>>,
+    intervals: Receiver<Interval>,
+}
+
+impl Crew {
+    fn hire(plan: &Arc<Plan>, peer: &Peer, stop: &Stop) -> io::Result<Self> {
+        let messages = Arc::new(messages(plan));
+        let (setup_sender, setups) = mpsc::channel();
+        let (interval_sender, intervals) = mpsc::channel();
+        let mut crew = Self { threads: Vec::new(), setups, starts: Vec::new(), intervals };
+        for thread in 0..plan.threads {
+            let numbers = (thread..plan.connections).step_by(plan.threads as usize);
+            let sender = interval_sender.clone();
+            let worker = Worker::new(
+                Arc::clone(plan),
+                Arc::clone(&messages),
+                peer.addresses.clone(),
+                stop.clone(),
+                numbers,
+                // The gatherer outlives the workers but for a run that failed anyway.
+                Box::new(move |interval| drop(sender.send(interval))),
+            );
+            let (start, starts) = mpsc::channel();
+            let setups = setup_sender.clone();
+            crew.starts.push(start);
+            crew.threads.push(
+                std::thread::Builder::new()
+                    .name(format!("generator-{thread}"))
+                    .spawn(move || work(worker, &setups, &starts))?,
+            );
+        }
+        Ok(crew)
+    }
+
+    /// Waits until all workers have made their connections.
+    fn setup(&mut self, stop: &Stop) -> Result<Setup, EngineError> {
+        let mut all = Setup { established: 0, connect: Latency::default(), failure: None };
+        for _ in 0..self.threads.len() {
+            let Ok(setup) = self.setups.recv() else { break };
+            match setup {
+                Ok(setup) => {
+                    all.established += setup.established;
+                    all.connect += &setup.connect;
+                    all.failure = all.failure.or(setup.failure);
+                }
+                Err(error) => {
+                    stop.advance(Stage::Forced);
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    fn start(&mut self, timeline: &Timeline) {
+        for start in self.starts.drain(..) {
+            // A worker that is gone says why when it is joined.
+            let _ = start.send(timeline.clone());
+        }
+    }
+
+    fn join(self) -> io::Result<Vec<Outcome>> {
+        let mut outcomes = Vec::new();
+        for thread in self.threads {
+            let outcome =
+                thread.join().map_err(|_| io::Error::other("a generator thread panicked"))??;
+            outcomes.extend(outcome);
+        }
+        Ok(outcomes)
+    }
+}
+
+/// The life of a worker thread.
+fn work(
+    mut worker: Worker,
+    setups: &Sender<io::Result<Setup>>,
+    starts: &Receiver<Timeline>,
+) -> io::Result<Option<Outcome>> {
+    // The default slack of 50 us would be added to every sleep.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    let mut reactor = EpollReactor::new(READ_BUFFER)?;
+    let setup = worker.connect_all(&mut reactor);
+    let failed = setup.is_err();
+    if setups.send(setup).is_err() || failed {
+        return Ok(None);
+    }
+    match starts.recv() {
+        Ok(timeline) => worker.run(&mut reactor, timeline).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+fn messages(plan: &Plan) -> Messages {
+    match &plan.messages {
+        MessagePlan::Generated { min_bytes, max_bytes } => {
+            Messages::generated(*min_bytes, *max_bytes, plan.seed, plan.verify)
+        }
+        MessagePlan::Given { texts } => Messages::given(
+            texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
+            plan.verify,
+        ),
+    }
+}
+
+/// Waits for a run to end, and samples and gathers meanwhile.
+struct Watch<'a> {
+    timeline: Timeline,
+    stop: &'a Stop,
+    pid: Option<u32>,
+    interval_ns: Nanos,
+    next_sample: Nanos,
+    ended: bool,
+    gathered: Gathered,
+}
+
+#[derive(Debug)]
+struct Gathered {
+    window_start: Nanos,
+    window_end: Nanos,
+    intervals: BTreeMap<u64, Interval>,
+    costs: Vec<CostSample>,
+    interrupted: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(plan: &Plan, pid: Option<u32>, timeline: Timeline, stop: &'a Stop) -> Self {
+        let gathered = Gathered {
+            window_start: timeline.window_start,
+            window_end: timeline.window_end(),
+            intervals: BTreeMap::new(),
+            costs: Vec::new(),
+            interrupted: false,
+        };
+        let next_sample = timeline.window_start;
+        let interval_ns = plan.interval_ns;
+        Self { timeline, stop, pid, interval_ns, next_sample, ended: false, gathered }
+    }
+
+    fn until_done(
+        mut self,
+        intervals: &Receiver<Interval>,
+        workers: u32,
+        observer: &mut dyn Observer,
+    ) -> Gathered {
+        // How many workers have handed in each interval that is not whole yet.
+        let mut handed_in: BTreeMap<u64, u32> = BTreeMap::new();
+        loop {
+            self.tend(clock::now());
+            let wait = self.next_sample.saturating_sub(clock::now()).min(20 * MILLISECOND);
+            match intervals.recv_timeout(Duration::from_nanos(wait.max(1))) {
+                Ok(interval) => {
+                    let index = interval.index;
+                    let merged = self.gathered.intervals.entry(index);
+                    let merged = merged
+                        .and_modify(|merged| *merged += &interval)
+                        .or_insert(interval);
+                    let count = handed_in.entry(index).or_default();
+                    *count += 1;
+                    if *count == workers {
+                        handed_in.remove(&index);
+                        observer.interval(merged);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if !self.ended {
+            self.sample(clock::now());
+        }
+        self.gathered.window_end = self.timeline.window_end();
+        self.gathered
+    }
+
+    fn tend(&mut self, now: Nanos) {
+        if self.stop.stage() > Stage::Running && !self.gathered.interrupted {
+            // A signal during the drain finds a window that is whole.
+            self.gathered.interrupted = now < self.timeline.window_end();
+            self.timeline.interrupt(now);
+        }
+        let end = self.timeline.window_end();
+        if self.ended || now < self.next_sample.min(end) {
+            return;
+        }
+        self.sample(now);
+        self.ended = now >= end;
+        self.next_sample = if self.ended {
+            Nanos::MAX
+        } else {
+            (self.next_sample + self.interval_ns).max(now).min(end)
+        };
+    }
+
+    fn sample(&mut self, at: Nanos) {
+        self.gathered.costs.push(CostSample {
+            at,
+            client: Usage::of_self().ok(),
+            server: self.pid.and_then(|pid| Usage::of_process(pid).ok()),
+        });
+    }
+}
+
+impl RunRecord {
+    fn new(
+        setup: Setup,
+        connect_phase_ns: Nanos,
+        gathered: Gathered,
+        outcomes: Vec<Outcome>,
+    ) -> Self {
+        let last_answer = outcomes.iter().filter_map(|outcome| outcome.last_answer).max();
+        let end = match gathered.window_end {
+            Nanos::MAX => last_answer.unwrap_or(gathered.window_start),
+            end => end,
+        };
+        let measured_ns = end.saturating_sub(gathered.window_start);
+        let area: u128 = outcomes.iter().map(|outcome| outcome.outstanding_area).sum();
+        let mut kernel = KernelFacts::default();
+        let (mut alive_at_end, mut reconnects, mut busy) = (0, 0, Vec::new());
+        for outcome in outcomes {
+            alive_at_end += outcome.alive_at_end;
+            reconnects += outcome.reconnects;
+            busy.push(outcome.busy);
+            kernel += outcome.kernel;
+        }
+        Self {
+            established: setup.established,
+            connect: setup.connect,
+            connect_phase_ns,
+            alive_at_end,
+            reconnects,
+            measured_ns,
+            intervals: gathered.intervals.into_values().collect(),
+            outstanding_mean: (measured_ns > 0).then(|| area as f64 / measured_ns as f64),
+            busy,
+            costs: gathered.costs,
+            kernel,
+            interrupted: gathered.interrupted,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A worker's connections: made, lost, made again.
+
+use std::io;
+
+use echo_net::Nanos;
+use echo_net::clock::SECOND;
+use echo_net::reactor::{Key, Reactor};
+use echo_net::socket::{ConnectOptions, SocketOptions};
+
+use super::{DIALLING, Worker};
+use crate::engine::connection::State;
+use crate::record::{FailureKind, FirstOffender};
+
+impl Worker {
+    pub(super) fn dial<R: Reactor>(&mut self, reactor: &mut R, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        let number = connection.number as usize;
+        let socket = &self.plan.socket;
+        let options = ConnectOptions {
+            target: self.targets[number % self.targets.len()],
+            source: (!socket.sources.is_empty())
+                .then(|| socket.sources[number % socket.sources.len()]),
+            socket: SocketOptions {
+                nodelay: socket.nodelay,
+                send_buffer: socket.send_buffer,
+                recv_buffer: socket.recv_buffer,
+                keepalive: None,
+            },
+        };
+        let now = reactor.now();
+        match reactor.connect(&options) {
+            Ok(key) => {
+                connection.key = Some(key);
+                connection.state = State::Dialling(now);
+                self.places.insert(key, index);
+                self.dialling += 1;
+            }
+            Err(error) => self.connect_failed(index, FailureKind::NoSocket, error, now),
+        }
+    }
+
+    fn connect_failed(
+        &mut self,
+        index: u32,
+        kind: FailureKind,
+        error: io::Error,
+        now: Nanos,
+    ) {
+        let connection = &mut self.connections[index as usize];
+        self.interval.errors.count(kind, || FirstOffender {
+            connection: connection.number,
+            request: None,
+            detail: error.to_string(),
+        });
+        self.failure.get_or_insert(error);
+        connection.down(now);
+    }
+
+    /// Gives up connections that are not made in time.
+    pub(super) fn expire_dials<R: Reactor>(&mut self, reactor: &mut R) {
+        if self.dialling == 0 {
+            return;
+        }
+        let now = reactor.now();
+        for index in 0..self.connections.len() as u32 {
+            let connection = &self.connections[index as usize];
+            let State::Dialling(since) = connection.state else { continue };
+            if now < since + self.plan.timeout_ns {
+                continue;
+            }
+            if let Some(key) = connection.key {
+                reactor.close(key);
+                self.places.remove(key);
+            }
+            self.dialling -= 1;
+            let seconds = (now - since) as f64 / SECOND as f64;
+            let reason = format!("no answer within {seconds:.1} s (see --timeout)");
+            let error = io::Error::new(io::ErrorKind::TimedOut, reason);
+            self.connect_failed(index, FailureKind::ConnectTimeout, error, now);
+        }
+    }
+
+    pub(super) fn redial<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+        if now >= self.window_end {
+            return;
+        }
+        for index in 0..self.connections.len() as u32 {
+            let due = match self.connections[index as usize].state {
+                State::Down(Some(at)) => at <= now && self.dialling < DIALLING,
+                _ => false,
+            };
+            if due {
+                self.dial(reactor, index);
+            }
+        }
+    }
+
+    pub(super) fn connected<R: Reactor>(&mut self, reactor: &mut R, index: u32) {
+        let connection = &mut self.connections[index as usize];
+        let State::Dialling(since) = connection.state else { return };
+        let now = reactor.now();
+        self.dialling -= 1;
+        self.connect.record(now - since);
+        connection.up();
+        if self.timeline.is_some() {
+            self.reconnects += 1;
+            self.feed(reactor, index, now);
+        }
+    }
+
+    /// A connection broke, or the server closed it.
+    pub(super) fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, error: Option<io::Error>) {
+        let Some(index) = self.places.remove(key) else { return };
+        let now = reactor.now();
+        let connection = &mut self.connections[index as usize];
+        if matches!(connection.state, State::Dialling(_)) {
+            self.dialling -= 1;
+            let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+            return self.connect_failed(index, FailureKind::Refused, error, now);
+        }
+        reactor.close(key);
+        let waiting = connection.in_flight.waiting();
+        let number = connection.number;
+        let request = Some(connection.in_flight.next_request());
+        let closed = error.is_none();
+        let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
+        self.interval.errors.count(kind, || FirstOffender {
+            connection: number,
+            request,
+            detail: error.map_or_else(
+                || format!("the server closed the connection, {waiting} requests unanswered"),
+                |error| format!("{error}, {waiting} requests unanswered"),
+            ),
+        });
+        connection.in_flight.abandon(now, &mut self.interval, |tally| {
+            if closed { &mut tally.closed } else { &mut tally.reset }
+        });
+        connection.requester = self.plan.protocol.requester(self.plan.largest_message());
+        connection.down(now);
+        self.occupancy.remove(waiting.into(), now, self.window_end);
+    }
+
+    pub(super) fn expire_requests<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+        let Some(before) = now.checked_sub(self.plan.timeout_ns) else { return };
+        for index in 0..self.connections.len() as u32 {
+            let connection = &mut self.connections[index as usize];
+            let (slots, number) = (&mut connection.in_flight, connection.number);
+            let expired = slots.expire(number, before, now, &mut self.interval);
+            if expired > 0 {
+                self.occupancy.remove(expired.into(), now, self.window_end);
+                self.feed(reactor, index, now);
+            }
+        }
+    }
+}

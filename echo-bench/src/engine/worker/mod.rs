@@ -1,0 +1,396 @@
+//! One generator thread: [`Worker`], a handler on a reactor. It owns its connections, its
+//! part of the schedule and its recorder, and shares nothing while it runs but the
+//! [`Timeline`] and the channel for finished intervals.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
+use echo_net::reactor::{Event, Handler, Key, Reactor};
+use echo_net::stop::{Stage, Stop};
+use echo_proto::Request;
+use slotmap::SecondaryMap;
+
+mod connecting;
+mod sending;
+
+use super::busy_clock::BusyClock;
+use super::connection::{Connection, State};
+use super::demand::Demand;
+use super::kernel_facts::KernelFacts;
+use super::occupancy::Occupancy;
+use super::timeline::Timeline;
+use crate::messages::Messages;
+use crate::plan::{IdleStrategy, Plan};
+use crate::record::{FailureKind, FirstOffender, Interval, Latency};
+
+/// Most connections of a worker that are being made at one time: fewer than the backlog of
+/// even a modest server, whose overflow would show as a SYN that is sent again after 1 s.
+const DIALLING: usize = 64;
+
+/// How long before a due instant a hybrid wait stops sleeping: longer than the kernel takes
+/// to wake a thread.
+const SPIN_BEFORE_DUE: Nanos = 100_000;
+
+/// How long a worker may go without looking at the stop latch and the timeouts.
+const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
+
+/// What a worker found before the load began.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) established: u32,
+    pub(super) connect: Latency,
+    /// Why the first connection failed, if one did.
+    pub(super) failure: Option<io::Error>,
+}
+
+/// What a worker has to say at the end, beside its intervals.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) alive_at_end: u32,
+    pub(super) reconnects: u64,
+    /// Request-nanoseconds that requests were outstanding within the window.
+    pub(super) outstanding_area: u128,
+    /// When the last reply of the window came.
+    pub(super) last_answer: Option<Nanos>,
+    /// Share of the window in which the thread worked; spinning for want of events is no
+    /// work.
+    pub(super) busy: Option<f64>,
+    pub(super) kernel: KernelFacts,
+}
+
+/// See the [module](self).
+pub(super) struct Worker {
+    plan: Arc<Plan>,
+    messages: Arc<Messages>,
+    targets: Vec<SocketAddr>,
+    stop: Stop,
+    connections: Vec<Connection>,
+    /// Finds the connection that an event is about.
+    places: SecondaryMap<Key, u32>,
+    /// How many connections have been begun at set-up.
+    begun: usize,
+    dialling: usize,
+    connect: Latency,
+    failure: Option<io::Error>,
+    timeline: Option<Timeline>,
+    /// A copy of the timeline's, refreshed each turn.
+    window_end: Nanos,
+    demand: Option<Demand>,
+    occupancy: Occupancy,
+    interval: Interval,
+    next_boundary: Nanos,
+    next_scan: Nanos,
+    reconnects: u64,
+    last_answer: Option<Nanos>,
+    /// Handler calls; a spin without any was idle.
+    events: u64,
+    /// Reused from batch to batch: the due requests, a message, its wire form.
+    batch: Vec<sending::Due>,
+    text: Vec<u8>,
+    wire: Vec<u8>,
+    /// Takes finished intervals.
+    finished: Box<dyn FnMut(Interval) + Send>,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").field("connections", &self.connections.len()).finish()
+    }
+}
+
+impl Worker {
+    /// The worker of the connections with these fleet-wide `numbers`.
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        messages: Arc<Messages>,
+        targets: Vec<SocketAddr>,
+        stop: Stop,
+        numbers: impl Iterator<Item = u32>,
+        finished: Box<dyn FnMut(Interval) + Send>,
+    ) -> Self {
+        let largest = plan.largest_message();
+        let connections = numbers
+            .map(|number| Connection::new(number, plan.protocol.requester(largest)))
+            .collect();
+        Self {
+            connections,
+            places: SecondaryMap::new(),
+            begun: 0,
+            dialling: 0,
+            connect: Latency::default(),
+            failure: None,
+            timeline: None,
+            window_end: Nanos::MAX,
+            demand: None,
+            occupancy: Occupancy::default(),
+            interval: Interval::new(0, plan.load.is_open()),
+            next_boundary: Nanos::MAX,
+            next_scan: 0,
+            reconnects: 0,
+            last_answer: None,
+            events: 0,
+            batch: Vec::new(),
+            text: Vec::new(),
+            wire: Vec::new(),
+            finished,
+            plan,
+            messages,
+            targets,
+            stop,
+        }
+    }
+
+    /// Makes all connections, as far as they can be made.
+    pub(super) fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
+        loop {
+            while self.dialling < DIALLING && self.begun < self.connections.len() {
+                self.dial(reactor, self.begun as u32);
+                self.begun += 1;
+            }
+            let given_up = self.stop.stage() > Stage::Running;
+            if given_up || (self.dialling == 0 && self.begun == self.connections.len()) {
+                break;
+            }
+            let now = reactor.now();
+            reactor.turn(Some(now + LONGEST_WAIT), self)?;
+            self.expire_dials(reactor);
+        }
+        let established = self.connections.iter().filter(|c| c.established).count() as u32;
+        let connect = std::mem::take(&mut self.connect);
+        Ok(Setup { established, connect, failure: self.failure.take() })
+    }
+
+    /// Puts the load on, until the window has ended and is drained.
+    pub(super) fn run<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        timeline: Timeline,
+    ) -> io::Result<Outcome> {
+        self.begin(timeline);
+        self.occupy(reactor);
+        let (mut spun, mut busy) = (0, BusyClock::default());
+        loop {
+            let now = reactor.now();
+            self.tend(reactor, now);
+            busy.observe(now, spun, &self.window());
+            if self.is_done(now) {
+                break;
+            }
+            self.send_due(reactor, now);
+            spun += self.wait(reactor, now)?;
+        }
+        Ok(self.conclude(reactor, &busy))
+    }
+
+    fn window(&self) -> std::ops::Range<Nanos> {
+        let start = self.timeline.as_ref().map_or(Nanos::MAX, |timeline| timeline.window_start);
+        start..self.window_end
+    }
+
+    fn begin(&mut self, timeline: Timeline) {
+        let numbers = self.connections.iter().map(|connection| connection.number);
+        let (plan, start) = (&self.plan, timeline.start);
+        self.demand = Demand::new(&plan.load, plan.seed, numbers, plan.connections, start);
+        self.occupancy = Occupancy::new(timeline.window_start);
+        self.next_boundary = timeline.window_start + plan.interval_ns;
+        self.window_end = timeline.window_end();
+        self.timeline = Some(timeline);
+    }
+
+    /// Waits for the start and fills the slots of a closed loop.
+    fn occupy<R: Reactor>(&mut self, reactor: &mut R) {
+        let start = self.timeline.as_ref().map_or(0, |timeline| timeline.start);
+        while reactor.now() < start {
+            if reactor.turn(Some(start), self).is_err() {
+                return;
+            }
+        }
+        let now = reactor.now();
+        for index in 0..self.connections.len() as u32 {
+            self.fill(reactor, index, now);
+        }
+    }
+
+    /// What is to be done now and then: intervals, timeouts, lost connections.
+    fn tend<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+        if let Some(timeline) = &self.timeline {
+            self.window_end = timeline.window_end();
+        }
+        while now >= self.next_boundary && self.next_boundary < self.window_end {
+            self.hand_over_interval();
+        }
+        if now >= self.next_scan {
+            self.next_scan = now + (self.plan.timeout_ns / 20).clamp(MILLISECOND, LONGEST_WAIT);
+            self.expire_requests(reactor, now);
+            self.expire_dials(reactor);
+            self.redial(reactor, now);
+        }
+    }
+
+    fn hand_over_interval(&mut self) {
+        let next = Interval::new(self.interval.index + 1, self.plan.load.is_open());
+        (self.finished)(std::mem::replace(&mut self.interval, next));
+        self.next_boundary += self.plan.interval_ns;
+    }
+
+    fn is_done(&mut self, now: Nanos) -> bool {
+        let Some(timeline) = &self.timeline else { return true };
+        if self.stop.stage() == Stage::Forced {
+            timeline.interrupt(now);
+            self.window_end = timeline.window_end();
+            return true;
+        }
+        let spent = timeline.is_spent();
+        if now < self.window_end && !spent {
+            return false;
+        }
+        let drained_at = self.window_end.saturating_add(self.plan.drain_ns);
+        let outstanding = self.connections.iter().any(|c| c.in_flight.measured() > 0);
+        let backlog = !spent
+            && self.demand.as_ref().is_some_and(|demand| demand.has_backlog(self.window_end));
+        now >= drained_at || !(outstanding || backlog)
+    }
+
+    /// Waits for events until something is due; how long it spun without any.
+    fn wait<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) -> io::Result<Nanos> {
+        let due = self.demand.as_ref().and_then(Demand::next_due);
+        let due = due.filter(|&due| due < self.window_end);
+        let mut until = (now + LONGEST_WAIT).min(self.next_scan).min(self.next_boundary);
+        if self.window_end > now {
+            until = until.min(self.window_end);
+        }
+        let spin = match (self.plan.idle, due) {
+            (IdleStrategy::Spin, _) => true,
+            (IdleStrategy::Hybrid, Some(due)) => {
+                until = until.min(due.saturating_sub(SPIN_BEFORE_DUE));
+                until <= now
+            }
+            (_, due) => {
+                until = until.min(due.unwrap_or(until));
+                false
+            }
+        };
+        let before = self.events;
+        reactor.turn(Some(if spin { 0 } else { until }), self)?;
+        let idle = spin && self.events == before;
+        Ok(if idle { reactor.now() - now } else { 0 })
+    }
+
+    /// Ends what has not ended and tells the rest of the story.
+    fn conclude<R: Reactor>(&mut self, reactor: &mut R, busy: &BusyClock) -> Outcome {
+        let now = reactor.now();
+        self.give_up_schedule(now);
+        let mut kernel = KernelFacts::default();
+        for connection in &mut self.connections {
+            let waiting = u64::from(connection.in_flight.measured());
+            self.interval.errors.count_many(FailureKind::InFlight, waiting, || FirstOffender {
+                connection: connection.number,
+                request: None,
+                detail: "no reply when the drain ended".into(),
+            });
+            let interval = &mut self.interval;
+            connection.in_flight.abandon(now, interval, |tally| &mut tally.in_flight);
+            if let Some(key) = connection.key.filter(|_| connection.state == State::Up) {
+                kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
+            }
+        }
+        let last = Interval::new(self.interval.index + 1, self.plan.load.is_open());
+        (self.finished)(std::mem::replace(&mut self.interval, last));
+        Outcome {
+            alive_at_end: self.connections.iter().filter(|c| c.is_up()).count() as u32,
+            reconnects: self.reconnects,
+            outstanding_area: self.occupancy.area(now, self.window_end),
+            last_answer: self.last_answer,
+            busy: busy.share(),
+            kernel,
+        }
+    }
+
+    /// Requests that fell due and were never sent.
+    fn give_up_schedule(&mut self, now: Nanos) {
+        let (Some(demand), Some(timeline)) = (&mut self.demand, &self.timeline) else { return };
+        // A number of requests decides: what was not claimed was never asked for.
+        let end = if self.window_end == Nanos::MAX { 0 } else { self.window_end };
+        for (index, connection) in self.connections.iter().enumerate() {
+            let mut unsent = 0;
+            for intended in demand.take_rest(index as u32, end) {
+                if intended >= timeline.window_start {
+                    unsent += 1;
+                    self.interval.latencies.record_censored(intended, None, now);
+                }
+            }
+            let (kind, count) = if connection.established {
+                (FailureKind::Unsent, &mut self.interval.tally.unsent)
+            } else {
+                (FailureKind::Refused, &mut self.interval.tally.refused)
+            };
+            *count += unsent;
+            self.interval.tally.scheduled += unsent;
+            self.interval.errors.count_many(kind, unsent, || FirstOffender {
+                connection: connection.number,
+                request: Some(connection.in_flight.next_request()),
+                detail: "it was due and could not be sent".into(),
+            });
+        }
+    }
+}
+
+impl Worker {
+    fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
+        let at = reactor.now();
+        let Some(&index) = self.places.get(key) else { return };
+        if self.window().contains(&at) {
+            self.interval.tally.bytes_received += bytes.len() as u64;
+        }
+        let Self { connections, messages, interval, .. } = self;
+        let connection = &mut connections[index as usize];
+        let Connection { requester, in_flight, number, .. } = connection;
+        let (waiting, ok) = (in_flight.waiting(), interval.tally.ok);
+        let decoded = requester.decode(bytes, |reply| {
+            in_flight.settle(*number, messages, reply, at, interval);
+        });
+        let ended = waiting - in_flight.waiting();
+        if interval.tally.ok > ok {
+            connection.prove();
+            self.last_answer = Some(at);
+        }
+        self.occupancy.remove(ended.into(), at, self.window_end);
+        if let Err(malformed) = decoded {
+            let number = connection.number;
+            self.interval.errors.count(FailureKind::Malformed, || FirstOffender {
+                connection: number,
+                request: None,
+                detail: malformed.to_string(),
+            });
+            let error = io::Error::new(io::ErrorKind::InvalidData, malformed);
+            return self.lost(reactor, key, Some(error));
+        }
+        if ended > 0 && self.timeline.is_some() {
+            self.feed(reactor, index, at);
+        }
+        // A long batch of events must not make what falls due meanwhile late.
+        if self.demand.as_ref().and_then(Demand::next_due).is_some_and(|due| due <= at) {
+            self.send_due(reactor, at);
+        }
+    }
+}
+
+impl<R: Reactor> Handler<R> for Worker {
+    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+        self.events += 1;
+        match event {
+            Event::Connected => {
+                if let Some(&index) = self.places.get(key) {
+                    self.connected(reactor, index);
+                }
+            }
+            Event::Received(bytes) => self.received(reactor, key, bytes),
+            Event::EndOfInput => self.lost(reactor, key, None),
+            Event::Sent => {}
+            Event::Failed(error) => self.lost(reactor, key, Some(error)),
+        }
+    }
+}

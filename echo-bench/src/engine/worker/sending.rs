@@ -1,0 +1,159 @@
+//! What a worker sends: the due requests of a schedule, or the next of a closed loop.
+
+use echo_net::Nanos;
+use echo_net::reactor::Reactor;
+use echo_proto::Request;
+
+use super::Worker;
+use crate::engine::in_flight::InFlight;
+use crate::plan::Load;
+
+/// A request that is due.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Due {
+    intended: Nanos,
+    measured: bool,
+}
+
+impl Worker {
+    /// Sends what an open-loop schedule has made due.
+    pub(super) fn send_due<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+        while let Some(demand) = &mut self.demand {
+            let Some(index) = demand.pop_due(now) else { return };
+            if demand.peek(index) >= self.window_end {
+                // Nothing more of it is wanted.
+                demand.set_aside(index);
+                continue;
+            }
+            self.send_scheduled(reactor, index, now, true);
+        }
+    }
+
+    /// Sends the due requests of a connection as far as it has free slots. They are late by
+    /// our own fault (`on_time`) unless it had none before.
+    fn send_scheduled<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        index: u32,
+        now: Nanos,
+        on_time: bool,
+    ) {
+        let (Some(demand), Some(timeline)) = (&mut self.demand, &self.timeline) else { return };
+        let connection = &mut self.connections[index as usize];
+        let capacity = if connection.is_up() { self.plan.load.pipeline() } else { 0 };
+        let mut free = capacity.saturating_sub(connection.in_flight.waiting());
+        let mut batch = std::mem::take(&mut self.batch);
+        while free > 0 && demand.peek(index) <= now && demand.peek(index) < self.window_end {
+            let intended = demand.peek(index);
+            let measured = intended >= timeline.window_start;
+            if measured && timeline.claim(1) == 0 {
+                break;
+            }
+            demand.advance(index);
+            free -= 1;
+            batch.push(Due { intended, measured });
+        }
+        if demand.peek(index) <= now {
+            demand.set_aside(index);
+        } else {
+            demand.put_back(index);
+        }
+        if !batch.is_empty() {
+            let written = self.transmit(reactor, index, batch.len() as u32, |slots, at| {
+                for due in &batch {
+                    slots.push(due.intended, at, due.measured);
+                }
+            });
+            for due in batch.iter().filter(|due| due.measured) {
+                self.interval.tally.scheduled += 1;
+                if on_time && let Some(open) = &mut self.interval.latencies.open {
+                    open.lateness.record(written - due.intended);
+                }
+            }
+        }
+        batch.clear();
+        self.batch = batch;
+    }
+
+    /// Fills the free slots of a connection of a closed loop.
+    pub(super) fn fill<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
+        let Load::Closed { pipeline } = self.plan.load else { return };
+        let Some(timeline) = &self.timeline else { return };
+        let connection = &self.connections[index as usize];
+        if !connection.is_up() {
+            return;
+        }
+        let free = u64::from(pipeline.saturating_sub(connection.in_flight.waiting()));
+        if now >= self.window_end {
+            return;
+        }
+        let measured = now >= timeline.window_start;
+        let granted = if measured { timeline.claim(free) } else { free };
+        if granted == 0 {
+            return;
+        }
+        self.transmit(reactor, index, granted as u32, |slots, at| {
+            for _ in 0..granted {
+                slots.push(at, at, measured);
+            }
+        });
+        if measured {
+            self.interval.tally.scheduled += granted;
+        }
+    }
+
+    /// Encodes the next `requests` requests of a connection, books them with `book` at the
+    /// instant before the write, and sends them; that instant.
+    fn transmit<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        index: u32,
+        requests: u32,
+        book: impl FnOnce(&mut InFlight, Nanos),
+    ) -> Nanos {
+        let connection = &mut self.connections[index as usize];
+        let Some(key) = connection.key else { return reactor.now() };
+        let first = connection.in_flight.next_request();
+        self.wire.clear();
+        let mut ends = Vec::new();
+        for request in first..first + u64::from(requests) {
+            self.messages.write(connection.number, request, &mut self.text);
+            connection.requester.encode(request, &self.text, &mut self.wire);
+            if self.plan.split_writes > 1 {
+                ends.push(self.wire.len());
+            }
+        }
+        let now = reactor.now();
+        book(&mut connection.in_flight, now);
+        self.occupancy.add(u64::from(requests), now, self.window_end);
+        if self.window().contains(&now) {
+            self.interval.tally.bytes_sent += self.wire.len() as u64;
+        }
+        if ends.is_empty() {
+            reactor.send(key, &self.wire);
+        } else {
+            let mut start = 0;
+            for end in ends {
+                let request = &self.wire[start..end];
+                let piece = request.len().div_ceil(self.plan.split_writes as usize).max(1);
+                for write in request.chunks(piece) {
+                    reactor.send(key, write);
+                }
+                start = end;
+            }
+        }
+        now
+    }
+
+    /// Gives a connection with free slots its next requests.
+    pub(super) fn feed<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
+        match &self.demand {
+            None => self.fill(reactor, index, now),
+            Some(demand) if demand.is_set_aside(index) && demand.peek(index) < self.window_end => {
+                self.send_scheduled(reactor, index, now, false);
+            }
+            Some(_) => {}
+        }
+    }
+}
+

@@ -1,0 +1,271 @@
+//! What requests say and how replies are checked: [`Messages`]. Pure: connection and request
+//! number give the text, so nothing is kept to compare a reply with.
+//!
+//! A generated message begins with a stamp (request number, connection, checksum) in 64
+//! printable characters, so that a wrong reply can be told apart: corrupt, cut short, of
+//! another connection, answered twice, or skipped.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How thoroughly replies are checked.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
+pub enum Verify {
+    /// Every byte.
+    #[default]
+    Full,
+    /// Only the length.
+    Length,
+    /// Nothing: any reply will do.
+    Off,
+}
+
+/// What is wrong with a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Deviation {
+    /// It differs, and is nothing that we ever asked for.
+    Corrupt,
+    /// It is the beginning of the right reply.
+    Truncated,
+    /// It begins with the right reply and goes on.
+    Extended,
+    /// It answers a request of another connection.
+    Foreign {
+        /// The number of that connection.
+        connection: u32,
+    },
+    /// It answers another request of this connection.
+    Elsewhere {
+        /// The number of that request.
+        request: u64,
+    },
+}
+
+/// Characters of a stamp: 6 of the request number, 4 of the connection, 2 of the checksum.
+const STAMP: usize = 12;
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// The texts of all requests of a run.
+#[derive(Debug)]
+pub struct Messages {
+    verify: Verify,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// Sizes from `min` to `template.len()` bytes; the template is what follows the stamp.
+    Generated { min: usize, template: Vec<u8>, seed: u64 },
+    /// These, in turn.
+    Given(Vec<Vec<u8>>),
+}
+
+impl Messages {
+    /// Generated messages of `min` to `max` bytes.
+    ///
+    /// # Panics
+    /// If `min` is above `max`.
+    pub fn generated(min: usize, max: usize, seed: u64, verify: Verify) -> Self {
+        assert!(min <= max, "a plan has sizes in order");
+        let template = (0..max).map(|i| ALPHABET[(i * 7 + i / 64) % 64]).collect();
+        Self { verify, source: Source::Generated { min, template, seed } }
+    }
+
+    /// The given messages, again and again.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn given(texts: Vec<Vec<u8>>, verify: Verify) -> Self {
+        assert!(!texts.is_empty(), "a plan has at least one message");
+        Self { verify, source: Source::Given(texts) }
+    }
+
+    /// Replaces what `text` holds with the message of request `request` of `connection`.
+    #[inline]
+    pub fn write(&self, connection: u32, request: u64, text: &mut Vec<u8>) {
+        text.clear();
+        match &self.source {
+            Source::Generated { min, template, seed } => {
+                let size = size_of(*min, template.len(), *seed, connection, request);
+                let stamped = size.min(STAMP);
+                text.extend_from_slice(&stamp(connection, request)[..stamped]);
+                text.extend_from_slice(&template[stamped..size]);
+            }
+            Source::Given(texts) => text.extend_from_slice(given(texts, request)),
+        }
+    }
+
+    /// Whether `body` is the right echo of request `request` of `connection`.
+    #[inline]
+    pub fn check(&self, connection: u32, request: u64, body: &[u8]) -> Result<(), Deviation> {
+        let right = match (&self.source, self.verify) {
+            (_, Verify::Off) => true,
+            (Source::Generated { min, template, seed }, verify) => {
+                let size = size_of(*min, template.len(), *seed, connection, request);
+                let stamped = size.min(STAMP);
+                body.len() == size
+                    && (verify == Verify::Length
+                        || (body[..stamped] == stamp(connection, request)[..stamped]
+                            && body[stamped..] == template[stamped..size]))
+            }
+            (Source::Given(texts), Verify::Length) => body.len() == given(texts, request).len(),
+            (Source::Given(texts), Verify::Full) => body == given(texts, request),
+        };
+        if right { Ok(()) } else { Err(self.diagnose(connection, request, body)) }
+    }
+
+    #[cold]
+    fn diagnose(&self, connection: u32, request: u64, body: &[u8]) -> Deviation {
+        let mut expected = Vec::new();
+        self.write(connection, request, &mut expected);
+        if body.len() < expected.len() && expected.starts_with(body) {
+            return Deviation::Truncated;
+        }
+        if body.len() > expected.len() && body.starts_with(&expected) {
+            return Deviation::Extended;
+        }
+        let Some((other, number)) = self.read_stamp(body) else { return Deviation::Corrupt };
+        self.write(other, number, &mut expected);
+        if body != expected {
+            Deviation::Corrupt
+        } else if other == connection {
+            Deviation::Elsewhere { request: number }
+        } else {
+            Deviation::Foreign { connection: other }
+        }
+    }
+
+    /// Connection and request number of a stamp whose checksum holds.
+    fn read_stamp(&self, body: &[u8]) -> Option<(u32, u64)> {
+        let Source::Generated { .. } = self.source else { return None };
+        let read = body.first_chunk::<STAMP>()?;
+        let number = |range: std::ops::Range<usize>| -> Option<u64> {
+            read[range].iter().rev().try_fold(0, |number, byte| {
+                let digit = ALPHABET.iter().position(|letter| letter == byte)?;
+                Some(number << 6 | digit as u64)
+            })
+        };
+        let (request, connection) = (number(0..6)?, u32::try_from(number(6..10)?).ok()?);
+        (stamp(connection, request) == *read).then_some((connection, request))
+    }
+}
+
+fn given(texts: &[Vec<u8>], request: u64) -> &[u8] {
+    &texts[(request % texts.len() as u64) as usize]
+}
+
+/// Scrambles a number so that neighbours differ in all bits (the finaliser of `SplitMix64`,
+/// Steele, Lea and Flood 2014).
+fn scramble(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[inline]
+fn size_of(min: usize, max: usize, seed: u64, connection: u32, request: u64) -> usize {
+    if min == max {
+        return max;
+    }
+    let random = scramble(seed ^ u64::from(connection) << 40 ^ request);
+    min + (random % (max - min + 1) as u64) as usize
+}
+
+#[inline]
+fn stamp(connection: u32, request: u64) -> [u8; STAMP] {
+    let check = scramble(u64::from(connection) << 36 ^ request);
+    let digits = request & 0xf_ffff_ffff | (check & 0xfff) << 36;
+    let mut stamp = [0; STAMP];
+    for (i, letter) in stamp[..6].iter_mut().enumerate() {
+        *letter = ALPHABET[(digits >> (6 * i)) as usize & 63];
+    }
+    for (i, letter) in stamp[6..10].iter_mut().enumerate() {
+        *letter = ALPHABET[(connection >> (6 * i)) as usize & 63];
+    }
+    stamp[10] = ALPHABET[(digits >> 36) as usize & 63];
+    stamp[11] = ALPHABET[(digits >> 42) as usize & 63];
+    stamp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(messages: &Messages, connection: u32, request: u64) -> Vec<u8> {
+        let mut text = Vec::new();
+        messages.write(connection, request, &mut text);
+        text
+    }
+
+    #[test]
+    fn each_deviation_is_told_apart() {
+        let messages = Messages::generated(64, 64, 0, Verify::Full);
+        let right = text(&messages, 3, 70);
+        assert_eq!(messages.check(3, 70, &right), Ok(()));
+        assert_eq!(messages.check(3, 70, &right[..20]), Err(Deviation::Truncated));
+        assert_eq!(messages.check(3, 70, b""), Err(Deviation::Truncated));
+        let longer = [&right[..], b"x"].concat();
+        assert_eq!(messages.check(3, 70, &longer), Err(Deviation::Extended));
+        let foreign = text(&messages, 4, 70);
+        let of_other = Err(Deviation::Foreign { connection: 4 });
+        assert_eq!(messages.check(3, 70, &foreign), of_other);
+        let next = text(&messages, 3, 71);
+        assert_eq!(messages.check(3, 70, &next), Err(Deviation::Elsewhere { request: 71 }));
+    }
+
+    #[test]
+    fn one_wrong_byte_anywhere_is_corrupt() {
+        let messages = Messages::generated(40, 40, 0, Verify::Full);
+        for place in 0..40 {
+            let mut wrong = text(&messages, 1, 5);
+            wrong[place] = if wrong[place] == b'B' { b'C' } else { b'B' };
+            assert_eq!(messages.check(1, 5, &wrong), Err(Deviation::Corrupt), "byte {place}");
+        }
+    }
+
+    #[test]
+    fn given_texts_take_turns() {
+        let messages = Messages::given(vec![b"a".to_vec(), b"bc".to_vec()], Verify::Full);
+        assert_eq!(text(&messages, 0, 3), b"bc");
+        assert_eq!(messages.check(0, 2, b"a"), Ok(()));
+        assert_eq!(messages.check(0, 2, b"b"), Err(Deviation::Corrupt));
+    }
+
+    #[test]
+    fn weaker_checks_see_less() {
+        let length = Messages::generated(4, 4, 0, Verify::Length);
+        assert_eq!(length.check(0, 0, b"????"), Ok(()));
+        assert!(length.check(0, 0, b"???").is_err());
+        let off = Messages::generated(4, 4, 0, Verify::Off);
+        assert_eq!(off.check(0, 0, b""), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_accepted(
+            min in 1usize..40, more in 0usize..40, seed: u64, connection in 0u32..1 << 24, request in 0u64..1 << 36,
+        ) {
+            let messages = Messages::generated(min, min + more, seed, Verify::Full);
+            let text = text(&messages, connection, request);
+            prop_assert!((min..=min + more).contains(&text.len()));
+            prop_assert_eq!(messages.check(connection, request, &text), Ok(()));
+            prop_assert!(!text.contains(&b'\n'));
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! What a run is to do, resolved and valid: [`Plan`]. It is data, part of every report, and
+//! two runs with the same plan mean the same. It does nothing and knows no command line.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use echo_net::Nanos;
+use echo_net::clock::SECOND;
+use echo_proto::{ProtocolKind, UnfitMessage};
+
+use crate::messages::Verify;
+use crate::schedule::Arrival;
+
+/// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// Whom to load.
+    pub target: Target,
+    /// Connections in total.
+    pub connections: u32,
+    /// Generator threads.
+    pub threads: u32,
+    /// Closed or open loop, and its numbers.
+    pub load: Load,
+    /// When the measured window ends.
+    pub stop: StopRule,
+    /// Load before the measured window.
+    pub warmup_ns: Nanos,
+    /// How long a request may wait for its reply once it is sent.
+    pub timeout_ns: Nanos,
+    /// How long to wait, after the window, for replies to requests of the window.
+    pub drain_ns: Nanos,
+    /// Length of an interval of the time series.
+    pub interval_ns: Nanos,
+    /// The protocol.
+    #[serde(with = "crate::as_text")]
+    #[schemars(with = "String")]
+    pub protocol: ProtocolKind,
+    /// What requests say.
+    pub messages: MessagePlan,
+    /// How thoroughly replies are checked.
+    pub verify: Verify,
+    /// In how many writes each request is sent.
+    pub split_writes: u32,
+    /// Socket options of the generator.
+    pub socket: SocketPlan,
+    /// How the generator waits.
+    pub idle: IdleStrategy,
+    /// Moves bytes for the generator.
+    pub engine: EngineKind,
+    /// Seed of the schedule and of message sizes.
+    pub seed: u64,
+    /// Fingerprint of the open-loop schedule; null in a closed loop.
+    pub schedule_digest: Option<String>,
+}
+
+/// Whom to load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Target {
+    /// An echo-server of our own, started for the run as a child process.
+    Embedded {
+        /// Its command line.
+        server: Vec<String>,
+    },
+    /// A server that is already there.
+    Address {
+        /// Its address as given.
+        address: String,
+        /// Its process, if the user named it, for its CPU cost.
+        server_pid: Option<u32>,
+    },
+}
+
+/// The load model. The two are never compared with each other.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "model")]
+pub enum Load {
+    /// A connection sends when it has a free slot.
+    Closed {
+        /// Slots per connection: requests in flight.
+        pipeline: u32,
+    },
+    /// Requests fall due on a schedule that the server can't slow.
+    Open {
+        /// Requests per second over all connections.
+        rate_per_s: f64,
+        /// How they are spread over time.
+        arrival: Arrival,
+        /// Slots per connection; a due request that finds none waits, and that counts.
+        pipeline: u32,
+    },
+}
+
+impl Load {
+    /// Requests that may be in flight on one connection.
+    pub fn pipeline(&self) -> u32 {
+        match *self {
+            Self::Closed { pipeline } | Self::Open { pipeline, .. } => pipeline,
+        }
+    }
+
+    /// Whether requests fall due on a schedule.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Open { .. })
+    }
+}
+
+/// When the measured window ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum StopRule {
+    /// After this time.
+    Duration {
+        /// In nanoseconds.
+        duration_ns: Nanos,
+    },
+    /// After this many requests.
+    Requests {
+        /// In total.
+        requests: u64,
+    },
+}
+
+/// What requests say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum MessagePlan {
+    /// Generated texts, each different.
+    Generated {
+        /// Least size.
+        min_bytes: usize,
+        /// Greatest size.
+        max_bytes: usize,
+    },
+    /// These texts in turn.
+    Given {
+        /// The texts.
+        texts: Vec<String>,
+    },
+}
+
+/// Socket options of the generator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SocketPlan {
+    /// Whether Nagle's algorithm is off.
+    pub nodelay: bool,
+    /// Kernel send buffer as asked; null: the system's.
+    pub send_buffer: Option<usize>,
+    /// Kernel receive buffer as asked; null: the system's.
+    pub recv_buffer: Option<usize>,
+    /// Addresses to connect from, in turn; empty: the system's choice.
+    pub sources: Vec<IpAddr>,
+}
+
+/// How a generator thread waits for the next due request or reply.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
+pub enum IdleStrategy {
+    /// `hybrid` where generator threads and embedded server workers have a core each, else
+    /// `sleep`.
+    #[default]
+    Auto,
+    /// Sleep in the kernel with nanosecond deadlines.
+    Sleep,
+    /// Sleep until shortly before the next due request, then spin.
+    Hybrid,
+    /// Never sleep.
+    Spin,
+}
+
+/// What moves the generator's bytes.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineKind {
+    /// Readiness by epoll.
+    #[default]
+    Epoll,
+}
+
+/// Why a combination of settings is no plan. Each names the flag and the remedy.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says it all")]
+pub enum PlanError {
+    #[error("--conns must be at least 1")]
+    NoConnections,
+    #[error("--conns {0} is more than request stamps can tell apart (at most 16777216)")]
+    TooManyConnections(u32),
+    #[error("--threads must be at least 1")]
+    NoThreads,
+    #[error("--pipeline must be at least 1")]
+    NoPipeline,
+    #[error("--duration must be above 0")]
+    NoDuration,
+    #[error("--requests must be at least 1")]
+    NoRequests,
+    #[error("--timeout must be above 0")]
+    NoTimeout,
+    #[error("--interval must be at least 10ms")]
+    ShortInterval,
+    #[error("--split-writes must be at least 1")]
+    NoWrites,
+    #[error("--size {0} is above the limit of a message (at most 1GiB)")]
+    HugeMessage(usize),
+    #[error("--size {min}-{max}: the first must not be above the second")]
+    SizesReversed { min: usize, max: usize },
+    #[error("--message-file holds no message")]
+    NoMessages,
+    #[error("message {number} can't be sent with --protocol {protocol}: {reason}")]
+    UnfitMessage { number: usize, protocol: ProtocolKind, reason: UnfitMessage },
+}
+
+impl Plan {
+    /// This plan, if it can be carried out.
+    ///
+    /// # Errors
+    /// What is wrong with it, by flag.
+    pub fn validated(mut self) -> Result<Self, PlanError> {
+        self.check_numbers()?;
+        self.check_messages()?;
+        // A thread without a connection has nothing to do.
+        self.threads = self.threads.min(self.connections);
+        self.schedule_digest = match self.load {
+            Load::Closed { .. } => None,
+            Load::Open { rate_per_s, arrival, .. } => Some(crate::schedule::digest(
+                self.seed,
+                rate_per_s,
+                arrival,
+                self.connections,
+            )),
+        };
+        Ok(self)
+    }
+
+    fn check_numbers(&self) -> Result<(), PlanError> {
+        let wrong = match self.stop {
+            StopRule::Duration { duration_ns: 0 } => Some(PlanError::NoDuration),
+            StopRule::Requests { requests: 0 } => Some(PlanError::NoRequests),
+            _ if self.connections == 0 => Some(PlanError::NoConnections),
+            _ if self.connections > 1 << 24 => {
+                Some(PlanError::TooManyConnections(self.connections))
+            }
+            _ if self.threads == 0 => Some(PlanError::NoThreads),
+            _ if self.load.pipeline() == 0 => Some(PlanError::NoPipeline),
+            _ if self.timeout_ns == 0 => Some(PlanError::NoTimeout),
+            _ if self.interval_ns < SECOND / 100 => Some(PlanError::ShortInterval),
+            _ if self.split_writes == 0 => Some(PlanError::NoWrites),
+            _ => None,
+        };
+        wrong.map_or(Ok(()), Err)
+    }
+
+    fn check_messages(&self) -> Result<(), PlanError> {
+        let check = |number: usize, text: &[u8]| {
+            self.protocol.check_message(text).map_err(|reason| PlanError::UnfitMessage {
+                number,
+                protocol: self.protocol,
+                reason,
+            })
+        };
+        match &self.messages {
+            MessagePlan::Generated { min_bytes, max_bytes } => {
+                let (min, max) = (*min_bytes, *max_bytes);
+                if min > max {
+                    return Err(PlanError::SizesReversed { min, max });
+                }
+                if max > 1 << 30 {
+                    return Err(PlanError::HugeMessage(max));
+                }
+                check(1, &b"x"[..min.min(1)])
+            }
+            MessagePlan::Given { texts } if texts.is_empty() => Err(PlanError::NoMessages),
+            MessagePlan::Given { texts } => {
+                texts.iter().enumerate().try_for_each(|(i, text)| check(i + 1, text.as_bytes()))
+            }
+        }
+    }
+
+    /// The size of the largest message.
+    pub fn largest_message(&self) -> usize {
+        match &self.messages {
+            MessagePlan::Generated { max_bytes, .. } => *max_bytes,
+            MessagePlan::Given { texts } => texts.iter().map(String::len).max().unwrap_or(0),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A small closed-loop plan for tests to change.
+    pub(crate) fn plan() -> Plan {
+        Plan {
+            target: Target::Address { address: "127.0.0.1:1".into(), server_pid: None },
+            connections: 2,
+            threads: 1,
+            load: Load::Closed { pipeline: 1 },
+            stop: StopRule::Duration { duration_ns: SECOND },
+            warmup_ns: 0,
+            timeout_ns: SECOND,
+            drain_ns: SECOND,
+            interval_ns: SECOND,
+            protocol: ProtocolKind::Line,
+            messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
+            verify: Verify::Full,
+            split_writes: 1,
+            socket: SocketPlan {
+                nodelay: true,
+                send_buffer: None,
+                recv_buffer: None,
+                sources: Vec::new(),
+            },
+            idle: IdleStrategy::Sleep,
+            engine: EngineKind::Epoll,
+            seed: 1,
+            schedule_digest: None,
+        }
+    }
+
+    #[test]
+    fn refuses_each_nonsense_by_its_flag() {
+        type Spoil = fn(&mut Plan);
+        let cases: [(&str, Spoil); 8] = [
+            ("--conns", |plan| plan.connections = 0),
+            ("--threads", |plan| plan.threads = 0),
+            ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
+            ("--duration", |plan| plan.stop = StopRule::Duration { duration_ns: 0 }),
+            ("--requests", |plan| plan.stop = StopRule::Requests { requests: 0 }),
+            ("--timeout", |plan| plan.timeout_ns = 0),
+            ("--size 5-4", |plan| {
+                plan.messages = MessagePlan::Generated { min_bytes: 5, max_bytes: 4 };
+            }),
+            ("message 2", |plan| {
+                plan.messages = MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()] };
+            }),
+        ];
+        for (flag, spoil) in cases {
+            let mut plan = plan();
+            spoil(&mut plan);
+            let error = plan.validated().unwrap_err().to_string();
+            assert!(error.contains(flag), "{error}");
+        }
+    }
+
+    #[test]
+    fn never_has_more_threads_than_connections_and_reads_back_from_json() {
+        let mut typed = plan();
+        typed.threads = 8;
+        typed.load =
+            Load::Open { rate_per_s: 0.5, arrival: Arrival::Poisson, pipeline: 64 };
+        let valid = typed.validated().unwrap();
+        assert_eq!(valid.threads, 2);
+        assert!(valid.schedule_digest.is_some());
+        let json = serde_json::to_string(&valid).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), valid);
+    }
+}

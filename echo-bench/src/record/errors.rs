@@ -1,0 +1,105 @@
+//! What went wrong, by kind, with the first offender of each: [`Errors`].
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+/// The ways in which a request or a connection can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum FailureKind {
+    /// A reply whose bytes differ.
+    Corrupt,
+    /// A reply that ends early.
+    Truncated,
+    /// A reply that goes on after its end.
+    Extended,
+    /// A reply to a request of another connection.
+    Foreign,
+    /// A second reply to a request.
+    Duplicated,
+    /// A request that was passed over: a later one was answered first.
+    Dropped,
+    /// A reply out of turn.
+    Reordered,
+    /// A reply that no request asked for.
+    Unsolicited,
+    /// Bytes that are no reply of the protocol.
+    Malformed,
+    /// An error of the protocol as the reply.
+    ErrorReply,
+    /// No reply within the timeout.
+    Timeout,
+    /// The connection broke.
+    Reset,
+    /// The server closed the connection.
+    Closed,
+    /// The connection could not be made.
+    Refused,
+    /// The connection was not made in time.
+    ConnectTimeout,
+    /// No socket could be had on this side: descriptors or ports have run out.
+    NoSocket,
+    /// A request that was due and never sent, since no slot became free.
+    Unsent,
+    /// A request without a reply when the drain ended.
+    InFlight,
+}
+
+/// The first failure of a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstOffender {
+    /// The connection's number.
+    pub connection: u32,
+    /// The request's number on its connection, where one is concerned.
+    pub request: Option<u64>,
+    /// What was seen.
+    pub detail: String,
+}
+
+/// Failures by kind.
+#[derive(Debug, Clone, Default)]
+pub struct Errors {
+    kinds: BTreeMap<FailureKind, (u64, FirstOffender)>,
+}
+
+impl Errors {
+    /// Counts a failure; `first` is made only for the first of its kind.
+    pub fn count(&mut self, kind: FailureKind, first: impl FnOnce() -> FirstOffender) {
+        self.count_many(kind, 1, first);
+    }
+
+    /// Counts several failures of one kind.
+    pub fn count_many(
+        &mut self,
+        kind: FailureKind,
+        failures: u64,
+        first: impl FnOnce() -> FirstOffender,
+    ) {
+        if failures > 0 {
+            self.kinds.entry(kind).or_insert_with(|| (0, first())).0 += failures;
+        }
+    }
+
+    /// Kind, count and first offender, in the order of the kinds.
+    pub fn iter(&self) -> impl Iterator<Item = (FailureKind, u64, &FirstOffender)> {
+        self.kinds.iter().map(|(kind, (count, first))| (*kind, *count, first))
+    }
+
+    /// How often a kind occurred.
+    pub fn of(&self, kind: FailureKind) -> u64 {
+        self.kinds.get(&kind).map_or(0, |(count, _)| *count)
+    }
+
+    /// All failures.
+    pub fn total(&self) -> u64 {
+        self.kinds.values().map(|(count, _)| count).sum()
+    }
+}
+
+impl AddAssign<&Self> for Errors {
+    fn add_assign(&mut self, other: &Self) {
+        for (kind, count, first) in other.iter() {
+            self.count_many(kind, count, || first.clone());
+        }
+    }
+}

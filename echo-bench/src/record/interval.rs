@@ -1,0 +1,101 @@
+//! What one worker, or all, measured in one interval: [`Interval`]. Intervals add up to the
+//! whole run exactly, for every count and every histogram.
+
+use std::ops::AddAssign;
+
+use echo_net::Nanos;
+
+use super::{Errors, Latency, Tally};
+
+/// The clocks of MEASUREMENT: wait + service = response, request by request.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    /// From the intended instant to the last byte of the reply.
+    pub response: Latency,
+    /// The clocks that only differ under open load; `None` in a closed loop, where a
+    /// request is intended when it is written, so that service is response and wait is 0.
+    pub open: Option<Box<OpenClocks>>,
+}
+
+/// What open load tells apart.
+#[derive(Debug, Clone, Default)]
+pub struct OpenClocks {
+    /// From the intended instant to the write.
+    pub wait: Latency,
+    /// From the write to the last byte of the reply.
+    pub service: Latency,
+    /// How late requests were written by the generator's own fault: of requests that found
+    /// a free slot, the write minus the intended instant.
+    pub lateness: Latency,
+}
+
+impl Latencies {
+    /// Empty ones for a load model.
+    pub fn new(open: bool) -> Self {
+        Self { response: Latency::default(), open: open.then(Box::default) }
+    }
+
+    /// Records an answered request.
+    #[inline]
+    pub fn record(&mut self, intended: Nanos, written: Nanos, answered: Nanos) {
+        self.response.record(answered - intended);
+        if let Some(open) = &mut self.open {
+            open.wait.record(written - intended);
+            open.service.record(answered - written);
+        }
+    }
+
+    /// Records a request that was given up, and was written at all only if `written` is.
+    pub fn record_censored(&mut self, intended: Nanos, written: Option<Nanos>, until: Nanos) {
+        self.response.record_censored(until.saturating_sub(intended));
+        if let Some(open) = &mut self.open {
+            match written {
+                Some(written) => {
+                    open.wait.record(written.saturating_sub(intended));
+                    open.service.record_censored(until.saturating_sub(written));
+                }
+                None => open.wait.record_censored(until.saturating_sub(intended)),
+            }
+        }
+    }
+}
+
+impl AddAssign<&Self> for Latencies {
+    fn add_assign(&mut self, other: &Self) {
+        self.response += &other.response;
+        if let Some(theirs) = &other.open {
+            let ours = self.open.get_or_insert_default();
+            ours.wait += &theirs.wait;
+            ours.service += &theirs.service;
+            ours.lateness += &theirs.lateness;
+        }
+    }
+}
+
+/// One interval of the measured window.
+#[derive(Debug, Clone, Default)]
+pub struct Interval {
+    /// Its place in the series, from 0.
+    pub index: u64,
+    /// How requests ended that ended in it.
+    pub tally: Tally,
+    /// What went wrong in it.
+    pub errors: Errors,
+    /// Latencies of requests that ended in it.
+    pub latencies: Latencies,
+}
+
+impl Interval {
+    /// An empty interval.
+    pub fn new(index: u64, open: bool) -> Self {
+        Self { index, latencies: Latencies::new(open), ..Self::default() }
+    }
+}
+
+impl AddAssign<&Self> for Interval {
+    fn add_assign(&mut self, other: &Self) {
+        self.tally += &other.tally;
+        self.errors += &other.errors;
+        self.latencies += &other.latencies;
+    }
+}

@@ -1,0 +1,12 @@
+//! What a run measures while it runs: counts ([`Tally`]), errors ([`Errors`]) and latency
+//! histograms ([`Latencies`]), each merged with `+=` and never averaged.
+
+mod errors;
+mod histogram;
+mod interval;
+mod tally;
+
+pub use errors::{Errors, FailureKind, FirstOffender};
+pub use histogram::Latency;
+pub use interval::{Interval, Latencies};
+pub use tally::Tally;
