@@ -1,1 +1,29 @@
-//! placeholder
+//! An echo server whose concurrency model is a flag.
+//!
+//! [`run`] serves on listeners that it is given, by a [`Config`], until a
+//! [`Stop`](echo_net::stop::Stop) is asked for. The concurrency [`model`]s are thin shells
+//! around one sans-I/O [`session`]; who may come in is decided in [`admission`].
+//! [`program`] is the whole of the `echo-server` command, for `main` and for other programs
+//! that embed it.
+
+pub mod admission;
+pub mod binding;
+pub mod choice;
+pub mod cli;
+mod config;
+mod connection;
+mod context;
+pub mod counters;
+mod log_limit;
+pub mod logging;
+pub mod model;
+pub mod program;
+mod server;
+pub mod session;
+mod sweep;
+mod thread_budget;
+
+pub use config::Config;
+pub use context::Context;
+pub use model::ModelKind;
+pub use server::{Outcome, run};

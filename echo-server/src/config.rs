@@ -1,0 +1,91 @@
+//! What a server is to do: [`Config`], resolved and valid. Where it listens is the business
+//! of who calls [`run`](crate::run).
+
+use std::time::Duration;
+
+use echo_net::Nanos;
+use echo_net::clock;
+use echo_net::socket::SocketOptions;
+use echo_proto::{ProtocolKind, Replies, WriteMode};
+
+use crate::model::ModelKind;
+use crate::session::{NEVER, Patience, Session};
+
+/// Everything that a running server depends on, apart from its listeners.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// How connections share threads.
+    pub model: ModelKind,
+    /// Threads that serve; without meaning for [`ModelKind::Threads`].
+    pub workers: usize,
+    /// What the bytes mean.
+    pub protocol: ProtocolKind,
+    /// Most bytes of payload in a message.
+    pub max_message: usize,
+    /// Options of every connection's socket.
+    pub socket: SocketOptions,
+    /// Bytes that one read may bring.
+    pub read_buffer: usize,
+    /// How replies become writes.
+    pub write_mode: WriteMode,
+    /// Most connections at a time; `None`: as many as descriptors allow.
+    pub max_conns: Option<u64>,
+    /// A connection without traffic for this long is closed; `None`: never.
+    pub idle_timeout: Option<Duration>,
+    /// A peer that takes nothing of its output for this long is cut off.
+    pub write_timeout: Duration,
+    /// How long a graceful stop may take before it is forced.
+    pub drain_timeout: Duration,
+    /// CPUs for the workers, one each in turn; empty: wherever the kernel puts them.
+    pub cpus: Vec<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let protocol = ProtocolKind::default();
+        Self {
+            model: ModelKind::default(),
+            workers: available_cores(),
+            protocol,
+            max_message: protocol.default_max_message(),
+            socket: SocketOptions {
+                // Finds out about peers that vanished, whatever the idle time-out.
+                keepalive: Some(Duration::from_mins(1)),
+                ..SocketOptions::default()
+            },
+            read_buffer: 16 * 1024,
+            write_mode: WriteMode::default(),
+            max_conns: None,
+            idle_timeout: Some(Duration::from_mins(5)),
+            write_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(10),
+            cpus: Vec::new(),
+        }
+    }
+}
+
+/// Cores that this process may use.
+pub(crate) fn available_cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+impl Config {
+    /// The session of a new connection.
+    pub(crate) fn session(&self, now: Nanos) -> Session {
+        let patience = Patience {
+            idle: self.idle_timeout.map_or(NEVER, clock::nanos),
+            write: clock::nanos(self.write_timeout),
+        };
+        Session::new(self.protocol.responder(self.max_message), patience, now)
+    }
+
+    /// A worker's buffer for replies.
+    pub(crate) fn replies(&self) -> Replies {
+        Replies::new(self.write_mode)
+    }
+
+    /// The CPU of a worker, if it has one of its own.
+    pub(crate) fn cpu_of(&self, worker: usize) -> Option<usize> {
+        self.cpus.get(worker % self.cpus.len().max(1)).copied()
+    }
+}

@@ -1,0 +1,117 @@
+//! What a server has done: [`Served`] counts of one worker or one read, added up in
+//! [`Counters`], which every worker adds to without disturbing the others.
+
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use echo_proto::Replies;
+
+/// Messages and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Served {
+    /// Messages answered; in a protocol without framing a read counts as one.
+    pub messages: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes replied.
+    pub bytes_out: u64,
+    /// Messages refused or cut short by the peer.
+    pub errors: u64,
+}
+
+impl Served {
+    /// What one read brought and what was replied to it.
+    #[inline]
+    pub fn by(input: usize, replies: &Replies) -> Self {
+        Self {
+            messages: replies.messages(),
+            bytes_in: input as u64,
+            bytes_out: replies.bytes().len() as u64,
+            errors: replies.errors(),
+        }
+    }
+}
+
+impl AddAssign for Served {
+    #[inline]
+    fn add_assign(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.bytes_in += more.bytes_in;
+        self.bytes_out += more.bytes_out;
+        self.errors += more.errors;
+    }
+}
+
+/// The counts of one worker. As large as two cache lines, which processors fetch in pairs,
+/// so that no two workers write to the same one.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct WorkerCounters {
+    messages: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    errors: AtomicU64,
+}
+
+impl WorkerCounters {
+    /// Adds to the counts.
+    #[inline]
+    pub fn add(&self, more: Served) {
+        self.messages.fetch_add(more.messages, Ordering::Relaxed);
+        self.bytes_in.fetch_add(more.bytes_in, Ordering::Relaxed);
+        self.bytes_out.fetch_add(more.bytes_out, Ordering::Relaxed);
+        if more.errors > 0 {
+            self.errors.fetch_add(more.errors, Ordering::Relaxed);
+        }
+    }
+
+    fn read(&self) -> Served {
+        Served {
+            messages: self.messages.load(Ordering::Relaxed),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The counts of all workers.
+#[derive(Debug)]
+pub struct Counters(Box<[WorkerCounters]>);
+
+impl Counters {
+    /// For `workers` workers, at least one.
+    pub fn new(workers: usize) -> Self {
+        Self((0..workers.max(1)).map(|_| WorkerCounters::default()).collect())
+    }
+
+    /// The counts of worker number `worker`; more workers than there are counts share them.
+    pub fn worker(&self, worker: usize) -> &WorkerCounters {
+        &self.0[worker % self.0.len()]
+    }
+
+    /// The sum over all workers.
+    pub fn total(&self) -> Served {
+        let mut total = Served::default();
+        for worker in &self.0 {
+            total += worker.read();
+        }
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_the_sum_over_workers() {
+        let counters = Counters::new(2);
+        let served = Served { messages: 1, bytes_in: 2, bytes_out: 3, errors: 4 };
+        for worker in [0, 1, 1] {
+            counters.worker(worker).add(served);
+        }
+        let total = counters.total();
+        assert_eq!(total, Served { messages: 3, bytes_in: 6, bytes_out: 9, errors: 12 });
+    }
+}

@@ -1,0 +1,83 @@
+//! A thread that only accepts, for the models whose workers do not: [`accept`] hands every
+//! socket that was let in to a [`Doorway`].
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+
+use echo_net::Nanos;
+use echo_net::clock;
+use echo_net::reactor::epoll::EpollReactor;
+use echo_net::reactor::{Event, Handler, Key, Reactor, ServingReactor, Waker};
+
+use crate::admission::{Permit, Refused};
+use crate::context::Context;
+use crate::session::NEVER;
+
+/// Where accepted sockets go.
+pub(super) trait Doorway {
+    /// Accepting begins; `waker` brings the next look at deadlines forward.
+    fn open(&mut self, waker: Waker) {
+        let _ = waker;
+    }
+
+    /// A non-blocking socket was let in.
+    fn enter(&mut self, socket: OwnedFd, permit: Permit, refused: &mut Refused);
+
+    /// Looks after deadlines; the instant of the next look, [`NEVER`] for none.
+    fn look_after(&mut self, now: Nanos) -> Nanos {
+        let _ = now;
+        NEVER
+    }
+}
+
+/// Accepts on the calling thread until a stop is asked for; then the listener is closed.
+///
+/// # Errors
+/// Also when there is not exactly one listener.
+pub(super) fn accept(
+    listeners: Vec<TcpListener>,
+    context: &Context,
+    doorway: &mut impl Doorway,
+) -> io::Result<()> {
+    let Ok([listener]) = <[TcpListener; 1]>::try_from(listeners) else {
+        let reason = format!("the model {} accepts on one listener", context.config.model);
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    };
+    // It never reads: the smallest buffer will do.
+    let mut reactor = EpollReactor::new(1)?;
+    let waker = reactor.waker();
+    doorway.open(waker.clone());
+    context.stop.on_advance(move |_| waker.wake());
+    reactor.listen(listener)?;
+    let mut acceptor = Acceptor { context, doorway, refused: context.admission.refused_list() };
+    while !context.is_stopping() {
+        let now = clock::now();
+        acceptor.refused.expire(now);
+        let until = acceptor.refused.deadline().min(acceptor.doorway.look_after(now));
+        reactor.turn((until != NEVER).then_some(until), &mut acceptor)?;
+    }
+    Ok(())
+}
+
+struct Acceptor<'a, D> {
+    context: &'a Context,
+    doorway: &'a mut D,
+    refused: Refused,
+}
+
+impl<D: Doorway> Handler<EpollReactor> for Acceptor<'_, D> {
+    fn event(&mut self, _reactor: &mut EpollReactor, _key: Key, _event: Event<'_>) {}
+
+    fn accepted(&mut self, _reactor: &mut EpollReactor, socket: OwnedFd, peer: SocketAddr) {
+        if let Some((socket, permit)) =
+            self.context.admission.admit_or_refuse(socket, peer, &mut self.refused)
+        {
+            self.doorway.enter(socket, permit, &mut self.refused);
+        }
+    }
+
+    fn accept_failed(&mut self, _reactor: &mut EpollReactor, error: io::Error) {
+        self.context.admission.accept_failed(&error);
+    }
+}

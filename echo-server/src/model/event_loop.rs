@@ -1,0 +1,317 @@
+//! One event loop per worker, on any reactor. Each worker owns its connections and shares
+//! nothing with the others while it serves.
+//!
+//! With one listener the first worker accepts and deals the sockets out in turn; with one
+//! listener per worker each accepts for itself.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use echo_net::Nanos;
+use echo_net::clock;
+use echo_net::reactor::{Event, Handler, Key, ServingReactor, Waker};
+use echo_net::stop::Stage;
+use echo_proto::Replies;
+use slotmap::SecondaryMap;
+use tracing::debug;
+
+use crate::admission::{Permit, Refused};
+use crate::connection::Connection;
+use crate::context::Context;
+use crate::counters::Served;
+use crate::session::{NEVER, Next};
+use crate::sweep::Sweep;
+
+/// Serves on one reactor per worker, each made on the thread that uses it.
+pub(super) fn serve<R: ServingReactor>(
+    listeners: Vec<TcpListener>,
+    context: &Context,
+    make: impl Fn() -> io::Result<R> + Sync,
+) -> io::Result<()> {
+    super::check_listeners(&listeners, context.config.workers)?;
+    let crew = Crew::new(context.config.workers, listeners.len());
+    let mut listeners = listeners.into_iter();
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..context.config.workers)
+            .map(|number| {
+                let (crew, make, listener) = (&crew, &make, listeners.next());
+                let name = format!("worker-{number}");
+                std::thread::Builder::new().name(name).spawn_scoped(scope, move || {
+                    context.force_on_error(Worker::run(number, listener, crew, context, make))
+                })
+            })
+            .map(|thread| context.force_on_error(thread))
+            .collect();
+        super::join_all(threads)
+    })
+}
+
+/// Sockets that one worker has accepted for another.
+#[derive(Debug, Default)]
+struct Inbox {
+    sockets: Mutex<Vec<(OwnedFd, Permit)>>,
+    /// Set once the worker has a reactor. Only used with `sockets` locked, so that a worker
+    /// that looks into its inbox after setting it misses nothing.
+    waker: OnceLock<Waker>,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Vec<(OwnedFd, Permit)>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, socket: OwnedFd, permit: Permit) {
+        let mut sockets = self.lock();
+        sockets.push((socket, permit));
+        // One that is not empty has been woken for and not been looked at yet.
+        if sockets.len() == 1 {
+            self.waker.get().inspect(|waker| waker.wake());
+        }
+    }
+
+    fn wake(&self) {
+        let _sockets = self.lock();
+        self.waker.get().inspect(|waker| waker.wake());
+    }
+
+    fn take(&self) -> Vec<(OwnedFd, Permit)> {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+/// What the workers know of each other.
+struct Crew {
+    inboxes: Box<[Inbox]>,
+    /// Workers that still accept, and so may put something into an inbox.
+    accepting: AtomicUsize,
+    /// Whether each worker keeps what it accepts.
+    keep_own: bool,
+}
+
+impl Crew {
+    fn new(workers: usize, listeners: usize) -> Self {
+        Self {
+            inboxes: (0..workers).map(|_| Inbox::default()).collect(),
+            accepting: AtomicUsize::new(listeners),
+            keep_own: listeners >= workers,
+        }
+    }
+}
+
+struct Worker<'a> {
+    number: usize,
+    crew: &'a Crew,
+    context: &'a Context,
+    connections: SecondaryMap<Key, Connection>,
+    replies: Replies,
+    served: Served,
+    refused: Refused,
+    sweep: Sweep,
+    /// The worker that gets the next socket.
+    turn: usize,
+    listening: bool,
+    draining: bool,
+}
+
+impl<'a> Worker<'a> {
+    fn run<R: ServingReactor>(
+        number: usize,
+        listener: Option<TcpListener>,
+        crew: &'a Crew,
+        context: &'a Context,
+        make: impl Fn() -> io::Result<R>,
+    ) -> io::Result<()> {
+        context.pin_worker(number);
+        let mut reactor = make()?;
+        let waker = reactor.waker();
+        let _ = crew.inboxes[number].waker.set(waker.clone());
+        context.stop.on_advance(move |_| waker.wake());
+        let mut worker = Self {
+            number,
+            crew,
+            context,
+            connections: SecondaryMap::new(),
+            replies: context.config.replies(),
+            served: Served::default(),
+            refused: context.admission.refused_list(),
+            sweep: Sweep::new(),
+            turn: number,
+            listening: listener.is_some(),
+            draining: false,
+        };
+        if let Some(listener) = listener {
+            reactor.listen(listener)?;
+        }
+        worker.woken(&mut reactor);
+        worker.serve(&mut reactor)
+    }
+
+    fn serve<R: ServingReactor>(&mut self, reactor: &mut R) -> io::Result<()> {
+        let counters = self.context.counters.worker(self.number);
+        loop {
+            let until = self.sweep.at().min(self.refused.deadline());
+            reactor.turn((until != NEVER).then_some(until), self)?;
+            counters.add(std::mem::take(&mut self.served));
+            if until != NEVER {
+                self.look_after_deadlines(reactor);
+            }
+            match self.context.stop.stage() {
+                Stage::Draining if !self.draining => self.begin_draining(reactor),
+                Stage::Running | Stage::Draining => {}
+                Stage::Forced => return Ok(()),
+            }
+            if self.draining && self.has_ended() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Nothing is open here, and nothing more can come from another worker.
+    fn has_ended(&self) -> bool {
+        // In this order: who stops accepting has put everything into the inboxes before.
+        self.connections.is_empty()
+            && self.crew.accepting.load(Ordering::Acquire) == 0
+            && self.crew.inboxes[self.number].lock().is_empty()
+    }
+
+    fn begin_draining<R: ServingReactor>(&mut self, reactor: &mut R) {
+        self.draining = true;
+        if std::mem::take(&mut self.listening) {
+            reactor.stop_listening();
+            self.crew.accepting.fetch_sub(1, Ordering::Release);
+            for inbox in &self.crew.inboxes {
+                inbox.wake();
+            }
+        }
+        let open: Vec<Key> = self.connections.keys().collect();
+        for key in open {
+            self.stop_connection(reactor, key);
+        }
+    }
+
+    fn stop_connection<R: ServingReactor>(&mut self, reactor: &mut R, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.stop(reactor.unread(key));
+        self.go_on(reactor, key, clock::now());
+    }
+
+    fn open<R: ServingReactor>(&mut self, reactor: &mut R, socket: OwnedFd, permit: Permit) {
+        match reactor.adopt(socket) {
+            Ok(key) => {
+                let connection = self.context.connection(permit);
+                self.sweep.expect(connection.deadline());
+                self.connections.insert(key, connection);
+                if self.draining {
+                    self.stop_connection(reactor, key);
+                }
+            }
+            Err(error) => self.context.admission.accept_failed(&error),
+        }
+    }
+
+    /// Sends the replies of the last step and does what the session wants next.
+    #[inline]
+    fn answer<R: ServingReactor>(&mut self, reactor: &mut R, key: Key, now: Nanos) {
+        for write in self.replies.writes() {
+            reactor.send(key, write);
+        }
+        self.go_on(reactor, key, now);
+    }
+
+    #[inline]
+    fn go_on<R: ServingReactor>(&mut self, reactor: &mut R, key: Key, now: Nanos) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let unsent = reactor.unsent(key);
+        match connection.next(now, unsent) {
+            Next::Read => reactor.resume(key),
+            Next::Hold => reactor.pause(key),
+            Next::HalfClose => {
+                reactor.resume(key);
+                reactor.finish(key);
+                self.sweep.expect(connection.deadline());
+            }
+            Next::Close => {
+                reactor.close(key);
+                self.connections.remove(key);
+                return;
+            }
+        }
+        if unsent > 0 {
+            self.sweep.expect(connection.deadline());
+        }
+    }
+
+    fn look_after_deadlines<R: ServingReactor>(&mut self, reactor: &mut R) {
+        let now = clock::now();
+        self.refused.expire(now);
+        if !self.sweep.is_due(now) {
+            return;
+        }
+        let mut expired = Vec::new();
+        for (key, connection) in &mut self.connections {
+            if connection.deadline() <= now {
+                expired.push(key);
+            } else {
+                self.sweep.expect(connection.deadline());
+            }
+        }
+        for key in expired {
+            // First told what was taken meanwhile, which may move the deadline.
+            self.go_on(reactor, key, now);
+            let Some(connection) = self.connections.get_mut(key) else { continue };
+            connection.expire(now);
+            self.sweep.expect(connection.deadline());
+            self.go_on(reactor, key, now);
+        }
+    }
+}
+
+impl<R: ServingReactor> Handler<R> for Worker<'_> {
+    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let now = reactor.now();
+        match event {
+            Event::Received(bytes) => {
+                connection.received(now, bytes, &mut self.replies);
+                self.served += Served::by(bytes.len(), &self.replies);
+                self.answer(reactor, key, now);
+            }
+            Event::EndOfInput => {
+                connection.end_of_input(now, &mut self.replies);
+                self.served += Served::by(0, &self.replies);
+                self.answer(reactor, key, now);
+            }
+            Event::Sent => self.go_on(reactor, key, now),
+            Event::Connected => {}
+            Event::Failed(error) => {
+                debug!(%error, "connection broke");
+                self.connections.remove(key);
+            }
+        }
+    }
+
+    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
+        let admitted = self.context.admission.admit_or_refuse(socket, peer, &mut self.refused);
+        let Some((socket, permit)) = admitted else { return };
+        let owner = if self.crew.keep_own { self.number } else { self.turn };
+        self.turn = (self.turn + 1) % self.crew.inboxes.len();
+        if owner == self.number {
+            self.open(reactor, socket, permit);
+        } else {
+            self.crew.inboxes[owner].put(socket, permit);
+        }
+    }
+
+    fn accept_failed(&mut self, _reactor: &mut R, error: io::Error) {
+        self.context.admission.accept_failed(&error);
+    }
+
+    fn woken(&mut self, reactor: &mut R) {
+        for (socket, permit) in self.crew.inboxes[self.number].take() {
+            self.open(reactor, socket, permit);
+        }
+    }
+}

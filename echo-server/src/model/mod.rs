@@ -1,0 +1,118 @@
+//! How connections share threads: [`ModelKind`] names the concurrency models, [`Model`] is
+//! what they have in common. One file each; a new model is one more file, one variant and
+//! one arm of the match below. A model moves bytes and waits; what they mean, who may come
+//! in and when a connection ends is the business of the session and of admission.
+
+use std::io;
+use std::net::TcpListener;
+use std::thread::ScopedJoinHandle;
+
+use crate::context::Context;
+
+mod acceptor;
+mod epoll;
+mod event_loop;
+mod parking;
+mod pool;
+mod threads;
+mod tokio;
+mod tokio_accept;
+mod tokio_local;
+mod tokio_task;
+
+/// The concurrency models, as they are named in flags and reports.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ModelKind {
+    /// One blocking thread per connection.
+    Threads,
+    /// Worker threads that take ready connections from one shared epoll.
+    Pool,
+    /// One event loop per worker, each with connections of its own.
+    Epoll,
+    /// One task per connection on tokio's work-stealing runtime.
+    #[default]
+    Tokio,
+    /// One task per connection, on a single-threaded tokio runtime per worker.
+    TokioLocal,
+}
+
+impl ModelKind {
+    /// The model itself.
+    pub fn build(self) -> Box<dyn Model> {
+        match self {
+            Self::Threads => Box::new(threads::Threads),
+            Self::Pool => Box::new(pool::Pool),
+            Self::Epoll => Box::new(epoll::Epoll),
+            Self::Tokio => Box::new(tokio::Tokio),
+            Self::TokioLocal => Box::new(tokio_local::TokioLocal),
+        }
+    }
+
+    /// Whether the number of workers is a setting; a thread per connection has none.
+    pub fn has_workers(self) -> bool {
+        self != Self::Threads
+    }
+
+    /// Whether each worker can accept on a listener of its own.
+    pub fn shares_listeners(self) -> bool {
+        matches!(self, Self::Epoll | Self::Tokio | Self::TokioLocal)
+    }
+}
+
+/// A limit of the machine on how many connections a model can have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capacity {
+    /// Most connections.
+    pub connections: u64,
+    /// What sets the limit.
+    pub bound_by: String,
+}
+
+/// One way to serve connections.
+pub trait Model {
+    /// What limits this model beyond descriptors; `None`: nothing.
+    fn capacity(&self) -> Option<Capacity> {
+        None
+    }
+
+    /// Serves until the context's stop is asked for and all connections have ended, or
+    /// until it is forced. The listeners are non-blocking, and at least one.
+    ///
+    /// # Errors
+    /// When serving is impossible; what goes wrong with one connection ends only that.
+    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()>;
+}
+
+/// A worker has at most one listener.
+fn check_listeners(listeners: &[TcpListener], workers: usize) -> io::Result<()> {
+    if listeners.len() > workers {
+        let reason = format!("{} listeners for {workers} workers", listeners.len());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    Ok(())
+}
+
+/// Waits for all threads; the first failure, if any, is theirs together.
+fn join_all(threads: Vec<io::Result<ScopedJoinHandle<'_, io::Result<()>>>>) -> io::Result<()> {
+    let mut outcome = Ok(());
+    for thread in threads {
+        let result = thread.and_then(|thread| match thread.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        outcome = outcome.and(result);
+    }
+    outcome
+}

@@ -1,0 +1,257 @@
+//! One blocking thread per connection: [`Threads`]. The kernel does all the waiting; the
+//! price is a thread for every client, busy or not.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use echo_net::clock;
+use echo_net::stop::Stage;
+use echo_net::{tcp_info, unread};
+use echo_proto::Replies;
+use slotmap::{DefaultKey, SlotMap};
+use tracing::debug;
+
+use super::acceptor::{self, Doorway};
+use super::{Capacity, Model};
+use crate::admission::{Permit, Refused};
+use crate::connection::Connection;
+use crate::context::Context;
+use crate::counters::Served;
+use crate::session::{NEVER, Next};
+use crate::thread_budget;
+
+/// Stack of a connection's thread. The session needs little of it, and only pages that are
+/// touched cost memory.
+const STACK_BYTES: usize = 128 * 1024;
+
+/// How often a thread looks whether its peer has acknowledged the end.
+const ACKNOWLEDGED_POLL: Duration = Duration::from_millis(2);
+
+/// How long a forced stop waits for threads to notice.
+const FORCED_PATIENCE: Duration = Duration::from_millis(300);
+
+/// How often the wait for all threads looks whether it is to give up.
+const NOTICE_FORCE: Duration = Duration::from_millis(20);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Threads;
+
+impl Model for Threads {
+    fn capacity(&self) -> Option<Capacity> {
+        thread_budget::budget()
+    }
+
+    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+        let open = Arc::new(Open::default());
+        let sockets = Arc::clone(&open);
+        context.stop.on_advance(move |stage| sockets.interrupt(stage));
+        let mut starter = Starter { context, open: Arc::clone(&open), started: 0 };
+        acceptor::accept(listeners, context, &mut starter)?;
+        open.wait_until_empty(context);
+        Ok(())
+    }
+}
+
+/// The sockets of all live threads.
+#[derive(Debug, Default)]
+struct Open {
+    sockets: Mutex<SlotMap<DefaultKey, Arc<TcpStream>>>,
+    emptied: Condvar,
+}
+
+impl Open {
+    fn lock(&self) -> MutexGuard<'_, SlotMap<DefaultKey, Arc<TcpStream>>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove(&self, key: DefaultKey) {
+        let mut sockets = self.lock();
+        sockets.remove(key);
+        if sockets.is_empty() {
+            self.emptied.notify_all();
+        }
+    }
+
+    /// Wakes every thread: after this a socket still gives what has arrived, and then ends.
+    fn interrupt(&self, stage: Stage) {
+        let how = if stage == Stage::Forced { Shutdown::Both } else { Shutdown::Read };
+        for socket in self.lock().values() {
+            let _ = socket.shutdown(how);
+        }
+    }
+
+    fn wait_until_empty(&self, context: &Context) {
+        let mut sockets = self.lock();
+        let mut give_up_at = None;
+        while !sockets.is_empty() {
+            let now = clock::now();
+            if context.is_forced()
+                && now > *give_up_at.get_or_insert(now + clock::nanos(FORCED_PATIENCE))
+            {
+                return;
+            }
+            let woken = self.emptied.wait_timeout(sockets, NOTICE_FORCE);
+            sockets = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Starts a thread for every socket that comes in.
+struct Starter<'a> {
+    context: &'a Context,
+    open: Arc<Open>,
+    started: usize,
+}
+
+impl Doorway for Starter<'_> {
+    fn enter(&mut self, socket: OwnedFd, permit: Permit, refused: &mut Refused) {
+        let socket = Arc::new(TcpStream::from(socket));
+        let key = self.open.lock().insert(Arc::clone(&socket));
+        let number = self.started;
+        self.started += 1;
+        let connection = self.context.connection(permit);
+        let (open, context) = (Arc::clone(&self.open), self.context.clone());
+        let stream = Arc::clone(&socket);
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+            context.pin_worker(number);
+            if let Err(error) = Serving::new(&stream, connection, &context, number).serve() {
+                debug!(%error, "connection broke");
+            }
+            open.remove(key);
+        });
+        if let Err(error) = thread {
+            self.open.remove(key);
+            if let Some(socket) = Arc::into_inner(socket) {
+                let reason = format!("no thread to be had: {error}");
+                self.context.admission.refuse(socket.into(), &reason, refused);
+            }
+        }
+    }
+}
+
+/// One connection on its thread.
+struct Serving<'a> {
+    stream: &'a TcpStream,
+    connection: Connection,
+    context: &'a Context,
+    number: usize,
+    replies: Replies,
+    stopping: bool,
+    half_closed: bool,
+}
+
+impl<'a> Serving<'a> {
+    fn new(
+        stream: &'a TcpStream,
+        connection: Connection,
+        context: &'a Context,
+        number: usize,
+    ) -> Self {
+        let replies = context.config.replies();
+        Self {
+            stream,
+            connection,
+            context,
+            number,
+            replies,
+            stopping: false,
+            half_closed: false,
+        }
+    }
+
+    fn serve(mut self) -> io::Result<()> {
+        self.stream.set_nonblocking(false)?;
+        self.stream.set_write_timeout(Some(self.context.config.write_timeout))?;
+        self.limit_reading()?;
+        let mut buffer = vec![0; self.context.config.read_buffer];
+        loop {
+            if !self.stopping && self.context.is_stopping() {
+                self.stopping = true;
+                self.connection.stop(unread::read(self.stream.as_fd())?);
+            }
+            // All that was replied is written: a blocking write takes everything.
+            match self.connection.next(clock::now(), 0) {
+                Next::Read | Next::Hold => {}
+                Next::HalfClose => {
+                    self.stream.shutdown(Shutdown::Write)?;
+                    self.half_closed = true;
+                    self.limit_reading()?;
+                }
+                Next::Close => return Ok(()),
+            }
+            if self.stopping && self.half_closed {
+                return self.wait_for_acknowledgement();
+            }
+            self.step(&mut buffer)?;
+        }
+    }
+
+    /// One read and the replies to it.
+    fn step(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let received = self.stream.read(buffer);
+        let now = clock::now();
+        match received {
+            // The end that a stop makes is not the peer's.
+            Ok(0) if self.context.is_stopping() && !self.stopping => Ok(()),
+            Ok(0) => {
+                self.connection.end_of_input(now, &mut self.replies);
+                self.answer(0)
+            }
+            Ok(length) => {
+                self.connection.received(now, &buffer[..length], &mut self.replies);
+                if self.half_closed {
+                    self.connection.expire(now);
+                }
+                self.answer(length)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.connection.expire(now);
+                self.limit_reading()
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn answer(&mut self, received: usize) -> io::Result<()> {
+        let served = Served::by(received, &self.replies);
+        self.context.counters.worker(self.number).add(served);
+        for write in self.replies.writes() {
+            // The kernel's time-out counts from the last byte that was taken.
+            let mut stream = self.stream;
+            stream.write_all(write)?;
+        }
+        Ok(())
+    }
+
+    /// Lets a read wait until the session's deadline and no longer.
+    fn limit_reading(&self) -> io::Result<()> {
+        let deadline = self.connection.deadline();
+        let left = (deadline != NEVER).then(|| {
+            // Zero would mean for ever.
+            Duration::from_nanos(deadline.saturating_sub(clock::now()))
+                .max(Duration::from_millis(1))
+        });
+        self.stream.set_read_timeout(left)
+    }
+
+    /// Lingers where reading can't tell when the peer is done: a socket that was woken by
+    /// shutting down its reading side gives an end at once.
+    fn wait_for_acknowledgement(mut self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        let mut sink = [0; 4096];
+        while clock::now() < self.connection.deadline()
+            && !self.context.is_forced()
+            && tcp_info::read(self.stream.as_fd())?.end_unacknowledged
+        {
+            while matches!(self.stream.read(&mut sink), Ok(1..)) {}
+            std::thread::sleep(ACKNOWLEDGED_POLL);
+        }
+        self.connection.end_of_input(clock::now(), &mut self.replies);
+        Ok(())
+    }
+}

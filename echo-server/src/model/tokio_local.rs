@@ -1,0 +1,114 @@
+//! A single-threaded tokio runtime per worker, one task per connection: [`TokioLocal`]. No
+//! task ever moves to another thread.
+//!
+//! With one listener the first worker accepts and deals the sockets out in turn; with one
+//! listener per worker each accepts for itself.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+
+use echo_net::stop::Stage;
+use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::Model;
+use super::tokio_accept::{accept, reached, stages};
+use super::tokio_task::Tasks;
+use crate::admission::Permit;
+use crate::context::Context;
+
+/// A socket that was let in, on its way to another worker.
+type Dealt = (TcpStream, Permit);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct TokioLocal;
+
+impl Model for TokioLocal {
+    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+        let workers = context.config.workers;
+        super::check_listeners(&listeners, workers)?;
+        let keep_own = listeners.len() == workers;
+        let mut listeners = listeners.into_iter();
+        let (outboxes, inboxes): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| unbounded_channel()).unzip();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = inboxes
+                .into_iter()
+                .enumerate()
+                .map(|(number, inbox)| {
+                    let listener = listeners.next();
+                    let deals = listener.is_some() && !keep_own;
+                    let outboxes = if deals { outboxes.clone() } else { Vec::new() };
+                    let worker = Worker { number, context, listener, outboxes, inbox };
+                    let thread = std::thread::Builder::new().name(format!("worker-{number}"));
+                    thread.spawn_scoped(scope, || context.force_on_error(worker.run()))
+                })
+                .map(|thread| context.force_on_error(thread))
+                .collect();
+            // Now only workers that accept hold any: an inbox ends when they all have ended.
+            drop(outboxes);
+            super::join_all(threads)
+        })
+    }
+}
+
+struct Worker<'a> {
+    number: usize,
+    context: &'a Context,
+    listener: Option<TcpListener>,
+    /// Those of all workers; none if this one keeps what it accepts.
+    outboxes: Vec<UnboundedSender<Dealt>>,
+    inbox: UnboundedReceiver<Dealt>,
+}
+
+impl Worker<'_> {
+    fn run(self) -> io::Result<()> {
+        self.context.pin_worker(self.number);
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let forced = reached(stages(&self.context.stop), Stage::Forced);
+        runtime.block_on(async {
+            tokio::select! {
+                outcome = self.serve() => outcome,
+                () = forced => Ok(()),
+            }
+        })
+    }
+
+    async fn serve(self) -> io::Result<()> {
+        let Self { number, context, listener, outboxes, mut inbox } = self;
+        let tasks = Tasks::new(context, number);
+        let accepting = async {
+            let Some(listener) = listener else { return Ok(()) };
+            let mut turn = number;
+            let outcome = accept(listener, context, |stream, permit| {
+                match outboxes.get(turn) {
+                    Some(outbox) if turn != number => {
+                        // A worker that is gone has forced the stop of all.
+                        let _ = outbox.send((stream.into_std()?, permit));
+                    }
+                    _ => tasks.start(stream, permit),
+                }
+                turn = (turn + 1) % outboxes.len().max(1);
+                Ok(())
+            });
+            let outcome = outcome.await;
+            drop(outboxes);
+            outcome
+        };
+        let receiving = async {
+            while let Some((stream, permit)) = inbox.recv().await {
+                tasks.start(tokio::net::TcpStream::from_std(stream)?, permit);
+            }
+            Ok(())
+        };
+        let stopping = async {
+            reached(stages(&context.stop), Stage::Draining).await;
+            tasks.stop_all();
+            Ok(())
+        };
+        tokio::try_join!(accepting, receiving, stopping)?;
+        tasks.all_ended().await;
+        Ok(())
+    }
+}

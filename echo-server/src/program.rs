@@ -1,0 +1,127 @@
+//! The whole of the `echo-server` command: [`run_from`]. Other programs embed it by running
+//! themselves again with these arguments, so that the server is a process of its own.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+use echo_net::stop::Stop;
+use echo_net::{fd_limit, signals};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+use serde::Serialize;
+use tracing::warn;
+
+use crate::binding::Binding;
+use crate::cli::{InvalidArgs, ServerArgs};
+use crate::config::Config;
+use crate::logging::{LogFormat, LogStyle};
+use crate::server::{self, Outcome};
+
+/// Exit code for a command line that can't be meant.
+const USAGE: u8 = 2;
+
+/// Runs the server by the arguments of a command line, the program's name first, until a
+/// signal stops it.
+pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match ServerArgs::try_parse_from(args) {
+        Ok(args) => args,
+        Err(told) => {
+            // Help and version are asked for, too; clap knows which is which.
+            let _ = told.print();
+            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(USAGE));
+        }
+    };
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "echo-server: {error:#}");
+            if error.is::<InvalidArgs>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(args: &ServerArgs) -> anyhow::Result<()> {
+    if let Some(parent) = args.die_with_parent {
+        die_with_parent(parent)?;
+    }
+    let config = Config::try_from(args)?;
+    let style = LogStyle::from(args);
+    style.begin();
+    fd_limit::raise();
+    let count = if config.model.shares_listeners() { config.workers } else { 1 };
+    let listeners = Binding::from(args).listen(count, &config.socket)?;
+    let address = listeners[0].local_addr().context("asking for the listener's address")?;
+    let stop = Stop::new();
+    signals::ask_on_signals(stop.clone()).context("setting up signals")?;
+    warn_if_public(address);
+    announce(&Ready::of(&config, address));
+    let outcome = server::run(listeners, config, &stop).context("serving")?;
+    if !style.quiet {
+        summarise(&outcome, style.format);
+    }
+    Ok(())
+}
+
+/// Has the kernel end this process when its parent ends.
+fn die_with_parent(parent: Option<u32>) -> anyhow::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL)).context("tying to the parent")?;
+    // The parent may have ended before the line above; then nothing would ever tell.
+    let now = getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    match parent.and_then(|parent| i32::try_from(parent).ok()) {
+        Some(parent) if parent != now => bail!("the parent {parent} is gone"),
+        _ => Ok(()),
+    }
+}
+
+fn warn_if_public(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        warn!(%address, "anyone who can reach this address can use the server");
+    }
+}
+
+/// What is told on stdout once connections are accepted.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the name in the JSON line")]
+struct Ready {
+    ready: bool,
+    addr: SocketAddr,
+    model: String,
+    protocol: String,
+    /// Null where the model has a thread per connection.
+    workers: Option<usize>,
+    pid: u32,
+    version: &'static str,
+}
+
+impl Ready {
+    fn of(config: &Config, addr: SocketAddr) -> Self {
+        Self {
+            ready: true,
+            addr,
+            model: config.model.to_string(),
+            protocol: config.protocol.to_string(),
+            workers: config.model.has_workers().then_some(config.workers),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// Nobody may be listening, which is no reason not to serve.
+fn announce(ready: &Ready) {
+    if let Ok(line) = serde_json::to_string(ready) {
+        let mut stdout = io::stdout().lock();
+        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    }
+}
+
+fn summarise(outcome: &Outcome, format: LogFormat) {
+    let line = match format {
+        LogFormat::Text => format!("echo-server: {outcome}"),
+        LogFormat::Json => serde_json::to_string(outcome).unwrap_or_default(),
+    };
+    let _ = writeln!(io::stderr(), "{line}");
+}

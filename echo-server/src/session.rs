@@ -1,0 +1,212 @@
+//! One connection's life without any I/O: [`Session`]. Every concurrency model is a thin
+//! shell around it: the shell moves bytes and tells what happened, the session says what to
+//! send and what to do [next](Session::next).
+//!
+//! A session goes from serving to finishing (flush what is owed, then shut down the write
+//! side) to lingering (discard what still arrives, so that unread input can't make the
+//! kernel destroy the last reply, RFC 9293 3.6.1) to closed. It refuses to look at a clock
+//! or a socket; every instant is handed in.
+
+use echo_net::Nanos;
+use echo_net::clock::SECOND;
+use echo_net::unread::Unread;
+use echo_proto::{Flow, Replies, Respond, Responder};
+
+/// Above this much unsent output a session stops reading, so that a peer that does not read
+/// can't make it queue without bound.
+pub const HIGH_MARK: usize = 64 * 1024;
+
+/// At this much unsent output it reads again.
+pub const LOW_MARK: usize = 32 * 1024;
+
+/// How long input is discarded after the last reply before the socket is closed anyway.
+pub const LINGER: Nanos = SECOND;
+
+/// No deadline.
+pub const NEVER: Nanos = Nanos::MAX;
+
+/// How long a session waits for its peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Without a byte either way; [`NEVER`] for ever.
+    pub idle: Nanos,
+    /// Without a byte of the output being taken.
+    pub write: Nanos,
+}
+
+/// What a shell is to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Read what comes.
+    Read,
+    /// Do not read before more of the output is taken.
+    Hold,
+    /// Shut down the write side, then read what comes.
+    HalfClose,
+    /// Close the socket.
+    Close,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// Told to stop: serving this many bytes more, which had arrived before.
+    Draining(usize),
+    /// Nothing is answered any more, but some of the output is not sent yet.
+    Finishing,
+    /// All is sent and the write side is shut down.
+    Lingering {
+        until: Nanos,
+    },
+    Closed,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Session {
+    responder: Responder,
+    patience: Patience,
+    phase: Phase,
+    /// The peer has half-closed: a close destroys nothing.
+    input_ended: bool,
+    holding: bool,
+    /// The last instant at which bytes arrived or were taken.
+    active_at: Nanos,
+    /// The last instant at which output was taken, or began to be owed.
+    sent_at: Nanos,
+    /// Output so far, and how much of it was taken, in bytes.
+    replied: u64,
+    taken: u64,
+}
+
+impl Session {
+    /// A connection that was just accepted.
+    pub fn new(responder: Responder, patience: Patience, now: Nanos) -> Self {
+        Self {
+            responder,
+            patience,
+            phase: Phase::Serving,
+            input_ended: false,
+            holding: false,
+            active_at: now,
+            sent_at: now,
+            replied: 0,
+            taken: 0,
+        }
+    }
+
+    /// Bytes have arrived. Afterwards `replies` holds what is to be sent now, and only that.
+    pub fn received(&mut self, now: Nanos, input: &[u8], replies: &mut Replies) {
+        replies.clear();
+        self.active_at = now;
+        let unread = match self.phase {
+            Phase::Serving => usize::MAX,
+            Phase::Draining(unread) => unread,
+            Phase::Finishing | Phase::Lingering { .. } | Phase::Closed => return,
+        };
+        let flow = self.responder.receive(input, replies);
+        self.owe(now, replies);
+        if flow == Flow::Finish || input.len() >= unread {
+            self.phase = Phase::Finishing;
+        } else if let Phase::Draining(unread) = &mut self.phase {
+            *unread -= input.len();
+        }
+    }
+
+    /// The peer has half-closed. Afterwards `replies` holds what is to be sent now.
+    pub fn end_of_input(&mut self, now: Nanos, replies: &mut Replies) {
+        replies.clear();
+        self.active_at = now;
+        self.input_ended = true;
+        match self.phase {
+            Phase::Serving | Phase::Draining(_) => {
+                self.responder.end_of_input(replies);
+                self.owe(now, replies);
+                self.phase = Phase::Finishing;
+            }
+            Phase::Finishing | Phase::Closed => {}
+            Phase::Lingering { .. } => self.phase = Phase::Closed,
+        }
+    }
+
+    fn owe(&mut self, now: Nanos, replies: &Replies) {
+        if self.replied == self.taken {
+            self.sent_at = now;
+        }
+        self.replied += replies.bytes().len() as u64;
+    }
+
+    /// Asked to stop: what has arrived is still served, nothing after it.
+    ///
+    /// An unfinished message is not answered: its echo would be a wrong one.
+    pub fn stop(&mut self, unread: Unread) {
+        if self.phase == Phase::Serving {
+            self.phase = match unread {
+                Unread { bytes: 0, ended: false } => Phase::Finishing,
+                Unread { bytes, ended: false } => Phase::Draining(bytes),
+                // The input is finite and its end is the session's end.
+                Unread { ended: true, .. } => Phase::Draining(usize::MAX),
+            };
+        }
+    }
+
+    /// What to do, when `unsent` bytes of the output are not taken yet. To be asked after
+    /// everything that was told, once the replies were handed on.
+    pub fn next(&mut self, now: Nanos, unsent: usize) -> Next {
+        let taken = self.replied.saturating_sub(unsent as u64);
+        if taken > self.taken {
+            self.taken = taken;
+            self.active_at = now;
+            self.sent_at = now;
+        }
+        match self.phase {
+            Phase::Closed => Next::Close,
+            Phase::Finishing if unsent == 0 && self.input_ended => {
+                self.phase = Phase::Closed;
+                Next::Close
+            }
+            Phase::Finishing if unsent == 0 => {
+                self.phase = Phase::Lingering { until: now.saturating_add(LINGER) };
+                Next::HalfClose
+            }
+            Phase::Finishing if self.input_ended => Next::Hold,
+            Phase::Finishing | Phase::Lingering { .. } => Next::Read,
+            Phase::Serving | Phase::Draining(_) => {
+                self.holding = unsent > if self.holding { LOW_MARK } else { HIGH_MARK };
+                if self.holding { Next::Hold } else { Next::Read }
+            }
+        }
+    }
+
+    /// The instant at which [`expire`](Self::expire) is due, as things stand; [`NEVER`] for
+    /// none. It moves with every byte, so it is to be asked again before it is believed.
+    pub fn deadline(&self) -> Nanos {
+        match self.phase {
+            Phase::Closed => 0,
+            Phase::Lingering { until } => until,
+            _ if self.replied > self.taken => self.sent_at.saturating_add(self.patience.write),
+            _ => self.active_at.saturating_add(self.patience.idle),
+        }
+    }
+
+    /// Gives up waiting if the deadline has passed; then [`next`](Self::next) tells how.
+    pub fn expire(&mut self, now: Nanos) {
+        if now < self.deadline() {
+            return;
+        }
+        self.phase = match self.phase {
+            // An idle peer gets an orderly end, and time to see it.
+            Phase::Serving | Phase::Draining(_) if self.replied == self.taken => {
+                Phase::Finishing
+            }
+            _ => Phase::Closed,
+        };
+    }
+
+    /// Whether a close now would cut the connection short: it is being served, or some of
+    /// its output is not sent.
+    pub fn is_owed(&self) -> bool {
+        !matches!(self.phase, Phase::Lingering { .. } | Phase::Closed)
+    }
+}

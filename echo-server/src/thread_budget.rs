@@ -1,0 +1,85 @@
+//! How many threads this process may still start: [`budget`]. Starting more does not always
+//! fail in an orderly way: where no mapping is left for a new thread's signal stack, the
+//! whole process is aborted.
+
+use std::fs;
+use std::path::Path;
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::model::Capacity;
+
+/// Memory mappings that one connection's thread may need: its stack, the signal stack, a
+/// guard page for each, and two buffers large enough for a mapping of their own.
+const MAPPINGS_PER_THREAD: u64 = 6;
+
+/// Mappings left to the rest of the process.
+const SPARE_MAPPINGS: u64 = 1024;
+
+/// Threads left to the rest of the system where a limit is not for this process alone.
+const SPARE_THREADS: u64 = 64;
+
+/// The tightest limit on threads of this process.
+pub(crate) fn budget() -> Option<Capacity> {
+    let limits = [
+        ("vm.max_map_count (sysctl)", by_mappings()),
+        ("kernel.threads-max (sysctl)", number("/proc/sys/kernel/threads-max")),
+        ("kernel.pid_max (sysctl)", number("/proc/sys/kernel/pid_max")),
+        ("the limit of processes (ulimit -u)", getrlimit(Resource::Nproc).current),
+        ("pids.max of the control group", by_control_group()),
+    ];
+    let tightest = limits.into_iter().filter_map(|(name, limit)| Some((limit?, name))).min()?;
+    let (threads, name) = tightest;
+    Some(Capacity {
+        connections: threads.saturating_sub(SPARE_THREADS).max(1),
+        bound_by: name.to_owned(),
+    })
+}
+
+fn by_mappings() -> Option<u64> {
+    let most = number("/proc/sys/vm/max_map_count")?;
+    let used = fs::read_to_string("/proc/self/maps").map_or(0, |maps| maps.lines().count());
+    Some(most.saturating_sub(used as u64 + SPARE_MAPPINGS) / MAPPINGS_PER_THREAD)
+}
+
+/// The least of what the process's group and the groups around it have left.
+fn by_control_group() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = |line: &str| {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (fields.next()?, fields.next()?.trim_start_matches('/'));
+        // Version 2 has one group without a name, version 1 one for each controller.
+        match controllers {
+            "" => Some(Path::new("/sys/fs/cgroup").join(path)),
+            "pids" => Some(Path::new("/sys/fs/cgroup/pids").join(path)),
+            _ => None,
+        }
+    };
+    groups
+        .lines()
+        .filter_map(path)
+        .flat_map(|group| group.ancestors().map(Path::to_owned).collect::<Vec<_>>())
+        .filter_map(|group| {
+            // "max" is no number and no limit.
+            let most = number(group.join("pids.max"))?;
+            Some(most.saturating_sub(number(group.join("pids.current")).unwrap_or(0)))
+        })
+        .min()
+}
+
+fn number(path: impl AsRef<Path>) -> Option<u64> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_a_limit_that_leaves_room_for_a_mapping_abort() {
+        let budget = budget().unwrap();
+        let mappings = number("/proc/sys/vm/max_map_count").unwrap();
+        assert!(budget.connections * MAPPINGS_PER_THREAD < mappings, "{budget:?}");
+        assert!(!budget.bound_by.is_empty());
+    }
+}
