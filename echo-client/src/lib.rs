@@ -1,1 +1,24 @@
-//! placeholder
+//! The client of the echo system: one connection to an echo server, driven by a person at
+//! a prompt or by a pipe.
+//!
+//! [`connect`](connect::connect) makes the connection, [`Connection`] speaks a protocol on
+//! it, [`filter`] and [`interactive`] are the two ways to use it, and [`Display`] decides
+//! how a reply looks. The protocols themselves are `echo_proto`'s: one that is added there
+//! works here.
+//!
+//! This library parses no command line, traps no signal and never ends the process.
+
+pub mod connect;
+pub mod connection;
+mod display;
+mod error;
+pub mod filter;
+mod history;
+mod in_flight;
+pub mod interactive;
+mod prompt;
+pub mod terminal;
+
+pub use connection::Connection;
+pub use display::Display;
+pub use error::{ConnectError, SessionError};

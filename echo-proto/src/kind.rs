@@ -1,8 +1,8 @@
 //! Names a protocol and builds its two sides: [`ProtocolKind`], the one place that chooses.
 
 use crate::{
-    FrameRequester, FrameResponder, LineRequester, LineResponder, RawRequester, RawResponder,
-    Requester, Responder,
+    FrameRequester, FrameResponder, LineRequester, LineResponder, Outcome, RawRequester,
+    RawResponder, Requester, Responder, line,
 };
 
 /// The protocols, as they are named in flags and reports.
@@ -58,6 +58,16 @@ impl ProtocolKind {
     /// Whether replies are text of a line, so that a refusal can be told in words.
     pub fn is_text(self) -> bool {
         matches!(self, Self::Line)
+    }
+
+    /// What stands in a reply before its [body](crate::Reply::body), so that a client can
+    /// show the reply as it was sent.
+    pub fn reply_prefix(self, outcome: Outcome) -> &'static [u8] {
+        match (self, outcome) {
+            (Self::Line, Outcome::Echo) => line::ECHO_PREFIX,
+            (Self::Line, Outcome::Error) => line::ERROR_PREFIX,
+            (Self::Line, Outcome::Unexpected) | (Self::Raw | Self::Frame, _) => b"",
+        }
     }
 
     /// Whether `message` can be sent as one request and its reply be recognised.

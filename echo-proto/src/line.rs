@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use crate::line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond};
 
-const ECHO_PREFIX: &[u8] = b"ECHO: ";
-const ERROR_PREFIX: &[u8] = b"ERROR: ";
+pub(crate) const ECHO_PREFIX: &[u8] = b"ECHO: ";
+pub(crate) const ERROR_PREFIX: &[u8] = b"ERROR: ";
 
 /// The server's side of the line protocol.
 #[derive(Debug)]

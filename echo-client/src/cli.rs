@@ -1,0 +1,93 @@
+//! The command line as typed. Flags only: what they mean is decided in `main` and in the
+//! library.
+
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use echo_net::address::Address;
+use echo_net::settings::{ByteSize, TimeSpan};
+use echo_proto::ProtocolKind;
+use strum::VariantArray as _;
+
+const EXAMPLES: &str = "\
+Examples:
+  echo-client                                 talk to 127.0.0.1:8080 at a prompt
+  echo-client --time [::1]:9000               with the round trip of each reply
+  printf 'a\\nb\\n' | echo-client :9000         send lines from a pipe, print the replies
+  echo-client --protocol raw 7 < in > out     send bytes as they are
+
+At a prompt Ctrl-D ends. In a pipe every line is a request (with --protocol raw: the bytes
+as they are); after the last one the connection is half-closed, and the client ends when all
+is answered.
+
+Exit codes:
+  0    all requests were answered
+  1    no connection, the connection broke, or fewer replies than requests
+  2    usage
+  130  interrupted (143: terminated)
+";
+
+/// Talk to an echo server, at a prompt or in a pipe.
+#[derive(Debug, Parser)]
+#[command(name = "echo-client", version, after_help = EXAMPLES, max_term_width = 96)]
+pub(crate) struct Cli {
+    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT or PORT
+    #[arg(default_value = "127.0.0.1:8080")]
+    pub(crate) addr: Address,
+
+    /// How messages are framed
+    #[arg(short, long, default_value_t, value_parser = protocols(), help_heading = "Session")]
+    pub(crate) protocol: ProtocolKind,
+
+    /// How long to wait for the connection, and for a reply that is due
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, help_heading = "Session")]
+    pub(crate) timeout: TimeSpan,
+
+    /// The longest message or reply
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Session")]
+    pub(crate) max_message: ByteSize,
+
+    /// Show the round trip of each reply
+    #[arg(long, help_heading = "Output")]
+    pub(crate) time: bool,
+
+    /// When to use colours; auto: on a terminal, unless `NO_COLOR` is set
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub(crate) color: ColorChoice,
+
+    /// Say nothing but replies and errors
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+impl From<ColorChoice> for anstream::ColorChoice {
+    fn from(choice: ColorChoice) -> Self {
+        match choice {
+            ColorChoice::Auto => Self::Auto,
+            ColorChoice::Always => Self::Always,
+            ColorChoice::Never => Self::Never,
+        }
+    }
+}
+
+fn protocols() -> impl TypedValueParser<Value = ProtocolKind> {
+    let names = ProtocolKind::VARIANTS.iter().map(ToString::to_string);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ProtocolKind>())
+}
+
+fn timeout(typed: &str) -> Result<TimeSpan, String> {
+    match typed.parse() {
+        Ok(TimeSpan(span)) if span.is_zero() => {
+            Err("nothing can answer in no time (try 5s)".to_owned())
+        }
+        Ok(span) => Ok(span),
+        Err(error) => Err(format!("{error}")),
+    }
+}

@@ -1,0 +1,246 @@
+//! A protocol spoken on a socket: [`Connection`], which splits into a [`Sender`] and a
+//! [`Receiver`] so that replies are read while requests are written. Keeps no more than
+//! one read and one write in memory; formats nothing.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use echo_proto::{Outcome, ProtocolKind, Request as _, Requester};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::time::timeout_at;
+
+use crate::error::SessionError;
+use crate::in_flight::{InFlight, Tally};
+
+/// Bytes that one read may bring.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// How long the server may take to close after its last reply; what it says in that time
+/// is shown too.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How to speak on a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// What the bytes mean.
+    pub protocol: ProtocolKind,
+    /// The longest message or reply in bytes.
+    pub max_message: usize,
+    /// How long nothing may arrive while a reply is due.
+    pub timeout: Duration,
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    options: Options,
+}
+
+impl Connection {
+    /// Speaks on a socket that is connected.
+    pub fn new(stream: TcpStream, options: Options) -> Self {
+        Self { stream, options }
+    }
+
+    /// How it speaks.
+    pub fn options(&self) -> Options {
+        self.options
+    }
+
+    /// The two directions.
+    pub fn split(self) -> (Sender, Receiver) {
+        let (read, write) = self.stream.into_split();
+        let shared = Arc::new(Shared(Mutex::new(State {
+            requester: self.options.protocol.requester(self.options.max_message),
+            in_flight: InFlight::default(),
+            finished: None,
+        })));
+        let sender = Sender {
+            write,
+            shared: Arc::clone(&shared),
+            wire: Vec::new(),
+            number: 0,
+            queued: 0,
+        };
+        let buffer = vec![0; READ_BUFFER];
+        (sender, Receiver { read, shared, options: self.options, buffer })
+    }
+}
+
+/// What both directions know.
+#[derive(Debug)]
+struct State {
+    requester: Requester,
+    in_flight: InFlight,
+    /// When our side was ended.
+    finished: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Shared(Mutex<State>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The direction to the server.
+#[derive(Debug)]
+pub struct Sender {
+    write: OwnedWriteHalf,
+    shared: Arc<Shared>,
+    wire: Vec<u8>,
+    /// Number of the next request.
+    number: u64,
+    /// Requests in `wire`.
+    queued: u64,
+}
+
+impl Sender {
+    /// Puts a request into the next write.
+    pub fn queue(&mut self, payload: &[u8]) {
+        self.shared.lock().requester.encode(self.number, payload, &mut self.wire);
+        self.number += 1;
+        self.queued += 1;
+    }
+
+    /// Writes the queued requests in one go.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn send(&mut self) -> io::Result<()> {
+        self.shared.lock().in_flight.sent(Instant::now(), self.queued);
+        self.queued = 0;
+        let written = self.write.write_all(&self.wire).await;
+        self.wire.clear();
+        written
+    }
+
+    /// Half-closes: no more requests follow.
+    ///
+    /// # Errors
+    /// When the connection is broken.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        let ended = self.write.shutdown().await;
+        self.shared.lock().finished = Some(Instant::now());
+        ended
+    }
+}
+
+/// One whole reply, as a [`Receiver`] tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// Echo, error, or neither.
+    pub outcome: Outcome,
+    /// The reply without framing and prefix.
+    pub body: &'a [u8],
+    /// From the writing of its request to its arrival; `None` if nobody asked.
+    pub round_trip: Option<Duration>,
+}
+
+/// Whether more may arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Something arrived, and more may follow.
+    Open,
+    /// The server has ended the connection, or has had its time to do so.
+    End,
+}
+
+/// The direction from the server.
+#[derive(Debug)]
+pub struct Receiver {
+    read: OwnedReadHalf,
+    shared: Arc<Shared>,
+    options: Options,
+    buffer: Vec<u8>,
+}
+
+impl Receiver {
+    /// Waits for bytes and calls `each` with every reply that they complete. May be
+    /// cancelled without loss.
+    ///
+    /// # Errors
+    /// When the connection is broken, when what arrives is no reply, or when nothing
+    /// arrives for the timeout while a reply is due.
+    pub async fn receive(
+        &mut self,
+        mut each: impl FnMut(Answer<'_>),
+    ) -> Result<Arrival, SessionError> {
+        let length = match self.read_some().await? {
+            0 => return Ok(Arrival::End),
+            length => length,
+        };
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        let State { requester, in_flight, finished } = &mut *state;
+        let decoded = requester.decode(&self.buffer[..length], |reply| {
+            let round_trip = in_flight.answered(now);
+            each(Answer { outcome: reply.outcome, body: reply.body, round_trip });
+        });
+        in_flight.progressed(now);
+        *finished = finished.map(|_| now);
+        decoded.map_err(|reason| SessionError::Malformed {
+            protocol: self.options.protocol,
+            reason,
+            tally: in_flight.tally(),
+        })?;
+        Ok(Arrival::Open)
+    }
+
+    /// Reads; 0 at the end of the connection, and when all is answered and the server has
+    /// had its time to close.
+    async fn read_some(&mut self) -> Result<usize, SessionError> {
+        loop {
+            let (quiet_since, finished) = {
+                let state = self.shared.lock();
+                (state.in_flight.quiet_since(), state.finished)
+            };
+            let deadline = match (quiet_since, finished) {
+                (Some(since), _) => since + self.options.timeout,
+                (None, Some(since)) => since + LINGER,
+                // Looked at again then: a request may have become due meanwhile.
+                (None, None) => Instant::now() + LINGER.min(self.options.timeout),
+            };
+            match timeout_at(deadline.into(), self.read.read(&mut self.buffer)).await {
+                Ok(Ok(length)) => return Ok(length),
+                // All is said; that the server hangs up rudely does no harm.
+                Ok(Err(_)) if self.is_done() => return Ok(0),
+                Ok(Err(reason)) => {
+                    return Err(SessionError::Broken { reason, tally: self.tally() });
+                }
+                Err(_) if quiet_since.is_some() => {
+                    let timeout = self.options.timeout;
+                    return Err(SessionError::NoReply { timeout, tally: self.tally() });
+                }
+                Err(_) if finished.is_some() => return Ok(0),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let state = self.shared.lock();
+        state.finished.is_some() && state.in_flight.is_empty()
+    }
+
+    /// Bytes of a reply that has begun and not ended.
+    pub fn partial(&self) -> Vec<u8> {
+        self.shared.lock().requester.partial().to_vec()
+    }
+
+    /// How many requests were made and answered so far.
+    pub fn tally(&self) -> Tally {
+        self.shared.lock().in_flight.tally()
+    }
+
+    /// Whether every request is answered.
+    pub fn is_idle(&self) -> bool {
+        self.shared.lock().in_flight.is_empty()
+    }
+}

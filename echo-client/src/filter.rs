@@ -1,0 +1,159 @@
+//! The client in a pipe: [`run`] sends the input, half-closes at its end, and writes the
+//! replies as they come. Holds a few reads of input at most, however long the input is, and
+//! reads replies at the same time, so that neither side can wait for the other.
+
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+
+use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+
+use crate::connection::{Arrival, Connection, Options, Receiver, Sender};
+use crate::display::Display;
+use crate::error::SessionError;
+use crate::in_flight::Tally;
+
+/// Bytes of one read of the input.
+const CHUNK: usize = 64 * 1024;
+
+/// Reads of the input that may wait to be sent.
+const CHUNKS_AHEAD: usize = 2;
+
+/// Sends every line of `input` as one request (the raw protocol: its bytes as they are)
+/// and writes the replies to `output`, until the input has ended and all is answered.
+///
+/// # Errors
+/// When the session breaks, or ends before all input was sent and answered.
+pub async fn run(
+    connection: Connection,
+    input: impl Read + Send + 'static,
+    output: impl AsyncWrite + Unpin,
+    display: Display,
+) -> Result<Tally, SessionError> {
+    let options = connection.options();
+    let (sender, mut receiver) = connection.split();
+    let (chunks, ahead) = mpsc::channel(CHUNKS_AHEAD);
+    std::thread::Builder::new()
+        .name("input".into())
+        .spawn(move || read_input(input, &chunks))
+        .map_err(SessionError::Input)?;
+    let (outcome, sent) = {
+        let receiving = receive_all(&mut receiver, output, display);
+        tokio::pin!(receiving);
+        tokio::select! {
+            outcome = &mut receiving => (outcome, None),
+            sent = send_all(sender, ahead, options) => (receiving.await, Some(sent)),
+        }
+    };
+    outcome?;
+    let tally = receiver.tally();
+    match sent {
+        Some(Ok(())) if tally.answered >= tally.requested => Ok(tally),
+        Some(Err(Unsent::Input(error))) => Err(error),
+        Some(Ok(()) | Err(Unsent::Broken)) | None => Err(SessionError::Closed(tally)),
+    }
+}
+
+/// Reads as far ahead as the channel has room.
+fn read_input(mut input: impl Read, chunks: &mpsc::Sender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut chunk = vec![0; CHUNK];
+        let read = match input.read(&mut chunk) {
+            Ok(0) => return,
+            Ok(length) => {
+                chunk.truncate(length);
+                Ok(chunk)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let failed = read.is_err();
+        if chunks.blocking_send(read).is_err() || failed {
+            return;
+        }
+    }
+}
+
+/// Why not all of the input was sent.
+enum Unsent {
+    Input(SessionError),
+    /// Why, the receiver will see: there may be replies to read yet.
+    Broken,
+}
+
+async fn send_all(
+    mut sender: Sender,
+    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    options: Options,
+) -> Result<(), Unsent> {
+    let sent = match options.protocol {
+        ProtocolKind::Raw => send_bytes(&mut sender, chunks).await,
+        _ => send_lines(&mut sender, chunks, options.max_message).await,
+    };
+    let finished = sender.finish().await;
+    sent?;
+    finished.map_err(|_| Unsent::Broken)
+}
+
+async fn send_bytes(
+    sender: &mut Sender,
+    mut chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+) -> Result<(), Unsent> {
+    while let Some(chunk) = next(&mut chunks).await? {
+        sender.queue(&chunk);
+        sender.send().await.map_err(|_| Unsent::Broken)?;
+    }
+    Ok(())
+}
+
+async fn send_lines(
+    sender: &mut Sender,
+    mut chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    max_message: usize,
+) -> Result<(), Unsent> {
+    let too_long = |_| Unsent::Input(SessionError::LongLine(max_message));
+    let mut lines = LineSplitter::new(max_message, CarriageReturn::Keep);
+    while let Some(chunk) = next(&mut chunks).await? {
+        let fed = lines.feed(&chunk, |line| {
+            sender.queue(line);
+            ControlFlow::Continue(())
+        });
+        // What came before a line that is too long is sent all the same.
+        sender.send().await.map_err(|_| Unsent::Broken)?;
+        let _all_of_it = fed.map_err(too_long)?;
+    }
+    if let Some(last) = lines.end_of_input().map_err(too_long)? {
+        sender.queue(&last);
+        sender.send().await.map_err(|_| Unsent::Broken)?;
+    }
+    Ok(())
+}
+
+async fn next(
+    chunks: &mut mpsc::Receiver<io::Result<Vec<u8>>>,
+) -> Result<Option<Vec<u8>>, Unsent> {
+    let chunk = chunks.recv().await.transpose();
+    chunk.map_err(|error| Unsent::Input(SessionError::Input(error)))
+}
+
+async fn receive_all(
+    receiver: &mut Receiver,
+    mut output: impl AsyncWrite + Unpin,
+    display: Display,
+) -> Result<(), SessionError> {
+    let mut shown = Vec::new();
+    loop {
+        let arrival = receiver.receive(|answer| display.filtered(&answer, &mut shown)).await;
+        let more = matches!(arrival, Ok(Arrival::Open));
+        if !more {
+            display.plain(&receiver.partial(), &mut shown);
+        }
+        output.write_all(&shown).await.map_err(SessionError::Output)?;
+        output.flush().await.map_err(SessionError::Output)?;
+        shown.clear();
+        if !more {
+            return arrival.map(drop);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The client at a terminal: [`run`] shows a prompt, sends what is typed, and prints what
+//! the server says above the line that is being typed.
+
+use std::pin::pin;
+
+use echo_proto::ProtocolKind;
+use tokio::sync::mpsc;
+
+use crate::connection::{Arrival, Connection, Receiver, Sender};
+use crate::display::Display;
+use crate::error::SessionError;
+use crate::prompt::{Prompt, Show, Typed};
+
+/// How a session at the prompt ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The input was ended with Ctrl-D.
+    EndOfInput,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+/// Talks to the server until the input ends or the session breaks. The next prompt follows
+/// the replies to the line before it.
+///
+/// The program must have a handler for SIGINT: the signal is used to end the prompt.
+///
+/// # Errors
+/// When the session breaks or the server ends it.
+pub async fn run(connection: Connection, display: Display) -> Result<Ending, SessionError> {
+    let protocol = connection.options().protocol;
+    let (mut sender, receiver) = connection.split();
+    let mut prompt = Prompt::start()?;
+    let mut view = View { receiver, screen: prompt.screen(), display };
+    loop {
+        match view.show_until(prompt.typed()).await? {
+            Typed::Line(line) => {
+                view.show_until(send(&mut sender, protocol, &line)).await?;
+                view.show_replies().await?;
+            }
+            Typed::End => return Ok(Ending::EndOfInput),
+            Typed::Interrupted => return Ok(Ending::Interrupted),
+            Typed::Failed(reason) => return Err(SessionError::Prompt(reason)),
+        }
+    }
+}
+
+/// Sends a line as it was typed; one that was pasted may hold several.
+async fn send(sender: &mut Sender, protocol: ProtocolKind, typed: &str) {
+    match protocol {
+        // Without framing the newline is the user's own, as in any byte stream.
+        ProtocolKind::Raw => sender.queue(format!("{typed}\n").as_bytes()),
+        _ if protocol.is_text() => {
+            for line in typed.split('\n') {
+                sender.queue(line.as_bytes());
+            }
+        }
+        _ => sender.queue(typed.as_bytes()),
+    }
+    // Whether and why the connection broke is for the receiver to tell.
+    let _ = sender.send().await;
+}
+
+/// What comes from the server, on its way to the screen.
+struct View {
+    receiver: Receiver,
+    screen: mpsc::Sender<Show>,
+    display: Display,
+}
+
+impl View {
+    /// Shows what comes until `done` is.
+    async fn show_until<T>(
+        &mut self,
+        done: impl Future<Output = T>,
+    ) -> Result<T, SessionError> {
+        let mut done = pin!(done);
+        loop {
+            tokio::select! {
+                value = &mut done => return Ok(value),
+                shown = self.show_next() => shown?,
+            }
+        }
+    }
+
+    /// Shows what comes until every request is answered, then asks for the next prompt.
+    async fn show_replies(&mut self) -> Result<(), SessionError> {
+        while !self.receiver.is_idle() {
+            self.show_next().await?;
+        }
+        self.show(Show::Prompt).await;
+        Ok(())
+    }
+
+    /// Waits for replies and shows them. May be cancelled without loss.
+    async fn show_next(&mut self) -> Result<(), SessionError> {
+        // Room first: what has been received can't be put back. The printer goes only with
+        // the prompt, which ends the session.
+        let Ok(room) = self.screen.reserve().await else { return std::future::pending().await };
+        let mut text = String::new();
+        let display = self.display;
+        let arrival =
+            self.receiver.receive(|answer| display.prompted(&answer, &mut text)).await;
+        if !text.is_empty() {
+            room.send(Show::Text(text));
+        }
+        match arrival? {
+            Arrival::Open => Ok(()),
+            Arrival::End => Err(SessionError::Closed(self.receiver.tally())),
+        }
+    }
+
+    async fn show(&self, what: Show) {
+        // The printer goes only with the prompt, which ends the session.
+        let _ = self.screen.send(what).await;
+    }
+}

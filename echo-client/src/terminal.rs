@@ -1,0 +1,121 @@
+//! Text from the network, made fit for a terminal: [`escape`]. A peer must not be able to
+//! move the cursor, set the title, paste commands or turn text around.
+
+use std::fmt::Write as _;
+
+/// Appends `text` to `shown` with everything escaped that a terminal would obey: control
+/// characters but newline and tab, and the marks that change the direction of text. Bytes
+/// that are no UTF-8 show as `\xff`.
+///
+/// A backslash is doubled, so that what is shown can always be told from what was escaped:
+/// no two texts look the same.
+pub fn escape(text: &[u8], shown: &mut String) {
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            escape_character(character, shown);
+        }
+        for byte in chunk.invalid() {
+            escape_byte(*byte, shown);
+        }
+    }
+}
+
+fn escape_character(character: char, shown: &mut String) {
+    match character {
+        '\\' => shown.push_str("\\\\"),
+        '\n' | '\t' => shown.push(character),
+        '\0'..='\x1f' | '\x7f' => escape_byte(character as u8, shown),
+        // Writing to a String can't fail.
+        _ if character.is_control() || turns_text_around(character) => {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
+        }
+        _ => shown.push(character),
+    }
+}
+
+fn escape_byte(byte: u8, shown: &mut String) {
+    let _ = write!(shown, "\\x{byte:02x}");
+}
+
+/// The characters of Unicode's property `Bidi_Control` (UAX 9, section 2).
+fn turns_text_around(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn escaped(text: &[u8]) -> String {
+        let mut shown = String::new();
+        escape(text, &mut shown);
+        shown
+    }
+
+    #[test]
+    fn shows_what_a_terminal_would_obey() {
+        for (text, shown) in [
+            (&b"plain text\twith a tab\n"[..], "plain text\twith a tab\n"),
+            ("straße 🇩🇪".as_bytes(), "straße 🇩🇪"),
+            (b"\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+            (b"over\rwritten\x08\x7f", "over\\x0dwritten\\x08\\x7f"),
+            ("C1 \u{9b}31m".as_bytes(), "C1 \\u{9b}31m"),
+            (b"raw C1 \x9b31m", "raw C1 \\x9b31m"),
+            ("exe.\u{202e}gpj".as_bytes(), "exe.\\u{202e}gpj"),
+            (b"\xff\xfe", "\\xff\\xfe"),
+            (b"\\x1b", "\\\\x1b"),
+        ] {
+            assert_eq!(escaped(text), shown);
+        }
+    }
+
+    /// What [`escape`] made, turned back.
+    fn unescaped(shown: &str) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut rest = shown;
+        while let Some(character) = rest.chars().next() {
+            let escape = rest.strip_prefix('\\');
+            if let Some(byte) = escape.and_then(|escape| escape.strip_prefix('x')) {
+                text.push(u8::from_str_radix(&byte[..2], 16).unwrap());
+                rest = &byte[2..];
+            } else if let Some(code) = escape.and_then(|escape| escape.strip_prefix("u{")) {
+                let (code, after) = code.split_once('}').unwrap();
+                let code = char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap();
+                text.extend_from_slice(code.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = after;
+            } else {
+                text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                rest = escape.map_or(&rest[character.len_utf8()..], |escape| &escape[1..]);
+            }
+        }
+        text
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_left_to_obey_and_nothing_is_lost(
+            text in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..80),
+                any::<String>().prop_map(String::into_bytes),
+                r"[\\xu{}0-9a-f\x1b\u{9b}\u{202e}]*".prop_map(String::into_bytes),
+            ],
+        ) {
+            let shown = escaped(&text);
+            let obeyed = shown.chars().find(|&character| {
+                character.is_control() && !matches!(character, '\n' | '\t')
+                    || turns_text_around(character)
+            });
+            prop_assert_eq!(obeyed, None);
+            prop_assert_eq!(unescaped(&shown), text);
+        }
+    }
+}

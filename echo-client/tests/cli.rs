@@ -1,0 +1,33 @@
+//! The command line: its help, and what it refuses.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::process::{Command, Output};
+
+fn client(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_echo-client")).args(arguments).output().unwrap()
+}
+
+#[test]
+fn help_is_whole() {
+    let output = client(&["--help"]);
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+}
+
+#[test]
+fn nonsense_is_refused_with_2_and_a_reason() {
+    for (arguments, reason) in [
+        (&["localhost"][..], "has no port"),
+        (&["--protocol", "smoke"], "possible values: line, raw, frame"),
+        (&["--timeout", "soon"], "is no duration"),
+        (&["--timeout", "0"], "no time"),
+        (&["--max-message", "big"], "--max-message"),
+        (&["1", "2"], "unexpected argument"),
+    ] {
+        let output = client(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(reason), "{arguments:?}: {errors}");
+    }
+}

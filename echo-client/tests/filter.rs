@@ -1,0 +1,260 @@
+//! The client in a pipe, as a user sees it: standard input, output, errors and exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+mod server;
+
+use server::{answer_lines, echo_bytes, echo_lines, serve};
+
+fn start(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_echo-client"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Runs the client with `input` and the end of it.
+fn filter(arguments: &[&str], input: &[u8]) -> Output {
+    let mut client = start(arguments);
+    let written = client.stdin.take().unwrap().write_all(input);
+    // The client may have ended before it read all.
+    drop(written);
+    client.wait_with_output().unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn prints_every_reply_as_it_was_sent_and_exits_0() {
+    let (address, server) = serve(echo_lines);
+    let output = filter(&[&address], b"a\n\nno \xff utf-8 \x1b[31m\nlast without newline");
+    server.join().unwrap();
+    assert_eq!(
+        output.stdout,
+        b"ECHO: a\nECHO: \nECHO: no \xff utf-8 \x1b[31m\nECHO: last without newline\n"
+    );
+    assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn raw_bytes_come_back_as_they_are() {
+    let (address, server) = serve(echo_bytes);
+    let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+    let output = filter(&["--protocol", "raw", &address], &bytes);
+    server.join().unwrap();
+    assert!(output.stdout == bytes);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+}
+
+#[test]
+fn each_line_becomes_a_frame() {
+    let (address, server) = serve(|mut stream: TcpStream| {
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
+        stream.write_all(&received).unwrap();
+        received
+    });
+    let output = filter(&["--protocol", "frame", &address], b"ab\n\nc\n");
+    assert_eq!(server.join().unwrap(), b"\0\0\0\x02ab\0\0\0\0\0\0\0\x01c");
+    assert_eq!(output.stdout, b"ab\n\nc\n");
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+}
+
+#[test]
+fn no_input_is_no_error() {
+    let (address, _server) = serve(echo_lines);
+    let output = filter(&[&address], b"");
+    assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn the_round_trip_of_each_reply_is_shown_on_its_line() {
+    let (address, _server) = serve(echo_lines);
+    let output = filter(&["--time", &address], b"a\nb\n");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let times: Vec<f64> = text
+        .lines()
+        .zip(["ECHO: a", "ECHO: b"])
+        .map(|(line, reply)| {
+            let time = line.strip_prefix(reply).unwrap().strip_prefix('\t').unwrap();
+            time.strip_suffix(" ms").unwrap().parse().unwrap()
+        })
+        .collect();
+    assert_eq!(times.len(), 2);
+    assert!(times.iter().all(|ms| (0.001..5_000.0).contains(ms)), "{times:?}");
+    let refused = filter(&["--time", "--protocol", "raw", &address], b"a");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(errors(&refused).contains("--time"), "{}", errors(&refused));
+}
+
+#[test]
+fn fewer_replies_than_requests_are_counted_and_exit_1() {
+    let (address, _server) = serve(|stream| answer_lines(stream, 2));
+    let output = filter(&[&address], b"a\nb\nc\n");
+    assert_eq!(output.stdout, b"ECHO: a\nECHO: b\n");
+    assert_eq!(
+        errors(&output),
+        "error: the server closed the connection; 2 of 3 requests answered\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_server_that_goes_while_there_is_input_to_come_ends_the_client() {
+    let (address, _server) = serve(|stream| answer_lines(stream, 1));
+    let mut client = start(&[&address]);
+    let mut input = client.stdin.take().unwrap();
+    input.write_all(b"a\n").unwrap();
+    let output = client.wait_with_output().unwrap();
+    assert_eq!(output.stdout, b"ECHO: a\n");
+    assert!(errors(&output).contains("the server closed"), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn half_a_reply_is_shown_but_does_not_count() {
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 2]).unwrap();
+        stream.write_all(b"ECHO: ha").unwrap();
+    });
+    let output = filter(&[&address], b"a\n");
+    assert_eq!(output.stdout, b"ECHO: ha");
+    assert!(errors(&output).contains("0 of 1 requests answered"), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_silent_server_is_given_up_after_the_timeout() {
+    let (address, _open) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 2]).unwrap();
+        stream.write_all(b"ECHO: a\n").unwrap();
+        stream // Neither answered nor closed until the test ends.
+    });
+    let begun = Instant::now();
+    let output = filter(&["--timeout", "300ms", &address], b"a\nb\n");
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert_eq!(output.stdout, b"ECHO: a\n");
+    assert_eq!(
+        errors(&output),
+        "error: no reply within 300ms; 1 of 2 requests answered (wait longer with --timeout)\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_is_no_reply_is_named() {
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 5]).unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new())
+    });
+    let output = filter(&["--protocol", "frame", &address], b"a\n");
+    assert!(
+        errors(&output).starts_with("error: not a reply of the frame protocol: frame too long"),
+        "{}",
+        errors(&output)
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn nobody_listening_is_an_error_with_a_remedy() {
+    let output = filter(&["127.0.0.1:1"], b"a\n");
+    assert_eq!(
+        errors(&output),
+        "error: connecting to 127.0.0.1:1: connection refused (is a server running there? \
+         start one with: echo-server 127.0.0.1:1)\n"
+    );
+    assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
+}
+
+#[test]
+fn a_line_over_the_limit_is_refused_after_what_came_before_it() {
+    let (address, _server) = serve(echo_lines);
+    let output = filter(&["--max-message", "4", &address], b"abcd\nabcde\nx\n");
+    assert_eq!(output.stdout, b"ECHO: abcd\n");
+    assert_eq!(
+        errors(&output),
+        "error: a line of the input is longer than 4 (raise --max-message)\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn an_interrupt_ends_it_with_130_and_a_termination_with_143() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let (address, server) = serve(echo_lines);
+        let mut client = start(&[&address]);
+        let mut input = client.stdin.take().unwrap();
+        input.write_all(b"a\n").unwrap();
+        let mut reply = [0; 8];
+        client.stdout.as_mut().unwrap().read_exact(&mut reply).unwrap();
+        let signal = ["-s", name, &client.id().to_string()].map(str::to_owned);
+        assert!(Command::new("kill").args(signal).status().unwrap().success());
+        let output = client.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), errors(&output)), (Some(code), String::new()));
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let (address, _server) =
+        serve(|stream| drop(std::panic::catch_unwind(|| echo_lines(stream))));
+    let mut client = start(&[&address]);
+    drop(client.stdout.take());
+    let mut input = client.stdin.take().unwrap();
+    // Until the client notices: its own end closes the pipe.
+    while input.write_all(b"a\n").is_ok() {}
+    let output = client.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn much_flows_through_without_a_standstill_and_without_filling_memory() {
+    const LINES: usize = 400_000;
+    const LINE: &[u8] =
+        b"a line of a fair length, again and again, so that 32 MB of it fill every buffer\n";
+    let (address, _server) = serve(echo_bytes);
+    let mut client = start(&["--timeout", "30s", &address]);
+    let mut input = client.stdin.take().unwrap();
+    let id = client.id();
+    let writer = std::thread::spawn(move || {
+        for _ in 0..LINES {
+            input.write_all(LINE).unwrap();
+        }
+        // Alive and with everything behind it but the last buffers.
+        peak_memory(id)
+    });
+    let mut received = 0;
+    let mut buffer = vec![0; 1 << 20];
+    let mut output = client.stdout.take().unwrap();
+    loop {
+        match output.read(&mut buffer).unwrap() {
+            0 => break,
+            length => received += length,
+        }
+    }
+    assert_eq!(received, LINES * LINE.len());
+    assert!(client.wait().unwrap().success());
+    let peak = writer.join().unwrap();
+    assert!(peak < 16 << 20, "{peak} bytes at the peak for {received} of traffic");
+}
+
+/// The most memory that a process has held so far, from its own line in proc(5).
+fn peak_memory(id: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kib: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
+    kib * 1024
+}

@@ -1,0 +1,256 @@
+//! The client at a terminal, as a user sees it: a pseudo-terminal stands for the real one.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+mod server;
+
+use server::{answer_lines, echo_bytes, echo_lines, serve};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A client on a terminal, and what the terminal was told so far.
+struct Session {
+    client: Child,
+    keyboard: File,
+    /// Kept open, so that the terminal outlives the client.
+    terminal: OwnedFd,
+    screen: Receiver<Vec<u8>>,
+    seen: Vec<u8>,
+    home: tempfile::TempDir,
+}
+
+impl Session {
+    fn start(arguments: &[&str]) -> Self {
+        Self::start_at_home(arguments, tempfile::tempdir().unwrap())
+    }
+
+    fn start_at_home(arguments: &[&str], home: tempfile::TempDir) -> Self {
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&keyboard).unwrap();
+        unlockpt(&keyboard).unwrap();
+        let name = ptsname(&keyboard, Vec::new()).unwrap();
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        let terminal = rustix::fs::open(name, flags, Mode::empty()).unwrap();
+        let client = Command::new(env!("CARGO_BIN_EXE_echo-client"))
+            .args(arguments)
+            .env_clear()
+            .env("TERM", "xterm")
+            .env("HOME", home.path())
+            .stdin(terminal.try_clone().unwrap())
+            .stdout(terminal.try_clone().unwrap())
+            .stderr(terminal.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        let keyboard = File::from(keyboard);
+        let (sink, screen) = channel();
+        let mut reader = keyboard.try_clone().unwrap();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length) = reader.read(&mut buffer) {
+                if sink.send(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { client, keyboard, terminal, screen, seen: Vec::new(), home }
+    }
+
+    fn type_in(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until the screen shows `text`, and forgets all up to there.
+    fn expect(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(at) = find(&self.seen, text) {
+                self.seen.drain(..at + text.len());
+                return;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.screen.recv_timeout(left) {
+                Ok(more) => self.seen.extend_from_slice(&more),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no `{text}` in {:?}", String::from_utf8_lossy(&self.seen))
+                }
+            }
+        }
+    }
+
+    /// Waits for the end; all that was shown since the last expectation.
+    fn end(mut self) -> (ExitStatus, String, tempfile::TempDir) {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.client.try_wait().unwrap() {
+                break status;
+            }
+            if Instant::now() > deadline {
+                self.client.kill().unwrap();
+                panic!("still running: {:?}", String::from_utf8_lossy(&self.seen));
+            }
+            std::thread::yield_now();
+        };
+        let modes = tcgetattr(&self.terminal).unwrap().local_modes;
+        assert!(
+            modes.contains(LocalModes::ICANON | LocalModes::ECHO),
+            "the terminal is restored"
+        );
+        drop(self.terminal);
+        while let Ok(more) = self.screen.recv_timeout(PATIENCE) {
+            self.seen.extend_from_slice(&more);
+        }
+        (status, String::from_utf8_lossy(&self.seen).into_owned(), self.home)
+    }
+}
+
+fn find(text: &[u8], part: &str) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part.as_bytes())
+}
+
+#[test]
+fn talks_at_a_prompt_until_ctrl_d() {
+    let (address, server) = serve(echo_lines);
+    let mut session = Session::start(&[&address]);
+    session.expect(&format!("connected to {address}, protocol line (Ctrl-D ends)"));
+    session.expect("> ");
+    session.type_in("hello\r");
+    session.expect("< ECHO: hello\r\n");
+    session.expect("> ");
+    session.type_in("\r");
+    session.expect("< ECHO: \r\n");
+    session.expect("> ");
+    session.type_in("\x04");
+    let (status, _, _) = session.end();
+    assert_eq!(status.code(), Some(0));
+    server.join().unwrap();
+}
+
+#[test]
+fn keeps_a_history_that_only_its_owner_can_read() {
+    let (address, _server) = serve(echo_lines);
+    let mut session = Session::start(&["-q", &address]);
+    session.expect("> ");
+    session.type_in("to remember\r");
+    session.expect("< ECHO: to remember");
+    session.expect("> ");
+    session.type_in("\x04");
+    let (_, _, home) = session.end();
+    let history = Path::new(".local/state/echo-client/history");
+    let mode = home.path().join(history).metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let (address, _server) = serve(echo_lines);
+    let mut session = Session::start_at_home(&["-q", &address], home);
+    session.expect("> ");
+    session.type_in("\x1b[A\r"); // The key that goes up.
+    session.expect("< ECHO: to remember");
+    session.expect("> ");
+    session.type_in("\x04");
+    session.end();
+}
+
+#[test]
+fn what_comes_unasked_is_printed_above_the_line_being_typed() {
+    let (say, to_say) = channel::<&'static [u8]>();
+    let (address, _server) = serve(move |mut stream| {
+        while let Ok(text) = to_say.recv() {
+            stream.write_all(text).unwrap();
+        }
+        stream
+    });
+    let mut session = Session::start(&["-q", &address]);
+    session.expect("> ");
+    session.type_in("half a li");
+    session.expect("half a li");
+    say.send(b"* news\n").unwrap();
+    session.expect("< * news\r\n");
+    session.expect("> half a li");
+    session.type_in("\x03");
+    let (status, _, _) = session.end();
+    assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn control_characters_never_reach_the_terminal() {
+    let (address, _server) = serve(|mut stream: std::net::TcpStream| {
+        stream.write_all(b"\x1b]0;owned\x07\x9b31m\xc2\x9b31m\xe2\x80\xaetxt\x00\n").unwrap();
+        stream
+    });
+    let mut session = Session::start(&["-q", &address]);
+    session.expect("\\x1b]0;owned\\x07\\x9b31m\\u{9b}31m\\u{202e}txt\\x00\r\n");
+    session.type_in("\x04");
+    assert_eq!(session.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_server_that_goes_away_ends_the_prompt_and_restores_the_terminal() {
+    let (address, _server) = serve(|stream| answer_lines(stream, 1));
+    let mut session = Session::start(&["-q", &address]);
+    session.expect("> ");
+    session.type_in("a\r");
+    session.expect("< ECHO: a");
+    let (status, shown, _) = session.end();
+    assert!(
+        shown.contains("error: the server closed the connection; 1 of 1 requests answered\r\n"),
+        "{shown:?}"
+    );
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn a_silent_server_is_given_up_and_a_signal_ends_the_prompt() {
+    let (address, _open) = serve(|stream| stream);
+    let mut session = Session::start(&["-q", "--timeout", "200ms", &address]);
+    session.expect("> ");
+    session.type_in("a\r");
+    let (status, shown, _) = session.end();
+    assert!(shown.contains("no reply within 200ms; 0 of 1 requests answered"), "{shown:?}");
+    assert_eq!(status.code(), Some(1));
+
+    let (address, _open) = serve(|stream| stream);
+    let mut session = Session::start(&["-q", &address]);
+    session.expect("> ");
+    let id = session.client.id().to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+    assert_eq!(session.end().0.code(), Some(143));
+}
+
+#[test]
+fn raw_and_timed_replies_read_like_lines() {
+    let (address, _server) = serve(echo_bytes);
+    let mut session =
+        Session::start(&["-q", "--protocol", "raw", "--time", "--color", "never", &address]);
+    session.expect("> ");
+    session.type_in("hello\r");
+    session.expect("< hello  ");
+    session.expect(" ms\r\n");
+    session.expect("> ");
+    session.type_in("\x04");
+    assert_eq!(session.end().0.code(), Some(0));
+}
+
+#[test]
+fn several_pasted_lines_are_several_requests() {
+    let (address, _server) = serve(echo_lines);
+    let mut session = Session::start(&["-q", &address]);
+    session.expect("> ");
+    session.type_in("\x1b[200~one\ntwo\x1b[201~\r");
+    session.expect("< ECHO: one\r\n");
+    session.expect("< ECHO: two\r\n");
+    session.expect("> ");
+    session.type_in("\x04");
+    assert_eq!(session.end().0.code(), Some(0));
+}
