@@ -210,3 +210,6 @@ impl Session {
         !matches!(self.phase, Phase::Lingering { .. } | Phase::Closed)
     }
 }
+
+#[cfg(test)]
+mod tests;
