@@ -72,7 +72,7 @@ pub fn thread_cpu_ns() -> u64 {
     time.tv_sec as u64 * SECOND + time.tv_nsec as u64
 }
 
-/// The CPU clock of a process (clock_getcpuclockid(3)).
+/// The CPU clock of a process (`clock_getcpuclockid(3)`).
 fn process_cpu(pid: u32) -> io::Result<Duration> {
     let pid = libc::pid_t::try_from(pid).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut clock: libc::clockid_t = 0;

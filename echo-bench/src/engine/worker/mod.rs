@@ -97,7 +97,9 @@ pub(super) struct Worker {
 
 impl std::fmt::Debug for Worker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Worker").field("connections", &self.connections.len()).finish()
+        f.debug_struct("Worker")
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
     }
 }
 

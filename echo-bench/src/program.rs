@@ -1,0 +1,191 @@
+//! The way of one run: plan, server, preflight, engine, report, store, show, exit code.
+
+use std::io::{ErrorKind, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+
+use echo_net::address::Address;
+use echo_net::signals::Received;
+use echo_net::stop::Stop;
+use echo_net::{fd_limit, signals};
+
+use crate::cli::{Format, ResultArgs, RunArgs};
+use crate::embedded::{EmbeddedServer, workers_of};
+use crate::engine::{self, EngineError, Peer, RunRecord};
+use crate::plan::{Plan, Target};
+use crate::progress::Progress;
+use crate::report::{self, Circumstances, Environment, Report, Verdict, store};
+use crate::{preflight, render, server_process};
+
+/// How a program ends. Part of the interface: scripts rely on the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All went well.
+    Done = 0,
+    /// The run could not be made, or requests failed.
+    Failed = 1,
+    /// What was typed makes no sense.
+    Usage = 2,
+    /// An objective was missed.
+    Missed = 3,
+    /// Nothing was measured, or (strict) the generator was the limit.
+    Invalid = 4,
+}
+
+/// Carries out a run from what was typed to the exit code.
+///
+/// # Errors
+/// When no load could be put on at all, or a result could not be written.
+pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    let plan = match args.plan() {
+        Ok(plan) => Arc::new(plan),
+        Err(error) => {
+            complain(&format!("{error}"));
+            return Ok(Exit::Usage as u8);
+        }
+    };
+    let limit = fd_limit::raise();
+    preflight::check(&plan, limit, preflight::local_ports())?;
+    let stop = Stop::new();
+    let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let embedded = match &plan.target {
+        Target::Embedded { server } => Some(EmbeddedServer::start(server)?),
+        Target::Address { .. } => None,
+    };
+    let peer = find_peer(&plan, embedded.as_ref())?;
+    let mut progress = Progress::new(&plan, args.results.quiet);
+    let record = engine::run(&plan, &peer, &stop, &mut progress);
+    progress.finish();
+    let server_killed = embedded.is_some_and(|server| !server.stop());
+    let record = match record {
+        Ok(record) => record,
+        Err(EngineError::Interrupted) => return Ok(received.exit_code().unwrap_or(1)),
+        Err(error) => return Err(error.into()),
+    };
+    let circumstances =
+        circumstances(&plan, &peer, &args.results, started_at, server_killed);
+    let report = report::build(&plan, &record, circumstances);
+    hand_over(&report, &args.results)?;
+    Ok(exit_code(&report, &record, &received, args.results.strict))
+}
+
+/// Looks the target up and settles on one that answers.
+fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Peer> {
+    match &plan.target {
+        Target::Embedded { .. } => {
+            let server = embedded.context("the embedded server was not started")?;
+            Ok(Peer { addresses: vec![server.address()], pid: Some(server.pid()) })
+        }
+        Target::Address { address, server_pid } => {
+            let typed: Address = address.parse()?;
+            let found =
+                typed.resolve().with_context(|| format!("looking up {}", typed.host()))?;
+            let chosen = answering(&found);
+            let local = chosen.ip().is_loopback();
+            let pid = server_pid
+                .or_else(|| local.then(|| server_process::listener_owner(chosen)).flatten());
+            Ok(Peer { addresses: vec![chosen], pid })
+        }
+    }
+}
+
+/// The first address of a name that takes a connection: a name like `localhost` may stand
+/// for addresses that nobody listens on. One address alone is not tried.
+fn answering(found: &[SocketAddr]) -> SocketAddr {
+    let limit = Duration::from_millis(500);
+    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, limit).is_ok();
+    match found {
+        [only] => *only,
+        several => *several.iter().find(answers).unwrap_or(&several[0]),
+    }
+}
+
+fn circumstances(
+    plan: &Plan,
+    peer: &Peer,
+    results: &ResultArgs,
+    started_at: String,
+    server_killed: bool,
+) -> Circumstances {
+    let server_workers = match &plan.target {
+        Target::Embedded { server } => workers_of(server).map(|workers| workers as u32),
+        Target::Address { .. } => None,
+    };
+    let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
+    Circumstances {
+        started_at,
+        labels: results.label.iter().cloned().collect(),
+        environment: Environment::read(loopback),
+        slos: results.slo.clone(),
+        server_workers,
+        server_killed,
+    }
+}
+
+/// Stores and prints the report.
+fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
+    let mut kept = None;
+    if !results.no_report {
+        let directory = &results.report_dir;
+        let path = store::save_in(report, directory)
+            .with_context(|| format!("storing the report in {} (see --report-dir, --no-report)", directory.display()))?;
+        kept = Some(path);
+    }
+    let to_stdout = results.output.as_deref() == Some(Path::new("-"));
+    if let Some(path) = results.output.as_deref().filter(|_| !to_stdout) {
+        store::save(report, path).with_context(|| format!("writing {}", path.display()))?;
+        kept = Some(path.to_owned());
+    }
+    let text = match results.format {
+        Format::Text if !to_stdout => {
+            let kept = kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
+            render::text::report(report) + &kept
+        }
+        _ => store::to_json(report),
+    };
+    print(&text)
+}
+
+/// Prints on stdout; a reader that has gone away is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("writing to stdout")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints an error on stderr.
+pub fn complain(text: &str) {
+    // There is nowhere left to complain about a stderr that is closed.
+    let _ = writeln!(anstream::stderr(), "error: {text}");
+}
+
+fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: bool) -> u8 {
+    if record.interrupted {
+        return received.exit_code().unwrap_or(Exit::Failed as u8);
+    }
+    let requests = &report.summary.requests;
+    let limited = report.warnings.iter().any(|w| w.code == report::GENERATOR_LIMITED);
+    let invalid = report.verdict == Verdict::Invalid || limited;
+    let exit = if requests.ok == 0 || (strict && invalid) {
+        Exit::Invalid
+    } else if report.slos.iter().any(|slo| !slo.met) {
+        Exit::Missed
+    } else if requests.ok < requests.scheduled
+        || !report.errors.is_empty()
+        || record.established < report.summary.connections.requested
+    {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    exit as u8
+}

@@ -1,0 +1,269 @@
+//! The report as text for a terminal.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::units;
+use crate::plan::{Load, MessagePlan, Plan, StopRule, Target};
+use crate::report::{LatencySummary, QUANTILES, Report, Requests};
+
+/// The whole report.
+pub fn report(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing to a string can't fail, so the results are dropped here and below.
+    let _ = writeln!(out, "{}\n{}\n", subject(report), load(&report.plan));
+    let _ = writeln!(out, "{}", counts(report));
+    let _ = writeln!(out, "\n{}", latencies(report));
+    let _ = writeln!(out, "{}", costs(report));
+    for error in &report.errors {
+        let request = error.first.request.map_or(String::new(), |n| format!(", request {n}"));
+        let _ = writeln!(
+            out,
+            "error      {} x {}; first: connection {}{request}: {}",
+            units::count(error.count),
+            error.kind,
+            error.first.connection,
+            error.first.detail
+        );
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(out, "warning    {}: {}", warning.code, warning.message);
+        let _ = writeln!(out, "           -> {}", warning.remedy);
+    }
+    for slo in &report.slos {
+        let measured = slo.measured_ns.map_or("nothing".into(), |ns| units::time(ns as f64));
+        let word = if slo.met { "met" } else { "MISSED" };
+        let _ = writeln!(out, "slo        {}: {word}, measured {measured}", slo.slo);
+    }
+    let interrupted = if report.interrupted { ", interrupted" } else { "" };
+    let _ = writeln!(out, "verdict    {}{interrupted}", report.verdict);
+    let _ = writeln!(out, "reading    {}", reading(report));
+    out
+}
+
+fn subject(report: &Report) -> String {
+    let plan = &report.plan;
+    let what = match &plan.target {
+        Target::Embedded { server } => format!("embedded echo-server ({})", server.join(" ")),
+        Target::Address { address, .. } => address.clone(),
+    };
+    format!("{what}, {} protocol", plan.protocol)
+}
+
+fn load(plan: &Plan) -> String {
+    let connections = units::count(plan.connections.into());
+    let model = match plan.load {
+        Load::Closed { pipeline } => {
+            format!("closed loop, {connections} connections x {pipeline} in flight")
+        }
+        Load::Open { rate_per_s, arrival, pipeline } => format!(
+            "open loop, {} requests/s ({arrival}) over {connections} connections, \
+             at most {pipeline} in flight each",
+            units::rate(rate_per_s)
+        ),
+    };
+    let size = match &plan.messages {
+        MessagePlan::Generated { min_bytes, max_bytes } if min_bytes == max_bytes => {
+            format!("{min_bytes}-byte messages")
+        }
+        MessagePlan::Generated { min_bytes, max_bytes } => {
+            format!("messages of {min_bytes} to {max_bytes} bytes")
+        }
+        MessagePlan::Given { texts } => format!("{} given messages", texts.len()),
+    };
+    let stop = match plan.stop {
+        StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
+        StopRule::Requests { requests } => format!("{} requests", units::count(requests)),
+    };
+    format!(
+        "{model}, {size}, {} generator thread{}; {stop} after {} of warm-up; replies verified: {}; seed {}",
+        plan.threads,
+        if plan.threads == 1 { "" } else { "s" },
+        units::time(plan.warmup_ns as f64),
+        plan.verify,
+        plan.seed,
+    )
+}
+
+fn counts(report: &Report) -> String {
+    let summary = &report.summary;
+    let achieved = summary.achieved_per_s.map_or("n/a".into(), units::rate);
+    let offered = summary
+        .offered_per_s
+        .map_or(String::new(), |offered| format!(" of {} offered", units::rate(offered)));
+    let requests = &summary.requests;
+    let mut out = format!("requests/s {achieved}{offered} over {:.3} s\n", summary.measured_s);
+    let _ = write!(
+        out,
+        "requests   {} scheduled = {} ok",
+        units::count(requests.scheduled),
+        units::count(requests.ok)
+    );
+    for (name, count) in failures(requests) {
+        if count > 0 {
+            let _ = write!(out, " + {} {name}", units::count(count));
+        }
+    }
+    if requests.scheduled == requests.ok {
+        out.push_str(", 0 failed");
+    }
+    let _ = write!(
+        out,
+        "\nbytes      {} sent, {} received",
+        units::bytes(summary.bytes.sent),
+        units::bytes(summary.bytes.received)
+    );
+    let connections = &summary.connections;
+    let _ = write!(
+        out,
+        "\nconnected  {} of {} in {}, {} alive at the end, {} made again",
+        units::count(connections.established.into()),
+        units::count(connections.requested.into()),
+        units::time(connections.connect_phase_ns as f64),
+        units::count(connections.alive_at_end.into()),
+        units::count(connections.reconnects)
+    );
+    out
+}
+
+fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
+    [
+        ("mismatch", requests.mismatch),
+        ("error", requests.error),
+        ("timeout", requests.timeout),
+        ("reset", requests.reset),
+        ("refused", requests.refused),
+        ("closed", requests.closed),
+        ("shed", requests.shed),
+        ("unsent", requests.unsent),
+        ("in flight", requests.in_flight),
+    ]
+}
+
+fn latencies(report: &Report) -> String {
+    let latency = &report.summary.latency;
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let mut header = vec!["latency".to_owned()];
+    header.extend(QUANTILES.iter().map(|quantile| quantile.name.to_owned()));
+    header.extend(["max".to_owned(), "mean".to_owned()]);
+    table.set_header(header);
+    let lateness = report.summary.send_lateness.as_ref();
+    // In a closed loop response and service are one clock and are shown once.
+    let service = latency.service.as_ref().filter(|_| report.plan.load.is_open());
+    for (name, clock) in [
+        ("response", latency.response.as_ref()),
+        ("service", service),
+        ("wait", latency.wait.as_ref()),
+        ("lateness", lateness),
+        ("connect", latency.connect.as_ref()),
+        ("tls", latency.tls.as_ref()),
+    ] {
+        let Some(clock) = clock else { continue };
+        table.add_row(row(name, clock));
+        if name == "response" {
+            table.add_row(uncertainty(clock));
+        }
+    }
+    if latency.response.is_none() {
+        return "latency    none claimed: nothing was answered rightly\n".into();
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for column in table.column_iter_mut().take(1) {
+        column.set_padding((0, 1));
+    }
+    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n") + "\n"
+}
+
+fn row(name: &str, clock: &LatencySummary) -> Vec<String> {
+    let shown = |ns: u64| {
+        let bound = if clock.is_lower_bound(ns) { ">= " } else { "" };
+        format!("{bound}{}", units::time(ns as f64))
+    };
+    let mut row = vec![name.to_owned()];
+    for quantile in &QUANTILES {
+        // A percentile that the sample can't back is not shown, whatever was recorded.
+        let eligible = clock.ci95.contains_key(quantile.name);
+        row.push(if eligible { shown(clock.quantile_ns(quantile)) } else { "-".into() });
+    }
+    let mean_bound = if clock.censored > 0 { ">= " } else { "" };
+    row.extend([shown(clock.max_ns), format!("{mean_bound}{}", units::time(clock.mean_ns))]);
+    row
+}
+
+/// The 95 % intervals of a clock's percentiles, or what they would need.
+fn uncertainty(clock: &LatencySummary) -> Vec<String> {
+    let mut row = vec!["  95 %".to_owned()];
+    row.extend(QUANTILES.iter().map(|quantile| match clock.ci95.get(quantile.name) {
+        Some(&[low, high]) => interval(low, high),
+        None => {
+            let needed = crate::stats::order::needed(quantile.quantile);
+            format!("needs {}", units::count(needed))
+        }
+    }));
+    row.extend([String::new(), String::new()]);
+    row
+}
+
+/// An interval in the unit of its upper end, like `7.30..7.52`.
+fn interval(low: u64, high: u64) -> String {
+    let scale = match high {
+        0..1_000 => 1.0,
+        1_000..1_000_000 => 1e3,
+        1_000_000..1_000_000_000 => 1e6,
+        _ => 1e9,
+    };
+    let part = |ns: u64| units::significant(ns as f64 / scale);
+    format!("{}..{}", part(low), part(high))
+}
+
+fn costs(report: &Report) -> String {
+    let cpu = &report.summary.cpu;
+    let side = |us: Option<f64>, busy: Option<f64>, rss: Option<u64>| {
+        let us = us.map_or("n/a".into(), |us| format!("{} us", units::significant(us)));
+        let busy = busy.map_or(String::new(), |busy| format!(", {busy:.2} cores"));
+        let rss =
+            rss.map_or(String::new(), |rss| format!(", peak {} resident", units::bytes(rss)));
+        format!("{us} per message{busy}{rss}")
+    };
+    let mut out = format!(
+        "cpu        generator {}\n           server {}",
+        side(cpu.client_us_per_message, cpu.client_busy, cpu.client_peak_rss_bytes),
+        side(cpu.server_us_per_message, cpu.server_busy, cpu.server_peak_rss_bytes)
+    );
+    if let Some(tcp) = &report.summary.tcp {
+        let us = |us: Option<u32>| us.map_or("n/a".into(), |us| units::time(f64::from(us) * 1e3));
+        let _ = write!(
+            out,
+            "\ntcp        {} retransmits, median rtt {}, least {}",
+            units::count(tcp.retransmits),
+            us(tcp.rtt_median_us),
+            us(tcp.min_rtt_us)
+        );
+    }
+    out
+}
+
+/// One sentence that says what the numbers mean.
+fn reading(report: &Report) -> String {
+    let summary = &report.summary;
+    match report.plan.load {
+        Load::Closed { .. } => "closed loop: a connection sends when it has a free slot, so a \
+             slow server is asked less often; percentiles are of service (write to last byte)"
+            .to_owned(),
+        Load::Open { .. } => format!(
+            "open loop: {} of {} requests/s offered; sent late by p99 {}; percentiles are of \
+             response (due instant to last byte), so queueing counts",
+            summary.achieved_per_s.map_or("n/a".into(), units::rate),
+            summary.offered_per_s.map_or("n/a".into(), units::rate),
+            summary
+                .send_lateness
+                .as_ref()
+                .map_or("n/a".into(), |lateness| units::time(lateness.p99_ns as f64)),
+        ),
+    }
+}

@@ -1,0 +1,256 @@
+//! The report of a run: [`Report`], plain versioned data that carries its plan, its
+//! environment, its histograms, its counts, its warnings and its verdict. Anything can be
+//! shown, merged or compared later from it alone. Times are in nanoseconds and CPU in
+//! microseconds unless a name says otherwise; what was not measured is null.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+
+mod build;
+mod environment;
+mod latency;
+pub mod schema;
+mod slo;
+pub mod store;
+mod verdict;
+
+pub use build::{Circumstances, build};
+pub use environment::Environment;
+pub use latency::{LatencySummary, QUANTILES, Quantile};
+pub use slo::{Slo, SloOutcome};
+pub use verdict::{GENERATOR_LIMITED, Verdict, Warning};
+
+/// The name and version of the report's shape.
+pub const SCHEMA: &str = "echo-bench.report/1";
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Name and version of this shape: `echo-bench.report/1`. Fields may be added within a
+    /// version; readers ignore what they don't know.
+    pub schema: String,
+    /// What made the report.
+    pub tool: Tool,
+    /// When the run began (RFC 3339, UTC).
+    pub started_at: String,
+    /// What the user said about the run.
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// Every setting, resolved.
+    pub plan: Plan,
+    /// Where it ran.
+    pub environment: Environment,
+    /// The measured window as a whole.
+    pub summary: Summary,
+    /// The measured window in pieces, which add up to the whole.
+    pub intervals: Vec<IntervalReport>,
+    /// The generator's threads.
+    pub threads: Vec<ThreadReport>,
+    /// What went wrong, by kind.
+    pub errors: Vec<ErrorReport>,
+    /// What limits the trust in the numbers.
+    pub warnings: Vec<Warning>,
+    /// How far the numbers can be trusted.
+    pub verdict: Verdict,
+    /// Whether a signal cut the run short.
+    pub interrupted: bool,
+    /// Service level objectives and whether they were met.
+    pub slos: Vec<SloOutcome>,
+}
+
+/// What made a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The git revision that it was built from, if known.
+    pub revision: Option<String>,
+}
+
+/// The measured window as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Its length in seconds.
+    pub measured_s: f64,
+    /// Requests per second that fell due; null in a closed loop.
+    pub offered_per_s: Option<f64>,
+    /// Right answers per second; null if the window has no length.
+    pub achieved_per_s: Option<f64>,
+    /// Requests of the window by how they ended; they add up to `scheduled`.
+    pub requests: Requests,
+    /// Wire bytes within the window.
+    pub bytes: Bytes,
+    /// Connections.
+    pub connections: Connections,
+    /// The clocks.
+    pub latency: Latency,
+    /// How late requests were written by the generator's own fault (open loop): of those
+    /// that found a free slot, the write minus the due instant.
+    pub send_lateness: Option<LatencySummary>,
+    /// Mean number of requests between their intended instant and their last reply byte,
+    /// counted apart from the latency clocks (Little's law checks one against the other).
+    pub in_flight_mean: Option<f64>,
+    /// What both sides cost.
+    pub cpu: Cpu,
+    /// What the kernel knew of the connections at the end.
+    pub tcp: Option<Tcp>,
+}
+
+/// Requests by how they ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Requests {
+    /// Fell due (open loop) or were sent (closed loop) within the window.
+    pub scheduled: u64,
+    /// Answered rightly.
+    pub ok: u64,
+    /// Answered wrongly, or passed over.
+    pub mismatch: u64,
+    /// Answered with an error of the protocol.
+    pub error: u64,
+    /// Not answered within the timeout.
+    pub timeout: u64,
+    /// Lost with a connection that broke.
+    pub reset: u64,
+    /// Never sent: the connection could not be made.
+    pub refused: u64,
+    /// Lost with a connection that the server closed.
+    pub closed: u64,
+    /// Given up before they were sent, by a rule of the plan.
+    pub shed: u64,
+    /// Never sent: no slot became free.
+    pub unsent: u64,
+    /// Sent, and without an answer when the drain ended.
+    pub in_flight: u64,
+}
+
+/// Wire bytes within the measured window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bytes {
+    /// Of requests.
+    pub sent: u64,
+    /// Of replies.
+    pub received: u64,
+}
+
+/// Connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Connections {
+    /// Asked for.
+    pub requested: u32,
+    /// Made before the load began.
+    pub established: u32,
+    /// Alive when the run ended.
+    pub alive_at_end: u32,
+    /// Made again during the load.
+    pub reconnects: u64,
+    /// From the first attempt until the last connection was made or had failed.
+    pub connect_phase_ns: u64,
+}
+
+/// The clocks. Per request, wait + service = response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// From the first SYN to the connection made.
+    pub connect: Option<LatencySummary>,
+    /// TLS handshake; null without TLS.
+    pub tls: Option<LatencySummary>,
+    /// From the intended instant to the write. In a closed loop a request is intended when
+    /// it is written, so there is no wait: null.
+    pub wait: Option<LatencySummary>,
+    /// From the write to the last byte of the reply.
+    pub service: Option<LatencySummary>,
+    /// From the intended instant to the last byte of the reply.
+    pub response: Option<LatencySummary>,
+}
+
+/// What both sides cost.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Cpu {
+    /// CPU of the generator per right answer, in microseconds.
+    pub client_us_per_message: Option<f64>,
+    /// CPU of the server per right answer, in microseconds; null for a server on another
+    /// host.
+    pub server_us_per_message: Option<f64>,
+    /// Cores that the generator kept busy.
+    pub client_busy: Option<f64>,
+    /// Cores that the server kept busy.
+    pub server_busy: Option<f64>,
+    /// Context switches of the generator within the window.
+    pub client_context_switches: Option<u64>,
+    /// Context switches of the server within the window; null with very many threads.
+    pub server_context_switches: Option<u64>,
+    /// Most memory that the generator ever had resident, in bytes.
+    pub client_peak_rss_bytes: Option<u64>,
+    /// Most memory that the server ever had resident, in bytes.
+    pub server_peak_rss_bytes: Option<u64>,
+}
+
+/// What the kernel knew of the connections that were alive at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tcp {
+    /// How many were asked.
+    pub connections: u64,
+    /// Segments sent again by the generator's side.
+    pub retransmits: u64,
+    /// Median over the connections of the smoothed round-trip time, in microseconds.
+    pub rtt_median_us: Option<u32>,
+    /// The least round-trip time, in microseconds.
+    pub min_rtt_us: Option<u32>,
+    /// The kernel's actual send buffer of a connection in bytes.
+    pub send_buffer: Option<usize>,
+    /// The kernel's actual receive buffer of a connection in bytes.
+    pub recv_buffer: Option<usize>,
+}
+
+/// A piece of the measured window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IntervalReport {
+    /// Its beginning, in seconds after that of the window.
+    pub at_s: f64,
+    /// Its length in seconds. What ends in the drain counts to the last interval.
+    pub length_s: f64,
+    /// Right answers in it.
+    pub ok: u64,
+    /// Requests that ended otherwise in it.
+    pub errors: u64,
+    /// Right answers per second.
+    pub achieved_per_s: Option<f64>,
+    /// Response latency.
+    pub response: Option<LatencySummary>,
+    /// CPU of the generator per right answer, in microseconds.
+    pub client_us_per_message: Option<f64>,
+    /// CPU of the server per right answer, in microseconds.
+    pub server_us_per_message: Option<f64>,
+}
+
+/// A generator thread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadReport {
+    /// Share of the window in which it worked; spinning for want of events is no work.
+    pub busy: Option<f64>,
+}
+
+/// Failures of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorReport {
+    /// The kind.
+    pub kind: String,
+    /// How often it occurred, outside the measured window too.
+    pub count: u64,
+    /// The first of its kind.
+    pub first: FirstOffender,
+}
+
+/// The first failure of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FirstOffender {
+    /// The connection's number.
+    pub connection: u32,
+    /// The request's number on its connection, where one is concerned.
+    pub request: Option<u64>,
+    /// What was seen; bytes from the network are escaped.
+    pub detail: String,
+}

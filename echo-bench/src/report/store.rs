@@ -1,0 +1,97 @@
+//! Reports as files: [`save`] and [`load`]. A report is written whole or not at all.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::{Report, SCHEMA};
+
+/// Why a report can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file can't be read.
+    #[error("reading {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no report.
+    #[error("{path} is no echo-bench report: {source}")]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The report is of another version.
+    #[error("{path} has the schema `{found}`, and this version reads `{SCHEMA}`")]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: String,
+    },
+}
+
+/// The report as JSON, with a newline at its end.
+///
+/// # Panics
+/// Never: strings, numbers and lists of them always serialise.
+pub fn to_json(report: &Report) -> String {
+    let mut text = serde_json::to_string_pretty(report)
+        .expect("a report holds strings, numbers and lists of them, which always serialise");
+    text.push('\n');
+    text
+}
+
+/// Writes the report to `path`; an old file there stays whole until the new one is.
+pub fn save(report: &Report, path: &Path) -> std::io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    let mut file = fs::File::create(&draft)?;
+    file.write_all(to_json(report).as_bytes())?;
+    file.sync_all()?;
+    fs::rename(draft, path)
+}
+
+/// Writes the report into `directory`, which is made if need be, under a name of its own;
+/// that name.
+pub fn save_in(report: &Report, directory: &Path) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(directory)?;
+    let stamp: String =
+        report.started_at.chars().filter(char::is_ascii_alphanumeric).take(15).collect();
+    let base = format!("{stamp}-{}-c{}", report.plan.protocol, report.plan.connections);
+    for number in 1_u64.. {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = directory.join(format!("{base}{suffix}.json"));
+        // Two runs in one second must not take the same name.
+        match fs::File::create_new(&path) {
+            Ok(_) => return save(report, &path).map(|()| path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    unreachable!("numbers do not end")
+}
+
+/// Reads a report.
+pub fn load(path: &Path) -> Result<Report, LoadError> {
+    let path = path.to_owned();
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(LoadError::Read { path, source }),
+    };
+    // The version is looked at first: another version may well have another shape.
+    let shape = |source| LoadError::Shape { path: path.clone(), source };
+    let value: serde_json::Value = serde_json::from_str(&text).map_err(shape)?;
+    match value.get("schema").and_then(serde_json::Value::as_str) {
+        Some(SCHEMA) => serde_json::from_value(value).map_err(shape),
+        found => {
+            let found = found.unwrap_or("none").to_owned();
+            Err(LoadError::Version { path, found })
+        }
+    }
+}

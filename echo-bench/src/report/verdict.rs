@@ -1,0 +1,171 @@
+//! How far the numbers of a run can be trusted: [`Verdict`], and the [`Warning`]s that say
+//! why, each with its cause and its remedy.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How far the numbers can be trusted.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Verdict {
+    /// As they are.
+    Valid,
+    /// With the warnings in mind.
+    Qualified,
+    /// Not as a statement about the server.
+    Invalid,
+}
+
+/// What limits the trust in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Warning {
+    /// Its name, stable.
+    pub code: String,
+    /// The cause.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} ({})", self.code, self.message, self.remedy)
+    }
+}
+
+/// What was found in a run that limits the trust in it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Finding {
+    NothingMeasured,
+    Interrupted { measured_s: f64 },
+    GeneratorBusy { busy: f64 },
+    LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64 },
+    BelowOfferedRate { offered: f64, achieved: f64 },
+    NotAllEstablished { requested: u32, established: u32 },
+    ConnectionsLost { lost: u64 },
+    ErrorsSeen { failed: u64, scheduled: u64 },
+    LateBounds { censored: u64 },
+    Clamped { values: u64 },
+    FewSamples { quantile: &'static str, needed: u64, independent: u64 },
+    NoSteadyState { change: f64 },
+    SharedCores { generator: u32, server: u32, cores: usize },
+    SlowServerDrain,
+}
+
+/// The code of every finding that says that the generator was the limit; `--strict` makes
+/// these an exit code.
+pub const GENERATOR_LIMITED: &str = "generator-limited";
+
+impl Finding {
+    pub(super) fn severity(&self) -> Verdict {
+        match self {
+            Self::NothingMeasured | Self::LateSchedule { .. } => Verdict::Invalid,
+            _ => Verdict::Qualified,
+        }
+    }
+
+    /// Code, cause and remedy, as in [`Warning`].
+    pub(super) fn warning(&self) -> Warning {
+        let (code, message, remedy) = self.words();
+        Warning { code: code.into(), message, remedy: remedy.into() }
+    }
+
+    fn words(&self) -> (&'static str, String, &'static str) {
+        let ms = |ns: u64| ns as f64 / 1e6;
+        match self {
+            Self::NothingMeasured => (
+                "nothing-measured",
+                "no request of the window got a right answer".into(),
+                "no latency is claimed; see the errors",
+            ),
+            Self::Interrupted { measured_s } => (
+                "interrupted",
+                format!("a signal ended the run after {measured_s:.1} s of its window"),
+                "the numbers cover what was measured until then",
+            ),
+            Self::GeneratorBusy { busy } => (
+                GENERATOR_LIMITED,
+                format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
+                "the server may be faster than this; give the generator more --threads or cores",
+            ),
+            Self::LateSchedule { lateness_p99_ns, response_p50_ns } => (
+                GENERATOR_LIMITED,
+                format!(
+                    "requests were sent late: p99 {:.3} ms against a median response of {:.3} ms",
+                    ms(*lateness_p99_ns),
+                    ms(*response_p50_ns)
+                ),
+                "use --idle hybrid or spin, give the generator its own core, or lower --rate",
+            ),
+            Self::BelowOfferedRate { offered, achieved } => (
+                "below-offered-rate",
+                format!("{achieved:.1} of {offered:.1} requests per second were answered"),
+                "the server, the path or --pipeline could not keep up; latency shows the queue",
+            ),
+            Self::NotAllEstablished { requested, established } => (
+                "not-all-established",
+                format!("{established} of {requested} connections were made"),
+                "check the server's connection limit, descriptors and ports on both sides",
+            ),
+            Self::ConnectionsLost { lost } => (
+                "connections-lost",
+                format!("connections were lost {lost} times"),
+                "see the errors; lost connections were made again after a pause",
+            ),
+            Self::ErrorsSeen { failed, scheduled } => (
+                "errors-seen",
+                format!("{failed} of {scheduled} requests got no right answer"),
+                "percentiles cover right answers and lower bounds only; see the errors",
+            ),
+            Self::LateBounds { censored } => (
+                "lower-bounds",
+                format!("{censored} requests were never answered and count with their age"),
+                "percentiles marked >= are lower bounds; a longer --timeout or --drain tells more",
+            ),
+            Self::Clamped { values } => (
+                "clamped",
+                format!("{values} latencies were above one hour and count as one hour"),
+                "lower --timeout",
+            ),
+            Self::FewSamples { quantile, needed, independent } => (
+                "few-samples",
+                format!(
+                    "{quantile} needs {needed} independent values and the run is worth {independent}"
+                ),
+                "run longer, or do not quote it",
+            ),
+            Self::NoSteadyState { change } => (
+                "no-steady-state",
+                format!("throughput drifted by {:+.1} % over the window", change * 100.0),
+                "raise --warmup or --duration, and look at the intervals",
+            ),
+            Self::SharedCores { generator, server, cores } => (
+                "shared-cores",
+                format!(
+                    "{generator} generator threads and {server} server workers share {cores} cores"
+                ),
+                "they take time from each other; lower --threads or --server-workers",
+            ),
+            Self::SlowServerDrain => (
+                "server-not-stopped",
+                "the embedded server had to be killed".into(),
+                "its summary is missing; the measured window is not touched by it",
+            ),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Whether a series has settled: [`drift`].
+
+/// Values below which a trend can't be told from chance.
+const LEAST_VALUES: usize = 10;
+
+/// Two-sided 1 % point of the normal distribution.
+const SIGNIFICANT: f64 = 2.576;
+
+/// A drift smaller than this share of the level is no matter.
+const MATTERS: f64 = 0.05;
+
+/// The change over the whole series, as a share of its median, if it has a trend that is
+/// both significant (Mann-Kendall, at 1 %) and large enough to matter (5 %, by Theil-Sen).
+pub fn drift(series: &[f64]) -> Option<f64> {
+    let n = series.len();
+    if n < LEAST_VALUES {
+        return None;
+    }
+    let pairs = || (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
+    let score: f64 = pairs()
+        .map(|(i, j)| match series[j].total_cmp(&series[i]) {
+            std::cmp::Ordering::Less => -1.0,
+            std::cmp::Ordering::Equal => 0.0,
+            std::cmp::Ordering::Greater => 1.0,
+        })
+        .sum();
+    let size = n as f64;
+    let deviation = (size * (size - 1.0) * (2.0 * size + 5.0) / 18.0).sqrt();
+    if score.abs() <= SIGNIFICANT * deviation {
+        return None;
+    }
+    let slope = median(pairs().map(|(i, j)| (series[j] - series[i]) / (j - i) as f64).collect());
+    let change = slope * (size - 1.0) / median(series.to_vec());
+    (change.is_finite() && change.abs() > MATTERS).then_some(change)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_drift_from_noise_and_from_a_level() {
+        let noise = |k: usize| ((k * 7919) % 13) as f64;
+        let level: Vec<f64> = (0..30).map(|k| 1000.0 + noise(k)).collect();
+        assert_eq!(drift(&level), None);
+        let rising: Vec<f64> = (0..30).map(|k| 1000.0 + 10.0 * k as f64 + noise(k)).collect();
+        assert!(drift(&rising).is_some_and(|change| (0.2..0.3).contains(&change)));
+        let slightly: Vec<f64> = (0..30).map(|k| 1000.0 + 0.5 * k as f64).collect();
+        assert_eq!(drift(&slightly), None, "significant, but no matter");
+        assert_eq!(drift(&rising[..5]), None);
+    }
+}
