@@ -7,13 +7,11 @@ use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
 
 use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor, ExternalPrinter};
+use rustyline::{Config, DefaultEditor, ExternalPrinter, Prompt as EditorPrompt};
 use tokio::sync::mpsc;
 
 use crate::error::SessionError;
 use crate::history;
-
-const PROMPT: &str = "> ";
 
 /// Pieces of text that may wait to be printed.
 const PRINTS_AHEAD: usize = 64;
@@ -21,6 +19,9 @@ const PRINTS_AHEAD: usize = 64;
 /// How long the prompt waits at most for the word to go on: a printer that is stuck while
 /// the terminal changes hands is freed by the next prompt.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the printer waits at most for the prompt to be drawn.
+const DRAWING: Duration = Duration::from_secs(1);
 
 /// How long the threads have to end when the prompt is dropped, and how often they are told.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -76,9 +77,11 @@ impl Prompt {
         let (typed_in, typed) = mpsc::channel(1);
         let (screen, shown) = mpsc::channel(PRINTS_AHEAD);
         let (go_on, may_go_on) = blocking::channel();
+        let (teller, drawn) = blocking::sync_channel(1);
+        let reading =
+            spawn("prompt", move || read_lines(editor, &typed_in, &may_go_on, &Drawn(teller)))?;
         let word = go_on.clone();
-        let reading = spawn("prompt", move || read_lines(editor, &typed_in, &may_go_on))?;
-        let printing = spawn("printer", move || print_all(printer, shown, &word))?;
+        let printing = spawn("printer", move || print_all(printer, shown, &word, &drawn))?;
         Ok(Self { typed, screen: Some(screen), go_on, reading, printing })
     }
 
@@ -131,14 +134,28 @@ fn has_not_ended(thread: &blocking::Receiver<()>, wait: Duration) -> bool {
     thread.recv_timeout(wait) == Err(blocking::RecvTimeoutError::Timeout)
 }
 
+/// The prompt as the editor knows it, which tells when it is drawn: by then the editor has
+/// the terminal, and what is printed goes above the line. A moment earlier it would be
+/// written right behind the prompt.
+struct Drawn(blocking::SyncSender<()>);
+
+impl EditorPrompt for Drawn {
+    fn raw(&self) -> &'static str {
+        // Full means that it was told before.
+        let _ = self.0.try_send(());
+        "> "
+    }
+}
+
 fn read_lines(
     mut editor: DefaultEditor,
     typed: &mpsc::Sender<Typed>,
     may_go_on: &blocking::Receiver<()>,
+    prompt: &Drawn,
 ) {
     let history = load_history(&mut editor);
     while !typed.is_closed() {
-        let read = match editor.readline(PROMPT) {
+        let read = match editor.readline(prompt) {
             Ok(line) => Typed::Line(line),
             Err(ReadlineError::Eof) => Typed::End,
             Err(ReadlineError::Interrupted) => Typed::Interrupted,
@@ -171,12 +188,17 @@ fn print_all(
     mut printer: Option<impl ExternalPrinter>,
     mut shown: mpsc::Receiver<Show>,
     go_on: &blocking::Sender<()>,
+    drawn: &blocking::Receiver<()>,
 ) {
+    let _ = drawn.recv_timeout(DRAWING);
     while let Some(show) = shown.blocking_recv() {
         match show {
             Show::Text(text) => print(printer.as_mut(), &text),
-            // Nobody waits for it when the prompt has ended.
-            Show::Prompt => drop(go_on.send(())),
+            Show::Prompt => {
+                let _of_the_last_prompt = drawn.try_recv();
+                // Fails when the prompt has ended; then nobody draws either.
+                let _ = go_on.send(()).map(|()| drawn.recv_timeout(DRAWING));
+            }
         }
     }
 }

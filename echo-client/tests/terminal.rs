@@ -191,6 +191,7 @@ fn control_characters_never_reach_the_terminal() {
     });
     let mut session = Session::start(&["-q", &address]);
     session.expect("\\x1b]0;owned\\x07\\x9b31m\\u{9b}31m\\u{202e}txt\\x00\r\n");
+    session.expect("> ");
     session.type_in("\x04");
     assert_eq!(session.end().0.code(), Some(0));
 }
