@@ -52,3 +52,10 @@ pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         min_rtt_us: info.tcpi_min_rtt,
     })
 }
+
+/// Whether the peer's kernel has everything that was sent on `socket`, after its write side
+/// was shut down.
+pub fn end_acknowledged(socket: BorrowedFd<'_>) -> bool {
+    // A socket that can't tell is broken: waiting for it is of no use.
+    read(socket).map_or(true, |info| !info.end_unacknowledged)
+}

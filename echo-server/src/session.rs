@@ -19,7 +19,8 @@ pub const HIGH_MARK: usize = 64 * 1024;
 /// At this much unsent output it reads again.
 pub const LOW_MARK: usize = 32 * 1024;
 
-/// How long input is discarded after the last reply before the socket is closed anyway.
+/// How long input is discarded after the last reply before the socket is closed anyway,
+/// if the peer's kernel has all of the output by then.
 pub const LINGER: Nanos = SECOND;
 
 /// No deadline.
@@ -73,7 +74,7 @@ pub struct Session {
     holding: bool,
     /// The last instant at which bytes arrived or were taken.
     active_at: Nanos,
-    /// The last instant at which output was taken, or began to be owed.
+    /// The last instant at which output was taken, or began to be owed, or was all sent.
     sent_at: Nanos,
     /// Output so far, and how much of it was taken, in bytes.
     replied: u64,
@@ -168,6 +169,7 @@ impl Session {
             }
             Phase::Finishing if unsent == 0 => {
                 self.phase = Phase::Lingering { until: now.saturating_add(LINGER) };
+                self.sent_at = now;
                 Next::HalfClose
             }
             Phase::Finishing if self.input_ended => Next::Hold,
@@ -191,8 +193,19 @@ impl Session {
     }
 
     /// Gives up waiting if the deadline has passed; then [`next`](Self::next) tells how.
-    pub fn expire(&mut self, now: Nanos) {
+    ///
+    /// While lingering, `end_acknowledged` is asked whether the peer's kernel has all of
+    /// the output: until then a close with unread input would destroy what a slow reader
+    /// has left in our kernel.
+    pub fn expire(&mut self, now: Nanos, end_acknowledged: impl FnOnce() -> bool) {
         if now < self.deadline() {
+            return;
+        }
+        if let Phase::Lingering { until } = &mut self.phase
+            && now < self.sent_at.saturating_add(self.patience.write)
+            && !end_acknowledged()
+        {
+            *until = now.saturating_add(LINGER / 4);
             return;
         }
         self.phase = match self.phase {

@@ -262,7 +262,10 @@ impl<'a> Worker<'a> {
             // First told what was taken meanwhile, which may move the deadline.
             self.go_on(reactor, key, now);
             let Some(connection) = self.connections.get_mut(key) else { continue };
-            connection.expire(now);
+            // Without a kernel to ask, what is sent has arrived.
+            connection.expire(now, || {
+                reactor.tcp_info(key).is_none_or(|info| !info.end_unacknowledged)
+            });
             self.sweep.expect(connection.deadline());
             self.go_on(reactor, key, now);
         }

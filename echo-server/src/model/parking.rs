@@ -9,6 +9,7 @@ use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::reactor::Waker;
 use echo_net::send_queue::SendQueue;
+use echo_net::tcp_info::end_acknowledged;
 use echo_net::unread;
 use echo_proto::Replies;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -196,9 +197,9 @@ impl Visit<'_> {
 
     /// Gives up waiting if the deadline has passed.
     pub(super) fn expire(&mut self, now: Nanos) {
-        let connection = &mut self.parked.connection;
+        let Parked { socket, connection, .. } = &mut *self.parked;
         if connection.deadline() <= now {
-            connection.expire(now);
+            connection.expire(now, || end_acknowledged(socket.as_fd()));
             self.park_again(now);
         }
         if !self.parked.closed {

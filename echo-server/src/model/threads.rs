@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::stop::Stage;
-use echo_net::{tcp_info, unread};
+use echo_net::tcp_info::end_acknowledged;
+use echo_net::unread;
 use echo_proto::Replies;
 use slotmap::{DefaultKey, SlotMap};
 use tracing::debug;
@@ -204,13 +206,13 @@ impl<'a> Serving<'a> {
             Ok(length) => {
                 self.connection.received(now, &buffer[..length], &mut self.replies);
                 if self.half_closed {
-                    self.connection.expire(now);
+                    self.expire(now);
                 }
                 self.answer(length)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.connection.expire(now);
+                self.expire(now);
                 self.limit_reading()
             }
             Err(error) => Err(error),
@@ -244,14 +246,19 @@ impl<'a> Serving<'a> {
     fn wait_for_acknowledgement(mut self) -> io::Result<()> {
         self.stream.set_nonblocking(true)?;
         let mut sink = [0; 4096];
-        while clock::now() < self.connection.deadline()
-            && !self.context.is_forced()
-            && tcp_info::read(self.stream.as_fd())?.end_unacknowledged
-        {
+        while !end_acknowledged(self.stream.as_fd()) && !self.context.is_forced() {
             while matches!(self.stream.read(&mut sink), Ok(1..)) {}
             std::thread::sleep(ACKNOWLEDGED_POLL);
+            self.expire(clock::now());
+            if self.connection.next(clock::now(), 0) == Next::Close {
+                break;
+            }
         }
-        self.connection.end_of_input(clock::now(), &mut self.replies);
         Ok(())
+    }
+
+    fn expire(&mut self, now: Nanos) {
+        let socket = self.stream.as_fd();
+        self.connection.expire(now, || end_acknowledged(socket));
     }
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::send_queue::SendQueue;
+use echo_net::tcp_info::end_acknowledged;
 use echo_net::unread;
 use echo_proto::Replies;
 use rustix::net::Shutdown;
@@ -226,7 +227,8 @@ impl Task<'_> {
         }
         let mut expired = false;
         while timer.as_mut().poll(context).is_ready() {
-            self.connection.expire(clock::now());
+            let socket = self.stream.as_fd();
+            self.connection.expire(clock::now(), || end_acknowledged(socket));
             expired = true;
             *fires_at = self.connection.deadline();
             timer.as_mut().reset(instant(*fires_at));

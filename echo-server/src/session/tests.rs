@@ -16,6 +16,8 @@ struct Shell {
     taken: Vec<u8>,
     half_closed: bool,
     next: Next,
+    /// Whether the peer's kernel has all of the output.
+    acknowledged: bool,
 }
 
 impl Shell {
@@ -29,6 +31,7 @@ impl Shell {
             taken: Vec::new(),
             half_closed: false,
             next: Next::Read,
+            acknowledged: true,
         }
     }
 
@@ -76,7 +79,7 @@ impl Shell {
 
     fn wait(&mut self, time: Nanos) {
         self.now += time;
-        self.session.expire(self.now);
+        self.session.expire(self.now, || self.acknowledged);
         self.go_on();
     }
 }
@@ -119,6 +122,28 @@ fn lingering_ends_after_a_second_however_much_the_peer_sends() {
         assert_eq!(shell.next, Next::Read);
     }
     shell.wait(LINGER / 10);
+    assert_eq!(shell.next, Next::Close);
+}
+
+#[test]
+fn lingering_waits_for_a_slow_reader_but_not_for_ever() {
+    let mut shell = Shell::line();
+    shell.receive(b"12345678901234567");
+    shell.take_all();
+    shell.acknowledged = false;
+    shell.wait(LINGER);
+    assert_eq!(shell.next, Next::Read);
+    shell.acknowledged = true;
+    shell.wait(LINGER);
+    assert_eq!(shell.next, Next::Close);
+
+    let mut shell = Shell::line();
+    shell.receive(b"12345678901234567");
+    shell.take_all();
+    shell.acknowledged = false;
+    shell.wait(PATIENCE.write - 1);
+    assert_eq!(shell.next, Next::Read);
+    shell.wait(LINGER);
     assert_eq!(shell.next, Next::Close);
 }
 
