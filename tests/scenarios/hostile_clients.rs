@@ -1,0 +1,68 @@
+//! Clients that misbehave harm only themselves.
+
+use std::time::Duration;
+
+use crate::client::Text;
+use crate::running_server::on_every_model;
+
+#[test]
+fn a_client_that_resets_does_not_disturb_others() {
+    on_every_model(&[], |server| {
+        let mut bystander = server.connect();
+        for round in 0..30 {
+            server.connect().reset();
+
+            let mut mid_line = server.connect();
+            mid_line.send(b"half a li");
+            mid_line.reset();
+
+            let mut unread_replies = server.connect();
+            unread_replies.send(&b"never read\n".repeat(1000));
+            unread_replies.reset();
+
+            let line = format!("round {round}\n");
+            bystander.exchange(line.as_bytes(), format!("ECHO: {line}").as_bytes());
+        }
+        assert!(server.is_running());
+        server.connect().exchange(b"newcomer\n", b"ECHO: newcomer\n");
+    });
+}
+
+#[test]
+fn a_client_that_never_reads_stops_nobody_and_costs_bounded_memory() {
+    const MOST: usize = 64 << 20;
+    let chunk = [&[b'x'; 1023][..], b"\n"].concat();
+    on_every_model(&["--workers", "2"], |server| {
+        let mut bystander = server.connect();
+        bystander.exchange(b"before\n", b"ECHO: before\n");
+        let before = server.resident_kib();
+        let mut stuck: Vec<_> = (0..4).map(|_| server.connect()).collect();
+        let still = Duration::from_millis(500);
+        let sent: Vec<_> = stuck
+            .iter_mut()
+            .map(|client| client.send_until_stuck(&chunk, still, MOST))
+            .collect();
+        assert!(sent.iter().all(|&sent| sent < MOST), "the server reads on without end");
+        let grown = server.resident_kib().saturating_sub(before);
+        assert!(grown < 64 * 1024, "grew by {grown} KiB for four clients that do not read");
+
+        for _ in 0..20 {
+            bystander.exchange(b"during\n", b"ECHO: during\n");
+            server.connect().exchange(b"newcomer\n", b"ECHO: newcomer\n");
+        }
+
+        // Whoever reads at last finds everything, in order.
+        let mut late = stuck.swap_remove(0);
+        let lines = sent[0] / chunk.len();
+        late.half_close();
+        let replies = late.read_to_end();
+        let reply = [b"ECHO: ", &chunk[..]].concat();
+        assert!(replies.len() >= lines * reply.len(), "{} bytes", replies.len());
+        for seen in replies.chunks_exact(reply.len()).take(lines) {
+            assert_eq!(Text(seen), Text(&reply));
+        }
+        for stuck in stuck {
+            stuck.reset();
+        }
+    });
+}

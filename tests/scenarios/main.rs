@@ -1,0 +1,21 @@
+//! What users see, over real sockets and real processes. Each scenario runs on every
+//! concurrency model; a model added to `ModelKind` is tested here without a line more.
+
+mod client;
+mod deadline;
+mod lines;
+mod program;
+mod running_server;
+
+mod connection_limit;
+mod half_close;
+mod hostile_clients;
+mod idle_clients;
+mod line_protocol;
+mod many_connections;
+mod message_limit;
+mod protocols;
+mod shutdown;
+mod split_stream;
+mod starting;
+mod third_party_clients;

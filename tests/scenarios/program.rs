@@ -1,0 +1,97 @@
+//! Finding and running programs: our own, built by the same cargo call as this test, and
+//! those of third parties, whose absence is told and never silent.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The path of one of the workspace's own programs.
+pub(crate) fn own_program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let profile = test.parent().and_then(Path::parent).expect("tests are in <profile>/deps");
+    let program = profile.join(name);
+    assert!(
+        program.is_file(),
+        "{} is missing; build it first: cargo build --bin {name}{}",
+        program.display(),
+        if cfg!(debug_assertions) { "" } else { " --release" },
+    );
+    program
+}
+
+/// A command for a third party's program. Where it can't be found, says so in a line that
+/// `tests/run.sh` collects, and the test is to return.
+pub(crate) fn third_party_or_skip(test: &str, program: &str) -> Option<Command> {
+    let present = match program {
+        // Other programs of this name lack -N and -C.
+        "nc" => Command::new("nc")
+            .arg("-h")
+            .output()
+            .is_ok_and(|help| String::from_utf8_lossy(&help.stderr).contains("OpenBSD netcat")),
+        _ => std::env::var_os("PATH").is_some_and(|path| {
+            std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        }),
+    };
+    if present {
+        return Some(Command::new(program));
+    }
+    // Not eprintln!, which is captured and never shown for a test that passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {program} not found");
+    None
+}
+
+/// Runs `command` with `input` on its standard input; kills it at the deadline.
+pub(crate) fn run(command: &mut Command, input: &[u8], at_most: Duration) -> Output {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = input.to_vec();
+    // A program that ends early closes the pipe; its exit code is what the test looks at.
+    let writing = thread::spawn(move || stdin.write_all(&input).is_ok());
+    let stdout = collect(child.stdout.take().expect("piped"));
+    let stderr = collect(child.stderr.take().expect("piped"));
+    let in_time = wait(&mut child, at_most);
+    if in_time.is_none() {
+        let _ = child.kill();
+    }
+    let status = child.wait().expect("it was started");
+    let _ = writing.join();
+    let stdout = stdout.join().expect("reading does not panic");
+    let stderr = stderr.join().expect("reading does not panic");
+    assert!(
+        in_time.is_some(),
+        "{command:?} still ran after {at_most:?}\nstdout: {}\nstderr: {}",
+        String::from_utf8_lossy(&stdout),
+        String::from_utf8_lossy(&stderr),
+    );
+    Output { status, stdout, stderr }
+}
+
+/// The exit of a child that ends in time.
+pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Option<std::process::ExitStatus> {
+    let deadline = Instant::now() + at_most;
+    loop {
+        if let Some(status) = child.try_wait().expect("it was started") {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before an error is still worth showing.
+        let _ = pipe.read_to_end(&mut bytes);
+        bytes
+    })
+}

@@ -1,0 +1,181 @@
+//! A server process for one scenario: [`RunningServer`], started on a free port, and
+//! [`on_every_model`], which every scenario goes through.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use echo_server::model::ModelKind;
+use rustix::process::{Pid, Signal, kill_process};
+use strum::VariantArray;
+
+use crate::client::Client;
+use crate::deadline::PATIENCE;
+use crate::program::{own_program, wait};
+
+/// Runs `scenario` against a new server of each model, then asks that server to stop: it
+/// must end in order whatever the scenario did to it.
+pub(crate) fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
+    let failed: Vec<String> = ModelKind::VARIANTS
+        .iter()
+        .filter(|&&model| {
+            let run = AssertUnwindSafe(|| {
+                let mut server = RunningServer::start(model, flags);
+                scenario(&mut server);
+                server.stop_in_order();
+            });
+            catch_unwind(run).is_err()
+        })
+        .map(ToString::to_string)
+        .collect();
+    assert!(failed.is_empty(), "fails with --model {}", failed.join(", --model "));
+}
+
+/// How a server ended.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    /// Nothing when a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// What it printed after the ready line.
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A server process; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct RunningServer {
+    child: Child,
+    address: SocketAddr,
+    ready: serde_json::Value,
+    stdout: Receiver<String>,
+    stderr: Option<JoinHandle<String>>,
+    ended: bool,
+    /// Held open: a server must not care, and one that reads it must not see its end.
+    _stdin: ChildStdin,
+}
+
+impl RunningServer {
+    /// Starts `echo-server` on a free port of the loopback and waits until it is ready.
+    pub(crate) fn start(model: ModelKind, flags: &[&str]) -> Self {
+        let mut child = Command::new(own_program("echo-server"))
+            .args(["127.0.0.1:0", "--model", &model.to_string()])
+            .args(flags)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let (lines, stdout) = channel();
+        let pipe = BufReader::new(child.stdout.take().expect("piped"));
+        thread::spawn(move || {
+            for line in pipe.lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut pipe = child.stderr.take().expect("piped");
+        let stderr = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = pipe.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        let stdin = child.stdin.take().expect("piped");
+        let mut server = Self {
+            child,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            ready: serde_json::Value::Null,
+            stdout,
+            stderr: Some(stderr),
+            ended: false,
+            _stdin: stdin,
+        };
+        let Ok(line) = server.stdout.recv_timeout(PATIENCE) else {
+            panic!("no ready line from --model {model} {flags:?}");
+        };
+        server.ready = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("the ready line {line:?} is no JSON: {error}"));
+        let address = server.ready["addr"].as_str().and_then(|text| text.parse().ok());
+        server.address = address.unwrap_or_else(|| panic!("no address in {line}"));
+        server
+    }
+
+    /// What the server said when it was ready.
+    pub(crate) fn ready(&self) -> &serde_json::Value {
+        &self.ready
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id");
+        kill_process(pid, signal).expect("the child has not been waited for");
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("it was started").is_none()
+    }
+
+    /// Main memory that the process holds.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("the process runs");
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = resident.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        number.expect("VmRSS is a number of kB")
+    }
+
+    /// Waits for the process to end by itself.
+    #[track_caller]
+    pub(crate) fn wait_exit(&mut self, at_most: Duration) -> Exit {
+        let Some(status) = wait(&mut self.child, at_most) else {
+            panic!("the server still runs after {at_most:?}");
+        };
+        self.ended = true;
+        let stderr = self.stderr.take().expect("the server ends once");
+        let exit = Exit {
+            code: status.code(),
+            stdout: self.stdout.iter().map(|line| line + "\n").collect(),
+            stderr: stderr.join().expect("reading does not panic"),
+        };
+        assert!(!exit.stderr.contains("panicked at"), "the server panicked: {}", exit.stderr);
+        exit
+    }
+
+    fn stop_in_order(&mut self) {
+        if !self.ended {
+            self.signal(Signal::TERM);
+            let exit = self.wait_exit(PATIENCE);
+            assert_eq!(exit.code, Some(0), "{exit:?}");
+        }
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking()
+            && let Some(Ok(stderr)) = self.stderr.take().map(JoinHandle::join)
+        {
+            eprintln!("the server that was ready as {} said:\n{stderr}", self.ready);
+        }
+    }
+}

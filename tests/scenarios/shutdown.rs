@@ -1,0 +1,141 @@
+//! SIGTERM and SIGINT: what was received is answered, then the end, within the deadline.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::client::{Client, Text};
+use crate::deadline::{PATIENCE, wait_until};
+use crate::lines::numbered;
+use crate::running_server::{RunningServer, on_every_model};
+
+/// A client that has a reply on its way that it will not read, so that the server can't
+/// finish.
+fn unfinishable(server: &RunningServer) -> Client {
+    let mut client = server.connect();
+    let line = [&[b'x'; 1023][..], b"\n"].concat();
+    client.send_until_stuck(&line, Duration::from_millis(300), usize::MAX);
+    client
+}
+
+#[test]
+fn shutdown_under_load_answers_what_was_received() {
+    const LINES: usize = 1000;
+    on_every_model(&[], |server| {
+        let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.exchange(b"accepted\n", b"ECHO: accepted\n");
+        }
+        // All of it waits in the server's kernel when the server, awake again, finds the
+        // signal.
+        server.signal(Signal::STOP);
+        for client in &mut clients {
+            client.send(&numbered("", 0..LINES));
+            client.wait_until_arrived();
+        }
+        server.signal(Signal::TERM);
+        server.signal(Signal::CONT);
+        for client in &mut clients {
+            assert_eq!(Text(&client.read_to_end()), Text(&numbered("ECHO: ", 0..LINES)));
+        }
+        let exit = server.wait_exit(PATIENCE);
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+    });
+}
+
+#[test]
+fn shutdown_while_clients_go_on_sending_ends_each_stream_in_order() {
+    const CLIENTS: usize = 8;
+    on_every_model(&[], |server| {
+        let (answered, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                let mut client = server.connect();
+                let mut sender = client.sender();
+                let enough = &enough;
+                scope.spawn(move || {
+                    let mut next = 0;
+                    while !enough.load(Ordering::Relaxed)
+                        && sender.write_all(&numbered("", next..next + 50)).is_ok()
+                    {
+                        next += 50;
+                    }
+                });
+                let answered = &answered;
+                scope.spawn(move || {
+                    client.expect(&numbered("ECHO: ", 0..1000));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                    let rest = client.read_to_end();
+                    enough.store(true, Ordering::Relaxed);
+                    let more = rest.split_inclusive(|&byte| byte == b'\n').count();
+                    assert!(
+                        rest == numbered("ECHO: ", 1000..1000 + more),
+                        "the last reply is cut or replies are missing: {:?}",
+                        Text(&rest[rest.len().saturating_sub(100)..])
+                    );
+                });
+            }
+            wait_until("every client has replies", || {
+                answered.load(Ordering::Relaxed) == CLIENTS
+            });
+            server.signal(Signal::TERM);
+        });
+        let exit = server.wait_exit(PATIENCE);
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+    });
+}
+
+#[test]
+fn idle_clients_get_the_end_and_the_server_exits_long_before_the_deadline() {
+    on_every_model(&["--drain-timeout", "60s"], |server| {
+        let mut idle: Vec<_> = (0..20).map(|_| server.connect()).collect();
+        for client in &mut idle {
+            client.exchange(b"hello\n", b"ECHO: hello\n");
+        }
+        let mut mid_line = server.connect();
+        mid_line.send(b"half a li");
+        mid_line.wait_until_read();
+        server.signal(Signal::INT);
+        for client in &mut idle {
+            assert_eq!(client.read_to_end(), b"");
+        }
+        // Half a line is no message as long as the client may send the rest.
+        assert_eq!(mid_line.read_to_end(), b"");
+        let exit = server.wait_exit(PATIENCE);
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        assert!(Client::try_connect(server.address()).is_err(), "nobody listens any more");
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut_at_the_drain_timeout() {
+    on_every_model(&["--drain-timeout", "700ms"], |server| {
+        let _stuck = unfinishable(server);
+        let started = Instant::now();
+        server.signal(Signal::TERM);
+        let exit = server.wait_exit(PATIENCE);
+        let took = started.elapsed();
+        assert!(took >= Duration::from_millis(650), "gave up after {took:?}: {exit:?}");
+        assert!(took < Duration::from_secs(5), "took {took:?}: {exit:?}");
+    });
+}
+
+#[test]
+fn a_second_signal_ends_the_server_at_once() {
+    on_every_model(&["--drain-timeout", "60s"], |server| {
+        let _stuck = unfinishable(server);
+        server.signal(Signal::TERM);
+        wait_until("nobody listens any more", || {
+            Client::try_connect(server.address()).is_err()
+        });
+        assert!(server.is_running(), "it still tries to finish");
+        let started = Instant::now();
+        server.signal(Signal::INT);
+        let exit = server.wait_exit(PATIENCE);
+        let took = started.elapsed();
+        assert!(took < Duration::from_secs(5), "took {took:?}: {exit:?}");
+    });
+}
