@@ -230,14 +230,7 @@ pub struct ResultArgs {
 
 /// Formats of the printed report.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    strum::Display,
-    strum::EnumString,
-    strum::VariantArray,
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Format {
@@ -298,8 +291,8 @@ impl RunArgs {
     /// What is wrong, by flag.
     pub fn plan(&self) -> Result<Plan, RunArgsError> {
         let (load, messages) = (&self.load, &self.messages);
-        let connections = u32::try_from(load.conns.0)
-            .map_err(|_| RunArgsError::Connections(load.conns.0))?;
+        let connections =
+            u32::try_from(load.conns.0).map_err(|_| RunArgsError::Connections(load.conns.0))?;
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         let threads = load.threads.unwrap_or((cores / 2).max(1) as u32);
         let threads = threads.min(connections.max(1));

@@ -37,9 +37,9 @@ pub struct ServerFlags(Vec<String>);
 fn server_flags() -> impl Iterator<Item = Arg> {
     let command = ServerArgs::augment_args(clap::Command::new("echo-server"));
     let arguments: Vec<Arg> = command.get_arguments().cloned().collect();
-    arguments.into_iter().filter(|argument| {
-        argument.get_long().is_some_and(|long| !RESERVED.contains(&long))
-    })
+    arguments
+        .into_iter()
+        .filter(|argument| argument.get_long().is_some_and(|long| !RESERVED.contains(&long)))
 }
 
 impl Args for ServerFlags {

@@ -252,12 +252,9 @@ impl Plan {
         self.threads = self.threads.min(self.connections);
         self.schedule_digest = match self.load {
             Load::Closed { .. } => None,
-            Load::Open { rate_per_s, arrival, .. } => Some(crate::schedule::digest(
-                self.seed,
-                rate_per_s,
-                arrival,
-                self.connections,
-            )),
+            Load::Open { rate_per_s, arrival, .. } => {
+                Some(crate::schedule::digest(self.seed, rate_per_s, arrival, self.connections))
+            }
         };
         Ok(self)
     }
@@ -377,8 +374,7 @@ pub(crate) mod tests {
     fn never_has_more_threads_than_connections_and_reads_back_from_json() {
         let mut typed = plan();
         typed.threads = 8;
-        typed.load =
-            Load::Open { rate_per_s: 0.5, arrival: Arrival::Poisson, pipeline: 64 };
+        typed.load = Load::Open { rate_per_s: 0.5, arrival: Arrival::Poisson, pipeline: 64 };
         let valid = typed.validated().unwrap();
         assert_eq!(valid.threads, 2);
         assert!(valid.schedule_digest.is_some());

@@ -67,8 +67,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         Err(EngineError::Interrupted) => return Ok(received.exit_code().unwrap_or(1)),
         Err(error) => return Err(error.into()),
     };
-    let circumstances =
-        circumstances(&plan, &peer, &args.results, started_at, server_killed);
+    let circumstances = circumstances(&plan, &peer, &args.results, started_at, server_killed);
     let report = report::build(&plan, &record, circumstances);
     hand_over(&report, &args.results)?;
     Ok(exit_code(&report, &record, &received, args.results.strict))
@@ -132,8 +131,12 @@ fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
     let mut kept = None;
     if !results.no_report {
         let directory = &results.report_dir;
-        let path = store::save_in(report, directory)
-            .with_context(|| format!("storing the report in {} (see --report-dir, --no-report)", directory.display()))?;
+        let path = store::save_in(report, directory).with_context(|| {
+            format!(
+                "storing the report in {} (see --report-dir, --no-report)",
+                directory.display()
+            )
+        })?;
         kept = Some(path);
     }
     let to_stdout = results.output.as_deref() == Some(Path::new("-"));
@@ -143,7 +146,8 @@ fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
     }
     let text = match results.format {
         Format::Text if !to_stdout => {
-            let kept = kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
+            let kept =
+                kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
             render::text::report(report) + &kept
         }
         _ => store::to_json(report),

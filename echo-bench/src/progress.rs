@@ -70,12 +70,14 @@ impl Progress {
 
 fn bar(plan: &Plan, requests: Option<u64>) -> ProgressBar {
     // The bar counts milliseconds of the window, or requests.
-    let length = requests.unwrap_or_else(|| match plan.stop {
+    let length = requests.unwrap_or(match plan.stop {
         StopRule::Duration { duration_ns } => duration_ns / 1_000_000,
         StopRule::Requests { requests } => requests,
     });
-    let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(8));
-    let style = ProgressStyle::with_template("{elapsed_precise} {bar:24} {percent:>3} %  {msg}");
+    let bar =
+        ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(8));
+    let style =
+        ProgressStyle::with_template("{elapsed_precise} {bar:24} {percent:>3} %  {msg}");
     if let Ok(style) = style {
         bar.set_style(style);
     }
@@ -99,13 +101,19 @@ impl Observer for Progress {
             return;
         }
         let response = interval.latencies.response.histogram();
-        let latency = |quantile| match response.is_empty() {
-            true => "n/a".to_owned(),
-            false => units::time(response.value_at_quantile(quantile) as f64),
+        let latency = |quantile| {
+            if response.is_empty() {
+                "n/a".to_owned()
+            } else {
+                units::time(response.value_at_quantile(quantile) as f64)
+            }
         };
         let failed = interval.tally.failed();
-        let failed =
-            if failed > 0 { format!("  {} failed", units::count(failed)) } else { String::new() };
+        let failed = if failed > 0 {
+            format!("  {} failed", units::count(failed))
+        } else {
+            String::new()
+        };
         let text = format!(
             "{:6.1} s  {:>10}/s  p50 {}  p99 {}{failed}",
             end_ns as f64 / 1e9,

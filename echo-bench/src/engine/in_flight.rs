@@ -74,7 +74,11 @@ impl InFlight {
         at: Nanos,
         into: &mut Interval,
     ) {
-        debug_assert_eq!(reply.answers, Answers::Oldest, "the protocols so far answer in order");
+        debug_assert_eq!(
+            reply.answers,
+            Answers::Oldest,
+            "the protocols so far answer in order"
+        );
         self.drop_answered();
         let oldest = self.first;
         if self.slots.is_empty() {

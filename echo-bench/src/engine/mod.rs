@@ -2,34 +2,34 @@
 //! both sides cost, and gathers the intervals. The only module that opens sockets; it
 //! judges nothing and prints nothing.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
-use echo_net::cpu::Usage;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::stop::{Stage, Stop};
 
 use crate::messages::Messages;
 use crate::plan::{MessagePlan, Plan};
-use crate::record::{Interval, Latency};
+use crate::record::{Interval, Latency, Packed};
 
 mod busy_clock;
 mod connection;
 mod demand;
+mod gather;
 mod in_flight;
 mod kernel_facts;
 mod occupancy;
 mod timeline;
 mod worker;
 
+pub use gather::{CostSample, IntervalRecord};
+use gather::{Gathered, Watch};
 pub use kernel_facts::KernelFacts;
 use timeline::Timeline;
 use worker::{Outcome, Setup, Worker};
@@ -54,17 +54,6 @@ pub trait Observer {
     fn interval(&mut self, interval: &Interval);
 }
 
-/// What both sides had used at an instant.
-#[derive(Debug, Clone, Copy)]
-pub struct CostSample {
-    /// When.
-    pub at: Nanos,
-    /// This process.
-    pub client: Option<Usage>,
-    /// The server, where its process is known.
-    pub server: Option<Usage>,
-}
-
 /// Everything that was measured; raw, so that the report can be made from it alone.
 #[derive(Debug)]
 pub struct RunRecord {
@@ -80,8 +69,12 @@ pub struct RunRecord {
     pub reconnects: u64,
     /// Length of the measured window.
     pub measured_ns: Nanos,
-    /// The window's intervals, in order and without gaps.
-    pub intervals: Vec<Interval>,
+    /// The whole window.
+    pub total: Interval,
+    /// The window's intervals, in order.
+    pub intervals: Vec<IntervalRecord>,
+    /// Response latencies of the pieces that the window was cut into, in order.
+    pub pieces: Vec<Packed>,
     /// Mean number of requests between write and reply within the window, counted apart
     /// from the latency clocks.
     pub outstanding_mean: Option<f64>,
@@ -140,7 +133,7 @@ pub fn run(
     let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
     crew.start(&timeline);
     let watch = Watch::new(plan, peer.pid, timeline, stop);
-    let gathered = watch.until_done(&crew.intervals, plan.threads, observer);
+    let gathered = watch.until_done(&crew.pieces, observer);
     let outcomes = crew.join()?;
     Ok(RunRecord::new(setup, connect_phase_ns, gathered, outcomes))
 }
@@ -161,18 +154,18 @@ struct Crew {
     threads: Vec<JoinHandle<io::Result<Option<Outcome>>>>,
     setups: Receiver<io::Result<Setup>>,
     starts: Vec<Sender<Timeline>>,
-    intervals: Receiver<Interval>,
+    pieces: Receiver<Interval>,
 }
 
 impl Crew {
     fn hire(plan: &Arc<Plan>, peer: &Peer, stop: &Stop) -> io::Result<Self> {
         let messages = Arc::new(messages(plan));
         let (setup_sender, setups) = mpsc::channel();
-        let (interval_sender, intervals) = mpsc::channel();
-        let mut crew = Self { threads: Vec::new(), setups, starts: Vec::new(), intervals };
+        let (piece_sender, pieces) = mpsc::channel();
+        let mut crew = Self { threads: Vec::new(), setups, starts: Vec::new(), pieces };
         for thread in 0..plan.threads {
             let numbers = (thread..plan.connections).step_by(plan.threads as usize);
-            let sender = interval_sender.clone();
+            let sender = piece_sender.clone();
             let worker = Worker::new(
                 Arc::clone(plan),
                 Arc::clone(&messages),
@@ -180,7 +173,7 @@ impl Crew {
                 stop.clone(),
                 numbers,
                 // The gatherer outlives the workers but for a run that failed anyway.
-                Box::new(move |interval| drop(sender.send(interval))),
+                Box::new(move |piece| drop(sender.send(piece))),
             );
             let (start, starts) = mpsc::channel();
             let setups = setup_sender.clone();
@@ -224,8 +217,9 @@ impl Crew {
     fn join(self) -> io::Result<Vec<Outcome>> {
         let mut outcomes = Vec::new();
         for thread in self.threads {
-            let outcome =
-                thread.join().map_err(|_| io::Error::other("a generator thread panicked"))??;
+            let outcome = thread
+                .join()
+                .map_err(|_| io::Error::other("a generator thread panicked"))??;
             outcomes.extend(outcome);
         }
         Ok(outcomes)
@@ -264,104 +258,6 @@ fn messages(plan: &Plan) -> Messages {
     }
 }
 
-/// Waits for a run to end, and samples and gathers meanwhile.
-struct Watch<'a> {
-    timeline: Timeline,
-    stop: &'a Stop,
-    pid: Option<u32>,
-    interval_ns: Nanos,
-    next_sample: Nanos,
-    ended: bool,
-    gathered: Gathered,
-}
-
-#[derive(Debug)]
-struct Gathered {
-    window_start: Nanos,
-    window_end: Nanos,
-    intervals: BTreeMap<u64, Interval>,
-    costs: Vec<CostSample>,
-    interrupted: bool,
-}
-
-impl<'a> Watch<'a> {
-    fn new(plan: &Plan, pid: Option<u32>, timeline: Timeline, stop: &'a Stop) -> Self {
-        let gathered = Gathered {
-            window_start: timeline.window_start,
-            window_end: timeline.window_end(),
-            intervals: BTreeMap::new(),
-            costs: Vec::new(),
-            interrupted: false,
-        };
-        let next_sample = timeline.window_start;
-        let interval_ns = plan.interval_ns;
-        Self { timeline, stop, pid, interval_ns, next_sample, ended: false, gathered }
-    }
-
-    fn until_done(
-        mut self,
-        intervals: &Receiver<Interval>,
-        workers: u32,
-        observer: &mut dyn Observer,
-    ) -> Gathered {
-        // How many workers have handed in each interval that is not whole yet.
-        let mut handed_in: BTreeMap<u64, u32> = BTreeMap::new();
-        loop {
-            self.tend(clock::now());
-            let wait = self.next_sample.saturating_sub(clock::now()).min(20 * MILLISECOND);
-            match intervals.recv_timeout(Duration::from_nanos(wait.max(1))) {
-                Ok(interval) => {
-                    let index = interval.index;
-                    let merged = self.gathered.intervals.entry(index);
-                    let merged = merged
-                        .and_modify(|merged| *merged += &interval)
-                        .or_insert(interval);
-                    let count = handed_in.entry(index).or_default();
-                    *count += 1;
-                    if *count == workers {
-                        handed_in.remove(&index);
-                        observer.interval(merged);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        if !self.ended {
-            self.sample(clock::now());
-        }
-        self.gathered.window_end = self.timeline.window_end();
-        self.gathered
-    }
-
-    fn tend(&mut self, now: Nanos) {
-        if self.stop.stage() > Stage::Running && !self.gathered.interrupted {
-            // A signal during the drain finds a window that is whole.
-            self.gathered.interrupted = now < self.timeline.window_end();
-            self.timeline.interrupt(now);
-        }
-        let end = self.timeline.window_end();
-        if self.ended || now < self.next_sample.min(end) {
-            return;
-        }
-        self.sample(now);
-        self.ended = now >= end;
-        self.next_sample = if self.ended {
-            Nanos::MAX
-        } else {
-            (self.next_sample + self.interval_ns).max(now).min(end)
-        };
-    }
-
-    fn sample(&mut self, at: Nanos) {
-        self.gathered.costs.push(CostSample {
-            at,
-            client: Usage::of_self().ok(),
-            server: self.pid.and_then(|pid| Usage::of_process(pid).ok()),
-        });
-    }
-}
-
 impl RunRecord {
     fn new(
         setup: Setup,
@@ -391,7 +287,9 @@ impl RunRecord {
             alive_at_end,
             reconnects,
             measured_ns,
-            intervals: gathered.intervals.into_values().collect(),
+            total: gathered.total,
+            intervals: gathered.intervals,
+            pieces: gathered.pieces,
             outstanding_mean: (measured_ns > 0).then(|| area as f64 / measured_ns as f64),
             busy,
             costs: gathered.costs,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
 
 use crate::plan::{Plan, StopRule};
 
@@ -14,7 +15,10 @@ pub(super) struct Timeline {
     /// Load begins.
     pub start: Nanos,
     /// The measured window begins.
-    pub window_start: Nanos,
+    pub(super) window_start: Nanos,
+    /// Workers hand in what they measured in pieces of this length; a whole number of
+    /// them makes an interval.
+    pub(super) piece_ns: Nanos,
     shared: Arc<Shared>,
 }
 
@@ -40,7 +44,8 @@ impl Timeline {
             budget: AtomicU64::new(budget),
             counts_requests: matches!(plan.stop, StopRule::Requests { .. }),
         };
-        Self { start, window_start, shared: Arc::new(shared) }
+        let piece_ns = plan.interval_ns / pieces_per_interval(plan);
+        Self { start, window_start, piece_ns, shared: Arc::new(shared) }
     }
 
     /// The end of the measured window; `Nanos::MAX` while a number of requests decides.
@@ -71,5 +76,50 @@ impl Timeline {
     /// Whether all requests of the window are claimed.
     pub(super) fn is_spent(&self) -> bool {
         self.shared.budget.load(Ordering::Acquire) == 0
+    }
+}
+
+/// Pieces that a window should have at least: how much they differ tells how many
+/// independent values the sample is worth.
+const LEAST_PIECES: u64 = 50;
+
+/// A piece is not shorter than this; shorter ones would differ by chance alone.
+const SHORTEST_PIECE: Nanos = 20 * MILLISECOND;
+
+/// Into how many pieces the intervals of a plan are cut.
+pub(super) fn pieces_per_interval(plan: &Plan) -> u64 {
+    let wanted = match plan.stop {
+        StopRule::Duration { duration_ns } => {
+            (LEAST_PIECES * plan.interval_ns).div_ceil(duration_ns.max(1))
+        }
+        StopRule::Requests { .. } => LEAST_PIECES / 5,
+    };
+    wanted.clamp(1, (plan.interval_ns / SHORTEST_PIECE).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan;
+
+    #[test]
+    fn short_windows_are_cut_finer_than_long_ones() {
+        let mut plan = plan();
+        for (seconds, pieces) in [(1, 50), (10, 5), (60, 1), (3600, 1)] {
+            plan.stop = StopRule::Duration { duration_ns: seconds * plan.interval_ns };
+            assert_eq!(pieces_per_interval(&plan), pieces, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn claims_end_with_the_budget() {
+        let mut plan = plan();
+        plan.stop = StopRule::Requests { requests: 5 };
+        let timeline = Timeline::new(&plan, 0);
+        assert_eq!((timeline.claim(3), timeline.claim(3), timeline.claim(1)), (3, 2, 0));
+        assert!(timeline.is_spent());
+        assert_eq!(timeline.window_end(), Nanos::MAX);
+        timeline.interrupt(7);
+        assert_eq!(timeline.window_end(), 7);
     }
 }

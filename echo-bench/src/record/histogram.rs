@@ -89,10 +89,12 @@ impl Latency {
         stored: &Histogram<u64>,
         censored: u64,
         least_censored: Option<Nanos>,
+        clamped: u64,
     ) -> Option<Self> {
         let mut latency = Self::default();
         latency.histogram.add(stored).ok()?;
         latency.censored = censored;
+        latency.clamped = clamped;
         latency.least_censored = least_censored.unwrap_or(Nanos::MAX);
         Some(latency)
     }

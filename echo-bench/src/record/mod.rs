@@ -4,9 +4,11 @@
 mod errors;
 mod histogram;
 mod interval;
+mod packed;
 mod tally;
 
 pub use errors::{Errors, FailureKind, FirstOffender};
 pub use histogram::Latency;
 pub use interval::{Interval, Latencies};
+pub use packed::Packed;
 pub use tally::Tally;

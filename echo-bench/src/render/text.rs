@@ -198,9 +198,10 @@ fn row(name: &str, clock: &LatencySummary) -> Vec<String> {
 /// The 95 % intervals of a clock's percentiles, or what they would need.
 fn uncertainty(clock: &LatencySummary) -> Vec<String> {
     let mut row = vec!["  95 %".to_owned()];
-    row.extend(QUANTILES.iter().map(|quantile| match clock.ci95.get(quantile.name) {
-        Some(&[low, high]) => interval(low, high),
-        None => {
+    row.extend(QUANTILES.iter().map(|quantile| {
+        if let Some(&[low, high]) = clock.ci95.get(quantile.name) {
+            interval(low, high)
+        } else {
             let needed = crate::stats::order::needed(quantile.quantile);
             format!("needs {}", units::count(needed))
         }
@@ -236,7 +237,8 @@ fn costs(report: &Report) -> String {
         side(cpu.server_us_per_message, cpu.server_busy, cpu.server_peak_rss_bytes)
     );
     if let Some(tcp) = &report.summary.tcp {
-        let us = |us: Option<u32>| us.map_or("n/a".into(), |us| units::time(f64::from(us) * 1e3));
+        let us =
+            |us: Option<u32>| us.map_or("n/a".into(), |us| units::time(f64::from(us) * 1e3));
         let _ = write!(
             out,
             "\ntcp        {} retransmits, median rtt {}, least {}",

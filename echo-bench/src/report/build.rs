@@ -8,9 +8,9 @@ use super::{
     LatencySummary, QUANTILES, Report, Requests, SCHEMA, Slo, Summary, Tcp, ThreadReport, Tool,
     Verdict,
 };
-use crate::engine::{CostSample, RunRecord};
+use crate::engine::{CostSample, IntervalRecord, RunRecord};
 use crate::plan::{Load, Plan};
-use crate::record::{self, Interval, Tally};
+use crate::record::{self, Packed, Tally};
 use crate::stats::{order, steady};
 
 /// A generator thread busier than this may have been the limit.
@@ -39,17 +39,14 @@ pub struct Circumstances {
 /// If requests were lost in the books (not every scheduled one has ended in exactly one
 /// way): a report must not hide that.
 pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> Report {
-    let mut total = Interval::new(0, plan.load.is_open());
-    for interval in &record.intervals {
-        total += interval;
-    }
+    let total = &record.total;
     assert!(
         total.tally.is_conserved(),
         "every scheduled request must have ended in exactly one way: {:?}",
         total.tally
     );
-    let summary = summarise(plan, record, &total);
-    let findings = judge(plan, record, &circumstances, &total, &summary);
+    let summary = summarise(plan, record);
+    let findings = judge(plan, record, &circumstances, &summary);
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
     Report {
         schema: SCHEMA.into(),
@@ -69,7 +66,7 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
             .collect(),
         intervals: intervals(plan, record),
         threads: record.busy.iter().map(|&busy| ThreadReport { busy }).collect(),
-        errors: errors(&total.errors),
+        errors: errors(&record.total.errors),
         warnings: findings.iter().map(Finding::warning).collect(),
         verdict,
         interrupted: record.interrupted,
@@ -77,10 +74,11 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
     }
 }
 
-fn summarise(plan: &Plan, record: &RunRecord, total: &Interval) -> Summary {
+fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
+    let total = &record.total;
     let measured_s = record.measured_ns as f64 / 1e9;
     let per_s = |count: u64| (record.measured_ns > 0).then(|| count as f64 / measured_s);
-    let latency = latencies(record, total);
+    let latency = latencies(record);
     let open = total.latencies.open.as_deref();
     let wait_mean = latency.wait.as_ref().map_or(0.0, |wait| wait.mean_ns * wait.count as f64);
     Summary {
@@ -91,10 +89,7 @@ fn summarise(plan: &Plan, record: &RunRecord, total: &Interval) -> Summary {
         },
         achieved_per_s: per_s(total.tally.ok),
         requests: requests(&total.tally),
-        bytes: Bytes {
-            sent: total.tally.bytes_sent,
-            received: total.tally.bytes_received,
-        },
+        bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },
         connections: Connections {
             requested: plan.connections,
             established: record.established,
@@ -112,26 +107,19 @@ fn summarise(plan: &Plan, record: &RunRecord, total: &Interval) -> Summary {
     }
 }
 
-fn latencies(record: &RunRecord, total: &Interval) -> Latency {
-    let responses: Vec<_> =
-        record.intervals.iter().map(|i| i.latencies.response.histogram()).collect();
+fn latencies(record: &RunRecord) -> Latency {
+    let total = &record.total;
     // Where nothing was answered rightly there is no latency to speak of, only ages.
     let claimed = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
-    let response = claimed(LatencySummary::new(&total.latencies.response, &responses));
+    let pieces: Vec<_> = record.pieces.iter().map(Packed::unpack).collect();
+    let pieces: Vec<_> = pieces.iter().map(record::Latency::histogram).collect();
+    let response = claimed(LatencySummary::new(&total.latencies.response, &pieces));
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
-        Some(open) => {
-            let services: Vec<_> = record
-                .intervals
-                .iter()
-                .filter_map(|interval| interval.latencies.open.as_deref())
-                .map(|open| open.service.histogram())
-                .collect();
-            (
-                claimed(LatencySummary::new(&open.wait, &[])),
-                claimed(LatencySummary::new(&open.service, &services)),
-            )
-        }
+        Some(open) => (
+            claimed(LatencySummary::new(&open.wait, &[])),
+            claimed(LatencySummary::new(&open.service, &[])),
+        ),
     };
     let connect = LatencySummary::new(&record.connect, &[]);
     Latency { connect, tls: None, wait, service, response }
@@ -215,7 +203,7 @@ fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
         let begin = index * plan.interval_ns;
         plan.interval_ns.min(record.measured_ns.saturating_sub(begin))
     };
-    let report = |(place, interval): (usize, &Interval)| {
+    let report = |(place, interval): (usize, &IntervalRecord)| {
         let length_s = length(interval.index) as f64 / 1e9;
         let ok = interval.tally.ok;
         let costs = cpu(record.costs.get(place), record.costs.get(place + 1), ok);
@@ -225,8 +213,7 @@ fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
             ok,
             errors: interval.tally.failed(),
             achieved_per_s: (length_s > 0.0).then(|| ok as f64 / length_s),
-            response: LatencySummary::new(&interval.latencies.response, &[])
-                .filter(|_| ok > 0),
+            response: LatencySummary::new(&interval.response.unpack(), &[]).filter(|_| ok > 0),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
         }
@@ -243,10 +230,10 @@ fn judge(
     plan: &Plan,
     record: &RunRecord,
     circumstances: &Circumstances,
-    total: &Interval,
     summary: &Summary,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let total = &record.total;
     let tally = &total.tally;
     if tally.ok == 0 {
         findings.push(Finding::NothingMeasured);

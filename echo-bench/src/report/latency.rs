@@ -136,7 +136,8 @@ impl LatencySummary {
 
     /// The record that this is the summary of; `None` if it can't be.
     pub fn latency(&self) -> Option<Latency> {
-        Latency::from_parts(&self.histogram()?, self.censored, self.least_censored_ns)
+        let (censored, least, clamped) = (self.censored, self.least_censored_ns, self.clamped);
+        Latency::from_parts(&self.histogram()?, censored, least, clamped)
     }
 }
 

@@ -47,8 +47,7 @@ pub fn independent(whole: &Histogram<u64>, batches: &[&Histogram<u64>], quantile
         return count;
     }
     let value = whole.value_at_quantile(quantile);
-    let share_below =
-        |batch: &Histogram<u64>| batch.quantile_below(value).clamp(0.0, 1.0);
+    let share_below = |batch: &Histogram<u64>| batch.quantile_below(value).clamp(0.0, 1.0);
     // Values are grouped into buckets, so the share of the whole is not exactly the
     // quantile, and the deviations are taken from it.
     let share = share_below(whole);

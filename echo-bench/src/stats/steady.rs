@@ -29,7 +29,8 @@ pub fn drift(series: &[f64]) -> Option<f64> {
     if score.abs() <= SIGNIFICANT * deviation {
         return None;
     }
-    let slope = median(pairs().map(|(i, j)| (series[j] - series[i]) / (j - i) as f64).collect());
+    let slope =
+        median(pairs().map(|(i, j)| (series[j] - series[i]) / (j - i) as f64).collect());
     let change = slope * (size - 1.0) / median(series.to_vec());
     (change.is_finite() && change.abs() > MATTERS).then_some(change)
 }
@@ -50,7 +51,7 @@ mod tests {
         assert_eq!(drift(&level), None);
         let rising: Vec<f64> = (0..30).map(|k| 1000.0 + 10.0 * k as f64 + noise(k)).collect();
         assert!(drift(&rising).is_some_and(|change| (0.2..0.3).contains(&change)));
-        let slightly: Vec<f64> = (0..30).map(|k| 1000.0 + 0.5 * k as f64).collect();
+        let slightly: Vec<f64> = (0..30).map(|k| 1000.0 + 0.5 * f64::from(k)).collect();
         assert_eq!(drift(&slightly), None, "significant, but no matter");
         assert_eq!(drift(&rising[..5]), None);
     }

@@ -39,13 +39,7 @@ impl Worker {
         }
     }
 
-    fn connect_failed(
-        &mut self,
-        index: u32,
-        kind: FailureKind,
-        error: io::Error,
-        now: Nanos,
-    ) {
+    fn connect_failed(&mut self, index: u32, kind: FailureKind, error: io::Error, now: Nanos) {
         let connection = &mut self.connections[index as usize];
         self.interval.errors.count(kind, || FirstOffender {
             connection: connection.number,
@@ -109,7 +103,12 @@ impl Worker {
     }
 
     /// A connection broke, or the server closed it.
-    pub(super) fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, error: Option<io::Error>) {
+    pub(super) fn lost<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        key: Key,
+        error: Option<io::Error>,
+    ) {
         let Some(index) = self.places.remove(key) else { return };
         let now = reactor.now();
         let connection = &mut self.connections[index as usize];

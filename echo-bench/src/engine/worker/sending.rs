@@ -149,11 +149,12 @@ impl Worker {
     pub(super) fn feed<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
         match &self.demand {
             None => self.fill(reactor, index, now),
-            Some(demand) if demand.is_set_aside(index) && demand.peek(index) < self.window_end => {
+            Some(demand)
+                if demand.is_set_aside(index) && demand.peek(index) < self.window_end =>
+            {
                 self.send_scheduled(reactor, index, now, false);
             }
             Some(_) => {}
         }
     }
 }
-

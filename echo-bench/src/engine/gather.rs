@@ -1,0 +1,202 @@
+//! What happens beside the workers while they work: [`Watch`] waits for the run to end,
+//! samples what both sides cost, and adds up the pieces that the workers hand in.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use echo_net::Nanos;
+use echo_net::clock::{self, MILLISECOND};
+use echo_net::cpu::Usage;
+use echo_net::stop::{Stage, Stop};
+
+use super::Observer;
+use super::timeline::{Timeline, pieces_per_interval};
+use crate::plan::Plan;
+use crate::record::{Interval, Packed, Tally};
+
+/// How often the stop latch is looked at.
+const LOOK_EVERY: Nanos = 20 * MILLISECOND;
+
+/// What both sides had used at an instant.
+#[derive(Debug, Clone, Copy)]
+pub struct CostSample {
+    /// When.
+    pub at: Nanos,
+    /// This process.
+    pub client: Option<Usage>,
+    /// The server, where its process is known.
+    pub server: Option<Usage>,
+}
+
+/// One interval of the measured window.
+#[derive(Debug, Clone)]
+pub struct IntervalRecord {
+    /// Its place, from 0.
+    pub index: u64,
+    /// How requests ended that ended in it.
+    pub tally: Tally,
+    /// Their response latencies.
+    pub response: Packed,
+}
+
+/// What was gathered by the end.
+#[derive(Debug)]
+pub(super) struct Gathered {
+    pub(super) window_start: Nanos,
+    pub(super) window_end: Nanos,
+    pub(super) total: Interval,
+    pub(super) intervals: Vec<IntervalRecord>,
+    pub(super) pieces: Vec<Packed>,
+    pub(super) costs: Vec<CostSample>,
+    pub(super) interrupted: bool,
+}
+
+/// See the [module](self).
+pub(super) struct Watch<'a> {
+    timeline: Timeline,
+    stop: &'a Stop,
+    pid: Option<u32>,
+    interval_ns: Nanos,
+    next_sample: Nanos,
+    ended: bool,
+    workers: u32,
+    pieces_per_interval: u64,
+    /// Pieces that not all workers have handed in, and how many have.
+    pending: BTreeMap<u64, (Interval, u32)>,
+    /// The interval that whole pieces are added to.
+    interval: Interval,
+    gathered: Gathered,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) fn new(
+        plan: &Plan,
+        pid: Option<u32>,
+        timeline: Timeline,
+        stop: &'a Stop,
+    ) -> Self {
+        let open = plan.load.is_open();
+        let gathered = Gathered {
+            window_start: timeline.window_start,
+            window_end: timeline.window_end(),
+            total: Interval::new(0, open),
+            intervals: Vec::new(),
+            pieces: Vec::new(),
+            costs: Vec::new(),
+            interrupted: false,
+        };
+        Self {
+            next_sample: timeline.window_start,
+            interval_ns: plan.interval_ns,
+            workers: plan.threads,
+            pieces_per_interval: pieces_per_interval(plan),
+            interval: Interval::new(0, open),
+            pending: BTreeMap::new(),
+            ended: false,
+            timeline,
+            stop,
+            pid,
+            gathered,
+        }
+    }
+
+    /// Returns once all workers have hung up.
+    pub(super) fn until_done(
+        mut self,
+        pieces: &Receiver<Interval>,
+        observer: &mut dyn Observer,
+    ) -> Gathered {
+        loop {
+            self.tend(clock::now());
+            let wait = self.next_sample.saturating_sub(clock::now()).min(LOOK_EVERY);
+            match pieces.recv_timeout(Duration::from_nanos(wait.max(1))) {
+                Ok(piece) => self.take(piece, observer),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if !self.ended {
+            self.sample(clock::now());
+        }
+        // Workers that ended at different times have handed in different pieces last.
+        for (_, (piece, _)) in std::mem::take(&mut self.pending) {
+            self.add(&piece, observer);
+        }
+        if self.interval.tally != Tally::default() || self.interval.errors.total() > 0 {
+            self.close_interval(observer);
+        }
+        self.gathered.window_end = self.timeline.window_end();
+        self.gathered
+    }
+
+    fn take(&mut self, piece: Interval, observer: &mut dyn Observer) {
+        let index = piece.index;
+        let count = if let Some((merged, count)) = self.pending.get_mut(&index) {
+            *merged += &piece;
+            *count += 1;
+            *count
+        } else {
+            self.pending.insert(index, (piece, 1));
+            1
+        };
+        if count == self.workers
+            && let Some((whole, _)) = self.pending.remove(&index)
+        {
+            self.add(&whole, observer);
+        }
+    }
+
+    /// Adds a piece that nothing more will come to.
+    fn add(&mut self, piece: &Interval, observer: &mut dyn Observer) {
+        let interval = piece.index / self.pieces_per_interval;
+        while self.interval.index < interval {
+            self.close_interval(observer);
+        }
+        self.gathered.pieces.push(Packed::new(&piece.latencies.response));
+        self.interval += piece;
+        if (piece.index + 1).is_multiple_of(self.pieces_per_interval) {
+            self.close_interval(observer);
+        }
+    }
+
+    fn close_interval(&mut self, observer: &mut dyn Observer) {
+        let open = self.interval.latencies.open.is_some();
+        let next = Interval::new(self.interval.index + 1, open);
+        let whole = std::mem::replace(&mut self.interval, next);
+        observer.interval(&whole);
+        self.gathered.total += &whole;
+        self.gathered.intervals.push(IntervalRecord {
+            index: whole.index,
+            tally: whole.tally,
+            response: Packed::new(&whole.latencies.response),
+        });
+    }
+
+    fn tend(&mut self, now: Nanos) {
+        if self.stop.stage() > Stage::Running && !self.gathered.interrupted {
+            // A signal during the drain finds a window that is whole.
+            self.gathered.interrupted = now < self.timeline.window_end();
+            self.timeline.interrupt(now);
+        }
+        let end = self.timeline.window_end();
+        if self.ended || now < self.next_sample.min(end) {
+            return;
+        }
+        self.sample(now);
+        self.ended = now >= end;
+        self.next_sample = if self.ended {
+            Nanos::MAX
+        } else {
+            (self.next_sample + self.interval_ns).max(now).min(end)
+        };
+    }
+
+    fn sample(&mut self, at: Nanos) {
+        self.gathered.costs.push(CostSample {
+            at,
+            client: Usage::of_self().ok(),
+            server: self.pid.and_then(|pid| Usage::of_process(pid).ok()),
+        });
+    }
+}
