@@ -36,17 +36,22 @@ pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, 
         }
         Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
     };
-    let mut first = None;
+    first_to_answer(&targets, deadline).await.map_err(failed)
+}
+
+/// The first of `targets` that can be connected to; else why the first of all could not.
+async fn first_to_answer(targets: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
+    let mut reason = None;
     for (tried, &target) in targets.iter().enumerate() {
         let left = deadline.saturating_duration_since(Instant::now());
         let share = left / (targets.len() - tried) as u32;
         match timeout_at(Instant::now() + share, attempt(target)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(reason)) => first = first.or(Some(reason)),
-            Err(_) => first = first.or(Some(io::ErrorKind::TimedOut.into())),
+            Ok(Err(error)) => reason = reason.or(Some(error)),
+            Err(_) => reason = reason.or(Some(io::ErrorKind::TimedOut.into())),
         }
     }
-    Err(failed(first.unwrap_or_else(|| io::Error::other("the name stands for no address"))))
+    Err(reason.unwrap_or_else(|| io::Error::other("the name stands for no address")))
 }
 
 async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
@@ -66,14 +71,16 @@ mod tests {
     const LONG: Duration = Duration::from_secs(5);
 
     #[tokio::test]
-    async fn falls_back_to_the_next_address_of_a_name() {
-        // `localhost` stands for ::1 and 127.0.0.1 on most systems, for one on others;
-        // nothing listens on the first with this port.
+    async fn falls_back_to_the_next_address_and_names_the_first_failure() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let address = format!("localhost:{port}").parse().unwrap();
-        let stream = connect(&address, LONG).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), listener.local_addr().unwrap());
+        let dead = SocketAddr::from(([127, 0, 0, 1], 1));
+        let unreachable = SocketAddr::from(([255, 255, 255, 255], 1));
+        let alive = listener.local_addr().unwrap();
+        let deadline = Instant::now() + LONG;
+        let stream = first_to_answer(&[dead, unreachable, alive], deadline).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), alive);
+        let error = first_to_answer(&[dead, unreachable], deadline).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[tokio::test]

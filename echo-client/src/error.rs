@@ -91,6 +91,13 @@ pub enum SessionError {
     Prompt(String),
 }
 
+impl SessionError {
+    /// Whether nobody reads the replies any more.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(reason) if reason.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
 /// An error of the system as it reads inside a sentence, without its number.
 fn words(error: &io::Error) -> String {
     let kind = error.kind().to_string();

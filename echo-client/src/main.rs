@@ -3,7 +3,6 @@
 mod cli;
 mod talk;
 
-use std::io;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -19,7 +18,10 @@ fn main() -> ExitCode {
     anstream::ColorChoice::from(cli.color).write_global();
     match run(&cli) {
         Ok(code) => code.into(),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        // The reader of the results may go when it has seen enough.
+        Err(error) if error.downcast_ref().is_some_and(SessionError::is_broken_pipe) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             anstream::eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -54,10 +56,4 @@ async fn asked(stop: &Stop) {
     });
     // The latch keeps the sending side.
     let _ = asked.wait_for(|stage| *stage > Stage::Running).await;
-}
-
-/// Whether the reader of the results has gone, which is its right.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(SessionError::Output(reason))
-        if reason.kind() == io::ErrorKind::BrokenPipe)
 }

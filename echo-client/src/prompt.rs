@@ -56,6 +56,8 @@ pub(crate) struct Prompt {
     typed: mpsc::Receiver<Typed>,
     screen: Option<mpsc::Sender<Show>>,
     go_on: blocking::Sender<()>,
+    /// Whether the editor changes the terminal, and so must restore it.
+    edits: bool,
     /// Each tells, by ending, that its thread has.
     reading: blocking::Receiver<()>,
     printing: blocking::Receiver<()>,
@@ -74,6 +76,7 @@ impl Prompt {
         let mut editor = DefaultEditor::with_config(config).map_err(failed)?;
         // A terminal without cursor movement has none; there, text goes where the cursor is.
         let printer = editor.create_external_printer().ok();
+        let edits = printer.is_some();
         let (typed_in, typed) = mpsc::channel(1);
         let (screen, shown) = mpsc::channel(PRINTS_AHEAD);
         let (go_on, may_go_on) = blocking::channel();
@@ -82,7 +85,7 @@ impl Prompt {
             spawn("prompt", move || read_lines(editor, &typed_in, &may_go_on, &Drawn(teller)))?;
         let word = go_on.clone();
         let printing = spawn("printer", move || print_all(printer, shown, &word, &drawn))?;
-        Ok(Self { typed, screen: Some(screen), go_on, reading, printing })
+        Ok(Self { typed, screen: Some(screen), go_on, edits, reading, printing })
     }
 
     /// Waits for the keyboard.
@@ -100,7 +103,7 @@ impl Drop for Prompt {
     fn drop(&mut self) {
         self.typed.close();
         let _ = self.go_on.send(());
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + if self.edits { FAREWELL } else { Duration::ZERO };
         while has_not_ended(&self.reading, FAREWELL_STEP) && Instant::now() < deadline {
             // While a line is read the editor handles the signal: it gives up the line and
             // restores the terminal.

@@ -152,6 +152,30 @@ fn a_silent_server_is_given_up_after_the_timeout() {
 }
 
 #[test]
+fn a_server_that_does_not_hang_up_is_left_after_the_last_reply() {
+    let (address, _open) = serve(|mut stream: TcpStream| {
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        stream.write_all(b"ECHO: a\n").unwrap();
+        stream
+    });
+    let output = filter(&["--timeout", "1h", &address], b"a\n");
+    assert_eq!(output.stdout, b"ECHO: a\n");
+    assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn a_reset_is_named() {
+    // Closing with a byte unread makes the kernel reset the connection.
+    let (address, _server) = serve(|mut stream: TcpStream| stream.read_exact(&mut [0; 1]));
+    let output = filter(&[&address], b"ab\n");
+    assert_eq!(
+        errors(&output),
+        "error: the connection broke: connection reset; 0 of 1 requests answered\n"
+    );
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn what_is_no_reply_is_named() {
     let (address, _server) = serve(|mut stream: TcpStream| {
         stream.read_exact(&mut [0; 5]).unwrap();
