@@ -34,10 +34,10 @@ struct Session {
 
 impl Session {
     fn start(arguments: &[&str]) -> Self {
-        Self::start_at_home(arguments, tempfile::tempdir().unwrap())
+        Self::start_on("xterm", arguments, tempfile::tempdir().unwrap())
     }
 
-    fn start_at_home(arguments: &[&str], home: tempfile::TempDir) -> Self {
+    fn start_on(kind: &str, arguments: &[&str], home: tempfile::TempDir) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
@@ -47,7 +47,7 @@ impl Session {
         let client = Command::new(env!("CARGO_BIN_EXE_echo-client"))
             .args(arguments)
             .env_clear()
-            .env("TERM", "xterm")
+            .env("TERM", kind)
             .env("HOME", home.path())
             .stdin(terminal.try_clone().unwrap())
             .stdout(terminal.try_clone().unwrap())
@@ -153,7 +153,7 @@ fn keeps_a_history_that_only_its_owner_can_read() {
     assert_eq!(mode & 0o777, 0o600);
 
     let (address, _server) = serve(echo_lines);
-    let mut session = Session::start_at_home(&["-q", &address], home);
+    let mut session = Session::start_on("xterm", &["-q", &address], home);
     session.expect("> ");
     session.type_in("\x1b[A\r"); // The key that goes up.
     session.expect("< ECHO: to remember");
@@ -254,4 +254,19 @@ fn several_pasted_lines_are_several_requests() {
     session.expect("> ");
     session.type_in("\x04");
     assert_eq!(session.end().0.code(), Some(0));
+}
+
+#[test]
+fn a_terminal_without_cursor_movement_will_do() {
+    let (address, _server) = serve(|stream| answer_lines(stream, 2));
+    let home = tempfile::tempdir().unwrap();
+    let mut session = Session::start_on("dumb", &["-q", &address], home);
+    for text in ["one", "two"] {
+        session.expect("> ");
+        session.type_in(&format!("{text}\r"));
+        session.expect(&format!("< ECHO: {text}\r\n"));
+    }
+    let (status, shown, _) = session.end();
+    assert!(shown.contains("error: the server closed the connection"), "{shown:?}");
+    assert_eq!(status.code(), Some(1));
 }
