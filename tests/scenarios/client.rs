@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-use crate::deadline::{PATIENCE, wait_until};
+use crate::deadline::PATIENCE;
+use crate::kernel_sockets;
 
 /// One connection to a server.
 #[derive(Debug)]
@@ -148,71 +149,18 @@ impl Client {
         sent
     }
 
-    /// Waits until all that was sent is in the hands of the server's kernel.
-    pub(crate) fn wait_until_arrived(&self) {
-        let (local, remote) = self.ports();
-        wait_until("all that was sent is acknowledged", || {
-            KernelSocket::find(local, remote).is_some_and(|socket| socket.to_send == 0)
-        });
-    }
-
-    /// Waits until the server has read all that was sent, so that what is sent next is
-    /// another read of its own.
+    /// Waits until the server has read all that was sent.
     pub(crate) fn wait_until_read(&self) {
-        self.wait_until_arrived();
-        let (local, remote) = self.ports();
-        wait_until("the server has read what was sent", || {
-            KernelSocket::find(remote, local).is_some_and(|socket| socket.to_read == 0)
-        });
+        kernel_sockets::wait_until_read(std::slice::from_ref(self));
     }
 
-    /// Waits until the server has closed its socket, whatever its kernel still has to send.
-    pub(crate) fn wait_until_closed_by_server(&self) {
-        let (local, remote) = self.ports();
-        wait_until("the server has closed its socket", || {
-            KernelSocket::find(remote, local).is_none_or(|socket| socket.is_closed)
-        });
-    }
-
-    fn ports(&self) -> (u16, u16) {
-        let local = self.stream.local_addr().expect("connected").port();
-        (local, self.stream.peer_addr().expect("connected").port())
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     /// Another handle of the same connection, for a thread that sends.
     pub(crate) fn sender(&self) -> TcpStream {
         self.stream.try_clone().expect("a descriptor is free")
-    }
-}
-
-/// What the kernel knows about one end of a loopback connection.
-struct KernelSocket {
-    to_send: u64,
-    to_read: u64,
-    /// No process has it open any more.
-    is_closed: bool,
-}
-
-impl KernelSocket {
-    /// The end with port `local`, as /proc/net/tcp has it.
-    fn find(local: u16, remote: u16) -> Option<Self> {
-        let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux has it");
-        let (local, remote) = (format!(":{local:04X}"), format!(":{remote:04X}"));
-        table.lines().skip(1).find_map(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            let [_, near, far, _state, queues, _, _, _, _, inode, ..] = columns[..] else {
-                return None;
-            };
-            if !(near.ends_with(&local) && far.ends_with(&remote)) {
-                return None;
-            }
-            let (to_send, to_read) = queues.split_once(':')?;
-            Some(Self {
-                to_send: u64::from_str_radix(to_send, 16).ok()?,
-                to_read: u64::from_str_radix(to_read, 16).ok()?,
-                is_closed: inode == "0",
-            })
-        })
     }
 }
 

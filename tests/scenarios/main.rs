@@ -3,6 +3,7 @@
 
 mod client;
 mod deadline;
+mod kernel_sockets;
 mod lines;
 mod program;
 mod running_server;

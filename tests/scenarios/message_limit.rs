@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::client::Text;
 use crate::deadline::wait_until;
+use crate::kernel_sockets::{wait_until_closed_by_server, wait_until_read};
 use crate::lines::numbered;
 use crate::running_server::on_every_model;
 
@@ -59,7 +60,7 @@ fn replies_before_the_error_reach_a_slow_reader_too() {
         // More than the client's kernel takes unread, less than the server's keeps.
         client.send(&stream);
         client.half_close();
-        client.wait_until_closed_by_server();
+        wait_until_closed_by_server(&client);
         assert_eq!(Text(&client.read_to_end()), Text(&expected));
     });
 }
@@ -116,8 +117,8 @@ fn a_huge_announced_frame_is_refused_at_once_and_costs_no_memory() {
         let mut patient: Vec<_> = (0..100).map(|_| server.connect()).collect();
         for client in &mut patient {
             client.send(&[0, 0x10, 0, 0, b'x']);
-            client.wait_until_read();
         }
+        wait_until_read(&patient);
         let grown = server.resident_kib().saturating_sub(before);
         assert!(grown < 32 * 1024, "grew by {grown} KiB for announcements of 100 MiB");
         assert!(!patient[0].is_ended_within(Duration::from_millis(1)), "it may still come");

@@ -40,9 +40,17 @@ pub(crate) fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServe
 pub(crate) struct Exit {
     /// Nothing when a signal ended it.
     pub(crate) code: Option<i32>,
-    /// What it printed after the ready line.
-    pub(crate) stdout: String,
     pub(crate) stderr: String,
+}
+
+impl Exit {
+    /// The last line of a server that was started with `--log-format json`.
+    #[track_caller]
+    pub(crate) fn summary(&self) -> serde_json::Value {
+        let summary = self.stderr.lines().last().map(serde_json::from_str);
+        let Some(Ok(summary)) = summary else { panic!("no summary in JSON: {self:?}") };
+        summary
+    }
 }
 
 /// A server process; killed when dropped.
@@ -149,9 +157,9 @@ impl RunningServer {
         let stderr = self.stderr.take().expect("the server ends once");
         let exit = Exit {
             code: status.code(),
-            stdout: self.stdout.iter().map(|line| line + "\n").collect(),
             stderr: stderr.join().expect("reading does not panic"),
         };
+        assert_eq!(self.stdout.iter().collect::<Vec<_>>(), [""; 0], "more than the ready line");
         assert!(!exit.stderr.contains("panicked at"), "the server panicked: {}", exit.stderr);
         exit
     }

@@ -9,8 +9,11 @@ use rustix::process::Signal;
 
 use crate::client::{Client, Text};
 use crate::deadline::{PATIENCE, wait_until};
+use crate::kernel_sockets::wait_until_arrived;
 use crate::lines::numbered;
 use crate::running_server::{RunningServer, on_every_model};
+
+const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
 
 /// A client that has a reply on its way that it will not read, so that the server can't
 /// finish.
@@ -23,9 +26,10 @@ fn unfinishable(server: &RunningServer) -> Client {
 
 #[test]
 fn shutdown_under_load_answers_what_was_received() {
+    const CLIENTS: usize = 50;
     const LINES: usize = 1000;
-    on_every_model(&[], |server| {
-        let mut clients: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    on_every_model(&SUMMARY_IN_JSON, |server| {
+        let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
         for client in &mut clients {
             client.exchange(b"accepted\n", b"ECHO: accepted\n");
         }
@@ -34,8 +38,8 @@ fn shutdown_under_load_answers_what_was_received() {
         server.signal(Signal::STOP);
         for client in &mut clients {
             client.send(&numbered("", 0..LINES));
-            client.wait_until_arrived();
         }
+        wait_until_arrived(&clients);
         server.signal(Signal::TERM);
         server.signal(Signal::CONT);
         for client in &mut clients {
@@ -43,14 +47,17 @@ fn shutdown_under_load_answers_what_was_received() {
         }
         let exit = server.wait_exit(PATIENCE);
         assert_eq!(exit.code, Some(0), "{exit:?}");
+        assert_eq!(exit.summary()["messages"], CLIENTS * (1 + LINES));
+        assert_eq!(exit.summary()["cut"], 0);
     });
 }
 
 #[test]
 fn shutdown_while_clients_go_on_sending_ends_each_stream_in_order() {
     const CLIENTS: usize = 8;
-    on_every_model(&[], |server| {
-        let (answered, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
+    on_every_model(&SUMMARY_IN_JSON, |server| {
+        let (started, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let enough = AtomicBool::new(false);
         thread::scope(|scope| {
             for _ in 0..CLIENTS {
                 let mut client = server.connect();
@@ -64,13 +71,14 @@ fn shutdown_while_clients_go_on_sending_ends_each_stream_in_order() {
                         next += 50;
                     }
                 });
-                let answered = &answered;
+                let (started, answered) = (&started, &answered);
                 scope.spawn(move || {
                     client.expect(&numbered("ECHO: ", 0..1000));
-                    answered.fetch_add(1, Ordering::Relaxed);
+                    started.fetch_add(1, Ordering::Relaxed);
                     let rest = client.read_to_end();
                     enough.store(true, Ordering::Relaxed);
                     let more = rest.split_inclusive(|&byte| byte == b'\n').count();
+                    answered.fetch_add(1000 + more, Ordering::Relaxed);
                     assert!(
                         rest == numbered("ECHO: ", 1000..1000 + more),
                         "the last reply is cut or replies are missing: {:?}",
@@ -79,12 +87,15 @@ fn shutdown_while_clients_go_on_sending_ends_each_stream_in_order() {
                 });
             }
             wait_until("every client has replies", || {
-                answered.load(Ordering::Relaxed) == CLIENTS
+                started.load(Ordering::Relaxed) == CLIENTS
             });
             server.signal(Signal::TERM);
         });
         let exit = server.wait_exit(PATIENCE);
         assert_eq!(exit.code, Some(0), "{exit:?}");
+        let answered = answered.load(Ordering::Relaxed);
+        assert_eq!(exit.summary()["messages"], answered, "the server's count and the clients'");
+        assert_eq!(exit.summary()["cut"], 0);
     });
 }
 
@@ -112,7 +123,8 @@ fn idle_clients_get_the_end_and_the_server_exits_long_before_the_deadline() {
 
 #[test]
 fn a_client_that_does_not_read_is_cut_at_the_drain_timeout() {
-    on_every_model(&["--drain-timeout", "700ms"], |server| {
+    let flags = [&SUMMARY_IN_JSON[..], &["--drain-timeout", "700ms"]].concat();
+    on_every_model(&flags, |server| {
         let _stuck = unfinishable(server);
         let started = Instant::now();
         server.signal(Signal::TERM);
@@ -120,6 +132,7 @@ fn a_client_that_does_not_read_is_cut_at_the_drain_timeout() {
         let took = started.elapsed();
         assert!(took >= Duration::from_millis(650), "gave up after {took:?}: {exit:?}");
         assert!(took < Duration::from_secs(5), "took {took:?}: {exit:?}");
+        assert_eq!(exit.summary()["cut"], 1, "{exit:?}");
     });
 }
 
