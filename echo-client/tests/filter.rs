@@ -164,6 +164,21 @@ fn a_server_that_does_not_hang_up_is_left_after_the_last_reply() {
 }
 
 #[test]
+fn what_the_server_says_after_a_late_last_reply_is_shown() {
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_to_end(&mut Vec::new()).unwrap();
+        // Longer than a server has to hang up after its last reply.
+        std::thread::sleep(Duration::from_millis(1_200));
+        stream.write_all(b"ECHO: a\n").unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        stream.write_all(b"* bye\n").unwrap();
+    });
+    let output = filter(&[&address], b"a\n");
+    assert_eq!(output.stdout, b"ECHO: a\n* bye\n");
+    assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
+}
+
+#[test]
 fn a_reset_is_named() {
     // Closing with a byte unread makes the kernel reset the connection.
     let (address, _server) = serve(|mut stream: TcpStream| stream.read_exact(&mut [0; 1]));

@@ -6,7 +6,6 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -18,6 +17,9 @@ use rustix::termios::{LocalModes, tcgetattr};
 mod server;
 
 use server::{answer_lines, echo_bytes, echo_lines, serve};
+
+/// In the home directory.
+const HISTORY: &str = ".local/state/echo-client/history";
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -148,8 +150,7 @@ fn keeps_a_history_that_only_its_owner_can_read() {
     session.expect("> ");
     session.type_in("\x04");
     let (_, _, home) = session.end();
-    let history = Path::new(".local/state/echo-client/history");
-    let mode = home.path().join(history).metadata().unwrap().permissions().mode();
+    let mode = home.path().join(HISTORY).metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let (address, _server) = serve(echo_lines);
@@ -216,8 +217,10 @@ fn a_silent_server_is_given_up_and_a_signal_ends_the_prompt() {
     let (address, _open) = serve(|stream| stream);
     let mut session = Session::start(&["-q", "--timeout", "200ms", &address]);
     session.expect("> ");
-    session.type_in("a\r");
-    let (status, shown, _) = session.end();
+    session.type_in("what was typed\r");
+    let (status, shown, home) = session.end();
+    let history = std::fs::read_to_string(home.path().join(HISTORY)).unwrap();
+    assert!(history.contains("what was typed"), "{history:?}");
     assert!(shown.contains("no reply within 200ms; 0 of 1 requests answered"), "{shown:?}");
     assert_eq!(status.code(), Some(1));
 
@@ -245,15 +248,15 @@ fn raw_and_timed_replies_read_like_lines() {
 
 #[test]
 fn several_pasted_lines_are_several_requests() {
-    let (address, _server) = serve(echo_lines);
+    let (address, _server) = serve(|stream| answer_lines(stream, 2));
     let mut session = Session::start(&["-q", &address]);
     session.expect("> ");
-    session.type_in("\x1b[200~one\ntwo\x1b[201~\r");
+    session.type_in("\x1b[200~one\ntwo\nthree\x1b[201~\r");
     session.expect("< ECHO: one\r\n");
     session.expect("< ECHO: two\r\n");
-    session.expect("> ");
-    session.type_in("\x04");
-    assert_eq!(session.end().0.code(), Some(0));
+    let (status, shown, _) = session.end();
+    assert!(shown.contains("2 of 3 requests answered"), "{shown:?}");
+    assert_eq!(status.code(), Some(1));
 }
 
 #[test]
