@@ -36,7 +36,13 @@ pub struct ServerArgs {
     pub address: Address,
 
     /// How connections share threads
-    #[arg(long, value_parser = choice::<ModelKind>(), default_value_t, help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = choice::<ModelKind>(),
+        default_value_t,
+        help_heading = "Model"
+    )]
     pub model: ModelKind,
 
     /// Threads that serve [default: the cores that may be used]
@@ -51,6 +57,7 @@ pub struct ServerArgs {
     #[arg(
         short,
         long,
+        value_name = "NAME",
         value_parser = choice::<ProtocolKind>(),
         default_value_t,
         help_heading = "Protocol"
@@ -69,6 +76,7 @@ pub struct ServerArgs {
     /// for each reply
     #[arg(
         long,
+        value_name = "MODE",
         value_parser = choice::<WriteMode>(),
         default_value_t,
         help_heading = "Protocol"
@@ -78,8 +86,9 @@ pub struct ServerArgs {
     /// Whether Nagle's algorithm is off
     #[arg(
         long,
+        value_name = "ON|OFF",
         value_parser = choice::<OnOff>(),
-        default_value = "on",
+        default_value_t = OnOff::On,
         help_heading = "Sockets"
     )]
     pub nodelay: OnOff,
@@ -119,6 +128,7 @@ pub struct ServerArgs {
     /// How log lines look on stderr
     #[arg(
         long,
+        value_name = "FORMAT",
         value_parser = choice::<LogFormat>(),
         default_value_t,
         help_heading = "Output"

@@ -24,6 +24,7 @@ pub(super) struct Tokio;
 
 impl Model for Tokio {
     fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+        super::check_listeners(&listeners, context.config.workers)?;
         let (pinning, started) = (context.clone(), AtomicUsize::new(0));
         let runtime = Builder::new_multi_thread()
             .worker_threads(context.config.workers)

@@ -1,0 +1,135 @@
+//! The `echo-server` command as a user meets it.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+
+fn command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_echo-server"))
+}
+
+fn started(args: &[&str]) -> (Child, String) {
+    let mut child =
+        command().args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line)
+}
+
+fn terminate(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+}
+
+fn stderr_of(child: &mut Child) -> String {
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn help() {
+    let output = command().arg("--help").env("COLUMNS", "100").output().unwrap();
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+}
+
+#[test]
+fn the_ready_line_tells_where_and_what() {
+    let (mut child, line) =
+        started(&["0", "--model", "epoll", "--workers", "2", "-p", "frame"]);
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    terminate(&child);
+    assert_eq!(ready["ready"], true);
+    assert_eq!(ready["model"], "epoll");
+    assert_eq!(ready["protocol"], "frame");
+    assert_eq!(ready["workers"], 2);
+    assert_eq!(ready["pid"], child.id());
+    assert_eq!(ready["version"], env!("CARGO_PKG_VERSION"));
+    assert!(ready["addr"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_signal_ends_it_with_a_summary_and_success() {
+    let (mut child, _) = started(&["0"]);
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let told = stderr_of(&mut child);
+    let summary = "echo-server: 0 connections, 0 refused, 0 messages, 0 bytes in, 0 bytes out, \
+                   0 errors, 0 cut\n";
+    assert!(told.ends_with(summary), "{told}");
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let (mut child, _) = started(&["0", "-q"]);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(stderr_of(&mut child), "");
+}
+
+#[test]
+fn json_logs_are_json_to_the_last_line() {
+    let (mut child, _) = started(&["0", "--log-format", "json"]);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    let told = stderr_of(&mut child);
+    for line in told.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap();
+    }
+    assert!(told.lines().last().unwrap().contains("\"connections\":0"), "{told}");
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = command().arg(&address).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for part in [&*format!("binding {address}"), "in use", "port 0"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
+    for (args, flag) in [
+        (vec!["--model", "magic"], "--model"),
+        (vec!["--read-buffer", "0"], "--read-buffer"),
+        (vec!["--idle-timeout", "soon"], "--idle-timeout"),
+        (vec!["--workers", "0"], "--workers"),
+        (vec!["nowhere"], "ADDRESS"),
+    ] {
+        let output = command().args(&args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(flag), "{told}");
+    }
+}
+
+#[test]
+fn nobody_reading_the_ready_line_is_no_reason_to_end() {
+    let mut child =
+        command().arg("0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    // Its log tells that it has come past the ready line.
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    assert!(line.contains("connections"), "{line}");
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_parent_that_is_gone_already_is_noticed() {
+    // No process has the highest number that there can be.
+    let output = command().args(["0", "--die-with-parent=2147483647"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+}
