@@ -217,6 +217,12 @@ pub struct ResultArgs {
     /// Length of an interval of the time series
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub interval: TimeSpan,
+    /// Write the percentile distribution of the response latency (HDR .hgrm)
+    #[arg(long, value_name = "FILE")]
+    pub hgrm: Option<PathBuf>,
+    /// Write the response latency of every interval (HDR .hlog)
+    #[arg(long, value_name = "FILE")]
+    pub hlog: Option<PathBuf>,
     /// Objective on the response latency, like p99<5ms (repeatable): exit 3 if missed
     #[arg(long, value_name = "SLO")]
     pub slo: Vec<Slo>,
@@ -238,6 +244,10 @@ pub enum Format {
     Text,
     /// The report itself.
     Json,
+    /// Rows for a spreadsheet: the window, and each interval.
+    Csv,
+    /// For an issue or a pull request.
+    Markdown,
 }
 
 /// A size, or a range of sizes, in bytes.

@@ -144,15 +144,25 @@ fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
         store::save(report, path).with_context(|| format!("writing {}", path.display()))?;
         kept = Some(path.to_owned());
     }
-    let text = match results.format {
-        Format::Text if !to_stdout => {
-            let kept =
-                kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
-            render::text::report(report) + &kept
+    for (path, text) in [
+        (&results.hgrm, render::hdr::hgrm(report)),
+        (&results.hlog, render::hdr::hlog(report)?),
+    ] {
+        if let Some(path) = path {
+            std::fs::write(path, text)
+                .with_context(|| format!("writing {}", path.display()))?;
         }
-        _ => store::to_json(report),
-    };
-    print(&text)
+    }
+    if to_stdout {
+        return print(&store::to_json(report));
+    }
+    let kept = kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
+    print(&match results.format {
+        Format::Text => render::text::report(report) + &kept,
+        Format::Json => store::to_json(report),
+        Format::Csv => render::csv::report(report),
+        Format::Markdown => render::markdown::report(report),
+    })
 }
 
 /// Prints on stdout; a reader that has gone away is no error.

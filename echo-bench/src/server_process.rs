@@ -50,11 +50,10 @@ fn covers(hex: &str, ip: IpAddr) -> bool {
             hex == word || hex.ends_with(&format!("FFFF0000{word}"))
         }
         IpAddr::V6(ip) => {
-            let words = ip.octets();
-            let words = words.chunks_exact(4).filter_map(|word| word.try_into().ok());
-            hex == words
-                .map(|word: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(word)))
-                .collect::<String>()
+            let octets = ip.octets();
+            let (words, _) = octets.as_chunks::<4>();
+            let word = |word: &[u8; 4]| format!("{:08X}", u32::from_ne_bytes(*word));
+            words.iter().map(word).collect::<Vec<_>>().concat() == hex
         }
     };
     unspecified || same

@@ -1,5 +1,9 @@
 //! Reports for people. Each format is a function of the report alone; nothing here
 //! measures, judges or opens a file.
 
+pub mod csv;
+pub mod hdr;
+mod latency_table;
+pub mod markdown;
 pub mod text;
 pub mod units;

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::presets;
 
-use super::units;
+use super::{latency_table, units};
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target};
-use crate::report::{LatencySummary, QUANTILES, Report, Requests};
+use crate::report::{Report, Requests};
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
@@ -42,7 +42,7 @@ pub fn report(report: &Report) -> String {
     out
 }
 
-fn subject(report: &Report) -> String {
+pub(super) fn subject(report: &Report) -> String {
     let plan = &report.plan;
     let what = match &plan.target {
         Target::Embedded { server } => format!("embedded echo-server ({})", server.join(" ")),
@@ -51,7 +51,7 @@ fn subject(report: &Report) -> String {
     format!("{what}, {} protocol", plan.protocol)
 }
 
-fn load(plan: &Plan) -> String {
+pub(super) fn load(plan: &Plan) -> String {
     let connections = units::count(plan.connections.into());
     let model = match plan.load {
         Load::Closed { pipeline } => {
@@ -86,7 +86,7 @@ fn load(plan: &Plan) -> String {
     )
 }
 
-fn counts(report: &Report) -> String {
+pub(super) fn counts(report: &Report) -> String {
     let summary = &report.summary;
     let achieved = summary.achieved_per_s.map_or("n/a".into(), units::rate);
     let offered = summary
@@ -142,87 +142,20 @@ fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
 }
 
 fn latencies(report: &Report) -> String {
-    let latency = &report.summary.latency;
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let mut header = vec!["latency".to_owned()];
-    header.extend(QUANTILES.iter().map(|quantile| quantile.name.to_owned()));
-    header.extend(["max".to_owned(), "mean".to_owned()]);
-    table.set_header(header);
-    let lateness = report.summary.send_lateness.as_ref();
-    // In a closed loop response and service are one clock and are shown once.
-    let service = latency.service.as_ref().filter(|_| report.plan.load.is_open());
-    for (name, clock) in [
-        ("response", latency.response.as_ref()),
-        ("service", service),
-        ("wait", latency.wait.as_ref()),
-        ("lateness", lateness),
-        ("connect", latency.connect.as_ref()),
-        ("tls", latency.tls.as_ref()),
-    ] {
-        let Some(clock) = clock else { continue };
-        table.add_row(row(name, clock));
-        if name == "response" {
-            table.add_row(uncertainty(clock));
+    match latency_table::of(report) {
+        None => "latency    none claimed: nothing was answered rightly\n".into(),
+        Some(mut table) => {
+            table.load_style(presets::NOTHING);
+            for column in table.column_iter_mut().take(1) {
+                column.set_padding((0, 1));
+            }
+            let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+            lines.join("\n") + "\n"
         }
     }
-    if latency.response.is_none() {
-        return "latency    none claimed: nothing was answered rightly\n".into();
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    for column in table.column_iter_mut().take(1) {
-        column.set_padding((0, 1));
-    }
-    let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n") + "\n"
 }
 
-fn row(name: &str, clock: &LatencySummary) -> Vec<String> {
-    let shown = |ns: u64| {
-        let bound = if clock.is_lower_bound(ns) { ">= " } else { "" };
-        format!("{bound}{}", units::time(ns as f64))
-    };
-    let mut row = vec![name.to_owned()];
-    for quantile in &QUANTILES {
-        // A percentile that the sample can't back is not shown, whatever was recorded.
-        let eligible = clock.ci95.contains_key(quantile.name);
-        row.push(if eligible { shown(clock.quantile_ns(quantile)) } else { "-".into() });
-    }
-    let mean_bound = if clock.censored > 0 { ">= " } else { "" };
-    row.extend([shown(clock.max_ns), format!("{mean_bound}{}", units::time(clock.mean_ns))]);
-    row
-}
-
-/// The 95 % intervals of a clock's percentiles, or what they would need.
-fn uncertainty(clock: &LatencySummary) -> Vec<String> {
-    let mut row = vec!["  95 %".to_owned()];
-    row.extend(QUANTILES.iter().map(|quantile| {
-        if let Some(&[low, high]) = clock.ci95.get(quantile.name) {
-            interval(low, high)
-        } else {
-            let needed = crate::stats::order::needed(quantile.quantile);
-            format!("needs {}", units::count(needed))
-        }
-    }));
-    row.extend([String::new(), String::new()]);
-    row
-}
-
-/// An interval in the unit of its upper end, like `7.30..7.52`.
-fn interval(low: u64, high: u64) -> String {
-    let scale = match high {
-        0..1_000 => 1.0,
-        1_000..1_000_000 => 1e3,
-        1_000_000..1_000_000_000 => 1e6,
-        _ => 1e9,
-    };
-    let part = |ns: u64| units::significant(ns as f64 / scale);
-    format!("{}..{}", part(low), part(high))
-}
-
-fn costs(report: &Report) -> String {
+pub(super) fn costs(report: &Report) -> String {
     let cpu = &report.summary.cpu;
     let side = |us: Option<f64>, busy: Option<f64>, rss: Option<u64>| {
         let us = us.map_or("n/a".into(), |us| format!("{} us", units::significant(us)));
@@ -251,7 +184,7 @@ fn costs(report: &Report) -> String {
 }
 
 /// One sentence that says what the numbers mean.
-fn reading(report: &Report) -> String {
+pub(super) fn reading(report: &Report) -> String {
     let summary = &report.summary;
     match report.plan.load {
         Load::Closed { .. } => "closed loop: a connection sends when it has a free slot, so a \

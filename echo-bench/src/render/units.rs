@@ -2,13 +2,23 @@
 
 /// A time in nanoseconds with three significant digits, like `7.41 ms`.
 pub fn time(ns: f64) -> String {
-    let (value, unit) = match ns {
-        ns if ns < 1e3 => (ns, "ns"),
-        ns if ns < 1e6 => (ns / 1e3, "us"),
-        ns if ns < 1e9 => (ns / 1e6, "ms"),
-        ns => (ns / 1e9, "s"),
-    };
-    format!("{} {unit}", significant(value))
+    let (scale, unit) = scale(ns);
+    format!("{} {unit}", significant(ns / scale))
+}
+
+fn scale(ns: f64) -> (f64, &'static str) {
+    match ns {
+        ns if ns < 1e3 => (1.0, "ns"),
+        ns if ns < 1e6 => (1e3, "us"),
+        ns if ns < 1e9 => (1e6, "ms"),
+        _ => (1e9, "s"),
+    }
+}
+
+/// A range of times in the unit of its upper end, like `7.30..7.52 ms`.
+pub fn time_range(low_ns: f64, high_ns: f64) -> String {
+    let (scale, unit) = scale(high_ns);
+    format!("{}..{} {unit}", significant(low_ns / scale), significant(high_ns / scale))
 }
 
 /// Three significant digits, and all digits before the point.

@@ -1,0 +1,55 @@
+//! The report as comma-separated values: a row for the whole window and one for each
+//! interval. What was not measured is empty; times are in nanoseconds.
+
+use crate::report::{LatencySummary, QUANTILES, Report};
+
+/// The header and the rows.
+pub fn report(report: &Report) -> String {
+    let mut header = vec!["scope".to_owned()];
+    header.extend(["at_s", "length_s", "ok", "failed", "achieved_per_s"].map(str::to_owned));
+    header.extend(QUANTILES.iter().map(|q| format!("{}_ns", q.name.replace('.', "_"))));
+    header.extend(
+        ["max_ns", "client_us_per_message", "server_us_per_message"].map(str::to_owned),
+    );
+    let summary = &report.summary;
+    let mut rows = vec![header];
+    rows.push(row(
+        "window",
+        [0.0, summary.measured_s],
+        [summary.requests.ok, summary.requests.scheduled - summary.requests.ok],
+        summary.achieved_per_s,
+        summary.latency.response.as_ref(),
+        [summary.cpu.client_us_per_message, summary.cpu.server_us_per_message],
+    ));
+    rows.extend(report.intervals.iter().map(|interval| {
+        row(
+            "interval",
+            [interval.at_s, interval.length_s],
+            [interval.ok, interval.errors],
+            interval.achieved_per_s,
+            interval.response.as_ref(),
+            [interval.client_us_per_message, interval.server_us_per_message],
+        )
+    }));
+    rows.iter().map(|row| row.join(",") + "\n").collect()
+}
+
+fn row(
+    scope: &str,
+    times: [f64; 2],
+    counts: [u64; 2],
+    achieved: Option<f64>,
+    response: Option<&LatencySummary>,
+    cpu: [Option<f64>; 2],
+) -> Vec<String> {
+    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let mut row = vec![scope.to_owned()];
+    row.extend(times.map(|time| time.to_string()));
+    row.extend(counts.map(|count| count.to_string()));
+    row.push(number(achieved));
+    let ns = |value: Option<u64>| value.map_or(String::new(), |ns| ns.to_string());
+    row.extend(QUANTILES.iter().map(|q| ns(response.map(|clock| clock.quantile_ns(q)))));
+    row.push(ns(response.map(|clock| clock.max_ns)));
+    row.extend(cpu.map(number));
+    row
+}

@@ -1,0 +1,76 @@
+//! Latencies in the formats of other HDR histogram tools: the percentile distribution
+//! (`.hgrm`) and the interval log (`.hlog`). Both in milliseconds, as those tools expect.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
+
+use crate::report::{LatencySummary, Report};
+
+const NS_PER_MS: f64 = 1e6;
+
+/// Lines per halving of the distance to 100 %, as `HdrHistogram` prints by itself.
+const TICKS: u32 = 5;
+
+/// Linear steps per bucket that three significant digits take.
+const SUB_BUCKETS: u32 = 2048;
+
+/// The percentile distribution of the response latency; empty if nothing was measured.
+pub fn hgrm(report: &Report) -> String {
+    let mut out = String::new();
+    let response = report.summary.latency.response.as_ref();
+    let Some(histogram) = response.and_then(LatencySummary::histogram) else {
+        return out;
+    };
+    // Writing to a string can't fail, so the results are dropped here and below.
+    let _ = writeln!(out, "       Value     Percentile TotalCount 1/(1-Percentile)\n");
+    let mut below = 0;
+    for value in histogram.iter_quantiles(TICKS) {
+        below += value.count_since_last_iteration();
+        let ms = value.value_iterated_to() as f64 / NS_PER_MS;
+        let quantile = value.quantile_iterated_to();
+        let _ = write!(out, "{ms:12.6} {quantile:14.12} {below:10}");
+        if quantile < 1.0 {
+            let _ = write!(out, " {:14.2}", 1.0 / (1.0 - quantile));
+        }
+        out.push('\n');
+    }
+    let (mean, deviation) = (histogram.mean() / NS_PER_MS, histogram.stdev() / NS_PER_MS);
+    let max = histogram.max() as f64 / NS_PER_MS;
+    let _ = writeln!(out, "#[Mean    = {mean:12.6}, StdDeviation   = {deviation:12.6}]");
+    let _ = writeln!(out, "#[Max     = {max:12.6}, Total count    = {:12}]", histogram.len());
+    let _ = writeln!(
+        out,
+        "#[Buckets = {:12}, SubBuckets     = {:12}]",
+        histogram.buckets(),
+        SUB_BUCKETS
+    );
+    out
+}
+
+/// The response latency of every interval, as an interval log.
+pub fn hlog(report: &Report) -> std::io::Result<String> {
+    let started =
+        humantime::parse_rfc3339(&report.started_at).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut out = Vec::new();
+    let mut serializer = V2DeflateSerializer::new();
+    let mut log = IntervalLogWriterBuilder::new()
+        .add_comment("echo-bench: response latency in nanoseconds, maxima in milliseconds")
+        .with_start_time(started)
+        .with_base_time(started)
+        .with_max_value_divisor(NS_PER_MS)
+        .begin_log_with(&mut out, &mut serializer)?;
+    for interval in &report.intervals {
+        let Some(response) = &interval.response else { continue };
+        let Some(histogram) = response.histogram() else { continue };
+        let (at, length) = (
+            Duration::from_secs_f64(interval.at_s),
+            Duration::from_secs_f64(interval.length_s),
+        );
+        log.write_histogram(&histogram, at, length, None).map_err(std::io::Error::other)?;
+    }
+    drop(log);
+    String::from_utf8(out).map_err(std::io::Error::other)
+}

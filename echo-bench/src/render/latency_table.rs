@@ -1,0 +1,66 @@
+//! The table of clocks and percentiles, which text and Markdown share.
+
+use comfy_table::{CellAlignment, Table};
+
+use super::units;
+use crate::report::{LatencySummary, QUANTILES, Report};
+use crate::stats::order;
+
+/// The table without a style; `None` if no latency is claimed.
+pub(super) fn of(report: &Report) -> Option<Table> {
+    let latency = &report.summary.latency;
+    let response = latency.response.as_ref()?;
+    let mut table = Table::new();
+    let mut header = vec!["latency".to_owned()];
+    header.extend(QUANTILES.iter().map(|quantile| quantile.name.to_owned()));
+    header.extend(["max".to_owned(), "mean".to_owned()]);
+    table.set_header(header);
+    table.add_row(row("response", response));
+    table.add_row(uncertainty(response));
+    // In a closed loop response and service are one clock and are shown once.
+    let service = latency.service.as_ref().filter(|_| report.plan.load.is_open());
+    for (name, clock) in [
+        ("service", service),
+        ("wait", latency.wait.as_ref()),
+        ("lateness", report.summary.send_lateness.as_ref()),
+        ("connect", latency.connect.as_ref()),
+        ("tls", latency.tls.as_ref()),
+    ] {
+        if let Some(clock) = clock {
+            table.add_row(row(name, clock));
+        }
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    Some(table)
+}
+
+fn row(name: &str, clock: &LatencySummary) -> Vec<String> {
+    let shown = |ns: u64| {
+        let bound = if clock.is_lower_bound(ns) { ">= " } else { "" };
+        format!("{bound}{}", units::time(ns as f64))
+    };
+    let mut row = vec![name.to_owned()];
+    for quantile in &QUANTILES {
+        // A percentile that the sample can't back is not shown, whatever was recorded.
+        let eligible = clock.ci95.contains_key(quantile.name);
+        row.push(if eligible { shown(clock.quantile_ns(quantile)) } else { "-".into() });
+    }
+    let bound = if clock.censored > 0 { ">= " } else { "" };
+    row.extend([shown(clock.max_ns), format!("{bound}{}", units::time(clock.mean_ns))]);
+    row
+}
+
+/// The 95 % intervals of a clock's percentiles, or how many independent values they need.
+fn uncertainty(clock: &LatencySummary) -> Vec<String> {
+    let mut row = vec!["  95 %".to_owned()];
+    row.extend(QUANTILES.iter().map(|quantile| {
+        clock.ci95.get(quantile.name).map_or_else(
+            || format!("needs {}", units::count(order::needed(quantile.quantile))),
+            |&[low, high]| units::time_range(low as f64, high as f64),
+        )
+    }));
+    row.extend([String::new(), String::new()]);
+    row
+}
