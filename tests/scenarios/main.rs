@@ -1,6 +1,7 @@
 //! What users see, over real sockets and real processes. Each scenario runs on every
 //! concurrency model; a model added to `ModelKind` is tested here without a line more.
 
+mod bench_process;
 mod client;
 mod deadline;
 mod kernel_sockets;
@@ -8,6 +9,7 @@ mod lines;
 mod program;
 mod running_server;
 
+mod bench_run;
 mod connection_limit;
 mod half_close;
 mod hostile_clients;

@@ -17,22 +17,25 @@ use crate::client::Client;
 use crate::deadline::PATIENCE;
 use crate::program::{own_program, wait};
 
-/// Runs `scenario` against a new server of each model, then asks that server to stop: it
-/// must end in order whatever the scenario did to it.
-pub(crate) fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
+/// Runs `scenario` for each model, the later ones too when one fails, and names those that
+/// fail.
+pub(crate) fn each_model(scenario: impl Fn(ModelKind)) {
     let failed: Vec<String> = ModelKind::VARIANTS
         .iter()
-        .filter(|&&model| {
-            let run = AssertUnwindSafe(|| {
-                let mut server = RunningServer::start(model, flags);
-                scenario(&mut server);
-                server.stop_in_order();
-            });
-            catch_unwind(run).is_err()
-        })
+        .filter(|&&model| catch_unwind(AssertUnwindSafe(|| scenario(model))).is_err())
         .map(ToString::to_string)
         .collect();
     assert!(failed.is_empty(), "fails with --model {}", failed.join(", --model "));
+}
+
+/// Runs `scenario` against a new server of each model, then asks that server to stop: it
+/// must end in order whatever the scenario did to it.
+pub(crate) fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
+    each_model(|model| {
+        let mut server = RunningServer::start(model, flags);
+        scenario(&mut server);
+        server.stop_in_order();
+    });
 }
 
 /// How a server ended.

@@ -1,0 +1,173 @@
+//! A run of `echo-bench` as a user starts it: [`BenchProcess`], and what it left behind:
+//! [`Finished`], whose report has passed the committed schema and adds up.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::deadline::PATIENCE;
+use crate::program::{own_program, wait};
+
+/// A started run; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct BenchProcess {
+    child: Child,
+    started: Instant,
+    results: TempDir,
+    stdout: Option<JoinHandle<String>>,
+    progress: Receiver<String>,
+    said: Vec<String>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// Nothing when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) took: Duration,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    report: Option<Value>,
+}
+
+impl BenchProcess {
+    /// Starts `echo-bench` with results going to a folder of its own.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_as(&mut Command::new(own_program("echo-bench")), arguments)
+    }
+
+    /// As [`start`](Self::start), by a command that runs `echo-bench` in the end.
+    pub(crate) fn start_as(command: &mut Command, arguments: &[&str]) -> Self {
+        let results = tempfile::tempdir().expect("there is room for files");
+        let mut child = command
+            .args(arguments)
+            .arg("--report-dir")
+            .arg(results.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let mut stdout = child.stdout.take().expect("piped");
+        let stdout = thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stdout.read_to_string(&mut text);
+            text
+        });
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let (lines, progress) = channel();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if lines.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let (started, said) = (Instant::now(), Vec::new());
+        Self { child, started, results, stdout: Some(stdout), progress, said }
+    }
+
+    /// Waits until the first second of the measured window is reported.
+    #[track_caller]
+    pub(crate) fn wait_until_measuring(&mut self) {
+        loop {
+            let Ok(line) = self.progress.recv_timeout(PATIENCE) else {
+                panic!("no progress is told after {:#?}", self.said);
+            };
+            let measured = line.trim_start().starts_with("1.0 s");
+            self.said.push(line);
+            if measured {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("the child has not been waited for");
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id")
+    }
+
+    /// Waits for the run to end by itself.
+    #[track_caller]
+    pub(crate) fn finish(mut self, at_most: Duration) -> Finished {
+        let status = wait(&mut self.child, at_most);
+        let took = self.started.elapsed();
+        let Some(status) = status else {
+            let said: Vec<String> = self.progress.try_iter().collect();
+            panic!("echo-bench still runs after {at_most:?}: {:#?}{said:#?}", self.said);
+        };
+        self.said.extend(self.progress.iter());
+        let stdout = self.stdout.take().map(|reading| reading.join().expect("no panic"));
+        let finished = Finished {
+            code: status.code(),
+            took,
+            stdout: stdout.unwrap_or_default(),
+            stderr: self.said.join("\n"),
+            report: only_report_in(self.results.path()),
+        };
+        assert!(!finished.stderr.contains("panicked at"), "echo-bench panicked: {finished:?}");
+        finished
+    }
+}
+
+impl Drop for BenchProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn only_report_in(folder: &Path) -> Option<Value> {
+    let entries = std::fs::read_dir(folder).expect("made by this test");
+    let paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    assert!(paths.len() <= 1, "one run, several reports: {paths:?}");
+    let text = std::fs::read_to_string(paths.first()?).expect("just written");
+    Some(serde_json::from_str(&text).expect("a report is JSON"))
+}
+
+impl Finished {
+    pub(crate) fn has_report(&self) -> bool {
+        self.report.is_some()
+    }
+
+    /// The report, which passes the schema, and in which every request is accounted for.
+    #[track_caller]
+    pub(crate) fn report(&self) -> &Value {
+        let Some(report) = &self.report else { panic!("no report: {self:#?}") };
+        let schema = serde_json::from_str(&committed_schema()).expect("the schema is JSON");
+        let validator = jsonschema::validator_for(&schema).expect("the schema is one");
+        let faults: Vec<String> =
+            validator.iter_errors(report).map(|fault| fault.to_string()).collect();
+        assert!(faults.is_empty(), "the report fails its schema: {faults:#?}");
+
+        let requests = report["summary"]["requests"].as_object().expect("by the schema");
+        let count = |name: &str| requests[name].as_u64().expect("by the schema");
+        let ended: u64 =
+            requests.keys().filter(|name| *name != "scheduled").map(|name| count(name)).sum();
+        assert_eq!(count("scheduled"), ended, "requests vanish: {requests:?}");
+        report
+    }
+
+    /// A count of the report's requests.
+    #[track_caller]
+    pub(crate) fn requests(&self, kind: &str) -> u64 {
+        let count = &self.report()["summary"]["requests"][kind];
+        count.as_u64().unwrap_or_else(|| panic!("no count of {kind}: {count}"))
+    }
+}
+
+/// The schema that is published with the project.
+pub(crate) fn committed_schema() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/echo-bench.report.schema.json");
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
