@@ -31,7 +31,7 @@ pub(crate) fn budget() -> Option<Capacity> {
     let tightest = limits.into_iter().filter_map(|(name, limit)| Some((limit?, name))).min()?;
     let (threads, name) = tightest;
     Some(Capacity {
-        connections: threads.saturating_sub(SPARE_THREADS).max(1),
+        connections: threads.saturating_sub(SPARE_THREADS.min(threads / 2)).max(1),
         bound_by: name.to_owned(),
     })
 }

@@ -352,11 +352,25 @@ fn asking_twice_stops_at_once() {
 }
 
 #[test]
-fn a_server_can_be_stopped_before_it_has_begun() {
+fn a_stop_before_the_first_accept_still_answers_who_is_connected() {
     for_each_model(|model| {
+        let listener = listener(0, false);
+        let address = listener.local_addr().unwrap();
+        let streams: Vec<_> = (0..20)
+            .map(|_| {
+                let mut stream = TcpStream::connect(address).unwrap();
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                stream.write_all(b"a\nb\n").unwrap();
+                stream
+            })
+            .collect();
         let stop = Stop::new();
         stop.ask();
-        assert_eq!(run(vec![listener(0, false)], config(model), &stop).unwrap().connections, 0);
+        let server = thread::spawn(move || run(vec![listener], config(model), &stop));
+        for stream in streams {
+            assert_eq!(rest(stream), b"ECHO: a\nECHO: b\n");
+        }
+        assert_eq!(server.join().unwrap().unwrap().connections, 20);
     });
 }
 

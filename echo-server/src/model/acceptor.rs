@@ -57,7 +57,8 @@ pub(super) fn accept(
         let until = acceptor.refused.deadline().min(acceptor.doorway.look_after(now));
         reactor.turn((until != NEVER).then_some(until), &mut acceptor)?;
     }
-    Ok(())
+    // What the kernel has accepted is received: closing the listener would reset it.
+    reactor.turn(Some(0), &mut acceptor)
 }
 
 struct Acceptor<'a, D> {

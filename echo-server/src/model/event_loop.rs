@@ -159,7 +159,12 @@ impl<'a> Worker<'a> {
                 self.look_after_deadlines(reactor);
             }
             match self.context.stop.stage() {
-                Stage::Draining if !self.draining => self.begin_draining(reactor),
+                Stage::Draining if !self.draining => {
+                    // What the kernel has accepted is received: closing the listener would
+                    // reset it.
+                    reactor.turn(Some(0), self)?;
+                    self.begin_draining(reactor);
+                }
                 Stage::Running | Stage::Draining => {}
                 Stage::Forced => return Ok(()),
             }

@@ -17,6 +17,11 @@ use tokio::sync::watch;
 use crate::admission::{Answer, FULL, Permit, Refused};
 use crate::context::Context;
 
+/// How long a stopped acceptor looks for what the kernel has accepted before. That is
+/// received, and closing the listener would reset it; but the runtime only learns of it when
+/// it next asks the kernel.
+const LAST_LOOK: Duration = Duration::from_millis(1);
+
 /// The stages of `stop`.
 pub(super) fn stages(stop: &Stop) -> watch::Receiver<Stage> {
     let (sender, receiver) = watch::channel(Stage::Running);
@@ -42,10 +47,16 @@ pub(super) async fn accept(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut refused = context.admission.refused_list();
     let mut stopping = pin!(reached(stages(&context.stop), Stage::Draining));
+    let mut stopped = false;
     loop {
         let accepted = tokio::select! {
-            () = &mut stopping => return Ok(()),
+            biased;
+            () = &mut stopping, if !stopped => {
+                stopped = true;
+                continue;
+            }
             accepted = listener.accept() => accepted,
+            () = tokio::time::sleep(LAST_LOOK), if stopped => return Ok(()),
             () = expiry(&refused), if !refused.is_empty() => {
                 refused.expire(clock::now());
                 continue;
@@ -63,6 +74,9 @@ pub(super) async fn accept(
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
                 context.admission.accept_failed(&error);
+                if stopped {
+                    return Ok(());
+                }
                 tokio::time::sleep(Duration::from_nanos(ACCEPT_PAUSE)).await;
             }
         }
