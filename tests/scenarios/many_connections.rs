@@ -1,5 +1,6 @@
 //! Crowds.
 
+use crate::deadline::wait_until;
 use crate::running_server::on_every_model;
 
 /// Clients and servers of these tests share the machine's limit, one process each.
@@ -60,6 +61,8 @@ fn connections_that_come_and_go_leave_nothing_behind() {
         for _ in 0..300 {
             assert_eq!(server.connect().converse(b"bye"), b"ECHO: bye\n");
         }
-        crate::deadline::wait_until("all descriptors are closed again", || open() <= before);
+        // A worker may open a few for itself with its first connection.
+        let few = 10;
+        wait_until("the connections' descriptors are closed", || open() <= before + few);
     });
 }
