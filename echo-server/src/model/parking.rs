@@ -174,9 +174,10 @@ impl Visit<'_> {
         buffer: &mut [u8],
         replies: &mut Replies,
     ) -> Served {
-        match self.move_bytes(flags, buffer, replies) {
+        let now = clock::now();
+        match self.move_bytes(now, flags, buffer, replies) {
             Ok(served) => {
-                self.park_again(clock::now());
+                self.park_again(now);
                 served
             }
             Err(error) => {
@@ -209,6 +210,7 @@ impl Visit<'_> {
 
     fn move_bytes(
         &mut self,
+        now: Nanos,
         flags: EventFlags,
         buffer: &mut [u8],
         replies: &mut Replies,
@@ -231,8 +233,8 @@ impl Visit<'_> {
             Err(error) => return Err(error.into()),
         };
         match length {
-            0 => connection.end_of_input(clock::now(), replies),
-            _ => connection.received(clock::now(), &buffer[..length], replies),
+            0 => connection.end_of_input(now, replies),
+            _ => connection.received(now, &buffer[..length], replies),
         }
         for bytes in replies.writes() {
             queue.send(bytes, write)?;

@@ -247,10 +247,12 @@ impl<'a> Serving<'a> {
         self.stream.set_nonblocking(true)?;
         let mut sink = [0; 4096];
         while !end_acknowledged(self.stream.as_fd()) && !self.context.is_forced() {
-            while matches!(self.stream.read(&mut sink), Ok(1..)) {}
-            std::thread::sleep(ACKNOWLEDGED_POLL);
-            self.expire(clock::now());
-            if self.connection.next(clock::now(), 0) == Next::Close {
+            if !matches!(self.stream.read(&mut sink), Ok(1..)) {
+                std::thread::sleep(ACKNOWLEDGED_POLL);
+            }
+            let now = clock::now();
+            self.expire(now);
+            if self.connection.next(now, 0) == Next::Close {
                 break;
             }
         }

@@ -77,7 +77,8 @@ impl Tasks {
         let tasks = Arc::clone(self);
         tokio::spawn(async move {
             let queue = SendQueue::default();
-            let task = Task { stream, connection, queue, tasks: &tasks, stopping: false };
+            let now = clock::now();
+            let task = Task { stream, connection, queue, tasks: &tasks, stopping: false, now };
             if let Err(error) = task.serve(stopped).await {
                 debug!(%error, "connection broke");
             }
@@ -153,6 +154,9 @@ struct Task<'a> {
     queue: SendQueue,
     tasks: &'a Tasks,
     stopping: bool,
+    /// The instant of the last thing that happened; asking the clock once for each is
+    /// enough.
+    now: Nanos,
 }
 
 impl Task<'_> {
@@ -166,6 +170,7 @@ impl Task<'_> {
                 }
                 if !self.stopping && Pin::new(&mut stopped).poll(context).is_ready() {
                     self.stopping = true;
+                    self.now = clock::now();
                     self.connection.stop(unread::read(self.stream.as_fd())?);
                 } else if !self.expired(context, &mut fires_at, timer.as_mut()) {
                     return Poll::Pending;
@@ -179,10 +184,11 @@ impl Task<'_> {
     fn move_bytes(&mut self, context: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         loop {
             while !self.queue.is_empty() && self.stream.poll_write_ready(context)?.is_ready() {
+                self.now = clock::now();
                 let stream = &self.stream;
                 self.queue.flush(|bytes| stream.try_write(bytes))?;
             }
-            match self.connection.next(clock::now(), self.queue.len()) {
+            match self.connection.next(self.now, self.queue.len()) {
                 Next::Read => {}
                 Next::Hold => return Poll::Pending,
                 Next::HalfClose => rustix::net::shutdown(&self.stream, Shutdown::Write)?,
@@ -199,10 +205,10 @@ impl Task<'_> {
                 desk.get_or_insert_with(|| Desk::new(self.tasks));
             let mut buffer = ReadBuf::new(buffer);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
-            let now = clock::now();
+            self.now = clock::now();
             match buffer.filled() {
-                [] => self.connection.end_of_input(now, replies),
-                input => self.connection.received(now, input, replies),
+                [] => self.connection.end_of_input(self.now, replies),
+                input => self.connection.received(self.now, input, replies),
             }
             let served = Served::by(buffer.filled().len(), replies);
             self.tasks.context.counters.worker(*number).add(served);
@@ -213,7 +219,7 @@ impl Task<'_> {
         })
     }
 
-    /// Whether the session's deadline has passed and it was told so; else the timer is set.
+    /// Whether the timer has fired and the session was told; else the timer is set.
     fn expired(
         &mut self,
         context: &mut task::Context<'_>,
@@ -225,14 +231,16 @@ impl Task<'_> {
             *fires_at = deadline;
             timer.as_mut().reset(instant(deadline));
         }
-        let mut expired = false;
-        while timer.as_mut().poll(context).is_ready() {
-            let socket = self.stream.as_fd();
-            self.connection.expire(clock::now(), || end_acknowledged(socket));
-            expired = true;
-            *fires_at = self.connection.deadline();
-            timer.as_mut().reset(instant(*fires_at));
+        if timer.as_mut().poll(context).is_pending() {
+            return false;
         }
-        expired
+        self.now = clock::now();
+        let socket = self.stream.as_fd();
+        self.connection.expire(self.now, || end_acknowledged(socket));
+        *fires_at = self.connection.deadline();
+        if *fires_at > self.now {
+            timer.reset(instant(*fires_at));
+        }
+        true
     }
 }
