@@ -51,9 +51,8 @@ impl Usage {
     /// What was used since `earlier`; the memory stays that of now.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let difference = |later: Option<u64>, earlier: Option<u64>| {
-            Some(later?.saturating_sub(earlier?))
-        };
+        let difference =
+            |later: Option<u64>, earlier: Option<u64>| Some(later?.saturating_sub(earlier?));
         Self {
             cpu: self.cpu.saturating_sub(earlier.cpu),
             voluntary_switches: difference(self.voluntary_switches, earlier.voluntary_switches),

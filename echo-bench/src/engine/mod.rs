@@ -25,6 +25,8 @@ mod gather;
 mod in_flight;
 mod kernel_facts;
 mod occupancy;
+#[cfg(test)]
+mod simulation;
 mod timeline;
 mod worker;
 

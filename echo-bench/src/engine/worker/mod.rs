@@ -260,10 +260,10 @@ impl Worker {
     fn wait<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) -> io::Result<Nanos> {
         let due = self.demand.as_ref().and_then(Demand::next_due);
         let due = due.filter(|&due| due < self.window_end);
-        let mut until = (now + LONGEST_WAIT).min(self.next_scan).min(self.next_boundary);
-        if self.window_end > now {
-            until = until.min(self.window_end);
-        }
+        // The edges that are still to come; one that has passed must not keep us awake.
+        let edges =
+            [self.next_boundary, self.window_end].into_iter().filter(|&edge| edge > now);
+        let mut until = edges.fold((now + LONGEST_WAIT).min(self.next_scan), Nanos::min);
         let spin = match (self.plan.idle, due) {
             (IdleStrategy::Spin, _) => true,
             (IdleStrategy::Hybrid, Some(due)) => {

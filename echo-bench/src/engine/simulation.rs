@@ -1,0 +1,391 @@
+//! The whole worker against scripted peers and a manual clock: percentiles to the digit,
+//! and books that balance whatever the network does.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+
+use echo_net::Nanos;
+use echo_net::clock::{MILLISECOND, SECOND};
+use echo_net::reactor::Reactor;
+use echo_net::reactor::simulated::{
+    ConnectOutcome, EchoOptions, EchoPeer, Ending, Peer, Script, SimulatedReactor, Window,
+};
+use echo_net::stop::Stop;
+use echo_proto::ProtocolKind;
+use proptest::prelude::*;
+
+use super::timeline::Timeline;
+use super::worker::{Outcome, Setup, Worker};
+use crate::messages::Messages;
+use crate::plan::tests::plan;
+use crate::plan::{Load, MessagePlan, Plan, StopRule};
+use crate::record::{FailureKind, Interval};
+use crate::schedule::{Arrival, ArrivalStream};
+
+const SIZE: usize = 32;
+const START: Nanos = 1000 * SECOND;
+
+struct Simulated {
+    total: Interval,
+    setup: Setup,
+    outcome: Outcome,
+    /// When the load began and the run had ended.
+    times: (Nanos, Nanos),
+}
+
+/// Runs a plan on one simulated worker.
+fn simulate(plan: Plan, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Simulated {
+    let plan = Arc::new(plan.validated().unwrap());
+    let messages = Arc::new(Messages::generated(SIZE, SIZE, plan.seed, plan.verify));
+    let total = Arc::new(Mutex::new(Interval::new(0, plan.load.is_open())));
+    let sink = Arc::clone(&total);
+    let mut worker = Worker::new(
+        Arc::clone(&plan),
+        messages,
+        vec!["127.0.0.1:1".parse().unwrap()],
+        Stop::new(),
+        0..plan.connections,
+        Box::new(move |interval| *sink.lock().unwrap() += &interval),
+    );
+    let mut reactor = SimulatedReactor::new(START, peers);
+    let setup = worker.connect_all(&mut reactor).unwrap();
+    let begin = reactor.now() + MILLISECOND;
+    let timeline = Timeline::new(&plan, begin);
+    let outcome = worker.run(&mut reactor, timeline).unwrap();
+    let total = std::mem::take(&mut *total.lock().unwrap());
+    Simulated { total, setup, outcome, times: (begin, reactor.now()) }
+}
+
+fn raw_plan(load: Load, connections: u32, duration_ns: Nanos) -> Plan {
+    Plan {
+        load,
+        connections,
+        protocol: ProtocolKind::Raw,
+        messages: MessagePlan::Generated { min_bytes: SIZE, max_bytes: SIZE },
+        stop: StopRule::Duration { duration_ns },
+        ..plan()
+    }
+}
+
+fn open(rate_per_s: f64, arrival: Arrival, pipeline: u32) -> Load {
+    Load::Open { rate_per_s, arrival, pipeline }
+}
+
+fn echo(options: EchoOptions) -> impl FnMut(u64) -> Box<dyn Peer> {
+    move |number| {
+        let message = Some(SIZE);
+        let seed = options.seed ^ number;
+        Box::new(EchoPeer::new(EchoOptions { message, seed, ..options }))
+    }
+}
+
+/// Echoes one message after the other, each with a service time of its own, and notes when
+/// each reply arrives.
+struct Noting {
+    connection: u64,
+    answered: u64,
+    free_at: Nanos,
+    arrivals: Rc<RefCell<Vec<(u64, u64, Nanos)>>>,
+}
+
+impl Peer for Noting {
+    fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
+        for message in bytes.chunks(SIZE) {
+            // Mostly fast, now and then slow: a tail worth measuring.
+            let step = (self.answered * 7919 + self.connection * 104_729) % 100;
+            let service = if step == 0 { 90 * MILLISECOND } else { 200_000 + step * 1000 };
+            self.free_at = self.free_at.max(now) + service;
+            script.deliver(self.free_at - now, message);
+            self.arrivals.borrow_mut().push((self.connection, self.answered, self.free_at));
+            self.answered += 1;
+        }
+    }
+}
+
+#[test]
+fn percentiles_of_a_scripted_run_equal_a_sorted_oracle() {
+    for arrival in [Arrival::Constant, Arrival::Poisson] {
+        let (rate, connections, seed) = (900.0, 3, 1);
+        let arrivals = Rc::new(RefCell::new(Vec::new()));
+        let notes = Rc::clone(&arrivals);
+        let run = simulate(
+            raw_plan(open(rate, arrival, 4), connections, 10 * SECOND),
+            move |connection| {
+                let arrivals = Rc::clone(&notes);
+                Box::new(Noting { connection, answered: 0, free_at: 0, arrivals })
+            },
+        );
+        let start = run.times.0;
+        let mut oracle = Vec::new();
+        for &(connection, number, arrived) in arrivals.borrow().iter() {
+            let mut due =
+                ArrivalStream::new(seed, rate, arrival, connection as u32, connections);
+            let intended = start + due.nth(number as usize).unwrap();
+            oracle.push(arrived - intended);
+        }
+        oracle.sort_unstable();
+        let histogram = run.total.latencies.response.histogram();
+        assert_eq!(histogram.len(), oracle.len() as u64);
+        assert_eq!(run.total.tally.ok, run.total.tally.scheduled);
+        for quantile in [0.0, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0] {
+            let rank = ((quantile * oracle.len() as f64).ceil() as usize).max(1);
+            let (expected, got) = (oracle[rank - 1], histogram.value_at_quantile(quantile));
+            assert!(
+                histogram.equivalent(expected, got),
+                "{arrival}: quantile {quantile} is {expected} and was measured as {got}"
+            );
+        }
+        assert!(histogram.max() > 90 * MILLISECOND, "the tail must have been seen");
+    }
+}
+
+#[test]
+fn a_stall_shows_on_the_response_clock_in_full_and_little_on_the_service_clock() {
+    /// Answers at once, but for 2 s in the middle.
+    struct Stalling;
+    impl Peer for Stalling {
+        fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
+            let at = (now - START) % (100 * SECOND);
+            let stall = 5 * SECOND..7 * SECOND;
+            let wait = if stall.contains(&at) { stall.end - at } else { 1_000 };
+            script.deliver(wait, bytes);
+        }
+    }
+    let mut stalled = raw_plan(open(2000.0, Arrival::Constant, 1), 10, 10 * SECOND);
+    stalled.timeout_ns = 5 * SECOND;
+    let run = simulate(stalled, |_| Box::new(Stalling));
+    assert_eq!(run.total.tally.scheduled, 20_000);
+    assert_eq!(run.total.tally.ok, 20_000);
+    // quantile(q) = S - (1-q) T for q > 1 - S/T (Tene 2013).
+    let response = run.total.latencies.response.histogram();
+    for (quantile, expected_s) in [(0.9, 1.0), (0.95, 1.5), (0.99, 1.9)] {
+        let got_s = response.value_at_quantile(quantile) as f64 / 1e9;
+        assert!((got_s / expected_s - 1.0).abs() < 0.005, "{quantile}: {got_s} s");
+    }
+    assert!(response.value_at_quantile(0.5) < MILLISECOND);
+    // With one slot a connection sees the stall once; the service clock hides the queue.
+    let service = run.total.latencies.open.unwrap().service;
+    assert!(service.histogram().value_at_quantile(0.99) < MILLISECOND);
+}
+
+#[test]
+fn the_replies_of_a_batch_are_each_timed_by_their_own_last_byte() {
+    let closed = raw_plan(Load::Closed { pipeline: 8 }, 1, SECOND);
+    let delay = 5 * MILLISECOND;
+    let run = simulate(closed, echo(EchoOptions { serial: true, ..EchoOptions::after(delay) }));
+    let response = run.total.latencies.response.histogram();
+    // The first eight take 5, 10, ... 40 ms; from then on each waits for seven before it.
+    assert!(response.equivalent(response.min(), delay));
+    assert!(response.equivalent(response.max(), 8 * delay));
+    for step in 1..=8 {
+        assert!(response.count_at(step * delay) > 0, "no reply took {step} x 5 ms");
+    }
+}
+
+#[test]
+fn littles_law_holds_between_clocks_that_know_nothing_of_each_other() {
+    for load in [Load::Closed { pipeline: 4 }, open(1500.0, Arrival::Poisson, 64)] {
+        let jitter = 3 * MILLISECOND;
+        let options =
+            EchoOptions { jitter, serial: true, seed: 5, ..EchoOptions::after(MILLISECOND) };
+        let run = simulate(raw_plan(load, 8, 20 * SECOND), echo(options));
+        let total = &run.total;
+        let service = total.latencies.open.as_ref().map(|open| open.service.histogram());
+        let service = service.unwrap_or_else(|| total.latencies.response.histogram());
+        let rate_times_latency = total.tally.ok as f64 / 20.0 * service.mean() / 1e9;
+        let outstanding = run.outcome.outstanding_area as f64 / 20e9;
+        let ratio = outstanding / rate_times_latency;
+        assert!((ratio - 1.0).abs() < 0.02, "{load:?}: {outstanding} {rate_times_latency}");
+    }
+}
+
+#[test]
+fn warm_up_and_set_up_are_no_part_of_the_window() {
+    let mut warmed = raw_plan(open(1000.0, Arrival::Constant, 8), 2, 2 * SECOND);
+    warmed.warmup_ns = SECOND;
+    let connect = ConnectOutcome::Made { after: 30 * MILLISECOND };
+    let run =
+        simulate(warmed, echo(EchoOptions { connect, ..EchoOptions::after(MILLISECOND) }));
+    assert_eq!(run.total.tally.scheduled, 2000);
+    assert_eq!((run.setup.established, run.setup.connect.count()), (2, 2));
+    let connect = run.setup.connect.histogram();
+    assert!(connect.equivalent(connect.min(), 30 * MILLISECOND));
+}
+
+#[test]
+fn a_number_of_requests_is_kept_exactly() {
+    for load in [Load::Closed { pipeline: 7 }, open(5000.0, Arrival::Poisson, 3)] {
+        let mut counted = raw_plan(load, 5, SECOND);
+        counted.stop = StopRule::Requests { requests: 1234 };
+        counted.warmup_ns = 100 * MILLISECOND;
+        let run = simulate(counted, echo(EchoOptions::after(MILLISECOND)));
+        assert_eq!((run.total.tally.scheduled, run.total.tally.ok), (1234, 1234), "{load:?}");
+    }
+}
+
+#[test]
+fn a_mute_server_gives_lower_bounds_and_the_run_ends_in_time() {
+    for load in [Load::Closed { pipeline: 2 }, open(100.0, Arrival::Constant, 2)] {
+        let mut muted = raw_plan(load, 2, 2 * SECOND);
+        muted.drain_ns = SECOND / 2;
+        let ending = Some((0, Ending::Mute));
+        let run = simulate(muted, echo(EchoOptions { ending, ..EchoOptions::after(0) }));
+        let (begin, end) = run.times;
+        assert!(end - begin <= 2 * SECOND + SECOND / 2 + 50 * MILLISECOND);
+        assert_eq!(run.total.tally.ok, 0);
+        assert!(run.total.tally.timeout > 0 && run.total.tally.is_conserved());
+        let response = &run.total.latencies.response;
+        assert_eq!(response.count(), response.censored());
+        assert_eq!(response.count(), run.total.tally.scheduled);
+    }
+}
+
+#[test]
+fn lost_connections_are_made_again_after_a_pause_that_grows() {
+    let closed = raw_plan(Load::Closed { pipeline: 1 }, 1, 10 * SECOND);
+    let ending = Some((0, Ending::Reset));
+    let run = simulate(closed, echo(EchoOptions { ending, ..EchoOptions::after(0) }));
+    // Ten seconds of pauses of 10 ms, 20 ms, ... 1 s, and not thousands of attempts.
+    assert!((10..20).contains(&run.outcome.reconnects), "{}", run.outcome.reconnects);
+    assert_eq!(run.total.errors.of(FailureKind::Reset), run.outcome.reconnects + 1);
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Weather {
+    delay: Nanos,
+    jitter: Nanos,
+    serial: bool,
+    piece: usize,
+    skip_every: Option<u64>,
+    ending: Option<(u64, Ending)>,
+    /// Bytes that the kernel takes at once, and when it takes more.
+    window: Option<(usize, Nanos)>,
+    refused: bool,
+}
+
+/// An echo behind a narrow send window.
+struct Narrow {
+    echo: EchoPeer,
+    window: Option<(usize, Nanos)>,
+}
+
+impl Peer for Narrow {
+    fn connect(&mut self, now: Nanos) -> ConnectOutcome {
+        self.echo.connect(now)
+    }
+    fn connected(&mut self, now: Nanos, script: &mut Script) {
+        self.echo.connected(now, script);
+    }
+    fn window(&mut self, _now: Nanos, _offered: usize) -> Window {
+        self.window
+            .map_or(Window::OPEN, |(bytes, after)| Window { bytes, reopens_after: Some(after) })
+    }
+    fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
+        self.echo.receive(now, bytes, script);
+    }
+    fn end_of_input(&mut self, now: Nanos, script: &mut Script) {
+        self.echo.end_of_input(now, script);
+    }
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    let ending = prop_oneof![
+        3 => Just(None),
+        1 => (0_u64..200, prop_oneof![
+            Just(Ending::Mute), Just(Ending::HalfClose), Just(Ending::Reset)
+        ]).prop_map(Some),
+    ];
+    let window = proptest::option::weighted(0.3, (1_usize..100, 1_u64..3 * MILLISECOND));
+    (
+        (0..20 * MILLISECOND, 0..50 * MILLISECOND, any::<bool>(), 1_usize..80),
+        proptest::option::weighted(0.3, 2_u64..50),
+        ending,
+        window,
+        proptest::bool::weighted(0.1),
+    )
+        .prop_map(
+            |((delay, jitter, serial, piece), skip_every, ending, window, refused)| Weather {
+                delay,
+                jitter,
+                serial,
+                piece,
+                skip_every,
+                ending,
+                window,
+                refused,
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn books_balance_and_clocks_agree_in_any_weather(
+        weather in proptest::collection::vec(weather(), 1..4),
+        closed in any::<bool>(),
+        poisson in any::<bool>(),
+        rate in 1.0_f64..3000.0,
+        pipeline in 1_u32..20,
+        seed in any::<u64>(),
+    ) {
+        let load = if closed {
+            Load::Closed { pipeline }
+        } else {
+            let arrival = if poisson { Arrival::Poisson } else { Arrival::Constant };
+            open(rate, arrival, pipeline)
+        };
+        let connections = weather.len() as u32;
+        let mut plan = raw_plan(load, connections, SECOND / 2);
+        plan.seed = seed;
+        plan.timeout_ns = 100 * MILLISECOND;
+        plan.drain_ns = 300 * MILLISECOND;
+        let duration_ns = SECOND / 2;
+        let run = simulate(plan, move |number| {
+            let w = weather[number as usize % weather.len()];
+            let connect = if w.refused {
+                let kind = std::io::ErrorKind::ConnectionRefused;
+                ConnectOutcome::Failed { after: 1000, kind }
+            } else {
+                ConnectOutcome::Made { after: 1000 }
+            };
+            Box::new(Narrow {
+                echo: EchoPeer::new(EchoOptions {
+                    connect,
+                    message: Some(SIZE),
+                    delay: w.delay,
+                    jitter: w.jitter,
+                    seed: number,
+                    serial: w.serial,
+                    piece: w.piece,
+                    skip_every: w.skip_every,
+                    ending: w.ending,
+                }),
+                window: w.window,
+            })
+        });
+        let total = &run.total;
+        prop_assert!(total.tally.is_conserved(), "{:?}", total.tally);
+        let (begin, end) = run.times;
+        prop_assert!(end - begin <= duration_ns + 300 * MILLISECOND + 60 * MILLISECOND);
+        // Wrong answers have no latency; everything else has one, exact or a lower bound.
+        let response = &total.latencies.response;
+        let dropped = total.errors.of(FailureKind::Dropped);
+        let timed = total.tally.scheduled - (total.tally.mismatch + total.tally.error);
+        prop_assert!(response.count() >= timed && response.count() <= timed + dropped);
+        if let Some(clocks) = &total.latencies.open {
+            let in_slots = clocks.wait.count() - total.tally.unsent - total.tally.refused;
+            prop_assert_eq!(clocks.service.count(), in_slots);
+            // wait + service = response, summed over the requests (to HDR precision).
+            if total.tally.unsent + total.tally.refused == 0 && response.count() > 0 {
+                let sum = |latency: &crate::record::Latency| {
+                    latency.histogram().mean() * latency.count() as f64
+                };
+                let (whole, parts) =
+                    (sum(response), sum(&clocks.wait) + sum(&clocks.service));
+                prop_assert!((whole - parts).abs() <= whole * 0.002 + 2.0 * response.count() as f64);
+            }
+        }
+    }
+}
