@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use echo_net::Nanos;
-use echo_net::clock;
 use echo_net::reactor::{Event, Handler, Key, ServingReactor, Waker};
 use echo_net::stop::Stage;
 use echo_proto::Replies;
@@ -114,6 +113,8 @@ struct Worker<'a> {
     turn: usize,
     listening: bool,
     draining: bool,
+    /// The instant of this turn's first event; asking the clock once a turn is enough.
+    now: Option<Nanos>,
 }
 
 impl<'a> Worker<'a> {
@@ -141,6 +142,7 @@ impl<'a> Worker<'a> {
             turn: number,
             listening: listener.is_some(),
             draining: false,
+            now: None,
         };
         if let Some(listener) = listener {
             reactor.listen(listener)?;
@@ -152,6 +154,7 @@ impl<'a> Worker<'a> {
     fn serve<R: ServingReactor>(&mut self, reactor: &mut R) -> io::Result<()> {
         let counters = self.context.counters.worker(self.number);
         loop {
+            self.now = None;
             let until = self.sweep.at().min(self.refused.deadline());
             reactor.turn((until != NEVER).then_some(until), self)?;
             counters.add(std::mem::take(&mut self.served));
@@ -172,6 +175,10 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
         }
+    }
+
+    fn now<R: ServingReactor>(&mut self, reactor: &R) -> Nanos {
+        *self.now.get_or_insert_with(|| reactor.now())
     }
 
     /// Nothing is open here, and nothing more can come from another worker.
@@ -200,7 +207,8 @@ impl<'a> Worker<'a> {
     fn stop_connection<R: ServingReactor>(&mut self, reactor: &mut R, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.stop(reactor.unread(key));
-        self.go_on(reactor, key, clock::now());
+        let now = self.now(reactor);
+        self.go_on(reactor, key, now);
     }
 
     fn open<R: ServingReactor>(&mut self, reactor: &mut R, socket: OwnedFd, permit: Permit) {
@@ -250,7 +258,7 @@ impl<'a> Worker<'a> {
     }
 
     fn look_after_deadlines<R: ServingReactor>(&mut self, reactor: &mut R) {
-        let now = clock::now();
+        let now = self.now(reactor);
         self.refused.expire(now);
         if !self.sweep.is_due(now) {
             return;
@@ -279,8 +287,8 @@ impl<'a> Worker<'a> {
 
 impl<R: ServingReactor> Handler<R> for Worker<'_> {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+        let now = self.now(reactor);
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let now = reactor.now();
         match event {
             Event::Received(bytes) => {
                 connection.received(now, bytes, &mut self.replies);
