@@ -215,3 +215,75 @@ impl Refused {
         self.sockets.front().map_or(NEVER, |(until, _)| *until)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    /// Whether the other end of `stream` is closed.
+    fn is_closed(stream: &mut UnixStream) -> bool {
+        stream.set_nonblocking(true).unwrap();
+        matches!(stream.read(&mut [0]), Ok(0))
+    }
+
+    #[test]
+    fn a_refused_socket_is_kept_for_its_time_and_no_longer() {
+        let mut refused = Refused { sockets: VecDeque::new(), most: 8 };
+        assert_eq!(refused.deadline(), NEVER);
+        let (socket, mut peer) = UnixStream::pair().unwrap();
+        refused.keep(socket.into(), SECOND);
+        assert_eq!(refused.deadline(), SECOND + KEPT_FOR);
+        refused.expire(SECOND + KEPT_FOR - 1);
+        assert!(!is_closed(&mut peer));
+        refused.expire(SECOND + KEPT_FOR);
+        assert!(is_closed(&mut peer));
+        assert!(refused.is_empty());
+    }
+
+    #[test]
+    fn no_more_refused_sockets_are_kept_than_there_is_room_for() {
+        let mut refused = Refused { sockets: VecDeque::new(), most: 2 };
+        let mut peers: Vec<_> = (0..3)
+            .map(|now| {
+                let (socket, peer) = UnixStream::pair().unwrap();
+                refused.keep(socket.into(), now);
+                peer
+            })
+            .collect();
+        assert_eq!(peers.iter_mut().map(is_closed).collect::<Vec<_>>(), [true, false, false]);
+    }
+
+    fn admission(config: Config, limit: u64) -> Arc<Admission> {
+        Arc::new(Admission::new(Arc::new(config), Stop::new(), limit))
+    }
+
+    #[test]
+    fn a_place_is_free_again_once_its_permit_is_dropped() {
+        let admission = admission(Config::default(), 1);
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let peer = socket.local_addr().unwrap();
+        let Answer::Enter(permit) = admission.admit(socket.as_fd(), peer) else {
+            panic!("there is room for one");
+        };
+        assert!(matches!(admission.admit(socket.as_fd(), peer), Answer::Full));
+        drop(permit);
+        assert_eq!(admission.active(), 0);
+        assert!(matches!(admission.admit(socket.as_fd(), peer), Answer::Enter(_)));
+        assert_eq!(admission.accepted(), 2);
+    }
+
+    #[test]
+    fn a_refused_socket_is_told_why_and_stays_open_for_the_peer_to_read_it() {
+        let admission = admission(Config::default(), 7);
+        let mut refused = admission.refused_list();
+        let (socket, mut peer) = UnixStream::pair().unwrap();
+        admission.refuse(socket.into(), FULL, &mut refused);
+        let mut told = String::new();
+        peer.read_to_string(&mut told).unwrap();
+        assert_eq!(told, "ERROR: too many connections (limit 7)\n");
+        assert!(!refused.is_empty());
+        assert_eq!(admission.refused(), 1);
+    }
+}
