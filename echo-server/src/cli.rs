@@ -31,8 +31,11 @@ SIGTERM stop it gracefully; a second one at once.";
 #[derive(Debug, Clone, Parser)]
 #[command(name = "echo-server", version, after_help = EXAMPLES)]
 pub struct ServerArgs {
-    /// Where to listen: HOST:PORT, [IPv6]:PORT, :PORT for all interfaces, or PORT
-    #[arg(default_value = "127.0.0.1:8080")]
+    /// Where to listen
+    #[arg(
+        default_value = "127.0.0.1:8080",
+        help = "Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces, or PORT"
+    )]
     pub address: Address,
 
     /// How connections share threads

@@ -7,16 +7,16 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::Ordering;
 
 use echo_net::Nanos;
-use echo_net::reactor::{Event, Handler, Key, ServingReactor, Waker};
+use echo_net::reactor::{Event, Handler, Key, ServingReactor};
 use echo_net::stop::Stage;
 use echo_proto::Replies;
 use slotmap::SecondaryMap;
 use tracing::debug;
 
+use super::crew::Crew;
 use crate::admission::{Permit, Refused};
 use crate::connection::Connection;
 use crate::context::Context;
@@ -48,58 +48,6 @@ pub(super) fn serve<R: ServingReactor>(
     })
 }
 
-/// Sockets that one worker has accepted for another.
-#[derive(Debug, Default)]
-struct Inbox {
-    sockets: Mutex<Vec<(OwnedFd, Permit)>>,
-    /// Set once the worker has a reactor. Only used with `sockets` locked, so that a worker
-    /// that looks into its inbox after setting it misses nothing.
-    waker: OnceLock<Waker>,
-}
-
-impl Inbox {
-    fn lock(&self) -> MutexGuard<'_, Vec<(OwnedFd, Permit)>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn put(&self, socket: OwnedFd, permit: Permit) {
-        let mut sockets = self.lock();
-        sockets.push((socket, permit));
-        // One that is not empty has been woken for and not been looked at yet.
-        if sockets.len() == 1 {
-            self.waker.get().inspect(|waker| waker.wake());
-        }
-    }
-
-    fn wake(&self) {
-        let _sockets = self.lock();
-        self.waker.get().inspect(|waker| waker.wake());
-    }
-
-    fn take(&self) -> Vec<(OwnedFd, Permit)> {
-        std::mem::take(&mut *self.lock())
-    }
-}
-
-/// What the workers know of each other.
-struct Crew {
-    inboxes: Box<[Inbox]>,
-    /// Workers that still accept, and so may put something into an inbox.
-    accepting: AtomicUsize,
-    /// Whether each worker keeps what it accepts.
-    keep_own: bool,
-}
-
-impl Crew {
-    fn new(workers: usize, listeners: usize) -> Self {
-        Self {
-            inboxes: (0..workers).map(|_| Inbox::default()).collect(),
-            accepting: AtomicUsize::new(listeners),
-            keep_own: listeners >= workers,
-        }
-    }
-}
-
 struct Worker<'a> {
     number: usize,
     crew: &'a Crew,
@@ -128,7 +76,7 @@ impl<'a> Worker<'a> {
         context.pin_worker(number);
         let mut reactor = make()?;
         let waker = reactor.waker();
-        let _ = crew.inboxes[number].waker.set(waker.clone());
+        crew.inboxes[number].open(waker.clone());
         context.stop.on_advance(move |_| waker.wake());
         let mut worker = Self {
             number,
@@ -186,7 +134,7 @@ impl<'a> Worker<'a> {
         // In this order: who stops accepting has put everything into the inboxes before.
         self.connections.is_empty()
             && self.crew.accepting.load(Ordering::Acquire) == 0
-            && self.crew.inboxes[self.number].lock().is_empty()
+            && self.crew.inboxes[self.number].is_empty()
     }
 
     fn begin_draining<R: ServingReactor>(&mut self, reactor: &mut R) {

@@ -10,6 +10,7 @@ use std::thread::ScopedJoinHandle;
 use crate::context::Context;
 
 mod acceptor;
+mod crew;
 mod epoll;
 mod event_loop;
 mod parking;

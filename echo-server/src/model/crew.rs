@@ -1,0 +1,78 @@
+//! What the workers of event loops know of each other: [`Crew`], with an inbox for each
+//! worker in which others put the sockets that they have accepted for it.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use echo_net::reactor::Waker;
+
+use crate::admission::Permit;
+
+/// Sockets that one worker has accepted for another.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    sockets: Mutex<Vec<(OwnedFd, Permit)>>,
+    /// Set once the worker has a reactor. Only used with `sockets` locked, so that a worker
+    /// that looks into its inbox after setting it misses nothing.
+    waker: OnceLock<Waker>,
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Vec<(OwnedFd, Permit)>> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `waker` wakes the worker from now on.
+    pub(super) fn open(&self, waker: Waker) {
+        let _ = self.waker.set(waker);
+    }
+
+    /// Hands a socket over.
+    pub(super) fn put(&self, socket: OwnedFd, permit: Permit) {
+        let mut sockets = self.lock();
+        sockets.push((socket, permit));
+        // One that is not empty has been woken for and not been looked at yet.
+        if sockets.len() == 1 {
+            self.waker.get().inspect(|waker| waker.wake());
+        }
+    }
+
+    /// Wakes the worker, if it has begun.
+    pub(super) fn wake(&self) {
+        let _sockets = self.lock();
+        self.waker.get().inspect(|waker| waker.wake());
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Takes everything out of it.
+    pub(super) fn take(&self) -> Vec<(OwnedFd, Permit)> {
+        std::mem::take(&mut *self.lock())
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Crew {
+    /// One for each worker.
+    pub(super) inboxes: Box<[Inbox]>,
+    /// Workers that still accept, and so may put something into an inbox.
+    pub(super) accepting: AtomicUsize,
+    /// Whether each worker keeps what it accepts.
+    pub(super) keep_own: bool,
+}
+
+impl Crew {
+    /// `workers` workers, of whom `listeners` accept.
+    pub(super) fn new(workers: usize, listeners: usize) -> Self {
+        Self {
+            inboxes: (0..workers).map(|_| Inbox::default()).collect(),
+            accepting: AtomicUsize::new(listeners),
+            keep_own: listeners >= workers,
+        }
+    }
+}
