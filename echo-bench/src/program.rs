@@ -48,6 +48,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
+    check_outputs(&args.results)?;
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
     let stop = Stop::new();
@@ -113,7 +114,8 @@ fn circumstances(
 ) -> Circumstances {
     let server_workers = match &plan.target {
         Target::Embedded { server } => workers_of(server).map(|workers| workers as u32),
-        Target::Address { .. } => None,
+        // Of a server that is already there one worker is known to exist.
+        Target::Address { .. } => peer.pid.map(|_| 1),
     };
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
     Circumstances {
@@ -126,17 +128,32 @@ fn circumstances(
     }
 }
 
+/// Makes sure that the results will have a place before minutes are spent on them.
+fn check_outputs(results: &ResultArgs) -> anyhow::Result<()> {
+    if !results.no_report {
+        let directory = results.report_dir.display();
+        let probe = std::fs::create_dir_all(&results.report_dir)
+            .and_then(|()| tempfile::tempfile_in(&results.report_dir));
+        probe.with_context(|| {
+            format!("storing reports in {directory} (name another place with --report-dir, or none with --no-report)")
+        })?;
+    }
+    let files = [&results.output, &results.hgrm, &results.hlog];
+    for file in files.into_iter().flatten().filter(|file| file.as_os_str() != "-") {
+        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
+            .with_context(|| format!("writing {}", file.display()))?;
+    }
+    Ok(())
+}
+
 /// Stores and prints the report.
 fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
     let mut kept = None;
     if !results.no_report {
         let directory = &results.report_dir;
-        let path = store::save_in(report, directory).with_context(|| {
-            format!(
-                "storing the report in {} (see --report-dir, --no-report)",
-                directory.display()
-            )
-        })?;
+        let path = store::save_in(report, directory)
+            .with_context(|| format!("storing the report in {}", directory.display()))?;
         kept = Some(path);
     }
     let to_stdout = results.output.as_deref() == Some(Path::new("-"));

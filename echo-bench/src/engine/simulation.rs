@@ -2,6 +2,7 @@
 //! and books that balance whatever the network does.
 
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -238,6 +239,24 @@ fn a_mute_server_gives_lower_bounds_and_the_run_ends_in_time() {
         let response = &run.total.latencies.response;
         assert_eq!(response.count(), response.censored());
         assert_eq!(response.count(), run.total.tally.scheduled);
+    }
+}
+
+#[test]
+fn a_number_of_requests_is_given_up_when_the_server_is_gone() {
+    for ending in [Ending::Mute, Ending::Reset] {
+        let mut counted = raw_plan(Load::Closed { pipeline: 1 }, 2, SECOND);
+        counted.stop = StopRule::Requests { requests: 1_000_000 };
+        let options = EchoOptions { ending: Some((100, ending)), ..EchoOptions::after(1000) };
+        let refused =
+            ConnectOutcome::Failed { after: 1000, kind: ErrorKind::ConnectionRefused };
+        let run = simulate(counted, move |number| {
+            let connect = if number < 2 { options.connect } else { refused };
+            echo(EchoOptions { connect, ..options })(number)
+        });
+        let (begin, end) = run.times;
+        assert!(end - begin < 10 * SECOND);
+        assert!(run.total.tally.ok >= 100 && run.total.tally.is_conserved());
     }
 }
 

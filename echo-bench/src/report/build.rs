@@ -9,7 +9,7 @@ use super::{
     Verdict,
 };
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
-use crate::plan::{Load, Plan};
+use crate::plan::{Load, Plan, StopRule};
 use crate::record::{self, Packed, Tally};
 use crate::stats::{order, steady};
 
@@ -240,6 +240,12 @@ fn judge(
     }
     if record.interrupted {
         findings.push(Finding::Interrupted { measured_s: summary.measured_s });
+    }
+    if let StopRule::Requests { requests: asked } = plan.stop
+        && tally.scheduled < asked
+        && !record.interrupted
+    {
+        findings.push(Finding::GivenUp { asked, scheduled: tally.scheduled });
     }
     if record.established < plan.connections {
         let (requested, established) = (plan.connections, record.established);

@@ -65,6 +65,7 @@ pub(super) enum Finding {
     NoSteadyState { change: f64 },
     SharedCores { generator: u32, server: u32, cores: usize },
     SlowServerDrain,
+    GivenUp { asked: u64, scheduled: u64 },
 }
 
 /// The code of every finding that says that the generator was the limit; `--strict` makes
@@ -160,6 +161,11 @@ impl Finding {
                     "{generator} generator threads and {server} server workers share {cores} cores"
                 ),
                 "they take time from each other; lower --threads or --server-workers",
+            ),
+            Self::GivenUp { asked, scheduled } => (
+                "given-up",
+                format!("no reply came any more after {scheduled} of {asked} requests"),
+                "the run ended without the rest; see the errors",
             ),
             Self::SlowServerDrain => (
                 "server-not-stopped",

@@ -246,6 +246,12 @@ impl Worker {
             return true;
         }
         let spent = timeline.is_spent();
+        // A number of requests would never be reached against a server that is gone.
+        let patience = self.plan.timeout_ns.saturating_add(self.plan.drain_ns);
+        let last_sign = self.last_answer.unwrap_or(timeline.start).max(timeline.start);
+        if self.window_end == Nanos::MAX && now > last_sign.saturating_add(patience) {
+            return true;
+        }
         if now < self.window_end && !spent {
             return false;
         }
