@@ -146,7 +146,8 @@ impl EmbeddedServer {
         let program = std::env::current_exe().context("finding this program")?;
         let child = Command::new(program)
             .arg(SUBCOMMAND)
-            .args(["127.0.0.1:0", "--quiet", "--die-with-parent"])
+            .args(["127.0.0.1:0", "--quiet"])
+            .arg(format!("--die-with-parent={}", std::process::id()))
             .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

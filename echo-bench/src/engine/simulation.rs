@@ -364,7 +364,7 @@ proptest! {
         let run = simulate(plan, move |number| {
             let w = weather[number as usize % weather.len()];
             let connect = if w.refused {
-                let kind = std::io::ErrorKind::ConnectionRefused;
+                let kind = ErrorKind::ConnectionRefused;
                 ConnectOutcome::Failed { after: 1000, kind }
             } else {
                 ConnectOutcome::Made { after: 1000 }
