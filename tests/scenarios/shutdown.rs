@@ -28,7 +28,9 @@ fn unfinishable(server: &RunningServer) -> Client {
 fn shutdown_under_load_answers_what_was_received() {
     const CLIENTS: usize = 50;
     const LINES: usize = 1000;
-    on_every_model(&SUMMARY_IN_JSON, |server| {
+    // Many reads each, so that a server that stops between two of them is found out.
+    let flags = [&SUMMARY_IN_JSON[..], &["--read-buffer", "512"]].concat();
+    on_every_model(&flags, |server| {
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
         for client in &mut clients {
             client.exchange(b"accepted\n", b"ECHO: accepted\n");
