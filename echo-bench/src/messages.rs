@@ -129,6 +129,17 @@ impl Messages {
         if right { Ok(()) } else { Err(self.diagnose(connection, request, body)) }
     }
 
+    /// Whether `body` may be an answer to request `request` of `connection` at all: it ends
+    /// with the message, or is as long as the message with a prefix.
+    pub fn resembles(&self, connection: u32, request: u64, body: &[u8]) -> bool {
+        const LONGEST_PREFIX: usize = 16;
+        let mut expected = Vec::new();
+        self.write(connection, request, &mut expected);
+        let extra = body.len().checked_sub(expected.len());
+        body.ends_with(&expected)
+            || extra.is_some_and(|extra| (1..=LONGEST_PREFIX).contains(&extra))
+    }
+
     #[cold]
     fn diagnose(&self, connection: u32, request: u64, body: &[u8]) -> Deviation {
         let mut expected = Vec::new();
@@ -237,6 +248,15 @@ mod tests {
             wrong[place] = if wrong[place] == b'B' { b'C' } else { b'B' };
             assert_eq!(messages.check(1, 5, &wrong), Err(Deviation::Corrupt), "byte {place}");
         }
+    }
+
+    #[test]
+    fn an_answer_without_or_with_a_wrong_prefix_is_told_from_chatter() {
+        let messages = Messages::generated(64, 64, 0, Verify::Full);
+        let right = text(&messages, 1, 5);
+        assert!(messages.resembles(1, 5, &right));
+        assert!(messages.resembles(1, 5, &[b"ECXO: ", &right[..]].concat()));
+        assert!(!messages.resembles(1, 5, b"hello there"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use echo_net::Nanos;
 use echo_proto::{Answers, Outcome, Reply};
 
 use crate::messages::{Deviation, Messages};
-use crate::record::{FailureKind, FirstOffender, Interval};
+use crate::record::{Difference, FailureKind, FirstOffender, Interval};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -123,10 +123,22 @@ impl InFlight {
         into: &mut Interval,
     ) {
         let oldest = self.first;
-        let excerpt = || format!("got {}", excerpt(reply.body));
-        let first = || offender(connection, Some(oldest), excerpt());
+        let first = || {
+            let mut expected = Vec::new();
+            messages.write(connection, oldest, &mut expected);
+            let mut offender = offender(connection, Some(oldest), excerpt(reply.body));
+            offender.difference = Some(Difference::between(&expected, reply.body));
+            offender
+        };
         let kind = match reply.outcome {
             Outcome::Error => FailureKind::ErrorReply,
+            Outcome::Unexpected if !messages.resembles(connection, oldest, reply.body) => {
+                // Chatter: no request is answered by it, not even wrongly.
+                into.errors.count(FailureKind::Unsolicited, || {
+                    offender(connection, None, excerpt(reply.body))
+                });
+                return;
+            }
             Outcome::Unexpected => FailureKind::Malformed,
             Outcome::Echo => match messages.check(connection, oldest, reply.body) {
                 Ok(()) => return self.answer(0, at, into),
@@ -283,13 +295,13 @@ impl InFlight {
 }
 
 fn offender(connection: u32, request: Option<u64>, detail: String) -> FirstOffender {
-    FirstOffender { connection, request, detail }
+    FirstOffender { connection, request, detail, difference: None }
 }
 
 /// The beginning of a reply, safe to print.
 fn excerpt(body: &[u8]) -> String {
     let shown = body[..body.len().min(64)].escape_ascii();
-    format!("`{shown}`{} ({} bytes)", if body.len() > 64 { "…" } else { "" }, body.len())
+    format!("got `{shown}`{} ({} bytes)", if body.len() > 64 { "…" } else { "" }, body.len())
 }
 
 #[cfg(test)]

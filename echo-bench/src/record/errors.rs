@@ -54,6 +54,34 @@ pub struct FirstOffender {
     pub request: Option<u64>,
     /// What was seen.
     pub detail: String,
+    /// Where a reply differs from the right one, if that is what is wrong.
+    pub difference: Option<Difference>,
+}
+
+/// Where a reply differs from the right one. Texts are escaped excerpts from there on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The first byte of the message that differs.
+    pub offset: u64,
+    /// What should be there.
+    pub expected: String,
+    /// What is there.
+    pub got: String,
+}
+
+impl Difference {
+    /// Bytes of an excerpt.
+    const EXCERPT: usize = 32;
+
+    /// Where `got` first differs from `expected`.
+    pub fn between(expected: &[u8], got: &[u8]) -> Self {
+        let same = expected.iter().zip(got).take_while(|(a, b)| a == b).count();
+        let excerpt = |bytes: &[u8]| {
+            let rest = &bytes[same..];
+            rest[..rest.len().min(Self::EXCERPT)].escape_ascii().to_string()
+        };
+        Self { offset: same as u64, expected: excerpt(expected), got: excerpt(got) }
+    }
 }
 
 /// Failures by kind.

@@ -193,6 +193,9 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
                 connection: first.connection,
                 request: first.request,
                 detail: first.detail.clone(),
+                offset: first.difference.as_ref().map(|difference| difference.offset),
+                expected: first.difference.as_ref().map(|d| d.expected.clone()),
+                got: first.difference.as_ref().map(|difference| difference.got.clone()),
             },
         })
         .collect()

@@ -253,4 +253,10 @@ pub struct FirstOffender {
     pub request: Option<u64>,
     /// What was seen; bytes from the network are escaped.
     pub detail: String,
+    /// The first byte of the message that differs from the right reply.
+    pub offset: Option<u64>,
+    /// What should be there, escaped.
+    pub expected: Option<String>,
+    /// What was there, escaped.
+    pub got: Option<String>,
 }

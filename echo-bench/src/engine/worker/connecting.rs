@@ -45,6 +45,7 @@ impl Worker {
             connection: connection.number,
             request: None,
             detail: error.to_string(),
+            difference: None,
         });
         self.failure.get_or_insert(error);
         connection.down(now);
@@ -130,6 +131,7 @@ impl Worker {
                 || format!("the server closed the connection, {waiting} requests unanswered"),
                 |error| format!("{error}, {waiting} requests unanswered"),
             ),
+            difference: None,
         });
         connection.in_flight.abandon(now, &mut self.interval, |tally| {
             if closed { &mut tally.closed } else { &mut tally.reset }

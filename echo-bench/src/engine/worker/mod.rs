@@ -298,6 +298,7 @@ impl Worker {
                 connection: connection.number,
                 request: None,
                 detail: "no reply when the drain ended".into(),
+                difference: None,
             });
             let interval = &mut self.interval;
             connection.in_flight.abandon(now, interval, |tally| &mut tally.in_flight);
@@ -341,6 +342,7 @@ impl Worker {
                 connection: connection.number,
                 request: Some(connection.in_flight.next_request()),
                 detail: "it was due and could not be sent".into(),
+                difference: None,
             });
         }
     }
@@ -372,6 +374,7 @@ impl Worker {
                 connection: number,
                 request: None,
                 detail: malformed.to_string(),
+                difference: None,
             });
             let error = io::Error::new(io::ErrorKind::InvalidData, malformed);
             return self.lost(reactor, key, Some(error));

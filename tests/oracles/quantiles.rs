@@ -1,0 +1,141 @@
+//! Quantiles that have a closed form.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use echo_server::model::ModelKind;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::bench_process::{BenchProcess, Finished};
+use crate::deadline::PATIENCE;
+use crate::fault_server::{Fault, FaultServer};
+use crate::running_server::RunningServer;
+use crate::turn::turn;
+
+fn quantile_s(finished: &Finished, clock: &str, name: &str) -> f64 {
+    let value = &finished.report()["summary"]["latency"][clock][format!("{name}_ns")];
+    value.as_f64().unwrap_or_else(|| panic!("{clock} {name}: {value}")) / 1e9
+}
+
+/// Two thousand requests a second for ten seconds, and two seconds in the middle in which
+/// the server stands still: quantile(q) = S - (1 - q) T (Tene 2013).
+fn stalled_run() -> Finished {
+    let server = RunningServer::start(ModelKind::Epoll, &[]);
+    let address = server.address().to_string();
+    let mut bench = BenchProcess::start(&[
+        &address,
+        "--rate=2k",
+        "--conns=10",
+        "--threads=1",
+        "--duration=10s",
+        "--warmup=200ms",
+        "--idle=sleep",
+    ]);
+    bench.wait_until_measuring();
+    let middle = Instant::now() + Duration::from_secs(3);
+    thread::sleep(middle - Instant::now());
+    server.signal(Signal::STOP);
+    let stopped = Instant::now();
+    thread::sleep(Duration::from_secs(2).saturating_sub(stopped.elapsed()));
+    server.signal(Signal::CONT);
+    bench.finish(PATIENCE)
+}
+
+/// What is wrong with a stalled run, if anything is.
+fn deviation(finished: &Finished) -> Option<String> {
+    for (name, expected) in [("p90", 1.0), ("p95", 1.5), ("p99", 1.9)] {
+        let got = quantile_s(finished, "response", name);
+        if (got / expected - 1.0).abs() > 0.03 {
+            return Some(format!("response {name} is {got} s and should be {expected} s"));
+        }
+    }
+    let p50 = quantile_s(finished, "response", "p50");
+    (p50 >= 0.002).then(|| format!("response p50 is {p50} s and should be below 2 ms"))
+}
+
+#[test]
+fn a_stall_shows_in_full_on_the_response_clock() {
+    let _turn = turn();
+    let mut finished = stalled_run();
+    if let Some(reason) = deviation(&finished) {
+        // The stall itself is made with sleeps, which a busy machine stretches.
+        eprintln!("measured again: {reason}");
+        finished = stalled_run();
+    }
+    assert_eq!(deviation(&finished), None);
+    assert_eq!(finished.requests("scheduled"), 20_000);
+    assert_eq!(finished.requests("ok"), 20_000);
+    let service = quantile_s(&finished, "service", "p90");
+    assert!(service < 0.5, "the service clock alone hides the stall, and both are told");
+}
+
+#[test]
+fn each_reply_of_a_batch_is_timed_by_its_own_last_byte() {
+    let _turn = turn();
+    let server = FaultServer::start(Fault::Delay(Duration::from_millis(5)));
+    let address = server.address();
+    let run = || {
+        // One batch of eight: the j-th reply takes j times 5 ms.
+        BenchProcess::start(&[
+            &address,
+            "--conns=1",
+            "--pipeline=8",
+            "--requests=8",
+            "--warmup=0",
+            "--quiet",
+        ])
+        .finish(PATIENCE)
+    };
+    let wrong = |finished: &Finished| {
+        let response = &finished.report()["summary"]["latency"]["service"];
+        let at = |name: &str| response[name].as_f64().expect("measured") / 1e6;
+        // A sleep is never shorter, and on an idle machine hardly longer, than asked for.
+        [
+            ("min_ns", 5.0),
+            ("p50_ns", 20.0),
+            ("p90_ns", 40.0),
+            ("max_ns", 40.0),
+            ("mean_ns", 22.5),
+        ]
+        .into_iter()
+        .find(|&(name, ms)| !(ms * 0.999..ms * 1.02 + 0.2 + slack(ms)).contains(&at(name)))
+        .map(|(name, ms)| format!("{name} is {} ms and should be {ms} ms", at(name)))
+    };
+    let mut last = None;
+    for _ in 0..10 {
+        last = wrong(&run());
+        if last.is_none() {
+            return;
+        }
+    }
+    panic!("in ten runs: {last:?}");
+}
+
+/// How much the server's own sleeps, each up to 0.1 ms late, add up to.
+fn slack(ms: f64) -> f64 {
+    ms / 5.0 * 0.1
+}
+
+/// Mean in flight = rate x mean latency (Little 1961), counted and timed apart.
+#[test]
+fn littles_law_holds_in_every_load_model() {
+    let _turn = turn();
+    for load in [
+        vec!["--conns=50"],
+        vec!["--conns=20", "--pipeline=16"],
+        vec!["--conns=20", "--rate=5k"],
+        vec!["--conns=20", "--rate=5k", "--arrival=poisson", "--protocol=frame"],
+        vec!["--conns=4", "--rate=2k", "--protocol=raw", "--idle=spin"],
+    ] {
+        let mut arguments = vec!["--duration=2s", "--warmup=200ms", "--quiet", "--model=epoll"];
+        arguments.extend(&load);
+        let finished = BenchProcess::start(&arguments).finish(PATIENCE);
+        let summary = &finished.report()["summary"];
+        let number = |value: &Value| value.as_f64().expect("measured");
+        let response = number(&summary["latency"]["response"]["mean_ns"]) / 1e9;
+        let expected = number(&summary["achieved_per_s"]) * response;
+        let ratio = number(&summary["in_flight_mean"]) / expected;
+        assert!((ratio - 1.0).abs() < 0.02, "{load:?}: {ratio}");
+    }
+}
