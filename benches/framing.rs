@@ -3,6 +3,7 @@
 //! the floor under every model.
 
 use std::hint::black_box;
+use std::time::SystemTime;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use echo_proto::{ProtocolKind, Replies, Request, Requester, Respond, WriteMode};
@@ -22,7 +23,7 @@ fn encode(requester: &mut Requester, pipeline: u64, wire: &mut Vec<u8>) {
 /// The replies of a server to the requests in `wire`.
 fn replies_to(kind: ProtocolKind, wire: &[u8]) -> Vec<u8> {
     let mut replies = Replies::new(WriteMode::Whole);
-    let _ = kind.responder(MAX_MESSAGE).receive(wire, &mut replies);
+    let _ = kind.responder(MAX_MESSAGE, SystemTime::now).receive(wire, &mut replies);
     replies.bytes().to_vec()
 }
 
@@ -87,7 +88,7 @@ fn serving(criterion: &mut Criterion) {
     each(criterion, "receive", |bencher, kind, pipeline| {
         let mut wire = Vec::new();
         encode(&mut kind.requester(MAX_MESSAGE), pipeline, &mut wire);
-        let mut responder = kind.responder(MAX_MESSAGE);
+        let mut responder = kind.responder(MAX_MESSAGE, SystemTime::now);
         let mut replies = Replies::new(WriteMode::Whole);
         bencher.iter(|| {
             replies.clear();

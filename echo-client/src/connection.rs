@@ -55,7 +55,7 @@ impl Connection {
     pub fn split(self) -> (Sender, Receiver) {
         let (read, write) = self.stream.into_split();
         let shared = Arc::new(Shared(Mutex::new(State {
-            requester: self.options.protocol.requester(self.options.max_message),
+            requester: self.options.protocol.typed_requester(self.options.max_message),
             in_flight: InFlight::default(),
             finished: None,
         })));

@@ -1,8 +1,10 @@
 //! Names a protocol and builds its two sides: [`ProtocolKind`], the one place that chooses.
 
 use crate::{
-    FrameRequester, FrameResponder, LineRequester, LineResponder, Outcome, RawRequester,
-    RawResponder, Requester, Responder, line,
+    CommandRequester, CommandResponder, FrameRequester, FrameResponder, HttpRequester,
+    HttpResponder, LineRequester, LineResponder, MuxRequester, MuxResponder, Outcome,
+    RawRequester, RawResponder, Requester, RespRequester, RespResponder, Responder, WallClock,
+    line,
 };
 
 /// The protocols, as they are named in flags and reports.
@@ -26,57 +28,86 @@ pub enum ProtocolKind {
     Raw,
     /// `[u32 big-endian length][payload]`, echoed as the same frame.
     Frame,
+    /// Lines whose first word says what to do with the rest.
+    Command,
+    /// Frames on numbered streams.
+    Mux,
+    /// The Redis protocol: `PING`, `ECHO` and what stock tools need beside them.
+    Resp,
+    /// HTTP/1.1: a path or a body comes back.
+    Http,
 }
 
 impl ProtocolKind {
-    /// The server's side of a new connection.
-    pub fn responder(self, max_message: usize) -> Responder {
+    /// The server's side of a new connection. Only a protocol that tells the time asks
+    /// `clock` for it.
+    pub fn responder(self, max_message: usize, clock: WallClock) -> Responder {
         match self {
             Self::Line => Responder::Line(LineResponder::new(max_message)),
             Self::Raw => Responder::Raw(RawResponder),
             Self::Frame => Responder::Frame(FrameResponder::new(max_message)),
+            Self::Command => Responder::Command(CommandResponder::new(max_message, clock)),
+            Self::Mux => Responder::Mux(MuxResponder::new(max_message)),
+            Self::Resp => Responder::Resp(RespResponder::new(max_message)),
+            Self::Http => Responder::Http(HttpResponder::new(max_message)),
         }
     }
 
-    /// The client's side of a new connection.
+    /// The client's side of a new connection, which has each message echoed; where there
+    /// are streams, all on one.
     pub fn requester(self, max_message: usize) -> Requester {
         match self {
             Self::Line => Requester::Line(LineRequester::new(max_message)),
             Self::Raw => Requester::Raw(RawRequester::default()),
             Self::Frame => Requester::Frame(FrameRequester::new(max_message)),
+            Self::Command => Requester::Command(CommandRequester::new(max_message)),
+            Self::Mux => Requester::Mux(MuxRequester::new(max_message, 1)),
+            Self::Resp => Requester::Resp(RespRequester::new(max_message)),
+            Self::Http => Requester::Http(HttpRequester::new(max_message)),
+        }
+    }
+
+    /// The client's side for messages that a person types: where there are commands, a
+    /// message is one.
+    pub fn typed_requester(self, max_message: usize) -> Requester {
+        match self {
+            Self::Command => Requester::Command(CommandRequester::typed(max_message)),
+            _ => self.requester(max_message),
         }
     }
 
     /// The limit of a message's payload in bytes where the user sets none.
     pub fn default_max_message(self) -> usize {
         match self {
-            Self::Line => 64 * 1024,
-            Self::Raw | Self::Frame => 1024 * 1024,
+            Self::Line | Self::Command => 64 * 1024,
+            Self::Raw | Self::Frame | Self::Mux | Self::Resp | Self::Http => 1024 * 1024,
         }
     }
 
     /// Whether replies are text of a line, so that a refusal can be told in words.
     pub fn is_text(self) -> bool {
-        matches!(self, Self::Line)
+        matches!(self, Self::Line | Self::Command)
     }
 
-    /// What stands in a reply before its [body](crate::Reply::body), so that a client can
-    /// show the reply as it was sent.
+    /// What stands in a reply to a [typed](Self::typed_requester) message before its
+    /// [body](crate::Reply::body), so that a client can show the reply as it was sent.
     pub fn reply_prefix(self, outcome: Outcome) -> &'static [u8] {
         match (self, outcome) {
             (Self::Line, Outcome::Echo) => line::ECHO_PREFIX,
-            (Self::Line, Outcome::Error) => line::ERROR_PREFIX,
-            (Self::Line, Outcome::Unexpected) | (Self::Raw | Self::Frame, _) => b"",
+            (Self::Line | Self::Command, Outcome::Error) => line::ERROR_PREFIX,
+            _ => b"",
         }
     }
 
     /// Whether `message` can be sent as one request and its reply be recognised.
     pub fn check_message(self, message: &[u8]) -> Result<(), UnfitMessage> {
         match self {
-            Self::Line if memchr::memchr(b'\n', message).is_some() => {
+            Self::Line | Self::Command if memchr::memchr(b'\n', message).is_some() => {
                 Err(UnfitMessage::Newline)
             }
-            Self::Line if message.ends_with(b"\r") => Err(UnfitMessage::CarriageReturn),
+            Self::Line | Self::Command if message.ends_with(b"\r") => {
+                Err(UnfitMessage::CarriageReturn)
+            }
             Self::Raw if message.is_empty() => Err(UnfitMessage::Empty),
             _ => Ok(()),
         }

@@ -30,7 +30,7 @@ impl<const HEADER: usize> LengthPrefixSplitter<HEADER> {
     }
 
     /// Takes all of `input` and calls `each` with header and payload of every frame that it
-    /// completes.
+    /// completes. The header of a frame that is too long stays in [`partial`](Self::partial).
     pub fn feed(
         &mut self,
         mut input: &[u8],
@@ -43,7 +43,9 @@ impl<const HEADER: usize> LengthPrefixSplitter<HEADER> {
             input = rest;
         }
         while let Some((header, rest)) = input.split_first_chunk::<HEADER>() {
-            let length = self.payload_length(header)?;
+            let length = self.payload_length(header).inspect_err(|_| {
+                self.partial.extend_from_slice(header);
+            })?;
             let Some((payload, rest)) = rest.split_at_checked(length) else { break };
             each(header, payload);
             input = rest;

@@ -11,29 +11,44 @@
 //! ```
 //! use echo_proto::{Flow, ProtocolKind, Replies, Respond, WriteMode};
 //!
-//! let mut responder = ProtocolKind::Line.responder(ProtocolKind::Line.default_max_message());
+//! let line = ProtocolKind::Line;
+//! let mut responder = line.responder(line.default_max_message(), std::time::SystemTime::now);
 //! let mut replies = Replies::new(WriteMode::Whole);
 //! assert_eq!(responder.receive(b"hel", &mut replies), Flow::Open);
 //! assert_eq!(responder.receive(b"lo\n", &mut replies), Flow::Open);
 //! assert_eq!(replies.bytes(), b"ECHO: hello\n");
 //! ```
 
+mod carry_over;
+mod command;
+mod decimal;
 mod frame;
+mod http;
+mod http_head;
+mod http_requester;
 mod kind;
 mod length_prefix;
 mod line;
 mod line_splitter;
+mod mux;
 mod raw;
 mod replies;
 mod requester;
+mod resp;
+mod resp_splitter;
 mod responder;
 
+pub use command::{CommandRequester, CommandResponder};
 pub use frame::{FrameRequester, FrameResponder};
+pub use http::HttpResponder;
+pub use http_requester::HttpRequester;
 pub use kind::{ProtocolKind, UnfitMessage};
 pub use length_prefix::{FrameTooLong, LengthPrefixSplitter};
 pub use line::{LineRequester, LineResponder};
 pub use line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
+pub use mux::{MuxRequester, MuxResponder};
 pub use raw::{RawRequester, RawResponder};
 pub use replies::{Replies, WriteMode};
 pub use requester::{Answers, Malformed, Outcome, Reply, Request, Requester};
-pub use responder::{Flow, Respond, Responder};
+pub use resp::{RespRequester, RespResponder};
+pub use responder::{Flow, Respond, Responder, WallClock};

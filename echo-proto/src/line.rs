@@ -21,15 +21,15 @@ impl LineResponder {
     pub fn new(max_message: usize) -> Self {
         Self { lines: LineSplitter::new(max_message, CarriageReturn::Drop), finished: false }
     }
-
-    fn refuse(&mut self, reason: LineTooLong, replies: &mut Replies) {
-        self.finished = true;
-        replies.count_error();
-        replies.push(format!("ERROR: {reason}\n").as_bytes());
-    }
 }
 
-fn echo(text: &[u8], replies: &mut Replies) {
+/// The last word to a peer whose line is too long.
+pub(crate) fn refuse(reason: LineTooLong, replies: &mut Replies) {
+    replies.count_error();
+    replies.push_display(format_args!("ERROR: {reason}\n"));
+}
+
+pub(crate) fn echo(text: &[u8], replies: &mut Replies) {
     replies.push(ECHO_PREFIX);
     replies.end_prefix();
     replies.push(text);
@@ -49,7 +49,8 @@ impl Respond for LineResponder {
         match fed {
             Ok(_) => Flow::Open,
             Err(reason) => {
-                self.refuse(reason, replies);
+                self.finished = true;
+                refuse(reason, replies);
                 Flow::Finish
             }
         }
@@ -62,7 +63,7 @@ impl Respond for LineResponder {
         match self.lines.end_of_input() {
             Ok(Some(last)) => echo(&last, replies),
             Ok(None) => {}
-            Err(reason) => self.refuse(reason, replies),
+            Err(reason) => refuse(reason, replies),
         }
         self.finished = true;
     }

@@ -1,6 +1,11 @@
 //! Where a responder puts its replies: [`Replies`], one growing buffer that also remembers
 //! where the output is to be cut into separate writes. Refuses to write anything itself.
 
+use std::fmt;
+use std::io::Write as _;
+
+use crate::decimal;
+
 /// How replies become writes.
 #[derive(
     Debug,
@@ -47,6 +52,25 @@ impl Replies {
     #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends a number in decimal.
+    #[inline]
+    pub(crate) fn push_decimal(&mut self, number: usize) {
+        decimal::append(number, &mut self.bytes);
+    }
+
+    /// Appends what a value looks like.
+    pub(crate) fn push_display(&mut self, value: impl fmt::Display) {
+        // Memory takes all; a value that can't be shown leaves what it has shown so far.
+        let _ = write!(self.bytes, "{value}");
+    }
+
+    /// Appends `length` bytes to be overwritten.
+    pub(crate) fn push_room(&mut self, length: usize) -> &mut [u8] {
+        let start = self.bytes.len();
+        self.bytes.resize(start + length, 0);
+        &mut self.bytes[start..]
     }
 
     /// Marks the end of a reply's prefix or header.

@@ -1,7 +1,10 @@
 //! The client's side of a protocol: [`Request`], and [`Requester`], the closed set of its
 //! implementations. Refuses to keep requests: who sent what, and when, is the caller's.
 
-use crate::{FrameRequester, FrameTooLong, LineRequester, LineTooLong, RawRequester};
+use crate::{
+    CommandRequester, FrameRequester, FrameTooLong, HttpRequester, LineRequester, LineTooLong,
+    MuxRequester, RawRequester, RespRequester,
+};
 
 /// Which request a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +49,12 @@ pub enum Malformed {
     /// More bytes than were sent, in a protocol without framing.
     #[error("{0} bytes arrived that no request asked for")]
     Unsolicited(usize),
+    /// No reply of the Redis protocol, or one longer than any to our messages.
+    #[error("no reply of the Redis protocol that an echo can have")]
+    NotResp,
+    /// No reply of HTTP/1.1, or one whose length is not told, or too long.
+    #[error("no reply of HTTP/1.1 with a length that an echo can have")]
+    NotHttp,
 }
 
 /// The client's side of one connection of a protocol.
@@ -74,6 +83,14 @@ pub enum Requester {
     Raw(RawRequester),
     /// See [`FrameRequester`].
     Frame(FrameRequester),
+    /// See [`CommandRequester`].
+    Command(CommandRequester),
+    /// See [`MuxRequester`].
+    Mux(MuxRequester),
+    /// See [`RespRequester`].
+    Resp(RespRequester),
+    /// See [`HttpRequester`].
+    Http(HttpRequester),
 }
 
 impl Request for Requester {
@@ -83,6 +100,10 @@ impl Request for Requester {
             Self::Line(line) => line.encode(number, payload, wire),
             Self::Raw(raw) => raw.encode(number, payload, wire),
             Self::Frame(frame) => frame.encode(number, payload, wire),
+            Self::Command(command) => command.encode(number, payload, wire),
+            Self::Mux(mux) => mux.encode(number, payload, wire),
+            Self::Resp(resp) => resp.encode(number, payload, wire),
+            Self::Http(http) => http.encode(number, payload, wire),
         }
     }
 
@@ -92,6 +113,10 @@ impl Request for Requester {
             Self::Line(line) => line.decode(input, each),
             Self::Raw(raw) => raw.decode(input, each),
             Self::Frame(frame) => frame.decode(input, each),
+            Self::Command(command) => command.decode(input, each),
+            Self::Mux(mux) => mux.decode(input, each),
+            Self::Resp(resp) => resp.decode(input, each),
+            Self::Http(http) => http.decode(input, each),
         }
     }
 
@@ -100,6 +125,10 @@ impl Request for Requester {
             Self::Line(line) => line.partial(),
             Self::Raw(raw) => raw.partial(),
             Self::Frame(frame) => frame.partial(),
+            Self::Command(command) => command.partial(),
+            Self::Mux(mux) => mux.partial(),
+            Self::Resp(resp) => resp.partial(),
+            Self::Http(http) => http.partial(),
         }
     }
 }

@@ -1,7 +1,16 @@
 //! The server's side of a protocol: [`Respond`], and [`Responder`], the closed set of its
 //! implementations. Refuses to know how bytes arrive or leave.
 
-use crate::{FrameResponder, LineResponder, RawResponder, Replies};
+use std::time::SystemTime;
+
+use crate::{
+    CommandResponder, FrameResponder, HttpResponder, LineResponder, MuxResponder, RawResponder,
+    Replies, RespResponder,
+};
+
+/// Tells the time of day. Protocols that answer with it are given one, since nothing here
+/// looks at a clock by itself.
+pub type WallClock = fn() -> SystemTime;
 
 /// Whether a connection goes on after a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +48,14 @@ pub enum Responder {
     Raw(RawResponder),
     /// See [`FrameResponder`].
     Frame(FrameResponder),
+    /// See [`CommandResponder`].
+    Command(CommandResponder),
+    /// See [`MuxResponder`].
+    Mux(MuxResponder),
+    /// See [`RespResponder`].
+    Resp(RespResponder),
+    /// See [`HttpResponder`].
+    Http(HttpResponder),
 }
 
 impl Respond for Responder {
@@ -47,6 +64,10 @@ impl Respond for Responder {
             Self::Line(line) => line.receive(input, replies),
             Self::Raw(raw) => raw.receive(input, replies),
             Self::Frame(frame) => frame.receive(input, replies),
+            Self::Command(command) => command.receive(input, replies),
+            Self::Mux(mux) => mux.receive(input, replies),
+            Self::Resp(resp) => resp.receive(input, replies),
+            Self::Http(http) => http.receive(input, replies),
         }
     }
 
@@ -55,6 +76,10 @@ impl Respond for Responder {
             Self::Line(line) => line.end_of_input(replies),
             Self::Raw(raw) => raw.end_of_input(replies),
             Self::Frame(frame) => frame.end_of_input(replies),
+            Self::Command(command) => command.end_of_input(replies),
+            Self::Mux(mux) => mux.end_of_input(replies),
+            Self::Resp(resp) => resp.end_of_input(replies),
+            Self::Http(http) => http.end_of_input(replies),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a server is to do: [`Config`], resolved and valid. Where it listens is the business
 //! of who calls [`run`](crate::run).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use echo_net::Nanos;
 use echo_net::clock;
@@ -76,7 +76,7 @@ impl Config {
             idle: self.idle_timeout.map_or(NEVER, clock::nanos),
             write: clock::nanos(self.write_timeout),
         };
-        Session::new(self.protocol.responder(self.max_message), patience, now)
+        Session::new(self.protocol.responder(self.max_message, SystemTime::now), patience, now)
     }
 
     /// A worker's buffer for replies.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use strum::VariantArray;
 
 use crate::connection::{
-    bytes, cases, converse, cut, cuts, decode_all, encode_all, fit, payloads,
+    bytes, cases, clock, converse, cut, cuts, decode_all, encode_all, fit, payloads, sentences,
 };
 
 /// Shorter than many of the messages, so that some streams go over it.
@@ -35,6 +35,19 @@ proptest! {
     }
 
     #[test]
+    fn any_split_of_what_clients_say_gives_the_same_replies(
+        stream in sentences(),
+        cuts in cuts(),
+    ) {
+        for &kind in ProtocolKind::VARIANTS {
+            let whole = converse(kind, MAX_MESSAGE, [&stream[..]]);
+            prop_assert_eq!(&converse(kind, MAX_MESSAGE, cut(&stream, &cuts)), &whole, "{}", kind);
+            let single_bytes = stream.chunks(1);
+            prop_assert_eq!(&converse(kind, MAX_MESSAGE, single_bytes), &whole, "{}", kind);
+        }
+    }
+
+    #[test]
     fn any_split_of_replies_is_read_the_same(payloads in payloads(), cuts in cuts()) {
         for &kind in ProtocolKind::VARIANTS {
             let payloads = fit(kind, &payloads);
@@ -54,12 +67,12 @@ proptest! {
             let wire = encode_all(&mut kind.requester(MAX_MESSAGE), &fit(kind, &payloads));
             let expected = {
                 let mut replies = Replies::new(WriteMode::Whole);
-                let _ = kind.responder(MAX_MESSAGE).receive(&wire, &mut replies);
+                let _ = kind.responder(MAX_MESSAGE, clock).receive(&wire, &mut replies);
                 replies.bytes().to_vec()
             };
             for &mode in WriteMode::VARIANTS {
                 let mut replies = Replies::new(mode);
-                let _ = kind.responder(MAX_MESSAGE).receive(&wire, &mut replies);
+                let _ = kind.responder(MAX_MESSAGE, clock).receive(&wire, &mut replies);
                 prop_assert_eq!(replies.writes().collect::<Vec<_>>().concat(), &expected[..]);
                 prop_assert!(replies.writes().all(|write| !write.is_empty()));
                 prop_assert!(mode != WriteMode::Whole || replies.writes().count() <= 1);

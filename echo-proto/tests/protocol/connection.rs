@@ -1,12 +1,19 @@
 //! Both ends of one connection, without a network between them: [`Heard`] is what a peer
 //! of the server would notice.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use echo_proto::{
     Answers, Flow, Malformed, Outcome, ProtocolKind, Replies, Request, Requester, Respond,
     Responder, WriteMode,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
+
+/// The time of day here, always.
+pub(crate) fn clock() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_700_000_000)
+}
 
 /// What a peer hears from a server, and what the server counted.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -48,7 +55,7 @@ pub(crate) fn converse<'a>(
     max_message: usize,
     pieces: impl IntoIterator<Item = &'a [u8]>,
 ) -> Heard {
-    let mut responder = kind.responder(max_message);
+    let mut responder = kind.responder(max_message, clock);
     let mut heard = Heard::default();
     for piece in pieces {
         let _ = heard.receive(&mut responder, piece);
@@ -107,6 +114,36 @@ pub(crate) fn bytes(size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u
         1 => 0u8..16,
     ];
     proptest::collection::vec(byte, size)
+}
+
+/// Pieces of what clients of all protocols say, well put together or not.
+pub(crate) fn sentences() -> impl Strategy<Value = Vec<u8>> {
+    let words: [&[u8]; 22] = [
+        b"PING\r\n",
+        b"*2\r\n$4\r\nECHO\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+        b"$2\r\n\r\n\r\n",
+        b"$3\r\nabc\r\n",
+        b"$99\r\n",
+        b"*0\r\n",
+        b"QUIT\r\n",
+        b"GET /a HTTP/1.1\r\n",
+        b"HEAD / HTTP/1.0\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n",
+        b"PUT / HTTP/1.1\r\nExpect: 100-continue\r\n",
+        b"Content-Length: 5\r\n",
+        b"Connection: close\r\n",
+        b"\r\n",
+        b"\n",
+        b"abc",
+        "UPPER straße\n".as_bytes(),
+        "LOWER ΟΔΟΣ\r\n".as_bytes(),
+        "REVERSE 🇩🇪e\u{301}\n".as_bytes(),
+        b"REVERSE \xff\n",
+        b"\0\0\0\x07\0\0\0\x02",
+    ];
+    proptest::collection::vec(prop::sample::select(words.to_vec()), 0..12)
+        .prop_map(|words| words.concat())
 }
 
 /// Messages; those that `kind` can't carry are to be left out with [`fit`].

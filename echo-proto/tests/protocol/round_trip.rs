@@ -4,7 +4,9 @@ use echo_proto::{Answers, Outcome, ProtocolKind, Request};
 use proptest::prelude::*;
 use strum::VariantArray;
 
-use crate::connection::{Heard, cases, cut, cuts, decode_all, encode_all, fit, payloads};
+use crate::connection::{
+    Heard, cases, clock, cut, cuts, decode_all, encode_all, fit, payloads,
+};
 
 const MAX_MESSAGE: usize = 64;
 
@@ -20,7 +22,7 @@ proptest! {
         for &kind in ProtocolKind::VARIANTS {
             let payloads = fit(kind, &payloads);
             let mut requester = kind.requester(MAX_MESSAGE);
-            let mut responder = kind.responder(MAX_MESSAGE);
+            let mut responder = kind.responder(MAX_MESSAGE, clock);
             let wire = encode_all(&mut requester, &payloads);
             let mut heard = Heard::default();
             for piece in cut(&wire, &to_server) {
@@ -46,7 +48,7 @@ proptest! {
 fn a_request_is_answered_as_soon_as_it_is_whole() {
     for &kind in ProtocolKind::VARIANTS {
         let mut requester = kind.requester(MAX_MESSAGE);
-        let mut responder = kind.responder(MAX_MESSAGE);
+        let mut responder = kind.responder(MAX_MESSAGE, clock);
         for number in 0..3 {
             let text = format!("request {number}").into_bytes();
             let mut wire = Vec::new();
@@ -67,7 +69,7 @@ fn eight_bit_data_comes_back_as_it_was() {
         let mut requester = kind.requester(1024);
         let wire = encode_all(&mut requester, std::slice::from_ref(&every_byte));
         let mut heard = Heard::default();
-        let _ = heard.receive(&mut kind.responder(1024), &wire);
+        let _ = heard.receive(&mut kind.responder(1024, clock), &wire);
         let replies = decode_all(&mut requester, [&heard.bytes[..]]).unwrap();
         assert_eq!(replies, [(replies[0].0, Outcome::Echo, every_byte.clone())], "{kind}");
     }

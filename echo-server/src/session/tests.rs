@@ -1,5 +1,7 @@
 //! Sessions on scripted sockets: any split of the input and any pace of the output.
 
+use std::time::SystemTime;
+
 use super::*;
 use echo_net::clock::SECOND;
 use echo_proto::{ProtocolKind, WriteMode};
@@ -24,7 +26,11 @@ impl Shell {
     fn new(protocol: ProtocolKind, max_message: usize) -> Self {
         let now = 100 * SECOND;
         Self {
-            session: Session::new(protocol.responder(max_message), PATIENCE, now),
+            session: Session::new(
+                protocol.responder(max_message, SystemTime::now),
+                PATIENCE,
+                now,
+            ),
             replies: Replies::new(WriteMode::Whole),
             now,
             unsent: Vec::new(),
@@ -203,7 +209,7 @@ fn a_peer_that_takes_nothing_is_cut_off_and_one_that_takes_a_little_is_not() {
 #[test]
 fn without_an_idle_limit_there_is_no_deadline() {
     let patience = Patience { idle: NEVER, ..PATIENCE };
-    let responder = ProtocolKind::Line.responder(16);
+    let responder = ProtocolKind::Line.responder(16, SystemTime::now);
     assert_eq!(Session::new(responder, patience, SECOND).deadline(), NEVER);
 }
 

@@ -1,0 +1,52 @@
+//! Decimal numbers in a byte stream: [`append`] and [`parse`]. No sign, no allocation.
+
+/// Most digits of a `usize`.
+const MOST_DIGITS: usize = 20;
+
+/// Appends `number` in decimal.
+pub(crate) fn append(mut number: usize, to: &mut Vec<u8>) {
+    let mut digits = [0; MOST_DIGITS];
+    let mut start = MOST_DIGITS;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    to.extend_from_slice(&digits[start..]);
+}
+
+/// The number that `digits` are; `None` for anything else, and for one too large to count.
+pub(crate) fn parse(digits: &[u8]) -> Option<usize> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_usize, |number, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_appended_is_parsed() {
+        for number in [0, 1, 9, 10, 65_536, usize::MAX] {
+            let mut text = Vec::new();
+            append(number, &mut text);
+            assert_eq!(text, number.to_string().into_bytes());
+            assert_eq!(parse(&text), Some(number));
+        }
+    }
+
+    #[test]
+    fn anything_but_digits_is_no_number() {
+        for text in ["", "-1", "+1", " 1", "1 ", "1a", "99999999999999999999999"] {
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
+        }
+    }
+}

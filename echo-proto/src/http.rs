@@ -1,0 +1,351 @@
+//! As much of HTTP/1.1 as stock tools need to drive the server, and as the load generator
+//! needs to drive a web server. `GET` and `HEAD` of a path are answered with it, `POST` and
+//! `PUT` with their body. Knows no resources, no chunked requests and no other version.
+
+use std::ops::ControlFlow;
+
+use httparse::{EMPTY_HEADER, Status};
+
+use crate::carry_over::CarryOver;
+use crate::http_head::{FIELDS, Framing, HeadEnd};
+use crate::line::ECHO_PREFIX;
+use crate::{Flow, Replies, Respond};
+
+/// The server's side of HTTP.
+#[derive(Debug)]
+pub struct HttpResponder {
+    max_message: usize,
+    /// The unfinished request.
+    partial: CarryOver,
+    end: HeadEnd,
+    /// The head of the unfinished request, once it is whole.
+    head: Option<Head>,
+    finished: bool,
+}
+
+/// What a request wants, apart from its path and its body.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    method: Method,
+    /// Bytes before the body.
+    length: usize,
+    body: usize,
+    /// Where the path is within the head.
+    path: (usize, usize),
+    persistence: Persistence,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Get,
+    Head,
+    /// `POST` or `PUT`.
+    Send,
+}
+
+/// What becomes of the connection after a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Persistence {
+    /// It goes on, as is usual since HTTP/1.1.
+    Usual,
+    /// It goes on because an old client asked for it, and wants to be told.
+    Asked,
+    /// It ends.
+    Close,
+}
+
+/// Why a request is refused and the connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+enum Refusal {
+    #[error("malformed request")]
+    Malformed,
+    #[error("method not allowed")]
+    Method,
+    #[error("length required, chunked bodies are not read")]
+    LengthRequired,
+    #[error("body too long (limit {0} bytes)")]
+    LongBody(usize),
+    #[error("head too long (limit 16384 bytes)")]
+    LongHead,
+}
+
+impl Refusal {
+    fn status_line(self) -> &'static str {
+        match self {
+            Self::Malformed => "400 Bad Request\r\n",
+            Self::Method => "405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT\r\n",
+            Self::LengthRequired => "411 Length Required\r\n",
+            Self::LongBody(_) => "413 Content Too Large\r\n",
+            Self::LongHead => "431 Request Header Fields Too Large\r\n",
+        }
+    }
+
+    fn tell(self, replies: &mut Replies) {
+        let text = format!("ERROR: {self}");
+        replies.count_error();
+        replies.push(b"HTTP/1.1 ");
+        replies.push(self.status_line().as_bytes());
+        replies.push(b"Content-Type: text/plain\r\nContent-Length: ");
+        replies.push_decimal(text.len());
+        replies.push(b"\r\nConnection: close\r\n\r\n");
+        replies.push(text.as_bytes());
+    }
+}
+
+impl HttpResponder {
+    /// Accepts bodies of at most `max_message` bytes.
+    pub fn new(max_message: usize) -> Self {
+        Self {
+            max_message,
+            partial: CarryOver::default(),
+            end: HeadEnd::default(),
+            head: None,
+            finished: false,
+        }
+    }
+}
+
+/// The head of the request that `bytes` begin with, if it is whole.
+fn read_head(
+    end: &mut HeadEnd,
+    bytes: &[u8],
+    max_message: usize,
+) -> Result<Option<(Head, bool)>, Refusal> {
+    let found = end.find(bytes).map_err(|_| Refusal::LongHead)?;
+    let Some(length) = found else { return Ok(None) };
+    let mut fields = [EMPTY_HEADER; FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(&bytes[..length]) {
+        Ok(Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Refusal::LongHead),
+        Ok(Status::Partial) | Err(_) => return Err(Refusal::Malformed),
+    }
+    let (Some(method), Some(path), Some(minor)) =
+        (request.method, request.path, request.version)
+    else {
+        return Err(Refusal::Malformed);
+    };
+    let framing = Framing::of(request.headers).ok_or(Refusal::Malformed)?;
+    let method = match method {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" | "PUT" => Method::Send,
+        _ => return Err(Refusal::Method),
+    };
+    if framing.chunked {
+        return Err(Refusal::LengthRequired);
+    }
+    let body = framing.length.unwrap_or(0);
+    if body > max_message {
+        return Err(Refusal::LongBody(max_message));
+    }
+    let persistence = match (framing.close, minor, framing.keep_alive) {
+        (true, ..) | (_, 0, false) => Persistence::Close,
+        (_, 0, true) => Persistence::Asked,
+        _ => Persistence::Usual,
+    };
+    // The path is a part of `bytes`: only where is kept, since they may move.
+    let start = path.as_ptr().addr() - bytes.as_ptr().addr();
+    let path = (start, start + path.len());
+    let waits = framing.expects_continue && minor > 0;
+    Ok(Some((Head { method, length, body, path, persistence }, waits)))
+}
+
+/// Answers a whole request; whether the connection goes on.
+fn answer(head: Head, bytes: &[u8], replies: &mut Replies) -> ControlFlow<()> {
+    let path = &bytes[head.path.0..head.path.1];
+    let body = &bytes[head.length..head.length + head.body];
+    replies.push(b"HTTP/1.1 200 OK\r\nContent-Type: ");
+    let (kind, length) = match head.method {
+        Method::Get | Method::Head => (&b"text/plain"[..], ECHO_PREFIX.len() + path.len()),
+        Method::Send => (&b"application/octet-stream"[..], body.len()),
+    };
+    replies.push(kind);
+    replies.push(b"\r\nContent-Length: ");
+    replies.push_decimal(length);
+    replies.push(match head.persistence {
+        Persistence::Usual => &b"\r\n\r\n"[..],
+        Persistence::Asked => b"\r\nConnection: keep-alive\r\n\r\n",
+        Persistence::Close => b"\r\nConnection: close\r\n\r\n",
+    });
+    replies.end_prefix();
+    match head.method {
+        Method::Get => {
+            replies.push(ECHO_PREFIX);
+            replies.push(path);
+        }
+        Method::Head => {}
+        Method::Send => replies.push(body),
+    }
+    replies.end_message();
+    match head.persistence {
+        Persistence::Close => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    }
+}
+
+impl Respond for HttpResponder {
+    fn receive(&mut self, input: &[u8], replies: &mut Replies) -> Flow {
+        if self.finished {
+            return Flow::Finish;
+        }
+        let Self { max_message, partial, end, head, finished } = self;
+        let fed = partial.feed(input, |bytes| {
+            let mut used = 0;
+            while used < bytes.len() {
+                let rest = &bytes[used..];
+                let known = if let Some(known) = *head {
+                    known
+                } else {
+                    let Some((read, waits)) = read_head(end, rest, *max_message)? else {
+                        break;
+                    };
+                    if waits {
+                        replies.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+                    }
+                    *head = Some(read);
+                    read
+                };
+                let whole = known.length + known.body;
+                if rest.len() < whole {
+                    break;
+                }
+                used += whole;
+                (*head, *end) = (None, HeadEnd::default());
+                if answer(known, rest, replies).is_break() {
+                    *finished = true;
+                    return Ok(bytes.len());
+                }
+            }
+            Ok(used)
+        });
+        if let Err(refusal) = fed {
+            Refusal::tell(refusal, replies);
+            *finished = true;
+        }
+        if *finished { Flow::Finish } else { Flow::Open }
+    }
+
+    fn end_of_input(&mut self, replies: &mut Replies) {
+        if !self.finished && !self.partial.bytes().is_empty() {
+            replies.count_error();
+        }
+        self.finished = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WriteMode;
+
+    /// What a server says to `script`, which it gets in pieces of `piece` bytes.
+    fn replies(script: &str, piece: usize) -> (String, Flow, u64) {
+        let mut replies = Replies::new(WriteMode::Whole);
+        let mut responder = HttpResponder::new(16);
+        let mut flow = Flow::Open;
+        for piece in script.as_bytes().chunks(piece) {
+            flow = responder.receive(piece, &mut replies);
+        }
+        let text = String::from_utf8(replies.bytes().to_vec()).unwrap();
+        (text, flow, replies.errors())
+    }
+
+    fn check(script: &str, expected: &str, flow: Flow, errors: u64) {
+        for piece in [1, 2, 7, 100_000] {
+            let (seen, flowed, counted) = replies(script, piece);
+            assert_eq!(seen, expected, "{script:.60} in pieces of {piece}");
+            assert_eq!((flowed, counted), (flow, errors), "{script:.60} in pieces of {piece}");
+        }
+    }
+
+    fn ok(kind: &str, extra: &str, body: &str) -> String {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{extra}\r\n{body}"
+        )
+    }
+
+    fn refused(status: &str, body: &str) -> String {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{body}"
+        )
+    }
+
+    #[test]
+    fn pipelined_requests_are_answered_in_order() {
+        let script = "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n\
+                      POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello\
+                      PUT /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\n\
+                      GET / HTTP/1.1\n\n";
+        let expected = ok("text/plain", "", "ECHO: /a?b=c")
+            + &ok("application/octet-stream", "", "hello")
+            + &ok("application/octet-stream", "", "")
+            + &ok("text/plain", "", "ECHO: /");
+        check(script, &expected, Flow::Open, 0);
+    }
+
+    #[test]
+    fn head_tells_the_length_and_sends_no_body() {
+        let expected =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\n";
+        check("HEAD /x HTTP/1.1\r\n\r\n", expected, Flow::Open, 0);
+    }
+
+    #[test]
+    fn the_connection_ends_when_the_client_says_so_or_is_of_old() {
+        let close = ok("text/plain", "Connection: close\r\n", "ECHO: /");
+        let after = "GET /no HTTP/1.1\r\n\r\n";
+        let script = format!("GET / HTTP/1.1\r\nConnection: close\r\n\r\n{after}");
+        check(&script, &close, Flow::Finish, 0);
+        check(&format!("GET / HTTP/1.0\r\n\r\n{after}"), &close, Flow::Finish, 0);
+        let keep = ok("text/plain", "Connection: keep-alive\r\n", "ECHO: /");
+        check("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &keep, Flow::Open, 0);
+    }
+
+    #[test]
+    fn a_client_that_waits_to_send_its_body_is_asked_to_go_on() {
+        let script = "PUT / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi";
+        let expected = "HTTP/1.1 100 Continue\r\n\r\n".to_owned()
+            + &ok("application/octet-stream", "", "hi");
+        check(script, &expected, Flow::Open, 0);
+    }
+
+    #[test]
+    fn each_refusal_has_its_status_and_ends_the_connection() {
+        let malformed = refused("400 Bad Request", "ERROR: malformed request");
+        let method = refused(
+            "405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT",
+            "ERROR: method not allowed",
+        );
+        let chunked = refused(
+            "411 Length Required",
+            "ERROR: length required, chunked bodies are not read",
+        );
+        let long = refused("413 Content Too Large", "ERROR: body too long (limit 16 bytes)");
+        let head = refused(
+            "431 Request Header Fields Too Large",
+            "ERROR: head too long (limit 16384 bytes)",
+        );
+        let fields = "a: b\r\n".repeat(FIELDS + 1);
+        let path = "x".repeat(16 * 1024);
+        for (script, expected) in [
+            ("nonsense\r\n\r\n".to_owned(), &malformed),
+            ("GET / HTTP/2.0\r\n\r\n".to_owned(), &malformed),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".into(),
+                &malformed,
+            ),
+            ("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n".into(), &malformed),
+            ("DELETE / HTTP/1.1\r\n\r\n".into(), &method),
+            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(), &chunked),
+            ("POST / HTTP/1.1\r\nContent-Length: 17\r\n\r\n".into(), &long),
+            (format!("GET /{path} HTTP/1.1\r\n\r\n"), &head),
+            (format!("GET / HTTP/1.1\r\n{fields}\r\n"), &head),
+        ] {
+            check(&script, expected, Flow::Finish, 1);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Where the head of an HTTP/1 message ends ([`HeadEnd`]), and what its fields say about
+//! the body ([`Framing`]). Reads no other field.
+
+use httparse::Header;
+
+use crate::decimal;
+
+/// Most bytes of a request line or status line and the fields after it.
+pub(crate) const HEAD_LIMIT: usize = 16 * 1024;
+
+/// Most fields of a head.
+pub(crate) const FIELDS: usize = 64;
+
+/// Searches for the empty line at the end of a head, and never looks at a byte twice.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HeadEnd {
+    searched: usize,
+    /// Where the line that is searched begins.
+    line: usize,
+    /// Whether a line that is not empty was seen: empty ones before it are skipped
+    /// (RFC 9112 section 2.2).
+    begun: bool,
+}
+
+impl HeadEnd {
+    /// The length of the head that `bytes` begin with; `Ok(None)` if it goes on.
+    pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadTooLong> {
+        while let Some(end) = memchr::memchr(b'\n', &bytes[self.searched..]) {
+            let end = self.searched + end;
+            if end >= HEAD_LIMIT {
+                return Err(HeadTooLong);
+            }
+            let line = &bytes[self.line..end];
+            let is_empty = matches!(line, b"" | b"\r");
+            self.searched = end + 1;
+            self.line = end + 1;
+            if is_empty && self.begun {
+                return Ok(Some(end + 1));
+            }
+            self.begun |= !is_empty;
+        }
+        self.searched = bytes.len();
+        if bytes.len() > HEAD_LIMIT { Err(HeadTooLong) } else { Ok(None) }
+    }
+}
+
+/// The head is over [`HEAD_LIMIT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeadTooLong;
+
+/// What the fields of a message say about its body and the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own on the wire")]
+pub(crate) struct Framing {
+    pub(crate) length: Option<usize>,
+    pub(crate) chunked: bool,
+    pub(crate) close: bool,
+    pub(crate) keep_alive: bool,
+    pub(crate) expects_continue: bool,
+}
+
+impl Framing {
+    /// Reads `fields`; `None` if lengths contradict each other or are no numbers, which
+    /// could make two readers see different messages (RFC 9112 section 6.3).
+    pub(crate) fn of(fields: &[Header<'_>]) -> Option<Self> {
+        let mut framing = Self::default();
+        for Header { name, value } in fields {
+            let named = |known: &str| name.eq_ignore_ascii_case(known);
+            let says = |token: &str| {
+                let mut tokens = value.split(|byte| *byte == b',');
+                tokens.any(|said| said.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+            };
+            if named("Content-Length") {
+                let length = decimal::parse(value.trim_ascii())?;
+                if framing.length.is_some_and(|known| known != length) {
+                    return None;
+                }
+                framing.length = Some(length);
+            } else if named("Transfer-Encoding") {
+                framing.chunked = true;
+            } else if named("Connection") {
+                framing.close |= says("close");
+                framing.keep_alive |= says("keep-alive");
+            } else if named("Expect") {
+                framing.expects_continue |= says("100-continue");
+            }
+        }
+        Some(framing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_with_an_empty_line_after_others() {
+        for (bytes, length) in [
+            ("GET / HTTP/1.1\r\n\r\nbody", Some(18)),
+            ("GET / HTTP/1.1\n\nbody", Some(16)),
+            ("\r\n\nGET /\r\na: b\r\n\r\n", Some(18)),
+            ("\r\n\r\n\r\n", None),
+            ("GET / HTTP/1.1\r\na: b\r\n\r", None),
+        ] {
+            assert_eq!(HeadEnd::default().find(bytes.as_bytes()), Ok(length), "{bytes:?}");
+            let mut piecewise = HeadEnd::default();
+            let found = (1..=bytes.len())
+                .find_map(|end| piecewise.find(&bytes.as_bytes()[..end]).transpose());
+            assert_eq!(found, length.map(Ok), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_over_the_limit_is_refused_whatever_the_pieces() {
+        let fits = [&vec![b'x'; HEAD_LIMIT - 4][..], b"\r\n\r\n"].concat();
+        assert_eq!(HeadEnd::default().find(&fits), Ok(Some(HEAD_LIMIT)));
+        let over = [b"x", &fits[..]].concat();
+        assert_eq!(HeadEnd::default().find(&over), Err(HeadTooLong));
+        let mut piecewise = HeadEnd::default();
+        let found = (1..=over.len()).find_map(|end| piecewise.find(&over[..end]).transpose());
+        assert_eq!(found, Some(Err(HeadTooLong)));
+    }
+
+    #[test]
+    fn fields_that_contradict_each_other_are_none() {
+        let field = |name, value: &'static str| Header { name, value: value.as_bytes() };
+        let framing = Framing::of(&[
+            field("content-length", " 5 "),
+            field("Content-Length", "5"),
+            field("CONNECTION", "Upgrade, close"),
+        ]);
+        let expected = Framing { length: Some(5), close: true, ..Framing::default() };
+        assert_eq!(framing, Some(expected));
+        for values in [["5", "6"], ["5", "+5"], ["5, 5", "5"]] {
+            let fields = values.map(|value| field("Content-Length", value));
+            assert_eq!(Framing::of(&fields), None, "{values:?}");
+        }
+    }
+}

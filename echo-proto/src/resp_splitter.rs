@@ -1,0 +1,301 @@
+//! Cuts a byte stream into Redis commands: [`CommandSplitter`]. Arrays of bulk strings and
+//! inline commands; goes on where it stopped, so that no byte is looked at twice, and keeps
+//! no more of a command than its limit allows.
+
+use std::ops::{ControlFlow, Range};
+
+use crate::carry_over::CarryOver;
+use crate::decimal;
+
+/// Most arguments of a command, its name included. None that is answered has more than
+/// two; others are read so that they can be refused by name.
+const MOST_ARGUMENTS: usize = 1024;
+
+/// Longest line that announces a number: a type, 20 digits and a carriage return have room.
+const NUMBER_LINE: usize = 32;
+
+/// Longest inline command, as in Redis.
+const INLINE_LINE: usize = 64 * 1024;
+
+/// Longest name of a command, whatever the limit of messages.
+const NAME_ROOM: usize = 64;
+
+/// Why a stream is none of Redis commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ProtocolError {
+    #[error("invalid multibulk length")]
+    ArrayLength,
+    #[error("invalid bulk length")]
+    BulkLength,
+    #[error("expected '$', got '{}'", .0.escape_ascii())]
+    NoBulk(u8),
+    #[error("bulk string without CRLF at its end")]
+    NoBulkEnd,
+    #[error("too big inline request")]
+    LongInline,
+    #[error("bulk string too long (limit {0} bytes)")]
+    LongBulk(usize),
+}
+
+/// One whole command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Command<'a> {
+    pub(crate) name: &'a [u8],
+    /// The first argument after the name.
+    pub(crate) argument: Option<&'a [u8]>,
+    /// Arguments after the name.
+    pub(crate) arguments: usize,
+}
+
+/// Cuts a byte stream into commands, whatever the split of the stream.
+#[derive(Debug)]
+pub(crate) struct CommandSplitter {
+    limit: usize,
+    /// The unfinished command.
+    partial: CarryOver,
+    progress: Progress,
+}
+
+/// How much of an unfinished command is understood. Places count from its beginning.
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    /// Where the next line or bulk string begins.
+    position: usize,
+    /// Bytes after it that hold no end of a line.
+    searched: usize,
+    /// Arguments still to come; unknown before the first line.
+    lacking: Option<usize>,
+    /// Length of the bulk string at `position`, if that is what begins there.
+    bulk: Option<usize>,
+    /// Arguments that are whole, the name included.
+    whole: usize,
+    name: Range<usize>,
+    argument: Range<usize>,
+    /// Bytes of all arguments after the name.
+    payload: usize,
+}
+
+impl CommandSplitter {
+    /// A splitter for commands whose arguments together have at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, partial: CarryOver::default(), progress: Progress::default() }
+    }
+
+    /// Takes all of `input` and calls `each` with every command that it completes; stops
+    /// early when `each` breaks, and the value tells so.
+    pub(crate) fn feed(
+        &mut self,
+        input: &[u8],
+        mut each: impl FnMut(Command<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ProtocolError> {
+        let Self { limit, partial, progress } = self;
+        let mut flow = ControlFlow::Continue(());
+        partial.feed(input, |bytes| {
+            let mut used = 0;
+            while used < bytes.len() && flow.is_continue() {
+                match progress.go_on(&bytes[used..], *limit)? {
+                    Step::Command(command) => flow = each(command),
+                    Step::Empty => {}
+                    Step::Unfinished => break,
+                }
+                used += progress.position;
+                *progress = Progress::default();
+            }
+            Ok(used)
+        })?;
+        Ok(flow)
+    }
+
+    /// Whether a command has begun and not ended.
+    pub(crate) fn is_within(&self) -> bool {
+        !self.partial.bytes().is_empty()
+    }
+}
+
+/// What came of going on.
+enum Step<'a> {
+    /// More bytes are needed.
+    Unfinished,
+    /// A command without a word, which asks for nothing.
+    Empty,
+    Command(Command<'a>),
+}
+
+impl<'a> From<Option<Command<'a>>> for Step<'a> {
+    fn from(command: Option<Command<'a>>) -> Self {
+        command.map_or(Self::Empty, Self::Command)
+    }
+}
+
+impl Progress {
+    /// Goes on through the command that `bytes` begin with.
+    fn go_on<'a>(&mut self, bytes: &'a [u8], limit: usize) -> Result<Step<'a>, ProtocolError> {
+        loop {
+            if let Some(length) = self.bulk {
+                let string = self.position..self.position + length;
+                match bytes.get(string.end..string.end + 2) {
+                    None => return Ok(Step::Unfinished),
+                    Some(b"\r\n") => self.take(string),
+                    Some(_) => return Err(ProtocolError::NoBulkEnd),
+                }
+            } else if self.lacking.is_none() && bytes.first() != Some(&b'*') {
+                let Some(line) = self.line(bytes, INLINE_LINE, ProtocolError::LongInline)?
+                else {
+                    return Ok(Step::Unfinished);
+                };
+                return inline(line, limit).map(Step::from);
+            } else if !self.announcement(bytes, limit)? {
+                return Ok(Step::Unfinished);
+            }
+            if self.lacking == Some(0) {
+                let command = (self.whole > 0).then(|| self.command(bytes));
+                return Ok(command.into());
+            }
+        }
+    }
+
+    /// Reads the number of arguments or the length of one; whether it is there.
+    fn announcement(&mut self, bytes: &[u8], limit: usize) -> Result<bool, ProtocolError> {
+        let invalid = match (self.lacking, bytes.get(self.position)) {
+            (None, _) => ProtocolError::ArrayLength,
+            (Some(_), Some(b'$') | None) => ProtocolError::BulkLength,
+            (Some(_), Some(other)) => return Err(ProtocolError::NoBulk(*other)),
+        };
+        let Some(line) = self.line(bytes, NUMBER_LINE, invalid)? else { return Ok(false) };
+        let digits = line.get(1..).unwrap_or_default();
+        if self.lacking.is_none() {
+            // A null array asks for nothing, like an empty one.
+            let count = if digits == b"-1" { Some(0) } else { decimal::parse(digits) };
+            let count = count.filter(|count| *count <= MOST_ARGUMENTS);
+            self.lacking = Some(count.ok_or(invalid)?);
+            return Ok(true);
+        }
+        let length = decimal::parse(digits).ok_or(invalid)?;
+        let (so_far, limit) =
+            if self.whole == 0 { (0, limit.max(NAME_ROOM)) } else { (self.payload, limit) };
+        if length > limit.saturating_sub(so_far) {
+            return Err(ProtocolError::LongBulk(limit));
+        }
+        self.bulk = Some(length);
+        Ok(true)
+    }
+
+    /// The line at `position` without its end, if it is whole; then the position is after
+    /// it. One of more than `most` bytes is an error.
+    fn line<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        most: usize,
+        too_long: ProtocolError,
+    ) -> Result<Option<&'a [u8]>, ProtocolError> {
+        let rest = bytes.get(self.position..).unwrap_or_default();
+        let end = memchr::memchr(b'\n', &rest[self.searched..]).map(|end| end + self.searched);
+        if end.unwrap_or(rest.len()) > most {
+            return Err(too_long);
+        }
+        let Some(end) = end else {
+            self.searched = rest.len();
+            return Ok(None);
+        };
+        self.position += end + 1;
+        self.searched = 0;
+        let line = &rest[..end];
+        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
+    }
+
+    /// Takes a bulk string that is whole.
+    fn take(&mut self, string: Range<usize>) {
+        self.position = string.end + 2;
+        self.bulk = None;
+        self.lacking = self.lacking.map(|lacking| lacking - 1);
+        match self.whole {
+            0 => self.name = string,
+            1 => {
+                self.payload = string.len();
+                self.argument = string;
+            }
+            _ => self.payload += string.len(),
+        }
+        self.whole += 1;
+    }
+
+    fn command<'a>(&self, bytes: &'a [u8]) -> Command<'a> {
+        Command {
+            name: &bytes[self.name.clone()],
+            argument: (self.whole > 1).then(|| &bytes[self.argument.clone()]),
+            arguments: self.whole - 1,
+        }
+    }
+}
+
+/// A command in a line of words. Quotes are words like any other.
+fn inline(line: &[u8], limit: usize) -> Result<Option<Command<'_>>, ProtocolError> {
+    let words = || line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let Some(name) = words().next() else { return Ok(None) };
+    if words().skip(1).map(<[u8]>::len).sum::<usize>() > limit {
+        return Err(ProtocolError::LongBulk(limit));
+    }
+    let argument = words().nth(1);
+    Ok(Some(Command { name, argument, arguments: words().count() - 1 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Seen = Vec<(Vec<u8>, Option<Vec<u8>>, usize)>;
+
+    fn seen(stream: &[u8], piece: usize) -> Result<Seen, ProtocolError> {
+        let mut splitter = CommandSplitter::new(8);
+        let mut seen = Vec::new();
+        for piece in stream.chunks(piece) {
+            let _ = splitter.feed(piece, |command| {
+                let argument = command.argument.map(<[u8]>::to_vec);
+                seen.push((command.name.to_vec(), argument, command.arguments));
+                ControlFlow::Continue(())
+            })?;
+        }
+        assert!(!splitter.is_within());
+        Ok(seen)
+    }
+
+    #[test]
+    fn arrays_and_inline_commands_are_cut_alike_whatever_the_pieces() {
+        let stream = b"PING\r\n*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n\r\n*0\r\n*-1\r\n  set k v \n\
+                       *3\r\n$1\r\na\r\n$0\r\n\r\n$1\r\nb\r\n";
+        let expected = [
+            (b"PING".to_vec(), None, 0),
+            (b"ECHO".to_vec(), Some(b"\r\n".to_vec()), 1),
+            (b"set".to_vec(), Some(b"k".to_vec()), 2),
+            (b"a".to_vec(), Some(Vec::new()), 2),
+        ];
+        for piece in 1..=stream.len() {
+            assert_eq!(seen(stream, piece).unwrap(), expected, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn each_nonsense_is_told_by_name_whatever_the_pieces() {
+        use ProtocolError::*;
+        let zeros = format!("*2\r\n${}3\r\n", "0".repeat(40));
+        let long = "x".repeat(INLINE_LINE + 1);
+        for (stream, reason) in [
+            ("*x\r\n", ArrayLength),
+            ("*-2\r\n", ArrayLength),
+            ("*1025\r\n", ArrayLength),
+            ("*1\r\nPING\r\n", NoBulk(b'P')),
+            ("*1\r\n$x\r\n", BulkLength),
+            ("*1\r\n$-1\r\n", BulkLength),
+            ("*1\r\n$2\r\nPING\r\n", NoBulkEnd),
+            ("*2\r\n$4\r\nECHO\r\n$9\r\n", LongBulk(8)),
+            ("*3\r\n$1\r\na\r\n$8\r\n12345678\r\n$1\r\n", LongBulk(8)),
+            ("ECHO 123456789\r\n", LongBulk(8)),
+            (&zeros, BulkLength),
+            (&long, LongInline),
+        ] {
+            for piece in [1, 3, 100_000] {
+                assert_eq!(seen(stream.as_bytes(), piece), Err(reason), "{stream:.40}");
+            }
+        }
+    }
+}
