@@ -151,6 +151,9 @@ struct MessageArgs {
     /// Protocol of the target
     #[arg(short, long, value_parser = choice::<ProtocolKind>(), default_value = "line")]
     protocol: ProtocolKind,
+    /// Streams of each connection, which its requests take in turn (--protocol mux)
+    #[arg(long, value_name = "N", default_value = "1")]
+    streams: u32,
     /// Size of generated messages, or a range A-B
     #[arg(short, long, value_name = "SIZE", default_value = "64")]
     size: SizeRange,
@@ -328,6 +331,7 @@ impl RunArgs {
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
             interval_ns: nanos(self.results.interval.0),
             protocol: messages.protocol,
+            streams: messages.streams,
             messages: messages.resolve()?,
             verify: messages.verify,
             split_writes: messages.split_writes,

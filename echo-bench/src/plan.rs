@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
-use echo_proto::{ProtocolKind, UnfitMessage};
+use echo_proto::{MuxRequester, ProtocolKind, Requester, UnfitMessage};
 
 use crate::messages::Verify;
 use crate::schedule::Arrival;
@@ -38,6 +38,9 @@ pub struct Plan {
     #[serde(with = "crate::as_text")]
     #[schemars(with = "String")]
     pub protocol: ProtocolKind,
+    /// Streams of a connection, which its requests take in turn (`mux`).
+    #[serde(default = "one_stream")]
+    pub streams: u32,
     /// What requests say.
     pub messages: MessagePlan,
     /// How thoroughly replies are checked.
@@ -54,6 +57,11 @@ pub struct Plan {
     pub seed: u64,
     /// Fingerprint of the open-loop schedule; null in a closed loop.
     pub schedule_digest: Option<String>,
+}
+
+/// Reports from before there were streams.
+fn one_stream() -> u32 {
+    1
 }
 
 /// Whom to load.
@@ -230,6 +238,10 @@ pub enum PlanError {
     ShortInterval,
     #[error("--split-writes must be at least 1")]
     NoWrites,
+    #[error("--streams must be 1 to 65536")]
+    Streams,
+    #[error("--streams {0} needs --protocol mux, the one with streams")]
+    StreamsWithoutMux(u32),
     #[error("--size {0} is above the limit of a message (at most 1GiB)")]
     HugeMessage(usize),
     #[error("--size {min}-{max}: the first must not be above the second")]
@@ -272,6 +284,10 @@ impl Plan {
             _ if self.timeout_ns == 0 => Some(PlanError::NoTimeout),
             _ if self.interval_ns < SECOND / 100 => Some(PlanError::ShortInterval),
             _ if self.split_writes == 0 => Some(PlanError::NoWrites),
+            _ if !(1..=1 << 16).contains(&self.streams) => Some(PlanError::Streams),
+            _ if self.streams > 1 && self.protocol != ProtocolKind::Mux => {
+                Some(PlanError::StreamsWithoutMux(self.streams))
+            }
             _ => None,
         };
         wrong.map_or(Ok(()), Err)
@@ -303,6 +319,15 @@ impl Plan {
         }
     }
 
+    /// The client's side of a new connection.
+    pub fn requester(&self) -> Requester {
+        let largest = self.largest_message();
+        match self.protocol {
+            ProtocolKind::Mux => Requester::Mux(MuxRequester::new(largest, self.streams)),
+            protocol => protocol.requester(largest),
+        }
+    }
+
     /// The size of the largest message.
     pub fn largest_message(&self) -> usize {
         match &self.messages {
@@ -331,6 +356,7 @@ pub(crate) mod tests {
             protocol: ProtocolKind::Line,
             messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
             verify: Verify::Full,
+            streams: 1,
             split_writes: 1,
             socket: SocketPlan {
                 nodelay: true,
@@ -348,13 +374,15 @@ pub(crate) mod tests {
     #[test]
     fn refuses_each_nonsense_by_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 8] = [
+        let cases: [(&str, Spoil); 10] = [
             ("--conns", |plan| plan.connections = 0),
             ("--threads", |plan| plan.threads = 0),
             ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
             ("--duration", |plan| plan.stop = StopRule::Duration { duration_ns: 0 }),
             ("--requests", |plan| plan.stop = StopRule::Requests { requests: 0 }),
             ("--timeout", |plan| plan.timeout_ns = 0),
+            ("--streams", |plan| plan.streams = 0),
+            ("--protocol mux", |plan| plan.streams = 2),
             ("--size 5-4", |plan| {
                 plan.messages = MessagePlan::Generated { min_bytes: 5, max_bytes: 4 };
             }),

@@ -22,7 +22,8 @@ const PAGE: usize = 1024 * 1024;
 /// several sites needs one; which, only the caller of a socket knows.
 const HOST: &[u8] = b" HTTP/1.1\r\nHost: localhost\r\n";
 
-/// See the [module](self).
+/// The client's side of HTTP/1.1. A message that could be a path (`/` and printable ASCII)
+/// is asked for with `GET`; any other is the body of a `POST`.
 #[derive(Debug)]
 pub struct HttpRequester {
     /// Whether each request without a reply asks for a path, oldest first.

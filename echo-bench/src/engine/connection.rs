@@ -35,13 +35,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(number: u32, requester: Requester) -> Self {
+    pub(super) fn new(number: u32, requester: Requester, streams: u32) -> Self {
         Self {
             number,
             key: None,
             state: State::Idle,
             requester,
-            in_flight: InFlight::default(),
+            in_flight: InFlight::new(streams),
             established: false,
             attempts: 0,
         }

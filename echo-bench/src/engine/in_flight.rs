@@ -30,17 +30,29 @@ struct Slot {
 }
 
 /// See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct InFlight {
     slots: VecDeque<Slot>,
     /// The request number of the first slot.
     first: u64,
+    /// Requests take the streams in turn; answers keep their order within one only.
+    streams: u64,
+    /// For each of several streams a request number of its own before which all are
+    /// answered, so that no answered one is looked at twice.
+    oldest: Vec<u64>,
     waiting: u32,
     /// How many of those that wait belong to the measured window.
     measured: u32,
 }
 
 impl InFlight {
+    /// Nothing yet, on so many streams.
+    pub(super) fn new(streams: u32) -> Self {
+        let streams = u64::from(streams.max(1));
+        let oldest = if streams > 1 { (0..streams).collect() } else { Vec::new() };
+        Self { slots: VecDeque::new(), first: 0, streams, oldest, waiting: 0, measured: 0 }
+    }
+
     /// Requests that await an answer.
     pub(super) fn waiting(&self) -> u32 {
         self.waiting
@@ -74,25 +86,46 @@ impl InFlight {
         at: Nanos,
         into: &mut Interval,
     ) {
-        debug_assert_eq!(
-            reply.answers,
-            Answers::Oldest,
-            "the protocols so far answer in order"
-        );
         self.drop_answered();
-        let oldest = self.first;
-        if self.slots.is_empty() {
+        let Some(place) = self.place_of(reply.answers) else {
             into.errors.count(FailureKind::Unsolicited, || {
                 offender(connection, None, format!("a reply of {} bytes", reply.body.len()))
             });
             return;
-        }
+        };
+        let request = self.first + place as u64;
         if reply.outcome == Outcome::Echo
-            && messages.check(connection, oldest, reply.body).is_ok()
+            && messages.check(connection, request, reply.body).is_ok()
         {
-            self.answer(0, at, into);
+            self.answer(place, at, into);
         } else {
-            self.settle_deviant(connection, messages, reply, at, into);
+            self.settle_deviant(connection, place, messages, reply, at, into);
+        }
+    }
+
+    /// The slot whose turn it is to be answered.
+    #[inline]
+    fn place_of(&mut self, answers: Answers) -> Option<usize> {
+        let stream = match answers {
+            Answers::Oldest => 0,
+            Answers::OldestOf(stream) => u64::from(stream),
+        };
+        if stream >= self.streams {
+            return None;
+        }
+        let Some(oldest) = self.oldest.get_mut(stream as usize) else {
+            return (!self.slots.is_empty()).then_some(0);
+        };
+        if *oldest < self.first {
+            *oldest += (self.first - *oldest).next_multiple_of(self.streams);
+        }
+        loop {
+            let place = (*oldest - self.first) as usize;
+            match self.slots.get(place) {
+                Some(slot) if slot.state == State::Answered => *oldest += self.streams,
+                Some(_) => return Some(place),
+                None => return None,
+            }
         }
     }
 
@@ -117,12 +150,13 @@ impl InFlight {
     fn settle_deviant(
         &mut self,
         connection: u32,
+        place: usize,
         messages: &Messages,
         reply: Reply<'_>,
         at: Nanos,
         into: &mut Interval,
     ) {
-        let oldest = self.first;
+        let oldest = self.first + place as u64;
         let first = || {
             let mut expected = Vec::new();
             messages.write(connection, oldest, &mut expected);
@@ -141,7 +175,7 @@ impl InFlight {
             }
             Outcome::Unexpected => FailureKind::Malformed,
             Outcome::Echo => match messages.check(connection, oldest, reply.body) {
-                Ok(()) => return self.answer(0, at, into),
+                Ok(()) => return self.answer(place, at, into),
                 Err(Deviation::Corrupt) => FailureKind::Corrupt,
                 Err(Deviation::Truncated) => FailureKind::Truncated,
                 Err(Deviation::Extended) => FailureKind::Extended,
@@ -150,32 +184,42 @@ impl InFlight {
                         let detail = format!("got the reply of connection {other}");
                         offender(connection, Some(oldest), detail)
                     });
-                    return self.fail_oldest(at, into);
+                    return self.fail(place, at, into);
                 }
                 Err(Deviation::Elsewhere { request }) => {
-                    return self.settle_elsewhere(connection, request, at, into);
+                    return self.settle_elsewhere(connection, place, request, at, into);
                 }
             },
         };
         into.errors.count(kind, first);
         if kind == FailureKind::ErrorReply {
-            self.end_oldest(at, into, |tally| &mut tally.error);
+            self.end_answered(place, at, into, |tally| &mut tally.error);
         } else {
-            self.fail_oldest(at, into);
+            self.fail(place, at, into);
         }
     }
 
-    /// Books a right reply to another request of this connection than the oldest.
+    /// Books a right reply to another request of this connection than the one at `turn`,
+    /// the oldest of its stream.
     fn settle_elsewhere(
         &mut self,
         connection: u32,
+        turn: usize,
         request: u64,
         at: Nanos,
         into: &mut Interval,
     ) {
-        let oldest = self.first;
-        let place = request.checked_sub(oldest).map(|place| place as usize);
-        let Some(place) = place.filter(|&place| place < self.slots.len()) else {
+        let oldest = self.first + turn as u64;
+        let streams = self.streams;
+        if request % streams != oldest % streams {
+            into.errors.count(FailureKind::Foreign, || {
+                let detail = format!("got the reply of stream {}", request % streams);
+                offender(connection, Some(oldest), detail)
+            });
+            return self.fail(turn, at, into);
+        }
+        let place = request.checked_sub(self.first).map(|place| place as usize);
+        let Some(place) = place.filter(|place| (turn..self.slots.len()).contains(place)) else {
             // Answered before: the reply is one too many and uses up no request.
             into.errors.count(FailureKind::Duplicated, || {
                 let detail = format!("request {request} was answered again");
@@ -183,36 +227,34 @@ impl InFlight {
             });
             return;
         };
-        for number in oldest..request {
+        for passed in (turn..place).step_by(streams as usize) {
+            if self.slots[passed].state == State::Answered {
+                continue;
+            }
+            let number = self.first + passed as u64;
             into.errors.count(FailureKind::Dropped, || {
                 let detail = format!("request {request} was answered before it");
                 offender(connection, Some(number), detail)
             });
-            self.end(
-                (number - oldest) as usize,
-                at,
-                into,
-                State::Answered,
-                |tally| &mut tally.mismatch,
-                true,
-            );
+            self.end(passed, at, into, State::Answered, |tally| &mut tally.mismatch, true);
         }
         self.answer(place, at, into);
     }
 
-    fn fail_oldest(&mut self, at: Nanos, into: &mut Interval) {
-        self.end_oldest(at, into, |tally| &mut tally.mismatch);
+    fn fail(&mut self, place: usize, at: Nanos, into: &mut Interval) {
+        self.end_answered(place, at, into, |tally| &mut tally.mismatch);
     }
 
-    /// Ends the oldest request with a reply that is no right answer: it was answered, so
-    /// its latency is known and says nothing about right answers; it is only counted.
-    fn end_oldest(
+    /// Ends a request with a reply that is no right answer: it was answered, so its latency
+    /// is known and says nothing about right answers; it is only counted.
+    fn end_answered(
         &mut self,
+        place: usize,
         at: Nanos,
         into: &mut Interval,
         count: impl Fn(&mut crate::record::Tally) -> &mut u64,
     ) {
-        self.end(0, at, into, State::Answered, count, false);
+        self.end(place, at, into, State::Answered, count, false);
         self.drop_answered();
     }
 
@@ -317,8 +359,12 @@ mod tests {
 
     impl Bed {
         fn new(requests: u64) -> Self {
+            Self::with_streams(requests, 1)
+        }
+
+        fn with_streams(requests: u64, streams: u32) -> Self {
             let messages = Messages::generated(32, 32, 0, Verify::Full);
-            let mut in_flight = InFlight::default();
+            let mut in_flight = InFlight::new(streams);
             for number in 0..requests {
                 in_flight.push(number, number, true);
             }
@@ -339,6 +385,17 @@ mod tests {
         fn reply(&mut self, connection: u32, request: u64, at: Nanos) {
             let body = self.text(connection, request);
             self.reply_with(Outcome::Echo, &body, at);
+        }
+
+        /// A reply on `stream` that says what request `request` asked for.
+        fn reply_on(&mut self, stream: u32, request: u64, at: Nanos) {
+            let body = self.text(5, request);
+            let reply = Reply {
+                answers: Answers::OldestOf(stream),
+                outcome: Outcome::Echo,
+                body: &body,
+            };
+            self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
         }
 
         fn errors(&self) -> Vec<(String, u64)> {
@@ -413,5 +470,63 @@ mod tests {
         assert_eq!(bed.interval.tally.reset, 3);
         assert_eq!(bed.interval.latencies.response.censored(), 3);
         assert_eq!((bed.requests.waiting(), bed.requests.next_request()), (0, 3));
+    }
+
+    #[test]
+    fn streams_may_overtake_each_other() {
+        let mut bed = Bed::with_streams(9, 3);
+        // Requests 0, 3, 6 are on stream 0; 1, 4, 7 on stream 1; 2, 5, 8 on stream 2.
+        for (stream, request) in
+            [(2, 2), (2, 5), (1, 1), (2, 8), (0, 0), (1, 4), (0, 3), (1, 7), (0, 6)]
+        {
+            bed.reply_on(stream, request, 100 + request);
+        }
+        assert_eq!(bed.errors(), []);
+        assert_eq!((bed.interval.tally.ok, bed.requests.waiting()), (9, 0));
+        let response = bed.interval.latencies.response.histogram();
+        assert_eq!((response.min(), response.max()), (100, 100), "each by its own clock");
+        bed.requests.push(200, 200, true);
+        bed.reply_on(0, 9, 300);
+        assert_eq!(bed.interval.tally.ok, 10);
+    }
+
+    #[test]
+    fn a_stream_that_answers_out_of_turn_is_told_and_the_others_are_not_blamed() {
+        let mut bed = Bed::with_streams(8, 2);
+        bed.reply_on(0, 4, 50);
+        assert_eq!(bed.errors(), [("dropped".into(), 2)]);
+        bed.reply_on(0, 2, 51);
+        assert_eq!(bed.errors(), [("duplicated".into(), 1), ("dropped".into(), 2)]);
+        for request in [1, 3, 5, 7] {
+            bed.reply_on(1, request, 52);
+        }
+        bed.reply_on(0, 6, 53);
+        assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (6, 2));
+        assert_eq!(bed.requests.waiting(), 0);
+    }
+
+    #[test]
+    fn a_reply_on_the_wrong_stream_is_foreign_and_on_none_unsolicited() {
+        let mut bed = Bed::with_streams(4, 2);
+        bed.reply_on(0, 1, 50);
+        assert_eq!(bed.errors(), [("foreign".into(), 1)]);
+        bed.reply_on(7, 0, 50);
+        assert_eq!(bed.interval.errors.of(FailureKind::Unsolicited), 1);
+        assert_eq!((bed.interval.tally.mismatch, bed.requests.waiting()), (1, 3));
+    }
+
+    #[test]
+    fn streams_stay_in_step_after_a_connection_was_lost() {
+        let mut bed = Bed::with_streams(5, 3);
+        bed.reply_on(0, 0, 50);
+        bed.requests.abandon(60, &mut bed.interval, |tally| &mut tally.reset);
+        for at in 0..3 {
+            bed.requests.push(100 + at, 100 + at, true);
+        }
+        for (stream, request) in [(1, 7), (2, 5), (0, 6)] {
+            bed.reply_on(stream, request, 200);
+        }
+        assert_eq!((bed.interval.tally.ok, bed.interval.tally.reset), (4, 4));
+        assert_eq!(bed.errors(), []);
     }
 }

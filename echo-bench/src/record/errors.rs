@@ -13,7 +13,7 @@ pub enum FailureKind {
     Truncated,
     /// A reply that goes on after its end.
     Extended,
-    /// A reply to a request of another connection.
+    /// A reply to a request of another connection, or of another stream.
     Foreign,
     /// A second reply to a request.
     Duplicated,

@@ -136,7 +136,7 @@ impl Worker {
         connection.in_flight.abandon(now, &mut self.interval, |tally| {
             if closed { &mut tally.closed } else { &mut tally.reset }
         });
-        connection.requester = self.plan.protocol.requester(self.plan.largest_message());
+        connection.requester = self.plan.requester();
         connection.down(now);
         self.occupancy.remove(waiting.into(), now, self.window_end);
     }

@@ -113,9 +113,8 @@ impl Worker {
         numbers: impl Iterator<Item = u32>,
         finished: Box<dyn FnMut(Interval) + Send>,
     ) -> Self {
-        let largest = plan.largest_message();
         let connections = numbers
-            .map(|number| Connection::new(number, plan.protocol.requester(largest)))
+            .map(|number| Connection::new(number, plan.requester(), plan.streams))
             .collect();
         Self {
             connections,
