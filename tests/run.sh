@@ -13,9 +13,13 @@ trap 'rm -f "$log"' EXIT
 # Third-party programs that some tests drive the server with. A test whose program is
 # missing reports itself as skipped, so this never fails.
 install_missing_programs() {
-  local missing=()
+  local missing=() program
   nc -h 2>&1 | grep -q OpenBSD || missing+=(netcat-openbsd)
-  command -v python3 >/dev/null || missing+=(python3)
+  command -v redis-cli >/dev/null || missing+=(redis-tools)
+  command -v nginx >/dev/null || missing+=(nginx-light)
+  for program in python3 redis-server wrk curl; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
   if [ "${#missing[@]}" -eq 0 ]; then
     return
   fi
@@ -23,7 +27,8 @@ install_missing_programs() {
     echo "not installed: ${missing[*]} (remedy: sudo apt-get install ${missing[*]})"
     return
   fi
-  export DEBIAN_FRONTEND=noninteractive
+  # No service is to be started: the tests start their own, on ports of their own.
+  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
   { apt-get update -q && apt-get install -q -y --no-install-recommends "${missing[@]}"; } </dev/null ||
     echo "could not install: ${missing[*]}"
 }

@@ -8,6 +8,7 @@ mod kernel_sockets;
 mod lines;
 mod program;
 mod running_server;
+mod third_party_server;
 
 mod bench_run;
 mod connection_limit;
@@ -17,8 +18,10 @@ mod idle_clients;
 mod line_protocol;
 mod many_connections;
 mod message_limit;
+mod protocol_clients;
 mod protocols;
 mod shutdown;
 mod split_stream;
 mod starting;
 mod third_party_clients;
+mod third_party_targets;

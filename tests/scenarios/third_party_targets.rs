@@ -1,0 +1,129 @@
+//! `echo-bench` against servers that others wrote: Redis, nginx, and one in Python that
+//! answers streams out of turn.
+
+use std::process::Command;
+
+use crate::bench_process::{BenchProcess, Finished};
+use crate::deadline::PATIENCE;
+use crate::program::third_party_or_skip;
+use crate::third_party_server::{ThirdPartyServer, free_address};
+
+fn load(server: &ThirdPartyServer, flags: &[&str]) -> Finished {
+    let address = server.address();
+    let arguments = [&["--target", &address, "--warmup=0"], flags].concat();
+    BenchProcess::start(&arguments).finish(PATIENCE)
+}
+
+#[track_caller]
+fn all_right(finished: &Finished, requests: u64) {
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert_eq!(finished.requests("ok"), requests, "{finished:#?}");
+}
+
+#[test]
+fn a_redis_echoes_every_message() {
+    let test = "a_redis_echoes_every_message";
+    let Some(mut command) = third_party_or_skip(test, "redis-server") else { return };
+    let (address, folder) = (free_address(), tempfile::tempdir().expect("there is room"));
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]);
+    command.arg(address.port().to_string()).arg("--dir").arg(folder.path());
+    let redis = ThirdPartyServer::start(&mut command, address);
+    for flags in [["--conns=50", "--pipeline=1"], ["--conns=5", "--pipeline=16"]] {
+        let flags = [&flags[..], &["--protocol=resp", "--requests=5000", "--size=1-2000"]];
+        all_right(&load(&redis, &flags.concat()), 5000);
+    }
+}
+
+#[test]
+fn an_nginx_answers_every_path_and_body_errors_are_told() {
+    let test = "an_nginx_answers_every_path_and_body_errors_are_told";
+    let Some(mut command) = third_party_or_skip(test, "nginx") else { return };
+    let (address, folder) = (free_address(), tempfile::tempdir().expect("there is room"));
+    let place = folder.path().display();
+    std::fs::write(
+        folder.path().join("nginx.conf"),
+        format!(
+            "daemon off; master_process off; pid {place}/pid; error_log {place}/errors;
+             events {{ worker_connections 256; }}
+             http {{
+                 access_log off; keepalive_requests 1000000000;
+                 client_body_temp_path {place}/1; proxy_temp_path {place}/2;
+                 fastcgi_temp_path {place}/3; uwsgi_temp_path {place}/4;
+                 scgi_temp_path {place}/5;
+                 server {{
+                     listen {address};
+                     location / {{ return 200 \"ECHO: $request_uri\"; }}
+                     location /missing {{ return 404; }}
+                 }}
+             }}"
+        ),
+    )
+    .expect("there is room");
+    let paths = folder.path().join("paths");
+    std::fs::write(&paths, "/\n/a?b=c\n/a/longer/path-of_words\n").expect("there is room");
+    command.arg("-e").arg(folder.path().join("errors"));
+    command.arg("-c").arg(folder.path().join("nginx.conf"));
+    let nginx = ThirdPartyServer::start(&mut command, address);
+
+    let paths = format!("--message-file={}", paths.display());
+    let http = ["--protocol=http", "--requests=3000", "--conns=20", "--pipeline=4"];
+    all_right(&load(&nginx, &[&http[..], &[&paths]].concat()), 3000);
+
+    let finished = load(&nginx, &[&http[..], &["--message=/missing"]].concat());
+    assert_ne!(finished.code, Some(0), "{finished:#?}");
+    assert_eq!(finished.requests("error"), 3000, "{finished:#?}");
+}
+
+/// A mux server for one connection, which answers what one read brings in the order of the
+/// expression `argv[2]`.
+const MUX_SERVER: &str = r#"
+import socket, struct, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    client, _ = listener.accept()
+    rest = b""
+    while piece := client.recv(1 << 16):
+        rest += piece
+        frames = []
+        while len(rest) >= 8:
+            stream, length = struct.unpack(">II", rest[:8])
+            if len(rest) < 8 + length:
+                break
+            frames.append((stream, rest[:8 + length]))
+            rest = rest[8 + length:]
+        if sys.argv[2] == "streams":
+            frames.sort(key=lambda frame: -frame[0])
+        else:
+            frames.reverse()
+        client.sendall(b"".join(frame for _, frame in frames))
+"#;
+
+fn mux_server(test: &str, reorders: &str) -> Option<ThirdPartyServer> {
+    let mut command: Command = third_party_or_skip(test, "python3")?;
+    let address = free_address();
+    command.args(["-c", MUX_SERVER, &address.port().to_string(), reorders]);
+    Some(ThirdPartyServer::start(&mut command, address))
+}
+
+const MUX: [&str; 5] =
+    ["--protocol=mux", "--streams=4", "--pipeline=16", "--conns=1", "--requests=1600"];
+
+#[test]
+fn streams_that_overtake_each_other_are_no_error() {
+    let test = "streams_that_overtake_each_other_are_no_error";
+    if let Some(server) = mux_server(test, "streams") {
+        all_right(&load(&server, &MUX), 1600);
+    }
+}
+
+#[test]
+fn a_stream_out_of_turn_is_told() {
+    let test = "a_stream_out_of_turn_is_told";
+    if let Some(server) = mux_server(test, "all") {
+        let finished = load(&server, &MUX);
+        assert_eq!(finished.code, Some(1), "{finished:#?}");
+        assert!(finished.requests("mismatch") > 0, "{finished:#?}");
+        let errors = finished.report()["errors"].to_string();
+        assert!(errors.contains("dropped"), "{errors}");
+    }
+}
