@@ -347,7 +347,16 @@ impl RunArgs {
             schedule_digest: None,
             target,
         };
-        Ok(plan.validated()?)
+        let mut plan = plan.validated()?;
+        // Both sides are ours, so what we mean to send is what the server accepts.
+        let (largest, protocol) = (plan.largest_message(), plan.protocol);
+        if let Target::Embedded { server } = &mut plan.target
+            && largest > protocol.default_max_message()
+            && !server.iter().any(|flag| flag == "--max-message")
+        {
+            server.extend(["--max-message".to_owned(), largest.to_string()]);
+        }
+        Ok(plan)
     }
 
     fn resolve_target(&self, threads: u32, cores: usize) -> Result<Target, RunArgsError> {

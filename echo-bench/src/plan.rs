@@ -216,6 +216,13 @@ pub enum EngineKind {
     Epoll,
 }
 
+/// Most bytes that the requests in flight on one connection may hold: they may all have to
+/// be encoded at once.
+const LARGEST_BATCH: u64 = 256 << 20;
+
+/// What a request in flight takes at least, however short its message.
+const SMALLEST_SLOT: usize = 64;
+
 /// Why a combination of settings is no plan. Each names the flag and the remedy.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "each message says it all")]
@@ -228,6 +235,11 @@ pub enum PlanError {
     NoThreads,
     #[error("--pipeline must be at least 1")]
     NoPipeline,
+    #[error(
+        "--pipeline {pipeline} x messages of {message} bytes is over the 256 MiB that may be in \
+         flight on a connection: lower --pipeline or --size"
+    )]
+    HugeBatch { pipeline: u32, message: usize },
     #[error("--duration must be above 0")]
     NoDuration,
     #[error("--requests must be at least 1")]
@@ -260,6 +272,11 @@ impl Plan {
     pub fn validated(mut self) -> Result<Self, PlanError> {
         self.check_numbers()?;
         self.check_messages()?;
+        let (pipeline, message) = (self.load.pipeline(), self.largest_message());
+        let batch = u64::from(pipeline).saturating_mul(message.max(SMALLEST_SLOT) as u64);
+        if pipeline > 1 && batch > LARGEST_BATCH {
+            return Err(PlanError::HugeBatch { pipeline, message });
+        }
         // A thread without a connection has nothing to do.
         self.threads = self.threads.min(self.connections);
         self.schedule_digest = match self.load {
@@ -374,10 +391,11 @@ pub(crate) mod tests {
     #[test]
     fn refuses_each_nonsense_by_its_flag() {
         type Spoil = fn(&mut Plan);
-        let cases: [(&str, Spoil); 10] = [
+        let cases: [(&str, Spoil); 11] = [
             ("--conns", |plan| plan.connections = 0),
             ("--threads", |plan| plan.threads = 0),
             ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
+            ("--pipeline 5000000", |plan| plan.load = Load::Closed { pipeline: 5_000_000 }),
             ("--duration", |plan| plan.stop = StopRule::Duration { duration_ns: 0 }),
             ("--requests", |plan| plan.stop = StopRule::Requests { requests: 0 }),
             ("--timeout", |plan| plan.timeout_ns = 0),

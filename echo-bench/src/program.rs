@@ -41,6 +41,11 @@ pub enum Exit {
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
 pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    let printed = args.results.output.as_deref() == Some(Path::new("-"));
+    if printed && matches!(args.results.format, Format::Csv | Format::Markdown) {
+        complain("-o - prints the JSON report: leave --format out, or name a file with -o");
+        return Ok(Exit::Usage as u8);
+    }
     let plan = match args.plan() {
         Ok(plan) => Arc::new(plan),
         Err(error) => {

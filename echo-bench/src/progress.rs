@@ -117,7 +117,7 @@ impl Observer for Progress {
         let text = format!(
             "{:6.1} s  {:>10}/s  p50 {}  p99 {}{failed}",
             end_ns as f64 / 1e9,
-            units::rate(interval.tally.ok as f64 * 1e9 / length_ns as f64),
+            units::rate(interval.tally.answered as f64 * 1e9 / length_ns as f64),
             latency(0.5),
             latency(0.99),
         );

@@ -115,6 +115,7 @@ fn chatter_is_unsolicited_and_takes_no_request_with_it() {
     assert_eq!(kinds(&finished), ["unsolicited"]);
     assert!(seen <= server.committed() && seen + 2 >= server.committed(), "{seen}");
     assert_eq!(finished.requests("ok"), 400);
+    assert_eq!(finished.report()["verdict"], "qualified", "chatter is no valid run");
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub(super) struct InFlight {
     waiting: u32,
     /// How many of those that wait belong to the measured window.
     measured: u32,
+    right_answers: u64,
 }
 
 impl InFlight {
@@ -50,7 +51,15 @@ impl InFlight {
     pub(super) fn new(streams: u32) -> Self {
         let streams = u64::from(streams.max(1));
         let oldest = if streams > 1 { (0..streams).collect() } else { Vec::new() };
-        Self { slots: VecDeque::new(), first: 0, streams, oldest, waiting: 0, measured: 0 }
+        Self {
+            slots: VecDeque::new(),
+            first: 0,
+            streams,
+            oldest,
+            waiting: 0,
+            measured: 0,
+            right_answers: 0,
+        }
     }
 
     /// Requests that await an answer.
@@ -61,6 +70,17 @@ impl InFlight {
     /// Requests of the measured window that await an answer.
     pub(super) fn measured(&self) -> u32 {
         self.measured
+    }
+
+    /// Right answers so far, in warm-up and drain too.
+    pub(super) fn right_answers(&self) -> u64 {
+        self.right_answers
+    }
+
+    /// The number of the oldest request that awaits an answer.
+    pub(super) fn oldest_waiting(&self) -> Option<u64> {
+        let place = self.slots.iter().position(|slot| slot.state == State::Waiting)?;
+        Some(self.first + place as u64)
     }
 
     /// The number of the next request.
@@ -137,6 +157,7 @@ impl InFlight {
         slot.state = State::Answered;
         if was_waiting {
             self.waiting -= 1;
+            self.right_answers += 1;
             if slot.measured {
                 self.measured -= 1;
                 into.tally.ok += 1;

@@ -215,6 +215,21 @@ fn warm_up_and_set_up_are_no_part_of_the_window() {
 }
 
 #[test]
+fn what_is_answered_in_the_drain_makes_no_throughput() {
+    let mut slow = raw_plan(Load::Closed { pipeline: 1 }, 5, SECOND);
+    slow.timeout_ns = 5 * SECOND;
+    slow.drain_ns = 5 * SECOND;
+    let run = simulate(slow, echo(EchoOptions::after(3 * SECOND)));
+    assert_eq!((run.total.tally.ok, run.total.tally.answered), (5, 0));
+    // And what was asked for in the warm-up and answered in the window does.
+    let mut warmed = raw_plan(Load::Closed { pipeline: 1 }, 5, SECOND);
+    warmed.warmup_ns = SECOND / 2;
+    warmed.timeout_ns = 5 * SECOND;
+    let run = simulate(warmed, echo(EchoOptions::after(SECOND)));
+    assert_eq!((run.total.tally.ok, run.total.tally.answered), (5, 5));
+}
+
+#[test]
 fn a_number_of_requests_is_kept_exactly() {
     for load in [Load::Closed { pipeline: 7 }, open(5000.0, Arrival::Poisson, 3)] {
         let mut counted = raw_plan(load, 5, SECOND);

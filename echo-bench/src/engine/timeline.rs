@@ -73,6 +73,11 @@ impl Timeline {
         granted
     }
 
+    /// Whether a number of requests decides when the window ends.
+    pub(super) fn counts_requests(&self) -> bool {
+        self.shared.counts_requests
+    }
+
     /// Whether all requests of the window are claimed.
     pub(super) fn is_spent(&self) -> bool {
         self.shared.budget.load(Ordering::Acquire) == 0

@@ -10,6 +10,9 @@ pub struct Tally {
     pub scheduled: u64,
     /// Answered rightly.
     pub ok: u64,
+    /// Right answers that arrived within the window, whenever they were asked for. Rates and
+    /// costs are of these; `ok` also counts what was answered in the drain.
+    pub answered: u64,
     /// Answered wrongly, or passed over.
     pub mismatch: u64,
     /// Answered by the server with an error of the protocol.
@@ -65,6 +68,7 @@ impl AddAssign<&Self> for Tally {
         let Self {
             scheduled,
             ok,
+            answered,
             mismatch,
             error,
             timeout,
@@ -79,6 +83,7 @@ impl AddAssign<&Self> for Tally {
         } = other;
         self.scheduled += scheduled;
         self.ok += ok;
+        self.answered += answered;
         self.mismatch += mismatch;
         self.error += error;
         self.timeout += timeout;

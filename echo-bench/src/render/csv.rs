@@ -1,7 +1,7 @@
 //! The report as comma-separated values: a row for the whole window and one for each
 //! interval. What was not measured is empty; times are in nanoseconds.
 
-use crate::report::{LatencySummary, QUANTILES, Report};
+use crate::report::{LatencySummary, QUANTILES, Quantile, Report};
 
 /// The header and the rows.
 pub fn report(report: &Report) -> String {
@@ -9,7 +9,8 @@ pub fn report(report: &Report) -> String {
     header.extend(["at_s", "length_s", "ok", "failed", "achieved_per_s"].map(str::to_owned));
     header.extend(QUANTILES.iter().map(|q| format!("{}_ns", q.name.replace('.', "_"))));
     header.extend(
-        ["max_ns", "client_us_per_message", "server_us_per_message"].map(str::to_owned),
+        ["max_ns", "lower_bound_from_ns", "client_us_per_message", "server_us_per_message"]
+            .map(str::to_owned),
     );
     let summary = &report.summary;
     let mut rows = vec![header];
@@ -48,8 +49,15 @@ fn row(
     row.extend(counts.map(|count| count.to_string()));
     row.push(number(achieved));
     let ns = |value: Option<u64>| value.map_or(String::new(), |ns| ns.to_string());
-    row.extend(QUANTILES.iter().map(|q| ns(response.map(|clock| clock.quantile_ns(q)))));
+    // A percentile that the sample can't back is left out, as it is in the text.
+    let backed = |q: &Quantile| {
+        response
+            .filter(|clock| clock.ci95.contains_key(q.name))
+            .map(|clock| clock.quantile_ns(q))
+    };
+    row.extend(QUANTILES.iter().map(|q| ns(backed(q))));
     row.push(ns(response.map(|clock| clock.max_ns)));
+    row.push(ns(response.and_then(|clock| clock.least_censored_ns)));
     row.extend(cpu.map(number));
     row
 }

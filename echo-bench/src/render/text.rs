@@ -77,10 +77,13 @@ pub(super) fn load(plan: &Plan) -> String {
         StopRule::Requests { requests } => format!("{} requests", units::count(requests)),
     };
     format!(
-        "{model}, {size}, {} generator thread{}; {stop} after {} of warm-up; replies verified: {}; seed {}",
+        "{model}, {size}, {} generator thread{}; {stop} after {} warm-up; replies verified: {}; seed {}",
         plan.threads,
         if plan.threads == 1 { "" } else { "s" },
-        units::time(plan.warmup_ns as f64),
+        match plan.warmup_ns {
+            0 => "no".to_owned(),
+            ns => format!("{} of", units::time(ns as f64)),
+        },
         plan.verify,
         plan.seed,
     )

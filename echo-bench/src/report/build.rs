@@ -10,7 +10,7 @@ use super::{
 };
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
 use crate::plan::{Load, Plan, StopRule};
-use crate::record::{self, Packed, Tally};
+use crate::record::{self, FailureKind, Packed, Tally};
 use crate::stats::{order, steady};
 
 /// A generator thread busier than this may have been the limit.
@@ -87,7 +87,8 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
             Load::Closed { .. } => None,
             Load::Open { .. } => per_s(total.tally.scheduled),
         },
-        achieved_per_s: per_s(total.tally.ok),
+        achieved_per_s: per_s(total.tally.answered),
+        answered_in_window: total.tally.answered,
         requests: requests(&total.tally),
         bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },
         connections: Connections {
@@ -101,7 +102,7 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
         in_flight_mean: record
             .outstanding_mean
             .map(|outstanding| outstanding + wait_mean / record.measured_ns as f64),
-        cpu: cpu(record.costs.first(), record.costs.last(), total.tally.ok),
+        cpu: cpu(record.costs.first(), record.costs.last(), total.tally.answered),
         tcp: tcp(record),
         latency,
     }
@@ -209,13 +210,14 @@ fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
     let report = |(place, interval): (usize, &IntervalRecord)| {
         let length_s = length(interval.index) as f64 / 1e9;
         let ok = interval.tally.ok;
-        let costs = cpu(record.costs.get(place), record.costs.get(place + 1), ok);
+        let answered = interval.tally.answered;
+        let costs = cpu(record.costs.get(place), record.costs.get(place + 1), answered);
         IntervalReport {
             at_s: (interval.index * plan.interval_ns) as f64 / 1e9,
             length_s,
             ok,
             errors: interval.tally.failed(),
-            achieved_per_s: (length_s > 0.0).then(|| ok as f64 / length_s),
+            achieved_per_s: (length_s > 0.0).then(|| answered as f64 / length_s),
             response: LatencySummary::new(&interval.response.unpack(), &[]).filter(|_| ok > 0),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
@@ -258,8 +260,15 @@ fn judge(
         let (failed, scheduled) = (tally.failed(), tally.scheduled);
         findings.push(Finding::ErrorsSeen { failed, scheduled });
     }
-    let lost = total.errors.of(record::FailureKind::Reset)
-        + total.errors.of(record::FailureKind::Closed);
+    // What answers no request is in no count of requests.
+    let stray: u64 = [FailureKind::Unsolicited, FailureKind::Duplicated]
+        .iter()
+        .map(|&kind| total.errors.of(kind))
+        .sum();
+    if stray > 0 {
+        findings.push(Finding::StrayReplies { stray });
+    }
+    let lost = total.errors.of(FailureKind::Reset) + total.errors.of(FailureKind::Closed);
     if lost > 0 {
         findings.push(Finding::ConnectionsLost { lost });
     }
@@ -292,6 +301,7 @@ fn limits_of_the_generator(
     }
     if let (Some(lateness), Some(response)) =
         (&summary.send_lateness, &summary.latency.response)
+        && lateness.ci95.contains_key("p99")
         && lateness.p99_ns > response.p50_ns / 10
     {
         findings.push(Finding::LateSchedule {
@@ -334,7 +344,7 @@ fn no_steady_state(plan: &Plan, record: &RunRecord) -> Option<Finding> {
         .intervals
         .iter()
         .filter(|interval| interval.index < whole)
-        .map(|interval| interval.tally.ok as f64)
+        .map(|interval| interval.tally.answered as f64)
         .collect();
     steady::drift(&series).map(|change| Finding::NoSteadyState { change })
 }

@@ -77,8 +77,13 @@ pub struct Summary {
     pub measured_s: f64,
     /// Requests per second that fell due; null in a closed loop.
     pub offered_per_s: Option<f64>,
-    /// Right answers per second; null if the window has no length.
+    /// Right answers per second that arrived within the window, whenever they were asked for;
+    /// null if the window has no length.
     pub achieved_per_s: Option<f64>,
+    /// Right answers that arrived within the window. Rates and costs are of these;
+    /// `requests.ok` also counts what was answered in the drain, and not what was asked for
+    /// in the warm-up.
+    pub answered_in_window: u64,
     /// Requests of the window by how they ended; they add up to `scheduled`.
     pub requests: Requests,
     /// Wire bytes within the window.

@@ -59,6 +59,7 @@ pub(super) enum Finding {
     NotAllEstablished { requested: u32, established: u32 },
     ConnectionsLost { lost: u64 },
     ErrorsSeen { failed: u64, scheduled: u64 },
+    StrayReplies { stray: u64 },
     LateBounds { censored: u64 },
     Clamped { values: u64 },
     FewSamples { quantile: &'static str, needed: u64, independent: u64 },
@@ -132,6 +133,11 @@ impl Finding {
                 "errors-seen",
                 format!("{failed} of {scheduled} requests got no right answer"),
                 "percentiles cover right answers and lower bounds only; see the errors",
+            ),
+            Self::StrayReplies { stray } => (
+                "stray-replies",
+                format!("{stray} replies answered no request"),
+                "the server says more than it was asked; see the errors",
             ),
             Self::LateBounds { censored } => (
                 "lower-bounds",

@@ -121,7 +121,7 @@ impl Worker {
         reactor.close(key);
         let waiting = connection.in_flight.waiting();
         let number = connection.number;
-        let request = Some(connection.in_flight.next_request());
+        let request = connection.in_flight.oldest_waiting();
         let closed = error.is_none();
         let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
         self.interval.errors.count(kind, || FirstOffender {
@@ -148,8 +148,12 @@ impl Worker {
             let (slots, number) = (&mut connection.in_flight, connection.number);
             let expired = slots.expire(number, before, now, &mut self.interval);
             if expired > 0 {
+                // A peer that does not even read would be sent ever more for nothing.
+                let unread = connection.key.is_some_and(|key| reactor.unsent(key) > 0);
                 self.occupancy.remove(expired.into(), now, self.window_end);
-                self.feed(reactor, index, now);
+                if !unread {
+                    self.feed(reactor, index, now);
+                }
             }
         }
     }

@@ -37,6 +37,10 @@ const SPIN_BEFORE_DUE: Nanos = 100_000;
 /// How long a worker may go without looking at the stop latch and the timeouts.
 const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
 
+/// How long replies are still waited for after a signal: whoever presses Ctrl-C wants the
+/// report, and not the timeout.
+const DRAIN_AFTER_SIGNAL: Nanos = 500 * MILLISECOND;
+
 /// What a worker found before the load began.
 #[derive(Debug)]
 pub(super) struct Setup {
@@ -76,6 +80,8 @@ pub(super) struct Worker {
     connect: Latency,
     failure: Option<io::Error>,
     timeline: Option<Timeline>,
+    /// When the stop latch was first seen to be on.
+    stopped_at: Option<Nanos>,
     /// A copy of the timeline's, refreshed each turn.
     window_end: Nanos,
     demand: Option<Demand>,
@@ -124,6 +130,7 @@ impl Worker {
             connect: Latency::default(),
             failure: None,
             timeline: None,
+            stopped_at: None,
             window_end: Nanos::MAX,
             demand: None,
             occupancy: Occupancy::default(),
@@ -220,6 +227,9 @@ impl Worker {
         if let Some(timeline) = &self.timeline {
             self.window_end = timeline.window_end();
         }
+        if self.stop.stage() > Stage::Running {
+            self.stopped_at.get_or_insert(now);
+        }
         while now >= self.next_boundary && self.next_boundary < self.window_end {
             self.hand_over_interval();
         }
@@ -248,13 +258,22 @@ impl Worker {
         // A number of requests would never be reached against a server that is gone.
         let patience = self.plan.timeout_ns.saturating_add(self.plan.drain_ns);
         let last_sign = self.last_answer.unwrap_or(timeline.start).max(timeline.start);
-        if self.window_end == Nanos::MAX && now > last_sign.saturating_add(patience) {
+        // Nothing due yet is no sign that anything is wrong.
+        let expecting =
+            || self.connections.iter().any(|c| !c.is_up() || c.in_flight.waiting() > 0);
+        if self.window_end == Nanos::MAX
+            && now > last_sign.saturating_add(patience)
+            && expecting()
+        {
             return true;
         }
         if now < self.window_end && !spent {
             return false;
         }
-        let drained_at = self.window_end.saturating_add(self.plan.drain_ns);
+        let mut drained_at = self.window_end.saturating_add(self.plan.drain_ns);
+        if let Some(stopped_at) = self.stopped_at {
+            drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);
+        }
         let outstanding = self.connections.iter().any(|c| c.in_flight.measured() > 0);
         let backlog = !spent
             && self.demand.as_ref().is_some_and(|demand| demand.has_backlog(self.window_end));
@@ -351,17 +370,22 @@ impl Worker {
     fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
         let at = reactor.now();
         let Some(&index) = self.places.get(key) else { return };
-        if self.window().contains(&at) {
+        let in_window = self.window().contains(&at);
+        if in_window {
             self.interval.tally.bytes_received += bytes.len() as u64;
         }
         let Self { connections, messages, interval, .. } = self;
         let connection = &mut connections[index as usize];
         let Connection { requester, in_flight, number, .. } = connection;
         let (waiting, ok) = (in_flight.waiting(), interval.tally.ok);
+        let right = in_flight.right_answers();
         let decoded = requester.decode(bytes, |reply| {
             in_flight.settle(*number, messages, reply, at, interval);
         });
         let ended = waiting - in_flight.waiting();
+        if in_window {
+            interval.tally.answered += in_flight.right_answers() - right;
+        }
         if interval.tally.ok > ok {
             connection.prove();
             self.last_answer = Some(at);

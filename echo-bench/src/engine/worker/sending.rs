@@ -87,12 +87,16 @@ impl Worker {
         if now >= self.window_end {
             return;
         }
-        let measured = now >= timeline.window_start;
-        let granted = if measured { timeline.claim(free) } else { free };
+        let due = now >= timeline.window_start;
+        let granted = if due { timeline.claim(free) } else { free };
         if granted == 0 {
             return;
         }
+        // Requests that were claimed are of the window; else the instant of the write decides.
+        let (counted, window) = (timeline.counts_requests(), self.window());
+        let mut measured = false;
         self.transmit(reactor, index, granted as u32, |slots, at| {
+            measured = if counted { due } else { window.contains(&at) };
             for _ in 0..granted {
                 slots.push(at, at, measured);
             }
