@@ -1,8 +1,11 @@
 //! The command line as typed. Flags only: what they mean is decided in `main` and in the
 //! library.
 
-use clap::Parser;
+use std::num::NonZeroUsize;
+
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use echo_client::ports::PortList;
 use echo_net::address::Address;
 use echo_net::settings::{ByteSize, TimeSpan};
 use echo_proto::ProtocolKind;
@@ -14,6 +17,7 @@ Examples:
   echo-client --time [::1]:9000               with the round trip of each reply
   printf 'a\\nb\\n' | echo-client :9000         send lines from a pipe, print the replies
   echo-client --protocol raw 7 < in > out     send bytes as they are
+  echo-client scan localhost --ports 1-1024   which ports take connections
 
 At a prompt Ctrl-D ends. In a pipe every line is a request (with --protocol raw: the bytes
 as they are); after the last one the connection is half-closed, and the client ends when all
@@ -28,8 +32,19 @@ Exit codes:
 
 /// Talk to an echo server, at a prompt or in a pipe.
 #[derive(Debug, Parser)]
-#[command(name = "echo-client", version, after_help = EXAMPLES, max_term_width = 96)]
+#[command(
+    name = "echo-client",
+    version,
+    after_help = EXAMPLES,
+    max_term_width = 96,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Cli {
+    /// What to do; without one, talk.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT or PORT
     #[arg(default_value = "127.0.0.1:8080")]
     pub(crate) addr: Address,
@@ -56,6 +71,36 @@ pub(crate) struct Cli {
 
     /// Say nothing but replies and errors
     #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the ports of a host that take connections, one a line
+    Scan(ScanArgs),
+}
+
+/// A scan, as typed.
+#[derive(Debug, Args)]
+pub(crate) struct ScanArgs {
+    /// Name or address of the host
+    pub(crate) host: String,
+
+    /// Ports to try: numbers and ranges
+    #[arg(long, value_name = "PORTS", default_value = "1-1024")]
+    pub(crate) ports: PortList,
+
+    /// Attempts at a time
+    #[arg(long, value_name = "N", default_value = "500")]
+    pub(crate) concurrency: NonZeroUsize,
+
+    /// How long to wait for an answer; a port that gives none counts as filtered
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = timeout)]
+    pub(crate) timeout: TimeSpan,
+
+    /// Print the open ports only, no counts
+    #[arg(short, long)]
     pub(crate) quiet: bool,
 }
 

@@ -54,7 +54,8 @@ async fn first_to_answer(targets: &[SocketAddr], deadline: Instant) -> io::Resul
     Err(reason.unwrap_or_else(|| io::Error::other("the name stands for no address")))
 }
 
-async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
+/// One attempt at one address, for as long as the caller waits.
+pub(crate) async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
     let options = ConnectOptions { target, source: None, socket: SocketOptions::default() };
     let stream = TcpStream::from_std(socket::begin_connect(&options)?.into())?;
     stream.writable().await?;

@@ -62,6 +62,7 @@ impl Connection {
         let sender = Sender {
             write,
             shared: Arc::clone(&shared),
+            protocol: self.options.protocol,
             wire: Vec::new(),
             number: 0,
             queued: 0,
@@ -94,10 +95,11 @@ impl Shared {
 pub struct Sender {
     write: OwnedWriteHalf,
     shared: Arc<Shared>,
+    protocol: ProtocolKind,
     wire: Vec<u8>,
     /// Number of the next request.
     number: u64,
-    /// Requests in `wire`.
+    /// Requests in `wire` that have a reply.
     queued: u64,
 }
 
@@ -106,7 +108,7 @@ impl Sender {
     pub fn queue(&mut self, payload: &[u8]) {
         self.shared.lock().requester.encode(self.number, payload, &mut self.wire);
         self.number += 1;
-        self.queued += 1;
+        self.queued += u64::from(self.protocol.has_reply(payload));
     }
 
     /// Writes the queued requests in one go.

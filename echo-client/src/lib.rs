@@ -4,7 +4,7 @@
 //! [`connect`](connect::connect) makes the connection, [`Connection`] speaks a protocol on
 //! it, [`filter`] and [`interactive`] are the two ways to use it, and [`Display`] decides
 //! how a reply looks. The protocols themselves are `echo_proto`'s: one that is added there
-//! works here.
+//! works here. [`scan`](scan::scan) tells which ports of a host take connections.
 //!
 //! This library parses no command line, traps no signal and never ends the process.
 
@@ -16,7 +16,9 @@ pub mod filter;
 mod history;
 mod in_flight;
 pub mod interactive;
+pub mod ports;
 mod prompt;
+pub mod scan;
 pub mod terminal;
 
 pub use connection::Connection;

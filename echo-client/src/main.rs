@@ -1,6 +1,7 @@
 //! The program `echo-client`: reads the flags, connects, and talks at a prompt or in a pipe.
 
 mod cli;
+mod scan_report;
 mod talk;
 
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use echo_client::SessionError;
 use echo_client::interactive::Ending;
 use echo_net::stop::{Stage, Stop};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,7 +37,7 @@ fn run(cli: &Cli) -> Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = talk::talk(cli) => Some(ended),
+            ended = act(cli) => Some(ended),
             () = asked(&stop) => None,
         }
     });
@@ -45,6 +46,14 @@ fn run(cli: &Cli) -> Result<u8> {
     match ended {
         Some(ended) => Ok(if ended? == Ending::Interrupted { 130 } else { 0 }),
         None => Ok(signal.exit_code().unwrap_or(130)),
+    }
+}
+
+/// Does what was asked for.
+async fn act(cli: &Cli) -> Result<Ending> {
+    match &cli.command {
+        None => talk::talk(cli).await,
+        Some(Command::Scan(args)) => scan_report::run(args).await.map(|()| Ending::EndOfInput),
     }
 }
 

@@ -23,7 +23,7 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["--timeout", "soon"], "is no duration"),
         (&["--timeout", "0"], "no time"),
         (&["--max-message", "big"], "--max-message"),
-        (&["1", "2"], "unexpected argument"),
+        (&["1", "2"], "cannot be used with '[ADDR]'"),
     ] {
         let output = client(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();

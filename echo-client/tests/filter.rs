@@ -297,3 +297,18 @@ fn peak_memory(id: u32) -> usize {
     let kib: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
     kib * 1024
 }
+
+#[test]
+fn typed_commands_are_shown_whole_and_quit_wants_no_reply() {
+    let (address, server) = serve(|mut stream: TcpStream| {
+        let mut asked = [0; 21];
+        stream.read_exact(&mut asked).unwrap();
+        stream.write_all("STRASSE\nECHO: a\n".as_bytes()).unwrap();
+        asked
+    });
+    let input = "UPPER ß\nECHO a\nQUIT\n".as_bytes();
+    let output = filter(&["--protocol", "command", &address], input);
+    assert_eq!(output.stdout, b"STRASSE\nECHO: a\n");
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert_eq!(server.join().unwrap()[..], *input);
+}

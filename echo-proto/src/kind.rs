@@ -76,6 +76,11 @@ impl ProtocolKind {
         }
     }
 
+    /// Whether a [typed](Self::typed_requester) message has a reply; `QUIT` has none.
+    pub fn has_reply(self, typed: &[u8]) -> bool {
+        self != Self::Command || !typed.trim_ascii_end().eq_ignore_ascii_case(b"QUIT")
+    }
+
     /// The limit of a message's payload in bytes where the user sets none.
     pub fn default_max_message(self) -> usize {
         match self {

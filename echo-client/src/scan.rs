@@ -1,0 +1,124 @@
+//! Which ports of a host take connections: [`scan`], with a bounded number of attempts at
+//! a time. It connects and hangs up; it sends nothing and never guesses what listens.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::connect;
+
+/// What came of an attempt to connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PortState {
+    /// Somebody listens.
+    Open,
+    /// The host says that nobody does.
+    Refused,
+    /// Nothing came back, or the network says that it can't be reached: a filter, or no
+    /// host.
+    Filtered,
+}
+
+/// Tries each of `ports` at `host`, `concurrency` at a time, and tells `each` what came of
+/// it, in the order in which it came.
+///
+/// # Errors
+/// When no attempt can be made, as for want of descriptors; that says nothing of a port.
+pub async fn scan(
+    host: IpAddr,
+    ports: &[u16],
+    concurrency: usize,
+    patience: Duration,
+    mut each: impl FnMut(u16, PortState),
+) -> io::Result<()> {
+    let (found, mut states) = mpsc::unbounded_channel();
+    let (ports, next) = (Arc::<[u16]>::from(ports), Arc::new(AtomicUsize::new(0)));
+    let mut workers = JoinSet::new();
+    for _ in 0..concurrency.clamp(1, ports.len().max(1)) {
+        let (ports, next, found) = (Arc::clone(&ports), Arc::clone(&next), found.clone());
+        workers.spawn(async move {
+            while let Some(&port) = ports.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let state = attempt(SocketAddr::new(host, port), patience).await;
+                if found.send((port, state)).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    drop(found);
+    while let Some((port, state)) = states.recv().await {
+        each(port, state?);
+    }
+    Ok(())
+}
+
+async fn attempt(target: SocketAddr, patience: Duration) -> io::Result<PortState> {
+    use io::ErrorKind::{
+        ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
+    };
+    match timeout(patience, connect::attempt(target)).await {
+        // A socket that was given the very port it connects to has met itself (RFC 9293
+        // section 3.5, simultaneous open).
+        Ok(Ok(stream)) if stream.local_addr()? == target => Ok(PortState::Refused),
+        Ok(Ok(_)) => Ok(PortState::Open),
+        Ok(Err(error)) => match error.kind() {
+            ConnectionRefused | ConnectionReset => Ok(PortState::Refused),
+            HostUnreachable | NetworkUnreachable | TimedOut => Ok(PortState::Filtered),
+            _ => Err(error),
+        },
+        Err(_) => Ok(PortState::Filtered),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn open_refused_and_silent_ports_are_told_apart() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let [open_port, closed_port, silent_port] =
+            [&open, &closed, &silent].map(|listener| listener.local_addr().unwrap().port());
+        drop(closed);
+        // A listener whose backlog is full gives no answer.
+        rustix::net::listen(&silent, 0).unwrap();
+        let mut held = Vec::new();
+        let target = silent.local_addr().unwrap();
+        while let Ok(Ok(stream)) =
+            timeout(Duration::from_millis(200), connect::attempt(target)).await
+        {
+            held.push(stream);
+            assert!(held.len() < 100, "the backlog never filled");
+        }
+        let mut states = HashMap::new();
+        let ports = [open_port, closed_port, silent_port];
+        scan(target.ip(), &ports, 2, Duration::from_millis(300), |port, state| {
+            states.insert(port, state);
+        })
+        .await
+        .unwrap();
+        let expected = [PortState::Open, PortState::Refused, PortState::Filtered];
+        assert_eq!(ports.map(|port| states[&port]), expected);
+    }
+
+    #[tokio::test]
+    async fn the_number_of_attempts_at_a_time_is_bounded_and_each_port_tried_once() {
+        let ports: Vec<u16> = (1..=300).collect();
+        let mut seen = Vec::new();
+        let host = IpAddr::from([127, 0, 0, 1]);
+        scan(host, &ports, 7, Duration::from_secs(1), |port, _| seen.push(port)).await.unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, ports);
+    }
+}
