@@ -5,5 +5,6 @@ pub mod csv;
 pub mod hdr;
 mod latency_table;
 pub mod markdown;
+pub mod html;
 pub mod text;
 pub mod units;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Plan;
 
 mod build;
+pub mod embedding;
 mod environment;
 mod latency;
 pub mod schema;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Report, SCHEMA};
+use super::{Report, SCHEMA, embedding};
 
 /// Why a report can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,12 @@ pub enum LoadError {
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
+    },
+    /// The file is a web page without a report in it.
+    #[error("{path} is a page that holds no echo-bench report")]
+    Page {
+        /// The file.
+        path: PathBuf,
     },
     /// The report is of another version.
     #[error("{path} has the schema `{found}`, and this version reads `{SCHEMA}`")]
@@ -77,16 +83,21 @@ pub fn save_in(report: &Report, directory: &Path) -> std::io::Result<PathBuf> {
     unreachable!("numbers do not end")
 }
 
-/// Reads a report.
+/// Reads a report from JSON or from the page of a run.
 pub fn load(path: &Path) -> Result<Report, LoadError> {
     let path = path.to_owned();
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(source) => return Err(LoadError::Read { path, source }),
     };
+    let json = if embedding::is_page(&text) {
+        embedding::find(&text).ok_or_else(|| LoadError::Page { path: path.clone() })?
+    } else {
+        &text
+    };
     // The version is looked at first: another version may well have another shape.
     let shape = |source| LoadError::Shape { path: path.clone(), source };
-    let value: serde_json::Value = serde_json::from_str(&text).map_err(shape)?;
+    let value: serde_json::Value = serde_json::from_str(json).map_err(shape)?;
     match value.get("schema").and_then(serde_json::Value::as_str) {
         Some(SCHEMA) => serde_json::from_value(value).map_err(shape),
         found => {

@@ -1,0 +1,475 @@
+// Draws the charts of a report from the data in the page. Every number that is drawn is also
+// in a table; nothing here computes one.
+"use strict";
+(() => {
+  const root = document.documentElement;
+  const data = JSON.parse(document.getElementById("echo-bench-charts").textContent);
+  const NARROW = "\u202f";
+  const PRINT_WIDTH = 660;
+  const FONT = '12px -apple-system, "Segoe UI", Inter, Roboto, "Helvetica Neue", Arial, "Liberation Sans", sans-serif';
+
+  const color = name => getComputedStyle(root).getPropertyValue("--" + name).trim();
+
+  // Numbers
+
+  const UNITS = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]];
+  const unitOf = ns => UNITS.find(([size]) => ns >= size) || UNITS[3];
+  const significant = v => v.toFixed(v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2);
+  const time = ns => {
+    const [size, unit] = unitOf(ns);
+    return significant(ns / size) + NARROW + unit;
+  };
+  const round = ns => {
+    const [size, unit] = unitOf(ns);
+    return +(ns / size).toPrecision(6) + NARROW + unit;
+  };
+  const grouped = n => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, NARROW);
+  const rate = v => v >= 999.5 ? grouped(v) : v >= 10 || v === 0 ? String(Math.round(v)) : v.toFixed(2);
+  const seconds = s => {
+    if (s < 600) return +s.toPrecision(6) + NARROW + "s";
+    const rest = Math.round(s % 60);
+    return Math.floor(s / 60) + ":" + String(rest).padStart(2, "0") + NARROW + "min";
+  };
+  const percentile = q => {
+    const nines = -Math.log10(1 - q);
+    return q === 0 ? "min" : "p" + +(q * 100).toFixed(nines <= 1 ? 1 : Math.ceil(nines));
+  };
+
+  // Axes
+
+  const axis = (more) => ({
+    stroke: color("quiet"), font: FONT, labelFont: FONT,
+    grid: { stroke: color("grid"), width: 1 },
+    ticks: { show: false }, border: { show: false }, ...more,
+  });
+
+  // Round values on a logarithmic scale, as many as there is room for.
+  const logSplits = (low, high, room) => {
+    const sets = [[1, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
+    const within = steps => {
+      const found = [];
+      for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) {
+        for (const step of steps) {
+          const value = +(step * 10 ** power).toPrecision(3);
+          if (value >= low && value <= high) found.push(value);
+        }
+      }
+      return found;
+    };
+    const fitting = sets.map(within).find(found => found.length <= room);
+    if (!fitting) return within([1]).filter((_, place) => place % 2 === 0);
+    if (fitting.length >= 3) return fitting;
+    const raw = (high - low) / room;
+    const size = 10 ** Math.floor(Math.log10(raw));
+    const step = size * [1, 2, 5, 10].find(factor => factor * size >= raw);
+    const even = [];
+    for (let v = Math.ceil(low / step) * step; v <= high; v += step) even.push(+v.toPrecision(6));
+    return even;
+  };
+
+  const latencyAxis = () => axis({
+    size: 62, gap: 8,
+    splits: (u, _, low, high) => logSplits(low, high, Math.max(3, Math.floor(u.over.clientHeight / 34) || 6)),
+    filter: (u, splits) => splits,
+    values: (u, splits) => splits.map(round),
+  });
+  const latencyScale = () => ({
+    distr: 3,
+    range: (u, low, high) => {
+      if (low === null) return [1e3, 1e6];
+      const room = Math.max((high / low) ** 0.06, 1.04);
+      return [low / room, high * room];
+    },
+  });
+
+  // What belongs to more than one chart
+
+  const legend = (figure, entries) => {
+    figure.querySelector(".legend")?.remove();
+    const list = document.createElement("ul");
+    list.className = "legend";
+    for (const { name, mark, kind } of entries) {
+      const item = document.createElement("li");
+      if (kind === "text") {
+        item.textContent = name;
+      } else {
+        const sign = document.createElement("i");
+        sign.className = kind || "";
+        if (mark) sign.style.borderColor = color(mark);
+        item.append(sign, name);
+      }
+      list.append(item);
+    }
+    figure.querySelector("figcaption").append(list);
+  };
+
+  // A box at the cursor: rows(u) gives a heading and [name, colour, text], or null.
+  const tip = rows => {
+    const box = document.createElement("div");
+    box.className = "tip";
+    box.hidden = true;
+    const show = u => {
+      const { left, top } = u.cursor;
+      const found = left >= 0 && top >= 0 ? rows(u) : null;
+      box.hidden = !found;
+      if (!found) return;
+      const heading = document.createElement("b");
+      heading.textContent = found.heading;
+      box.replaceChildren(heading, ...found.rows.map(([name, mark, text]) => {
+        const row = document.createElement("span");
+        const label = document.createElement("em");
+        label.textContent = name;
+        if (mark) label.style.setProperty("--mark", color(mark));
+        row.append(label, text);
+        return row;
+      }));
+      const beside = left + 16 + box.offsetWidth > u.over.clientWidth ? left - 16 - box.offsetWidth : left + 16;
+      box.style.left = Math.max(beside, -50) + "px";
+      box.style.top = Math.max(0, Math.min(top - 20, u.over.clientHeight - box.offsetHeight)) + "px";
+    };
+    return { hooks: { init: u => u.over.append(box), setCursor: show } };
+  };
+
+  const line = (name, mark, more) => ({
+    label: name, stroke: color(mark), width: 2, points: { show: false }, spanGaps: false, ...more,
+  });
+
+  const whole = pixel => Math.round(pixel) + 0.5;
+
+  // Charts: each gives uPlot's options and data, and the legend.
+
+  const percentiles = () => {
+    const { quantiles, clocks, eligible } = data.percentiles;
+    const x = quantiles.map(q => 1 / (1 - q));
+    const last = x[x.length - 1];
+    const series = [{}];
+    const columns = [x];
+    let bounded = false;
+    for (const { name, ns, least_censored_ns: least } of clocks) {
+      const bound = ns.findIndex(v => v !== null && least !== null && v >= least);
+      series.push(line(name, name, { spanGaps: true }));
+      columns.push(bound < 0 ? ns : ns.map((v, place) => place < bound ? v : null));
+      if (bound < 0) continue;
+      bounded = true;
+      series.push(line(name, name, { dash: [5, 4], spanGaps: true }));
+      // From the last known value on, so that the line does not break.
+      columns.push(ns.map((v, place) => place >= bound - 1 ? v : null));
+    }
+    const shade = u => {
+      const { left, top, width, height } = u.bbox;
+      const from = eligible ? u.valToPos(1 / (1 - eligible.quantile), "x", true) : left;
+      const begin = Math.max(from, left);
+      if (begin >= left + width) return;
+      const { ctx } = u;
+      ctx.save();
+      ctx.fillStyle = color("shade");
+      ctx.fillRect(begin, top, left + width - begin, height);
+      const text = "too few values";
+      ctx.font = FONT.replace("12px", 12 * devicePixelRatio + "px");
+      if (left + width - begin > ctx.measureText(text).width + 20 * devicePixelRatio) {
+        ctx.fillStyle = color("quiet");
+        ctx.textBaseline = "top";
+        ctx.textAlign = "left";
+        ctx.fillText(text, begin + 8 * devicePixelRatio, top + 8 * devicePixelRatio);
+      }
+      ctx.restore();
+    };
+    const intervals = u => {
+      const { ctx } = u;
+      ctx.save();
+      ctx.strokeStyle = color(clocks[0].name);
+      ctx.lineWidth = 1.25 * devicePixelRatio;
+      const cap = 4 * devicePixelRatio;
+      for (const [q, low, high] of clocks[0].ci95) {
+        const at = u.valToPos(1 / (1 - q), "x", true);
+        const [bottom, top] = [u.valToPos(low, "y", true), u.valToPos(high, "y", true)];
+        if (at < u.bbox.left || at > u.bbox.left + u.bbox.width) continue;
+        ctx.beginPath();
+        ctx.moveTo(at, bottom);
+        ctx.lineTo(at, top);
+        for (const end of [bottom, top]) {
+          ctx.moveTo(at - cap, end);
+          ctx.lineTo(at + cap, end);
+        }
+        ctx.stroke();
+      }
+      ctx.restore();
+    };
+    const ticks = (u, _, low, high) => {
+      const wanted = [2];
+      for (let nine = 10; nine <= high; nine *= 10) wanted.push(nine);
+      // Right to left, so that the highest percentiles keep their names.
+      const place = v => Math.log(v / low) / Math.log(high / low) * (u.over.clientWidth || 800);
+      let limit = Infinity;
+      const kept = [];
+      for (const v of [...wanted.reverse(), 1]) {
+        const half = 4 * percentile(1 - 1 / v).length;
+        if (v < low || v > high || place(v) + half > limit) continue;
+        kept.unshift(v);
+        limit = place(v) - half - 6;
+      }
+      return kept;
+    };
+    const rows = u => {
+      const place = u.cursor.idx;
+      if (place === null || place === undefined) return null;
+      return {
+        heading: percentile(quantiles[place]),
+        rows: clocks.filter(clock => clock.ns[place] !== null).map(({ name, ns, least_censored_ns: least }) =>
+          [name, name, (least !== null && ns[place] >= least ? "≥ " : "") + time(ns[place])]),
+      };
+    };
+    const entries = clocks.map(({ name }) => ({ name, mark: name }));
+    if (bounded) entries.push({ name: "lower bound", mark: "quiet", kind: "dashed" });
+    return {
+      height: 340,
+      entries,
+      columns,
+      options: {
+        scales: {
+          x: { time: false, distr: 3, range: (u, low, high) => high === last ? [1, last * 1.12] : [low, high] },
+          y: latencyScale(),
+        },
+        axes: [
+          axis({ splits: ticks, filter: (u, splits) => splits, values: (u, splits) => splits.map(v => percentile(1 - 1 / v)) }),
+          latencyAxis(),
+        ],
+        series,
+        cursor: { points: { size: 7 }, drag: { x: true, y: false } },
+        hooks: { drawClear: [shade], draw: [intervals] },
+        plugins: [tip(rows)],
+      },
+    };
+  };
+
+  // The x axis that the charts over time share; zooming one zooms all.
+  const overTime = () => {
+    const { length_s: length, at_s: at } = data.time;
+    const [first, last] = [at[0], at[at.length - 1]];
+    return {
+      scale: {
+        time: false,
+        range: (u, low, high) => low <= first && high >= last ? [0, length] : [low, high],
+      },
+      axis: axis({ space: 64, values: (u, splits) => splits.map(seconds) }),
+      cursor: {
+        sync: { key: "time", scales: ["x", null] }, drag: { x: true, y: false }, points: { size: 7 },
+      },
+    };
+  };
+  const dots = at => ({ show: at.length <= 60, size: 5, width: 0 });
+
+  const latency = () => {
+    const { at_s: at, latency: drawn } = data.time;
+    const x = overTime();
+    const isBound = (series, place) => {
+      const least = series.least_censored_ns[place];
+      return least !== null && series.ns[place] >= least;
+    };
+    // An arrow upwards says that the truth is at least there.
+    const arrows = u => {
+      const { ctx } = u;
+      ctx.save();
+      for (const series of drawn) {
+        ctx.fillStyle = color(series.name);
+        series.ns.forEach((v, place) => {
+          if (v === null || !isBound(series, place)) return;
+          const [cx, cy] = [u.valToPos(at[place], "x", true), u.valToPos(v, "y", true)];
+          if (cx < u.bbox.left || cx > u.bbox.left + u.bbox.width) return;
+          const size = 4 * devicePixelRatio;
+          ctx.beginPath();
+          ctx.moveTo(cx, cy - 3 * size);
+          ctx.lineTo(cx - size, cy - 1.4 * size);
+          ctx.lineTo(cx + size, cy - 1.4 * size);
+          ctx.fill();
+        });
+      }
+      ctx.restore();
+    };
+    const bounded = drawn.some(series => series.ns.some((v, place) => v !== null && isBound(series, place)));
+    const rows = u => {
+      const place = u.cursor.idx;
+      if (place === null || place === undefined) return null;
+      return {
+        heading: seconds(at[place]),
+        rows: drawn.filter(series => series.ns[place] !== null).reverse().map(series =>
+          [series.name, series.name, (isBound(series, place) ? "≥ " : "") + time(series.ns[place])]),
+      };
+    };
+    const entries = drawn.map(({ name }) => ({ name, mark: name }));
+    if (bounded) entries.push({ name: "▲ lower bound", kind: "text" });
+    return {
+      height: 240,
+      entries,
+      columns: [at, ...drawn.map(({ ns }) => ns)],
+      options: {
+        scales: { x: x.scale, y: latencyScale() },
+        axes: [x.axis, latencyAxis()],
+        series: [{}, ...drawn.map(({ name }) => line(name, name, { points: { ...dots(at), fill: color(name) } }))],
+        cursor: x.cursor,
+        hooks: { draw: [arrows] },
+        plugins: [tip(rows)],
+      },
+    };
+  };
+
+  const throughput = () => {
+    const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered } = data.time;
+    const x = overTime();
+    const drawn = [["answers/s", "ok", ok]];
+    if (failed) drawn.push(["failures/s", "failed", failed]);
+    const target = u => {
+      if (offered === null) return;
+      const y = whole(u.valToPos(offered, "y", true));
+      const { ctx } = u;
+      ctx.save();
+      ctx.strokeStyle = color("offered");
+      ctx.lineWidth = devicePixelRatio;
+      ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+      ctx.beginPath();
+      ctx.moveTo(u.bbox.left, y);
+      ctx.lineTo(u.bbox.left + u.bbox.width, y);
+      ctx.stroke();
+      ctx.restore();
+    };
+    const rows = u => {
+      const place = u.cursor.idx;
+      if (place === null || place === undefined) return null;
+      const shown = drawn.filter(([, , values]) => values[place] !== null)
+        .map(([name, mark, values]) => [name, mark, rate(values[place])]);
+      if (offered !== null) shown.push(["offered/s", "offered", rate(offered)]);
+      return { heading: seconds(at[place]), rows: shown };
+    };
+    const entries = drawn.map(([name, mark]) => ({ name, mark }));
+    if (offered !== null) entries.push({ name: "offered/s", mark: "offered", kind: "dashed" });
+    return {
+      height: 190,
+      entries,
+      columns: [at, ...drawn.map(([, , values]) => values)],
+      options: {
+        scales: { x: x.scale, y: { range: (u, low, high) => [0, Math.max(high || 0, offered || 0, 1) * 1.08] } },
+        axes: [x.axis, axis({ size: 62, gap: 8, space: 38, values: (u, splits) => splits.map(rate) })],
+        series: [{}, ...drawn.map(([name, mark]) => line(name, mark, {
+          points: { ...dots(at), fill: color(mark) }, fill: mark === "ok" ? color("shade") : undefined,
+        }))],
+        cursor: x.cursor,
+        hooks: { draw: [target] },
+        plugins: [tip(rows)],
+      },
+    };
+  };
+
+  const heat = () => {
+    const { edges_s: edges, edges_ns: levels, counts, cells } = data.heat;
+    const x = overTime();
+    const shares = cells.map(([column, , count]) => count / counts[column]);
+    const least = Math.min(...shares), most = Math.max(...shares);
+    const parse = name => color(name).match(/[0-9a-f]{2}/gi).map(part => parseInt(part, 16));
+    const stops = ["heat-low", "heat-middle", "heat-high"].map(parse);
+    // Shares are spread over the colours by their logarithm, so that a tail can be seen.
+    const paint = share => {
+      const place = most > least ? Math.log(share / least) / Math.log(most / least) * 2 : 2;
+      const [from, to] = place < 1 ? [stops[0], stops[1]] : [stops[1], stops[2]];
+      const part = place < 1 ? place : place - 1;
+      return `rgb(${from.map((v, k) => Math.round(v + (to[k] - v) * part)).join()})`;
+    };
+    const draw = u => {
+      const { ctx, bbox } = u;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+      ctx.clip();
+      const lefts = edges.map(s => Math.round(u.valToPos(s, "x", true)));
+      const tops = levels.map(ns => Math.round(u.valToPos(ns, "y", true)));
+      cells.forEach(([column, row], place) => {
+        ctx.fillStyle = paint(shares[place]);
+        ctx.fillRect(lefts[column], tops[row + 1], lefts[column + 1] - lefts[column], tops[row] - tops[row + 1]);
+      });
+      ctx.restore();
+    };
+    const rows = u => {
+      const at = u.posToVal(u.cursor.left, "x");
+      const ns = u.posToVal(u.cursor.top, "y");
+      const column = edges.findIndex((edge, k) => edge <= at && at < edges[k + 1]);
+      const row = levels.findIndex((level, k) => level <= ns && ns < levels[k + 1]);
+      if (column < 0 || row < 0) return null;
+      const found = cells.find(cell => cell[0] === column && cell[1] === row);
+      const count = found ? found[2] : 0;
+      const share = counts[column] ? count / counts[column] * 100 : 0;
+      return {
+        heading: `${time(levels[row])} – ${time(levels[row + 1])}`,
+        rows: [
+          ["from", null, seconds(edges[column])],
+          ["responses", null, grouped(count)],
+          ["of the interval", null, +share.toPrecision(2) + NARROW + "%"],
+        ],
+      };
+    };
+    const percent = share => +(share * 100).toPrecision(1) + NARROW + "%";
+    return {
+      height: 270,
+      entries: [
+        { name: percent(least), kind: "text" }, { name: "", kind: "ramp" },
+        { name: `${percent(most)} of an interval’s responses`, kind: "text" },
+      ],
+      columns: [[edges[0], edges[edges.length - 1]], [null, null]],
+      points: cells.length,
+      options: {
+        scales: {
+          x: { ...x.scale },
+          y: { distr: 3, range: () => [levels[0], levels[levels.length - 1]] },
+        },
+        axes: [{ ...x.axis, grid: { show: false } }, { ...latencyAxis(), grid: { show: false } }],
+        series: [{}, { label: "responses", points: { show: false } }],
+        cursor: { ...x.cursor, points: { show: false } },
+        hooks: { drawClear: [draw] },
+        plugins: [tip(rows)],
+      },
+    };
+  };
+
+  // The page
+
+  const KINDS = { percentiles, latency, throughput, heat };
+  const drawn = [];
+
+  const draw = () => {
+    for (const u of drawn.splice(0)) u.destroy();
+    for (const figure of document.querySelectorAll("figure[data-chart]")) {
+      const place = figure.querySelector(".plot");
+      const { height, entries, columns, options, points } = KINDS[figure.dataset.chart]();
+      legend(figure, entries);
+      const width = root.dataset.print === undefined ? place.clientWidth : PRINT_WIDTH;
+      const u = new uPlot({
+        width, height, padding: [10, 12, 0, 0], legend: { show: false }, pxAlign: 0, ...options,
+      }, columns, place);
+      drawn.push(u);
+      figure.dataset.drawn = points ?? columns.slice(1).flat().filter(v => v !== null).length;
+    }
+  };
+
+  draw();
+  const resize = new ResizeObserver(() => {
+    if (root.dataset.print !== undefined) return;
+    for (const u of drawn) {
+      const width = u.root.parentElement.clientWidth;
+      if (width > 0 && width !== u.width) u.setSize({ width, height: u.height });
+    }
+  });
+  for (const place of document.querySelectorAll(".plot")) resize.observe(place);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+
+  // Paper is white and narrow, and nothing can be opened on it.
+  let closed = [];
+  addEventListener("beforeprint", () => {
+    root.dataset.print = "";
+    closed = [...document.querySelectorAll("details:not([open])")];
+    for (const details of closed) details.open = true;
+    draw();
+  });
+  addEventListener("afterprint", () => {
+    delete root.dataset.print;
+    for (const details of closed) details.open = false;
+    draw();
+  });
+})();

@@ -1,0 +1,38 @@
+//! Reports as web pages, each one self-contained file: [`run`]. A page asks the network for
+//! nothing, works without scripts (every number is in a table), holds the report itself as
+//! JSON, and can be read back with [`store::load`](crate::report::store::load).
+//!
+//! Everything that comes from a report goes through the escaping of the templates; the only
+//! text that does not is our own style, our own script and uPlot.
+
+mod curve;
+mod facts;
+mod heat_map;
+mod numbers;
+mod run;
+mod run_tables;
+mod table;
+mod timeline;
+mod words;
+
+use askama::Template;
+
+use crate::report::Report;
+
+/// The drawing library, as its authors ship it, with the licence that goes with it.
+const UPLOT_SCRIPT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
+const UPLOT_STYLE: &str = include_str!("../../../assets/uplot/uPlot.min.css");
+const UPLOT_LICENCE: &str = include_str!("../../../assets/uplot/LICENSE");
+
+const STYLE: &str = include_str!("../../../assets/report/report.css");
+const SCRIPT: &str = include_str!("../../../assets/report/report.js");
+
+/// The page of a run.
+///
+/// # Panics
+/// Never: writing to memory can't fail and a report is plain data.
+pub fn run(report: &Report) -> String {
+    run::RunPage::new(report)
+        .render()
+        .expect("writing to memory can't fail and a report always serialises")
+}

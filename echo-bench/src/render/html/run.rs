@@ -1,0 +1,187 @@
+//! The page of a run: [`RunPage`], its head, its tiles and its charts.
+
+use askama::Template;
+use serde::Serialize;
+
+use super::curve::Curves;
+use super::heat_map::HeatMap;
+use super::numbers;
+use super::table::Table;
+use super::timeline::Timeline;
+use super::{run_tables, words};
+use crate::report::{LatencySummary, QUANTILES, Quantile, Report, embedding};
+use crate::stats::order;
+
+/// Everything that the page of a run shows.
+#[derive(Debug, Template)]
+#[template(path = "run.html")]
+pub(super) struct RunPage<'a> {
+    report: &'a Report,
+    title: String,
+    command: Option<String>,
+    load: Vec<String>,
+    tiles: Vec<Tile>,
+    charts: Charts,
+    tables: Vec<Table>,
+    long_tables: Vec<Table>,
+    setting_tables: Vec<Table>,
+}
+
+/// One figure of the summary.
+#[derive(Debug)]
+struct Tile {
+    name: &'static str,
+    value: String,
+    /// Lines below the value.
+    notes: Vec<String>,
+    /// How the value is to be taken.
+    mood: Mood,
+}
+
+/// How a figure is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mood {
+    Plain,
+    /// Something went wrong.
+    Bad,
+    /// The run can't back it.
+    Absent,
+}
+
+/// What the script draws.
+#[derive(Debug, Serialize)]
+struct Charts {
+    percentiles: Option<Curves>,
+    time: Option<Timeline>,
+    heat: Option<HeatMap>,
+}
+
+impl<'a> RunPage<'a> {
+    pub(super) fn new(report: &'a Report) -> Self {
+        let (title, command) = words::subject(&report.plan);
+        let charts = Charts {
+            percentiles: Curves::new(report),
+            time: Timeline::new(report),
+            heat: HeatMap::new(report),
+        };
+        Self {
+            title,
+            command,
+            load: words::load(&report.plan),
+            tiles: tiles(report),
+            tables: run_tables::results(report),
+            long_tables: run_tables::details(report, charts.percentiles.as_ref()),
+            setting_tables: run_tables::settings(report),
+            charts,
+            report,
+        }
+    }
+
+    fn verdict_meaning(&self) -> &'static str {
+        words::verdict(self.report.verdict)
+    }
+
+    fn reading(&self) -> &'static str {
+        words::reading(&self.report.plan)
+    }
+
+    /// Why a part of the curve is shaded.
+    fn shading(&self) -> Option<String> {
+        let curves = self.charts.percentiles.as_ref()?;
+        Some(match &curves.eligible {
+            Some(eligible) => format!(
+                "Shaded: beyond {}, the last percentile that this run has enough independent \
+                 values for. Bars are 95 % intervals.",
+                eligible.name
+            ),
+            None => "Shaded: this run has too few values for any percentile.".into(),
+        })
+    }
+}
+
+impl Mood {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Bad => "bad",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+impl Tile {
+    fn new(name: &'static str, value: String, notes: Vec<String>) -> Self {
+        Self { name, value, notes, mood: Mood::Plain }
+    }
+}
+
+fn tiles(report: &Report) -> Vec<Tile> {
+    let summary = &report.summary;
+    let mut tiles = vec![throughput(report)];
+    for quantile in QUANTILES.iter().filter(|q| ["p50", "p99", "p99.9"].contains(&q.name)) {
+        tiles.push(latency(quantile, summary.latency.response.as_ref()));
+    }
+    tiles.push(failures(report));
+    let cpu = |us: Option<f64>| numbers::or_nothing(us, numbers::microseconds);
+    tiles.push(Tile::new(
+        "CPU per message",
+        cpu(summary.cpu.server_us_per_message),
+        vec![
+            "by the server".into(),
+            format!("generator {}", cpu(summary.cpu.client_us_per_message)),
+        ],
+    ));
+    tiles
+}
+
+fn throughput(report: &Report) -> Tile {
+    let summary = &report.summary;
+    let value = numbers::or_nothing(summary.achieved_per_s, |rate| {
+        format!("{}/s", numbers::rate(rate))
+    });
+    let mut notes = vec![format!("over {}", numbers::time(summary.measured_s * 1e9))];
+    if let Some(offered) = summary.offered_per_s {
+        notes.insert(0, format!("of {}/s offered", numbers::rate(offered)));
+    }
+    Tile::new("Throughput", value, notes)
+}
+
+fn latency(quantile: &Quantile, response: Option<&LatencySummary>) -> Tile {
+    let absent = |value: &str, notes| Tile {
+        name: quantile.name,
+        value: value.into(),
+        notes,
+        mood: Mood::Absent,
+    };
+    let Some(response) = response else {
+        return absent("not claimed", vec!["nothing was answered rightly".into()]);
+    };
+    let Some(&interval) = response.ci95.get(quantile.name) else {
+        let needed = order::needed(quantile.quantile);
+        let independent = response.independent.get(quantile.name).copied().unwrap_or_default();
+        return absent(
+            &format!("needs ≥ {}", numbers::count(needed)),
+            vec![
+                "independent values;".into(),
+                format!("this run is worth {}", numbers::count(independent)),
+            ],
+        );
+    };
+    let ns = response.quantile_ns(quantile);
+    let mut notes = vec![format!("95 %: {}", numbers::interval(interval))];
+    if response.is_lower_bound(ns) {
+        notes.push("a lower bound".into());
+    }
+    Tile::new(quantile.name, numbers::latency(response, ns), notes)
+}
+
+fn failures(report: &Report) -> Tile {
+    let requests = &report.summary.requests;
+    let failed = requests.scheduled - requests.ok.min(requests.scheduled);
+    let mut notes = vec![format!("of {} requests", numbers::count(requests.scheduled))];
+    if failed > 0 {
+        notes.insert(0, numbers::share(failed, requests.scheduled));
+    }
+    let mood = if failed > 0 { Mood::Bad } else { Mood::Plain };
+    Tile { name: "Failures", value: numbers::count(failed), notes, mood }
+}

@@ -1,0 +1,78 @@
+//! A run over time as data: [`Timeline`]. One value per interval, as the report has it.
+
+use serde::Serialize;
+
+use crate::report::{IntervalReport, LatencySummary, QUANTILES, Quantile, Report};
+
+/// Quantiles that are drawn over time.
+const DRAWN: [&str; 3] = ["p50", "p90", "p99"];
+
+/// What the charts over time draw.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Timeline {
+    /// Length of the measured window in seconds.
+    pub(super) length_s: f64,
+    /// The middle of each interval, in seconds.
+    pub(super) at_s: Vec<f64>,
+    /// Response latency by quantile, the highest last.
+    pub(super) latency: Vec<Series>,
+    /// Right answers per second.
+    pub(super) ok_per_s: Vec<Option<f64>>,
+    /// Requests per second that ended otherwise; null if there are none in the whole run.
+    pub(super) failed_per_s: Option<Vec<Option<f64>>>,
+    /// Requests per second that fell due; null in a closed loop.
+    pub(super) offered_per_s: Option<f64>,
+}
+
+/// One quantile over time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Series {
+    pub(super) name: &'static str,
+    /// In nanoseconds; null where the interval can't back the quantile.
+    pub(super) ns: Vec<Option<u64>>,
+    /// Values from here on are lower bounds, interval by interval.
+    pub(super) least_censored_ns: Vec<Option<u64>>,
+}
+
+impl Timeline {
+    /// The timeline of a run; `None` with fewer than two intervals.
+    pub(super) fn new(report: &Report) -> Option<Self> {
+        let intervals = &report.intervals;
+        if intervals.len() < 2 {
+            return None;
+        }
+        let failed = intervals.iter().any(|interval| interval.errors > 0);
+        let failed_per_s = |interval: &IntervalReport| {
+            (interval.length_s > 0.0).then(|| interval.errors as f64 / interval.length_s)
+        };
+        Some(Self {
+            length_s: report.summary.measured_s,
+            at_s: intervals.iter().map(|i| i.at_s + i.length_s / 2.0).collect(),
+            latency: QUANTILES
+                .iter()
+                .filter(|quantile| DRAWN.contains(&quantile.name))
+                .map(|quantile| Series::new(quantile, intervals))
+                .filter(|series| series.ns.iter().any(Option::is_some))
+                .collect(),
+            ok_per_s: intervals.iter().map(|i| i.achieved_per_s).collect(),
+            failed_per_s: failed.then(|| intervals.iter().map(failed_per_s).collect()),
+            offered_per_s: report.summary.offered_per_s,
+        })
+    }
+}
+
+impl Series {
+    fn new(quantile: &Quantile, intervals: &[IntervalReport]) -> Self {
+        let backed = |response: &LatencySummary| {
+            response.ci95.contains_key(quantile.name).then(|| response.quantile_ns(quantile))
+        };
+        let responses = || intervals.iter().map(|interval| interval.response.as_ref());
+        Self {
+            name: quantile.name,
+            ns: responses().map(|response| backed(response?)).collect(),
+            least_censored_ns: responses()
+                .map(|response| response?.least_censored_ns)
+                .collect(),
+        }
+    }
+}
