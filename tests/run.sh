@@ -20,6 +20,8 @@ install_missing_programs() {
   for program in python3 redis-server wrk curl; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
+  command -v python3 >/dev/null || missing+=(python3)
+  command -v chromium >/dev/null || missing+=(chromium)
   if [ "${#missing[@]}" -eq 0 ]; then
     return
   fi

@@ -202,7 +202,8 @@ struct EmbeddedArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Results")]
 pub struct ResultArgs {
-    /// Write the JSON report to FILE (- prints it in place of the text)
+    /// Write the report to FILE: a web page if it ends in .html or with --format html, else
+    /// JSON (- prints it in place of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What is printed
@@ -251,6 +252,8 @@ pub enum Format {
     Csv,
     /// For an issue or a pull request.
     Markdown,
+    /// A web page in one file, with charts.
+    Html,
 }
 
 /// A size, or a range of sizes, in bytes.

@@ -152,6 +152,13 @@ fn check_outputs(results: &ResultArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether the report is to be written to `path` as a web page.
+fn is_page(path: &Path, format: Format) -> bool {
+    let named =
+        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
+    named || format == Format::Html
+}
+
 /// Stores and prints the report.
 fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
     let mut kept = None;
@@ -163,7 +170,12 @@ fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
     }
     let to_stdout = results.output.as_deref() == Some(Path::new("-"));
     if let Some(path) = results.output.as_deref().filter(|_| !to_stdout) {
-        store::save(report, path).with_context(|| format!("writing {}", path.display()))?;
+        let written = if is_page(path, results.format) {
+            store::write_whole(path, &render::html::run(report))
+        } else {
+            store::save(report, path)
+        };
+        written.with_context(|| format!("writing {}", path.display()))?;
         kept = Some(path.to_owned());
     }
     for (path, text) in [
@@ -175,12 +187,14 @@ fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
                 .with_context(|| format!("writing {}", path.display()))?;
         }
     }
-    if to_stdout {
+    if to_stdout && results.format != Format::Html {
         return print(&store::to_json(report));
     }
     let kept = kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
     print(&match results.format {
-        Format::Text => render::text::report(report) + &kept,
+        // A page that went to a file is not for the terminal too.
+        Format::Html if to_stdout || results.output.is_none() => render::html::run(report),
+        Format::Text | Format::Html => render::text::report(report) + &kept,
         Format::Json => store::to_json(report),
         Format::Csv => render::csv::report(report),
         Format::Markdown => render::markdown::report(report),

@@ -134,6 +134,9 @@
     label: name, stroke: color(mark), width: 2, points: { show: false }, spanGaps: false, ...more,
   });
 
+  // A logarithmic axis has no 0: what took less than a nanosecond is drawn as one.
+  const drawable = ns => ns.map(v => v === null ? null : Math.max(v, 1));
+
   const whole = pixel => Math.round(pixel) + 0.5;
 
   // Charts: each gives uPlot's options and data, and the legend.
@@ -148,12 +151,13 @@
     for (const { name, ns, least_censored_ns: least } of clocks) {
       const bound = ns.findIndex(v => v !== null && least !== null && v >= least);
       series.push(line(name, name, { spanGaps: true }));
-      columns.push(bound < 0 ? ns : ns.map((v, place) => place < bound ? v : null));
+      const values = drawable(ns);
+      columns.push(bound < 0 ? values : values.map((v, place) => place < bound ? v : null));
       if (bound < 0) continue;
       bounded = true;
       series.push(line(name, name, { dash: [5, 4], spanGaps: true }));
       // From the last known value on, so that the line does not break.
-      columns.push(ns.map((v, place) => place >= bound - 1 ? v : null));
+      columns.push(values.map((v, place) => place >= bound - 1 ? v : null));
     }
     const shade = u => {
       const { left, top, width, height } = u.bbox;
@@ -168,9 +172,10 @@
       ctx.font = FONT.replace("12px", 12 * devicePixelRatio + "px");
       if (left + width - begin > ctx.measureText(text).width + 20 * devicePixelRatio) {
         ctx.fillStyle = color("quiet");
-        ctx.textBaseline = "top";
+        // Below, where a rising curve leaves room.
+        ctx.textBaseline = "bottom";
         ctx.textAlign = "left";
-        ctx.fillText(text, begin + 8 * devicePixelRatio, top + 8 * devicePixelRatio);
+        ctx.fillText(text, begin + 8 * devicePixelRatio, top + height - 8 * devicePixelRatio);
       }
       ctx.restore();
     };
@@ -182,7 +187,7 @@
       const cap = 4 * devicePixelRatio;
       for (const [q, low, high] of clocks[0].ci95) {
         const at = u.valToPos(1 / (1 - q), "x", true);
-        const [bottom, top] = [u.valToPos(low, "y", true), u.valToPos(high, "y", true)];
+        const [bottom, top] = drawable([low, high]).map(ns => u.valToPos(ns, "y", true));
         if (at < u.bbox.left || at > u.bbox.left + u.bbox.width) continue;
         ctx.beginPath();
         ctx.moveTo(at, bottom);
@@ -231,7 +236,7 @@
           y: latencyScale(),
         },
         axes: [
-          axis({ splits: ticks, filter: (u, splits) => splits, values: (u, splits) => splits.map(v => percentile(1 - 1 / v)) }),
+          axis({ size: 30, splits: ticks, filter: (u, splits) => splits, values: (u, splits) => splits.map(v => percentile(1 - 1 / v)) }),
           latencyAxis(),
         ],
         series,
@@ -251,7 +256,7 @@
         time: false,
         range: (u, low, high) => low <= first && high >= last ? [0, length] : [low, high],
       },
-      axis: axis({ space: 64, values: (u, splits) => splits.map(seconds) }),
+      axis: axis({ size: 30, space: 64, values: (u, splits) => splits.map(seconds) }),
       cursor: {
         sync: { key: "time", scales: ["x", null] }, drag: { x: true, y: false }, points: { size: 7 },
       },
@@ -301,7 +306,7 @@
     return {
       height: 240,
       entries,
-      columns: [at, ...drawn.map(({ ns }) => ns)],
+      columns: [at, ...drawn.map(({ ns }) => drawable(ns))],
       options: {
         scales: { x: x.scale, y: latencyScale() },
         axes: [x.axis, latencyAxis()],

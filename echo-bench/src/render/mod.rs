@@ -3,8 +3,8 @@
 
 pub mod csv;
 pub mod hdr;
+pub mod html;
 mod latency_table;
 pub mod markdown;
-pub mod html;
 pub mod text;
 pub mod units;

@@ -54,11 +54,16 @@ pub fn to_json(report: &Report) -> String {
 
 /// Writes the report to `path`; an old file there stays whole until the new one is.
 pub fn save(report: &Report, path: &Path) -> std::io::Result<()> {
+    write_whole(path, &to_json(report))
+}
+
+/// Writes `text` to `path`; an old file there stays whole until the new one is.
+pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".part");
     let draft = PathBuf::from(draft);
     let mut file = fs::File::create(&draft)?;
-    file.write_all(to_json(report).as_bytes())?;
+    file.write_all(text.as_bytes())?;
     file.sync_all()?;
     fs::rename(draft, path)
 }

@@ -113,16 +113,17 @@ mod tests {
     #[test]
     fn quantiles_hold_every_named_one_and_end_with_the_greatest_value() {
         let all = quantiles([1_000_000, 10].into_iter());
-        assert_eq!(all[0], 0.0);
-        assert_eq!(*all.last().unwrap(), 1.0 - 0.5e-6);
+        assert_eq!(all[0].to_bits(), 0.0_f64.to_bits());
+        assert!((all.last().unwrap() - 0.999_999_5).abs() < 1e-12);
         for Quantile { quantile, name } in QUANTILES {
-            assert_eq!(all.iter().filter(|&&q| q == quantile).count(), 1, "{name}");
+            assert_eq!(
+                all.iter().filter(|q| q.to_bits() == quantile.to_bits()).count(),
+                1,
+                "{name}"
+            );
         }
         assert!(all.contains(&0.95) && all.is_sorted());
         assert!((60..80).contains(&all.len()), "{}", all.len());
-        assert_eq!(
-            quantiles([1].into_iter()),
-            [0.0, 0.20567176527571845, 0.25, 0.36904265551980675, 0.4988127663727278, 0.5]
-        );
+        assert_eq!(quantiles([1].into_iter()).last(), Some(&0.5));
     }
 }

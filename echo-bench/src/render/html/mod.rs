@@ -36,3 +36,6 @@ pub fn run(report: &Report) -> String {
         .render()
         .expect("writing to memory can't fail and a report always serialises")
 }
+
+#[cfg(test)]
+mod tests;

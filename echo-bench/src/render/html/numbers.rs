@@ -47,8 +47,12 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     format!("{shown}{NARROW_SPACE}%")
 }
 
-/// A range in the unit of its upper end, like `358–369 µs`.
+/// A range in the unit of its upper end, like `358–369 µs`; ends that are far apart each
+/// have their own.
 pub(super) fn interval([low, high]: [u64; 2]) -> String {
+    if low < high / 100 {
+        return format!("{} – {}", time(low as f64), time(high as f64));
+    }
     let (scale, unit) = match high {
         0..1_000 => (1.0, "ns"),
         1_000..1_000_000 => (1e3, "µs"),
@@ -92,5 +96,6 @@ mod tests {
     fn intervals_have_one_unit() {
         assert_eq!(interval([950, 1_500]), "0.95–1.50\u{202f}µs");
         assert_eq!(interval([2_160_000, 4_560_000]), "2.16–4.56\u{202f}ms");
+        assert_eq!(interval([80_000, 394_000_000]), "80.0\u{202f}µs – 394\u{202f}ms");
     }
 }

@@ -12,14 +12,10 @@ use crate::stats::order;
 
 /// What came out.
 pub(super) fn results(report: &Report) -> Vec<Table> {
-    let tables = [
-        latencies(report),
-        objectives(report),
-        requests(report),
-        errors(report),
-        costs(report),
-    ];
-    tables.into_iter().flatten().chain([connections(report)]).collect()
+    let [latencies, objectives, errors] =
+        [latencies(report), objectives(report), errors(report)];
+    let always = [requests(report), costs(report), connections(report)];
+    latencies.into_iter().chain(always).chain(objectives).chain(errors).collect()
 }
 
 /// The long ones.
@@ -119,7 +115,7 @@ fn objectives(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-fn requests(report: &Report) -> Option<Table> {
+fn requests(report: &Report) -> Table {
     let requests = &report.summary.requests;
     let columns = vec![text("requests"), number("count"), number("share")];
     let mut table = Table::new("requests", "Where every request went", columns);
@@ -142,7 +138,7 @@ fn requests(report: &Report) -> Option<Table> {
     .map(|(name, count)| row(name, count))
     .into();
     table.total = Some(row("scheduled", requests.scheduled));
-    Some(table)
+    table
 }
 
 fn errors(report: &Report) -> Option<Table> {
@@ -171,7 +167,7 @@ fn errors(report: &Report) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-fn costs(report: &Report) -> Option<Table> {
+fn costs(report: &Report) -> Table {
     let columns = vec![text("costs"), number("generator"), number("server")];
     let mut table = Table::new("costs", "Costs of both sides", columns);
     let Cpu {
@@ -196,7 +192,7 @@ fn costs(report: &Report) -> Option<Table> {
     ];
     table.rows =
         rows.map(|(name, ours, theirs)| vec![name.into(), ours.into(), theirs.into()]).into();
-    Some(table)
+    table
 }
 
 fn connections(report: &Report) -> Table {
@@ -231,7 +227,7 @@ fn connections(report: &Report) -> Table {
             ("kernel receive buffer", buffer(tcp.recv_buffer)),
         ]);
     }
-    let columns = vec![text("connections"), number("")];
+    let columns = vec![text(""), number("")];
     let mut table = Table::new("connections", "Connections and bytes", columns);
     table.rows =
         rows.into_iter().map(|(name, value)| vec![name.into(), value.into()]).collect();

@@ -57,6 +57,7 @@ impl Table {
     }
 
     /// A column's class by its place.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn class(&self, place: &usize) -> &'static str {
         if self.columns.get(*place).is_some_and(|column| column.numeric) { "n" } else { "t" }
     }
