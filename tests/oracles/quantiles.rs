@@ -20,7 +20,7 @@ fn quantile_s(finished: &Finished, clock: &str, name: &str) -> f64 {
 
 /// Two thousand requests a second for ten seconds, and two seconds in the middle in which
 /// the server stands still: quantile(q) = S - (1 - q) T (Tene 2013).
-fn stalled_run() -> Finished {
+fn stalled_run() -> (Finished, f64) {
     let server = RunningServer::start(ModelKind::Epoll, &[]);
     let address = server.address().to_string();
     let mut bench = BenchProcess::start(&[
@@ -39,12 +39,15 @@ fn stalled_run() -> Finished {
     let stopped = Instant::now();
     thread::sleep(Duration::from_secs(2).saturating_sub(stopped.elapsed()));
     server.signal(Signal::CONT);
-    bench.finish(PATIENCE)
+    // A busy machine stretches the sleep, and with it the stall.
+    let stall_s = stopped.elapsed().as_secs_f64();
+    (bench.finish(PATIENCE), stall_s)
 }
 
 /// What is wrong with a stalled run, if anything is.
-fn deviation(finished: &Finished) -> Option<String> {
-    for (name, expected) in [("p90", 1.0), ("p95", 1.5), ("p99", 1.9)] {
+fn deviation((finished, stall_s): &(Finished, f64)) -> Option<String> {
+    for (name, quantile) in [("p90", 0.9), ("p95", 0.95), ("p99", 0.99)] {
+        let expected = stall_s - (1.0 - quantile) * 10.0;
         let got = quantile_s(finished, "response", name);
         if (got / expected - 1.0).abs() > 0.03 {
             return Some(format!("response {name} is {got} s and should be {expected} s"));
@@ -57,13 +60,14 @@ fn deviation(finished: &Finished) -> Option<String> {
 #[test]
 fn a_stall_shows_in_full_on_the_response_clock() {
     let _turn = turn();
-    let mut finished = stalled_run();
-    if let Some(reason) = deviation(&finished) {
-        // The stall itself is made with sleeps, which a busy machine stretches.
+    let mut run = stalled_run();
+    if let Some(reason) = deviation(&run) {
+        // Something else may have had the cores.
         eprintln!("measured again: {reason}");
-        finished = stalled_run();
+        run = stalled_run();
     }
-    assert_eq!(deviation(&finished), None);
+    assert_eq!(deviation(&run), None);
+    let (finished, _) = run;
     assert_eq!(finished.requests("scheduled"), 20_000);
     assert_eq!(finished.requests("ok"), 20_000);
     let service = quantile_s(&finished, "service", "p90");

@@ -184,10 +184,12 @@ impl Worker {
             let now = reactor.now();
             self.tend(reactor, now);
             busy.observe(now, spun, &self.window());
+            // Before asking whether all is done: what fell due while the thread slept past
+            // the end of the window is late, and not to be left out.
+            self.send_due(reactor, now);
             if self.is_done(now) {
                 break;
             }
-            self.send_due(reactor, now);
             spun += self.wait(reactor, now)?;
         }
         Ok(self.conclude(reactor, &busy))
