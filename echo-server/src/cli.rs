@@ -3,13 +3,14 @@
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use echo_net::address::Address;
 use echo_net::pin;
 use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan};
 use echo_net::socket::SocketOptions;
 use echo_proto::{ProtocolKind, WriteMode};
 
+use crate::balance::cli::BalanceArgs;
 use crate::binding::Binding;
 use crate::choice::choice;
 use crate::config::{Config, available_cores};
@@ -21,6 +22,7 @@ Examples:
   echo-server                                  line echo on 127.0.0.1:8080
   echo-server :9000 --model epoll --workers 2  all interfaces, two event loops
   echo-server 0 --protocol raw --pin 0         a free port, RFC 862 echo, on CPU 0
+  echo-server balance :9000 --backend :9001 --backend :9002
   printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       ask it something
 
 Sizes are written 64, 4K or 1MiB; durations 500us, 30s or 1m30s, and a bare number is
@@ -28,6 +30,31 @@ seconds. When it can accept, one line of JSON on stdout tells the address. SIGIN
 SIGTERM stop it gracefully; a second one at once.";
 
 /// An echo server whose concurrency model is a flag
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "echo-server",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do; without one, serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The server, if no subcommand is given.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Subcommands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Share connections out between servers behind this one (layer 4)
+    Balance(BalanceArgs),
+}
+
+/// The flags of a server
 #[derive(Debug, Clone, Parser)]
 #[command(name = "echo-server", version, after_help = EXAMPLES)]
 pub struct ServerArgs {

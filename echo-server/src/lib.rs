@@ -7,6 +7,7 @@
 //! that embed it.
 
 pub mod admission;
+pub mod balance;
 pub mod binding;
 pub mod choice;
 pub mod cli;

@@ -14,8 +14,9 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::Serialize;
 use tracing::warn;
 
+use crate::balance;
 use crate::binding::Binding;
-use crate::cli::{InvalidArgs, ServerArgs};
+use crate::cli::{Cli, Command, InvalidArgs, ServerArgs};
 use crate::config::Config;
 use crate::logging::{LogFormat, LogStyle};
 use crate::server::{self, Outcome};
@@ -26,7 +27,7 @@ const USAGE: u8 = 2;
 /// Runs the server by the arguments of a command line, the program's name first, until a
 /// signal stops it.
 pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = match ServerArgs::try_parse_from(args) {
+    let args = match Cli::try_parse_from(args) {
         Ok(args) => args,
         Err(told) => {
             // Help and version are asked for, too; clap knows which is which.
@@ -34,7 +35,11 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(USAGE));
         }
     };
-    match run(&args) {
+    let ended = match &args.command {
+        None => run(&args.server),
+        Some(Command::Balance(args)) => balance::cli::run(args),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "echo-server: {error:#}");

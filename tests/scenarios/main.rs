@@ -10,6 +10,7 @@ mod program;
 mod running_server;
 mod third_party_server;
 
+mod balancer;
 mod bench_run;
 mod connection_limit;
 mod half_close;

@@ -17,7 +17,7 @@ mod parking;
 mod pool;
 mod threads;
 mod tokio;
-mod tokio_accept;
+pub(crate) mod tokio_accept;
 mod tokio_local;
 mod tokio_task;
 

@@ -23,7 +23,7 @@ use crate::context::Context;
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
 /// The stages of `stop`.
-pub(super) fn stages(stop: &Stop) -> watch::Receiver<Stage> {
+pub(crate) fn stages(stop: &Stop) -> watch::Receiver<Stage> {
     let (sender, receiver) = watch::channel(Stage::Running);
     stop.on_advance(move |stage| {
         sender.send_replace(stage);
@@ -32,7 +32,7 @@ pub(super) fn stages(stop: &Stop) -> watch::Receiver<Stage> {
 }
 
 /// Waits until `stages` has come to `stage`.
-pub(super) async fn reached(mut stages: watch::Receiver<Stage>, stage: Stage) {
+pub(crate) async fn reached(mut stages: watch::Receiver<Stage>, stage: Stage) {
     // The latch outlives the server, so the sender is never gone.
     let _ = stages.wait_for(|now| *now >= stage).await;
 }

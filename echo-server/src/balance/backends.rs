@@ -1,0 +1,181 @@
+//! Which backend is next: [`Backends`], who is well and how busy. Opens no socket.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Failures in a row after which a backend is out.
+const FAILURES: u32 = 3;
+
+/// Successes in a row after which it is back.
+const SUCCESSES: u32 = 2;
+
+/// How a backend is picked.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Policy {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest open connections.
+    LeastConns,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Backends {
+    policy: Policy,
+    turn: AtomicUsize,
+    all: Vec<Backend>,
+}
+
+#[derive(Debug)]
+struct Backend {
+    address: SocketAddr,
+    open: Arc<AtomicUsize>,
+    health: Mutex<Health>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Health {
+    well: bool,
+    /// Checks in a row that say otherwise.
+    against: u32,
+}
+
+/// A connection of a backend, which counts until it is dropped.
+#[derive(Debug)]
+pub(super) struct InUse(Arc<AtomicUsize>);
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Backends {
+    /// All well, none in use.
+    pub(super) fn new(addresses: &[SocketAddr], policy: Policy) -> Self {
+        let backend = |&address| Backend {
+            address,
+            open: Arc::default(),
+            health: Mutex::new(Health { well: true, against: 0 }),
+        };
+        let all = addresses.iter().map(backend).collect();
+        Self { policy, turn: AtomicUsize::new(0), all }
+    }
+
+    pub(super) fn address(&self, backend: usize) -> SocketAddr {
+        self.all[backend].address
+    }
+
+    /// Counts a connection.
+    pub(super) fn in_use(&self, backend: usize) -> InUse {
+        let open = Arc::clone(&self.all[backend].open);
+        open.fetch_add(1, Ordering::Relaxed);
+        InUse(open)
+    }
+
+    /// Backends to try for a new connection, best first; those that are out come last, since
+    /// trying them is better than turning the client away.
+    pub(super) fn candidates(&self) -> Vec<usize> {
+        let count = self.all.len();
+        let first = self.turn.fetch_add(1, Ordering::Relaxed);
+        let mut order: Vec<usize> = (0..count).map(|i| (first + i) % count).collect();
+        // Stable: those that are equal stay in turn.
+        order.sort_by_key(|&backend| {
+            let backend = &self.all[backend];
+            let open = match self.policy {
+                Policy::RoundRobin => 0,
+                Policy::LeastConns => backend.open.load(Ordering::Relaxed),
+            };
+            (!backend.lock().well, open)
+        });
+        order
+    }
+
+    /// A backend was reached, or was not; whether it is well if that has changed.
+    pub(super) fn checked(&self, backend: usize, reached: bool) -> Option<bool> {
+        let mut health = self.all[backend].lock();
+        if reached == health.well {
+            health.against = 0;
+            return None;
+        }
+        health.against += 1;
+        if health.against < if health.well { FAILURES } else { SUCCESSES } {
+            return None;
+        }
+        *health = Health { well: reached, against: 0 };
+        Some(reached)
+    }
+}
+
+impl Backend {
+    fn lock(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backends(policy: Policy) -> Backends {
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        Backends::new(&[1, 2, 3].map(address), policy)
+    }
+
+    #[test]
+    fn backends_take_turns() {
+        let backends = backends(Policy::RoundRobin);
+        let first: Vec<usize> = (0..6).map(|_| backends.candidates()[0]).collect();
+        assert_eq!(first, [0, 1, 2, 0, 1, 2]);
+        assert_eq!(backends.candidates(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn the_least_busy_is_first_and_an_end_frees_its_place() {
+        let backends = backends(Policy::LeastConns);
+        let held: Vec<InUse> =
+            (0..3).map(|_| backends.in_use(backends.candidates()[0])).collect();
+        let again = backends.in_use(1);
+        assert_ne!(backends.candidates()[0], 1);
+        drop(again);
+        drop(held);
+        let both = [backends.in_use(0), backends.in_use(2)];
+        assert_eq!(backends.candidates()[0], 1);
+        drop(both);
+    }
+
+    #[test]
+    fn three_failures_in_a_row_put_it_out_and_two_successes_bring_it_back() {
+        let backends = backends(Policy::RoundRobin);
+        for (reached, changed) in [
+            (false, None),
+            (false, None),
+            (true, None),
+            (false, None),
+            (false, None),
+            (false, Some(false)),
+            (false, None),
+            (true, None),
+            (false, None),
+            (true, None),
+        ] {
+            assert_eq!(backends.checked(1, reached), changed);
+        }
+        assert_eq!(backends.candidates(), [0, 2, 1]);
+        assert_eq!(backends.checked(1, true), Some(true));
+        assert_eq!(backends.candidates(), [1, 2, 0]);
+    }
+}

@@ -1,0 +1,70 @@
+//! Who the client is, told to a backend ahead of its bytes: [`ProxyProtocol`], as the
+//! specification of the PROXY protocol has it.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// A version of the PROXY protocol.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// A binary header.
+    V2,
+}
+
+const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
+
+impl ProxyProtocol {
+    /// The header for a connection of `client` to `own`, both of one family.
+    pub(super) fn header(self, client: SocketAddr, own: SocketAddr) -> Vec<u8> {
+        let (ip, ports) = ((client.ip(), own.ip()), (client.port(), own.port()));
+        match self {
+            Self::V1 => {
+                let family = if client.is_ipv4() { "TCP4" } else { "TCP6" };
+                format!("PROXY {family} {} {} {} {}\r\n", ip.0, ip.1, ports.0, ports.1)
+                    .into_bytes()
+            }
+            Self::V2 => {
+                let addresses = [octets(ip.0), octets(ip.1)].concat();
+                // Version 2, the command PROXY; then family and stream.
+                let family = if client.is_ipv4() { 0x11 } else { 0x21 };
+                let length = (addresses.len() + 4) as u16;
+                let mut header = [&SIGNATURE[..], &[0x21, family]].concat();
+                header.extend_from_slice(&length.to_be_bytes());
+                header.extend_from_slice(&addresses);
+                header.extend_from_slice(&ports.0.to_be_bytes());
+                header.extend_from_slice(&ports.1.to_be_bytes());
+                header
+            }
+        }
+    }
+}
+
+fn octets(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_those_of_the_specification() {
+        let client: SocketAddr = "192.0.2.1:56324".parse().unwrap();
+        let own: SocketAddr = "192.0.2.2:443".parse().unwrap();
+        let line = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n";
+        assert_eq!(ProxyProtocol::V1.header(client, own), line);
+        let binary =
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\xdc\x04\x01\xbb";
+        assert_eq!(ProxyProtocol::V2.header(client, own), binary);
+        let six: SocketAddr = "[::1]:1".parse().unwrap();
+        assert_eq!(ProxyProtocol::V1.header(six, six), b"PROXY TCP6 ::1 ::1 1 1\r\n");
+        assert_eq!(ProxyProtocol::V2.header(six, six).len(), 16 + 36);
+    }
+}

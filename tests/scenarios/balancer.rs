@@ -1,0 +1,146 @@
+//! `echo-server balance` between servers that live, die and come late.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use echo_server::model::ModelKind;
+use rustix::process::Signal;
+
+use crate::client::Client;
+use crate::deadline::{PATIENCE, wait_until};
+use crate::program::own_program;
+use crate::running_server::RunningServer;
+use crate::third_party_server::free_address;
+
+/// A balancer process; killed when dropped.
+struct Balancer {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Balancer {
+    fn start(backends: &[SocketAddr], flags: &[&str]) -> Self {
+        let backends = backends.iter().map(|backend| format!("--backend={backend}"));
+        let mut child = Command::new(own_program("echo-server"))
+            .args(["balance", "127.0.0.1:0", "--quiet", "--check-interval=50ms"])
+            .args(backends)
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        stdout.read_line(&mut line).expect("it says that it is ready");
+        let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        let address = ready["addr"].as_str().and_then(|text| text.parse().ok());
+        Self { child, address: address.expect("an address") }
+    }
+
+    fn connect(&self) -> Client {
+        Client::connect(self.address)
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn server(flags: &[&str]) -> RunningServer {
+    RunningServer::start(ModelKind::default(), flags)
+}
+
+#[test]
+fn the_death_of_one_backend_harms_no_connection_to_the_other_and_no_new_one() {
+    let (live, mut doomed) = (server(&[]), server(&[]));
+    let balancer = Balancer::start(&[live.address(), doomed.address()], &[]);
+    let mut clients: Vec<Client> = (0..200).map(|_| balancer.connect()).collect();
+    for client in &mut clients {
+        client.exchange(b"before\n", b"ECHO: before\n");
+    }
+    doomed.signal(Signal::KILL);
+    wait_until("the backend is dead", || !doomed.is_running());
+    // Half of them were with the dead one and end; the others notice nothing.
+    let (mut kept, mut ended) = (0, 0);
+    for client in &mut clients {
+        match &client.try_line(b"after\n")[..] {
+            b"ECHO: after\n" => kept += 1,
+            b"" => ended += 1,
+            other => panic!("{:?}", String::from_utf8_lossy(other)),
+        }
+    }
+    assert_eq!((kept, ended), (100, 100));
+    for _ in 0..50 {
+        balancer.connect().exchange(b"new\n", b"ECHO: new\n");
+    }
+}
+
+#[test]
+fn a_backend_that_comes_late_is_used_once_it_is_there() {
+    let live = server(&[]);
+    let late = free_address();
+    let balancer = Balancer::start(&[late, live.address()], &["--policy=least-conns"]);
+    let held: Vec<Client> = (0..4)
+        .map(|_| {
+            let mut client = balancer.connect();
+            client.exchange(b"a\n", b"ECHO: a\n");
+            client
+        })
+        .collect();
+    let listener = TcpListener::bind(late).expect("still free");
+    // Checks connect and say nothing; the first that speaks is a client.
+    let greeted = thread::spawn(move || {
+        loop {
+            let (mut stream, _) = listener.accept().expect("the listener lives");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+            let mut bytes = [0; 2];
+            if stream.read_exact(&mut bytes).is_ok() {
+                return bytes;
+            }
+        }
+    });
+    let mut others = Vec::new();
+    wait_until("a client reaches the late backend", || {
+        let mut client = balancer.connect();
+        client.send(b"b\n");
+        others.push(client);
+        greeted.is_finished()
+    });
+    assert_eq!(greeted.join().expect("no panic"), *b"b\n");
+    drop(held);
+}
+
+#[test]
+fn many_bytes_pass_both_ways_and_so_does_half_close() {
+    let echo = server(&["--protocol", "raw"]);
+    let balancer = Balancer::start(&[echo.address()], &[]);
+    let bytes: Vec<u8> = (0..50_u32 << 18)
+        .flat_map(|word| word.wrapping_mul(0x9e37_79b9).to_le_bytes())
+        .collect();
+    let seen = balancer.connect().converse(&bytes);
+    assert!(seen == bytes, "{} bytes of {}", seen.len(), bytes.len());
+}
+
+#[test]
+fn a_backend_is_told_who_the_client_is() {
+    let backend = TcpListener::bind("127.0.0.1:0").expect("ports are left");
+    let address = backend.local_addr().expect("it is bound");
+    let balancer = Balancer::start(&[address], &["--proxy-protocol=v1"]);
+    let mut client = balancer.connect();
+    client.send(b"hello\n");
+    let own = client.stream().local_addr().expect("it is connected");
+    let told = loop {
+        let (stream, _) = backend.accept().expect("the listener lives");
+        let mut lines = BufReader::new(stream).lines();
+        if let Some(Ok(line)) = lines.next() {
+            break [line, lines.next().expect("more").expect("text")];
+        }
+    };
+    let header =
+        format!("PROXY TCP4 127.0.0.1 127.0.0.1 {} {}", own.port(), balancer.address.port());
+    assert_eq!(told, [header, "hello".to_owned()]);
+}
