@@ -20,7 +20,7 @@ use crate::logging::{LogFormat, LogStyle};
 /// A balancer, as typed.
 #[derive(Debug, Clone, Args)]
 pub struct BalanceArgs {
-    /// Where to listen: HOST:PORT, [IPv6]:PORT, :PORT for all interfaces, or PORT
+    /// Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces, or PORT
     #[arg(default_value = "127.0.0.1:8080")]
     pub address: Address,
 
