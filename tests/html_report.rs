@@ -53,7 +53,7 @@ fn page_of_a_run(folder: &Path) -> PathBuf {
 
 fn browser(mut command: Command, folder: &Path, page: &Path, more: &[&str]) -> String {
     // An empty profile each time; nothing of the browser's own goes out.
-    let profile = tempfile::tempdir_in(folder).unwrap();
+    let profile = tempfile::tempdir_in(folder).expect("the folder is there");
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]);
     command.args(["--no-first-run", "--disable-background-networking", "--disable-sync"]);
     command.args(["--disable-component-update", "--hide-scrollbars"]);
@@ -73,8 +73,8 @@ fn every_chart_is_drawn_and_nothing_is_asked_for() {
     let Some(command) = third_party_or_skip(test, "chromium") else { return };
     let folder = tempfile::tempdir().unwrap();
     let page = page_of_a_run(folder.path());
-    let text = std::fs::read_to_string(&page).unwrap();
-    std::fs::write(&page, text.replacen("<head>", &format!("<head>{WATCH}"), 1)).unwrap();
+    let written = std::fs::read_to_string(&page).unwrap();
+    std::fs::write(&page, written.replacen("<head>", &format!("<head>{WATCH}"), 1)).unwrap();
     let after = browser(command, folder.path(), &page, &["--dump-dom"]);
     let (_, told) = after.split_once(r#"<pre id="seen">"#).expect("the page ran to its end");
     let (told, _) = told.split_once("</pre>").unwrap();

@@ -17,11 +17,9 @@ install_missing_programs() {
   nc -h 2>&1 | grep -q OpenBSD || missing+=(netcat-openbsd)
   command -v redis-cli >/dev/null || missing+=(redis-tools)
   command -v nginx >/dev/null || missing+=(nginx-light)
-  for program in python3 redis-server wrk curl; do
+  for program in python3 redis-server wrk curl chromium; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
-  command -v python3 >/dev/null || missing+=(python3)
-  command -v chromium >/dev/null || missing+=(chromium)
   if [ "${#missing[@]}" -eq 0 ]; then
     return
   fi

@@ -7,7 +7,7 @@ use super::curve::{Curve, Curves};
 use super::facts::facts;
 use super::numbers;
 use super::table::{Cell, Column, Table, number, text};
-use crate::report::{Cpu, LatencySummary, QUANTILES, Quantile, Report};
+use crate::report::{Cpu, FirstOffender, LatencySummary, QUANTILES, Quantile, Report};
 use crate::stats::order;
 
 /// What came out.
@@ -160,11 +160,27 @@ fn errors(report: &Report) -> Option<Table> {
                 numbers::count(error.count).into(),
                 first.connection.to_string().into(),
                 numbers::or_nothing(first.request, |n| n.to_string()).into(),
-                first.detail.as_str().into(),
+                first_detail(first),
             ]
         })
         .collect();
     (!table.rows.is_empty()).then_some(table)
+}
+
+/// What was seen first, and where a reply differed from the right one.
+fn first_detail(first: &FirstOffender) -> Cell {
+    let at = first.offset.map_or(String::new(), |offset| format!("at byte {offset}: "));
+    match (&first.expected, &first.got) {
+        (None, None) => first.detail.as_str().into(),
+        (expected, got) => Cell::with_below(
+            first.detail.as_str(),
+            format!(
+                "{at}expected {}, got {}",
+                expected.as_deref().unwrap_or("nothing"),
+                got.as_deref().unwrap_or("nothing")
+            ),
+        ),
+    }
 }
 
 fn costs(report: &Report) -> Table {
@@ -209,6 +225,7 @@ fn connections(report: &Report) -> Table {
         ("time to connect all", numbers::time(connections.connect_phase_ns as f64)),
         ("bytes sent", numbers::bytes(summary.bytes.sent)),
         ("bytes received", numbers::bytes(summary.bytes.received)),
+        ("answers within the window", numbers::count(summary.answered_in_window)),
         (
             "mean in flight",
             numbers::or_nothing(summary.in_flight_mean, crate::render::units::significant),
