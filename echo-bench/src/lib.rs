@@ -6,9 +6,12 @@
 //! run works from the stored report alone.
 
 mod as_text;
+pub mod baseline;
 pub mod cli;
+pub mod compare;
 pub mod embedded;
 pub mod engine;
+pub mod merge;
 pub mod messages;
 pub mod plan;
 pub mod preflight;

@@ -1,6 +1,7 @@
 //! Reports for people. Each format is a function of the report alone; nothing here
 //! measures, judges or opens a file.
 
+pub mod comparison;
 pub mod csv;
 pub mod hdr;
 pub mod html;

@@ -77,13 +77,28 @@ impl LatencySummary {
     /// no values.
     pub fn new(latency: &Latency, batches: &[&Histogram<u64>]) -> Option<Self> {
         let histogram = latency.histogram();
+        Self::by_quantile(latency, |q| order::independent(histogram, batches, q.quantile))
+    }
+
+    /// The summary of `latency`, where it is known how many independent values it is worth,
+    /// by quantile name.
+    pub fn with_independent(
+        latency: &Latency,
+        independent: impl Fn(&str) -> u64,
+    ) -> Option<Self> {
+        Self::by_quantile(latency, |quantile| independent(quantile.name))
+    }
+
+    fn by_quantile(latency: &Latency, worth: impl Fn(Quantile) -> u64) -> Option<Self> {
+        let histogram = latency.histogram();
         if histogram.is_empty() {
             return None;
         }
         let at = |quantile| histogram.value_at_quantile(quantile);
         let (mut ci95, mut independent) = (BTreeMap::new(), BTreeMap::new());
-        for Quantile { name, quantile } in QUANTILES {
-            let values = order::independent(histogram, batches, quantile);
+        for known in QUANTILES {
+            let Quantile { name, quantile } = known;
+            let values = worth(known);
             independent.insert(name.to_owned(), values);
             if let Some((low, high)) = order::interval(quantile, values) {
                 ci95.insert(name.to_owned(), [at(low), at(high)]);

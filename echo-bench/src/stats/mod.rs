@@ -1,5 +1,11 @@
-//! What a sample allows to be said: intervals of percentiles, effective sample sizes, and
-//! whether a series has settled. Pure functions of counts; no I/O, no formatting.
+//! What a sample allows to be said: intervals of percentiles, effective sample sizes,
+//! whether a series has settled, and how sure a difference is. Pure functions of counts; no
+//! I/O, no formatting.
 
+pub mod bootstrap;
+pub mod contrast;
+pub mod holm;
 pub mod order;
+pub mod serial;
+pub mod statistic;
 pub mod steady;

@@ -1,0 +1,73 @@
+//! Saved baselines: reports kept under a name, to compare later runs with. They live in
+//! `$XDG_DATA_HOME/echo-bench/baselines`, or in `~/.local/share` if that is not set.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::report::{Report, store};
+
+/// The directory of a baseline, which need not exist.
+///
+/// # Errors
+/// If the name is none, or there is no home to keep it in.
+pub fn directory(name: &str) -> anyhow::Result<PathBuf> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.+".contains(letter);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        bail!("`{name}` can't name a baseline: use letters, digits and - _ + .");
+    }
+    // The specification says that a relative path is to be ignored.
+    let absolute = |variable: &str| {
+        std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+    };
+    let data = absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .context("finding a place for baselines: set HOME or XDG_DATA_HOME")?;
+    Ok(data.join("echo-bench/baselines").join(name))
+}
+
+/// Keeps `reports` under `name`, in place of what was kept there.
+///
+/// # Errors
+/// If they can't be written; an older baseline of the name is then still whole.
+pub fn save(name: &str, reports: &[&Report]) -> anyhow::Result<PathBuf> {
+    let directory = directory(name)?;
+    let parent = directory.parent().context("a baseline has a parent directory")?;
+    let write = || -> std::io::Result<()> {
+        fs::create_dir_all(parent)?;
+        let draft = tempfile::tempdir_in(parent)?;
+        for (number, report) in reports.iter().enumerate() {
+            store::save(report, &draft.path().join(format!("{:04}.json", number + 1)))?;
+        }
+        if directory.exists() {
+            fs::remove_dir_all(&directory)?;
+        }
+        fs::rename(draft.keep(), &directory)
+    };
+    write().with_context(|| format!("saving the baseline in {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// The directory of a baseline that was saved.
+///
+/// # Errors
+/// If there is none of the name; the message lists those that there are.
+pub fn find(name: &str) -> anyhow::Result<PathBuf> {
+    let directory = directory(name)?;
+    if !directory.is_dir() {
+        let known = directory.parent().map(names).unwrap_or_default();
+        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+        bail!("no baseline `{name}` (saved: {known}; save one with --save-baseline {name})");
+    }
+    Ok(directory)
+}
+
+fn names(parent: &Path) -> Vec<String> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.retain(|name| !name.starts_with('.'));
+    names.sort();
+    names
+}

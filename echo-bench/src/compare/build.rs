@@ -1,0 +1,334 @@
+//! From stored reports to a [`Comparison`]: [`compare`].
+
+use rayon::prelude::*;
+
+use super::cases::{self, Pairing};
+use super::judge;
+use super::measure::{self, Outcomes};
+use super::metric::Metric;
+use super::sample::RunSample;
+use super::{
+    Candidate, Case, CaseSide, Caution, Comparison, Evidence, Method, MetricComparison, SCHEMA,
+    SideReport, differences,
+};
+use crate::record::Latency;
+use crate::report::{LatencySummary, Report, Tool, Verdict as Trust};
+use crate::stats::bootstrap::Resampling;
+use crate::stats::contrast::CONFIDENCE;
+
+/// How to compare.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Relative differences up to this are noise.
+    pub threshold: f64,
+    /// Bootstrap resamples.
+    pub resamples: u32,
+    /// Their seed.
+    pub seed: u64,
+    /// Compare across load models, and what else would be refused.
+    pub force: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { threshold: 0.01, resamples: 10_000, seed: 1, force: false }
+    }
+}
+
+/// A stored report.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Where it was read from.
+    pub source: String,
+    /// It.
+    pub report: Report,
+}
+
+/// The reports of a side.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// What the user calls it.
+    pub name: String,
+    /// Its reports.
+    pub inputs: Vec<Input>,
+}
+
+/// Why sides can't be compared.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CompareError {
+    /// A side without reports.
+    #[error("{0} holds no report")]
+    Empty(String),
+    /// Closed against open loop.
+    #[error(
+        "{base} and {candidate} mix closed and open loop, whose numbers mean different things; \
+         measure both alike, or say --force"
+    )]
+    LoadModels {
+        /// The base.
+        base: String,
+        /// The candidate.
+        candidate: String,
+    },
+    /// Nothing to compare.
+    #[error(
+        "{base} and {candidate} have no case in common: base has {only_base}, candidate has {only_candidate}"
+    )]
+    NoCase {
+        /// The base.
+        base: String,
+        /// The candidate.
+        candidate: String,
+        /// Its cases.
+        only_base: String,
+        /// Its cases.
+        only_candidate: String,
+    },
+    /// A damaged report.
+    #[error("{0} has a histogram that can't be read")]
+    Histogram(String),
+}
+
+/// Compares each candidate with the base.
+///
+/// # Errors
+/// What keeps them from being compared.
+pub fn compare(
+    base: &Side,
+    candidates: &[Side],
+    options: Options,
+) -> Result<Comparison, CompareError> {
+    let samples = samples(base)?;
+    let mut compared = candidates
+        .iter()
+        .map(|candidate| one(base, &samples, candidate, options))
+        .collect::<Result<Vec<_>, _>>()?;
+    let cases = compared.iter_mut().flat_map(|candidate| &mut candidate.cases);
+    let mut metrics: Vec<&mut MetricComparison> =
+        cases.flat_map(|case| &mut case.metrics).collect();
+    let questions = judge::correct(&mut metrics);
+    Ok(Comparison {
+        schema: SCHEMA.into(),
+        tool: this_tool(),
+        method: Method {
+            confidence: CONFIDENCE,
+            threshold: options.threshold,
+            resamples: options.resamples,
+            seed: options.seed,
+            questions,
+            forced: options.force,
+        },
+        base: base.described(),
+        candidates: compared,
+    })
+}
+
+fn this_tool() -> Tool {
+    Tool {
+        name: env!("CARGO_PKG_NAME").into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        revision: option_env!("ECHO_BENCH_REVISION").map(Into::into),
+    }
+}
+
+impl Side {
+    fn described(&self) -> SideReport {
+        let reports = self.inputs.iter().map(|input| input.source.clone()).collect();
+        SideReport { name: self.name.clone(), reports }
+    }
+
+    fn reports(&self) -> Vec<&Report> {
+        self.inputs.iter().map(|input| &input.report).collect()
+    }
+}
+
+fn samples(side: &Side) -> Result<Vec<RunSample>, CompareError> {
+    if side.inputs.is_empty() {
+        return Err(CompareError::Empty(side.name.clone()));
+    }
+    let sample = |input: &Input| {
+        RunSample::of(&input.report)
+            .ok_or_else(|| CompareError::Histogram(input.source.clone()))
+    };
+    side.inputs.par_iter().map(sample).collect()
+}
+
+fn one(
+    base: &Side,
+    base_samples: &[RunSample],
+    candidate: &Side,
+    options: Options,
+) -> Result<Candidate, CompareError> {
+    let candidate_samples = samples(candidate)?;
+    let (base_reports, candidate_reports) = (base.reports(), candidate.reports());
+    let (from, to) = (base.name.clone(), candidate.name.clone());
+    let mut all = base_reports.iter().chain(&candidate_reports);
+    let open = base_reports[0].plan.load.is_open();
+    if !options.force && all.any(|report| report.plan.load.is_open() != open) {
+        return Err(CompareError::LoadModels { base: from, candidate: to });
+    }
+    let settings = |reports: &[&Report]| -> Vec<_> {
+        reports.iter().map(|report| cases::settings(&report.plan)).collect()
+    };
+    let pairing = cases::pair(&settings(&base_reports), &settings(&candidate_reports));
+    let Pairing { both, only_in_base, only_in_candidate } = pairing;
+    if both.is_empty() {
+        let only_base = only_in_base.join("; ");
+        let only_candidate = only_in_candidate.join("; ");
+        return Err(CompareError::NoCase {
+            base: from,
+            candidate: to,
+            only_base,
+            only_candidate,
+        });
+    }
+    let cases: Vec<Case> = both
+        .into_iter()
+        .map(|(name, of_base, of_candidate)| {
+            let base = part(&base_reports, base_samples, &of_base, options, 0);
+            let candidate =
+                part(&candidate_reports, &candidate_samples, &of_candidate, options, 1);
+            case(name, base, candidate, options)
+        })
+        .collect();
+    Ok(Candidate {
+        side: candidate.described(),
+        differences: differences::differences(&base_reports, &candidate_reports),
+        cautions: cautions(&base_reports, &candidate_reports, &cases),
+        cases,
+        only_in_base,
+        only_in_candidate,
+    })
+}
+
+/// A side's part in a case: its runs measured, and its reports merged.
+struct Part {
+    side: CaseSide,
+    outcomes: Outcomes,
+    /// The shortest and the longest measured window.
+    windows: (f64, f64),
+}
+
+fn part(
+    reports: &[&Report],
+    samples: &[RunSample],
+    places: &[usize],
+    options: Options,
+    side: u64,
+) -> Part {
+    let runs: Vec<RunSample> = places.iter().map(|&place| samples[place].clone()).collect();
+    // The sides draw from streams far apart.
+    let seed = options.seed ^ side << 63;
+    let outcomes = measure::measure(&runs, Resampling { resamples: options.resamples, seed });
+    let mut merged = Latency::default();
+    for response in
+        places.iter().filter_map(|&place| reports[place].summary.latency.response.as_ref())
+    {
+        if let Some(latency) = response.latency() {
+            merged += &latency;
+        }
+    }
+    let windows = runs.iter().map(|run| run.whole.seconds);
+    let bounds = (windows.clone().fold(f64::MAX, f64::min), windows.fold(0.0, f64::max));
+    // Runs are independent of each other, so what they are worth adds up.
+    let worth = |name: &str| {
+        runs.iter().map(|run| run.independent.get(name).copied().unwrap_or(0)).sum()
+    };
+    let response = LatencySummary::with_independent(&merged, worth);
+    Part { side: CaseSide { runs: runs.len(), response }, outcomes, windows: bounds }
+}
+
+/// How much longer the longest window may be for maxima to be compared.
+const WINDOW_SLACK: f64 = 1.05;
+
+fn case(name: String, mut base: Part, mut candidate: Part, options: Options) -> Case {
+    let shortest = base.windows.0.min(candidate.windows.0);
+    let longest = base.windows.1.max(candidate.windows.1);
+    if longest > shortest * WINDOW_SLACK {
+        for part in [&mut base, &mut candidate] {
+            part.outcomes[Metric::Max as usize] = Err(measure::Reason::UnequalWindows);
+        }
+    }
+    let evidence = match (base.side.runs, candidate.side.runs) {
+        (1, 1) => Evidence::Intervals,
+        (1, _) | (_, 1) => Evidence::RunsOfOneSide,
+        _ => Evidence::Runs,
+    };
+    let metrics = judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold);
+    Case { name, evidence, base: base.side, candidate: candidate.side, metrics }
+}
+
+fn cautions(base: &[&Report], candidate: &[&Report], cases: &[Case]) -> Vec<Caution> {
+    let mut cautions = Vec::new();
+    let mut add = |code: &str, message: String| {
+        cautions.push(Caution { code: code.into(), message });
+    };
+    let seen = |evidence| cases.iter().any(|case| case.evidence == evidence);
+    if seen(Evidence::Intervals) {
+        add(
+            "run-to-run-unseen",
+            "one run a side: what differs from run to run was not seen and may be all there \
+             is; repeat both sides, interleaved"
+                .into(),
+        );
+    }
+    if seen(Evidence::RunsOfOneSide) {
+        add(
+            "run-to-run-borrowed",
+            "one side has a single run, which is taken to vary as the runs of the other do"
+                .into(),
+        );
+    }
+    if let Some(first) = one_after_the_other(base, candidate) {
+        add(
+            "not-interleaved",
+            format!(
+                "every run of the {first} came first, so a drift of the machine counts as a \
+                 difference; measure in turns"
+            ),
+        );
+    }
+    for (side, reports) in [("base", base), ("candidate", candidate)] {
+        let invalid = reports.iter().filter(|report| report.verdict == Trust::Invalid).count();
+        if invalid > 0 {
+            let of = reports.len();
+            add(
+                "invalid-runs",
+                format!("{invalid} of {of} runs of the {side} are invalid by their own report"),
+            );
+        }
+        let cut = reports.iter().filter(|report| report.interrupted).count();
+        if cut > 0 {
+            add("interrupted-runs", format!("{cut} runs of the {side} were interrupted"));
+        }
+        let limited = crate::report::GENERATOR_LIMITED;
+        let count = |report: &&&Report| report.warnings.iter().any(|w| w.code == limited);
+        let generators = reports.iter().filter(count).count();
+        if generators > 0 {
+            add(
+                limited,
+                format!(
+                    "in {generators} runs of the {side} the generator was the limit, so the \
+                     servers may differ by more or by less"
+                ),
+            );
+        }
+    }
+    cautions
+}
+
+/// Which side was measured wholly before the other, if either was.
+fn one_after_the_other(base: &[&Report], candidate: &[&Report]) -> Option<&'static str> {
+    let span = |side: &[&Report]| {
+        let starts = side.iter().map(|report| report.started_at.clone());
+        (starts.clone().min().unwrap_or_default(), starts.max().unwrap_or_default())
+    };
+    let (base_span, candidate_span) = (span(base), span(candidate));
+    if base.len() < 2 || candidate.len() < 2 {
+        return None;
+    }
+    if base_span.1 < candidate_span.0 {
+        return Some("base");
+    }
+    (candidate_span.1 < base_span.0).then_some("candidate")
+}

@@ -1,0 +1,256 @@
+//! One side of a comparison: from runs to estimates, metric by metric. Key type:
+//! [`Measured`]. Refuses (see [`Reason`]) what the runs can't back.
+
+use std::fmt;
+
+use strum::VariantArray;
+
+use super::metric::Metric;
+use super::sample::{Piece, RunSample};
+use crate::stats::bootstrap::{self, Resampling};
+use crate::stats::contrast::Estimate;
+use crate::stats::statistic::{Counts, MergedQuantile, Statistic};
+use crate::stats::{order, serial};
+
+/// Intervals below which one run alone says nothing of how sure it is.
+const LEAST_INTERVALS: usize = 8;
+
+/// What the runs of a side give for a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Measured {
+    /// The value of all runs merged.
+    pub(super) value: f64,
+    /// The value on the scale on which differences are taken, and how sure it is.
+    pub(super) estimate: Estimate,
+    /// Runs.
+    pub(super) runs: usize,
+    /// The variance that would be left if only intervals varied, and not runs.
+    pub(super) within: Option<f64>,
+}
+
+/// Why a side has no number that could be compared.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Reason {
+    /// It is null in some reports.
+    NotMeasured,
+    /// A percentile that the sample can't back.
+    FewValues {
+        /// Independent values needed.
+        needed: u64,
+        /// Independent values that there are.
+        independent: u64,
+    },
+    /// The value is only a lower bound.
+    LowerBound,
+    /// Greatest values can't be drawn again from one run.
+    MaxOfOneRun,
+    /// Greatest values grow with the window.
+    UnequalWindows,
+    /// One run, with too few intervals.
+    FewIntervals {
+        /// How many.
+        intervals: usize,
+    },
+    /// Some resamples have no value.
+    Unstable,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotMeasured => write!(f, "not measured in every run"),
+            Self::FewValues { needed, independent } => {
+                write!(f, "needs {needed} independent values, has {independent}")
+            }
+            Self::LowerBound => write!(f, "a lower bound only: requests were never answered"),
+            Self::MaxOfOneRun => write!(f, "one run shows one maximum; repeat the run"),
+            Self::UnequalWindows => {
+                write!(f, "a maximum grows with the window, and the windows differ")
+            }
+            Self::FewIntervals { intervals } => write!(
+                f,
+                "one run of {intervals} intervals (needs {LEAST_INTERVALS}); run longer or again"
+            ),
+            Self::Unstable => write!(f, "too few events to say how sure it is"),
+        }
+    }
+}
+
+/// The outcome of each metric, in the order of [`Metric::VARIANTS`].
+pub(super) type Outcomes = Vec<Result<Measured, Reason>>;
+
+/// What `runs` give for each metric.
+pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
+    let wholes: Vec<&Piece> = runs.iter().map(|run| &run.whole).collect();
+    let statistics: Vec<_> = Metric::VARIANTS
+        .iter()
+        .map(|&metric| {
+            eligible(metric, runs)?;
+            statistic(metric, &wholes)
+        })
+        .collect();
+    let between = (runs.len() > 1).then(|| variances(&[runs.len()], resampling, &statistics));
+    let within = within_runs(runs, resampling);
+    let ones = vec![1; runs.len()];
+    let outcome = |(place, statistic): (usize, &Result<Statistic, Reason>)| {
+        let metric = Metric::VARIANTS[place];
+        let value = statistic.as_ref().map_err(Clone::clone)?.value(&ones);
+        answered(metric, runs, value)?;
+        let (variance, degrees) = match &between {
+            Some(between) => {
+                let count = runs.len() as f64;
+                // The bootstrap's own variance is that of the sample, not of the population.
+                let variance = between[place].ok_or(Reason::Unstable)? * count / (count - 1.0);
+                (variance, count - 1.0)
+            }
+            None => alone(metric, runs, within[place])?,
+        };
+        let scaled = scale(metric, value);
+        let estimate = Estimate { value: scaled, variance, degrees };
+        if !scaled.is_finite() {
+            return Err(Reason::NotMeasured);
+        }
+        let within = within[place].map(|(variance, _)| variance);
+        Ok(Measured { value, estimate, runs: runs.len(), within })
+    };
+    statistics.iter().enumerate().map(outcome).collect()
+}
+
+/// The scale on which differences are taken: logarithms, so that they are ratios.
+fn scale(metric: Metric, value: f64) -> f64 {
+    if metric.is_by_ratio() { value.ln() } else { value }
+}
+
+/// Whether the runs together can back the metric.
+fn eligible(metric: Metric, runs: &[RunSample]) -> Result<(), Reason> {
+    if let Some(quantile) = metric.quantile() {
+        let name = metric.to_string();
+        let own = |run: &RunSample| run.independent.get(&name).copied().unwrap_or(0);
+        let (needed, independent) = (order::needed(quantile), runs.iter().map(own).sum());
+        if independent < needed {
+            return Err(Reason::FewValues { needed, independent });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a latency that is only a lower bound.
+fn answered(metric: Metric, runs: &[RunSample], value: f64) -> Result<(), Reason> {
+    let bound = match (metric, metric.quantile()) {
+        (Metric::Max, _) => runs
+            .iter()
+            .any(|run| run.least_censored_ns.is_some_and(|l| run.whole.max() >= Some(l))),
+        (_, Some(_)) => {
+            let least = runs.iter().filter_map(|run| run.least_censored_ns).min();
+            least.is_some_and(|least| value >= least as f64)
+        }
+        _ => false,
+    };
+    if bound { Err(Reason::LowerBound) } else { Ok(()) }
+}
+
+/// Variance and degrees of freedom from the intervals of one run.
+fn alone(
+    metric: Metric,
+    runs: &[RunSample],
+    within: Option<(f64, f64)>,
+) -> Result<(f64, f64), Reason> {
+    let intervals = runs[0].intervals.len();
+    if metric == Metric::Max {
+        return Err(Reason::MaxOfOneRun);
+    }
+    if intervals < LEAST_INTERVALS {
+        return Err(Reason::FewIntervals { intervals });
+    }
+    let (variance, inflation) = within.ok_or(Reason::Unstable)?;
+    Ok((variance, (intervals as f64 / inflation - 1.0).max(1.0)))
+}
+
+/// For each metric the variance if only the intervals within the runs vary, and by how much
+/// it is larger because neighbouring intervals are alike.
+fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f64)>> {
+    let strata: Vec<usize> = runs.iter().map(|run| run.intervals.len()).collect();
+    if strata.iter().any(|&intervals| intervals < 2) {
+        return vec![None; Metric::VARIANTS.len()];
+    }
+    let pieces: Vec<&Piece> = runs.iter().flat_map(|run| &run.intervals).collect();
+    let statistics: Vec<_> = Metric::VARIANTS
+        .iter()
+        .map(|&metric| match metric {
+            Metric::Max => Err(Reason::MaxOfOneRun),
+            metric => statistic(metric, &pieces),
+        })
+        .collect();
+    // With several runs this is a remark, and need not be as exact as the verdict.
+    let resamples =
+        if runs.len() > 1 { resampling.resamples / 10 } else { resampling.resamples };
+    let variances = variances(&strata, Resampling { resamples, ..resampling }, &statistics);
+    let corrected = |(variance, statistic): (Option<f64>, &Result<Statistic, Reason>)| {
+        let pulls = statistic.as_ref().ok()?.pulls();
+        let mut rest = pulls.as_slice();
+        let mut inflation = 0.0;
+        for &intervals in &strata {
+            let (own, others) = rest.split_at(intervals);
+            // Of a stratum, the bootstrap sees the share (m - 1) / m of the variance.
+            inflation += serial::inflation(own) * intervals as f64 / (intervals - 1) as f64;
+            rest = others;
+        }
+        inflation /= strata.len() as f64;
+        Some((variance? * inflation, inflation))
+    };
+    variances.into_iter().zip(&statistics).map(corrected).collect()
+}
+
+/// The bootstrap's variance of each statistic, all from the same draws.
+fn variances(
+    strata: &[usize],
+    resampling: Resampling,
+    statistics: &[Result<Statistic, Reason>],
+) -> Vec<Option<f64>> {
+    let evaluate = |drawn: &[u32]| -> Vec<f64> {
+        let metrics = Metric::VARIANTS.iter().zip(statistics);
+        metrics
+            .map(|(&metric, statistic)| match statistic {
+                Ok(statistic) => scale(metric, statistic.value(drawn)),
+                Err(_) => f64::NAN,
+            })
+            .collect()
+    };
+    let replicates = bootstrap::replicates(strata, resampling, evaluate);
+    let column = |place: usize| replicates.iter().map(|row| row[place]).collect::<Vec<_>>();
+    (0..statistics.len()).map(|place| bootstrap::variance(&column(place))).collect()
+}
+
+/// The metric as a statistic of `units`.
+fn statistic(metric: Metric, units: &[&Piece]) -> Result<Statistic, Reason> {
+    let each = |value: fn(&Piece) -> f64| units.iter().map(|unit| value(unit)).collect();
+    let known = |value: fn(&Piece) -> Option<f64>| {
+        let values: Option<Vec<f64>> = units.iter().map(|unit| value(unit)).collect();
+        values.ok_or(Reason::NotMeasured)
+    };
+    Ok(match metric {
+        Metric::Throughput => {
+            Statistic::Ratio { of: each(|unit| unit.ok), by: each(|unit| unit.seconds) }
+        }
+        Metric::ClientCpu => {
+            Statistic::Ratio { of: known(|unit| unit.client_cpu_us)?, by: each(|unit| unit.ok) }
+        }
+        Metric::ServerCpu => {
+            Statistic::Ratio { of: known(|unit| unit.server_cpu_us)?, by: each(|unit| unit.ok) }
+        }
+        Metric::Errors => Statistic::Ratio {
+            of: each(|unit| unit.failed),
+            by: each(|unit| unit.ok + unit.failed),
+        },
+        Metric::Max => {
+            Statistic::GeometricMean(known(|unit| unit.max().map(|max| max as f64))?)
+        }
+        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 => {
+            let counts: Vec<&Counts> = units.iter().map(|unit| unit.counts()).collect();
+            let quantile = metric.quantile().unwrap_or(0.5);
+            Statistic::Quantile(
+                MergedQuantile::new(quantile, &counts).ok_or(Reason::NotMeasured)?,
+            )
+        }
+    })
+}

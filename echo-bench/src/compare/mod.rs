@@ -1,0 +1,203 @@
+//! Comparisons of stored reports: [`Comparison`], plain versioned data that says for each
+//! metric by what ratio two sides differ, how sure that is, and whether it is *better*,
+//! *worse* or no evidence of a difference. Formats nothing; refuses to mix load models.
+//!
+//! # Method
+//! The unit of evidence is the run. The percentile of a side is that of all its runs merged;
+//! its variance is the bootstrap's over whole runs ([`stats::bootstrap`](crate::stats)),
+//! corrected by n/(n-1), and the interval of the logarithm of the ratio is Student's with
+//! the degrees of freedom of Welch and Satterthwaite. With one run a side only its
+//! intervals are drawn again, with their variance raised for autocorrelation; what differs
+//! from run to run is then not seen, and the comparison says so. With one run against
+//! several, the spread of the several is taken for both. A difference is called only where
+//! the estimate and its interval lie beyond the noise threshold, after Holm's correction
+//! over all metrics, cases and candidates of the comparison.
+
+mod build;
+mod cases;
+mod differences;
+mod judge;
+mod measure;
+mod metric;
+mod sample;
+#[cfg(test)]
+mod simulated;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::report::{LatencySummary, Tool};
+
+pub use build::{CompareError, Input, Options, Side, compare};
+pub use differences::{Difference, Kind, settings_that_differ};
+pub use metric::Metric;
+
+/// The name and version of the comparison's shape.
+pub const SCHEMA: &str = "echo-bench.comparison/1";
+
+/// A base and what is compared with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// Name and version of this shape: `echo-bench.comparison/1`.
+    pub schema: String,
+    /// What made the comparison.
+    pub tool: Tool,
+    /// How it was made.
+    pub method: Method,
+    /// What the others are compared with.
+    pub base: SideReport,
+    /// Each compared with the base.
+    pub candidates: Vec<Candidate>,
+}
+
+/// How a comparison was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Method {
+    /// Confidence of the intervals.
+    pub confidence: f64,
+    /// Relative differences up to this are noise, however sure they are.
+    pub threshold: f64,
+    /// Bootstrap resamples.
+    pub resamples: u32,
+    /// Their seed.
+    pub seed: u64,
+    /// How many questions Holm's correction allows for.
+    pub questions: usize,
+    /// Whether sides of different load models were compared by force.
+    pub forced: bool,
+}
+
+/// A side: its name and its reports.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SideReport {
+    /// What the user called it: a file, a directory or a baseline.
+    pub name: String,
+    /// Where its reports were read from.
+    pub reports: Vec<String>,
+}
+
+/// A side compared with the base.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Candidate {
+    /// The side.
+    pub side: SideReport,
+    /// How plans, environments and tools differ.
+    pub differences: Vec<Difference>,
+    /// What limits the trust in the comparison.
+    pub cautions: Vec<Caution>,
+    /// The cases that both sides have.
+    pub cases: Vec<Case>,
+    /// Cases that the candidate lacks.
+    pub only_in_base: Vec<String>,
+    /// Cases that the base lacks.
+    pub only_in_candidate: Vec<String>,
+}
+
+/// What limits the trust in a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Caution {
+    /// Its name, stable.
+    pub code: String,
+    /// What it means, and what helps.
+    pub message: String,
+}
+
+/// One plan, measured on both sides.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Case {
+    /// The settings that tell it from the other cases; empty if it is the only one.
+    pub name: String,
+    /// What varied in the evidence.
+    pub evidence: Evidence,
+    /// The base's part.
+    pub base: CaseSide,
+    /// The candidate's part.
+    pub candidate: CaseSide,
+    /// Every metric.
+    pub metrics: Vec<MetricComparison>,
+}
+
+/// A side's part in a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CaseSide {
+    /// How many runs.
+    pub runs: usize,
+    /// The response latency of all of them merged.
+    pub response: Option<LatencySummary>,
+}
+
+/// What varied in the evidence of a case.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Evidence {
+    /// Runs, on both sides.
+    Runs,
+    /// Runs on one side; the other has one run, and is taken to vary as much.
+    RunsOfOneSide,
+    /// The intervals of one run a side. What differs from run to run was not seen.
+    Intervals,
+}
+
+/// One metric of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricComparison {
+    /// The metric.
+    pub metric: Metric,
+    /// The base's value, if it can be said.
+    pub base: Option<f64>,
+    /// The candidate's value, if it can be said.
+    pub candidate: Option<f64>,
+    /// Candidate by base; null where the base is 0.
+    pub ratio: Option<f64>,
+    /// The 95 % interval of the ratio. Null for errors, which are compared by difference.
+    pub interval: Option<[f64; 2]>,
+    /// Candidate minus base and its 95 % interval, for errors only.
+    pub difference: Option<[f64; 3]>,
+    /// The chance of such a difference if there is none beyond the threshold; null where
+    /// nothing was asked, as where neither side had an error.
+    pub p: Option<f64>,
+    /// The same after Holm's correction; the verdict goes by it.
+    pub p_holm: Option<f64>,
+    /// The share of the variance that longer runs could remove; more runs remove all of it.
+    pub within_runs: Option<f64>,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Why it was not compared.
+    pub reason: Option<String>,
+}
+
+/// What a metric's difference comes to.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The candidate is better.
+    #[strum(serialize = "better")]
+    Better,
+    /// The candidate is worse.
+    #[strum(serialize = "worse")]
+    Worse,
+    /// There may be a difference or none.
+    #[strum(serialize = "no evidence of a difference")]
+    NoEvidence,
+    /// A side has no number that could be compared.
+    #[strum(serialize = "not compared")]
+    NotCompared,
+}
+
+impl Comparison {
+    /// Every metric of every case.
+    pub fn metrics(&self) -> impl Iterator<Item = &MetricComparison> {
+        let cases = self.candidates.iter().flat_map(|candidate| &candidate.cases);
+        cases.flat_map(|case| &case.metrics)
+    }
+
+    /// Whether any metric got worse.
+    pub fn is_worse(&self) -> bool {
+        self.metrics().any(|metric| metric.verdict == Verdict::Worse)
+    }
+}

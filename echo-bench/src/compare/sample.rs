@@ -1,0 +1,94 @@
+//! What a comparison takes from a report: [`RunSample`], the counts of a run and of its
+//! intervals, with nothing formatted and nothing judged.
+
+use std::collections::BTreeMap;
+
+use crate::report::{IntervalReport, LatencySummary, Report};
+use crate::stats::statistic::Counts;
+
+/// One run, as evidence.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RunSample {
+    /// The measured window.
+    pub(super) whole: Piece,
+    /// The same in pieces.
+    pub(super) intervals: Vec<Piece>,
+    /// How many independent values the latencies are worth, by quantile name.
+    pub(super) independent: BTreeMap<String, u64>,
+    /// The least age of a request that was never answered.
+    pub(super) least_censored_ns: Option<u64>,
+}
+
+/// A stretch of a run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Piece {
+    /// Response latencies: values in rising order, with how often each occurred.
+    pub(super) counts: Vec<(u64, u64)>,
+    /// Right answers.
+    pub(super) ok: f64,
+    /// Requests that ended otherwise.
+    pub(super) failed: f64,
+    /// Its length.
+    pub(super) seconds: f64,
+    /// CPU time of the generator.
+    pub(super) client_cpu_us: Option<f64>,
+    /// CPU time of the server.
+    pub(super) server_cpu_us: Option<f64>,
+}
+
+impl RunSample {
+    /// The evidence of a report; `None` if a stored histogram can't be read.
+    pub(super) fn of(report: &Report) -> Option<Self> {
+        let summary = &report.summary;
+        let response = summary.latency.response.as_ref();
+        let ok = summary.requests.ok as f64;
+        let whole = Piece {
+            counts: counts(response)?,
+            ok,
+            failed: (summary.requests.scheduled - summary.requests.ok) as f64,
+            seconds: summary.measured_s,
+            client_cpu_us: summary.cpu.client_us_per_message.map(|us| us * ok),
+            server_cpu_us: summary.cpu.server_us_per_message.map(|us| us * ok),
+        };
+        let pieces = report.intervals.iter().filter(|interval| interval.length_s > 0.0);
+        Some(Self {
+            whole,
+            intervals: pieces.map(piece).collect::<Option<_>>()?,
+            independent: response.map_or_else(BTreeMap::new, |r| r.independent.clone()),
+            least_censored_ns: response.and_then(|response| response.least_censored_ns),
+        })
+    }
+}
+
+fn piece(interval: &IntervalReport) -> Option<Piece> {
+    let ok = interval.ok as f64;
+    // Without answers there is no cost per answer, and the cost is little or unknown.
+    let cpu = |us: Option<f64>| us.map(|us| us * ok).or((interval.ok == 0).then_some(0.0));
+    Some(Piece {
+        counts: counts(interval.response.as_ref())?,
+        ok,
+        failed: interval.errors as f64,
+        seconds: interval.length_s,
+        client_cpu_us: cpu(interval.client_us_per_message),
+        server_cpu_us: cpu(interval.server_us_per_message),
+    })
+}
+
+fn counts(latency: Option<&LatencySummary>) -> Option<Vec<(u64, u64)>> {
+    let Some(latency) = latency else { return Some(Vec::new()) };
+    let histogram = latency.histogram()?;
+    let recorded = histogram.iter_recorded();
+    Some(recorded.map(|value| (value.value_iterated_to(), value.count_at_value())).collect())
+}
+
+impl Piece {
+    /// The response latencies.
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// The greatest response latency.
+    pub(super) fn max(&self) -> Option<u64> {
+        self.counts.last().map(|&(value, _)| value)
+    }
+}

@@ -1,0 +1,224 @@
+//! A comparison as text and as Markdown, from one table.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::units;
+use crate::compare::{Candidate, Case, Comparison, Difference, Evidence, Metric};
+use crate::compare::{MetricComparison, Verdict};
+
+/// For a terminal.
+pub fn text(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    // Writing to a string can't fail, so the results are dropped here and below.
+    for candidate in &comparison.candidates {
+        let base = runs(&comparison.base.name, comparison.base.reports.len());
+        let new = runs(&candidate.side.name, candidate.side.reports.len());
+        let _ = writeln!(out, "base       {base}\nnew        {new}");
+        for difference in &candidate.differences {
+            let _ = writeln!(out, "{}", text_difference(difference));
+        }
+        for caution in &candidate.cautions {
+            let _ = writeln!(out, "caution    {}: {}", caution.code, caution.message);
+        }
+        for missing in missing(candidate) {
+            let _ = writeln!(out, "missing    {missing}");
+        }
+        for case in &candidate.cases {
+            let _ = writeln!(out, "\n{}", heading(case));
+            let mut table = table(case);
+            table.load_style(presets::NOTHING);
+            for column in table.column_iter_mut().take(1) {
+                column.set_padding((0, 1));
+            }
+            for line in table.lines() {
+                let _ = writeln!(out, "{}", line.trim_end());
+            }
+            for note in reasons(case) {
+                let _ = writeln!(out, "  {note}");
+            }
+        }
+        out.push('\n');
+    }
+    let _ = writeln!(out, "verdict    {}", summary(comparison));
+    let _ = writeln!(out, "reading    {}", reading(comparison));
+    out
+}
+
+/// For a pull request.
+pub fn markdown(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    for candidate in &comparison.candidates {
+        let base = runs(&comparison.base.name, comparison.base.reports.len());
+        let new = runs(&candidate.side.name, candidate.side.reports.len());
+        let _ = writeln!(out, "### {new} against {base}\n\n**{}**\n", summary(comparison));
+        for difference in &candidate.differences {
+            let loud = if difference.unexpected { "**unexpected** " } else { "" };
+            let _ = writeln!(out, "- {loud}{} {}", difference.kind, change(difference));
+        }
+        for caution in &candidate.cautions {
+            let _ = writeln!(out, "- **{}**: {}", caution.code, caution.message);
+        }
+        for missing in missing(candidate) {
+            let _ = writeln!(out, "- **missing**: {missing}");
+        }
+        for case in &candidate.cases {
+            let _ = writeln!(out, "\n{}\n", heading(case));
+            let mut table = table(case);
+            table.load_style(presets::ASCII_MARKDOWN);
+            let _ = writeln!(out, "{table}\n");
+            for note in reasons(case) {
+                let _ = writeln!(out, "- {note}");
+            }
+        }
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{}", reading(comparison));
+    out
+}
+
+fn runs(name: &str, runs: usize) -> String {
+    format!("{name} ({runs} run{})", if runs == 1 { "" } else { "s" })
+}
+
+fn text_difference(difference: &Difference) -> String {
+    let lead = if difference.unexpected { "UNEXPECTED" } else { "differs" };
+    format!("{lead:<10} {} {}", difference.kind, change(difference))
+}
+
+fn change(difference: &Difference) -> String {
+    let side = |values: &[String]| values.join(" | ");
+    let (base, candidate) = (side(&difference.base), side(&difference.candidate));
+    format!("{}: {base} -> {candidate}", difference.name)
+}
+
+fn missing(candidate: &Candidate) -> impl Iterator<Item = String> {
+    let base = candidate.only_in_base.iter().map(|case| format!("only in base: {case}"));
+    let new = candidate.only_in_candidate.iter().map(|case| format!("only in new: {case}"));
+    base.chain(new)
+}
+
+fn heading(case: &Case) -> String {
+    let evidence = match case.evidence {
+        Evidence::Runs => "evidence: runs",
+        Evidence::RunsOfOneSide => "evidence: runs of one side",
+        Evidence::Intervals => "evidence: intervals of one run a side",
+    };
+    let name = if case.name.is_empty() { "all" } else { &case.name };
+    format!("{name} ({} + {} runs; {evidence})", case.base.runs, case.candidate.runs)
+}
+
+fn table(case: &Case) -> Table {
+    let mut table = Table::new();
+    table.set_header(["metric", "base", "new", "ratio", "95 %", "verdict"]);
+    for metric in &case.metrics {
+        table.add_row(row(metric));
+    }
+    for column in table.column_iter_mut().skip(1).take(4) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn row(metric: &MetricComparison) -> Vec<String> {
+    let shown = |value: Option<f64>| value.map_or("-".into(), |v| in_units(metric.metric, v));
+    let interval = match (metric.interval, metric.difference) {
+        (Some([low, high]), _) => ratio_range(low, high),
+        (None, Some([_, low, high])) => {
+            format!("{:+.3}..{:+.3} points", low * 100.0, high * 100.0)
+        }
+        (None, None) => "-".into(),
+    };
+    vec![
+        name(metric.metric).to_owned(),
+        shown(metric.base),
+        shown(metric.candidate),
+        metric.ratio.map_or("-".into(), ratio),
+        interval,
+        metric.verdict.to_string(),
+    ]
+}
+
+fn name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Throughput => "requests/s",
+        Metric::P50 => "p50",
+        Metric::P90 => "p90",
+        Metric::P99 => "p99",
+        Metric::P999 => "p99.9",
+        Metric::Max => "max",
+        Metric::ClientCpu => "generator cpu/message",
+        Metric::ServerCpu => "server cpu/message",
+        Metric::Errors => "errors",
+    }
+}
+
+fn in_units(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::Throughput => units::rate(value),
+        Metric::ClientCpu | Metric::ServerCpu => units::time(value * 1e3),
+        Metric::Errors => format!("{:.3} %", value * 100.0),
+        _ => units::time(value),
+    }
+}
+
+/// Ratios below this are shown as what the base is divided by.
+const SMALL: f64 = 0.1;
+
+/// A ratio like `1.053`, or `/ 891` for a small one.
+fn ratio(ratio: f64) -> String {
+    if ratio < SMALL && ratio > 0.0 {
+        format!("/ {}", digits(1.0 / ratio))
+    } else {
+        digits(ratio)
+    }
+}
+
+/// The same for an interval, both ends in one way.
+fn ratio_range(low: f64, high: f64) -> String {
+    if high < SMALL && low > 0.0 {
+        format!("/ {}..{}", digits(1.0 / high), digits(1.0 / low))
+    } else {
+        format!("{}..{}", digits(low), digits(high))
+    }
+}
+
+/// Enough digits to tell 0.1 % apart.
+fn digits(ratio: f64) -> String {
+    match ratio {
+        r if r >= 999.5 => format!("{r:.0}"),
+        r if r >= 99.95 => format!("{r:.1}"),
+        r if r >= 9.995 => format!("{r:.2}"),
+        r => format!("{r:.3}"),
+    }
+}
+
+fn reasons(case: &Case) -> impl Iterator<Item = String> {
+    case.metrics.iter().filter_map(|metric| {
+        let reason = metric.reason.as_ref()?;
+        Some(format!("{} not compared: {reason}", name(metric.metric)))
+    })
+}
+
+fn summary(comparison: &Comparison) -> String {
+    let count = |verdict| comparison.metrics().filter(|m| m.verdict == verdict).count();
+    format!(
+        "{} better, {} worse, {} no evidence of a difference, {} not compared",
+        count(Verdict::Better),
+        count(Verdict::Worse),
+        count(Verdict::NoEvidence),
+        count(Verdict::NotCompared)
+    )
+}
+
+fn reading(comparison: &Comparison) -> String {
+    let method = &comparison.method;
+    format!(
+        "ratios are new by base of merged runs, with 95 % intervals from {} resamples; better or \
+         worse is said beyond {} % of noise, allowing for {} questions (Holm)",
+        units::count(method.resamples.into()),
+        (method.threshold * 1e4).round() / 100.0,
+        method.questions
+    )
+}

@@ -1,0 +1,115 @@
+//! The difference of two estimates, and how sure it is: [`Contrast`]. An estimate comes with
+//! a variance of few degrees of freedom, so the interval is Student's, with the degrees
+//! that Welch and Satterthwaite give to the difference (Welch, *Biometrika* 34, 1947).
+//! A plain percentile bootstrap of five runs would be too narrow by a third (Hesterberg,
+//! *The American Statistician* 69, 2015, on small samples); the bootstrap gives the
+//! variance here, and Student the width.
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+/// The confidence of every interval.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// A value that was measured, on the scale on which differences are taken.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The value.
+    pub value: f64,
+    /// Its variance.
+    pub variance: f64,
+    /// How many degrees of freedom the variance has.
+    pub degrees: f64,
+}
+
+/// One estimate minus another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contrast {
+    /// The difference.
+    pub difference: f64,
+    deviation: f64,
+    degrees: f64,
+}
+
+impl Contrast {
+    /// `new` minus `base`.
+    pub fn between(base: Estimate, new: Estimate) -> Self {
+        let variance = base.variance + new.variance;
+        let shares = [base, new].map(|side| side.variance.powi(2) / side.degrees);
+        let degrees = variance.powi(2) / shares.iter().sum::<f64>();
+        Self {
+            difference: new.value - base.value,
+            deviation: variance.sqrt(),
+            // Without any variance the degrees are 0/0, and do not matter.
+            degrees: if degrees.is_finite() { degrees.max(1.0) } else { 1.0 },
+        }
+    }
+
+    /// The 95 % interval of the difference.
+    pub fn interval(&self) -> [f64; 2] {
+        let width = self.deviation * self.student().inverse_cdf(0.5 + CONFIDENCE / 2.0);
+        [self.difference - width, self.difference + width]
+    }
+
+    /// The two-sided p-value of "the difference is no larger than `noise`, either way".
+    /// It is at most 0.05 exactly where the 95 % interval lies beyond the noise.
+    pub fn p_value(&self, noise: f64) -> f64 {
+        let beyond = self.difference.abs() - noise;
+        if beyond <= 0.0 {
+            return 1.0;
+        }
+        if self.deviation == 0.0 {
+            return 0.0;
+        }
+        2.0 * self.student().sf(beyond / self.deviation)
+    }
+
+    fn student(&self) -> StudentsT {
+        StudentsT::new(0.0, 1.0, self.degrees)
+            .expect("the degrees are finite and at least 1 by construction")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn estimate(value: f64, variance: f64, degrees: f64) -> Estimate {
+        Estimate { value, variance, degrees }
+    }
+
+    #[test]
+    fn is_student_with_the_degrees_of_welch() {
+        // Equal variances of 4 degrees each make 8; Student's 97.5 % point is 2.306.
+        let contrast = Contrast::between(estimate(1.0, 0.5, 4.0), estimate(2.0, 0.5, 4.0));
+        let [low, high] = contrast.interval();
+        assert!((low + 1.306).abs() < 1e-3 && (high - 3.306).abs() < 1e-3, "{low} {high}");
+        // One side alone varies: its degrees alone count (2.776 with 4).
+        let contrast = Contrast::between(estimate(0.0, 0.0, 4.0), estimate(0.0, 1.0, 4.0));
+        assert!((contrast.interval()[1] - 2.776).abs() < 1e-3);
+        // One degree is Cauchy's: 12.706.
+        let contrast = Contrast::between(estimate(0.0, 0.0, 1.0), estimate(0.0, 1.0, 1.0));
+        assert!((contrast.interval()[1] - 12.706).abs() < 1e-2);
+    }
+
+    #[test]
+    fn the_p_value_and_the_interval_agree_about_the_noise() {
+        for difference in [0.5, 1.5, 2.4, 3.0, -3.0] {
+            let contrast =
+                Contrast::between(estimate(0.0, 0.4, 5.0), estimate(difference, 0.3, 6.0));
+            let [low, high] = contrast.interval();
+            for noise in [0.0, 0.1, 0.5] {
+                let beyond = low > noise || high < -noise;
+                assert_eq!(contrast.p_value(noise) < 0.05, beyond, "{difference} {noise}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_varied_is_certain() {
+        let contrast = Contrast::between(estimate(1.0, 0.0, 4.0), estimate(2.0, 0.0, 4.0));
+        assert!(contrast.interval().iter().all(|end| (end - 1.0).abs() < 1e-12));
+        assert!(contrast.p_value(0.01) <= 0.0);
+        let same = Contrast::between(estimate(1.0, 0.0, 4.0), estimate(1.0, 0.0, 4.0));
+        assert!(same.p_value(0.0) >= 1.0);
+    }
+}
