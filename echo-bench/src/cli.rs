@@ -1,6 +1,9 @@
 //! The command line: what was typed ([`Cli`], [`RunArgs`]), and what it means
 //! ([`RunArgs::plan`]). The structs here do nothing.
 
+mod compare;
+mod stored;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +17,9 @@ use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
 use echo_proto::ProtocolKind;
 use echo_server::choice::choice;
 use echo_server::model::ModelKind;
+
+pub use compare::{CompareArgs, CompareFormat, FailOn, JudgingArgs};
+pub use stored::{MergeArgs, ReportArgs};
 
 use crate::embedded::ServerFlags;
 use crate::messages::Verify;
@@ -60,6 +66,12 @@ pub enum Command {
     /// Put load on a server and report (the default)
     #[command(after_help = EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Say what is better or worse, by how much, and how sure that is
+    Compare(CompareArgs),
+    /// Show a stored report again
+    Report(ReportArgs),
+    /// Merge reports of one plan into one, losing nothing
+    Merge(MergeArgs),
     /// Print the JSON Schema of reports
     Schema,
     /// Print a completion script for a shell
@@ -230,6 +242,15 @@ pub struct ResultArgs {
     /// Objective on the response latency, like p99<5ms (repeatable): exit 3 if missed
     #[arg(long, value_name = "SLO")]
     pub slo: Vec<Slo>,
+    /// Compare the run with a saved baseline (judged by --threshold and --fail-on)
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// Save the run as a baseline
+    #[arg(long, value_name = "NAME")]
+    pub save_baseline: Option<String>,
+    /// How to judge against the baseline
+    #[command(flatten)]
+    pub judging: JudgingArgs,
     /// Exit 4 if the generator was the limit
     #[arg(long)]
     pub strict: bool,

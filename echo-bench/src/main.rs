@@ -13,6 +13,9 @@ fn main() -> ExitCode {
     let done = match cli.command {
         None => program::run(&cli.run),
         Some(Command::Run(args)) => program::run(&args),
+        Some(Command::Compare(args)) => program::compare(&args),
+        Some(Command::Report(args)) => program::show(&args),
+        Some(Command::Merge(args)) => program::merge(&args),
         Some(Command::Serve { args }) => return embedded::serve(args),
         Some(Command::Schema) => {
             program::print(&report::schema::json()).map(|()| Exit::Done as u8)

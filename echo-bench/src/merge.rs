@@ -103,7 +103,8 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             .all(|summary| summary.offered_per_s.is_some())
             .then(|| rate(requests.scheduled))
             .flatten(),
-        achieved_per_s: rate(requests.ok),
+        achieved_per_s: rate(all().map(|summary| summary.answered_in_window).sum()),
+        answered_in_window: all().map(|summary| summary.answered_in_window).sum(),
         requests,
         bytes: Bytes {
             sent: all().map(|summary| summary.bytes.sent).sum(),
@@ -177,11 +178,11 @@ fn latency(
 }
 
 fn per_message(reports: &[&Report], cost: fn(&Cpu) -> Option<f64>) -> Option<f64> {
-    let answered = |report: &Report| report.summary.requests.ok as f64;
+    let answered = |report: &Report| report.summary.answered_in_window as f64;
     let total: Option<f64> = reports
         .iter()
         // A run without answers has no cost per answer.
-        .filter(|report| report.summary.requests.ok > 0)
+        .filter(|report| report.summary.answered_in_window > 0)
         .map(|report| Some(cost(&report.summary.cpu)? * answered(report)))
         .sum();
     let messages: f64 = reports.iter().map(|report| answered(report)).sum();

@@ -1,5 +1,9 @@
 //! The way of one run: plan, server, preflight, engine, report, store, show, exit code.
 
+mod compare;
+mod sides;
+mod stored;
+
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -20,6 +24,9 @@ use crate::plan::{Plan, Target};
 use crate::progress::Progress;
 use crate::report::{self, Circumstances, Environment, Report, Verdict, store};
 use crate::{preflight, render, server_process};
+
+pub use compare::compare;
+pub use stored::{merge, show};
 
 /// How a program ends. Part of the interface: scripts rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +83,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let circumstances = circumstances(&plan, &peer, &args.results, started_at, server_killed);
     let report = report::build(&plan, &record, circumstances);
     hand_over(&report, &args.results)?;
-    Ok(exit_code(&report, &record, &received, args.results.strict))
+    let code = exit_code(&report, &record, &received, args.results.strict);
+    let compared = with_baselines(&report, &args.results)?;
+    Ok(if code == Exit::Done as u8 { compared } else { code })
 }
 
 /// Looks the target up and settles on one that answers.
@@ -143,6 +152,12 @@ fn check_outputs(results: &ResultArgs) -> anyhow::Result<()> {
             format!("storing reports in {directory} (name another place with --report-dir, or none with --no-report)")
         })?;
     }
+    if let Some(name) = &results.baseline {
+        crate::baseline::find(name)?;
+    }
+    if let Some(name) = &results.save_baseline {
+        crate::baseline::directory(name)?;
+    }
     let files = [&results.output, &results.hgrm, &results.hlog];
     for file in files.into_iter().flatten().filter(|file| file.as_os_str() != "-") {
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -157,6 +172,17 @@ fn is_page(path: &Path, format: Format) -> bool {
     let named =
         path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
     named || format == Format::Html
+}
+
+/// The report in a format.
+fn rendered(report: &Report, format: Format) -> String {
+    match format {
+        Format::Text => render::text::report(report),
+        Format::Json => store::to_json(report),
+        Format::Csv => render::csv::report(report),
+        Format::Markdown => render::markdown::report(report),
+        Format::Html => render::html::run(report),
+    }
 }
 
 /// Stores and prints the report.
@@ -191,14 +217,31 @@ fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
         return print(&store::to_json(report));
     }
     let kept = kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
-    print(&match results.format {
-        // A page that went to a file is not for the terminal too.
-        Format::Html if to_stdout || results.output.is_none() => render::html::run(report),
-        Format::Text | Format::Html => render::text::report(report) + &kept,
-        Format::Json => store::to_json(report),
-        Format::Csv => render::csv::report(report),
-        Format::Markdown => render::markdown::report(report),
-    })
+    // A page that went to a file is not for the terminal too.
+    let paged = results.format == Format::Html && results.output.is_some() && !to_stdout;
+    let shown = if paged { Format::Text } else { results.format };
+    let kept = if shown == Format::Text { kept } else { String::new() };
+    print(&(rendered(report, shown) + &kept))
+}
+
+/// Compares the run with the baseline that was asked for, and saves it as one.
+fn with_baselines(report: &Report, results: &ResultArgs) -> anyhow::Result<u8> {
+    let mut code = Exit::Done as u8;
+    if let Some(name) = &results.baseline {
+        let (text, judged) = compare::with_baseline(report, name, results.judging)?;
+        code = judged;
+        // Other formats are for machines, which do not want two documents in one.
+        if results.format == Format::Text && results.output.as_deref() != Some(Path::new("-")) {
+            print(&format!("\n{text}"))?;
+        } else {
+            compare::tell(&text);
+        }
+    }
+    if let Some(name) = &results.save_baseline {
+        let place = crate::baseline::save(name, &[report])?;
+        compare::tell(&format!("baseline {name}: this run, in {}", place.display()));
+    }
+    Ok(code)
 }
 
 /// Prints on stdout; a reader that has gone away is no error.

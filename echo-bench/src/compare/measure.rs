@@ -238,10 +238,9 @@ fn statistic(metric: Metric, units: &[&Piece]) -> Result<Statistic, Reason> {
         Metric::ServerCpu => {
             Statistic::Ratio { of: known(|unit| unit.server_cpu_us)?, by: each(|unit| unit.ok) }
         }
-        Metric::Errors => Statistic::Ratio {
-            of: each(|unit| unit.failed),
-            by: each(|unit| unit.ok + unit.failed),
-        },
+        Metric::Errors => {
+            Statistic::Ratio { of: each(|unit| unit.failed), by: each(|unit| unit.asked) }
+        }
         Metric::Max => {
             Statistic::GeometricMean(known(|unit| unit.max().map(|max| max as f64))?)
         }

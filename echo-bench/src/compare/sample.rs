@@ -24,9 +24,11 @@ pub(super) struct RunSample {
 pub(super) struct Piece {
     /// Response latencies: values in rising order, with how often each occurred.
     pub(super) counts: Vec<(u64, u64)>,
-    /// Right answers.
+    /// Right answers that arrived in it.
     pub(super) ok: f64,
-    /// Requests that ended otherwise.
+    /// Requests.
+    pub(super) asked: f64,
+    /// Requests without a right answer.
     pub(super) failed: f64,
     /// Its length.
     pub(super) seconds: f64,
@@ -41,10 +43,11 @@ impl RunSample {
     pub(super) fn of(report: &Report) -> Option<Self> {
         let summary = &report.summary;
         let response = summary.latency.response.as_ref();
-        let ok = summary.requests.ok as f64;
+        let ok = summary.answered_in_window as f64;
         let whole = Piece {
             counts: counts(response)?,
             ok,
+            asked: summary.requests.scheduled as f64,
             failed: (summary.requests.scheduled - summary.requests.ok) as f64,
             seconds: summary.measured_s,
             client_cpu_us: summary.cpu.client_us_per_message.map(|us| us * ok),
@@ -67,6 +70,7 @@ fn piece(interval: &IntervalReport) -> Option<Piece> {
     Some(Piece {
         counts: counts(interval.response.as_ref())?,
         ok,
+        asked: ok + interval.errors as f64,
         failed: interval.errors as f64,
         seconds: interval.length_s,
         client_cpu_us: cpu(interval.client_us_per_message),

@@ -78,6 +78,7 @@ fn run(world: &World, tail: f64, table: &[f64], random: &mut Xoshiro256PlusPlus)
         let piece = Piece {
             counts,
             ok,
+            asked: ok,
             failed: 0.0,
             seconds: 1.0,
             client_cpu_us: cpu,
@@ -85,6 +86,7 @@ fn run(world: &World, tail: f64, table: &[f64], random: &mut Xoshiro256PlusPlus)
         };
         whole.counts.extend(&piece.counts);
         whole.ok += piece.ok;
+        whole.asked += piece.asked;
         whole.seconds += 1.0;
         for (sum, cpu) in [
             (&mut whole.client_cpu_us, piece.client_cpu_us),
