@@ -1,0 +1,32 @@
+//! Where two connections swap their texts: [`Exchange`].
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::deadline::PATIENCE;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    /// Texts by connection and message.
+    texts: Mutex<HashMap<(usize, u64), Vec<u8>>>,
+    deposited: Condvar,
+}
+
+impl Exchange {
+    /// Leaves the text of message `number` of `connection`, and waits for that of the other
+    /// one of connections 0 and 1, which it gets; its own if the other never has one.
+    pub(super) fn swap(&self, connection: usize, number: u64, text: &[u8]) -> Vec<u8> {
+        let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.insert((connection, number), text.to_vec());
+        self.deposited.notify_all();
+        let other = (1 - connection.min(1), number);
+        let limit: Duration = PATIENCE;
+        let wait = self.deposited.wait_timeout_while(texts, limit, |texts| {
+            !texts.contains_key(&other)
+        });
+        let (texts, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        texts.get(&other).map_or_else(|| text.to_vec(), Clone::clone)
+    }
+}

@@ -1,0 +1,173 @@
+//! An echo that errs on purpose, exactly as it is told: [`FaultServer`]. It counts what it
+//! does wrong, so that a report can be held against it. A thread per connection.
+
+mod exchange;
+mod fault;
+mod framing;
+
+use std::io::{self, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use exchange::Exchange;
+pub(crate) use fault::Fault;
+pub(crate) use framing::Framing;
+use framing::Message;
+
+/// See the [module](self). Its threads end with their connections.
+#[derive(Debug)]
+pub(crate) struct FaultServer {
+    address: SocketAddr,
+    listener: TcpListener,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    committed: AtomicU64,
+    exchange: Exchange,
+    /// When the first message of all came.
+    first_message: OnceLock<Instant>,
+}
+
+impl FaultServer {
+    /// A line echo that commits this fault on every connection.
+    pub(crate) fn start(fault: Fault) -> Self {
+        Self::start_with(Framing::Line, fault, |_| true)
+    }
+
+    /// An echo that commits this fault on the connections, numbered from 0 in the order in
+    /// which they are made, that `errs` names.
+    pub(crate) fn start_with(
+        framing: Framing,
+        fault: Fault,
+        errs: impl Fn(usize) -> bool + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let shared = Arc::<Shared>::default();
+        let accepting = listener.try_clone().expect("descriptors are left");
+        let of_threads = Arc::clone(&shared);
+        thread::spawn(move || {
+            for (number, stream) in accepting.incoming().map_while(Result::ok).enumerate() {
+                let fault = errs(number).then_some(fault);
+                let shared = Arc::clone(&of_threads);
+                let mut peer = Peer { number, stream, framing, fault, held: None, shared };
+                // A connection that breaks is what some of these faults are about.
+                thread::spawn(move || drop(peer.serve()));
+            }
+        });
+        Self { address, listener, shared }
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The listening socket.
+    pub(crate) fn listener(&self) -> &TcpListener {
+        &self.listener
+    }
+
+    /// How often the fault was committed so far.
+    pub(crate) fn committed(&self) -> u64 {
+        self.shared.committed.load(Ordering::SeqCst)
+    }
+}
+
+/// The server's end of a connection.
+struct Peer {
+    number: usize,
+    stream: TcpStream,
+    framing: Framing,
+    fault: Option<Fault>,
+    /// A reply that is to come after the next one.
+    held: Option<Vec<u8>>,
+    shared: Arc<Shared>,
+}
+
+impl Peer {
+    fn serve(&mut self) -> io::Result<()> {
+        self.stream.set_nodelay(true)?;
+        let mut input = BufReader::new(self.stream.try_clone()?);
+        // When the message before this one was done with.
+        let mut done = Instant::now();
+        for number in 1_u64.. {
+            let message = self.framing.read(&mut input)?;
+            let now = Instant::now();
+            let begin = *self.shared.first_message.get_or_init(|| now);
+            match self.fault {
+                Some(Fault::Delay(time)) => {
+                    // By the clock and not by the sleep, so that lateness does not add up.
+                    done = done.max(now) + time;
+                    sleep_until(done);
+                }
+                Some(Fault::Stall { at, length })
+                    if (at..at + length).contains(&(now - begin)) =>
+                {
+                    sleep_until(begin + at + length);
+                }
+                _ => {}
+            }
+            match self.reply(number, &message) {
+                Some(bytes) => self.stream.write_all(&bytes)?,
+                None => return socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is sent on message `number`; `None` breaks the connection.
+    fn reply(&mut self, number: u64, message: &Message) -> Option<Vec<u8>> {
+        let right = self.framing.reply(message, &message.text);
+        let hit = match self.fault {
+            Some(Fault::Reset(last)) => number == last,
+            Some(Fault::Mute(last)) => number > last,
+            Some(
+                Fault::Drop(every)
+                | Fault::Duplicate(every)
+                | Fault::Reorder(every)
+                | Fault::Swap(every)
+                | Fault::Babble(every)
+                | Fault::Corrupt { every, .. }
+                | Fault::Truncate { every, .. },
+            ) => number.is_multiple_of(every),
+            Some(Fault::Delay(_) | Fault::Stall { .. }) | None => false,
+        };
+        let Some(fault) = self.fault.filter(|_| hit) else {
+            let held = self.held.take().unwrap_or_default();
+            return Some([right, held].concat());
+        };
+        self.shared.committed.fetch_add(1, Ordering::SeqCst);
+        Some(match fault {
+            Fault::Reset(_) => return None,
+            Fault::Drop(_) | Fault::Mute(_) => Vec::new(),
+            Fault::Duplicate(_) => [right.clone(), right].concat(),
+            Fault::Reorder(_) => {
+                self.held = Some(right);
+                Vec::new()
+            }
+            Fault::Babble(_) => [right, self.framing.chatter()].concat(),
+            Fault::Corrupt { offset, .. } => {
+                let mut text = message.text.clone();
+                text[offset] = b'?';
+                self.framing.reply(message, &text)
+            }
+            Fault::Truncate { length, .. } => {
+                self.framing.reply(message, &message.text[..length])
+            }
+            Fault::Swap(_) => {
+                let text = self.shared.exchange.swap(self.number, number, &message.text);
+                self.framing.reply(message, &text)
+            }
+            Fault::Delay(_) | Fault::Stall { .. } => right,
+        })
+    }
+}
+
+fn sleep_until(instant: Instant) {
+    thread::sleep(instant.saturating_duration_since(Instant::now()));
+}
