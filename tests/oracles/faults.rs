@@ -4,24 +4,40 @@ use serde_json::Value;
 
 use crate::bench_process::{BenchProcess, Finished};
 use crate::deadline::PATIENCE;
-use crate::fault_server::{Fault, FaultServer};
+use crate::fault_server::{Fault, FaultServer, Framing};
 use crate::turn::turn;
+
+/// Each framing with the arguments that make echo-bench speak it.
+const FRAMINGS: [(Framing, &str); 4] = [
+    (Framing::Line, "--protocol=line"),
+    (Framing::Frame, "--protocol=frame"),
+    (Framing::Mux, "--protocol=mux"),
+    (Framing::Raw(64), "--protocol=raw"),
+];
+
+/// In these a reply that is too long, too short or one too many shows its bounds.
+fn framed() -> impl Iterator<Item = (Framing, &'static str)> {
+    FRAMINGS.into_iter().filter(|(framing, _)| !matches!(framing, Framing::Raw(_)))
+}
 
 /// 400 requests over two connections, four in flight on each.
 fn run_against(server: &FaultServer, more: &[&str]) -> Finished {
     let address = server.address();
-    let mut arguments = vec![
-        address.as_str(),
-        "--conns=2",
-        "--threads=1",
-        "--pipeline=4",
-        "--requests=400",
-        "--warmup=0",
-        "--timeout=400ms",
-        "--quiet",
-    ];
+    let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+    let mut arguments = vec![address.as_str(), "--threads=1", "--warmup=0", "--quiet"];
     arguments.extend(more);
+    for flag in ["--conns=2", "--pipeline=4", "--requests=400", "--timeout=400ms"] {
+        // A flag is given once: by the test, or else as it is here.
+        if !more.iter().any(|own| name(own) == name(flag)) {
+            arguments.push(flag);
+        }
+    }
     BenchProcess::start(&arguments).finish(PATIENCE)
+}
+
+/// A server that errs on its second connection only.
+fn erring(framing: Framing, fault: Fault) -> FaultServer {
+    FaultServer::start_with(framing, fault, |connection| connection == 1)
 }
 
 fn error<'a>(finished: &'a Finished, kind: &str) -> Option<&'a Value> {
@@ -40,70 +56,144 @@ fn kinds(finished: &Finished) -> Vec<&str> {
     errors.iter().filter_map(|error| error["kind"].as_str()).collect()
 }
 
+/// The first offender of a kind, which is this request of the second connection.
+#[track_caller]
+fn first_offender<'a>(finished: &'a Finished, kind: &str, request: u64) -> &'a Value {
+    let Some(error) = error(finished, kind) else { panic!("no {kind}: {finished:#?}") };
+    let first = &error["first"];
+    assert_eq!(first["connection"], 1, "{kind}: {first}");
+    assert_eq!(first["request"], request, "{kind}: {first}");
+    first
+}
+
+/// Every fault was counted once, as `kind` and nothing else, and cost one request each.
+#[track_caller]
+fn assert_only(finished: &Finished, kind: &str, server: &FaultServer) {
+    assert!(server.committed() > 0, "{finished:#?}");
+    assert_eq!(kinds(finished), [kind], "{finished:#?}");
+    assert_eq!(count(finished, kind), server.committed());
+    assert_eq!(finished.requests("mismatch"), server.committed());
+    assert_eq!(finished.requests("ok"), 400 - server.committed());
+    assert_eq!(finished.code, Some(1));
+}
+
 #[test]
 fn a_wrong_byte_is_corrupt_and_shown() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Corrupt { every: 10, offset: 30 });
-    let finished = run_against(&server, &[]);
-    assert_eq!(kinds(&finished), ["corrupt"]);
-    assert_eq!(count(&finished, "corrupt"), server.committed());
-    assert_eq!(finished.requests("mismatch"), server.committed());
-    assert_eq!(finished.requests("ok"), 400 - server.committed());
-    let first = &error(&finished, "corrupt").expect("just counted")["first"];
-    assert_eq!(first["request"], 9, "the tenth request of a connection");
-    assert_eq!(first["offset"], 30);
-    let (expected, got) = (first["expected"].as_str(), first["got"].as_str());
-    assert!(got.is_some_and(|got| got.starts_with('?')), "{first}");
-    assert_eq!(got.map(|got| &got[1..]), expected.map(|expected| &expected[1..]));
-    assert_eq!(finished.code, Some(1));
+    for (framing, protocol) in FRAMINGS {
+        let server = erring(framing, Fault::Corrupt { every: 10, offset: 30 });
+        let finished = run_against(&server, &[protocol]);
+        assert_only(&finished, "corrupt", &server);
+        let first = first_offender(&finished, "corrupt", 9);
+        assert_eq!(first["offset"], 30, "{protocol}");
+        let (expected, got) = (first["expected"].as_str(), first["got"].as_str());
+        assert!(got.is_some_and(|got| got.starts_with('?')), "{first}");
+        assert_eq!(got.map(|got| &got[1..]), expected.map(|expected| &expected[1..]));
+    }
 }
 
 #[test]
 fn a_reply_cut_short_is_truncated() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Truncate { every: 7, length: 20 });
-    let finished = run_against(&server, &[]);
-    assert_eq!(kinds(&finished), ["truncated"]);
-    assert_eq!(count(&finished, "truncated"), server.committed());
-    assert_eq!(finished.requests("ok"), 400 - server.committed());
-    assert_eq!(error(&finished, "truncated").expect("just counted")["first"]["offset"], 20);
+    for (framing, protocol) in framed() {
+        let server = erring(framing, Fault::Truncate { every: 7, length: 20 });
+        let finished = run_against(&server, &[protocol]);
+        assert_only(&finished, "truncated", &server);
+        let first = first_offender(&finished, "truncated", 6);
+        assert_eq!((&first["offset"], &first["got"]), (&20.into(), &"".into()), "{protocol}");
+        let expected = first["expected"].as_str();
+        assert!(expected.is_some_and(|expected| expected.len() == 32), "{first}");
+    }
+}
+
+/// Without framing every byte after one that is lost is in the wrong place.
+#[test]
+fn where_bytes_have_no_framing_nothing_is_right_after_a_lost_one() {
+    let _turn = turn();
+    let fault = Fault::Truncate { every: 100, length: 54 };
+    let server = FaultServer::start_with(Framing::Raw(64), fault, |_| true);
+    let finished = run_against(&server, &["--protocol=raw", "--conns=1", "--requests=150"]);
+    assert_eq!(finished.requests("ok"), 99, "{finished:#?}");
+    let lost = finished.requests("timeout") + finished.requests("in_flight");
+    assert_eq!(finished.requests("mismatch") + lost, 51);
+    assert!(lost >= 1, "the last reply never gets whole");
 }
 
 #[test]
 fn a_second_reply_is_duplicated_and_takes_no_other_request_with_it() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Duplicate(10));
-    let finished = run_against(&server, &[]);
-    // The second copy of the very last reply may come when nobody listens any more.
-    let seen = count(&finished, "duplicated") + count(&finished, "unsolicited");
-    assert!(seen <= server.committed() && seen + 2 >= server.committed(), "{seen}");
-    assert_eq!(finished.requests("ok"), 400);
+    for (framing, protocol) in framed() {
+        let server = erring(framing, Fault::Duplicate(10));
+        let finished = run_against(&server, &[protocol]);
+        assert_eq!(kinds(&finished), ["duplicated"], "{protocol}: {finished:#?}");
+        assert_eq!(count(&finished, "duplicated"), server.committed(), "{protocol}");
+        assert_eq!(finished.requests("ok"), 400, "{protocol}");
+        let first = first_offender(&finished, "duplicated", 9);
+        assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
+        assert_ne!(finished.report()["verdict"], "valid", "a stray reply qualifies a run");
+    }
 }
 
 #[test]
 fn a_reply_that_never_comes_is_dropped_or_timed_out() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Drop(10));
-    let finished = run_against(&server, &[]);
-    let (dropped, timeout) = (count(&finished, "dropped"), count(&finished, "timeout"));
-    assert_eq!(dropped + timeout, server.committed());
-    assert!(dropped > timeout, "later replies show what was passed over: {dropped} {timeout}");
-    assert_eq!(finished.requests("mismatch"), dropped);
-    assert_eq!(finished.requests("ok"), 400 - server.committed());
-    let censored = &finished.report()["summary"]["latency"]["response"]["censored"];
-    assert_eq!(censored.as_u64(), Some(server.committed()), "an unanswered request vanished");
+    for (framing, protocol) in FRAMINGS {
+        let server = erring(framing, Fault::Drop(10));
+        let finished = run_against(&server, &[protocol]);
+        let (dropped, timeout) = (count(&finished, "dropped"), count(&finished, "timeout"));
+        assert_eq!(dropped + timeout, server.committed(), "{protocol}");
+        // Only the last of all has none after it that would tell.
+        assert!(timeout <= 1, "{protocol}: {finished:#?}");
+        assert_eq!(finished.requests("mismatch"), dropped, "{protocol}");
+        assert_eq!(finished.requests("ok"), 400 - server.committed(), "{protocol}");
+        let first = first_offender(&finished, "dropped", 9);
+        assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
+        let censored = &finished.report()["summary"]["latency"]["response"]["censored"];
+        assert_eq!(censored.as_u64(), Some(server.committed()), "{protocol}: one vanished");
+    }
+}
+
+#[test]
+fn a_reply_that_is_overtaken_is_reordered_once_its_turn_is_over() {
+    let _turn = turn();
+    for (framing, protocol) in framed() {
+        let server = erring(framing, Fault::Reorder(10));
+        // So that the last message of a connection is none of those held back.
+        let plan = [protocol, "--rate=4k", "--requests=398", "--pipeline=64"];
+        let finished = run_against(&server, &plan);
+        assert_eq!(kinds(&finished), ["dropped", "reordered"], "{protocol}: {finished:#?}");
+        assert_eq!(count(&finished, "reordered"), server.committed(), "{protocol}");
+        assert_eq!(count(&finished, "dropped"), server.committed(), "{protocol}");
+        assert_eq!(finished.requests("ok"), 398 - server.committed(), "{protocol}");
+        first_offender(&finished, "reordered", 9);
+    }
+}
+
+/// A multiplexed protocol keeps the order within a stream and promises none across them.
+#[test]
+fn streams_may_overtake_each_other() {
+    let _turn = turn();
+    let server = erring(Framing::Mux, Fault::Reorder(3));
+    let plan = ["--protocol=mux", "--streams=4", "--rate=4k", "--requests=398"];
+    let finished = run_against(&server, &[&plan[..], &["--pipeline=64"]].concat());
+    assert!(server.committed() > 50, "{finished:#?}");
+    let none: [&str; 0] = [];
+    assert_eq!(kinds(&finished), none, "{finished:#?}");
+    assert_eq!((finished.requests("ok"), finished.code), (398, Some(0)));
 }
 
 #[test]
 fn the_reply_of_another_connection_is_foreign() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Swap(5));
-    // Half of the requests for each, so that every message finds its counterpart.
-    let finished = run_against(&server, &["--rate=2000"]);
-    assert_eq!(kinds(&finished), ["foreign"]);
-    assert_eq!(count(&finished, "foreign"), server.committed());
-    assert_eq!(finished.requests("mismatch"), server.committed());
-    assert_eq!(finished.requests("ok"), 400 - server.committed());
+    for (framing, protocol) in FRAMINGS {
+        let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true);
+        // Half of the requests for each, so that every message finds its counterpart.
+        let finished = run_against(&server, &[protocol, "--rate=4k", "--pipeline=64"]);
+        assert_only(&finished, "foreign", &server);
+        let first = &error(&finished, "foreign").expect("just counted")["first"];
+        assert_eq!(first["request"], 4, "{protocol}: {first}");
+        assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
+    }
 }
 
 #[test]
@@ -111,9 +201,8 @@ fn chatter_is_unsolicited_and_takes_no_request_with_it() {
     let _turn = turn();
     let server = FaultServer::start(Fault::Babble(10));
     let finished = run_against(&server, &[]);
-    let seen = count(&finished, "unsolicited");
     assert_eq!(kinds(&finished), ["unsolicited"]);
-    assert!(seen <= server.committed() && seen + 2 >= server.committed(), "{seen}");
+    assert_eq!(count(&finished, "unsolicited"), server.committed());
     assert_eq!(finished.requests("ok"), 400);
     assert_eq!(finished.report()["verdict"], "qualified", "chatter is no valid run");
 }

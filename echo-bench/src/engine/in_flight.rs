@@ -44,7 +44,13 @@ pub(super) struct InFlight {
     /// How many of those that wait belong to the measured window.
     measured: u32,
     right_answers: u64,
+    /// The last few requests that were passed over: an answer to one comes out of turn,
+    /// and is no second one.
+    passed_over: VecDeque<u64>,
 }
+
+/// How many requests that were passed over are remembered.
+const PASSED_OVER: usize = 64;
 
 impl InFlight {
     /// Nothing yet, on so many streams.
@@ -59,6 +65,7 @@ impl InFlight {
             waiting: 0,
             measured: 0,
             right_answers: 0,
+            passed_over: VecDeque::new(),
         }
     }
 
@@ -108,10 +115,7 @@ impl InFlight {
     ) {
         self.drop_answered();
         let Some(place) = self.place_of(reply.answers) else {
-            into.errors.count(FailureKind::Unsolicited, || {
-                offender(connection, None, format!("a reply of {} bytes", reply.body.len()))
-            });
-            return;
+            return self.settle_stray(connection, messages, reply, into);
         };
         let request = self.first + place as u64;
         if reply.outcome == Outcome::Echo
@@ -178,10 +182,10 @@ impl InFlight {
         into: &mut Interval,
     ) {
         let oldest = self.first + place as u64;
-        let first = || {
+        let first = |request: u64, detail: String| {
             let mut expected = Vec::new();
             messages.write(connection, oldest, &mut expected);
-            let mut offender = offender(connection, Some(oldest), excerpt(reply.body));
+            let mut offender = offender(connection, Some(request), detail);
             offender.difference = Some(Difference::between(&expected, reply.body));
             offender
         };
@@ -202,17 +206,16 @@ impl InFlight {
                 Err(Deviation::Extended) => FailureKind::Extended,
                 Err(Deviation::Foreign { connection: other }) => {
                     into.errors.count(FailureKind::Foreign, || {
-                        let detail = format!("got the reply of connection {other}");
-                        offender(connection, Some(oldest), detail)
+                        first(oldest, format!("got the reply of connection {other}"))
                     });
                     return self.fail(place, at, into);
                 }
                 Err(Deviation::Elsewhere { request }) => {
-                    return self.settle_elsewhere(connection, place, request, at, into);
+                    return self.settle_elsewhere(place, request, at, into, first);
                 }
             },
         };
-        into.errors.count(kind, first);
+        into.errors.count(kind, || first(oldest, excerpt(reply.body)));
         if kind == FailureKind::ErrorReply {
             self.end_answered(place, at, into, |tally| &mut tally.error);
         } else {
@@ -224,28 +227,23 @@ impl InFlight {
     /// the oldest of its stream.
     fn settle_elsewhere(
         &mut self,
-        connection: u32,
         turn: usize,
         request: u64,
         at: Nanos,
         into: &mut Interval,
+        first: impl Fn(u64, String) -> FirstOffender,
     ) {
         let oldest = self.first + turn as u64;
         let streams = self.streams;
         if request % streams != oldest % streams {
             into.errors.count(FailureKind::Foreign, || {
-                let detail = format!("got the reply of stream {}", request % streams);
-                offender(connection, Some(oldest), detail)
+                first(oldest, format!("got the reply of stream {}", request % streams))
             });
             return self.fail(turn, at, into);
         }
         let place = request.checked_sub(self.first).map(|place| place as usize);
         let Some(place) = place.filter(|place| (turn..self.slots.len()).contains(place)) else {
-            // Answered before: the reply is one too many and uses up no request.
-            into.errors.count(FailureKind::Duplicated, || {
-                let detail = format!("request {request} was answered again");
-                offender(connection, Some(request), detail)
-            });
+            self.count_late(request, into, first);
             return;
         };
         for passed in (turn..place).step_by(streams as usize) {
@@ -254,12 +252,53 @@ impl InFlight {
             }
             let number = self.first + passed as u64;
             into.errors.count(FailureKind::Dropped, || {
-                let detail = format!("request {request} was answered before it");
-                offender(connection, Some(number), detail)
+                first(number, format!("request {request} was answered before it"))
             });
+            self.passed_over.truncate(PASSED_OVER - 1);
+            self.passed_over.push_front(number);
             self.end(passed, at, into, State::Answered, |tally| &mut tally.mismatch, true);
         }
         self.answer(place, at, into);
+    }
+
+    /// Books a reply that comes while nothing is asked for.
+    #[cold]
+    fn settle_stray(
+        &mut self,
+        connection: u32,
+        messages: &Messages,
+        reply: Reply<'_>,
+        into: &mut Interval,
+    ) {
+        let next = self.next_request();
+        match messages.check(connection, next, reply.body) {
+            Err(Deviation::Elsewhere { request })
+                if request < next && reply.outcome == Outcome::Echo =>
+            {
+                self.count_late(request, into, |request, detail| {
+                    offender(connection, Some(request), detail)
+                });
+            }
+            _ => into.errors.count(FailureKind::Unsolicited, || {
+                offender(connection, None, excerpt(reply.body))
+            }),
+        }
+    }
+
+    /// Counts a reply to a request that has ended; it uses up no other.
+    fn count_late(
+        &mut self,
+        request: u64,
+        into: &mut Interval,
+        first: impl Fn(u64, String) -> FirstOffender,
+    ) {
+        let passed = self.passed_over.iter().position(|&passed| passed == request);
+        let (kind, what) = match passed {
+            Some(_) => (FailureKind::Reordered, "answered after a later one"),
+            None => (FailureKind::Duplicated, "answered again"),
+        };
+        passed.and_then(|passed| self.passed_over.remove(passed));
+        into.errors.count(kind, || first(request, format!("request {request} was {what}")));
     }
 
     fn fail(&mut self, place: usize, at: Nanos, into: &mut Interval) {
@@ -455,6 +494,21 @@ mod tests {
         bed.reply(5, 1, 52);
         assert_eq!(bed.errors(), [("duplicated".into(), 1)]);
         assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (2, 0));
+    }
+
+    #[test]
+    fn an_answer_to_a_request_passed_over_is_out_of_turn_and_a_second_one_is_double() {
+        let mut bed = Bed::new(3);
+        for request in [1, 0, 0, 2] {
+            bed.reply(5, request, 50);
+        }
+        assert_eq!(
+            bed.errors(),
+            [("duplicated".into(), 1), ("dropped".into(), 1), ("reordered".into(), 1)]
+        );
+        assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (2, 1));
+        let (.., first) = bed.interval.errors.iter().next().expect("just counted");
+        assert!(first.difference.is_some(), "{first:?}");
     }
 
     #[test]

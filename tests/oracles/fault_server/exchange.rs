@@ -23,9 +23,9 @@ impl Exchange {
         self.deposited.notify_all();
         let other = (1 - connection.min(1), number);
         let limit: Duration = PATIENCE;
-        let wait = self.deposited.wait_timeout_while(texts, limit, |texts| {
-            !texts.contains_key(&other)
-        });
+        let wait = self
+            .deposited
+            .wait_timeout_while(texts, limit, |texts| !texts.contains_key(&other));
         let (texts, _) = wait.unwrap_or_else(PoisonError::into_inner);
         texts.get(&other).map_or_else(|| text.to_vec(), Clone::clone)
     }

@@ -26,6 +26,6 @@ pub(crate) enum Fault {
     Reset(u64),
     /// After n replies nothing more is answered.
     Mute(u64),
-    /// Something that nobody asked for comes after every n-th reply.
+    /// A line that nobody asked for comes after every n-th reply.
     Babble(u64),
 }

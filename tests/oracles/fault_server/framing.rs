@@ -58,12 +58,4 @@ impl Framing {
             Self::Raw(_) => text.to_vec(),
         }
     }
-
-    /// Something that nobody asked for.
-    pub(super) fn chatter(self) -> Vec<u8> {
-        match self {
-            Self::Line => b"by the way\n".to_vec(),
-            _ => self.reply(&Message { stream: [0; 4], text: Vec::new() }, b"by the way"),
-        }
-    }
 }

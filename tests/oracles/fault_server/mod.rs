@@ -114,7 +114,10 @@ impl Peer {
             }
             match self.reply(number, &message) {
                 Some(bytes) => self.stream.write_all(&bytes)?,
-                None => return socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)),
+                None => {
+                    return socket2::SockRef::from(&self.stream)
+                        .set_linger(Some(Duration::ZERO));
+                }
             }
         }
         Ok(())
@@ -150,7 +153,7 @@ impl Peer {
                 self.held = Some(right);
                 Vec::new()
             }
-            Fault::Babble(_) => [right, self.framing.chatter()].concat(),
+            Fault::Babble(_) => [&right[..], b"by the way\n"].concat(),
             Fault::Corrupt { offset, .. } => {
                 let mut text = message.text.clone();
                 text[offset] = b'?';
