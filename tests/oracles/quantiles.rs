@@ -143,3 +143,25 @@ fn littles_law_holds_in_every_load_model() {
         assert!((ratio - 1.0).abs() < 0.02, "{load:?}: {ratio}");
     }
 }
+
+/// The same law for a stall that the server makes by itself, in two seconds.
+#[test]
+fn a_short_stall_shows_in_full_too() {
+    let _turn = turn();
+    let wrong = || {
+        let (at, length) = (Duration::from_millis(800), Duration::from_millis(400));
+        let server = FaultServer::start(Fault::Stall { at, length });
+        let address = server.address();
+        let plan = ["--rate=1k", "--conns=4", "--duration=2s", "--warmup=0", "--quiet"];
+        let finished =
+            BenchProcess::start(&[&[&*address], &plan[..]].concat()).finish(PATIENCE);
+        assert_eq!((finished.requests("ok"), finished.requests("scheduled")), (2000, 2000));
+        [("p90", 0.2), ("p95", 0.3), ("p99", 0.38)].into_iter().find_map(|(name, expected)| {
+            let got = quantile_s(&finished, "response", name);
+            let off = (got / expected - 1.0_f64).abs() > 0.05;
+            off.then(|| format!("response {name} is {got} s and should be {expected} s"))
+        })
+    };
+    // Once more where a busy machine has stretched the stall.
+    assert_eq!(wrong().and_then(|_| wrong()), None);
+}

@@ -1,9 +1,16 @@
 //! Odd plans end on time with numbers that add up, gates open and shut, and schedules are
 //! the same for the same seed.
 
+use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use echo_server::model::ModelKind;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use crate::bench_process::BenchProcess;
 use crate::deadline::PATIENCE;
@@ -41,7 +48,7 @@ fn odd_plans_end_on_time_and_add_up() {
 fn more_than_the_machine_can_do_is_a_verdict_and_no_nonsense() {
     let _turn = turn();
     let finished = BenchProcess::start(&[
-        "--rate=20M",
+        "--rate=10M",
         "--duration=500ms",
         "--warmup=0",
         "--timeout=500ms",
@@ -50,7 +57,7 @@ fn more_than_the_machine_can_do_is_a_verdict_and_no_nonsense() {
     ])
     .finish(PATIENCE);
     let report = finished.report();
-    assert_eq!(finished.requests("scheduled"), 10_000_000);
+    assert_eq!(finished.requests("scheduled"), 5_000_000);
     let summary = &report["summary"];
     assert!(summary["achieved_per_s"].as_f64() < summary["offered_per_s"].as_f64());
     // Whichever side gave up first, it is said and the exit code is none of success.
@@ -95,4 +102,71 @@ fn the_cost_of_a_server_that_was_there_already_is_found_by_its_port() {
     let finished = BenchProcess::start(&plan).finish(PATIENCE);
     let cpu = &finished.report()["summary"]["cpu"];
     assert!(cpu["server_us_per_message"].as_f64() > Some(0.0), "{cpu}");
+}
+
+/// Two processes hold the listening socket, so neither can be blamed for the cost.
+#[test]
+fn the_cost_of_a_server_that_cannot_be_told_is_null_and_no_zero() {
+    let _turn = turn();
+    let server = FaultServer::start(Fault::Delay(Duration::ZERO));
+    let listener = server.listener().try_clone().expect("descriptors are left");
+    let holder = Command::new("sleep").arg("60").stdin(OwnedFd::from(listener)).spawn();
+    let mut holder = holder.expect("sleep can be started");
+    let address = server.address();
+    let plan = [&*address, "--duration=200ms", "--warmup=0", "-q"];
+    let finished = BenchProcess::start(&plan).finish(PATIENCE);
+    let _ = holder.kill();
+    let _ = holder.wait();
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let cpu = &finished.report()["summary"]["cpu"];
+    for name in ["server_us_per_message", "server_busy", "server_peak_rss_bytes"] {
+        assert!(cpu[name].is_null(), "{name}: {cpu}");
+    }
+    assert!(cpu["client_us_per_message"].as_f64() > Some(0.0), "{cpu}");
+}
+
+#[test]
+fn a_generator_that_is_the_limit_is_exit_4_if_strict() {
+    let _turn = turn();
+    for (strict, code) in [(&["--strict"][..], 4), (&[], 0)] {
+        // A sleep ends late by more than a tenth of what a reply over the loopback takes.
+        let plan = ["--rate=1k", "--idle=sleep", "--duration=500ms", "--warmup=0", "-q"];
+        let finished = BenchProcess::start(&[&plan, strict].concat()).finish(PATIENCE);
+        let warnings = finished.report()["warnings"].to_string();
+        assert!(warnings.contains("generator-limited"), "{warnings}");
+        assert_eq!(finished.code, Some(code), "{strict:?}: {warnings}");
+    }
+}
+
+/// What another tool reads from the log is what the report says.
+#[test]
+fn the_interval_log_is_read_back_and_agrees_with_the_report() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().expect("there is room for files");
+    let path = folder.path().join("run.hlog");
+    let flag = format!("--hlog={}", path.display());
+    let plan = ["--rate=2k", "--duration=1s", "--interval=250ms", "--warmup=0", "-q", &flag];
+    let finished = BenchProcess::start(&plan).finish(PATIENCE);
+    let log = std::fs::read(&path).expect("just written");
+    let mut total = Histogram::<u64>::new(3).expect("three digits");
+    let mut intervals = 0;
+    for entry in IntervalLogIterator::new(&log) {
+        let LogEntry::Interval(interval) = entry.expect("the log is well-formed") else {
+            continue;
+        };
+        intervals += 1;
+        let bytes = STANDARD.decode(interval.encoded_histogram()).expect("it is base64");
+        let histogram: Histogram<u64> =
+            Deserializer::new().deserialize(&mut &bytes[..]).expect("it is a histogram");
+        total.add(&histogram).expect("it grows");
+    }
+    let report = finished.report();
+    assert_eq!(Some(intervals), report["intervals"].as_array().map(Vec::len));
+    let response = &report["summary"]["latency"]["response"];
+    assert_eq!(response["count"], total.len());
+    for (name, quantile) in [("p50_ns", 0.5), ("p99_ns", 0.99), ("max_ns", 1.0)] {
+        let said = response[name].as_f64().expect("measured");
+        let read = total.value_at_quantile(quantile) as f64;
+        assert!((read / said - 1.0).abs() < 0.002, "{name}: {read} and {said}");
+    }
 }

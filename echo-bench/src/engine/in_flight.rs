@@ -271,12 +271,19 @@ impl InFlight {
         into: &mut Interval,
     ) {
         let next = self.next_request();
+        let stream = match reply.answers {
+            Answers::Oldest => 0,
+            Answers::OldestOf(stream) => u64::from(stream),
+        };
+        let echo = reply.outcome == Outcome::Echo;
         match messages.check(connection, next, reply.body) {
             Err(Deviation::Elsewhere { request })
-                if request < next && reply.outcome == Outcome::Echo =>
+                if echo && request < next && request % self.streams == stream =>
             {
                 self.count_late(request, into, |request, detail| {
-                    offender(connection, Some(request), detail)
+                    let mut offender = offender(connection, Some(request), detail);
+                    offender.difference = Some(Difference::between(b"", reply.body));
+                    offender
                 });
             }
             _ => into.errors.count(FailureKind::Unsolicited, || {
@@ -571,7 +578,7 @@ mod tests {
         bed.reply_on(0, 4, 50);
         assert_eq!(bed.errors(), [("dropped".into(), 2)]);
         bed.reply_on(0, 2, 51);
-        assert_eq!(bed.errors(), [("duplicated".into(), 1), ("dropped".into(), 2)]);
+        assert_eq!(bed.errors(), [("dropped".into(), 2), ("reordered".into(), 1)]);
         for request in [1, 3, 5, 7] {
             bed.reply_on(1, request, 52);
         }
