@@ -1,0 +1,205 @@
+//! The flags of a run, by the heading that `--help` shows them under. The structs here do
+//! nothing; what they mean is in `cli/plan.rs`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
+use echo_proto::ProtocolKind;
+use echo_server::choice::choice;
+use echo_server::model::ModelKind;
+
+use super::JudgingArgs;
+use crate::embedded::ServerFlags;
+use crate::messages::Verify;
+use crate::plan::{EngineKind, IdleStrategy};
+use crate::report::Slo;
+use crate::schedule::Arrival;
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Load")]
+pub(super) struct LoadArgs {
+    /// Connections in total
+    #[arg(short, long, value_name = "N", default_value = "10")]
+    pub(super) conns: Count,
+    /// Generator threads (default: half of the cores, at least 1)
+    #[arg(short, long, value_name = "N")]
+    pub(super) threads: Option<u32>,
+    /// Length of the measured window (10s)
+    #[arg(short, long, value_name = "TIME")]
+    pub(super) duration: Option<TimeSpan>,
+    /// Measured requests, instead of a duration
+    #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration")]
+    pub(super) requests: Option<Count>,
+    /// Requests in flight per connection (closed loop: 1, open loop: at most 64)
+    #[arg(short = 'P', long, value_name = "N")]
+    pub(super) pipeline: Option<u32>,
+    /// Open loop: requests per second over all connections, due whatever the server does
+    #[arg(short = 'R', long, value_name = "N")]
+    pub(super) rate: Option<Rate>,
+    /// Open loop: how requests are spread over time
+    #[arg(long, value_parser = choice::<Arrival>(), default_value = "constant", requires = "rate")]
+    pub(super) arrival: Arrival,
+    /// Load before the measured window
+    #[arg(short, long, value_name = "TIME", default_value = "2s")]
+    pub(super) warmup: TimeSpan,
+    /// How long a request waits for its reply, and a connection to be made
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    pub(super) timeout: TimeSpan,
+    /// How long to wait for replies after the window (default: the timeout)
+    #[arg(long, value_name = "TIME")]
+    pub(super) drain: Option<TimeSpan>,
+    /// Seed of schedule and message sizes (default: random, printed)
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// What moves the generator's bytes
+    #[arg(long, value_parser = choice::<EngineKind>(), default_value = "epoll")]
+    pub(super) engine: EngineKind,
+    /// How a generator thread waits for the next due request
+    #[arg(long, value_parser = choice::<IdleStrategy>(), default_value = "auto")]
+    pub(super) idle: IdleStrategy,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Messages")]
+pub(super) struct MessageArgs {
+    /// Protocol of the target
+    #[arg(short, long, value_parser = choice::<ProtocolKind>(), default_value = "line")]
+    pub(super) protocol: ProtocolKind,
+    /// Streams of each connection, which its requests take in turn (--protocol mux)
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) streams: u32,
+    /// Size of generated messages, or a range A-B
+    #[arg(short, long, value_name = "SIZE", default_value = "64")]
+    pub(super) size: SizeRange,
+    /// Send this text
+    #[arg(long, value_name = "TEXT", conflicts_with = "size")]
+    pub(super) message: Option<String>,
+    /// Send the lines of this file in turn (- is stdin)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "message"])]
+    pub(super) message_file: Option<PathBuf>,
+    /// How replies are checked
+    #[arg(long, value_parser = choice::<Verify>(), default_value = "full")]
+    pub(super) verify: Verify,
+    /// Send each request in N writes: with Nagle on, this is the 40 ms case
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) split_writes: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sockets")]
+pub(super) struct SocketArgs {
+    /// Whether Nagle's algorithm is off
+    #[arg(long, value_parser = choice::<OnOff>(), default_value = "on")]
+    pub(super) nodelay: OnOff,
+    /// Kernel send buffer
+    #[arg(long, value_name = "SIZE")]
+    pub(super) send_buffer: Option<ByteSize>,
+    /// Kernel receive buffer
+    #[arg(long, value_name = "SIZE")]
+    pub(super) recv_buffer: Option<ByteSize>,
+    /// Address to connect from; several take turns
+    #[arg(long, value_name = "IP")]
+    pub(super) source_ip: Vec<IpAddr>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Embedded server (any echo-server flag as --server-FLAG)")]
+pub(super) struct EmbeddedArgs {
+    /// Concurrency model of the embedded server
+    #[arg(long, value_parser = choice::<ModelKind>(), conflicts_with_all = ["address", "target"])]
+    pub(super) model: Option<ModelKind>,
+    #[command(flatten)]
+    pub(super) flags: ServerFlags,
+}
+
+/// Where the results go.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Results")]
+pub struct ResultArgs {
+    /// Write the report to FILE: a web page if it ends in .html or with --format html, else
+    /// JSON (- prints it in place of the text)
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What is printed
+    #[arg(long, value_parser = choice::<Format>(), default_value = "text")]
+    pub format: Format,
+    /// Where reports are kept
+    #[arg(long, value_name = "DIR", default_value = "reports/runs")]
+    pub report_dir: PathBuf,
+    /// Keep no report
+    #[arg(long)]
+    pub no_report: bool,
+    /// Note in the report, KEY=VALUE (repeatable)
+    #[arg(long, value_name = "K=V", value_parser = label)]
+    pub label: Vec<(String, String)>,
+    /// Length of an interval of the time series
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub interval: TimeSpan,
+    /// Write the percentile distribution of the response latency (HDR .hgrm)
+    #[arg(long, value_name = "FILE")]
+    pub hgrm: Option<PathBuf>,
+    /// Write the response latency of every interval (HDR .hlog)
+    #[arg(long, value_name = "FILE")]
+    pub hlog: Option<PathBuf>,
+    /// Objective on the response latency, like p99<5ms (repeatable): exit 3 if missed
+    #[arg(long, value_name = "SLO")]
+    pub slo: Vec<Slo>,
+    /// Compare the run with a saved baseline (judged by --threshold and --fail-on)
+    #[arg(long, value_name = "NAME")]
+    pub baseline: Option<String>,
+    /// Save the run as a baseline
+    #[arg(long, value_name = "NAME")]
+    pub save_baseline: Option<String>,
+    /// How to judge against the baseline
+    #[command(flatten)]
+    pub judging: JudgingArgs,
+    /// Exit 4 if the generator was the limit
+    #[arg(long)]
+    pub strict: bool,
+    /// No progress
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Formats of the printed report.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Format {
+    /// For a terminal.
+    Text,
+    /// The report itself.
+    Json,
+    /// Rows for a spreadsheet: the window, and each interval.
+    Csv,
+    /// For an issue or a pull request.
+    Markdown,
+    /// A web page in one file, with charts.
+    Html,
+}
+
+/// A size, or a range of sizes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SizeRange {
+    pub(super) min: usize,
+    pub(super) max: usize,
+}
+
+impl std::str::FromStr for SizeRange {
+    type Err = echo_net::settings::InvalidByteSize;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (min, max) = text.split_once('-').unwrap_or((text, text));
+        let (min, max): (ByteSize, ByteSize) = (min.parse()?, max.parse()?);
+        Ok(Self { min: min.0, max: max.0 })
+    }
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write a label as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}

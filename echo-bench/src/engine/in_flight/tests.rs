@@ -1,0 +1,193 @@
+use super::*;
+use crate::messages::Verify;
+
+struct Bed {
+    messages: Messages,
+    requests: InFlight,
+    interval: Interval,
+}
+
+impl Bed {
+    fn new(requests: u64) -> Self {
+        Self::with_streams(requests, 1)
+    }
+
+    fn with_streams(requests: u64, streams: u32) -> Self {
+        let messages = Messages::generated(32, 32, 0, Verify::Full);
+        let mut in_flight = InFlight::new(streams);
+        for number in 0..requests {
+            in_flight.push(number, number, true);
+        }
+        Self { messages, requests: in_flight, interval: Interval::new(0, false) }
+    }
+
+    fn text(&self, connection: u32, request: u64) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.messages.write(connection, request, &mut text);
+        text
+    }
+
+    fn reply_with(&mut self, outcome: Outcome, body: &[u8], at: Nanos) {
+        let reply = Reply { answers: Answers::Oldest, outcome, body };
+        self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
+    }
+
+    fn reply(&mut self, connection: u32, request: u64, at: Nanos) {
+        let body = self.text(connection, request);
+        self.reply_with(Outcome::Echo, &body, at);
+    }
+
+    /// A reply on `stream` that says what request `request` asked for.
+    fn reply_on(&mut self, stream: u32, request: u64, at: Nanos) {
+        let body = self.text(5, request);
+        let reply =
+            Reply { answers: Answers::OldestOf(stream), outcome: Outcome::Echo, body: &body };
+        self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
+    }
+
+    fn errors(&self) -> Vec<(String, u64)> {
+        let errors = self.interval.errors.iter();
+        errors.map(|(kind, count, _)| (kind.to_string(), count)).collect()
+    }
+}
+
+#[test]
+fn answers_in_turn_are_timed_each_by_its_own_clock() {
+    let mut bed = Bed::new(2);
+    bed.reply(5, 0, 100);
+    bed.reply(5, 1, 301);
+    assert_eq!(bed.interval.tally.ok, 2);
+    let response = bed.interval.latencies.response.histogram();
+    assert_eq!((response.min(), response.max()), (100, 300));
+    assert_eq!((bed.requests.waiting(), bed.requests.next_request()), (0, 2));
+}
+
+#[test]
+fn a_request_passed_over_is_dropped_and_later_ones_stay_in_step() {
+    let mut bed = Bed::new(4);
+    bed.reply(5, 2, 50);
+    assert_eq!(bed.errors(), [("dropped".into(), 2)]);
+    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (1, 2));
+    assert_eq!(bed.interval.latencies.response.censored(), 2);
+    bed.reply(5, 3, 60);
+    assert_eq!(bed.interval.tally.ok, 2);
+}
+
+#[test]
+fn an_answer_given_twice_uses_up_no_request() {
+    let mut bed = Bed::new(2);
+    bed.reply(5, 0, 50);
+    bed.reply(5, 0, 51);
+    bed.reply(5, 1, 52);
+    assert_eq!(bed.errors(), [("duplicated".into(), 1)]);
+    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (2, 0));
+}
+
+#[test]
+fn an_answer_to_a_request_passed_over_is_out_of_turn_and_a_second_one_is_double() {
+    let mut bed = Bed::new(3);
+    for request in [1, 0, 0, 2] {
+        bed.reply(5, request, 50);
+    }
+    assert_eq!(
+        bed.errors(),
+        [("duplicated".into(), 1), ("dropped".into(), 1), ("reordered".into(), 1)]
+    );
+    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (2, 1));
+    let (.., first) = bed.interval.errors.iter().next().expect("just counted");
+    assert!(first.difference.is_some(), "{first:?}");
+}
+
+#[test]
+fn foreign_corrupt_and_error_replies_each_use_up_one_request() {
+    let mut bed = Bed::new(3);
+    bed.reply(6, 0, 50);
+    bed.reply_with(Outcome::Echo, &[b'?'; 32], 50);
+    bed.reply_with(Outcome::Error, b"no", 50);
+    assert_eq!(
+        bed.errors(),
+        [("corrupt".into(), 1), ("foreign".into(), 1), ("error_reply".into(), 1)]
+    );
+    assert_eq!((bed.interval.tally.mismatch, bed.interval.tally.error), (2, 1));
+    assert_eq!(bed.interval.latencies.response.count(), 0, "wrong answers have no latency");
+    bed.reply(5, 9, 60);
+    assert_eq!(bed.interval.errors.of(FailureKind::Unsolicited), 1);
+}
+
+#[test]
+fn a_late_answer_is_matched_and_counted_once_as_timeout() {
+    let mut bed = Bed::new(2);
+    assert_eq!(bed.requests.expire(5, 0, 1000, &mut bed.interval), 1);
+    assert_eq!(bed.requests.waiting(), 1);
+    bed.reply(5, 0, 2000);
+    bed.reply(5, 1, 2001);
+    assert_eq!((bed.interval.tally.timeout, bed.interval.tally.ok), (1, 1));
+    assert!(bed.interval.errors.iter().all(|(kind, ..)| kind == FailureKind::Timeout));
+}
+
+#[test]
+fn requests_of_a_lost_connection_are_censored_at_their_age() {
+    let mut bed = Bed::new(3);
+    bed.requests.abandon(500, &mut bed.interval, |tally| &mut tally.reset);
+    assert_eq!(bed.interval.tally.reset, 3);
+    assert_eq!(bed.interval.latencies.response.censored(), 3);
+    assert_eq!((bed.requests.waiting(), bed.requests.next_request()), (0, 3));
+}
+
+#[test]
+fn streams_may_overtake_each_other() {
+    let mut bed = Bed::with_streams(9, 3);
+    // Requests 0, 3, 6 are on stream 0; 1, 4, 7 on stream 1; 2, 5, 8 on stream 2.
+    for (stream, request) in
+        [(2, 2), (2, 5), (1, 1), (2, 8), (0, 0), (1, 4), (0, 3), (1, 7), (0, 6)]
+    {
+        bed.reply_on(stream, request, 100 + request);
+    }
+    assert_eq!(bed.errors(), []);
+    assert_eq!((bed.interval.tally.ok, bed.requests.waiting()), (9, 0));
+    let response = bed.interval.latencies.response.histogram();
+    assert_eq!((response.min(), response.max()), (100, 100), "each by its own clock");
+    bed.requests.push(200, 200, true);
+    bed.reply_on(0, 9, 300);
+    assert_eq!(bed.interval.tally.ok, 10);
+}
+
+#[test]
+fn a_stream_that_answers_out_of_turn_is_told_and_the_others_are_not_blamed() {
+    let mut bed = Bed::with_streams(8, 2);
+    bed.reply_on(0, 4, 50);
+    assert_eq!(bed.errors(), [("dropped".into(), 2)]);
+    bed.reply_on(0, 2, 51);
+    assert_eq!(bed.errors(), [("dropped".into(), 2), ("reordered".into(), 1)]);
+    for request in [1, 3, 5, 7] {
+        bed.reply_on(1, request, 52);
+    }
+    bed.reply_on(0, 6, 53);
+    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (6, 2));
+    assert_eq!(bed.requests.waiting(), 0);
+}
+
+#[test]
+fn a_reply_on_the_wrong_stream_is_foreign_and_on_none_unsolicited() {
+    let mut bed = Bed::with_streams(4, 2);
+    bed.reply_on(0, 1, 50);
+    assert_eq!(bed.errors(), [("foreign".into(), 1)]);
+    bed.reply_on(7, 0, 50);
+    assert_eq!(bed.interval.errors.of(FailureKind::Unsolicited), 1);
+    assert_eq!((bed.interval.tally.mismatch, bed.requests.waiting()), (1, 3));
+}
+
+#[test]
+fn streams_stay_in_step_after_a_connection_was_lost() {
+    let mut bed = Bed::with_streams(5, 3);
+    bed.reply_on(0, 0, 50);
+    bed.requests.abandon(60, &mut bed.interval, |tally| &mut tally.reset);
+    for at in 0..3 {
+        bed.requests.push(100 + at, 100 + at, true);
+    }
+    for (stream, request) in [(1, 7), (2, 5), (0, 6)] {
+        bed.reply_on(stream, request, 200);
+    }
+    assert_eq!((bed.interval.tally.ok, bed.interval.tally.reset), (4, 4));
+    assert_eq!(bed.errors(), []);
+}

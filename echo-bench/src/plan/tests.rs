@@ -1,0 +1,71 @@
+use super::*;
+
+/// A small closed-loop plan for tests to change.
+pub(crate) fn plan() -> Plan {
+    Plan {
+        target: Target::Address { address: "127.0.0.1:1".into(), server_pid: None },
+        connections: 2,
+        threads: 1,
+        load: Load::Closed { pipeline: 1 },
+        stop: StopRule::Duration { duration_ns: SECOND },
+        warmup_ns: 0,
+        timeout_ns: SECOND,
+        drain_ns: SECOND,
+        interval_ns: SECOND,
+        protocol: ProtocolKind::Line,
+        messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
+        verify: Verify::Full,
+        streams: 1,
+        split_writes: 1,
+        socket: SocketPlan {
+            nodelay: true,
+            send_buffer: None,
+            recv_buffer: None,
+            sources: Vec::new(),
+        },
+        idle: IdleStrategy::Sleep,
+        engine: EngineKind::Epoll,
+        seed: 1,
+        schedule_digest: None,
+    }
+}
+
+#[test]
+fn refuses_each_nonsense_by_its_flag() {
+    type Spoil = fn(&mut Plan);
+    let cases: [(&str, Spoil); 11] = [
+        ("--conns", |plan| plan.connections = 0),
+        ("--threads", |plan| plan.threads = 0),
+        ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
+        ("--pipeline 5000000", |plan| plan.load = Load::Closed { pipeline: 5_000_000 }),
+        ("--duration", |plan| plan.stop = StopRule::Duration { duration_ns: 0 }),
+        ("--requests", |plan| plan.stop = StopRule::Requests { requests: 0 }),
+        ("--timeout", |plan| plan.timeout_ns = 0),
+        ("--streams", |plan| plan.streams = 0),
+        ("--protocol mux", |plan| plan.streams = 2),
+        ("--size 5-4", |plan| {
+            plan.messages = MessagePlan::Generated { min_bytes: 5, max_bytes: 4 };
+        }),
+        ("message 2", |plan| {
+            plan.messages = MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()] };
+        }),
+    ];
+    for (flag, spoil) in cases {
+        let mut plan = plan();
+        spoil(&mut plan);
+        let error = plan.validated().unwrap_err().to_string();
+        assert!(error.contains(flag), "{error}");
+    }
+}
+
+#[test]
+fn never_has_more_threads_than_connections_and_reads_back_from_json() {
+    let mut typed = plan();
+    typed.threads = 8;
+    typed.load = Load::Open { rate_per_s: 0.5, arrival: Arrival::Poisson, pipeline: 64 };
+    let valid = typed.validated().unwrap();
+    assert_eq!(valid.threads, 2);
+    assert!(valid.schedule_digest.is_some());
+    let json = serde_json::to_string(&valid).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), valid);
+}
