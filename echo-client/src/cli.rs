@@ -2,12 +2,13 @@
 //! library.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use echo_client::ports::PortList;
 use echo_net::address::Address;
-use echo_net::settings::{ByteSize, TimeSpan};
+use echo_net::settings::{ByteSize, Count, TimeSpan};
 use echo_proto::ProtocolKind;
 use strum::VariantArray as _;
 
@@ -17,6 +18,7 @@ Examples:
   echo-client --time [::1]:9000               with the round trip of each reply
   printf 'a\\nb\\n' | echo-client :9000         send lines from a pipe, print the replies
   echo-client --protocol raw 7 < in > out     send bytes as they are
+  echo-client ping -c 10 :9000                how long each reply takes
   echo-client scan localhost --ports 1-1024   which ports take connections
 
 At a prompt Ctrl-D ends. In a pipe every line is a request (with --protocol raw: the bytes
@@ -28,6 +30,23 @@ Exit codes:
   1    no connection, the connection broke, or fewer replies than requests
   2    usage
   130  interrupted (143: terminated)
+";
+
+const PING_HELP: &str = "\
+Examples:
+  echo-client ping                            127.0.0.1:8080, once a second
+  echo-client ping -c 400 -i 10ms [::1]:9000  enough for a p99
+  echo-client ping -i 0 -c 10k -q :9000       back to back, the summary alone
+  echo-client ping -p resp :6379              a Redis
+
+Ctrl-C ends it and prints the summary. A request without a reply within --timeout counts as
+lost, also when its reply comes later. A connection that breaks is made again; what falls due
+meanwhile is lost. Any reply is timed; one that is not the echo is marked.
+
+Exit codes:
+  0  something came back
+  1  nothing came back, or no connection at the start
+  2  usage
 ";
 
 /// Talk to an echo server, at a prompt or in a pipe.
@@ -53,9 +72,9 @@ pub(crate) struct Cli {
     #[arg(short, long, default_value_t, value_parser = protocols(), help_heading = "Session")]
     pub(crate) protocol: ProtocolKind,
 
-    /// How long to wait for the connection, and for a reply that is due
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout, help_heading = "Session")]
-    pub(crate) timeout: TimeSpan,
+    /// How long to wait
+    #[command(flatten)]
+    pub(crate) patience: Patience,
 
     /// The longest message or reply
     #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Session")]
@@ -74,11 +93,70 @@ pub(crate) struct Cli {
     pub(crate) quiet: bool,
 }
 
+/// How long to wait, as typed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Session")]
+pub(crate) struct Patience {
+    /// How long to wait for a reply that is due
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
+    pub(crate) timeout: TimeSpan,
+
+    /// How long to wait for the connection, over all addresses of the name [default: as
+    /// --timeout]
+    #[arg(long, value_name = "TIME", value_parser = timeout)]
+    connect_timeout: Option<TimeSpan>,
+}
+
+impl Patience {
+    /// How long to wait for the connection.
+    pub(crate) fn for_connection(&self) -> Duration {
+        self.connect_timeout.unwrap_or(self.timeout).0
+    }
+}
+
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Time the replies to one small request after the other
+    Ping(PingArgs),
     /// Print the ports of a host that take connections, one a line
     Scan(ScanArgs),
+}
+
+/// The longest message or reply that the client takes unless it is told another.
+pub(crate) const LONGEST_MESSAGE: usize = 16 << 20;
+
+/// A ping, as typed.
+#[derive(Debug, Args)]
+#[command(after_help = PING_HELP)]
+pub(crate) struct PingArgs {
+    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT or PORT
+    #[arg(default_value = "127.0.0.1:8080")]
+    pub(crate) addr: Address,
+
+    /// Requests in total (default: until interrupted)
+    #[arg(short, long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) count: Option<Count>,
+
+    /// From one request to the next; 0: each as soon as the one before it has its reply
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: TimeSpan,
+
+    /// Bytes of payload
+    #[arg(short, long, value_name = "SIZE", default_value = "56", value_parser = size)]
+    pub(crate) size: ByteSize,
+
+    /// How messages are framed
+    #[arg(short, long, default_value_t, value_parser = protocols())]
+    pub(crate) protocol: ProtocolKind,
+
+    /// How long to wait
+    #[command(flatten)]
+    pub(crate) patience: Patience,
+
+    /// Print the summary only
+    #[arg(short, long, help_heading = "Output")]
+    pub(crate) quiet: bool,
 }
 
 /// A scan, as typed.
@@ -133,6 +211,35 @@ fn timeout(typed: &str) -> Result<TimeSpan, String> {
             Err("nothing can answer in no time (try 5s)".to_owned())
         }
         Ok(span) => Ok(span),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// A timer of the runtime is no finer (tokio's wheel has a tick of one millisecond).
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+fn interval(typed: &str) -> Result<TimeSpan, String> {
+    match typed.parse() {
+        Ok(TimeSpan(span)) if !span.is_zero() && span < SHORTEST_INTERVAL => {
+            Err("the shortest is 1ms (or 0: as soon as the reply is there)".to_owned())
+        }
+        Ok(span) => Ok(span),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn at_least_one(typed: &str) -> Result<Count, String> {
+    match typed.parse() {
+        Ok(Count(0)) => Err("at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn size(typed: &str) -> Result<ByteSize, String> {
+    match typed.parse() {
+        Ok(ByteSize(size)) if size > LONGEST_MESSAGE => Err("at most 16MiB".to_owned()),
+        Ok(size) => Ok(size),
         Err(error) => Err(format!("{error}")),
     }
 }

@@ -1,4 +1,5 @@
-//! Making the connection: [`connect`] tries every address that a name stands for.
+//! Making the connection: [`connect`] tries every address that a name stands for, each with
+//! a head start over the next, and takes the first that answers (RFC 8305).
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,25 +9,25 @@ use std::time::Duration;
 use echo_net::address::Address;
 use echo_net::socket::{self, ConnectOptions, SocketOptions};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::ConnectError;
+use crate::error::{Attempt, ConnectError};
 
-/// Connects to the first address of `address` that answers, in the resolver's order.
+/// How long an address is tried alone before the next one is tried beside it (RFC 8305
+/// section 5 recommends this).
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// Connects to the first address of `address` that answers.
 ///
-/// All of it, looking up the name included, takes at most `timeout`. An address that does
-/// not answer gets an equal share of the time that is left, so that those after it have
-/// their turn.
+/// The addresses are tried in the resolver's order, IPv6 and IPv4 in turn. The next one is
+/// begun when one has failed, or has not answered within a quarter of a second. All of it,
+/// looking up the name included, takes at most `timeout`.
 ///
 /// # Errors
-/// When no address answers; the reason is that of the first one.
+/// When no address answers; the error tells why, for each of them.
 pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, ConnectError> {
-    let deadline = Instant::now() + timeout;
-    let failed = |reason: io::Error| match reason.kind() {
-        io::ErrorKind::ConnectionRefused => ConnectError::Refused(address.clone()),
-        io::ErrorKind::TimedOut => ConnectError::NoAnswer { address: address.clone(), timeout },
-        _ => ConnectError::Failed { address: address.clone(), reason },
-    };
+    let deadline = deadline_in(timeout);
     let looked_up =
         timeout_at(deadline, tokio::net::lookup_host((address.host(), address.port())));
     let targets: Vec<_> = match looked_up.await {
@@ -34,81 +35,104 @@ pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, 
         Ok(Err(reason)) => {
             return Err(ConnectError::Lookup { address: address.clone(), reason });
         }
-        Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
+        Err(_) => {
+            return Err(ConnectError::LookupTimeout { address: address.clone(), timeout });
+        }
     };
-    first_to_answer(&targets, deadline).await.map_err(failed)
+    let reached = first_to_answer(in_turn(targets), deadline, attempt).await;
+    reached.map_err(|attempts| ConnectError::NoneAnswered {
+        address: address.clone(),
+        attempts,
+        timeout,
+    })
 }
 
-/// The first of `targets` that can be connected to; else why the first of all could not.
-async fn first_to_answer(targets: &[SocketAddr], deadline: Instant) -> io::Result<TcpStream> {
-    let mut reason = None;
-    for (tried, &target) in targets.iter().enumerate() {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / (targets.len() - tried) as u32;
-        match timeout_at(Instant::now() + share, attempt(target)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => reason = reason.or(Some(error)),
-            Err(_) => reason = reason.or(Some(io::ErrorKind::TimedOut.into())),
+/// Far enough ahead where `timeout` is beyond what a clock can tell.
+fn deadline_in(timeout: Duration) -> Instant {
+    const FAR: Duration = Duration::from_hours(24 * 365);
+    Instant::now() + timeout.min(FAR)
+}
+
+/// The same addresses with the families in turn, the first one's first, so that a family
+/// that does not work costs one head start and not many (RFC 8305 section 4).
+fn in_turn(targets: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let mut ordered: Vec<SocketAddr> = Vec::with_capacity(targets.len());
+    let mut left = targets;
+    while !left.is_empty() {
+        let other = |target: &SocketAddr| {
+            ordered.last().is_none_or(|last| last.is_ipv4() != target.is_ipv4())
+        };
+        let next = left.iter().position(other).unwrap_or(0);
+        let target = left.remove(next);
+        if !ordered.contains(&target) {
+            ordered.push(target);
         }
     }
-    Err(reason.unwrap_or_else(|| io::Error::other("the name stands for no address")))
+    ordered
+}
+
+/// What the first of `targets` to answer gave; else what came of each.
+async fn first_to_answer<T, F>(
+    targets: Vec<SocketAddr>,
+    deadline: Instant,
+    attempt: impl Fn(SocketAddr) -> F,
+) -> Result<T, Vec<Attempt>>
+where
+    T: Send + 'static,
+    F: Future<Output = io::Result<T>> + Send + 'static,
+{
+    let mut waiting = targets.iter().copied();
+    // Those that lose are given up when this is dropped.
+    let mut under_way = JoinSet::new();
+    let mut failed = Vec::new();
+    loop {
+        if let Some(target) = waiting.next() {
+            let attempt = attempt(target);
+            under_way.spawn(async move { (target, attempt.await) });
+        }
+        let patience = match waiting.len() {
+            0 => deadline,
+            _ => deadline.min(Instant::now() + HEAD_START),
+        };
+        match timeout_at(patience, under_way.join_next()).await {
+            Ok(Some(Ok((_, Ok(reached))))) => return Ok(reached),
+            Ok(Some(Ok((target, Err(reason))))) => {
+                failed.push(Attempt { target, failure: Some(reason) });
+            }
+            Ok(None) if waiting.len() == 0 => break,
+            Err(_) if Instant::now() >= deadline => break,
+            // The next one's turn. (A task that ends without an outcome can't be: none is
+            // aborted, and an attempt does not panic.)
+            Ok(Some(Err(_)) | None) | Err(_) => {}
+        }
+    }
+    let begun = targets.len() - waiting.len();
+    Err(in_order(&targets[..begun], failed))
+}
+
+/// What came of each target, in the order in which they were to be tried; those that have
+/// not failed have not answered.
+fn in_order(targets: &[SocketAddr], mut failed: Vec<Attempt>) -> Vec<Attempt> {
+    let mut outcome = |&target: &SocketAddr| {
+        let place = failed.iter().position(|attempt| attempt.target == target);
+        place.map_or(Attempt { target, failure: None }, |place| failed.swap_remove(place))
+    };
+    targets.iter().map(&mut outcome).collect()
 }
 
 /// One attempt at one address, for as long as the caller waits.
 pub(crate) async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
     let options = ConnectOptions { target, source: None, socket: SocketOptions::default() };
-    let stream = TcpStream::from_std(socket::begin_connect(&options)?.into())?;
+    attempt_with(&options).await
+}
+
+/// As [`attempt`], with socket options of the caller's.
+pub(crate) async fn attempt_with(options: &ConnectOptions) -> io::Result<TcpStream> {
+    let stream = TcpStream::from_std(socket::begin_connect(options)?.into())?;
     stream.writable().await?;
     socket::finish_connect(stream.as_fd())?;
     Ok(stream)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::TcpListener;
-
-    use super::*;
-
-    const LONG: Duration = Duration::from_secs(5);
-
-    #[tokio::test]
-    async fn falls_back_to_the_next_address_and_names_the_first_failure() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let dead = SocketAddr::from(([127, 0, 0, 1], 1));
-        let unreachable = SocketAddr::from(([255, 255, 255, 255], 1));
-        let alive = listener.local_addr().unwrap();
-        let deadline = Instant::now() + LONG;
-        let stream = first_to_answer(&[dead, unreachable, alive], deadline).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), alive);
-        let error = first_to_answer(&[dead, unreachable], deadline).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-    }
-
-    #[tokio::test]
-    async fn a_refusal_and_an_unknown_name_are_told_apart() {
-        let refused = connect(&"127.0.0.1:1".parse().unwrap(), LONG).await.unwrap_err();
-        assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
-        let unknown = connect(&"no such host:1".parse().unwrap(), LONG).await.unwrap_err();
-        assert!(matches!(unknown, ConnectError::Lookup { .. }), "{unknown}");
-    }
-
-    #[tokio::test]
-    async fn a_full_backlog_is_given_up_in_time() {
-        let options = SocketOptions::default();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = socket::listen(any, 0, false, &options).unwrap();
-        let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let mut held = Vec::new();
-        let short = Duration::from_millis(200);
-        // The backlog holds a connection or two that nobody accepts; after that, silence.
-        let given_up = loop {
-            match connect(&address, short).await {
-                Ok(stream) => held.push(stream),
-                Err(error) => break error,
-            }
-            assert!(held.len() < 100, "the backlog never filled");
-        };
-        assert!(matches!(given_up, ConnectError::NoAnswer { .. }), "{given_up}");
-        assert!(given_up.to_string().contains("within 200ms"), "{given_up}");
-    }
-}
+mod tests;

@@ -1,7 +1,9 @@
 //! What can go wrong, in words that name the cause and the remedy: [`ConnectError`] before
 //! the connection is made, [`SessionError`] after.
 
+use std::fmt::Write as _;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use echo_net::address::Address;
@@ -9,40 +11,112 @@ use echo_net::settings::{ByteSize, TimeSpan};
 use echo_proto::{Malformed, ProtocolKind};
 
 use crate::in_flight::Tally;
+use crate::terminal;
 
 /// Why no connection was made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// The name stands for no address.
-    #[error("looking up {}: {} (is the name right?)", address.host(), words(reason))]
+    #[error("looking up {}: {} (is the name right?)", shown(address.host()), words(reason))]
     Lookup {
         /// Where to connect.
         address: Address,
         /// What the resolver says.
         reason: io::Error,
     },
-    /// Nobody listens there.
+    /// The resolver did not answer.
     #[error(
-        "connecting to {0}: connection refused (is a server running there? start one with: \
-         echo-server {0})"
+        "looking up {}: no answer within {} (wait longer with --connect-timeout, or write the \
+         address in numbers)",
+        shown(address.host()),
+        TimeSpan(*timeout)
     )]
-    Refused(Address),
-    /// Nobody answered in time.
-    #[error("connecting to {address}: no answer within {} (wait longer with --timeout)", TimeSpan(*timeout))]
-    NoAnswer {
+    LookupTimeout {
         /// Where to connect.
         address: Address,
         /// How long was waited.
         timeout: Duration,
     },
-    /// Anything else.
-    #[error("connecting to {address}: {}", words(reason))]
-    Failed {
+    /// No address of the name has answered.
+    #[error("connecting to {}: {}", shown(&address.to_string()), told(address, attempts, *timeout))]
+    NoneAnswered {
         /// Where to connect.
         address: Address,
-        /// What the system says.
-        reason: io::Error,
+        /// What came of each address, in the order in which they were tried.
+        attempts: Vec<Attempt>,
+        /// How long was waited.
+        timeout: Duration,
     },
+}
+
+/// What came of the attempt to connect to one address.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The address.
+    pub target: SocketAddr,
+    /// What the system says; `None`: nobody has answered.
+    pub failure: Option<io::Error>,
+}
+
+/// Addresses that an error names one by one.
+const NAMED: usize = 8;
+
+/// Each address with what came of it, and what can be done about it.
+fn told(address: &Address, attempts: &[Attempt], timeout: Duration) -> String {
+    let of_kind = |attempt: &Attempt, kind| {
+        attempt.failure.as_ref().is_some_and(|failure| failure.kind() == kind)
+    };
+    let silent = attempts.iter().all(|attempt| attempt.failure.is_none());
+    let refused =
+        attempts.iter().any(|attempt| of_kind(attempt, io::ErrorKind::ConnectionRefused));
+    let whole = match attempts {
+        [] => "the name stands for no address".to_owned(),
+        [only] if only.target.to_string() == address.to_string() => reason(only, timeout),
+        _ if silent => {
+            let targets = attempts.iter().map(|attempt| attempt.target.to_string());
+            format!("{} from {}", silence(timeout), named(targets, " and "))
+        }
+        _ => {
+            let each = attempts
+                .iter()
+                .map(|attempt| format!("{} {}", attempt.target, reason(attempt, timeout)));
+            named(each, ", ")
+        }
+    };
+    let remedy = match (refused, silent && !attempts.is_empty()) {
+        (true, _) => {
+            let address = shown(&address.to_string());
+            format!(" (is a server running there? start one with: echo-server {address})")
+        }
+        (_, true) => " (wait longer with --connect-timeout)".to_owned(),
+        _ => String::new(),
+    };
+    whole + &remedy
+}
+
+fn named(each: impl ExactSizeIterator<Item = String>, between: &str) -> String {
+    let more = each.len().saturating_sub(NAMED);
+    let mut named = each.take(NAMED).collect::<Vec<_>>().join(between);
+    if more > 0 {
+        // Writing to a String can't fail.
+        let _ = write!(named, "{between}{more} more");
+    }
+    named
+}
+
+fn reason(attempt: &Attempt, timeout: Duration) -> String {
+    attempt.failure.as_ref().map_or_else(|| silence(timeout), words)
+}
+
+fn silence(timeout: Duration) -> String {
+    format!("no answer within {}", TimeSpan(timeout))
+}
+
+/// What was typed, which need not have come from a keyboard.
+fn shown(typed: &str) -> String {
+    let mut shown = String::new();
+    terminal::escape(typed.as_bytes(), &mut shown);
+    shown
 }
 
 /// Why a session on a connection did not end well.
@@ -99,7 +173,7 @@ impl SessionError {
 }
 
 /// An error of the system as it reads inside a sentence, without its number.
-fn words(error: &io::Error) -> String {
+pub(crate) fn words(error: &io::Error) -> String {
     let kind = error.kind().to_string();
     if error.raw_os_error().is_none() || kind == "uncategorized error" {
         error.to_string()
@@ -112,14 +186,42 @@ fn words(error: &io::Error) -> String {
 mod tests {
     use super::*;
 
+    fn none_answered(address: &str, attempts: Vec<Attempt>) -> String {
+        let address = address.parse().unwrap();
+        let timeout = Duration::from_secs(5);
+        ConnectError::NoneAnswered { address, attempts, timeout }.to_string()
+    }
+
+    fn attempt(target: &str, failure: Option<io::ErrorKind>) -> Attempt {
+        Attempt { target: target.parse().unwrap(), failure: failure.map(Into::into) }
+    }
+
     #[test]
     fn a_refusal_names_the_remedy() {
-        let refused = ConnectError::Refused("127.0.0.1:1".parse().unwrap());
+        let refused = attempt("127.0.0.1:1", Some(io::ErrorKind::ConnectionRefused));
         assert_eq!(
-            refused.to_string(),
+            none_answered("127.0.0.1:1", vec![refused]),
             "connecting to 127.0.0.1:1: connection refused (is a server running there? start \
              one with: echo-server 127.0.0.1:1)"
         );
+    }
+
+    #[test]
+    fn an_address_that_the_name_stands_for_is_named_and_a_hostile_name_is_escaped() {
+        let unreachable = attempt("[::1]:1", Some(io::ErrorKind::NetworkUnreachable));
+        let silent = attempt("127.0.0.1:1", None);
+        assert_eq!(
+            none_answered("a\x1b[2J:1", vec![unreachable, silent]),
+            "connecting to a\\x1b[2J:1: [::1]:1 network unreachable, 127.0.0.1:1 no answer \
+             within 5s"
+        );
+    }
+
+    #[test]
+    fn of_very_many_addresses_the_first_are_named() {
+        let attempts = (1..=20).map(|n| attempt(&format!("127.0.0.{n}:1"), None)).collect();
+        let told = none_answered("many:1", attempts);
+        assert!(told.contains("127.0.0.8:1 and 12 more (wait longer"), "{told}");
     }
 
     #[test]

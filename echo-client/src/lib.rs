@@ -4,7 +4,8 @@
 //! [`connect`](connect::connect) makes the connection, [`Connection`] speaks a protocol on
 //! it, [`filter`] and [`interactive`] are the two ways to use it, and [`Display`] decides
 //! how a reply looks. The protocols themselves are `echo_proto`'s: one that is added there
-//! works here. [`scan`](scan::scan) tells which ports of a host take connections.
+//! works here. [`scan`](scan::scan) tells which ports of a host take connections,
+//! [`ping`](ping::run) how long a server takes to reply.
 //!
 //! This library parses no command line, traps no signal and never ends the process.
 
@@ -16,6 +17,7 @@ pub mod filter;
 mod history;
 mod in_flight;
 pub mod interactive;
+pub mod ping;
 pub mod ports;
 mod prompt;
 pub mod scan;
@@ -23,4 +25,4 @@ pub mod terminal;
 
 pub use connection::Connection;
 pub use display::Display;
-pub use error::{ConnectError, SessionError};
+pub use error::{Attempt, ConnectError, SessionError};

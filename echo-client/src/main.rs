@@ -1,6 +1,7 @@
-//! The program `echo-client`: reads the flags, connects, and talks at a prompt or in a pipe.
+//! The program `echo-client`: reads the flags and does what they say.
 
 mod cli;
+mod ping_report;
 mod scan_report;
 mod talk;
 
@@ -36,24 +37,33 @@ fn run(cli: &Cli) -> Result<u8> {
     let signal = echo_net::signals::ask_on_signals(stop.clone()).context("trapping signals")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        tokio::select! {
-            ended = act(cli) => Some(ended),
-            () = asked(&stop) => None,
+        match &cli.command {
+            None => unless_asked(&stop, talk::talk(cli)).await.map(|ended| {
+                ended.map(|ending| if ending == Ending::Interrupted { INTERRUPTED } else { 0 })
+            }),
+            Some(Command::Scan(args)) => {
+                unless_asked(&stop, scan_report::run(args)).await.map(|ended| ended.map(|()| 0))
+            }
+            // An interruption is how a ping ends, and no failure.
+            Some(Command::Ping(args)) => {
+                let ended = ping_report::run(args, asked(&stop)).await;
+                Some(ended.map(|alive| u8::from(!alive)))
+            }
         }
     });
     // A read of standard input that is still under way can't be taken back.
     runtime.shutdown_background();
-    match ended {
-        Some(ended) => Ok(if ended? == Ending::Interrupted { 130 } else { 0 }),
-        None => Ok(signal.exit_code().unwrap_or(130)),
-    }
+    ended.unwrap_or_else(|| Ok(signal.exit_code().unwrap_or(INTERRUPTED)))
 }
 
-/// Does what was asked for.
-async fn act(cli: &Cli) -> Result<Ending> {
-    match &cli.command {
-        None => talk::talk(cli).await,
-        Some(Command::Scan(args)) => scan_report::run(args).await.map(|()| Ending::EndOfInput),
+/// The exit code after Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+/// What `work` gives, unless a signal comes before.
+async fn unless_asked<T>(stop: &Stop, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = asked(stop) => None,
     }
 }
 

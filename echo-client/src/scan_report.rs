@@ -10,7 +10,8 @@ use crate::cli::ScanArgs;
 
 /// Scans as the flags say.
 pub(crate) async fn run(args: &ScanArgs) -> Result<()> {
-    let found = tokio::net::lookup_host((args.host.as_str(), 0)).await;
+    let bare = args.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let found = tokio::net::lookup_host((bare.unwrap_or(&args.host), 0)).await;
     let mut found = found.with_context(|| format!("looking up {}", args.host))?;
     let host = found.next().with_context(|| format!("{} has no address", args.host))?.ip();
     echo_net::fd_limit::raise();

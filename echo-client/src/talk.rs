@@ -20,12 +20,13 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
                       has none (try --protocol line)";
         Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    let stream = connect::connect(&cli.addr.clone().as_target(), cli.timeout.0).await?;
+    let address = cli.addr.clone().as_target();
+    let stream = connect::connect(&address, cli.patience.for_connection()).await?;
     let peer = stream.peer_addr()?;
     let options = Options {
         protocol: cli.protocol,
         max_message: cli.max_message.0,
-        timeout: cli.timeout.0,
+        timeout: cli.patience.timeout.0,
     };
     let connection = Connection::new(stream, options);
     let coloured = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;

@@ -16,6 +16,13 @@ fn help_is_whole() {
 }
 
 #[test]
+fn help_of_ping_is_whole() {
+    let output = client(&["ping", "--help"]);
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+}
+
+#[test]
 fn nonsense_is_refused_with_2_and_a_reason() {
     for (arguments, reason) in [
         (&["localhost"][..], "has no port"),
@@ -23,6 +30,11 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["--timeout", "soon"], "is no duration"),
         (&["--timeout", "0"], "no time"),
         (&["--max-message", "big"], "--max-message"),
+        (&["--connect-timeout", "0"], "no time"),
+        (&["ping", "-i", "100us"], "the shortest is 1ms"),
+        (&["ping", "-c", "0"], "at least 1"),
+        (&["ping", "-s", "17MiB"], "at most 16MiB"),
+        (&["ping", "-s", "0", "-p", "raw"], "at least one byte"),
         (&["1", "2"], "cannot be used with '[ADDR]'"),
     ] {
         let output = client(arguments);

@@ -12,6 +12,7 @@ mod third_party_server;
 
 mod balancer;
 mod bench_run;
+mod client_ping;
 mod connection_limit;
 mod half_close;
 mod hostile_clients;

@@ -1,0 +1,204 @@
+//! `echo-client ping`: a line per reply and a summary, as ping(8) prints them.
+
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use clap::CommandFactory as _;
+use clap::error::ErrorKind;
+use echo_client::connection::Options;
+use echo_client::ping::{self, Event, Loss, PERCENTILES, PingError, Plan, Statistics};
+use echo_client::terminal;
+use echo_net::settings::TimeSpan;
+
+use crate::cli::{Cli, LONGEST_MESSAGE, PingArgs};
+
+/// Bytes of a wrong reply that are shown.
+const EXCERPT: usize = 64;
+
+/// Pings as the flags say until the count is reached or `interrupted`; whether anything came
+/// back.
+pub(crate) async fn run(
+    args: &PingArgs,
+    interrupted: impl Future<Output = ()>,
+) -> Result<bool> {
+    let plan = plan(args);
+    if let Err(reason) = plan.options.protocol.check_message(&vec![b'.'; plan.size]) {
+        let reason = format!("--size {}: {reason}", plan.size);
+        Cli::command().error(ErrorKind::ValueValidation, reason).exit();
+    }
+    let mut report =
+        Report { args, plan: &plan, statistics: Statistics::default(), explained: false };
+    let began = Instant::now();
+    let ended = tokio::select! {
+        ended = ping::run(&plan, |event| report.tell(&event)) => ended,
+        () = interrupted => Ok(()),
+    };
+    match ended {
+        Ok(()) => {}
+        Err(PingError::Connect(error)) => return Err(error.into()),
+        Err(PingError::Told(error)) => return Err(error.into()),
+    }
+    match report.summarise(began.elapsed()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(anyhow!(error).context("writing to stdout"))
+        }
+        _ => Ok(report.statistics.answered() + report.statistics.late > 0),
+    }
+}
+
+fn plan(args: &PingArgs) -> Plan {
+    Plan {
+        address: args.addr.clone().as_target(),
+        interval: args.interval.0,
+        count: args.count.map(|count| count.0),
+        size: args.size.0,
+        connect_timeout: args.patience.for_connection(),
+        options: Options {
+            protocol: args.protocol,
+            max_message: LONGEST_MESSAGE,
+            timeout: args.patience.timeout.0,
+        },
+    }
+}
+
+struct Report<'a> {
+    args: &'a PingArgs,
+    plan: &'a Plan,
+    statistics: Statistics,
+    /// Whether it has been said why there is no connection.
+    explained: bool,
+}
+
+impl Report<'_> {
+    fn tell(&mut self, event: &Event<'_>) -> io::Result<()> {
+        self.statistics.count(event);
+        if self.args.quiet && !matches!(event, Event::Connected(_)) {
+            return Ok(());
+        }
+        if matches!(event, Event::Failed(_)) {
+            // Once per outage: the reason stays the same.
+            if std::mem::replace(&mut self.explained, true) {
+                return Ok(());
+            }
+        }
+        let mut out = io::stdout().lock();
+        match event {
+            Event::Connected(peer) => {
+                let (size, protocol) = (self.plan.size, self.plan.options.protocol);
+                writeln!(out, "PING {peer}: {size} bytes of payload, protocol {protocol}")
+            }
+            Event::Reply { number, bytes, round_trip, late, instead } => {
+                let time = milliseconds(*round_trip);
+                write!(out, "{bytes} bytes: seq={number} time={time} ms")?;
+                if *late {
+                    write!(out, " (too late, counted as lost)")?;
+                }
+                if let Some(body) = instead {
+                    write!(out, " (not the echo: {})", excerpt(body))?;
+                }
+                writeln!(out)
+            }
+            Event::Unasked(body) => writeln!(out, "not asked for: {}", excerpt(body)),
+            Event::Lost(number, loss) => {
+                let why = match loss {
+                    Loss::Timeout => {
+                        format!("no reply within {}", TimeSpan(self.plan.options.timeout))
+                    }
+                    Loss::Broken => "the connection broke before the reply".to_owned(),
+                    Loss::NoConnection => "no connection".to_owned(),
+                    Loss::Unread => "not sent, the server reads nothing".to_owned(),
+                };
+                writeln!(out, "lost: seq={number}: {why}")
+            }
+            Event::Broken(reason) => writeln!(out, "connection broken: {reason}"),
+            Event::Failed(error) => writeln!(out, "{error}"),
+            Event::Reconnected(peer, after) => {
+                self.explained = false;
+                writeln!(out, "reconnected to {peer} after {} ms", milliseconds(*after))
+            }
+        }
+    }
+
+    fn summarise(&self, took: Duration) -> io::Result<()> {
+        let statistics = &self.statistics;
+        let (answered, lost) = (statistics.answered(), statistics.lost());
+        let mut out = io::stdout().lock();
+        writeln!(out, "\n--- {} ping statistics ---", self.plan.address)?;
+        let share = statistics.loss().map_or("-".to_owned(), percent);
+        let took = took.as_secs_f64();
+        write!(out, "{answered} answered, {lost} lost ({share}), time {took:.1} s")?;
+        for (count, what) in [
+            (statistics.reconnects, "reconnected"),
+            (statistics.late, "answered too late"),
+            (statistics.wrong, "not the echo"),
+        ] {
+            if count > 0 {
+                write!(out, ", {count} {what}")?;
+            }
+        }
+        writeln!(out)?;
+        if let Some(spread) = statistics.spread() {
+            let [min, mean, max, stdev] = spread.map(milliseconds);
+            writeln!(out, "round trip min/mean/max/stdev = {min}/{mean}/{max}/{stdev} ms")?;
+            let percentiles = PERCENTILES.map(|percentile| match statistics.at(percentile) {
+                Some(at) => format!("{} = {} ms", percentile.name, milliseconds(at)),
+                None => format!("{} = - (needs {} replies)", percentile.name, percentile.needs),
+            });
+            writeln!(out, "{}", percentiles.join(", "))?;
+        }
+        out.flush()
+    }
+}
+
+/// A share in per cent, never rounded to a whole 0 or 100.
+fn percent(share: f64) -> String {
+    let percent = format!("{:.1}", share * 100.0);
+    let shown = match percent.as_str() {
+        "0.0" if share > 0.0 => "less than 0.1",
+        "100.0" if share < 1.0 => "more than 99.9",
+        percent => percent.strip_suffix(".0").unwrap_or(percent),
+    };
+    format!("{shown} %")
+}
+
+/// To the microsecond, as ping(8) shows it.
+fn milliseconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64() * 1e3)
+}
+
+/// The beginning of a body, safe for a terminal.
+fn excerpt(body: &[u8]) -> String {
+    let mut shown = String::from("`");
+    let one_line: Vec<u8> = body[..body.len().min(EXCERPT)]
+        .iter()
+        .map(|&byte| if byte == b'\n' { b' ' } else { byte })
+        .collect();
+    terminal::escape(&one_line, &mut shown);
+    shown.push_str(if body.len() > EXCERPT { "`..." } else { "`" });
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_is_never_rounded_away() {
+        for (share, shown) in [
+            (0.0, "0 %"),
+            (0.0001, "less than 0.1 %"),
+            (0.125, "12.5 %"),
+            (0.9999, "more than 99.9 %"),
+            (1.0, "100 %"),
+        ] {
+            assert_eq!(percent(share), shown);
+        }
+    }
+
+    #[test]
+    fn a_hostile_reply_stays_on_its_line_and_leaves_the_terminal_alone() {
+        assert_eq!(excerpt(b"a\n64 bytes: seq=9\r\x1b[2J"), "`a 64 bytes: seq=9\\x0d\\x1b[2J`");
+        assert_eq!(excerpt(&[b'x'; 65]).len(), 64 + "``...".len());
+    }
+}

@@ -1,0 +1,184 @@
+//! `echo-client ping` as a user sees it.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::process::{Command, Output, Stdio};
+
+#[expect(dead_code, reason = "other tests use the rest")]
+mod server;
+
+use server::{answer_lines, echo_lines, serve};
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_echo-client"));
+    command.arg("ping").args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What is printed, with the times made the same, and the exit code.
+fn ping(arguments: &[&str]) -> (String, Option<i32>) {
+    let output = command(arguments).output().unwrap();
+    (without_times(&output), output.status.code())
+}
+
+fn without_times(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    let text = String::from_utf8(text).unwrap();
+    let mut kept = String::new();
+    let mut rest = &text[..];
+    // A time is the only number with a point that is not an address.
+    while let Some(point) = rest.find('.') {
+        let digits = |c: char| c.is_ascii_digit();
+        let begin = rest[..point].trim_end_matches(digits).len();
+        let end = rest.len() - rest[point + 1..].trim_start_matches(digits).len();
+        let number = &rest[begin..end];
+        let is_time = number.len() > 1 && !rest[end..].starts_with('.');
+        kept.push_str(&rest[..begin]);
+        kept.push_str(if is_time { "T" } else { number });
+        rest = &rest[end..];
+        if !is_time {
+            let rest_of_address = rest.trim_start_matches(|c: char| digits(c) || c == '.');
+            kept.push_str(&rest[..rest.len() - rest_of_address.len()]);
+            rest = rest_of_address;
+        }
+    }
+    kept + rest
+}
+
+#[test]
+fn a_line_a_reply_and_a_summary_with_what_the_count_backs() {
+    let (address, server) = serve(|stream| answer_lines(stream, 7));
+    let (seen, code) = ping(&["-c", "7", "-i", "1ms", &address]);
+    server.join().unwrap();
+    let replies: Vec<_> =
+        (1..=7).map(|seq| format!("56 bytes: seq={seq} time=T ms\n")).collect();
+    let replies = replies.concat();
+    assert_eq!(
+        seen,
+        format!(
+            "PING {address}: 56 bytes of payload, protocol line\n{replies}\n\
+             --- {address} ping statistics ---\n\
+             7 answered, 0 lost (0 %), time T s\n\
+             round trip min/mean/max/stdev = T/T/T/T ms\n\
+             p50 = T ms, p90 = - (needs 36 replies), p99 = - (needs 368 replies)\n"
+        )
+    );
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn back_to_back_and_quiet_over_ipv6() {
+    let listener = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || echo_lines(listener.accept().unwrap().0));
+    let (seen, code) = ping(&["-q", "-i", "0", "-c", "1k", "-s", "4", &address]);
+    server.join().unwrap();
+    assert!(seen.starts_with(&format!("PING {address}: 4 bytes of payload")), "{seen}");
+    assert!(seen.contains("1000 answered, 0 lost (0 %)"), "{seen}");
+    assert!(seen.ends_with("p50 = T ms, p90 = T ms, p99 = T ms\n"), "{seen}");
+    assert_eq!((seen.lines().count(), code), (6, Some(0)), "{seen}");
+}
+
+#[test]
+fn silence_counts_as_loss_and_a_late_reply_stays_lost() {
+    let (address, server) = serve(|stream: TcpStream| {
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        // The second request falls due when the first is given up.
+        let mut second = String::new();
+        lines.read_line(&mut second).unwrap();
+        (&stream).write_all(format!("ECHO: {line}").as_bytes()).unwrap();
+        lines.read_to_end(&mut Vec::new())
+    });
+    let (seen, code) = ping(&["-c", "2", "-i", "0", "--timeout", "200ms", &address]);
+    drop(server.join());
+    for expected in [
+        "lost: seq=1: no reply within 200ms\n56 bytes: seq=1 time=T ms (too late, counted as lost)\n",
+        "lost: seq=2: no reply within 200ms\n",
+        "0 answered, 2 lost (100 %), time T s, 1 answered too late\n",
+    ] {
+        assert!(seen.contains(expected), "{seen}");
+    }
+    assert_eq!(code, Some(0), "something came back");
+}
+
+#[test]
+fn nothing_coming_back_is_exit_1() {
+    let (address, server) =
+        serve(|mut stream: TcpStream| stream.read_to_end(&mut Vec::new()).unwrap());
+    let (seen, code) = ping(&["-c", "2", "-i", "10ms", "--timeout", "100ms", &address]);
+    assert!(seen.ends_with("0 answered, 2 lost (100 %), time T s\n"), "{seen}");
+    assert_eq!((server.join().unwrap(), code), (2 * 57, Some(1)));
+    let (seen, code) = ping(&["-c", "1", "127.0.0.1:1"]);
+    assert!(seen.starts_with("error: connecting to 127.0.0.1:1: connection refused"), "{seen}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn a_broken_connection_is_told_and_made_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        answer_lines(listener.accept().unwrap().0, 1);
+        echo_lines(listener.accept().unwrap().0);
+    });
+    let (seen, code) = ping(&["-c", "3", "-i", "50ms", &address]);
+    server.join().unwrap();
+    for expected in [
+        "connection broken: the server closed the connection\n",
+        &format!("reconnected to {address} after T ms\n"),
+        "seq=3 time=T ms\n",
+        "3 answered, 0 lost (0 %), time T s, 1 reconnected\n",
+    ] {
+        assert!(seen.contains(expected), "no {expected:?} in {seen}");
+    }
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_server_that_is_gone_costs_every_request_that_falls_due() {
+    for interval in ["50ms", "0"] {
+        let (address, server) = serve(|stream| answer_lines(stream, 1));
+        let (seen, code) = ping(&["-c", "4", "-i", interval, &address]);
+        server.join().unwrap();
+        assert!(seen.contains("1 answered, 3 lost (75 %)"), "-i {interval}: {seen}");
+        assert_eq!(seen.matches("connection refused").count(), 1, "-i {interval}: {seen}");
+        assert_eq!(code, Some(0));
+    }
+}
+
+#[test]
+fn an_interrupt_prints_the_summary() {
+    let (address, server) = serve(echo_lines);
+    let mut client = command(&["-i", "10s", &address]).spawn().unwrap();
+    let mut lines = BufReader::new(client.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("seq=1") {
+        assert!(lines.read_line(&mut seen).unwrap() > 0, "{seen}");
+    }
+    let id = client.id().to_string();
+    assert!(Command::new("kill").args(["-s", "INT", &id]).status().unwrap().success());
+    lines.read_to_string(&mut seen).unwrap();
+    assert!(seen.contains("1 answered, 0 lost (0 %)"), "{seen}");
+    assert_eq!(client.wait().unwrap().code(), Some(0));
+    server.join().unwrap();
+}
+
+#[test]
+fn what_a_hostile_server_says_is_escaped() {
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 57]).unwrap();
+        stream.write_all(b"ERROR: \x1b]0;mine\x07\r\nECHO: \x1b[2Jagain\n").unwrap();
+        stream.read_to_end(&mut Vec::new())
+    });
+    let (seen, code) = ping(&["-c", "2", "-i", "300ms", "--timeout", "1s", &address]);
+    assert!(!seen.contains('\x1b') && !seen.contains('\r'), "{seen:?}");
+    assert!(seen.contains("(not the echo: `\\x1b]0;mine\\x07"), "{seen}");
+    assert!(seen.contains("not asked for: `\\x1b[2Jagain`\n"), "{seen}");
+    assert!(seen.contains("1 not the echo"), "{seen}");
+    assert_eq!(code, Some(0));
+}
