@@ -1,9 +1,11 @@
-//! The page of a run in a real browser: it draws every chart, complains of nothing and asks
-//! for nothing, in light and in dark. The pictures stay in `target/screenshots`.
+//! Pages in a real browser: they draw every chart, complain of nothing and ask for nothing,
+//! in light and in dark. The pictures stay in `target/screenshots`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+
+use serde_json::Value;
 
 #[path = "scenarios/program.rs"]
 mod program;
@@ -16,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Tells what the page did, as text that `--dump-dom` shows: complaints, what was loaded
 /// from elsewhere, and for each chart its values and its dots that are not empty.
 const WATCH: &str = r#"<script>
-const seen = { complaints: [], loaded: 0, charts: {} };
+const seen = { complaints: [], loaded: 0, charts: {}, marks: [] };
 addEventListener("error", event => seen.complaints.push(event.message));
 addEventListener("securitypolicyviolation", event => seen.complaints.push(event.blockedURI));
 addEventListener("load", () => setTimeout(() => {
@@ -24,11 +26,16 @@ addEventListener("load", () => setTimeout(() => {
   for (const figure of document.querySelectorAll("figure[data-chart]")) {
     const canvas = figure.querySelector("canvas");
     const dots = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-    seen.charts[figure.dataset.chart] = {
+    seen.charts[figure.dataset.chart + " " + figure.dataset.of] = {
       values: Number(figure.dataset.drawn),
       dots: dots.filter((byte, place) => place % 4 === 3 && byte > 0).length,
     };
   }
+  for (const mark of document.querySelectorAll(".forest td.axis .mark")) {
+    const [own, cell] = [mark, mark.parentElement].map(part => part.getBoundingClientRect());
+    seen.marks.push((own.left + own.width / 2 - cell.left) / cell.width);
+  }
+  seen.wider = document.documentElement.scrollWidth - innerWidth;
   const told = document.createElement("pre");
   told.id = "seen";
   told.textContent = JSON.stringify(seen);
@@ -67,25 +74,79 @@ fn browser(mut command: Command, folder: &Path, page: &Path, more: &[&str]) -> S
     String::from_utf8(output.stdout).expect("a page is text")
 }
 
+/// A comparison of two short runs a side, the new one with Nagle's algorithm in the way.
+fn page_of_a_comparison(folder: &Path) -> PathBuf {
+    for _ in 0..2 {
+        for nodelay in ["on", "off"] {
+            let mut command = Command::new(own_program("echo-bench"));
+            command.args(["--conns", "2", "--model", "epoll", "--split-writes", "2"]);
+            command.args(["--duration", "500ms", "--warmup", "0s", "--interval", "100ms"]);
+            command.args(["--quiet", "--nodelay", nodelay, "--report-dir"]);
+            command.arg(folder.join(nodelay));
+            run(&mut command, b"", PATIENCE);
+        }
+    }
+    let page = folder.join("comparison.html");
+    let mut command = Command::new(own_program("echo-bench"));
+    command.arg("compare").args([folder.join("on"), folder.join("off")]).arg("-o").arg(&page);
+    let output = run(&mut command, b"", PATIENCE);
+    assert!(page.is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+    page
+}
+
+/// What [`WATCH`] tells of a page.
+fn watch(command: Command, folder: &Path, page: &Path, more: &[&str]) -> Value {
+    let written = std::fs::read_to_string(page).expect("the page is there");
+    let watched = folder.join("watched.html");
+    let with_watch = written.replacen("<head>", &format!("<head>{WATCH}"), 1);
+    std::fs::write(&watched, with_watch).expect("the folder is there");
+    let args = [&["--dump-dom"], more].concat();
+    let after = browser(command, folder, &watched, &args);
+    let (_, told) = after.split_once(r#"<pre id="seen">"#).expect("the page ran to its end");
+    let (told, _) = told.split_once("</pre>").expect("the browser closes what it opens");
+    let seen: Value = serde_json::from_str(told).expect("it tells JSON");
+    assert_eq!(seen["complaints"], serde_json::json!([]), "{seen}");
+    assert_eq!(seen["loaded"], 0, "{seen}");
+    seen
+}
+
+fn assert_drawn(seen: &Value, charts: &[&str]) {
+    for chart in charts {
+        let drawn = &seen["charts"][chart];
+        assert!(drawn["values"].as_u64() > Some(10), "{chart}: {seen}");
+        assert!(drawn["dots"].as_u64() > Some(5_000), "{chart}: {seen}");
+    }
+}
+
 #[test]
 fn every_chart_is_drawn_and_nothing_is_asked_for() {
     let test = "every_chart_is_drawn_and_nothing_is_asked_for";
     let Some(command) = third_party_or_skip(test, "chromium") else { return };
     let folder = tempfile::tempdir().unwrap();
     let page = page_of_a_run(folder.path());
-    let written = std::fs::read_to_string(&page).unwrap();
-    std::fs::write(&page, written.replacen("<head>", &format!("<head>{WATCH}"), 1)).unwrap();
-    let after = browser(command, folder.path(), &page, &["--dump-dom"]);
-    let (_, told) = after.split_once(r#"<pre id="seen">"#).expect("the page ran to its end");
-    let (told, _) = told.split_once("</pre>").unwrap();
-    let seen: serde_json::Value = serde_json::from_str(told).unwrap();
-    assert_eq!(seen["complaints"], serde_json::json!([]), "{seen}");
-    assert_eq!(seen["loaded"], 0, "{seen}");
-    for chart in ["percentiles", "latency", "throughput", "heat"] {
-        let drawn = &seen["charts"][chart];
-        assert!(drawn["values"].as_u64() > Some(10), "{chart}: {seen}");
-        assert!(drawn["dots"].as_u64() > Some(5_000), "{chart}: {seen}");
+    let seen = watch(command, folder.path(), &page, &[]);
+    let charts = ["percentiles percentiles", "latency time", "throughput time", "heat heat"];
+    assert_drawn(&seen, &charts);
+}
+
+#[test]
+fn a_comparison_is_drawn_wide_and_narrow() {
+    let test = "a_comparison_is_drawn_wide_and_narrow";
+    let Some(command) = third_party_or_skip(test, "chromium") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let page = page_of_a_comparison(folder.path());
+    let wide = watch(command, folder.path(), &page, &["--window-size=1400,2000"]);
+    let narrow = ["--window-size=500,2000"];
+    let narrow = watch(Command::new("chromium"), folder.path(), &page, &narrow);
+    for seen in [&wide, &narrow] {
+        assert_drawn(seen, &["percentiles cases.0"]);
+        assert_eq!(seen["wider"], 0, "the page is wider than its window: {seen}");
+        let marks = seen["marks"].as_array().unwrap();
+        assert!(marks.len() >= 4, "{seen}");
+        let inside = |mark: &Value| mark.as_f64().is_some_and(|at| (0.0..=1.0).contains(&at));
+        assert!(marks.iter().all(inside), "{seen}");
     }
+    take_pictures(folder.path(), &page, "comparison", [2000, 2700]);
 }
 
 #[test]
@@ -96,18 +157,23 @@ fn pictures_are_taken_in_light_and_dark_wide_and_narrow() {
     }
     let folder = tempfile::tempdir().unwrap();
     let page = page_of_a_run(folder.path());
+    take_pictures(folder.path(), &page, "run", [2700, 4400]);
+}
+
+/// Pictures of these heights, wide and narrow, kept for people.
+fn take_pictures(folder: &Path, page: &Path, kind: &str, [wide, narrow]: [u32; 2]) {
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
-    std::fs::create_dir_all(&kept).unwrap();
+    std::fs::create_dir_all(&kept).expect("the build directory is ours");
     let mut pictures = Vec::new();
-    for (name, scheme, size) in
-        [("light", 1, "1400,2700"), ("dark", 0, "1400,2700"), ("narrow", 1, "420,4400")]
+    for (name, scheme, width, height) in
+        [("light", 1, 1400, wide), ("dark", 0, 1400, wide), ("narrow", 1, 420, narrow)]
     {
-        let picture = kept.join(format!("run-{name}.png"));
+        let picture = kept.join(format!("{kind}-{name}.png"));
         let shot = format!("--screenshot={}", picture.display());
         let scheme = format!("--blink-settings=preferredColorScheme={scheme}");
-        let window = format!("--window-size={size}");
+        let window = format!("--window-size={width},{height}");
         let _ = std::fs::remove_file(&picture);
-        browser(Command::new("chromium"), folder.path(), &page, &[&shot, &scheme, &window]);
+        browser(Command::new("chromium"), folder, page, &[&shot, &scheme, &window]);
         let bytes = std::fs::read(&picture).unwrap_or_default();
         assert!(
             bytes.starts_with(b"\x89PNG") && bytes.len() > 50_000,

@@ -56,7 +56,7 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Say what is better or worse, by how much, and how sure that is
     Compare(CompareArgs),
-    /// Show a stored report again
+    /// Show a stored run or comparison again
     Report(ReportArgs),
     /// Merge reports of one plan into one, losing nothing
     Merge(MergeArgs),

@@ -127,6 +127,28 @@ fn sides_that_differ_are_told_with_what_else_differs_first() {
 }
 
 #[test]
+fn a_page_of_a_comparison_is_written_and_shown_again() {
+    let room = tempfile::tempdir().unwrap();
+    side(&room.path().join("base"), 1, 3, 100, same);
+    side(&room.path().join("new"), 2, 3, 200, same);
+    let printed = stdout(echo_bench(room.path(), &["compare", "base", "new", "-o", "c.html"]));
+    assert!(printed.starts_with("base ") && !printed.contains("<!doctype"), "{printed}");
+    assert!(std::fs::read_to_string(room.path().join("c.html")).unwrap().starts_with("<!doc"));
+    assert_eq!(stdout(echo_bench(room.path(), &["report", "c.html"])), printed);
+    stdout(echo_bench(room.path(), &["compare", "base", "new", "-o", "c.json"]));
+    let shown = |args: &[&str]| stdout(echo_bench(room.path(), &[&["report"], args].concat()));
+    let of_page = shown(&["c.html", "--format", "json"]);
+    assert_eq!(of_page, shown(&["c.json", "--format", "json"]));
+    assert!(shown(&["c.html", "--format", "markdown"]).starts_with("### new"));
+    let page = ["compare", "base", "new", "--format", "html"];
+    let page = stdout(echo_bench(room.path(), &page));
+    assert_eq!(page, shown(&["c.json", "--format", "html"]), "a page depends on its data only");
+    let refused = echo_bench(room.path(), &["report", "c.html", "--format", "csv"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("--format json"));
+}
+
+#[test]
 fn equal_sides_are_no_evidence_and_a_threshold_hides_what_is_small() {
     let room = tempfile::tempdir().unwrap();
     for (name, first, level) in [("a", 1, 1000), ("b", 2, 1000), ("c", 2, 1030)] {

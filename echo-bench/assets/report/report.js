@@ -96,6 +96,7 @@
         const sign = document.createElement("i");
         sign.className = kind || "";
         if (mark) sign.style.borderColor = color(mark);
+        if (kind === "filled") sign.style.background = color(mark);
         item.append(sign, name);
       }
       list.append(item);
@@ -141,21 +142,20 @@
 
   // Charts: each gives uPlot's options and data, and the legend.
 
-  const percentiles = () => {
-    const { quantiles, clocks, eligible } = data.percentiles;
+  const percentiles = ({ quantiles, clocks, eligible }) => {
     const x = quantiles.map(q => 1 / (1 - q));
     const last = x[x.length - 1];
     const series = [{}];
     const columns = [x];
     let bounded = false;
-    for (const { name, ns, least_censored_ns: least } of clocks) {
+    for (const { name, color: mark, ns, least_censored_ns: least } of clocks) {
       const bound = ns.findIndex(v => v !== null && least !== null && v >= least);
-      series.push(line(name, name, { spanGaps: true }));
+      series.push(line(name, mark, { spanGaps: true }));
       const values = drawable(ns);
       columns.push(bound < 0 ? values : values.map((v, place) => place < bound ? v : null));
       if (bound < 0) continue;
       bounded = true;
-      series.push(line(name, name, { dash: [5, 4], spanGaps: true }));
+      series.push(line(name, mark, { dash: [5, 4], spanGaps: true }));
       // From the last known value on, so that the line does not break.
       columns.push(values.map((v, place) => place >= bound - 1 ? v : null));
     }
@@ -182,10 +182,11 @@
     const intervals = u => {
       const { ctx } = u;
       ctx.save();
-      ctx.strokeStyle = color(clocks[0].name);
       ctx.lineWidth = 1.25 * devicePixelRatio;
       const cap = 4 * devicePixelRatio;
-      for (const [q, low, high] of clocks[0].ci95) {
+      const bars = clocks.flatMap(({ color: mark, ci95 }) => ci95.map(bar => [mark, ...bar]));
+      for (const [mark, q, low, high] of bars) {
+        ctx.strokeStyle = color(mark);
         const at = u.valToPos(1 / (1 - q), "x", true);
         const [bottom, top] = drawable([low, high]).map(ns => u.valToPos(ns, "y", true));
         if (at < u.bbox.left || at > u.bbox.left + u.bbox.width) continue;
@@ -198,13 +199,28 @@
         }
         ctx.stroke();
       }
+      for (const { color: mark, sign, ns, ci95 } of clocks) {
+        if (!sign) continue;
+        ctx.strokeStyle = color(mark);
+        ctx.fillStyle = color(sign === "filled" ? mark : "surface");
+        ctx.lineWidth = 2 * devicePixelRatio;
+        for (const [q] of ci95) {
+          const place = quantiles.indexOf(q);
+          const at = u.valToPos(1 / (1 - q), "x", true);
+          if (ns[place] === null || at < u.bbox.left || at > u.bbox.left + u.bbox.width) continue;
+          ctx.beginPath();
+          ctx.arc(at, u.valToPos(drawable(ns)[place], "y", true), 3.5 * devicePixelRatio, 0, 2 * Math.PI);
+          ctx.fill();
+          ctx.stroke();
+        }
+      }
       ctx.restore();
     };
     const ticks = (u, _, low, high) => {
       const wanted = [2];
       for (let nine = 10; nine <= high; nine *= 10) wanted.push(nine);
       // Right to left, so that the highest percentiles keep their names.
-      const place = v => Math.log(v / low) / Math.log(high / low) * (u.over.clientWidth || 800);
+      const place = v => Math.log(v / low) / Math.log(high / low) * (u.over.clientWidth || u.width - 80);
       let limit = Infinity;
       const kept = [];
       for (const v of [...wanted.reverse(), 1]) {
@@ -220,11 +236,11 @@
       if (place === null || place === undefined) return null;
       return {
         heading: percentile(quantiles[place]),
-        rows: clocks.filter(clock => clock.ns[place] !== null).map(({ name, ns, least_censored_ns: least }) =>
-          [name, name, (least !== null && ns[place] >= least ? "≥ " : "") + time(ns[place])]),
+        rows: clocks.filter(clock => clock.ns[place] !== null).map(({ name, color: mark, ns, least_censored_ns: least }) =>
+          [name, mark, (least !== null && ns[place] >= least ? "≥ " : "") + time(ns[place])]),
       };
     };
-    const entries = clocks.map(({ name }) => ({ name, mark: name }));
+    const entries = clocks.map(({ name, color: mark, sign }) => ({ name, mark, kind: sign }));
     if (bounded) entries.push({ name: "lower bound", mark: "quiet", kind: "dashed" });
     return {
       height: 340,
@@ -248,8 +264,7 @@
   };
 
   // The x axis that the charts over time share; zooming one zooms all.
-  const overTime = () => {
-    const { length_s: length, at_s: at } = data.time;
+  const overTime = ({ length_s: length, at_s: at }) => {
     const [first, last] = [at[0], at[at.length - 1]];
     return {
       scale: {
@@ -264,9 +279,9 @@
   };
   const dots = at => ({ show: at.length <= 60, size: 5, width: 0 });
 
-  const latency = () => {
-    const { at_s: at, latency: drawn } = data.time;
-    const x = overTime();
+  const latency = timeline => {
+    const { at_s: at, latency: drawn } = timeline;
+    const x = overTime(timeline);
     const isBound = (series, place) => {
       const least = series.least_censored_ns[place];
       return least !== null && series.ns[place] >= least;
@@ -318,9 +333,9 @@
     };
   };
 
-  const throughput = () => {
-    const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered } = data.time;
-    const x = overTime();
+  const throughput = timeline => {
+    const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered } = timeline;
+    const x = overTime(timeline);
     const drawn = [["answers/s", "ok", ok]];
     if (failed) drawn.push(["failures/s", "failed", failed]);
     const target = u => {
@@ -364,9 +379,8 @@
     };
   };
 
-  const heat = () => {
-    const { edges_s: edges, edges_ns: levels, counts, cells } = data.heat;
-    const x = overTime();
+  const heat = ({ edges_s: edges, edges_ns: levels, counts, cells }) => {
+    const x = overTime(data.time);
     const shares = cells.map(([column, , count]) => count / counts[column]);
     const least = Math.min(...shares), most = Math.max(...shares);
     const parse = name => color(name).match(/[0-9a-f]{2}/gi).map(part => parseInt(part, 16));
@@ -437,12 +451,13 @@
 
   const KINDS = { percentiles, latency, throughput, heat };
   const drawn = [];
+  const partOf = figure => figure.dataset.of.split(".").reduce((part, name) => part[name], data);
 
   const draw = () => {
     for (const u of drawn.splice(0)) u.destroy();
     for (const figure of document.querySelectorAll("figure[data-chart]")) {
       const place = figure.querySelector(".plot");
-      const { height, entries, columns, options, points } = KINDS[figure.dataset.chart]();
+      const { height, entries, columns, options, points } = KINDS[figure.dataset.chart](partOf(figure), figure);
       legend(figure, entries);
       const width = root.dataset.print === undefined ? place.clientWidth : PRINT_WIDTH;
       const u = new uPlot({

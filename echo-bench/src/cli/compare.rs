@@ -7,12 +7,15 @@ use clap::Args;
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
+use super::Format;
+
 const EXAMPLES: &str = "\
 Examples:
   echo-bench compare a.json b.json                one run a side: intervals are the evidence
   echo-bench compare base/ new/                   every report in two directories
   echo-bench compare --base a1.json a2.json --new b1.json b2.json
   echo-bench compare a/ b/ c/                     b and c, each against a
+  echo-bench compare base/ new/ -o page.html      curves and ratios as a web page
   echo-bench compare --save-baseline main --new runs/
   echo-bench compare --baseline main new/ --fail-on worse
 
@@ -51,7 +54,8 @@ pub struct CompareArgs {
     /// Compare closed with open loop all the same
     #[arg(long)]
     pub force: bool,
-    /// Write the JSON comparison to FILE (- prints it in place of the text)
+    /// Write the comparison to FILE: JSON, or a web page if it ends in .html or with --format
+    /// html (- prints the JSON in place of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// What is printed
@@ -92,7 +96,28 @@ pub enum CompareFormat {
     Json,
     /// For a pull request.
     Markdown,
+    /// A web page of its own.
+    Html,
 }
+
+impl TryFrom<Format> for CompareFormat {
+    type Error = NoCsv;
+
+    fn try_from(format: Format) -> Result<Self, NoCsv> {
+        match format {
+            Format::Text => Ok(Self::Text),
+            Format::Json => Ok(Self::Json),
+            Format::Csv => Err(NoCsv),
+            Format::Markdown => Ok(Self::Markdown),
+            Format::Html => Ok(Self::Html),
+        }
+    }
+}
+
+/// A comparison is wanted as CSV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a comparison has no CSV: say --format json, text, markdown or html")]
+pub struct NoCsv;
 
 /// A share, typed like `1%` or `0.5%`.
 fn percent(text: &str) -> Result<f64, String> {

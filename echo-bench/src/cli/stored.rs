@@ -8,16 +8,16 @@ use echo_server::choice::choice;
 
 use super::Format;
 
-/// A stored report to show, as typed.
+/// A stored report or comparison to show, as typed.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The report
+    /// The run or comparison: JSON, or the web page of it
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What is printed
     #[arg(long, value_parser = choice::<Format>(), default_value = "text")]
     pub format: Format,
-    /// Write to FILE instead of stdout
+    /// Write to FILE instead of stdout (a web page if it ends in .html)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::{Exit, print, sides};
-use crate::cli::{CompareArgs, CompareFormat, FailOn, JudgingArgs};
+use super::{Exit, is_page, print, sides};
+use crate::cli::{CompareArgs, CompareFormat, FailOn, Format, JudgingArgs};
 use crate::compare::{self, Comparison, Input, Options, Side};
-use crate::report::Report;
+use crate::report::{Report, store};
 use crate::{baseline, render};
 
 /// Carries out a comparison from what was typed to the exit code.
@@ -36,17 +36,37 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         bail!("--resamples must be at least 100");
     }
     let comparison = compare::compare(&base, &candidates, options)?;
-    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
-    if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
-        std::fs::write(path, to_json(&comparison))
-            .with_context(|| format!("writing {}", path.display()))?;
-    }
-    print(&match args.format {
-        CompareFormat::Text if !to_stdout => render::comparison::text(&comparison),
-        CompareFormat::Markdown if !to_stdout => render::comparison::markdown(&comparison),
-        _ => to_json(&comparison),
-    })?;
+    hand_over(&comparison, args)?;
     Ok(exit_code(&comparison, args.judging))
+}
+
+/// Writes and prints a comparison.
+fn hand_over(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result<()> {
+    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    let mut printed = args.format;
+    if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
+        let page = args.format == CompareFormat::Html || is_page(path, Format::Text);
+        let format = if page { CompareFormat::Html } else { CompareFormat::Json };
+        store::write_whole(path, &rendered(comparison, format))
+            .with_context(|| format!("writing {}", path.display()))?;
+        // A page that went to a file is not for the terminal too.
+        if printed == CompareFormat::Html {
+            printed = CompareFormat::Text;
+        }
+    } else if to_stdout && printed != CompareFormat::Html {
+        printed = CompareFormat::Json;
+    }
+    print(&rendered(comparison, printed))
+}
+
+/// A comparison in a format.
+pub(super) fn rendered(comparison: &Comparison, format: CompareFormat) -> String {
+    match format {
+        CompareFormat::Text => render::comparison::text(comparison),
+        CompareFormat::Json => to_json(comparison),
+        CompareFormat::Markdown => render::comparison::markdown(comparison),
+        CompareFormat::Html => render::html::comparison(comparison),
+    }
 }
 
 /// Compares a run that was just made with a baseline.

@@ -4,23 +4,30 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Exit, print, rendered, sides};
-use crate::cli::{MergeArgs, ReportArgs};
-use crate::merge;
+use super::{Exit, compare as compared, is_page, print, rendered, sides};
+use crate::cli::{Format, MergeArgs, ReportArgs};
 use crate::report::{Report, store};
+use crate::{compare, merge};
 
-/// Shows a stored report.
+/// Shows what was stored: a run or a comparison.
 ///
 /// # Errors
 /// When it can't be read, or the result can't be written.
 pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
-    let report = store::load(&args.file)?;
-    let text = rendered(&report, args.format);
-    match args.output.as_deref().filter(|path| *path != Path::new("-")) {
-        Some(path) => {
-            std::fs::write(path, text)
-                .with_context(|| format!("writing {}", path.display()))?;
-        }
+    let document = store::open(&args.file)?;
+    let file = args.output.as_deref().filter(|path| *path != Path::new("-"));
+    // A file that is named as a page is one.
+    let format = match file {
+        Some(path) if is_page(path, args.format) => Format::Html,
+        _ => args.format,
+    };
+    let text = match document.schema() {
+        Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
+        _ => rendered(&document.report()?, format),
+    };
+    match file {
+        Some(path) => store::write_whole(path, &text)
+            .with_context(|| format!("writing {}", path.display()))?,
         None => print(&text)?,
     }
     Ok(Exit::Done as u8)

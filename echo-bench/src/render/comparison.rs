@@ -78,7 +78,7 @@ pub fn markdown(comparison: &Comparison) -> String {
     out
 }
 
-fn runs(name: &str, runs: usize) -> String {
+pub(super) fn runs(name: &str, runs: usize) -> String {
     format!("{name} ({runs} run{})", if runs == 1 { "" } else { "s" })
 }
 
@@ -93,7 +93,7 @@ fn change(difference: &Difference) -> String {
     format!("{}: {base} -> {candidate}", difference.name)
 }
 
-fn missing(candidate: &Candidate) -> impl Iterator<Item = String> {
+pub(super) fn missing(candidate: &Candidate) -> impl Iterator<Item = String> {
     let base = candidate.only_in_base.iter().map(|case| format!("only in base: {case}"));
     let new = candidate.only_in_candidate.iter().map(|case| format!("only in new: {case}"));
     base.chain(new)
@@ -140,7 +140,7 @@ fn row(metric: &MetricComparison) -> Vec<String> {
     ]
 }
 
-fn name(metric: Metric) -> &'static str {
+pub(super) fn name(metric: Metric) -> &'static str {
     match metric {
         Metric::Throughput => "requests/s",
         Metric::P50 => "p50",
@@ -154,7 +154,7 @@ fn name(metric: Metric) -> &'static str {
     }
 }
 
-fn in_units(metric: Metric, value: f64) -> String {
+pub(super) fn in_units(metric: Metric, value: f64) -> String {
     match metric {
         Metric::Throughput => units::rate(value),
         Metric::ClientCpu | Metric::ServerCpu => units::time(value * 1e3),
@@ -167,7 +167,7 @@ fn in_units(metric: Metric, value: f64) -> String {
 const SMALL: f64 = 0.1;
 
 /// A ratio like `1.053`, or `/ 891` for a small one.
-fn ratio(ratio: f64) -> String {
+pub(super) fn ratio(ratio: f64) -> String {
     if ratio < SMALL && ratio > 0.0 {
         format!("/ {}", digits(1.0 / ratio))
     } else {
@@ -175,10 +175,13 @@ fn ratio(ratio: f64) -> String {
     }
 }
 
-/// The same for an interval, both ends in one way.
-fn ratio_range(low: f64, high: f64) -> String {
+/// The same for an interval, both ends in one way if they are alike.
+pub(super) fn ratio_range(low: f64, high: f64) -> String {
     if high < SMALL && low > 0.0 {
         format!("/ {}..{}", digits(1.0 / high), digits(1.0 / low))
+    } else if low < 0.0005 {
+        // Rounded to 0 it would claim too much.
+        format!("{}..{}", ratio(low), digits(high))
     } else {
         format!("{}..{}", digits(low), digits(high))
     }
@@ -201,7 +204,7 @@ fn reasons(case: &Case) -> impl Iterator<Item = String> {
     })
 }
 
-fn summary(comparison: &Comparison) -> String {
+pub(super) fn summary(comparison: &Comparison) -> String {
     let count = |verdict| comparison.metrics().filter(|m| m.verdict == verdict).count();
     format!(
         "{} better, {} worse, {} no evidence of a difference, {} not compared",

@@ -88,8 +88,15 @@ pub fn save_in(report: &Report, directory: &Path) -> std::io::Result<PathBuf> {
     unreachable!("numbers do not end")
 }
 
-/// Reads a report from JSON or from the page of a run.
-pub fn load(path: &Path) -> Result<Report, LoadError> {
+/// What a file holds, before anything is made of it.
+#[derive(Debug)]
+pub struct Document {
+    path: PathBuf,
+    value: serde_json::Value,
+}
+
+/// Reads JSON, or the JSON within a page.
+pub fn open(path: &Path) -> Result<Document, LoadError> {
     let path = path.to_owned();
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -100,14 +107,36 @@ pub fn load(path: &Path) -> Result<Report, LoadError> {
     } else {
         &text
     };
-    // The version is looked at first: another version may well have another shape.
-    let shape = |source| LoadError::Shape { path: path.clone(), source };
-    let value: serde_json::Value = serde_json::from_str(json).map_err(shape)?;
-    match value.get("schema").and_then(serde_json::Value::as_str) {
-        Some(SCHEMA) => serde_json::from_value(value).map_err(shape),
-        found => {
-            let found = found.unwrap_or("none").to_owned();
-            Err(LoadError::Version { path, found })
-        }
+    match serde_json::from_str(json) {
+        Ok(value) => Ok(Document { path, value }),
+        Err(source) => Err(LoadError::Shape { path, source }),
     }
+}
+
+impl Document {
+    /// The name and version of its shape, if it says one.
+    pub fn schema(&self) -> Option<&str> {
+        self.value.get("schema")?.as_str()
+    }
+
+    /// The document of the schema that it says.
+    pub fn parse<T: serde::de::DeserializeOwned>(self) -> Result<T, LoadError> {
+        let path = self.path;
+        serde_json::from_value(self.value).map_err(|source| LoadError::Shape { path, source })
+    }
+
+    /// The report that it is.
+    pub fn report(self) -> Result<Report, LoadError> {
+        // The version is looked at first: another version may well have another shape.
+        if self.schema() != Some(SCHEMA) {
+            let found = self.schema().unwrap_or("none").to_owned();
+            return Err(LoadError::Version { path: self.path, found });
+        }
+        self.parse()
+    }
+}
+
+/// Reads a report from JSON or from the page of a run.
+pub fn load(path: &Path) -> Result<Report, LoadError> {
+    open(path)?.report()
 }

@@ -16,26 +16,53 @@ const QUARTILES: [f64; 2] = [0.25, 0.75];
 pub(super) struct Curves {
     /// Quantiles, rising.
     pub(super) quantiles: Vec<f64>,
-    /// One curve per clock, response first.
+    /// One curve per clock of a run, response first; one per side of a comparison.
     pub(super) clocks: Vec<Curve>,
-    /// The last named percentile that the run can back; beyond it the curves are only what
-    /// was seen. Null if it backs none.
+    /// The last named percentile that there are values enough for; beyond it the curves are
+    /// only what was seen. Null if there is none.
     pub(super) eligible: Option<Eligible>,
 }
 
 /// One clock's latency over the quantiles.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Curve {
-    pub(super) name: &'static str,
+    pub(super) name: String,
+    /// The style's name of its colour.
+    pub(super) color: String,
     /// In nanoseconds; null beyond what its count can resolve.
     pub(super) ns: Vec<Option<u64>>,
     /// Values from here on are lower bounds.
     pub(super) least_censored_ns: Option<u64>,
-    /// 95 % intervals: quantile, low, high.
+    /// 95 % intervals: quantile, low, high. Empty where they are not drawn.
     pub(super) ci95: Vec<(f64, u64, u64)>,
+    /// Null where the intervals alone are drawn.
+    pub(super) sign: Option<Sign>,
 }
 
-/// A percentile that the run can back.
+/// What a curve is drawn of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) name: &'a str,
+    pub(super) color: &'a str,
+    pub(super) latency: &'a LatencySummary,
+    /// Whether its intervals are drawn.
+    pub(super) bars: bool,
+    /// How its percentiles are marked.
+    pub(super) sign: Option<Sign>,
+}
+
+/// A sign on a curve at the percentiles that have an interval, so that curves can be told
+/// apart without colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sign {
+    /// A circle.
+    Hollow,
+    /// A disc.
+    Filled,
+}
+
+/// A percentile that there are values enough for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Eligible {
     pub(super) name: &'static str,
@@ -44,7 +71,7 @@ pub(super) struct Eligible {
 
 impl Curves {
     /// The curves of a run; `None` if nothing was answered.
-    pub(super) fn new(report: &Report) -> Option<Self> {
+    pub(super) fn of_run(report: &Report) -> Option<Self> {
         let latency = &report.summary.latency;
         let response = latency.response.as_ref()?;
         let mut clocks = vec![("response", response)];
@@ -56,32 +83,54 @@ impl Curves {
             let others = others.into_iter().chain([("lateness", lateness)]);
             clocks.extend(others.filter_map(|(name, clock)| Some((name, clock?))));
         }
-        let quantiles = quantiles(clocks.iter().map(|(_, clock)| clock.count));
-        let eligible = QUANTILES.iter().rev().find(|q| response.ci95.contains_key(q.name));
-        Some(Self {
-            clocks: clocks
-                .into_iter()
-                .filter_map(|(name, clock)| Curve::new(name, clock, &quantiles))
-                .collect(),
-            quantiles,
-            eligible: eligible.map(|&Quantile { name, quantile }| Eligible { name, quantile }),
-        })
+        let source = |(name, latency)| Source {
+            name,
+            color: name,
+            latency,
+            bars: std::ptr::eq(latency, response),
+            sign: None,
+        };
+        let sources: Vec<_> = clocks.into_iter().map(source).collect();
+        Self::new(&sources, &[response])
+    }
+
+    /// The curves of `sources`, shaded beyond what all of `backing` can back; `None` without
+    /// any.
+    pub(super) fn new(sources: &[Source], backing: &[&LatencySummary]) -> Option<Self> {
+        let quantiles = quantiles(sources.iter().map(|source| source.latency.count));
+        let clocks: Vec<_> =
+            sources.iter().filter_map(|source| Curve::new(source, &quantiles)).collect();
+        let backed = |quantile: &&Quantile| {
+            backing.iter().all(|latency| latency.ci95.contains_key(quantile.name))
+        };
+        let eligible = QUANTILES.iter().rev().find(backed);
+        let eligible = eligible.map(|&Quantile { name, quantile }| Eligible { name, quantile });
+        (!clocks.is_empty()).then_some(Self { quantiles, clocks, eligible })
     }
 }
 
 impl Curve {
-    fn new(name: &'static str, clock: &LatencySummary, quantiles: &[f64]) -> Option<Self> {
-        let histogram = clock.histogram()?;
-        let last = last_quantile(clock.count);
+    fn new(source: &Source, quantiles: &[f64]) -> Option<Self> {
+        let &Source { name, color, latency, bars, sign } = source;
+        let histogram = latency.histogram()?;
+        let last = last_quantile(latency.count);
         let ns = quantiles
             .iter()
             .map(|&quantile| (quantile <= last).then(|| histogram.value_at_quantile(quantile)))
             .collect();
-        let ci95 = QUANTILES
-            .iter()
-            .filter_map(|q| clock.ci95.get(q.name).map(|&[low, high]| (q.quantile, low, high)))
-            .collect();
-        Some(Self { name, ns, least_censored_ns: clock.least_censored_ns, ci95 })
+        let interval = |quantile: &Quantile| {
+            let &[low, high] = latency.ci95.get(quantile.name)?;
+            Some((quantile.quantile, low, high))
+        };
+        let ci95 = if bars { QUANTILES.iter().filter_map(interval).collect() } else { vec![] };
+        Some(Self {
+            name: name.to_owned(),
+            color: color.to_owned(),
+            ns,
+            least_censored_ns: latency.least_censored_ns,
+            ci95,
+            sign,
+        })
     }
 }
 

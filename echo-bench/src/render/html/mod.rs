@@ -1,22 +1,28 @@
-//! Reports as web pages, each one self-contained file: [`run`]. A page asks the network for
-//! nothing, works without scripts (every number is in a table), holds the report itself as
-//! JSON, and can be read back with [`store::load`](crate::report::store::load).
+//! Reports as web pages, each one self-contained file: [`run`] and [`comparison`]. A page asks the network for
+//! nothing, works without scripts (every number is in a table), holds what it shows as JSON,
+//! and can be read back with [`store`](crate::report::store).
 //!
 //! Everything that comes from a report goes through the escaping of the templates; the only
 //! text that does not is our own style, our own script and uPlot.
 
+mod comparison;
+mod comparison_tiles;
 mod curve;
+mod curve_table;
 mod facts;
+mod forest;
 mod heat_map;
 mod numbers;
 mod run;
 mod run_tables;
 mod table;
+mod tile;
 mod timeline;
 mod words;
 
 use askama::Template;
 
+use crate::compare::Comparison;
 use crate::report::Report;
 
 /// The drawing library, as its authors ship it, with the licence that goes with it.
@@ -35,6 +41,16 @@ pub fn run(report: &Report) -> String {
     run::RunPage::new(report)
         .render()
         .expect("writing to memory can't fail and a report always serialises")
+}
+
+/// The page of a comparison.
+///
+/// # Panics
+/// Never: writing to memory can't fail and a comparison is plain data.
+pub fn comparison(comparison: &Comparison) -> String {
+    comparison::ComparisonPage::new(comparison)
+        .render()
+        .expect("writing to memory can't fail and a comparison always serialises")
 }
 
 #[cfg(test)]

@@ -4,13 +4,18 @@ use crate::render::units;
 use crate::report::LatencySummary;
 
 /// Between a number and its unit, and between thousands: no line break there.
-const NARROW_SPACE: &str = "\u{202f}";
+pub(super) const NARROW_SPACE: &str = "\u{202f}";
 
 /// What was not measured.
 pub(super) const NOTHING: &str = "–";
 
+/// A number with its unit, as a terminal shows it, with the signs of print.
+pub(super) fn typographic(text: &str) -> String {
+    text.replace(" us", " µs").replace(' ', NARROW_SPACE).replace('-', "−")
+}
+
 pub(super) fn time(ns: f64) -> String {
-    units::time(ns).replace(" us", " µs").replace(' ', NARROW_SPACE)
+    typographic(&units::time(ns))
 }
 
 pub(super) fn count(count: u64) -> String {

@@ -7,6 +7,7 @@ use super::curve::Curves;
 use super::heat_map::HeatMap;
 use super::numbers;
 use super::table::Table;
+use super::tile::{Mood, Tile};
 use super::timeline::Timeline;
 use super::{run_tables, words};
 use crate::report::{LatencySummary, QUANTILES, Quantile, Report, embedding};
@@ -27,27 +28,6 @@ pub(super) struct RunPage<'a> {
     setting_tables: Vec<Table>,
 }
 
-/// One figure of the summary.
-#[derive(Debug)]
-struct Tile {
-    name: &'static str,
-    value: String,
-    /// Lines below the value.
-    notes: Vec<String>,
-    /// How the value is to be taken.
-    mood: Mood,
-}
-
-/// How a figure is to be taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Plain,
-    /// Something went wrong.
-    Bad,
-    /// The run can't back it.
-    Absent,
-}
-
 /// What the script draws.
 #[derive(Debug, Serialize)]
 struct Charts {
@@ -60,7 +40,7 @@ impl<'a> RunPage<'a> {
     pub(super) fn new(report: &'a Report) -> Self {
         let (title, command) = words::subject(&report.plan);
         let charts = Charts {
-            percentiles: Curves::new(report),
+            percentiles: Curves::of_run(report),
             time: Timeline::new(report),
             heat: HeatMap::new(report),
         };
@@ -99,22 +79,6 @@ impl<'a> RunPage<'a> {
     }
 }
 
-impl Mood {
-    fn class(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Bad => "bad",
-            Self::Absent => "absent",
-        }
-    }
-}
-
-impl Tile {
-    fn new(name: &'static str, value: String, notes: Vec<String>) -> Self {
-        Self { name, value, notes, mood: Mood::Plain }
-    }
-}
-
 fn tiles(report: &Report) -> Vec<Tile> {
     let summary = &report.summary;
     let mut tiles = vec![throughput(report)];
@@ -147,20 +111,18 @@ fn throughput(report: &Report) -> Tile {
 }
 
 fn latency(quantile: &Quantile, response: Option<&LatencySummary>) -> Tile {
-    let absent = |value: &str, notes| Tile {
-        name: quantile.name,
-        value: value.into(),
-        notes,
+    let absent = |value: String, notes| Tile {
         mood: Mood::Absent,
+        ..Tile::new(quantile.name, value, notes)
     };
     let Some(response) = response else {
-        return absent("not claimed", vec!["nothing was answered rightly".into()]);
+        return absent("not claimed".into(), vec!["nothing was answered rightly".into()]);
     };
     let Some(&interval) = response.ci95.get(quantile.name) else {
         let needed = order::needed(quantile.quantile);
         let independent = response.independent.get(quantile.name).copied().unwrap_or_default();
         return absent(
-            &format!("needs ≥ {}", numbers::count(needed)),
+            format!("needs ≥ {}", numbers::count(needed)),
             vec![
                 "independent values;".into(),
                 format!("this run is worth {}", numbers::count(independent)),
@@ -183,5 +145,5 @@ fn failures(report: &Report) -> Tile {
         notes.insert(0, numbers::share(failed, requests.scheduled));
     }
     let mood = if failed > 0 { Mood::Bad } else { Mood::Plain };
-    Tile { name: "Failures", value: numbers::count(failed), notes, mood }
+    Tile { mood, ..Tile::new("Failures", numbers::count(failed), notes) }
 }

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, to_value};
 
-use super::curve::{Curve, Curves};
+use super::curve::Curves;
+use super::curve_table;
 use super::facts::facts;
 use super::numbers;
 use super::table::{Cell, Column, Table, number, text};
@@ -20,11 +21,15 @@ pub(super) fn results(report: &Report) -> Vec<Table> {
 
 /// The long ones.
 pub(super) fn details(report: &Report, curves: Option<&Curves>) -> Vec<Table> {
-    [curves.map(percentiles), Some(intervals(report)), Some(threads(report))]
-        .into_iter()
-        .flatten()
-        .filter(|table| !table.rows.is_empty())
-        .collect()
+    [
+        curves.map(|curves| curve_table::table("percentiles", curves)),
+        Some(intervals(report)),
+        Some(threads(report)),
+    ]
+    .into_iter()
+    .flatten()
+    .filter(|table| !table.rows.is_empty())
+    .collect()
 }
 
 /// What was asked, and where it ran.
@@ -251,35 +256,6 @@ fn connections(report: &Report) -> Table {
     table
 }
 
-/// The numbers of the percentile curves.
-fn percentiles(curves: &Curves) -> Table {
-    let mut columns = vec![number("percentile")];
-    columns.extend(curves.clocks.iter().map(|clock| number(clock.name)));
-    let mut table = Table::new("percentiles", "Percentile curves", columns);
-    for (place, &quantile) in curves.quantiles.iter().enumerate() {
-        let mut row = vec![Cell::from(percent(quantile))];
-        row.extend(curves.clocks.iter().map(|clock| curve_cell(clock, place)));
-        table.rows.push(row);
-    }
-    table
-}
-
-fn curve_cell(clock: &Curve, place: usize) -> Cell {
-    let shown = |ns: u64| {
-        let bound = clock.least_censored_ns.is_some_and(|least| ns >= least);
-        format!("{}{}", if bound { "≥ " } else { "" }, numbers::time(ns as f64))
-    };
-    numbers::or_nothing(clock.ns[place], shown).into()
-}
-
-/// A quantile in percent, with as many digits as its nines need.
-fn percent(quantile: f64) -> String {
-    let nines = -(1.0 - quantile).log10();
-    let digits = if nines <= 1.0 { 1 } else { nines.ceil() as usize };
-    let shown = format!("{:.digits$}", quantile * 100.0);
-    shown.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 /// The numbers of the charts over time.
 fn intervals(report: &Report) -> Table {
     let drawn: Vec<_> =
@@ -331,26 +307,4 @@ fn threads(report: &Report) -> Table {
         table.rows.push(vec![number.to_string().into(), busy.into()]);
     }
     table
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percent;
-
-    #[test]
-    fn percentiles_have_as_many_digits_as_nines() {
-        for (quantile, shown) in [
-            (0.0, "0"),
-            (0.5, "50"),
-            (0.9, "90"),
-            (0.95, "95"),
-            (0.99, "99"),
-            (0.999, "99.9"),
-            (0.99937, "99.937"),
-            (0.9999, "99.99"),
-            (0.999_999_5, "99.99995"),
-        ] {
-            assert_eq!(percent(quantile), shown);
-        }
-    }
 }

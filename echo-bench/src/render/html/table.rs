@@ -1,5 +1,7 @@
 //! A table of a page: [`Table`]. It is plain text in cells; how it looks is the style's.
 
+use std::borrow::Cow;
+
 use askama::Template;
 
 /// Rows of text under column names.
@@ -7,7 +9,7 @@ use askama::Template;
 #[template(path = "table.html")]
 pub(super) struct Table {
     /// Unique on the page.
-    pub(super) id: &'static str,
+    pub(super) id: Cow<'static, str>,
     pub(super) caption: String,
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Cell>>,
@@ -31,11 +33,12 @@ pub(super) struct Cell {
 
 impl Table {
     pub(super) fn new(
-        id: &'static str,
+        id: impl Into<Cow<'static, str>>,
         caption: impl Into<String>,
         columns: Vec<Column>,
     ) -> Self {
-        Self { id, caption: caption.into(), columns, rows: Vec::new(), total: None }
+        let (id, caption) = (id.into(), caption.into());
+        Self { id, caption, columns, rows: Vec::new(), total: None }
     }
 
     /// A table of names and values, without a header.

@@ -1,5 +1,7 @@
 //! Pages as their readers and `store::load` see them.
 
+mod comparison;
+
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
@@ -167,8 +169,8 @@ fn what_comes_with_a_page_is_small() {
 #[test]
 fn curves_are_the_quantiles_of_the_report() {
     let report = report();
-    let curves = Curves::new(&report).unwrap();
-    let names: Vec<_> = curves.clocks.iter().map(|clock| clock.name).collect();
+    let curves = Curves::of_run(&report).unwrap();
+    let names: Vec<_> = curves.clocks.iter().map(|clock| clock.name.as_str()).collect();
     assert_eq!(names, ["response", "service", "wait", "lateness"]);
     let response = report.summary.latency.response.as_ref().unwrap();
     let histogram = response.histogram().unwrap();
@@ -215,9 +217,8 @@ fn a_run_without_answers_claims_no_latency() {
     assert!(page.contains("not claimed") && !page.contains("data-chart="));
 }
 
-#[test]
-fn the_skeleton_of_a_page() {
-    let page = run(&report());
+/// A page without what every page has, and without the JSON in it.
+fn skeleton(page: &str) -> String {
     let skeleton = page
         .replace(UPLOT_SCRIPT, "[uPlot]")
         .replace(UPLOT_STYLE, "[style of uPlot]")
@@ -225,19 +226,21 @@ fn the_skeleton_of_a_page() {
         .replace(STYLE, "[style]")
         .replace(super::SCRIPT, "[script]");
     let json = embedding::find(&skeleton).unwrap().to_owned();
-    let skeleton = skeleton.replace(&json, "[report]");
+    let skeleton = skeleton.replace(&json, "[json]");
     let (before, charts) = skeleton.split_once("id=\"echo-bench-charts\">").unwrap();
     let (_, after) = charts.split_once("</script>").unwrap();
+    format!("{before}id=\"echo-bench-charts\">[charts]</script>{after}")
+}
+
+#[test]
+fn the_skeleton_of_a_page() {
+    let page = skeleton(&run(&report()));
     // The long tables are the data of the charts, which other tests look at.
-    let long = before.find("<details>").unwrap()..before.rfind("</details>").unwrap();
-    let before = before.replace(&before[long], "[long tables]");
+    let long = page.find("<details>").unwrap()..page.rfind("</details>").unwrap();
+    let page = page.replace(&page[long], "[long tables]");
     // Settings are listed whatever they are: a new one is no change of the page.
-    let settings =
-        before.find("<table id=\"plan\">").unwrap()..before.find("<footer>").unwrap();
-    let before = before.replace(&before[settings], "[settings]");
-    insta::assert_snapshot!(format!(
-        "{before}id=\"echo-bench-charts\">[charts]</script>{after}"
-    ));
+    let settings = page.find("<table id=\"plan\">").unwrap()..page.find("<footer>").unwrap();
+    insta::assert_snapshot!(page.replace(&page[settings], "[settings]"));
 }
 
 #[test]
