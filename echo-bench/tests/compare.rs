@@ -7,71 +7,13 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use echo_bench::record::Latency;
-use echo_bench::report::LatencySummary;
+use made_up::Shape;
 
-/// A report of ten intervals whose latencies are about `level_us`.
+mod made_up;
+
+/// Ten intervals of close latencies.
 fn report(number: u64, level_us: u64) -> Value {
-    let mut whole = Latency::default();
-    let mut intervals = Vec::new();
-    for interval in 0..10 {
-        let mut piece = Latency::default();
-        for k in 0..500 {
-            let wobble = (k * 7919 + interval * 31 + number * 17) % 101;
-            piece.record(level_us * 1000 * (950 + wobble + number % 5) / 1000);
-        }
-        whole += &piece;
-        intervals.push(json!({
-            "at_s": interval, "length_s": 1.0, "ok": 500, "errors": 0, "achieved_per_s": 500.0,
-            "response": LatencySummary::new(&piece, &[]),
-            "client_us_per_message": 3.0, "server_us_per_message": null,
-        }));
-    }
-    let response = LatencySummary::new(&whole, &[]);
-    let requests = json!({
-        "scheduled": 5000, "ok": 5000, "mismatch": 0, "error": 0, "timeout": 0, "reset": 0,
-        "refused": 0, "closed": 0, "shed": 0, "unsent": 0, "in_flight": 0,
-    });
-    json!({
-        "schema": "echo-bench.report/1",
-        "tool": {"name": "echo-bench", "version": "0.1.0", "revision": null},
-        "started_at": format!("2026-01-01T00:{number:02}:00Z"),
-        "labels": {},
-        "plan": {
-            "target": {"kind": "embedded", "server": ["--model", "tokio"]},
-            "connections": 10, "threads": 1, "load": {"model": "closed", "pipeline": 1},
-            "stop": {"kind": "duration", "duration_ns": 10_000_000_000_u64},
-            "warmup_ns": 0, "timeout_ns": 1_000_000_000, "drain_ns": 1_000_000_000,
-            "interval_ns": 1_000_000_000, "protocol": "line",
-            "messages": {"kind": "generated", "min_bytes": 64, "max_bytes": 64},
-            "verify": "full", "split_writes": 1,
-            "socket": {"nodelay": true, "send_buffer": null, "recv_buffer": null, "sources": []},
-            "idle": "sleep", "engine": "epoll", "seed": number, "schedule_digest": null,
-        },
-        "environment": {"kernel": "Linux 6.1", "loopback": true},
-        "summary": {
-            "measured_s": 10.0, "answered_in_window": 5000, "offered_per_s": null, "achieved_per_s": 500.0 + number as f64,
-            "requests": requests, "bytes": {"sent": 1, "received": 1},
-            "connections": {
-                "requested": 10, "established": 10, "alive_at_end": 10, "reconnects": 0,
-                "connect_phase_ns": 1000,
-            },
-            "latency": {
-                "connect": null, "tls": null, "wait": null, "service": response.clone(),
-                "response": response,
-            },
-            "send_lateness": null, "in_flight_mean": 1.0,
-            "cpu": {
-                "client_us_per_message": 3.0, "server_us_per_message": null,
-                "client_busy": null, "server_busy": null, "client_context_switches": null,
-                "server_context_switches": null, "client_peak_rss_bytes": null,
-                "server_peak_rss_bytes": null,
-            },
-            "tcp": null,
-        },
-        "intervals": intervals, "threads": [], "errors": [], "warnings": [],
-        "verdict": "valid", "interrupted": false, "slos": [],
-    })
+    made_up::report(Shape { intervals: 10, answers: 500, spread: 101 }, number, level_us)
 }
 
 /// Writes a side of `runs` reports; the runs of two sides take turns by their numbers.

@@ -183,11 +183,12 @@ fn one(
         });
     }
     let cases: Vec<Case> = both
-        .into_iter()
+        .into_par_iter()
         .map(|(name, of_base, of_candidate)| {
-            let base = part(&base_reports, base_samples, &of_base, options, 0);
-            let candidate =
-                part(&candidate_reports, &candidate_samples, &of_candidate, options, 1);
+            let (base, candidate) = rayon::join(
+                || part(&base_reports, base_samples, &of_base, options, 0),
+                || part(&candidate_reports, &candidate_samples, &of_candidate, options, 1),
+            );
             case(name, base, candidate, options)
         })
         .collect();

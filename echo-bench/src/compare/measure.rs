@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use rayon::prelude::*;
 use strum::VariantArray;
 
 use super::metric::Metric;
@@ -83,7 +84,7 @@ pub(super) type Outcomes = Vec<Result<Measured, Reason>>;
 pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
     let wholes: Vec<&Piece> = runs.iter().map(|run| &run.whole).collect();
     let statistics: Vec<_> = Metric::VARIANTS
-        .iter()
+        .par_iter()
         .map(|&metric| {
             eligible(metric, runs)?;
             statistic(metric, &wholes)
@@ -175,7 +176,7 @@ fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f
     }
     let pieces: Vec<&Piece> = runs.iter().flat_map(|run| &run.intervals).collect();
     let statistics: Vec<_> = Metric::VARIANTS
-        .iter()
+        .par_iter()
         .map(|&metric| match metric {
             Metric::Max => Err(Reason::MaxOfOneRun),
             metric => statistic(metric, &pieces),
