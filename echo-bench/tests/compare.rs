@@ -86,6 +86,8 @@ fn a_page_of_a_comparison_is_written_and_shown_again() {
     assert!(shown(&["c.html", "--format", "markdown"]).starts_with("### new"));
     let page = ["compare", "base", "new", "--format", "html"];
     let page = stdout(echo_bench(room.path(), &page));
+    shown(&["c.json", "-o", "again.html"]);
+    assert_eq!(std::fs::read_to_string(room.path().join("again.html")).unwrap(), page);
     assert_eq!(page, shown(&["c.json", "--format", "html"]), "a page depends on its data only");
     let refused = echo_bench(room.path(), &["report", "c.html", "--format", "csv"]);
     assert_eq!(refused.status.code(), Some(1));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Plan;
 
 mod build;
+mod coarsen;
 pub mod embedding;
 mod environment;
 mod latency;
@@ -18,6 +19,7 @@ pub mod store;
 mod verdict;
 
 pub use build::{Circumstances, build};
+pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use slo::{Slo, SloOutcome};

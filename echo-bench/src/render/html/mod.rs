@@ -23,7 +23,7 @@ mod words;
 use askama::Template;
 
 use crate::compare::Comparison;
-use crate::report::Report;
+use crate::report::{Report, coarsen};
 
 /// The drawing library, as its authors ship it, with the licence that goes with it.
 const UPLOT_SCRIPT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
@@ -33,11 +33,40 @@ const UPLOT_LICENCE: &str = include_str!("../../../assets/uplot/LICENSE");
 const STYLE: &str = include_str!("../../../assets/report/report.css");
 const SCRIPT: &str = include_str!("../../../assets/report/report.js");
 
-/// The page of a run.
+/// Bytes that the page of a run should not exceed.
+const RUN_BYTES: usize = 400_000;
+
+/// Intervals to begin with, and those below which a page may rather be too large.
+const MOST_INTERVALS: usize = 300;
+const LEAST_INTERVALS: usize = 20;
+
+/// The page of a run. A page of very many intervals would be too large to be sent around, so
+/// they are merged until it is not, which the page then says.
 ///
 /// # Panics
 /// Never: writing to memory can't fail and a report is plain data.
 pub fn run(report: &Report) -> String {
+    let mut most = report.intervals.len();
+    if most <= MOST_INTERVALS {
+        let page = whole_run(report);
+        if page.len() <= RUN_BYTES {
+            return page;
+        }
+    }
+    let without = whole_run(&Report { intervals: Vec::new(), ..report.clone() }).len();
+    most = most.min(MOST_INTERVALS);
+    loop {
+        let page = whole_run(&coarsen(report, most));
+        if page.len() <= RUN_BYTES || most <= LEAST_INTERVALS {
+            return page;
+        }
+        // Longer intervals are a little larger each, so a little fewer than fit by share.
+        let share = RUN_BYTES.saturating_sub(without) as f64 / (page.len() - without) as f64;
+        most = ((most as f64 * share * 0.95) as usize).clamp(LEAST_INTERVALS, most - 1);
+    }
+}
+
+fn whole_run(report: &Report) -> String {
     run::RunPage::new(report)
         .render()
         .expect("writing to memory can't fail and a report always serialises")

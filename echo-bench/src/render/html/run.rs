@@ -10,7 +10,7 @@ use super::table::Table;
 use super::tile::{Mood, Tile};
 use super::timeline::Timeline;
 use super::{run_tables, words};
-use crate::report::{LatencySummary, QUANTILES, Quantile, Report, embedding};
+use crate::report::{LatencySummary, QUANTILES, Quantile, Report, coarseness, embedding};
 use crate::stats::order;
 
 /// Everything that the page of a run shows.
@@ -63,6 +63,20 @@ impl<'a> RunPage<'a> {
 
     fn reading(&self) -> &'static str {
         words::reading(&self.report.plan)
+    }
+
+    /// That intervals were merged, where they were.
+    fn coarse(&self) -> Option<String> {
+        let merged = coarseness(self.report);
+        (merged > 1).then(|| {
+            format!(
+                "To keep this page small, each of its {} intervals is up to {} of the run’s, \
+                 merged; the JSON report has every one of them. All other numbers are those of \
+                 the run.",
+                self.report.intervals.len(),
+                numbers::count(merged)
+            )
+        })
     }
 
     /// Why a part of the curve is shaded.

@@ -1,6 +1,7 @@
 //! Pages as their readers and `store::load` see them.
 
 mod comparison;
+mod size;
 
 use std::collections::BTreeMap;
 
