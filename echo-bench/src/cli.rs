@@ -5,15 +5,20 @@ mod compare;
 mod groups;
 mod plan;
 mod stored;
+mod sweep;
 
 use clap::{Args, Parser, Subcommand};
 
 use echo_net::address::Address;
+use echo_server::choice::choice;
+
+use crate::schema::Kind;
 
 pub use compare::{CompareArgs, CompareFormat, FailOn, JudgingArgs};
 pub use groups::{Format, ResultArgs};
 pub use plan::RunArgsError;
 pub use stored::{MergeArgs, ReportArgs};
+pub use sweep::{SweepArgs, SweepArgsError};
 
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
 
@@ -54,18 +59,34 @@ pub enum Command {
     /// Put load on a server and report (the default)
     #[command(after_help = EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Measure every combination of settings, and say what each setting does
+    Sweep(Box<SweepArgs>),
     /// Say what is better or worse, by how much, and how sure that is
     Compare(CompareArgs),
     /// Show a stored run or comparison again
     Report(ReportArgs),
     /// Merge reports of one plan into one, losing nothing
     Merge(MergeArgs),
-    /// Print the JSON Schema of reports
-    Schema,
+    /// Print a JSON Schema
+    Schema {
+        /// Of what
+        #[arg(value_parser = choice::<Kind>(), default_value = "report")]
+        of: Kind,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
+    },
+    /// A run of a sweep, in a process of its own
+    #[command(name = crate::program::CELL, hide = true)]
+    Cell {
+        /// The process that it must not outlive
+        #[arg(long)]
+        die_with_parent: u32,
+        /// It
+        #[command(flatten)]
+        run: Box<RunArgs>,
     },
     /// The embedded server: an echo-server in a process of its own
     #[command(name = crate::embedded::SUBCOMMAND, hide = true, disable_help_flag = true)]

@@ -21,5 +21,7 @@ pub mod record;
 pub mod render;
 pub mod report;
 pub mod schedule;
+pub mod schema;
 pub mod server_process;
 pub mod stats;
+pub mod sweep;

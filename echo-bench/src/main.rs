@@ -5,21 +5,21 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use echo_bench::cli::{Cli, Command};
+use echo_bench::embedded;
 use echo_bench::program::{self, Exit};
-use echo_bench::{embedded, report};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         None => program::run(&cli.run),
         Some(Command::Run(args)) => program::run(&args),
+        Some(Command::Sweep(args)) => program::sweep(&args),
+        Some(Command::Cell { die_with_parent, run }) => program::cell(die_with_parent, &run),
         Some(Command::Compare(args)) => program::compare(&args),
         Some(Command::Report(args)) => program::show(&args),
         Some(Command::Merge(args)) => program::merge(&args),
         Some(Command::Serve { args }) => return embedded::serve(args),
-        Some(Command::Schema) => {
-            program::print(&report::schema::json()).map(|()| Exit::Done as u8)
-        }
+        Some(Command::Schema { of }) => program::print(&of.schema()).map(|()| Exit::Done as u8),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "echo-bench", &mut script);

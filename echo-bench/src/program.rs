@@ -3,6 +3,7 @@
 mod compare;
 mod sides;
 mod stored;
+mod sweep;
 
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -27,6 +28,7 @@ use crate::{preflight, render, server_process};
 
 pub use compare::compare;
 pub use stored::{merge, show};
+pub use sweep::{CELL, cell, sweep};
 
 /// How a program ends. Part of the interface: scripts rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

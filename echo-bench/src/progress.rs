@@ -4,12 +4,14 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use echo_net::settings::TimeSpan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::Observer;
 use crate::plan::{Plan, StopRule};
 use crate::record::Interval;
 use crate::render::units;
+use crate::report::{Report, Verdict};
 
 /// Where progress goes.
 #[derive(Debug)]
@@ -124,4 +126,105 @@ impl Observer for Progress {
         let position = if self.requests.is_some() { self.done } else { end_ns / 1_000_000 };
         self.say(&text, Some(position));
     }
+}
+
+/// Shows the progress of a sweep: a line per run, and on a terminal a bar with the time left.
+#[derive(Debug)]
+pub struct SweepProgress {
+    out: Out,
+    runs: usize,
+    done: usize,
+    /// Time that the plans of all runs come to.
+    expected: Duration,
+    /// Time that the runs took so far.
+    spent: Duration,
+}
+
+impl SweepProgress {
+    /// For so many runs, which should take about `expected`.
+    pub fn new(runs: usize, expected: Duration, quiet: bool) -> Self {
+        let out = if quiet {
+            Out::Silent
+        } else if std::io::stderr().is_terminal() {
+            let target = ProgressDrawTarget::stderr_with_hz(8);
+            let bar = ProgressBar::with_draw_target(Some(runs as u64), target);
+            let template = "{elapsed_precise} {bar:24} {pos}/{len}  {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(125));
+            Out::Bar(bar)
+        } else {
+            Out::Lines
+        };
+        Self { out, runs, done: 0, expected, spent: Duration::ZERO }
+    }
+
+    /// A line that stays.
+    pub fn say(&self, text: &str) {
+        match &self.out {
+            Out::Silent => {}
+            Out::Bar(bar) => bar.println(text),
+            Out::Lines => drop(writeln!(std::io::stderr(), "{text}")),
+        }
+    }
+
+    /// A run has ended.
+    pub fn run(
+        &mut self,
+        cell: &str,
+        repeat: u32,
+        took: Duration,
+        outcome: &Result<Report, String>,
+    ) {
+        self.done += 1;
+        self.spent += took;
+        let left = self.left();
+        let told = match outcome {
+            Ok(report) => told(report),
+            Err(reason) => format!("FAILED: {}", reason.lines().next().unwrap_or("")),
+        };
+        let (done, runs) = (self.done, self.runs);
+        let place = format!("[{done:>3}/{runs}] {cell}, repeat {}: {told}", repeat + 1);
+        if let Out::Bar(bar) = &self.out {
+            bar.println(place);
+            bar.set_position(done as u64);
+            bar.set_message(format!("about {left} left"));
+        } else {
+            self.say(&format!("{place}; about {left} left"));
+        }
+    }
+
+    /// By the pace so far; runs of a count of requests tell nothing before they are made.
+    fn left(&self) -> TimeSpan {
+        let planned = self.expected.as_secs_f64() / self.runs.max(1) as f64;
+        let each = self.spent.as_secs_f64() / self.done.max(1) as f64;
+        let left = each.max(planned) * (self.runs - self.done) as f64;
+        TimeSpan(Duration::from_secs(left.round() as u64))
+    }
+
+    /// Takes the bar off the screen.
+    pub fn finish(&self) {
+        if let Out::Bar(bar) = &self.out {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// A run in a few words.
+fn told(report: &Report) -> String {
+    let summary = &report.summary;
+    let rate = summary.achieved_per_s.map_or("n/a".into(), units::rate);
+    let latency = summary.latency.response.as_ref().map_or(String::new(), |response| {
+        let (p50, p99) = (response.p50_ns as f64, response.p99_ns as f64);
+        format!(", p50 {}, p99 {}", units::time(p50), units::time(p99))
+    });
+    let failed = summary.requests.scheduled - summary.requests.ok;
+    let failed =
+        if failed > 0 { format!(", {} failed", units::count(failed)) } else { String::new() };
+    let verdict = match report.verdict {
+        Verdict::Valid => String::new(),
+        verdict => format!(", {verdict}"),
+    };
+    format!("{rate}/s{latency}{failed}{verdict}")
 }

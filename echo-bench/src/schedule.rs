@@ -101,17 +101,16 @@ impl Iterator for ArrivalStream {
 /// A fingerprint of the first instants of every connection: the same for the same seed,
 /// rate, arrival and fleet, on any machine.
 pub fn digest(seed: u64, rate: f64, arrival: Arrival, connections: u32) -> String {
-    // FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>, spelled out because a
-    // hasher of the standard library may change between versions.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for index in 0..connections {
-        for at in ArrivalStream::new(seed, rate, arrival, index, connections).take(16) {
-            for byte in at.to_le_bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
-    }
-    format!("{hash:016x}")
+    let stream = |index| ArrivalStream::new(seed, rate, arrival, index, connections).take(16);
+    let bytes = (0..connections).flat_map(stream).flat_map(Nanos::to_le_bytes);
+    format!("{:016x}", fingerprint(bytes))
+}
+
+/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>, spelled out because a
+/// hasher of the standard library may change between versions.
+pub fn fingerprint(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 #[cfg(test)]

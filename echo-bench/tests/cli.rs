@@ -33,13 +33,14 @@ fn long_help_lists_the_flags_of_the_embedded_server() {
 
 #[test]
 fn the_schema_under_reports_is_that_of_the_types() {
-    let output = echo_bench(&["schema"]);
-    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../reports/echo-bench.report.schema.json");
-    let kept = std::fs::read_to_string(kept).unwrap();
-    assert!(
-        text(output.stdout) == kept,
-        "run: cargo run --bin echo-bench -- schema > reports/echo-bench.report.schema.json"
-    );
+    for kind in ["report", "comparison", "sweep"] {
+        let output = echo_bench(&["schema", kind]);
+        let file = format!("reports/echo-bench.{kind}.schema.json");
+        let kept = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));
+        let kept = std::fs::read_to_string(kept).unwrap();
+        let renew = format!("run: cargo run --bin echo-bench -- schema {kind} > {file}");
+        assert!(text(output.stdout) == kept, "{renew}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::stop::Stop;
@@ -48,4 +49,20 @@ pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
         });
     })?;
     Ok(received)
+}
+
+/// Has the kernel end this process when the thread of its parent that started it ends.
+///
+/// # Errors
+/// If that can't be had, or the parent is gone already (it is told by its id, where known).
+pub fn end_with_parent(parent: Option<u32>) -> io::Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    // The parent may have ended before the line above; then nothing would ever tell.
+    let now = getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
+    match parent.and_then(|parent| i32::try_from(parent).ok()) {
+        Some(parent) if parent != now => {
+            Err(io::Error::new(io::ErrorKind::NotFound, format!("the parent {parent} is gone")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -6,11 +6,10 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Parser;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
-use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use serde::Serialize;
 use tracing::warn;
 
@@ -50,7 +49,7 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
     if let Some(parent) = args.die_with_parent {
-        die_with_parent(parent)?;
+        signals::end_with_parent(parent).context("tying to the parent")?;
     }
     let config = Config::try_from(args)?;
     let style = LogStyle::from(args);
@@ -68,17 +67,6 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
         summarise(&outcome, style.format);
     }
     Ok(())
-}
-
-/// Has the kernel end this process when its parent ends.
-fn die_with_parent(parent: Option<u32>) -> anyhow::Result<()> {
-    set_parent_process_death_signal(Some(Signal::KILL)).context("tying to the parent")?;
-    // The parent may have ended before the line above; then nothing would ever tell.
-    let now = getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
-    match parent.and_then(|parent| i32::try_from(parent).ok()) {
-        Some(parent) if parent != now => bail!("the parent {parent} is gone"),
-        _ => Ok(()),
-    }
 }
 
 fn warn_if_public(address: SocketAddr) {

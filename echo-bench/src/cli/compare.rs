@@ -120,7 +120,7 @@ impl TryFrom<Format> for CompareFormat {
 pub struct NoCsv;
 
 /// A share, typed like `1%` or `0.5%`.
-fn percent(text: &str) -> Result<f64, String> {
+pub(super) fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
     match number {
         Some(percent) if (0.0..1000.0).contains(&percent) => Ok(percent / 100.0),

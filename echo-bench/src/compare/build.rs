@@ -109,7 +109,7 @@ pub fn compare(
     let questions = judge::correct(&mut metrics);
     Ok(Comparison {
         schema: SCHEMA.into(),
-        tool: this_tool(),
+        tool: Tool::this(),
         method: Method {
             confidence: CONFIDENCE,
             threshold: options.threshold,
@@ -121,14 +121,6 @@ pub fn compare(
         base: base.described(),
         candidates: compared,
     })
-}
-
-fn this_tool() -> Tool {
-    Tool {
-        name: env!("CARGO_PKG_NAME").into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        revision: option_env!("ECHO_BENCH_REVISION").map(Into::into),
-    }
 }
 
 impl Side {

@@ -15,6 +15,7 @@
 
 mod build;
 mod cases;
+pub mod cell;
 mod differences;
 mod judge;
 mod measure;

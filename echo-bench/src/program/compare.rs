@@ -63,7 +63,7 @@ fn hand_over(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result<()> 
 pub(super) fn rendered(comparison: &Comparison, format: CompareFormat) -> String {
     match format {
         CompareFormat::Text => render::comparison::text(comparison),
-        CompareFormat::Json => to_json(comparison),
+        CompareFormat::Json => store::to_json(comparison),
         CompareFormat::Markdown => render::comparison::markdown(comparison),
         CompareFormat::Html => render::html::comparison(comparison),
     }
@@ -147,14 +147,6 @@ fn baseline_side(name: &str) -> anyhow::Result<Side> {
     let directory = baseline::find(name)?;
     let inputs = sides::inputs(&[directory])?;
     Ok(Side { name: format!("baseline {name}"), inputs })
-}
-
-fn to_json(comparison: &Comparison) -> String {
-    let mut text = serde_json::to_string_pretty(comparison).expect(
-        "a comparison holds strings, numbers and lists of them, which always serialise",
-    );
-    text.push('\n');
-    text
 }
 
 /// A remark, apart from the results.

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use super::{Exit, compare as compared, is_page, print, rendered, sides};
+use super::{Exit, compare as compared, is_page, print, rendered, sides, sweep as swept};
 use crate::cli::{Format, MergeArgs, ReportArgs};
 use crate::report::{Report, store};
-use crate::{compare, merge};
+use crate::{compare, merge, sweep};
 
-/// Shows what was stored: a run or a comparison.
+/// Shows what was stored: a run, a comparison or a sweep.
 ///
 /// # Errors
 /// When it can't be read, or the result can't be written.
@@ -23,6 +23,7 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     };
     let text = match document.schema() {
         Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
+        Some(sweep::SCHEMA) => swept::rendered(&document.parse()?, format.try_into()?),
         _ => rendered(&document.report()?, format),
     };
     match file {

@@ -7,5 +7,6 @@ pub mod hdr;
 pub mod html;
 mod latency_table;
 pub mod markdown;
+pub mod sweep;
 pub mod text;
 pub mod units;

@@ -50,11 +50,7 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
     Report {
         schema: SCHEMA.into(),
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME").into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            revision: option_env!("ECHO_BENCH_REVISION").map(Into::into),
-        },
+        tool: Tool::this(),
         started_at: circumstances.started_at,
         labels: circumstances.labels,
         plan: plan.clone(),

@@ -13,7 +13,6 @@ mod coarsen;
 pub mod embedding;
 mod environment;
 mod latency;
-pub mod schema;
 mod slo;
 pub mod store;
 mod verdict;
@@ -71,6 +70,17 @@ pub struct Tool {
     pub version: String,
     /// The git revision that it was built from, if known.
     pub revision: Option<String>,
+}
+
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            revision: option_env!("ECHO_BENCH_REVISION").map(Into::into),
+        }
+    }
 }
 
 /// The measured window as a whole.

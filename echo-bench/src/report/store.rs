@@ -41,13 +41,13 @@ pub enum LoadError {
     },
 }
 
-/// The report as JSON, with a newline at its end.
+/// What is stored (a report, a comparison, a sweep) as JSON, with a newline at its end.
 ///
 /// # Panics
 /// Never: strings, numbers and lists of them always serialise.
-pub fn to_json(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(report)
-        .expect("a report holds strings, numbers and lists of them, which always serialise");
+pub fn to_json(stored: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(stored)
+        .expect("strings, numbers and lists of them always serialise");
     text.push('\n');
     text
 }

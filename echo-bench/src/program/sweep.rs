@@ -1,0 +1,292 @@
+//! The way of a sweep: plan, folder, run after run in a process of its own, analysis,
+//! result, exit code.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+
+use echo_net::settings::TimeSpan;
+use echo_net::signals;
+use echo_net::stop::{Stage, Stop};
+
+use super::compare::tell;
+use super::{Exit, complain, is_page, print};
+use crate::cli::{CompareFormat, Format, RunArgs, SweepArgs};
+use crate::plan::StopRule;
+use crate::progress::SweepProgress;
+use crate::render;
+use crate::report::{Report, Tool, store};
+use crate::sweep::analysis::{self, Options};
+use crate::sweep::folder::Folder;
+use crate::sweep::order::{Turn, order};
+use crate::sweep::{Cell, CellPlan, SCHEMA, Sweep, SweepPlan, file};
+
+/// The hidden subcommand by which the binary makes a run of a sweep.
+pub const CELL: &str = "run-cell";
+
+/// Most of what a failed run says that is kept.
+const MOST_WORDS: u64 = 16 * 1024;
+
+/// What a run needs beside its window: starting, connecting, stopping. A guess, until runs
+/// have shown it.
+const AROUND: Duration = Duration::from_millis(300);
+
+/// A run of a sweep, in this process, which ends with its parent.
+///
+/// # Errors
+/// As of any run.
+pub fn cell(parent: u32, run: &RunArgs) -> anyhow::Result<u8> {
+    signals::end_with_parent(Some(parent)).context("tying to the sweep")?;
+    super::run(run)
+}
+
+/// Carries out a sweep from what was typed to the exit code.
+///
+/// # Errors
+/// When its folder can't be used, or the result could not be written.
+pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
+    let plan = match args.plan() {
+        Ok(plan) => plan,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(Exit::Usage as u8);
+        }
+    };
+    let Ok(resamples @ 100..) = u32::try_from(args.resamples.0) else {
+        complain("--resamples must be from 100 to 4294967295");
+        return Ok(Exit::Usage as u8);
+    };
+    if args.print_plan {
+        print(&file::write(&plan))?;
+        return Ok(Exit::Done as u8);
+    }
+    let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&plan));
+    let folder = Folder::open(&path, &plan)?;
+    let stop = Stop::new();
+    let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let cells = measure(&plan, &folder, &stop, args.quiet)?;
+    if let Some(code) = received.exit_code() {
+        let done: usize = cells.iter().map(|cell| cell.runs.len()).sum();
+        let all = cells.len() * plan.repeats as usize;
+        let place = folder.path().display();
+        complain(&format!(
+            "interrupted: {done} of {all} runs are in {place}; the same command goes on with the rest"
+        ));
+        return Ok(code);
+    }
+    let options = Options {
+        threshold: args.threshold,
+        resamples,
+        seed: plan.seed,
+        rank_by: args.rank_by,
+    };
+    let analysis = analysis::analyse(&plan, &cells, options);
+    let tool = Tool::this();
+    let sweep = Sweep { schema: SCHEMA.into(), tool, plan, cells, analysis };
+    hand_over(&sweep, &folder, args)?;
+    Ok(if sweep.has_failures() { Exit::Failed } else { Exit::Done } as u8)
+}
+
+/// Makes every run that is missing; the reports and failures of all of them.
+fn measure(
+    plan: &SweepPlan,
+    folder: &Folder,
+    stop: &Stop,
+    quiet: bool,
+) -> anyhow::Result<Vec<Cell>> {
+    let plans = plan.cells();
+    let turns = order(plans.len(), plan.repeats, plan.seed);
+    let mut made: Vec<(Turn, Result<Report, String>)> = Vec::new();
+    let (there, missing): (Vec<Turn>, Vec<Turn>) =
+        turns.into_iter().partition(|turn| folder.report(*turn).is_some());
+    for turn in there {
+        let report = folder.report(turn).context("reading a run a second time")?;
+        made.push((turn, Ok(report)));
+    }
+    let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
+    let mut progress = SweepProgress::new(missing.len(), expected, quiet);
+    let summary = format!(
+        "{} cells x {} repeats = {} runs{}, about {}, kept in {}",
+        plans.len(),
+        plan.repeats,
+        plans.len() * plan.repeats as usize,
+        if made.is_empty() { String::new() } else { format!(", {} there already", made.len()) },
+        TimeSpan(Duration::from_secs(expected.as_secs())),
+        folder.path().display(),
+    );
+    progress.say(&summary);
+    let child = Arc::new(Mutex::new(None));
+    pass_on(stop, &child);
+    for turn in missing {
+        if stop.stage() > Stage::Running {
+            break;
+        }
+        let cell = &plans[turn.cell];
+        let begin = Instant::now();
+        let outcome = one(plan, cell, turn, folder, stop, &child);
+        if stop.stage() > Stage::Running && outcome.is_err() {
+            break;
+        }
+        progress.run(&cell.label(), turn.repeat, begin.elapsed(), &outcome);
+        made.push((turn, outcome));
+    }
+    progress.finish();
+    made.sort_by_key(|(turn, _)| *turn);
+    Ok(gathered(plans, made))
+}
+
+fn gathered(plans: Vec<CellPlan>, made: Vec<(Turn, Result<Report, String>)>) -> Vec<Cell> {
+    let empty = |plan: CellPlan| Cell {
+        name: plan.name,
+        levels: plan.levels,
+        runs: Vec::new(),
+        failures: Vec::new(),
+    };
+    let mut cells: Vec<Cell> = plans.into_iter().map(empty).collect();
+    for (turn, outcome) in made {
+        match outcome {
+            Ok(report) => cells[turn.cell].runs.push(report),
+            Err(reason) => cells[turn.cell].failures.push(reason),
+        }
+    }
+    cells
+}
+
+/// How long a run takes, as far as its plan tells.
+fn expected(cell: &CellPlan) -> Duration {
+    let Ok(plan) = cell.plan() else { return AROUND };
+    let window_ns = match plan.stop {
+        StopRule::Duration { duration_ns } => duration_ns,
+        StopRule::Requests { .. } => 0,
+    };
+    Duration::from_nanos(plan.warmup_ns + window_ns) + AROUND
+}
+
+/// The process of the run that is going on.
+type Running = Arc<Mutex<Option<Pid>>>;
+
+/// Passes on to the run that is going on that it is to stop.
+fn pass_on(stop: &Stop, running: &Running) {
+    let running = Arc::clone(running);
+    stop.on_advance(move |stage| {
+        let signal = if stage == Stage::Forced { Signal::KILL } else { Signal::INT };
+        if let Some(pid) = *running.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Fails only if it has ended already.
+            let _ = kill_process(pid, signal);
+        }
+    });
+}
+
+/// Makes a run.
+fn one(
+    plan: &SweepPlan,
+    cell: &CellPlan,
+    turn: Turn,
+    folder: &Folder,
+    stop: &Stop,
+    running: &Running,
+) -> Result<Report, String> {
+    let failed = |error: anyhow::Error| format!("{error:#}");
+    let set = |pid| *running.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+    let file = folder.file(turn);
+    let seed = (plan.seed.wrapping_add(turn.repeat.into())) & ((1 << 53) - 1);
+    let mut child = start(cell, seed, &file).map_err(failed)?;
+    set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
+    if stop.stage() > Stage::Running {
+        // Asked in between, when there was nobody to pass it on to.
+        let _ = child.kill();
+    }
+    let words = words(&mut child);
+    let status = child.wait();
+    set(None);
+    let status = status.map_err(|error| failed(error.into()))?;
+    let why = |reason: String| if words.is_empty() { reason } else { words.clone() };
+    let Some(report) = folder.report(turn) else {
+        return Err(why(format!("no report ({status})")));
+    };
+    if report.summary.requests.ok == 0 {
+        // Nothing was measured; the next time it is tried again.
+        let _ = std::fs::remove_file(&file);
+        let errors =
+            report.errors.iter().map(|error| format!("{} x {}", error.count, error.kind));
+        let errors: Vec<String> = errors.collect();
+        return Err(why(format!("no request was answered right ({})", errors.join(", "))));
+    }
+    Ok(report)
+}
+
+/// What a run says until it ends, as much as anyone reads.
+fn words(child: &mut Child) -> String {
+    let Some(stderr) = child.stderr.take() else { return String::new() };
+    let (mut stderr, mut bytes) = (stderr.take(MOST_WORDS), Vec::new());
+    // What can't be read is not said.
+    let _ = stderr.read_to_end(&mut bytes);
+    // It must never wait for a pipe that is full.
+    let _ = std::io::copy(&mut stderr.into_inner(), &mut std::io::sink());
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
+fn start(cell: &CellPlan, seed: u64, file: &Path) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("finding this program")?;
+    Command::new(program)
+        .arg(CELL)
+        .arg(format!("--die-with-parent={}", std::process::id()))
+        .args(cell.command_line())
+        .arg(format!("--seed={seed}"))
+        .args(["--quiet", "--no-report", "--output"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        // Ctrl-C in a terminal goes to the whole group of the foreground; the run is told
+        // by the sweep.
+        .process_group(0)
+        .spawn()
+        .context("starting a run")
+}
+
+/// Writes and prints a sweep.
+fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result<()> {
+    let write = |path: &Path, format| {
+        store::write_whole(path, &rendered(sweep, format))
+            .with_context(|| format!("writing {}", path.display()))
+    };
+    let result = folder.result();
+    write(&result, CompareFormat::Json)?;
+    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
+    let mut printed = args.format;
+    if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
+        let page = args.format == CompareFormat::Html || is_page(path, Format::Text);
+        write(path, if page { CompareFormat::Html } else { CompareFormat::Json })?;
+        // A page that went to a file is not for the terminal too.
+        if printed == CompareFormat::Html {
+            printed = CompareFormat::Text;
+        }
+    } else if to_stdout && printed != CompareFormat::Html {
+        printed = CompareFormat::Json;
+    }
+    print(&rendered(sweep, printed))?;
+    if !args.quiet {
+        tell(&format!(
+            "sweep      {}",
+            args.output.as_deref().filter(|_| !to_stdout).unwrap_or(&result).display()
+        ));
+    }
+    Ok(())
+}
+
+/// A sweep in a format.
+pub(super) fn rendered(sweep: &Sweep, format: CompareFormat) -> String {
+    match format {
+        CompareFormat::Text => render::sweep::text(sweep),
+        CompareFormat::Json => store::to_json(sweep),
+        CompareFormat::Markdown => render::sweep::markdown(sweep),
+        CompareFormat::Html => unreachable!(),
+    }
+}

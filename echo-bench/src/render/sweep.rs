@@ -1,0 +1,248 @@
+//! A sweep as text and as Markdown, from the same tables.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::comparison::{in_units, name, ratio, ratio_range};
+use super::units;
+use crate::compare::{Metric, Verdict};
+use crate::sweep::{Effect, EffectMetric, MetricValue, Ranked, Sweep};
+
+/// What the ranking shows.
+const RANKED: [Metric; 7] = [
+    Metric::Throughput,
+    Metric::P50,
+    Metric::P99,
+    Metric::P999,
+    Metric::ClientCpu,
+    Metric::ServerCpu,
+    Metric::Errors,
+];
+
+/// For a terminal.
+pub fn text(sweep: &Sweep) -> String {
+    let mut out = String::new();
+    // Writing to a string can't fail, so the results are dropped here and below.
+    for (label, value) in facts(sweep) {
+        let _ = writeln!(out, "{label:<10} {value}");
+    }
+    plain(&mut out, &format!("ranking by {}", name(sweep.analysis.ranked_by)), ranking(sweep));
+    for effect in &sweep.analysis.effects {
+        plain(&mut out, &heading(effect), effects(effect));
+        for note in notes(effect) {
+            let _ = writeln!(out, "  {note}");
+        }
+    }
+    let _ = writeln!(out, "\nverdict    {}", summary(sweep));
+    let _ = writeln!(out, "reading    {}", reading(sweep));
+    out
+}
+
+/// For a pull request.
+pub fn markdown(sweep: &Sweep) -> String {
+    let mut out = String::from("### Sweep\n\n");
+    for (label, value) in facts(sweep) {
+        let _ = writeln!(out, "- **{label}**: {value}");
+    }
+    let mut add = |title: &str, mut table: Table| {
+        table.load_style(presets::ASCII_MARKDOWN);
+        let _ = writeln!(out, "\n#### {title}\n\n{table}");
+    };
+    add(&format!("Ranking by {}", name(sweep.analysis.ranked_by)), ranking(sweep));
+    for effect in &sweep.analysis.effects {
+        add(&heading(effect), effects(effect));
+    }
+    let _ = writeln!(out, "\n**{}**\n\n{}", summary(sweep), reading(sweep));
+    out
+}
+
+fn plain(out: &mut String, title: &str, mut table: Table) {
+    let _ = writeln!(out, "\n{title}");
+    table.load_style(presets::NOTHING);
+    for column in table.column_iter_mut().take(1) {
+        column.set_padding((0, 1));
+    }
+    for line in table.lines() {
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
+    let plan = &sweep.plan;
+    let mut facts = Vec::new();
+    for axis in &plan.axes {
+        let levels: Vec<&str> = axis.levels.iter().map(|level| &*level.name).collect();
+        facts.push(("axis", format!("{}: {}", axis.name, levels.join(" | "))));
+    }
+    let fixed: Vec<String> = plan.fixed.iter().map(ToString::to_string).collect();
+    if !fixed.is_empty() {
+        facts.push(("fixed", fixed.join(", ")));
+    }
+    let (cells, repeats) = (sweep.cells.len(), plan.repeats);
+    let runs = cells * repeats as usize;
+    facts.push((
+        "runs",
+        format!(
+            "{} of {runs} ({cells} cells x {repeats} repeats, in rounds of random order)",
+            sweep.finished()
+        ),
+    ));
+    for cell in &sweep.cells {
+        for reason in &cell.failures {
+            let reason = reason.lines().next().unwrap_or_default();
+            facts.push(("FAILED", format!("{}: {reason}", cell.name)));
+        }
+    }
+    facts
+}
+
+fn ranking(sweep: &Sweep) -> Table {
+    let mut table = Table::new();
+    let titles = RANKED.iter().map(|metric| match metric {
+        Metric::ClientCpu => "gen. cpu/msg",
+        Metric::ServerCpu => "server cpu/msg",
+        metric => name(*metric),
+    });
+    let axes = sweep.plan.axes.iter().map(|axis| axis.name.as_str());
+    let header: Vec<&str> = std::iter::once("#").chain(axes).chain(titles).collect();
+    let named = 1 + sweep.plan.axes.len();
+    table.set_header(header);
+    for (place, ranked) in sweep.analysis.ranking.iter().enumerate() {
+        let mut row = vec![(place + 1).to_string()];
+        row.extend(sweep.cells[ranked.cell].levels.iter().cloned());
+        row.extend(RANKED.iter().map(|&metric| shown(ranked, metric, sweep)));
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut().skip(named) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// The value, with its interval if the ranking goes by it.
+fn shown(ranked: &Ranked, metric: Metric, sweep: &Sweep) -> String {
+    let MetricValue { value, interval, .. } = &ranked.metrics[metric as usize];
+    let Some(value) = value else { return "-".into() };
+    match interval {
+        Some([low, high]) if metric == sweep.analysis.ranked_by => {
+            let ends = [*low, *high].map(|end| in_units(metric, end));
+            format!("{} [{}, {}]", in_units(metric, *value), ends[0], ends[1])
+        }
+        _ => in_units(metric, *value),
+    }
+}
+
+/// Like `nodelay: off -> on (4 pairs of cells)`.
+pub(super) fn heading(effect: &Effect) -> String {
+    let pairs = effect.pairs.len();
+    let of = if pairs == 1 { "pair" } else { "pairs" };
+    format!("{}: {} -> {} ({pairs} {of} of cells)", effect.axis, effect.base, effect.level)
+}
+
+fn effects(effect: &Effect) -> Table {
+    let mut table = Table::new();
+    table.set_header([
+        "metric",
+        &*effect.base,
+        &*effect.level,
+        "ratio",
+        "95 %",
+        "pairs",
+        "verdict",
+    ]);
+    for metric in &effect.metrics {
+        table.add_row(effect_row(metric));
+    }
+    for column in table.column_iter_mut().skip(1).take(5) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn effect_row(metric: &EffectMetric) -> Vec<String> {
+    let overall = &metric.overall;
+    let value =
+        |value: Option<f64>| value.map_or("-".into(), |value| in_units(overall.metric, value));
+    let points = |value: f64| format!("{:+.3}", value * 100.0);
+    let by_ratio = overall.metric.is_by_ratio();
+    let interval = match (overall.interval, overall.difference) {
+        (Some([low, high]), _) => ratio_range(low, high),
+        (None, Some([_, low, high])) => format!("{}..{} points", points(low), points(high)),
+        (None, None) => "-".into(),
+    };
+    let spread = match metric.spread {
+        Some([least, greatest]) if metric.pairs > 1 && by_ratio => ratio_range(least, greatest),
+        Some([least, greatest]) if metric.pairs > 1 => {
+            format!("{}..{}", points(least), points(greatest))
+        }
+        _ => "-".into(),
+    };
+    let mut verdict = overall.verdict.to_string();
+    if metric.depends && overall.verdict != Verdict::NotCompared {
+        verdict.push_str(", depends");
+    }
+    vec![
+        name(overall.metric).to_owned(),
+        value(overall.base),
+        value(overall.candidate),
+        overall.ratio.map_or("-".into(), ratio),
+        interval,
+        spread,
+        verdict,
+    ]
+}
+
+/// The pairs of every metric whose effect depends on the other axes.
+fn notes(effect: &Effect) -> Vec<String> {
+    let mut notes = Vec::new();
+    for metric in effect.metrics.iter().filter(|metric| metric.depends) {
+        let place = metric.overall.metric as usize;
+        let shown = [Metric::Throughput, Metric::P50, Metric::P99];
+        if !shown.contains(&metric.overall.metric) {
+            continue;
+        }
+        for pair in &effect.pairs {
+            let own = &pair.metrics[place];
+            if let (Some(by), Some([low, high])) = (own.ratio, own.interval) {
+                notes.push(format!(
+                    "{} at {}: {} [{}] {}",
+                    name(metric.overall.metric),
+                    pair.name,
+                    ratio(by),
+                    ratio_range(low, high),
+                    own.verdict
+                ));
+            }
+        }
+    }
+    notes
+}
+
+pub(super) fn summary(sweep: &Sweep) -> String {
+    let metrics = || sweep.analysis.effects.iter().flat_map(|effect| &effect.metrics);
+    let count = |verdict| metrics().filter(|m| m.overall.verdict == verdict).count();
+    format!(
+        "effects: {} better, {} worse, {} no evidence of a difference, {} not compared; {} depend \
+         on the other axes",
+        count(Verdict::Better),
+        count(Verdict::Worse),
+        count(Verdict::NoEvidence),
+        count(Verdict::NotCompared),
+        metrics().filter(|metric| metric.depends).count()
+    )
+}
+
+pub(super) fn reading(sweep: &Sweep) -> String {
+    let method = &sweep.analysis.method;
+    format!(
+        "an effect is the geometric mean of the ratios of its pairs, cells that differ in that \
+         axis only, with a 95 % interval from {} resamples of each cell's runs; `pairs` is the \
+         least and the greatest ratio, `depends` means that intervals of pairs do not meet; \
+         better or worse is said beyond {} % of noise, allowing for {} questions (Holm); it holds \
+         for the cells of this sweep",
+        units::count(method.resamples.into()),
+        (method.threshold * 1e4).round() / 100.0,
+        method.questions
+    )
+}

@@ -1,0 +1,177 @@
+//! What the reports of a sweep come to: [`analyse`]. Each cell is measured once; effects are
+//! contrasts of cells, and averages of such contrasts.
+
+use rayon::prelude::*;
+use strum::VariantArray;
+
+use super::plan::SweepPlan;
+use super::{Analysis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked};
+use crate::compare::cell::{self, CellSample};
+use crate::compare::{Metric, MetricComparison, Verdict};
+
+/// How to analyse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// Relative differences up to this are noise.
+    pub threshold: f64,
+    /// Bootstrap resamples of each cell.
+    pub resamples: u32,
+    /// Their seed.
+    pub seed: u64,
+    /// The metric that the ranking goes by; `None`: throughput, or p99 under open load.
+    pub rank_by: Option<Metric>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { threshold: 0.01, resamples: 10_000, seed: 1, rank_by: None }
+    }
+}
+
+/// What the reports come to.
+pub fn analyse(plan: &SweepPlan, cells: &[Cell], options: Options) -> Analysis {
+    let samples: Vec<Option<CellSample>> = cells
+        .par_iter()
+        .enumerate()
+        .map(|(number, cell)| {
+            // Seeds far apart, so that no two cells draw alike.
+            let seed = options.seed ^ (number as u64 + 1) << 32;
+            CellSample::of(&cell.runs, options.resamples, seed)
+        })
+        .collect();
+    let mut effects = effects(plan, cells, &samples, options.threshold);
+    let mut pairs: Vec<&mut MetricComparison> = Vec::new();
+    let mut overall: Vec<&mut MetricComparison> = Vec::new();
+    for effect in &mut effects {
+        pairs.extend(effect.pairs.iter_mut().flat_map(|pair| &mut pair.metrics));
+        overall.extend(effect.metrics.iter_mut().map(|metric| &mut metric.overall));
+    }
+    cell::judge(&mut pairs, options.threshold, options.resamples, options.seed);
+    let method = cell::judge(&mut overall, options.threshold, options.resamples, options.seed);
+    let ranked_by = options.rank_by.unwrap_or_else(|| natural_metric(cells));
+    Analysis { method, ranked_by, ranking: ranking(&samples, ranked_by), effects }
+}
+
+/// Under open load every cell is offered the same, so latency tells them apart.
+fn natural_metric(cells: &[Cell]) -> Metric {
+    let mut runs = cells.iter().flat_map(|cell| &cell.runs);
+    let open = runs.any(|report| report.plan.load.is_open());
+    if open { Metric::P99 } else { Metric::Throughput }
+}
+
+fn ranking(samples: &[Option<CellSample>], by: Metric) -> Vec<Ranked> {
+    let measured = samples.iter().enumerate();
+    let mut ranking: Vec<Ranked> = measured
+        .filter_map(|(cell, sample)| sample.as_ref().map(|sample| ranked(cell, sample)))
+        .collect();
+    // A cell without the metric comes last, however the others stand.
+    let key = |ranked: &Ranked| {
+        let value = ranked.metrics[by as usize].value;
+        let sign = if by.more_is_better() { -1.0 } else { 1.0 };
+        value.map_or(f64::INFINITY, |value| sign * value)
+    };
+    ranking.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    ranking
+}
+
+fn ranked(cell: usize, sample: &CellSample) -> Ranked {
+    let value = |&metric: &Metric| match sample.value(metric) {
+        Ok((value, interval)) => {
+            MetricValue { metric, value: Some(value), interval: Some(interval), reason: None }
+        }
+        Err(reason) => {
+            MetricValue { metric, value: None, interval: None, reason: Some(reason) }
+        }
+    };
+    Ranked { cell, metrics: Metric::VARIANTS.iter().map(value).collect() }
+}
+
+/// Each level of each axis against the first.
+fn effects(
+    plan: &SweepPlan,
+    cells: &[Cell],
+    samples: &[Option<CellSample>],
+    threshold: f64,
+) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for (place, axis) in plan.axes.iter().enumerate() {
+        let [base, others @ ..] = &axis.levels[..] else { continue };
+        for level in others {
+            let pairs = pairs(cells, place, &base.name, &level.name);
+            let measured: Vec<(usize, usize, &CellSample, &CellSample)> = pairs
+                .into_iter()
+                .filter_map(|(from, to)| {
+                    Some((from, to, samples[from].as_ref()?, samples[to].as_ref()?))
+                })
+                .collect();
+            if measured.is_empty() {
+                continue;
+            }
+            let pairs: Vec<Pair> = measured
+                .iter()
+                .map(|&(from, to, base, new)| Pair {
+                    base: from,
+                    cell: to,
+                    name: common(plan, &cells[from], place),
+                    metrics: cell::contrast(base, new, threshold),
+                })
+                .collect();
+            let sides: Vec<_> = measured.iter().map(|&(_, _, base, new)| (base, new)).collect();
+            let overall = cell::contrast_pooled(&sides, threshold);
+            let metrics = overall.into_iter().map(|overall| spread(overall, &pairs)).collect();
+            let (axis, base, level) =
+                (axis.name.clone(), base.name.clone(), level.name.clone());
+            effects.push(Effect { axis, base, level, metrics, pairs });
+        }
+    }
+    effects
+}
+
+/// The cells at `base` and at `level` of an axis that agree in all others.
+fn pairs(cells: &[Cell], axis: usize, base: &str, level: &str) -> Vec<(usize, usize)> {
+    let at = |level: &'_ str| {
+        let level = level.to_owned();
+        cells.iter().enumerate().filter(move |(_, cell)| cell.levels[axis] == level)
+    };
+    // The cells stand in the order of the plan, so both come in the same order.
+    at(base).zip(at(level)).map(|((from, _), (to, _))| (from, to)).collect()
+}
+
+/// The levels of a cell in all axes but one.
+fn common(plan: &SweepPlan, cell: &Cell, without: usize) -> String {
+    let levels = plan.axes.iter().zip(&cell.levels).enumerate();
+    let others = levels.filter(|(place, _)| *place != without);
+    let names: Vec<String> =
+        others.map(|(_, (axis, level))| format!("{}={level}", axis.name)).collect();
+    names.join(", ")
+}
+
+/// How the pairs of an effect lie around their average.
+fn spread(overall: MetricComparison, pairs: &[Pair]) -> EffectMetric {
+    let place = overall.metric as usize;
+    let compared: Vec<&MetricComparison> = pairs
+        .iter()
+        .map(|pair| &pair.metrics[place])
+        .filter(|metric| metric.verdict != Verdict::NotCompared)
+        .collect();
+    let value = |metric: &&MetricComparison| match metric.difference {
+        Some([difference, ..]) => Some(difference),
+        None => metric.ratio,
+    };
+    let interval = |metric: &&MetricComparison| match metric.difference {
+        Some([_, low, high]) => Some([low, high]),
+        None => metric.interval,
+    };
+    let values: Vec<f64> = compared.iter().filter_map(value).collect();
+    let least = values.iter().copied().reduce(f64::min);
+    let greatest = values.iter().copied().reduce(f64::max);
+    let intervals: Vec<[f64; 2]> = compared.iter().filter_map(interval).collect();
+    let highest_start = intervals.iter().map(|i| i[0]).reduce(f64::max);
+    let lowest_end = intervals.iter().map(|i| i[1]).reduce(f64::min);
+    EffectMetric {
+        overall,
+        pairs: compared.len(),
+        spread: least.zip(greatest).map(|(least, greatest)| [least, greatest]),
+        depends: highest_start.zip(lowest_end).is_some_and(|(start, end)| start > end),
+    }
+}

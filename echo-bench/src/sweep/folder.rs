@@ -1,0 +1,112 @@
+//! Where a sweep keeps what it has measured: [`Folder`]. One file per run, written whole, so
+//! that a sweep that was cut goes on with what is missing. Refuses the folder of another
+//! plan.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::order::Turn;
+use super::plan::SweepPlan;
+use crate::report::{Report, store};
+
+/// The file that says which plan a folder belongs to.
+const PLAN: &str = "plan.toml";
+
+/// A folder of a sweep.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// A folder that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// It can't be read or written.
+    #[error(
+        "keeping the runs of the sweep in {path}: {source} (name another place with --dir)"
+    )]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error(
+        "{path} holds the runs of another sweep, which differs in: {differs} (name another place with --dir)"
+    )]
+    OtherPlan {
+        /// Where.
+        path: PathBuf,
+        /// The lines that differ.
+        differs: String,
+    },
+}
+
+impl Folder {
+    /// The folder for `plan` under `path`, made if need be.
+    ///
+    /// # Errors
+    /// If it can't be made, or belongs to another plan.
+    pub fn open(path: &Path, plan: &SweepPlan) -> Result<Self, FolderError> {
+        let failed = |source| FolderError::Io { path: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        let file = path.join(PLAN);
+        let text = identity(plan);
+        match fs::read_to_string(&file) {
+            Ok(found) if found == text => {}
+            Ok(found) => {
+                let differs = differing_lines(&found, &text);
+                return Err(FolderError::OtherPlan { path: path.to_owned(), differs });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                store::write_whole(&file, &text).map_err(failed)?;
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Where a folder for `plan` is kept if the user names none: the same plan finds its
+    /// own again.
+    pub fn default_path(plan: &SweepPlan) -> PathBuf {
+        let digest = crate::schedule::fingerprint(identity(plan).bytes());
+        Path::new("reports/runs").join(format!("sweep-{digest:016x}"))
+    }
+
+    /// The file of a run.
+    pub fn file(&self, turn: Turn) -> PathBuf {
+        self.path.join(format!("cell{:03}-repeat{:02}.json", turn.cell + 1, turn.repeat + 1))
+    }
+
+    /// The report of a run, if it was finished. One that can't be read or that was
+    /// interrupted counts as not made.
+    pub fn report(&self, turn: Turn) -> Option<Report> {
+        let report = store::load(&self.file(turn)).ok()?;
+        (!report.interrupted).then_some(report)
+    }
+
+    /// The file of the whole result.
+    pub fn result(&self) -> PathBuf {
+        self.path.join("sweep.json")
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What makes a sweep the one that it is: everything but how often it is repeated, so that
+/// repeats can be added to it.
+fn identity(plan: &SweepPlan) -> String {
+    super::file::write(&SweepPlan { repeats: 1, ..plan.clone() })
+}
+
+fn differing_lines(found: &str, wanted: &str) -> String {
+    let lacks = |line: &&str, other: &str| !other.lines().any(|known| known == *line);
+    let gone = found.lines().filter(|line| lacks(line, wanted)).map(|line| format!("- {line}"));
+    let new = wanted.lines().filter(|line| lacks(line, found)).map(|line| format!("+ {line}"));
+    gone.chain(new).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,231 @@
+//! What a sweep is to measure: [`SweepPlan`], fixed flags and axes, and the cells that they
+//! span. A cell becomes a run by being parsed as the command line of one.
+
+use std::fmt;
+
+use clap::Parser;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::{Cli, Command, RunArgs};
+use crate::plan::Plan;
+
+/// Most cells of a sweep; more is a slip of the keyboard.
+const MOST_CELLS: usize = 10_000;
+
+/// A flag of a run, as typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Flag {
+    /// Its long name, without dashes.
+    pub flag: String,
+    /// Its value; `on` and `off` of a flag that takes none.
+    pub value: String,
+}
+
+/// A setting that varies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Axis {
+    /// Its name: the flag that it sets, or what the plan file calls it.
+    pub name: String,
+    /// Its levels; others are compared with the first.
+    pub levels: Vec<Level>,
+}
+
+/// A level of an axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Level {
+    /// Its name: the value of the flag, or what the plan file calls it.
+    pub name: String,
+    /// What it sets.
+    pub flags: Vec<Flag>,
+}
+
+/// What a sweep is to measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SweepPlan {
+    /// Flags of every run.
+    pub fixed: Vec<Flag>,
+    /// What varies; every combination of levels is a cell.
+    pub axes: Vec<Axis>,
+    /// Runs of each cell.
+    pub repeats: u32,
+    /// Seed of the order of the runs, and of their schedules and sizes.
+    pub seed: u64,
+}
+
+/// A combination of levels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellPlan {
+    /// Like `model=epoll, conns=10`.
+    pub name: String,
+    /// The name of its level of each axis.
+    pub levels: Vec<String>,
+    /// The flags of its runs.
+    pub flags: Vec<Flag>,
+}
+
+/// A plan that can't be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepPlanError {
+    /// No repeats.
+    #[error("--repeat must be at least 1")]
+    NoRepeats,
+    /// More than anyone means.
+    #[error("{0} cells are too many (at most {MOST_CELLS}); leave out levels or axes")]
+    TooManyCells(usize),
+    /// A level that is there twice.
+    #[error("axis {axis} has the level {level} twice")]
+    Twice {
+        /// The axis.
+        axis: String,
+        /// The level.
+        level: String,
+    },
+    /// A flag that two axes set.
+    #[error("--{0} is set in two places; a flag is fixed or belongs to one axis")]
+    TwoPlaces(String),
+    /// A cell that is no run.
+    #[error("cell {cell}: {reason}")]
+    Cell {
+        /// The cell.
+        cell: String,
+        /// What a run says to it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.flag, self.value)
+    }
+}
+
+impl Axis {
+    /// Whether its levels are values of the one flag that it is named for.
+    pub(super) fn is_plain(&self) -> bool {
+        self.levels.len() > 1
+            && self.levels.iter().all(|level| {
+                matches!(&level.flags[..],
+                    [only] if only.flag == self.name && only.value == level.name)
+            })
+    }
+}
+
+impl SweepPlan {
+    /// The plan, if every cell of it is a run.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn validated(self) -> Result<Self, SweepPlanError> {
+        if self.repeats == 0 {
+            return Err(SweepPlanError::NoRepeats);
+        }
+        let count =
+            self.axes.iter().fold(1_usize, |n, axis| n.saturating_mul(axis.levels.len()));
+        if count > MOST_CELLS {
+            return Err(SweepPlanError::TooManyCells(count));
+        }
+        self.refuse_doubles()?;
+        for cell in self.cells() {
+            cell.plan()?;
+        }
+        Ok(self)
+    }
+
+    fn refuse_doubles(&self) -> Result<(), SweepPlanError> {
+        let mut places: Vec<&str> = self.fixed.iter().map(|flag| &*flag.flag).collect();
+        for axis in &self.axes {
+            for (place, level) in axis.levels.iter().enumerate() {
+                if axis.levels[..place].iter().any(|other| other.name == level.name) {
+                    let (axis, level) = (axis.name.clone(), level.name.clone());
+                    return Err(SweepPlanError::Twice { axis, level });
+                }
+            }
+            let flags = axis.levels.iter().flat_map(|level| &level.flags);
+            let mut own: Vec<&str> = flags.map(|flag| &*flag.flag).collect();
+            own.sort_unstable();
+            own.dedup();
+            places.extend(own);
+        }
+        places.sort_unstable();
+        match places.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(SweepPlanError::TwoPlaces(pair[0].to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Every combination of levels, the last axis changing fastest.
+    pub fn cells(&self) -> Vec<CellPlan> {
+        let mut combinations: Vec<Vec<&Level>> = vec![Vec::new()];
+        for axis in &self.axes {
+            let longer = |levels: &Vec<_>| {
+                let levels = levels.clone();
+                axis.levels.iter().map(move |level| {
+                    let mut longer = levels.clone();
+                    longer.push(level);
+                    longer
+                })
+            };
+            combinations = combinations.iter().flat_map(longer).collect();
+        }
+        combinations.iter().map(|levels| self.cell(levels)).collect()
+    }
+
+    fn cell(&self, levels: &[&Level]) -> CellPlan {
+        let names = self.axes.iter().zip(levels);
+        let names: Vec<String> =
+            names.map(|(axis, level)| format!("{}={}", axis.name, level.name)).collect();
+        let own = levels.iter().flat_map(|level| &level.flags);
+        CellPlan {
+            name: names.join(", "),
+            levels: levels.iter().map(|level| level.name.clone()).collect(),
+            flags: self.fixed.iter().chain(own).cloned().collect(),
+        }
+    }
+}
+
+impl CellPlan {
+    /// The command line of its runs, without the program's name.
+    pub fn command_line(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for Flag { flag, value } in &self.flags {
+            match (super::typed::is_switch(flag), value.as_str()) {
+                (true, "on") => words.push(format!("--{flag}")),
+                (true, _) => {}
+                // One word, for a value may begin with a dash.
+                (false, value) => words.push(format!("--{flag}={value}")),
+            }
+        }
+        words
+    }
+
+    /// The plan of its runs.
+    ///
+    /// # Errors
+    /// What a run says to its command line.
+    pub fn plan(&self) -> Result<Plan, SweepPlanError> {
+        let refused = |reason: String| SweepPlanError::Cell { cell: self.label(), reason };
+        let words = ["echo-bench".to_owned(), "run".to_owned()];
+        let typed = Cli::try_parse_from(words.into_iter().chain(self.command_line()))
+            .map_err(|error| refused(first_line(&error)))?;
+        let Some(Command::Run(run)) = typed.command else {
+            return Err(refused("is no run".into()));
+        };
+        let run: &RunArgs = &run;
+        run.plan().map_err(|error| refused(error.to_string()))
+    }
+
+    /// Its name for people.
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { "(the only one)".into() } else { self.name.clone() }
+    }
+}
+
+/// What clap says, without the usage that it adds.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.is_empty());
+    let lines: Vec<&str> =
+        lines.map(|line| line.trim_start_matches("error: ").trim()).collect();
+    lines.join(" ")
+}

@@ -1,0 +1,229 @@
+//! The flags of a run with several values, as typed: [`SweptFlags`], and how they become
+//! what is fixed and what varies. Knows no flag by name, but for those that say something
+//! about one run only.
+
+use std::sync::LazyLock;
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+
+use super::plan::{Axis, Flag, Level};
+use crate::cli::RunArgs;
+
+/// Flags that say where one run's results go or how they are judged.
+const OF_ONE_RUN: [&str; 13] = [
+    "output",
+    "format",
+    "report-dir",
+    "no-report",
+    "hgrm",
+    "hlog",
+    "baseline",
+    "save-baseline",
+    "threshold",
+    "fail-on",
+    "strict",
+    "quiet",
+    "seed",
+];
+
+/// Flags whose values may hold commas: several levels of them take a plan file.
+const WITH_COMMAS: [&str; 4] = ["message", "message-file", "label", "server-pin"];
+
+/// What can be swept, from the definition of a run.
+static FLAGS: LazyLock<Vec<Arg>> = LazyLock::new(|| {
+    let command = RunArgs::augment_args(clap::Command::new("run"));
+    let fit = |flag: &&Arg| {
+        flag.get_long().is_some_and(|long| !OF_ONE_RUN.contains(&long)) && !flag.is_hide_set()
+    };
+    command.get_arguments().filter(fit).cloned().collect()
+});
+
+fn find(flag: &str) -> Option<&'static Arg> {
+    FLAGS.iter().find(|known| known.get_long() == Some(flag))
+}
+
+/// Whether `flag` takes no value in a run. In a sweep its values are `on` and `off`.
+pub(super) fn is_switch(flag: &str) -> bool {
+    find(flag).is_some_and(|flag| !flag.get_action().takes_values())
+}
+
+/// Why a flag can't be swept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitFlag {
+    /// No run has it.
+    #[error("no run has a flag --{0}")]
+    Unknown(String),
+    /// It says something about one run.
+    #[error("--{0} is about one run; a sweep has -o, --format and --dir of its own")]
+    OfOneRun(String),
+    /// A value for a flag that takes none.
+    #[error("--{flag} is on or off, not {value}")]
+    NoSwitch {
+        /// The flag.
+        flag: String,
+        /// The value.
+        value: String,
+    },
+    /// No value.
+    #[error("--{0} has no value")]
+    Empty(String),
+    /// Linked flags that can't go in step.
+    #[error("--link {0}: name two or more flags that have equally many values")]
+    Link(String),
+}
+
+/// Checks that a flag and its values can be swept.
+///
+/// # Errors
+/// Why not.
+pub(super) fn check(flag: &str, values: &[String]) -> Result<(), UnfitFlag> {
+    if OF_ONE_RUN.contains(&flag) {
+        return Err(UnfitFlag::OfOneRun(flag.to_owned()));
+    }
+    if find(flag).is_none() {
+        return Err(UnfitFlag::Unknown(flag.to_owned()));
+    }
+    if values.is_empty() {
+        return Err(UnfitFlag::Empty(flag.to_owned()));
+    }
+    let odd = values.iter().find(|value| !matches!(value.as_str(), "on" | "off"));
+    match odd.filter(|_| is_switch(flag)) {
+        Some(value) => Err(UnfitFlag::NoSwitch { flag: flag.to_owned(), value: value.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Every flag of a run that can be swept, each with its values, in the order typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SweptFlags(pub Vec<(String, Vec<String>)>);
+
+impl Args for SweptFlags {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        FLAGS.iter().fold(command, |command, flag| {
+            let long = flag.get_long().unwrap_or_default();
+            let mut swept = Arg::new(long)
+                .long(long)
+                .action(ArgAction::Append)
+                .value_parser(ValueParser::string())
+                .hide_short_help(flag.is_hide_short_help_set())
+                .help(flag.get_help().cloned().unwrap_or_default());
+            if let Some(short) = flag.get_short() {
+                swept = swept.short(short);
+            }
+            if let Some(heading) = flag.get_help_heading() {
+                swept = swept.help_heading(heading.to_owned());
+            }
+            swept = if is_switch(long) {
+                let values = swept.value_name("on|off").num_args(0..=1);
+                values.require_equals(true).default_missing_value("on")
+            } else {
+                let name = flag.get_value_names().and_then(<[_]>::first);
+                swept.value_name(name.map_or("VALUE".to_owned(), ToString::to_string))
+            };
+            command.arg(swept)
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for SweptFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut typed: Vec<(usize, String, Vec<String>)> = Vec::new();
+        for flag in FLAGS.iter() {
+            let long = flag.get_long().unwrap_or_default();
+            let Some(first) = matches.indices_of(long).and_then(|mut places| places.next())
+            else {
+                continue;
+            };
+            let words = matches.get_many::<String>(long).into_iter().flatten();
+            let values = words.flat_map(|word| split(long, word)).collect();
+            typed.push((first, long.to_owned(), values));
+        }
+        typed.sort();
+        Ok(Self(typed.into_iter().map(|(_, flag, values)| (flag, values)).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The values in a word, which is a list unless its flag's values may hold commas.
+fn split(flag: &str, word: &str) -> Vec<String> {
+    if WITH_COMMAS.contains(&flag) {
+        return vec![word.to_owned()];
+    }
+    word.split(',').map(|value| value.trim().to_owned()).collect()
+}
+
+impl SweptFlags {
+    /// What is fixed and what varies: a flag with several values is an axis, and those that
+    /// `links` name together are one axis that sets all of them in step.
+    ///
+    /// # Errors
+    /// The first flag that can't be swept, or links that don't fit.
+    pub fn resolve(&self, links: &[String]) -> Result<(Vec<Flag>, Vec<Axis>), UnfitFlag> {
+        let (mut fixed, mut axes): (Vec<Flag>, Vec<Axis>) = Default::default();
+        let linked =
+            |flag: &str| links.iter().find(|link| parts(link).any(|part| part == flag));
+        for (flag, values) in &self.0 {
+            check(flag, values)?;
+            match (linked(flag), values.as_slice()) {
+                (Some(link), _) => {
+                    let together = self.linked(link)?;
+                    if axes.iter().all(|axis| axis.name != together.name) {
+                        axes.push(together);
+                    }
+                }
+                (None, [value]) => fixed.push(setting(flag, value)),
+                (None, values) => axes.push(Axis {
+                    name: flag.clone(),
+                    levels: values
+                        .iter()
+                        .map(|value| Level {
+                            name: value.clone(),
+                            flags: vec![setting(flag, value)],
+                        })
+                        .collect(),
+                }),
+            }
+        }
+        for link in links {
+            self.linked(link)?;
+        }
+        Ok((fixed, axes))
+    }
+
+    /// Flags that go in step, as one axis.
+    fn linked(&self, link: &str) -> Result<Axis, UnfitFlag> {
+        let unfit = || UnfitFlag::Link(link.to_owned());
+        let find = |part| self.0.iter().find(|(flag, _)| *flag == part).ok_or_else(unfit);
+        let members = parts(link).map(find).collect::<Result<Vec<_>, _>>()?;
+        let count = members.first().ok_or_else(unfit)?.1.len();
+        if members.len() < 2 || count < 2 || members.iter().any(|m| m.1.len() != count) {
+            return Err(unfit());
+        }
+        let level = |place: usize| {
+            let flags: Vec<Flag> =
+                members.iter().map(|(flag, values)| setting(flag, &values[place])).collect();
+            let mut names: Vec<&str> = flags.iter().map(|flag| &*flag.value).collect();
+            names.dedup();
+            Level { name: names.join("/"), flags }
+        };
+        let name = parts(link).collect::<Vec<_>>().join("+");
+        Ok(Axis { name, levels: (0..count).map(level).collect() })
+    }
+}
+
+fn parts(link: &str) -> impl Iterator<Item = &str> {
+    link.split([',', '+']).map(|part| part.trim().trim_start_matches("--"))
+}
+
+fn setting(flag: &str, value: &str) -> Flag {
+    Flag { flag: flag.to_owned(), value: value.to_owned() }
+}
