@@ -166,11 +166,12 @@ pub fn write(plan: &SweepPlan) -> String {
     for axis in of_levels {
         lines.push(format!("\n[[axis]]\nname = {}\nlevels = [", quoted(&axis.name)));
         for level in &axis.levels {
-            let flags = level.flags.iter();
-            let flags: Vec<String> =
-                flags.map(|f| format!("{} = {}", f.flag, quoted(&f.value))).collect();
-            let name = quoted(&level.name);
-            lines.push(format!("  {{ name = {name}, {} }},", flags.join(", ")));
+            // A level may well set nothing: what the defaults give.
+            let name = std::iter::once(format!("name = {}", quoted(&level.name)));
+            let flags =
+                level.flags.iter().map(|f| format!("{} = {}", f.flag, quoted(&f.value)));
+            let fields: Vec<String> = name.chain(flags).collect();
+            lines.push(format!("  {{ {} }},", fields.join(", ")));
         }
         lines.push("]".into());
     }
@@ -195,6 +196,10 @@ levels = [
   { name = "off", nodelay = "on", server-nodelay = "on" },
   { name = "on", nodelay = "off", server-nodelay = "off" },
 ]
+
+[[axis]]
+name = "buffers"
+levels = [{ name = "default" }, { name = "8K", send-buffer = "8K" }]
 "#;
 
     #[test]
@@ -204,7 +209,7 @@ levels = [
         let (fixed, mut axes) = file.flags.resolve(&[]).unwrap();
         axes.extend(file.axes);
         let plan = SweepPlan { fixed, axes, repeats: 3, seed: 9 }.validated().unwrap();
-        assert_eq!(plan.cells().len(), 2 * 2 * 2 * 2);
+        assert_eq!(plan.cells().len(), 2 * 2 * 2 * 2 * 2);
         let again = read(&write(&plan)).unwrap();
         let (fixed, mut axes) = again.flags.resolve(&[]).unwrap();
         axes.extend(again.axes);
