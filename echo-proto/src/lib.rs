@@ -20,6 +20,7 @@
 //! ```
 
 mod carry_over;
+pub mod chat;
 mod command;
 mod decimal;
 mod frame;

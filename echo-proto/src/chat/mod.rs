@@ -1,0 +1,170 @@
+//! A chat room without I/O: [`Room`]. Lines of members in, lines for members out; who gets
+//! them, and in which order, is decided here, and how they get there is not.
+//!
+//! Members hear others once they have a name, so that nobody listens unseen. No text of one
+//! member can drive the terminal of another or look like a line of the server: it is
+//! [cleaned](text), and stands after a name that holds neither space nor `*`.
+
+mod responder;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+pub use responder::ChatLines;
+
+/// What a newcomer sees first.
+pub const GREETING: &str = "* Welcome. Choose a name with /nick <name>\n";
+
+/// Most characters of a name.
+pub const LONGEST_NAME: usize = 32;
+
+const HELP: &str = "* Commands: /nick <name>, /msg <name> <text>, /who, /help, /quit\n";
+
+/// A member of a [`Room`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MemberId(u64);
+
+/// Who gets a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// This one.
+    Only(MemberId),
+    /// Everyone who has a name, but this one.
+    Others(MemberId),
+}
+
+/// Whether a member stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Stay {
+    /// It does.
+    In,
+    /// It asked to be let go; the caller flushes what it is owed and [leaves](Room::leave).
+    Out,
+}
+
+/// Takes lines to their audience. A line ends with its newline.
+pub type Post<'a> = &'a mut dyn FnMut(Audience, &str);
+
+/// Who is there, and what they say to each other.
+#[derive(Debug, Default)]
+pub struct Room {
+    /// Every member, with its name once it has one.
+    members: HashMap<MemberId, Option<String>>,
+    /// Names, in lower case, so that they are unique without regard to case; sorted, as
+    /// `/who` shows them.
+    named: BTreeMap<String, MemberId>,
+    next: u64,
+}
+
+impl Room {
+    /// A newcomer, who is to be sent the [`GREETING`].
+    pub fn enter(&mut self) -> MemberId {
+        let member = MemberId(self.next);
+        self.next += 1;
+        self.members.insert(member, None);
+        member
+    }
+
+    /// A line of a member, without its newline. One that has left says nothing any more.
+    pub fn say(&mut self, member: MemberId, line: &[u8], post: Post<'_>) -> Stay {
+        let Some(name) = self.members.get(&member).cloned() else { return Stay::Out };
+        let mut answer = |text: &str| post(Audience::Only(member), text);
+        let Ok(line) = str::from_utf8(line) else {
+            answer("ERROR: Invalid UTF-8\n");
+            return Stay::In;
+        };
+        let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match command {
+            "/nick" => self.rename(member, name, rest, post),
+            "/help" => answer(HELP),
+            "/who" => answer(&self.online()),
+            "/quit" => return Stay::Out,
+            "/msg" => match name {
+                Some(name) => self.whisper(&name, rest, member, post),
+                None => answer("ERROR: Choose a name first\n"),
+            },
+            _ if command.starts_with('/') => answer("ERROR: Unknown command, see /help\n"),
+            _ => match name {
+                Some(name) => {
+                    let text = text::cleaned(line);
+                    post(Audience::Others(member), &format!("{name}: {text}\n"));
+                }
+                None => answer("ERROR: Choose a name first\n"),
+            },
+        }
+        Stay::In
+    }
+
+    /// A member is gone, however that came about. The second time nothing happens.
+    pub fn leave(&mut self, member: MemberId, post: Post<'_>) {
+        if let Some(Some(name)) = self.members.remove(&member) {
+            self.named.remove(&name.to_lowercase());
+            post(Audience::Others(member), &format!("* {name} left\n"));
+        }
+    }
+
+    /// Everyone who has a name, in the order of their names.
+    pub fn named(&self) -> impl Iterator<Item = MemberId> {
+        self.named.values().copied()
+    }
+
+    fn rename(&mut self, member: MemberId, old: Option<String>, wanted: &str, post: Post<'_>) {
+        let mut refuse =
+            |reason: &str| post(Audience::Only(member), &format!("ERROR: {reason}\n"));
+        if !is_name(wanted) {
+            return refuse("A name has 1 to 32 letters, digits, _ or -");
+        }
+        let key = wanted.to_lowercase();
+        if self.named.get(&key).is_some_and(|holder| *holder != member) {
+            return refuse("Name is taken");
+        }
+        if let Some(old) = &old {
+            self.named.remove(&old.to_lowercase());
+        }
+        self.named.insert(key, member);
+        self.members.insert(member, Some(wanted.to_owned()));
+        match old {
+            Some(old) if old == wanted => {}
+            Some(old) => {
+                let told = format!("* {old} is now {wanted}\n");
+                post(Audience::Others(member), &told);
+                post(Audience::Only(member), &told);
+            }
+            None => {
+                post(Audience::Others(member), &format!("* {wanted} joined\n"));
+                post(Audience::Only(member), &self.online());
+            }
+        }
+    }
+
+    fn whisper(&self, from: &str, rest: &str, member: MemberId, post: Post<'_>) {
+        let (to, words) = rest.split_once(' ').unwrap_or((rest, ""));
+        match self.named.get(&to.to_lowercase()) {
+            Some(&to) => {
+                let words = text::cleaned(words);
+                post(Audience::Only(to), &format!("{from} (private): {words}\n"));
+            }
+            None => post(Audience::Only(member), "ERROR: No such user\n"),
+        }
+    }
+
+    fn online(&self) -> String {
+        let names: Vec<Cow<'_, str>> = self
+            .named
+            .values()
+            .filter_map(|member| self.members.get(member)?.as_deref().map(Cow::Borrowed))
+            .collect();
+        format!("* {} online: {}\n", names.len(), names.join(", "))
+    }
+}
+
+/// Letters and digits of any script, `_` and `-`. A name can't begin a line of the server's,
+/// nor hold what a terminal would act on.
+fn is_name(text: &str) -> bool {
+    let fit = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    (1..=LONGEST_NAME).contains(&text.chars().count()) && text.chars().all(fit)
+}
