@@ -4,7 +4,8 @@
 //! made, bytes received and bytes sent, with an `epoll` backend for real sockets and a
 //! [simulated](reactor::simulated) one with a manual clock for tests. Around it are the
 //! small pieces that every program here needs: socket options, addresses, descriptor
-//! limits, CPU accounting, kernel facts about a connection, and the signal to stop.
+//! limits, CPU accounting, kernel facts about a connection, the signal to stop, and
+//! [TLS](tls) as a transform of bytes.
 //!
 //! This crate knows no protocol and formats nothing for people.
 
@@ -20,6 +21,7 @@ pub mod signals;
 pub mod socket;
 pub mod stop;
 pub mod tcp_info;
+pub mod tls;
 pub mod unread;
 
 pub use clock::Nanos;

@@ -1,0 +1,81 @@
+//! TLS as a transform of bytes: [`Transform`], for both sides, around protocols that know
+//! nothing of it. Who a server is and whom a client trusts is said once, by [`ServerTls`]
+//! and [`ClientTls`]; what went wrong, in words that people understand, by [`Fault`].
+//!
+//! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by rustls, on ring alone. No socket, no clock of its
+//! own but the one that certificates are judged by, and nothing older than TLS 1.2.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
+
+mod client;
+mod fault;
+mod pem;
+mod server;
+mod transform;
+mod verifier;
+
+pub use client::{ClientTls, ServerTrust, TrustError};
+pub use fault::Fault;
+pub use pem::PemError;
+pub use server::{IdentityError, ServerTls};
+pub use transform::Transform;
+
+/// The one provider of cryptography.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The SHA-256 of a certificate, which names it for people and programs alike: shown and
+/// typed as `AB:CD:…`, 32 bytes in hexadecimal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// That of a certificate in DER.
+    pub fn of(certificate: &[u8]) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest.as_ref());
+        Self(bytes)
+    }
+
+    fn of_der(certificate: &CertificateDer<'_>) -> Self {
+        Self::of(certificate)
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, byte) in self.0.iter().enumerate() {
+            let separator = if place > 0 { ":" } else { "" };
+            write!(f, "{separator}{byte:02X}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Text that is no fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no SHA-256 fingerprint (expected 32 bytes in hexadecimal, like AB:CD:…)")]
+pub struct InvalidFingerprint;
+
+impl std::str::FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        let mut bytes = [0; 32];
+        let mut parts = text.split(':');
+        for byte in &mut bytes {
+            let part = parts.next().filter(|part| part.len() == 2).ok_or(InvalidFingerprint)?;
+            *byte = u8::from_str_radix(part, 16).map_err(|_| InvalidFingerprint)?;
+        }
+        if parts.next().is_some() { Err(InvalidFingerprint) } else { Ok(Self(bytes)) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

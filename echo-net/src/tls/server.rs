@@ -1,0 +1,169 @@
+//! Who a server is: [`ServerTls`], from PEM files or made up on the spot.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{CertificateParams, DnType, KeyPair};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
+
+use super::fault::Fault;
+use super::pem::{PemError, PemFile};
+use super::{Fingerprint, Transform, provider};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// How long a certificate that is made up on the spot is valid.
+const SELF_SIGNED_FOR: Duration = Duration::from_hours(365 * 24);
+
+/// Whom such a certificate names.
+const SELF_SIGNED_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// A server's certificate and key, and how it speaks TLS. Clones share it.
+#[derive(Clone)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    fingerprint: Fingerprint,
+    doubt: Option<Fault>,
+}
+
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Of the key, nothing.
+        f.debug_struct("ServerTls")
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server can't speak TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// A file is of no use.
+    #[error(transparent)]
+    Pem(#[from] PemError),
+    /// The two files do not belong together.
+    #[error(
+        "--tls-key {key}: it is not the key of the certificate in --tls-cert {certificate}"
+    )]
+    KeyMismatch {
+        /// The certificate's file.
+        certificate: String,
+        /// The key's file.
+        key: String,
+    },
+    /// They can't be used.
+    #[error("using --tls-cert {certificate} with --tls-key {key}: {reason}")]
+    Unusable {
+        /// The certificate's file.
+        certificate: String,
+        /// The key's file.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No certificate could be made up.
+    #[error("making a certificate: {0}")]
+    SelfSigned(String),
+}
+
+impl ServerTls {
+    /// By the certificate (and those of its issuers after it, if any) and the key in two
+    /// PEM files.
+    ///
+    /// # Errors
+    /// Names the flag, the file and what is wrong with it.
+    pub fn from_pem_files(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let chain = PemFile::read("--tls-cert", certificate)?.certificates()?;
+        let private = PemFile::read("--tls-key", key)?.key()?;
+        Self::new(chain, private).map_err(|error| {
+            let certificate = certificate.display().to_string();
+            let key = key.display().to_string();
+            match error {
+                rustls::Error::InconsistentKeys(_) => {
+                    IdentityError::KeyMismatch { certificate, key }
+                }
+                other => {
+                    IdentityError::Unusable { certificate, key, reason: other.to_string() }
+                }
+            }
+        })
+    }
+
+    /// By a certificate that is made up now, for this machine only, and signed by nobody
+    /// else. Valid for a year and never written anywhere.
+    ///
+    /// # Errors
+    /// When no key can be made (the system has no random numbers).
+    pub fn self_signed() -> Result<Self, IdentityError> {
+        let failed = |error: rcgen::Error| IdentityError::SelfSigned(error.to_string());
+        let key = KeyPair::generate().map_err(failed)?;
+        let names = SELF_SIGNED_NAMES.map(String::from);
+        let mut parameters = CertificateParams::new(names).map_err(failed)?;
+        parameters.distinguished_name.push(DnType::CommonName, "echo-server");
+        let now = SystemTime::now();
+        // Clocks of peers may go a little late.
+        parameters.not_before = (now - HOUR).into();
+        parameters.not_after = (now + SELF_SIGNED_FOR).into();
+        let certificate = parameters.self_signed(&key).map_err(failed)?;
+        Self::new(vec![certificate.der().clone()], key.into())
+            .map_err(|error| IdentityError::SelfSigned(error.to_string()))
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, rustls::Error> {
+        let fingerprint = Fingerprint::of_der(&chain[0]);
+        let doubt = doubt(&chain);
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        // Sessions are taken up again from what the client holds: nothing to store here, and
+        // no limit on how many.
+        config.ticketer = rustls::crypto::ring::Ticketer::new()?;
+        Ok(Self { config: Arc::new(config), fingerprint, doubt })
+    }
+
+    /// The fingerprint of the certificate.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Why clients will not accept the certificate, whomever they trust: it has expired, or
+    /// is not valid yet, or is for something else.
+    pub fn doubt(&self) -> Option<&Fault> {
+        self.doubt.as_ref()
+    }
+
+    /// A connection that was just accepted.
+    ///
+    /// # Errors
+    /// When the system has no random numbers.
+    pub fn accept(&self) -> Result<Transform, Fault> {
+        Ok(Transform::new(ServerConnection::new(Arc::clone(&self.config))?))
+    }
+}
+
+/// What a client that trusts the certificate would say of it today.
+fn doubt(chain: &[CertificateDer<'static>]) -> Option<Fault> {
+    let (certificate, issuers) = chain.split_first()?;
+    let mut roots = RootCertStore::empty();
+    roots.add(chain.last()?.clone()).ok()?;
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .ok()?;
+    // Dates are judged before the name and the issuer, of which nothing is known here.
+    let name = ServerName::try_from("localhost").ok()?;
+    let verdict =
+        verifier.verify_server_cert(certificate, issuers, &name, &[], UnixTime::now());
+    match verdict.map_err(Fault::from) {
+        Err(fault @ (Fault::Expired { .. } | Fault::NotValidYet)) => Some(fault),
+        _ => None,
+    }
+}
