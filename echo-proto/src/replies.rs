@@ -40,12 +40,21 @@ pub struct Replies {
     cuts: Vec<usize>,
     messages: u64,
     errors: u64,
+    /// Memory for the next [`transform`](Self::transform).
+    spare: Vec<u8>,
 }
 
 impl Replies {
     /// An empty buffer.
     pub fn new(mode: WriteMode) -> Self {
-        Self { mode, bytes: Vec::new(), cuts: Vec::new(), messages: 0, errors: 0 }
+        Self {
+            mode,
+            bytes: Vec::new(),
+            cuts: Vec::new(),
+            messages: 0,
+            errors: 0,
+            spare: Vec::new(),
+        }
     }
 
     /// Appends bytes of a reply.
@@ -88,6 +97,26 @@ impl Replies {
         if self.mode != WriteMode::Whole {
             self.cut();
         }
+    }
+
+    /// Puts in the place of each write what `each` makes of it, as encryption does; where
+    /// writes end, and the counts, stay.
+    pub fn transform(&mut self, mut each: impl FnMut(&[u8], &mut Vec<u8>)) {
+        self.spare.clear();
+        let mut start = 0;
+        for cut in &mut self.cuts {
+            let end = *cut;
+            each(&self.bytes[start..end], &mut self.spare);
+            *cut = self.spare.len();
+            start = end;
+        }
+        each(&self.bytes[start..], &mut self.spare);
+        std::mem::swap(&mut self.bytes, &mut self.spare);
+    }
+
+    /// Lets `write` append to the last write.
+    pub fn append(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
     }
 
     /// Counts a message that was refused or cut short.
@@ -168,6 +197,23 @@ mod tests {
             writes_of_two_lines(WriteMode::Split),
             [b"ECHO: ".to_vec(), b"a\n".to_vec(), b"ECHO: ".to_vec(), b"b\n".to_vec()]
         );
+    }
+
+    #[test]
+    fn a_transform_changes_bytes_and_not_where_writes_end() {
+        let mut replies = Replies::new(WriteMode::PerMessage);
+        for text in [b"a", b"b"] {
+            replies.push(text);
+            replies.end_message();
+        }
+        for doubled in [&["aa", "bb"], &["aaaa", "bbbb"]] {
+            replies.transform(|write, output| output.extend([write, write].concat()));
+            let writes: Vec<_> = replies.writes().collect();
+            assert_eq!(writes, doubled.map(str::as_bytes));
+        }
+        replies.append(|output| output.push(b'!'));
+        assert_eq!(replies.writes().last(), Some(&b"!"[..]));
+        assert_eq!(replies.messages(), 2);
     }
 
     #[test]

@@ -17,11 +17,16 @@ use crate::config::{Config, available_cores};
 use crate::logging::{LogFormat, LogStyle};
 use crate::model::ModelKind;
 
+mod tls;
+
+pub use tls::TlsArgs;
+
 const EXAMPLES: &str = "\
 Examples:
   echo-server                                  line echo on 127.0.0.1:8080
   echo-server :9000 --model epoll --workers 2  all interfaces, two event loops
   echo-server 0 --protocol raw --pin 0         a free port, RFC 862 echo, on CPU 0
+  echo-server 8443 --tls-self-signed           TLS, for a try on this machine
   echo-server balance :9000 --backend :9001 --backend :9002
   printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       ask it something
 
@@ -155,6 +160,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", help_heading = "Limits")]
     pub drain_timeout: TimeSpan,
 
+    /// Whether and how to speak TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
     /// How log lines look on stderr
     #[arg(
         long,
@@ -236,6 +245,9 @@ impl TryFrom<&ServerArgs> for Config {
             write_timeout: args.write_timeout.0,
             drain_timeout: args.drain_timeout.0,
             cpus: cpus.to_vec(),
+            // Read from files, which can fail for other reasons than what was typed.
+            tls: None,
+            handshake_timeout: Self::default().handshake_timeout,
         })
     }
 }

@@ -1,13 +1,16 @@
 //! What a server is to do: [`Config`], resolved and valid. Where it listens is the business
 //! of who calls [`run`](crate::run).
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::socket::SocketOptions;
+use echo_net::tls::ServerTls;
 use echo_proto::{ProtocolKind, Replies, WriteMode};
 
+use crate::counters::Counters;
 use crate::model::ModelKind;
 use crate::session::{NEVER, Patience, Session};
 
@@ -36,6 +39,10 @@ pub struct Config {
     pub write_timeout: Duration,
     /// How long a graceful stop may take before it is forced.
     pub drain_timeout: Duration,
+    /// Who the server is, if it speaks TLS.
+    pub tls: Option<ServerTls>,
+    /// A peer that has not finished its TLS handshake by then is cut off.
+    pub handshake_timeout: Duration,
     /// CPUs for the workers, one each in turn; empty: wherever the kernel puts them.
     pub cpus: Vec<usize>,
 }
@@ -59,6 +66,8 @@ impl Default for Config {
             idle_timeout: Some(Duration::from_mins(5)),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
+            tls: None,
+            handshake_timeout: Duration::from_secs(10),
             cpus: Vec::new(),
         }
     }
@@ -70,13 +79,21 @@ pub(crate) fn available_cores() -> usize {
 }
 
 impl Config {
-    /// The session of a new connection.
-    pub(crate) fn session(&self, now: Nanos) -> Session {
+    /// The session of a new connection, which counts in `counters`.
+    pub(crate) fn session(&self, now: Nanos, counters: &Counters) -> Session {
         let patience = Patience {
             idle: self.idle_timeout.map_or(NEVER, clock::nanos),
             write: clock::nanos(self.write_timeout),
         };
-        Session::new(self.protocol.responder(self.max_message, SystemTime::now), patience, now)
+        let responder = self.protocol.responder(self.max_message, SystemTime::now);
+        let session = Session::new(responder, patience, now);
+        match &self.tls {
+            None => session,
+            Some(tls) => {
+                let until = now.saturating_add(clock::nanos(self.handshake_timeout));
+                session.inside_tls(tls.accept(), until, Arc::clone(counters.tls()))
+            }
+        }
     }
 
     /// A worker's buffer for replies.

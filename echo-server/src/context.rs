@@ -29,7 +29,7 @@ pub struct Context {
 impl Context {
     /// The connection of a socket that was let in.
     pub(crate) fn connection(&self, permit: Permit) -> Connection {
-        Connection::new(self.config.session(clock::now()), permit)
+        Connection::new(self.config.session(clock::now(), &self.counters), permit)
     }
 
     /// Whether a stop was asked for.

@@ -2,6 +2,7 @@
 //! [`Counters`], which every worker adds to without disturbing the others.
 
 use std::ops::AddAssign;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use echo_proto::Replies;
@@ -11,11 +12,11 @@ use echo_proto::Replies;
 pub struct Served {
     /// Messages answered; in a protocol without framing a read counts as one.
     pub messages: u64,
-    /// Bytes received.
+    /// Bytes received, as they were on the wire.
     pub bytes_in: u64,
-    /// Bytes replied.
+    /// Bytes replied, as they were on the wire.
     pub bytes_out: u64,
-    /// Messages refused or cut short by the peer.
+    /// Messages refused or cut short by the peer, and TLS connections that failed.
     pub errors: u64,
 }
 
@@ -75,25 +76,78 @@ impl WorkerCounters {
     }
 }
 
+/// How TLS connections went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct TlsServed {
+    /// Handshakes that were finished.
+    pub handshakes: u64,
+    /// Those among them that took up an earlier session.
+    pub resumed: u64,
+    /// Peers that did not speak TLS.
+    pub plaintext: u64,
+    /// Handshakes that were not finished in time.
+    pub timeout: u64,
+    /// Connections that failed otherwise.
+    pub failed: u64,
+    /// Streams that ended without the peer's word for it.
+    pub truncated: u64,
+}
+
+/// [`TlsServed`], added to by all sessions. Once or twice in a connection's life: one place
+/// for all workers will do.
+#[derive(Debug, Default)]
+pub struct TlsCounters {
+    pub(crate) handshakes: AtomicU64,
+    pub(crate) resumed: AtomicU64,
+    pub(crate) plaintext: AtomicU64,
+    pub(crate) timeout: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) truncated: AtomicU64,
+}
+
+impl TlsCounters {
+    /// The counts so far.
+    pub fn read(&self) -> TlsServed {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        TlsServed {
+            handshakes: read(&self.handshakes),
+            resumed: read(&self.resumed),
+            plaintext: read(&self.plaintext),
+            timeout: read(&self.timeout),
+            failed: read(&self.failed),
+            truncated: read(&self.truncated),
+        }
+    }
+}
+
 /// The counts of all workers.
 #[derive(Debug)]
-pub struct Counters(Box<[WorkerCounters]>);
+pub struct Counters {
+    workers: Box<[WorkerCounters]>,
+    tls: Arc<TlsCounters>,
+}
 
 impl Counters {
     /// For `workers` workers, at least one.
     pub fn new(workers: usize) -> Self {
-        Self((0..workers.max(1)).map(|_| WorkerCounters::default()).collect())
+        let workers = (0..workers.max(1)).map(|_| WorkerCounters::default()).collect();
+        Self { workers, tls: Arc::default() }
     }
 
     /// The counts of worker number `worker`; more workers than there are counts share them.
     pub fn worker(&self, worker: usize) -> &WorkerCounters {
-        &self.0[worker % self.0.len()]
+        &self.workers[worker % self.workers.len()]
+    }
+
+    /// Those of TLS.
+    pub fn tls(&self) -> &Arc<TlsCounters> {
+        &self.tls
     }
 
     /// The sum over all workers.
     pub fn total(&self) -> Served {
         let mut total = Served::default();
-        for worker in &self.0 {
+        for worker in &self.workers {
             total += worker.read();
         }
         total

@@ -9,9 +9,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use echo_net::stop::Stop;
+use echo_net::tls::ServerTls;
 use echo_net::{fd_limit, signals};
 use serde::Serialize;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::balance;
 use crate::binding::Binding;
@@ -51,7 +52,8 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     if let Some(parent) = args.die_with_parent {
         signals::end_with_parent(parent).context("tying to the parent")?;
     }
-    let config = Config::try_from(args)?;
+    let mut config = Config::try_from(args)?;
+    config.tls = args.tls.identity()?;
     let style = LogStyle::from(args);
     style.begin();
     fd_limit::raise();
@@ -60,7 +62,10 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let address = listeners[0].local_addr().context("asking for the listener's address")?;
     let stop = Stop::new();
     signals::ask_on_signals(stop.clone()).context("setting up signals")?;
-    warn_if_public(address);
+    warn_if_public(address, config.tls.is_some());
+    if let Some(tls) = &config.tls {
+        tell_identity(tls);
+    }
     announce(&Ready::of(&config, address));
     let outcome = server::run(listeners, config, &stop).context("serving")?;
     if !style.quiet {
@@ -69,9 +74,18 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn warn_if_public(address: SocketAddr) {
+fn warn_if_public(address: SocketAddr, secret: bool) {
     if !address.ip().is_loopback() {
-        warn!(%address, "anyone who can reach this address can use the server");
+        let reads = if secret { "" } else { ", and read what others send (see --tls-cert)" };
+        warn!(%address, "anyone who can reach this address can use the server{reads}");
+    }
+}
+
+/// For people, who compare it with what their client shows.
+fn tell_identity(tls: &ServerTls) {
+    info!("TLS certificate, SHA-256 fingerprint {}", tls.fingerprint());
+    if let Some(doubt) = tls.doubt() {
+        warn!("clients will refuse this server: {doubt}");
     }
 }
 
@@ -87,6 +101,14 @@ struct Ready {
     workers: Option<usize>,
     pid: u32,
     version: &'static str,
+    /// Null where plaintext is spoken.
+    tls: Option<ReadyTls>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadyTls {
+    /// SHA-256 of the certificate.
+    fingerprint: String,
 }
 
 impl Ready {
@@ -99,6 +121,10 @@ impl Ready {
             workers: config.model.has_workers().then_some(config.workers),
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
+            tls: config
+                .tls
+                .as_ref()
+                .map(|tls| ReadyTls { fingerprint: tls.fingerprint().to_string() }),
         }
     }
 }

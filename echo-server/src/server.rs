@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::admission::Admission;
 use crate::config::Config;
 use crate::context::Context;
-use crate::counters::{Counters, Served};
+use crate::counters::{Counters, Served, TlsServed};
 use crate::model::Model;
 
 /// What a server has done in its life.
@@ -30,16 +30,25 @@ pub struct Outcome {
     /// Messages and bytes.
     #[serde(flatten)]
     pub served: Served,
+    /// How TLS went, where it was spoken.
+    pub tls: Option<TlsServed>,
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, refused, cut, served } = self;
+        let Self { connections, refused, cut, served, tls } = self;
         let Served { messages, bytes_in, bytes_out, errors } = served;
         write!(
             f,
             "{connections} connections, {refused} refused, {messages} messages, \
              {bytes_in} bytes in, {bytes_out} bytes out, {errors} errors, {cut} cut"
+        )?;
+        let Some(tls) = tls else { return Ok(()) };
+        let TlsServed { handshakes, resumed, plaintext, timeout, failed, truncated } = tls;
+        write!(
+            f,
+            "; TLS: {handshakes} handshakes ({resumed} resumed), {plaintext} plaintext, \
+             {timeout} timed out, {failed} failed, {truncated} truncated"
         )
     }
 }
@@ -69,6 +78,7 @@ pub fn run(listeners: Vec<TcpListener>, config: Config, stop: &Stop) -> io::Resu
         refused: admission.refused(),
         cut: admission.cut(),
         served: context.counters.total(),
+        tls: context.config.tls.as_ref().map(|_| context.counters.tls().read()),
     })
 }
 

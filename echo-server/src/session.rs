@@ -7,10 +7,20 @@
 //! kernel destroy the last reply, RFC 9293 3.6.1) to closed. It refuses to look at a clock
 //! or a socket; every instant is handed in.
 
+use std::sync::Arc;
+
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
+use echo_net::tls::{Fault, Transform};
 use echo_net::unread::Unread;
 use echo_proto::{Flow, Replies, Respond, Responder};
+use tracing::warn;
+
+use crate::counters::TlsCounters;
+
+mod secured;
+
+use secured::Secured;
 
 /// Above this much unsent output a session stops reading, so that a peer that does not read
 /// can't make it queue without bound.
@@ -67,6 +77,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Session {
     responder: Responder,
+    /// What the responder's bytes are inside of; in a box, since most sessions have none.
+    tls: Option<Box<Secured>>,
     patience: Patience,
     phase: Phase,
     /// The peer has half-closed: a close destroys nothing.
@@ -86,6 +98,7 @@ impl Session {
     pub fn new(responder: Responder, patience: Patience, now: Nanos) -> Self {
         Self {
             responder,
+            tls: None,
             patience,
             phase: Phase::Serving,
             input_ended: false,
@@ -97,6 +110,27 @@ impl Session {
         }
     }
 
+    /// The same inside TLS, whose handshake may last until `until`. From here on all bytes
+    /// that are told and handed out are those on the wire.
+    #[must_use]
+    pub fn inside_tls(
+        mut self,
+        transform: Result<Transform, Fault>,
+        until: Nanos,
+        counters: Arc<TlsCounters>,
+    ) -> Self {
+        match transform {
+            Ok(transform) => {
+                self.tls = Some(Box::new(Secured::new(transform, until, counters)));
+            }
+            Err(fault) => {
+                warn!(%fault, "can't begin a TLS connection");
+                self.phase = Phase::Closed;
+            }
+        }
+        self
+    }
+
     /// Bytes have arrived. Afterwards `replies` holds what is to be sent now, and only that.
     pub fn received(&mut self, now: Nanos, input: &[u8], replies: &mut Replies) {
         replies.clear();
@@ -106,13 +140,16 @@ impl Session {
             Phase::Draining(unread) => unread,
             Phase::Finishing | Phase::Lingering { .. } | Phase::Closed => return,
         };
-        let flow = self.responder.receive(input, replies);
-        self.owe(now, replies);
+        let flow = match &mut self.tls {
+            None => self.responder.receive(input, replies),
+            Some(tls) => tls.receive(&mut self.responder, input, replies),
+        };
         if flow == Flow::Finish || input.len() >= unread {
-            self.phase = Phase::Finishing;
+            self.finish(replies);
         } else if let Phase::Draining(unread) = &mut self.phase {
             *unread -= input.len();
         }
+        self.owe(now, replies);
     }
 
     /// The peer has half-closed. Afterwards `replies` holds what is to be sent now.
@@ -122,12 +159,23 @@ impl Session {
         self.input_ended = true;
         match self.phase {
             Phase::Serving | Phase::Draining(_) => {
-                self.responder.end_of_input(replies);
+                match &mut self.tls {
+                    None => self.responder.end_of_input(replies),
+                    Some(tls) => tls.end_of_input(replies),
+                }
+                self.finish(replies);
                 self.owe(now, replies);
-                self.phase = Phase::Finishing;
             }
             Phase::Finishing | Phase::Closed => {}
             Phase::Lingering { .. } => self.phase = Phase::Closed,
+        }
+    }
+
+    /// Nothing is answered after what `replies` holds.
+    fn finish(&mut self, replies: &mut Replies) {
+        self.phase = Phase::Finishing;
+        if let Some(tls) = &mut self.tls {
+            tls.close(replies);
         }
     }
 
@@ -138,17 +186,23 @@ impl Session {
         self.replied += replies.bytes().len() as u64;
     }
 
-    /// Asked to stop: what has arrived is still served, nothing after it.
+    /// Asked to stop: what has arrived is still served, nothing after it. Afterwards
+    /// `replies` holds what is to be sent now.
     ///
     /// An unfinished message is not answered: its echo would be a wrong one.
-    pub fn stop(&mut self, unread: Unread) {
-        if self.phase == Phase::Serving {
-            self.phase = match unread {
-                Unread { bytes: 0, ended: false } => Phase::Finishing,
-                Unread { bytes, ended: false } => Phase::Draining(bytes),
-                // The input is finite and its end is the session's end.
-                Unread { ended: true, .. } => Phase::Draining(usize::MAX),
-            };
+    pub fn stop(&mut self, now: Nanos, unread: Unread, replies: &mut Replies) {
+        replies.clear();
+        if self.phase != Phase::Serving {
+            return;
+        }
+        match unread {
+            Unread { bytes: 0, ended: false } => {
+                self.finish(replies);
+                self.owe(now, replies);
+            }
+            Unread { bytes, ended: false } => self.phase = Phase::Draining(bytes),
+            // The input is finite and its end is the session's end.
+            Unread { ended: true, .. } => self.phase = Phase::Draining(usize::MAX),
         }
     }
 
@@ -168,7 +222,8 @@ impl Session {
                 Next::Close
             }
             Phase::Finishing if unsent == 0 => {
-                self.phase = Phase::Lingering { until: now.saturating_add(LINGER) };
+                let linger = if self.has_failed() { LINGER / 2 } else { LINGER };
+                self.phase = Phase::Lingering { until: now.saturating_add(linger) };
                 self.sent_at = now;
                 Next::HalfClose
             }
@@ -187,17 +242,36 @@ impl Session {
         match self.phase {
             Phase::Closed => 0,
             Phase::Lingering { until } => until,
+            Phase::Serving | Phase::Draining(_) if self.is_handshaking() => {
+                self.tls.as_ref().map_or(NEVER, |tls| tls.handshake_until())
+            }
             _ if self.replied > self.taken => self.sent_at.saturating_add(self.patience.write),
             _ => self.active_at.saturating_add(self.patience.idle),
         }
     }
 
+    fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Whether the peer broke the rules of TLS.
+    fn has_failed(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.has_failed())
+    }
+
     /// Gives up waiting if the deadline has passed; then [`next`](Self::next) tells how.
+    /// Afterwards `replies` holds what is to be sent now.
     ///
     /// While lingering, `end_acknowledged` is asked whether the peer's kernel has all of
     /// the output: until then a close with unread input would destroy what a slow reader
     /// has left in our kernel.
-    pub fn expire(&mut self, now: Nanos, end_acknowledged: impl FnOnce() -> bool) {
+    pub fn expire(
+        &mut self,
+        now: Nanos,
+        replies: &mut Replies,
+        end_acknowledged: impl FnOnce() -> bool,
+    ) {
+        replies.clear();
         if now < self.deadline() {
             return;
         }
@@ -208,13 +282,18 @@ impl Session {
             *until = now.saturating_add(LINGER / 4);
             return;
         }
-        self.phase = match self.phase {
-            // An idle peer gets an orderly end, and time to see it.
-            Phase::Serving | Phase::Draining(_) if self.replied == self.taken => {
-                Phase::Finishing
+        match (self.phase, &mut self.tls) {
+            (Phase::Serving | Phase::Draining(_), Some(tls)) if tls.is_handshaking() => {
+                tls.time_out(replies);
+                self.phase = Phase::Closed;
             }
-            _ => Phase::Closed,
-        };
+            // An idle peer gets an orderly end, and time to see it.
+            (Phase::Serving | Phase::Draining(_), _) if self.replied == self.taken => {
+                self.finish(replies);
+                self.owe(now, replies);
+            }
+            _ => self.phase = Phase::Closed,
+        }
     }
 
     /// Whether a close now would cut the connection short: it is being served, or some of

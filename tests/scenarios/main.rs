@@ -2,12 +2,14 @@
 //! concurrency model; a model added to `ModelKind` is tested here without a line more.
 
 mod bench_process;
+mod certificates;
 mod client;
 mod deadline;
 mod kernel_sockets;
 mod lines;
 mod program;
 mod running_server;
+mod secure_client;
 mod third_party_server;
 
 mod balancer;
@@ -27,3 +29,4 @@ mod split_stream;
 mod starting;
 mod third_party_clients;
 mod third_party_targets;
+mod tls;

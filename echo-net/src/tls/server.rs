@@ -40,6 +40,15 @@ impl fmt::Debug for ServerTls {
     }
 }
 
+/// Two are equal if they show the same certificate.
+impl PartialEq for ServerTls {
+    fn eq(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+}
+
+impl Eq for ServerTls {}
+
 /// Why a server can't speak TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {

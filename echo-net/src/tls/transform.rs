@@ -55,6 +55,17 @@ impl Transform {
         ciphertext: &mut &[u8],
         each: impl FnMut(&[u8]),
     ) -> Result<(), Fault> {
+        let received = self.take_some(ciphertext, each);
+        // After the alert, nothing.
+        self.closed |= received.is_err();
+        received
+    }
+
+    fn take_some(
+        &mut self,
+        ciphertext: &mut &[u8],
+        each: impl FnMut(&[u8]),
+    ) -> Result<(), Fault> {
         let Some(first) = ciphertext.first() else { return Ok(()) };
         // Without waiting for the rest of a record's header: it may never come.
         if !self.begun && !RECORD_TYPES.contains(first) {

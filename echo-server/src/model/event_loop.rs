@@ -153,10 +153,10 @@ impl<'a> Worker<'a> {
     }
 
     fn stop_connection<R: ServingReactor>(&mut self, reactor: &mut R, key: Key) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.stop(reactor.unread(key));
         let now = self.now(reactor);
-        self.go_on(reactor, key, now);
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.stop(now, reactor.unread(key), &mut self.replies);
+        self.answer(reactor, key, now);
     }
 
     fn open<R: ServingReactor>(&mut self, reactor: &mut R, socket: OwnedFd, permit: Permit) {
@@ -224,11 +224,12 @@ impl<'a> Worker<'a> {
             self.go_on(reactor, key, now);
             let Some(connection) = self.connections.get_mut(key) else { continue };
             // Without a kernel to ask, what is sent has arrived.
-            connection.expire(now, || {
+            connection.expire(now, &mut self.replies, || {
                 reactor.tcp_info(key).is_none_or(|info| !info.end_unacknowledged)
             });
             self.sweep.expect(connection.deadline());
-            self.go_on(reactor, key, now);
+            self.served += Served::by(0, &self.replies);
+            self.answer(reactor, key, now);
         }
     }
 }

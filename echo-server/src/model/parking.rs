@@ -159,6 +159,10 @@ fn lock(place: &Mutex<Parked>) -> MutexGuard<'_, Parked> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn write(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+}
+
 /// One connection in the hands of one thread.
 pub(super) struct Visit<'a> {
     parking: &'a Parking,
@@ -181,31 +185,55 @@ impl Visit<'_> {
                 served
             }
             Err(error) => {
-                debug!(%error, "connection broke");
-                self.close();
+                self.break_off(&error);
                 Served::default()
             }
         }
     }
 
     /// The server is stopping.
-    pub(super) fn stop(&mut self) {
+    pub(super) fn stop(&mut self, replies: &mut Replies) {
         // A socket that can't tell is broken, and holds nothing to serve.
         let unread = unread::read(self.parked.socket.as_fd()).unwrap_or_default();
-        self.parked.connection.stop(unread);
-        self.park_again(clock::now());
+        let now = clock::now();
+        self.parked.connection.stop(now, unread, replies);
+        self.answer(now, replies);
     }
 
     /// Gives up waiting if the deadline has passed.
-    pub(super) fn expire(&mut self, now: Nanos) {
+    pub(super) fn expire(&mut self, now: Nanos, replies: &mut Replies) -> Served {
         let Parked { socket, connection, .. } = &mut *self.parked;
+        let mut served = Served::default();
         if connection.deadline() <= now {
-            connection.expire(now, || end_acknowledged(socket.as_fd()));
-            self.park_again(now);
+            connection.expire(now, replies, || end_acknowledged(socket.as_fd()));
+            served = Served::by(0, replies);
+            self.answer(now, replies);
         }
         if !self.parked.closed {
             self.parking.expect(self.parked.connection.deadline());
         }
+        served
+    }
+
+    /// Sends the replies and parks the connection again.
+    fn answer(&mut self, now: Nanos, replies: &Replies) {
+        match self.send(replies) {
+            Ok(()) => self.park_again(now),
+            Err(error) => self.break_off(&error),
+        }
+    }
+
+    fn send(&mut self, replies: &Replies) -> io::Result<()> {
+        let Parked { socket, queue, .. } = &mut *self.parked;
+        for bytes in replies.writes() {
+            queue.send(bytes, |bytes| write(socket, bytes))?;
+        }
+        Ok(())
+    }
+
+    fn break_off(&mut self, error: &io::Error) {
+        debug!(%error, "connection broke");
+        self.close();
     }
 
     fn move_bytes(
@@ -216,10 +244,9 @@ impl Visit<'_> {
         replies: &mut Replies,
     ) -> io::Result<Served> {
         let Parked { socket, queue, connection, reads, .. } = &mut *self.parked;
-        let write = |bytes: &[u8]| Ok(rustix::net::send(&*socket, bytes, SendFlags::NOSIGNAL)?);
         let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         if !queue.is_empty() {
-            queue.flush(write)?;
+            queue.flush(|bytes| write(socket, bytes))?;
         }
         if !*reads && broken {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -236,9 +263,7 @@ impl Visit<'_> {
             0 => connection.end_of_input(now, replies),
             _ => connection.received(now, &buffer[..length], replies),
         }
-        for bytes in replies.writes() {
-            queue.send(bytes, write)?;
-        }
+        self.send(replies)?;
         Ok(Served::by(length, replies))
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::reactor::Waker;
+use echo_proto::Replies;
 
 use super::Model;
 use super::acceptor::{self, Doorway};
@@ -68,9 +69,9 @@ fn work(number: usize, parking: &Parking, context: &Context) -> io::Result<()> {
 
 /// Accepts, then sees to it that every connection ends.
 fn attend(listeners: Vec<TcpListener>, parking: &Parking, context: &Context) -> io::Result<()> {
-    let mut attendant = Attendant { parking, context };
+    let mut attendant = Attendant { parking, context, replies: context.config.replies() };
     acceptor::accept(listeners, context, &mut attendant)?;
-    parking.visit_all(|mut visit| visit.stop());
+    parking.visit_all(|mut visit| visit.stop(&mut attendant.replies));
     while !parking.is_empty() && !context.is_forced() {
         attendant.look_after(clock::now());
         std::thread::sleep(DRAINED_POLL);
@@ -82,6 +83,7 @@ fn attend(listeners: Vec<TcpListener>, parking: &Parking, context: &Context) -> 
 struct Attendant<'a> {
     parking: &'a Parking,
     context: &'a Context,
+    replies: Replies,
 }
 
 impl Doorway for Attendant<'_> {
@@ -98,7 +100,10 @@ impl Doorway for Attendant<'_> {
     fn look_after(&mut self, now: Nanos) -> Nanos {
         let sweep = self.parking.sweep();
         if sweep.is_due(now) {
-            self.parking.visit_all(|mut visit: Visit<'_>| visit.expire(now));
+            let counters = self.context.counters.worker(0);
+            self.parking.visit_all(|mut visit: Visit<'_>| {
+                counters.add(visit.expire(now, &mut self.replies));
+            });
         }
         sweep.at()
     }

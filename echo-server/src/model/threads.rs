@@ -173,7 +173,9 @@ impl<'a> Serving<'a> {
         loop {
             if !self.stopping && self.context.is_stopping() {
                 self.stopping = true;
-                self.connection.stop(unread::read(self.stream.as_fd())?);
+                let unread = unread::read(self.stream.as_fd())?;
+                self.connection.stop(clock::now(), unread, &mut self.replies);
+                self.answer(0)?;
             }
             // All that was replied is written: a blocking write takes everything.
             match self.connection.next(clock::now(), 0) {
@@ -205,14 +207,13 @@ impl<'a> Serving<'a> {
             }
             Ok(length) => {
                 self.connection.received(now, &buffer[..length], &mut self.replies);
-                if self.half_closed {
-                    self.expire(now);
-                }
-                self.answer(length)
+                self.answer(length)?;
+                // A peer that never pauses must not keep the deadline from being seen.
+                self.expire(now)
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.expire(now);
+                self.expire(now)?;
                 self.limit_reading()
             }
             Err(error) => Err(error),
@@ -251,7 +252,7 @@ impl<'a> Serving<'a> {
                 std::thread::sleep(ACKNOWLEDGED_POLL);
             }
             let now = clock::now();
-            self.expire(now);
+            self.expire(now)?;
             if self.connection.next(now, 0) == Next::Close {
                 break;
             }
@@ -259,8 +260,12 @@ impl<'a> Serving<'a> {
         Ok(())
     }
 
-    fn expire(&mut self, now: Nanos) {
+    fn expire(&mut self, now: Nanos) -> io::Result<()> {
+        if now < self.connection.deadline() {
+            return Ok(());
+        }
         let socket = self.stream.as_fd();
-        self.connection.expire(now, || end_acknowledged(socket));
+        self.connection.expire(now, &mut self.replies, || end_acknowledged(socket));
+        self.answer(0)
     }
 }

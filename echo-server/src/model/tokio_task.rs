@@ -171,8 +171,11 @@ impl Task<'_> {
                 if !self.stopping && Pin::new(&mut stopped).poll(context).is_ready() {
                     self.stopping = true;
                     self.now = clock::now();
-                    self.connection.stop(unread::read(self.stream.as_fd())?);
-                } else if !self.expired(context, &mut fires_at, timer.as_mut()) {
+                    let unread = unread::read(self.stream.as_fd())?;
+                    self.tell(|connection, _, now, replies| {
+                        connection.stop(now, unread, replies);
+                    })?;
+                } else if !self.expired(context, &mut fires_at, timer.as_mut())? {
                     return Poll::Pending;
                 }
             }
@@ -201,8 +204,8 @@ impl Task<'_> {
     /// One read and the replies to it.
     fn read(&mut self, context: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         DESK.with_borrow_mut(|desk| {
-            let Desk { number, buffer, replies } =
-                desk.get_or_insert_with(|| Desk::new(self.tasks));
+            let desk = desk.get_or_insert_with(|| Desk::new(self.tasks));
+            let Desk { buffer, replies, .. } = desk;
             let mut buffer = ReadBuf::new(buffer);
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
             self.now = clock::now();
@@ -210,13 +213,31 @@ impl Task<'_> {
                 [] => self.connection.end_of_input(self.now, replies),
                 input => self.connection.received(self.now, input, replies),
             }
-            let served = Served::by(buffer.filled().len(), replies);
-            self.tasks.context.counters.worker(*number).add(served);
-            for bytes in replies.writes() {
-                self.queue.send(bytes, |bytes| self.stream.try_write(bytes))?;
-            }
-            Poll::Ready(Ok(()))
+            let received = buffer.filled().len();
+            Poll::Ready(self.answer(desk, received))
         })
+    }
+
+    /// Tells the connection what happened, and sends what it has to say.
+    fn tell(
+        &mut self,
+        tell: impl FnOnce(&mut Connection, &TcpStream, Nanos, &mut Replies),
+    ) -> io::Result<()> {
+        DESK.with_borrow_mut(|desk| {
+            let desk = desk.get_or_insert_with(|| Desk::new(self.tasks));
+            tell(&mut self.connection, &self.stream, self.now, &mut desk.replies);
+            self.answer(desk, 0)
+        })
+    }
+
+    /// Counts and sends the replies on the desk.
+    fn answer(&mut self, desk: &Desk, received: usize) -> io::Result<()> {
+        let Desk { number, replies, .. } = desk;
+        self.tasks.context.counters.worker(*number).add(Served::by(received, replies));
+        for bytes in replies.writes() {
+            self.queue.send(bytes, |bytes| self.stream.try_write(bytes))?;
+        }
+        Ok(())
     }
 
     /// Whether the timer has fired and the session was told; else the timer is set.
@@ -225,22 +246,23 @@ impl Task<'_> {
         context: &mut task::Context<'_>,
         fires_at: &mut Nanos,
         mut timer: Pin<&mut Sleep>,
-    ) -> bool {
+    ) -> io::Result<bool> {
         let deadline = self.connection.deadline();
         if deadline < *fires_at {
             *fires_at = deadline;
             timer.as_mut().reset(instant(deadline));
         }
         if timer.as_mut().poll(context).is_pending() {
-            return false;
+            return Ok(false);
         }
         self.now = clock::now();
-        let socket = self.stream.as_fd();
-        self.connection.expire(self.now, || end_acknowledged(socket));
+        self.tell(|connection, stream, now, replies| {
+            connection.expire(now, replies, || end_acknowledged(stream.as_fd()));
+        })?;
         *fires_at = self.connection.deadline();
         if *fires_at > self.now {
             timer.reset(instant(*fires_at));
         }
-        true
+        Ok(true)
     }
 }

@@ -85,8 +85,13 @@ impl Shell {
 
     fn wait(&mut self, time: Nanos) {
         self.now += time;
-        self.session.expire(self.now, || self.acknowledged);
-        self.go_on();
+        self.session.expire(self.now, &mut self.replies, || self.acknowledged);
+        self.answer();
+    }
+
+    fn stop(&mut self, unread: Unread) {
+        self.session.stop(self.now, unread, &mut self.replies);
+        self.answer();
     }
 }
 
@@ -218,8 +223,7 @@ fn a_stop_with_nothing_unread_ends_at_once() {
     let mut shell = Shell::line();
     shell.receive(b"a\nunfinished");
     shell.take_all();
-    shell.session.stop(Unread::default());
-    shell.go_on();
+    shell.stop(Unread::default());
     assert!(shell.half_closed);
     assert_eq!(shell.taken, b"ECHO: a\n");
     shell.end();
@@ -229,8 +233,7 @@ fn a_stop_with_nothing_unread_ends_at_once() {
 #[test]
 fn a_stop_answers_a_last_line_if_its_end_has_arrived() {
     let mut shell = Shell::line();
-    shell.session.stop(Unread { bytes: 3, ended: true });
-    shell.go_on();
+    shell.stop(Unread { bytes: 3, ended: true });
     shell.receive(b"a\nb");
     shell.end();
     shell.take_all();
@@ -295,8 +298,7 @@ proptest! {
     ) {
         let mut shell = Shell::new(protocol, 16);
         shell.receive(&before);
-        shell.session.stop(Unread { bytes: unread.len(), ended: false });
-        shell.go_on();
+        shell.stop(Unread { bytes: unread.len(), ended: false });
         for chunk in unread.chunks(length) {
             shell.receive(chunk);
             shell.take(room);

@@ -1,0 +1,57 @@
+//! Certificates of every kind in files: [`Certificates`].
+
+use std::path::Path;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
+use tempfile::TempDir;
+
+/// An issuer, and certificates that it has signed, in a directory of their own.
+pub(crate) struct Certificates {
+    directory: TempDir,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Certificates {
+    pub(crate) fn new() -> Self {
+        let directory = TempDir::new().expect("room for a directory");
+        let key = KeyPair::generate().expect("random numbers");
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Each issuer has a name of its own, by which it is not mistaken for another.
+        let name = directory.path().display().to_string();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        let issuer = CertifiedIssuer::self_signed(parameters, key).expect("a certificate");
+        let certificates = Self { directory, issuer };
+        certificates.write("issuer.pem", &certificates.issuer.pem());
+        certificates
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.directory.path().join(name), text).expect("room for a file");
+        self.path(name)
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path: &Path = self.directory.path();
+        path.join(name).to_str().expect("a temporary directory in ASCII").to_owned()
+    }
+
+    /// The file of the issuer's certificate.
+    pub(crate) fn issuer(&self) -> String {
+        self.path("issuer.pem")
+    }
+
+    /// The flags of a server that is called `name` until the end of `year`.
+    pub(crate) fn flags(&self, name: &str, year: i32) -> [String; 4] {
+        let key = KeyPair::generate().expect("random numbers");
+        let mut parameters = CertificateParams::new([name.to_owned()]).expect("a good name");
+        parameters.not_before = date_time_ymd(2000, 1, 1);
+        parameters.not_after = date_time_ymd(year, 12, 31);
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate");
+        let certificate = self.write("server.pem", &certificate.pem());
+        let key = self.write("server.key", &key.serialize_pem());
+        ["--tls-cert".into(), certificate, "--tls-key".into(), key]
+    }
+}

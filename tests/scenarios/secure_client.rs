@@ -1,0 +1,111 @@
+//! A blocking client that speaks TLS: [`SecureClient`]. Every wait has a deadline, and a
+//! stream that is cut off fails the test.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
+
+use echo_net::tls::{ClientTls, ServerTrust, Transform};
+
+use crate::client::{Client, Text};
+use crate::running_server::RunningServer;
+
+/// One connection to a server that speaks TLS.
+pub(crate) struct SecureClient {
+    stream: TcpStream,
+    transform: Transform,
+    plaintext: Vec<u8>,
+}
+
+impl SecureClient {
+    /// A connection whose handshake is over; the server's own certificate is trusted.
+    #[track_caller]
+    pub(crate) fn connect(server: &RunningServer) -> Self {
+        let fingerprint = server.ready()["tls"]["fingerprint"].as_str().expect("it speaks TLS");
+        let trust = ServerTrust::Certificate(fingerprint.parse().expect("a fingerprint"));
+        let tls = ClientTls::new(&trust, false).expect("no file is read");
+        let transform = tls.connect("localhost").expect("a good name");
+        let stream = Client::connect(server.address()).sender();
+        let mut client = Self { stream, transform, plaintext: Vec::new() };
+        client.flush();
+        while client.transform.is_handshaking() {
+            assert!(client.receive(), "the server ended the connection in the handshake");
+            client.flush();
+        }
+        client
+    }
+
+    fn flush(&mut self) {
+        let mut output = Vec::new();
+        self.transform.take_output(&mut output);
+        self.stream.write_all(&output).unwrap_or_else(|error| panic!("sending: {error}"));
+    }
+
+    /// One read; whether the connection goes on.
+    fn receive(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        let length = match self.stream.read(&mut buffer) {
+            Ok(length) => length,
+            Err(error) => panic!("{error} after {:?}", Text(&self.plaintext)),
+        };
+        let mut input = &buffer[..length];
+        let Self { transform, plaintext, .. } = self;
+        while !input.is_empty() {
+            transform
+                .receive(&mut input, |piece| plaintext.extend_from_slice(piece))
+                .unwrap_or_else(|fault| panic!("{fault}"));
+        }
+        length > 0
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        let mut output = Vec::new();
+        assert_eq!(self.transform.send(bytes, &mut output), bytes.len());
+        self.stream.write_all(&output).unwrap_or_else(|error| panic!("sending: {error}"));
+    }
+
+    /// Sends `request` and reads just `reply`.
+    #[track_caller]
+    pub(crate) fn exchange(&mut self, request: &[u8], reply: &[u8]) {
+        self.send(request);
+        while self.plaintext.len() < reply.len() {
+            assert!(self.receive(), "the end came after {:?}", Text(&self.plaintext));
+        }
+        assert_eq!(Text(&std::mem::take(&mut self.plaintext)), Text(reply));
+    }
+
+    /// Ends the TCP stream without a word of TLS, as someone on the way could.
+    pub(crate) fn cut_off(&mut self) {
+        self.stream.shutdown(Shutdown::Write).expect("the connection is up");
+    }
+
+    /// Everything up to the server's announced end.
+    #[track_caller]
+    pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
+        while self.receive() {}
+        assert_eq!(self.transform.end_of_input(), Ok(()), "the server's stream is cut off");
+        std::mem::take(&mut self.plaintext)
+    }
+
+    /// Sends all of `stream` in records of at most `record` bytes, half-closes, and returns
+    /// all that comes back, reading while sending.
+    #[track_caller]
+    pub(crate) fn converse(&mut self, stream: &[u8], record: usize) -> Vec<u8> {
+        let mut output = Vec::new();
+        for piece in stream.chunks(record) {
+            assert_eq!(self.transform.send(piece, &mut output), piece.len());
+        }
+        self.transform.close(&mut output);
+        let mut sending = self.stream.try_clone().expect("a descriptor is free");
+        thread::scope(|scope| {
+            let sender = scope.spawn(move || {
+                sending.write_all(&output)?;
+                sending.shutdown(Shutdown::Write)
+            });
+            let seen = self.read_to_end();
+            let sent = sender.join().expect("sending does not panic");
+            sent.unwrap_or_else(|error| panic!("sending: {error}"));
+            seen
+        })
+    }
+}
