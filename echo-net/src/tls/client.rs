@@ -27,6 +27,25 @@ pub enum ServerTrust {
     Anyone,
 }
 
+impl ServerTrust {
+    /// What `--cacert` and `--insecure` mean.
+    pub fn of(cacert: Option<PathBuf>, insecure: bool) -> Self {
+        match cacert {
+            _ if insecure => Self::Anyone,
+            Some(file) => Self::Issuers(file),
+            None => Self::Platform,
+        }
+    }
+
+    /// What is to be said to who trusts like this, if anything.
+    pub fn warning(&self) -> Option<&'static str> {
+        (*self == Self::Anyone).then_some(
+            "--insecure: nobody checks who the server is; anyone on the way can pose as it \
+             (name its certificate with --cacert instead)",
+        )
+    }
+}
+
 /// How a client speaks TLS. Clones share it, and the sessions that may be resumed.
 #[derive(Clone)]
 pub struct ClientTls {
