@@ -2,6 +2,7 @@
 //! library.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use echo_client::ports::PortList;
 use echo_net::address::Address;
 use echo_net::settings::{ByteSize, Count, TimeSpan};
+use echo_net::tls::ServerTrust;
 use echo_proto::ProtocolKind;
 use strum::VariantArray as _;
 
@@ -18,6 +20,7 @@ Examples:
   echo-client --time [::1]:9000               with the round trip of each reply
   printf 'a\\nb\\n' | echo-client :9000         send lines from a pipe, print the replies
   echo-client --protocol raw 7 < in > out     send bytes as they are
+  echo-client --tls --cacert ca.pem :8443     talk inside TLS
   echo-client ping -c 10 :9000                how long each reply takes
   echo-client scan localhost --ports 1-1024   which ports take connections
 
@@ -80,6 +83,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Session")]
     pub(crate) max_message: ByteSize,
 
+    /// Whether to speak TLS.
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+
     /// Show the round trip of each reply
     #[arg(long, help_heading = "Output")]
     pub(crate) time: bool,
@@ -91,6 +98,35 @@ pub(crate) struct Cli {
     /// Say nothing but replies and errors
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
+}
+
+/// Whether to speak TLS, and whom to believe, as typed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct TlsArgs {
+    /// Speak TLS (1.2 or 1.3); the server must prove who it is
+    #[arg(long)]
+    pub(crate) tls: bool,
+
+    /// Trust the certificates in this PEM file and whom they vouch for [default: those that
+    /// the system trusts]
+    #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "insecure")]
+    pub(crate) cacert: Option<PathBuf>,
+
+    /// Believe anyone: the server may be someone else
+    #[arg(long, requires = "tls")]
+    pub(crate) insecure: bool,
+
+    /// Whom the server's certificate must name [default: the host of the address]
+    #[arg(long, value_name = "NAME", requires = "tls")]
+    pub(crate) server_name: Option<String>,
+}
+
+impl TlsArgs {
+    /// Whom to trust; `None` if TLS is not spoken.
+    pub(crate) fn trust(&self) -> Option<ServerTrust> {
+        self.tls.then(|| ServerTrust::of(self.cacert.clone(), self.insecure))
+    }
 }
 
 /// How long to wait, as typed.

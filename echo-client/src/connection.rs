@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use echo_net::tls::Transform;
 use echo_proto::{Outcome, ProtocolKind, Request as _, Requester};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,6 +15,7 @@ use tokio::time::timeout_at;
 
 use crate::error::SessionError;
 use crate::in_flight::{InFlight, Tally};
+use crate::secure::Secure;
 
 /// Bytes that one read may bring.
 const READ_BUFFER: usize = 64 * 1024;
@@ -37,13 +39,19 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
+    tls: Option<Secure>,
     options: Options,
 }
 
 impl Connection {
     /// Speaks on a socket that is connected.
     pub fn new(stream: TcpStream, options: Options) -> Self {
-        Self { stream, options }
+        Self { stream, tls: None, options }
+    }
+
+    /// Speaks inside TLS, on a socket whose [handshake](crate::secure::handshake) is over.
+    pub fn inside_tls(stream: TcpStream, tls: Secure, options: Options) -> Self {
+        Self { stream, tls: Some(tls), options }
     }
 
     /// How it speaks.
@@ -54,21 +62,29 @@ impl Connection {
     /// The two directions.
     pub fn split(self) -> (Sender, Receiver) {
         let (read, write) = self.stream.into_split();
+        let (tls, early) = match self.tls {
+            Some(Secure { transform, early }) => (Some(transform), early),
+            None => (None, Vec::new()),
+        };
         let shared = Arc::new(Shared(Mutex::new(State {
             requester: self.options.protocol.typed_requester(self.options.max_message),
             in_flight: InFlight::default(),
             finished: None,
+            tls,
         })));
         let sender = Sender {
             write,
             shared: Arc::clone(&shared),
             protocol: self.options.protocol,
             wire: Vec::new(),
+            sealed: Vec::new(),
             number: 0,
             queued: 0,
         };
         let buffer = vec![0; READ_BUFFER];
-        (sender, Receiver { read, shared, options: self.options, buffer })
+        let plaintext = Vec::new();
+        let options = self.options;
+        (sender, Receiver { read, shared, options, buffer, plaintext, early })
     }
 }
 
@@ -79,6 +95,7 @@ struct State {
     in_flight: InFlight,
     /// When our side was ended.
     finished: Option<Instant>,
+    tls: Option<Transform>,
 }
 
 #[derive(Debug)]
@@ -97,6 +114,8 @@ pub struct Sender {
     shared: Arc<Shared>,
     protocol: ProtocolKind,
     wire: Vec<u8>,
+    /// The same inside TLS.
+    sealed: Vec<u8>,
     /// Number of the next request.
     number: u64,
     /// Requests in `wire` that have a reply.
@@ -116,7 +135,15 @@ impl Sender {
     /// # Errors
     /// When the connection is broken.
     pub async fn send(&mut self) -> io::Result<()> {
-        self.shared.lock().in_flight.sent(Instant::now(), self.queued);
+        {
+            let mut state = self.shared.lock();
+            state.in_flight.sent(Instant::now(), self.queued);
+            if let Some(tls) = &mut state.tls {
+                tls.send(&self.wire, &mut self.sealed);
+                std::mem::swap(&mut self.wire, &mut self.sealed);
+                self.sealed.clear();
+            }
+        }
         self.queued = 0;
         let written = self.write.write_all(&self.wire).await;
         self.wire.clear();
@@ -128,7 +155,12 @@ impl Sender {
     /// # Errors
     /// When the connection is broken.
     pub async fn finish(&mut self) -> io::Result<()> {
-        let ended = self.write.shutdown().await;
+        if let Some(tls) = &mut self.shared.lock().tls {
+            tls.close(&mut self.wire);
+        }
+        let said = self.write.write_all(&self.wire).await;
+        self.wire.clear();
+        let ended = said.and(self.write.shutdown().await);
         self.shared.lock().finished = Some(Instant::now());
         ended
     }
@@ -161,6 +193,10 @@ pub struct Receiver {
     shared: Arc<Shared>,
     options: Options,
     buffer: Vec<u8>,
+    /// What was inside of TLS.
+    plaintext: Vec<u8>,
+    /// What was said within the handshake.
+    early: Vec<u8>,
 }
 
 impl Receiver {
@@ -174,14 +210,31 @@ impl Receiver {
         &mut self,
         mut each: impl FnMut(Answer<'_>),
     ) -> Result<Arrival, SessionError> {
-        let length = match self.read_some().await? {
-            0 => return Ok(Arrival::End),
-            length => length,
+        let length = match self.early.len() {
+            0 => self.read_some().await?,
+            _ => 0,
         };
+        if length == 0 && self.early.is_empty() {
+            return Ok(Arrival::End);
+        }
         let now = Instant::now();
         let mut state = self.shared.lock();
-        let State { requester, in_flight, finished } = &mut *state;
-        let decoded = requester.decode(&self.buffer[..length], |reply| {
+        let State { requester, in_flight, finished, tls } = &mut *state;
+        let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
+        if let Some(tls) = tls {
+            self.plaintext.clear();
+            self.plaintext.append(&mut self.early);
+            while !input.is_empty() && fault.is_none() {
+                let plaintext = &mut self.plaintext;
+                fault =
+                    tls.receive(&mut input, |piece| plaintext.extend_from_slice(piece)).err();
+            }
+            if tls.is_input_over() {
+                arrival = Arrival::End;
+            }
+            input = &self.plaintext;
+        }
+        let decoded = requester.decode(input, |reply| {
             let round_trip = in_flight.answered(now);
             each(Answer { outcome: reply.outcome, body: reply.body, round_trip });
         });
@@ -192,7 +245,26 @@ impl Receiver {
             reason,
             tally: in_flight.tally(),
         })?;
-        Ok(Arrival::Open)
+        match fault {
+            None => Ok(arrival),
+            Some(fault) => Err(SessionError::Tls { fault, tally: in_flight.tally() }),
+        }
+    }
+
+    /// An end of the connection that the server has not announced inside TLS. Where all is
+    /// answered by replies that tell their own end, nothing can be missing.
+    fn check_end(&self) -> Result<(), SessionError> {
+        let mut state = self.shared.lock();
+        let fault = state.tls.as_mut().and_then(|tls| tls.end_of_input().err());
+        let whole = state.finished.is_some()
+            && state.in_flight.is_empty()
+            && self.options.protocol != ProtocolKind::Raw;
+        match fault {
+            Some(fault) if !whole => {
+                Err(SessionError::Tls { fault, tally: state.in_flight.tally() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads; 0 at the end of the connection, and when all is answered and the server has
@@ -210,6 +282,10 @@ impl Receiver {
                 (None, None) => Instant::now() + LINGER.min(self.options.timeout),
             };
             match timeout_at(deadline.into(), self.read.read(&mut self.buffer)).await {
+                Ok(Ok(0)) => {
+                    self.check_end()?;
+                    return Ok(0);
+                }
                 Ok(Ok(length)) => return Ok(length),
                 // All is said; that the server hangs up rudely does no harm.
                 Ok(Err(_)) if self.is_done() => return Ok(0),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use echo_net::address::Address;
 use echo_net::settings::{ByteSize, TimeSpan};
+use echo_net::tls::{Fault, TrustError};
 use echo_proto::{Malformed, ProtocolKind};
 
 use crate::in_flight::Tally;
@@ -47,6 +48,44 @@ pub enum ConnectError {
         /// How long was waited.
         timeout: Duration,
     },
+    /// The connection was made, and TLS on it was not.
+    #[error("speaking TLS with {}: {fault}{}", shown(&address.to_string()), remedy(fault))]
+    Tls {
+        /// Where to.
+        address: Address,
+        /// Why not.
+        fault: Fault,
+    },
+    /// The server has not finished the handshake in the time for making a connection.
+    #[error(
+        "speaking TLS with {}: no handshake in time (does the server speak TLS? wait longer \
+         with --connect-timeout)",
+        shown(&address.to_string())
+    )]
+    TlsTimeout {
+        /// Where to.
+        address: Address,
+    },
+    /// The connection broke within the handshake.
+    #[error("speaking TLS with {}: {}", shown(&address.to_string()), words(reason))]
+    TlsBroken {
+        /// Where to.
+        address: Address,
+        /// What the system says.
+        reason: io::Error,
+    },
+    /// Nobody can be trusted.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
+
+/// What a client can do about it, where the fault does not say so itself.
+fn remedy(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::NotTls | Fault::Unfinished => " (does the server speak TLS? try without --tls)",
+        Fault::WrongName { .. } => " (expect another name with --server-name)",
+        _ => "",
+    }
 }
 
 /// What came of the attempt to connect to one address.
@@ -127,6 +166,14 @@ pub enum SessionError {
     Broken {
         /// What the system says.
         reason: io::Error,
+        /// How far it came.
+        tally: Tally,
+    },
+    /// TLS went wrong.
+    #[error("{fault}; {tally}")]
+    Tls {
+        /// How.
+        fault: Fault,
         /// How far it came.
         tally: Tally,
     },

@@ -1,7 +1,8 @@
 //! The client of the echo system: one connection to an echo server, driven by a person at
 //! a prompt or by a pipe.
 //!
-//! [`connect`](connect::connect) makes the connection, [`Connection`] speaks a protocol on
+//! [`connect`](connect::connect) makes the connection, [`handshake`](secure::handshake)
+//! agrees on TLS where it is wanted, [`Connection`] speaks a protocol on
 //! it, [`filter`] and [`interactive`] are the two ways to use it, and [`Display`] decides
 //! how a reply looks. The protocols themselves are `echo_proto`'s: one that is added there
 //! works here. [`scan`](scan::scan) tells which ports of a host take connections,
@@ -21,6 +22,7 @@ pub mod ping;
 pub mod ports;
 mod prompt;
 pub mod scan;
+pub mod secure;
 pub mod terminal;
 
 pub use connection::Connection;

@@ -30,3 +30,4 @@ mod starting;
 mod third_party_clients;
 mod third_party_targets;
 mod tls;
+mod tls_programs;
