@@ -243,11 +243,18 @@ impl Session {
             Phase::Closed => 0,
             Phase::Lingering { until } => until,
             Phase::Serving | Phase::Draining(_) if self.is_handshaking() => {
-                self.tls.as_ref().map_or(NEVER, |tls| tls.handshake_until())
+                let until = self.tls.as_ref().map_or(NEVER, |tls| tls.handshake_until());
+                // Never later than what holds after the handshake: whoever waits is not told
+                // of a deadline that has become sooner.
+                until.min(self.idle_until())
             }
             _ if self.replied > self.taken => self.sent_at.saturating_add(self.patience.write),
-            _ => self.active_at.saturating_add(self.patience.idle),
+            _ => self.idle_until(),
         }
+    }
+
+    fn idle_until(&self) -> Nanos {
+        self.active_at.saturating_add(self.patience.idle)
     }
 
     fn is_handshaking(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Our client inside TLS: what it accepts, what it refuses, and what it says then.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener};
 use std::process::{Command, Output};
 use std::thread;
 
@@ -149,6 +149,9 @@ fn a_stream_that_the_server_does_not_end_in_order_is_an_error() {
         let mut output = Vec::new();
         transform.send(b"half of wha", &mut output);
         stream.write_all(&output).expect("the client listens");
+        stream.shutdown(Shutdown::Write).expect("the connection is up");
+        // A close with unread input would be a reset.
+        let _ = stream.read_to_end(&mut plaintext);
     });
     let flags = [&address, "--tls", "--insecure", "--quiet", "--protocol", "raw"];
     let output = client(&flags, b"half of what was said");
