@@ -11,10 +11,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
 use echo_proto::ProtocolKind;
+use echo_server::Config;
 use echo_server::cli::ServerArgs;
 use echo_server::model::ModelKind;
 
@@ -48,14 +48,16 @@ impl Args for ServerFlags {
             let long = flag.get_long().unwrap_or_default();
             let name = format!("server-{long}");
             let takes_value = flag.get_action().takes_values();
-            let action = if takes_value { ArgAction::Append } else { ArgAction::SetTrue };
+            let own = flag.get_action().clone();
+            let action = if takes_value { own } else { ArgAction::SetTrue };
             let mut passed = Arg::new(name.clone())
                 .long(name)
                 .action(action)
                 .hide_short_help(true)
                 .help(flag.get_help().cloned().unwrap_or_default());
             if takes_value {
-                passed = passed.value_parser(ValueParser::string());
+                // Checked here as the server would, and passed on as typed.
+                passed = passed.value_parser(flag.get_value_parser().clone());
                 if let Some(names) = flag.get_value_names() {
                     passed = passed.value_names(names.to_vec());
                 }
@@ -76,8 +78,9 @@ impl FromArgMatches for ServerFlags {
             let long = flag.get_long().unwrap_or_default();
             let name = format!("server-{long}");
             if flag.get_action().takes_values() {
-                for value in matches.get_many::<String>(&name).into_iter().flatten() {
-                    typed.extend([format!("--{long}"), value.clone()]);
+                for value in matches.get_raw(&name).into_iter().flatten() {
+                    let value = value.to_string_lossy().into_owned();
+                    typed.extend([format!("--{long}"), value]);
                 }
             } else if matches.get_flag(&name) {
                 typed.push(format!("--{long}"));
@@ -116,6 +119,20 @@ impl ServerFlags {
         line.extend(self.0.iter().cloned());
         line
     }
+}
+
+/// Checks a server's command line before any server is started.
+///
+/// # Errors
+/// What the server would say, with its flags named as they are typed here.
+pub fn check(command_line: &[String]) -> Result<(), String> {
+    let words = std::iter::once("echo-server").chain(command_line.iter().map(String::as_str));
+    let args = ServerArgs::try_parse_from(words).map_err(|error| error.to_string())?;
+    let own = |error: String| match error.strip_prefix("--") {
+        Some(rest) => format!("--server-{rest}"),
+        None => error,
+    };
+    Config::try_from(&args).map(drop).map_err(|error| own(error.to_string()))
 }
 
 /// The number of workers that a command line asks for.

@@ -161,12 +161,18 @@ fn check_outputs(results: &ResultArgs) -> anyhow::Result<()> {
         crate::baseline::directory(name)?;
     }
     let files = [&results.output, &results.hgrm, &results.hlog];
-    for file in files.into_iter().flatten().filter(|file| file.as_os_str() != "-") {
-        let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-        tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
-            .with_context(|| format!("writing {}", file.display()))?;
+    files.into_iter().flatten().try_for_each(|file| check_file(file))
+}
+
+/// Makes sure that a file can be written, unless it stands for stdout.
+fn check_file(file: &Path) -> anyhow::Result<()> {
+    if file.as_os_str() == "-" {
+        return Ok(());
     }
-    Ok(())
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
+        .map(drop)
+        .with_context(|| format!("writing {}", file.display()))
 }
 
 /// Whether the report is to be written to `path` as a web page.

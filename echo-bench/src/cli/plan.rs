@@ -33,6 +33,9 @@ pub enum RunArgsError {
     /// Flags of the embedded server with a target that is none.
     #[error("--server-... flags are for the embedded server; leave the target out to start it")]
     ServerFlags,
+    /// A server that would not start.
+    #[error("{0}")]
+    Server(String),
 }
 
 impl RunArgs {
@@ -93,6 +96,9 @@ impl RunArgs {
             && !server.iter().any(|flag| flag == "--max-message")
         {
             server.extend(["--max-message".to_owned(), largest.to_string()]);
+        }
+        if let Target::Embedded { server } = &plan.target {
+            crate::embedded::check(server).map_err(RunArgsError::Server)?;
         }
         Ok(plan)
     }

@@ -60,8 +60,7 @@ pub struct SweepArgs {
     /// Bootstrap resamples of each cell
     #[arg(long, value_name = "N", default_value = "10k", help_heading = "Sweep")]
     pub resamples: Count,
-    /// Write the sweep to FILE: a web page if it ends in .html or with --format html, else
-    /// JSON (- prints the JSON in place of the text)
+    /// Write the sweep to FILE as JSON too (- prints the JSON in place of the text)
     #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
     pub output: Option<PathBuf>,
     /// What is printed

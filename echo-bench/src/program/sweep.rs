@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use echo_net::settings::TimeSpan;
@@ -16,7 +16,7 @@ use echo_net::signals;
 use echo_net::stop::{Stage, Stop};
 
 use super::compare::tell;
-use super::{Exit, complain, is_page, print};
+use super::{Exit, check_file, complain, is_page, print};
 use crate::cli::{CompareFormat, Format, RunArgs, SweepArgs};
 use crate::plan::StopRule;
 use crate::progress::SweepProgress;
@@ -36,6 +36,9 @@ const MOST_WORDS: u64 = 16 * 1024;
 /// What a run needs beside its window: starting, connecting, stopping. A guess, until runs
 /// have shown it.
 const AROUND: Duration = Duration::from_millis(300);
+
+/// Why there is no HTML.
+const NO_PAGE: &str = "a sweep has no web page: say --format text, markdown or json";
 
 /// A run of a sweep, in this process, which ends with its parent.
 ///
@@ -66,6 +69,12 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         print(&file::write(&plan))?;
         return Ok(Exit::Done as u8);
     }
+    let pages = args.output.as_deref().is_some_and(|path| is_page(path, Format::Text));
+    if pages || args.format == CompareFormat::Html {
+        complain(NO_PAGE);
+        return Ok(Exit::Usage as u8);
+    }
+    args.output.as_deref().map_or(Ok(()), check_file)?;
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&plan));
     let folder = Folder::open(&path, &plan)?;
     let stop = Stop::new();
@@ -103,11 +112,15 @@ fn measure(
     let plans = plan.cells();
     let turns = order(plans.len(), plan.repeats, plan.seed);
     let mut made: Vec<(Turn, Result<Report, String>)> = Vec::new();
-    let (there, missing): (Vec<Turn>, Vec<Turn>) =
-        turns.into_iter().partition(|turn| folder.report(*turn).is_some());
-    for turn in there {
-        let report = folder.report(turn).context("reading a run a second time")?;
-        made.push((turn, Ok(report)));
+    let mut missing = Vec::new();
+    for turn in turns {
+        match folder.report(turn) {
+            Some(report) => made.push((turn, Ok(report))),
+            None => missing.push(turn),
+        }
+    }
+    if let (Some((_, Ok(there))), false) = (made.first(), missing.is_empty()) {
+        folder.check_tool(&there.tool, &Tool::this())?;
     }
     let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
     let mut progress = SweepProgress::new(missing.len(), expected, quiet);
@@ -254,7 +267,7 @@ fn start(cell: &CellPlan, seed: u64, file: &Path) -> anyhow::Result<Child> {
 /// Writes and prints a sweep.
 fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result<()> {
     let write = |path: &Path, format| {
-        store::write_whole(path, &rendered(sweep, format))
+        store::write_whole(path, &rendered(sweep, format)?)
             .with_context(|| format!("writing {}", path.display()))
     };
     let result = folder.result();
@@ -271,7 +284,7 @@ fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result
     } else if to_stdout && printed != CompareFormat::Html {
         printed = CompareFormat::Json;
     }
-    print(&rendered(sweep, printed))?;
+    print(&rendered(sweep, printed)?)?;
     if !args.quiet {
         tell(&format!(
             "sweep      {}",
@@ -282,11 +295,14 @@ fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result
 }
 
 /// A sweep in a format.
-pub(super) fn rendered(sweep: &Sweep, format: CompareFormat) -> String {
-    match format {
+///
+/// # Errors
+/// If there is no such rendering.
+pub(super) fn rendered(sweep: &Sweep, format: CompareFormat) -> anyhow::Result<String> {
+    Ok(match format {
         CompareFormat::Text => render::sweep::text(sweep),
         CompareFormat::Json => store::to_json(sweep),
         CompareFormat::Markdown => render::sweep::markdown(sweep),
-        CompareFormat::Html => unreachable!(),
-    }
+        CompareFormat::Html => bail!("{NO_PAGE}"),
+    })
 }

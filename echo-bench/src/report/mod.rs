@@ -83,6 +83,16 @@ impl Tool {
     }
 }
 
+impl std::fmt::Display for Tool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.name, self.version)?;
+        match &self.revision {
+            Some(revision) => write!(f, " ({revision})"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The measured window as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Summary {

@@ -104,13 +104,19 @@ impl Source<'_> {
         })?;
         let (mut name, mut flags) = (None, Vec::new());
         for (key, value) in table {
-            let text = self.scalar(value)?;
             match key.get_ref().as_ref() {
-                "name" => name = Some(text),
+                "name" => name = Some(self.scalar(value)?),
                 flag => {
-                    typed::check(flag, std::slice::from_ref(&text))
+                    // A list here is of values that go together.
+                    let values = if typed::is_repeatable(flag) {
+                        self.values(value)?
+                    } else {
+                        vec![self.scalar(value)?]
+                    };
+                    typed::check(flag, &values)
                         .map_err(|reason| self.error(key.span().start, reason.to_string()))?;
-                    flags.push(Flag { flag: flag.to_owned(), value: text });
+                    let settings = values.into_iter();
+                    flags.extend(settings.map(|value| Flag { flag: flag.to_owned(), value }));
                 }
             }
         }
@@ -152,31 +158,45 @@ pub fn read(text: &str) -> Result<PlanFile, BadPlanFile> {
 
 /// The plan as a file that [`read`] understands.
 pub fn write(plan: &SweepPlan) -> String {
-    let quoted = |text: &str| toml::Value::from(text).to_string();
     let mut lines = vec![format!("repeat = {}", plan.repeats), format!("seed = {}", plan.seed)];
-    for Flag { flag, value } in &plan.fixed {
-        lines.push(format!("{flag} = {}", quoted(value)));
-    }
-    let (of_flags, of_levels): (Vec<&Axis>, Vec<&Axis>) =
-        plan.axes.iter().partition(|axis| axis.is_plain());
-    for axis in of_flags {
+    lines.extend(assignments(&plan.fixed));
+    // Every [[axis]] is read after the flags, so those behind the first one are of its kind.
+    let listed = plan.axes.iter().take_while(|axis| axis.is_plain()).count();
+    let (of_one_flag, named) = plan.axes.split_at(listed);
+    for axis in of_one_flag {
         let values: Vec<String> = axis.levels.iter().map(|level| quoted(&level.name)).collect();
         lines.push(format!("{} = [{}]", axis.name, values.join(", ")));
     }
-    for axis in of_levels {
+    for axis in named {
         lines.push(format!("\n[[axis]]\nname = {}\nlevels = [", quoted(&axis.name)));
         for level in &axis.levels {
             // A level may well set nothing: what the defaults give.
-            let name = std::iter::once(format!("name = {}", quoted(&level.name)));
-            let flags =
-                level.flags.iter().map(|f| format!("{} = {}", f.flag, quoted(&f.value)));
-            let fields: Vec<String> = name.chain(flags).collect();
-            lines.push(format!("  {{ {} }},", fields.join(", ")));
+            let mut parts = vec![format!("name = {}", quoted(&level.name))];
+            parts.extend(assignments(&level.flags));
+            lines.push(format!("  {{ {} }},", parts.join(", ")));
         }
         lines.push("]".into());
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// Flags as keys; the values of one that stands there several times are a list.
+fn assignments(flags: &[Flag]) -> Vec<String> {
+    let groups = flags.chunk_by(|a, b| a.flag == b.flag);
+    groups
+        .map(|group| {
+            let values: Vec<String> = group.iter().map(|flag| quoted(&flag.value)).collect();
+            match &values[..] {
+                [value] => format!("{} = {value}", group[0].flag),
+                several => format!("{} = [{}]", group[0].flag, several.join(", ")),
+            }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,21 +2,26 @@
 //! that a sweep that was cut goes on with what is missing. Refuses the folder of another
 //! plan.
 
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::order::Turn;
 use super::plan::SweepPlan;
-use crate::report::{Report, store};
+use crate::report::{Report, Tool, store};
 
 /// The file that says which plan a folder belongs to.
 const PLAN: &str = "plan.toml";
 
-/// A folder of a sweep.
-#[derive(Debug, Clone)]
+/// The file that the sweep which uses a folder holds locked.
+const LOCK: &str = "lock";
+
+/// A folder of a sweep, in use until it is dropped.
+#[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// The kernel takes the lock back however the process ends.
+    _lock: fs::File,
 }
 
 /// A folder that can't be used.
@@ -31,6 +36,25 @@ pub enum FolderError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Another sweep measures into it.
+    #[error("another sweep is using {path}; wait for it, or name another place with --dir")]
+    InUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Another build would be measured beside the one that is there already.
+    #[error(
+        "the runs in {path} were made by {made_by} and this is {this}, which may measure otherwise: \
+         go on with that one, or begin anew in another place with --dir"
+    )]
+    OtherTool {
+        /// Where.
+        path: PathBuf,
+        /// What made the runs.
+        made_by: String,
+        /// What would make the others.
+        this: String,
     },
     /// It holds something else.
     #[error(
@@ -52,6 +76,14 @@ impl Folder {
     pub fn open(path: &Path, plan: &SweepPlan) -> Result<Self, FolderError> {
         let failed = |source| FolderError::Io { path: path.to_owned(), source };
         fs::create_dir_all(path).map_err(failed)?;
+        let lock = fs::File::create(path.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(FolderError::InUse { path: path.to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
         let file = path.join(PLAN);
         let text = identity(plan);
         match fs::read_to_string(&file) {
@@ -65,7 +97,7 @@ impl Folder {
             }
             Err(error) => return Err(failed(error)),
         }
-        Ok(Self { path: path.to_owned() })
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// Where a folder for `plan` is kept if the user names none: the same plan finds its
@@ -85,6 +117,18 @@ impl Folder {
     pub fn report(&self, turn: Turn) -> Option<Report> {
         let report = store::load(&self.file(turn)).ok()?;
         (!report.interrupted).then_some(report)
+    }
+
+    /// Refuses to add runs of `this` to those of another build.
+    ///
+    /// # Errors
+    /// If they are of another build.
+    pub fn check_tool(&self, made_by: &Tool, this: &Tool) -> Result<(), FolderError> {
+        if made_by == this {
+            return Ok(());
+        }
+        let (path, made_by, this) = (self.path.clone(), made_by.to_string(), this.to_string());
+        Err(FolderError::OtherTool { path, made_by, this })
     }
 
     /// The file of the whole result.

@@ -13,6 +13,9 @@ use crate::plan::Plan;
 /// Most cells of a sweep; more is a slip of the keyboard.
 const MOST_CELLS: usize = 10_000;
 
+/// Most runs of a sweep: of one second each, more than a day of them.
+const MOST_RUNS: usize = 100_000;
+
 /// A flag of a run, as typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Flag {
@@ -73,6 +76,23 @@ pub enum SweepPlanError {
     /// More than anyone means.
     #[error("{0} cells are too many (at most {MOST_CELLS}); leave out levels or axes")]
     TooManyCells(usize),
+    /// The same with its repeats.
+    #[error("{0} runs are too many (at most {MOST_RUNS}); lower --repeat or leave out levels")]
+    TooManyRuns(usize),
+    /// Axes that can't be told apart.
+    #[error("two axes are named {0}")]
+    SameName(String),
+    /// Closed and open loop.
+    #[error(
+        "{closed} is a closed loop and {open} an open one, whose numbers mean different things; \
+         sweep them apart"
+    )]
+    LoadModels {
+        /// A cell.
+        closed: String,
+        /// Another cell.
+        open: String,
+    },
     /// A level that is there twice.
     #[error("axis {axis} has the level {level} twice")]
     Twice {
@@ -104,6 +124,7 @@ impl Axis {
     /// Whether its levels are values of the one flag that it is named for.
     pub(super) fn is_plain(&self) -> bool {
         self.levels.len() > 1
+            && !super::typed::is_repeatable(&self.name)
             && self.levels.iter().all(|level| {
                 matches!(&level.flags[..],
                     [only] if only.flag == self.name && only.value == level.name)
@@ -125,16 +146,31 @@ impl SweepPlan {
         if count > MOST_CELLS {
             return Err(SweepPlanError::TooManyCells(count));
         }
+        let runs = count.saturating_mul(self.repeats as usize);
+        if runs > MOST_RUNS {
+            return Err(SweepPlanError::TooManyRuns(runs));
+        }
         self.refuse_doubles()?;
+        let (mut closed, mut open) = (None, None);
         for cell in self.cells() {
-            cell.plan()?;
+            let of_its_kind = if cell.plan()?.load.is_open() { &mut open } else { &mut closed };
+            *of_its_kind = Some(cell.label());
+            if let (Some(closed), Some(open)) = (&closed, &open) {
+                let (closed, open) = (closed.clone(), open.clone());
+                return Err(SweepPlanError::LoadModels { closed, open });
+            }
         }
         Ok(self)
     }
 
     fn refuse_doubles(&self) -> Result<(), SweepPlanError> {
         let mut places: Vec<&str> = self.fixed.iter().map(|flag| &*flag.flag).collect();
-        for axis in &self.axes {
+        // One that a run takes several times may stand here several times.
+        places.dedup_by(|a, b| a == b && super::typed::is_repeatable(a));
+        for (place, axis) in self.axes.iter().enumerate() {
+            if self.axes[..place].iter().any(|other| other.name == axis.name) {
+                return Err(SweepPlanError::SameName(axis.name.clone()));
+            }
             for (place, level) in axis.levels.iter().enumerate() {
                 if axis.levels[..place].iter().any(|other| other.name == level.name) {
                     let (axis, level) = (axis.name.clone(), level.name.clone());
@@ -229,3 +265,6 @@ fn first_line(error: &clap::Error) -> String {
         lines.map(|line| line.trim_start_matches("error: ").trim()).collect();
     lines.join(" ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,31 +10,30 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use super::plan::{Axis, Flag, Level};
 use crate::cli::RunArgs;
 
+/// Flags of a run of which a sweep has its own.
+const OF_THE_SWEEP: [&str; 5] = ["output", "format", "threshold", "quiet", "seed"];
+
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 13] = [
-    "output",
-    "format",
+const OF_ONE_RUN: [&str; 8] = [
     "report-dir",
     "no-report",
     "hgrm",
     "hlog",
     "baseline",
     "save-baseline",
-    "threshold",
     "fail-on",
     "strict",
-    "quiet",
-    "seed",
 ];
 
-/// Flags whose values may hold commas: several levels of them take a plan file.
-const WITH_COMMAS: [&str; 4] = ["message", "message-file", "label", "server-pin"];
+/// Flags whose values may hold commas. Several levels of them are given by several flags, or
+/// by a list in a plan file.
+const WITH_COMMAS: [&str; 3] = ["message", "message-file", "server-pin"];
 
-/// What can be swept, from the definition of a run.
+/// The flags of a run that are not the sweep's own, from the definition of a run.
 static FLAGS: LazyLock<Vec<Arg>> = LazyLock::new(|| {
     let command = RunArgs::augment_args(clap::Command::new("run"));
     let fit = |flag: &&Arg| {
-        flag.get_long().is_some_and(|long| !OF_ONE_RUN.contains(&long)) && !flag.is_hide_set()
+        flag.get_long().is_some_and(|long| !OF_THE_SWEEP.contains(&long)) && !flag.is_hide_set()
     };
     command.get_arguments().filter(fit).cloned().collect()
 });
@@ -48,6 +47,12 @@ pub(super) fn is_switch(flag: &str) -> bool {
     find(flag).is_some_and(|flag| !flag.get_action().takes_values())
 }
 
+/// Whether a run takes `flag` several times. Its values then go together in each run, and
+/// are no levels.
+pub(super) fn is_repeatable(flag: &str) -> bool {
+    find(flag).is_some_and(|flag| matches!(flag.get_action(), ArgAction::Append))
+}
+
 /// Why a flag can't be swept.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitFlag {
@@ -55,7 +60,9 @@ pub enum UnfitFlag {
     #[error("no run has a flag --{0}")]
     Unknown(String),
     /// It says something about one run.
-    #[error("--{0} is about one run; a sweep has -o, --format and --dir of its own")]
+    #[error(
+        "--{0} is about one run; a sweep has its own --dir, -o, --format, --threshold and --seed"
+    )]
     OfOneRun(String),
     /// A value for a flag that takes none.
     #[error("--{flag} is on or off, not {value}")]
@@ -65,6 +72,9 @@ pub enum UnfitFlag {
         /// The value.
         value: String,
     },
+    /// Messages that only one run could read.
+    #[error("--message-file - is read once, and a sweep has many runs; name a file")]
+    Stdin,
     /// No value.
     #[error("--{0} has no value")]
     Empty(String),
@@ -78,7 +88,7 @@ pub enum UnfitFlag {
 /// # Errors
 /// Why not.
 pub(super) fn check(flag: &str, values: &[String]) -> Result<(), UnfitFlag> {
-    if OF_ONE_RUN.contains(&flag) {
+    if OF_ONE_RUN.contains(&flag) || OF_THE_SWEEP.contains(&flag) {
         return Err(UnfitFlag::OfOneRun(flag.to_owned()));
     }
     if find(flag).is_none() {
@@ -86,6 +96,9 @@ pub(super) fn check(flag: &str, values: &[String]) -> Result<(), UnfitFlag> {
     }
     if values.is_empty() {
         return Err(UnfitFlag::Empty(flag.to_owned()));
+    }
+    if flag == "message-file" && values.iter().any(|value| value == "-") {
+        return Err(UnfitFlag::Stdin);
     }
     let odd = values.iter().find(|value| !matches!(value.as_str(), "on" | "off"));
     match odd.filter(|_| is_switch(flag)) {
@@ -106,6 +119,7 @@ impl Args for SweptFlags {
                 .long(long)
                 .action(ArgAction::Append)
                 .value_parser(ValueParser::string())
+                .hide(OF_ONE_RUN.contains(&long))
                 .hide_short_help(flag.is_hide_short_help_set())
                 .help(flag.get_help().cloned().unwrap_or_default());
             if let Some(short) = flag.get_short() {
@@ -155,15 +169,15 @@ impl FromArgMatches for SweptFlags {
 
 /// The values in a word, which is a list unless its flag's values may hold commas.
 fn split(flag: &str, word: &str) -> Vec<String> {
-    if WITH_COMMAS.contains(&flag) {
+    if WITH_COMMAS.contains(&flag) || is_repeatable(flag) {
         return vec![word.to_owned()];
     }
     word.split(',').map(|value| value.trim().to_owned()).collect()
 }
 
 impl SweptFlags {
-    /// What is fixed and what varies: a flag with several values is an axis, and those that
-    /// `links` name together are one axis that sets all of them in step.
+    /// What is fixed and what varies: a flag with several values is an axis, unless a run
+    /// takes it several times, and those that `links` name together are one axis that sets all of them in step.
     ///
     /// # Errors
     /// The first flag that can't be swept, or links that don't fit.
@@ -180,7 +194,9 @@ impl SweptFlags {
                         axes.push(together);
                     }
                 }
-                (None, [value]) => fixed.push(setting(flag, value)),
+                (None, values) if values.len() == 1 || is_repeatable(flag) => {
+                    fixed.extend(values.iter().map(|value| setting(flag, value)));
+                }
                 (None, values) => axes.push(Axis {
                     name: flag.clone(),
                     levels: values
