@@ -17,7 +17,7 @@ impl Party {
 
     fn named(&mut self, name: &str) -> MemberId {
         let member = self.enter();
-        assert_eq!(self.say(member, &format!("/nick {name}")), Stay::In);
+        assert_eq!(self.say(member, format!("/nick {name}")), Stay::In);
         member
     }
 
