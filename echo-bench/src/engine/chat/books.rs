@@ -1,0 +1,289 @@
+//! Who has said what, and who has heard it: [`Books`]. Pure: no clock, no socket.
+//!
+//! A delivery is one message at one member. Each is expected from the instant that its
+//! message is sent, at every member who listens then, and ends in exactly one way.
+
+use std::collections::HashSet;
+
+use echo_net::Nanos;
+
+use crate::messages::{Deviation, Messages};
+use crate::record::{Difference, FailureKind, FirstOffender, Interval, Tally};
+
+/// A message that was sent.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    intended: Nanos,
+    written: Nanos,
+    /// Whether it belongs to the measured window.
+    measured: bool,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Books {
+    members: usize,
+    /// What each member has said, in order.
+    said: Vec<Vec<Said>>,
+    /// For each listener and speaker, how many of the speaker's messages are settled.
+    settled: Vec<u32>,
+    /// Who listens.
+    listens: Vec<bool>,
+    listeners: u64,
+    /// Deliveries of measured messages that have not ended.
+    outstanding: u64,
+    /// Deliveries that were passed over: listener, speaker, message. Grows with faults only.
+    passed_over: HashSet<(u32, u32, u32)>,
+}
+
+impl Books {
+    /// Of so many members, none of whom listens yet.
+    pub(super) fn new(members: usize) -> Self {
+        Self {
+            members,
+            said: vec![Vec::new(); members],
+            settled: vec![0; members * members],
+            listens: vec![false; members],
+            listeners: 0,
+            outstanding: 0,
+            passed_over: HashSet::new(),
+        }
+    }
+
+    /// A member listens from now on. Nothing may have been said before.
+    pub(super) fn listen(&mut self, member: u32) {
+        if !std::mem::replace(&mut self.listens[member as usize], true) {
+            self.listeners += 1;
+        }
+    }
+
+    /// Deliveries of measured messages that have not ended.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.outstanding
+    }
+
+    /// The number of a member's next message.
+    pub(super) fn next(&self, speaker: u32) -> u64 {
+        self.said[speaker as usize].len() as u64
+    }
+
+    /// Members who hear what `speaker` says.
+    pub(super) fn audience(&self, speaker: u32) -> u64 {
+        self.listeners - u64::from(self.listens[speaker as usize])
+    }
+
+    /// A message was sent.
+    pub(super) fn said(
+        &mut self,
+        speaker: u32,
+        intended: Nanos,
+        written: Nanos,
+        measured: bool,
+        tally: &mut Tally,
+    ) {
+        if measured {
+            let audience = self.audience(speaker);
+            tally.scheduled += audience;
+            self.outstanding += audience;
+        }
+        self.said[speaker as usize].push(Said { intended, written, measured });
+    }
+
+    /// A text of `speaker` has reached `listener`. Whether it was a right delivery.
+    pub(super) fn heard(
+        &mut self,
+        listener: u32,
+        speaker: u32,
+        body: &[u8],
+        messages: &Messages,
+        at: Nanos,
+        interval: &mut Interval,
+    ) -> bool {
+        let place = listener as usize * self.members + speaker as usize;
+        let next = self.settled[place];
+        let (number, wrong) = match messages.check(speaker, next.into(), body) {
+            Ok(()) => (next, None),
+            Err(Deviation::Elsewhere { request }) => (request as u32, None),
+            Err(Deviation::Foreign { connection }) => {
+                let detail = format!("text of member {connection} under another name");
+                (next, Some((FailureKind::Foreign, detail)))
+            }
+            Err(deviation) => {
+                let kind = match deviation {
+                    Deviation::Truncated => FailureKind::Truncated,
+                    Deviation::Extended => FailureKind::Extended,
+                    _ => FailureKind::Corrupt,
+                };
+                (next, Some((kind, format!("from member {speaker}"))))
+            }
+        };
+        let offender = |detail: String| FirstOffender {
+            connection: listener,
+            request: Some(number.into()),
+            detail,
+            difference: None,
+        };
+        if u64::from(number) >= self.next(speaker) {
+            let detail = format!("member {speaker} never said it");
+            interval.errors.count(FailureKind::Unsolicited, || offender(detail));
+            return false;
+        }
+        if number < next {
+            let late = self.passed_over.remove(&(listener, speaker, number));
+            let kind = if late { FailureKind::Reordered } else { FailureKind::Duplicated };
+            interval.errors.count(kind, || offender(format!("from member {speaker}")));
+            return false;
+        }
+        for skipped in next..number {
+            self.passed_over.insert((listener, speaker, skipped));
+            let detail = format!("from member {speaker}; a later one came first");
+            interval.errors.count(FailureKind::Dropped, || offender(detail));
+            self.end(speaker, skipped, at, interval, |tally| &mut tally.mismatch);
+        }
+        self.settled[place] = number + 1;
+        let said = self.said[speaker as usize][number as usize];
+        if let Some((kind, detail)) = wrong {
+            let mut expected = Vec::new();
+            messages.write(speaker, number.into(), &mut expected);
+            interval.errors.count(kind, || FirstOffender {
+                difference: Some(Difference::between(&expected, body)),
+                ..offender(detail)
+            });
+            self.end(speaker, number, at, interval, |tally| &mut tally.mismatch);
+            return false;
+        }
+        if said.measured {
+            self.outstanding -= 1;
+            interval.tally.ok += 1;
+            interval.latencies.record(said.intended, said.written, at);
+        }
+        true
+    }
+
+    /// A member hears nothing any more; what it was still owed ends as `ending` says. How
+    /// many deliveries that were.
+    pub(super) fn deafen(
+        &mut self,
+        listener: u32,
+        at: Nanos,
+        interval: &mut Interval,
+        ending: fn(&mut Tally) -> &mut u64,
+    ) -> u64 {
+        if !std::mem::replace(&mut self.listens[listener as usize], false) {
+            return 0;
+        }
+        self.listeners -= 1;
+        let before = self.outstanding;
+        for speaker in (0..self.members as u32).filter(|&speaker| speaker != listener) {
+            let place = listener as usize * self.members + speaker as usize;
+            let said = self.said[speaker as usize].len() as u32;
+            for number in self.settled[place]..said {
+                self.end(speaker, number, at, interval, ending);
+            }
+            self.settled[place] = said;
+        }
+        before - self.outstanding
+    }
+
+    /// A delivery ended without success.
+    fn end(
+        &mut self,
+        speaker: u32,
+        number: u32,
+        at: Nanos,
+        interval: &mut Interval,
+        ending: fn(&mut Tally) -> &mut u64,
+    ) {
+        let said = self.said[speaker as usize][number as usize];
+        if said.measured {
+            self.outstanding -= 1;
+            *ending(&mut interval.tally) += 1;
+            interval.latencies.record_censored(said.intended, Some(said.written), at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Verify;
+
+    struct Hall {
+        books: Books,
+        messages: Messages,
+        interval: Interval,
+    }
+
+    impl Hall {
+        fn new() -> Self {
+            let mut books = Books::new(3);
+            (0..3).for_each(|member| books.listen(member));
+            let messages = Messages::generated(20, 20, 1, Verify::Full);
+            Self { books, messages, interval: Interval::new(0, true) }
+        }
+
+        fn say(&mut self, speaker: u32, at: Nanos) {
+            self.books.said(speaker, at, at + 1, true, &mut self.interval.tally);
+        }
+
+        fn hear(&mut self, listener: u32, speaker: u32, number: u64, at: Nanos) -> bool {
+            let mut text = Vec::new();
+            self.messages.write(speaker, number, &mut text);
+            self.hear_text(listener, speaker, &text, at)
+        }
+
+        fn hear_text(&mut self, listener: u32, speaker: u32, text: &[u8], at: Nanos) -> bool {
+            let Self { books, messages, interval } = self;
+            books.heard(listener, speaker, text, messages, at, interval)
+        }
+    }
+
+    #[test]
+    fn every_delivery_ends_once_and_is_timed_from_its_intended_instant() {
+        let mut hall = Hall::new();
+        hall.say(0, 100);
+        hall.say(0, 200);
+        hall.say(1, 300);
+        assert_eq!(hall.interval.tally.scheduled, 6);
+        for (listener, speaker, number) in
+            [(1, 0, 0), (1, 0, 1), (2, 1, 0), (2, 0, 0), (2, 0, 1), (0, 1, 0)]
+        {
+            assert!(hall.hear(listener, speaker, number, 1000));
+        }
+        assert_eq!((hall.interval.tally.ok, hall.books.outstanding()), (6, 0));
+        assert!(hall.interval.tally.is_conserved());
+        let response = hall.interval.latencies.response.histogram();
+        assert_eq!((response.min(), response.max()), (700, 900));
+    }
+
+    #[test]
+    fn loss_doubles_disorder_and_damage_are_told_apart() {
+        let mut hall = Hall::new();
+        (0..5).for_each(|n| hall.say(0, n * 100));
+        assert!(hall.hear(1, 0, 0, 900));
+        assert!(!hall.hear(1, 0, 0, 900), "a second time");
+        assert!(hall.hear(1, 0, 2, 900), "1 is passed over");
+        assert!(!hall.hear(1, 0, 1, 900), "and comes late");
+        assert!(!hall.hear_text(1, 0, b"ABCDEFGHIJKLMNOPQRST", 900));
+        assert!(!hall.hear(1, 0, 7, 900), "never said");
+        assert!(!hall.hear(1, 2, 0, 900), "never said by anyone");
+        let counts = [
+            FailureKind::Duplicated,
+            FailureKind::Dropped,
+            FailureKind::Reordered,
+            FailureKind::Corrupt,
+            FailureKind::Unsolicited,
+        ]
+        .map(|kind| hall.interval.errors.of(kind));
+        assert_eq!(counts, [1, 1, 1, 1, 2]);
+        let lost = {
+            let Hall { books, interval, .. } = &mut hall;
+            books.deafen(1, 1000, interval, |tally| &mut tally.closed)
+                + books.deafen(2, 1000, interval, |tally| &mut tally.in_flight)
+        };
+        assert_eq!(lost, 1 + 5);
+        let tally = hall.interval.tally;
+        assert_eq!((tally.ok, tally.mismatch, tally.closed, tally.in_flight), (2, 2, 1, 5));
+        assert!(tally.is_conserved());
+    }
+}

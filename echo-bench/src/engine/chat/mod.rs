@@ -1,0 +1,452 @@
+//! The members of a chat room: [`ChatWorker`]. Each joins under a name, says something when
+//! the schedule wants it, and hears what the others say. What is measured is the delivery:
+//! from the instant at which a message was due to its arrival at a member.
+//!
+//! One thread drives all members, since every message is heard by all of them.
+
+mod books;
+mod member;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
+use echo_net::reactor::{Event, Handler, Key, Reactor};
+use echo_net::socket::{ConnectOptions, SocketOptions};
+use echo_net::stop::{Stage, Stop};
+use slotmap::SecondaryMap;
+
+use self::books::Books;
+use self::member::{Heard, Member, State};
+use super::busy_clock::BusyClock;
+use super::demand::Demand;
+use super::kernel_facts::KernelFacts;
+use super::timeline::Timeline;
+use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup, Waiting};
+use crate::messages::Messages;
+use crate::plan::Plan;
+use crate::record::{FailureKind, FirstOffender, Interval, Latency};
+
+/// See the [module](self).
+pub(super) struct ChatWorker {
+    plan: Arc<Plan>,
+    messages: Arc<Messages>,
+    targets: Vec<SocketAddr>,
+    stop: Stop,
+    members: Vec<Member>,
+    /// Finds the member that an event is about.
+    places: SecondaryMap<Key, u32>,
+    books: Books,
+    begun: u32,
+    joining: usize,
+    connect: Latency,
+    failure: Option<io::Error>,
+    timeline: Option<Timeline>,
+    window_end: Nanos,
+    stopped_at: Option<Nanos>,
+    demand: Option<Demand>,
+    interval: Interval,
+    next_boundary: Nanos,
+    last_answer: Option<Nanos>,
+    events: u64,
+    /// Delivery-nanoseconds outstanding within the window, and since when.
+    area: u128,
+    counted_to: Nanos,
+    text: Vec<u8>,
+    line: Vec<u8>,
+    finished: Box<dyn FnMut(Interval) + Send>,
+}
+
+impl ChatWorker {
+    /// Of all members of the plan.
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        messages: Arc<Messages>,
+        targets: Vec<SocketAddr>,
+        stop: Stop,
+        finished: Box<dyn FnMut(Interval) + Send>,
+    ) -> Self {
+        let members = (0..plan.connections).map(|number| Member::new(number, &plan)).collect();
+        Self {
+            books: Books::new(plan.connections as usize),
+            members,
+            places: SecondaryMap::new(),
+            begun: 0,
+            joining: 0,
+            connect: Latency::default(),
+            failure: None,
+            timeline: None,
+            window_end: Nanos::MAX,
+            stopped_at: None,
+            demand: None,
+            interval: Interval::new(0, true),
+            next_boundary: Nanos::MAX,
+            last_answer: None,
+            events: 0,
+            area: 0,
+            counted_to: 0,
+            text: Vec::new(),
+            line: Vec::new(),
+            finished,
+            plan,
+            messages,
+            targets,
+            stop,
+        }
+    }
+
+    /// Has every member join, as far as they can.
+    pub(super) fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
+        let mut progress_at = reactor.now();
+        let mut joined = 0;
+        loop {
+            while self.joining < DIALLING && self.begun < self.plan.connections {
+                self.dial(reactor, self.begun);
+                self.begun += 1;
+            }
+            let all_begun = self.begun == self.plan.connections;
+            if self.stop.stage() > Stage::Running || (self.joining == 0 && all_begun) {
+                break;
+            }
+            let now = reactor.now();
+            reactor.turn(Some(now + LONGEST_WAIT), self)?;
+            let count = self.count(State::In);
+            if count > joined {
+                (joined, progress_at) = (count, now);
+            } else if now > progress_at + self.plan.timeout_ns {
+                self.give_up_joining(reactor);
+            }
+        }
+        let connect = std::mem::take(&mut self.connect);
+        Ok(Setup { established: self.count(State::In), connect, failure: self.failure.take() })
+    }
+
+    fn count(&self, state: State) -> u32 {
+        self.members.iter().filter(|member| member.state == state).count() as u32
+    }
+
+    fn dial<R: Reactor>(&mut self, reactor: &mut R, number: u32) {
+        let socket = &self.plan.socket;
+        let turn = number as usize;
+        let options = ConnectOptions {
+            target: self.targets[turn % self.targets.len()],
+            source: (!socket.sources.is_empty())
+                .then(|| socket.sources[turn % socket.sources.len()]),
+            socket: SocketOptions {
+                nodelay: socket.nodelay,
+                send_buffer: socket.send_buffer,
+                recv_buffer: socket.recv_buffer,
+                keepalive: None,
+            },
+        };
+        let member = &mut self.members[turn];
+        match reactor.connect(&options) {
+            Ok(key) => {
+                member.dialled(key, reactor.now());
+                self.places.insert(key, number);
+                self.joining += 1;
+            }
+            Err(error) => {
+                member.state = State::Gone;
+                self.blame(number, FailureKind::NoSocket, error.to_string());
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
+
+    fn give_up_joining<R: Reactor>(&mut self, reactor: &mut R) {
+        for number in 0..self.members.len() as u32 {
+            let member = &mut self.members[number as usize];
+            if !matches!(member.state, State::Dialling | State::Joining) {
+                continue;
+            }
+            member.state = State::Gone;
+            if let Some(key) = member.key.take() {
+                reactor.close(key);
+                self.places.remove(key);
+            }
+            let reason = "did not get to join in time (is it a chat server? see --timeout)";
+            self.blame(number, FailureKind::ConnectTimeout, reason.into());
+            self.failure.get_or_insert(io::Error::new(io::ErrorKind::TimedOut, reason));
+        }
+        self.joining = 0;
+    }
+
+    fn blame(&mut self, member: u32, kind: FailureKind, detail: String) {
+        self.interval.errors.count(kind, || FirstOffender {
+            connection: member,
+            request: None,
+            detail,
+            difference: None,
+        });
+    }
+
+    /// Has the members talk until the window has ended and all is delivered.
+    pub(super) fn run<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        timeline: Timeline,
+    ) -> io::Result<Outcome> {
+        let (plan, start) = (&self.plan, timeline.start);
+        let numbers = 0..plan.connections;
+        self.demand = Demand::new(&plan.load, plan.seed, numbers, plan.connections, start);
+        self.counted_to = timeline.window_start;
+        self.next_boundary = timeline.window_start + timeline.piece_ns;
+        self.window_end = timeline.window_end();
+        self.timeline = Some(timeline);
+        let (mut spun, mut busy) = (0, BusyClock::default());
+        loop {
+            let now = reactor.now();
+            self.tend(now);
+            busy.observe(now, spun, &self.window());
+            self.speak_due(reactor, now);
+            if self.is_done(now) {
+                break;
+            }
+            spun += self.wait(reactor, now)?;
+        }
+        Ok(self.conclude(reactor, &busy))
+    }
+
+    fn window(&self) -> std::ops::Range<Nanos> {
+        let start = self.timeline.as_ref().map_or(Nanos::MAX, |timeline| timeline.window_start);
+        start..self.window_end
+    }
+
+    fn tend(&mut self, now: Nanos) {
+        if let Some(timeline) = &self.timeline {
+            self.window_end = timeline.window_end();
+        }
+        if self.stop.stage() > Stage::Running {
+            self.stopped_at.get_or_insert(now);
+        }
+        while now >= self.next_boundary && self.next_boundary < self.window_end {
+            let next = Interval::new(self.interval.index + 1, true);
+            (self.finished)(std::mem::replace(&mut self.interval, next));
+            self.next_boundary += self.timeline.as_ref().map_or(Nanos::MAX, |t| t.piece_ns);
+        }
+    }
+
+    /// Adds up how long how many deliveries were outstanding, before their number changes.
+    fn count_area(&mut self, now: Nanos) {
+        let to = now.min(self.window_end);
+        if to > self.counted_to {
+            self.area += u128::from(to - self.counted_to) * u128::from(self.books.outstanding());
+            self.counted_to = to;
+        }
+    }
+
+    /// Has every member whose turn it is say its message.
+    fn speak_due<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+        let horizon = now.min(self.window_end.saturating_sub(1));
+        while let Some(speaker) = self.demand.as_mut().and_then(|due| due.pop_due(horizon)) {
+            let Some(demand) = &mut self.demand else { return };
+            let intended = demand.peek(speaker);
+            demand.advance(speaker);
+            demand.put_back(speaker);
+            self.speak(reactor, speaker, intended);
+        }
+    }
+
+    fn speak<R: Reactor>(&mut self, reactor: &mut R, speaker: u32, intended: Nanos) {
+        let measured = self.window().contains(&intended);
+        let member = &self.members[speaker as usize];
+        let Some(key) = member.key.filter(|_| member.state == State::In) else {
+            if measured {
+                let unsent = self.books.audience(speaker);
+                self.interval.tally.scheduled += unsent;
+                self.interval.tally.unsent += unsent;
+                self.interval.errors.count_many(FailureKind::Unsent, unsent, || {
+                    FirstOffender {
+                        connection: speaker,
+                        request: None,
+                        detail: "a message of a member who is gone".into(),
+                        difference: None,
+                    }
+                });
+            }
+            return;
+        };
+        self.messages.write(speaker, self.books.next(speaker), &mut self.text);
+        self.line.clear();
+        self.line.extend_from_slice(&self.text);
+        self.line.push(b'\n');
+        let written = reactor.now();
+        self.count_area(written);
+        let tally = &mut self.interval.tally;
+        self.books.said(speaker, intended, written, measured, tally);
+        if measured {
+            tally.bytes_sent += self.line.len() as u64;
+            if let Some(open) = &mut self.interval.latencies.open {
+                open.lateness.record(written.saturating_sub(intended));
+            }
+        }
+        reactor.send(key, &self.line);
+    }
+
+    fn is_done(&mut self, now: Nanos) -> bool {
+        if self.stop.stage() == Stage::Forced {
+            if let Some(timeline) = &self.timeline {
+                timeline.interrupt(now);
+                self.window_end = timeline.window_end();
+            }
+            return true;
+        }
+        if now < self.window_end {
+            return false;
+        }
+        let mut drained_at = self.window_end.saturating_add(self.plan.drain_ns);
+        if let Some(stopped_at) = self.stopped_at {
+            drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);
+        }
+        now >= drained_at || self.books.outstanding() == 0
+    }
+
+    fn wait<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) -> io::Result<Nanos> {
+        let due = self.demand.as_ref().and_then(Demand::next_due);
+        let due = due.filter(|&due| due < self.window_end);
+        let edges = [self.next_boundary, self.window_end];
+        let waiting = Waiting::new(self.plan.idle, now, due, edges.into_iter());
+        let before = self.events;
+        reactor.turn(Some(waiting.until), self)?;
+        let idle = waiting.spins && self.events == before;
+        Ok(if idle { reactor.now() - now } else { 0 })
+    }
+
+    fn conclude<R: Reactor>(&mut self, reactor: &mut R, busy: &BusyClock) -> Outcome {
+        let now = reactor.now();
+        self.count_area(now);
+        let alive_at_end = self.count(State::In) + self.count(State::Deaf);
+        let mut kernel = KernelFacts::default();
+        for number in 0..self.members.len() as u32 {
+            let missing =
+                self.books.deafen(number, now, &mut self.interval, |tally| &mut tally.in_flight);
+            self.interval.errors.count_many(FailureKind::InFlight, missing, || FirstOffender {
+                connection: number,
+                request: None,
+                detail: "not delivered when the drain ended".into(),
+                difference: None,
+            });
+            let member = &self.members[number as usize];
+            if let Some(key) = member.key.filter(|_| member.state == State::In) {
+                kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
+            }
+        }
+        let last = Interval::new(self.interval.index + 1, true);
+        (self.finished)(std::mem::replace(&mut self.interval, last));
+        Outcome {
+            alive_at_end,
+            reconnects: 0,
+            outstanding_area: self.area,
+            last_answer: self.last_answer,
+            busy: busy.share(),
+            kernel,
+        }
+    }
+}
+
+impl ChatWorker {
+    fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
+        let at = reactor.now();
+        let Some(&listener) = self.places.get(key) else { return };
+        self.count_area(at);
+        let in_window = self.window().contains(&at);
+        if in_window {
+            self.interval.tally.bytes_received += bytes.len() as u64;
+        }
+        let Self { members, books, messages, interval, .. } = self;
+        let (mut joined, mut right) = (false, 0);
+        let heard = members[listener as usize].hear(bytes, |heard| match heard {
+            Heard::Joined => joined = true,
+            Heard::Text { speaker, body } => {
+                right += u64::from(books.heard(listener, speaker, body, messages, at, interval));
+            }
+            Heard::Error(text) => interval.errors.count(FailureKind::ErrorReply, || {
+                let detail = text.escape_ascii().to_string();
+                FirstOffender { connection: listener, request: None, detail, difference: None }
+            }),
+        });
+        if right > 0 {
+            self.last_answer = Some(at);
+        }
+        if in_window {
+            self.interval.tally.answered += right;
+        }
+        if joined {
+            self.joined(reactor, listener, key);
+        }
+        if let Err(too_long) = heard {
+            let error = io::Error::new(io::ErrorKind::InvalidData, too_long);
+            self.lost(reactor, key, Some(error));
+        }
+        // A long batch of events must not make what falls due meanwhile late.
+        if self.demand.as_ref().and_then(Demand::next_due).is_some_and(|due| due <= at) {
+            self.speak_due(reactor, at);
+        }
+    }
+
+    fn joined<R: Reactor>(&mut self, reactor: &mut R, number: u32, key: Key) {
+        let deaf = self.plan.chat.as_ref().map_or(0, |chat| chat.deaf);
+        self.joining -= 1;
+        if number < deaf {
+            self.members[number as usize].state = State::Deaf;
+            reactor.pause(key);
+        } else {
+            self.members[number as usize].state = State::In;
+            self.books.listen(number);
+        }
+    }
+
+    fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, error: Option<io::Error>) {
+        let Some(number) = self.places.remove(key) else { return };
+        let now = reactor.now();
+        reactor.close(key);
+        let member = &mut self.members[number as usize];
+        let before = std::mem::replace(&mut member.state, State::Gone);
+        member.key = None;
+        match before {
+            State::Dialling | State::Joining => {
+                self.joining -= 1;
+                let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+                self.blame(number, FailureKind::Refused, error.to_string());
+                self.failure.get_or_insert(error);
+            }
+            // That is what a server should do to who never reads.
+            State::Deaf | State::Gone => {}
+            State::In => {
+                self.count_area(now);
+                let closed = error.is_none();
+                let missed = self.books.deafen(number, now, &mut self.interval, |tally| {
+                    if closed { &mut tally.closed } else { &mut tally.reset }
+                });
+                let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
+                let why = error.map_or_else(
+                    || "the server closed the connection".to_owned(),
+                    |error| error.to_string(),
+                );
+                self.blame(number, kind, format!("{why}, {missed} deliveries missed"));
+            }
+        }
+    }
+}
+
+impl<R: Reactor> Handler<R> for ChatWorker {
+    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+        self.events += 1;
+        match event {
+            Event::Connected => {
+                let Some(&number) = self.places.get(key) else { return };
+                let member = &mut self.members[number as usize];
+                self.connect.record(reactor.now() - member.dialled_at);
+                member.state = State::Joining;
+                reactor.send(key, member.introduction().as_bytes());
+            }
+            Event::Received(bytes) => self.received(reactor, key, bytes),
+            Event::EndOfInput => self.lost(reactor, key, None),
+            Event::Sent => {}
+            Event::Failed(error) => self.lost(reactor, key, Some(error)),
+        }
+    }
+}
