@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
-use echo_proto::ProtocolKind;
 use echo_server::Config;
 use echo_server::cli::ServerArgs;
 use echo_server::model::ModelKind;
@@ -105,7 +104,7 @@ impl ServerFlags {
     pub fn command_line(
         &self,
         model: ModelKind,
-        protocol: ProtocolKind,
+        protocol: &dyn std::fmt::Display,
         workers: usize,
     ) -> Vec<String> {
         let mut line: Vec<String> =

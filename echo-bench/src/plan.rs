@@ -38,6 +38,9 @@ pub struct Plan {
     #[serde(with = "crate::as_text")]
     #[schemars(with = "String")]
     pub protocol: ProtocolKind,
+    /// The members of a chat room, if that is what the connections are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chat: Option<ChatPlan>,
     /// Streams of a connection, which its requests take in turn (`mux`).
     #[serde(default = "one_stream")]
     pub streams: u32,
@@ -62,6 +65,14 @@ pub struct Plan {
 /// Reports from before there were streams.
 fn one_stream() -> u32 {
     1
+}
+
+/// Members of a chat room. Every connection is one; each message is delivered to all
+/// others, and requests are deliveries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChatPlan {
+    /// Members who join and then read nothing.
+    pub deaf: u32,
 }
 
 /// Whom to load.
@@ -220,6 +231,12 @@ pub enum EngineKind {
 /// be encoded at once.
 const LARGEST_BATCH: u64 = 256 << 20;
 
+/// Most members of a chat room: who has heard what of whom is kept for each pair.
+const MOST_MEMBERS: u32 = 2000;
+
+/// Bytes by which a generated message can be told from any other.
+const LEAST_STAMPED: usize = 12;
+
 /// What a request in flight takes at least, however short its message.
 const SMALLEST_SLOT: usize = 64;
 
@@ -254,6 +271,17 @@ pub enum PlanError {
     Streams,
     #[error("--streams {0} needs --protocol mux, the one with streams")]
     StreamsWithoutMux(u32),
+    #[error("--protocol chat needs --rate: members speak on a schedule")]
+    ChatWithoutRate,
+    #[error("--protocol chat needs 2 to {MOST_MEMBERS} members (--conns) who are not deaf")]
+    ChatMembers,
+    #[error(
+        "--protocol chat checks every delivery by its text: it needs generated messages (--size) of \
+         at least 12 bytes, whole, with --verify full and a --duration"
+    )]
+    ChatMessages,
+    #[error("--chat-deaf needs --protocol chat")]
+    DeafWithoutChat,
     #[error("--size {0} is above the limit of a message (at most 1GiB)")]
     HugeMessage(usize),
     #[error("--size {min}-{max}: the first must not be above the second")]
@@ -272,6 +300,7 @@ impl Plan {
     pub fn validated(mut self) -> Result<Self, PlanError> {
         self.check_numbers()?;
         self.check_messages()?;
+        self.check_chat()?;
         let (pipeline, message) = (self.load.pipeline(), self.largest_message());
         let batch = u64::from(pipeline).saturating_mul(message.max(SMALLEST_SLOT) as u64);
         if pipeline > 1 && batch > LARGEST_BATCH {
@@ -310,6 +339,22 @@ impl Plan {
         wrong.map_or(Ok(()), Err)
     }
 
+    fn check_chat(&self) -> Result<(), PlanError> {
+        let Some(chat) = &self.chat else { return Ok(()) };
+        let hearing = self.connections.saturating_sub(chat.deaf);
+        let checked = matches!(self.messages,
+            MessagePlan::Generated { min_bytes, .. } if min_bytes >= LEAST_STAMPED)
+            && self.verify == Verify::Full
+            && self.split_writes == 1
+            && matches!(self.stop, StopRule::Duration { .. });
+        match () {
+            () if !self.load.is_open() => Err(PlanError::ChatWithoutRate),
+            () if hearing < 2 || self.connections > MOST_MEMBERS => Err(PlanError::ChatMembers),
+            () if !checked => Err(PlanError::ChatMessages),
+            () => Ok(()),
+        }
+    }
+
     fn check_messages(&self) -> Result<(), PlanError> {
         let check = |number: usize, text: &[u8]| {
             self.protocol.check_message(text).map_err(|reason| PlanError::UnfitMessage {
@@ -342,6 +387,15 @@ impl Plan {
         match self.protocol {
             ProtocolKind::Mux => Requester::Mux(MuxRequester::new(largest, self.streams)),
             protocol => protocol.requester(largest),
+        }
+    }
+
+    /// What is spoken, in words.
+    pub fn spoken(&self) -> String {
+        match &self.chat {
+            None => format!("{} protocol", self.protocol),
+            Some(ChatPlan { deaf: 0 }) => "chat; requests are deliveries".into(),
+            Some(ChatPlan { deaf }) => format!("chat, {deaf} deaf; requests are deliveries"),
         }
     }
 

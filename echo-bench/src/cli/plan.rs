@@ -10,7 +10,7 @@ use echo_net::settings::TimeSpan;
 use super::RunArgs;
 use super::groups::{MessageArgs, SizeRange};
 use crate::plan::{
-    IdleStrategy, Load, MessagePlan, Plan, PlanError, SocketPlan, StopRule, Target,
+    ChatPlan, IdleStrategy, Load, MessagePlan, Plan, PlanError, SocketPlan, StopRule, Target,
 };
 
 /// What was typed is no plan.
@@ -49,9 +49,14 @@ impl RunArgs {
             u32::try_from(load.conns.0).map_err(|_| RunArgsError::Connections(load.conns.0))?;
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         let threads = load.threads.unwrap_or((cores / 2).max(1) as u32);
-        let threads = threads.min(connections.max(1));
+        // All members of a chat room are driven by one thread.
+        let most = if self.messages.protocol.is_chat() { 1 } else { connections.max(1) };
+        let threads = threads.min(most);
         let target = self.resolve_target(threads, cores)?;
         let timeout_ns = nanos(load.timeout.0);
+        if messages.chat_deaf > 0 && !messages.protocol.is_chat() {
+            return Err(PlanError::DeafWithoutChat.into());
+        }
         let plan = Plan {
             connections,
             threads,
@@ -71,7 +76,8 @@ impl RunArgs {
             timeout_ns,
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
             interval_ns: nanos(self.results.interval.0),
-            protocol: messages.protocol,
+            protocol: messages.protocol.echo(),
+            chat: messages.protocol.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
             streams: messages.streams,
             messages: messages.resolve()?,
             verify: messages.verify,
@@ -114,7 +120,7 @@ impl RunArgs {
             None => {
                 let model = self.server.model.unwrap_or_default();
                 let workers = cores.saturating_sub(threads as usize).max(1);
-                let server = flags.command_line(model, self.messages.protocol, workers);
+                let server = flags.command_line(model, &self.messages.protocol, workers);
                 Ok(Target::Embedded { server })
             }
         }

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
+use echo_net::reactor::Reactor;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::stop::{Stage, Stop};
 
@@ -19,6 +20,7 @@ use crate::plan::{MessagePlan, Plan};
 use crate::record::{Interval, Latency, Packed};
 
 mod busy_clock;
+mod chat;
 mod connection;
 mod demand;
 mod gather;
@@ -28,8 +30,10 @@ mod occupancy;
 #[cfg(test)]
 mod simulation;
 mod timeline;
+mod waiting;
 mod worker;
 
+use chat::ChatWorker;
 pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use kernel_facts::KernelFacts;
@@ -166,25 +170,23 @@ impl Crew {
         let (piece_sender, pieces) = mpsc::channel();
         let mut crew = Self { threads: Vec::new(), setups, starts: Vec::new(), pieces };
         for thread in 0..plan.threads {
-            let numbers = (thread..plan.connections).step_by(plan.threads as usize);
             let sender = piece_sender.clone();
-            let worker = Worker::new(
-                Arc::clone(plan),
-                Arc::clone(&messages),
-                peer.addresses.clone(),
-                stop.clone(),
-                numbers,
-                // The gatherer outlives the workers but for a run that failed anyway.
-                Box::new(move |piece| drop(sender.send(piece))),
-            );
-            let (start, starts) = mpsc::channel();
+            // The gatherer outlives the workers but for a run that failed anyway.
+            let finished = Box::new(move |piece| drop(sender.send(piece)));
+            let (plan, messages) = (Arc::clone(plan), Arc::clone(&messages));
+            let (addresses, stop) = (peer.addresses.clone(), stop.clone());
             let setups = setup_sender.clone();
+            let (start, starts) = mpsc::channel();
             crew.starts.push(start);
-            crew.threads.push(
-                std::thread::Builder::new()
-                    .name(format!("generator-{thread}"))
-                    .spawn(move || work(worker, &setups, &starts))?,
-            );
+            let builder = std::thread::Builder::new().name(format!("generator-{thread}"));
+            crew.threads.push(if plan.chat.is_some() {
+                let worker = ChatWorker::new(plan, messages, addresses, stop, finished);
+                builder.spawn(move || work(worker, &setups, &starts))?
+            } else {
+                let numbers = (thread..plan.connections).step_by(plan.threads as usize);
+                let worker = Worker::new(plan, messages, addresses, stop, numbers, finished);
+                builder.spawn(move || work(worker, &setups, &starts))?
+            });
         }
         Ok(crew)
     }
@@ -228,9 +230,18 @@ impl Crew {
     }
 }
 
+/// What a worker thread does.
+trait Labour {
+    /// Makes all connections, as far as they can be made.
+    fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup>;
+
+    /// Puts the load on, until the window has ended and is drained.
+    fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome>;
+}
+
 /// The life of a worker thread.
 fn work(
-    mut worker: Worker,
+    mut worker: impl Labour,
     setups: &Sender<io::Result<Setup>>,
     starts: &Receiver<Timeline>,
 ) -> io::Result<Option<Outcome>> {

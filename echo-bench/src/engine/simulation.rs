@@ -16,6 +16,7 @@ use echo_net::stop::Stop;
 use echo_proto::ProtocolKind;
 use proptest::prelude::*;
 
+use super::Labour;
 use super::timeline::Timeline;
 use super::worker::{Outcome, Setup, Worker};
 use crate::messages::Messages;

@@ -15,6 +15,7 @@ pub(crate) fn plan() -> Plan {
         protocol: ProtocolKind::Line,
         messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
         verify: Verify::Full,
+        chat: None,
         streams: 1,
         split_writes: 1,
         socket: SocketPlan {
@@ -27,6 +28,32 @@ pub(crate) fn plan() -> Plan {
         engine: EngineKind::Epoll,
         seed: 1,
         schedule_digest: None,
+    }
+}
+
+#[test]
+fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
+    let chat = |spoil: fn(&mut Plan)| {
+        let mut plan = plan();
+        plan.chat = Some(ChatPlan { deaf: 0 });
+        plan.load = Load::Open { rate_per_s: 10.0, arrival: Arrival::Constant, pipeline: 1 };
+        spoil(&mut plan);
+        plan.validated().map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(chat(|_| {}), Ok(()));
+    let cases: [(&str, fn(&mut Plan)); 6] = [
+        ("--rate", |plan| plan.load = Load::Closed { pipeline: 1 }),
+        ("--conns", |plan| plan.connections = 1),
+        ("--conns", |plan| plan.connections = 2001),
+        ("deaf", |plan| plan.chat = Some(ChatPlan { deaf: 1 })),
+        ("--verify", |plan| plan.verify = Verify::Length),
+        ("--size", |plan| {
+            plan.messages = MessagePlan::Generated { min_bytes: 11, max_bytes: 64 };
+        }),
+    ];
+    for (flag, spoil) in cases {
+        let error = chat(spoil).unwrap_err();
+        assert!(error.contains(flag) && error.contains("chat"), "{error}");
     }
 }
 

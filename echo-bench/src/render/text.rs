@@ -48,7 +48,7 @@ pub(super) fn subject(report: &Report) -> String {
         Target::Embedded { server } => format!("embedded echo-server ({})", server.join(" ")),
         Target::Address { address, .. } => address.clone(),
     };
-    format!("{what}, {} protocol", plan.protocol)
+    format!("{what}, {}", plan.spoken())
 }
 
 pub(super) fn load(plan: &Plan) -> String {

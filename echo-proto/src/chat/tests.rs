@@ -46,7 +46,10 @@ impl Party {
                 }
             };
             for member in to {
-                self.seen.entry(member).or_default().push(line.trim_end_matches('\n').to_owned());
+                self.seen
+                    .entry(member)
+                    .or_default()
+                    .push(line.trim_end_matches('\n').to_owned());
             }
         }
     }

@@ -99,11 +99,24 @@ impl Books {
         at: Nanos,
         interval: &mut Interval,
     ) -> bool {
+        // Nobody hears himself, and a server may say what it likes.
+        if listener == speaker || speaker as usize >= self.members {
+            interval.errors.count(FailureKind::Unsolicited, || FirstOffender {
+                connection: listener,
+                request: None,
+                detail: format!("text of member {speaker}"),
+                difference: None,
+            });
+            return false;
+        }
+        if !self.listens[listener as usize] {
+            return false;
+        }
         let place = listener as usize * self.members + speaker as usize;
-        let next = self.settled[place];
-        let (number, wrong) = match messages.check(speaker, next.into(), body) {
+        let next = u64::from(self.settled[place]);
+        let (number, wrong) = match messages.check(speaker, next, body) {
             Ok(()) => (next, None),
-            Err(Deviation::Elsewhere { request }) => (request as u32, None),
+            Err(Deviation::Elsewhere { request }) => (request, None),
             Err(Deviation::Foreign { connection }) => {
                 let detail = format!("text of member {connection} under another name");
                 (next, Some((FailureKind::Foreign, detail)))
@@ -119,15 +132,18 @@ impl Books {
         };
         let offender = |detail: String| FirstOffender {
             connection: listener,
-            request: Some(number.into()),
+            request: Some(number),
             detail,
             difference: None,
         };
-        if u64::from(number) >= self.next(speaker) {
+        if number >= self.next(speaker) {
             let detail = format!("member {speaker} never said it");
             interval.errors.count(FailureKind::Unsolicited, || offender(detail));
             return false;
         }
+        // Below the count of what was said, which has 32 bits.
+        let number = number as u32;
+        let next = next as u32;
         if number < next {
             let late = self.passed_over.remove(&(listener, speaker, number));
             let kind = if late { FailureKind::Reordered } else { FailureKind::Duplicated };

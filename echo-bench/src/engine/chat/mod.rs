@@ -12,7 +12,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use echo_net::Nanos;
-use echo_net::clock::MILLISECOND;
 use echo_net::reactor::{Event, Handler, Key, Reactor};
 use echo_net::socket::{ConnectOptions, SocketOptions};
 use echo_net::stop::{Stage, Stop};
@@ -20,14 +19,16 @@ use slotmap::SecondaryMap;
 
 use self::books::Books;
 use self::member::{Heard, Member, State};
+use super::Labour;
 use super::busy_clock::BusyClock;
 use super::demand::Demand;
 use super::kernel_facts::KernelFacts;
 use super::timeline::Timeline;
-use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup, Waiting};
+use super::waiting::Waiting;
+use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup};
 use crate::messages::Messages;
 use crate::plan::Plan;
-use crate::record::{FailureKind, FirstOffender, Interval, Latency};
+use crate::record::{FailureKind, FirstOffender, Interval, Latency, Tally};
 
 /// See the [module](self).
 pub(super) struct ChatWorker {
@@ -97,32 +98,6 @@ impl ChatWorker {
         }
     }
 
-    /// Has every member join, as far as they can.
-    pub(super) fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
-        let mut progress_at = reactor.now();
-        let mut joined = 0;
-        loop {
-            while self.joining < DIALLING && self.begun < self.plan.connections {
-                self.dial(reactor, self.begun);
-                self.begun += 1;
-            }
-            let all_begun = self.begun == self.plan.connections;
-            if self.stop.stage() > Stage::Running || (self.joining == 0 && all_begun) {
-                break;
-            }
-            let now = reactor.now();
-            reactor.turn(Some(now + LONGEST_WAIT), self)?;
-            let count = self.count(State::In);
-            if count > joined {
-                (joined, progress_at) = (count, now);
-            } else if now > progress_at + self.plan.timeout_ns {
-                self.give_up_joining(reactor);
-            }
-        }
-        let connect = std::mem::take(&mut self.connect);
-        Ok(Setup { established: self.count(State::In), connect, failure: self.failure.take() })
-    }
-
     fn count(&self, state: State) -> u32 {
         self.members.iter().filter(|member| member.state == state).count() as u32
     }
@@ -183,33 +158,6 @@ impl ChatWorker {
         });
     }
 
-    /// Has the members talk until the window has ended and all is delivered.
-    pub(super) fn run<R: Reactor>(
-        &mut self,
-        reactor: &mut R,
-        timeline: Timeline,
-    ) -> io::Result<Outcome> {
-        let (plan, start) = (&self.plan, timeline.start);
-        let numbers = 0..plan.connections;
-        self.demand = Demand::new(&plan.load, plan.seed, numbers, plan.connections, start);
-        self.counted_to = timeline.window_start;
-        self.next_boundary = timeline.window_start + timeline.piece_ns;
-        self.window_end = timeline.window_end();
-        self.timeline = Some(timeline);
-        let (mut spun, mut busy) = (0, BusyClock::default());
-        loop {
-            let now = reactor.now();
-            self.tend(now);
-            busy.observe(now, spun, &self.window());
-            self.speak_due(reactor, now);
-            if self.is_done(now) {
-                break;
-            }
-            spun += self.wait(reactor, now)?;
-        }
-        Ok(self.conclude(reactor, &busy))
-    }
-
     fn window(&self) -> std::ops::Range<Nanos> {
         let start = self.timeline.as_ref().map_or(Nanos::MAX, |timeline| timeline.window_start);
         start..self.window_end
@@ -233,7 +181,8 @@ impl ChatWorker {
     fn count_area(&mut self, now: Nanos) {
         let to = now.min(self.window_end);
         if to > self.counted_to {
-            self.area += u128::from(to - self.counted_to) * u128::from(self.books.outstanding());
+            self.area +=
+                u128::from(to - self.counted_to) * u128::from(self.books.outstanding());
             self.counted_to = to;
         }
     }
@@ -308,7 +257,7 @@ impl ChatWorker {
         let due = self.demand.as_ref().and_then(Demand::next_due);
         let due = due.filter(|&due| due < self.window_end);
         let edges = [self.next_boundary, self.window_end];
-        let waiting = Waiting::new(self.plan.idle, now, due, edges.into_iter());
+        let waiting = Waiting::new(self.plan.idle, now, due, &edges, now + LONGEST_WAIT);
         let before = self.events;
         reactor.turn(Some(waiting.until), self)?;
         let idle = waiting.spins && self.events == before;
@@ -321,8 +270,9 @@ impl ChatWorker {
         let alive_at_end = self.count(State::In) + self.count(State::Deaf);
         let mut kernel = KernelFacts::default();
         for number in 0..self.members.len() as u32 {
-            let missing =
-                self.books.deafen(number, now, &mut self.interval, |tally| &mut tally.in_flight);
+            let missing = self
+                .books
+                .deafen(number, now, &mut self.interval, |tally| &mut tally.in_flight);
             self.interval.errors.count_many(FailureKind::InFlight, missing, || FirstOffender {
                 connection: number,
                 request: None,
@@ -361,7 +311,8 @@ impl ChatWorker {
         let heard = members[listener as usize].hear(bytes, |heard| match heard {
             Heard::Joined => joined = true,
             Heard::Text { speaker, body } => {
-                right += u64::from(books.heard(listener, speaker, body, messages, at, interval));
+                right +=
+                    u64::from(books.heard(listener, speaker, body, messages, at, interval));
             }
             Heard::Error(text) => interval.errors.count(FailureKind::ErrorReply, || {
                 let detail = text.escape_ascii().to_string();
@@ -418,9 +369,9 @@ impl ChatWorker {
             State::In => {
                 self.count_area(now);
                 let closed = error.is_none();
-                let missed = self.books.deafen(number, now, &mut self.interval, |tally| {
-                    if closed { &mut tally.closed } else { &mut tally.reset }
-                });
+                let ending: fn(&mut Tally) -> &mut u64 =
+                    if closed { |tally| &mut tally.closed } else { |tally| &mut tally.reset };
+                let missed = self.books.deafen(number, now, &mut self.interval, ending);
                 let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
                 let why = error.map_or_else(
                     || "the server closed the connection".to_owned(),
@@ -429,6 +380,55 @@ impl ChatWorker {
                 self.blame(number, kind, format!("{why}, {missed} deliveries missed"));
             }
         }
+    }
+}
+
+impl Labour for ChatWorker {
+    fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
+        let mut progress_at = reactor.now();
+        let mut joined = 0;
+        loop {
+            while self.joining < DIALLING && self.begun < self.plan.connections {
+                self.dial(reactor, self.begun);
+                self.begun += 1;
+            }
+            let all_begun = self.begun == self.plan.connections;
+            if self.stop.stage() > Stage::Running || (self.joining == 0 && all_begun) {
+                break;
+            }
+            let now = reactor.now();
+            reactor.turn(Some(now + LONGEST_WAIT), self)?;
+            let count = self.count(State::In);
+            if count > joined {
+                (joined, progress_at) = (count, now);
+            } else if now > progress_at + self.plan.timeout_ns {
+                self.give_up_joining(reactor);
+            }
+        }
+        let connect = std::mem::take(&mut self.connect);
+        Ok(Setup { established: self.count(State::In), connect, failure: self.failure.take() })
+    }
+
+    fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {
+        let (plan, start) = (&self.plan, timeline.start);
+        let numbers = 0..plan.connections;
+        self.demand = Demand::new(&plan.load, plan.seed, numbers, plan.connections, start);
+        self.counted_to = timeline.window_start;
+        self.next_boundary = timeline.window_start + timeline.piece_ns;
+        self.window_end = timeline.window_end();
+        self.timeline = Some(timeline);
+        let (mut spun, mut busy) = (0, BusyClock::default());
+        loop {
+            let now = reactor.now();
+            self.tend(now);
+            busy.observe(now, spun, &self.window());
+            self.speak_due(reactor, now);
+            if self.is_done(now) {
+                break;
+            }
+            spun += self.wait(reactor, now)?;
+        }
+        Ok(self.conclude(reactor, &busy))
     }
 }
 

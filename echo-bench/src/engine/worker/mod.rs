@@ -16,30 +16,28 @@ use slotmap::SecondaryMap;
 mod connecting;
 mod sending;
 
+use super::Labour;
 use super::busy_clock::BusyClock;
 use super::connection::{Connection, State};
 use super::demand::Demand;
 use super::kernel_facts::KernelFacts;
 use super::occupancy::Occupancy;
 use super::timeline::Timeline;
+use super::waiting::Waiting;
 use crate::messages::Messages;
-use crate::plan::{IdleStrategy, Plan};
+use crate::plan::Plan;
 use crate::record::{FailureKind, FirstOffender, Interval, Latency};
 
 /// Most connections of a worker that are being made at one time: fewer than the backlog of
 /// even a modest server, whose overflow would show as a SYN that is sent again after 1 s.
-const DIALLING: usize = 64;
-
-/// How long before a due instant a hybrid wait stops sleeping: longer than the kernel takes
-/// to wake a thread.
-const SPIN_BEFORE_DUE: Nanos = 100_000;
+pub(super) const DIALLING: usize = 64;
 
 /// How long a worker may go without looking at the stop latch and the timeouts.
-const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
+pub(super) const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
 
 /// How long replies are still waited for after a signal: whoever presses Ctrl-C wants the
 /// report, and not the timeout.
-const DRAIN_AFTER_SIGNAL: Nanos = 500 * MILLISECOND;
+pub(super) const DRAIN_AFTER_SIGNAL: Nanos = 500 * MILLISECOND;
 
 /// What a worker found before the load began.
 #[derive(Debug)]
@@ -151,50 +149,6 @@ impl Worker {
         }
     }
 
-    /// Makes all connections, as far as they can be made.
-    pub(super) fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
-        loop {
-            while self.dialling < DIALLING && self.begun < self.connections.len() {
-                self.dial(reactor, self.begun as u32);
-                self.begun += 1;
-            }
-            let given_up = self.stop.stage() > Stage::Running;
-            if given_up || (self.dialling == 0 && self.begun == self.connections.len()) {
-                break;
-            }
-            let now = reactor.now();
-            reactor.turn(Some(now + LONGEST_WAIT), self)?;
-            self.expire_dials(reactor);
-        }
-        let established = self.connections.iter().filter(|c| c.established).count() as u32;
-        let connect = std::mem::take(&mut self.connect);
-        Ok(Setup { established, connect, failure: self.failure.take() })
-    }
-
-    /// Puts the load on, until the window has ended and is drained.
-    pub(super) fn run<R: Reactor>(
-        &mut self,
-        reactor: &mut R,
-        timeline: Timeline,
-    ) -> io::Result<Outcome> {
-        self.begin(timeline);
-        self.occupy(reactor);
-        let (mut spun, mut busy) = (0, BusyClock::default());
-        loop {
-            let now = reactor.now();
-            self.tend(reactor, now);
-            busy.observe(now, spun, &self.window());
-            // Before asking whether all is done: what fell due while the thread slept past
-            // the end of the window is late, and not to be left out.
-            self.send_due(reactor, now);
-            if self.is_done(now) {
-                break;
-            }
-            spun += self.wait(reactor, now)?;
-        }
-        Ok(self.conclude(reactor, &busy))
-    }
-
     fn window(&self) -> std::ops::Range<Nanos> {
         let start = self.timeline.as_ref().map_or(Nanos::MAX, |timeline| timeline.window_start);
         start..self.window_end
@@ -286,24 +240,12 @@ impl Worker {
     fn wait<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) -> io::Result<Nanos> {
         let due = self.demand.as_ref().and_then(Demand::next_due);
         let due = due.filter(|&due| due < self.window_end);
-        // The edges that are still to come; one that has passed must not keep us awake.
-        let edges =
-            [self.next_boundary, self.window_end].into_iter().filter(|&edge| edge > now);
-        let mut until = edges.fold((now + LONGEST_WAIT).min(self.next_scan), Nanos::min);
-        let spin = match (self.plan.idle, due) {
-            (IdleStrategy::Spin, _) => true,
-            (IdleStrategy::Hybrid, Some(due)) => {
-                until = until.min(due.saturating_sub(SPIN_BEFORE_DUE));
-                until <= now
-            }
-            (_, due) => {
-                until = until.min(due.unwrap_or(until));
-                false
-            }
-        };
+        let edges = [self.next_boundary, self.window_end];
+        let latest = (now + LONGEST_WAIT).min(self.next_scan);
+        let waiting = Waiting::new(self.plan.idle, now, due, &edges, latest);
         let before = self.events;
-        reactor.turn(Some(if spin { 0 } else { until }), self)?;
-        let idle = spin && self.events == before;
+        reactor.turn(Some(waiting.until), self)?;
+        let idle = waiting.spins && self.events == before;
         Ok(if idle { reactor.now() - now } else { 0 })
     }
 
@@ -411,6 +353,46 @@ impl Worker {
         if self.demand.as_ref().and_then(Demand::next_due).is_some_and(|due| due <= at) {
             self.send_due(reactor, at);
         }
+    }
+}
+
+impl Labour for Worker {
+    fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
+        loop {
+            while self.dialling < DIALLING && self.begun < self.connections.len() {
+                self.dial(reactor, self.begun as u32);
+                self.begun += 1;
+            }
+            let given_up = self.stop.stage() > Stage::Running;
+            if given_up || (self.dialling == 0 && self.begun == self.connections.len()) {
+                break;
+            }
+            let now = reactor.now();
+            reactor.turn(Some(now + LONGEST_WAIT), self)?;
+            self.expire_dials(reactor);
+        }
+        let established = self.connections.iter().filter(|c| c.established).count() as u32;
+        let connect = std::mem::take(&mut self.connect);
+        Ok(Setup { established, connect, failure: self.failure.take() })
+    }
+
+    fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {
+        self.begin(timeline);
+        self.occupy(reactor);
+        let (mut spun, mut busy) = (0, BusyClock::default());
+        loop {
+            let now = reactor.now();
+            self.tend(reactor, now);
+            busy.observe(now, spun, &self.window());
+            // Before asking whether all is done: what fell due while the thread slept past
+            // the end of the window is late, and not to be left out.
+            self.send_due(reactor, now);
+            if self.is_done(now) {
+                break;
+            }
+            spun += self.wait(reactor, now)?;
+        }
+        Ok(self.conclude(reactor, &busy))
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn load(plan: &Plan) -> Vec<String> {
         }
         MessagePlan::Given { texts } => plural(texts.len() as u64, "given message"),
     });
-    pieces.push(format!("{} protocol", plan.protocol));
+    pieces.push(plan.spoken());
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => numbers::time(duration_ns as f64),
         StopRule::Requests { requests } => plural(requests, "request"),
