@@ -71,7 +71,7 @@ fn one_stream() -> u32 {
 /// others, and requests are deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChatPlan {
-    /// Members who join and then read nothing.
+    /// Members who join, and then say and read nothing.
     pub deaf: u32,
 }
 

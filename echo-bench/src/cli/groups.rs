@@ -114,7 +114,7 @@ pub(super) struct MessageArgs {
     /// Protocol of the target
     #[arg(short, long, value_parser = spoken(), default_value = "line")]
     pub(super) protocol: Spoken,
-    /// Members of a chat room who join and then read nothing (--protocol chat)
+    /// Members of a chat room who join, and then say and read nothing (--protocol chat)
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) chat_deaf: u32,
     /// Streams of each connection, which its requests take in turn (--protocol mux)

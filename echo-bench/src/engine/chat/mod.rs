@@ -201,6 +201,10 @@ impl ChatWorker {
 
     fn speak<R: Reactor>(&mut self, reactor: &mut R, speaker: u32, intended: Nanos) {
         let measured = self.window().contains(&intended);
+        // Who does not listen has nothing to say.
+        if speaker < self.deaf() {
+            return;
+        }
         let member = &self.members[speaker as usize];
         let Some(key) = member.key.filter(|_| member.state == State::In) else {
             if measured {
@@ -338,10 +342,14 @@ impl ChatWorker {
         }
     }
 
+    /// Members below this number only join.
+    fn deaf(&self) -> u32 {
+        self.plan.chat.as_ref().map_or(0, |chat| chat.deaf)
+    }
+
     fn joined<R: Reactor>(&mut self, reactor: &mut R, number: u32, key: Key) {
-        let deaf = self.plan.chat.as_ref().map_or(0, |chat| chat.deaf);
         self.joining -= 1;
-        if number < deaf {
+        if number < self.deaf() {
             self.members[number as usize].state = State::Deaf;
             reactor.pause(key);
         } else {
