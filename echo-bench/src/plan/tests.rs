@@ -33,7 +33,8 @@ pub(crate) fn plan() -> Plan {
 
 #[test]
 fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
-    let chat = |spoil: fn(&mut Plan)| {
+    type Spoil = fn(&mut Plan);
+    let chat = |spoil: Spoil| {
         let mut plan = plan();
         plan.chat = Some(ChatPlan { deaf: 0 });
         plan.load = Load::Open { rate_per_s: 10.0, arrival: Arrival::Constant, pipeline: 1 };
@@ -41,7 +42,7 @@ fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
         plan.validated().map(drop).map_err(|error| error.to_string())
     };
     assert_eq!(chat(|_| {}), Ok(()));
-    let cases: [(&str, fn(&mut Plan)); 6] = [
+    let cases: [(&str, Spoil); 6] = [
         ("--rate", |plan| plan.load = Load::Closed { pipeline: 1 }),
         ("--conns", |plan| plan.connections = 1),
         ("--conns", |plan| plan.connections = 2001),
