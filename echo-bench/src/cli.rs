@@ -6,6 +6,7 @@ mod groups;
 mod plan;
 mod stored;
 mod sweep;
+mod tls;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -21,6 +22,7 @@ pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
 
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
+use tls::TlsArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,6 +31,7 @@ Examples:
   echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a running server
   echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
   echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4 if it fails
+  echo-bench --tls --protocol http -P 8           inside TLS, handshakes timed apart
   echo-bench --nodelay off --split-writes 2       see Nagle meet delayed ACKs
 
 Exit codes: 0 done; 1 could not run, or requests failed; 2 usage; 3 an objective was
@@ -115,6 +118,8 @@ pub struct RunArgs {
     messages: MessageArgs,
     #[command(flatten)]
     sockets: SocketArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     server: EmbeddedArgs,
     /// Where the results go

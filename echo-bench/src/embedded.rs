@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
+use echo_net::tls::Fingerprint;
 use echo_server::Config;
 use echo_server::cli::ServerArgs;
 use echo_server::model::ModelKind;
@@ -151,6 +152,7 @@ pub fn serve(args: Vec<OsString>) -> std::process::ExitCode {
 pub struct EmbeddedServer {
     child: Child,
     address: SocketAddr,
+    fingerprint: Option<Fingerprint>,
 }
 
 impl EmbeddedServer {
@@ -174,13 +176,16 @@ impl EmbeddedServer {
             .process_group(0)
             .spawn()
             .context("starting the embedded server")?;
-        let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Self { child, address, fingerprint: None };
         let ready = server.ready_line()?;
         let ready: serde_json::Value = serde_json::from_str(&ready)
             .with_context(|| format!("reading the ready line of the server: `{ready}`"))?;
         let address = ready.get("addr").and_then(serde_json::Value::as_str);
         let address = address.and_then(|address| address.parse().ok());
         server.address = address.context("the server's ready line names no address")?;
+        let fingerprint = ready.pointer("/tls/fingerprint").and_then(serde_json::Value::as_str);
+        server.fingerprint = fingerprint.map(str::parse).transpose()?;
         Ok(server)
     }
 
@@ -206,6 +211,11 @@ impl EmbeddedServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The fingerprint of its certificate, if it speaks TLS.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.fingerprint
     }
 
     /// Its process.

@@ -120,6 +120,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         latency: Latency {
             connect: latency(|summary| summary.latency.connect.as_ref())?,
             tls: latency(|summary| summary.latency.tls.as_ref())?,
+            tls_resumed: latency(|summary| summary.latency.tls_resumed.as_ref())?,
             wait: latency(|summary| summary.latency.wait.as_ref())?,
             service: latency(|summary| summary.latency.service.as_ref())?,
             response: latency(|summary| summary.latency.response.as_ref())?,

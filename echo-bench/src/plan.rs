@@ -13,6 +13,10 @@ use echo_proto::{MuxRequester, ProtocolKind, Requester, UnfitMessage};
 use crate::messages::Verify;
 use crate::schedule::Arrival;
 
+mod tls;
+
+pub use tls::{TlsPlan, Trust};
+
 /// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
@@ -52,6 +56,9 @@ pub struct Plan {
     pub split_writes: u32,
     /// Socket options of the generator.
     pub socket: SocketPlan,
+    /// TLS around the protocol; null: plaintext.
+    #[serde(default)]
+    pub tls: Option<TlsPlan>,
     /// How the generator waits.
     pub idle: IdleStrategy,
     /// Moves bytes for the generator.
@@ -280,6 +287,8 @@ pub enum PlanError {
          at least 12 bytes, whole, with --verify full and a --duration"
     )]
     ChatMessages,
+    #[error("--protocol chat speaks plaintext only: leave --tls out")]
+    ChatInTls,
     #[error("--chat-deaf needs --protocol chat")]
     DeafWithoutChat,
     #[error("--size {0} is above the limit of a message (at most 1GiB)")]
@@ -341,6 +350,9 @@ impl Plan {
 
     fn check_chat(&self) -> Result<(), PlanError> {
         let Some(chat) = &self.chat else { return Ok(()) };
+        if self.tls.is_some() {
+            return Err(PlanError::ChatInTls);
+        }
         let hearing = self.connections.saturating_sub(chat.deaf);
         let checked = matches!(self.messages,
             MessagePlan::Generated { min_bytes, .. } if min_bytes >= LEAST_STAMPED)

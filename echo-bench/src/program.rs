@@ -16,11 +16,12 @@ use anyhow::Context;
 use echo_net::address::Address;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
+use echo_net::tls::{ClientTls, Fingerprint};
 use echo_net::{fd_limit, signals};
 
 use crate::cli::{Format, ResultArgs, RunArgs};
 use crate::embedded::{EmbeddedServer, workers_of};
-use crate::engine::{self, EngineError, Peer, RunRecord};
+use crate::engine::{self, EngineError, Peer, PeerTls, RunRecord};
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
 use crate::report::{self, Circumstances, Environment, Report, Verdict, store};
@@ -95,7 +96,8 @@ fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<P
     match &plan.target {
         Target::Embedded { .. } => {
             let server = embedded.context("the embedded server was not started")?;
-            Ok(Peer { addresses: vec![server.address()], pid: Some(server.pid()) })
+            let tls = tls(plan, "localhost", server.fingerprint())?;
+            Ok(Peer { addresses: vec![server.address()], pid: Some(server.pid()), tls })
         }
         Target::Address { address, server_pid } => {
             let typed: Address = address.parse()?;
@@ -105,9 +107,24 @@ fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<P
             let local = chosen.ip().is_loopback();
             let pid = server_pid
                 .or_else(|| local.then(|| server_process::listener_owner(chosen)).flatten());
-            Ok(Peer { addresses: vec![chosen], pid })
+            Ok(Peer { addresses: vec![chosen], pid, tls: tls(plan, typed.host(), None)? })
         }
     }
+}
+
+/// How to speak TLS with the server called `host`, if the plan is to.
+fn tls(
+    plan: &Plan,
+    host: &str,
+    embedded: Option<Fingerprint>,
+) -> anyhow::Result<Option<PeerTls>> {
+    let Some(tls) = &plan.tls else { return Ok(None) };
+    let trust = tls.trust.of_servers(embedded);
+    if let Some(warning) = trust.warning() {
+        compare::tell(&format!("warning: {warning}"));
+    }
+    let name = tls.server_name.as_deref().unwrap_or(host);
+    Ok(Some(PeerTls::new(ClientTls::new(&trust, tls.resume)?, name)?))
 }
 
 /// The first address of a name that takes a connection: a name like `localhost` may stand

@@ -30,4 +30,5 @@ mod starting;
 mod third_party_clients;
 mod third_party_targets;
 mod tls;
+mod tls_bench;
 mod tls_programs;

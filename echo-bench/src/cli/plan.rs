@@ -36,6 +36,9 @@ pub enum RunArgsError {
     /// A server that would not start.
     #[error("{0}")]
     Server(String),
+    /// Only the server would speak TLS.
+    #[error("--server-tls-... makes the embedded server speak TLS: give --tls too")]
+    ServerTls,
 }
 
 impl RunArgs {
@@ -88,6 +91,7 @@ impl RunArgs {
                 recv_buffer: self.sockets.recv_buffer.map(|size| size.0),
                 sources: self.sockets.source_ip.clone(),
             },
+            tls: self.tls.plan(&target),
             idle: resolve_idle(load.idle, &target, threads, cores),
             engine: load.engine,
             seed: load.seed.unwrap_or_else(random_seed),
@@ -120,7 +124,13 @@ impl RunArgs {
             None => {
                 let model = self.server.model.unwrap_or_default();
                 let workers = cores.saturating_sub(threads as usize).max(1);
-                let server = flags.command_line(model, &self.messages.protocol, workers);
+                let mut server = flags.command_line(model, &self.messages.protocol, workers);
+                let speaks_tls = server.iter().any(|flag| flag.starts_with("--tls-"));
+                match (self.tls.tls, speaks_tls) {
+                    (true, false) => server.push("--tls-self-signed".to_owned()),
+                    (false, true) => return Err(RunArgsError::ServerTls),
+                    _ => {}
+                }
                 Ok(Target::Embedded { server })
             }
         }

@@ -3,6 +3,7 @@
 use echo_net::Nanos;
 use echo_net::clock::{MILLISECOND, SECOND};
 use echo_net::reactor::Key;
+use echo_net::tls::Transform;
 use echo_proto::Requester;
 
 use super::in_flight::InFlight;
@@ -14,7 +15,14 @@ pub(super) enum State {
     Idle,
     /// Begun at this instant.
     Dialling(Nanos),
-    /// Made.
+    /// Made, and agreeing on TLS.
+    Handshaking {
+        /// When it was begun.
+        dialled: Nanos,
+        /// When it was made.
+        since: Nanos,
+    },
+    /// Made, and TLS agreed on if that is wanted.
     Up,
     /// Lost, or not made; tried again at this instant, if ever.
     Down(Option<Nanos>),
@@ -28,6 +36,8 @@ pub(super) struct Connection {
     pub(super) key: Option<Key>,
     pub(super) state: State,
     pub(super) requester: Requester,
+    /// In a box, since most runs have none.
+    pub(super) tls: Option<Box<Transform>>,
     pub(super) in_flight: InFlight,
     /// Whether it has ever been made.
     pub(super) established: bool,
@@ -41,6 +51,7 @@ impl Connection {
             key: None,
             state: State::Idle,
             requester,
+            tls: None,
             in_flight: InFlight::new(streams),
             established: false,
             attempts: 0,
@@ -65,6 +76,7 @@ impl Connection {
         let spread = u64::from(self.number % 16) * MILLISECOND;
         self.attempts += 1;
         self.key = None;
+        self.tls = None;
         self.state = State::Down(Some(now + pause.min(SECOND) + spread));
     }
 

@@ -14,6 +14,7 @@ use echo_net::clock::{self, MILLISECOND};
 use echo_net::reactor::Reactor;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::stop::{Stage, Stop};
+use echo_net::tls::Fault;
 
 use crate::messages::Messages;
 use crate::plan::{MessagePlan, Plan};
@@ -24,6 +25,7 @@ mod chat;
 mod connection;
 mod demand;
 mod gather;
+mod handshakes;
 mod in_flight;
 mod kernel_facts;
 mod occupancy;
@@ -36,6 +38,7 @@ mod worker;
 use chat::ChatWorker;
 pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
+pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
 use timeline::Timeline;
 use worker::{Outcome, Setup, Worker};
@@ -50,6 +53,8 @@ pub struct Peer {
     pub addresses: Vec<SocketAddr>,
     /// Its process, where its cost can be read.
     pub pid: Option<u32>,
+    /// How to speak TLS with it, if that is spoken.
+    pub tls: Option<PeerTls>,
 }
 
 /// Hears how a run goes, while it goes.
@@ -67,6 +72,8 @@ pub struct RunRecord {
     pub established: u32,
     /// Time to make each connection, of set-up and of reconnects within it.
     pub connect: Latency,
+    /// TLS handshakes, of set-up and of reconnects.
+    pub handshakes: Handshakes,
     /// From the first attempt until all connections were made or had failed.
     pub connect_phase_ns: Nanos,
     /// Connections that lived at the end.
@@ -146,10 +153,15 @@ pub fn run(
 
 fn no_connection(address: SocketAddr, reason: Option<io::Error>) -> EngineError {
     let reason = reason.unwrap_or_else(|| io::ErrorKind::NotConnected.into());
-    let hint = match reason.kind() {
-        io::ErrorKind::ConnectionRefused => {
+    let fault = reason.get_ref().and_then(|reason| reason.downcast_ref());
+    let hint = match (reason.kind(), fault) {
+        (io::ErrorKind::ConnectionRefused, _) => {
             " (is a server running there? leave --target out to start one)"
         }
+        (_, Some(Fault::NotTls | Fault::Unfinished)) => {
+            " (does the server speak TLS? if not, leave --tls out)"
+        }
+        (_, Some(Fault::WrongName { .. })) => " (expect another name with --server-name)",
         _ => "",
     };
     EngineError::NoConnection { address, reason, hint }
@@ -174,17 +186,17 @@ impl Crew {
             // The gatherer outlives the workers but for a run that failed anyway.
             let finished = Box::new(move |piece| drop(sender.send(piece)));
             let (plan, messages) = (Arc::clone(plan), Arc::clone(&messages));
-            let (addresses, stop) = (peer.addresses.clone(), stop.clone());
+            let (peer, stop) = (peer.clone(), stop.clone());
             let setups = setup_sender.clone();
             let (start, starts) = mpsc::channel();
             crew.starts.push(start);
             let builder = std::thread::Builder::new().name(format!("generator-{thread}"));
             crew.threads.push(if plan.chat.is_some() {
-                let worker = ChatWorker::new(plan, messages, addresses, stop, finished);
+                let worker = ChatWorker::new(plan, messages, peer.addresses, stop, finished);
                 builder.spawn(move || work(worker, &setups, &starts))?
             } else {
                 let numbers = (thread..plan.connections).step_by(plan.threads as usize);
-                let worker = Worker::new(plan, messages, addresses, stop, numbers, finished);
+                let worker = Worker::new(plan, messages, peer, stop, numbers, finished);
                 builder.spawn(move || work(worker, &setups, &starts))?
             });
         }
@@ -193,13 +205,14 @@ impl Crew {
 
     /// Waits until all workers have made their connections.
     fn setup(&mut self, stop: &Stop) -> Result<Setup, EngineError> {
-        let mut all = Setup { established: 0, connect: Latency::default(), failure: None };
+        let mut all = Setup::default();
         for _ in 0..self.threads.len() {
             let Ok(setup) = self.setups.recv() else { break };
             match setup {
                 Ok(setup) => {
                     all.established += setup.established;
                     all.connect += &setup.connect;
+                    all.handshakes += &setup.handshakes;
                     all.failure = all.failure.or(setup.failure);
                 }
                 Err(error) => {
@@ -286,16 +299,19 @@ impl RunRecord {
         let measured_ns = end.saturating_sub(gathered.window_start);
         let area: u128 = outcomes.iter().map(|outcome| outcome.outstanding_area).sum();
         let mut kernel = KernelFacts::default();
+        let mut handshakes = setup.handshakes;
         let (mut alive_at_end, mut reconnects, mut busy) = (0, 0, Vec::new());
         for outcome in outcomes {
             alive_at_end += outcome.alive_at_end;
             reconnects += outcome.reconnects;
+            handshakes += &outcome.handshakes;
             busy.push(outcome.busy);
             kernel += outcome.kernel;
         }
         Self {
             established: setup.established,
             connect: setup.connect,
+            handshakes,
             connect_phase_ns,
             alive_at_end,
             reconnects,

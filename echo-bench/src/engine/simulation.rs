@@ -45,7 +45,7 @@ fn simulate(plan: Plan, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Si
     let mut worker = Worker::new(
         Arc::clone(&plan),
         messages,
-        vec!["127.0.0.1:1".parse().unwrap()],
+        super::Peer { addresses: vec!["127.0.0.1:1".parse().unwrap()], pid: None, tls: None },
         Stop::new(),
         0..plan.connections,
         Box::new(move |interval| *sink.lock().unwrap() += &interval),

@@ -24,6 +24,7 @@ pub(crate) fn plan() -> Plan {
             recv_buffer: None,
             sources: Vec::new(),
         },
+        tls: None,
         idle: IdleStrategy::Sleep,
         engine: EngineKind::Epoll,
         seed: 1,

@@ -37,6 +37,10 @@ pub enum FailureKind {
     Refused,
     /// The connection was not made in time.
     ConnectTimeout,
+    /// The server did not prove who it is: its certificate was not accepted.
+    TlsCertificate,
+    /// No TLS handshake came about for another reason, or not in time.
+    TlsHandshake,
     /// No socket could be had on this side: descriptors or ports have run out.
     NoSocket,
     /// A request that was due and never sent, since no slot became free.

@@ -25,6 +25,7 @@ pub(super) fn of(report: &Report) -> Option<Table> {
         ("lateness", report.summary.send_lateness.as_ref()),
         ("connect", latency.connect.as_ref()),
         ("tls", latency.tls.as_ref()),
+        ("tls resumed", latency.tls_resumed.as_ref()),
     ] {
         if let Some(clock) = clock {
             table.add_row(row(name, clock));

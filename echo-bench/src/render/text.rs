@@ -5,7 +5,7 @@ use std::fmt::Write;
 use comfy_table::presets;
 
 use super::{latency_table, units};
-use crate::plan::{Load, MessagePlan, Plan, StopRule, Target};
+use crate::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
 use crate::report::{Report, Requests};
 
 /// The whole report.
@@ -48,7 +48,12 @@ pub(super) fn subject(report: &Report) -> String {
         Target::Embedded { server } => format!("embedded echo-server ({})", server.join(" ")),
         Target::Address { address, .. } => address.clone(),
     };
-    format!("{what}, {}", plan.spoken())
+    let tls = match &plan.tls {
+        None => "",
+        Some(TlsPlan { trust: Trust::Anyone, .. }) => " inside TLS (server not verified)",
+        Some(_) => " inside TLS",
+    };
+    format!("{what}, {}{tls}", plan.spoken())
 }
 
 pub(super) fn load(plan: &Plan) -> String {

@@ -9,7 +9,7 @@ use super::{
     Verdict,
 };
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
-use crate::plan::{Load, Plan, StopRule};
+use crate::plan::{Load, Plan, StopRule, Trust};
 use crate::record::{self, FailureKind, Packed, Tally};
 use crate::stats::{order, steady};
 
@@ -119,7 +119,9 @@ fn latencies(record: &RunRecord) -> Latency {
         ),
     };
     let connect = LatencySummary::new(&record.connect, &[]);
-    Latency { connect, tls: None, wait, service, response }
+    let tls = LatencySummary::new(&record.handshakes.full, &[]);
+    let tls_resumed = LatencySummary::new(&record.handshakes.resumed, &[]);
+    Latency { connect, tls, tls_resumed, wait, service, response }
 }
 
 fn requests(tally: &Tally) -> Requests {
@@ -274,6 +276,9 @@ fn judge(
     }
     if response.clamped() > 0 {
         findings.push(Finding::Clamped { values: response.clamped() });
+    }
+    if plan.tls.as_ref().is_some_and(|tls| tls.trust == Trust::Anyone) {
+        findings.push(Finding::Unverified);
     }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
     findings.extend(few_samples(summary));

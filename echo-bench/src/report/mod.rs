@@ -183,8 +183,11 @@ pub struct Connections {
 pub struct Latency {
     /// From the first SYN to the connection made.
     pub connect: Option<LatencySummary>,
-    /// TLS handshake; null without TLS.
+    /// From the connection made to the end of a full TLS handshake; null without one.
     pub tls: Option<LatencySummary>,
+    /// The same for handshakes that resumed an earlier session; null without one.
+    #[serde(default)]
+    pub tls_resumed: Option<LatencySummary>,
     /// From the intended instant to the write. In a closed loop a request is intended when
     /// it is written, so there is no wait: null.
     pub wait: Option<LatencySummary>,

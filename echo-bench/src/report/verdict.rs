@@ -66,6 +66,7 @@ pub(super) enum Finding {
     NoSteadyState { change: f64 },
     SharedCores { generator: u32, server: u32, cores: usize },
     SlowServerDrain,
+    Unverified,
     GivenUp { asked: u64, scheduled: u64 },
 }
 
@@ -172,6 +173,11 @@ impl Finding {
                 "given-up",
                 format!("no reply came any more after {scheduled} of {asked} requests"),
                 "the run ended without the rest; see the errors",
+            ),
+            Self::Unverified => (
+                "unverified-server",
+                "--insecure: nobody checked who the server is".into(),
+                "handshakes lack the cost of that check; name the certificate with --cacert",
             ),
             Self::SlowServerDrain => (
                 "server-not-stopped",

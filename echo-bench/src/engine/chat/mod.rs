@@ -22,6 +22,7 @@ use self::member::{Heard, Member, State};
 use super::Labour;
 use super::busy_clock::BusyClock;
 use super::demand::Demand;
+use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::timeline::Timeline;
 use super::waiting::Waiting;
@@ -293,6 +294,7 @@ impl ChatWorker {
         Outcome {
             alive_at_end,
             reconnects: 0,
+            handshakes: Handshakes::default(),
             outstanding_area: self.area,
             last_answer: self.last_answer,
             busy: busy.share(),
@@ -414,7 +416,8 @@ impl Labour for ChatWorker {
             }
         }
         let connect = std::mem::take(&mut self.connect);
-        Ok(Setup { established: self.count(State::In), connect, failure: self.failure.take() })
+        let (established, failure) = (self.count(State::In), self.failure.take());
+        Ok(Setup { established, connect, failure, ..Setup::default() })
     }
 
     fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {

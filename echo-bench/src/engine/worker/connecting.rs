@@ -6,6 +6,7 @@ use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_net::reactor::{Key, Reactor};
 use echo_net::socket::{ConnectOptions, SocketOptions};
+use echo_net::tls::Fault;
 
 use super::{DIALLING, Worker};
 use crate::engine::connection::State;
@@ -17,7 +18,7 @@ impl Worker {
         let number = connection.number as usize;
         let socket = &self.plan.socket;
         let options = ConnectOptions {
-            target: self.targets[number % self.targets.len()],
+            target: self.peer.addresses[number % self.peer.addresses.len()],
             source: (!socket.sources.is_empty())
                 .then(|| socket.sources[number % socket.sources.len()]),
             socket: SocketOptions {
@@ -39,7 +40,13 @@ impl Worker {
         }
     }
 
-    fn connect_failed(&mut self, index: u32, kind: FailureKind, error: io::Error, now: Nanos) {
+    pub(super) fn connect_failed(
+        &mut self,
+        index: u32,
+        kind: FailureKind,
+        error: io::Error,
+        now: Nanos,
+    ) {
         let connection = &mut self.connections[index as usize];
         self.interval.errors.count(kind, || FirstOffender {
             connection: connection.number,
@@ -59,7 +66,11 @@ impl Worker {
         let now = reactor.now();
         for index in 0..self.connections.len() as u32 {
             let connection = &self.connections[index as usize];
-            let State::Dialling(since) = connection.state else { continue };
+            let (since, kind) = match connection.state {
+                State::Dialling(since) => (since, FailureKind::ConnectTimeout),
+                State::Handshaking { dialled, .. } => (dialled, FailureKind::TlsHandshake),
+                _ => continue,
+            };
             if now < since + self.plan.timeout_ns {
                 continue;
             }
@@ -69,9 +80,15 @@ impl Worker {
             }
             self.dialling -= 1;
             let seconds = (now - since) as f64 / SECOND as f64;
-            let reason = format!("no answer within {seconds:.1} s (see --timeout)");
+            let reason = match kind {
+                FailureKind::TlsHandshake => format!(
+                    "no TLS handshake within {seconds:.1} s (does the server speak TLS? see \
+                     --timeout)"
+                ),
+                _ => format!("no answer within {seconds:.1} s (see --timeout)"),
+            };
             let error = io::Error::new(io::ErrorKind::TimedOut, reason);
-            self.connect_failed(index, FailureKind::ConnectTimeout, error, now);
+            self.connect_failed(index, kind, error, now);
         }
     }
 
@@ -91,12 +108,20 @@ impl Worker {
     }
 
     pub(super) fn connected<R: Reactor>(&mut self, reactor: &mut R, index: u32) {
-        let connection = &mut self.connections[index as usize];
-        let State::Dialling(since) = connection.state else { return };
+        let State::Dialling(since) = self.connections[index as usize].state else { return };
         let now = reactor.now();
-        self.dialling -= 1;
         self.connect.record(now - since);
-        connection.up();
+        if self.peer.tls.is_some() {
+            self.shake_hands(reactor, index, since, now);
+        } else {
+            self.established(reactor, index, now);
+        }
+    }
+
+    /// A connection is ready for requests.
+    pub(super) fn established<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
+        self.dialling -= 1;
+        self.connections[index as usize].up();
         if self.timeline.is_some() {
             self.reconnects += 1;
             self.feed(reactor, index, now);
@@ -113,12 +138,17 @@ impl Worker {
         let Some(index) = self.places.remove(key) else { return };
         let now = reactor.now();
         let connection = &mut self.connections[index as usize];
-        if matches!(connection.state, State::Dialling(_)) {
-            self.dialling -= 1;
-            let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-            return self.connect_failed(index, FailureKind::Refused, error, now);
-        }
         reactor.close(key);
+        let unmade = match connection.state {
+            State::Dialling(_) => Some(FailureKind::Refused),
+            State::Handshaking { .. } => Some(FailureKind::TlsHandshake),
+            _ => None,
+        };
+        if let Some(kind) = unmade {
+            self.dialling -= 1;
+            let error = error.unwrap_or_else(|| io::Error::other(Fault::Unfinished));
+            return self.connect_failed(index, kind, error, now);
+        }
         let waiting = connection.in_flight.waiting();
         let number = connection.number;
         let request = connection.in_flight.oldest_waiting();

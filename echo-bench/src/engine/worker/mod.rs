@@ -3,7 +3,6 @@
 //! [`Timeline`] and the channel for finished intervals.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use echo_net::Nanos;
@@ -14,12 +13,15 @@ use echo_proto::Request;
 use slotmap::SecondaryMap;
 
 mod connecting;
+mod secured;
 mod sending;
 
 use super::Labour;
+use super::Peer;
 use super::busy_clock::BusyClock;
 use super::connection::{Connection, State};
 use super::demand::Demand;
+use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::occupancy::Occupancy;
 use super::timeline::Timeline;
@@ -40,10 +42,11 @@ pub(super) const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
 pub(super) const DRAIN_AFTER_SIGNAL: Nanos = 500 * MILLISECOND;
 
 /// What a worker found before the load began.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Setup {
     pub(super) established: u32,
     pub(super) connect: Latency,
+    pub(super) handshakes: Handshakes,
     /// Why the first connection failed, if one did.
     pub(super) failure: Option<io::Error>,
 }
@@ -53,6 +56,8 @@ pub(super) struct Setup {
 pub(super) struct Outcome {
     pub(super) alive_at_end: u32,
     pub(super) reconnects: u64,
+    /// Those of reconnects.
+    pub(super) handshakes: Handshakes,
     /// Request-nanoseconds that requests were outstanding within the window.
     pub(super) outstanding_area: u128,
     /// When the last reply of the window came.
@@ -67,7 +72,7 @@ pub(super) struct Outcome {
 pub(super) struct Worker {
     plan: Arc<Plan>,
     messages: Arc<Messages>,
-    targets: Vec<SocketAddr>,
+    peer: Peer,
     stop: Stop,
     connections: Vec<Connection>,
     /// Finds the connection that an event is about.
@@ -76,6 +81,7 @@ pub(super) struct Worker {
     begun: usize,
     dialling: usize,
     connect: Latency,
+    handshakes: Handshakes,
     failure: Option<io::Error>,
     timeline: Option<Timeline>,
     /// When the stop latch was first seen to be on.
@@ -95,6 +101,9 @@ pub(super) struct Worker {
     batch: Vec<sending::Due>,
     text: Vec<u8>,
     wire: Vec<u8>,
+    /// Reused where TLS is spoken: what is sent, and what was received.
+    sealed: Vec<u8>,
+    plaintext: Vec<u8>,
     /// Takes finished intervals.
     finished: Box<dyn FnMut(Interval) + Send>,
 }
@@ -112,7 +121,7 @@ impl Worker {
     pub(super) fn new(
         plan: Arc<Plan>,
         messages: Arc<Messages>,
-        targets: Vec<SocketAddr>,
+        peer: Peer,
         stop: Stop,
         numbers: impl Iterator<Item = u32>,
         finished: Box<dyn FnMut(Interval) + Send>,
@@ -126,6 +135,7 @@ impl Worker {
             begun: 0,
             dialling: 0,
             connect: Latency::default(),
+            handshakes: Handshakes::default(),
             failure: None,
             timeline: None,
             stopped_at: None,
@@ -141,10 +151,12 @@ impl Worker {
             batch: Vec::new(),
             text: Vec::new(),
             wire: Vec::new(),
+            sealed: Vec::new(),
+            plaintext: Vec::new(),
             finished,
             plan,
             messages,
-            targets,
+            peer,
             stop,
         }
     }
@@ -268,11 +280,13 @@ impl Worker {
                 kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
             }
         }
+        self.end_streams(reactor);
         let last = Interval::new(self.interval.index + 1, self.plan.load.is_open());
         (self.finished)(std::mem::replace(&mut self.interval, last));
         Outcome {
             alive_at_end: self.connections.iter().filter(|c| c.is_up()).count() as u32,
             reconnects: self.reconnects,
+            handshakes: std::mem::take(&mut self.handshakes),
             outstanding_area: self.occupancy.area(now, self.window_end),
             last_answer: self.last_answer,
             busy: busy.share(),
@@ -314,10 +328,26 @@ impl Worker {
     fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
         let at = reactor.now();
         let Some(&index) = self.places.get(key) else { return };
-        let in_window = self.window().contains(&at);
-        if in_window {
+        if self.window().contains(&at) {
             self.interval.tally.bytes_received += bytes.len() as u64;
         }
+        if self.connections[index as usize].tls.is_some() {
+            self.unseal(reactor, key, index, bytes);
+        } else {
+            self.settle(reactor, key, index, bytes, at);
+        }
+    }
+
+    /// Bytes of replies, the last of which came `at` this instant.
+    fn settle<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        key: Key,
+        index: u32,
+        bytes: &[u8],
+        at: Nanos,
+    ) {
+        let in_window = self.window().contains(&at);
         let Self { connections, messages, interval, .. } = self;
         let connection = &mut connections[index as usize];
         let Connection { requester, in_flight, number, .. } = connection;
@@ -373,7 +403,8 @@ impl Labour for Worker {
         }
         let established = self.connections.iter().filter(|c| c.established).count() as u32;
         let connect = std::mem::take(&mut self.connect);
-        Ok(Setup { established, connect, failure: self.failure.take() })
+        let handshakes = std::mem::take(&mut self.handshakes);
+        Ok(Setup { established, connect, handshakes, failure: self.failure.take() })
     }
 
     fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {

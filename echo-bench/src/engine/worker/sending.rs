@@ -2,6 +2,7 @@
 
 use echo_net::Nanos;
 use echo_net::reactor::Reactor;
+use echo_net::tls::Transform;
 use echo_proto::Request;
 
 use super::Worker;
@@ -119,13 +120,21 @@ impl Worker {
         let Some(key) = connection.key else { return reactor.now() };
         let first = connection.in_flight.next_request();
         self.wire.clear();
-        let mut ends = Vec::new();
+        // Where writes end, but for the last.
+        let mut cuts = Vec::new();
         for request in first..first + u64::from(requests) {
+            let start = self.wire.len();
             self.messages.write(connection.number, request, &mut self.text);
             connection.requester.encode(request, &self.text, &mut self.wire);
             if self.plan.split_writes > 1 {
-                ends.push(self.wire.len());
+                let pieces = self.plan.split_writes as usize;
+                let piece = (self.wire.len() - start).div_ceil(pieces).max(1);
+                cuts.extend((start..self.wire.len()).step_by(piece).skip(1));
+                cuts.push(self.wire.len());
             }
+        }
+        if let Some(tls) = &mut connection.tls {
+            seal(tls, &mut self.wire, &mut cuts, &mut self.sealed);
         }
         let now = reactor.now();
         book(&mut connection.in_flight, now);
@@ -133,18 +142,12 @@ impl Worker {
         if self.window().contains(&now) {
             self.interval.tally.bytes_sent += self.wire.len() as u64;
         }
-        if ends.is_empty() {
-            reactor.send(key, &self.wire);
-        } else {
-            let mut start = 0;
-            for end in ends {
-                let request = &self.wire[start..end];
-                let piece = request.len().div_ceil(self.plan.split_writes as usize).max(1);
-                for write in request.chunks(piece) {
-                    reactor.send(key, write);
-                }
-                start = end;
+        let mut start = 0;
+        for end in cuts.into_iter().chain([self.wire.len()]) {
+            if end > start {
+                reactor.send(key, &self.wire[start..end]);
             }
+            start = end;
         }
         now
     }
@@ -161,4 +164,16 @@ impl Worker {
             Some(_) => {}
         }
     }
+}
+
+/// Encrypts each write of `wire`; `sealed` is room for it.
+fn seal(tls: &mut Transform, wire: &mut Vec<u8>, cuts: &mut [usize], sealed: &mut Vec<u8>) {
+    sealed.clear();
+    let mut start = 0;
+    for cut in cuts {
+        tls.send(&wire[start..*cut], sealed);
+        start = std::mem::replace(cut, sealed.len());
+    }
+    tls.send(&wire[start..], sealed);
+    std::mem::swap(wire, sealed);
 }

@@ -61,6 +61,7 @@ fn clocks(report: &Report) -> impl Iterator<Item = (&'static str, &LatencySummar
         ("lateness", report.summary.send_lateness.as_ref()),
         ("connect", latency.connect.as_ref()),
         ("TLS handshake", latency.tls.as_ref()),
+        ("TLS resumed", latency.tls_resumed.as_ref()),
     ]
     .into_iter()
     .filter_map(|(name, clock)| Some((name, clock?)))

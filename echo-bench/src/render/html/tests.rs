@@ -79,6 +79,7 @@ fn report() -> Report {
             latency: crate::report::Latency {
                 connect: LatencySummary::new(&latency(50, 2, 0), &[]),
                 tls: None,
+                tls_resumed: None,
                 wait: clock(1),
                 service: clock(90),
                 response: clock(100),

@@ -1,0 +1,47 @@
+//! TLS on the way to a server: [`PeerTls`], and how long its handshakes took:
+//! [`Handshakes`].
+
+use std::ops::AddAssign;
+
+use echo_net::tls::{ClientTls, Fault, Transform};
+
+use crate::record::Latency;
+
+/// How to speak TLS with the peer of a run.
+#[derive(Debug, Clone)]
+pub struct PeerTls {
+    client: ClientTls,
+    name: String,
+}
+
+impl PeerTls {
+    /// As `client` does, with a server whose certificate must name `name`.
+    ///
+    /// # Errors
+    /// When no certificate can name that.
+    pub fn new(client: ClientTls, name: &str) -> Result<Self, Fault> {
+        client.connect(name)?;
+        Ok(Self { client, name: name.to_owned() })
+    }
+
+    /// A new connection.
+    pub(super) fn begin(&self) -> Result<Transform, Fault> {
+        self.client.connect(&self.name)
+    }
+}
+
+/// Times from the made connection to the end of the handshake.
+#[derive(Debug, Clone, Default)]
+pub struct Handshakes {
+    /// Of those with certificate and signature.
+    pub full: Latency,
+    /// Of those that took up an earlier session.
+    pub resumed: Latency,
+}
+
+impl AddAssign<&Self> for Handshakes {
+    fn add_assign(&mut self, other: &Self) {
+        self.full += &other.full;
+        self.resumed += &other.resumed;
+    }
+}

@@ -1,0 +1,118 @@
+//! TLS on a worker's connections: the handshake, and the bytes after it.
+
+use std::io;
+
+use echo_net::Nanos;
+use echo_net::reactor::{Key, Reactor};
+use echo_net::tls::Fault;
+
+use super::Worker;
+use crate::engine::connection::State;
+use crate::record::FailureKind;
+
+impl Worker {
+    /// TCP is connected: says hello.
+    pub(super) fn shake_hands<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        index: u32,
+        dialled: Nanos,
+        now: Nanos,
+    ) {
+        let begun = self.peer.tls.as_ref().map(super::super::PeerTls::begin);
+        let connection = &mut self.connections[index as usize];
+        connection.state = State::Handshaking { dialled, since: now };
+        let Some(key) = connection.key else { return };
+        match begun {
+            Some(Ok(mut tls)) => {
+                self.wire.clear();
+                tls.take_output(&mut self.wire);
+                connection.tls = Some(Box::new(tls));
+                reactor.send(key, &self.wire);
+            }
+            Some(Err(fault)) => self.broken(reactor, key, index, fault),
+            None => {}
+        }
+    }
+
+    /// Ciphertext has arrived: what it holds is settled at the instant at which it was
+    /// decrypted.
+    pub(super) fn unseal<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        key: Key,
+        index: u32,
+        mut ciphertext: &[u8],
+    ) {
+        let mut plaintext = std::mem::take(&mut self.plaintext);
+        while !ciphertext.is_empty() {
+            let connection = &mut self.connections[index as usize];
+            // It may have been lost since the last piece.
+            let Some(tls) = connection.tls.as_mut().filter(|_| connection.key == Some(key))
+            else {
+                break;
+            };
+            plaintext.clear();
+            let received =
+                tls.receive(&mut ciphertext, |piece| plaintext.extend_from_slice(piece));
+            let (agreed, over) = (!tls.is_handshaking(), tls.is_input_over());
+            self.wire.clear();
+            tls.take_output(&mut self.wire);
+            if !self.wire.is_empty() {
+                reactor.send(key, &self.wire);
+            }
+            let at = reactor.now();
+            if agreed && received.is_ok() {
+                self.agreed(reactor, index, at);
+            }
+            if !plaintext.is_empty() {
+                self.settle(reactor, key, index, &plaintext, at);
+            }
+            match received {
+                Ok(()) if over => self.lost(reactor, key, None),
+                Ok(()) => {}
+                Err(fault) => self.broken(reactor, key, index, fault),
+            }
+        }
+        self.plaintext = plaintext;
+    }
+
+    /// The handshake is over, if it was not before.
+    fn agreed<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
+        let connection = &self.connections[index as usize];
+        let State::Handshaking { since, .. } = connection.state else { return };
+        let resumed = connection.tls.as_ref().is_some_and(|tls| tls.is_resumed());
+        let clock =
+            if resumed { &mut self.handshakes.resumed } else { &mut self.handshakes.full };
+        clock.record(now - since);
+        self.established(reactor, index, now);
+    }
+
+    /// TLS is not possible any more on a connection.
+    fn broken<R: Reactor>(&mut self, reactor: &mut R, key: Key, index: u32, fault: Fault) {
+        if !matches!(self.connections[index as usize].state, State::Handshaking { .. }) {
+            return self.lost(reactor, key, Some(io::Error::other(fault)));
+        }
+        let kind = if fault.is_about_certificate() {
+            FailureKind::TlsCertificate
+        } else {
+            FailureKind::TlsHandshake
+        };
+        reactor.close(key);
+        self.places.remove(key);
+        self.dialling -= 1;
+        let now = reactor.now();
+        self.connect_failed(index, kind, io::Error::other(fault), now);
+    }
+
+    /// Tells the servers that nothing follows, which keeps their books in order.
+    pub(super) fn end_streams<R: Reactor>(&mut self, reactor: &mut R) {
+        for connection in &mut self.connections {
+            if let (Some(tls), Some(key)) = (&mut connection.tls, connection.key) {
+                self.wire.clear();
+                tls.close(&mut self.wire);
+                reactor.send(key, &self.wire);
+            }
+        }
+    }
+}
