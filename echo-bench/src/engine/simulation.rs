@@ -17,6 +17,7 @@ use echo_proto::ProtocolKind;
 use proptest::prelude::*;
 
 use super::Labour;
+use super::PeerTls;
 use super::timeline::Timeline;
 use super::worker::{Outcome, Setup, Worker};
 use crate::messages::Messages;
@@ -24,6 +25,8 @@ use crate::plan::tests::plan;
 use crate::plan::{Load, MessagePlan, Plan, StopRule};
 use crate::record::{FailureKind, Interval};
 use crate::schedule::{Arrival, ArrivalStream};
+
+mod secured;
 
 const SIZE: usize = 32;
 const START: Nanos = 1000 * SECOND;
@@ -38,6 +41,15 @@ struct Simulated {
 
 /// Runs a plan on one simulated worker.
 fn simulate(plan: Plan, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Simulated {
+    simulate_inside(None, plan, peers)
+}
+
+/// The same inside TLS, if any.
+fn simulate_inside(
+    tls: Option<PeerTls>,
+    plan: Plan,
+    peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
+) -> Simulated {
     let plan = Arc::new(plan.validated().unwrap());
     let messages = Arc::new(Messages::generated(SIZE, SIZE, plan.seed, plan.verify));
     let total = Arc::new(Mutex::new(Interval::new(0, plan.load.is_open())));
@@ -45,7 +57,7 @@ fn simulate(plan: Plan, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Si
     let mut worker = Worker::new(
         Arc::clone(&plan),
         messages,
-        super::Peer { addresses: vec!["127.0.0.1:1".parse().unwrap()], pid: None, tls: None },
+        super::Peer { addresses: vec!["127.0.0.1:1".parse().unwrap()], pid: None, tls },
         Stop::new(),
         0..plan.connections,
         Box::new(move |interval| *sink.lock().unwrap() += &interval),

@@ -148,7 +148,7 @@ fn one_byte_of_plaintext_is_enough_to_know_and_is_answered_with_an_alert() {
         let alert = std::mem::take(&mut server.output);
         assert_eq!(
             client.receive(&alert),
-            Err(Fault::Refused("unexpected message".into())),
+            Err(Fault::Refused("decode error".into())),
             "the alert is TLS"
         );
     }

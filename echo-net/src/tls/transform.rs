@@ -15,8 +15,9 @@ use super::fault::Fault;
 /// (RFC 8446 section 5.1).
 const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
 
-/// The alert "unexpected message", fatal, for a peer that does not speak TLS.
-const UNEXPECTED_MESSAGE: [u8; 7] = [21, 3, 3, 0, 2, 2, 10];
+/// The alert "decode error", fatal, for a peer that does not speak TLS. "Unexpected message"
+/// would do as well, but that one ends in a newline and is a reply to clients of lines.
+const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -69,7 +70,7 @@ impl Transform {
         let Some(first) = ciphertext.first() else { return Ok(()) };
         // Without waiting for the rest of a record's header: it may never come.
         if !self.begun && !RECORD_TYPES.contains(first) {
-            self.alert = Some(UNEXPECTED_MESSAGE);
+            self.alert = Some(DECODE_ERROR);
             return Err(Fault::NotTls);
         }
         self.begun = true;

@@ -1,0 +1,103 @@
+//! The clocks inside TLS: handshakes to the digit, replies by their own last byte.
+
+use echo_net::tls::{ClientTls, ServerTls, ServerTrust, Transform};
+
+use super::*;
+
+/// From a hello of the client to the server's answer.
+const FLIGHT: Nanos = 3 * MILLISECOND;
+/// From a request to the first half of its reply's ciphertext, and to the second.
+const DELAY: Nanos = 2 * MILLISECOND;
+const SECOND_HALF: Nanos = 5 * MILLISECOND;
+
+/// Sends back what it receives, inside TLS, each reply in two pieces.
+struct SecureEcho(Transform);
+
+impl Peer for SecureEcho {
+    fn connect(&mut self, _now: Nanos) -> ConnectOutcome {
+        ConnectOutcome::Made { after: MILLISECOND }
+    }
+
+    fn receive(&mut self, _now: Nanos, mut bytes: &[u8], script: &mut Script) {
+        let mut output = Vec::new();
+        let mut requests: Vec<Vec<u8>> = Vec::new();
+        while !bytes.is_empty() {
+            let received = self.0.receive(&mut bytes, |piece| requests.push(piece.to_vec()));
+            if received.is_err() {
+                // The client has refused.
+                return;
+            }
+        }
+        self.0.take_output(&mut output);
+        script.deliver_in_pieces(FLIGHT, &output, 100);
+        for request in requests {
+            output.clear();
+            self.0.send(&request, &mut output);
+            let (first, second) = output.split_at(output.len() / 2);
+            script.deliver(DELAY, first);
+            script.deliver(SECOND_HALF, second);
+        }
+    }
+
+    fn end_of_input(&mut self, _now: Nanos, script: &mut Script) {
+        script.half_close(0);
+    }
+}
+
+fn run(load: Load, trusts: bool) -> Simulated {
+    let server = ServerTls::self_signed().unwrap();
+    let trusted = if trusts { server.clone() } else { ServerTls::self_signed().unwrap() };
+    let trust = ServerTrust::Certificate(trusted.fingerprint());
+    let client = ClientTls::new(&trust, false).unwrap();
+    let tls = PeerTls::new(client, "localhost").unwrap();
+    let plan = raw_plan(load, 4, SECOND);
+    simulate_inside(Some(tls), plan, move |_| Box::new(SecureEcho(server.accept().unwrap())))
+}
+
+/// Whether both ends of a clock are `expected`, as far as three digits tell.
+#[track_caller]
+fn always(clock: &crate::record::Latency, expected: Nanos) {
+    let histogram = clock.histogram();
+    for got in [histogram.min(), histogram.max()] {
+        let error = (got as f64 / expected as f64 - 1.0).abs();
+        assert!(error < 0.002, "{got} ns and not {expected}");
+    }
+}
+
+#[test]
+fn a_reply_inside_tls_is_there_when_its_last_byte_is_decrypted() {
+    for load in [Load::Closed { pipeline: 1 }, open(200.0, Arrival::Constant, 4)] {
+        let run = run(load, true);
+        let tally = &run.total.tally;
+        assert!(tally.ok > 100 && tally.is_conserved(), "{tally:?}");
+        assert_eq!(tally.failed(), 0, "{tally:?}");
+        always(&run.total.latencies.response, SECOND_HALF);
+        // Ciphertext is what is on the wire.
+        assert!(tally.bytes_sent > tally.ok * SIZE as u64, "{tally:?}");
+    }
+}
+
+#[test]
+fn a_handshake_is_timed_from_the_made_connection_and_apart_from_it() {
+    let run = run(Load::Closed { pipeline: 1 }, true);
+    assert_eq!(run.setup.established, 4);
+    assert_eq!(run.setup.connect.count(), 4);
+    always(&run.setup.connect, MILLISECOND);
+    assert_eq!(run.setup.handshakes.full.count(), 4);
+    assert_eq!(run.setup.handshakes.resumed.count(), 0);
+    always(&run.setup.handshakes.full, FLIGHT);
+}
+
+#[test]
+fn a_server_that_is_not_believed_is_counted_by_kind_with_the_first_cause() {
+    let run = run(Load::Closed { pipeline: 1 }, false);
+    assert_eq!(run.setup.established, 0);
+    assert_eq!(run.setup.handshakes.full.count(), 0);
+    let cause = run.setup.failure.unwrap().to_string();
+    assert!(cause.contains("fingerprint"), "{cause}");
+    let errors = &run.total.errors;
+    assert!(errors.of(FailureKind::TlsCertificate) >= 4);
+    assert_eq!(errors.of(FailureKind::TlsCertificate), errors.total(), "{errors:?}");
+    let (_, _, first) = errors.iter().next().unwrap();
+    assert!(first.detail.contains("fingerprint"), "{first:?}");
+}
