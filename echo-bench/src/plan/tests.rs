@@ -1,4 +1,5 @@
 use super::*;
+use crate::schedule::Arrival;
 
 /// A small closed-loop plan for tests to change.
 pub(crate) fn plan() -> Plan {
