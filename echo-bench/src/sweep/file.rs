@@ -1,4 +1,4 @@
-//! A sweep's plan as a TOML file: [`read`] and [`write`]. Keys are flags of a run; a list of
+//! A sweep's plan as a TOML file: [`read`] and [`write`](write()). Keys are flags of a run; a list of
 //! values is an axis, and `[[axis]]` names levels that set several flags at once.
 
 use toml::Spanned;

@@ -28,7 +28,7 @@ pub const PERCENTILES: [Percentile; 3] = [
 const HIGHEST_NS: u64 = 3_600_000_000_000;
 const DIGITS: u8 = 3;
 
-/// See the [module](self).
+/// What a run of pings comes to.
 #[derive(Debug)]
 pub struct Statistics {
     round_trips: Histogram<u64>,

@@ -19,7 +19,7 @@ const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
 /// would do as well, but that one ends in a newline and is a reply to clients of lines.
 const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 
-/// See the [module](self).
+/// One TLS connection without its socket: ciphertext in, plaintext out, and back.
 #[derive(Debug)]
 pub struct Transform {
     connection: Connection,

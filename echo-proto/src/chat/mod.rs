@@ -3,7 +3,7 @@
 //!
 //! Members hear others once they have a name, so that nobody listens unseen. No text of one
 //! member can drive the terminal of another or look like a line of the server: it is
-//! [cleaned](text), and stands after a name that holds neither space nor `*`.
+//! cleaned, and stands after a name that holds neither space nor `*`.
 
 mod responder;
 #[cfg(test)]
