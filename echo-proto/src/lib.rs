@@ -38,6 +38,7 @@ mod requester;
 mod resp;
 mod resp_splitter;
 mod responder;
+mod service;
 
 pub use command::{CommandRequester, CommandResponder};
 pub use frame::{FrameRequester, FrameResponder};
@@ -53,3 +54,4 @@ pub use replies::{Replies, WriteMode};
 pub use requester::{Answers, Malformed, Outcome, Reply, Request, Requester};
 pub use resp::{RespRequester, RespResponder};
 pub use responder::{Flow, Respond, Responder, WallClock};
+pub use service::Service;
