@@ -1,16 +1,13 @@
 //! The flags of a run, by the heading that `--help` shows them under. The structs here do
 //! nothing; what they mean is in `cli/plan.rs`.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use strum::VariantArray;
 
 use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
-use echo_proto::ProtocolKind;
+use echo_proto::Service;
 use echo_server::choice::choice;
 use echo_server::model::ModelKind;
 
@@ -65,55 +62,12 @@ pub(super) struct LoadArgs {
     pub(super) idle: IdleStrategy,
 }
 
-const CHAT: &str = "chat";
-
-/// What is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spoken {
-    /// A protocol whose requests are echoed.
-    Echo(ProtocolKind),
-    /// Chat: messages are delivered to all others.
-    Chat,
-}
-
-fn spoken() -> impl TypedValueParser<Value = Spoken> {
-    let names = ProtocolKind::VARIANTS.iter().map(ToString::to_string);
-    let names = names.chain(std::iter::once(CHAT.to_owned()));
-    PossibleValuesParser::new(names).try_map(|name| match name.as_str() {
-        CHAT => Ok(Spoken::Chat),
-        name => name.parse().map(Spoken::Echo),
-    })
-}
-
-impl fmt::Display for Spoken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Echo(kind) => kind.fmt(f),
-            Self::Chat => f.write_str(CHAT),
-        }
-    }
-}
-
-impl Spoken {
-    pub(super) fn is_chat(self) -> bool {
-        self == Self::Chat
-    }
-
-    /// The framing.
-    pub(super) fn echo(self) -> ProtocolKind {
-        match self {
-            Self::Echo(kind) => kind,
-            Self::Chat => ProtocolKind::Line,
-        }
-    }
-}
-
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub(super) struct MessageArgs {
     /// Protocol of the target
-    #[arg(short, long, value_parser = spoken(), default_value = "line")]
-    pub(super) protocol: Spoken,
+    #[arg(short, long, value_parser = choice::<Service>(), default_value = "line")]
+    pub(super) protocol: Service,
     /// Members of a chat room who join, and then say and read nothing (--protocol chat)
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) chat_deaf: u32,

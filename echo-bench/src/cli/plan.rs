@@ -79,7 +79,7 @@ impl RunArgs {
             timeout_ns,
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
             interval_ns: nanos(self.results.interval.0),
-            protocol: messages.protocol.echo(),
+            protocol: messages.protocol.framing(),
             chat: messages.protocol.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
             streams: messages.streams,
             messages: messages.resolve()?,
