@@ -8,7 +8,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
@@ -141,7 +141,11 @@ pub trait ServingReactor: Reactor {
 pub struct Waker(Arc<OwnedFd>);
 
 impl Waker {
-    fn new() -> io::Result<Self> {
+    /// A waker for whoever waits until its descriptor is readable.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub fn new() -> io::Result<Self> {
         Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
@@ -151,7 +155,14 @@ impl Waker {
         let _ = rustix::io::write(self.0.as_fd(), &1_u64.to_ne_bytes());
     }
 
-    fn reset(&self) {
+    /// Forgets that it was used.
+    pub fn reset(&self) {
         let _ = rustix::io::read(self.0.as_fd(), &mut [0; 8]);
+    }
+}
+
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
