@@ -51,7 +51,7 @@ impl Admission {
     /// Lets at most `limit` connections in at a time.
     pub fn new(config: Arc<Config>, stop: Stop, limit: u64) -> Self {
         // Before a handshake there is no way to say anything inside TLS.
-        let words = config.protocol.is_text() && config.tls.is_none();
+        let words = config.protocol.framing().is_text() && config.tls.is_none();
         let refusal = format!("ERROR: too many connections (limit {limit})\n");
         Self {
             config,

@@ -8,7 +8,7 @@ use echo_net::address::Address;
 use echo_net::pin;
 use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan};
 use echo_net::socket::SocketOptions;
-use echo_proto::{ProtocolKind, WriteMode};
+use echo_proto::{Service, WriteMode};
 
 use crate::balance::cli::BalanceArgs;
 use crate::binding::Binding;
@@ -27,6 +27,7 @@ Examples:
   echo-server :9000 --model epoll --workers 2  all interfaces, two event loops
   echo-server 0 --protocol raw --pin 0         a free port, RFC 862 echo, on CPU 0
   echo-server 8443 --tls-self-signed           TLS, for a try on this machine
+  echo-server --protocol chat                  a chat room; echo-client -p chat joins it
   echo-server balance :9000 --backend :9001 --backend :9002
   printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       ask it something
 
@@ -93,15 +94,19 @@ pub struct ServerArgs {
         short,
         long,
         value_name = "NAME",
-        value_parser = choice::<ProtocolKind>(),
+        value_parser = choice::<Service>(),
         default_value_t,
         help_heading = "Protocol"
     )]
-    pub protocol: ProtocolKind,
+    pub protocol: Service,
 
     /// Most bytes of payload in a message [default: 64KiB for text, 1MiB for frames]
     #[arg(long, value_name = "SIZE", help_heading = "Protocol")]
     pub max_message: Option<ByteSize>,
+
+    /// Most that may wait for a member of a chat; one that reads too slowly is cut off
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", help_heading = "Protocol")]
+    pub chat_queue: ByteSize,
 
     /// Bytes that one read may bring
     #[arg(long, value_name = "SIZE", default_value = "16KiB", help_heading = "Protocol")]
@@ -210,10 +215,14 @@ impl TryFrom<&ServerArgs> for Config {
     type Error = InvalidArgs;
 
     fn try_from(args: &ServerArgs) -> Result<Self, InvalidArgs> {
-        let max_message =
-            args.max_message.map_or(args.protocol.default_max_message(), |size| size.0);
-        for (flag, size) in [("max-message", max_message), ("read-buffer", args.read_buffer.0)]
-        {
+        let max_message = args
+            .max_message
+            .map_or(args.protocol.framing().default_max_message(), |size| size.0);
+        for (flag, size) in [
+            ("max-message", max_message),
+            ("read-buffer", args.read_buffer.0),
+            ("chat-queue", args.chat_queue.0),
+        ] {
             if size == 0 {
                 return Err(InvalidArgs::Zero(flag));
             }
@@ -232,6 +241,7 @@ impl TryFrom<&ServerArgs> for Config {
             workers: args.workers.map_or_else(available_cores, |n| n.get().into()),
             protocol: args.protocol,
             max_message,
+            chat_queue: args.chat_queue.0,
             socket: SocketOptions {
                 nodelay: args.nodelay.is_on(),
                 send_buffer: args.send_buffer.map(|size| size.0),
@@ -302,6 +312,7 @@ mod tests {
         for (typed, flag) in [
             (["--read-buffer", "0"], "--read-buffer"),
             (["--max-message", "0"], "--max-message"),
+            (["--chat-queue", "0"], "--chat-queue"),
             (["--write-timeout", "0"], "--write-timeout"),
             (["--pin", "4095"], "--pin"),
         ] {

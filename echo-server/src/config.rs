@@ -1,18 +1,15 @@
 //! What a server is to do: [`Config`], resolved and valid. Where it listens is the business
 //! of who calls [`run`](crate::run).
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::socket::SocketOptions;
 use echo_net::tls::ServerTls;
-use echo_proto::{ProtocolKind, Replies, WriteMode};
+use echo_proto::{Replies, Service, WriteMode};
 
-use crate::counters::Counters;
 use crate::model::ModelKind;
-use crate::session::{NEVER, Patience, Session};
+use crate::session::{NEVER, Patience};
 
 /// Everything that a running server depends on, apart from its listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +19,11 @@ pub struct Config {
     /// Threads that serve; without meaning for [`ModelKind::Threads`].
     pub workers: usize,
     /// What the bytes mean.
-    pub protocol: ProtocolKind,
+    pub protocol: Service,
     /// Most bytes of payload in a message.
     pub max_message: usize,
+    /// Most bytes that may wait for a member of a chat that does not read.
+    pub chat_queue: usize,
     /// Options of every connection's socket.
     pub socket: SocketOptions,
     /// Bytes that one read may bring.
@@ -49,12 +48,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        let protocol = ProtocolKind::default();
+        let protocol = Service::default();
         Self {
             model: ModelKind::default(),
             workers: available_cores(),
             protocol,
-            max_message: protocol.default_max_message(),
+            max_message: protocol.framing().default_max_message(),
+            chat_queue: 1024 * 1024,
             socket: SocketOptions {
                 // Finds out about peers that vanished, whatever the idle time-out.
                 keepalive: Some(Duration::from_mins(1)),
@@ -79,20 +79,11 @@ pub(crate) fn available_cores() -> usize {
 }
 
 impl Config {
-    /// The session of a new connection, which counts in `counters`.
-    pub(crate) fn session(&self, now: Nanos, counters: &Counters) -> Session {
-        let patience = Patience {
+    /// How long a session waits for its peer.
+    pub(crate) fn patience(&self) -> Patience {
+        Patience {
             idle: self.idle_timeout.map_or(NEVER, clock::nanos),
             write: clock::nanos(self.write_timeout),
-        };
-        let responder = self.protocol.responder(self.max_message, SystemTime::now);
-        let session = Session::new(responder, patience, now);
-        match &self.tls {
-            None => session,
-            Some(tls) => {
-                let until = now.saturating_add(clock::nanos(self.handshake_timeout));
-                session.inside_tls(tls.accept(), until, Arc::clone(counters.tls()))
-            }
         }
     }
 

@@ -2,16 +2,21 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use echo_net::clock;
 use echo_net::pin::pin_thread;
 use echo_net::stop::{Stage, Stop};
+use echo_net::{Nanos, clock};
+use echo_proto::Service;
 use tracing::warn;
 
 use crate::admission::{Admission, Permit};
+use crate::chat::Hub;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::counters::Counters;
+use crate::session::Session;
+use crate::speaker::Speaker;
 
 /// Handed to every worker. Clones share it.
 #[derive(Debug, Clone)]
@@ -20,6 +25,8 @@ pub struct Context {
     pub config: Arc<Config>,
     /// Who may come in.
     pub admission: Arc<Admission>,
+    /// Who chats with whom; empty where nobody does.
+    pub hub: Arc<Hub>,
     /// What was done.
     pub counters: Arc<Counters>,
     /// When to end.
@@ -29,7 +36,23 @@ pub struct Context {
 impl Context {
     /// The connection of a socket that was let in.
     pub(crate) fn connection(&self, permit: Permit) -> Connection {
-        Connection::new(self.config.session(clock::now(), &self.counters), permit)
+        Connection::new(self.session(clock::now()), permit)
+    }
+
+    fn session(&self, now: Nanos) -> Session {
+        let Config { protocol, max_message, .. } = *self.config;
+        let speaker = match protocol {
+            Service::Echo(protocol) => protocol.responder(max_message, SystemTime::now).into(),
+            Service::Chat => Speaker::Chat(Box::new(self.hub.enter(max_message))),
+        };
+        let session = Session::new(speaker, self.config.patience(), now);
+        match &self.config.tls {
+            None => session,
+            Some(tls) => {
+                let until = now.saturating_add(clock::nanos(self.config.handshake_timeout));
+                session.inside_tls(tls.accept(), until, Arc::clone(self.counters.tls()))
+            }
+        }
     }
 
     /// Whether a stop was asked for.

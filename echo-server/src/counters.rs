@@ -1,7 +1,7 @@
 //! What a server has done: [`Served`] counts of one worker or one read, added up in
 //! [`Counters`], which every worker adds to without disturbing the others.
 
-use std::ops::AddAssign;
+use std::ops::{Add, AddAssign};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,13 +10,15 @@ use echo_proto::Replies;
 /// Messages and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Served {
-    /// Messages answered; in a protocol without framing a read counts as one.
+    /// Messages answered; in a protocol without framing a read counts as one, and in a chat
+    /// every line that was sent to a member.
     pub messages: u64,
     /// Bytes received, as they were on the wire.
     pub bytes_in: u64,
     /// Bytes replied, as they were on the wire.
     pub bytes_out: u64,
-    /// Messages refused or cut short by the peer, and TLS connections that failed.
+    /// Messages refused or cut short by the peer, TLS connections that failed, and members
+    /// of a chat that did not read.
     pub errors: u64,
 }
 
@@ -40,6 +42,16 @@ impl AddAssign for Served {
         self.bytes_in += more.bytes_in;
         self.bytes_out += more.bytes_out;
         self.errors += more.errors;
+    }
+}
+
+impl Add for Served {
+    type Output = Self;
+
+    #[inline]
+    fn add(mut self, more: Self) -> Self {
+        self += more;
+        self
     }
 }
 
@@ -120,18 +132,51 @@ impl TlsCounters {
     }
 }
 
+/// How the chat went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+pub struct ChatServed {
+    /// Lines that members have said, commands included.
+    pub lines: u64,
+    /// Members that were let go because they did not read.
+    pub overflown: u64,
+}
+
+/// [`ChatServed`], counted where lines go through one lock anyway.
+#[derive(Debug, Default)]
+pub struct ChatCounters {
+    lines: AtomicU64,
+    overflown: AtomicU64,
+}
+
+impl ChatCounters {
+    pub(crate) fn count_line(&self) {
+        self.lines.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_overflown(&self) {
+        self.overflown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The counts so far.
+    pub fn read(&self) -> ChatServed {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        ChatServed { lines: read(&self.lines), overflown: read(&self.overflown) }
+    }
+}
+
 /// The counts of all workers.
 #[derive(Debug)]
 pub struct Counters {
     workers: Box<[WorkerCounters]>,
     tls: Arc<TlsCounters>,
+    chat: Arc<ChatCounters>,
 }
 
 impl Counters {
     /// For `workers` workers, at least one.
     pub fn new(workers: usize) -> Self {
         let workers = (0..workers.max(1)).map(|_| WorkerCounters::default()).collect();
-        Self { workers, tls: Arc::default() }
+        Self { workers, tls: Arc::default(), chat: Arc::default() }
     }
 
     /// The counts of worker number `worker`; more workers than there are counts share them.
@@ -142,6 +187,11 @@ impl Counters {
     /// Those of TLS.
     pub fn tls(&self) -> &Arc<TlsCounters> {
         &self.tls
+    }
+
+    /// Those of the chat.
+    pub fn chat(&self) -> &Arc<ChatCounters> {
+        &self.chat
     }
 
     /// The sum over all workers.

@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod balance;
 pub mod binding;
+pub mod chat;
 pub mod choice;
 pub mod cli;
 mod config;
@@ -21,6 +22,7 @@ pub mod model;
 pub mod program;
 mod server;
 pub mod session;
+pub mod speaker;
 mod sweep;
 mod thread_budget;
 

@@ -13,9 +13,10 @@ use echo_net::stop::{Stage, Stop};
 use tracing::{info, warn};
 
 use crate::admission::Admission;
+use crate::chat::Hub;
 use crate::config::Config;
 use crate::context::Context;
-use crate::counters::{Counters, Served, TlsServed};
+use crate::counters::{ChatServed, Counters, Served, TlsServed};
 use crate::model::Model;
 
 /// What a server has done in its life.
@@ -32,24 +33,31 @@ pub struct Outcome {
     pub served: Served,
     /// How TLS went, where it was spoken.
     pub tls: Option<TlsServed>,
+    /// How the chat went, where there was one.
+    pub chat: Option<ChatServed>,
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, refused, cut, served, tls } = self;
+        let Self { connections, refused, cut, served, tls, chat } = self;
         let Served { messages, bytes_in, bytes_out, errors } = served;
         write!(
             f,
             "{connections} connections, {refused} refused, {messages} messages, \
              {bytes_in} bytes in, {bytes_out} bytes out, {errors} errors, {cut} cut"
         )?;
-        let Some(tls) = tls else { return Ok(()) };
-        let TlsServed { handshakes, resumed, plaintext, timeout, failed, truncated } = tls;
-        write!(
-            f,
-            "; TLS: {handshakes} handshakes ({resumed} resumed), {plaintext} plaintext, \
-             {timeout} timed out, {failed} failed, {truncated} truncated"
-        )
+        if let Some(tls) = tls {
+            let TlsServed { handshakes, resumed, plaintext, timeout, failed, truncated } = tls;
+            write!(
+                f,
+                "; TLS: {handshakes} handshakes ({resumed} resumed), {plaintext} plaintext, \
+                 {timeout} timed out, {failed} failed, {truncated} truncated"
+            )?;
+        }
+        if let Some(ChatServed { lines, overflown }) = chat {
+            write!(f, "; chat: {lines} lines, {overflown} members cut off that did not read")?;
+        }
+        Ok(())
     }
 }
 
@@ -66,8 +74,10 @@ pub fn run(listeners: Vec<TcpListener>, config: Config, stop: &Stop) -> io::Resu
     let limit = most_connections(&config, &*model);
     let config = Arc::new(config);
     let admission = Arc::new(Admission::new(Arc::clone(&config), stop.clone(), limit));
+    let counters = Arc::new(Counters::new(config.workers));
     let context = Context {
-        counters: Arc::new(Counters::new(config.workers)),
+        hub: Hub::new(config.chat_queue, Arc::clone(counters.chat())),
+        counters,
         admission: Arc::clone(&admission),
         config,
         stop: stop.clone(),
@@ -79,13 +89,16 @@ pub fn run(listeners: Vec<TcpListener>, config: Config, stop: &Stop) -> io::Resu
         cut: admission.cut(),
         served: context.counters.total(),
         tls: context.config.tls.as_ref().map(|_| context.counters.tls().read()),
+        chat: context.config.protocol.is_chat().then(|| context.counters.chat().read()),
     })
 }
 
 /// The least of what was asked for, what descriptors allow, and what the model allows.
 fn most_connections(config: &Config, model: &dyn Model) -> u64 {
-    let by_descriptors =
-        (fd_limit::room_for_connections(), "the limit of open files (ulimit -n)");
+    let by_descriptors = (
+        fd_limit::room_for_connections() / model.descriptors(config),
+        "the limit of open files (ulimit -n)",
+    );
     let capacity = model.capacity();
     let by_model = capacity.as_ref().map(|most| (most.connections, most.bound_by.as_str()));
     let (possible, bound_by) =

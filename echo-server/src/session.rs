@@ -8,15 +8,18 @@
 //! or a socket; every instant is handed in.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_net::tls::{Fault, Transform};
 use echo_net::unread::Unread;
-use echo_proto::{Flow, Replies, Respond, Responder};
+use echo_proto::{Flow, Replies, Respond};
 use tracing::warn;
 
+use crate::chat::Taken;
 use crate::counters::TlsCounters;
+use crate::speaker::Speaker;
 
 mod secured;
 
@@ -64,6 +67,8 @@ enum Phase {
     Serving,
     /// Told to stop: serving this many bytes more, which had arrived before.
     Draining(usize),
+    /// Nothing is answered any more, but there is mail that was addressed before.
+    Parting,
     /// Nothing is answered any more, but some of the output is not sent yet.
     Finishing,
     /// All is sent and the write side is shut down.
@@ -76,7 +81,7 @@ enum Phase {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Session {
-    responder: Responder,
+    speaker: Speaker,
     /// What the responder's bytes are inside of; in a box, since most sessions have none.
     tls: Option<Box<Secured>>,
     patience: Patience,
@@ -95,9 +100,9 @@ pub struct Session {
 
 impl Session {
     /// A connection that was just accepted.
-    pub fn new(responder: Responder, patience: Patience, now: Nanos) -> Self {
+    pub fn new(speaker: impl Into<Speaker>, patience: Patience, now: Nanos) -> Self {
         Self {
-            responder,
+            speaker: speaker.into(),
             tls: None,
             patience,
             phase: Phase::Serving,
@@ -138,11 +143,13 @@ impl Session {
         let unread = match self.phase {
             Phase::Serving => usize::MAX,
             Phase::Draining(unread) => unread,
-            Phase::Finishing | Phase::Lingering { .. } | Phase::Closed => return,
+            Phase::Parting | Phase::Finishing | Phase::Lingering { .. } | Phase::Closed => {
+                return;
+            }
         };
         let flow = match &mut self.tls {
-            None => self.responder.receive(input, replies),
-            Some(tls) => tls.receive(&mut self.responder, input, replies),
+            None => self.speaker.receive(input, replies),
+            Some(tls) => tls.receive(&mut self.speaker, input, replies),
         };
         if flow == Flow::Finish || input.len() >= unread {
             self.finish(replies);
@@ -160,19 +167,29 @@ impl Session {
         match self.phase {
             Phase::Serving | Phase::Draining(_) => {
                 match &mut self.tls {
-                    None => self.responder.end_of_input(replies),
+                    None => self.speaker.end_of_input(replies),
                     Some(tls) => tls.end_of_input(replies),
                 }
                 self.finish(replies);
                 self.owe(now, replies);
             }
-            Phase::Finishing | Phase::Closed => {}
+            Phase::Parting | Phase::Finishing | Phase::Closed => {}
             Phase::Lingering { .. } => self.phase = Phase::Closed,
         }
     }
 
-    /// Nothing is answered after what `replies` holds.
+    /// Nothing is answered after what `replies` holds, and the mail that waits.
     fn finish(&mut self, replies: &mut Replies) {
+        match &mut self.speaker {
+            Speaker::Chat(seat) => {
+                seat.leave();
+                self.phase = Phase::Parting;
+            }
+            Speaker::Echo(_) => self.say_goodbye(replies),
+        }
+    }
+
+    fn say_goodbye(&mut self, replies: &mut Replies) {
         self.phase = Phase::Finishing;
         if let Some(tls) = &mut self.tls {
             tls.close(replies);
@@ -186,12 +203,61 @@ impl Session {
         self.replied += replies.bytes().len() as u64;
     }
 
+    /// Whether others can have something to say to this peer, of which the session knows
+    /// only once it looks for [`mail`](Self::mail).
+    #[inline]
+    pub fn gets_mail(&self) -> bool {
+        matches!(self.speaker, Speaker::Chat(_))
+    }
+
+    /// From now on `waker` is used when there is new [`mail`](Self::mail).
+    #[inline]
+    pub fn wake_for_mail(&self, waker: &Waker) {
+        if let Speaker::Chat(seat) = &self.speaker {
+            seat.wake(waker);
+        }
+    }
+
+    /// Looks for mail, when `unsent` bytes of the output are not taken yet: to be asked
+    /// after everything that was told and when woken, until there is none. Afterwards
+    /// `replies` holds what is to be sent now. No mail is taken while much is unsent.
+    #[inline]
+    pub fn mail(&mut self, now: Nanos, unsent: usize, replies: &mut Replies) -> bool {
+        self.gets_mail() && self.take_mail(now, unsent, replies)
+    }
+
+    fn take_mail(&mut self, now: Nanos, unsent: usize, replies: &mut Replies) -> bool {
+        replies.clear();
+        let Speaker::Chat(seat) = &self.speaker else { return false };
+        let served = matches!(self.phase, Phase::Serving | Phase::Draining(_) | Phase::Parting);
+        if !served || self.is_handshaking() {
+            return false;
+        }
+        let taken = seat.take(HIGH_MARK.saturating_sub(unsent), replies);
+        if taken == Taken::Overflown {
+            self.phase = Phase::Closed;
+            replies.count_error();
+            return true;
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.encrypt(replies);
+        }
+        if self.phase == Phase::Parting && taken == Taken::All {
+            self.say_goodbye(replies);
+        }
+        self.owe(now, replies);
+        !replies.is_empty()
+    }
+
     /// Asked to stop: what has arrived is still served, nothing after it. Afterwards
     /// `replies` holds what is to be sent now.
     ///
     /// An unfinished message is not answered: its echo would be a wrong one.
     pub fn stop(&mut self, now: Nanos, unread: Unread, replies: &mut Replies) {
         replies.clear();
+        if let Speaker::Chat(seat) = &self.speaker {
+            seat.close_room();
+        }
         if self.phase != Phase::Serving {
             return;
         }
@@ -227,8 +293,8 @@ impl Session {
                 self.sent_at = now;
                 Next::HalfClose
             }
-            Phase::Finishing if self.input_ended => Next::Hold,
-            Phase::Finishing | Phase::Lingering { .. } => Next::Read,
+            Phase::Parting | Phase::Finishing if self.input_ended => Next::Hold,
+            Phase::Parting | Phase::Finishing | Phase::Lingering { .. } => Next::Read,
             Phase::Serving | Phase::Draining(_) => {
                 self.holding = unsent > if self.holding { LOW_MARK } else { HIGH_MARK };
                 if self.holding { Next::Hold } else { Next::Read }

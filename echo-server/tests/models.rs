@@ -219,7 +219,7 @@ fn one_connection_too_many_is_told_so_and_a_place_that_is_left_is_taken() {
 #[test]
 fn a_refused_connection_of_a_binary_protocol_just_ends() {
     for_each_model(|model| {
-        let protocol = ProtocolKind::Raw;
+        let protocol = ProtocolKind::Raw.into();
         let server = Server::start(Config { protocol, max_conns: Some(1), ..config(model) });
         let mut first = server.connect();
         ask(&mut first, b"x", b"x");
@@ -270,7 +270,8 @@ fn a_slow_reader_gets_every_byte_in_order() {
     // More than the kernel buffers of both sides can hold.
     let bytes: Arc<[u8]> = (0..32 << 20_u32).map(|n| (n >> 8 ^ n) as u8).collect();
     for_each_model(|model| {
-        let server = Server::start(Config { protocol: ProtocolKind::Raw, ..config(model) });
+        let server =
+            Server::start(Config { protocol: ProtocolKind::Raw.into(), ..config(model) });
         let stream = server.connect();
         let (mut sender, sent) = (stream.try_clone().unwrap(), Arc::clone(&bytes));
         let sending = thread::spawn(move || {

@@ -53,7 +53,8 @@ fn a_reply_allocates_nothing() {
     let _turn = turn();
     for &model in ModelKind::VARIANTS {
         for &protocol in ProtocolKind::VARIANTS {
-            let config = Config { model, protocol, workers: 1, ..Config::default() };
+            let config =
+                Config { model, protocol: protocol.into(), workers: 1, ..Config::default() };
             let limit = config.max_message;
             let address = SocketAddr::from(([127, 0, 0, 1], 0));
             let listener = socket::listen(address, 16, false, &SocketOptions::default());

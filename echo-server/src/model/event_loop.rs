@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use echo_net::Nanos;
@@ -17,6 +18,7 @@ use slotmap::SecondaryMap;
 use tracing::debug;
 
 use super::crew::Crew;
+use super::mail_list::MailList;
 use crate::admission::{Permit, Refused};
 use crate::connection::Connection;
 use crate::context::Context;
@@ -57,6 +59,8 @@ struct Worker<'a> {
     served: Served,
     refused: Refused,
     sweep: Sweep,
+    /// Connections that have mail.
+    mail: Arc<MailList<Key>>,
     /// The worker that gets the next socket.
     turn: usize,
     listening: bool,
@@ -87,6 +91,7 @@ impl<'a> Worker<'a> {
             served: Served::default(),
             refused: context.admission.refused_list(),
             sweep: Sweep::new(),
+            mail: MailList::new(reactor.waker()),
             turn: number,
             listening: listener.is_some(),
             draining: false,
@@ -164,9 +169,17 @@ impl<'a> Worker<'a> {
             Ok(key) => {
                 let connection = self.context.connection(permit);
                 self.sweep.expect(connection.deadline());
+                let gets_mail = connection.gets_mail();
+                if gets_mail {
+                    connection.wake_for_mail(&self.mail.waker(key));
+                }
                 self.connections.insert(key, connection);
                 if self.draining {
                     self.stop_connection(reactor, key);
+                } else if gets_mail {
+                    // There may be some before the peer says a word.
+                    let now = self.now(reactor);
+                    self.go_on(reactor, key, now);
                 }
             }
             Err(error) => self.context.admission.accept_failed(&error),
@@ -185,6 +198,12 @@ impl<'a> Worker<'a> {
     #[inline]
     fn go_on<R: ServingReactor>(&mut self, reactor: &mut R, key: Key, now: Nanos) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        while connection.mail(now, reactor.unsent(key), &mut self.replies) {
+            self.served += Served::by(0, &self.replies);
+            for write in self.replies.writes() {
+                reactor.send(key, write);
+            }
+        }
         let unsent = reactor.unsent(key);
         match connection.next(now, unsent) {
             Next::Read => reactor.resume(key),
@@ -277,6 +296,10 @@ impl<R: ServingReactor> Handler<R> for Worker<'_> {
     fn woken(&mut self, reactor: &mut R) {
         for (socket, permit) in self.crew.inboxes[self.number].take() {
             self.open(reactor, socket, permit);
+        }
+        for key in self.mail.take() {
+            let now = self.now(reactor);
+            self.go_on(reactor, key, now);
         }
     }
 }

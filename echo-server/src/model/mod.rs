@@ -7,15 +7,18 @@ use std::io;
 use std::net::TcpListener;
 use std::thread::ScopedJoinHandle;
 
+use crate::config::Config;
 use crate::context::Context;
 
 mod acceptor;
 mod crew;
 mod epoll;
 mod event_loop;
+mod mail_list;
 mod parking;
 mod pool;
 mod threads;
+mod threads_mail;
 mod tokio;
 pub(crate) mod tokio_accept;
 mod tokio_local;
@@ -86,6 +89,12 @@ pub trait Model {
     /// What limits this model beyond descriptors; `None`: nothing.
     fn capacity(&self) -> Option<Capacity> {
         None
+    }
+
+    /// Descriptors that one connection needs.
+    fn descriptors(&self, config: &Config) -> u64 {
+        let _ = config;
+        1
     }
 
     /// Serves until the context's stop is asked for and all connections have ended, or

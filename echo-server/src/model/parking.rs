@@ -19,13 +19,16 @@ use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 use tracing::debug;
 
+use super::mail_list::MailList;
 use crate::connection::Connection;
 use crate::counters::Served;
 use crate::session::Next;
 use crate::sweep::Sweep;
 
-/// Event data of the descriptor that ends the workers; no slot map makes this key.
+/// Event data of the descriptors that end the workers, and that tell of mail; no slot map
+/// makes these keys, whose version (the upper half) is odd where they name something.
 const END: u64 = 0;
+const MAIL: u64 = 1;
 
 type Places = SlotMap<DefaultKey, Arc<Mutex<Parked>>>;
 
@@ -34,6 +37,8 @@ type Places = SlotMap<DefaultKey, Arc<Mutex<Parked>>>;
 pub(super) struct Parking {
     epoll: OwnedFd,
     end: OwnedFd,
+    /// Connections that have mail.
+    mail: Arc<MailList<DefaultKey>>,
     places: RwLock<Places>,
     sweep: Sweep,
     waker: OnceLock<Waker>,
@@ -65,8 +70,11 @@ impl Parking {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let end = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         epoll::add(&epoll, &end, EventData::new_u64(END), EventFlags::IN)?;
+        let told = Waker::new()?;
+        epoll::add(&epoll, &told, EventData::new_u64(MAIL), EventFlags::IN)?;
+        let mail = MailList::new(told);
         let (places, sweep, waker) = (RwLock::default(), Sweep::new(), OnceLock::new());
-        Ok(Self { epoll, end, places, sweep, waker })
+        Ok(Self { epoll, end, mail, places, sweep, waker })
     }
 
     /// Uses `waker` whenever the next look at all deadlines becomes sooner.
@@ -100,6 +108,11 @@ impl Parking {
             self.places_mut().remove(key);
             return Err(error.into());
         }
+        if parked.connection.gets_mail() {
+            parked.connection.wake_for_mail(&self.mail.waker(key));
+            // There may be some before the peer says a word.
+            self.mail.put(key);
+        }
         Ok(())
     }
 
@@ -111,6 +124,10 @@ impl Parking {
             Ok(0) | Err(Errno::INTR) => Ok(Ready::Nothing),
             Ok(_) => Ok(match events[0].data.u64() {
                 END => Ready::End,
+                MAIL => self
+                    .mail
+                    .take_one()
+                    .map_or(Ready::Nothing, |key| Ready::Connection(key, EventFlags::empty())),
                 key => Ready::Connection(KeyData::from_ffi(key).into(), events[0].flags),
             }),
             Err(error) => Err(error.into()),
@@ -180,10 +197,7 @@ impl Visit<'_> {
     ) -> Served {
         let now = clock::now();
         match self.move_bytes(now, flags, buffer, replies) {
-            Ok(served) => {
-                self.park_again(now);
-                served
-            }
+            Ok(served) => served + self.park_again(now, replies),
             Err(error) => {
                 self.break_off(&error);
                 Served::default()
@@ -192,12 +206,12 @@ impl Visit<'_> {
     }
 
     /// The server is stopping.
-    pub(super) fn stop(&mut self, replies: &mut Replies) {
+    pub(super) fn stop(&mut self, replies: &mut Replies) -> Served {
         // A socket that can't tell is broken, and holds nothing to serve.
         let unread = unread::read(self.parked.socket.as_fd()).unwrap_or_default();
         let now = clock::now();
         self.parked.connection.stop(now, unread, replies);
-        self.answer(now, replies);
+        self.answer(now, replies)
     }
 
     /// Gives up waiting if the deadline has passed.
@@ -206,8 +220,7 @@ impl Visit<'_> {
         let mut served = Served::default();
         if connection.deadline() <= now {
             connection.expire(now, replies, || end_acknowledged(socket.as_fd()));
-            served = Served::by(0, replies);
-            self.answer(now, replies);
+            served = self.answer(now, replies);
         }
         if !self.parked.closed {
             self.parking.expect(self.parked.connection.deadline());
@@ -216,10 +229,27 @@ impl Visit<'_> {
     }
 
     /// Sends the replies and parks the connection again.
-    fn answer(&mut self, now: Nanos, replies: &Replies) {
+    fn answer(&mut self, now: Nanos, replies: &mut Replies) -> Served {
+        let served = Served::by(0, replies);
         match self.send(replies) {
-            Ok(()) => self.park_again(now),
-            Err(error) => self.break_off(&error),
+            Ok(()) => served + self.park_again(now, replies),
+            Err(error) => {
+                self.break_off(&error);
+                served
+            }
+        }
+    }
+
+    /// Sends the mail, as far as there is room for it.
+    fn mail(&mut self, now: Nanos, replies: &mut Replies) -> io::Result<Served> {
+        let mut served = Served::default();
+        loop {
+            let Parked { queue, connection, .. } = &mut *self.parked;
+            if !connection.mail(now, queue.len(), replies) {
+                return Ok(served);
+            }
+            served += Served::by(0, replies);
+            self.send(replies)?;
         }
     }
 
@@ -267,7 +297,20 @@ impl Visit<'_> {
         Ok(Served::by(length, replies))
     }
 
-    fn park_again(&mut self, now: Nanos) {
+    fn park_again(&mut self, now: Nanos, replies: &mut Replies) -> Served {
+        match self.mail(now, replies) {
+            Ok(served) => {
+                self.wait_for_socket(now);
+                served
+            }
+            Err(error) => {
+                self.break_off(&error);
+                Served::default()
+            }
+        }
+    }
+
+    fn wait_for_socket(&mut self, now: Nanos) {
         let Parked { socket, queue, connection, reads, .. } = &mut *self.parked;
         match connection.next(now, queue.len()) {
             Next::Read => *reads = true,

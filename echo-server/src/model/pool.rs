@@ -71,7 +71,8 @@ fn work(number: usize, parking: &Parking, context: &Context) -> io::Result<()> {
 fn attend(listeners: Vec<TcpListener>, parking: &Parking, context: &Context) -> io::Result<()> {
     let mut attendant = Attendant { parking, context, replies: context.config.replies() };
     acceptor::accept(listeners, context, &mut attendant)?;
-    parking.visit_all(|mut visit| visit.stop(&mut attendant.replies));
+    let counters = context.counters.worker(0);
+    parking.visit_all(|mut visit| counters.add(visit.stop(&mut attendant.replies)));
     while !parking.is_empty() && !context.is_forced() {
         attendant.look_after(clock::now());
         std::thread::sleep(DRAINED_POLL);

@@ -17,8 +17,10 @@ use slotmap::{DefaultKey, SlotMap};
 use tracing::debug;
 
 use super::acceptor::{self, Doorway};
+use super::threads_mail::{Bell, Mailed};
 use super::{Capacity, Model};
 use crate::admission::{Permit, Refused};
+use crate::config::Config;
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::counters::Served;
@@ -47,6 +49,10 @@ impl Model for Threads {
         thread_budget::budget()
     }
 
+    fn descriptors(&self, config: &Config) -> u64 {
+        if config.protocol.is_chat() { 2 } else { 1 }
+    }
+
     fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
         let open = Arc::new(Open::default());
         let sockets = Arc::clone(&open);
@@ -58,46 +64,57 @@ impl Model for Threads {
     }
 }
 
-/// The sockets of all live threads.
+/// All live threads.
 #[derive(Debug, Default)]
 struct Open {
-    sockets: Mutex<SlotMap<DefaultKey, Arc<TcpStream>>>,
+    threads: Mutex<SlotMap<DefaultKey, Interrupt>>,
     emptied: Condvar,
 }
 
+/// What a thread waits for.
+#[derive(Debug, Clone)]
+enum Interrupt {
+    Socket(Arc<TcpStream>),
+    Bell(Arc<Bell>),
+}
+
 impl Open {
-    fn lock(&self) -> MutexGuard<'_, SlotMap<DefaultKey, Arc<TcpStream>>> {
-        self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, SlotMap<DefaultKey, Interrupt>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remove(&self, key: DefaultKey) {
-        let mut sockets = self.lock();
-        sockets.remove(key);
-        if sockets.is_empty() {
+        let mut threads = self.lock();
+        threads.remove(key);
+        if threads.is_empty() {
             self.emptied.notify_all();
         }
     }
 
-    /// Wakes every thread: after this a socket still gives what has arrived, and then ends.
+    /// Wakes every thread: after this a socket that is waited for alone still gives what has
+    /// arrived, and then ends.
     fn interrupt(&self, stage: Stage) {
         let how = if stage == Stage::Forced { Shutdown::Both } else { Shutdown::Read };
-        for socket in self.lock().values() {
-            let _ = socket.shutdown(how);
+        for thread in self.lock().values() {
+            match thread {
+                Interrupt::Socket(socket) => drop(socket.shutdown(how)),
+                Interrupt::Bell(bell) => bell.ring(),
+            }
         }
     }
 
     fn wait_until_empty(&self, context: &Context) {
-        let mut sockets = self.lock();
+        let mut threads = self.lock();
         let mut give_up_at = None;
-        while !sockets.is_empty() {
+        while !threads.is_empty() {
             let now = clock::now();
             if context.is_forced()
                 && now > *give_up_at.get_or_insert(now + clock::nanos(FORCED_PATIENCE))
             {
                 return;
             }
-            let woken = self.emptied.wait_timeout(sockets, NOTICE_FORCE);
-            sockets = woken.unwrap_or_else(PoisonError::into_inner).0;
+            let woken = self.emptied.wait_timeout(threads, NOTICE_FORCE);
+            threads = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -112,15 +129,27 @@ struct Starter<'a> {
 impl Doorway for Starter<'_> {
     fn enter(&mut self, socket: OwnedFd, permit: Permit, refused: &mut Refused) {
         let socket = Arc::new(TcpStream::from(socket));
-        let key = self.open.lock().insert(Arc::clone(&socket));
+        let connection = self.context.connection(permit);
+        let interrupt = match interrupt(&socket, &connection) {
+            Ok(interrupt) => interrupt,
+            Err(error) => return self.context.admission.accept_failed(&error),
+        };
+        let key = self.open.lock().insert(interrupt.clone());
         let number = self.started;
         self.started += 1;
-        let connection = self.context.connection(permit);
         let (open, context) = (Arc::clone(&self.open), self.context.clone());
         let stream = Arc::clone(&socket);
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
             context.pin_worker(number);
-            if let Err(error) = Serving::new(&stream, connection, &context, number).serve() {
+            let served = match interrupt {
+                Interrupt::Socket(_) => {
+                    Serving::new(&stream, connection, &context, number).serve()
+                }
+                Interrupt::Bell(bell) => {
+                    Mailed::new(&stream, bell, connection, &context, number).serve()
+                }
+            };
+            if let Err(error) = served {
                 debug!(%error, "connection broke");
             }
             open.remove(key);
@@ -133,6 +162,14 @@ impl Doorway for Starter<'_> {
             }
         }
     }
+}
+
+/// How to wake the thread of a connection.
+fn interrupt(socket: &Arc<TcpStream>, connection: &Connection) -> io::Result<Interrupt> {
+    if connection.gets_mail() {
+        return Bell::new().map(Arc::new).map(Interrupt::Bell);
+    }
+    Ok(Interrupt::Socket(Arc::clone(socket)))
 }
 
 /// One connection on its thread.

@@ -164,6 +164,7 @@ impl Task<'_> {
         let mut fires_at = self.connection.deadline();
         let mut timer = pin!(tokio::time::sleep_until(instant(fires_at)));
         poll_fn(|context| {
+            self.connection.wake_for_mail(context.waker());
             loop {
                 if let Poll::Ready(ended) = self.move_bytes(context) {
                     return Poll::Ready(ended);
@@ -191,6 +192,9 @@ impl Task<'_> {
                 let stream = &self.stream;
                 self.queue.flush(|bytes| stream.try_write(bytes))?;
             }
+            if self.connection.gets_mail() && self.mail()? {
+                continue;
+            }
             match self.connection.next(self.now, self.queue.len()) {
                 Next::Read => {}
                 Next::Hold => return Poll::Pending,
@@ -199,6 +203,20 @@ impl Task<'_> {
             }
             ready!(self.read(context))?;
         }
+    }
+
+    /// Sends some of the mail, if there is any.
+    fn mail(&mut self) -> io::Result<bool> {
+        let (now, unsent) = (clock::now(), self.queue.len());
+        DESK.with_borrow_mut(|desk| {
+            let desk = desk.get_or_insert_with(|| Desk::new(self.tasks));
+            if !self.connection.mail(now, unsent, &mut desk.replies) {
+                return Ok(false);
+            }
+            self.now = now;
+            self.answer(desk, 0)?;
+            Ok(true)
+        })
     }
 
     /// One read and the replies to it.

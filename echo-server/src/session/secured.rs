@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use echo_net::Nanos;
 use echo_net::tls::{Fault, Transform};
-use echo_proto::{Flow, Replies, Respond, Responder};
+use echo_proto::{Flow, Replies, Respond};
 use tracing::debug;
 
 use crate::counters::TlsCounters;
+use crate::speaker::Speaker;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Secured {
     /// Takes all of `input`; afterwards `replies` holds, encrypted, what is to be sent.
     pub(super) fn receive(
         &mut self,
-        responder: &mut Responder,
+        responder: &mut Speaker,
         mut input: &[u8],
         replies: &mut Replies,
     ) -> Flow {
@@ -102,7 +103,8 @@ impl Secured {
         self.failed
     }
 
-    fn encrypt(&mut self, replies: &mut Replies) {
+    /// Puts `replies`, encrypted, in their own place.
+    pub(super) fn encrypt(&mut self, replies: &mut Replies) {
         if !replies.is_empty() {
             replies.transform(|plaintext, output| {
                 self.transform.send(plaintext, output);

@@ -1,0 +1,194 @@
+//! A room of seats without a socket.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+
+use super::*;
+use crate::counters::ChatCounters;
+use crate::session::{HIGH_MARK, NEVER, Next, Patience, Session};
+use crate::speaker::Speaker;
+use echo_net::clock::SECOND;
+use echo_proto::{Flow, Replies, Respond, WriteMode};
+use std::sync::Arc;
+
+fn hub(queue: usize) -> (Arc<Hub>, Arc<ChatCounters>) {
+    let counters = Arc::new(ChatCounters::default());
+    (Hub::new(queue, Arc::clone(&counters)), counters)
+}
+
+fn say(seat: &mut Seat, lines: &str) -> Flow {
+    seat.receive(lines.as_bytes(), &mut Replies::new(WriteMode::Whole))
+}
+
+fn seen(seat: &Seat) -> String {
+    let mut replies = Replies::new(WriteMode::Whole);
+    assert_eq!(seat.take(usize::MAX, &mut replies), Taken::All);
+    String::from_utf8(replies.bytes().to_vec()).unwrap()
+}
+
+fn named(hub: &Arc<Hub>, name: &str) -> Seat {
+    let mut seat = hub.enter(1024);
+    seen(&seat);
+    assert_eq!(say(&mut seat, &format!("/nick {name}\n")), Flow::Open);
+    seen(&seat);
+    seat
+}
+
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_member_is_greeted_and_hears_the_others_in_their_order() {
+    let (hub, _) = hub(1024);
+    let mut anna = hub.enter(1024);
+    assert_eq!(seen(&anna), "* Welcome. Choose a name with /nick <name>\n");
+    assert_eq!(say(&mut anna, "/nick anna\n"), Flow::Open);
+    let mut bob = named(&hub, "bob");
+    assert_eq!(say(&mut bob, "one\ntwo\n/who\n"), Flow::Open);
+    assert_eq!(seen(&anna), "* 1 online: anna\n* bob joined\nbob: one\nbob: two\n");
+    assert_eq!(seen(&bob), "* 2 online: anna, bob\n");
+}
+
+#[test]
+fn leaving_is_announced_once_however_it_happens() {
+    let (hub, _) = hub(1024);
+    let anna = named(&hub, "anna");
+    let mut bob = named(&hub, "bob");
+    assert_eq!(say(&mut bob, "/quit\n"), Flow::Finish);
+    bob.leave();
+    drop(bob);
+    drop(named(&hub, "cleo"));
+    assert_eq!(seen(&anna), "* bob joined\n* bob left\n* cleo joined\n* cleo left\n");
+    anna.close_room();
+    drop(named(&hub, "dora"));
+    assert_eq!(seen(&anna), "* dora joined\n", "the server stops; who leaves is no news");
+}
+
+#[test]
+fn a_member_is_woken_once_for_all_that_it_has_not_taken() {
+    let (hub, _) = hub(1024);
+    let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
+    seen(&anna);
+    let bell = Arc::new(Bell::default());
+    anna.wake(&Arc::clone(&bell).into());
+    assert_eq!(say(&mut bob, "one\ntwo\nthree\n"), Flow::Open);
+    assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+    let mut replies = Replies::new(WriteMode::Whole);
+    assert_eq!(anna.take(1, &mut replies), Taken::Some);
+    assert_eq!(say(&mut bob, "four\n"), Flow::Open);
+    assert_eq!(bell.0.load(Ordering::Relaxed), 1, "it knows that there is more");
+    assert_eq!(seen(&anna), "bob: two\nbob: three\nbob: four\n");
+    assert_eq!(say(&mut bob, "five\n"), Flow::Open);
+    assert_eq!(bell.0.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn who_does_not_read_is_let_go_and_the_others_miss_nothing() {
+    let (hub, counters) = hub(100);
+    let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
+    let mut stuck = named(&hub, "stuck");
+    seen(&anna);
+    let bell = Arc::new(Bell::default());
+    stuck.wake(&Arc::clone(&bell).into());
+    let mut heard = String::new();
+    for _ in 0..20 {
+        assert_eq!(say(&mut bob, "something\n"), Flow::Open);
+        heard.push_str(&seen(&anna));
+    }
+    assert_eq!(heard.matches("bob: something\n").count(), 20);
+    assert_eq!(heard.matches("* stuck left\n").count(), 1);
+    assert_eq!(seen(&bob).matches("* stuck left\n").count(), 1);
+    assert_eq!(bell.0.load(Ordering::Relaxed), 2, "for the first line, and for the last");
+    let taken = stuck.take(usize::MAX, &mut Replies::new(WriteMode::Whole));
+    assert_eq!(taken, Taken::Overflown);
+    let _ = say(&mut stuck, "I am still here\n");
+    drop(stuck);
+    assert_eq!(seen(&anna), "");
+    assert_eq!(counters.read().overflown, 1);
+}
+
+#[test]
+fn a_line_longer_than_the_queue_reaches_who_reads() {
+    let (hub, counters) = hub(10);
+    let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
+    seen(&anna);
+    assert_eq!(say(&mut bob, "a long line\n"), Flow::Open);
+    assert_eq!(seen(&anna), "bob: a long line\n");
+    assert_eq!(counters.read().overflown, 0);
+}
+
+fn session(seat: Seat) -> Session {
+    let patience = Patience { idle: NEVER, write: SECOND };
+    Session::new(Speaker::Chat(Box::new(seat)), patience, 0)
+}
+
+/// All the mail that the peer, which has not taken `unsent` bytes, can be sent now.
+fn mail(session: &mut Session, mut unsent: usize) -> String {
+    let (mut replies, mut all) = (Replies::new(WriteMode::Whole), Vec::new());
+    while session.mail(0, unsent, &mut replies) {
+        unsent += replies.bytes().len();
+        all.extend_from_slice(replies.bytes());
+    }
+    String::from_utf8(all).unwrap()
+}
+
+#[test]
+fn what_was_said_before_the_end_is_delivered_and_then_the_end() {
+    let (hub, _) = hub(1024);
+    let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
+    seen(&anna);
+    let mut replies = Replies::new(WriteMode::Whole);
+    let mut session = session(anna);
+    assert_eq!(say(&mut bob, "bye\n"), Flow::Open);
+    session.received(0, b"last", &mut replies);
+    session.end_of_input(0, &mut replies);
+    assert_eq!(seen(&bob), "anna: last\n* anna left\n");
+    assert_eq!(say(&mut bob, "too late\n"), Flow::Open);
+    assert_eq!(session.next(0, 0), Next::Hold, "there is mail");
+    assert_eq!(mail(&mut session, 0), "bob: bye\n");
+    assert_eq!(session.next(0, 0), Next::Close);
+}
+
+#[test]
+fn mail_waits_where_it_is_bounded_while_much_is_unsent() {
+    let (hub, _) = hub(1024);
+    let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
+    seen(&anna);
+    let mut session = session(anna);
+    assert_eq!(say(&mut bob, "one\n"), Flow::Open);
+    assert_eq!(mail(&mut session, HIGH_MARK), "");
+    assert_eq!(say(&mut bob, &"x".repeat(999)), Flow::Open);
+    assert_eq!(mail(&mut session, HIGH_MARK - 1), "bob: one\n");
+    assert_eq!(say(&mut bob, "\n"), Flow::Open);
+    assert_eq!(say(&mut bob, "two\n"), Flow::Open);
+    assert_eq!(session.next(0, HIGH_MARK), Next::Read);
+    assert!(mail(&mut session, HIGH_MARK).is_empty());
+    assert_eq!(session.next(0, HIGH_MARK), Next::Read);
+    for _ in 0..2 {
+        assert_eq!(say(&mut bob, &format!("{}\n", "x".repeat(999))), Flow::Open);
+    }
+    assert_eq!(mail(&mut session, HIGH_MARK), "");
+    assert_eq!(session.next(0, HIGH_MARK), Next::Close, "it has run over");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_told_after_the_mail_and_ends_the_stay() {
+    let (hub, _) = hub(1024);
+    let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
+    seen(&anna);
+    let mut session = session(anna);
+    assert_eq!(say(&mut bob, "hi\n"), Flow::Open);
+    let mut replies = Replies::new(WriteMode::Whole);
+    session.received(0, &[b'x'; 1025], &mut replies);
+    assert_eq!((replies.errors(), replies.is_empty()), (1, true));
+    let told = mail(&mut session, 0);
+    assert_eq!(told, "bob: hi\nERROR: line too long (limit 1024 bytes)\n");
+    assert_eq!(session.next(0, 0), Next::HalfClose);
+    assert_eq!(seen(&bob), "* anna left\n");
+}
