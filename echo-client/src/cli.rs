@@ -1,8 +1,10 @@
 //! The command line as typed. Flags only: what they mean is decided in `main` and in the
 //! library.
 
+use std::fmt::Display;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -11,8 +13,8 @@ use echo_client::ports::PortList;
 use echo_net::address::Address;
 use echo_net::settings::{ByteSize, Count, TimeSpan};
 use echo_net::tls::ServerTrust;
-use echo_proto::ProtocolKind;
-use strum::VariantArray as _;
+use echo_proto::{ProtocolKind, Service};
+use strum::{ParseError, VariantArray};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,12 +23,14 @@ Examples:
   printf 'a\\nb\\n' | echo-client :9000         send lines from a pipe, print the replies
   echo-client --protocol raw 7 < in > out     send bytes as they are
   echo-client --tls --cacert ca.pem :8443     talk inside TLS
+  echo-client --protocol chat :9000           a chat room: /nick NAME first, then text
   echo-client ping -c 10 :9000                how long each reply takes
   echo-client scan localhost --ports 1-1024   which ports take connections
 
 At a prompt Ctrl-D ends. In a pipe every line is a request (with --protocol raw: the bytes
 as they are); after the last one the connection is half-closed, and the client ends when all
-is answered.
+is answered. In a chat nothing is answered: what others say is printed until the server ends
+the connection, or says nothing for --timeout after the half-close.
 
 Exit codes:
   0    all requests were answered
@@ -71,9 +75,15 @@ pub(crate) struct Cli {
     #[arg(default_value = "127.0.0.1:8080")]
     pub(crate) addr: Address,
 
-    /// How messages are framed
-    #[arg(short, long, default_value_t, value_parser = protocols(), help_heading = "Session")]
-    pub(crate) protocol: ProtocolKind,
+    /// How messages are framed, or chat: a room where others hear what is typed
+    #[arg(
+        short,
+        long,
+        default_value_t,
+        value_parser = choice::<Service>(),
+        help_heading = "Session"
+    )]
+    pub(crate) protocol: Service,
 
     /// How long to wait
     #[command(flatten)]
@@ -183,7 +193,7 @@ pub(crate) struct PingArgs {
     pub(crate) size: ByteSize,
 
     /// How messages are framed
-    #[arg(short, long, default_value_t, value_parser = protocols())]
+    #[arg(short, long, default_value_t, value_parser = choice::<ProtocolKind>())]
     pub(crate) protocol: ProtocolKind,
 
     /// How long to wait
@@ -236,9 +246,12 @@ impl From<ColorChoice> for anstream::ColorChoice {
     }
 }
 
-fn protocols() -> impl TypedValueParser<Value = ProtocolKind> {
-    let names = ProtocolKind::VARIANTS.iter().map(ToString::to_string);
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<ProtocolKind>())
+fn choice<T>() -> impl TypedValueParser<Value = T>
+where
+    T: VariantArray + Display + FromStr<Err = ParseError> + Clone + Send + Sync,
+{
+    let names = T::VARIANTS.iter().map(ToString::to_string);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
 fn timeout(typed: &str) -> Result<TimeSpan, String> {

@@ -29,6 +29,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Options {
     /// What the bytes mean.
     pub protocol: ProtocolKind,
+    /// Whether lines are for others, and what arrives is theirs: no request has a reply.
+    pub chat: bool,
     /// The longest message or reply in bytes.
     pub max_message: usize,
     /// How long nothing may arrive while a reply is due.
@@ -70,6 +72,8 @@ impl Connection {
             requester: self.options.protocol.typed_requester(self.options.max_message),
             in_flight: InFlight::default(),
             finished: None,
+            chat: self.options.chat,
+            said_goodbye: false,
             tls,
         })));
         let sender = Sender {
@@ -95,6 +99,9 @@ struct State {
     in_flight: InFlight,
     /// When our side was ended.
     finished: Option<Instant>,
+    chat: bool,
+    /// In a chat: asked the server to end it.
+    said_goodbye: bool,
     tls: Option<Transform>,
 }
 
@@ -125,9 +132,14 @@ pub struct Sender {
 impl Sender {
     /// Puts a request into the next write.
     pub fn queue(&mut self, payload: &[u8]) {
-        self.shared.lock().requester.encode(self.number, payload, &mut self.wire);
+        let mut state = self.shared.lock();
+        state.requester.encode(self.number, payload, &mut self.wire);
         self.number += 1;
-        self.queued += u64::from(self.protocol.has_reply(payload));
+        if state.chat {
+            state.said_goodbye |= payload.trim_ascii_end() == b"/quit";
+        } else {
+            self.queued += u64::from(self.protocol.has_reply(payload));
+        }
     }
 
     /// Writes the queued requests in one go.
@@ -219,7 +231,7 @@ impl Receiver {
         }
         let now = Instant::now();
         let mut state = self.shared.lock();
-        let State { requester, in_flight, finished, tls } = &mut *state;
+        let State { requester, in_flight, finished, tls, .. } = &mut *state;
         let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
         if let Some(tls) = tls {
             self.plaintext.clear();
@@ -277,6 +289,8 @@ impl Receiver {
             };
             let deadline = match (quiet_since, finished) {
                 (Some(since), _) => since + self.options.timeout,
+                // Others may say something as long as the server keeps us.
+                (None, Some(since)) if self.options.chat => since + self.options.timeout,
                 (None, Some(since)) => since + LINGER,
                 // Looked at again then: a request may have become due meanwhile.
                 (None, None) => Instant::now() + LINGER.min(self.options.timeout),
@@ -304,7 +318,12 @@ impl Receiver {
 
     fn is_done(&self) -> bool {
         let state = self.shared.lock();
-        state.finished.is_some() && state.in_flight.is_empty()
+        state.said_goodbye || (state.finished.is_some() && state.in_flight.is_empty())
+    }
+
+    /// Whether the server was asked to end the connection, as a chat can be left.
+    pub fn said_goodbye(&self) -> bool {
+        self.shared.lock().said_goodbye
     }
 
     /// Bytes of a reply that has begun and not ended.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use echo_proto::{Outcome, ProtocolKind};
+use echo_proto::{Outcome, ProtocolKind, Service};
 
 use crate::connection::Answer;
 use crate::terminal;
@@ -14,8 +14,8 @@ const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 /// The way in which replies are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Display {
-    /// The protocol of the replies.
-    pub protocol: ProtocolKind,
+    /// Where the replies come from.
+    pub protocol: Service,
     /// For a terminal: what it would obey is escaped. Else bytes stay as they came.
     pub escaped: bool,
     /// With colours.
@@ -28,12 +28,12 @@ impl Display {
     /// Appends a reply to the output of a filter: as the server sent it, one a line. Raw
     /// replies have no lines but their own.
     pub fn filtered(self, answer: &Answer<'_>, output: &mut Vec<u8>) {
-        self.plain(self.protocol.reply_prefix(answer.outcome), output);
+        self.plain(self.protocol.framing().reply_prefix(answer.outcome), output);
         self.plain(answer.body, output);
         if self.timed {
             output.extend_from_slice(format!("\t{}", shown_time(answer.round_trip)).as_bytes());
         }
-        if self.protocol != ProtocolKind::Raw {
+        if self.protocol.framing() != ProtocolKind::Raw {
             output.push(b'\n');
         }
     }
@@ -51,14 +51,17 @@ impl Display {
 
     /// Appends a reply to what a person at the prompt sees.
     pub fn prompted(self, answer: &Answer<'_>, output: &mut String) {
-        let body = match self.protocol {
+        let body = match self.protocol.framing() {
             // The newline that the prompt has sent comes back.
             ProtocolKind::Raw => answer.body.strip_suffix(b"\n").unwrap_or(answer.body),
             _ => answer.body,
         };
-        output.push_str("< ");
+        // In a chat they are what others say, and answer nothing.
+        if !self.protocol.is_chat() {
+            output.push_str("< ");
+        }
         let mut shown = String::new();
-        terminal::escape(self.protocol.reply_prefix(answer.outcome), &mut shown);
+        terminal::escape(self.protocol.framing().reply_prefix(answer.outcome), &mut shown);
         terminal::escape(body, &mut shown);
         self.styled(answer.outcome == Outcome::Error, RED, &shown, output);
         if self.timed {
@@ -87,8 +90,12 @@ fn shown_time(round_trip: Option<Duration>) -> String {
 mod tests {
     use super::*;
 
-    const PIPE: Display =
-        Display { protocol: ProtocolKind::Line, escaped: false, coloured: false, timed: false };
+    const PIPE: Display = Display {
+        protocol: Service::Echo(ProtocolKind::Line),
+        escaped: false,
+        coloured: false,
+        timed: false,
+    };
 
     fn answer(outcome: Outcome, body: &[u8]) -> Answer<'_> {
         Answer { outcome, body, round_trip: Some(Duration::from_micros(1_234)) }
@@ -111,9 +118,9 @@ mod tests {
         assert_eq!(filtered(PIPE, Outcome::Echo, b"a\x1b\xff"), b"ECHO: a\x1b\xff\n");
         assert_eq!(filtered(PIPE, Outcome::Error, b"no"), b"ERROR: no\n");
         assert_eq!(filtered(PIPE, Outcome::Unexpected, b"* hello"), b"* hello\n");
-        let raw = Display { protocol: ProtocolKind::Raw, ..PIPE };
+        let raw = Display { protocol: ProtocolKind::Raw.into(), ..PIPE };
         assert_eq!(filtered(raw, Outcome::Echo, b"a"), b"a");
-        let frame = Display { protocol: ProtocolKind::Frame, ..PIPE };
+        let frame = Display { protocol: ProtocolKind::Frame.into(), ..PIPE };
         assert_eq!(filtered(frame, Outcome::Echo, b"a"), b"a\n");
     }
 

@@ -1,6 +1,7 @@
 //! The client in a pipe: [`run`] sends the input, half-closes at its end, and writes the
 //! replies as they come. Holds a few reads of input at most, however long the input is, and
-//! reads replies at the same time, so that neither side can wait for the other.
+//! reads replies at the same time, so that neither side can wait for the other. In a chat
+//! no line has a reply, and the lines of others are written as they come.
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -51,6 +52,7 @@ pub async fn run(
     match sent {
         Some(Ok(())) if tally.answered >= tally.requested => Ok(tally),
         Some(Err(Unsent::Input(error))) => Err(error),
+        _ if receiver.said_goodbye() => Ok(tally),
         Some(Ok(()) | Err(Unsent::Broken)) | None => Err(SessionError::Closed(tally)),
     }
 }

@@ -15,7 +15,10 @@ pub struct Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} requests answered", self.answered, self.requested)
+        match self.requested {
+            0 => f.write_str("no request was open"),
+            requested => write!(f, "{} of {requested} requests answered", self.answered),
+        }
     }
 }
 

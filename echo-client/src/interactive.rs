@@ -29,9 +29,21 @@ pub enum Ending {
 /// When the session breaks or the server ends it.
 pub async fn run(connection: Connection, display: Display) -> Result<Ending, SessionError> {
     let protocol = connection.options().protocol;
-    let (mut sender, receiver) = connection.split();
+    let (sender, receiver) = connection.split();
     let mut prompt = Prompt::start()?;
     let mut view = View { receiver, screen: prompt.screen(), display };
+    match converse(sender, protocol, &mut prompt, &mut view).await {
+        Err(SessionError::Closed(_)) if view.receiver.said_goodbye() => Ok(Ending::EndOfInput),
+        ended => ended,
+    }
+}
+
+async fn converse(
+    mut sender: Sender,
+    protocol: ProtocolKind,
+    prompt: &mut Prompt,
+    view: &mut View,
+) -> Result<Ending, SessionError> {
     loop {
         match view.show_until(prompt.typed()).await? {
             Typed::Line(line) => {

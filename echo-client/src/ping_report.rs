@@ -56,6 +56,7 @@ fn plan(args: &PingArgs) -> Plan {
         connect_timeout: args.patience.for_connection(),
         options: Options {
             protocol: args.protocol,
+            chat: false,
             max_message: LONGEST_MESSAGE,
             timeout: args.patience.timeout.0,
         },

@@ -11,7 +11,7 @@ use echo_client::interactive::Ending;
 use echo_client::secure::{Secure, handshake};
 use echo_client::{ConnectError, Connection, Display, connect, filter, interactive};
 use echo_net::tls::ClientTls;
-use echo_proto::ProtocolKind;
+use echo_proto::{ProtocolKind, Service};
 use tokio::net::TcpStream;
 
 use crate::cli::Cli;
@@ -19,15 +19,24 @@ use crate::cli::Cli;
 /// Talks to the server until the session ends.
 pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let at_a_prompt = io::stdin().is_terminal() && io::stdout().is_terminal();
-    if cli.time && cli.protocol == ProtocolKind::Raw && !at_a_prompt {
-        let reason = "--time needs replies that can be told apart: in a pipe, the raw protocol \
-                      has none (try --protocol line)";
+    let untimed = match cli.protocol {
+        Service::Echo(ProtocolKind::Raw) if !at_a_prompt => Some(
+            "--time needs replies that can be told apart: in a pipe, the raw protocol has none \
+             (try --protocol line)",
+        ),
+        Service::Chat => Some("--time needs replies: in a chat, no line has one"),
+        Service::Echo(_) => None,
+    };
+    if cli.time
+        && let Some(reason) = untimed
+    {
         Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
     }
     let link = link(cli).await?;
     let peer = link.stream.peer_addr()?;
     let options = Options {
-        protocol: cli.protocol,
+        protocol: cli.protocol.framing(),
+        chat: cli.protocol.is_chat(),
         max_message: cli.max_message.0,
         timeout: cli.patience.timeout.0,
     };

@@ -273,3 +273,25 @@ fn a_terminal_without_cursor_movement_will_do() {
     assert!(shown.contains("error: the server closed the connection"), "{shown:?}");
     assert_eq!(status.code(), Some(1));
 }
+
+#[test]
+fn in_a_chat_the_next_line_waits_for_no_reply_and_quit_is_an_orderly_end() {
+    let (address, _server) = serve(|mut stream| {
+        let mut lines = std::io::BufReader::new(stream.try_clone().unwrap());
+        let mut line = String::new();
+        while !line.ends_with("/quit\n") {
+            std::io::BufRead::read_line(&mut lines, &mut line).unwrap();
+        }
+        stream.write_all(b"bob: bye \x1b[31manna\n").unwrap();
+        line
+    });
+    let mut session = Session::start(&["-q", "--protocol", "chat", &address]);
+    for line in ["/nick anna", "hello", "/quit"] {
+        session.expect("> ");
+        session.type_in(&format!("{line}\r"));
+    }
+    session.expect("bob: bye \\x1b[31manna\r\n");
+    let (status, shown, _) = session.end();
+    assert_eq!(status.code(), Some(0), "{shown:?}");
+    assert!(!shown.contains("error"), "{shown:?}");
+}

@@ -7,6 +7,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+mod chat;
+#[path = "../server/mod.rs"]
 mod server;
 
 use server::{answer_lines, echo_bytes, echo_lines, serve};
