@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 /// Options of a connection, set before it carries data.
@@ -108,6 +109,19 @@ pub fn is_peers_fault(error: &io::Error) -> bool {
                 | libc::ENETUNREACH
         )
     )
+}
+
+/// Why a socket reports an error or a hang-up.
+pub(crate) fn broken_by(socket: BorrowedFd<'_>) -> io::Error {
+    match rustix::net::sockopt::socket_error(socket) {
+        Ok(Err(error)) | Err(error) => error.into(),
+        Ok(Ok(())) => io::ErrorKind::ConnectionReset.into(),
+    }
+}
+
+/// One `send` of what a non-blocking socket takes of `bytes`.
+pub(crate) fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
 }
 
 /// A non-blocking socket whose connection has been begun; it is made once the socket

@@ -8,16 +8,20 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::net::{RecvFlags, SendFlags, Shutdown, SocketFlags};
+use rustix::net::{RecvFlags, Shutdown, SocketFlags};
 use rustix::time::Timespec;
 use slotmap::{Key as _, KeyData, SlotMap};
 
-use super::{ACCEPT_PAUSE, Event, Handler, Key, Reactor, ServingReactor, Waker};
+use super::listening::Listening;
+use super::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 use crate::clock::{self, Nanos, SECOND};
-use crate::send_queue::SendQueue;
 use crate::socket::{self, ConnectOptions};
 use crate::tcp_info::{self, TcpInfo};
 use crate::unread::{self, Unread};
+
+mod connection;
+
+use connection::Connection;
 
 /// Event data of the listener and of the waker; no slot map ever makes these keys, whose
 /// upper half is never zero.
@@ -30,37 +34,6 @@ const EVENTS_PER_TURN: usize = 1024;
 /// Most connections accepted in one turn, so that a flood of them can't silence the rest;
 /// as large as any backlog, so that one turn empties it.
 const ACCEPTS_PER_TURN: usize = 4096;
-
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
-struct Connection {
-    socket: OwnedFd,
-    queue: SendQueue,
-    /// What epoll watches for now.
-    interest: EventFlags,
-    connecting: bool,
-    paused: bool,
-    /// The peer has half-closed.
-    ended: bool,
-    /// Half-close once the queue is empty.
-    finish_when_sent: bool,
-}
-
-impl Connection {
-    fn wanted_interest(&self) -> EventFlags {
-        let mut wanted = EventFlags::empty();
-        wanted.set(EventFlags::OUT, self.connecting || !self.queue.is_empty());
-        wanted.set(EventFlags::IN, !self.connecting && !self.paused && !self.ended);
-        wanted
-    }
-}
-
-#[derive(Debug)]
-struct Listening {
-    listener: TcpListener,
-    /// Accepting pauses until then.
-    paused_until: Option<Nanos>,
-}
 
 /// See the [module](self).
 pub struct EpollReactor {
@@ -105,15 +78,7 @@ impl EpollReactor {
     }
 
     fn insert(&mut self, socket: OwnedFd, connecting: bool) -> io::Result<Key> {
-        let mut connection = Connection {
-            socket,
-            queue: SendQueue::default(),
-            interest: EventFlags::empty(),
-            connecting,
-            paused: false,
-            ended: false,
-            finish_when_sent: false,
-        };
+        let mut connection = Connection::new(socket, connecting);
         connection.interest = connection.wanted_interest();
         let mut added = Ok(());
         let epoll = &self.epoll;
@@ -174,10 +139,7 @@ impl EpollReactor {
     /// A connection that broke while nobody reads it; else epoll would report it for ever.
     fn report_broken(&mut self, key: Key, handler: &mut impl Handler<Self>) {
         let Some(connection) = self.connections.get(key) else { return };
-        let error = match rustix::net::sockopt::socket_error(&connection.socket) {
-            Ok(Err(error)) | Err(error) => error.into(),
-            Ok(Ok(())) => io::ErrorKind::ConnectionReset.into(),
-        };
+        let error = socket::broken_by(connection.socket.as_fd());
         self.fail(key, error, handler);
     }
 
@@ -211,8 +173,8 @@ impl EpollReactor {
 
     fn flush(&mut self, key: Key, handler: &mut impl Handler<Self>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let socket = &connection.socket;
-        match connection.queue.flush(|bytes| write(socket, bytes)) {
+        let socket = connection.socket.as_fd();
+        match connection.queue.flush(|bytes| socket::send_now(socket, bytes)) {
             Ok(false) => {}
             Ok(true) => {
                 let finish = connection.finish_when_sent;
@@ -252,7 +214,7 @@ impl EpollReactor {
                 Err(rustix::io::Errno::AGAIN) => return,
                 Err(error) if socket::is_peers_fault(&error.into()) => {}
                 Err(error) => {
-                    listening.paused_until = Some(clock::now() + ACCEPT_PAUSE);
+                    listening.pause();
                     let _ = epoll::delete(&self.epoll, &listening.listener);
                     handler.accept_failed(self, error.into());
                     return;
@@ -263,17 +225,17 @@ impl EpollReactor {
 
     /// Ends a pause of accepting that is over.
     fn resume_accepting(&mut self) -> io::Result<()> {
-        if let Some(Listening { listener, paused_until }) = &mut self.listening
-            && paused_until.is_some_and(|until| until <= clock::now())
+        if let Some(listening) = &mut self.listening
+            && listening.resume()
         {
-            epoll::add(&self.epoll, &*listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-            *paused_until = None;
+            let listener = &listening.listener;
+            epoll::add(&self.epoll, listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
         }
         Ok(())
     }
 
     fn wait(&mut self, until: Option<Nanos>) -> io::Result<()> {
-        let accept_again = self.listening.as_ref().and_then(|l| l.paused_until);
+        let accept_again = self.listening.as_ref().and_then(Listening::paused_until);
         let until = [until, accept_again].into_iter().flatten().min();
         let left = until.map(|until| until.saturating_sub(clock::now()));
         let timeout = left.map(|left| Timespec {
@@ -289,10 +251,6 @@ impl EpollReactor {
     }
 }
 
-fn write(socket: &OwnedFd, bytes: &[u8]) -> io::Result<usize> {
-    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
-}
-
 impl Reactor for EpollReactor {
     #[inline]
     fn now(&self) -> Nanos {
@@ -306,8 +264,8 @@ impl Reactor for EpollReactor {
 
     fn send(&mut self, key: Key, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let socket = &connection.socket;
-        match connection.queue.send(bytes, |bytes| write(socket, bytes)) {
+        let socket = connection.socket.as_fd();
+        match connection.queue.send(bytes, |bytes| socket::send_now(socket, bytes)) {
             Ok(()) if connection.queue.is_empty() => {}
             Ok(()) => self.update_interest(key),
             Err(error) => self.failures.push((key, error)),
@@ -387,7 +345,7 @@ impl Reactor for EpollReactor {
 impl ServingReactor for EpollReactor {
     fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
         epoll::add(&self.epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-        self.listening = Some(Listening { listener, paused_until: None });
+        self.listening = Some(Listening::new(listener));
         Ok(())
     }
 
@@ -409,6 +367,3 @@ impl ServingReactor for EpollReactor {
         self.waker.clone()
     }
 }
-
-#[cfg(test)]
-mod tests;

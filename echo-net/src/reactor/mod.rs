@@ -3,8 +3,8 @@
 //!
 //! A handler is told what has happened (a connection made, bytes received, queued bytes
 //! taken by the kernel) and answers with commands (send, pause, finish, close). Backends
-//! are one file each: [`epoll`] for real sockets, [`simulated`] for tests with a manual
-//! clock. A reactor belongs to one thread; only its [`Waker`] may leave it.
+//! are one module each: [`epoll`] and [`uring`] for real sockets, [`simulated`] for tests
+//! with a manual clock. A reactor belongs to one thread; only its [`Waker`] may leave it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -19,7 +19,11 @@ use crate::tcp_info::TcpInfo;
 use crate::unread::Unread;
 
 pub mod epoll;
+mod listening;
 pub mod simulated;
+#[cfg(test)]
+mod tests;
+pub mod uring;
 
 slotmap::new_key_type! {
     /// Names a connection of a reactor. A key of a connection that is gone names nothing,

@@ -1,0 +1,46 @@
+//! One connection of the backend: [`Connection`], its socket, what waits to be sent, and
+//! what epoll watches for.
+
+use std::os::fd::OwnedFd;
+
+use rustix::event::epoll::EventFlags;
+
+use crate::send_queue::SendQueue;
+
+/// See the [module](self).
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
+pub(super) struct Connection {
+    pub(super) socket: OwnedFd,
+    pub(super) queue: SendQueue,
+    /// What epoll watches for now.
+    pub(super) interest: EventFlags,
+    pub(super) connecting: bool,
+    pub(super) paused: bool,
+    /// The peer has half-closed.
+    pub(super) ended: bool,
+    /// Half-close once the queue is empty.
+    pub(super) finish_when_sent: bool,
+}
+
+impl Connection {
+    pub(super) fn new(socket: OwnedFd, connecting: bool) -> Self {
+        Self {
+            socket,
+            queue: SendQueue::default(),
+            interest: EventFlags::empty(),
+            connecting,
+            paused: false,
+            ended: false,
+            finish_when_sent: false,
+        }
+    }
+
+    /// What epoll should watch for.
+    pub(super) fn wanted_interest(&self) -> EventFlags {
+        let mut wanted = EventFlags::empty();
+        wanted.set(EventFlags::OUT, self.connecting || !self.queue.is_empty());
+        wanted.set(EventFlags::IN, !self.connecting && !self.paused && !self.ended);
+        wanted
+    }
+}

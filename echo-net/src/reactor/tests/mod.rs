@@ -1,0 +1,397 @@
+//! What every backend for real sockets promises, tested on each of them. A backend that
+//! this machine does not have is skipped by name.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+
+use super::epoll::EpollReactor;
+use super::uring::UringReactor;
+use super::*;
+use crate::clock::{self, MILLISECOND, SECOND};
+use crate::socket::{self, SocketOptions};
+
+mod scripts;
+
+/// A reactor under test.
+pub(super) trait Backend: ServingReactor {
+    /// `None`, and told on stderr, if this machine has no such thing.
+    fn make(read_buffer: usize) -> Option<Self>;
+}
+
+impl Backend for EpollReactor {
+    fn make(read_buffer: usize) -> Option<Self> {
+        Some(Self::new(read_buffer).unwrap())
+    }
+}
+
+impl Backend for UringReactor {
+    fn make(read_buffer: usize) -> Option<Self> {
+        Self::new(read_buffer)
+            .inspect_err(|reason| {
+                let thread = std::thread::current();
+                let test = thread.name().unwrap_or_default();
+                // Past the capture of the test harness, so that it is seen.
+                let _ = writeln!(io::stderr(), "skipped: {test}: {reason}");
+            })
+            .ok()
+    }
+}
+
+/// Each test becomes one for each backend. They get a way to make a reactor that reads as
+/// much at a time as they say.
+macro_rules! for_each_backend {
+    ($($test:ident),* $(,)?) => {
+        mod epoll {
+            $(#[test] fn $test() { super::$test::<super::EpollReactor>(); })*
+        }
+        mod uring {
+            $(#[test] fn $test() { super::$test::<super::UringReactor>(); })*
+        }
+    };
+}
+pub(super) use for_each_backend;
+
+for_each_backend!(
+    accepts_echoes_and_sees_the_half_close,
+    queues_what_the_kernel_does_not_take_and_says_when_it_is_gone,
+    a_paused_connection_stops_its_peer,
+    a_paused_connection_is_not_read_and_its_reset_is_told,
+    a_reset_is_told_to_one_that_waits_to_send,
+    what_is_unread_is_counted_wherever_it_is,
+    connecting_tells_success_and_refusal,
+    a_waker_ends_the_wait_of_another_thread,
+    a_deadline_below_a_millisecond_is_kept,
+    one_look_takes_all_that_is_there,
+    a_connection_that_is_closed_amid_a_flood_ends,
+    a_key_of_a_closed_connection_names_nothing,
+    a_reactor_that_goes_ends_its_connections,
+    a_listener_that_is_closed_refuses,
+);
+
+#[derive(Default)]
+pub(super) struct Log {
+    pub(super) keys: Vec<Key>,
+    connected: usize,
+    pub(super) bytes: Vec<u8>,
+    ended: bool,
+    sent: usize,
+    failed: Option<io::Error>,
+    woken: usize,
+    echo: bool,
+    close_on_bytes: bool,
+}
+
+impl<R: ServingReactor> Handler<R> for Log {
+    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+        match event {
+            Event::Connected => self.connected += 1,
+            Event::Received(bytes) => {
+                self.bytes.extend_from_slice(bytes);
+                if self.echo {
+                    reactor.send(key, bytes);
+                }
+                if self.close_on_bytes {
+                    reactor.close(key);
+                }
+            }
+            Event::EndOfInput => self.ended = true,
+            Event::Sent => self.sent += 1,
+            Event::Failed(error) => self.failed = Some(error),
+        }
+    }
+
+    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, _: SocketAddr) {
+        self.keys.push(reactor.adopt(socket).unwrap());
+    }
+
+    fn woken(&mut self, _: &mut R) {
+        self.woken += 1;
+    }
+}
+
+pub(super) fn listening<R: Backend>(read_buffer: usize) -> Option<(R, SocketAddr)> {
+    let options = SocketOptions::default();
+    let listener =
+        socket::listen(SocketAddr::from(([127, 0, 0, 1], 0)), 1024, false, &options).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut reactor = R::make(read_buffer)?;
+    reactor.listen(listener).unwrap();
+    Some((reactor, address))
+}
+
+pub(super) fn connect(address: SocketAddr) -> TcpStream {
+    let peer = TcpStream::connect(address).unwrap();
+    peer.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+    peer
+}
+
+pub(super) fn turn_until<R: ServingReactor, H: Handler<R>>(
+    reactor: &mut R,
+    handler: &mut H,
+    done: impl Fn(&H) -> bool,
+) {
+    let deadline = clock::now() + 5 * SECOND;
+    while !done(handler) {
+        assert!(clock::now() < deadline, "nothing happened in time");
+        reactor.turn(Some(clock::now() + 10 * MILLISECOND), handler).unwrap();
+    }
+}
+
+/// One connection, accepted.
+fn accepted<R: Backend>(reactor: &mut R, address: SocketAddr, log: &mut Log) -> TcpStream {
+    let (peer, before) = (connect(address), log.keys.len());
+    turn_until(reactor, log, |log| log.keys.len() > before);
+    peer
+}
+
+fn reset(peer: TcpStream) {
+    socket2::SockRef::from(&peer).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    drop(peer);
+}
+
+fn accepts_echoes_and_sees_the_half_close<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log { echo: true, ..Log::default() };
+    let mut peer = connect(address);
+    peer.write_all(b"hello").unwrap();
+    turn_until(&mut reactor, &mut log, |log| log.bytes == b"hello");
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    turn_until(&mut reactor, &mut log, |log| log.ended);
+    reactor.finish(log.keys[0]);
+    let mut echoed = Vec::new();
+    peer.read_to_end(&mut echoed).unwrap();
+    assert_eq!(echoed, b"hello");
+}
+
+fn queues_what_the_kernel_does_not_take_and_says_when_it_is_gone<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    let mut peer = accepted(&mut reactor, address, &mut log);
+    reactor.send(log.keys[0], b"little");
+    assert_eq!(reactor.unsent(log.keys[0]), 0);
+    let much = vec![7; 16 << 20];
+    reactor.send(log.keys[0], &much);
+    reactor.finish(log.keys[0]);
+    assert!(reactor.unsent(log.keys[0]) > 0);
+    let reader = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        peer.read_to_end(&mut all).unwrap();
+        all
+    });
+    turn_until(&mut reactor, &mut log, |log| log.sent > 0);
+    assert_eq!(reactor.unsent(log.keys[0]), 0);
+    assert!(reader.join().unwrap() == [b"little".to_vec(), much].concat());
+    assert_eq!(log.sent, 1, "only for what had to be queued");
+}
+
+fn a_paused_connection_is_not_read_and_its_reset_is_told<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    let mut peer = accepted(&mut reactor, address, &mut log);
+    reactor.pause(log.keys[0]);
+    peer.write_all(b"x").unwrap();
+    reactor.turn(Some(clock::now() + 20 * MILLISECOND), &mut log).unwrap();
+    assert!(log.bytes.is_empty());
+    reactor.resume(log.keys[0]);
+    turn_until(&mut reactor, &mut log, |log| log.bytes == b"x");
+    reactor.pause(log.keys[0]);
+    reset(peer);
+    turn_until(&mut reactor, &mut log, |log| log.failed.is_some());
+    assert_eq!(log.failed.unwrap().kind(), io::ErrorKind::ConnectionReset);
+}
+
+fn a_paused_connection_stops_its_peer<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(64) else { return };
+    let mut log = Log::default();
+    let mut peer = connect(address);
+    // So much that it would be received in several goes.
+    peer.write_all(&vec![7; 100_000]).unwrap();
+    turn_until(&mut reactor, &mut log, |log| log.keys.len() == 1);
+    reactor.pause(log.keys[0]);
+    peer.set_nonblocking(true).unwrap();
+    let much = vec![7; 1 << 20];
+    let (mut written, mut blocked) = (100_000, 0);
+    while blocked < 20 {
+        match peer.write(&much) {
+            Ok(taken) => (written, blocked) = (written + taken, 0),
+            Err(_) => blocked += 1,
+        }
+        reactor.turn(Some(clock::now() + MILLISECOND), &mut log).unwrap();
+        assert!(written < 64 << 20, "the peer of a paused connection goes on");
+    }
+    assert!(log.bytes.is_empty());
+    reactor.resume(log.keys[0]);
+    turn_until(&mut reactor, &mut log, |log| log.bytes.len() == written);
+}
+
+fn a_reset_is_told_to_one_that_waits_to_send<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    let peer = accepted(&mut reactor, address, &mut log);
+    reactor.send(log.keys[0], &vec![7; 16 << 20]);
+    reactor.pause(log.keys[0]);
+    reactor.turn(Some(clock::now() + MILLISECOND), &mut log).unwrap();
+    // The peer's end is no reset, and is not told while it is not read.
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    reactor.turn(Some(clock::now() + MILLISECOND), &mut log).unwrap();
+    assert!(!log.ended && log.failed.is_none());
+    reset(peer);
+    turn_until(&mut reactor, &mut log, |log| log.failed.is_some());
+    // What Linux calls a reset after the end of the input.
+    assert_eq!(log.failed.unwrap().kind(), io::ErrorKind::BrokenPipe);
+}
+
+fn what_is_unread_is_counted_wherever_it_is<R: Backend>() {
+    /// Stops reading at the first bytes.
+    struct PausesAtOnce(usize);
+    impl<R: ServingReactor> Handler<R> for PausesAtOnce {
+        fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+            if let Event::Received(bytes) = event {
+                self.0 += bytes.len();
+                reactor.pause(key);
+            }
+        }
+    }
+    let Some((mut reactor, address)) = listening::<R>(16) else { return };
+    let mut log = Log::default();
+    let mut peer = accepted(&mut reactor, address, &mut log);
+    peer.write_all(&[7; 4000]).unwrap();
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut pausing = PausesAtOnce(0);
+    turn_until(&mut reactor, &mut pausing, |pausing| pausing.0 > 0);
+    assert_eq!(pausing.0, 16, "a pause holds at once");
+    for _ in 0..3 {
+        assert_eq!(reactor.unread(log.keys[0]), Unread { bytes: 4000 - 16, ended: true });
+        reactor.turn(Some(clock::now() + MILLISECOND), &mut pausing).unwrap();
+    }
+    reactor.resume(log.keys[0]);
+    turn_until(&mut reactor, &mut log, |log| log.ended);
+    assert_eq!(log.bytes.len(), 4000 - 16);
+    assert_eq!(reactor.unread(log.keys[0]).bytes, 0);
+}
+
+fn connecting_tells_success_and_refusal<R: Backend>() {
+    let Some((mut server, address)) = listening::<R>(4096) else { return };
+    let Some(mut client) = R::make(4096) else { return };
+    let mut options =
+        ConnectOptions { target: address, source: None, socket: SocketOptions::default() };
+    let mut log = Log::default();
+    client.connect(&options).unwrap();
+    turn_until(&mut client, &mut log, |log| log.connected == 1);
+    server.stop_listening();
+    options.target = SocketAddr::from(([127, 0, 0, 1], 1));
+    client.connect(&options).unwrap();
+    turn_until(&mut client, &mut log, |log| log.failed.is_some());
+    assert_eq!(log.failed.unwrap().kind(), io::ErrorKind::ConnectionRefused);
+}
+
+fn a_waker_ends_the_wait_of_another_thread<R: Backend>() {
+    let Some((mut reactor, _)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    for times in 1..=3 {
+        let waker = reactor.waker();
+        let thread = std::thread::spawn(move || waker.wake());
+        turn_until(&mut reactor, &mut log, |log| log.woken == times);
+        thread.join().unwrap();
+    }
+    reactor.turn(Some(clock::now() + MILLISECOND), &mut log).unwrap();
+    assert_eq!(log.woken, 3, "once for each use");
+}
+
+fn a_deadline_below_a_millisecond_is_kept<R: Backend>() {
+    let Some((mut reactor, _)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    // The least of many: what the timer can do, whatever else the machine is doing.
+    let least = (0..50)
+        .map(|_| {
+            let begin = clock::now();
+            reactor.turn(Some(begin + 200_000), &mut log).unwrap();
+            clock::now() - begin
+        })
+        .min();
+    assert!(least.is_some_and(|waited| (200_000..1_000_000).contains(&waited)), "{least:?}");
+}
+
+fn one_look_takes_all_that_is_there<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    let mut peers: Vec<_> = (0..100).map(|_| connect(address)).collect();
+    reactor.turn(Some(0), &mut log).unwrap();
+    assert_eq!(log.keys.len(), 100);
+    // The requests to receive are with the kernel after this.
+    reactor.turn(Some(0), &mut log).unwrap();
+    for peer in &mut peers {
+        peer.write_all(b"x").unwrap();
+    }
+    reactor.turn(Some(0), &mut log).unwrap();
+    assert_eq!(log.bytes.len(), 100);
+}
+
+fn a_connection_that_is_closed_amid_a_flood_ends<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(64) else { return };
+    let mut log = Log { close_on_bytes: true, ..Log::default() };
+    for number in 0..20 {
+        let mut peer = connect(address);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let flood = std::thread::spawn(move || {
+            let much = vec![7; 100_000];
+            // More than is received in one go. The end comes as an error, sooner or later.
+            while peer.write(&much).is_ok() {
+                let _ = sender.send(());
+            }
+        });
+        receiver.recv_timeout(std::time::Duration::from_secs(5)).unwrap();
+        turn_until(&mut reactor, &mut log, |log| log.bytes.len() > number * 64);
+        let deadline = clock::now() + 5 * SECOND;
+        while !flood.is_finished() {
+            assert!(clock::now() < deadline, "the peer of a closed connection goes on");
+            reactor.turn(Some(clock::now() + MILLISECOND), &mut log).unwrap();
+        }
+    }
+    assert!(log.failed.is_none(), "no event follows a close");
+}
+
+fn a_key_of_a_closed_connection_names_nothing<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log { echo: true, ..Log::default() };
+    let mut first = accepted(&mut reactor, address, &mut log);
+    reactor.turn(Some(0), &mut log).unwrap();
+    let old = log.keys[0];
+    reactor.close(old);
+    // Takes its place, and with it the number of its descriptor.
+    let mut second = accepted(&mut reactor, address, &mut log);
+    reactor.send(old, b"stray");
+    reactor.pause(old);
+    reactor.close(old);
+    assert_eq!((reactor.unsent(old), reactor.unread(old)), (0, Unread::default()));
+    second.write_all(b"hello").unwrap();
+    turn_until(&mut reactor, &mut log, |log| log.bytes == b"hello");
+    let mut echoed = [0; 5];
+    second.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"hello");
+    assert_eq!(first.read(&mut echoed).unwrap(), 0, "it sees the end");
+}
+
+fn a_reactor_that_goes_ends_its_connections<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    let mut peers: Vec<_> =
+        (0..30).map(|_| accepted(&mut reactor, address, &mut log)).collect();
+    drop(reactor);
+    for peer in &mut peers {
+        peer.set_nonblocking(true).unwrap();
+        assert_eq!(peer.read(&mut [0; 9]).unwrap(), 0, "at once");
+    }
+}
+
+fn a_listener_that_is_closed_refuses<R: Backend>() {
+    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
+    let mut log = Log::default();
+    let mut peer = accepted(&mut reactor, address, &mut log);
+    reactor.stop_listening();
+    let refused = TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    peer.write_all(b"still served").unwrap();
+    turn_until(&mut reactor, &mut log, |log| log.bytes == b"still served");
+}

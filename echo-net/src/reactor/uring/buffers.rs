@@ -1,0 +1,168 @@
+//! Memory that the kernel picks receive buffers from: [`Buffers`], a provided buffer ring
+//! (`io_uring_register_buf_ring(3)`). A filled buffer is a [`Lease`], which returns to the
+//! kernel when it is dropped.
+
+#![expect(unsafe_code, reason = "memory that is shared with the kernel")]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::io;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use io_uring::Submitter;
+use io_uring::types::BufRingEntry;
+
+/// The only group of buffers of a ring.
+pub(super) const GROUP: u16 = 0;
+
+/// Memory for buffers that is aimed at. Only what is received into is ever touched.
+const MEMORY: usize = 16 << 20;
+
+/// Fewest and most buffers: so many receptions can complete before one is handled.
+const FEWEST: usize = 8;
+const MOST: usize = 1024;
+
+/// Added to each buffer, so that the first lines of all buffers do not fall into the same
+/// set of the processor's caches.
+const SKEW: usize = 64;
+
+/// The kernel wants the ring of entries to begin a page.
+const PAGE: usize = 4096;
+
+/// See the [module](self). Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Buffers(Rc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    memory: NonNull<u8>,
+    memory_layout: Layout,
+    entries: NonNull<BufRingEntry>,
+    entries_layout: Layout,
+    /// A power of two.
+    count: u16,
+    /// Bytes of one buffer, without the skew.
+    size: usize,
+    /// Entries written so far; the kernel takes them in order.
+    tail: Cell<u16>,
+}
+
+impl Buffers {
+    /// Buffers of `size` bytes each, all of them offered to the kernel once they are
+    /// [registered](Self::register).
+    pub(super) fn new(size: usize) -> Self {
+        let size = size.clamp(1, MEMORY);
+        let count = (MEMORY / size).next_power_of_two().clamp(FEWEST, MOST);
+        let memory_layout = Layout::array::<u8>((size + SKEW) * count)
+            .expect("8 buffers of 16 MiB fit into the address space");
+        let entries_layout = Layout::array::<BufRingEntry>(count)
+            .and_then(|layout| layout.align_to(PAGE))
+            .expect("1024 entries fit into the address space");
+        let buffers = Self(Rc::new(Shared {
+            memory: zeroed(memory_layout),
+            memory_layout,
+            entries: zeroed(entries_layout).cast(),
+            entries_layout,
+            count: count as u16,
+            size,
+            tail: Cell::new(0),
+        }));
+        for id in 0..count as u16 {
+            buffers.0.offer(id);
+        }
+        buffers
+    }
+
+    /// Tells the kernel of them. The ring must end before the last clone of `self`, and
+    /// with it before the last lease, does.
+    ///
+    /// # Safety
+    /// The caller keeps a clone of `self` for as long as the ring lives.
+    pub(super) unsafe fn register(&self, ring: &Submitter<'_>) -> io::Result<()> {
+        let address = self.0.entries.as_ptr() as u64;
+        // SAFETY: the entries are page-aligned, initialised, `count` many, and live until
+        // the ring is gone, which the caller promises.
+        unsafe { ring.register_buf_ring_with_flags(address, self.0.count, GROUP, 0) }
+    }
+
+    /// The buffer `id` with its first `length` bytes filled; `None` if there is none such.
+    ///
+    /// # Safety
+    /// The kernel has handed this buffer over and no lease of it exists.
+    pub(super) unsafe fn lease(&self, id: u16, length: usize) -> Option<Lease> {
+        let valid = id < self.0.count && length <= self.0.size;
+        valid.then(|| Lease { shared: Rc::clone(&self.0), id, length })
+    }
+}
+
+impl Shared {
+    /// Offers a buffer to the kernel, which may write to it from now on.
+    fn offer(&self, id: u16) {
+        let tail = self.tail.get();
+        let place = usize::from(tail & (self.count - 1));
+        // SAFETY: `place` is below `count`. Only this thread writes entries, and the kernel
+        // reads one only when the tail is past it.
+        let entry = unsafe { self.entries.add(place).as_mut() };
+        entry.set_addr(self.start_of(id).as_ptr() as u64);
+        entry.set_len(self.size as u32);
+        entry.set_bid(id);
+        self.tail.set(tail.wrapping_add(1));
+        // SAFETY: the tail lies in a part of the first entry that no entry uses; it is
+        // aligned to two bytes, and the kernel reads it as an atomic, too.
+        let published =
+            unsafe { &*BufRingEntry::tail(self.entries.as_ptr()).cast::<AtomicU16>() };
+        published.store(self.tail.get(), Ordering::Release);
+    }
+
+    fn start_of(&self, id: u16) -> NonNull<u8> {
+        // SAFETY: `id` is below `count`, so the result lies within the memory.
+        unsafe { self.memory.add(usize::from(id) * (self.size + SKEW)) }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // SAFETY: both were allocated with these layouts, and the ring that wrote to them
+        // is gone, as `Buffers::register` demands.
+        unsafe {
+            dealloc(self.memory.as_ptr(), self.memory_layout);
+            dealloc(self.entries.as_ptr().cast(), self.entries_layout);
+        }
+    }
+}
+
+fn zeroed(layout: Layout) -> NonNull<u8> {
+    // SAFETY: no layout here has a size of 0.
+    let memory = unsafe { alloc_zeroed(layout) };
+    NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
+}
+
+/// Bytes received into a buffer that is ours until this is dropped.
+#[derive(Debug)]
+pub(super) struct Lease {
+    shared: Rc<Shared>,
+    id: u16,
+    length: usize,
+}
+
+impl Deref for Lease {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the memory is initialised (it began as zeros) and lives as long as the
+        // shared part; the kernel writes to this buffer only after it is offered again, in
+        // `drop`.
+        unsafe {
+            std::slice::from_raw_parts(self.shared.start_of(self.id).as_ptr(), self.length)
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.shared.offer(self.id);
+    }
+}

@@ -1,0 +1,242 @@
+//! What the reactor does when requests complete.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::PollFlags;
+
+use super::buffers::Lease;
+use super::connection::{Arrival, Request};
+use super::ring::Completion;
+use super::subject::Subject;
+use super::{Key, UringReactor};
+use crate::reactor::{Event, Handler, Reactor};
+use crate::socket;
+
+impl UringReactor {
+    /// Begins to accept, unless that is under way.
+    pub(super) fn accept(&mut self) {
+        if let Some(listening) = &self.listening
+            && self.accepting == Request::None
+            && listening.paused_until().is_none()
+        {
+            self.ring.accept(listening.listener.as_fd());
+            self.accepting = Request::Made;
+        }
+    }
+
+    /// Tells of what was held back from those that are read again; whether anything was.
+    pub(super) fn tell_held_back(&mut self, handler: &mut impl Handler<Self>) -> bool {
+        let mut told = false;
+        // Those that are resumed meanwhile have their turn in the next turn.
+        for key in std::mem::take(&mut self.resumed) {
+            // Looked up again each time: the handler may pause or close.
+            while let Some(connection) = self.connections.get_mut(key)
+                && !connection.paused
+                && let Some(arrival) = connection.release()
+            {
+                told = true;
+                match arrival {
+                    Arrival::Bytes(bytes) => handler.event(self, key, Event::Received(&bytes)),
+                    Arrival::End => {
+                        connection.ended = true;
+                        handler.event(self, key, Event::EndOfInput);
+                    }
+                }
+            }
+            self.update(key);
+        }
+        told
+    }
+
+    /// Tells of all that has completed so far.
+    pub(super) fn complete(&mut self, handler: &mut impl Handler<Self>) {
+        for _ in 0..self.ring.completions().len() {
+            let Some(completion) = self.ring.next() else { return };
+            match completion {
+                Completion::Received { key, result, more } => {
+                    self.received(key, result, more, handler);
+                }
+                Completion::Watched { key, result, more } => {
+                    self.watched(key, result, more, handler);
+                }
+                Completion::Accepted { result, more } => self.accepted(result, more, handler),
+                Completion::Woken { more } => {
+                    self.waker.reset();
+                    if !more {
+                        let waker = self.waker.0.as_fd();
+                        self.ring.watch(Subject::Waker, waker, PollFlags::IN, true);
+                    }
+                    handler.woken(self);
+                }
+                Completion::NotCancelled(subject) => self.cancel_again(subject),
+            }
+        }
+    }
+
+    fn received(
+        &mut self,
+        key: Key,
+        result: io::Result<Option<Lease>>,
+        more: bool,
+        handler: &mut impl Handler<Self>,
+    ) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return self.completed_while_closing(key, more, |closed| &mut closed.receiving);
+        };
+        if !more {
+            connection.receiving = Request::None;
+        }
+        match result {
+            Ok(received) => {
+                if connection.paused || connection.holds_back() {
+                    connection.hold_back(received.as_ref());
+                } else if let Some(bytes) = received {
+                    handler.event(self, key, Event::Received(&bytes));
+                } else {
+                    connection.ended = true;
+                    self.update(key);
+                    return handler.event(self, key, Event::EndOfInput);
+                }
+            }
+            Err(error) => match error.raw_os_error() {
+                // The request to receive is made again below. The buffers are back by the
+                // time the kernel hears of it.
+                Some(libc::ENOBUFS) => self.starved += 1,
+                Some(libc::EINTR | libc::EAGAIN) => {}
+                Some(libc::ECANCELED) if !connection.broken => {}
+                Some(libc::ECANCELED) => return self.report_broken(key, handler),
+                _ => return self.fail(key, error, handler),
+            },
+        }
+        if !more {
+            self.update(key);
+        }
+    }
+
+    fn watched(
+        &mut self,
+        key: Key,
+        result: io::Result<PollFlags>,
+        more: bool,
+        handler: &mut impl Handler<Self>,
+    ) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return self.completed_while_closing(key, more, |closed| &mut closed.watching);
+        };
+        if !more {
+            connection.watching = Request::None;
+        }
+        let seen = match result {
+            Ok(seen) => seen,
+            Err(error) => return self.fail(key, error, handler),
+        };
+        if connection.connecting {
+            return match socket::finish_connect(connection.socket.as_fd()) {
+                Ok(()) => {
+                    connection.connecting = false;
+                    self.update(key);
+                    handler.event(self, key, Event::Connected);
+                }
+                Err(error) => self.fail(key, error, handler),
+            };
+        }
+        connection.broken |= seen.intersects(PollFlags::ERR | PollFlags::HUP);
+        if !connection.queue.is_empty() {
+            self.flush(key, handler);
+        }
+        let Some(connection) = self.connections.get(key) else { return };
+        // While it is read, reading tells, and first what arrived before.
+        if connection.broken && connection.receiving == Request::None {
+            self.report_broken(key, handler);
+        } else if !more {
+            self.update(key);
+        }
+    }
+
+    fn flush(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let socket = connection.socket.as_fd();
+        match connection.queue.flush(|bytes| socket::send_now(socket, bytes)) {
+            Ok(false) => {}
+            Ok(true) => {
+                if connection.finish_when_sent {
+                    self.finish(key);
+                }
+                handler.event(self, key, Event::Sent);
+            }
+            Err(error) => self.fail(key, error, handler),
+        }
+    }
+
+    /// A connection that broke while nobody reads it.
+    fn report_broken(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        if let Some(connection) = self.connections.get(key) {
+            let error = socket::broken_by(connection.socket.as_fd());
+            self.fail(key, error, handler);
+        }
+    }
+
+    /// A connection that was closed is gone with its last completion.
+    fn completed_while_closing(
+        &mut self,
+        key: Key,
+        more: bool,
+        request: impl Fn(&mut super::Connection) -> &mut Request,
+    ) {
+        if !more && let Some(closed) = self.closing.get_mut(&key) {
+            *request(closed) = Request::None;
+            if !closed.has_requests() {
+                self.closing.remove(&key);
+            }
+        }
+    }
+
+    /// A request that was not found either has completed, or was about to go on: then it
+    /// is found the next time.
+    fn cancel_again(&mut self, cancelling: Subject) {
+        let state = |key| self.connections.get(key).or_else(|| self.closing.get(&key));
+        let (subject, request) = match cancelling {
+            Subject::CancelReceive(key) => {
+                (Subject::Receive(key), state(key).map(|of| of.receiving))
+            }
+            Subject::CancelWatch(key) => {
+                (Subject::Watch(key), state(key).map(|of| of.watching))
+            }
+            _ => (Subject::Accept, Some(self.accepting)),
+        };
+        if request == Some(Request::Cancelled) {
+            self.ring.cancel(subject);
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        result: io::Result<OwnedFd>,
+        more: bool,
+        handler: &mut impl Handler<Self>,
+    ) {
+        if !more {
+            self.accepting = Request::None;
+        }
+        // After the end of listening the kernel would have reset what nobody accepted, too.
+        let Some(listening) = &mut self.listening else { return };
+        match result {
+            Ok(socket) => {
+                // The peer may be gone already, and its address with it.
+                let peer = rustix::net::getpeername(&socket).ok().flatten();
+                let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                let peer = peer.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+                handler.accepted(self, socket, peer);
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => {}
+            Err(error) if socket::is_peers_fault(&error) => {}
+            Err(error) => {
+                listening.pause();
+                handler.accept_failed(self, error);
+            }
+        }
+        self.accept();
+    }
+}

@@ -1,0 +1,318 @@
+//! The reactor on Linux's `io_uring`: the kernel accepts and receives by itself into
+//! buffers that all connections share, and one system call tells of many connections.
+//! Nanosecond deadlines, like the [`epoll`](super::epoll) one.
+//!
+//! Sending is a plain `send` straight away. On loopback that call is nearly all the cost of
+//! a message, handing it over as a request saves nothing of it (measured), and an instant
+//! taken before it is the instant of the write. What the kernel does not take is sent when
+//! the socket is writable again; so there is never more than one send under way, and no
+//! request refers to memory that might go away.
+//!
+//! A socket is closed after its last request has completed: until then its number must not
+//! be used again, and its end would not be told to the peer.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::PollFlags;
+use rustix::net::Shutdown;
+use slotmap::SlotMap;
+
+use super::listening::Listening;
+use super::{Event, Handler, Key, Reactor, ServingReactor, Waker};
+use crate::clock::{self, Nanos};
+use crate::socket::{self, ConnectOptions};
+use crate::tcp_info::{self, TcpInfo};
+use crate::unread::{self, Unread};
+
+mod buffers;
+mod completing;
+mod connection;
+mod ring;
+mod subject;
+mod unavailable;
+
+use connection::{Connection, Request};
+use ring::{Completion, Ring};
+use subject::Subject;
+pub use unavailable::Unavailable;
+
+/// See the [module](self).
+pub struct UringReactor {
+    ring: Ring,
+    connections: SlotMap<Key, Connection>,
+    /// Connections that were closed, but for their last completions.
+    closing: HashMap<Key, Connection>,
+    listening: Option<Listening>,
+    /// The request to accept.
+    accepting: Request,
+    waker: Waker,
+    /// Connections that are read again, with something that was held back.
+    resumed: Vec<Key>,
+    /// Connections whose sending failed and whose handler has not been told yet.
+    failures: Vec<(Key, io::Error)>,
+    /// How often all buffers were in use when something arrived.
+    starved: u64,
+}
+
+impl fmt::Debug for UringReactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UringReactor")
+            .field("connections", &self.connections.len())
+            .field("listening", &self.listening)
+            .field("starved", &self.starved)
+            .finish_non_exhaustive()
+    }
+}
+
+impl UringReactor {
+    /// A reactor that receives at most `read_buffer` bytes at a time, to be used on this
+    /// thread.
+    ///
+    /// # Errors
+    /// When the kernel or a sandbox does not give what is needed.
+    pub fn new(read_buffer: usize) -> Result<Self, Unavailable> {
+        let mut ring = Ring::new(read_buffer)?;
+        let waker =
+            Waker::new().map_err(|reason| Unavailable { asked: "an eventfd", reason })?;
+        ring.watch(Subject::Waker, waker.0.as_fd(), PollFlags::IN, true);
+        Ok(Self {
+            ring,
+            connections: SlotMap::with_key(),
+            closing: HashMap::new(),
+            listening: None,
+            accepting: Request::None,
+            waker,
+            resumed: Vec::new(),
+            failures: Vec::new(),
+            starved: 0,
+        })
+    }
+
+    /// Whether a reactor could be had here and now.
+    ///
+    /// # Errors
+    /// What [`new`](Self::new) would say.
+    pub fn probe() -> Result<(), Unavailable> {
+        Self::new(1).map(drop)
+    }
+
+    /// How often something arrived while all buffers were in use. It stays with the kernel
+    /// until buffers are free, which is soon: a buffer is in use only until its bytes were
+    /// told.
+    pub fn starved(&self) -> u64 {
+        self.starved
+    }
+
+    /// Makes and cancels requests, so that the kernel has those that are wanted.
+    fn update(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        match (connection.receiving, connection.wants_to_receive()) {
+            (Request::None, true) => {
+                self.ring.receive(connection.socket.as_fd(), key);
+                connection.receiving = Request::Made;
+            }
+            (Request::Made, false) => {
+                self.ring.cancel(Subject::Receive(key));
+                connection.receiving = Request::Cancelled;
+            }
+            _ => {}
+        }
+        if connection.watching == Request::None && connection.wants_to_watch() {
+            // Errors and hang-ups are always told. Only changes are told again and again:
+            // else the end of the input, which stays true, would be.
+            let (socket, multi) = (connection.socket.as_fd(), !connection.connecting);
+            self.ring.watch(Subject::Watch(key), socket, PollFlags::OUT, multi);
+            connection.watching = Request::Made;
+        }
+    }
+
+    fn insert(&mut self, connection: Connection) -> Key {
+        let key = self.connections.insert(connection);
+        self.update(key);
+        key
+    }
+
+    /// Takes a connection out of sight; whether it was there.
+    fn remove(&mut self, key: Key) -> bool {
+        let Some(mut connection) = self.connections.remove(key) else { return false };
+        if connection.has_requests() {
+            for (request, subject) in [
+                (&mut connection.receiving, Subject::Receive(key)),
+                (&mut connection.watching, Subject::Watch(key)),
+            ] {
+                if *request == Request::Made {
+                    self.ring.cancel(subject);
+                    *request = Request::Cancelled;
+                }
+            }
+            self.closing.insert(key, connection);
+        }
+        true
+    }
+
+    fn fail(&mut self, key: Key, error: io::Error, handler: &mut impl Handler<Self>) {
+        if self.remove(key) {
+            handler.event(self, key, Event::Failed(error));
+        }
+    }
+
+    fn report_failures(&mut self, handler: &mut impl Handler<Self>) {
+        while let Some((key, error)) = self.failures.pop() {
+            self.fail(key, error, handler);
+        }
+    }
+
+    /// Hands requests over and waits; not at all if something is to be told already.
+    fn wait(&mut self, until: Option<Nanos>, told: bool) -> io::Result<()> {
+        let accept_again = self.listening.as_ref().and_then(Listening::paused_until);
+        let until = [until, accept_again].into_iter().flatten().min();
+        let left = until.map(|until| until.saturating_sub(clock::now()));
+        let nothing_to_tell = !told && self.ring.completions().is_empty();
+        self.ring.enter(if nothing_to_tell { left } else { Some(0) })
+    }
+}
+
+impl Reactor for UringReactor {
+    #[inline]
+    fn now(&self) -> Nanos {
+        clock::now()
+    }
+
+    fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
+        let socket = socket::begin_connect(options)?;
+        Ok(self.insert(Connection::new(socket, true)))
+    }
+
+    fn send(&mut self, key: Key, bytes: &[u8]) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let socket = connection.socket.as_fd();
+        match connection.queue.send(bytes, |bytes| socket::send_now(socket, bytes)) {
+            Ok(()) if connection.queue.is_empty() => {}
+            Ok(()) => self.update(key),
+            Err(error) => self.failures.push((key, error)),
+        }
+    }
+
+    fn unsent(&self, key: Key) -> usize {
+        self.connections.get(key).map_or(0, |connection| connection.queue.len())
+    }
+
+    fn pause(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && !connection.paused
+        {
+            connection.paused = true;
+            self.update(key);
+        }
+    }
+
+    fn resume(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.paused
+        {
+            connection.paused = false;
+            if connection.holds_back() {
+                self.resumed.push(key);
+            }
+            self.update(key);
+        }
+    }
+
+    fn finish(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        connection.finish_when_sent = !connection.queue.is_empty();
+        if !connection.finish_when_sent {
+            // Fails only for a connection that broke, which shows as an event anyway.
+            let _ = rustix::net::shutdown(&connection.socket, Shutdown::Write);
+        }
+    }
+
+    fn close(&mut self, key: Key) {
+        self.remove(key);
+    }
+
+    fn tcp_info(&self, key: Key) -> Option<TcpInfo> {
+        tcp_info::read(self.connections.get(key)?.socket.as_fd()).ok()
+    }
+
+    fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)> {
+        socket::buffer_sizes(self.connections.get(key)?.socket.as_fd()).ok()
+    }
+
+    fn turn(
+        &mut self,
+        until: Option<Nanos>,
+        handler: &mut impl Handler<Self>,
+    ) -> io::Result<()> {
+        self.report_failures(handler);
+        if self.listening.as_mut().is_some_and(Listening::resume) {
+            self.accept();
+        }
+        let told = self.tell_held_back(handler);
+        self.wait(until, told)?;
+        self.complete(handler);
+        self.report_failures(handler);
+        Ok(())
+    }
+}
+
+impl ServingReactor for UringReactor {
+    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+        self.listening = Some(Listening::new(listener));
+        self.accept();
+        Ok(())
+    }
+
+    fn stop_listening(&mut self) {
+        if self.listening.take().is_some() && self.accepting == Request::Made {
+            self.ring.cancel(Subject::Accept);
+            self.accepting = Request::Cancelled;
+            // Now: until then the kernel goes on to accept. A ring that fails shows at the
+            // next turn.
+            let _ = self.ring.enter(Some(0));
+        }
+    }
+
+    fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
+        Ok(self.insert(Connection::new(socket, false)))
+    }
+
+    fn unread(&self, key: Key) -> Unread {
+        let Some(connection) = self.connections.get(key) else { return Unread::default() };
+        // A socket that can't tell is broken, and holds nothing to serve.
+        let mut unread = unread::read(connection.socket.as_fd()).unwrap_or_default();
+        let held_back = connection.held_back();
+        unread.bytes = unread.bytes.saturating_add(held_back.bytes);
+        unread.ended |= held_back.ended;
+        for completion in self.ring.completions() {
+            match completion {
+                Completion::Received { key: of, result: Ok(received), .. } if *of == key => {
+                    match received {
+                        Some(bytes) => unread.bytes += bytes.len(),
+                        None => unread.ended = true,
+                    }
+                }
+                _ => {}
+            }
+        }
+        unread
+    }
+
+    fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+}
+
+impl Drop for UringReactor {
+    fn drop(&mut self) {
+        // Else the kernel would do it in its own time, and peers would see the end then.
+        self.ring.cancel_all();
+    }
+}
+
+#[cfg(test)]
+mod tests;

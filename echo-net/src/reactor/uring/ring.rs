@@ -1,0 +1,268 @@
+//! One `io_uring` with its buffers behind a safe interface: [`Ring`], into which go requests
+//! and out of which come [`Completion`]s. No request here refers to memory of the caller,
+//! so none can outlive it.
+
+#![expect(unsafe_code, reason = "the submission queue trusts what is pushed")]
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use io_uring::squeue::{Entry, Flags};
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{EnterFlags, IoUring, cqueue, opcode};
+use rustix::event::PollFlags;
+
+use super::Key;
+use super::buffers::{Buffers, GROUP, Lease};
+use super::subject::Subject;
+use super::unavailable::Unavailable;
+use crate::Nanos;
+use crate::clock::SECOND;
+
+/// Requests handed over in one system call at most.
+const SUBMISSIONS: u32 = 1024;
+
+/// Completions that wait to be taken; more than these the kernel keeps for itself, at a cost.
+const COMPLETIONS: u32 = 8 * SUBMISSIONS;
+
+/// What came of a request. `more`: the request goes on and completes again.
+#[derive(Debug)]
+pub(super) enum Completion {
+    /// A connection was accepted.
+    Accepted { result: io::Result<OwnedFd>, more: bool },
+    /// The waker was used.
+    Woken { more: bool },
+    /// Bytes were received; none at the end of the input.
+    Received { key: Key, result: io::Result<Option<Lease>>, more: bool },
+    /// What was watched for is so.
+    Watched { key: Key, result: io::Result<PollFlags>, more: bool },
+    /// There was nothing to cancel, at least at that moment.
+    NotCancelled(Subject),
+}
+
+/// See the [module](self).
+pub(super) struct Ring {
+    // In this order: buffers are freed only after the ring that may fill them.
+    kernel: IoUring,
+    buffers: Buffers,
+    /// Requests that the kernel has not been told of yet.
+    requests: VecDeque<Entry>,
+    completions: VecDeque<Completion>,
+    flags: EnterFlags,
+    /// The kernel lets only the thread that made the ring use it.
+    not_send: PhantomData<*const ()>,
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("requests", &self.requests.len())
+            .field("completions", &self.completions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// A ring that receives at most `read_buffer` bytes at a time.
+    ///
+    /// Completions are made only while this thread is in [`enter`](Self::enter)
+    /// (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1, which implies all else that is used here):
+    /// it is the faster way, and nothing completes behind the caller's back.
+    pub(super) fn new(read_buffer: usize) -> Result<Self, Unavailable> {
+        let kernel = IoUring::builder()
+            .setup_single_issuer()
+            .setup_defer_taskrun()
+            .setup_taskrun_flag()
+            .setup_submit_all()
+            .setup_cqsize(COMPLETIONS)
+            .build(SUBMISSIONS)
+            .map_err(|reason| Unavailable { asked: "a ring (io_uring_setup)", reason })?;
+        let buffers = Buffers::new(read_buffer);
+        // SAFETY: the buffers are kept beside the ring and dropped after it.
+        unsafe { buffers.register(&kernel.submitter()) }.map_err(|reason| Unavailable {
+            asked: "provided buffers (io_uring_register)",
+            reason,
+        })?;
+        let mut flags = EnterFlags::GETEVENTS;
+        // Else a thread that waits for the network looks as if it waited for a disk.
+        flags.set(EnterFlags::NO_IOWAIT, kernel.params().is_feature_no_iowait());
+        Ok(Self {
+            kernel,
+            buffers,
+            requests: VecDeque::new(),
+            completions: VecDeque::new(),
+            flags,
+            not_send: PhantomData,
+        })
+    }
+
+    /// Accepts until cancelled or failed.
+    pub(super) fn accept(&mut self, listener: BorrowedFd<'_>) {
+        let request = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
+            .flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+        self.push(request.build(), Subject::Accept);
+    }
+
+    /// Receives until cancelled, ended or failed, or until no buffer is left.
+    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, key: Key) {
+        let request = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), GROUP);
+        self.push(request.build(), Subject::Receive(key));
+    }
+
+    /// Watches for `events`, errors and hang-ups: once, or (`multi`) each time that
+    /// something changes.
+    pub(super) fn watch(
+        &mut self,
+        subject: Subject,
+        descriptor: BorrowedFd<'_>,
+        events: PollFlags,
+        multi: bool,
+    ) {
+        debug_assert!(matches!(subject, Subject::Watch(_) | Subject::Waker));
+        let descriptor = Fd(descriptor.as_raw_fd());
+        let request = opcode::PollAdd::new(descriptor, events.bits().into()).multi(multi);
+        self.push(request.build(), subject);
+    }
+
+    /// Cancels the request of `subject`, which completes for the last time then; if it is
+    /// not found, [`Completion::NotCancelled`] comes instead.
+    pub(super) fn cancel(&mut self, subject: Subject) {
+        let Some(cancelling) = subject.cancelled() else { return };
+        let request = opcode::AsyncCancel::new(subject.to_user_data()).build();
+        self.push(request.flags(Flags::SKIP_SUCCESS), cancelling);
+    }
+
+    /// Cancels all that is under way, now.
+    pub(super) fn cancel_all(&mut self) {
+        let request = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
+        self.push(request.flags(Flags::SKIP_SUCCESS), Subject::CancelAccept);
+        // The ring is given up; its end cancels what this could not.
+        let _ = self.enter(Some(0));
+    }
+
+    fn push(&mut self, request: Entry, subject: Subject) {
+        self.requests.push_back(request.user_data(subject.to_user_data()));
+    }
+
+    /// The oldest completion that was not taken yet.
+    pub(super) fn next(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
+    }
+
+    /// Completions that were not taken yet.
+    pub(super) fn completions(&self) -> &VecDeque<Completion> {
+        &self.completions
+    }
+
+    /// Hands all requests over and waits until something completes, or for `timeout`, for
+    /// ever with `None`. A time-out of 0 only looks, and takes all that it sees.
+    ///
+    /// # Errors
+    /// When the ring is of no more use.
+    pub(super) fn enter(&mut self, timeout: Option<Nanos>) -> io::Result<()> {
+        let looks = timeout == Some(0);
+        if looks && self.is_quiet() {
+            return Ok(());
+        }
+        loop {
+            let last = self.hand_over();
+            let waits = last && self.completions.is_empty();
+            self.call(if waits { timeout } else { Some(0) })?;
+            self.take_completions();
+            // The kernel completes a few dozens at a time.
+            let more = looks && self.kernel.submission().taskrun();
+            if last && !(more && self.completions.len() < COMPLETIONS as usize) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Nothing to hand over and nothing to take; found out without a system call.
+    fn is_quiet(&mut self) -> bool {
+        let submissions = self.kernel.submission();
+        let quiet = submissions.is_empty()
+            && !submissions.taskrun()
+            && !submissions.cq_overflow()
+            && self.requests.is_empty();
+        drop(submissions);
+        quiet && self.kernel.completion().is_empty()
+    }
+
+    /// Moves requests into the submission queue; whether that was all of them.
+    fn hand_over(&mut self) -> bool {
+        let mut submissions = self.kernel.submission();
+        while let Some(request) = self.requests.front() {
+            // SAFETY: no request made above refers to memory of this process; receiving
+            // writes to the registered buffers, which live as long as the ring.
+            if unsafe { submissions.push(request) }.is_err() {
+                return false;
+            }
+            self.requests.pop_front();
+        }
+        true
+    }
+
+    fn call(&mut self, timeout: Option<Nanos>) -> io::Result<()> {
+        let submissions = self.kernel.submission().len() as u32;
+        let submitter = self.kernel.submitter();
+        let called = if let Some(timeout @ 1..) = timeout {
+            let timeout = Timespec::new().sec(timeout / SECOND).nsec((timeout % SECOND) as u32);
+            let arguments = SubmitArgs::new().timespec(&timeout);
+            let flags = self.flags | EnterFlags::EXT_ARG;
+            // SAFETY: with EXT_ARG the argument is what it points to, which outlives the call.
+            unsafe { submitter.enter(submissions, 1, flags.bits(), Some(&arguments)) }
+        } else {
+            let least = u32::from(timeout.is_none());
+            // SAFETY: there is no argument.
+            unsafe {
+                submitter.enter::<libc::sigset_t>(submissions, least, self.flags.bits(), None)
+            }
+        };
+        match called {
+            Ok(_) => Ok(()),
+            // The time is over, a signal came, or completions are to be taken first.
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn take_completions(&mut self) {
+        for entry in self.kernel.completion() {
+            let (result, flags) = (entry.result(), entry.flags());
+            let more = cqueue::more(flags);
+            let number = u32::try_from(result)
+                .map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()));
+            let lease = cqueue::buffer_select(flags).and_then(|id| {
+                // SAFETY: the kernel names a buffer when it hands it over, and does not
+                // take it again before it is offered, which dropping the lease does.
+                unsafe { self.buffers.lease(id, result.max(0) as usize) }
+            });
+            let completion = match Subject::from_user_data(entry.user_data()) {
+                Some(Subject::Accept) => Completion::Accepted {
+                    // SAFETY: an accepted descriptor is new and nobody else's.
+                    result: number.map(|_| unsafe { OwnedFd::from_raw_fd(result) }),
+                    more,
+                },
+                Some(Subject::Waker) => Completion::Woken { more },
+                Some(Subject::Receive(key)) => Completion::Received {
+                    key,
+                    result: number.map(|bytes| lease.filter(|_| bytes > 0)),
+                    more,
+                },
+                Some(Subject::Watch(key)) => Completion::Watched {
+                    key,
+                    result: number.map(|bits| PollFlags::from_bits_retain(bits as u16)),
+                    more,
+                },
+                Some(cancelling) => Completion::NotCancelled(cancelling),
+                None => continue,
+            };
+            self.completions.push_back(completion);
+        }
+    }
+}

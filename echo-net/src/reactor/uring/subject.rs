@@ -1,0 +1,99 @@
+//! What a completion is about: [`Subject`], which travels through the kernel as the 64 bits
+//! of user data of a request.
+
+use slotmap::{Key as _, KeyData};
+
+use super::Key;
+
+/// Bits for the place of a connection in its map; the three above name the kind, the 32
+/// above those are the generation of the place. No machine has that many descriptors.
+const PLACE_BITS: u32 = 29;
+const PLACE: u64 = (1 << PLACE_BITS) - 1;
+
+/// What a request in the kernel is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Accepting on the listener.
+    Accept,
+    /// The reactor's waker.
+    Waker,
+    /// Receiving on a connection.
+    Receive(Key),
+    /// Room to send and errors of a connection.
+    Watch(Key),
+    /// Cancelling one of the above.
+    CancelAccept,
+    /// As above.
+    CancelReceive(Key),
+    /// As above.
+    CancelWatch(Key),
+}
+
+impl Subject {
+    pub(super) fn to_user_data(self) -> u64 {
+        let (kind, key) = match self {
+            Self::Accept => (0, Key::null()),
+            Self::Waker => (1, Key::null()),
+            Self::Receive(key) => (2, key),
+            Self::Watch(key) => (3, key),
+            Self::CancelAccept => (4, Key::null()),
+            Self::CancelReceive(key) => (5, key),
+            Self::CancelWatch(key) => (6, key),
+        };
+        let key = key.data().as_ffi();
+        (key & !u64::from(u32::MAX)) | (kind << PLACE_BITS) | (key & PLACE)
+    }
+
+    /// `None` for what no subject is written as.
+    pub(super) fn from_user_data(data: u64) -> Option<Self> {
+        let key = KeyData::from_ffi((data & !u64::from(u32::MAX)) | (data & PLACE)).into();
+        Some(match (data >> PLACE_BITS) & 7 {
+            0 => Self::Accept,
+            1 => Self::Waker,
+            2 => Self::Receive(key),
+            3 => Self::Watch(key),
+            4 => Self::CancelAccept,
+            5 => Self::CancelReceive(key),
+            6 => Self::CancelWatch(key),
+            _ => return None,
+        })
+    }
+
+    /// What cancels it; `None` if it is not cancelled by itself.
+    pub(super) fn cancelled(self) -> Option<Self> {
+        match self {
+            Self::Accept => Some(Self::CancelAccept),
+            Self::Receive(key) => Some(Self::CancelReceive(key)),
+            Self::Watch(key) => Some(Self::CancelWatch(key)),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slotmap::SlotMap;
+
+    #[test]
+    fn every_subject_survives_the_way_through_the_kernel() {
+        let mut map: SlotMap<Key, ()> = SlotMap::with_key();
+        let first = map.insert(());
+        map.remove(first);
+        // The same place again, a generation later.
+        for key in [first, map.insert(()), map.insert(())] {
+            for subject in [
+                Subject::Accept,
+                Subject::Waker,
+                Subject::Receive(key),
+                Subject::Watch(key),
+                Subject::CancelAccept,
+                Subject::CancelReceive(key),
+                Subject::CancelWatch(key),
+            ] {
+                assert_eq!(Subject::from_user_data(subject.to_user_data()), Some(subject));
+            }
+        }
+        assert_eq!(Subject::from_user_data(u64::MAX), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! What is this backend's own; what it has in common with others is tested with them.
+
+use std::io::Write as _;
+
+use super::*;
+use crate::reactor::tests::{Log, connect, listening, turn_until};
+
+#[test]
+fn buffers_that_run_out_delay_but_lose_nothing() {
+    // Reads so large that there are only a few buffers.
+    let Some((mut reactor, address)) = listening::<UringReactor>(16 << 20) else { return };
+    let mut log = Log::default();
+    let mut peers: Vec<_> = (0..100).map(|_| connect(address)).collect();
+    turn_until(&mut reactor, &mut log, |log| log.keys.len() == 100);
+    reactor.turn(Some(0), &mut log).unwrap();
+    for round in 1..=20 {
+        for peer in &mut peers {
+            peer.write_all(b"x").unwrap();
+        }
+        turn_until(&mut reactor, &mut log, |log| log.bytes.len() == round * 100);
+    }
+    assert!(reactor.starved() > 0, "there were enough buffers, and nothing was tested");
+}
