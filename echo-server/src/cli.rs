@@ -89,6 +89,11 @@ pub struct ServerArgs {
     #[arg(long, value_name = "CPUS", help_heading = "Model")]
     pub pin: Option<CpuList>,
 
+    /// Never sleep while there are connections (epoll, uring): no wake-ups, but each worker
+    /// takes all of a core, which should be its own (see --workers and --pin)
+    #[arg(long, help_heading = "Model")]
+    pub busy_poll: bool,
+
     /// What the bytes mean
     #[arg(
         short,
@@ -209,6 +214,12 @@ pub enum InvalidArgs {
         /// What the kernel allows.
         allowed: Vec<usize>,
     },
+    /// A model that leaves waiting to others.
+    #[error(
+        "--busy-poll: the workers of --model {0} don't wait in a loop of their own that could \
+         poll (take --model epoll or uring)"
+    )]
+    BusyPoll(ModelKind),
 }
 
 impl TryFrom<&ServerArgs> for Config {
@@ -236,6 +247,9 @@ impl TryFrom<&ServerArgs> for Config {
         if let Some(&cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
             return Err(InvalidArgs::Cpu { cpu, allowed });
         }
+        if args.busy_poll && !args.model.can_busy_poll() {
+            return Err(InvalidArgs::BusyPoll(args.model));
+        }
         Ok(Self {
             model: args.model,
             workers: args.workers.map_or_else(available_cores, |n| n.get().into()),
@@ -258,6 +272,7 @@ impl TryFrom<&ServerArgs> for Config {
             // Read from files, which can fail for other reasons than what was typed.
             tls: None,
             handshake_timeout: Self::default().handshake_timeout,
+            busy_poll: args.busy_poll,
         })
     }
 }
@@ -315,6 +330,7 @@ mod tests {
             (["--chat-queue", "0"], "--chat-queue"),
             (["--write-timeout", "0"], "--write-timeout"),
             (["--pin", "4095"], "--pin"),
+            (["--busy-poll", "--model=tokio"], "--busy-poll"),
         ] {
             let error = config(&typed).unwrap_err().to_string();
             assert!(error.contains(flag), "{error}");

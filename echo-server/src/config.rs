@@ -44,6 +44,9 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// CPUs for the workers, one each in turn; empty: wherever the kernel puts them.
     pub cpus: Vec<usize>,
+    /// Whether workers with connections look again and again rather than sleep; without
+    /// meaning for models that [can't](ModelKind::can_busy_poll).
+    pub busy_poll: bool,
 }
 
 impl Default for Config {
@@ -69,6 +72,7 @@ impl Default for Config {
             tls: None,
             handshake_timeout: Duration::from_secs(10),
             cpus: Vec::new(),
+            busy_poll: false,
         }
     }
 }

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use crate::balance;
 use crate::binding::Binding;
 use crate::cli::{Cli, Command, InvalidArgs, ServerArgs};
-use crate::config::Config;
+use crate::config::{Config, available_cores};
 use crate::logging::{LogFormat, LogStyle};
 use crate::server::{self, Outcome};
 
@@ -57,6 +57,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let style = LogStyle::from(args);
     style.begin();
     fd_limit::raise();
+    check_model(&config)?;
     let count = if config.model.shares_listeners() { config.workers } else { 1 };
     let listeners = Binding::from(args).listen(count, &config.socket)?;
     let address = listeners[0].local_addr().context("asking for the listener's address")?;
@@ -70,6 +71,22 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let outcome = server::run(listeners, config, &stop).context("serving")?;
     if !style.quiet {
         summarise(&outcome, style.format);
+    }
+    Ok(())
+}
+
+/// Refuses a model that can't serve here, before anything listens.
+fn check_model(config: &Config) -> anyhow::Result<()> {
+    let model = config.model;
+    model.check().with_context(|| {
+        format!("--model {model} can't be had on this machine (take another, such as epoll)")
+    })?;
+    let cores = available_cores();
+    if config.busy_poll && config.workers >= cores {
+        warn!(
+            workers = config.workers,
+            cores, "--busy-poll leaves no core to anyone else; fewer --workers would"
+        );
     }
     Ok(())
 }
@@ -99,6 +116,7 @@ struct Ready {
     protocol: String,
     /// Null where the model has a thread per connection.
     workers: Option<usize>,
+    busy_poll: bool,
     pid: u32,
     version: &'static str,
     /// Null where plaintext is spoken.
@@ -119,6 +137,7 @@ impl Ready {
             model: config.model.to_string(),
             protocol: config.protocol.to_string(),
             workers: config.model.has_workers().then_some(config.workers),
+            busy_poll: config.busy_poll,
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
             tls: config

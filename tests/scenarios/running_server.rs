@@ -1,7 +1,7 @@
 //! A server process for one scenario: [`RunningServer`], started on a free port, and
 //! [`on_every_model`], which every scenario goes through.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,15 +17,28 @@ use crate::client::Client;
 use crate::deadline::PATIENCE;
 use crate::program::{own_program, wait};
 
-/// Runs `scenario` for each model, the later ones too when one fails, and names those that
-/// fail.
+/// Runs `scenario` for each model that this machine can have, the later ones too when one
+/// fails, and names those that fail.
 pub(crate) fn each_model(scenario: impl Fn(ModelKind)) {
     let failed: Vec<String> = ModelKind::VARIANTS
         .iter()
+        .filter(|&&model| is_usable(model))
         .filter(|&&model| catch_unwind(AssertUnwindSafe(|| scenario(model))).is_err())
         .map(ToString::to_string)
         .collect();
     assert!(failed.is_empty(), "fails with --model {}", failed.join(", --model "));
+}
+
+/// Whether this machine has what the model needs. If not, says so in a line that
+/// `tests/run.sh` collects.
+fn is_usable(model: ModelKind) -> bool {
+    let usable = model.check();
+    if let Err(reason) = &usable {
+        let thread = thread::current();
+        let test = thread.name().unwrap_or_default();
+        let _ = writeln!(io::stderr(), "skipped: {test}: --model {model}: {reason}");
+    }
+    usable.is_ok()
 }
 
 /// Runs `scenario` against a new server of each model, then asks that server to stop: it

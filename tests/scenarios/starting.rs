@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::deadline::PATIENCE;
 use crate::program::{own_program, run};
-use crate::running_server::on_every_model;
+use crate::running_server::{RunningServer, each_model, on_every_model};
 
 #[test]
 fn the_ready_line_says_where_and_what_the_server_is() {
@@ -21,12 +21,11 @@ fn the_ready_line_says_where_and_what_the_server_is() {
 
 #[test]
 fn the_model_is_the_one_that_was_asked_for() {
-    use echo_server::model::ModelKind;
-    use strum::VariantArray;
-    for &model in ModelKind::VARIANTS {
-        let server = crate::running_server::RunningServer::start(model, &[]);
+    each_model(|model| {
+        let server = RunningServer::start(model, &[]);
         assert_eq!(server.ready()["model"], model.to_string());
-    }
+        assert_eq!(server.ready()["busy_poll"], false);
+    });
 }
 
 /// The exit code and what was said on standard error.
@@ -55,6 +54,7 @@ fn flags_that_mean_nothing_are_named_and_the_code_is_2() {
         (&["--workers", "0"], "--workers"),
         (&["--max-message", "many"], "--max-message"),
         (&["--idle-timeout", "soon"], "--idle-timeout"),
+        (&["--busy-poll"], "--model epoll or uring"),
         (&["nowhere"], "nowhere"),
     ] {
         let (code, said) = refusal(arguments);

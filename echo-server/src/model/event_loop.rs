@@ -109,8 +109,12 @@ impl<'a> Worker<'a> {
         loop {
             self.now = None;
             let until = self.sweep.at().min(self.refused.deadline());
-            reactor.turn((until != NEVER).then_some(until), self)?;
-            counters.add(std::mem::take(&mut self.served));
+            let spins = self.context.config.busy_poll && !self.connections.is_empty();
+            let wait = if spins { Some(0) } else { (until != NEVER).then_some(until) };
+            reactor.turn(wait, self)?;
+            if self.served != Served::default() {
+                counters.add(std::mem::take(&mut self.served));
+            }
             if until != NEVER {
                 self.look_after_deadlines(reactor);
             }

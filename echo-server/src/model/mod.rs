@@ -23,6 +23,7 @@ mod tokio;
 pub(crate) mod tokio_accept;
 mod tokio_local;
 mod tokio_task;
+mod uring;
 
 /// The concurrency models, as they are named in flags and reports.
 #[derive(
@@ -45,6 +46,8 @@ pub enum ModelKind {
     Pool,
     /// One event loop per worker, each with connections of its own.
     Epoll,
+    /// The same on `io_uring`, where the kernel accepts and receives by itself.
+    Uring,
     /// One task per connection on tokio's work-stealing runtime.
     #[default]
     Tokio,
@@ -59,6 +62,7 @@ impl ModelKind {
             Self::Threads => Box::new(threads::Threads),
             Self::Pool => Box::new(pool::Pool),
             Self::Epoll => Box::new(epoll::Epoll),
+            Self::Uring => Box::new(uring::Uring),
             Self::Tokio => Box::new(tokio::Tokio),
             Self::TokioLocal => Box::new(tokio_local::TokioLocal),
         }
@@ -71,7 +75,21 @@ impl ModelKind {
 
     /// Whether each worker can accept on a listener of its own.
     pub fn shares_listeners(self) -> bool {
-        matches!(self, Self::Epoll | Self::Tokio | Self::TokioLocal)
+        matches!(self, Self::Epoll | Self::Uring | Self::Tokio | Self::TokioLocal)
+    }
+
+    /// Whether its workers wait in a loop of ours, which can look again and again rather
+    /// than sleep.
+    pub fn can_busy_poll(self) -> bool {
+        matches!(self, Self::Epoll | Self::Uring)
+    }
+
+    /// Whether this machine has what the model needs.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn check(self) -> io::Result<()> {
+        self.build().check()
     }
 }
 
@@ -86,6 +104,14 @@ pub struct Capacity {
 
 /// One way to serve connections.
 pub trait Model {
+    /// Whether this machine has what the model needs.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What limits this model beyond descriptors; `None`: nothing.
     fn capacity(&self) -> Option<Capacity> {
         None

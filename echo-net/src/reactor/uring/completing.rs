@@ -50,10 +50,11 @@ impl UringReactor {
         told
     }
 
-    /// Tells of all that has completed so far.
-    pub(super) fn complete(&mut self, handler: &mut impl Handler<Self>) {
-        for _ in 0..self.ring.completions().len() {
-            let Some(completion) = self.ring.next() else { return };
+    /// Tells of all that has completed so far; how much it was.
+    pub(super) fn complete(&mut self, handler: &mut impl Handler<Self>) -> usize {
+        let present = self.ring.completions().len();
+        for _ in 0..present {
+            let Some(completion) = self.ring.next() else { break };
             match completion {
                 Completion::Received { key, result, more } => {
                     self.received(key, result, more, handler);
@@ -73,6 +74,7 @@ impl UringReactor {
                 Completion::NotCancelled(subject) => self.cancel_again(subject),
             }
         }
+        present
     }
 
     fn received(

@@ -40,6 +40,9 @@ use ring::{Completion, Ring};
 use subject::Subject;
 pub use unavailable::Unavailable;
 
+/// Most completions that one look tells of.
+const EVENTS_PER_LOOK: usize = 1024;
+
 /// See the [module](self).
 pub struct UringReactor {
     ring: Ring,
@@ -254,7 +257,12 @@ impl Reactor for UringReactor {
         }
         let told = self.tell_held_back(handler);
         self.wait(until, told)?;
-        self.complete(handler);
+        let mut completed = self.complete(handler);
+        // Who only looks is told of all that is there; who waits comes back anyway.
+        while until == Some(0) && self.ring.has_more() && completed < EVENTS_PER_LOOK {
+            self.ring.enter(Some(0))?;
+            completed += self.complete(handler);
+        }
         self.report_failures(handler);
         Ok(())
     }

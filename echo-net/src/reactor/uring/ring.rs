@@ -158,13 +158,12 @@ impl Ring {
     }
 
     /// Hands all requests over and waits until something completes, or for `timeout`, for
-    /// ever with `None`. A time-out of 0 only looks, and takes all that it sees.
+    /// ever with `None`. The kernel completes a few dozens of requests at a time.
     ///
     /// # Errors
     /// When the ring is of no more use.
     pub(super) fn enter(&mut self, timeout: Option<Nanos>) -> io::Result<()> {
-        let looks = timeout == Some(0);
-        if looks && self.is_quiet() {
+        if timeout == Some(0) && self.is_quiet() {
             return Ok(());
         }
         loop {
@@ -172,12 +171,15 @@ impl Ring {
             let waits = last && self.completions.is_empty();
             self.call(if waits { timeout } else { Some(0) })?;
             self.take_completions();
-            // The kernel completes a few dozens at a time.
-            let more = looks && self.kernel.submission().taskrun();
-            if last && !(more && self.completions.len() < COMPLETIONS as usize) {
+            if last {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether more would complete at once.
+    pub(super) fn has_more(&mut self) -> bool {
+        self.kernel.submission().taskrun()
     }
 
     /// Nothing to hand over and nothing to take; found out without a system call.
