@@ -183,6 +183,8 @@ pub enum EngineKind {
     /// Readiness by epoll.
     #[default]
     Epoll,
+    /// Completions by `io_uring`, where the kernel has it.
+    Uring,
 }
 
 /// Most bytes that the requests in flight on one connection may hold: they may all have to

@@ -7,8 +7,10 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use echo_bench::plan::EngineKind;
 use rustix::process::Signal;
 use serde_json::Value;
+use strum::VariantArray;
 
 use crate::bench_process::{BenchProcess, committed_schema};
 use crate::deadline::{PATIENCE, wait_for, wait_until};
@@ -24,6 +26,32 @@ fn the_committed_schema_is_the_one_that_the_program_prints() {
         printed == committed,
         "renew it: cargo run --bin echo-bench -- schema > reports/echo-bench.report.schema.json"
     );
+}
+
+#[test]
+fn every_engine_measures_closed_and_open_loops() {
+    for &engine in EngineKind::VARIANTS {
+        let engine_flag = format!("--engine={engine}");
+        for load in ["--pipeline=16", "--rate=2k"] {
+            let finished = BenchProcess::start(&[
+                "--conns=50",
+                "--duration=500ms",
+                "--warmup=100ms",
+                "--model=epoll",
+                load,
+                &engine_flag,
+            ])
+            .finish(PATIENCE);
+            if finished.stderr.contains("--engine uring can't be had here") {
+                eprintln!("skipped: every_engine_measures_closed_and_open_loops: io_uring");
+                continue;
+            }
+            let report = finished.report();
+            assert_eq!(finished.code, Some(0), "{engine} {load}: {}", finished.stderr);
+            assert_eq!(report["plan"]["engine"], engine.to_string());
+            assert!(finished.requests("ok") >= 500, "{engine} {load}");
+        }
+    }
 }
 
 #[test]

@@ -14,8 +14,8 @@ mod third_party_server;
 
 mod balancer;
 mod bench_run;
-mod chat;
 mod busy_polling;
+mod chat;
 mod chat_programs;
 mod client_ping;
 mod connection_limit;

@@ -13,11 +13,12 @@ use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
 use echo_net::reactor::Reactor;
 use echo_net::reactor::epoll::EpollReactor;
+use echo_net::reactor::uring::UringReactor;
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
 use crate::messages::Messages;
-use crate::plan::{MessagePlan, Plan};
+use crate::plan::{EngineKind, MessagePlan, Plan};
 use crate::record::{Interval, Latency, Packed};
 
 mod busy_clock;
@@ -190,14 +191,15 @@ impl Crew {
             let setups = setup_sender.clone();
             let (start, starts) = mpsc::channel();
             crew.starts.push(start);
+            let engine = plan.engine;
             let builder = std::thread::Builder::new().name(format!("generator-{thread}"));
             crew.threads.push(if plan.chat.is_some() {
                 let worker = ChatWorker::new(plan, messages, peer.addresses, stop, finished);
-                builder.spawn(move || work(worker, &setups, &starts))?
+                builder.spawn(move || work(engine, worker, &setups, &starts))?
             } else {
                 let numbers = (thread..plan.connections).step_by(plan.threads as usize);
                 let worker = Worker::new(plan, messages, peer, stop, numbers, finished);
-                builder.spawn(move || work(worker, &setups, &starts))?
+                builder.spawn(move || work(engine, worker, &setups, &starts))?
             });
         }
         Ok(crew)
@@ -254,13 +256,40 @@ trait Labour {
 
 /// The life of a worker thread.
 fn work(
-    mut worker: impl Labour,
+    engine: EngineKind,
+    worker: impl Labour,
     setups: &Sender<io::Result<Setup>>,
     starts: &Receiver<Timeline>,
 ) -> io::Result<Option<Outcome>> {
     // The default slack of 50 us would be added to every sleep.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-    let mut reactor = EpollReactor::new(READ_BUFFER)?;
+    match engine {
+        EngineKind::Epoll => work_on(EpollReactor::new(READ_BUFFER), worker, setups, starts),
+        EngineKind::Uring => {
+            let reactor = UringReactor::new(READ_BUFFER).map_err(|reason| {
+                io::Error::other(format!(
+                    "--engine uring can't be had here: {reason} (take epoll)"
+                ))
+            });
+            work_on(reactor, worker, setups, starts)
+        }
+    }
+}
+
+fn work_on<R: Reactor>(
+    reactor: io::Result<R>,
+    mut worker: impl Labour,
+    setups: &Sender<io::Result<Setup>>,
+    starts: &Receiver<Timeline>,
+) -> io::Result<Option<Outcome>> {
+    let mut reactor = match reactor {
+        Ok(reactor) => reactor,
+        Err(error) => {
+            // A crew that has hung up needs no reason.
+            let _ = setups.send(Err(error));
+            return Ok(None);
+        }
+    };
     let setup = worker.connect_all(&mut reactor);
     let failed = setup.is_err();
     if setups.send(setup).is_err() || failed {
