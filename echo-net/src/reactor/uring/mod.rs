@@ -100,7 +100,19 @@ impl UringReactor {
     /// # Errors
     /// What [`new`](Self::new) would say.
     pub fn probe() -> Result<(), Unavailable> {
-        Self::new(1).map(drop)
+        // On a thread of its own: the kernel takes a ring down later, as work of the thread
+        // that made it, and interrupts a system call of that thread which is under way.
+        let made = std::thread::Builder::new()
+            .name("probe-uring".into())
+            .spawn(|| Self::new(1).map(drop))
+            .map(std::thread::JoinHandle::join);
+        match made {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => {
+                Err(Unavailable { asked: "a ring", reason: io::ErrorKind::Other.into() })
+            }
+            Err(reason) => Err(Unavailable { asked: "a thread", reason }),
+        }
     }
 
     /// How often something arrived while all buffers were in use. It stays with the kernel
