@@ -1,14 +1,19 @@
-//! Sweeps from stored reports: what a folder takes back.
+//! Sweeps from stored reports: what a folder takes back, and what is made of it.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::path::Path;
 
+use echo_bench::compare::{Metric, Verdict};
 use echo_bench::report::{Report, Tool, store};
+use echo_bench::sweep::analysis::{self, Options};
 use echo_bench::sweep::folder::{Folder, FolderError};
 use echo_bench::sweep::order::Turn;
-use echo_bench::sweep::{Axis, Flag, Level, SweepPlan};
+use echo_bench::sweep::{Analysis, Axis, Cell, EffectMetric, Flag, Level, SweepPlan};
 use made_up::Shape;
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rayon::prelude::*;
 
 mod made_up;
 
@@ -92,4 +97,156 @@ fn every_plan_has_a_default_folder_of_its_own_whatever_its_repeats() {
     let path = Folder::default_path(&plan());
     assert_eq!(Folder::default_path(&SweepPlan { repeats: 9, ..plan() }), path);
     assert_ne!(Folder::default_path(&SweepPlan { seed: 9, ..plan() }), path);
+}
+
+const OPTIONS: Options = Options { threshold: 0.01, resamples: 200, seed: 1, rank_by: None };
+
+/// The cells of a plan, each with runs of the latencies that `levels` gives for them, in
+/// microseconds.
+fn cells(plan: &SweepPlan, mut levels: impl FnMut(&[String]) -> Vec<u64>) -> Vec<Cell> {
+    let mut number = 0;
+    let mut cell = |name: String, of: Vec<String>| {
+        let run = |level| {
+            number += 1;
+            report(number % 50, level)
+        };
+        let runs = levels(&of).into_iter().map(run).collect();
+        Cell { name, levels: of, runs, failures: Vec::new() }
+    };
+    plan.cells().into_iter().map(|plan| cell(plan.name, plan.levels)).collect()
+}
+
+/// A median and what one setting does to it.
+fn effect<'a>(analysis: &'a Analysis, axis: &str, metric: Metric) -> &'a EffectMetric {
+    let effect = analysis.effects.iter().find(|effect| effect.axis == axis).unwrap();
+    &effect.metrics[metric as usize]
+}
+
+fn interval_holds(metric: &EffectMetric, truth: f64) -> bool {
+    let [low, high] = metric.overall.interval.unwrap();
+    (low..=high).contains(&truth) && high / low < 1.1
+}
+
+#[test]
+fn a_known_ratio_is_found_and_what_does_nothing_is_left_alone() {
+    let plan = SweepPlan { repeats: 3, ..plan() };
+    // Off is twice as slow; connections do nothing.
+    let cells = cells(&plan, |levels| {
+        let level = if levels[0] == "off" { 2000 } else { 1000 };
+        vec![level - 5, level, level + 5]
+    });
+    let analysis = analysis::analyse(&plan, &cells, OPTIONS);
+    for metric in [Metric::P50, Metric::P90] {
+        let off = effect(&analysis, "nodelay", metric);
+        assert_eq!((off.overall.verdict, off.pairs), (Verdict::Worse, 2), "{off:?}");
+        assert!(interval_holds(off, 2.0), "{off:?}");
+        assert!(!off.depends && off.depends_on.is_empty(), "{off:?}");
+        let conns = effect(&analysis, "conns", metric);
+        assert_eq!(conns.overall.verdict, Verdict::NoEvidence, "{conns:?}");
+        assert!(interval_holds(conns, 1.0) && !conns.depends, "{conns:?}");
+    }
+    // Four questions would be asked of each metric alone; zero errors are no question.
+    let errors = effect(&analysis, "nodelay", Metric::Errors);
+    assert_eq!((errors.overall.p, errors.depends), (None, false));
+    assert!(analysis.cautions.is_empty(), "{:?}", analysis.cautions);
+}
+
+#[test]
+fn an_effect_that_hangs_on_another_axis_is_told_with_that_axis() {
+    let axes = vec![
+        axis("nodelay", &["on", "off"]),
+        axis("split-writes", &["1", "2"]),
+        axis("conns", &["1", "10"]),
+    ];
+    let plan = SweepPlan { axes, repeats: 3, ..plan() };
+    // Off is four times as slow, but only with split writes.
+    let cells = cells(&plan, |levels| {
+        let slow = levels[0] == "off" && levels[1] == "2";
+        let level = if slow { 4000 } else { 1000 };
+        vec![level - 5, level, level + 5]
+    });
+    let analysis = analysis::analyse(&plan, &cells, OPTIONS);
+    let off = effect(&analysis, "nodelay", Metric::P50);
+    assert!(interval_holds(off, 2.0), "the geometric mean of 1, 1, 4 and 4: {off:?}");
+    assert_eq!(off.depends_on, ["split-writes"]);
+    assert_eq!(effect(&analysis, "split-writes", Metric::P50).depends_on, ["nodelay"]);
+    assert!(!effect(&analysis, "conns", Metric::P50).depends);
+    let [least, greatest] = off.spread.unwrap();
+    assert!((0.97..1.03).contains(&least) && (3.9..4.1).contains(&greatest), "{off:?}");
+}
+
+#[test]
+fn cells_that_alike_are_rarely_told_apart_or_said_to_depend() {
+    let levels: Vec<String> = (1..=6).map(|level| level.to_string()).collect();
+    let levels: Vec<&str> = levels.iter().map(String::as_str).collect();
+    let axes = vec![axis("nodelay", &["on", "off"]), axis("conns", &levels)];
+    let plan = SweepPlan { axes, repeats: 3, ..plan() };
+    let alarms: usize = (0..100_u64)
+        .into_par_iter()
+        .filter(|seed| {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(*seed);
+            // Runs differ by about 2 %, cells do not.
+            let mut level = || (0..12).map(|_| random.random_range(0..20_u64)).sum::<u64>();
+            let cells = cells(&plan, |_| (0..3).map(|_| 900 + level()).collect());
+            let analysis =
+                analysis::analyse(&plan, &cells, Options { threshold: 0.0, ..OPTIONS });
+            let mut metrics = analysis.effects.iter().flat_map(|effect| &effect.metrics);
+            metrics.any(|metric| {
+                let said = matches!(metric.overall.verdict, Verdict::Better | Verdict::Worse);
+                said || metric.depends
+            })
+        })
+        .count();
+    assert!(alarms <= 10, "{alarms} of 100 sweeps in which nothing does anything");
+}
+
+#[test]
+fn cells_without_runs_are_left_out_and_told() {
+    let plan = SweepPlan { repeats: 3, ..plan() };
+    let broken = |levels: &[String]| levels[0] == "off" && levels[1] == "10";
+    let measured =
+        cells(&plan, |levels| if broken(levels) { Vec::new() } else { vec![995, 1000, 1005] });
+    let analysis = analysis::analyse(&plan, &measured, OPTIONS);
+    assert_eq!(analysis.ranking.len(), 3);
+    assert_eq!(effect(&analysis, "nodelay", Metric::P50).pairs, 1);
+    let codes: Vec<&str> = analysis.cautions.iter().map(|c| c.code.as_str()).collect();
+    assert_eq!(codes, ["missing-runs"]);
+    assert_eq!(analysis.cautions[0].message, "3 of 12 runs gave no report");
+    // Nothing at all is no reason to fall over.
+    let none = cells(&plan, |_| Vec::new());
+    let analysis = analysis::analyse(&plan, &none, OPTIONS);
+    assert!(analysis.ranking.is_empty() && analysis.effects.is_empty());
+}
+
+#[test]
+fn a_cell_with_a_single_run_borrows_from_its_own_pair_and_from_no_other() {
+    let plan = SweepPlan { repeats: 3, ..plan() };
+    let width = |alone: bool| {
+        let cells = cells(&plan, |levels| match (levels[0].as_str(), levels[1].as_str()) {
+            ("on", "1") if alone => vec![1000],
+            (_, "1") => vec![950, 1000, 1050],
+            _ => vec![999, 1000, 1001],
+        });
+        let analysis = analysis::analyse(&plan, &cells, OPTIONS);
+        let [low, high] = effect(&analysis, "nodelay", Metric::P50).overall.interval.unwrap();
+        high / low
+    };
+    assert!(width(true) > width(false), "{} {}", width(true), width(false));
+}
+
+#[test]
+fn the_best_cell_is_first_and_ranks_by_what_is_asked_for() {
+    let plan = SweepPlan { repeats: 3, ..plan() };
+    let cells = cells(&plan, |levels| {
+        let level =
+            1000 + 100 * u64::from(levels[0] == "on") + 50 * u64::from(levels[1] == "1");
+        vec![level - 1, level, level + 1]
+    });
+    let options = Options { rank_by: Some(Metric::P50), ..OPTIONS };
+    let analysis = analysis::analyse(&plan, &cells, options);
+    let order: Vec<usize> = analysis.ranking.iter().map(|ranked| ranked.cell).collect();
+    assert_eq!(order, [3, 2, 1, 0]);
+    let best = &analysis.ranking[0].metrics[Metric::P50 as usize];
+    let [low, high] = best.interval.unwrap();
+    assert!((low..=high).contains(&best.value.unwrap()));
 }

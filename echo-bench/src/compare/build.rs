@@ -3,16 +3,17 @@
 use rayon::prelude::*;
 
 use super::cases::{self, Pairing};
+use super::caution;
 use super::judge;
 use super::measure::{self, Outcomes};
 use super::metric::Metric;
 use super::sample::RunSample;
 use super::{
-    Candidate, Case, CaseSide, Caution, Comparison, Evidence, Method, MetricComparison, SCHEMA,
+    Candidate, Case, CaseSide, Comparison, Evidence, Method, MetricComparison, SCHEMA,
     SideReport, differences,
 };
 use crate::record::Latency;
-use crate::report::{LatencySummary, Report, Tool, Verdict as Trust};
+use crate::report::{LatencySummary, Report, Tool};
 use crate::stats::bootstrap::Resampling;
 use crate::stats::contrast::CONFIDENCE;
 
@@ -187,7 +188,7 @@ fn one(
     Ok(Candidate {
         side: candidate.described(),
         differences: differences::differences(&base_reports, &candidate_reports),
-        cautions: cautions(&base_reports, &candidate_reports, &cases),
+        cautions: caution::cautions(&base_reports, &candidate_reports, &cases),
         cases,
         only_in_base,
         only_in_candidate,
@@ -249,79 +250,4 @@ fn case(name: String, mut base: Part, mut candidate: Part, options: Options) -> 
     };
     let metrics = judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold);
     Case { name, evidence, base: base.side, candidate: candidate.side, metrics }
-}
-
-fn cautions(base: &[&Report], candidate: &[&Report], cases: &[Case]) -> Vec<Caution> {
-    let mut cautions = Vec::new();
-    let mut add = |code: &str, message: String| {
-        cautions.push(Caution { code: code.into(), message });
-    };
-    let seen = |evidence| cases.iter().any(|case| case.evidence == evidence);
-    if seen(Evidence::Intervals) {
-        add(
-            "run-to-run-unseen",
-            "one run a side: what differs from run to run was not seen and may be all there \
-             is; repeat both sides, interleaved"
-                .into(),
-        );
-    }
-    if seen(Evidence::RunsOfOneSide) {
-        add(
-            "run-to-run-borrowed",
-            "one side has a single run, which is taken to vary as the runs of the other do"
-                .into(),
-        );
-    }
-    if let Some(first) = one_after_the_other(base, candidate) {
-        add(
-            "not-interleaved",
-            format!(
-                "every run of the {first} came first, so a drift of the machine counts as a \
-                 difference; measure in turns"
-            ),
-        );
-    }
-    for (side, reports) in [("base", base), ("candidate", candidate)] {
-        let invalid = reports.iter().filter(|report| report.verdict == Trust::Invalid).count();
-        if invalid > 0 {
-            let of = reports.len();
-            add(
-                "invalid-runs",
-                format!("{invalid} of {of} runs of the {side} are invalid by their own report"),
-            );
-        }
-        let cut = reports.iter().filter(|report| report.interrupted).count();
-        if cut > 0 {
-            add("interrupted-runs", format!("{cut} runs of the {side} were interrupted"));
-        }
-        let limited = crate::report::GENERATOR_LIMITED;
-        let count = |report: &&&Report| report.warnings.iter().any(|w| w.code == limited);
-        let generators = reports.iter().filter(count).count();
-        if generators > 0 {
-            add(
-                limited,
-                format!(
-                    "in {generators} runs of the {side} the generator was the limit, so the \
-                     servers may differ by more or by less"
-                ),
-            );
-        }
-    }
-    cautions
-}
-
-/// Which side was measured wholly before the other, if either was.
-fn one_after_the_other(base: &[&Report], candidate: &[&Report]) -> Option<&'static str> {
-    let span = |side: &[&Report]| {
-        let starts = side.iter().map(|report| report.started_at.clone());
-        (starts.clone().min().unwrap_or_default(), starts.max().unwrap_or_default())
-    };
-    let (base_span, candidate_span) = (span(base), span(candidate));
-    if base.len() < 2 || candidate.len() < 2 {
-        return None;
-    }
-    if base_span.1 < candidate_span.0 {
-        return Some("base");
-    }
-    (candidate_span.1 < base_span.0).then_some("candidate")
 }

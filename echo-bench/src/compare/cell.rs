@@ -55,59 +55,80 @@ pub fn contrast(
     judge::contrast(&base.outcomes, &candidate.outcomes, threshold)
 }
 
+/// Two cells that are compared with each other, the base first.
+pub type CellPair<'a> = (&'a CellSample, &'a CellSample);
+
 /// Every metric averaged over pairs of cells, without verdicts: of ratios the geometric
 /// mean, of differences the mean. A pair that lacks the metric on one side is left out.
-pub fn contrast_pooled(
-    pairs: &[(&CellSample, &CellSample)],
-    threshold: f64,
-) -> Vec<MetricComparison> {
-    let (base, candidate): (Outcomes, Outcomes) = (0..Metric::VARIANTS.len())
-        .map(|place| {
-            let outcomes =
-                pairs.iter().map(|(base, new)| (&base.outcomes[place], &new.outcomes[place]));
-            let both: Vec<(&Measured, &Measured)> = outcomes
-                .clone()
-                .filter_map(|(base, new)| base.as_ref().ok().zip(new.as_ref().ok()))
-                .collect();
-            if both.is_empty() {
-                let reason = |side: Option<&Result<Measured, Reason>>| {
-                    side.and_then(|side| side.as_ref().err().cloned())
-                };
-                let (mut bases, mut news): (Vec<_>, Vec<_>) = outcomes.unzip();
-                let (base, new) = (reason(bases.pop()), reason(news.pop()));
-                let other = || Reason::NotMeasured;
-                let either = base.clone().or_else(|| new.clone());
-                let either = either.unwrap_or_else(other);
-                return (
-                    Err(base.unwrap_or_else(|| either.clone())),
-                    Err(new.unwrap_or(either)),
-                );
-            }
-            let (base, new): (Vec<&Measured>, Vec<&Measured>) = both.into_iter().unzip();
-            let by_ratio = Metric::VARIANTS[place].is_by_ratio();
-            (Ok(mean(&base, by_ratio)), Ok(mean(&new, by_ratio)))
+pub fn contrast_pooled(pairs: &[CellPair<'_>], threshold: f64) -> Vec<MetricComparison> {
+    let (base, candidate): (Outcomes, Outcomes) = Metric::VARIANTS
+        .iter()
+        .map(|&metric| match pooled(metric, pairs) {
+            Some((base, candidate)) => (Ok(base), Ok(candidate)),
+            None => refusals(metric, pairs),
         })
         .unzip();
     judge::contrast(&base, &candidate, threshold)
 }
 
-/// The mean of independent measures on the scale of their estimates. The degrees of its
-/// variance are Satterthwaite's (*Biometrics Bulletin* 2, 1946).
-fn mean(cells: &[&Measured], by_ratio: bool) -> Measured {
-    let count = cells.len() as f64;
-    let sum = |of: fn(&Measured) -> f64| cells.iter().map(|cell| of(cell)).sum::<f64>();
-    let value = sum(|cell| cell.estimate.value) / count;
-    let variances = sum(|cell| cell.estimate.variance);
-    let shares = sum(|cell| cell.estimate.variance.powi(2) / cell.estimate.degrees);
-    // Without any variance the degrees do not matter.
-    let degrees = if shares > 0.0 { variances.powi(2) / shares } else { 1.0 };
-    let within: Option<f64> = cells.iter().map(|cell| cell.within).sum();
-    Measured {
-        value: if by_ratio { value.exp() } else { value },
-        estimate: Estimate { value, variance: variances / count.powi(2), degrees },
-        runs: cells.iter().map(|cell| cell.runs).min().unwrap_or(0),
-        within: within.map(|within| within / count.powi(2)),
+/// Whether an effect is the same in two groups of pairs: the chance of averages so far apart
+/// if they differ by no more than noise. `None` where there is nothing to ask.
+pub fn disagreement(
+    metric: Metric,
+    groups: [&[CellPair<'_>]; 2],
+    threshold: f64,
+) -> Option<f64> {
+    let [first, second] = groups.map(|group| pooled(metric, group));
+    let (first, second) = (first?, second?);
+    let values = [first.0.value, first.1.value, second.0.value, second.1.value];
+    let largest = values.into_iter().fold(0.0, f64::max);
+    let difference = |(base, candidate): (Measured, Measured)| {
+        Contrast::between(base.estimate, candidate.estimate).estimate()
+    };
+    let contrast = Contrast::between(difference(first), difference(second));
+    // No error anywhere is no question.
+    (largest > 0.0).then(|| contrast.p_value(judge::noise(metric, largest, threshold)))
+}
+
+/// The averages of both sides of the pairs that have the metric; `None` if none has.
+fn pooled(metric: Metric, pairs: &[CellPair<'_>]) -> Option<(Measured, Measured)> {
+    let place = metric as usize;
+    let mut both: Vec<(&Measured, &Measured)> = pairs
+        .iter()
+        .filter_map(|(base, new)| {
+            base.outcomes[place].as_ref().ok().zip(new.outcomes[place].as_ref().ok())
+        })
+        .collect();
+    let repeated = |(base, new): &(&Measured, &Measured)| base.runs > 1 || new.runs > 1;
+    if both.iter().any(repeated) {
+        // A pair of single runs knows nothing of how much runs vary.
+        both.retain(repeated);
     }
+    let runs = both.iter().map(|(base, new)| base.runs.max(new.runs)).max()?;
+    let (base, new): (Vec<Estimate>, Vec<Estimate>) =
+        both.iter().map(|(base, new)| judge::sides(base, new)).unzip();
+    let (bases, news): (Vec<&Measured>, Vec<&Measured>) = both.into_iter().unzip();
+    let side = |estimates: &[Estimate], cells: &[&Measured]| {
+        let estimate = Estimate::mean(estimates)?;
+        let value = if metric.is_by_ratio() { estimate.value.exp() } else { estimate.value };
+        let within: Option<f64> = cells.iter().map(|cell| cell.within).sum();
+        let within = within.map(|within| within / (cells.len() as f64).powi(2));
+        Some(Measured { value, estimate, runs, within })
+    };
+    Some((side(&base, &bases)?, side(&new, &news)?))
+}
+
+/// Why no pair has the metric, by side.
+fn refusals(
+    metric: Metric,
+    pairs: &[CellPair<'_>],
+) -> (Result<Measured, Reason>, Result<Measured, Reason>) {
+    let reason = |of: &dyn Fn(&CellPair<'_>) -> Option<Reason>| pairs.iter().find_map(of);
+    let place = metric as usize;
+    let base = reason(&|(base, _)| base.outcomes[place].as_ref().err().cloned());
+    let new = reason(&|(_, new)| new.outcomes[place].as_ref().err().cloned());
+    let either = base.clone().or_else(|| new.clone()).unwrap_or(Reason::NotMeasured);
+    (Err(base.unwrap_or_else(|| either.clone())), Err(new.unwrap_or(either)))
 }
 
 /// Gives every metric that was compared its verdict, by Holm's correction over all of them;

@@ -140,13 +140,22 @@ fn labels(report: &Report) -> Settings {
 /// What differs among `reports` that decides the numbers: plans, and machines. Each as its
 /// name and its values.
 pub fn settings_that_differ(reports: &[&Report]) -> Vec<String> {
+    that_differ(reports, |kind| kind != Kind::Label)
+}
+
+/// The same without plans: what is not alike in how the reports came about.
+pub fn conditions_that_differ(reports: &[&Report]) -> Vec<String> {
+    that_differ(reports, |kind| matches!(kind, Kind::Environment | Kind::Tool))
+}
+
+fn that_differ(reports: &[&Report], counts: fn(Kind) -> bool) -> Vec<String> {
     let Some((first, others)) = reports.split_first() else { return Vec::new() };
     let mut found = Vec::new();
     for other in others {
         for difference in differences(&[first], &[other]) {
             let Difference { kind, name, base, candidate, .. } = difference;
             let told = format!("{name} ({} and {})", base.join(" "), candidate.join(" "));
-            if kind != Kind::Label && !found.contains(&told) {
+            if counts(kind) && !found.contains(&told) {
                 found.push(told);
             }
         }

@@ -59,19 +59,11 @@ fn compared(
     candidate: &Measured,
     threshold: f64,
 ) -> MetricComparison {
-    let estimates = (spread(base, candidate), spread(candidate, base));
-    let contrast = if base.runs == 1 && candidate.runs == 1 {
-        Contrast::between(estimates.0, estimates.1)
-    } else {
-        one_source(base, candidate, estimates)
-    };
+    let (of_base, of_candidate) = sides(base, candidate);
+    let contrast = Contrast::between(of_base, of_candidate);
     let [low, high] = contrast.interval();
-    let noise = if metric.is_by_ratio() {
-        threshold.ln_1p()
-    } else {
-        threshold * base.value.max(candidate.value)
-    };
-    let variance = estimates.0.variance + estimates.1.variance;
+    let noise = noise(metric, base.value.max(candidate.value), threshold);
+    let variance = of_base.variance + of_candidate.variance;
     let within = base.within.zip(candidate.within).map(|(base, candidate)| base + candidate);
     let share = within.filter(|_| variance > 0.0).map(|w| (w / variance).min(1.0));
     let by_ratio = metric.is_by_ratio();
@@ -101,20 +93,21 @@ fn spread(side: &Measured, other: &Measured) -> Estimate {
     Estimate { variance, degrees: other.estimate.degrees, ..side.estimate }
 }
 
-/// Where one side lends its variance to the other, there are not twice the degrees.
-fn one_source(
-    base: &Measured,
-    candidate: &Measured,
-    (of_base, of_candidate): (Estimate, Estimate),
-) -> Contrast {
-    if base.runs > 1 && candidate.runs > 1 {
-        return Contrast::between(of_base, of_candidate);
+/// The estimates of two sides that are compared with each other.
+pub(super) fn sides(base: &Measured, candidate: &Measured) -> (Estimate, Estimate) {
+    let (of_base, of_candidate) = (spread(base, candidate), spread(candidate, base));
+    if (base.runs > 1) == (candidate.runs > 1) {
+        return (of_base, of_candidate);
     }
+    // Where one side lends its variance to the other, there are not twice the degrees.
     let variance = of_base.variance + of_candidate.variance;
-    Contrast::between(
-        Estimate { variance: 0.0, ..of_base },
-        Estimate { variance, ..of_candidate },
-    )
+    (Estimate { variance: 0.0, ..of_base }, Estimate { variance, ..of_candidate })
+}
+
+/// The difference that is noise, on the scale of estimates; `largest` is the largest of the
+/// values that are compared.
+pub(super) fn noise(metric: Metric, largest: f64, threshold: f64) -> f64 {
+    if metric.is_by_ratio() { threshold.ln_1p() } else { threshold * largest }
 }
 
 /// Gives every metric that was compared its verdict; how many there were.

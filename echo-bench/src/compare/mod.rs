@@ -15,6 +15,7 @@
 
 mod build;
 mod cases;
+pub(crate) mod caution;
 pub mod cell;
 mod differences;
 mod judge;
@@ -30,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::report::{LatencySummary, Tool};
 
 pub use build::{CompareError, Input, Options, Side, compare};
-pub use differences::{Difference, Kind, settings_that_differ};
+pub use differences::{Difference, Kind, conditions_that_differ, settings_that_differ};
 pub use metric::Metric;
 
 /// The name and version of the comparison's shape.

@@ -1,5 +1,6 @@
 //! A sweep as text and as Markdown, from the same tables.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -7,7 +8,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::comparison::{in_units, name, ratio, ratio_range};
 use super::units;
 use crate::compare::{Metric, Verdict};
-use crate::sweep::{Effect, EffectMetric, MetricValue, Ranked, Sweep};
+use crate::sweep::{Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
 
 /// What the ranking shows.
 const RANKED: [Metric; 7] = [
@@ -94,6 +95,9 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
             facts.push(("FAILED", format!("{}: {reason}", cell.name)));
         }
     }
+    for caution in &sweep.analysis.cautions {
+        facts.push(("caution", format!("{}: {}", caution.code, caution.message)));
+    }
     facts
 }
 
@@ -179,8 +183,8 @@ fn effect_row(metric: &EffectMetric) -> Vec<String> {
         _ => "-".into(),
     };
     let mut verdict = overall.verdict.to_string();
-    if metric.depends && overall.verdict != Verdict::NotCompared {
-        verdict.push_str(", depends");
+    if metric.depends {
+        verdict = format!("{verdict}, depends on {}", metric.depends_on.join(" and "));
     }
     vec![
         name(overall.metric).to_owned(),
@@ -193,6 +197,20 @@ fn effect_row(metric: &EffectMetric) -> Vec<String> {
     ]
 }
 
+/// Pairs that are told one by one; of more, only the least and the greatest ratio.
+const MOST_PAIRS: usize = 8;
+
+/// The pairs of an effect that show how it differs.
+fn telling(effect: &Effect, metric: usize) -> Vec<&Pair> {
+    let ratio = |pair: &&Pair| pair.metrics[metric].ratio;
+    let mut pairs: Vec<&Pair> = effect.pairs.iter().filter(|p| ratio(p).is_some()).collect();
+    if pairs.len() > MOST_PAIRS {
+        pairs.sort_by(|a, b| ratio(a).partial_cmp(&ratio(b)).unwrap_or(Ordering::Equal));
+        pairs = vec![pairs[0], pairs[pairs.len() - 1]];
+    }
+    pairs
+}
+
 /// The pairs of every metric whose effect depends on the other axes.
 fn notes(effect: &Effect) -> Vec<String> {
     let mut notes = Vec::new();
@@ -202,7 +220,7 @@ fn notes(effect: &Effect) -> Vec<String> {
         if !shown.contains(&metric.overall.metric) {
             continue;
         }
-        for pair in &effect.pairs {
+        for pair in telling(effect, place) {
             let own = &pair.metrics[place];
             if let (Some(by), Some([low, high])) = (own.ratio, own.interval) {
                 notes.push(format!(
@@ -238,7 +256,8 @@ pub(super) fn reading(sweep: &Sweep) -> String {
     format!(
         "an effect is the geometric mean of the ratios of its pairs, cells that differ in that \
          axis only, with a 95 % interval from {} resamples of each cell's runs; `pairs` is the \
-         least and the greatest ratio, `depends` means that intervals of pairs do not meet; \
+         least and the greatest ratio, `depends on` an axis means that the effect is not the same \
+         at all of its levels; \
          better or worse is said beyond {} % of noise, allowing for {} questions (Holm); it holds \
          for the cells of this sweep",
         units::count(method.resamples.into()),

@@ -21,6 +21,25 @@ pub struct Estimate {
     pub degrees: f64,
 }
 
+impl Estimate {
+    /// The mean of independent estimates; `None` of none. The degrees of its variance are
+    /// Satterthwaite's (*Biometrics Bulletin* 2, 1946).
+    pub fn mean(of: &[Self]) -> Option<Self> {
+        if of.is_empty() {
+            return None;
+        }
+        let count = of.len() as f64;
+        let variances: f64 = of.iter().map(|one| one.variance).sum();
+        let shares: f64 = of.iter().map(|one| one.variance.powi(2) / one.degrees).sum();
+        Some(Self {
+            value: of.iter().map(|one| one.value).sum::<f64>() / count,
+            variance: variances / count.powi(2),
+            // Without any variance the degrees do not matter.
+            degrees: if shares > 0.0 { variances.powi(2) / shares } else { 1.0 },
+        })
+    }
+}
+
 /// One estimate minus another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contrast {
@@ -42,6 +61,12 @@ impl Contrast {
             // Without any variance the degrees are 0/0, and do not matter.
             degrees: if degrees.is_finite() { degrees.max(1.0) } else { 1.0 },
         }
+    }
+
+    /// The difference as an estimate, to be contrasted with others.
+    pub fn estimate(&self) -> Estimate {
+        let variance = self.deviation.powi(2);
+        Estimate { value: self.difference, variance, degrees: self.degrees }
     }
 
     /// The 95 % interval of the difference.
@@ -89,6 +114,17 @@ mod tests {
         // One degree is Cauchy's: 12.706.
         let contrast = Contrast::between(estimate(0.0, 0.0, 1.0), estimate(0.0, 1.0, 1.0));
         assert!((contrast.interval()[1] - 12.706).abs() < 1e-2);
+    }
+
+    #[test]
+    fn a_mean_of_equal_estimates_has_the_degrees_of_all_and_their_variance_by_count() {
+        let mean = Estimate::mean(&[estimate(1.0, 0.5, 4.0), estimate(3.0, 0.5, 4.0)]).unwrap();
+        assert_eq!(mean, estimate(2.0, 0.25, 8.0));
+        assert_eq!(Estimate::mean(&[]), None);
+        // The difference of differences is that of four estimates.
+        let one = Contrast::between(estimate(0.0, 0.1, 4.0), estimate(1.0, 0.1, 4.0));
+        let two = Contrast::between(one.estimate(), one.estimate()).estimate();
+        assert!((two.variance - 0.4).abs() < 1e-12 && (two.degrees - 16.0).abs() < 1e-9);
     }
 
     #[test]

@@ -6,8 +6,12 @@ use strum::VariantArray;
 
 use super::plan::SweepPlan;
 use super::{Analysis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked};
-use crate::compare::cell::{self, CellSample};
-use crate::compare::{Metric, MetricComparison, Verdict};
+use crate::compare::caution;
+use crate::compare::cell::{self, CellPair, CellSample};
+use crate::compare::{Caution, Metric, MetricComparison, Verdict, conditions_that_differ};
+use crate::report::Report;
+use crate::stats::contrast::CONFIDENCE;
+use crate::stats::holm;
 
 /// How to analyse.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +44,7 @@ pub fn analyse(plan: &SweepPlan, cells: &[Cell], options: Options) -> Analysis {
         })
         .collect();
     let mut effects = effects(plan, cells, &samples, options.threshold);
+    find_dependences(plan, cells, &samples, &mut effects, options.threshold);
     let mut pairs: Vec<&mut MetricComparison> = Vec::new();
     let mut overall: Vec<&mut MetricComparison> = Vec::new();
     for effect in &mut effects {
@@ -49,7 +54,46 @@ pub fn analyse(plan: &SweepPlan, cells: &[Cell], options: Options) -> Analysis {
     cell::judge(&mut pairs, options.threshold, options.resamples, options.seed);
     let method = cell::judge(&mut overall, options.threshold, options.resamples, options.seed);
     let ranked_by = options.rank_by.unwrap_or_else(|| natural_metric(cells));
-    Analysis { method, ranked_by, ranking: ranking(&samples, ranked_by), effects }
+    let cautions = cautions(plan, cells);
+    Analysis { method, cautions, ranked_by, ranking: ranking(&samples, ranked_by), effects }
+}
+
+fn cautions(plan: &SweepPlan, cells: &[Cell]) -> Vec<Caution> {
+    let reports: Vec<&Report> = cells.iter().flat_map(|cell| &cell.runs).collect();
+    let mut cautions = caution::of_runs("the sweep", &reports);
+    let mut add = |code: &str, message: String| {
+        cautions.push(Caution { code: code.into(), message });
+    };
+    if plan.repeats == 1 {
+        add(
+            "run-to-run-unseen",
+            "one run of each cell: what differs from run to run was not seen and may be all \
+             there is; raise --repeat, and only the further runs are made"
+                .into(),
+        );
+    }
+    let planned = cells.len() * plan.repeats as usize;
+    let lacking = planned.saturating_sub(reports.len());
+    if lacking > 0 {
+        add("missing-runs", format!("{lacking} of {planned} runs gave no report"));
+    }
+    let failing =
+        reports.iter().filter(|r| r.summary.requests.ok < r.summary.requests.scheduled);
+    let failing = failing.count();
+    if failing > 0 {
+        add(
+            "failed-requests",
+            format!("in {failing} runs some requests had no right answer; see errors"),
+        );
+    }
+    let changed = conditions_that_differ(&reports);
+    if !changed.is_empty() {
+        add(
+            "conditions-changed",
+            format!("the runs were not all made alike: {}", changed.join(", ")),
+        );
+    }
+    cautions
 }
 
 /// Under open load every cell is offered the same, so latency tells them apart.
@@ -158,20 +202,63 @@ fn spread(overall: MetricComparison, pairs: &[Pair]) -> EffectMetric {
         Some([difference, ..]) => Some(difference),
         None => metric.ratio,
     };
-    let interval = |metric: &&MetricComparison| match metric.difference {
-        Some([_, low, high]) => Some([low, high]),
-        None => metric.interval,
-    };
     let values: Vec<f64> = compared.iter().filter_map(value).collect();
     let least = values.iter().copied().reduce(f64::min);
     let greatest = values.iter().copied().reduce(f64::max);
-    let intervals: Vec<[f64; 2]> = compared.iter().filter_map(interval).collect();
-    let highest_start = intervals.iter().map(|i| i[0]).reduce(f64::max);
-    let lowest_end = intervals.iter().map(|i| i[1]).reduce(f64::min);
     EffectMetric {
         overall,
         pairs: compared.len(),
         spread: least.zip(greatest).map(|(least, greatest)| [least, greatest]),
-        depends: highest_start.zip(lowest_end).is_some_and(|(start, end)| start > end),
+        depends: false,
+        depends_on: Vec::new(),
+    }
+}
+
+/// Asks of every effect and every other axis whether the effect is the same at its levels.
+fn find_dependences(
+    plan: &SweepPlan,
+    cells: &[Cell],
+    samples: &[Option<CellSample>],
+    effects: &mut [Effect],
+    threshold: f64,
+) {
+    let questions: Vec<(usize, usize, usize, f64)> = effects
+        .par_iter()
+        .enumerate()
+        .flat_map_iter(|(number, effect)| {
+            let others = plan.axes.iter().enumerate().filter(|(_, a)| a.name != effect.axis);
+            others.flat_map(move |(other, axis)| {
+                let at = |level: &str| -> Vec<CellPair<'_>> {
+                    let pairs = effect.pairs.iter();
+                    pairs
+                        .filter(|pair| cells[pair.base].levels[other] == level)
+                        .filter_map(|pair| {
+                            samples[pair.base].as_ref().zip(samples[pair.cell].as_ref())
+                        })
+                        .collect()
+                };
+                let groups: Vec<Vec<_>> = axis.levels.iter().map(|l| at(&l.name)).collect();
+                let (first, rest) =
+                    groups.split_first().map_or((&[][..], &[][..]), |(f, r)| (f, r));
+                let mut asked = Vec::new();
+                for (metric, group) in Metric::VARIANTS
+                    .iter()
+                    .flat_map(|m| rest.iter().map(move |group| (*m, group)))
+                {
+                    let p = cell::disagreement(metric, [first, group], threshold);
+                    asked.extend(p.map(|p| (number, other, metric as usize, p)));
+                }
+                asked
+            })
+        })
+        .collect();
+    let p_values: Vec<f64> = questions.iter().map(|question| question.3).collect();
+    for ((effect, axis, metric, _), p_holm) in questions.iter().zip(holm::adjusted(&p_values)) {
+        let name = &plan.axes[*axis].name;
+        let metric = &mut effects[*effect].metrics[*metric];
+        if p_holm <= 1.0 - CONFIDENCE && !metric.depends_on.contains(name) {
+            metric.depends = true;
+            metric.depends_on.push(name.clone());
+        }
     }
 }

@@ -16,7 +16,7 @@ pub mod typed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{Method, Metric, MetricComparison};
+use crate::compare::{Caution, Method, Metric, MetricComparison};
 use crate::report::{Report, Tool};
 
 pub use plan::{Axis, CellPlan, Flag, Level, SweepPlan, SweepPlanError};
@@ -57,6 +57,9 @@ pub struct Cell {
 pub struct Analysis {
     /// How differences were judged. Holm's correction is over all effects.
     pub method: Method,
+    /// What limits the trust in them.
+    #[serde(default)]
+    pub cautions: Vec<Caution>,
     /// The metric that the ranking goes by.
     pub ranked_by: Metric,
     /// The cells that were measured, best first.
@@ -114,9 +117,14 @@ pub struct EffectMetric {
     pub pairs: usize,
     /// The least and the greatest ratio of a pair (of errors, difference).
     pub spread: Option<[f64; 2]>,
-    /// Whether the 95 % intervals of some pairs do not meet: then the average hides that the
-    /// effect depends on the other axes.
+    /// Whether the effect depends on other axes, so that the average hides how it differs.
     pub depends: bool,
+    /// The axes that it depends on: the average over the pairs at some level of them is not
+    /// that over the pairs at their first level. Each such question of the sweep is a
+    /// contrast of its own, beyond the noise, with Holm's correction over all of them. (Of two
+    /// intervals among many pairs, some fail to meet by chance alone.)
+    #[serde(default)]
+    pub depends_on: Vec<String>,
 }
 
 /// Two cells that differ in one axis only.

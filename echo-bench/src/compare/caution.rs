@@ -1,0 +1,94 @@
+//! What limits the trust in a comparison, from its reports: [`cautions`] of two sides, and
+//! [`of_runs`] of any runs.
+
+use super::{Case, Caution, Evidence};
+use crate::report::{GENERATOR_LIMITED, Report, Verdict};
+
+/// What limits the trust in two sides and their cases.
+pub(super) fn cautions(
+    base: &[&Report],
+    candidate: &[&Report],
+    cases: &[Case],
+) -> Vec<Caution> {
+    let mut cautions = Vec::new();
+    let mut add = |code: &str, message: String| {
+        cautions.push(Caution { code: code.into(), message });
+    };
+    let seen = |evidence| cases.iter().any(|case| case.evidence == evidence);
+    if seen(Evidence::Intervals) {
+        add(
+            "run-to-run-unseen",
+            "one run a side: what differs from run to run was not seen and may be all there \
+             is; repeat both sides, interleaved"
+                .into(),
+        );
+    }
+    if seen(Evidence::RunsOfOneSide) {
+        add(
+            "run-to-run-borrowed",
+            "one side has a single run, which is taken to vary as the runs of the other do"
+                .into(),
+        );
+    }
+    if let Some(first) = one_after_the_other(base, candidate) {
+        add(
+            "not-interleaved",
+            format!(
+                "every run of the {first} came first, so a drift of the machine counts as a \
+                 difference; measure in turns"
+            ),
+        );
+    }
+    cautions.extend(of_runs("the base", base));
+    cautions.extend(of_runs("the candidate", candidate));
+    cautions
+}
+
+/// What limits the trust in the runs of `whom` by their own reports.
+pub(crate) fn of_runs(whom: &str, reports: &[&Report]) -> Vec<Caution> {
+    let of = reports.len();
+    let count =
+        |like: &dyn Fn(&Report) -> bool| reports.iter().filter(|report| like(report)).count();
+    let limited = |report: &Report| report.warnings.iter().any(|w| w.code == GENERATOR_LIMITED);
+    let invalid = count(&|report| report.verdict == Verdict::Invalid);
+    let interrupted = count(&|report| report.interrupted);
+    let generators = count(&limited);
+    let found = [
+        (
+            invalid,
+            "invalid-runs",
+            format!("{invalid} of {of} runs of {whom} are invalid by their own report"),
+        ),
+        (
+            interrupted,
+            "interrupted-runs",
+            format!("{interrupted} runs of {whom} were interrupted"),
+        ),
+        (
+            generators,
+            GENERATOR_LIMITED,
+            format!(
+                "in {generators} runs of {whom} the generator was the limit, so the \
+                 servers may differ by more or by less"
+            ),
+        ),
+    ];
+    let seen = found.into_iter().filter(|(count, ..)| *count > 0);
+    seen.map(|(_, code, message)| Caution { code: code.into(), message }).collect()
+}
+
+/// Which side was measured wholly before the other, if either was.
+fn one_after_the_other(base: &[&Report], candidate: &[&Report]) -> Option<&'static str> {
+    let span = |side: &[&Report]| {
+        let starts = side.iter().map(|report| report.started_at.clone());
+        (starts.clone().min().unwrap_or_default(), starts.max().unwrap_or_default())
+    };
+    let (base_span, candidate_span) = (span(base), span(candidate));
+    if base.len() < 2 || candidate.len() < 2 {
+        return None;
+    }
+    if base_span.1 < candidate_span.0 {
+        return Some("base");
+    }
+    (candidate_span.1 < base_span.0).then_some("candidate")
+}
