@@ -19,6 +19,7 @@ mod chat;
 mod chat_programs;
 mod client_ping;
 mod connection_limit;
+mod differential;
 mod half_close;
 mod hostile_clients;
 mod idle_clients;
