@@ -45,7 +45,10 @@ struct Script {
 impl std::fmt::Debug for Script {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let pieces: Vec<_> = self.pieces().into_iter().map(Text).collect();
-        f.debug_struct("Script").field("pieces", &pieces).field("waits", &self.waits).finish()
+        f.debug_struct("Script")
+            .field("pieces", &pieces)
+            .field("waits", &self.waits)
+            .finish_non_exhaustive()
     }
 }
 
