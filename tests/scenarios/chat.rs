@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use socket2::SockRef;
 
+use crate::bench_process::BenchProcess;
 use crate::client::Client;
 use crate::deadline::{PATIENCE, wait_until};
-use crate::running_server::{RunningServer, on_every_model};
+use crate::running_server::{RunningServer, each_model, on_every_model};
 use crate::secure_client::SecureClient;
 
 const CHAT: [&str; 4] = ["--protocol", "chat", "--log-format", "json"];
@@ -289,5 +290,29 @@ fn a_room_inside_tls_is_the_same_room() {
         assert_eq!(anna.read_to_end(), b"");
         let exit = server.wait_exit(PATIENCE);
         assert_eq!((exit.code, &exit.summary()["errors"]), (Some(0), &0.into()), "{exit:?}");
+    });
+}
+
+/// 19 others hear each of the 100 messages, whatever the model, and one who never reads keeps
+/// nobody from hearing.
+#[test]
+fn the_generator_sees_every_delivery_on_every_model() {
+    each_model(|model| {
+        for (deaf, hearing) in [("--chat-deaf=0", 20), ("--chat-deaf=1", 19)] {
+            let finished = BenchProcess::start(&[
+                "--protocol=chat",
+                "--conns=20",
+                "--rate=200",
+                "--duration=500ms",
+                "--warmup=100ms",
+                deaf,
+                &format!("--model={model}"),
+            ])
+            .finish(PATIENCE);
+            assert_eq!(finished.code, Some(0), "{deaf}: {}", finished.stderr);
+            let said = 100 * hearing / 20;
+            assert_eq!(finished.requests("ok"), said * (hearing - 1), "{deaf}");
+            assert_eq!(finished.requests("scheduled"), finished.requests("ok"), "{deaf}");
+        }
     });
 }

@@ -30,6 +30,12 @@ pub enum RunArgsError {
     /// More connections than can be numbered.
     #[error("--conns {0} is too many")]
     Connections(u64),
+    /// Members of a chat neither wait for replies nor share the work.
+    #[error(
+        "{0} means nothing with --protocol chat: members do not wait for replies, and one thread \
+         drives all of them"
+    )]
+    NotInChat(&'static str),
     /// Flags of the embedded server with a target that is none.
     #[error("--server-... flags are for the embedded server; leave the target out to start it")]
     ServerFlags,
@@ -59,6 +65,13 @@ impl RunArgs {
         let timeout_ns = nanos(load.timeout.0);
         if messages.chat_deaf > 0 && !messages.protocol.is_chat() {
             return Err(PlanError::DeafWithoutChat.into());
+        }
+        for (flag, typed) in
+            [("--pipeline", load.pipeline.is_some()), ("--threads", load.threads.is_some())]
+        {
+            if typed && messages.protocol.is_chat() {
+                return Err(RunArgsError::NotInChat(flag));
+            }
         }
         let plan = Plan {
             connections,

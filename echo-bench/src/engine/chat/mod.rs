@@ -5,6 +5,7 @@
 //! One thread drives all members, since every message is heard by all of them.
 
 mod books;
+mod hearing;
 mod member;
 
 use std::io;
@@ -12,13 +13,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use echo_net::Nanos;
-use echo_net::reactor::{Event, Handler, Key, Reactor};
+use echo_net::reactor::{Key, Reactor};
 use echo_net::socket::{ConnectOptions, SocketOptions};
 use echo_net::stop::{Stage, Stop};
 use slotmap::SecondaryMap;
 
 use self::books::Books;
-use self::member::{Heard, Member, State};
+use self::member::{Member, State};
 use super::Labour;
 use super::busy_clock::BusyClock;
 use super::demand::Demand;
@@ -29,7 +30,7 @@ use super::waiting::Waiting;
 use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup};
 use crate::messages::Messages;
 use crate::plan::Plan;
-use crate::record::{FailureKind, FirstOffender, Interval, Latency, Tally};
+use crate::record::{FailureKind, FirstOffender, Interval, Latency};
 
 /// See the [module](self).
 pub(super) struct ChatWorker {
@@ -99,8 +100,10 @@ impl ChatWorker {
         }
     }
 
-    fn count(&self, state: State) -> u32 {
-        self.members.iter().filter(|member| member.state == state).count() as u32
+    /// Members who have joined, and were not lost since.
+    fn joined_so_far(&self) -> u32 {
+        let joined = |member: &&Member| matches!(member.state, State::In | State::Deaf);
+        self.members.iter().filter(joined).count() as u32
     }
 
     fn dial<R: Reactor>(&mut self, reactor: &mut R, number: u32) {
@@ -272,7 +275,7 @@ impl ChatWorker {
     fn conclude<R: Reactor>(&mut self, reactor: &mut R, busy: &BusyClock) -> Outcome {
         let now = reactor.now();
         self.count_area(now);
-        let alive_at_end = self.count(State::In) + self.count(State::Deaf);
+        let alive_at_end = self.joined_so_far();
         let mut kernel = KernelFacts::default();
         for number in 0..self.members.len() as u32 {
             let missing = self
@@ -303,96 +306,6 @@ impl ChatWorker {
     }
 }
 
-impl ChatWorker {
-    fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
-        let at = reactor.now();
-        let Some(&listener) = self.places.get(key) else { return };
-        self.count_area(at);
-        let in_window = self.window().contains(&at);
-        if in_window {
-            self.interval.tally.bytes_received += bytes.len() as u64;
-        }
-        let Self { members, books, messages, interval, .. } = self;
-        let (mut joined, mut right) = (false, 0);
-        let heard = members[listener as usize].hear(bytes, |heard| match heard {
-            Heard::Joined => joined = true,
-            Heard::Text { speaker, body } => {
-                right +=
-                    u64::from(books.heard(listener, speaker, body, messages, at, interval));
-            }
-            Heard::Error(text) => interval.errors.count(FailureKind::ErrorReply, || {
-                let detail = text.escape_ascii().to_string();
-                FirstOffender { connection: listener, request: None, detail, difference: None }
-            }),
-        });
-        if right > 0 {
-            self.last_answer = Some(at);
-        }
-        if in_window {
-            self.interval.tally.answered += right;
-        }
-        if joined {
-            self.joined(reactor, listener, key);
-        }
-        if let Err(too_long) = heard {
-            let error = io::Error::new(io::ErrorKind::InvalidData, too_long);
-            self.lost(reactor, key, Some(error));
-        }
-        // A long batch of events must not make what falls due meanwhile late.
-        if self.demand.as_ref().and_then(Demand::next_due).is_some_and(|due| due <= at) {
-            self.speak_due(reactor, at);
-        }
-    }
-
-    /// Members below this number only join.
-    fn deaf(&self) -> u32 {
-        self.plan.chat.as_ref().map_or(0, |chat| chat.deaf)
-    }
-
-    fn joined<R: Reactor>(&mut self, reactor: &mut R, number: u32, key: Key) {
-        self.joining -= 1;
-        if number < self.deaf() {
-            self.members[number as usize].state = State::Deaf;
-            reactor.pause(key);
-        } else {
-            self.members[number as usize].state = State::In;
-            self.books.listen(number);
-        }
-    }
-
-    fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, error: Option<io::Error>) {
-        let Some(number) = self.places.remove(key) else { return };
-        let now = reactor.now();
-        reactor.close(key);
-        let member = &mut self.members[number as usize];
-        let before = std::mem::replace(&mut member.state, State::Gone);
-        member.key = None;
-        match before {
-            State::Dialling | State::Joining => {
-                self.joining -= 1;
-                let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-                self.blame(number, FailureKind::Refused, error.to_string());
-                self.failure.get_or_insert(error);
-            }
-            // That is what a server should do to who never reads.
-            State::Deaf | State::Gone => {}
-            State::In => {
-                self.count_area(now);
-                let closed = error.is_none();
-                let ending: fn(&mut Tally) -> &mut u64 =
-                    if closed { |tally| &mut tally.closed } else { |tally| &mut tally.reset };
-                let missed = self.books.deafen(number, now, &mut self.interval, ending);
-                let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
-                let why = error.map_or_else(
-                    || "the server closed the connection".to_owned(),
-                    |error| error.to_string(),
-                );
-                self.blame(number, kind, format!("{why}, {missed} deliveries missed"));
-            }
-        }
-    }
-}
-
 impl Labour for ChatWorker {
     fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
         let mut progress_at = reactor.now();
@@ -408,7 +321,7 @@ impl Labour for ChatWorker {
             }
             let now = reactor.now();
             reactor.turn(Some(now + LONGEST_WAIT), self)?;
-            let count = self.count(State::In);
+            let count = self.joined_so_far();
             if count > joined {
                 (joined, progress_at) = (count, now);
             } else if now > progress_at + self.plan.timeout_ns {
@@ -416,7 +329,7 @@ impl Labour for ChatWorker {
             }
         }
         let connect = std::mem::take(&mut self.connect);
-        let (established, failure) = (self.count(State::In), self.failure.take());
+        let (established, failure) = (self.joined_so_far(), self.failure.take());
         Ok(Setup { established, connect, failure, ..Setup::default() })
     }
 
@@ -440,24 +353,5 @@ impl Labour for ChatWorker {
             spun += self.wait(reactor, now)?;
         }
         Ok(self.conclude(reactor, &busy))
-    }
-}
-
-impl<R: Reactor> Handler<R> for ChatWorker {
-    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
-        self.events += 1;
-        match event {
-            Event::Connected => {
-                let Some(&number) = self.places.get(key) else { return };
-                let member = &mut self.members[number as usize];
-                self.connect.record(reactor.now() - member.dialled_at);
-                member.state = State::Joining;
-                reactor.send(key, member.introduction().as_bytes());
-            }
-            Event::Received(bytes) => self.received(reactor, key, bytes),
-            Event::EndOfInput => self.lost(reactor, key, None),
-            Event::Sent => {}
-            Event::Failed(error) => self.lost(reactor, key, Some(error)),
-        }
     }
 }

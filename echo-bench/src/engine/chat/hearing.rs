@@ -1,0 +1,119 @@
+//! What reaches the members: texts, being let in, and the end of a connection.
+
+use std::io;
+
+use echo_net::reactor::{Event, Handler, Key, Reactor};
+
+use super::ChatWorker;
+use super::member::{Heard, State};
+use crate::engine::demand::Demand;
+use crate::record::{FailureKind, FirstOffender, Tally};
+
+impl ChatWorker {
+    fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
+        let at = reactor.now();
+        let Some(&listener) = self.places.get(key) else { return };
+        self.count_area(at);
+        let in_window = self.window().contains(&at);
+        if in_window {
+            self.interval.tally.bytes_received += bytes.len() as u64;
+        }
+        let Self { members, books, messages, interval, .. } = self;
+        let (mut joined, mut right) = (false, 0);
+        let heard = members[listener as usize].hear(bytes, |heard| match heard {
+            Heard::Joined => joined = true,
+            Heard::Text { speaker, body } => {
+                right +=
+                    u64::from(books.heard(listener, speaker, body, messages, at, interval));
+            }
+            Heard::Error(text) => interval.errors.count(FailureKind::ErrorReply, || {
+                let detail = text.escape_ascii().to_string();
+                FirstOffender { connection: listener, request: None, detail, difference: None }
+            }),
+        });
+        if right > 0 {
+            self.last_answer = Some(at);
+        }
+        if in_window {
+            self.interval.tally.answered += right;
+        }
+        if joined {
+            self.joined(reactor, listener, key);
+        }
+        if let Err(too_long) = heard {
+            let error = io::Error::new(io::ErrorKind::InvalidData, too_long);
+            self.lost(reactor, key, Some(error));
+        }
+        // A long batch of events must not make what falls due meanwhile late.
+        if self.demand.as_ref().and_then(Demand::next_due).is_some_and(|due| due <= at) {
+            self.speak_due(reactor, at);
+        }
+    }
+
+    /// Members below this number only join.
+    pub(super) fn deaf(&self) -> u32 {
+        self.plan.chat.as_ref().map_or(0, |chat| chat.deaf)
+    }
+
+    fn joined<R: Reactor>(&mut self, reactor: &mut R, number: u32, key: Key) {
+        self.joining -= 1;
+        if number < self.deaf() {
+            self.members[number as usize].state = State::Deaf;
+            reactor.pause(key);
+        } else {
+            self.members[number as usize].state = State::In;
+            self.books.listen(number);
+        }
+    }
+
+    fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, error: Option<io::Error>) {
+        let Some(number) = self.places.remove(key) else { return };
+        let now = reactor.now();
+        reactor.close(key);
+        let member = &mut self.members[number as usize];
+        let before = std::mem::replace(&mut member.state, State::Gone);
+        member.key = None;
+        match before {
+            State::Dialling | State::Joining => {
+                self.joining -= 1;
+                let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+                self.blame(number, FailureKind::Refused, error.to_string());
+                self.failure.get_or_insert(error);
+            }
+            // That is what a server should do to who never reads.
+            State::Deaf | State::Gone => {}
+            State::In => {
+                self.count_area(now);
+                let closed = error.is_none();
+                let ending: fn(&mut Tally) -> &mut u64 =
+                    if closed { |tally| &mut tally.closed } else { |tally| &mut tally.reset };
+                let missed = self.books.deafen(number, now, &mut self.interval, ending);
+                let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
+                let why = error.map_or_else(
+                    || "the server closed the connection".to_owned(),
+                    |error| error.to_string(),
+                );
+                self.blame(number, kind, format!("{why}, {missed} deliveries missed"));
+            }
+        }
+    }
+}
+
+impl<R: Reactor> Handler<R> for ChatWorker {
+    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+        self.events += 1;
+        match event {
+            Event::Connected => {
+                let Some(&number) = self.places.get(key) else { return };
+                let member = &mut self.members[number as usize];
+                self.connect.record(reactor.now() - member.dialled_at);
+                member.state = State::Joining;
+                reactor.send(key, member.introduction().as_bytes());
+            }
+            Event::Received(bytes) => self.received(reactor, key, bytes),
+            Event::EndOfInput => self.lost(reactor, key, None),
+            Event::Sent => {}
+            Event::Failed(error) => self.lost(reactor, key, Some(error)),
+        }
+    }
+}
