@@ -11,12 +11,21 @@ use crate::session::Session;
 pub(crate) struct Connection {
     session: Session,
     permit: Permit,
+    /// The peer did not get all of the output.
+    cut_short: bool,
 }
 
 impl Connection {
     /// A connection that was let in.
     pub(crate) fn new(session: Session, permit: Permit) -> Self {
-        Self { session, permit }
+        Self { session, permit, cut_short: false }
+    }
+}
+
+impl Connection {
+    /// The socket is closed before the peer's kernel has all of the output.
+    pub(crate) fn cut_short(&mut self) {
+        self.cut_short = true;
     }
 }
 
@@ -36,7 +45,7 @@ impl DerefMut for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.session.is_owed() {
+        if self.cut_short || self.session.is_owed() {
             self.permit.ends_early();
         }
     }

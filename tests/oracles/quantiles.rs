@@ -106,14 +106,11 @@ fn each_reply_of_a_batch_is_timed_by_its_own_last_byte() {
         .find(|&(name, ms)| !(ms * 0.999..ms * 1.02 + 0.2 + slack(ms)).contains(&at(name)))
         .map(|(name, ms)| format!("{name} is {} ms and should be {ms} ms", at(name)))
     };
-    let mut last = None;
-    for _ in 0..10 {
-        last = wrong(&run());
-        if last.is_none() {
-            return;
-        }
+    // Something else may have the cores for a while.
+    let deadline = Instant::now() + PATIENCE;
+    while let Some(reason) = wrong(&run()) {
+        assert!(Instant::now() < deadline, "to the last: {reason}");
     }
-    panic!("in ten runs: {last:?}");
 }
 
 /// How much the server's own sleeps, each up to 0.1 ms late, add up to.

@@ -20,7 +20,9 @@ const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
 fn unfinishable(server: &RunningServer) -> Client {
     let mut client = server.connect();
     let line = [&[b'x'; 1023][..], b"\n"].concat();
-    client.send_until_stuck(&line, Duration::from_millis(300), usize::MAX);
+    // Longer than the pauses between the kernel's first probes of a closed window, each of
+    // which may find some room (RFC 9293 3.8.6.1).
+    client.send_until_stuck(&line, Duration::from_secs(1), usize::MAX);
     client
 }
 

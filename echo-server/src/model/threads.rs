@@ -291,8 +291,13 @@ impl<'a> Serving<'a> {
             let now = clock::now();
             self.expire(now)?;
             if self.connection.next(now, 0) == Next::Close {
-                break;
+                return Ok(());
             }
+        }
+        if !end_acknowledged(self.stream.as_fd()) {
+            // A blocking write has given everything to the kernel, which is no proof that
+            // the peer has any of it.
+            self.connection.cut_short();
         }
         Ok(())
     }
