@@ -15,14 +15,16 @@ use crate::running_server::{RunningServer, on_every_model};
 
 const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
 
-/// A client that has a reply on its way that it will not read, so that the server can't
-/// finish.
+/// Keeps the kernel from taking all that a server has to say: with buffers of its own choice
+/// it might hold megabytes, and the server would be done.
+const SMALL_SEND_BUFFER: [&str; 2] = ["--send-buffer", "16K"];
+
+/// A client that has a reply on its way that it will not read, so that a server with a
+/// [small send buffer](SMALL_SEND_BUFFER) can't finish.
 fn unfinishable(server: &RunningServer) -> Client {
     let mut client = server.connect();
     let line = [&[b'x'; 1023][..], b"\n"].concat();
-    // Longer than the pauses between the kernel's first probes of a closed window, each of
-    // which may find some room (RFC 9293 3.8.6.1).
-    client.send_until_stuck(&line, Duration::from_secs(1), usize::MAX);
+    client.send_until_stuck(&line, Duration::from_millis(300), usize::MAX);
     client
 }
 
@@ -127,7 +129,8 @@ fn idle_clients_get_the_end_and_the_server_exits_long_before_the_deadline() {
 
 #[test]
 fn a_client_that_does_not_read_is_cut_at_the_drain_timeout() {
-    let flags = [&SUMMARY_IN_JSON[..], &["--drain-timeout", "700ms"]].concat();
+    let flags =
+        [&SUMMARY_IN_JSON[..], &SMALL_SEND_BUFFER, &["--drain-timeout", "700ms"]].concat();
     on_every_model(&flags, |server| {
         let _stuck = unfinishable(server);
         let started = Instant::now();
@@ -142,7 +145,8 @@ fn a_client_that_does_not_read_is_cut_at_the_drain_timeout() {
 
 #[test]
 fn a_second_signal_ends_the_server_at_once() {
-    on_every_model(&["--drain-timeout", "60s"], |server| {
+    let flags = [&SMALL_SEND_BUFFER[..], &["--drain-timeout", "60s"]].concat();
+    on_every_model(&flags, |server| {
         let _stuck = unfinishable(server);
         server.signal(Signal::TERM);
         wait_until("nobody listens any more", || {
