@@ -9,7 +9,7 @@ use strum::VariantArray;
 
 use crate::ProtocolKind;
 
-/// See the [module](self). Named in flags and reports as it displays itself.
+/// What a listener speaks. Named in flags and reports as it displays itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// Messages are answered one by one.

@@ -14,7 +14,7 @@ use super::Seat;
 use super::mailbox::Mailbox;
 use crate::counters::ChatCounters;
 
-/// See the [module](self).
+/// A room and the mailboxes of its members.
 #[derive(Debug)]
 pub struct Hub {
     state: Mutex<State>,

@@ -1,6 +1,6 @@
 //! The chat room between connections: the [`Hub`] holds the room of
 //! [`echo_proto::chat`], a [`Seat`] is one connection's place in it, and a
-//! [`Mailbox`](mailbox::Mailbox) keeps the lines that wait for one member. Nothing here
+//! mailbox keeps the lines that wait for one member. Nothing here
 //! touches a socket, and nobody waits for anybody: a member whose mailbox runs over is let
 //! go.
 

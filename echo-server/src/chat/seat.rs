@@ -11,7 +11,7 @@ use echo_proto::{Flow, LineTooLong, Replies, Respond};
 use super::hub::Hub;
 use super::mailbox::{Mailbox, Taken};
 
-/// See the [module](self). Dropping it leaves the room.
+/// A place in the room, of one connection. Dropping it leaves the room.
 #[derive(Debug)]
 pub struct Seat {
     member: MemberId,
