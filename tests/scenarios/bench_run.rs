@@ -14,7 +14,7 @@ use strum::VariantArray;
 
 use crate::bench_process::{BenchProcess, committed_schema};
 use crate::deadline::{PATIENCE, wait_for, wait_until};
-use crate::program::{own_program, run};
+use crate::program::{own_program, run, tell_skipped};
 use crate::running_server::{RunningServer, each_model, on_every_model};
 
 #[test]
@@ -43,7 +43,8 @@ fn every_engine_measures_closed_and_open_loops() {
             ])
             .finish(PATIENCE);
             if finished.stderr.contains("--engine uring can't be had here") {
-                eprintln!("skipped: every_engine_measures_closed_and_open_loops: io_uring");
+                let test = "every_engine_measures_closed_and_open_loops";
+                tell_skipped(test, finished.stderr.trim());
                 continue;
             }
             let report = finished.report();

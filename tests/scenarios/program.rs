@@ -1,6 +1,7 @@
 //! Finding and running programs: our own, built by the same cargo call as this test, and
 //! those of third parties, whose absence is told and never silent.
 
+use std::fmt::Display;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -37,9 +38,14 @@ pub(crate) fn third_party_or_skip(test: &str, program: &str) -> Option<Command> 
     if present {
         return Some(Command::new(program));
     }
-    // Not eprintln!, which is captured and never shown for a test that passes.
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: {program} not found");
+    tell_skipped(test, format_args!("{program} not found"));
     None
+}
+
+/// Says that a test, or a part of it, is skipped, in a line that `tests/run.sh` collects.
+pub(crate) fn tell_skipped(test: &str, reason: impl Display) {
+    // Not eprintln!, which is captured and never shown for a test that passes.
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
 /// Runs `command` with `input` on its standard input; kills it at the deadline.

@@ -1,7 +1,7 @@
 //! A server process for one scenario: [`RunningServer`], started on a free port, and
 //! [`on_every_model`], which every scenario goes through.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -15,7 +15,7 @@ use strum::VariantArray;
 
 use crate::client::Client;
 use crate::deadline::PATIENCE;
-use crate::program::{own_program, wait};
+use crate::program::{own_program, tell_skipped, wait};
 
 /// Runs `scenario` for each model that this machine can have, the later ones too when one
 /// fails, and names those that fail.
@@ -29,14 +29,13 @@ pub(crate) fn each_model(scenario: impl Fn(ModelKind)) {
     assert!(failed.is_empty(), "fails with --model {}", failed.join(", --model "));
 }
 
-/// Whether this machine has what the model needs. If not, says so in a line that
-/// `tests/run.sh` collects.
+/// Whether this machine has what the model needs; tells if not.
 fn is_usable(model: ModelKind) -> bool {
     let usable = model.check();
     if let Err(reason) = &usable {
         let thread = thread::current();
         let test = thread.name().unwrap_or_default();
-        let _ = writeln!(io::stderr(), "skipped: {test}: --model {model}: {reason}");
+        tell_skipped(test, format_args!("--model {model}: {reason}"));
     }
     usable.is_ok()
 }
