@@ -14,6 +14,7 @@ use strum::VariantArray;
 
 use crate::client::Text;
 use crate::running_server::{RunningServer, on_every_model};
+use crate::secure_client::SecureClient;
 
 /// What carries the bytes.
 struct Carrier {
@@ -24,7 +25,10 @@ struct Carrier {
 }
 
 /// Another way to carry bytes is another row.
-const CARRIERS: [Carrier; 1] = [Carrier { name: "TCP", server_flags: &[], converse: over_tcp }];
+const CARRIERS: [Carrier; 2] = [
+    Carrier { name: "TCP", server_flags: &[], converse: over_tcp },
+    Carrier { name: "TLS", server_flags: &["--tls-self-signed"], converse: over_tls },
+];
 
 /// Bytes of a message at most: small, so that being over it is common.
 const LIMIT: usize = 300;
@@ -84,6 +88,19 @@ impl Script {
 
 fn over_tcp(server: &RunningServer, script: &Script) -> Vec<u8> {
     let mut client = server.connect();
+    for (number, piece) in script.pieces().into_iter().enumerate() {
+        client.send(piece);
+        if number < script.waits {
+            client.wait_until_read();
+        }
+    }
+    client.half_close();
+    client.read_to_end()
+}
+
+/// Each piece is a record of its own, or several.
+fn over_tls(server: &RunningServer, script: &Script) -> Vec<u8> {
+    let mut client = SecureClient::connect(server);
     for (number, piece) in script.pieces().into_iter().enumerate() {
         client.send(piece);
         if number < script.waits {

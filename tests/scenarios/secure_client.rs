@@ -2,7 +2,7 @@
 //! stream that is cut off fails the test.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::thread;
 
 use echo_net::tls::{ClientTls, ServerTrust, Transform};
@@ -12,7 +12,7 @@ use crate::running_server::RunningServer;
 
 /// One connection to a server that speaks TLS.
 pub(crate) struct SecureClient {
-    stream: TcpStream,
+    client: Client,
     transform: Transform,
     plaintext: Vec<u8>,
 }
@@ -25,26 +25,26 @@ impl SecureClient {
         let trust = ServerTrust::Certificate(fingerprint.parse().expect("a fingerprint"));
         let tls = ClientTls::new(&trust, false).expect("no file is read");
         let transform = tls.connect("localhost").expect("a good name");
-        let stream = Client::connect(server.address()).sender();
-        let mut client = Self { stream, transform, plaintext: Vec::new() };
-        client.flush();
-        while client.transform.is_handshaking() {
-            assert!(client.receive(), "the server ended the connection in the handshake");
-            client.flush();
+        let client = Client::connect(server.address());
+        let mut secure = Self { client, transform, plaintext: Vec::new() };
+        secure.flush();
+        while secure.transform.is_handshaking() {
+            assert!(secure.receive(), "the server ended the connection in the handshake");
+            secure.flush();
         }
-        client
+        secure
     }
 
     fn flush(&mut self) {
         let mut output = Vec::new();
         self.transform.take_output(&mut output);
-        self.stream.write_all(&output).unwrap_or_else(|error| panic!("sending: {error}"));
+        self.client.send(&output);
     }
 
     /// One read; whether the connection goes on.
     fn receive(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
-        let length = match self.stream.read(&mut buffer) {
+        let length = match self.client.stream().read(&mut buffer) {
             Ok(length) => length,
             Err(error) => panic!("{error} after {:?}", Text(&self.plaintext)),
         };
@@ -61,7 +61,20 @@ impl SecureClient {
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let mut output = Vec::new();
         assert_eq!(self.transform.send(bytes, &mut output), bytes.len());
-        self.stream.write_all(&output).unwrap_or_else(|error| panic!("sending: {error}"));
+        self.client.send(&output);
+    }
+
+    /// Waits until the server has read all that was sent.
+    pub(crate) fn wait_until_read(&self) {
+        self.client.wait_until_read();
+    }
+
+    /// Announces that nothing more follows (`close_notify`), and leaves the TCP stream open:
+    /// the announcement alone must do.
+    pub(crate) fn half_close(&mut self) {
+        let mut output = Vec::new();
+        self.transform.close(&mut output);
+        self.client.send(&output);
     }
 
     /// Sends `request` and reads just `reply`.
@@ -76,7 +89,7 @@ impl SecureClient {
 
     /// Ends the TCP stream without a word of TLS, as someone on the way could.
     pub(crate) fn cut_off(&mut self) {
-        self.stream.shutdown(Shutdown::Write).expect("the connection is up");
+        self.client.half_close();
     }
 
     /// Everything up to the server's announced end.
@@ -96,7 +109,7 @@ impl SecureClient {
             assert_eq!(self.transform.send(piece, &mut output), piece.len());
         }
         self.transform.close(&mut output);
-        let mut sending = self.stream.try_clone().expect("a descriptor is free");
+        let mut sending = self.client.sender();
         thread::scope(|scope| {
             let sender = scope.spawn(move || {
                 sending.write_all(&output)?;
