@@ -45,6 +45,7 @@ Examples:
   echo-client ping -c 400 -i 10ms [::1]:9000  enough for a p99
   echo-client ping -i 0 -c 10k -q :9000       back to back, the summary alone
   echo-client ping -p resp :6379              a Redis
+  echo-client ping --tls --cacert ca.pem 8443 inside TLS; the handshake is timed apart
 
 Ctrl-C ends it and prints the summary. A request without a reply within --timeout counts as
 lost, also when its reply comes later. A connection that breaks is made again; what falls due
@@ -199,6 +200,10 @@ pub(crate) struct PingArgs {
     /// How long to wait
     #[command(flatten)]
     pub(crate) patience: Patience,
+
+    /// Whether to speak TLS.
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 
     /// Print the summary only
     #[arg(short, long, help_heading = "Output")]

@@ -65,7 +65,7 @@ impl Connection {
     pub fn split(self) -> (Sender, Receiver) {
         let (read, write) = self.stream.into_split();
         let (tls, early) = match self.tls {
-            Some(Secure { transform, early }) => (Some(transform), early),
+            Some(Secure { transform, early, .. }) => (Some(transform), early),
             None => (None, Vec::new()),
         };
         let shared = Arc::new(Shared(Mutex::new(State {

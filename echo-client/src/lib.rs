@@ -1,9 +1,9 @@
 //! The client of the echo system: one connection to an echo server, driven by a person at
 //! a prompt or by a pipe.
 //!
-//! [`connect`](connect::connect) makes the connection, [`handshake`](secure::handshake)
-//! agrees on TLS where it is wanted, [`Connection`] speaks a protocol on
-//! it, [`filter`] and [`interactive`] are the two ways to use it, and [`Display`] decides
+//! [`Link`](link::Link) is the connection: [`connect`](connect::connect) makes it, and
+//! [`handshake`](secure::handshake) agrees on TLS where it is wanted. [`Connection`] speaks a
+//! protocol on it, [`filter`] and [`interactive`] are the two ways to use it, and [`Display`] decides
 //! how a reply looks. The protocols themselves are `echo_proto`'s: one that is added there
 //! works here. [`scan`](scan::scan) tells which ports of a host take connections,
 //! [`ping`](ping::run) how long a server takes to reply.
@@ -18,6 +18,7 @@ pub mod filter;
 mod history;
 mod in_flight;
 pub mod interactive;
+pub mod link;
 pub mod ping;
 pub mod ports;
 mod prompt;

@@ -7,18 +7,18 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use echo_net::address::Address;
-use echo_proto::{Outcome, Reply, Request as _, Requester};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until};
 
-use crate::connect::connect;
 use crate::connection::Options;
-use crate::error::{ConnectError, SessionError, words};
+use crate::error::{ConnectError, SessionError};
+use crate::link::{Link, Tls};
 
 mod sequence;
+mod session;
 mod statistics;
 
-use sequence::{Answered, Sequence};
+use sequence::Sequence;
+use session::Session;
 pub use statistics::{PERCENTILES, Percentile, Statistics};
 
 /// How to ping.
@@ -32,8 +32,10 @@ pub struct Plan {
     pub count: Option<u64>,
     /// Bytes of a message.
     pub size: usize,
-    /// How long to wait for a connection.
+    /// How long to wait for a connection, its handshake included.
     pub connect_timeout: Duration,
+    /// How to speak TLS; `None`: not at all.
+    pub tls: Option<Tls>,
     /// How to speak, and how long a request waits for its reply until it counts as lost.
     pub options: Options,
 }
@@ -44,6 +46,26 @@ impl Plan {
         let mut message = format!("ping {number} ").into_bytes();
         message.resize(self.size, b'.');
         message
+    }
+
+    async fn connect(&self) -> Result<Link, ConnectError> {
+        Link::open(&self.address, self.tls.as_ref(), self.connect_timeout).await
+    }
+}
+
+/// The TLS of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Inside {
+    /// Its version.
+    pub version: &'static str,
+    /// How long the handshake took, the connection excluded.
+    pub handshake: Duration,
+}
+
+impl Inside {
+    fn of(link: &Link) -> Option<Self> {
+        let handshake = link.tls.as_ref()?.took;
+        Some(Self { version: link.version()?, handshake })
     }
 }
 
@@ -63,8 +85,8 @@ pub enum Loss {
 /// What happens in the course of a run.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The connection is made.
-    Connected(SocketAddr),
+    /// The connection is made, inside TLS where that is wanted.
+    Connected(SocketAddr, Option<Inside>),
     /// A reply has come.
     Reply {
         /// The number of its request, from 1.
@@ -107,15 +129,6 @@ impl From<io::Error> for PingError {
     }
 }
 
-/// Bytes of one read.
-const READ_BUFFER: usize = 64 * 1024;
-
-/// Bytes that may wait for the peer to read, beside one message.
-const UNREAD: usize = 256 * 1024;
-
-/// Requests without a reply after which a connection is given up.
-const UNANSWERED: usize = 10_000;
-
 /// From a connection that was of no use, or a failed attempt to make one, to the next.
 const RETRY: Duration = Duration::from_millis(250);
 
@@ -128,14 +141,14 @@ pub async fn run(
     plan: &Plan,
     mut tell: impl FnMut(Event<'_>) -> io::Result<()>,
 ) -> Result<(), PingError> {
-    let mut stream = connect(&plan.address, plan.connect_timeout).await?;
-    if let Ok(peer) = stream.peer_addr() {
-        tell(Event::Connected(peer))?;
+    let mut link = plan.connect().await?;
+    if let Ok(peer) = link.stream.peer_addr() {
+        tell(Event::Connected(peer, Inside::of(&link)))?;
     }
     let mut sequence = Sequence::new(plan.interval, plan.count, Instant::now());
     loop {
-        let mut link = Link::new(plan, stream);
-        let Some(reason) = link.talk(plan, &mut sequence, &mut tell).await? else {
+        let mut session = Session::new(plan, link);
+        let Some(reason) = session.talk(plan, &mut sequence, &mut tell).await? else {
             return Ok(());
         };
         let broken = Instant::now();
@@ -143,13 +156,13 @@ pub async fn run(
         for number in sequence.abandon() {
             tell(Event::Lost(number, Loss::Broken))?;
         }
-        let useless = !link.answered;
-        drop(link);
+        let useless = !session.has_answered();
+        drop(session);
         let Some(again) = reconnect(plan, useless, &mut sequence, &mut tell).await? else {
             return Ok(());
         };
-        stream = again;
-        if let Ok(peer) = stream.peer_addr() {
+        link = again;
+        if let Ok(peer) = link.stream.peer_addr() {
             tell(Event::Reconnected(peer, broken.elapsed()))?;
         }
     }
@@ -162,15 +175,14 @@ async fn reconnect(
     mut pause: bool,
     sequence: &mut Sequence,
     tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
-) -> Result<Option<TcpStream>, PingError> {
+) -> Result<Option<Link>, PingError> {
     loop {
         if pause && lose_until(sequence, tell, sleep(RETRY)).await?.is_none() {
             return Ok(None);
         }
-        let attempt = connect(&plan.address, plan.connect_timeout);
-        match lose_until(sequence, tell, attempt).await? {
+        match lose_until(sequence, tell, plan.connect()).await? {
             None => return Ok(None),
-            Some(Ok(stream)) => return Ok(Some(stream)),
+            Some(Ok(link)) => return Ok(Some(link)),
             Some(Err(error)) => tell(Event::Failed(error))?,
         }
         // Without a grid each attempt stands for one request.
@@ -213,148 +225,5 @@ async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-/// One connection.
-struct Link {
-    stream: TcpStream,
-    requester: Requester,
-    /// What the peer has not taken yet.
-    unsent: Vec<u8>,
-    buffer: Vec<u8>,
-    /// Whether a reply has come.
-    answered: bool,
-}
-
-impl Link {
-    fn new(plan: &Plan, stream: TcpStream) -> Self {
-        let limit = plan.options.max_message.max(plan.size);
-        let requester = plan.options.protocol.requester(limit);
-        let buffer = vec![0; READ_BUFFER];
-        Self { stream, requester, unsent: Vec::new(), buffer, answered: false }
-    }
-
-    /// Pings until the sequence is over (`None`) or the connection of no more use (why).
-    async fn talk(
-        &mut self,
-        plan: &Plan,
-        sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
-    ) -> Result<Option<String>, PingError> {
-        let timeout = plan.options.timeout;
-        loop {
-            if let Err(error) = self.send_due(plan, sequence, tell)? {
-                return Ok(Some(words(&error)));
-            }
-            for number in sequence.expire(Instant::now(), timeout) {
-                tell(Event::Lost(number, Loss::Timeout))?;
-            }
-            if sequence.is_over() {
-                return Ok(None);
-            }
-            if sequence.unanswered() > UNANSWERED {
-                return Ok(Some(format!("{UNANSWERED} requests are unanswered")));
-            }
-            let received = tokio::select! {
-                ready = self.stream.readable() => ready.and_then(|()| self.read()),
-                ready = self.stream.writable(), if !self.unsent.is_empty() => {
-                    match ready.and_then(|()| self.write()) {
-                        Ok(()) => continue,
-                        Err(error) => Err(error),
-                    }
-                }
-                () = at(sequence.next_event(timeout)) => continue,
-            };
-            let arrived = Instant::now();
-            match received {
-                Ok(Some(0)) => return Ok(Some("the server closed the connection".into())),
-                Ok(Some(length)) => {
-                    if let Some(reason) = self.settle(plan, length, arrived, sequence, tell)? {
-                        return Ok(Some(reason));
-                    }
-                }
-                Ok(None) => {}
-                Err(error) => return Ok(Some(words(&error))),
-            }
-        }
-    }
-
-    /// Sends what is due; the inner error is the connection's.
-    fn send_due(
-        &mut self,
-        plan: &Plan,
-        sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
-    ) -> Result<io::Result<()>, PingError> {
-        while let Some(number) = sequence.take(Instant::now()) {
-            if self.unsent.len() > UNREAD {
-                tell(Event::Lost(number, Loss::Unread))?;
-                continue;
-            }
-            let message = plan.message(number);
-            self.requester.encode(number, &message, &mut self.unsent);
-            sequence.sent(number, Instant::now());
-            if let Err(error) = self.write() {
-                return Ok(Err(error));
-            }
-        }
-        Ok(Ok(()))
-    }
-
-    /// Writes as much as the peer takes.
-    fn write(&mut self) -> io::Result<()> {
-        while !self.unsent.is_empty() {
-            match self.stream.try_write(&self.unsent) {
-                Ok(written) => drop(self.unsent.drain(..written)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads what is there; `None` if nothing is after all.
-    fn read(&mut self) -> io::Result<Option<usize>> {
-        match self.stream.try_read(&mut self.buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            read => read.map(Some),
-        }
-    }
-
-    /// Tells the replies that the bytes just read complete; why the connection is of no more
-    /// use, if it is not.
-    fn settle(
-        &mut self,
-        plan: &Plan,
-        length: usize,
-        arrived: Instant,
-        sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
-    ) -> Result<Option<String>, PingError> {
-        let (mut told, unanswered) = (Ok(()), sequence.unanswered());
-        let decoded = self.requester.decode(&self.buffer[..length], |reply| {
-            if told.is_ok() {
-                told = tell(event(plan, reply, sequence.answered(arrived).as_ref()));
-            }
-        });
-        told?;
-        self.answered |= sequence.unanswered() < unanswered;
-        let protocol = plan.options.protocol;
-        Ok(decoded.err().map(|why| format!("not a reply of the {protocol} protocol: {why}")))
-    }
-}
-
-fn event<'a>(plan: &Plan, reply: Reply<'a>, answered: Option<&Answered>) -> Event<'a> {
-    let Some(&Answered { number, round_trip, late }) = answered else {
-        return Event::Unasked(reply.body);
-    };
-    let echoed = reply.outcome == Outcome::Echo && reply.body == plan.message(number);
-    Event::Reply {
-        number,
-        bytes: reply.body.len(),
-        round_trip,
-        late,
-        instead: (!echoed).then_some(reply.body),
     }
 }

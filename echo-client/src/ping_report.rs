@@ -7,11 +7,12 @@ use anyhow::{Result, anyhow};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use echo_client::connection::Options;
-use echo_client::ping::{self, Event, Loss, PERCENTILES, PingError, Plan, Statistics};
+use echo_client::ping::{self, Event, Inside, Loss, PERCENTILES, PingError, Plan, Statistics};
 use echo_client::terminal;
 use echo_net::settings::TimeSpan;
 
 use crate::cli::{Cli, LONGEST_MESSAGE, PingArgs};
+use crate::talk;
 
 /// Bytes of a wrong reply that are shown.
 const EXCERPT: usize = 64;
@@ -22,7 +23,7 @@ pub(crate) async fn run(
     args: &PingArgs,
     interrupted: impl Future<Output = ()>,
 ) -> Result<bool> {
-    let plan = plan(args);
+    let plan = plan(args)?;
     if let Err(reason) = plan.options.protocol.check_message(&vec![b'.'; plan.size]) {
         let reason = format!("--size {}: {reason}", plan.size);
         Cli::command().error(ErrorKind::ValueValidation, reason).exit();
@@ -47,20 +48,21 @@ pub(crate) async fn run(
     }
 }
 
-fn plan(args: &PingArgs) -> Plan {
-    Plan {
+fn plan(args: &PingArgs) -> Result<Plan> {
+    Ok(Plan {
         address: args.addr.clone().as_target(),
         interval: args.interval.0,
         count: args.count.map(|count| count.0),
         size: args.size.0,
         connect_timeout: args.patience.for_connection(),
+        tls: talk::tls(&args.tls, args.quiet)?,
         options: Options {
             protocol: args.protocol,
             chat: false,
             max_message: LONGEST_MESSAGE,
             timeout: args.patience.timeout.0,
         },
-    }
+    })
 }
 
 struct Report<'a> {
@@ -74,7 +76,7 @@ struct Report<'a> {
 impl Report<'_> {
     fn tell(&mut self, event: &Event<'_>) -> io::Result<()> {
         self.statistics.count(event);
-        if self.args.quiet && !matches!(event, Event::Connected(_)) {
+        if self.args.quiet && !matches!(event, Event::Connected(..)) {
             return Ok(());
         }
         if matches!(event, Event::Failed(_)) {
@@ -85,9 +87,14 @@ impl Report<'_> {
         }
         let mut out = io::stdout().lock();
         match event {
-            Event::Connected(peer) => {
+            Event::Connected(peer, inside) => {
                 let (size, protocol) = (self.plan.size, self.plan.options.protocol);
-                writeln!(out, "PING {peer}: {size} bytes of payload, protocol {protocol}")
+                write!(out, "PING {peer}: {size} bytes of payload, protocol {protocol}")?;
+                if let Some(Inside { version, handshake }) = inside {
+                    let took = milliseconds(*handshake);
+                    write!(out, " inside {version}, handshake {took} ms")?;
+                }
+                writeln!(out)
             }
             Event::Reply { number, bytes, round_trip, late, instead } => {
                 let time = milliseconds(*round_trip);

@@ -1,7 +1,7 @@
 //! TLS on a connection that was just made: [`handshake`].
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use echo_net::address::Address;
 use echo_net::tls::{ClientTls, Fault, Transform};
@@ -21,6 +21,8 @@ pub struct Secure {
     pub transform: Transform,
     /// What the server has said already: a chat greets unasked.
     pub early: Vec<u8>,
+    /// How long it took, the connection excluded.
+    pub took: Duration,
 }
 
 /// Agrees on TLS with the server at the other end of `stream`, which must prove that it is
@@ -35,11 +37,12 @@ pub async fn handshake(
     name: Option<&str>,
     at_most: Duration,
 ) -> Result<Secure, ConnectError> {
+    let begin = Instant::now();
     let refused = |fault| ConnectError::Tls { address: address.clone(), fault };
     let transform = tls.connect(name.unwrap_or(address.host())).map_err(refused)?;
-    let mut secure = Secure { transform, early: Vec::new() };
+    let mut secure = Secure { transform, early: Vec::new(), took: Duration::ZERO };
     match timeout(at_most, agree(stream, &mut secure)).await {
-        Ok(Ok(Ok(()))) => Ok(secure),
+        Ok(Ok(Ok(()))) => Ok(Secure { took: begin.elapsed(), ..secure }),
         Ok(Ok(Err(fault))) => Err(refused(fault)),
         Ok(Err(reason)) => Err(ConnectError::TlsBroken { address: address.clone(), reason }),
         Err(_) => Err(ConnectError::TlsTimeout { address: address.clone() }),
@@ -69,7 +72,7 @@ async fn agree(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Result
 async fn receive(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Result<(), Fault>> {
     let mut buffer = vec![0; READ_BUFFER];
     let length = stream.read(&mut buffer).await?;
-    let Secure { transform, early } = secure;
+    let Secure { transform, early, .. } = secure;
     if length == 0 {
         return Ok(transform.end_of_input());
     }

@@ -1,20 +1,18 @@
 //! One session: connects and chooses between the prompt and the pipe.
 
 use std::io::{self, IsTerminal as _};
-use std::time::Instant;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use echo_client::connection::Options;
 use echo_client::interactive::Ending;
-use echo_client::secure::{Secure, handshake};
-use echo_client::{ConnectError, Connection, Display, connect, filter, interactive};
+use echo_client::link::{Link, Tls};
+use echo_client::{ConnectError, Connection, Display, filter, interactive};
 use echo_net::tls::ClientTls;
 use echo_proto::{ProtocolKind, Service};
-use tokio::net::TcpStream;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, TlsArgs};
 
 /// Talks to the server until the session ends.
 pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
@@ -32,7 +30,9 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     {
         Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    let link = link(cli).await?;
+    let tls = tls(&cli.tls, cli.quiet)?;
+    let address = cli.addr.clone().as_target();
+    let link = Link::open(&address, tls.as_ref(), cli.patience.for_connection()).await?;
     let peer = link.stream.peer_addr()?;
     let options = Options {
         protocol: cli.protocol.framing(),
@@ -40,7 +40,8 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
         max_message: cli.max_message.0,
         timeout: cli.patience.timeout.0,
     };
-    let version = link.version();
+    let version = link.version().map(|version| format!(" inside {version}"));
+    let version = version.unwrap_or_default();
     let connection = match link.tls {
         None => Connection::new(link.stream, options),
         Some(tls) => Connection::inside_tls(link.stream, tls, options),
@@ -65,37 +66,16 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     Ok(Ending::EndOfInput)
 }
 
-/// A connection that can be spoken on.
-struct Link {
-    stream: TcpStream,
-    tls: Option<Secure>,
-}
-
-impl Link {
-    /// The version of TLS, if it is spoken, as it is told at the start.
-    fn version(&self) -> String {
-        let version = self.tls.as_ref().and_then(|tls| tls.transform.version());
-        version.map(|version| format!(" inside {version}")).unwrap_or_default()
-    }
-}
-
-/// Connects, and agrees on TLS if that is wanted, within the time for a connection.
-async fn link(cli: &Cli) -> Result<Link, ConnectError> {
-    let begin = Instant::now();
-    let address = cli.addr.clone().as_target();
-    let at_most = cli.patience.for_connection();
-    // Before anything is sent: a file that is no good is not the server's business.
-    let trust = cli.tls.trust();
-    let tls = trust.as_ref().map(|trust| ClientTls::new(trust, false)).transpose()?;
-    if let Some(warning) = trust.and_then(|trust| trust.warning())
-        && !cli.quiet
+/// How to speak TLS, if that is wanted; warns of trust that is none.
+///
+/// To be called before anything is sent: a file that is no good is not the server's business.
+pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Option<Tls>, ConnectError> {
+    let Some(trust) = args.trust() else { return Ok(None) };
+    let client = ClientTls::new(&trust, false)?;
+    if let Some(warning) = trust.warning()
+        && !quiet
     {
         anstream::eprintln!("warning: {warning}");
     }
-    let mut stream = connect::connect(&address, at_most).await?;
-    let Some(tls) = tls else { return Ok(Link { stream, tls: None }) };
-    let name = cli.tls.server_name.as_deref();
-    let left = at_most.saturating_sub(begin.elapsed());
-    let tls = handshake(&mut stream, &tls, &address, name, left).await?;
-    Ok(Link { stream, tls: Some(tls) })
+    Ok(Some(Tls { client, server_name: args.server_name.clone() }))
 }

@@ -1,12 +1,15 @@
 //! Our client inside TLS: what it accepts, what it refuses, and what it says then.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use echo_net::tls::ServerTls;
+use echo_proto::ProtocolKind;
 use echo_server::ModelKind;
+use rustix::process::{Pid, Signal, kill_process};
+use strum::VariantArray;
 
 use crate::certificates::Certificates;
 use crate::deadline::PATIENCE;
@@ -86,6 +89,95 @@ fn the_client_refuses_a_server_that_does_not_prove_who_it_is_and_says_why() {
     assert_eq!(output.stdout, b"ECHO: fine\n", "{output:?}");
 }
 
+/// As [`asked`], by a ping of 20 requests.
+fn pinged(server: &RunningServer, flags: &[&str]) -> Output {
+    let port = server.address().port();
+    let address = format!("localhost:{port}");
+    client(&[&["ping", "--tls", "-c20", "-i0", "-q", &address], flags].concat(), b"")
+}
+
+/// Stops the server, whose every connection must have ended without a fault; how many
+/// handshakes there were.
+#[track_caller]
+fn handshakes_of_a_server_at_peace(server: &mut RunningServer) -> serde_json::Value {
+    server.signal(Signal::TERM);
+    let exit = server.wait_exit(PATIENCE);
+    let summary = exit.summary();
+    assert_eq!((&summary["errors"], &summary["tls"]["truncated"]), (&0.into(), &0.into()));
+    summary["tls"]["handshakes"].clone()
+}
+
+#[test]
+fn ping_inside_tls_tells_the_handshake_apart_and_says_goodbye() {
+    let certificates = Certificates::new();
+    let flags = certificates.flags("localhost", 2400);
+    for kind in ProtocolKind::VARIANTS.iter().map(ToString::to_string) {
+        let more = ["--log-format", "json", "--protocol", &kind];
+        let flags = [&flags.each_ref().map(String::as_str)[..], &more].concat();
+        on_every_model(&flags, |server| {
+            let trusting = ["--cacert", &certificates.issuer(), "--protocol", &kind];
+            let output = pinged(server, &trusting);
+            let seen = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            assert!(output.stderr.is_empty(), "{output:?}");
+            let head = format!("protocol {kind} inside TLSv1.3, handshake ");
+            assert!(seen.contains(&head), "{seen}");
+            assert!(seen.contains("20 answered, 0 lost (0 %)"), "{seen}");
+            assert!(!seen.contains("not the echo"), "{seen}");
+            assert_eq!(handshakes_of_a_server_at_peace(server), 1);
+        });
+    }
+}
+
+#[test]
+fn ping_refuses_a_server_that_does_not_prove_who_it_is_and_warns_where_anyone_will_do() {
+    let certificates = Certificates::new();
+    let issuer = certificates.issuer();
+    let elsewhere = Certificates::new();
+    let good = server_called(&certificates, "localhost", 2400);
+    refused(&pinged(&good, &["--cacert", &elsewhere.issuer()]), "issued by nobody that is");
+    refused(&pinged(&good, &["--cacert", "/nowhere.pem"]), "/nowhere.pem: No such file");
+    let renamed = ["--cacert", &issuer, "--server-name", "example.org"];
+    refused(&pinged(&good, &renamed), "is for localhost, not for example.org");
+    let called_so = server_called(&certificates, "example.org", 2400);
+    assert!(pinged(&called_so, &renamed).status.success());
+    let plain = RunningServer::start(ModelKind::default(), &[]);
+    refused(
+        &pinged(&plain, &["--insecure", "--timeout", "300ms"]),
+        "does the server speak TLS",
+    );
+    let address = good.address().to_string();
+    let ping = ["ping", "--tls", "--insecure", "-c1", &address];
+    let output = client(&ping, b"");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.contains("warning: --insecure"), "{output:?}");
+}
+
+#[test]
+fn a_ping_that_was_hung_up_on_shakes_hands_anew_and_says_goodbye_when_interrupted() {
+    let flags = ["--tls-self-signed", "--log-format", "json", "--idle-timeout", "100ms"];
+    on_every_model(&flags, |server| {
+        let address = server.address().to_string();
+        let mut ping = Command::new(own_program("echo-client"));
+        ping.args(["ping", "--tls", "--insecure", "-c50", "-i300ms", &address]);
+        let mut ping =
+            ping.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can start");
+        let mut lines = BufReader::new(ping.stdout.take().expect("piped")).lines();
+        let mut await_line = |wanted: &str| {
+            let mut seen = lines.by_ref().map_while(Result::ok);
+            assert!(seen.any(|line| line.contains(wanted)), "no {wanted}");
+        };
+        await_line("seq=1 ");
+        await_line("connection broken: the server closed the connection");
+        await_line("reconnected");
+        let id = Pid::from_raw(ping.id().cast_signed()).expect("a child has an id");
+        kill_process(id, Signal::INT).expect("it was not waited for");
+        await_line(" answered, ");
+        assert_eq!(ping.wait().expect("it was started").code(), Some(0));
+        assert!(handshakes_of_a_server_at_peace(server).as_u64() >= Some(2));
+    });
+}
+
 #[test]
 fn insecure_talks_to_anyone_and_warns() {
     let server = RunningServer::start(ModelKind::default(), &SELF_SIGNED);
@@ -98,9 +190,11 @@ fn insecure_talks_to_anyone_and_warns() {
 #[test]
 fn the_flags_of_tls_need_tls() {
     for flags in [&["--insecure"][..], &["--cacert", "x"], &["--server-name", "x"]] {
-        let output = client(flags, b"");
-        assert_eq!(output.status.code(), Some(2), "{output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("--tls"), "{output:?}");
+        for command in [&[][..], &["ping"]] {
+            let output = client(&[command, flags].concat(), b"");
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("--tls"), "{output:?}");
+        }
     }
 }
 

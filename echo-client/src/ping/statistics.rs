@@ -64,7 +64,7 @@ impl Statistics {
             }
             Event::Lost(..) => self.lost += 1,
             Event::Reconnected(..) => self.reconnects += 1,
-            Event::Connected(_) | Event::Unasked(_) | Event::Broken(_) | Event::Failed(_) => {}
+            Event::Connected(..) | Event::Unasked(_) | Event::Broken(_) | Event::Failed(_) => {}
         }
     }
 

@@ -1,0 +1,229 @@
+//! One connection in a run of pings, inside TLS or not: [`Session`] sends what is due and
+//! tells what comes back, until it is over or broken. Makes no connection.
+
+use std::io;
+use std::time::Instant;
+
+use echo_net::tls::Transform;
+use echo_proto::{Outcome, Reply, Request as _, Requester};
+use tokio::net::TcpStream;
+
+use super::sequence::{Answered, Sequence};
+use super::{Event, Loss, PingError, Plan, at};
+use crate::error::words;
+use crate::link::Link;
+use crate::secure::Secure;
+
+/// Bytes of one read.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// Bytes that may wait for the peer to read, beside one message.
+const UNREAD: usize = 256 * 1024;
+
+/// Requests without a reply after which a connection is given up.
+const UNANSWERED: usize = 10_000;
+
+/// See the [module](self).
+pub(super) struct Session {
+    stream: TcpStream,
+    tls: Option<Transform>,
+    requester: Requester,
+    /// What the peer has not taken yet.
+    unsent: Vec<u8>,
+    buffer: Vec<u8>,
+    /// What has arrived and was not looked at.
+    plaintext: Vec<u8>,
+    /// Whether a reply has come.
+    answered: bool,
+}
+
+impl Session {
+    pub(super) fn new(plan: &Plan, Link { stream, tls }: Link) -> Self {
+        let limit = plan.options.max_message.max(plan.size);
+        let (tls, plaintext) = match tls {
+            Some(Secure { transform, early, .. }) => (Some(transform), early),
+            None => (None, Vec::new()),
+        };
+        Self {
+            stream,
+            tls,
+            requester: plan.options.protocol.requester(limit),
+            unsent: Vec::new(),
+            buffer: vec![0; READ_BUFFER],
+            plaintext,
+            answered: false,
+        }
+    }
+
+    /// Whether a reply has come.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Pings until the sequence is over (`None`) or the connection of no more use (why).
+    pub(super) async fn talk(
+        &mut self,
+        plan: &Plan,
+        sequence: &mut Sequence,
+        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<Option<String>, PingError> {
+        let timeout = plan.options.timeout;
+        // What was said within the handshake.
+        let mut ended = self.settle(plan, Instant::now(), sequence, tell)?;
+        while ended.is_none() {
+            if let Err(error) = self.send_due(plan, sequence, tell)? {
+                return Ok(Some(words(&error)));
+            }
+            for number in sequence.expire(Instant::now(), timeout) {
+                tell(Event::Lost(number, Loss::Timeout))?;
+            }
+            if sequence.is_over() {
+                return Ok(None);
+            }
+            if sequence.unanswered() > UNANSWERED {
+                return Ok(Some(format!("{UNANSWERED} requests are unanswered")));
+            }
+            let received = tokio::select! {
+                ready = self.stream.readable() => ready.and_then(|()| self.read()),
+                ready = self.stream.writable(), if !self.unsent.is_empty() => {
+                    match ready.and_then(|()| self.write()) {
+                        Ok(()) => continue,
+                        Err(error) => Err(error),
+                    }
+                }
+                () = at(sequence.next_event(timeout)) => continue,
+            };
+            let arrived = Instant::now();
+            ended = match received {
+                Ok(None) => None,
+                Ok(Some(length)) => {
+                    let over = self.unseal(length);
+                    self.settle(plan, arrived, sequence, tell)?.or(over)
+                }
+                Err(error) => Some(words(&error)),
+            };
+        }
+        Ok(ended)
+    }
+
+    /// Sends what is due; the inner error is the connection's.
+    fn send_due(
+        &mut self,
+        plan: &Plan,
+        sequence: &mut Sequence,
+        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<io::Result<()>, PingError> {
+        while let Some(number) = sequence.take(Instant::now()) {
+            if self.unsent.len() > UNREAD {
+                tell(Event::Lost(number, Loss::Unread))?;
+                continue;
+            }
+            self.queue(number, &plan.message(number));
+            sequence.sent(number, Instant::now());
+            if let Err(error) = self.write() {
+                return Ok(Err(error));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Puts a request into the next write.
+    fn queue(&mut self, number: u64, message: &[u8]) {
+        let Some(tls) = &mut self.tls else {
+            return self.requester.encode(number, message, &mut self.unsent);
+        };
+        let mut wire = Vec::new();
+        self.requester.encode(number, message, &mut wire);
+        tls.send(&wire, &mut self.unsent);
+    }
+
+    /// Writes as much as the peer takes.
+    fn write(&mut self) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            match self.stream.try_write(&self.unsent) {
+                Ok(written) => drop(self.unsent.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is there; `None` if nothing is after all.
+    fn read(&mut self) -> io::Result<Option<usize>> {
+        match self.stream.try_read(&mut self.buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    /// Adds the bytes just read to those to be looked at; why none follow, if none do.
+    fn unseal(&mut self, length: usize) -> Option<String> {
+        const CLOSED: &str = "the server closed the connection";
+        let Self { tls, buffer, plaintext, unsent, .. } = self;
+        let mut input = &buffer[..length];
+        let Some(tls) = tls else {
+            plaintext.extend_from_slice(input);
+            return (length == 0).then(|| CLOSED.to_owned());
+        };
+        let mut received = if length == 0 { tls.end_of_input() } else { Ok(()) };
+        while !input.is_empty() && received.is_ok() {
+            received = tls.receive(&mut input, |piece| plaintext.extend_from_slice(piece));
+        }
+        tls.take_output(unsent);
+        match received {
+            Err(fault) => Some(fault.to_string()),
+            Ok(()) => tls.is_input_over().then(|| CLOSED.to_owned()),
+        }
+    }
+
+    /// Tells the replies that what has arrived completes; why the connection is of no more
+    /// use, if it is not.
+    fn settle(
+        &mut self,
+        plan: &Plan,
+        arrived: Instant,
+        sequence: &mut Sequence,
+        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<Option<String>, PingError> {
+        if self.plaintext.is_empty() {
+            return Ok(None);
+        }
+        let (mut told, unanswered) = (Ok(()), sequence.unanswered());
+        let decoded = self.requester.decode(&self.plaintext, |reply| {
+            if told.is_ok() {
+                told = tell(event(plan, reply, sequence.answered(arrived).as_ref()));
+            }
+        });
+        self.plaintext.clear();
+        told?;
+        self.answered |= sequence.unanswered() < unanswered;
+        let protocol = plan.options.protocol;
+        Ok(decoded.err().map(|why| format!("not a reply of the {protocol} protocol: {why}")))
+    }
+}
+
+/// Inside TLS an end is announced, however it comes about; as far as the peer takes it now.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.close(&mut self.unsent);
+            // Whom to tell of a failure?
+            let _ = self.write();
+        }
+    }
+}
+
+fn event<'a>(plan: &Plan, reply: Reply<'a>, answered: Option<&Answered>) -> Event<'a> {
+    let Some(&Answered { number, round_trip, late }) = answered else {
+        return Event::Unasked(reply.body);
+    };
+    let echoed = reply.outcome == Outcome::Echo && reply.body == plan.message(number);
+    Event::Reply {
+        number,
+        bytes: reply.body.len(),
+        round_trip,
+        late,
+        instead: (!echoed).then_some(reply.body),
+    }
+}
