@@ -66,6 +66,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     check_outputs(&args.results)?;
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
+    engine::check(plan.engine)?;
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();

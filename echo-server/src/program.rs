@@ -79,7 +79,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
 fn check_model(config: &Config) -> anyhow::Result<()> {
     let model = config.model;
     model.check().with_context(|| {
-        format!("--model {model} can't be had on this machine (take another, such as epoll)")
+        format!("--model {model} can't be had on this machine (try --model epoll)")
     })?;
     let cores = available_cores();
     if config.busy_poll && config.workers >= cores {

@@ -36,3 +36,4 @@ mod third_party_targets;
 mod tls;
 mod tls_bench;
 mod tls_programs;
+mod without_uring;

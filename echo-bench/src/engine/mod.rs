@@ -13,7 +13,7 @@ use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
 use echo_net::reactor::Reactor;
 use echo_net::reactor::epoll::EpollReactor;
-use echo_net::reactor::uring::UringReactor;
+use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
@@ -118,9 +118,30 @@ pub enum EngineError {
     /// A signal came before any load.
     #[error("interrupted before the load began")]
     Interrupted,
+    /// This machine has not what the engine needs.
+    #[error("--engine {engine} can't be had on this machine (try --engine epoll)")]
+    Unavailable {
+        /// The engine.
+        engine: EngineKind,
+        /// What is missing.
+        #[source]
+        reason: Unavailable,
+    },
     /// The generator itself failed.
-    #[error("running a generator thread: {0}")]
+    #[error("running a generator thread")]
     Worker(#[from] io::Error),
+}
+
+/// Whether this machine has what an engine needs.
+///
+/// # Errors
+/// What is missing.
+pub fn check(engine: EngineKind) -> Result<(), EngineError> {
+    let probed = match engine {
+        EngineKind::Epoll => Ok(()),
+        EngineKind::Uring => UringReactor::probe(),
+    };
+    probed.map_err(|reason| EngineError::Unavailable { engine, reason })
 }
 
 /// Carries out `plan` against `peer`, until it ends or `stop` is asked for.
@@ -266,11 +287,7 @@ fn work(
     match engine {
         EngineKind::Epoll => work_on(EpollReactor::new(READ_BUFFER), worker, setups, starts),
         EngineKind::Uring => {
-            let reactor = UringReactor::new(READ_BUFFER).map_err(|reason| {
-                io::Error::other(format!(
-                    "--engine uring can't be had here: {reason} (take epoll)"
-                ))
-            });
+            let reactor = UringReactor::new(READ_BUFFER).map_err(io::Error::from);
             work_on(reactor, worker, setups, starts)
         }
     }
