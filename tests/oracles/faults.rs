@@ -1,8 +1,9 @@
-//! Every fault is found, told apart, counted exactly, and its first offender is named.
+//! Every fault is found, told apart, counted exactly, and its first offender is named, by
+//! every engine.
 
 use serde_json::Value;
 
-use crate::bench_process::{BenchProcess, Finished};
+use crate::bench_process::{BenchProcess, Finished, each_engine};
 use crate::deadline::PATIENCE;
 use crate::fault_server::{Fault, FaultServer, Framing};
 use crate::turn::turn;
@@ -21,10 +22,10 @@ fn framed() -> impl Iterator<Item = (Framing, &'static str)> {
 }
 
 /// 400 requests over two connections, four in flight on each.
-fn run_against(server: &FaultServer, more: &[&str]) -> Finished {
+fn run_against(engine: &str, server: &FaultServer, more: &[&str]) -> Finished {
     let address = server.address();
     let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
-    let mut arguments = vec![address.as_str(), "--threads=1", "--warmup=0", "--quiet"];
+    let mut arguments = vec![address.as_str(), engine, "--threads=1", "--warmup=0", "--quiet"];
     arguments.extend(more);
     for flag in ["--conns=2", "--pipeline=4", "--requests=400", "--timeout=400ms"] {
         // A flag is given once: by the test, or else as it is here.
@@ -80,167 +81,196 @@ fn assert_only(finished: &Finished, kind: &str, server: &FaultServer) {
 #[test]
 fn a_wrong_byte_is_corrupt_and_shown() {
     let _turn = turn();
-    for (framing, protocol) in FRAMINGS {
-        let server = erring(framing, Fault::Corrupt { every: 10, offset: 30 });
-        let finished = run_against(&server, &[protocol]);
-        assert_only(&finished, "corrupt", &server);
-        let first = first_offender(&finished, "corrupt", 9);
-        assert_eq!(first["offset"], 30, "{protocol}");
-        let (expected, got) = (first["expected"].as_str(), first["got"].as_str());
-        assert!(got.is_some_and(|got| got.starts_with('?')), "{first}");
-        assert_eq!(got.map(|got| &got[1..]), expected.map(|expected| &expected[1..]));
-    }
+    each_engine(|engine| {
+        for (framing, protocol) in FRAMINGS {
+            let server = erring(framing, Fault::Corrupt { every: 10, offset: 30 });
+            let finished = run_against(engine, &server, &[protocol]);
+            assert_only(&finished, "corrupt", &server);
+            let first = first_offender(&finished, "corrupt", 9);
+            assert_eq!(first["offset"], 30, "{protocol}");
+            let (expected, got) = (first["expected"].as_str(), first["got"].as_str());
+            assert!(got.is_some_and(|got| got.starts_with('?')), "{first}");
+            assert_eq!(got.map(|got| &got[1..]), expected.map(|expected| &expected[1..]));
+        }
+    });
 }
 
 #[test]
 fn a_reply_cut_short_is_truncated() {
     let _turn = turn();
-    for (framing, protocol) in framed() {
-        let server = erring(framing, Fault::Truncate { every: 7, length: 20 });
-        let finished = run_against(&server, &[protocol]);
-        assert_only(&finished, "truncated", &server);
-        let first = first_offender(&finished, "truncated", 6);
-        assert_eq!((&first["offset"], &first["got"]), (&20.into(), &"".into()), "{protocol}");
-        let expected = first["expected"].as_str();
-        assert!(expected.is_some_and(|expected| expected.len() == 32), "{first}");
-    }
+    each_engine(|engine| {
+        for (framing, protocol) in framed() {
+            let server = erring(framing, Fault::Truncate { every: 7, length: 20 });
+            let finished = run_against(engine, &server, &[protocol]);
+            assert_only(&finished, "truncated", &server);
+            let first = first_offender(&finished, "truncated", 6);
+            assert_eq!(
+                (&first["offset"], &first["got"]),
+                (&20.into(), &"".into()),
+                "{protocol}"
+            );
+            let expected = first["expected"].as_str();
+            assert!(expected.is_some_and(|expected| expected.len() == 32), "{first}");
+        }
+    });
 }
 
 /// Without framing every byte after one that is lost is in the wrong place.
 #[test]
 fn where_bytes_have_no_framing_nothing_is_right_after_a_lost_one() {
     let _turn = turn();
-    let fault = Fault::Truncate { every: 100, length: 54 };
-    let server = FaultServer::start_with(Framing::Raw(64), fault, |_| true);
-    let finished = run_against(&server, &["--protocol=raw", "--conns=1", "--requests=150"]);
-    assert_eq!(finished.requests("ok"), 99, "{finished:#?}");
-    let lost = finished.requests("timeout") + finished.requests("in_flight");
-    assert_eq!(finished.requests("mismatch") + lost, 51);
-    assert!(lost >= 1, "the last reply never gets whole");
+    each_engine(|engine| {
+        let fault = Fault::Truncate { every: 100, length: 54 };
+        let server = FaultServer::start_with(Framing::Raw(64), fault, |_| true);
+        let finished =
+            run_against(engine, &server, &["--protocol=raw", "--conns=1", "--requests=150"]);
+        assert_eq!(finished.requests("ok"), 99, "{finished:#?}");
+        let lost = finished.requests("timeout") + finished.requests("in_flight");
+        assert_eq!(finished.requests("mismatch") + lost, 51);
+        assert!(lost >= 1, "the last reply never gets whole");
+    });
 }
 
 #[test]
 fn a_second_reply_is_duplicated_and_takes_no_other_request_with_it() {
     let _turn = turn();
-    for (framing, protocol) in framed() {
-        let server = erring(framing, Fault::Duplicate(10));
-        let finished = run_against(&server, &[protocol]);
-        assert_eq!(kinds(&finished), ["duplicated"], "{protocol}: {finished:#?}");
-        assert_eq!(count(&finished, "duplicated"), server.committed(), "{protocol}");
-        assert_eq!(finished.requests("ok"), 400, "{protocol}");
-        let first = first_offender(&finished, "duplicated", 9);
-        assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
-        assert_ne!(finished.report()["verdict"], "valid", "a stray reply qualifies a run");
-    }
+    each_engine(|engine| {
+        for (framing, protocol) in framed() {
+            let server = erring(framing, Fault::Duplicate(10));
+            let finished = run_against(engine, &server, &[protocol]);
+            assert_eq!(kinds(&finished), ["duplicated"], "{protocol}: {finished:#?}");
+            assert_eq!(count(&finished, "duplicated"), server.committed(), "{protocol}");
+            assert_eq!(finished.requests("ok"), 400, "{protocol}");
+            let first = first_offender(&finished, "duplicated", 9);
+            assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
+            assert_ne!(finished.report()["verdict"], "valid", "a stray reply qualifies a run");
+        }
+    });
 }
 
 #[test]
 fn a_reply_that_never_comes_is_dropped_or_timed_out() {
     let _turn = turn();
-    for (framing, protocol) in FRAMINGS {
-        let server = erring(framing, Fault::Drop(10));
-        let finished = run_against(&server, &[protocol]);
-        let (dropped, timeout) = (count(&finished, "dropped"), count(&finished, "timeout"));
-        assert_eq!(dropped + timeout, server.committed(), "{protocol}");
-        // Only the last of all has none after it that would tell.
-        assert!(timeout <= 1, "{protocol}: {finished:#?}");
-        assert_eq!(finished.requests("mismatch"), dropped, "{protocol}");
-        assert_eq!(finished.requests("ok"), 400 - server.committed(), "{protocol}");
-        let first = first_offender(&finished, "dropped", 9);
-        assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
-        let censored = &finished.report()["summary"]["latency"]["response"]["censored"];
-        assert_eq!(censored.as_u64(), Some(server.committed()), "{protocol}: one vanished");
-    }
+    each_engine(|engine| {
+        for (framing, protocol) in FRAMINGS {
+            let server = erring(framing, Fault::Drop(10));
+            let finished = run_against(engine, &server, &[protocol]);
+            let (dropped, timeout) = (count(&finished, "dropped"), count(&finished, "timeout"));
+            assert_eq!(dropped + timeout, server.committed(), "{protocol}");
+            // Only the last of all has none after it that would tell.
+            assert!(timeout <= 1, "{protocol}: {finished:#?}");
+            assert_eq!(finished.requests("mismatch"), dropped, "{protocol}");
+            assert_eq!(finished.requests("ok"), 400 - server.committed(), "{protocol}");
+            let first = first_offender(&finished, "dropped", 9);
+            assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
+            let censored = &finished.report()["summary"]["latency"]["response"]["censored"];
+            assert_eq!(censored.as_u64(), Some(server.committed()), "{protocol}: one vanished");
+        }
+    });
 }
 
 #[test]
 fn a_reply_that_is_overtaken_is_reordered_once_its_turn_is_over() {
     let _turn = turn();
-    for (framing, protocol) in framed() {
-        let server = erring(framing, Fault::Reorder(10));
-        // So that the last message of a connection is none of those held back.
-        let plan = [protocol, "--rate=4k", "--requests=398", "--pipeline=64"];
-        let finished = run_against(&server, &plan);
-        assert_eq!(kinds(&finished), ["dropped", "reordered"], "{protocol}: {finished:#?}");
-        assert_eq!(count(&finished, "reordered"), server.committed(), "{protocol}");
-        assert_eq!(count(&finished, "dropped"), server.committed(), "{protocol}");
-        assert_eq!(finished.requests("ok"), 398 - server.committed(), "{protocol}");
-        first_offender(&finished, "reordered", 9);
-    }
+    each_engine(|engine| {
+        for (framing, protocol) in framed() {
+            let server = erring(framing, Fault::Reorder(10));
+            // So that the last message of a connection is none of those held back.
+            let plan = [protocol, "--rate=4k", "--requests=398", "--pipeline=64"];
+            let finished = run_against(engine, &server, &plan);
+            assert_eq!(kinds(&finished), ["dropped", "reordered"], "{protocol}: {finished:#?}");
+            assert_eq!(count(&finished, "reordered"), server.committed(), "{protocol}");
+            assert_eq!(count(&finished, "dropped"), server.committed(), "{protocol}");
+            assert_eq!(finished.requests("ok"), 398 - server.committed(), "{protocol}");
+            first_offender(&finished, "reordered", 9);
+        }
+    });
 }
 
 /// A multiplexed protocol keeps the order within a stream and promises none across them.
 #[test]
 fn streams_may_overtake_each_other() {
     let _turn = turn();
-    let server = erring(Framing::Mux, Fault::Reorder(3));
-    let plan = ["--protocol=mux", "--streams=4", "--rate=4k", "--requests=398"];
-    let finished = run_against(&server, &[&plan[..], &["--pipeline=64"]].concat());
-    assert!(server.committed() > 50, "{finished:#?}");
-    let none: [&str; 0] = [];
-    assert_eq!(kinds(&finished), none, "{finished:#?}");
-    assert_eq!((finished.requests("ok"), finished.code), (398, Some(0)));
+    each_engine(|engine| {
+        let server = erring(Framing::Mux, Fault::Reorder(3));
+        let plan = ["--protocol=mux", "--streams=4", "--rate=4k", "--requests=398"];
+        let finished = run_against(engine, &server, &[&plan[..], &["--pipeline=64"]].concat());
+        assert!(server.committed() > 50, "{finished:#?}");
+        let none: [&str; 0] = [];
+        assert_eq!(kinds(&finished), none, "{finished:#?}");
+        assert_eq!((finished.requests("ok"), finished.code), (398, Some(0)));
+    });
 }
 
 #[test]
 fn the_reply_of_another_connection_is_foreign() {
     let _turn = turn();
-    for (framing, protocol) in FRAMINGS {
-        let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true);
-        // Half of the requests for each, so that every message finds its counterpart.
-        let finished = run_against(&server, &[protocol, "--rate=4k", "--pipeline=64"]);
-        assert_only(&finished, "foreign", &server);
-        let first = &error(&finished, "foreign").expect("just counted")["first"];
-        assert_eq!(first["request"], 4, "{protocol}: {first}");
-        assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
-    }
+    each_engine(|engine| {
+        for (framing, protocol) in FRAMINGS {
+            let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true);
+            // Half of the requests for each, so that every message finds its counterpart.
+            let finished =
+                run_against(engine, &server, &[protocol, "--rate=4k", "--pipeline=64"]);
+            assert_only(&finished, "foreign", &server);
+            let first = &error(&finished, "foreign").expect("just counted")["first"];
+            assert_eq!(first["request"], 4, "{protocol}: {first}");
+            assert_ne!(first["expected"], first["got"], "{protocol}: {first}");
+        }
+    });
 }
 
 #[test]
 fn chatter_is_unsolicited_and_takes_no_request_with_it() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Babble(10));
-    let finished = run_against(&server, &[]);
-    assert_eq!(kinds(&finished), ["unsolicited"]);
-    assert_eq!(count(&finished, "unsolicited"), server.committed());
-    assert_eq!(finished.requests("ok"), 400);
-    assert_eq!(finished.report()["verdict"], "qualified", "chatter is no valid run");
+    each_engine(|engine| {
+        let server = FaultServer::start(Fault::Babble(10));
+        let finished = run_against(engine, &server, &[]);
+        assert_eq!(kinds(&finished), ["unsolicited"]);
+        assert_eq!(count(&finished, "unsolicited"), server.committed());
+        assert_eq!(finished.requests("ok"), 400);
+        assert_eq!(finished.report()["verdict"], "qualified", "chatter is no valid run");
+    });
 }
 
 #[test]
 fn a_reset_loses_what_was_in_flight_and_the_connection_is_made_again() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Reset(50));
-    let finished = run_against(&server, &[]);
-    // The kernel tells a reset; a reset while nothing was in flight would lose nothing.
-    assert_eq!(count(&finished, "reset"), server.committed());
-    assert!(finished.requests("reset") >= server.committed());
-    let reconnects = &finished.report()["summary"]["connections"]["reconnects"];
-    assert!(reconnects.as_u64() >= Some(server.committed() - 2), "{reconnects}");
-    assert_eq!(finished.requests("ok") + finished.requests("reset"), 400);
+    each_engine(|engine| {
+        let server = FaultServer::start(Fault::Reset(50));
+        let finished = run_against(engine, &server, &[]);
+        // The kernel tells a reset; a reset while nothing was in flight would lose nothing.
+        assert_eq!(count(&finished, "reset"), server.committed());
+        assert!(finished.requests("reset") >= server.committed());
+        let reconnects = &finished.report()["summary"]["connections"]["reconnects"];
+        assert!(reconnects.as_u64() >= Some(server.committed() - 2), "{reconnects}");
+        assert_eq!(finished.requests("ok") + finished.requests("reset"), 400);
+    });
 }
 
 #[test]
 fn a_server_that_falls_silent_is_no_fast_server() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Mute(20));
-    let address = server.address();
-    let finished = BenchProcess::start(&[
-        &address,
-        "--conns=2",
-        "--threads=1",
-        "--pipeline=4",
-        "--duration=1s",
-        "--warmup=0",
-        "--timeout=300ms",
-        "--quiet",
-    ])
-    .finish(PATIENCE);
-    assert_eq!(finished.requests("ok"), 40);
-    assert_eq!(
-        finished.requests("timeout") + finished.requests("in_flight"),
-        server.committed()
-    );
-    let p99 = &finished.report()["summary"]["latency"]["response"]["p99_ns"];
-    assert!(p99.as_u64() >= Some(290_000_000), "lower bounds count: {p99}");
+    each_engine(|engine| {
+        let server = FaultServer::start(Fault::Mute(20));
+        let address = server.address();
+        let finished = BenchProcess::start(&[
+            &address,
+            engine,
+            "--conns=2",
+            "--threads=1",
+            "--pipeline=4",
+            "--duration=1s",
+            "--warmup=0",
+            "--timeout=300ms",
+            "--quiet",
+        ])
+        .finish(PATIENCE);
+        assert_eq!(finished.requests("ok"), 40);
+        assert_eq!(
+            finished.requests("timeout") + finished.requests("in_flight"),
+            server.committed()
+        );
+        let p99 = &finished.report()["summary"]["latency"]["response"]["p99_ns"];
+        assert!(p99.as_u64() >= Some(290_000_000), "lower bounds count: {p99}");
+    });
 }

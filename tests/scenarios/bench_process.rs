@@ -1,19 +1,44 @@
 //! A run of `echo-bench` as a user starts it: [`BenchProcess`], and what it left behind:
 //! [`Finished`], whose report has passed the committed schema and adds up.
 
+use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use echo_bench::plan::EngineKind;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use strum::VariantArray;
 use tempfile::TempDir;
 
 use crate::deadline::PATIENCE;
-use crate::program::{own_program, wait};
+use crate::program::{own_program, tell_skipped, wait};
+
+/// Runs `scenario` for each engine that this machine can have, the later ones too when one
+/// fails, and names those that fail. It gets the flag; what is missing is told.
+pub(crate) fn each_engine(scenario: impl Fn(&str)) {
+    let is_usable = |engine: &EngineKind| {
+        let usable = echo_bench::engine::check(*engine);
+        if let Err(reason) = &usable {
+            let (thread, cause) = (thread::current(), reason.source());
+            let cause = cause.map(ToString::to_string).unwrap_or_default();
+            let test = thread.name().unwrap_or_default();
+            tell_skipped(test, format_args!("{reason}: {cause}"));
+        }
+        usable.is_ok()
+    };
+    let flags = EngineKind::VARIANTS.iter().copied().filter(is_usable);
+    let failed: Vec<String> = flags
+        .map(|engine| format!("--engine={engine}"))
+        .filter(|flag| catch_unwind(AssertUnwindSafe(|| scenario(flag))).is_err())
+        .collect();
+    assert!(failed.is_empty(), "fails with {}", failed.join(", "));
+}
 
 /// A started run; killed when dropped.
 #[derive(Debug)]
