@@ -74,6 +74,55 @@ fn an_nginx_answers_every_path_and_body_errors_are_told() {
     assert_eq!(finished.requests("error"), 3000, "{finished:#?}");
 }
 
+/// An HTTP server that says `Connection: close` in each response, and does so.
+const ONE_RESPONSE_EACH: &str = r#"
+import socket, sys, threading
+def serve(client):
+    request = b""
+    while b"\r\n\r\n" not in request:
+        piece = client.recv(1 << 16)
+        if not piece:
+            return
+        request += piece
+    body = b"ECHO: " + request.split(b" ")[1]
+    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+    client.sendall(head + body)
+    client.shutdown(socket.SHUT_WR)
+    # A close with unread input would be a reset.
+    while client.recv(1 << 16):
+        pass
+    client.close()
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"#;
+
+#[test]
+fn http_connections_that_the_server_closes_are_counted_and_made_again() {
+    let test = "http_connections_that_the_server_closes_are_counted_and_made_again";
+    let Some(mut command) = third_party_or_skip(test, "python3") else { return };
+    let address = free_address();
+    command.args(["-c", ONE_RESPONSE_EACH, &address.port().to_string()]);
+    let server = ThirdPartyServer::start(&mut command, address);
+    let http = ["--protocol=http", "--message=/a", "--conns=5", "--requests=60"];
+    for pipeline in ["--pipeline=1", "--pipeline=4"] {
+        let finished = load(&server, &[&http[..], &[pipeline]].concat());
+        let report = finished.report();
+        assert_eq!(finished.code, Some(1), "{finished:#?}");
+        // Each connection has one right answer, and what else was in flight on it has none.
+        let connections = &report["summary"]["connections"];
+        let made = connections["established"].as_u64().zip(connections["reconnects"].as_u64());
+        let made = made.map(|(established, again)| established + again).expect("by the schema");
+        assert!(made > 5 && finished.requests("ok") <= made, "{finished:#?}");
+        assert!(finished.requests("ok") >= 10, "{finished:#?}");
+        assert_eq!(finished.requests("ok") + finished.requests("closed"), 60, "{finished:#?}");
+        let errors = report["errors"].as_array().expect("by the schema");
+        assert!(errors.iter().all(|error| error["kind"] == "closed"), "{errors:#?}");
+        assert!(finished.stdout.contains("the server closed the connection"), "{finished:#?}");
+        assert_ne!(report["verdict"], "valid", "connections were lost");
+    }
+}
+
 /// A mux server for one connection, which answers what one read brings in the order of the
 /// expression `argv[2]`.
 const MUX_SERVER: &str = r#"
