@@ -35,6 +35,14 @@ addEventListener("load", () => setTimeout(() => {
     const [own, cell] = [mark, mark.parentElement].map(part => part.getBoundingClientRect());
     seen.marks.push((own.left + own.width / 2 - cell.left) / cell.width);
   }
+  const cells = () => [...document.querySelectorAll(".matrix td")].map(cell => cell.textContent + cell.style.background);
+  seen.matrix = cells();
+  const metric = document.querySelector(".matrix select[name=metric]");
+  if (metric) {
+    metric.value = 2;
+    metric.dispatchEvent(new Event("change"));
+    seen.other_metric = cells();
+  }
   seen.wider = document.documentElement.scrollWidth - innerWidth;
   const told = document.createElement("pre");
   told.id = "seen";
@@ -94,6 +102,28 @@ fn page_of_a_comparison(folder: &Path) -> PathBuf {
     page
 }
 
+/// A sweep over two axes, two short runs of each cell.
+fn page_of_a_sweep(folder: &Path) -> PathBuf {
+    let page = folder.join("sweep.html");
+    let mut command = Command::new(own_program("echo-bench"));
+    command.args([
+        "sweep",
+        "--model",
+        "threads,epoll,tokio",
+        "--conns",
+        "1,4",
+        "--repeat",
+        "2",
+    ]);
+    command.args(["--duration", "300ms", "--warmup", "0s", "--interval", "50ms", "--quiet"]);
+    command.arg("--dir").arg(folder.join("runs")).arg("-o").arg(&page);
+    let output = run(&mut command, b"", PATIENCE);
+    assert!(page.is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("ranking by") && !text.contains("<!doctype"), "{text}");
+    page
+}
+
 /// What [`WATCH`] tells of a page.
 fn watch(command: Command, folder: &Path, page: &Path, more: &[&str]) -> Value {
     let written = std::fs::read_to_string(page).expect("the page is there");
@@ -147,6 +177,32 @@ fn a_comparison_is_drawn_wide_and_narrow() {
         assert!(marks.iter().all(inside), "{seen}");
     }
     take_pictures(folder.path(), &page, "comparison", [2000, 2700]);
+}
+
+#[test]
+fn a_sweep_is_drawn_wide_and_narrow_and_its_cells_can_be_asked_for_another_metric() {
+    let test = "a_sweep_is_drawn_wide_and_narrow_and_its_cells_can_be_asked_for_another_metric";
+    let Some(command) = third_party_or_skip(test, "chromium") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let page = page_of_a_sweep(folder.path());
+    let wide = watch(command, folder.path(), &page, &["--window-size=1400,2000"]);
+    let narrow = ["--window-size=500,2000"];
+    let narrow = watch(Command::new("chromium"), folder.path(), &page, &narrow);
+    for seen in [&wide, &narrow] {
+        // The axis of most levels is drawn in one panel for each level of the other.
+        assert_drawn(seen, &["percentiles panels.0", "percentiles panels.1"]);
+        assert_eq!(seen["wider"], 0, "the page is wider than its window: {seen}");
+        let colours = |cells: &Value| -> Vec<String> {
+            let cells = cells.as_array().expect("cells are told").iter();
+            cells.map(|cell| cell.as_str().unwrap().to_owned()).collect()
+        };
+        let (first, other) = (colours(&seen["matrix"]), colours(&seen["other_metric"]));
+        assert_eq!((first.len(), other.len()), (6, 6), "{seen}");
+        assert!(first.iter().all(|cell| cell.contains("rgb(")), "{seen}");
+        assert_ne!(first, other, "another metric has other values");
+        assert_eq!(first.iter().filter(|cell| cell.contains("best")).count(), 1, "{seen}");
+    }
+    take_pictures(folder.path(), &page, "sweep", [3200, 5200]);
 }
 
 #[test]

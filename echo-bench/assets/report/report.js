@@ -76,6 +76,8 @@
   const latencyScale = () => ({
     distr: 3,
     range: (u, low, high) => {
+      // Charts that stand beside each other have one scale.
+      if (data.range_ns) [low, high] = drawable(data.range_ns);
       if (low === null) return [1e3, 1e6];
       const room = Math.max((high / low) ** 0.06, 1.04);
       return [low / room, high * room];
@@ -140,9 +142,17 @@
 
   const whole = pixel => Math.round(pixel) + 0.5;
 
+  // The colour of a share of the heat scale, from 0 to 1, as its three parts.
+  const heatColor = share => {
+    const parse = name => color(name).match(/[0-9a-f]{2}/gi).map(part => parseInt(part, 16));
+    const [low, middle, high] = ["heat-low", "heat-middle", "heat-high"].map(parse);
+    const [from, to, part] = share < 0.5 ? [low, middle, share * 2] : [middle, high, share * 2 - 1];
+    return from.map((v, k) => Math.round(v + (to[k] - v) * part));
+  };
+
   // Charts: each gives uPlot's options and data, and the legend.
 
-  const percentiles = ({ quantiles, clocks, eligible }) => {
+  const percentiles = ({ quantiles, clocks, eligible }, figure) => {
     const x = quantiles.map(q => 1 / (1 - q));
     const last = x[x.length - 1];
     const series = [{}];
@@ -243,7 +253,7 @@
     const entries = clocks.map(({ name, color: mark, sign }) => ({ name, mark, kind: sign }));
     if (bounded) entries.push({ name: "lower bound", mark: "quiet", kind: "dashed" });
     return {
-      height: 340,
+      height: Number(figure.dataset.height ?? 340),
       entries,
       columns,
       options: {
@@ -383,14 +393,10 @@
     const x = overTime(data.time);
     const shares = cells.map(([column, , count]) => count / counts[column]);
     const least = Math.min(...shares), most = Math.max(...shares);
-    const parse = name => color(name).match(/[0-9a-f]{2}/gi).map(part => parseInt(part, 16));
-    const stops = ["heat-low", "heat-middle", "heat-high"].map(parse);
     // Shares are spread over the colours by their logarithm, so that a tail can be seen.
     const paint = share => {
-      const place = most > least ? Math.log(share / least) / Math.log(most / least) * 2 : 2;
-      const [from, to] = place < 1 ? [stops[0], stops[1]] : [stops[1], stops[2]];
-      const part = place < 1 ? place : place - 1;
-      return `rgb(${from.map((v, k) => Math.round(v + (to[k] - v) * part)).join()})`;
+      const place = most > least ? Math.log(share / least) / Math.log(most / least) : 1;
+      return `rgb(${heatColor(place).join()})`;
     };
     const draw = u => {
       const { ctx, bbox } = u;
@@ -447,6 +453,89 @@
     };
   };
 
+  // The cells of a sweep: two axes as a table of colours, one table for each combination of
+  // the others. It only colours: texts, values and levels are given.
+
+  const chosen = { metric: 0, row: 0, column: 1 };
+
+  const matrix = section => {
+    const { axes, metrics, cells } = data.matrix;
+    if (axes.length < 2) chosen.column = -1;
+    const make = (tag, text, more) => Object.assign(document.createElement(tag), { textContent: text ?? "", ...more });
+    const values = metrics[chosen.metric].cells;
+    const known = values.filter(cell => cell && cell.value > 0).map(cell => cell.value);
+    const [least, most] = [Math.min(...known), Math.max(...known)];
+    const paint = (td, value) => {
+      const share = value > least && most > least ? Math.log(value / least) / Math.log(most / least) : 0;
+      const [r, g, b] = heatColor(share);
+      td.style.background = `rgb(${r},${g},${b})`;
+      td.style.color = r * 0.299 + g * 0.587 + b * 0.114 > 140 ? "#14181d" : "#ffffff";
+    };
+    const cellOf = number => {
+      const td = make("td");
+      const found = number === undefined ? null : values[number];
+      if (!found) {
+        td.textContent = "–";
+        return td;
+      }
+      td.textContent = found.text;
+      td.append(make("small", found.interval));
+      paint(td, found.value);
+      if (found.best) {
+        td.className = "best";
+        td.firstChild.after(make("b", "best"));
+      }
+      return td;
+    };
+    const others = axes.map((_, place) => place).filter(place => place !== chosen.row && place !== chosen.column);
+    const groups = new Map();
+    cells.forEach((levels, number) => {
+      const name = others.map(place => `${axes[place].name} ${axes[place].levels[levels[place]]}`).join(", ");
+      if (!groups.has(name)) groups.set(name, new Map());
+      groups.get(name).set(`${levels[chosen.row]} ${levels[chosen.column] ?? 0}`, number);
+    });
+    const columns = chosen.column < 0 ? [metrics[chosen.metric].name] : axes[chosen.column].levels;
+    const tables = [...groups].map(([name, numbers]) => {
+      const table = make("table");
+      if (name) table.append(make("caption", name));
+      const head = make("tr");
+      const corner = chosen.column < 0 ? axes[chosen.row].name : `${axes[chosen.row].name} ↓ ${axes[chosen.column].name} →`;
+      head.append(make("th", corner), ...columns.map(level => make("th", level, { scope: "col" })));
+      const thead = make("thead");
+      thead.append(head);
+      const body = make("tbody");
+      axes[chosen.row].levels.forEach((level, row) => {
+        const tr = make("tr");
+        tr.append(make("th", level, { scope: "row" }), ...columns.map((_, column) => cellOf(numbers.get(`${row} ${column}`))));
+        body.append(tr);
+      });
+      table.append(thead, body);
+      return table;
+    });
+    const select = (label, key, names, swap) => {
+      const list = make("select", "", { name: key });
+      names.forEach((name, place) => list.append(make("option", name, { value: place })));
+      list.value = chosen[key];
+      list.addEventListener("change", () => {
+        const before = chosen[key];
+        chosen[key] = Number(list.value);
+        if (swap && chosen[swap] === chosen[key]) chosen[swap] = before;
+        matrix(section);
+        section.querySelector(`select[name=${key}]`).focus();
+      });
+      const outer = make("label", label + " ");
+      outer.append(list);
+      return outer;
+    };
+    const names = axes.map(axis => axis.name);
+    const choices = [select("shows", "metric", metrics.map(metric => metric.name))];
+    if (axes.length > 1) {
+      choices.push(select("rows", "row", names, "column"), select("columns", "column", names, "row"));
+    }
+    section.querySelector(".choices").replaceChildren(...choices);
+    section.querySelector(".cells").replaceChildren(...tables);
+  };
+
   // The page
 
   const KINDS = { percentiles, latency, throughput, heat };
@@ -455,6 +544,7 @@
 
   const draw = () => {
     for (const u of drawn.splice(0)) u.destroy();
+    document.querySelectorAll("[data-matrix]").forEach(matrix);
     for (const figure of document.querySelectorAll("figure[data-chart]")) {
       const place = figure.querySelector(".plot");
       const { height, entries, columns, options, points } = KINDS[figure.dataset.chart](partOf(figure), figure);

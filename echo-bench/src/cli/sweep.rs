@@ -20,7 +20,7 @@ Examples:
   echo-bench sweep --nodelay on,off --server-nodelay on,off --link nodelay,server-nodelay \\
                    --split-writes 1,2 -d 2s --repeat 3
   echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
-  echo-bench sweep plan.toml -o models.json
+  echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
 
 Every flag of a run takes a list here: each combination is a cell, and every cell is run
 --repeat times, in rounds of random order. A sweep that was cut goes on where it stopped.
@@ -60,7 +60,8 @@ pub struct SweepArgs {
     /// Bootstrap resamples of each cell
     #[arg(long, value_name = "N", default_value = "10k", help_heading = "Sweep")]
     pub resamples: Count,
-    /// Write the sweep to FILE as JSON too (- prints the JSON in place of the text)
+    /// Write the sweep to FILE: JSON, or a web page if it ends in .html or with --format html
+    /// (- prints the JSON in place of the text)
     #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
     pub output: Option<PathBuf>,
     /// What is printed

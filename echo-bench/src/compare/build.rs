@@ -12,7 +12,6 @@ use super::{
     Candidate, Case, CaseSide, Comparison, Evidence, Method, MetricComparison, SCHEMA,
     SideReport, differences,
 };
-use crate::record::Latency;
 use crate::report::{LatencySummary, Report, Tool};
 use crate::stats::bootstrap::Resampling;
 use crate::stats::contrast::CONFIDENCE;
@@ -214,21 +213,11 @@ fn part(
     // The sides draw from streams far apart.
     let seed = options.seed ^ side << 63;
     let outcomes = measure::measure(&runs, Resampling { resamples: options.resamples, seed });
-    let mut merged = Latency::default();
-    for response in
-        places.iter().filter_map(|&place| reports[place].summary.latency.response.as_ref())
-    {
-        if let Some(latency) = response.latency() {
-            merged += &latency;
-        }
-    }
     let windows = runs.iter().map(|run| run.whole.seconds);
     let bounds = (windows.clone().fold(f64::MAX, f64::min), windows.fold(0.0, f64::max));
-    // Runs are independent of each other, so what they are worth adds up.
-    let worth = |name: &str| {
-        runs.iter().map(|run| run.independent.get(name).copied().unwrap_or(0)).sum()
-    };
-    let response = LatencySummary::with_independent(&merged, worth);
+    let response = LatencySummary::merged(
+        places.iter().filter_map(|&place| reports[place].summary.latency.response.as_ref()),
+    );
     Part { side: CaseSide { runs: runs.len(), response }, outcomes, windows: bounds }
 }
 

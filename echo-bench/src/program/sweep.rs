@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
 use echo_net::settings::TimeSpan;
@@ -36,9 +36,6 @@ const MOST_WORDS: u64 = 16 * 1024;
 /// What a run needs beside its window: starting, connecting, stopping. A guess, until runs
 /// have shown it.
 const AROUND: Duration = Duration::from_millis(300);
-
-/// Why there is no HTML.
-const NO_PAGE: &str = "a sweep has no web page: say --format text, markdown or json";
 
 /// A run of a sweep, in this process, which ends with its parent.
 ///
@@ -68,11 +65,6 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     if args.print_plan {
         print(&file::write(&plan))?;
         return Ok(Exit::Done as u8);
-    }
-    let pages = args.output.as_deref().is_some_and(|path| is_page(path, Format::Text));
-    if pages || args.format == CompareFormat::Html {
-        complain(NO_PAGE);
-        return Ok(Exit::Usage as u8);
     }
     args.output.as_deref().map_or(Ok(()), check_file)?;
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&plan));
@@ -267,7 +259,7 @@ fn start(cell: &CellPlan, seed: u64, file: &Path) -> anyhow::Result<Child> {
 /// Writes and prints a sweep.
 fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result<()> {
     let write = |path: &Path, format| {
-        store::write_whole(path, &rendered(sweep, format)?)
+        store::write_whole(path, &rendered(sweep, format))
             .with_context(|| format!("writing {}", path.display()))
     };
     let result = folder.result();
@@ -284,7 +276,7 @@ fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result
     } else if to_stdout && printed != CompareFormat::Html {
         printed = CompareFormat::Json;
     }
-    print(&rendered(sweep, printed)?)?;
+    print(&rendered(sweep, printed))?;
     if !args.quiet {
         tell(&format!(
             "sweep      {}",
@@ -295,14 +287,11 @@ fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result
 }
 
 /// A sweep in a format.
-///
-/// # Errors
-/// If there is no such rendering.
-pub(super) fn rendered(sweep: &Sweep, format: CompareFormat) -> anyhow::Result<String> {
-    Ok(match format {
+pub(super) fn rendered(sweep: &Sweep, format: CompareFormat) -> String {
+    match format {
         CompareFormat::Text => render::sweep::text(sweep),
         CompareFormat::Json => store::to_json(sweep),
         CompareFormat::Markdown => render::sweep::markdown(sweep),
-        CompareFormat::Html => bail!("{NO_PAGE}"),
-    })
+        CompareFormat::Html => render::html::sweep(sweep),
+    }
 }

@@ -11,7 +11,7 @@ use crate::compare::{Metric, Verdict};
 use crate::sweep::{Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
 
 /// What the ranking shows.
-const RANKED: [Metric; 7] = [
+pub(super) const RANKED: [Metric; 7] = [
     Metric::Throughput,
     Metric::P50,
     Metric::P99,

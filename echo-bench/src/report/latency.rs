@@ -80,6 +80,21 @@ impl LatencySummary {
         Self::by_quantile(latency, |q| order::independent(histogram, batches, q.quantile))
     }
 
+    /// What several runs saw together; `None` if they saw nothing. Runs are independent of
+    /// each other, so what their values are worth adds up.
+    pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let (mut merged, mut worth) = (Latency::default(), BTreeMap::new());
+        for part in parts {
+            if let Some(latency) = part.latency() {
+                merged += &latency;
+            }
+            for (name, values) in &part.independent {
+                *worth.entry(name.as_str()).or_insert(0) += values;
+            }
+        }
+        Self::with_independent(&merged, |name| worth.get(name).copied().unwrap_or(0))
+    }
+
     /// The summary of `latency`, where it is known how many independent values it is worth,
     /// by quantile name.
     pub fn with_independent(

@@ -11,8 +11,8 @@ use super::table::{Cell, Table, text};
 use super::tile::Tile;
 use super::{curve_table, numbers};
 use crate::compare::{
-    Candidate, Case, Caution, Comparison, Difference, Evidence, MetricComparison, SideReport,
-    Verdict,
+    Candidate, Case, Caution, Comparison, Difference, Evidence, Method, MetricComparison,
+    SideReport, Verdict,
 };
 use crate::render::comparison as shown;
 use crate::report::embedding;
@@ -72,7 +72,7 @@ impl<'a> ComparisonPage<'a> {
             title: title(comparison),
             candidates,
             charts,
-            setting_tables: vec![method(comparison)],
+            setting_tables: vec![method(&comparison.method, &comparison.schema)],
             long_tables: vec![reports(comparison)],
         }
     }
@@ -276,19 +276,21 @@ fn differences(place: usize, expected: &[&Difference]) -> Option<Table> {
     (!table.rows.is_empty()).then_some(table)
 }
 
-fn method(comparison: &Comparison) -> Table {
-    let method = &comparison.method;
+/// How it was judged.
+pub(super) fn method(method: &Method, schema: &str) -> Table {
     let count = |count: u64| numbers::count(count);
     let percent = |share: f64| format!("{}\u{202f}%", (share * 1e4).round() / 100.0);
-    let facts = [
+    let mut facts = vec![
         ("confidence of intervals", percent(method.confidence)),
         ("noise threshold", percent(method.threshold)),
         ("bootstrap resamples", count(method.resamples.into())),
         ("seed", method.seed.to_string()),
         ("questions (Holm’s correction)", count(method.questions as u64)),
-        ("sides that were forced together", if method.forced { "yes" } else { "no" }.into()),
-        ("schema", comparison.schema.clone()),
+        ("schema", schema.to_owned()),
     ];
+    if method.forced {
+        facts.push(("sides that were forced together", "yes".into()));
+    }
     let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value));
     Table::of_facts("method", "Method", facts)
 }

@@ -1,5 +1,5 @@
-//! Reports as web pages, each one self-contained file: [`run`] and [`comparison`]. A page asks the network for
-//! nothing, works without scripts (every number is in a table), holds what it shows as JSON,
+//! Reports as web pages, each one self-contained file: [`run`], [`comparison`] and
+//! [`sweep`]. A page asks the network for nothing, works without scripts (every number is in a table), holds what it shows as JSON,
 //! and can be read back with [`store`](crate::report::store).
 //!
 //! Everything that comes from a report goes through the escaping of the templates; the only
@@ -15,6 +15,10 @@ mod heat_map;
 mod numbers;
 mod run;
 mod run_tables;
+mod sweep;
+mod sweep_curves;
+mod sweep_matrix;
+mod sweep_tiles;
 mod table;
 mod tile;
 mod timeline;
@@ -24,6 +28,7 @@ use askama::Template;
 
 use crate::compare::Comparison;
 use crate::report::{Report, coarsen};
+use crate::sweep::Sweep;
 
 /// The drawing library, as its authors ship it, with the licence that goes with it.
 const UPLOT_SCRIPT: &str = include_str!("../../../assets/uplot/uPlot.iife.min.js");
@@ -80,6 +85,16 @@ pub fn comparison(comparison: &Comparison) -> String {
     comparison::ComparisonPage::new(comparison)
         .render()
         .expect("writing to memory can't fail and a comparison always serialises")
+}
+
+/// The page of a sweep.
+///
+/// # Panics
+/// Never: writing to memory can't fail and a sweep is plain data.
+pub fn sweep(sweep: &Sweep) -> String {
+    sweep::SweepPage::new(sweep)
+        .render()
+        .expect("writing to memory can't fail and a sweep always serialises")
 }
 
 #[cfg(test)]

@@ -1,0 +1,118 @@
+//! The cells of a sweep as data: [`Matrix`], from which a script makes tables of colours over
+//! any two axes. Every text in it is also in the table of the ranking.
+
+use serde::Serialize;
+
+use super::numbers;
+use crate::compare::Metric;
+use crate::render::comparison as shown;
+use crate::render::sweep::RANKED;
+use crate::sweep::{MetricValue, Sweep};
+
+/// What the tables of colours show.
+#[derive(Debug, Serialize)]
+pub(super) struct Matrix {
+    axes: Vec<MatrixAxis>,
+    /// The first is shown first.
+    pub(super) metrics: Vec<MatrixMetric>,
+    /// For each cell the place of its level on each axis.
+    cells: Vec<Vec<usize>>,
+}
+
+#[derive(Debug, Serialize)]
+struct MatrixAxis {
+    name: String,
+    levels: Vec<String>,
+}
+
+/// A metric of every cell.
+#[derive(Debug, Serialize)]
+pub(super) struct MatrixMetric {
+    name: &'static str,
+    /// By number of the cell; null where the metric can't be said.
+    pub(super) cells: Vec<Option<MatrixCell>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct MatrixCell {
+    /// In the metric's unit: it gives the colour only.
+    value: f64,
+    pub(super) text: String,
+    interval: String,
+    /// Whether no other cell has a better one.
+    pub(super) best: bool,
+}
+
+impl Matrix {
+    /// The cells of a sweep; `None` if nothing varies or nothing was measured.
+    pub(super) fn new(sweep: &Sweep) -> Option<Self> {
+        let axes = &sweep.plan.axes;
+        if axes.is_empty() || sweep.analysis.ranking.is_empty() {
+            return None;
+        }
+        let first = sweep.analysis.ranked_by;
+        let others = RANKED.into_iter().filter(|metric| *metric != first);
+        let metrics = std::iter::once(first).chain(others);
+        let place = |(axis, level): (&crate::sweep::Axis, &String)| {
+            axis.levels.iter().position(|other| other.name == *level)
+        };
+        let cells = sweep.cells.iter();
+        Some(Self {
+            axes: axes
+                .iter()
+                .map(|axis| MatrixAxis {
+                    name: axis.name.clone(),
+                    levels: axis.levels.iter().map(|level| level.name.clone()).collect(),
+                })
+                .collect(),
+            metrics: metrics.map(|metric| MatrixMetric::new(sweep, metric)).collect(),
+            cells: cells
+                .map(|cell| {
+                    axes.iter().zip(&cell.levels).map(|p| place(p).unwrap_or(0)).collect()
+                })
+                .collect(),
+        })
+    }
+}
+
+impl MatrixMetric {
+    fn new(sweep: &Sweep, metric: Metric) -> Self {
+        let mut cells: Vec<Option<MatrixCell>> = vec![None; sweep.cells.len()];
+        for ranked in &sweep.analysis.ranking {
+            let found = &ranked.metrics[metric as usize];
+            cells[ranked.cell] = found.value.map(|value| MatrixCell {
+                value,
+                text: text(found),
+                interval: interval(found),
+                best: false,
+            });
+        }
+        let better = |value: f64, best: f64| {
+            if metric.more_is_better() { value > best } else { value < best }
+        };
+        let values = cells.iter().flatten().map(|cell| cell.value);
+        let best = values.reduce(|best, value| if better(value, best) { value } else { best });
+        for cell in cells.iter_mut().flatten() {
+            // Where there are none, all are best, which says nothing.
+            cell.best = best.is_some_and(|best| {
+                best > 0.0 && cell.value <= best && !better(best, cell.value)
+            });
+        }
+        Self { name: shown::name(metric), cells }
+    }
+}
+
+/// The value of a metric in words.
+pub(super) fn text(found: &MetricValue) -> String {
+    numbers::or_nothing(found.value, |value| {
+        numbers::typographic(&shown::in_units(found.metric, value))
+    })
+}
+
+/// Its 95 % interval in words; empty if there is none.
+pub(super) fn interval(found: &MetricValue) -> String {
+    let end = |value: f64| numbers::typographic(&shown::in_units(found.metric, value));
+    found.interval.map_or(String::new(), |[low, high]| {
+        format!("{}\u{202f}–\u{202f}{}", end(low), end(high))
+    })
+}
