@@ -13,6 +13,7 @@ pub mod address;
 pub mod clock;
 pub mod cpu;
 pub mod fd_limit;
+pub mod interrupt;
 pub mod pin;
 pub mod reactor;
 pub mod send_queue;

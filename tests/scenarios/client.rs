@@ -64,6 +64,20 @@ impl Client {
         }
     }
 
+    /// Like [`read_to_end`](Self::read_to_end), with a pause after each piece.
+    #[track_caller]
+    pub(crate) fn read_slowly_to_end(&mut self, pause: Duration) -> Vec<u8> {
+        let (mut bytes, mut piece) = (Vec::new(), [0; 16 * 1024]);
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => return bytes,
+                Ok(length) => bytes.extend_from_slice(&piece[..length]),
+                Err(error) => panic!("no orderly end but {error} after {:?}", Text(&bytes)),
+            }
+            thread::sleep(pause);
+        }
+    }
+
     /// Sends `line`; what comes back up to a newline or the end, of whatever kind it is.
     pub(crate) fn try_line(&mut self, line: &[u8]) -> Vec<u8> {
         let mut reply = Vec::new();

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use echo_net::Nanos;
 use echo_net::clock;
+use echo_net::interrupt::Interruptible;
 use echo_net::stop::Stage;
 use echo_net::tcp_info::end_acknowledged;
 use echo_net::unread;
@@ -31,14 +32,12 @@ use crate::thread_budget;
 /// touched cost memory.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// How often a thread looks whether its peer has acknowledged the end.
-const ACKNOWLEDGED_POLL: Duration = Duration::from_millis(2);
-
 /// How long a forced stop waits for threads to notice.
 const FORCED_PATIENCE: Duration = Duration::from_millis(300);
 
-/// How often the wait for all threads looks whether it is to give up.
-const NOTICE_FORCE: Duration = Duration::from_millis(20);
+/// How often the wait for all threads looks whether it is to give up, and interrupts those
+/// that have not noticed.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -74,8 +73,15 @@ struct Open {
 /// What a thread waits for.
 #[derive(Debug, Clone)]
 enum Interrupt {
-    Socket(Arc<TcpStream>),
+    Thread(Arc<Waiting>),
     Bell(Arc<Bell>),
+}
+
+/// A thread that waits for a socket alone.
+#[derive(Debug)]
+struct Waiting {
+    socket: Arc<TcpStream>,
+    thread: Interruptible,
 }
 
 impl Open {
@@ -91,13 +97,15 @@ impl Open {
         }
     }
 
-    /// Wakes every thread: after this a socket that is waited for alone still gives what has
-    /// arrived, and then ends.
+    /// Wakes every thread, so that it sees the stage.
     fn interrupt(&self, stage: Stage) {
-        let how = if stage == Stage::Forced { Shutdown::Both } else { Shutdown::Read };
         for thread in self.lock().values() {
             match thread {
-                Interrupt::Socket(socket) => drop(socket.shutdown(how)),
+                Interrupt::Thread(waiting) if stage == Stage::Forced => {
+                    // Fails only for a connection that broke, and its thread with it.
+                    let _ = waiting.socket.shutdown(Shutdown::Both);
+                }
+                Interrupt::Thread(waiting) => waiting.thread.interrupt(),
                 Interrupt::Bell(bell) => bell.ring(),
             }
         }
@@ -113,8 +121,13 @@ impl Open {
             {
                 return;
             }
-            let woken = self.emptied.wait_timeout(threads, NOTICE_FORCE);
+            let woken = self.emptied.wait_timeout(threads, LOOK_AGAIN);
             threads = woken.unwrap_or_else(PoisonError::into_inner).0;
+            for thread in threads.values() {
+                if let Interrupt::Thread(waiting) = thread {
+                    waiting.thread.interrupt();
+                }
+            }
         }
     }
 }
@@ -142,8 +155,11 @@ impl Doorway for Starter<'_> {
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
             context.pin_worker(number);
             let served = match interrupt {
-                Interrupt::Socket(_) => {
-                    Serving::new(&stream, connection, &context, number).serve()
+                Interrupt::Thread(waiting) => {
+                    waiting.thread.enter();
+                    let served = Serving::new(&waiting, connection, &context, number).serve();
+                    waiting.thread.leave();
+                    served
                 }
                 Interrupt::Bell(bell) => {
                     Mailed::new(&stream, bell, connection, &context, number).serve()
@@ -169,12 +185,14 @@ fn interrupt(socket: &Arc<TcpStream>, connection: &Connection) -> io::Result<Int
     if connection.gets_mail() {
         return Bell::new().map(Arc::new).map(Interrupt::Bell);
     }
-    Ok(Interrupt::Socket(Arc::clone(socket)))
+    let waiting = Waiting { socket: Arc::clone(socket), thread: Interruptible::new() };
+    Ok(Interrupt::Thread(Arc::new(waiting)))
 }
 
 /// One connection on its thread.
 struct Serving<'a> {
     stream: &'a TcpStream,
+    thread: &'a Interruptible,
     connection: Connection,
     context: &'a Context,
     number: usize,
@@ -185,14 +203,15 @@ struct Serving<'a> {
 
 impl<'a> Serving<'a> {
     fn new(
-        stream: &'a TcpStream,
+        waiting: &'a Waiting,
         connection: Connection,
         context: &'a Context,
         number: usize,
     ) -> Self {
         let replies = context.config.replies();
         Self {
-            stream,
+            stream: &waiting.socket,
+            thread: &waiting.thread,
             connection,
             context,
             number,
@@ -210,6 +229,7 @@ impl<'a> Serving<'a> {
         loop {
             if !self.stopping && self.context.is_stopping() {
                 self.stopping = true;
+                self.thread.leave();
                 let unread = unread::read(self.stream.as_fd())?;
                 self.connection.stop(clock::now(), unread, &mut self.replies);
                 self.answer(0)?;
@@ -224,8 +244,13 @@ impl<'a> Serving<'a> {
                 }
                 Next::Close => return Ok(()),
             }
-            if self.stopping && self.half_closed {
-                return self.wait_for_acknowledgement();
+            if self.half_closed && self.context.is_forced() {
+                // A blocking write has given everything to the kernel, which is no proof
+                // that the peer has any of it.
+                if !end_acknowledged(self.stream.as_fd()) {
+                    self.connection.cut_short();
+                }
+                return Ok(());
             }
             self.step(&mut buffer)?;
         }
@@ -236,8 +261,8 @@ impl<'a> Serving<'a> {
         let received = self.stream.read(buffer);
         let now = clock::now();
         match received {
-            // The end that a stop makes is not the peer's.
-            Ok(0) if self.context.is_stopping() && !self.stopping => Ok(()),
+            // The end that a forced stop makes is not the peer's.
+            Ok(0) if self.half_closed && self.context.is_forced() => Ok(()),
             Ok(0) => {
                 self.connection.end_of_input(now, &mut self.replies);
                 self.answer(0)
@@ -248,8 +273,12 @@ impl<'a> Serving<'a> {
                 // A peer that never pauses must not keep the deadline from being seen.
                 self.expire(now)
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+                ) =>
+            {
                 self.expire(now)?;
                 self.limit_reading()
             }
@@ -277,29 +306,6 @@ impl<'a> Serving<'a> {
                 .max(Duration::from_millis(1))
         });
         self.stream.set_read_timeout(left)
-    }
-
-    /// Lingers where reading can't tell when the peer is done: a socket that was woken by
-    /// shutting down its reading side gives an end at once.
-    fn wait_for_acknowledgement(mut self) -> io::Result<()> {
-        self.stream.set_nonblocking(true)?;
-        let mut sink = [0; 4096];
-        while !end_acknowledged(self.stream.as_fd()) && !self.context.is_forced() {
-            if !matches!(self.stream.read(&mut sink), Ok(1..)) {
-                std::thread::sleep(ACKNOWLEDGED_POLL);
-            }
-            let now = clock::now();
-            self.expire(now)?;
-            if self.connection.next(now, 0) == Next::Close {
-                return Ok(());
-            }
-        }
-        if !end_acknowledged(self.stream.as_fd()) {
-            // A blocking write has given everything to the kernel, which is no proof that
-            // the peer has any of it.
-            self.connection.cut_short();
-        }
-        Ok(())
     }
 
     fn expire(&mut self, now: Nanos) -> io::Result<()> {
