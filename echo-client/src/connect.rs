@@ -27,6 +27,18 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// # Errors
 /// When no address answers; the error tells why, for each of them.
 pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, ConnectError> {
+    connect_with(address, timeout, SocketOptions::default()).await
+}
+
+/// As [`connect`], with options of the socket.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with(
+    address: &Address,
+    timeout: Duration,
+    socket: SocketOptions,
+) -> Result<TcpStream, ConnectError> {
     let deadline = deadline_in(timeout);
     let looked_up =
         timeout_at(deadline, tokio::net::lookup_host((address.host(), address.port())));
@@ -39,7 +51,10 @@ pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, 
             return Err(ConnectError::LookupTimeout { address: address.clone(), timeout });
         }
     };
-    let reached = first_to_answer(in_turn(targets), deadline, attempt).await;
+    let reached = first_to_answer(in_turn(targets), deadline, |target| async move {
+        attempt_with(&ConnectOptions { target, source: None, socket }).await
+    })
+    .await;
     reached.map_err(|attempts| ConnectError::NoneAnswered {
         address: address.clone(),
         attempts,

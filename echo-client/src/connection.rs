@@ -15,6 +15,7 @@ use tokio::time::timeout_at;
 
 use crate::error::SessionError;
 use crate::in_flight::{InFlight, Tally};
+use crate::pool::Staleness;
 use crate::secure::Secure;
 
 /// Bytes that one read may bring.
@@ -261,6 +262,44 @@ impl Receiver {
             None => Ok(arrival),
             Some(fault) => Err(SessionError::Tls { fault, tally: in_flight.tally() }),
         }
+    }
+
+    /// Looks, without waiting, at what has arrived although no reply is due; `None` if
+    /// nothing has that concerns who speaks here: TLS may say things for itself.
+    pub(crate) fn look(&mut self) -> Option<Staleness> {
+        if !self.early.is_empty() {
+            return Some(Staleness::Unsolicited);
+        }
+        loop {
+            // Not by way of the runtime, which may not have heard of it yet.
+            let socket: &TcpStream = self.read.as_ref();
+            let length = match rustix::io::read(socket, &mut self.buffer[..]) {
+                Ok(0) => return Some(Staleness::Closed),
+                Ok(length) => length,
+                Err(rustix::io::Errno::WOULDBLOCK) => return None,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return Some(Staleness::Closed),
+            };
+            let mut state = self.shared.lock();
+            let Some(tls) = &mut state.tls else { return Some(Staleness::Unsolicited) };
+            let (mut input, mut said) = (&self.buffer[..length], false);
+            while !input.is_empty() {
+                if tls.receive(&mut input, |piece| said |= !piece.is_empty()).is_err() {
+                    return Some(Staleness::Closed);
+                }
+            }
+            if tls.is_input_over() {
+                return Some(Staleness::Closed);
+            }
+            if said {
+                return Some(Staleness::Unsolicited);
+            }
+        }
+    }
+
+    /// The socket.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.read.as_ref()
     }
 
     /// An end of the connection that the server has not announced inside TLS. Where all is

@@ -6,7 +6,8 @@
 //! protocol on it, [`filter`] and [`interactive`] are the two ways to use it, and [`Display`] decides
 //! how a reply looks. The protocols themselves are `echo_proto`'s: one that is added there
 //! works here. [`scan`](scan::scan) tells which ports of a host take connections,
-//! [`ping`](ping::run) how long a server takes to reply.
+//! [`ping`](ping::run) how long a server takes to reply, and a [`pool`] shares connections
+//! among callers.
 //!
 //! This library parses no command line, traps no signal and never ends the process.
 
@@ -20,6 +21,7 @@ mod in_flight;
 pub mod interactive;
 pub mod link;
 pub mod ping;
+pub mod pool;
 pub mod ports;
 mod prompt;
 pub mod scan;

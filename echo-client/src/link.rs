@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use echo_net::address::Address;
+use echo_net::socket::SocketOptions;
 use echo_net::tls::ClientTls;
 use tokio::net::TcpStream;
 
-use crate::connect::connect;
+use crate::connect::connect_with;
 use crate::error::ConnectError;
 use crate::secure::{Secure, handshake};
 
@@ -26,6 +27,8 @@ pub struct Link {
     pub stream: TcpStream,
     /// What speaks TLS on it, if that is wanted.
     pub tls: Option<Secure>,
+    /// How long the connection took to make, TLS excluded.
+    pub connected_in: Duration,
 }
 
 impl Link {
@@ -39,15 +42,29 @@ impl Link {
         tls: Option<&Tls>,
         timeout: Duration,
     ) -> Result<Self, ConnectError> {
+        Self::open_with(address, tls, timeout, SocketOptions::default()).await
+    }
+
+    /// As [`open`](Self::open), with options of the socket.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with(
+        address: &Address,
+        tls: Option<&Tls>,
+        timeout: Duration,
+        socket: SocketOptions,
+    ) -> Result<Self, ConnectError> {
         let begin = Instant::now();
-        let mut stream = connect(address, timeout).await?;
+        let mut stream = connect_with(address, timeout, socket).await?;
+        let connected_in = begin.elapsed();
         let Some(Tls { client, server_name }) = tls else {
-            return Ok(Self { stream, tls: None });
+            return Ok(Self { stream, tls: None, connected_in });
         };
-        let left = timeout.saturating_sub(begin.elapsed());
+        let left = timeout.saturating_sub(connected_in);
         let name = server_name.as_deref();
         let tls = handshake(&mut stream, client, address, name, left).await?;
-        Ok(Self { stream, tls: Some(tls) })
+        Ok(Self { stream, tls: Some(tls), connected_in })
     }
 
     /// The version of TLS, if it is spoken.

@@ -38,7 +38,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(plan: &Plan, Link { stream, tls }: Link) -> Self {
+    pub(super) fn new(plan: &Plan, Link { stream, tls, .. }: Link) -> Self {
         let limit = plan.options.max_message.max(plan.size);
         let (tls, plaintext) = match tls {
             Some(Secure { transform, early, .. }) => (Some(transform), early),

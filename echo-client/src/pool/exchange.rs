@@ -1,0 +1,134 @@
+//! One request and its reply at a time on one connection: [`Exchange`].
+
+use std::time::{Duration, Instant};
+
+use echo_proto::Outcome;
+use tokio::net::TcpStream;
+
+use crate::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
+use crate::error::SessionError;
+use crate::link::Link;
+use crate::secure::Secure;
+
+/// Why a connection that was fine is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Staleness {
+    /// The server has closed it, or it broke.
+    Closed,
+    /// Something arrived that nobody asked for: who asks next would get it for an answer.
+    Unsolicited,
+}
+
+/// A connection for one caller at a time, who asks and waits for the reply.
+#[derive(Debug)]
+pub struct Exchange {
+    sender: Sender,
+    receiver: Receiver,
+    connected_in: Duration,
+    /// With whether an earlier session was resumed.
+    handshake: Option<(Duration, bool)>,
+    uses: u64,
+    used_at: Instant,
+    /// No request is under way and none has failed.
+    whole: bool,
+}
+
+impl Exchange {
+    /// On a connection that was just made.
+    pub fn new(link: Link, options: Options) -> Self {
+        let Link { stream, tls, connected_in } = link;
+        let handshake =
+            tls.as_ref().map(|Secure { transform, took, .. }| (*took, transform.is_resumed()));
+        let connection = match tls {
+            None => Connection::new(stream, options),
+            Some(tls) => Connection::inside_tls(stream, tls, options),
+        };
+        let (sender, receiver) = connection.split();
+        Self {
+            sender,
+            receiver,
+            connected_in,
+            handshake,
+            uses: 0,
+            used_at: Instant::now(),
+            whole: true,
+        }
+    }
+
+    /// Sends `payload` and waits for its reply, which replaces what `reply` holds.
+    ///
+    /// A caller that does not wait for the end leaves the connection
+    /// [broken](Self::is_whole).
+    ///
+    /// # Errors
+    /// When the connection breaks or is closed, when what arrives is no reply, and when
+    /// nothing arrives for the timeout. Afterwards the connection is of no more use.
+    pub async fn request(
+        &mut self,
+        payload: &[u8],
+        reply: &mut Vec<u8>,
+    ) -> Result<Outcome, SessionError> {
+        self.whole = false;
+        self.uses += 1;
+        self.sender.queue(payload);
+        if let Err(reason) = self.sender.send().await {
+            return Err(SessionError::Broken { reason, tally: self.receiver.tally() });
+        }
+        let (mut outcome, mut more) = (None, false);
+        while outcome.is_none() {
+            let arrival = self.receiver.receive(|answer: Answer<'_>| {
+                more |= outcome.is_some();
+                if outcome.is_none() {
+                    reply.clear();
+                    reply.extend_from_slice(answer.body);
+                    outcome = Some(answer.outcome);
+                }
+            });
+            if arrival.await? == Arrival::End {
+                more = true;
+                if outcome.is_none() {
+                    return Err(SessionError::Closed(self.receiver.tally()));
+                }
+            }
+        }
+        self.used_at = Instant::now();
+        // After the server's end, or a reply too many, nobody should ask here again.
+        self.whole = !more && self.receiver.partial().is_empty();
+        outcome.ok_or_else(|| SessionError::Closed(self.receiver.tally()))
+    }
+
+    /// Whether all that was asked is answered, so that more can be asked.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Requests so far.
+    pub fn uses(&self) -> u64 {
+        self.uses
+    }
+
+    /// Since the last reply, or since it was made.
+    pub fn idle_for(&self) -> Duration {
+        self.used_at.elapsed()
+    }
+
+    /// Looks at what has arrived while nobody asked; `None` if the connection is fine.
+    pub fn look(&mut self) -> Option<Staleness> {
+        self.receiver.look()
+    }
+
+    /// The socket, for what the kernel knows of it.
+    pub fn socket(&self) -> &TcpStream {
+        self.receiver.socket()
+    }
+
+    /// How long the connection took to make.
+    pub fn connected_in(&self) -> Duration {
+        self.connected_in
+    }
+
+    /// How long the TLS handshake took, and whether it resumed an earlier session.
+    pub fn handshake(&self) -> Option<(Duration, bool)> {
+        self.handshake
+    }
+}

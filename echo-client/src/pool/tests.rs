@@ -1,0 +1,213 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use echo_proto::ProtocolKind;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::*;
+use crate::connection::Options;
+use crate::error::SessionError;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A pool to a listener of the test's.
+async fn pool(options: PoolOptions) -> (Pool, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let speak = Options {
+        protocol: ProtocolKind::Line,
+        chat: false,
+        max_message: 1024,
+        timeout: PATIENCE,
+    };
+    (Pool::new(Connector::new(address, speak), options), listener)
+}
+
+fn of(max_size: usize) -> PoolOptions {
+    PoolOptions { max_size, ..PoolOptions::default() }
+}
+
+/// Answers one line of a peer, as an echo server does.
+async fn answer(peer: &mut TcpStream) {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        line.push(peer.read_u8().await.unwrap());
+    }
+    peer.write_all(&[b"ECHO: ", &line[..]].concat()).await.unwrap();
+}
+
+/// Takes a connection and answers `requests` of its lines; what is left of it.
+fn serve(listener: TcpListener, requests: usize) -> JoinHandle<(TcpListener, TcpStream)> {
+    tokio::spawn(async move {
+        let (mut peer, _) = timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        for _ in 0..requests {
+            timeout(PATIENCE, answer(&mut peer)).await.unwrap();
+        }
+        (listener, peer)
+    })
+}
+
+async fn ask(pool: &Pool, text: &str) {
+    let mut reply = b"of before".to_vec();
+    let mut connection = pool.get().await.unwrap();
+    connection.request(text.as_bytes(), &mut reply).await.unwrap();
+    assert_eq!(reply, text.as_bytes());
+}
+
+/// Waits until what the peer did has arrived at the idle connections.
+async fn until_discarded(pool: &Pool, counted: impl Fn(&Discarded) -> u64) {
+    timeout(PATIENCE, async {
+        loop {
+            drop(pool.get().await);
+            if counted(&pool.metrics().discarded) > 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .expect("the connection is found out");
+}
+
+#[tokio::test]
+async fn one_connection_serves_one_caller_after_the_other() {
+    let (pool, listener) = pool(of(4)).await;
+    let server = serve(listener, 3);
+    for text in ["one", "two", "three"] {
+        ask(&pool, text).await;
+    }
+    server.await.unwrap();
+    let metrics = pool.metrics();
+    assert_eq!((metrics.created, metrics.reused, pool.size()), (1, 2, 1));
+    assert_eq!((metrics.wait.len(), metrics.connect.len()), (3, 1));
+    assert_eq!(metrics.discarded, Discarded::default());
+}
+
+#[tokio::test]
+async fn who_finds_all_in_use_waits_and_is_told_the_limit_when_that_takes_too_long() {
+    let wait_timeout = Duration::from_millis(50);
+    let (pool, _listener) = pool(PoolOptions { wait_timeout, ..of(2) }).await;
+    let (first, _second) = (pool.get().await.unwrap(), pool.get().await.unwrap());
+    let error = pool.get().await.unwrap_err();
+    assert!(error.to_string().contains("within 50ms: all 2 of the pool"), "{error}");
+    drop(first);
+    pool.get().await.unwrap();
+    let metrics = pool.metrics();
+    assert_eq!((metrics.created, metrics.reused, metrics.wait_timeouts), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn the_wait_for_a_free_connection_is_timed() {
+    let (pool, _listener) = pool(of(1)).await;
+    let held = pool.get().await.unwrap();
+    let waiting = tokio::spawn({
+        let pool = pool.clone();
+        async move { pool.get().await.map(drop) }
+    });
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    drop(held);
+    waiting.await.unwrap().unwrap();
+    let longest = Duration::from_nanos(pool.metrics().wait.max());
+    assert!(longest >= Duration::from_millis(20), "{longest:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_is_replaced() {
+    let (pool, listener) = pool(of(1)).await;
+    let server = serve(listener, 1);
+    ask(&pool, "one").await;
+    let (listener, peer) = server.await.unwrap();
+    drop(peer);
+    until_discarded(&pool, |discarded| discarded.closed).await;
+    let server = serve(listener, 1);
+    ask(&pool, "two").await;
+    server.await.unwrap();
+    assert_eq!(pool.metrics().created, 2);
+}
+
+#[tokio::test]
+async fn what_nobody_asked_for_is_nobodys_answer() {
+    let (pool, listener) = pool(of(1)).await;
+    let server = serve(listener, 1);
+    ask(&pool, "one").await;
+    let (listener, mut peer) = server.await.unwrap();
+    peer.write_all(b"ECHO: of whom?\n").await.unwrap();
+    until_discarded(&pool, |discarded| discarded.unsolicited).await;
+    let server = serve(listener, 1);
+    ask(&pool, "two").await;
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_end_after_their_time_and_their_number_of_requests() {
+    let idle_lifetime = Some(Duration::from_millis(20));
+    let (idling, _listener) = pool(PoolOptions { idle_lifetime, ..of(1) }).await;
+    drop(idling.get().await.unwrap());
+    tokio::time::sleep(Duration::from_millis(25)).await;
+    drop(idling.get().await.unwrap());
+    assert_eq!((idling.metrics().created, idling.metrics().discarded.idle), (2, 1));
+
+    let (used, listener) = pool(PoolOptions { max_uses: Some(2), ..of(1) }).await;
+    let server = serve(listener, 2);
+    ask(&used, "one").await;
+    ask(&used, "two").await;
+    let (listener, _peer) = server.await.unwrap();
+    let server = serve(listener, 1);
+    ask(&used, "three").await;
+    server.await.unwrap();
+    assert_eq!((used.metrics().created, used.metrics().discarded.used), (2, 1));
+}
+
+#[tokio::test]
+async fn a_caller_who_gives_up_takes_the_connection_along() {
+    let (pool, listener) = pool(of(1)).await;
+    let mut connection = pool.get().await.unwrap();
+    {
+        let mut reply = Vec::new();
+        let mut request = pin!(connection.request(b"slow", &mut reply));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(request.as_mut().poll(&mut context).is_pending());
+    }
+    drop(connection);
+    assert_eq!((pool.size(), pool.metrics().discarded.broken), (0, 1));
+    let (mut peer, _) = listener.accept().await.unwrap();
+    let server = serve(listener, 1);
+    // The late reply is for nobody: the next caller has a connection of its own.
+    answer(&mut peer).await;
+    ask(&pool, "quick").await;
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_closes_instead_of_answering_fails_the_request_and_no_other() {
+    let (pool, listener) = pool(of(1)).await;
+    let closing = tokio::spawn(async move {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        let mut line = [0; 5];
+        peer.read_exact(&mut line).await.unwrap();
+        drop(peer);
+        listener
+    });
+    let mut reply = Vec::new();
+    let failed = pool.get().await.unwrap().request(b"what", &mut reply).await;
+    assert!(matches!(failed, Err(SessionError::Closed(_))), "{failed:?}");
+    let server = serve(closing.await.unwrap(), 1);
+    ask(&pool, "again").await;
+    server.await.unwrap();
+    assert_eq!(pool.metrics().discarded.broken, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_failure_to_connect() {
+    let (pool, listener) = pool(of(1)).await;
+    drop(listener);
+    let error = pool.get().await.unwrap_err();
+    assert!(matches!(error, PoolError::Connect(_)), "{error}");
+    assert_eq!((pool.metrics().connect_failures, pool.size()), (1, 0));
+    pool.close();
+    assert!(matches!(pool.get().await, Err(PoolError::Closed)));
+}
