@@ -117,6 +117,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             reconnects: all().map(|summary| summary.connections.reconnects).sum(),
             connect_phase_ns: all().map(|s| s.connections.connect_phase_ns).sum(),
         },
+        pool: all().filter_map(|summary| summary.pool).reduce(|all, one| all + one),
         latency: Latency {
             connect: latency(|summary| summary.latency.connect.as_ref())?,
             tls: latency(|summary| summary.latency.tls.as_ref())?,

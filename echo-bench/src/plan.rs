@@ -46,6 +46,10 @@ pub struct Plan {
     /// The members of a chat room, if that is what the connections are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatPlan>,
+    /// The pool that requests take their connections from; then `connections` are callers
+    /// with one request at a time. Null: every connection is driven for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolPlan>,
     /// Streams of a connection, which its requests take in turn (`mux`).
     #[serde(default = "one_stream")]
     pub streams: u32,
@@ -81,6 +85,21 @@ fn one_stream() -> u32 {
 pub struct ChatPlan {
     /// Members who join, and then say and read nothing.
     pub deaf: u32,
+}
+
+/// A pool of connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PoolPlan {
+    /// Most connections at one time; 0: a new one for each request.
+    pub size: u32,
+}
+
+impl PoolPlan {
+    /// Connections to be made before the load: all that so many callers can use, or one that
+    /// shows whether there is a server.
+    pub fn connections_of(self, callers: u32) -> u32 {
+        self.size.clamp(1, callers.max(1))
+    }
 }
 
 /// Whom to load.
@@ -242,6 +261,11 @@ pub enum PlanError {
     ChatMessages,
     #[error("--protocol chat speaks plaintext only: leave --tls out")]
     ChatInTls,
+    #[error(
+        "--pool drives callers with one request at a time each, all on one thread that sleeps: \
+         leave {0} out (more load: --conns, the number of callers)"
+    )]
+    NotWithPool(&'static str),
     #[error("--chat-deaf needs --protocol chat")]
     DeafWithoutChat,
     #[error("--size {0} is above the limit of a message (at most 1GiB)")]
@@ -263,6 +287,7 @@ impl Plan {
         self.check_numbers()?;
         self.check_messages()?;
         self.check_chat()?;
+        self.check_pool()?;
         let (pipeline, message) = (self.load.pipeline(), self.largest_message());
         let batch = u64::from(pipeline).saturating_mul(message.max(SMALLEST_SLOT) as u64);
         if pipeline > 1 && batch > LARGEST_BATCH {
@@ -320,6 +345,31 @@ impl Plan {
         }
     }
 
+    fn check_pool(&self) -> Result<(), PlanError> {
+        if self.pool.is_none() {
+            return Ok(());
+        }
+        let meaningless = [
+            ("--protocol chat", self.chat.is_some()),
+            ("--pipeline", self.load.pipeline() > 1),
+            ("--streams", self.streams > 1),
+            ("--threads", self.threads > 1),
+            ("--split-writes", self.split_writes > 1),
+            ("--source-ip", !self.socket.sources.is_empty()),
+            ("--engine", self.engine != EngineKind::Epoll),
+            ("--idle", self.idle != IdleStrategy::Sleep),
+        ];
+        match meaningless.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => Err(PlanError::NotWithPool(flag)),
+            None => Ok(()),
+        }
+    }
+
+    /// Connections that are to be there when the load begins.
+    pub fn connections_at_start(&self) -> u32 {
+        self.pool.map_or(self.connections, |pool| pool.connections_of(self.connections))
+    }
+
     fn check_messages(&self) -> Result<(), PlanError> {
         let check = |number: usize, text: &[u8]| {
             self.protocol.check_message(text).map_err(|reason| PlanError::UnfitMessage {
@@ -358,7 +408,15 @@ impl Plan {
     /// What is spoken, in words.
     pub fn spoken(&self) -> String {
         match &self.chat {
-            None => format!("{} protocol", self.protocol),
+            None => match self.pool {
+                None => format!("{} protocol", self.protocol),
+                Some(PoolPlan { size: 0 }) => {
+                    format!("{} protocol, a new connection for each request", self.protocol)
+                }
+                Some(PoolPlan { size }) => {
+                    format!("{} protocol, callers share a pool of {size}", self.protocol)
+                }
+            },
             Some(ChatPlan { deaf: 0 }) => "chat; requests are deliveries".into(),
             Some(ChatPlan { deaf }) => format!("chat, {deaf} deaf; requests are deliveries"),
         }

@@ -47,9 +47,11 @@ pub enum Unfit {
 pub fn check(plan: &Plan, limit: u64, ports: Option<u64>) -> Result<(), Unfit> {
     let connections = plan.connections;
     let reserve = RESERVE + 2 * u64::from(plan.threads);
-    let needed = u64::from(connections) + reserve;
+    // A caller of a pool has a timer, too.
+    let each = if plan.pool.is_some() { 2 } else { 1 };
+    let needed = each * u64::from(connections) + reserve;
     if needed > limit {
-        let most = limit.saturating_sub(reserve);
+        let most = limit.saturating_sub(reserve) / each;
         return Err(Unfit::Descriptors { connections, needed, limit, most });
     }
     let sources = plan.socket.sources.len().max(1) as u64;

@@ -30,6 +30,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Options {
     /// What the bytes mean.
     pub protocol: ProtocolKind,
+    /// Whether a person types what is sent: where there are commands, a message is one.
+    pub typed: bool,
     /// Whether lines are for others, and what arrives is theirs: no request has a reply.
     pub chat: bool,
     /// The longest message or reply in bytes.
@@ -69,8 +71,14 @@ impl Connection {
             Some(Secure { transform, early, .. }) => (Some(transform), early),
             None => (None, Vec::new()),
         };
+        let Options { protocol, typed, max_message, .. } = self.options;
+        let requester = if typed {
+            protocol.typed_requester(max_message)
+        } else {
+            protocol.requester(max_message)
+        };
         let shared = Arc::new(Shared(Mutex::new(State {
-            requester: self.options.protocol.typed_requester(self.options.max_message),
+            requester,
             in_flight: InFlight::default(),
             finished: None,
             chat: self.options.chat,
@@ -80,16 +88,17 @@ impl Connection {
         let sender = Sender {
             write,
             shared: Arc::clone(&shared),
-            protocol: self.options.protocol,
+            options: self.options,
             wire: Vec::new(),
             sealed: Vec::new(),
             number: 0,
             queued: 0,
+            sent: 0,
         };
         let buffer = vec![0; READ_BUFFER];
         let plaintext = Vec::new();
         let options = self.options;
-        (sender, Receiver { read, shared, options, buffer, plaintext, early })
+        (sender, Receiver { read, shared, options, buffer, plaintext, early, received: 0 })
     }
 }
 
@@ -120,7 +129,7 @@ impl Shared {
 pub struct Sender {
     write: OwnedWriteHalf,
     shared: Arc<Shared>,
-    protocol: ProtocolKind,
+    options: Options,
     wire: Vec<u8>,
     /// The same inside TLS.
     sealed: Vec<u8>,
@@ -128,6 +137,8 @@ pub struct Sender {
     number: u64,
     /// Requests in `wire` that have a reply.
     queued: u64,
+    /// Bytes written so far.
+    sent: u64,
 }
 
 impl Sender {
@@ -139,7 +150,8 @@ impl Sender {
         if state.chat {
             state.said_goodbye |= payload.trim_ascii_end() == b"/quit";
         } else {
-            self.queued += u64::from(self.protocol.has_reply(payload));
+            let Options { protocol, typed, .. } = self.options;
+            self.queued += u64::from(!typed || protocol.has_reply(payload));
         }
     }
 
@@ -159,8 +171,14 @@ impl Sender {
         }
         self.queued = 0;
         let written = self.write.write_all(&self.wire).await;
+        self.sent += self.wire.len() as u64;
         self.wire.clear();
         written
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
     }
 
     /// Half-closes: no more requests follow.
@@ -210,6 +228,8 @@ pub struct Receiver {
     plaintext: Vec<u8>,
     /// What was said within the handshake.
     early: Vec<u8>,
+    /// Bytes read so far.
+    received: u64,
 }
 
 impl Receiver {
@@ -230,6 +250,7 @@ impl Receiver {
         if length == 0 && self.early.is_empty() {
             return Ok(Arrival::End);
         }
+        self.received += length as u64;
         let now = Instant::now();
         let mut state = self.shared.lock();
         let State { requester, in_flight, finished, tls, .. } = &mut *state;
@@ -295,6 +316,11 @@ impl Receiver {
                 return Some(Staleness::Unsolicited);
             }
         }
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
     }
 
     /// The socket.

@@ -58,6 +58,7 @@ fn plan(args: &PingArgs) -> Result<Plan> {
         tls: talk::tls(&args.tls, args.quiet)?,
         options: Options {
             protocol: args.protocol,
+            typed: false,
             chat: false,
             max_message: LONGEST_MESSAGE,
             timeout: args.patience.timeout.0,

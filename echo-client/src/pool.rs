@@ -21,6 +21,7 @@
 //! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = Options {
 //!     protocol: ProtocolKind::Line,
+//!     typed: false,
 //!     chat: false,
 //!     max_message: 64 * 1024,
 //!     timeout: Duration::from_secs(5),

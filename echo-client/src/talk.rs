@@ -36,6 +36,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let peer = link.stream.peer_addr()?;
     let options = Options {
         protocol: cli.protocol.framing(),
+        typed: true,
         chat: cli.protocol.is_chat(),
         max_message: cli.max_message.0,
         timeout: cli.patience.timeout.0,

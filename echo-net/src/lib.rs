@@ -10,6 +10,7 @@
 //! This crate knows no protocol and formats nothing for people.
 
 pub mod address;
+pub mod alarm;
 pub mod clock;
 pub mod cpu;
 pub mod fd_limit;

@@ -22,6 +22,7 @@ mod running_server;
 
 mod fault_server;
 mod faults;
+mod pooling;
 mod quantiles;
 mod runs;
 mod turn;

@@ -42,6 +42,10 @@ pub(super) struct LoadArgs {
     /// Open loop: how requests are spread over time
     #[arg(long, value_parser = choice::<Arrival>(), default_value = "constant", requires = "rate")]
     pub(super) arrival: Arrival,
+    /// Take the connection of each request from a pool of N; --conns are then callers with one
+    /// request at a time. 0: a new connection for each request
+    #[arg(long, value_name = "N")]
+    pub(super) pool: Option<u32>,
     /// Load before the measured window
     #[arg(short, long, value_name = "TIME", default_value = "2s")]
     pub(super) warmup: TimeSpan,

@@ -10,7 +10,8 @@ use echo_net::settings::TimeSpan;
 use super::RunArgs;
 use super::groups::{MessageArgs, SizeRange};
 use crate::plan::{
-    ChatPlan, IdleStrategy, Load, MessagePlan, Plan, PlanError, SocketPlan, StopRule, Target,
+    ChatPlan, IdleStrategy, Load, MessagePlan, Plan, PlanError, PoolPlan, SocketPlan, StopRule,
+    Target,
 };
 
 /// What was typed is no plan.
@@ -58,9 +59,13 @@ impl RunArgs {
             u32::try_from(load.conns.0).map_err(|_| RunArgsError::Connections(load.conns.0))?;
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         let threads = load.threads.unwrap_or((cores / 2).max(1) as u32);
-        // All members of a chat room are driven by one thread.
+        // All members of a chat room, and all callers of a pool, are driven by one thread.
         let most = if self.messages.protocol.is_chat() { 1 } else { connections.max(1) };
-        let threads = threads.min(most);
+        let pooled = load.pool.is_some();
+        let threads = match load.threads {
+            None if pooled => 1,
+            _ => threads.min(most),
+        };
         let target = self.resolve_target(threads, cores)?;
         let timeout_ns = nanos(load.timeout.0);
         if messages.chat_deaf > 0 && !messages.protocol.is_chat() {
@@ -81,7 +86,7 @@ impl RunArgs {
                 Some(rate) => Load::Open {
                     rate_per_s: rate.per_second(),
                     arrival: load.arrival,
-                    pipeline: load.pipeline.unwrap_or(64),
+                    pipeline: load.pipeline.unwrap_or(if pooled { 1 } else { 64 }),
                 },
             },
             stop: match load.requests {
@@ -94,6 +99,7 @@ impl RunArgs {
             interval_ns: nanos(self.results.interval.0),
             protocol: messages.protocol.framing(),
             chat: messages.protocol.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
+            pool: load.pool.map(|size| PoolPlan { size }),
             streams: messages.streams,
             messages: messages.resolve()?,
             verify: messages.verify,
@@ -105,7 +111,10 @@ impl RunArgs {
                 sources: self.sockets.source_ip.clone(),
             },
             tls: self.tls.plan(&target),
-            idle: resolve_idle(load.idle, &target, threads, cores),
+            idle: match load.idle {
+                IdleStrategy::Auto if pooled => IdleStrategy::Sleep,
+                typed => resolve_idle(typed, &target, threads, cores),
+            },
             engine: load.engine,
             seed: load.seed.unwrap_or_else(random_seed),
             schedule_digest: None,

@@ -3,6 +3,8 @@
 
 use std::ops::AddAssign;
 
+use echo_client::pool::Exchange;
+use echo_net::clock::nanos;
 use echo_net::tls::{ClientTls, Fault, Transform};
 
 use crate::record::Latency;
@@ -24,6 +26,16 @@ impl PeerTls {
         Ok(Self { client, name: name.to_owned() })
     }
 
+    /// How TLS is spoken.
+    pub(super) fn client(&self) -> &ClientTls {
+        &self.client
+    }
+
+    /// Whom the certificate must name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A new connection.
     pub(super) fn begin(&self) -> Result<Transform, Fault> {
         self.client.connect(&self.name)
@@ -37,6 +49,17 @@ pub struct Handshakes {
     pub full: Latency,
     /// Of those that took up an earlier session.
     pub resumed: Latency,
+}
+
+impl Handshakes {
+    /// Adds that of a connection of a pool, if it speaks TLS.
+    pub(super) fn add(&mut self, exchange: &Exchange) {
+        match exchange.handshake() {
+            Some((took, true)) => self.resumed.record(nanos(took)),
+            Some((took, false)) => self.full.record(nanos(took)),
+            None => {}
+        }
+    }
 }
 
 impl AddAssign<&Self> for Handshakes {

@@ -30,6 +30,7 @@ mod handshakes;
 mod in_flight;
 mod kernel_facts;
 mod occupancy;
+mod pool;
 #[cfg(test)]
 mod simulation;
 mod timeline;
@@ -41,6 +42,8 @@ pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
+pub use pool::PoolFacts;
+use pool::PoolWorker;
 use timeline::Timeline;
 use worker::{Outcome, Setup, Worker};
 
@@ -98,6 +101,8 @@ pub struct RunRecord {
     pub costs: Vec<CostSample>,
     /// What the kernel knew at the end.
     pub kernel: KernelFacts,
+    /// What became of the connections of a pool, if there was one.
+    pub pool: Option<PoolFacts>,
     /// Whether the run was cut short by a signal.
     pub interrupted: bool,
 }
@@ -214,7 +219,10 @@ impl Crew {
             crew.starts.push(start);
             let engine = plan.engine;
             let builder = std::thread::Builder::new().name(format!("generator-{thread}"));
-            crew.threads.push(if plan.chat.is_some() {
+            crew.threads.push(if let Some(pool) = plan.pool {
+                let worker = PoolWorker { plan, pool, messages, peer, stop, finished };
+                builder.spawn(move || worker.work(&setups, &starts))?
+            } else if plan.chat.is_some() {
                 let worker = ChatWorker::new(plan, messages, peer.addresses, stop, finished);
                 builder.spawn(move || work(engine, worker, &setups, &starts))?
             } else {
@@ -345,18 +353,21 @@ impl RunRecord {
         let measured_ns = end.saturating_sub(gathered.window_start);
         let area: u128 = outcomes.iter().map(|outcome| outcome.outstanding_area).sum();
         let mut kernel = KernelFacts::default();
-        let mut handshakes = setup.handshakes;
+        let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
+        let mut pool = None;
         let (mut alive_at_end, mut reconnects, mut busy) = (0, 0, Vec::new());
         for outcome in outcomes {
             alive_at_end += outcome.alive_at_end;
             reconnects += outcome.reconnects;
+            connect += &outcome.connect;
             handshakes += &outcome.handshakes;
+            pool = pool.or(outcome.pool);
             busy.push(outcome.busy);
             kernel += outcome.kernel;
         }
         Self {
             established: setup.established,
-            connect: setup.connect,
+            connect,
             handshakes,
             connect_phase_ns,
             alive_at_end,
@@ -369,6 +380,7 @@ impl RunRecord {
             busy,
             costs: gathered.costs,
             kernel,
+            pool,
             interrupted: gathered.interrupted,
         }
     }

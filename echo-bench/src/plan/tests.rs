@@ -17,6 +17,7 @@ pub(crate) fn plan() -> Plan {
         messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
         verify: Verify::Full,
         chat: None,
+        pool: None,
         streams: 1,
         split_writes: 1,
         socket: SocketPlan {

@@ -17,8 +17,8 @@ pub(super) fn of(report: &Report) -> Option<Table> {
     table.set_header(header);
     table.add_row(row("response", response));
     table.add_row(uncertainty(response));
-    // In a closed loop response and service are one clock and are shown once.
-    let service = latency.service.as_ref().filter(|_| report.plan.load.is_open());
+    // Without a wait, response and service are one clock and are shown once.
+    let service = latency.service.as_ref().filter(|_| latency.wait.is_some());
     for (name, clock) in [
         ("service", service),
         ("wait", latency.wait.as_ref()),

@@ -132,6 +132,11 @@ pub(super) fn counts(report: &Report) -> String {
         units::count(connections.alive_at_end.into()),
         units::count(connections.reconnects)
     );
+    if let Some(pool) = &summary.pool {
+        let counts =
+            pool.counts().map(|(name, count)| format!("{} {name}", units::count(count)));
+        let _ = write!(out, "\npool       {}", counts.collect::<Vec<_>>().join(", "));
+    }
     out
 }
 
@@ -195,6 +200,10 @@ pub(super) fn costs(report: &Report) -> String {
 pub(super) fn reading(report: &Report) -> String {
     let summary = &report.summary;
     match report.plan.load {
+        Load::Closed { .. } if report.plan.pool.is_some() => "closed loop: a caller asks again \
+             when it is answered, so a slow server is asked less often; percentiles are of response \
+             (the call to the last byte), so the wait for a connection counts"
+            .to_owned(),
         Load::Closed { .. } => "closed loop: a connection sends when it has a free slot, so a \
              slow server is asked less often; percentiles are of service (write to last byte)"
             .to_owned(),

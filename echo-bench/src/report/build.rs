@@ -88,7 +88,7 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
         requests: requests(&total.tally),
         bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },
         connections: Connections {
-            requested: plan.connections,
+            requested: plan.connections_at_start(),
             established: record.established,
             alive_at_end: record.alive_at_end,
             reconnects: record.reconnects,
@@ -100,6 +100,7 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
             .map(|outstanding| outstanding + wait_mean / record.measured_ns as f64),
         cpu: cpu(record.costs.first(), record.costs.last(), total.tally.answered),
         tcp: tcp(record),
+        pool: record.pool.map(Into::into),
         latency,
     }
 }
@@ -250,8 +251,8 @@ fn judge(
     {
         findings.push(Finding::GivenUp { asked, scheduled: tally.scheduled });
     }
-    if record.established < plan.connections {
-        let (requested, established) = (plan.connections, record.established);
+    if record.established < plan.connections_at_start() {
+        let (requested, established) = (plan.connections_at_start(), record.established);
         findings.push(Finding::NotAllEstablished { requested, established });
     }
     if tally.failed() > 0 {

@@ -13,6 +13,7 @@ mod coarsen;
 pub mod embedding;
 mod environment;
 mod latency;
+mod pool;
 mod slo;
 pub mod store;
 mod verdict;
@@ -21,6 +22,7 @@ pub use build::{Circumstances, build};
 pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
+pub use pool::PoolReport;
 pub use slo::{Slo, SloOutcome};
 pub use verdict::{GENERATOR_LIMITED, Verdict, Warning};
 
@@ -125,6 +127,9 @@ pub struct Summary {
     pub cpu: Cpu,
     /// What the kernel knew of the connections at the end.
     pub tcp: Option<Tcp>,
+    /// What became of the connections of a pool; null without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolReport>,
 }
 
 /// Requests by how they ended.
@@ -189,7 +194,8 @@ pub struct Latency {
     #[serde(default)]
     pub tls_resumed: Option<LatencySummary>,
     /// From the intended instant to the write. In a closed loop a request is intended when
-    /// it is written, so there is no wait: null.
+    /// it is written, so there is no wait: null. But who takes connections from a pool intends
+    /// the request when it asks for the connection.
     pub wait: Option<LatencySummary>,
     /// From the write to the last byte of the reply.
     pub service: Option<LatencySummary>,

@@ -117,6 +117,11 @@ impl Exchange {
         self.receiver.look()
     }
 
+    /// Bytes sent and received so far, TLS included, its handshake not.
+    pub fn traffic(&self) -> (u64, u64) {
+        (self.sender.sent(), self.receiver.received())
+    }
+
     /// The socket, for what the kernel knows of it.
     pub fn socket(&self) -> &TcpStream {
         self.receiver.socket()

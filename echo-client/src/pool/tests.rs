@@ -20,6 +20,7 @@ async fn pool(options: PoolOptions) -> (Pool, TcpListener) {
     let address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let speak = Options {
         protocol: ProtocolKind::Line,
+        typed: false,
         chat: false,
         max_message: 1024,
         timeout: PATIENCE,

@@ -297,11 +297,13 @@ impl ChatWorker {
         Outcome {
             alive_at_end,
             reconnects: 0,
+            connect: Latency::default(),
             handshakes: Handshakes::default(),
             outstanding_area: self.area,
             last_answer: self.last_answer,
             busy: busy.share(),
             kernel,
+            pool: None,
         }
     }
 }

@@ -25,6 +25,7 @@ use super::demand::Demand;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::occupancy::Occupancy;
+use super::pool::PoolFacts;
 use super::timeline::Timeline;
 use super::waiting::Waiting;
 use crate::messages::Messages;
@@ -57,6 +58,8 @@ pub(super) struct Setup {
 pub(super) struct Outcome {
     pub(super) alive_at_end: u32,
     pub(super) reconnects: u64,
+    /// Of connections that were made in the load and are not in the set-up's.
+    pub(super) connect: Latency,
     /// Those of reconnects.
     pub(super) handshakes: Handshakes,
     /// Request-nanoseconds that requests were outstanding within the window.
@@ -67,6 +70,7 @@ pub(super) struct Outcome {
     /// work.
     pub(super) busy: Option<f64>,
     pub(super) kernel: KernelFacts,
+    pub(super) pool: Option<PoolFacts>,
 }
 
 /// See the [module](self).

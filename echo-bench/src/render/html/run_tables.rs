@@ -237,6 +237,9 @@ fn connections(report: &Report) -> Table {
             numbers::or_nothing(summary.in_flight_mean, crate::render::units::significant),
         ),
     ];
+    if let Some(pool) = &summary.pool {
+        rows.extend(pool.counts().map(|(name, count)| (name, numbers::count(count))));
+    }
     if let Some(tcp) = &summary.tcp {
         let rtt =
             |us: Option<u32>| numbers::or_nothing(us, |us| numbers::time(f64::from(us) * 1e3));

@@ -89,6 +89,7 @@ fn report() -> Report {
             in_flight_mean: Some(0.1 + 0.2),
             cpu: Cpu { client_us_per_message: Some(2.5), ..Cpu::default() },
             tcp: None,
+            pool: None,
         },
         intervals: (0..4).map(interval).collect(),
         threads: vec![ThreadReport { busy: Some(0.25) }],

@@ -1,0 +1,92 @@
+//! `echo-bench --pool`: requests that take their connections from a pool, against real
+//! servers, in plaintext and inside TLS.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::bench_process::BenchProcess;
+use crate::deadline::PATIENCE;
+use crate::running_server::on_every_model;
+
+const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
+
+#[test]
+fn the_server_sees_as_many_connections_as_the_pool_says() {
+    on_every_model(&SUMMARY_IN_JSON, |server| {
+        let address = server.address().to_string();
+        let mut made = 0;
+        for (pool, connections) in [("0", 201), ("1", 1), ("4", 4), ("100", 8)] {
+            let arguments =
+                [&address, "--conns=8", "--requests=200", "--warmup=0", "--pool", pool];
+            let finished = BenchProcess::start(&arguments).finish(PATIENCE);
+            assert_eq!(finished.code, Some(0), "{finished:#?}");
+            assert_eq!(finished.requests("ok"), 200);
+            let summary = &finished.report()["summary"];
+            assert_eq!(summary["pool"]["created"], connections, "--pool {pool}: {summary}");
+            made += connections;
+        }
+        server.signal(Signal::TERM);
+        let exit = server.wait_exit(PATIENCE);
+        assert_eq!(exit.summary()["connections"], made);
+        assert_eq!(exit.summary()["messages"], 800);
+    });
+}
+
+#[test]
+fn a_pool_speaks_every_protocol_and_tls() {
+    for protocol in ["line", "command", "frame", "mux", "raw", "resp", "http"] {
+        for pool in ["--pool=0", "--pool=3"] {
+            let finished = BenchProcess::start(&[
+                "--tls",
+                "--conns=6",
+                "--requests=60",
+                "--warmup=0",
+                "--protocol",
+                protocol,
+                pool,
+            ])
+            .finish(PATIENCE);
+            assert_eq!(finished.code, Some(0), "{protocol} {pool}: {finished:#?}");
+            let latency = &finished.report()["summary"]["latency"];
+            let made = if pool == "--pool=0" { 61 } else { 3 };
+            assert_eq!(latency["tls"]["count"], made, "{protocol} {pool}");
+            assert_eq!(latency["connect"]["count"], made, "{protocol} {pool}");
+        }
+    }
+}
+
+#[test]
+fn a_pool_without_a_server_is_refused_and_a_signal_ends_it_with_a_report() {
+    let nobody = TcpListener::bind("127.0.0.1:0").and_then(|bound| bound.local_addr());
+    let nobody = nobody.expect("a port is free").to_string();
+    for pool in ["--pool=0", "--pool=4"] {
+        let finished = BenchProcess::start(&[&nobody, pool]).finish(PATIENCE);
+        assert_eq!(finished.code, Some(1), "{finished:#?}");
+        assert!(finished.stderr.contains("is a server running there?"), "{}", finished.stderr);
+
+        for load in ["--pipeline=1", "--rate=1k"] {
+            let arguments = ["--duration=60s", "--warmup=0", "--interval=500ms", pool, load];
+            let mut running = BenchProcess::start(&arguments);
+            running.wait_until_measuring();
+            running.signal(Signal::INT);
+            let finished = running.finish(Duration::from_secs(10));
+            assert_eq!(finished.report()["interrupted"], true, "{pool} {load}");
+            assert_eq!(finished.code, Some(130), "{pool} {load}");
+            assert!(finished.requests("ok") > 0, "{pool} {load}");
+        }
+    }
+}
+
+#[test]
+fn what_a_pool_cannot_do_is_refused_with_the_flag() {
+    for flag in
+        ["--pipeline=4", "--threads=2", "--split-writes=2", "--idle=spin", "--engine=uring"]
+    {
+        let finished = BenchProcess::start(&["--pool=2", flag]).finish(PATIENCE);
+        assert_eq!(finished.code, Some(2), "{flag}: {finished:#?}");
+        let name = flag.split('=').next().unwrap_or_default();
+        assert!(finished.stderr.contains(&format!("leave {name} out")), "{}", finished.stderr);
+    }
+}
