@@ -167,6 +167,19 @@ fn a_client_that_does_not_read_is_cut_at_the_drain_timeout() {
     });
 }
 
+/// A stop must not give a peer more time than it has while all goes on.
+#[test]
+fn a_client_that_does_not_read_is_cut_at_the_write_timeout_in_a_drain_too() {
+    let patience = ["--write-timeout", "1s", "--drain-timeout", "60s"];
+    let flags = [&SUMMARY_IN_JSON[..], &SMALL_SEND_BUFFER, &patience].concat();
+    on_every_model(&flags, |server| {
+        let _stuck = unfinishable(server);
+        server.signal(Signal::TERM);
+        let exit = server.wait_exit(PATIENCE);
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+    });
+}
+
 #[test]
 fn a_second_signal_ends_the_server_at_once() {
     let flags = [&SMALL_SEND_BUFFER[..], &["--drain-timeout", "60s"]].concat();

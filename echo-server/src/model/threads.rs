@@ -35,9 +35,12 @@ const STACK_BYTES: usize = 128 * 1024;
 /// How long a forced stop waits for threads to notice.
 const FORCED_PATIENCE: Duration = Duration::from_millis(300);
 
-/// How often the wait for all threads looks whether it is to give up, and interrupts those
-/// that have not noticed.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How often the wait for all threads looks whether it is to give up.
+const NOTICE_FORCE: Duration = Duration::from_millis(20);
+
+/// After how long threads that have not noticed a stop are interrupted again. It doubles each
+/// time: a write that is interrupted waits anew, and is to time out in the end.
+const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -114,6 +117,8 @@ impl Open {
     fn wait_until_empty(&self, context: &Context) {
         let mut threads = self.lock();
         let mut give_up_at = None;
+        let mut pause = clock::nanos(INTERRUPT_AGAIN);
+        let mut interrupt_at = clock::now() + pause;
         while !threads.is_empty() {
             let now = clock::now();
             if context.is_forced()
@@ -121,8 +126,13 @@ impl Open {
             {
                 return;
             }
-            let woken = self.emptied.wait_timeout(threads, LOOK_AGAIN);
+            let woken = self.emptied.wait_timeout(threads, NOTICE_FORCE);
             threads = woken.unwrap_or_else(PoisonError::into_inner).0;
+            if clock::now() < interrupt_at {
+                continue;
+            }
+            pause *= 2;
+            interrupt_at = clock::now() + pause;
             for thread in threads.values() {
                 if let Interrupt::Thread(waiting) = thread {
                     waiting.thread.interrupt();
