@@ -1,3 +1,5 @@
+use echo_net::clock::SECOND;
+
 use super::*;
 use crate::schedule::Arrival;
 

@@ -1,0 +1,243 @@
+//! The direction from the server: [`Receiver`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use echo_proto::{Outcome, ProtocolKind, Request as _};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::timeout_at;
+
+use super::{Options, Shared, State};
+use crate::error::SessionError;
+use crate::in_flight::Tally;
+use crate::pool::Staleness;
+
+/// Bytes that one read may bring.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// How long the server may take to close after its last reply; what it says in that time
+/// is shown too.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// One whole reply, as a [`Receiver`] tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// Echo, error, or neither.
+    pub outcome: Outcome,
+    /// The reply without framing and prefix.
+    pub body: &'a [u8],
+    /// From the writing of its request to its arrival; `None` if nobody asked.
+    pub round_trip: Option<Duration>,
+}
+
+/// Whether more may arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Something arrived, and more may follow.
+    Open,
+    /// The server has ended the connection, or has had its time to do so.
+    End,
+}
+
+/// The direction from the server.
+#[derive(Debug)]
+pub struct Receiver {
+    read: OwnedReadHalf,
+    shared: Arc<Shared>,
+    options: Options,
+    buffer: Vec<u8>,
+    /// What was inside of TLS.
+    plaintext: Vec<u8>,
+    /// What was said within the handshake.
+    early: Vec<u8>,
+    /// Bytes read so far.
+    received: u64,
+}
+
+impl Receiver {
+    /// Reads what comes after `early`, which was said within the handshake.
+    pub(super) fn new(
+        read: OwnedReadHalf,
+        shared: Arc<Shared>,
+        options: Options,
+        early: Vec<u8>,
+    ) -> Self {
+        let (buffer, plaintext) = (vec![0; READ_BUFFER], Vec::new());
+        Self { read, shared, options, buffer, plaintext, early, received: 0 }
+    }
+
+    /// Waits for bytes and calls `each` with every reply that they complete. May be
+    /// cancelled without loss.
+    ///
+    /// # Errors
+    /// When the connection is broken, when what arrives is no reply, or when nothing
+    /// arrives for the timeout while a reply is due.
+    pub async fn receive(
+        &mut self,
+        mut each: impl FnMut(Answer<'_>),
+    ) -> Result<Arrival, SessionError> {
+        let length = match self.early.len() {
+            0 => self.read_some().await?,
+            _ => 0,
+        };
+        if length == 0 && self.early.is_empty() {
+            return Ok(Arrival::End);
+        }
+        self.received += length as u64;
+        let now = Instant::now();
+        let mut state = self.shared.lock();
+        let State { requester, in_flight, finished, tls, .. } = &mut *state;
+        let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
+        if let Some(tls) = tls {
+            self.plaintext.clear();
+            self.plaintext.append(&mut self.early);
+            while !input.is_empty() && fault.is_none() {
+                let plaintext = &mut self.plaintext;
+                fault =
+                    tls.receive(&mut input, |piece| plaintext.extend_from_slice(piece)).err();
+            }
+            if tls.is_input_over() {
+                arrival = Arrival::End;
+            }
+            input = &self.plaintext;
+        }
+        let decoded = requester.decode(input, |reply| {
+            let round_trip = in_flight.answered(now);
+            each(Answer { outcome: reply.outcome, body: reply.body, round_trip });
+        });
+        in_flight.progressed(now);
+        *finished = finished.map(|_| now);
+        decoded.map_err(|reason| SessionError::Malformed {
+            protocol: self.options.protocol,
+            reason,
+            tally: in_flight.tally(),
+        })?;
+        match fault {
+            None => Ok(arrival),
+            Some(fault) => Err(SessionError::Tls { fault, tally: in_flight.tally() }),
+        }
+    }
+
+    /// Looks, without waiting, at what has arrived although no reply is due; `None` if
+    /// nothing has that concerns who speaks here: TLS may say things for itself.
+    pub(crate) fn look(&mut self) -> Option<Staleness> {
+        if !self.early.is_empty() {
+            return Some(Staleness::Unsolicited);
+        }
+        loop {
+            // Not by way of the runtime, which may not have heard of it yet.
+            let socket: &TcpStream = self.read.as_ref();
+            let length = match rustix::io::read(socket, &mut self.buffer[..]) {
+                Ok(0) => return Some(Staleness::Closed),
+                Ok(length) => length,
+                Err(rustix::io::Errno::WOULDBLOCK) => return None,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(_) => return Some(Staleness::Closed),
+            };
+            let mut state = self.shared.lock();
+            let Some(tls) = &mut state.tls else { return Some(Staleness::Unsolicited) };
+            let (mut input, mut said) = (&self.buffer[..length], false);
+            while !input.is_empty() {
+                if tls.receive(&mut input, |piece| said |= !piece.is_empty()).is_err() {
+                    return Some(Staleness::Closed);
+                }
+            }
+            if tls.is_input_over() {
+                return Some(Staleness::Closed);
+            }
+            if said {
+                return Some(Staleness::Unsolicited);
+            }
+        }
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The socket.
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.read.as_ref()
+    }
+
+    /// An end of the connection that the server has not announced inside TLS. Where all is
+    /// answered by replies that tell their own end, nothing can be missing.
+    fn check_end(&self) -> Result<(), SessionError> {
+        let mut state = self.shared.lock();
+        let fault = state.tls.as_mut().and_then(|tls| tls.end_of_input().err());
+        let whole = state.finished.is_some()
+            && state.in_flight.is_empty()
+            && self.options.protocol != ProtocolKind::Raw;
+        match fault {
+            Some(fault) if !whole => {
+                Err(SessionError::Tls { fault, tally: state.in_flight.tally() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads; 0 at the end of the connection, and when all is answered and the server has
+    /// had its time to close.
+    async fn read_some(&mut self) -> Result<usize, SessionError> {
+        loop {
+            let (quiet_since, finished) = {
+                let state = self.shared.lock();
+                (state.in_flight.quiet_since(), state.finished)
+            };
+            let deadline = match (quiet_since, finished) {
+                (Some(since), _) => since + self.options.timeout,
+                // Others may say something as long as the server keeps us.
+                (None, Some(since)) if self.options.chat => since + self.options.timeout,
+                (None, Some(since)) => since + LINGER,
+                // Looked at again then: a request may have become due meanwhile.
+                (None, None) => Instant::now() + LINGER.min(self.options.timeout),
+            };
+            match timeout_at(deadline.into(), self.read.read(&mut self.buffer)).await {
+                Ok(Ok(0)) => {
+                    self.check_end()?;
+                    return Ok(0);
+                }
+                Ok(Ok(length)) => return Ok(length),
+                // All is said; that the server hangs up rudely does no harm.
+                Ok(Err(_)) if self.is_done() => return Ok(0),
+                Ok(Err(reason)) => {
+                    return Err(SessionError::Broken { reason, tally: self.tally() });
+                }
+                Err(_) if quiet_since.is_some() => {
+                    let timeout = self.options.timeout;
+                    return Err(SessionError::NoReply { timeout, tally: self.tally() });
+                }
+                Err(_) if finished.is_some() => return Ok(0),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let state = self.shared.lock();
+        state.said_goodbye || (state.finished.is_some() && state.in_flight.is_empty())
+    }
+
+    /// Whether the server was asked to end the connection, as a chat can be left.
+    pub fn said_goodbye(&self) -> bool {
+        self.shared.lock().said_goodbye
+    }
+
+    /// Bytes of a reply that has begun and not ended.
+    pub fn partial(&self) -> Vec<u8> {
+        self.shared.lock().requester.partial().to_vec()
+    }
+
+    /// How many requests were made and answered so far.
+    pub fn tally(&self) -> Tally {
+        self.shared.lock().in_flight.tally()
+    }
+
+    /// Whether every request is answered.
+    pub fn is_idle(&self) -> bool {
+        self.shared.lock().in_flight.is_empty()
+    }
+}
