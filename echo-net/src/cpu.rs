@@ -25,12 +25,7 @@ pub struct Usage {
 impl Usage {
     /// This process.
     pub fn of_self() -> io::Result<Self> {
-        rusage(libc::RUSAGE_SELF)
-    }
-
-    /// The calling thread; its memory is that of the process.
-    pub fn of_thread() -> io::Result<Self> {
-        rusage(libc::RUSAGE_THREAD)
+        rusage()
     }
 
     /// Another process of this machine: its CPU clock, which also holds what threads used
@@ -44,7 +39,7 @@ impl Usage {
             cpu,
             voluntary_switches: switches.map(|(voluntary, _)| voluntary),
             involuntary_switches: switches.map(|(_, involuntary)| involuntary),
-            peak_rss_bytes: field(&status, "VmHWM:") * 1024,
+            peak_rss_bytes: peak_rss(&status),
         })
     }
 
@@ -108,6 +103,11 @@ fn context_switches(pid: u32) -> io::Result<Option<(u64, u64)>> {
     Ok(Some(sum))
 }
 
+/// The peak of resident memory in bytes, by a `/proc` status file of a process.
+fn peak_rss(status: &str) -> u64 {
+    field(status, "VmHWM:") * 1024
+}
+
 /// The number of a line `name value` of a `/proc` status file; 0 where there is none.
 fn field(status: &str, name: &str) -> u64 {
     status
@@ -118,11 +118,11 @@ fn field(status: &str, name: &str) -> u64 {
         .unwrap_or(0)
 }
 
-fn rusage(who: libc::c_int) -> io::Result<Usage> {
+fn rusage() -> io::Result<Usage> {
     // SAFETY: `rusage` is plain numbers, for which all zeros is a valid value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to `usage`, which outlives the call.
-    if unsafe { libc::getrusage(who, &raw mut usage) } != 0 {
+    if unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } != 0 {
         return Err(io::Error::last_os_error());
     }
     let time = |t: libc::timeval| {
@@ -132,7 +132,8 @@ fn rusage(who: libc::c_int) -> io::Result<Usage> {
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
         voluntary_switches: Some(usage.ru_nvcsw as u64),
         involuntary_switches: Some(usage.ru_nivcsw as u64),
-        peak_rss_bytes: usage.ru_maxrss as u64 * 1024,
+        // Not `ru_maxrss`, which goes on from that of whoever started this program.
+        peak_rss_bytes: peak_rss(&fs::read_to_string("/proc/self/status")?),
     })
 }
 

@@ -316,3 +316,15 @@ fn arguments_that_mean_nothing_are_named_and_the_code_is_2() {
         assert!(!finished.has_report(), "{arguments:?}");
     }
 }
+
+/// What a process had used before it became another program is counted on by `getrusage`.
+#[test]
+fn the_memory_of_who_started_the_run_is_not_the_generators() {
+    let starter = std::hint::black_box(vec![1_u8; 300 << 20]);
+    let finished =
+        BenchProcess::start(&["--conns=2", "--requests=100", "--warmup=0"]).finish(PATIENCE);
+    drop(starter);
+    let cpu = &finished.report()["summary"]["cpu"];
+    let peak = cpu["client_peak_rss_bytes"].as_u64().expect("this process can be read");
+    assert!((1 << 20..200 << 20).contains(&peak), "{} MiB", peak >> 20);
+}
