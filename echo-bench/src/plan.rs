@@ -58,6 +58,9 @@ pub struct Plan {
     pub messages: MessagePlan,
     /// How thoroughly replies are checked.
     pub verify: Verify,
+    /// After how many requests each connection is closed and made again; null: never.
+    #[serde(default)]
+    pub reconnect_after: Option<u32>,
     /// In how many writes each request is sent.
     pub split_writes: u32,
     /// Socket options of the generator.
@@ -226,7 +229,13 @@ impl Plan {
     pub fn spoken(&self) -> String {
         match &self.chat {
             None => match self.pool {
-                None => format!("{} protocol", self.protocol),
+                None => match self.reconnect_after {
+                    None => format!("{} protocol", self.protocol),
+                    Some(1) => format!("{} protocol, one request a connection", self.protocol),
+                    Some(most) => {
+                        format!("{} protocol, {most} requests a connection", self.protocol)
+                    }
+                },
                 Some(PoolPlan { size: 0 }) => {
                     format!("{} protocol, a new connection for each request", self.protocol)
                 }

@@ -298,21 +298,29 @@ fn a_room_inside_tls_is_the_same_room() {
 #[test]
 fn the_generator_sees_every_delivery_on_every_model() {
     each_model(|model| {
-        for (deaf, hearing) in [("--chat-deaf=0", 20), ("--chat-deaf=1", 19)] {
-            let finished = BenchProcess::start(&[
+        let model = format!("--model={model}");
+        let rooms: [(u64, &[&str]); 4] = [
+            (20, &["--chat-deaf=0"]),
+            (19, &["--chat-deaf=1"]),
+            (20, &["--tls"]),
+            (19, &["--tls", "--chat-deaf=1"]),
+        ];
+        for (hearing, room) in rooms {
+            let run = [
                 "--protocol=chat",
                 "--conns=20",
                 "--rate=200",
                 "--duration=500ms",
                 "--warmup=100ms",
-                deaf,
-                &format!("--model={model}"),
-            ])
-            .finish(PATIENCE);
-            assert_eq!(finished.code, Some(0), "{deaf}: {}", finished.stderr);
+                &model,
+            ];
+            let finished = BenchProcess::start(&[&run[..], room].concat()).finish(PATIENCE);
+            assert_eq!(finished.code, Some(0), "{room:?}: {}", finished.stderr);
             let said = 100 * hearing / 20;
-            assert_eq!(finished.requests("ok"), said * (hearing - 1), "{deaf}");
-            assert_eq!(finished.requests("scheduled"), finished.requests("ok"), "{deaf}");
+            assert_eq!(finished.requests("ok"), said * (hearing - 1), "{room:?}");
+            assert_eq!(finished.requests("scheduled"), finished.requests("ok"), "{room:?}");
+            let handshakes = finished.report()["summary"]["latency"]["tls"]["count"].as_u64();
+            assert_eq!(handshakes, room.contains(&"--tls").then_some(20), "{room:?}");
         }
     });
 }

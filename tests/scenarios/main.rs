@@ -29,6 +29,7 @@ mod message_limit;
 mod pooling;
 mod protocol_clients;
 mod protocols;
+mod reconnecting;
 mod shutdown;
 mod split_stream;
 mod starting;

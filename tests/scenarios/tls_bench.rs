@@ -104,10 +104,14 @@ fn a_server_that_does_not_prove_who_it_is_gets_no_load_and_the_cause_is_told() {
         let server =
             RunningServer::start(ModelKind::default(), &flags.each_ref().map(String::as_str));
         let target = format!("localhost:{}", server.address().port());
-        let finished = bench(&[&target, "--tls", "--cacert", &issuer]);
-        assert_eq!(finished.code, Some(1), "{finished:#?}");
-        assert!(finished.stderr.contains(cause), "no `{cause}` in: {}", finished.stderr);
-        assert!(!finished.has_report(), "{finished:#?}");
+        // Each of these connects in a way of its own.
+        for load in [&[][..], &["--pool=1"], &["--protocol=chat", "--rate=10"]] {
+            let flags = [&[&target, "--tls", "--cacert", &issuer][..], load].concat();
+            let finished = bench(&flags);
+            assert_eq!(finished.code, Some(1), "{finished:#?}");
+            assert!(finished.stderr.contains(cause), "no `{cause}` in: {}", finished.stderr);
+            assert!(!finished.has_report(), "{finished:#?}");
+        }
     }
 }
 

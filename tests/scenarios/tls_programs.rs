@@ -141,6 +141,8 @@ fn ping_refuses_a_server_that_does_not_prove_who_it_is_and_warns_where_anyone_wi
     refused(&pinged(&good, &renamed), "is for localhost, not for example.org");
     let called_so = server_called(&certificates, "example.org", 2400);
     assert!(pinged(&called_so, &renamed).status.success());
+    let expired = server_called(&certificates, "localhost", 2001);
+    refused(&pinged(&expired, &["--cacert", &issuer]), "expired");
     let plain = RunningServer::start(ModelKind::default(), &[]);
     refused(
         &pinged(&plain, &["--insecure", "--timeout", "300ms"]),

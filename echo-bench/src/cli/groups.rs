@@ -46,6 +46,9 @@ pub(super) struct LoadArgs {
     /// request at a time. 0: a new connection for each request
     #[arg(long, value_name = "N")]
     pub(super) pool: Option<u32>,
+    /// Close each connection after N requests, once they are answered, and make it again
+    #[arg(long, value_name = "N")]
+    pub(super) reconnect_after: Option<u32>,
     /// Load before the measured window
     #[arg(short, long, value_name = "TIME", default_value = "2s")]
     pub(super) warmup: TimeSpan,

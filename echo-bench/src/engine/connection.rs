@@ -39,6 +39,8 @@ pub(super) struct Connection {
     /// In a box, since most runs have none.
     pub(super) tls: Option<Box<Transform>>,
     pub(super) in_flight: InFlight,
+    /// The number of the first request since it was made.
+    first_request: u64,
     /// Whether it has ever been made.
     pub(super) established: bool,
     attempts: u32,
@@ -53,6 +55,7 @@ impl Connection {
             requester,
             tls: None,
             in_flight: InFlight::new(streams),
+            first_request: 0,
             established: false,
             attempts: 0,
         }
@@ -66,6 +69,35 @@ impl Connection {
     pub(super) fn up(&mut self) {
         self.state = State::Up;
         self.established = true;
+        self.first_request = self.in_flight.next_request();
+    }
+
+    /// Requests that it can take now: none while it is down, at most so many in flight, and
+    /// at most so many since it was made.
+    pub(super) fn free_slots(&self, pipeline: u32, reconnect_after: Option<u32>) -> u32 {
+        if !self.is_up() {
+            return 0;
+        }
+        let free = pipeline.saturating_sub(self.in_flight.waiting());
+        free.min(reconnect_after.map_or(u32::MAX, |most| self.left_of(most)))
+    }
+
+    /// Whether it has had all its requests, and their answers.
+    pub(super) fn is_worn_out(&self, reconnect_after: Option<u32>) -> bool {
+        self.is_up()
+            && self.in_flight.waiting() == 0
+            && reconnect_after.is_some_and(|most| self.left_of(most) == 0)
+    }
+
+    fn left_of(&self, most: u32) -> u32 {
+        let sent = self.in_flight.next_request() - self.first_request;
+        u64::from(most).saturating_sub(sent) as u32
+    }
+
+    /// It was closed by us, and is made again as soon as that may be.
+    pub(super) fn renew(&mut self) {
+        (self.key, self.tls) = (None, None);
+        self.state = State::Down(None);
     }
 
     /// It is lost, and will be tried again after a pause that doubles each time, so that a

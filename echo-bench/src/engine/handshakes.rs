@@ -4,6 +4,7 @@
 use std::ops::AddAssign;
 
 use echo_client::pool::Exchange;
+use echo_net::Nanos;
 use echo_net::clock::nanos;
 use echo_net::tls::{ClientTls, Fault, Transform};
 
@@ -52,6 +53,12 @@ pub struct Handshakes {
 }
 
 impl Handshakes {
+    /// Adds one that is over and `took` so long.
+    pub(super) fn record(&mut self, tls: &Transform, took: Nanos) {
+        let clock = if tls.is_resumed() { &mut self.resumed } else { &mut self.full };
+        clock.record(took);
+    }
+
     /// Adds that of a connection of a pool, if it speaks TLS.
     pub(super) fn add(&mut self, exchange: &Exchange) {
         match exchange.handshake() {

@@ -34,6 +34,7 @@ mod pool;
 #[cfg(test)]
 mod simulation;
 mod timeline;
+mod unsealing;
 mod waiting;
 mod worker;
 
@@ -223,7 +224,7 @@ impl Crew {
                 let worker = PoolWorker { plan, pool, messages, peer, stop, finished };
                 builder.spawn(move || worker.work(&setups, &starts))?
             } else if plan.chat.is_some() {
-                let worker = ChatWorker::new(plan, messages, peer.addresses, stop, finished);
+                let worker = ChatWorker::new(plan, messages, peer, stop, finished);
                 builder.spawn(move || work(engine, worker, &setups, &starts))?
             } else {
                 let numbers = (thread..plan.connections).step_by(plan.threads as usize);

@@ -21,6 +21,7 @@ pub(crate) fn plan() -> Plan {
         chat: None,
         pool: None,
         streams: 1,
+        reconnect_after: None,
         split_writes: 1,
         socket: SocketPlan {
             nodelay: true,
@@ -66,7 +67,7 @@ fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
 #[test]
 fn refuses_each_nonsense_by_its_flag() {
     type Spoil = fn(&mut Plan);
-    let cases: [(&str, Spoil); 11] = [
+    let cases: [(&str, Spoil); 13] = [
         ("--conns", |plan| plan.connections = 0),
         ("--threads", |plan| plan.threads = 0),
         ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
@@ -78,6 +79,11 @@ fn refuses_each_nonsense_by_its_flag() {
         ("--protocol mux", |plan| plan.streams = 2),
         ("--size 5-4", |plan| {
             plan.messages = MessagePlan::Generated { min_bytes: 5, max_bytes: 4 };
+        }),
+        ("--reconnect-after", |plan| plan.reconnect_after = Some(0)),
+        ("--pool", |plan| {
+            plan.reconnect_after = Some(1);
+            plan.pool = Some(PoolPlan { size: 1 });
         }),
         ("message 2", |plan| {
             plan.messages = MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()] };

@@ -59,13 +59,18 @@ pub enum PlanError {
          at least 12 bytes, whole, with --verify full and a --duration"
     )]
     ChatMessages,
-    #[error("--protocol chat speaks plaintext only: leave --tls out")]
-    ChatInTls,
     #[error(
         "--pool drives callers with one request at a time each, all on one thread that sleeps: \
          leave {0} out (more load: --conns, the number of callers)"
     )]
     NotWithPool(&'static str),
+    #[error("--reconnect-after must be at least 1")]
+    NoReconnect,
+    #[error(
+        "--reconnect-after means nothing with {0}: leave it out (a new connection for each request \
+         of a pool: --pool 0)"
+    )]
+    ReconnectWith(&'static str),
     #[error("--chat-deaf needs --protocol chat")]
     DeafWithoutChat,
     #[error("--size {0} is above the limit of a message (at most 1GiB)")]
@@ -117,6 +122,13 @@ impl Plan {
             _ if self.timeout_ns == 0 => Some(PlanError::NoTimeout),
             _ if self.interval_ns < SECOND / 100 => Some(PlanError::ShortInterval),
             _ if self.split_writes == 0 => Some(PlanError::NoWrites),
+            _ if self.reconnect_after == Some(0) => Some(PlanError::NoReconnect),
+            _ if self.reconnect_after.is_some() && self.chat.is_some() => {
+                Some(PlanError::ReconnectWith("--protocol chat"))
+            }
+            _ if self.reconnect_after.is_some() && self.pool.is_some() => {
+                Some(PlanError::ReconnectWith("--pool"))
+            }
             _ if !(1..=1 << 16).contains(&self.streams) => Some(PlanError::Streams),
             _ if self.streams > 1 && self.protocol != ProtocolKind::Mux => {
                 Some(PlanError::StreamsWithoutMux(self.streams))
@@ -128,9 +140,6 @@ impl Plan {
 
     fn check_chat(&self) -> Result<(), PlanError> {
         let Some(chat) = &self.chat else { return Ok(()) };
-        if self.tls.is_some() {
-            return Err(PlanError::ChatInTls);
-        }
         let hearing = self.connections.saturating_sub(chat.deaf);
         let checked = matches!(self.messages,
             MessagePlan::Generated { min_bytes, .. } if min_bytes >= LEAST_STAMPED)

@@ -2,22 +2,41 @@
 
 use std::io;
 
+use echo_net::Nanos;
 use echo_net::reactor::{Event, Handler, Key, Reactor};
+use echo_net::tls::Fault;
 
 use super::ChatWorker;
 use super::member::{Heard, State};
 use crate::engine::demand::Demand;
+use crate::engine::unsealing::{cut_off, failure_of_handshake};
 use crate::record::{FailureKind, FirstOffender, Tally};
 
 impl ChatWorker {
     fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
         let at = reactor.now();
         let Some(&listener) = self.places.get(key) else { return };
-        self.count_area(at);
-        let in_window = self.window().contains(&at);
-        if in_window {
+        if self.window().contains(&at) {
             self.interval.tally.bytes_received += bytes.len() as u64;
         }
+        if self.members[listener as usize].tls.is_some() {
+            self.unseal(reactor, key, listener, bytes);
+        } else {
+            self.hear(reactor, key, listener, bytes, at);
+        }
+    }
+
+    /// Bytes of lines, the last of which came `at` this instant.
+    pub(super) fn hear<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        key: Key,
+        listener: u32,
+        bytes: &[u8],
+        at: Nanos,
+    ) {
+        self.count_area(at);
+        let in_window = self.window().contains(&at);
         let Self { members, books, messages, interval, .. } = self;
         let (mut joined, mut right) = (false, 0);
         let heard = members[listener as usize].hear(bytes, |heard| match heard {
@@ -66,14 +85,50 @@ impl ChatWorker {
         }
     }
 
-    fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, error: Option<io::Error>) {
+    /// The connection is made.
+    fn connected<R: Reactor>(&mut self, reactor: &mut R, key: Key) {
+        let Some(&number) = self.places.get(key) else { return };
+        let now = reactor.now();
+        let member = &mut self.members[number as usize];
+        self.connect.record(now - member.dialled_at);
+        member.connected_at = now;
+        if self.peer.tls.is_some() {
+            self.shake_hands(reactor, key, number);
+        } else {
+            self.introduce(reactor, key, number);
+        }
+    }
+
+    /// Asks to be let in.
+    pub(super) fn introduce<R: Reactor>(&mut self, reactor: &mut R, key: Key, number: u32) {
+        let member = &mut self.members[number as usize];
+        member.state = State::Joining;
+        self.line.clear();
+        self.line.extend_from_slice(member.introduction().as_bytes());
+        self.say(reactor, number, key);
+    }
+
+    pub(super) fn lost<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        key: Key,
+        error: Option<io::Error>,
+    ) {
         let Some(number) = self.places.remove(key) else { return };
         let now = reactor.now();
         reactor.close(key);
         let member = &mut self.members[number as usize];
         let before = std::mem::replace(&mut member.state, State::Gone);
-        member.key = None;
+        (member.key, member.tls) = (None, None);
         match before {
+            State::Handshaking => {
+                self.joining -= 1;
+                let error = error.unwrap_or_else(|| io::Error::other(Fault::Unfinished));
+                let fault = error.get_ref().and_then(|error| error.downcast_ref());
+                let kind = fault.map_or(FailureKind::TlsHandshake, failure_of_handshake);
+                self.blame(number, kind, error.to_string());
+                self.failure.get_or_insert(error);
+            }
             State::Dialling | State::Joining => {
                 self.joining -= 1;
                 let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
@@ -103,15 +158,13 @@ impl<R: Reactor> Handler<R> for ChatWorker {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
         self.events += 1;
         match event {
-            Event::Connected => {
-                let Some(&number) = self.places.get(key) else { return };
-                let member = &mut self.members[number as usize];
-                self.connect.record(reactor.now() - member.dialled_at);
-                member.state = State::Joining;
-                reactor.send(key, member.introduction().as_bytes());
-            }
+            Event::Connected => self.connected(reactor, key),
             Event::Received(bytes) => self.received(reactor, key, bytes),
-            Event::EndOfInput => self.lost(reactor, key, None),
+            Event::EndOfInput => {
+                let Some(&number) = self.places.get(key) else { return };
+                let error = cut_off(self.members[number as usize].tls.as_mut());
+                self.lost(reactor, key, error);
+            }
             Event::Sent => {}
             Event::Failed(error) => self.lost(reactor, key, Some(error)),
         }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use echo_net::Nanos;
 use echo_net::reactor::Key;
+use echo_net::tls::Transform;
 use echo_proto::{CarriageReturn, LineSplitter, LineTooLong};
 
 use crate::plan::Plan;
@@ -13,6 +14,8 @@ use crate::plan::Plan;
 pub(super) enum State {
     /// Not connected yet.
     Dialling,
+    /// Connected, and agreeing on TLS.
+    Handshaking,
     /// Connected, and waiting to be let in under its name.
     Joining,
     /// Speaks and hears.
@@ -42,6 +45,9 @@ pub(super) struct Member {
     pub(super) state: State,
     pub(super) key: Option<Key>,
     pub(super) dialled_at: Nanos,
+    pub(super) connected_at: Nanos,
+    /// In a box, since most rooms have none.
+    pub(super) tls: Option<Box<Transform>>,
     number: u32,
     /// What the names of this run's members begin with: other people may be in the room.
     prefix: String,
@@ -55,6 +61,8 @@ impl Member {
             state: State::Dialling,
             key: None,
             dialled_at: 0,
+            connected_at: 0,
+            tls: None,
             number,
             prefix: format!("bench{:x}-", plan.seed & 0xffff),
             lines: LineSplitter::new(limit, CarriageReturn::Keep),

@@ -7,9 +7,9 @@
 mod books;
 mod hearing;
 mod member;
+mod secured;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use echo_net::Nanos;
@@ -20,7 +20,6 @@ use slotmap::SecondaryMap;
 
 use self::books::Books;
 use self::member::{Member, State};
-use super::Labour;
 use super::busy_clock::BusyClock;
 use super::demand::Demand;
 use super::handshakes::Handshakes;
@@ -28,6 +27,7 @@ use super::kernel_facts::KernelFacts;
 use super::timeline::Timeline;
 use super::waiting::Waiting;
 use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup};
+use super::{Labour, Peer};
 use crate::messages::Messages;
 use crate::plan::Plan;
 use crate::record::{FailureKind, FirstOffender, Interval, Latency};
@@ -36,7 +36,7 @@ use crate::record::{FailureKind, FirstOffender, Interval, Latency};
 pub(super) struct ChatWorker {
     plan: Arc<Plan>,
     messages: Arc<Messages>,
-    targets: Vec<SocketAddr>,
+    peer: Peer,
     stop: Stop,
     members: Vec<Member>,
     /// Finds the member that an event is about.
@@ -45,6 +45,7 @@ pub(super) struct ChatWorker {
     begun: u32,
     joining: usize,
     connect: Latency,
+    handshakes: Handshakes,
     failure: Option<io::Error>,
     timeline: Option<Timeline>,
     window_end: Nanos,
@@ -57,8 +58,12 @@ pub(super) struct ChatWorker {
     /// Delivery-nanoseconds outstanding within the window, and since when.
     area: u128,
     counted_to: Nanos,
+    /// Reused: a message, the line that it is said in, and what is sent and was received
+    /// where TLS is spoken.
     text: Vec<u8>,
     line: Vec<u8>,
+    wire: Vec<u8>,
+    plaintext: Vec<u8>,
     finished: Box<dyn FnMut(Interval) + Send>,
 }
 
@@ -67,7 +72,7 @@ impl ChatWorker {
     pub(super) fn new(
         plan: Arc<Plan>,
         messages: Arc<Messages>,
-        targets: Vec<SocketAddr>,
+        peer: Peer,
         stop: Stop,
         finished: Box<dyn FnMut(Interval) + Send>,
     ) -> Self {
@@ -79,6 +84,7 @@ impl ChatWorker {
             begun: 0,
             joining: 0,
             connect: Latency::default(),
+            handshakes: Handshakes::default(),
             failure: None,
             timeline: None,
             window_end: Nanos::MAX,
@@ -92,10 +98,12 @@ impl ChatWorker {
             counted_to: 0,
             text: Vec::new(),
             line: Vec::new(),
+            wire: Vec::new(),
+            plaintext: Vec::new(),
             finished,
             plan,
             messages,
-            targets,
+            peer,
             stop,
         }
     }
@@ -110,7 +118,7 @@ impl ChatWorker {
         let socket = &self.plan.socket;
         let turn = number as usize;
         let options = ConnectOptions {
-            target: self.targets[turn % self.targets.len()],
+            target: self.peer.addresses[turn % self.peer.addresses.len()],
             source: (!socket.sources.is_empty())
                 .then(|| socket.sources[turn % socket.sources.len()]),
             socket: SocketOptions {
@@ -138,16 +146,18 @@ impl ChatWorker {
     fn give_up_joining<R: Reactor>(&mut self, reactor: &mut R) {
         for number in 0..self.members.len() as u32 {
             let member = &mut self.members[number as usize];
-            if !matches!(member.state, State::Dialling | State::Joining) {
-                continue;
-            }
+            let kind = match member.state {
+                State::Dialling | State::Joining => FailureKind::ConnectTimeout,
+                State::Handshaking => FailureKind::TlsHandshake,
+                State::In | State::Deaf | State::Gone => continue,
+            };
             member.state = State::Gone;
             if let Some(key) = member.key.take() {
                 reactor.close(key);
                 self.places.remove(key);
             }
             let reason = "did not get to join in time (is it a chat server? see --timeout)";
-            self.blame(number, FailureKind::ConnectTimeout, reason.into());
+            self.blame(number, kind, reason.into());
             self.failure.get_or_insert(io::Error::new(io::ErrorKind::TimedOut, reason));
         }
         self.joining = 0;
@@ -234,13 +244,27 @@ impl ChatWorker {
         self.count_area(written);
         let tally = &mut self.interval.tally;
         self.books.said(speaker, intended, written, measured, tally);
-        if measured {
-            tally.bytes_sent += self.line.len() as u64;
-            if let Some(open) = &mut self.interval.latencies.open {
-                open.lateness.record(written.saturating_sub(intended));
-            }
+        if measured && let Some(open) = &mut self.interval.latencies.open {
+            open.lateness.record(written.saturating_sub(intended));
         }
-        reactor.send(key, &self.line);
+        let sent = self.say(reactor, speaker, key);
+        if measured {
+            self.interval.tally.bytes_sent += sent as u64;
+        }
+    }
+
+    /// Sends the line; how many bytes it took.
+    fn say<R: Reactor>(&mut self, reactor: &mut R, speaker: u32, key: Key) -> usize {
+        let sent = match &mut self.members[speaker as usize].tls {
+            None => &self.line,
+            Some(tls) => {
+                self.wire.clear();
+                tls.send(&self.line, &mut self.wire);
+                &self.wire
+            }
+        };
+        reactor.send(key, sent);
+        sent.len()
     }
 
     fn is_done(&mut self, now: Nanos) -> bool {
@@ -292,6 +316,7 @@ impl ChatWorker {
                 kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
             }
         }
+        self.end_streams(reactor);
         let last = Interval::new(self.interval.index + 1, true);
         (self.finished)(std::mem::replace(&mut self.interval, last));
         Outcome {
@@ -331,8 +356,9 @@ impl Labour for ChatWorker {
             }
         }
         let connect = std::mem::take(&mut self.connect);
+        let handshakes = std::mem::take(&mut self.handshakes);
         let (established, failure) = (self.joined_so_far(), self.failure.take());
-        Ok(Setup { established, connect, failure, ..Setup::default() })
+        Ok(Setup { established, connect, handshakes, failure })
     }
 
     fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {

@@ -11,7 +11,11 @@ const DELAY: Nanos = 2 * MILLISECOND;
 const SECOND_HALF: Nanos = 5 * MILLISECOND;
 
 /// Sends back what it receives, inside TLS, each reply in two pieces.
-struct SecureEcho(Transform);
+struct SecureEcho {
+    tls: Transform,
+    /// Replies until it hangs up without a word.
+    replies: usize,
+}
 
 impl Peer for SecureEcho {
     fn connect(&mut self, _now: Nanos) -> ConnectOutcome {
@@ -22,17 +26,21 @@ impl Peer for SecureEcho {
         let mut output = Vec::new();
         let mut requests: Vec<Vec<u8>> = Vec::new();
         while !bytes.is_empty() {
-            let received = self.0.receive(&mut bytes, |piece| requests.push(piece.to_vec()));
+            let received = self.tls.receive(&mut bytes, |piece| requests.push(piece.to_vec()));
             if received.is_err() {
                 // The client has refused.
                 return;
             }
         }
-        self.0.take_output(&mut output);
+        self.tls.take_output(&mut output);
         script.deliver_in_pieces(FLIGHT, &output, 100);
         for request in requests {
+            let Some(left) = self.replies.checked_sub(1) else {
+                return script.half_close(DELAY);
+            };
+            self.replies = left;
             output.clear();
-            self.0.send(&request, &mut output);
+            self.tls.send(&request, &mut output);
             let (first, second) = output.split_at(output.len() / 2);
             script.deliver(DELAY, first);
             script.deliver(SECOND_HALF, second);
@@ -45,13 +53,19 @@ impl Peer for SecureEcho {
 }
 
 fn run(load: Load, trusts: bool) -> Simulated {
+    run_with(load, trusts, usize::MAX)
+}
+
+fn run_with(load: Load, trusts: bool, replies: usize) -> Simulated {
     let server = ServerTls::self_signed().unwrap();
     let trusted = if trusts { server.clone() } else { ServerTls::self_signed().unwrap() };
     let trust = ServerTrust::Certificate(trusted.fingerprint());
     let client = ClientTls::new(&trust, false).unwrap();
     let tls = PeerTls::new(client, "localhost").unwrap();
     let plan = raw_plan(load, 4, SECOND);
-    simulate_inside(Some(tls), plan, move |_| Box::new(SecureEcho(server.accept().unwrap())))
+    simulate_inside(Some(tls), plan, move |_| {
+        Box::new(SecureEcho { tls: server.accept().unwrap(), replies })
+    })
 }
 
 /// Whether both ends of a clock are `expected`, as far as three digits tell.
@@ -100,4 +114,15 @@ fn a_server_that_is_not_believed_is_counted_by_kind_with_the_first_cause() {
     assert_eq!(errors.of(FailureKind::TlsCertificate), errors.total(), "{errors:?}");
     let (_, _, first) = errors.iter().next().unwrap();
     assert!(first.detail.contains("fingerprint"), "{first:?}");
+}
+
+#[test]
+fn a_stream_that_ends_without_a_word_is_cut_off_and_not_closed() {
+    let run = run_with(Load::Closed { pipeline: 1 }, true, 3);
+    let tally = &run.total.tally;
+    assert!(tally.ok > 12 && tally.is_conserved(), "{tally:?}");
+    assert_eq!((tally.reset, tally.closed), (tally.failed(), 0), "{tally:?}");
+    let (kind, _, first) = run.total.errors.iter().next().unwrap();
+    assert_eq!(kind, FailureKind::Reset);
+    assert!(first.detail.contains("cut off"), "{first:?}");
 }

@@ -7,7 +7,7 @@ use super::{Outcome, Worker};
 use crate::engine::busy_clock::BusyClock;
 use crate::engine::connection::State;
 use crate::engine::kernel_facts::KernelFacts;
-use crate::record::{FailureKind, FirstOffender, Interval, Latency};
+use crate::record::{FailureKind, FirstOffender, Interval};
 
 impl Worker {
     /// Ends what has not ended and tells the rest of the story.
@@ -39,7 +39,7 @@ impl Worker {
         Outcome {
             alive_at_end: self.connections.iter().filter(|c| c.is_up()).count() as u32,
             reconnects: self.reconnects,
-            connect: Latency::default(),
+            connect: std::mem::take(&mut self.connect),
             handshakes: std::mem::take(&mut self.handshakes),
             outstanding_area: self.occupancy.area(now, self.window_end),
             last_answer: self.last_answer,

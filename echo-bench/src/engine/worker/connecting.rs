@@ -10,6 +10,7 @@ use echo_net::tls::Fault;
 
 use super::{DIALLING, Worker};
 use crate::engine::connection::State;
+use crate::engine::timeline::Timeline;
 use crate::record::{FailureKind, FirstOffender};
 
 impl Worker {
@@ -96,6 +97,7 @@ impl Worker {
         if now >= self.window_end {
             return;
         }
+        self.dial_worn_out(reactor);
         for index in 0..self.connections.len() as u32 {
             let due = match self.connections[index as usize].state {
                 State::Down(Some(at)) => at <= now && self.dialling < DIALLING,
@@ -125,6 +127,40 @@ impl Worker {
         if self.timeline.is_some() {
             self.reconnects += 1;
             self.feed(reactor, index, now);
+            self.dial_worn_out(reactor);
+        }
+    }
+
+    /// Closes a connection that has had its requests, and makes it again.
+    pub(super) fn renew<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
+        let spent = self.timeline.as_ref().is_none_or(Timeline::is_spent);
+        if spent || now >= self.window_end {
+            // Nothing more is wanted of it.
+            return;
+        }
+        let connection = &mut self.connections[index as usize];
+        let Some(key) = connection.key else { return };
+        if let Some(tls) = &mut connection.tls {
+            self.wire.clear();
+            tls.close(&mut self.wire);
+            reactor.send(key, &self.wire);
+        }
+        reactor.close(key);
+        self.places.remove(key);
+        // What was given up will not be answered any more.
+        connection.in_flight.abandon(now, &mut self.interval, |tally| &mut tally.closed);
+        connection.requester = self.plan.requester();
+        connection.renew();
+        self.worn_out.push_back(index);
+        self.dial_worn_out(reactor);
+    }
+
+    /// Makes connections again that were closed by us, as many as may be made at one time.
+    pub(super) fn dial_worn_out<R: Reactor>(&mut self, reactor: &mut R) {
+        while self.dialling < DIALLING
+            && let Some(index) = self.worn_out.pop_front()
+        {
+            self.dial(reactor, index);
         }
     }
 

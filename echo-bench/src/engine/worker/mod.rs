@@ -2,6 +2,7 @@
 //! part of the schedule and its recorder, and shares nothing while it runs but the
 //! [`Timeline`] and the channel for finished intervals.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use super::kernel_facts::KernelFacts;
 use super::occupancy::Occupancy;
 use super::pool::PoolFacts;
 use super::timeline::Timeline;
+use super::unsealing::cut_off;
 use super::waiting::Waiting;
 use crate::messages::Messages;
 use crate::plan::Plan;
@@ -58,7 +60,7 @@ pub(super) struct Setup {
 pub(super) struct Outcome {
     pub(super) alive_at_end: u32,
     pub(super) reconnects: u64,
-    /// Of connections that were made in the load and are not in the set-up's.
+    /// Of connections that were made in the load.
     pub(super) connect: Latency,
     /// Those of reconnects.
     pub(super) handshakes: Handshakes,
@@ -85,6 +87,8 @@ pub(super) struct Worker {
     /// How many connections have been begun at set-up.
     begun: usize,
     dialling: usize,
+    /// Connections that have had their requests and wait to be made again.
+    worn_out: VecDeque<u32>,
     connect: Latency,
     handshakes: Handshakes,
     failure: Option<io::Error>,
@@ -139,6 +143,7 @@ impl Worker {
             places: SecondaryMap::new(),
             begun: 0,
             dialling: 0,
+            worn_out: VecDeque::new(),
             connect: Latency::default(),
             handshakes: Handshakes::default(),
             failure: None,
@@ -342,7 +347,11 @@ impl Labour for Worker {
             }
             let now = reactor.now();
             reactor.turn(Some(now + LONGEST_WAIT), self)?;
-            self.expire_dials(reactor);
+            // Not every turn: it looks at all connections, and there may be very many.
+            if now >= self.next_scan {
+                self.next_scan = now + LONGEST_WAIT;
+                self.expire_dials(reactor);
+            }
         }
         let established = self.connections.iter().filter(|c| c.established).count() as u32;
         let connect = std::mem::take(&mut self.connect);
@@ -380,7 +389,11 @@ impl<R: Reactor> Handler<R> for Worker {
                 }
             }
             Event::Received(bytes) => self.received(reactor, key, bytes),
-            Event::EndOfInput => self.lost(reactor, key, None),
+            Event::EndOfInput => {
+                let Some(&index) = self.places.get(key) else { return };
+                let error = cut_off(self.connections[index as usize].tls.as_mut());
+                self.lost(reactor, key, error);
+            }
             Event::Sent => {}
             Event::Failed(error) => self.lost(reactor, key, Some(error)),
         }

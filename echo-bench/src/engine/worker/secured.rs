@@ -8,7 +8,7 @@ use echo_net::tls::Fault;
 
 use super::Worker;
 use crate::engine::connection::State;
-use crate::record::FailureKind;
+use crate::engine::unsealing::{failure_of_handshake, unseal};
 
 impl Worker {
     /// TCP is connected: says hello.
@@ -52,24 +52,19 @@ impl Worker {
             else {
                 break;
             };
-            plaintext.clear();
-            let received =
-                tls.receive(&mut ciphertext, |piece| plaintext.extend_from_slice(piece));
-            let (agreed, over) = (!tls.is_handshaking(), tls.is_input_over());
-            self.wire.clear();
-            tls.take_output(&mut self.wire);
+            let unsealed = unseal(tls, &mut ciphertext, &mut plaintext, &mut self.wire);
             if !self.wire.is_empty() {
                 reactor.send(key, &self.wire);
             }
             let at = reactor.now();
-            if agreed && received.is_ok() {
+            if unsealed.agreed {
                 self.agreed(reactor, index, at);
             }
             if !plaintext.is_empty() {
                 self.settle(reactor, key, index, &plaintext, at);
             }
-            match received {
-                Ok(()) if over => self.lost(reactor, key, None),
+            match unsealed.outcome {
+                Ok(()) if unsealed.over => self.lost(reactor, key, None),
                 Ok(()) => {}
                 Err(fault) => self.broken(reactor, key, index, fault),
             }
@@ -81,10 +76,9 @@ impl Worker {
     fn agreed<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
         let connection = &self.connections[index as usize];
         let State::Handshaking { since, .. } = connection.state else { return };
-        let resumed = connection.tls.as_ref().is_some_and(|tls| tls.is_resumed());
-        let clock =
-            if resumed { &mut self.handshakes.resumed } else { &mut self.handshakes.full };
-        clock.record(now - since);
+        if let Some(tls) = &connection.tls {
+            self.handshakes.record(tls, now - since);
+        }
         self.established(reactor, index, now);
     }
 
@@ -93,11 +87,7 @@ impl Worker {
         if !matches!(self.connections[index as usize].state, State::Handshaking { .. }) {
             return self.lost(reactor, key, Some(io::Error::other(fault)));
         }
-        let kind = if fault.is_about_certificate() {
-            FailureKind::TlsCertificate
-        } else {
-            FailureKind::TlsHandshake
-        };
+        let kind = failure_of_handshake(&fault);
         reactor.close(key);
         self.places.remove(key);
         self.dialling -= 1;

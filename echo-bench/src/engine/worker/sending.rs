@@ -41,8 +41,8 @@ impl Worker {
     ) {
         let (Some(demand), Some(timeline)) = (&mut self.demand, &self.timeline) else { return };
         let connection = &mut self.connections[index as usize];
-        let capacity = if connection.is_up() { self.plan.load.pipeline() } else { 0 };
-        let mut free = capacity.saturating_sub(connection.in_flight.waiting());
+        let (pipeline, most) = (self.plan.load.pipeline(), self.plan.reconnect_after);
+        let mut free = connection.free_slots(pipeline, most);
         let mut batch = std::mem::take(&mut self.batch);
         while free > 0 && demand.peek(index) <= now && demand.peek(index) < self.window_end {
             let intended = demand.peek(index);
@@ -81,11 +81,8 @@ impl Worker {
         let Load::Closed { pipeline } = self.plan.load else { return };
         let Some(timeline) = &self.timeline else { return };
         let connection = &self.connections[index as usize];
-        if !connection.is_up() {
-            return;
-        }
-        let free = u64::from(pipeline.saturating_sub(connection.in_flight.waiting()));
-        if now >= self.window_end {
+        let free = u64::from(connection.free_slots(pipeline, self.plan.reconnect_after));
+        if free == 0 || now >= self.window_end {
             return;
         }
         let due = now >= timeline.window_start;
@@ -154,6 +151,9 @@ impl Worker {
 
     /// Gives a connection with free slots its next requests.
     pub(super) fn feed<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
+        if self.connections[index as usize].is_worn_out(self.plan.reconnect_after) {
+            return self.renew(reactor, index, now);
+        }
         match &self.demand {
             None => self.fill(reactor, index, now),
             Some(demand)

@@ -1,0 +1,62 @@
+//! `echo-bench --reconnect-after`: connections that are closed after so many requests and
+//! made again, which costs no request and surprises no server.
+
+use rustix::process::Signal;
+
+use crate::bench_process::{BenchProcess, each_engine};
+use crate::deadline::PATIENCE;
+use crate::running_server::on_every_model;
+
+const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
+
+#[test]
+fn no_connection_has_more_requests_and_the_server_sees_each_end_in_order() {
+    each_engine(|engine| {
+        for tls in [&[][..], &["--tls-self-signed"]] {
+            let flags = [&SUMMARY_IN_JSON[..], tls].concat();
+            on_every_model(&flags, |server| {
+                let address = server.address().to_string();
+                let run = [&address, "--conns=10", "--requests=1000", "--warmup=0", engine];
+                let secured = ["--tls", "--insecure"];
+                let tls = if tls.is_empty() { &[][..] } else { &secured };
+                let mut made = 0;
+                for load in ["--pipeline=1", "--pipeline=16", "--rate=20k"] {
+                    let flags = [&run[..], tls, &["--reconnect-after=7", load]].concat();
+                    let finished = BenchProcess::start(&flags).finish(PATIENCE);
+                    assert_eq!(finished.code, Some(0), "{load}: {finished:#?}");
+                    assert_eq!(finished.requests("ok"), 1000, "{load}");
+                    let summary = &finished.report()["summary"];
+                    assert_eq!(finished.report()["errors"], serde_json::json!([]), "{load}");
+                    let again = summary["connections"]["reconnects"].as_u64();
+                    let again = again.expect("by the schema");
+                    // 143 connections for 1000 requests, a last one begun for each of ten.
+                    assert!((133..=153).contains(&again), "{load}: {again}");
+                    let clock = if tls.is_empty() { "connect" } else { "tls" };
+                    assert_eq!(summary["latency"][clock]["count"], 10 + again, "{load}");
+                    made += 10 + again;
+                }
+                server.signal(Signal::TERM);
+                let exit = server.wait_exit(PATIENCE);
+                let summary = exit.summary();
+                assert_eq!(summary["messages"], 3000);
+                // Each of ten may be on its way when a run ends, and within its handshake.
+                let count = |name: &str| summary[name].as_u64().expect("by the schema");
+                let seen = count("connections");
+                assert!((made..=made + 30).contains(&seen), "{made} made, {seen} seen");
+                assert!(count("errors") <= seen - made, "{made} made: {summary}");
+                assert_eq!(summary["tls"]["truncated"].as_u64().unwrap_or(0), 0, "{summary}");
+            });
+        }
+    });
+}
+
+#[test]
+fn more_connections_than_may_be_made_at_one_time_are_all_made_again() {
+    let run = ["--conns=300", "--requests=3000", "--warmup=0", "--reconnect-after=1"];
+    let finished = BenchProcess::start(&run).finish(PATIENCE);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert_eq!(finished.requests("ok"), 3000);
+    let again = &finished.report()["summary"]["connections"]["reconnects"];
+    assert!(again.as_u64() >= Some(2700), "{again}");
+    assert!(finished.stdout.contains("one request a connection"), "{}", finished.stdout);
+}
