@@ -27,6 +27,12 @@ impl SendQueue {
         if self.is_empty() {
             bytes = &bytes[write_some(bytes, write)?..];
         }
+        // A queue that is never empty must not keep all that ever went through it. What is
+        // moved is at most as much as was taken since, so each byte is moved once.
+        if self.taken > self.len() {
+            self.bytes.drain(..self.taken);
+            self.taken = 0;
+        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
@@ -101,5 +107,20 @@ mod tests {
         assert!(queue.flush(socket(&mut sink, 9)).unwrap());
         assert_eq!(sink, b"abcdefg");
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn keeps_only_what_waits_however_long_it_is_never_empty() {
+        let mut sink = Vec::new();
+        let mut queue = SendQueue::default();
+        queue.send(&[b'a'; 100], socket(&mut sink, 0)).unwrap();
+        for _ in 0..1000 {
+            assert!(!queue.flush(socket(&mut sink, 90)).unwrap());
+            queue.send(&[b'b'; 90], |_| panic!("something is queued")).unwrap();
+        }
+        assert_eq!(queue.len(), 100);
+        assert!(queue.bytes.len() < 1000, "{} bytes are kept", queue.bytes.len());
+        assert_eq!(sink.len(), 90 * 1000);
+        assert!(sink.iter().position(|byte| *byte == b'b') == Some(100));
     }
 }

@@ -1,17 +1,18 @@
 //! `echo-server balance` between servers that live, die and come late.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use echo_server::model::ModelKind;
 use rustix::process::Signal;
 
 use crate::client::Client;
 use crate::deadline::{PATIENCE, wait_until};
-use crate::program::own_program;
+use crate::program::{own_program, run};
 use crate::running_server::RunningServer;
 use crate::third_party_server::free_address;
 
@@ -149,6 +150,44 @@ fn many_bytes_pass_both_ways_and_so_does_half_close() {
         .collect();
     let seen = balancer.connect().converse(&bytes);
     assert!(seen == bytes, "{} bytes of {}", seen.len(), bytes.len());
+}
+
+#[test]
+fn a_client_that_stays_after_its_backend_has_ended_is_let_go_but_not_while_it_sends() {
+    let backend = TcpListener::bind("127.0.0.1:0").expect("ports are left");
+    let address = backend.local_addr().expect("it is bound");
+    let balancer = Balancer::start(&[address], &["--half-close-timeout=400ms"]);
+    let mut client = balancer.connect();
+    client.send(b"!");
+    // Checks connect and say nothing.
+    let mut stream = loop {
+        let (mut stream, _) = backend.accept().expect("the listener lives");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+        if matches!(stream.read(&mut [0]), Ok(1)) {
+            break stream;
+        }
+    };
+    stream.shutdown(Shutdown::Write).expect("it is connected");
+    assert_eq!(client.read_to_end(), b"");
+    let mut byte = [0];
+    for _ in 0..8 {
+        thread::sleep(Duration::from_millis(100));
+        client.send(b".");
+        stream.read_exact(&mut byte).expect("what moves is not cut");
+    }
+    let ended = stream.read(&mut byte);
+    let timed_out = |error: &std::io::Error| error.kind() == ErrorKind::WouldBlock;
+    assert!(!ended.as_ref().is_err_and(timed_out) && !matches!(ended, Ok(1)), "{ended:?}");
+}
+
+#[test]
+fn a_balancer_does_not_balance_to_itself() {
+    let own = free_address().to_string();
+    let mut balancer = Command::new(own_program("echo-server"));
+    let output = run(balancer.args(["balance", &own, "--backend", &own]), b"", PATIENCE);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains(&format!("--backend {own} is this balancer itself")), "{errors}");
 }
 
 #[test]

@@ -129,6 +129,36 @@ fn a_client_that_reads_slowly_and_goes_on_sending_gets_every_reply_and_the_end()
     });
 }
 
+/// Who keeps coming must not keep a server from stopping, and the server's count must be the
+/// clients'.
+#[test]
+fn a_server_that_clients_keep_coming_to_stops_and_has_counted_every_reply() {
+    on_every_model(&SUMMARY_IN_JSON, |server| {
+        let address = server.address();
+        let (answered, started) = (AtomicUsize::new(0), Instant::now());
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while let Ok(mut client) = Client::try_connect(address) {
+                        if client.try_line(b"again\n") == b"ECHO: again\n" {
+                            answered.fetch_add(1, Ordering::Relaxed);
+                        }
+                        if started.elapsed() > PATIENCE {
+                            break;
+                        }
+                    }
+                });
+            }
+            wait_until("clients come and go", || answered.load(Ordering::Relaxed) > 500);
+            server.signal(Signal::TERM);
+        });
+        let exit = server.wait_exit(PATIENCE);
+        let summary = exit.summary();
+        assert_eq!((exit.code, &summary["cut"]), (Some(0), &0.into()), "{exit:?}");
+        assert_eq!(summary["messages"], answered.load(Ordering::Relaxed), "{summary}");
+    });
+}
+
 #[test]
 fn idle_clients_get_the_end_and_the_server_exits_long_before_the_deadline() {
     on_every_model(&["--drain-timeout", "60s"], |server| {

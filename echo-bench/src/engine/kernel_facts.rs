@@ -1,10 +1,11 @@
-//! What the kernel knew of the connections at the end of a run: [`KernelFacts`].
+//! What the kernel knew of the connections at their end: [`KernelFacts`].
 
 use std::ops::AddAssign;
 
 use echo_net::tcp_info::TcpInfo;
 
-/// Facts over the connections that were alive at the end.
+/// Facts over the connections that were alive at the end of a run, and over those that were
+/// closed to be made again.
 #[derive(Debug, Clone, Default)]
 pub struct KernelFacts {
     /// Connections that were asked.

@@ -27,6 +27,7 @@ use crate::record::{FailureKind, Interval};
 use crate::schedule::{Arrival, ArrivalStream};
 
 mod secured;
+mod standstill;
 mod weather;
 
 const SIZE: usize = 32;

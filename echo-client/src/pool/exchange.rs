@@ -1,5 +1,6 @@
 //! One request and its reply at a time on one connection: [`Exchange`].
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use echo_proto::Outcome;
@@ -71,12 +72,10 @@ impl Exchange {
         self.whole = false;
         self.uses += 1;
         self.sender.queue(payload);
-        if let Err(reason) = self.sender.send().await {
-            return Err(SessionError::Broken { reason, tally: self.receiver.tally() });
-        }
-        let (mut outcome, mut more) = (None, false);
+        let mut sending = pin!(self.sender.send());
+        let (mut outcome, mut more, mut sent) = (None, false, false);
         while outcome.is_none() {
-            let arrival = self.receiver.receive(|answer: Answer<'_>| {
+            let receiving = self.receiver.receive(|answer: Answer<'_>| {
                 more |= outcome.is_some();
                 if outcome.is_none() {
                     reply.clear();
@@ -84,7 +83,19 @@ impl Exchange {
                     outcome = Some(answer.outcome);
                 }
             });
-            if arrival.await? == Arrival::End {
+            // Both at once: a server may reply before it has read all, and may not read on
+            // before its reply is read.
+            let arrival = tokio::select! {
+                biased;
+                written = &mut sending, if !sent => {
+                    sent = true;
+                    written.map(|()| Arrival::Open).map_err(|reason| {
+                        SessionError::Broken { reason, tally: self.receiver.tally() }
+                    })
+                }
+                arrival = receiving => arrival,
+            };
+            if arrival? == Arrival::End {
                 more = true;
                 if outcome.is_none() {
                     return Err(SessionError::Closed(self.receiver.tally()));
@@ -92,8 +103,9 @@ impl Exchange {
             }
         }
         self.used_at = Instant::now();
-        // After the server's end, or a reply too many, nobody should ask here again.
-        self.whole = !more && self.receiver.partial().is_empty();
+        // After the server's end, a reply too many, or one to half a request, nobody should
+        // ask here again.
+        self.whole = sent && !more && self.receiver.partial().is_empty();
         outcome.ok_or_else(|| SessionError::Closed(self.receiver.tally()))
     }
 

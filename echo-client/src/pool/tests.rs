@@ -212,3 +212,53 @@ async fn a_server_that_is_not_there_is_a_failure_to_connect() {
     pool.close();
     assert!(matches!(pool.get().await, Err(PoolError::Closed)));
 }
+
+/// A pool of raw bytes whose replies are waited for `timeout`, with small socket buffers.
+async fn raw_pool(timeout: Duration, max_message: usize) -> (Pool, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let speak = Options {
+        protocol: ProtocolKind::Raw,
+        typed: false,
+        chat: false,
+        max_message,
+        timeout,
+    };
+    let mut connector = Connector::new(address, speak);
+    connector.socket.send_buffer = Some(16 * 1024);
+    connector.socket.recv_buffer = Some(16 * 1024);
+    (Pool::new(connector, of(1)), listener)
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_read_is_no_reply_in_time() {
+    let (pool, listener) = raw_pool(Duration::from_millis(200), 64 << 20).await;
+    let mut connection = pool.get().await.unwrap();
+    let (_peer, _) = listener.accept().await.unwrap();
+    let (payload, mut reply) = (vec![b'x'; 64 << 20], Vec::new());
+    let asked = timeout(PATIENCE, connection.request(&payload, &mut reply)).await;
+    assert!(matches!(asked, Ok(Err(SessionError::NoReply { .. }))), "{asked:?}");
+    drop(connection);
+    assert_eq!(pool.metrics().discarded.broken, 1);
+}
+
+/// It reads no more before its reply is read, as any server must some day.
+#[tokio::test]
+async fn a_reply_is_read_while_its_request_is_still_being_written() {
+    const SIZE: usize = 16 << 20;
+    let (pool, listener) = raw_pool(PATIENCE, SIZE).await;
+    let mut connection = pool.get().await.unwrap();
+    let (mut peer, _) = listener.accept().await.unwrap();
+    tokio::spawn(async move {
+        let mut buffer = vec![0; 4096];
+        while let Ok(length) = peer.read(&mut buffer).await
+            && length > 0
+        {
+            peer.write_all(&buffer[..length]).await.unwrap();
+        }
+    });
+    let payload: Vec<u8> = (0..SIZE).map(|n| (n >> 8 ^ n) as u8).collect();
+    let mut reply = Vec::new();
+    timeout(PATIENCE, connection.request(&payload, &mut reply)).await.unwrap().unwrap();
+    assert!(reply == payload && connection.is_whole());
+}

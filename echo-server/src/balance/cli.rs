@@ -48,6 +48,10 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub connect_timeout: TimeSpan,
 
+    /// How long nothing may move on a connection of which one side has ended
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub half_close_timeout: TimeSpan,
+
     /// How long a graceful stop may take before it is forced
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub drain_timeout: TimeSpan,
@@ -77,15 +81,20 @@ pub fn run(args: &BalanceArgs) -> anyhow::Result<()> {
         max_conns: args.max_conns.map_or(most, |asked| asked.get().min(most)),
         check_interval: args.check_interval.0,
         connect_timeout: args.connect_timeout.0,
+        half_close_timeout: args.half_close_timeout.0,
         drain_timeout: args.drain_timeout.0,
     };
     let binding = Binding { address: args.address.clone(), backlog: 4096, reuse_port: false };
     let mut listeners = binding.listen(1, &SocketOptions::default())?;
     let listener = listeners.pop().context("no listener was made")?;
+    let own = listener.local_addr()?;
+    if let Some(backend) = config.backends.iter().find(|backend| is_itself(own, **backend)) {
+        bail!("--backend {backend} is this balancer itself: it would call itself for ever");
+    }
     let stop = Stop::new();
     signals::ask_on_signals(stop.clone()).context("setting up signals")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    announce(listener.local_addr()?, &config);
+    announce(own, &config);
     let outcome = runtime.block_on(super::run(listener, config, &stop)).context("balancing")?;
     if !args.quiet {
         let super::Outcome { connections, unserved, cut } = outcome;
@@ -99,6 +108,13 @@ fn backend(address: &Address) -> anyhow::Result<SocketAddr> {
     let target = address.clone().as_target();
     let found = target.resolve().with_context(|| format!("looking up --backend {address}"))?;
     found.first().copied().with_context(|| format!("--backend {address} has no address"))
+}
+
+fn is_itself(own: SocketAddr, backend: SocketAddr) -> bool {
+    let here = own.ip() == backend.ip()
+        || (own.ip().is_unspecified()
+            && (backend.ip().is_loopback() || backend.ip().is_unspecified()));
+    here && own.port() == backend.port()
 }
 
 /// Nobody may be listening, which is no reason not to serve.

@@ -4,14 +4,15 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use echo_net::reactor::ACCEPT_PAUSE;
-use echo_net::socket::is_peers_fault;
+use echo_net::socket::{SocketOptions, is_peers_fault};
 use echo_net::stop::{Stage, Stop};
-use tokio::io::{AsyncWriteExt as _, copy_bidirectional_with_sizes};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -22,14 +23,21 @@ use crate::model::tokio_accept::{reached, stages};
 
 mod backends;
 pub mod cli;
+mod copying;
 mod proxy_header;
 
 pub use backends::Policy;
 use backends::{Backends, InUse};
+use copying::copy_both_ways;
 pub use proxy_header::ProxyProtocol;
 
-/// Bytes of each direction that are held while the other side does not take them.
-const BUFFER: usize = 64 * 1024;
+/// Of both sides: who vanished without a word is found out.
+const OPTIONS: SocketOptions = SocketOptions {
+    nodelay: true,
+    send_buffer: None,
+    recv_buffer: None,
+    keepalive: Some(Duration::from_secs(60)),
+};
 
 /// What a balancer does.
 #[derive(Debug, Clone)]
@@ -46,6 +54,8 @@ pub struct Config {
     pub check_interval: Duration,
     /// How long an attempt to reach a backend may take.
     pub connect_timeout: Duration,
+    /// How long nothing may move on a connection of which one side has ended.
+    pub half_close_timeout: Duration,
     /// How long a stop waits for connections to end.
     pub drain_timeout: Duration,
 }
@@ -144,9 +154,8 @@ impl Balancer {
             return;
         };
         self.connections.fetch_add(1, Ordering::Relaxed);
-        let copied =
-            copy_bidirectional_with_sizes(&mut client, &mut backend, BUFFER, BUFFER).await;
-        if let Err(error) = copied {
+        let patience = self.config.half_close_timeout;
+        if let Err(error) = copy_both_ways(&mut client, &mut backend, patience).await {
             debug!(%peer, %error, "connection broke");
         }
     }
@@ -158,7 +167,7 @@ impl Balancer {
         peer: SocketAddr,
     ) -> Option<(TcpStream, InUse)> {
         let own = client.local_addr().ok()?;
-        client.set_nodelay(true).ok()?;
+        OPTIONS.apply(client.as_fd()).ok()?;
         for backend in self.backends.candidates() {
             let in_use = self.backends.in_use(backend);
             match self.dial(backend, peer, own).await {
@@ -180,7 +189,7 @@ impl Balancer {
     ) -> io::Result<TcpStream> {
         let connecting = TcpStream::connect(self.backends.address(backend));
         let mut stream = timeout(self.config.connect_timeout, connecting).await??;
-        stream.set_nodelay(true)?;
+        OPTIONS.apply(stream.as_fd())?;
         if let Some(version) = self.config.proxy_protocol {
             stream.write_all(&version.header(peer, own)).await?;
         }

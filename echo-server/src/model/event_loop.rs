@@ -101,7 +101,10 @@ impl<'a> Worker<'a> {
             reactor.listen(listener)?;
         }
         worker.woken(&mut reactor);
-        worker.serve(&mut reactor)
+        let outcome = worker.serve(&mut reactor);
+        // Of the last turn.
+        context.counters.worker(number).add(worker.served);
+        outcome
     }
 
     fn serve<R: ServingReactor>(&mut self, reactor: &mut R) -> io::Result<()> {
@@ -165,6 +168,7 @@ impl<'a> Worker<'a> {
         let now = self.now(reactor);
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.stop(now, reactor.unread(key), &mut self.replies);
+        self.served += Served::by(0, &self.replies);
         self.answer(reactor, key, now);
     }
 

@@ -17,10 +17,14 @@ use tokio::sync::watch;
 use crate::admission::{Answer, FULL, Permit, Refused};
 use crate::context::Context;
 
-/// How long a stopped acceptor looks for what the kernel has accepted before. That is
+/// How long a stopped acceptor waits for what the kernel has accepted before. That is
 /// received, and closing the listener would reset it; but the runtime only learns of it when
 /// it next asks the kernel.
 const LAST_LOOK: Duration = Duration::from_millis(1);
+
+/// Most connections that a stopped acceptor still takes: as many as any backlog holds. Who
+/// keeps coming after those must not keep it from stopping.
+const LAST_ACCEPTS: usize = 4096;
 
 /// The stages of `stop`.
 pub(crate) fn stages(stop: &Stop) -> watch::Receiver<Stage> {
@@ -47,8 +51,12 @@ pub(super) async fn accept(
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut refused = context.admission.refused_list();
     let mut stopping = pin!(reached(stages(&context.stop), Stage::Draining));
-    let mut stopped = false;
+    let (mut stopped, mut last) = (false, LAST_ACCEPTS);
     loop {
+        if stopped {
+            let Some(left) = last.checked_sub(1) else { return Ok(()) };
+            last = left;
+        }
         let accepted = tokio::select! {
             biased;
             () = &mut stopping, if !stopped => {

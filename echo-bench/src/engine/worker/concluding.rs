@@ -6,7 +6,6 @@ use echo_net::reactor::Reactor;
 use super::{Outcome, Worker};
 use crate::engine::busy_clock::BusyClock;
 use crate::engine::connection::State;
-use crate::engine::kernel_facts::KernelFacts;
 use crate::record::{FailureKind, FirstOffender, Interval};
 
 impl Worker {
@@ -18,7 +17,7 @@ impl Worker {
     ) -> Outcome {
         let now = reactor.now();
         self.give_up_schedule(now);
-        let mut kernel = KernelFacts::default();
+        let mut kernel = std::mem::take(&mut self.kernel);
         for connection in &mut self.connections {
             let waiting = u64::from(connection.in_flight.measured());
             self.interval.errors.count_many(FailureKind::InFlight, waiting, || FirstOffender {

@@ -10,6 +10,7 @@ use echo_net::tls::Fault;
 
 use super::{DIALLING, Worker};
 use crate::engine::connection::State;
+use crate::engine::demand::Demand;
 use crate::engine::timeline::Timeline;
 use crate::record::{FailureKind, FirstOffender};
 
@@ -94,10 +95,10 @@ impl Worker {
     }
 
     pub(super) fn redial<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+        self.dial_worn_out(reactor, now);
         if now >= self.window_end {
             return;
         }
-        self.dial_worn_out(reactor);
         for index in 0..self.connections.len() as u32 {
             let due = match self.connections[index as usize].state {
                 State::Down(Some(at)) => at <= now && self.dialling < DIALLING,
@@ -127,15 +128,13 @@ impl Worker {
         if self.timeline.is_some() {
             self.reconnects += 1;
             self.feed(reactor, index, now);
-            self.dial_worn_out(reactor);
+            self.dial_worn_out(reactor, now);
         }
     }
 
     /// Closes a connection that has had its requests, and makes it again.
     pub(super) fn renew<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
-        let spent = self.timeline.as_ref().is_none_or(Timeline::is_spent);
-        if spent || now >= self.window_end {
-            // Nothing more is wanted of it.
+        if !self.is_wanted(index, now) {
             return;
         }
         let connection = &mut self.connections[index as usize];
@@ -145,6 +144,7 @@ impl Worker {
             tls.close(&mut self.wire);
             reactor.send(key, &self.wire);
         }
+        self.kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
         reactor.close(key);
         self.places.remove(key);
         // What was given up will not be answered any more.
@@ -152,15 +152,26 @@ impl Worker {
         connection.requester = self.plan.requester();
         connection.renew();
         self.worn_out.push_back(index);
-        self.dial_worn_out(reactor);
+        self.dial_worn_out(reactor, now);
+    }
+
+    /// Whether there are or will be requests for a connection.
+    fn is_wanted(&self, index: u32, now: Nanos) -> bool {
+        let backlog = |demand: &Demand| {
+            demand.is_set_aside(index) && demand.peek(index) < self.window_end
+        };
+        let spent = self.timeline.as_ref().is_none_or(Timeline::is_spent);
+        !spent && (now < self.window_end || self.demand.as_ref().is_some_and(backlog))
     }
 
     /// Makes connections again that were closed by us, as many as may be made at one time.
-    pub(super) fn dial_worn_out<R: Reactor>(&mut self, reactor: &mut R) {
+    pub(super) fn dial_worn_out<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
         while self.dialling < DIALLING
             && let Some(index) = self.worn_out.pop_front()
         {
-            self.dial(reactor, index);
+            if self.is_wanted(index, now) {
+                self.dial(reactor, index);
+            }
         }
     }
 

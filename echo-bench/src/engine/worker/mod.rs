@@ -103,6 +103,8 @@ pub(super) struct Worker {
     next_boundary: Nanos,
     next_scan: Nanos,
     reconnects: u64,
+    /// Of connections that were closed to be made again.
+    kernel: KernelFacts,
     last_answer: Option<Nanos>,
     /// Handler calls; a spin without any was idle.
     events: u64,
@@ -156,6 +158,7 @@ impl Worker {
             next_boundary: Nanos::MAX,
             next_scan: 0,
             reconnects: 0,
+            kernel: KernelFacts::default(),
             last_answer: None,
             events: 0,
             batch: Vec::new(),
@@ -237,8 +240,13 @@ impl Worker {
         let patience = self.plan.timeout_ns.saturating_add(self.plan.drain_ns);
         let last_sign = self.last_answer.unwrap_or(timeline.start).max(timeline.start);
         // Nothing due yet is no sign that anything is wrong.
-        let expecting =
-            || self.connections.iter().any(|c| !c.is_up() || c.in_flight.waiting() > 0);
+        let expecting = || match &self.demand {
+            None => true,
+            Some(demand) => {
+                demand.has_backlog(now)
+                    || self.connections.iter().any(|c| !c.is_up() || c.in_flight.waiting() > 0)
+            }
+        };
         if self.window_end == Nanos::MAX
             && now > last_sign.saturating_add(patience)
             && expecting()
@@ -394,7 +402,15 @@ impl<R: Reactor> Handler<R> for Worker {
                 let error = cut_off(self.connections[index as usize].tls.as_mut());
                 self.lost(reactor, key, error);
             }
-            Event::Sent => {}
+            // What was given up while the peer did not read has left slots to be filled.
+            Event::Sent => {
+                if let Some(&index) = self.places.get(key)
+                    && self.timeline.is_some()
+                {
+                    let now = reactor.now();
+                    self.feed(reactor, index, now);
+                }
+            }
             Event::Failed(error) => self.lost(reactor, key, Some(error)),
         }
     }

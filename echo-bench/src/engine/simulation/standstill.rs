@@ -1,0 +1,63 @@
+//! Peers that do not read for a while or for ever, and connections that wear out.
+
+use super::*;
+
+/// Takes nothing until this instant of the run, and then everything; answers at once.
+struct Deaf {
+    until: Option<Nanos>,
+}
+
+impl Peer for Deaf {
+    fn window(&mut self, now: Nanos, _offered: usize) -> Window {
+        match self.until {
+            None => Window::SHUT,
+            Some(until) if now < until => Window { bytes: 0, reopens_after: Some(until - now) },
+            Some(_) => Window::OPEN,
+        }
+    }
+
+    fn receive(&mut self, _now: Nanos, bytes: &[u8], script: &mut Script) {
+        script.deliver(MILLISECOND, bytes);
+    }
+}
+
+#[test]
+fn a_peer_that_reads_again_after_the_timeout_is_loaded_again() {
+    for load in [Load::Closed { pipeline: 2 }, open(200.0, Arrival::Constant, 2)] {
+        let mut plan = raw_plan(load, 2, 4 * SECOND);
+        plan.timeout_ns = SECOND / 2;
+        let run = simulate(plan, |_| Box::new(Deaf { until: Some(START + 2 * SECOND) }));
+        let tally = &run.total.tally;
+        assert!(tally.is_conserved() && tally.timeout > 0, "{load:?}: {tally:?}");
+        // Two seconds of the four are left.
+        assert!(tally.ok >= 380, "{load:?}: {tally:?}");
+    }
+}
+
+#[test]
+fn a_number_of_requests_is_given_up_on_a_peer_that_never_reads() {
+    for load in [Load::Closed { pipeline: 2 }, open(200.0, Arrival::Constant, 2)] {
+        let mut plan = raw_plan(load, 2, SECOND);
+        plan.stop = StopRule::Requests { requests: 1000 };
+        let run = simulate(plan, |_| Box::new(Deaf { until: None }));
+        let (begin, end) = run.times;
+        assert!(end - begin < 10 * SECOND, "{load:?}");
+        assert!(run.total.tally.is_conserved() && run.total.tally.ok == 0, "{load:?}");
+    }
+}
+
+#[test]
+fn what_fell_due_is_sent_in_the_drain_though_connections_wear_out() {
+    let mut plan = raw_plan(open(1000.0, Arrival::Constant, 1), 2, SECOND);
+    plan.reconnect_after = Some(1);
+    plan.drain_ns = 60 * SECOND;
+    let connect = ConnectOutcome::Made { after: 10 * MILLISECOND };
+    let run = simulate(plan, echo(EchoOptions { connect, ..EchoOptions::after(MILLISECOND) }));
+    let tally = &run.total.tally;
+    assert_eq!((tally.scheduled, tally.ok), (1000, 1000), "{tally:?}");
+    assert_eq!(run.total.errors.total(), 0);
+    // Each but the first on each connection waited for one to be made.
+    assert_eq!(run.outcome.reconnects, 998);
+    let wait = run.total.latencies.open.as_ref().unwrap().wait.histogram();
+    assert!(wait.max() > 4 * SECOND, "{} ns", wait.max());
+}
