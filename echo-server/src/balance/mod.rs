@@ -36,7 +36,7 @@ const OPTIONS: SocketOptions = SocketOptions {
     nodelay: true,
     send_buffer: None,
     recv_buffer: None,
-    keepalive: Some(Duration::from_secs(60)),
+    keepalive: Some(Duration::from_mins(1)),
 };
 
 /// What a balancer does.
