@@ -58,6 +58,9 @@ pub struct Plan {
     pub messages: MessagePlan,
     /// How thoroughly replies are checked.
     pub verify: Verify,
+    /// Most connections begun per second before the load; null: as fast as they are made.
+    #[serde(default)]
+    pub connect_rate_per_s: Option<f64>,
     /// After how many requests each connection is closed and made again; null: never.
     #[serde(default)]
     pub reconnect_after: Option<u32>,
@@ -214,6 +217,12 @@ impl Plan {
     /// Connections that are to be there when the load begins.
     pub fn connections_at_start(&self) -> u32 {
         self.pool.map_or(self.connections, |pool| pool.connections_of(self.connections))
+    }
+
+    /// Connections that send something: in a chat room all but the deaf members.
+    pub fn speakers(&self) -> u32 {
+        let deaf = self.chat.as_ref().map_or(0, |chat| chat.deaf);
+        self.connections.saturating_sub(deaf)
     }
 
     /// The client's side of a new connection.

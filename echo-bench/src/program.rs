@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use echo_net::address::Address;
 use echo_net::signals::Received;
@@ -106,6 +106,9 @@ fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<P
                 typed.resolve().with_context(|| format!("looking up {}", typed.host()))?;
             let chosen = answering(&found);
             let local = chosen.ip().is_loopback();
+            if let Some(pid) = server_pid.filter(|pid| !server_process::exists(*pid)) {
+                bail!("--server-pid {pid}: there is no such process");
+            }
             let pid = server_pid
                 .or_else(|| local.then(|| server_process::listener_owner(chosen)).flatten());
             Ok(Peer { addresses: vec![chosen], pid, tls: tls(plan, typed.host(), None)? })

@@ -7,6 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
+/// Whether there is such a process on this machine.
+pub fn exists(pid: u32) -> bool {
+    fs::exists(format!("/proc/{pid}/stat")).unwrap_or(false)
+}
+
 /// The process that listens at `address` on this machine; `None` if nobody does, or if it
 /// can't be seen (another user's, another network namespace), or if several do.
 pub fn listener_owner(address: SocketAddr) -> Option<u32> {

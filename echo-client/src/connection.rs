@@ -172,6 +172,15 @@ impl Sender {
         self.sent
     }
 
+    /// Says inside TLS that nothing follows, without waiting: what the kernel does not take
+    /// now is not said.
+    pub(crate) fn say_goodbye(&mut self) {
+        if let Some(tls) = &mut self.shared.lock().tls {
+            tls.close(&mut self.wire);
+            let _ = self.write.try_write(&self.wire);
+        }
+    }
+
     /// Half-closes: no more requests follow.
     ///
     /// # Errors

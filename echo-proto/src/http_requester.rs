@@ -18,6 +18,9 @@ const LONGEST_PATH: usize = 4096;
 /// Least limit of a reply's body: web servers answer with pages of their own.
 const PAGE: usize = 1024 * 1024;
 
+/// What every reply begins with.
+const VERSION: &[u8] = b"HTTP/1.";
+
 /// The fields of every request. A name, since HTTP/1.1 demands one and a server with
 /// several sites needs one; which, only the caller of a socket knows.
 const HOST: &[u8] = b" HTTP/1.1\r\nHost: localhost\r\n";
@@ -30,6 +33,8 @@ pub struct HttpRequester {
     asked_for_path: VecDeque<bool>,
     partial: CarryOver,
     progress: Progress,
+    /// The last reply said that the connection ends with it (RFC 9112 section 9.6).
+    over: bool,
 }
 
 /// How much of an unfinished reply is understood. Places count from its beginning.
@@ -50,6 +55,8 @@ struct Head {
     /// Bytes before the body.
     length: usize,
     body: Body,
+    /// Whether the connection ends with this reply.
+    last: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +75,12 @@ impl HttpRequester {
             chunk: 0,
             joined: Vec::new(),
         };
-        Self { asked_for_path: VecDeque::new(), partial: CarryOver::default(), progress }
+        Self {
+            asked_for_path: VecDeque::new(),
+            partial: CarryOver::default(),
+            progress,
+            over: false,
+        }
     }
 }
 
@@ -85,6 +97,7 @@ struct Whole {
     /// Where its body is; `None`: it was in chunks and is joined.
     body: Option<Range<usize>>,
     length: usize,
+    last: bool,
 }
 
 impl Progress {
@@ -111,18 +124,28 @@ impl Progress {
             },
         };
         (self.head, self.end) = (None, HeadEnd::default());
-        Ok(Some(Whole { status: head.status, body, length }))
+        Ok(Some(Whole { status: head.status, body, length, last: head.last }))
     }
 
     fn read_head(&mut self, bytes: &[u8]) -> Result<Option<Head>, Malformed> {
         let found = self.end.find(bytes).map_err(|_| Malformed::NotHttp)?;
-        let Some(length) = found else { return Ok(None) };
+        let Some(length) = found else {
+            // Not only once there is an empty line: what is no HTTP may never have one.
+            let begun = bytes.trim_ascii_start();
+            let seen = begun.len().min(VERSION.len());
+            return if begun[..seen] == VERSION[..seen] {
+                Ok(None)
+            } else {
+                Err(Malformed::NotHttp)
+            };
+        };
         let mut fields = [EMPTY_HEADER; FIELDS];
         let mut response = httparse::Response::new(&mut fields);
         let status = match response.parse(&bytes[..length]) {
             Ok(Status::Complete(_)) => response.code,
             Ok(Status::Partial) | Err(_) => None,
         };
+        let is_old = response.version == Some(0);
         let status = status.ok_or(Malformed::NotHttp)?;
         let framing = Framing::of(response.headers).ok_or(Malformed::NotHttp)?;
         let body = match (status, framing) {
@@ -131,7 +154,8 @@ impl Progress {
             (_, Framing { length: Some(body), .. }) if body <= self.limit => Body::Length(body),
             _ => return Err(Malformed::NotHttp),
         };
-        Ok(Some(Head { status, length, body }))
+        let last = framing.close || (is_old && !framing.keep_alive);
+        Ok(Some(Head { status, length, body, last }))
     }
 
     /// Joins the chunks that are whole; the length of the reply if all are.
@@ -206,7 +230,7 @@ impl Request for HttpRequester {
         input: &[u8],
         mut each: impl FnMut(Reply<'_>),
     ) -> Result<(), Malformed> {
-        let Self { asked_for_path, partial, progress } = self;
+        let Self { asked_for_path, partial, progress, over } = self;
         partial.feed(input, |bytes| {
             let mut used = 0;
             while used < bytes.len() {
@@ -220,6 +244,7 @@ impl Request for HttpRequester {
                     Some(place) => &rest[place],
                     None => &progress.joined[..],
                 };
+                *over = whole.last;
                 let path = asked_for_path.pop_front().unwrap_or(false);
                 let (outcome, told) = read(&whole, body, path);
                 each(Reply { answers: Answers::Oldest, outcome, body: &body[told] });
@@ -230,6 +255,11 @@ impl Request for HttpRequester {
 
     fn partial(&self) -> &[u8] {
         self.partial.bytes()
+    }
+
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.over
     }
 }
 
@@ -290,9 +320,31 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_that_is_the_last_of_its_connection_is_told() {
+        for (head, last) in [
+            ("HTTP/1.1 200 OK", false),
+            ("HTTP/1.1 200 OK\r\nConnection: keep-alive", false),
+            ("HTTP/1.1 200 OK\r\nConnection: close", true),
+            ("HTTP/1.0 200 OK", true),
+            ("HTTP/1.0 200 OK\r\nConnection: keep-alive", false),
+        ] {
+            let mut requester = HttpRequester::new(64);
+            requester.encode(0, b"/", &mut Vec::new());
+            let stream = format!("{head}\r\nContent-Length: 1\r\n\r\nx");
+            let (all, end) = stream.as_bytes().split_at(stream.len() - 1);
+            requester.decode(all, |_| panic!("it is not whole")).unwrap();
+            assert!(!requester.is_over(), "{head}");
+            requester.decode(end, |_| ()).unwrap();
+            assert_eq!(requester.is_over(), last, "{head}");
+        }
+    }
+
+    #[test]
     fn what_is_no_reply_of_a_known_length_is_malformed() {
         for stream in [
             "nonsense\r\n\r\n",
+            "ECHO: POST / HTTP/1.1\n",
+            "HTTP/2 ",
             "HTTP/1.1 200 OK\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
             "HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n",

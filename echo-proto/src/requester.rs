@@ -71,6 +71,11 @@ pub trait Request {
 
     /// Bytes of a reply that has begun and not ended.
     fn partial(&self) -> &[u8];
+
+    /// Whether the server has said that it ends the connection after the last reply.
+    fn is_over(&self) -> bool {
+        false
+    }
 }
 
 /// The client's side of one connection, whichever its protocol.
@@ -130,5 +135,10 @@ impl Request for Requester {
             Self::Resp(resp) => resp.partial(),
             Self::Http(http) => http.partial(),
         }
+    }
+
+    #[inline]
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Http(http) if http.is_over())
     }
 }

@@ -316,8 +316,8 @@ fn the_generator_sees_every_delivery_on_every_model() {
             ];
             let finished = BenchProcess::start(&[&run[..], room].concat()).finish(PATIENCE);
             assert_eq!(finished.code, Some(0), "{room:?}: {}", finished.stderr);
-            let said = 100 * hearing / 20;
-            assert_eq!(finished.requests("ok"), said * (hearing - 1), "{room:?}");
+            // As many as the rate says, whoever is there to say them.
+            assert_eq!(finished.requests("ok"), 100 * (hearing - 1), "{room:?}");
             assert_eq!(finished.requests("scheduled"), finished.requests("ok"), "{room:?}");
             let handshakes = finished.report()["summary"]["latency"]["tls"]["count"].as_u64();
             assert_eq!(handshakes, room.contains(&"--tls").then_some(20), "{room:?}");

@@ -26,6 +26,7 @@ mod idle_clients;
 mod line_protocol;
 mod many_connections;
 mod message_limit;
+mod misdirected;
 mod pooling;
 mod protocol_clients;
 mod protocols;

@@ -35,6 +35,23 @@ fn the_server_sees_as_many_connections_as_the_pool_says() {
 }
 
 #[test]
+fn connections_of_a_pool_end_in_order_inside_tls_too() {
+    let flags = [&SUMMARY_IN_JSON[..], &["--tls-self-signed"]].concat();
+    on_every_model(&flags, |server| {
+        let address = server.address().to_string();
+        for pool in ["--pool=0", "--pool=4"] {
+            let run = [&address, "--tls", "--insecure", "--requests=200", "--warmup=0", pool];
+            let finished = BenchProcess::start(&run).finish(PATIENCE);
+            assert_eq!(finished.code, Some(0), "{finished:#?}");
+        }
+        server.signal(Signal::TERM);
+        let summary = server.wait_exit(PATIENCE).summary();
+        assert_eq!((&summary["errors"], &summary["messages"]), (&0.into(), &400.into()));
+        assert_eq!(summary["tls"]["truncated"], 0, "{summary}");
+    });
+}
+
+#[test]
 fn a_pool_speaks_every_protocol_and_tls() {
     for protocol in ["line", "command", "frame", "mux", "raw", "resp", "http"] {
         for pool in ["--pool=0", "--pool=3"] {

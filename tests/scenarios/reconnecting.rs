@@ -50,6 +50,42 @@ fn no_connection_has_more_requests_and_the_server_sees_each_end_in_order() {
     });
 }
 
+/// Handshakes count on both ways alike, and so does what TLS says for itself.
+#[test]
+fn bytes_on_the_wire_are_those_that_the_server_counts() {
+    on_every_model(&[&SUMMARY_IN_JSON[..], &["--tls-self-signed"]].concat(), |server| {
+        let address = server.address().to_string();
+        let run = [&address, "-c1", "--tls", "--insecure", "--requests=200", "--warmup=0"];
+        let run = [&run[..], &["--reconnect-after=1"]].concat();
+        let finished = BenchProcess::start(&run).finish(PATIENCE);
+        server.signal(Signal::TERM);
+        let seen = server.wait_exit(PATIENCE).summary();
+        let bytes = &finished.report()["summary"]["bytes"];
+        // The first handshake is before the window, and the server says goodbye to who has
+        // hung up already.
+        for (ours, theirs) in [("sent", "bytes_in"), ("received", "bytes_out")] {
+            let count =
+                |value: &serde_json::Value| value.as_u64().expect("by the schema") as f64;
+            let share = count(&bytes[ours]) / count(&seen[theirs]);
+            assert!((0.95..=1.0).contains(&share), "{ours}: {bytes} of {seen}");
+        }
+    });
+}
+
+#[test]
+fn connections_are_begun_no_faster_than_they_may_be() {
+    each_engine(|engine| {
+        for load in [&["--threads=2"][..], &["--protocol=chat", "--rate=10"]] {
+            let run = ["--conns=20", "--connect-rate=100", "-d100ms", "--warmup=0", engine];
+            let finished = BenchProcess::start(&[&run[..], load].concat()).finish(PATIENCE);
+            let connections = &finished.report()["summary"]["connections"];
+            assert_eq!(connections["established"], 20, "{load:?}");
+            let took = connections["connect_phase_ns"].as_u64().expect("by the schema");
+            assert!(took >= 180_000_000, "{load:?}: {took} ns for 20 at 100 a second");
+        }
+    });
+}
+
 #[test]
 fn more_connections_than_may_be_made_at_one_time_are_all_made_again() {
     let run = ["--conns=300", "--requests=3000", "--warmup=0", "--reconnect-after=1"];

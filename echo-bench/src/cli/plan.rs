@@ -100,6 +100,7 @@ impl RunArgs {
             protocol: messages.protocol.framing(),
             chat: messages.protocol.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
             pool: load.pool.map(|size| PoolPlan { size }),
+            connect_rate_per_s: load.connect_rate.map(|rate| rate.per_second()),
             reconnect_after: load.reconnect_after,
             streams: messages.streams,
             messages: messages.resolve()?,

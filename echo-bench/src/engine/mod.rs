@@ -25,10 +25,12 @@ mod busy_clock;
 mod chat;
 mod connection;
 mod demand;
+mod dial_rate;
 mod gather;
 mod handshakes;
 mod in_flight;
 mod kernel_facts;
+mod loss;
 mod occupancy;
 mod pool;
 #[cfg(test)]

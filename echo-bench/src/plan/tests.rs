@@ -21,6 +21,7 @@ pub(crate) fn plan() -> Plan {
         chat: None,
         pool: None,
         streams: 1,
+        connect_rate_per_s: None,
         reconnect_after: None,
         split_writes: 1,
         socket: SocketPlan {

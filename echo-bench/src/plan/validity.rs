@@ -103,7 +103,7 @@ impl Plan {
         self.schedule_digest = match self.load {
             Load::Closed { .. } => None,
             Load::Open { rate_per_s, arrival, .. } => {
-                Some(crate::schedule::digest(self.seed, rate_per_s, arrival, self.connections))
+                Some(crate::schedule::digest(self.seed, rate_per_s, arrival, self.speakers()))
             }
         };
         Ok(self)
@@ -139,8 +139,10 @@ impl Plan {
     }
 
     fn check_chat(&self) -> Result<(), PlanError> {
-        let Some(chat) = &self.chat else { return Ok(()) };
-        let hearing = self.connections.saturating_sub(chat.deaf);
+        if self.chat.is_none() {
+            return Ok(());
+        }
+        let hearing = self.speakers();
         let checked = matches!(self.messages,
             MessagePlan::Generated { min_bytes, .. } if min_bytes >= LEAST_STAMPED)
             && self.verify == Verify::Full
@@ -162,6 +164,7 @@ impl Plan {
             ("--protocol chat", self.chat.is_some()),
             ("--pipeline", self.load.pipeline() > 1),
             ("--streams", self.streams > 1),
+            ("--connect-rate", self.connect_rate_per_s.is_some()),
             ("--threads", self.threads > 1),
             ("--split-writes", self.split_writes > 1),
             ("--source-ip", !self.socket.sources.is_empty()),

@@ -125,7 +125,7 @@ pub(super) fn counts(report: &Report) -> String {
     let connections = &summary.connections;
     let _ = write!(
         out,
-        "\nconnected  {} of {} in {}, {} alive at the end, {} made again",
+        "\nconnected  {} of {} in {}, {} alive at the end, {} made again since",
         units::count(connections.established.into()),
         units::count(connections.requested.into()),
         units::time(connections.connect_phase_ns as f64),
@@ -135,7 +135,11 @@ pub(super) fn counts(report: &Report) -> String {
     if let Some(pool) = &summary.pool {
         let counts =
             pool.counts().map(|(name, count)| format!("{} {name}", units::count(count)));
-        let _ = write!(out, "\npool       {}", counts.collect::<Vec<_>>().join(", "));
+        let _ = write!(
+            out,
+            "\npool       {}, warm-up included",
+            counts.collect::<Vec<_>>().join(", ")
+        );
     }
     out
 }

@@ -153,6 +153,11 @@ impl Receiver {
         }
     }
 
+    /// Whether the server has said that it ends the connection after the last reply.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.lock().requester.is_over()
+    }
+
     /// Bytes read so far.
     pub(crate) fn received(&self) -> u64 {
         self.received

@@ -32,6 +32,8 @@ pub struct Exchange {
     used_at: Instant,
     /// No request is under way and none has failed.
     whole: bool,
+    /// The server has said that it ends the connection.
+    ended: bool,
 }
 
 impl Exchange {
@@ -53,6 +55,7 @@ impl Exchange {
             uses: 0,
             used_at: Instant::now(),
             whole: true,
+            ended: false,
         }
     }
 
@@ -103,6 +106,7 @@ impl Exchange {
             }
         }
         self.used_at = Instant::now();
+        self.ended = self.receiver.is_over();
         // After the server's end, a reply too many, or one to half a request, nobody should
         // ask here again.
         self.whole = sent && !more && self.receiver.partial().is_empty();
@@ -126,7 +130,7 @@ impl Exchange {
 
     /// Looks at what has arrived while nobody asked; `None` if the connection is fine.
     pub fn look(&mut self) -> Option<Staleness> {
-        self.receiver.look()
+        if self.ended { Some(Staleness::Closed) } else { self.receiver.look() }
     }
 
     /// Bytes sent and received so far, TLS included, its handshake not.
@@ -147,5 +151,12 @@ impl Exchange {
     /// How long the TLS handshake took, and whether it resumed an earlier session.
     pub fn handshake(&self) -> Option<(Duration, bool)> {
         self.handshake
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // Inside TLS an end without a word is a stream that was cut off.
+        self.sender.say_goodbye();
     }
 }

@@ -9,8 +9,9 @@ use echo_net::tls::Fault;
 use super::ChatWorker;
 use super::member::{Heard, State};
 use crate::engine::demand::Demand;
+use crate::engine::loss::Loss;
 use crate::engine::unsealing::{cut_off, failure_of_handshake};
-use crate::record::{FailureKind, FirstOffender, Tally};
+use crate::record::{FailureKind, FirstOffender};
 
 impl ChatWorker {
     fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, bytes: &[u8]) {
@@ -60,8 +61,7 @@ impl ChatWorker {
             self.joined(reactor, listener, key);
         }
         if let Err(too_long) = heard {
-            let error = io::Error::new(io::ErrorKind::InvalidData, too_long);
-            self.lost(reactor, key, Some(error));
+            self.lost(reactor, key, Loss::Malformed(too_long.into()));
         }
         // A long batch of events must not make what falls due meanwhile late.
         if self.demand.as_ref().and_then(Demand::next_due).is_some_and(|due| due <= at) {
@@ -108,12 +108,7 @@ impl ChatWorker {
         self.say(reactor, number, key);
     }
 
-    pub(super) fn lost<R: Reactor>(
-        &mut self,
-        reactor: &mut R,
-        key: Key,
-        error: Option<io::Error>,
-    ) {
+    pub(super) fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, loss: Loss) {
         let Some(number) = self.places.remove(key) else { return };
         let now = reactor.now();
         reactor.close(key);
@@ -123,7 +118,7 @@ impl ChatWorker {
         match before {
             State::Handshaking => {
                 self.joining -= 1;
-                let error = error.unwrap_or_else(|| io::Error::other(Fault::Unfinished));
+                let error = loss.into_error(io::Error::other(Fault::Unfinished));
                 let fault = error.get_ref().and_then(|error| error.downcast_ref());
                 let kind = fault.map_or(FailureKind::TlsHandshake, failure_of_handshake);
                 self.blame(number, kind, error.to_string());
@@ -131,7 +126,7 @@ impl ChatWorker {
             }
             State::Dialling | State::Joining => {
                 self.joining -= 1;
-                let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+                let error = loss.into_error(io::ErrorKind::UnexpectedEof);
                 self.blame(number, FailureKind::Refused, error.to_string());
                 self.failure.get_or_insert(error);
             }
@@ -139,16 +134,9 @@ impl ChatWorker {
             State::Deaf | State::Gone => {}
             State::In => {
                 self.count_area(now);
-                let closed = error.is_none();
-                let ending: fn(&mut Tally) -> &mut u64 =
-                    if closed { |tally| &mut tally.closed } else { |tally| &mut tally.reset };
+                let (kind, ending) = loss.counts_as();
                 let missed = self.books.deafen(number, now, &mut self.interval, ending);
-                let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
-                let why = error.map_or_else(
-                    || "the server closed the connection".to_owned(),
-                    |error| error.to_string(),
-                );
-                self.blame(number, kind, format!("{why}, {missed} deliveries missed"));
+                self.blame(number, kind, format!("{loss}, {missed} deliveries missed"));
             }
         }
     }
@@ -162,11 +150,11 @@ impl<R: Reactor> Handler<R> for ChatWorker {
             Event::Received(bytes) => self.received(reactor, key, bytes),
             Event::EndOfInput => {
                 let Some(&number) = self.places.get(key) else { return };
-                let error = cut_off(self.members[number as usize].tls.as_mut());
-                self.lost(reactor, key, error);
+                let cut_off = cut_off(self.members[number as usize].tls.as_mut());
+                self.lost(reactor, key, Loss::ended(cut_off));
             }
             Event::Sent => {}
-            Event::Failed(error) => self.lost(reactor, key, Some(error)),
+            Event::Failed(error) => self.lost(reactor, key, Loss::Broken(error)),
         }
     }
 }

@@ -22,6 +22,7 @@ use self::books::Books;
 use self::member::{Member, State};
 use super::busy_clock::BusyClock;
 use super::demand::Demand;
+use super::dial_rate::DialRate;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::timeline::Timeline;
@@ -204,21 +205,18 @@ impl ChatWorker {
     /// Has every member whose turn it is say its message.
     fn speak_due<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
         let horizon = now.min(self.window_end.saturating_sub(1));
-        while let Some(speaker) = self.demand.as_mut().and_then(|due| due.pop_due(horizon)) {
+        while let Some(turn) = self.demand.as_mut().and_then(|due| due.pop_due(horizon)) {
             let Some(demand) = &mut self.demand else { return };
-            let intended = demand.peek(speaker);
-            demand.advance(speaker);
-            demand.put_back(speaker);
-            self.speak(reactor, speaker, intended);
+            let intended = demand.peek(turn);
+            demand.advance(turn);
+            demand.put_back(turn);
+            // The first members are the deaf ones, who have nothing to say.
+            self.speak(reactor, self.deaf() + turn, intended);
         }
     }
 
     fn speak<R: Reactor>(&mut self, reactor: &mut R, speaker: u32, intended: Nanos) {
         let measured = self.window().contains(&intended);
-        // Who does not listen has nothing to say.
-        if speaker < self.deaf() {
-            return;
-        }
         let member = &self.members[speaker as usize];
         let Some(key) = member.key.filter(|_| member.state == State::In) else {
             if measured {
@@ -336,9 +334,11 @@ impl ChatWorker {
 impl Labour for ChatWorker {
     fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
         let mut progress_at = reactor.now();
+        let rate = DialRate::new(&self.plan, self.members.len(), progress_at);
         let mut joined = 0;
         loop {
-            while self.joining < DIALLING && self.begun < self.plan.connections {
+            let allowed = rate.allowed(reactor.now()).min(self.members.len()) as u32;
+            while self.joining < DIALLING && self.begun < allowed {
                 self.dial(reactor, self.begun);
                 self.begun += 1;
             }
@@ -347,10 +347,14 @@ impl Labour for ChatWorker {
                 break;
             }
             let now = reactor.now();
-            reactor.turn(Some(now + LONGEST_WAIT), self)?;
+            let next = rate.next(self.begun as usize).unwrap_or(Nanos::MAX);
+            reactor.turn(Some(next.min(now + LONGEST_WAIT)), self)?;
             let count = self.joined_so_far();
             if count > joined {
                 (joined, progress_at) = (count, now);
+            } else if self.joining == 0 {
+                // Nobody to be waited for: the next are begun later.
+                progress_at = now;
             } else if now > progress_at + self.plan.timeout_ns {
                 self.give_up_joining(reactor);
             }
@@ -363,8 +367,8 @@ impl Labour for ChatWorker {
 
     fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {
         let (plan, start) = (&self.plan, timeline.start);
-        let numbers = 0..plan.connections;
-        self.demand = Demand::new(&plan.load, plan.seed, numbers, plan.connections, start);
+        let speakers = plan.speakers();
+        self.demand = Demand::new(&plan.load, plan.seed, 0..speakers, speakers, start);
         self.counted_to = timeline.window_start;
         self.next_boundary = timeline.window_start + timeline.piece_ns;
         self.window_end = timeline.window_end();

@@ -7,6 +7,7 @@ use echo_net::reactor::{Key, Reactor};
 use super::ChatWorker;
 use super::member::State;
 use crate::engine::handshakes::PeerTls;
+use crate::engine::loss::Loss;
 use crate::engine::unsealing::unseal;
 
 impl ChatWorker {
@@ -21,7 +22,7 @@ impl ChatWorker {
                 member.tls = Some(Box::new(tls));
                 reactor.send(key, &self.wire);
             }
-            Some(Err(fault)) => self.lost(reactor, key, Some(io::Error::other(fault))),
+            Some(Err(fault)) => self.lost(reactor, key, Loss::Broken(io::Error::other(fault))),
             None => {}
         }
     }
@@ -53,9 +54,9 @@ impl ChatWorker {
                 self.hear(reactor, key, number, &plaintext, at);
             }
             match unsealed.outcome {
-                Ok(()) if unsealed.over => self.lost(reactor, key, None),
+                Ok(()) if unsealed.over => self.lost(reactor, key, Loss::Closed),
                 Ok(()) => {}
-                Err(fault) => self.lost(reactor, key, Some(io::Error::other(fault))),
+                Err(fault) => self.lost(reactor, key, Loss::Broken(io::Error::other(fault))),
             }
         }
         self.plaintext = plaintext;

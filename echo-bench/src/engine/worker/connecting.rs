@@ -11,6 +11,7 @@ use echo_net::tls::Fault;
 use super::{DIALLING, Worker};
 use crate::engine::connection::State;
 use crate::engine::demand::Demand;
+use crate::engine::loss::Loss;
 use crate::engine::timeline::Timeline;
 use crate::record::{FailureKind, FirstOffender};
 
@@ -132,18 +133,17 @@ impl Worker {
         }
     }
 
-    /// Closes a connection that has had its requests, and makes it again.
+    /// Closes a connection that has had its requests and their answers, and makes it again
+    /// if there are more.
     pub(super) fn renew<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
-        if !self.is_wanted(index, now) {
-            return;
-        }
         let connection = &mut self.connections[index as usize];
         let Some(key) = connection.key else { return };
         if let Some(tls) = &mut connection.tls {
             self.wire.clear();
             tls.close(&mut self.wire);
-            reactor.send(key, &self.wire);
+            self.post(reactor, key, now);
         }
+        let connection = &mut self.connections[index as usize];
         self.kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
         reactor.close(key);
         self.places.remove(key);
@@ -151,12 +151,14 @@ impl Worker {
         connection.in_flight.abandon(now, &mut self.interval, |tally| &mut tally.closed);
         connection.requester = self.plan.requester();
         connection.renew();
-        self.worn_out.push_back(index);
-        self.dial_worn_out(reactor, now);
+        if self.is_wanted(index, now) {
+            self.worn_out.push_back(index);
+            self.dial_worn_out(reactor, now);
+        }
     }
 
     /// Whether there are or will be requests for a connection.
-    fn is_wanted(&self, index: u32, now: Nanos) -> bool {
+    pub(super) fn is_wanted(&self, index: u32, now: Nanos) -> bool {
         let backlog = |demand: &Demand| {
             demand.is_set_aside(index) && demand.peek(index) < self.window_end
         };
@@ -175,13 +177,8 @@ impl Worker {
         }
     }
 
-    /// A connection broke, or the server closed it.
-    pub(super) fn lost<R: Reactor>(
-        &mut self,
-        reactor: &mut R,
-        key: Key,
-        error: Option<io::Error>,
-    ) {
+    /// A connection is of no more use.
+    pub(super) fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, loss: Loss) {
         let Some(index) = self.places.remove(key) else { return };
         let now = reactor.now();
         let connection = &mut self.connections[index as usize];
@@ -193,26 +190,20 @@ impl Worker {
         };
         if let Some(kind) = unmade {
             self.dialling -= 1;
-            let error = error.unwrap_or_else(|| io::Error::other(Fault::Unfinished));
+            let error = loss.into_error(io::Error::other(Fault::Unfinished));
             return self.connect_failed(index, kind, error, now);
         }
         let waiting = connection.in_flight.waiting();
         let number = connection.number;
         let request = connection.in_flight.oldest_waiting();
-        let closed = error.is_none();
-        let kind = if closed { FailureKind::Closed } else { FailureKind::Reset };
+        let (kind, ending) = loss.counts_as();
         self.interval.errors.count(kind, || FirstOffender {
             connection: number,
             request,
-            detail: error.map_or_else(
-                || format!("the server closed the connection, {waiting} requests unanswered"),
-                |error| format!("{error}, {waiting} requests unanswered"),
-            ),
+            detail: format!("{loss}, {waiting} requests unanswered"),
             difference: None,
         });
-        connection.in_flight.abandon(now, &mut self.interval, |tally| {
-            if closed { &mut tally.closed } else { &mut tally.reset }
-        });
+        connection.in_flight.abandon(now, &mut self.interval, ending);
         connection.requester = self.plan.requester();
         connection.down(now);
         self.occupancy.remove(waiting.into(), now, self.window_end);

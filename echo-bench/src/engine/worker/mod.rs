@@ -23,8 +23,10 @@ use super::Peer;
 use super::busy_clock::BusyClock;
 use super::connection::Connection;
 use super::demand::Demand;
+use super::dial_rate::DialRate;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
+use super::loss::Loss;
 use super::occupancy::Occupancy;
 use super::pool::PoolFacts;
 use super::timeline::Timeline;
@@ -32,7 +34,7 @@ use super::unsealing::cut_off;
 use super::waiting::Waiting;
 use crate::messages::Messages;
 use crate::plan::Plan;
-use crate::record::{FailureKind, FirstOffender, Interval, Latency};
+use crate::record::{Interval, Latency};
 
 /// Most connections of a worker that are being made at one time: fewer than the backlog of
 /// even a modest server, whose overflow would show as a SYN that is sent again after 1 s.
@@ -321,16 +323,20 @@ impl Worker {
             self.last_answer = Some(at);
         }
         self.occupancy.remove(ended.into(), at, self.window_end);
-        if let Err(malformed) = decoded {
-            let number = connection.number;
-            self.interval.errors.count(FailureKind::Malformed, || FirstOffender {
-                connection: number,
-                request: None,
-                detail: malformed.to_string(),
-                difference: None,
-            });
-            let error = io::Error::new(io::ErrorKind::InvalidData, malformed);
-            return self.lost(reactor, key, Some(error));
+        let connection = &self.connections[index as usize];
+        match decoded {
+            Err(malformed) => {
+                return self.lost(reactor, key, Loss::Malformed(malformed.into()));
+            }
+            // It would be closed with whatever is sent on it from now on.
+            Ok(()) if connection.requester.is_over() => {
+                return if connection.in_flight.waiting() == 0 {
+                    self.renew(reactor, index, at);
+                } else {
+                    self.lost(reactor, key, Loss::Closed);
+                };
+            }
+            Ok(()) => {}
         }
         if ended > 0 && self.timeline.is_some() {
             self.feed(reactor, index, at);
@@ -344,8 +350,10 @@ impl Worker {
 
 impl Labour for Worker {
     fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
+        let rate = DialRate::new(&self.plan, self.connections.len(), reactor.now());
         loop {
-            while self.dialling < DIALLING && self.begun < self.connections.len() {
+            let allowed = rate.allowed(reactor.now()).min(self.connections.len());
+            while self.dialling < DIALLING && self.begun < allowed {
                 self.dial(reactor, self.begun as u32);
                 self.begun += 1;
             }
@@ -354,7 +362,8 @@ impl Labour for Worker {
                 break;
             }
             let now = reactor.now();
-            reactor.turn(Some(now + LONGEST_WAIT), self)?;
+            let until = rate.next(self.begun).unwrap_or(Nanos::MAX).min(now + LONGEST_WAIT);
+            reactor.turn(Some(until), self)?;
             // Not every turn: it looks at all connections, and there may be very many.
             if now >= self.next_scan {
                 self.next_scan = now + LONGEST_WAIT;
@@ -399,8 +408,8 @@ impl<R: Reactor> Handler<R> for Worker {
             Event::Received(bytes) => self.received(reactor, key, bytes),
             Event::EndOfInput => {
                 let Some(&index) = self.places.get(key) else { return };
-                let error = cut_off(self.connections[index as usize].tls.as_mut());
-                self.lost(reactor, key, error);
+                let cut_off = cut_off(self.connections[index as usize].tls.as_mut());
+                self.lost(reactor, key, Loss::ended(cut_off));
             }
             // What was given up while the peer did not read has left slots to be filled.
             Event::Sent => {
@@ -411,7 +420,7 @@ impl<R: Reactor> Handler<R> for Worker {
                     self.feed(reactor, index, now);
                 }
             }
-            Event::Failed(error) => self.lost(reactor, key, Some(error)),
+            Event::Failed(error) => self.lost(reactor, key, Loss::Broken(error)),
         }
     }
 }

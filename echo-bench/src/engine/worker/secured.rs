@@ -8,6 +8,7 @@ use echo_net::tls::Fault;
 
 use super::Worker;
 use crate::engine::connection::State;
+use crate::engine::loss::Loss;
 use crate::engine::unsealing::{failure_of_handshake, unseal};
 
 impl Worker {
@@ -28,7 +29,7 @@ impl Worker {
                 self.wire.clear();
                 tls.take_output(&mut self.wire);
                 connection.tls = Some(Box::new(tls));
-                reactor.send(key, &self.wire);
+                self.post(reactor, key, now);
             }
             Some(Err(fault)) => self.broken(reactor, key, index, fault),
             None => {}
@@ -53,10 +54,10 @@ impl Worker {
                 break;
             };
             let unsealed = unseal(tls, &mut ciphertext, &mut plaintext, &mut self.wire);
-            if !self.wire.is_empty() {
-                reactor.send(key, &self.wire);
-            }
             let at = reactor.now();
+            if !self.wire.is_empty() {
+                self.post(reactor, key, at);
+            }
             if unsealed.agreed {
                 self.agreed(reactor, index, at);
             }
@@ -64,12 +65,20 @@ impl Worker {
                 self.settle(reactor, key, index, &plaintext, at);
             }
             match unsealed.outcome {
-                Ok(()) if unsealed.over => self.lost(reactor, key, None),
+                Ok(()) if unsealed.over => self.lost(reactor, key, Loss::Closed),
                 Ok(()) => {}
                 Err(fault) => self.broken(reactor, key, index, fault),
             }
         }
         self.plaintext = plaintext;
+    }
+
+    /// Sends what TLS has to say for itself, which is on the wire like all else.
+    pub(super) fn post<R: Reactor>(&mut self, reactor: &mut R, key: Key, now: Nanos) {
+        if self.window().contains(&now) {
+            self.interval.tally.bytes_sent += self.wire.len() as u64;
+        }
+        reactor.send(key, &self.wire);
     }
 
     /// The handshake is over, if it was not before.
@@ -85,7 +94,7 @@ impl Worker {
     /// TLS is not possible any more on a connection.
     fn broken<R: Reactor>(&mut self, reactor: &mut R, key: Key, index: u32, fault: Fault) {
         if !matches!(self.connections[index as usize].state, State::Handshaking { .. }) {
-            return self.lost(reactor, key, Some(io::Error::other(fault)));
+            return self.lost(reactor, key, Loss::Broken(io::Error::other(fault)));
         }
         let kind = failure_of_handshake(&fault);
         reactor.close(key);

@@ -151,7 +151,8 @@ impl Worker {
 
     /// Gives a connection with free slots its next requests.
     pub(super) fn feed<R: Reactor>(&mut self, reactor: &mut R, index: u32, now: Nanos) {
-        if self.connections[index as usize].is_worn_out(self.plan.reconnect_after) {
+        let worn_out = self.connections[index as usize].is_worn_out(self.plan.reconnect_after);
+        if worn_out && self.is_wanted(index, now) {
             return self.renew(reactor, index, now);
         }
         match &self.demand {

@@ -1,0 +1,44 @@
+//! How a generator's connection came to its end before it was wanted: [`Loss`].
+
+use std::io;
+
+use crate::record::{FailureKind, Tally};
+
+/// See the [module](self). Told as `detail` of the first of its kind.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Loss {
+    /// The server ended it in order.
+    #[error("the server closed the connection")]
+    Closed,
+    /// It broke.
+    #[error("{0}")]
+    Broken(io::Error),
+    /// What came was no reply, and nothing after it can be matched: we closed it.
+    #[error("{0}")]
+    Malformed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Loss {
+    /// A stream that has ended, with the reason if not in order.
+    pub(super) fn ended(cut_off: Option<io::Error>) -> Self {
+        cut_off.map_or(Self::Closed, Self::Broken)
+    }
+
+    /// The reason why a connection was not made; that of an orderly end is `closed`.
+    pub(super) fn into_error(self, closed: impl Into<io::Error>) -> io::Error {
+        match self {
+            Self::Closed => closed.into(),
+            Self::Broken(error) => error,
+            Self::Malformed(reason) => io::Error::other(reason),
+        }
+    }
+
+    /// The kind that it is counted as, and where its unanswered requests are.
+    pub(super) fn counts_as(&self) -> (FailureKind, fn(&mut Tally) -> &mut u64) {
+        match self {
+            Self::Closed => (FailureKind::Closed, |tally| &mut tally.closed),
+            Self::Broken(_) => (FailureKind::Reset, |tally| &mut tally.reset),
+            Self::Malformed(_) => (FailureKind::Malformed, |tally| &mut tally.mismatch),
+        }
+    }
+}
