@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use echo_net::Nanos;
 use echo_net::clock::nanos;
-use echo_net::settings::TimeSpan;
+use echo_net::settings::{Rate, TimeSpan};
 
 use super::RunArgs;
 use super::groups::{MessageArgs, SizeRange};
@@ -100,7 +100,7 @@ impl RunArgs {
             protocol: messages.protocol.framing(),
             chat: messages.protocol.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
             pool: load.pool.map(|size| PoolPlan { size }),
-            connect_rate_per_s: load.connect_rate.map(|rate| rate.per_second()),
+            connect_rate_per_s: load.connect_rate.map(Rate::per_second),
             reconnect_after: load.reconnect_after,
             streams: messages.streams,
             messages: messages.resolve()?,
