@@ -56,8 +56,11 @@ pub enum Deviation {
     },
 }
 
-/// Characters of a stamp: 6 of the request number, 4 of the connection, 2 of the checksum.
+/// Characters of a stamp: 6 of the request number, 2 of the checksum, 4 of the connection.
 const STAMP: usize = 12;
+/// Digits are the 64 characters from this one on: a digit is made by an addition.
+const ZERO: u8 = b'0';
+/// Letters and digits that the rest of a message is made of.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// The texts of all requests of a run.
@@ -101,10 +104,14 @@ impl Messages {
         text.clear();
         match &self.source {
             Source::Generated { min, template, seed } => {
-                let size = size_of(*min, template.len(), *seed, connection, request);
-                let stamped = size.min(STAMP);
-                text.extend_from_slice(&stamp(connection, request)[..stamped]);
-                text.extend_from_slice(&template[stamped..size]);
+                let size = length_of(*min, template.len(), *seed, connection, request);
+                // In one piece, and then the stamp over it.
+                text.extend_from_slice(&template[..size]);
+                let stamp = stamp(connection, request);
+                match text.first_chunk_mut() {
+                    Some(begin) => *begin = stamp,
+                    None => text.copy_from_slice(&stamp[..size]),
+                }
             }
             Source::Given(texts) => text.extend_from_slice(given(texts, request)),
         }
@@ -116,12 +123,17 @@ impl Messages {
         let right = match (&self.source, self.verify) {
             (_, Verify::Off) => true,
             (Source::Generated { min, template, seed }, verify) => {
-                let size = size_of(*min, template.len(), *seed, connection, request);
-                let stamped = size.min(STAMP);
+                let size = length_of(*min, template.len(), *seed, connection, request);
                 body.len() == size
-                    && (verify == Verify::Length
-                        || (body[..stamped] == stamp(connection, request)[..stamped]
-                            && body[stamped..] == template[stamped..size]))
+                    && (verify == Verify::Length || {
+                        let stamp = stamp(connection, request);
+                        match body.split_first_chunk() {
+                            Some((begin, rest)) => {
+                                *begin == stamp && equal(rest, &template[STAMP..size])
+                            }
+                            None => *body == stamp[..size],
+                        }
+                    })
             }
             (Source::Given(texts), Verify::Length) => body.len() == given(texts, request).len(),
             (Source::Given(texts), Verify::Full) => body == given(texts, request),
@@ -167,11 +179,11 @@ impl Messages {
         let read = body.first_chunk::<STAMP>()?;
         let number = |range: std::ops::Range<usize>| -> Option<u64> {
             read[range].iter().rev().try_fold(0, |number, byte| {
-                let digit = ALPHABET.iter().position(|letter| letter == byte)?;
-                Some(number << 6 | digit as u64)
+                let digit = byte.checked_sub(ZERO).filter(|digit| *digit < 64)?;
+                Some(number << 6 | u64::from(digit))
             })
         };
-        let (request, connection) = (number(0..6)?, u32::try_from(number(6..10)?).ok()?);
+        let (request, connection) = (number(0..6)?, u32::try_from(number(8..12)?).ok()?);
         (stamp(connection, request) == *read).then_some((connection, request))
     }
 }
@@ -188,8 +200,29 @@ fn scramble(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Whether two texts of one length are the same. Most are short, where a call of `memcmp`
+/// takes longer than to compare.
 #[inline]
-fn size_of(min: usize, max: usize, seed: u64, connection: u32, request: u64) -> usize {
+fn equal(one: &[u8], other: &[u8]) -> bool {
+    const WORD: usize = size_of::<u128>();
+    let word = |text: &[u8; WORD]| u128::from_ne_bytes(*text);
+    let (Some(last), Some(other_last)) = (one.last_chunk(), other.last_chunk()) else {
+        return one == other;
+    };
+    if one.len() > 8 * WORD {
+        return one == other;
+    }
+    let words = one.as_chunks().0.iter().zip(other.as_chunks().0);
+    // The last word overlaps the one before it.
+    let mut different = word(last) ^ word(other_last);
+    for (one, other) in words {
+        different |= word(one) ^ word(other);
+    }
+    different == 0
+}
+
+#[inline]
+fn length_of(min: usize, max: usize, seed: u64, connection: u32, request: u64) -> usize {
     if min == max {
         return max;
     }
@@ -200,17 +233,23 @@ fn size_of(min: usize, max: usize, seed: u64, connection: u32, request: u64) -> 
 #[inline]
 fn stamp(connection: u32, request: u64) -> [u8; STAMP] {
     let check = scramble(u64::from(connection) << 36 ^ request);
-    let digits = request & 0xf_ffff_ffff | (check & 0xfff) << 36;
+    let first = digits(request & 0xf_ffff_ffff | (check & 0xfff) << 36).to_le_bytes();
+    let [a, b, c, d, ..] = digits(u64::from(connection) & 0xff_ffff).to_le_bytes();
     let mut stamp = [0; STAMP];
-    for (i, letter) in stamp[..6].iter_mut().enumerate() {
-        *letter = ALPHABET[(digits >> (6 * i)) as usize & 63];
-    }
-    for (i, letter) in stamp[6..10].iter_mut().enumerate() {
-        *letter = ALPHABET[(connection >> (6 * i)) as usize & 63];
-    }
-    stamp[10] = ALPHABET[(digits >> 36) as usize & 63];
-    stamp[11] = ALPHABET[(digits >> 42) as usize & 63];
+    stamp[..8].copy_from_slice(&first);
+    stamp[8..].copy_from_slice(&[a, b, c, d]);
     stamp
+}
+
+/// Eight digits of six bits each, lowest first, one to a byte: halves move apart, then
+/// quarters, then eighths.
+#[inline]
+fn digits(number: u64) -> u64 {
+    let halves = number & 0xff_ffff | (number & 0xff_ffff << 24) << 8;
+    let quarters = halves & 0x0fff_0000_0fff | (halves & 0x0fff_0000_0fff << 12) << 4;
+    let eighths =
+        quarters & 0x003f_003f_003f_003f | (quarters & 0x003f_003f_003f_003f << 6) << 2;
+    eighths + 0x0101_0101_0101_0101 * u64::from(ZERO)
 }
 
 #[cfg(test)]
@@ -277,6 +316,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_are_equal_as_slices_are(
+            text in prop::collection::vec(any::<u8>(), 0..300), place: prop::sample::Index, flip: u8,
+        ) {
+            let mut other = text.clone();
+            prop_assert!(equal(&text, &other));
+            if !text.is_empty() && flip > 0 {
+                other[place.index(text.len())] ^= flip;
+                prop_assert!(!equal(&text, &other));
+            }
+        }
+
         #[test]
         fn what_is_written_is_accepted(
             min in 1usize..40, more in 0usize..40, seed: u64, connection in 0u32..1 << 24, request in 0u64..1 << 36,

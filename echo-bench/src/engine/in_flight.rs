@@ -90,6 +90,12 @@ impl InFlight {
         Some(self.first + place as u64)
     }
 
+    /// When the oldest request that awaits an answer was written.
+    pub(super) fn oldest_written(&self) -> Option<Nanos> {
+        let slot = self.slots.iter().find(|slot| slot.state == State::Waiting)?;
+        Some(slot.written)
+    }
+
     /// The number of the next request.
     pub(super) fn next_request(&self) -> u64 {
         self.first + self.slots.len() as u64
@@ -113,7 +119,6 @@ impl InFlight {
         at: Nanos,
         into: &mut Interval,
     ) {
-        self.drop_answered();
         let Some(place) = self.place_of(reply.answers) else {
             return self.settle_stray(connection, messages, reply, into);
         };

@@ -124,13 +124,18 @@ impl EpollReactor {
             }
             return;
         }
+        // Nearly every event of a connection that is made.
+        if flags == EventFlags::IN && !connection.paused && !connection.ended {
+            self.read(key, handler);
+            return;
+        }
         if flags.contains(EventFlags::OUT) {
             self.flush(key, handler);
         }
         let Some(connection) = self.connections.get(key) else { return };
         let reads = !connection.paused && !connection.ended;
         if reads && (broken || flags.contains(EventFlags::IN)) {
-            self.read(key, usize::MAX, handler);
+            self.read(key, handler);
         } else if broken {
             self.report_broken(key, handler);
         }
@@ -143,31 +148,24 @@ impl EpollReactor {
         self.fail(key, error, handler);
     }
 
-    /// One read of at most `most` bytes; how many came, with 0 for no more to read now.
-    fn read(&mut self, key: Key, most: usize, handler: &mut impl Handler<Self>) -> usize {
-        let Some(connection) = self.connections.get_mut(key) else { return 0 };
-        let most = most.min(self.buffer.len());
-        let received =
-            rustix::net::recv(&connection.socket, &mut self.buffer[..most], RecvFlags::empty());
-        match received {
+    /// One read.
+    fn read(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        let Some(connection) = self.connections.get_mut(key) else { return };
+        let buffer = &mut self.buffer[..];
+        match rustix::net::recv(&connection.socket, buffer, RecvFlags::empty()) {
             Ok((0, _)) => {
                 connection.ended = true;
                 self.update_interest(key);
                 handler.event(self, key, Event::EndOfInput);
-                0
             }
             Ok((length, _)) => {
                 // The handler borrows the reactor, so the buffer leaves it for the call.
                 let buffer = std::mem::take(&mut self.buffer);
                 handler.event(self, key, Event::Received(&buffer[..length]));
                 self.buffer = buffer;
-                length
             }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => 0,
-            Err(error) => {
-                self.fail(key, error.into(), handler);
-                0
-            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(error) => self.fail(key, error.into(), handler),
         }
     }
 
@@ -237,7 +235,11 @@ impl EpollReactor {
     fn wait(&mut self, until: Option<Nanos>) -> io::Result<()> {
         let accept_again = self.listening.as_ref().and_then(Listening::paused_until);
         let until = [until, accept_again].into_iter().flatten().min();
-        let left = until.map(|until| until.saturating_sub(clock::now()));
+        // An instant long past needs no clock to be told from now.
+        let left = until.map(|until| match until {
+            0 => 0,
+            until => until.saturating_sub(clock::now()),
+        });
         let timeout = left.map(|left| Timespec {
             tv_sec: (left / SECOND).cast_signed(),
             tv_nsec: (left % SECOND).cast_signed(),
@@ -284,7 +286,9 @@ impl Reactor for EpollReactor {
     }
 
     fn resume(&mut self, key: Key) {
-        if let Some(connection) = self.connections.get_mut(key) {
+        if let Some(connection) = self.connections.get_mut(key)
+            && connection.paused
+        {
             connection.paused = false;
             self.update_interest(key);
         }

@@ -206,7 +206,9 @@ impl<'a> Worker<'a> {
     #[inline]
     fn go_on<R: ServingReactor>(&mut self, reactor: &mut R, key: Key, now: Nanos) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        while connection.mail(now, reactor.unsent(key), &mut self.replies) {
+        while connection.gets_mail()
+            && connection.mail(now, reactor.unsent(key), &mut self.replies)
+        {
             self.served += Served::by(0, &self.replies);
             for write in self.replies.writes() {
                 reactor.send(key, write);

@@ -59,6 +59,7 @@ impl Worker {
         });
         self.failure.get_or_insert(error);
         connection.down(now);
+        self.down += 1;
     }
 
     /// Gives up connections that are not made in time.
@@ -97,7 +98,7 @@ impl Worker {
 
     pub(super) fn redial<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
         self.dial_worn_out(reactor, now);
-        if now >= self.window_end {
+        if now >= self.window_end || self.down == 0 {
             return;
         }
         for index in 0..self.connections.len() as u32 {
@@ -106,6 +107,7 @@ impl Worker {
                 _ => false,
             };
             if due {
+                self.down -= 1;
                 self.dial(reactor, index);
             }
         }
@@ -206,15 +208,22 @@ impl Worker {
         connection.in_flight.abandon(now, &mut self.interval, ending);
         connection.requester = self.plan.requester();
         connection.down(now);
+        self.down += 1;
         self.occupancy.remove(waiting.into(), now, self.window_end);
     }
 
     pub(super) fn expire_requests<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
         let Some(before) = now.checked_sub(self.plan.timeout_ns) else { return };
+        if now < self.next_expiry {
+            return;
+        }
+        // What is written from now on has at least the whole timeout.
+        let mut oldest = now;
         for index in 0..self.connections.len() as u32 {
             let connection = &mut self.connections[index as usize];
             let (slots, number) = (&mut connection.in_flight, connection.number);
             let expired = slots.expire(number, before, now, &mut self.interval);
+            oldest = oldest.min(slots.oldest_written().unwrap_or(now));
             if expired > 0 {
                 // A peer that does not even read would be sent ever more for nothing.
                 let unread = connection.key.is_some_and(|key| reactor.unsent(key) > 0);
@@ -224,5 +233,6 @@ impl Worker {
                 }
             }
         }
+        self.next_expiry = oldest.saturating_add(self.plan.timeout_ns);
     }
 }

@@ -89,6 +89,8 @@ pub(super) struct Worker {
     /// How many connections have been begun at set-up.
     begun: usize,
     dialling: usize,
+    /// Connections that were lost or not made, and wait to be tried again.
+    down: usize,
     /// Connections that have had their requests and wait to be made again.
     worn_out: VecDeque<u32>,
     connect: Latency,
@@ -104,6 +106,8 @@ pub(super) struct Worker {
     interval: Interval,
     next_boundary: Nanos,
     next_scan: Nanos,
+    /// No request can have waited for its whole timeout before.
+    next_expiry: Nanos,
     reconnects: u64,
     /// Of connections that were closed to be made again.
     kernel: KernelFacts,
@@ -147,6 +151,7 @@ impl Worker {
             places: SecondaryMap::new(),
             begun: 0,
             dialling: 0,
+            down: 0,
             worn_out: VecDeque::new(),
             connect: Latency::default(),
             handshakes: Handshakes::default(),
@@ -159,6 +164,7 @@ impl Worker {
             interval: Interval::new(0, plan.load.is_open()),
             next_boundary: Nanos::MAX,
             next_scan: 0,
+            next_expiry: 0,
             reconnects: 0,
             kernel: KernelFacts::default(),
             last_answer: None,

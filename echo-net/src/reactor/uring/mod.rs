@@ -185,7 +185,11 @@ impl UringReactor {
     fn wait(&mut self, until: Option<Nanos>, told: bool) -> io::Result<()> {
         let accept_again = self.listening.as_ref().and_then(Listening::paused_until);
         let until = [until, accept_again].into_iter().flatten().min();
-        let left = until.map(|until| until.saturating_sub(clock::now()));
+        // An instant long past needs no clock to be told from now.
+        let left = until.map(|until| match until {
+            0 => 0,
+            until => until.saturating_sub(clock::now()),
+        });
         let nothing_to_tell = !told && self.ring.completions().is_empty();
         self.ring.enter(if nothing_to_tell { left } else { Some(0) })
     }
