@@ -101,7 +101,7 @@ struct State {
     /// When our side was ended.
     finished: Option<Instant>,
     chat: bool,
-    /// In a chat: asked the server to end it.
+    /// Asked the server to end the connection, which is no request that has a reply.
     said_goodbye: bool,
     tls: Option<Transform>,
 }
@@ -142,7 +142,9 @@ impl Sender {
             state.said_goodbye |= payload.trim_ascii_end() == b"/quit";
         } else {
             let Options { protocol, typed, .. } = self.options;
-            self.queued += u64::from(!typed || protocol.has_reply(payload));
+            let has_reply = !typed || protocol.has_reply(payload);
+            self.queued += u64::from(has_reply);
+            state.said_goodbye |= !has_reply;
         }
     }
 

@@ -319,3 +319,19 @@ fn in_a_chat_the_next_line_waits_for_no_reply_and_quit_is_an_orderly_end() {
     assert_eq!(status.code(), Some(0), "{shown:?}");
     assert!(!shown.contains("error"), "{shown:?}");
 }
+
+#[test]
+fn a_goodbye_to_a_server_of_commands_is_an_orderly_end() {
+    let (address, server) = serve(|mut stream: std::net::TcpStream| {
+        let mut asked = [0; 5];
+        stream.read_exact(&mut asked).unwrap();
+        asked
+    });
+    let mut session = Session::start(&["-q", "--protocol", "command", &address]);
+    session.expect("> ");
+    session.type_in("quit\r");
+    let (status, shown, _) = session.end();
+    assert_eq!(server.join().unwrap(), *b"quit\n");
+    assert_eq!(status.code(), Some(0), "{shown:?}");
+    assert!(!shown.contains("error"), "{shown:?}");
+}

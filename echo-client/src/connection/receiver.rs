@@ -218,12 +218,14 @@ impl Receiver {
 
     fn is_done(&self) -> bool {
         let state = self.shared.lock();
-        state.said_goodbye || (state.finished.is_some() && state.in_flight.is_empty())
+        (state.said_goodbye || state.finished.is_some()) && state.in_flight.is_empty()
     }
 
-    /// Whether the server was asked to end the connection, as a chat can be left.
+    /// Whether the server was asked to end the connection, as with `/quit` in a chat and
+    /// `QUIT` where there are commands, and owes nothing.
     pub fn said_goodbye(&self) -> bool {
-        self.shared.lock().said_goodbye
+        let state = self.shared.lock();
+        state.said_goodbye && state.in_flight.is_empty()
     }
 
     /// Bytes of a reply that has begun and not ended.

@@ -314,3 +314,13 @@ fn typed_commands_are_shown_whole_and_quit_wants_no_reply() {
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
     assert_eq!(server.join().unwrap()[..], *input);
 }
+
+#[test]
+fn a_goodbye_excuses_no_request_that_is_left_unanswered() {
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 12]).unwrap();
+    });
+    let output = filter(&["--protocol", "command", &address], b"QUIT\nECHO a\n");
+    assert!(errors(&output).contains("; 0 of 1 requests answered"), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(1));
+}
