@@ -42,7 +42,8 @@ fn run(cli: &Cli) -> Result<u8> {
                 ended.map(|ending| if ending == Ending::Interrupted { INTERRUPTED } else { 0 })
             }),
             Some(Command::Scan(args)) => {
-                unless_asked(&stop, scan_report::run(args)).await.map(|ended| ended.map(|()| 0))
+                let ended = scan_report::run(args, asked(&stop)).await;
+                ended.map(|all| all.then_some(0)).transpose()
             }
             // An interruption is how a ping ends, and no failure.
             Some(Command::Ping(args)) => {
