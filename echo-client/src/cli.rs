@@ -16,6 +16,10 @@ use echo_net::tls::ServerTrust;
 use echo_proto::{ProtocolKind, Service};
 use strum::{ParseError, VariantArray};
 
+mod order;
+
+pub(crate) use order::explain;
+
 const EXAMPLES: &str = "\
 Examples:
   echo-client                                 talk to 127.0.0.1:8080 at a prompt

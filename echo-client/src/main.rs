@@ -16,7 +16,11 @@ use echo_net::stop::{Stage, Stop};
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let typed: Vec<_> =
+            std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        cli::explain(error, &typed).exit()
+    });
     anstream::ColorChoice::from(cli.color).write_global();
     match run(&cli) {
         Ok(code) => code.into(),
