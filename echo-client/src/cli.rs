@@ -218,6 +218,7 @@ pub(crate) struct PingArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
     /// Name or address of the host
+    #[arg(value_parser = host)]
     pub(crate) host: String,
 
     /// Ports to try: numbers and ranges
@@ -284,6 +285,14 @@ fn interval(typed: &str) -> Result<TimeSpan, String> {
         Ok(span) => Ok(span),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+/// A host by itself: a port beside it would be looked up as part of the name.
+fn host(typed: &str) -> Result<String, String> {
+    let Ok(address) = typed.parse::<Address>() else { return Ok(typed.to_owned()) };
+    let address = address.as_target();
+    let (host, port) = (address.host(), address.port());
+    Err(format!("ports go into --ports (try: echo-client scan {host} --ports {port})"))
 }
 
 fn at_least_one(typed: &str) -> Result<Count, String> {

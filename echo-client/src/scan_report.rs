@@ -16,10 +16,15 @@ pub(crate) async fn run(
     interrupted: impl Future<Output = ()>,
 ) -> Result<bool> {
     let mut interrupted = pin!(interrupted);
-    let host = tokio::select! {
-        host = look_up(&args.host) => host?,
+    let (host, others) = tokio::select! {
+        found = look_up(&args.host) => found?,
         () = &mut interrupted => return Ok(false),
     };
+    if !args.quiet
+        && let Some(note) = choice(&args.host, host, &others)
+    {
+        anstream::eprintln!("{note}");
+    }
     echo_net::fd_limit::raise();
     let ports = args.ports.ports();
     let room = echo_net::fd_limit::room_for_connections() as usize;
@@ -68,12 +73,35 @@ pub(crate) async fn run(
     }
 }
 
-/// The first address that the resolver has for a name.
-async fn look_up(name: &str) -> Result<IpAddr> {
+/// The first address that the resolver has for a name, and the others.
+async fn look_up(name: &str) -> Result<(IpAddr, Vec<IpAddr>)> {
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
     let found = tokio::net::lookup_host((bare.unwrap_or(name), 0)).await;
-    let mut found = found.with_context(|| format!("looking up {name}"))?;
-    Ok(found.next().with_context(|| format!("{name} has no address"))?.ip())
+    let mut found =
+        found.with_context(|| format!("looking up {name}"))?.map(|found| found.ip());
+    let host = found.next().with_context(|| format!("{name} has no address"))?;
+    let mut others: Vec<IpAddr> = Vec::new();
+    for other in found {
+        if other != host && !others.contains(&other) {
+            others.push(other);
+        }
+    }
+    Ok((host, others))
+}
+
+/// Addresses of a name that are named beside the one that is scanned.
+const NAMED: usize = 4;
+
+/// Which address of a name is scanned, where there is a choice: each may have ports of its own.
+fn choice(name: &str, host: IpAddr, others: &[IpAddr]) -> Option<String> {
+    let mut named: Vec<_> = others.iter().take(NAMED).map(ToString::to_string).collect();
+    if others.len() > NAMED {
+        named.push(format!("{} more", others.len() - NAMED));
+    }
+    let named = named.join(", ");
+    (!others.is_empty()).then(|| {
+        format!("scanning {host}, one of the addresses of {name} (not scanned: {named})")
+    })
 }
 
 fn print(open: &[u16]) -> io::Result<()> {
@@ -82,4 +110,22 @@ fn print(open: &[u16]) -> io::Result<()> {
         writeln!(stdout, "{port}")?;
     }
     stdout.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_name_with_several_addresses_it_is_said_which_is_scanned() {
+        let host = IpAddr::from([127, 0, 0, 1]);
+        let others: Vec<_> = (2..8).map(|last| IpAddr::from([127, 0, 0, last])).collect();
+        assert_eq!(choice("one", host, &[]), None);
+        assert_eq!(
+            choice("two", host, &others[..1]).as_deref(),
+            Some("scanning 127.0.0.1, one of the addresses of two (not scanned: 127.0.0.2)")
+        );
+        let many = choice("many", host, &others).unwrap_or_default();
+        assert!(many.ends_with("127.0.0.4, 127.0.0.5, 2 more)"), "{many}");
+    }
 }

@@ -35,6 +35,10 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["ping", "-c", "0"], "at least 1"),
         (&["ping", "-s", "17MiB"], "at most 16MiB"),
         (&["ping", "-s", "0", "-p", "raw"], "at least one byte"),
+        (&["scan", "localhost:80"], "--ports (try: echo-client scan localhost --ports 80)"),
+        (&["scan", ":9101"], "(try: echo-client scan 127.0.0.1 --ports 9101)"),
+        (&["scan", "[::1]:80"], "(try: echo-client scan ::1 --ports 80)"),
+        (&["scan", "9101"], "(try: echo-client scan 127.0.0.1 --ports 9101)"),
         (&["1", "2"], "cannot be used with '[ADDR]'"),
     ] {
         let output = client(arguments);

@@ -44,6 +44,19 @@ fn a_host_without_an_address_and_ports_that_are_none_are_told() {
     }
 }
 
+#[test]
+fn an_address_of_the_newer_kind_is_no_host_with_a_port() {
+    for host in ["::1", "[::1]"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_echo-client"))
+            .args(["scan", host, "--ports=1", "--timeout=100ms"])
+            .output()
+            .unwrap();
+        let counts = String::from_utf8(output.stderr).unwrap();
+        assert!(counts.starts_with("::1: 0 open, "), "{counts}");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
 /// A listener that gives no answer, for its backlog is full, and what fills it.
 fn silent() -> (TcpListener, Vec<TcpStream>) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
