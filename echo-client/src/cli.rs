@@ -2,7 +2,6 @@
 //! library.
 
 use std::fmt::Display;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -226,8 +225,8 @@ pub(crate) struct ScanArgs {
     pub(crate) ports: PortList,
 
     /// Attempts at a time
-    #[arg(long, value_name = "N", default_value = "500")]
-    pub(crate) concurrency: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "500", value_parser = at_least_one)]
+    pub(crate) concurrency: Count,
 
     /// How long to wait for an answer; a port that gives none counts as filtered
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = timeout)]

@@ -27,8 +27,8 @@ pub(crate) async fn run(
     }
     echo_net::fd_limit::raise();
     let ports = args.ports.ports();
-    let room = echo_net::fd_limit::room_for_connections() as usize;
-    let concurrency = args.concurrency.get().min(room.max(1));
+    let room = echo_net::fd_limit::room_for_connections();
+    let concurrency = args.concurrency.0.min(room.max(1)) as usize;
     // Hidden by itself where stderr is no terminal.
     let bar = ProgressBar::new(ports.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} ports, {eta} left") {

@@ -39,6 +39,8 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["scan", ":9101"], "(try: echo-client scan 127.0.0.1 --ports 9101)"),
         (&["scan", "[::1]:80"], "(try: echo-client scan ::1 --ports 80)"),
         (&["scan", "9101"], "(try: echo-client scan 127.0.0.1 --ports 9101)"),
+        (&["scan", "localhost", "--concurrency", "0"], "at least 1"),
+        (&["scan", "localhost", "--concurrency", "few"], "is no count"),
         (&["1", "2"], "cannot be used with '[ADDR]'"),
     ] {
         let output = client(arguments);
