@@ -10,7 +10,7 @@ use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
-use crate::connection::{Arrival, Connection, Options, Receiver, Sender};
+use crate::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
 use crate::display::Display;
 use crate::error::SessionError;
 use crate::in_flight::Tally;
@@ -22,7 +22,8 @@ const CHUNK: usize = 64 * 1024;
 const CHUNKS_AHEAD: usize = 2;
 
 /// Sends every line of `input` as one request (the raw protocol: its bytes as they are)
-/// and writes the replies to `output`, until the input has ended and all is answered.
+/// and writes the replies to `output`, until the input has ended and all is answered. Each is
+/// shown to `look` before it is written.
 ///
 /// # Errors
 /// When the session breaks, or ends before all input was sent and answered.
@@ -31,6 +32,7 @@ pub async fn run(
     input: impl Read + Send + 'static,
     output: impl AsyncWrite + Unpin,
     display: Display,
+    look: impl FnMut(&Answer<'_>),
 ) -> Result<Tally, SessionError> {
     let options = connection.options();
     let (sender, mut receiver) = connection.split();
@@ -40,7 +42,7 @@ pub async fn run(
         .spawn(move || read_input(input, &chunks))
         .map_err(SessionError::Input)?;
     let (outcome, sent) = {
-        let receiving = receive_all(&mut receiver, output, display);
+        let receiving = receive_all(&mut receiver, output, display, look);
         tokio::pin!(receiving);
         tokio::select! {
             outcome = &mut receiving => (outcome, None),
@@ -143,10 +145,15 @@ async fn receive_all(
     receiver: &mut Receiver,
     mut output: impl AsyncWrite + Unpin,
     display: Display,
+    mut look: impl FnMut(&Answer<'_>),
 ) -> Result<(), SessionError> {
     let mut shown = Vec::new();
     loop {
-        let arrival = receiver.receive(|answer| display.filtered(&answer, &mut shown)).await;
+        let each = |answer: Answer<'_>| {
+            look(&answer);
+            display.filtered(&answer, &mut shown);
+        };
+        let arrival = receiver.receive(each).await;
         let more = matches!(arrival, Ok(Arrival::Open));
         if !more {
             display.plain(&receiver.partial(), &mut shown);

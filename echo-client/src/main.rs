@@ -3,6 +3,7 @@
 mod cli;
 mod ping_report;
 mod scan_report;
+mod statuses;
 mod talk;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Outcome, ProtocolKind, Request as _};
+use echo_proto::{Outcome, ProtocolKind, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -26,10 +26,19 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Answer<'a> {
     /// Echo, error, or neither.
     pub outcome: Outcome,
+    /// The status, where the protocol has one beside the body.
+    pub status: Option<u16>,
     /// The reply without framing and prefix.
     pub body: &'a [u8],
     /// From the writing of its request to its arrival; `None` if nobody asked.
     pub round_trip: Option<Duration>,
+}
+
+impl Answer<'_> {
+    /// The status, if it is none of success.
+    pub fn failed_status(&self) -> Option<u16> {
+        self.status.filter(|status| !(200..300).contains(status))
+    }
 }
 
 /// Whether more may arrive.
@@ -105,7 +114,8 @@ impl Receiver {
         }
         let decoded = requester.decode(input, |reply| {
             let round_trip = in_flight.answered(now);
-            each(Answer { outcome: reply.outcome, body: reply.body, round_trip });
+            let Reply { outcome, status, body, .. } = reply;
+            each(Answer { outcome, status, body, round_trip });
         });
         in_flight.progressed(now);
         *finished = finished.map(|_| now);

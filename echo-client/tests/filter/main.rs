@@ -316,6 +316,25 @@ fn typed_commands_are_shown_whole_and_quit_wants_no_reply() {
 }
 
 #[test]
+fn a_status_that_is_no_success_is_told_beside_the_body() {
+    const REPLIES: usize = 7;
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 1]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        let reply = b"HTTP/1.1 500 Oops\r\nContent-Length: 8\r\n\r\nECHO: /x";
+        stream.write_all(&reply.repeat(REPLIES)).unwrap();
+        stream.read_to_end(&mut Vec::new())
+    });
+    let output = filter(&["-q", "--protocol", "http", &address], &b"/x\n".repeat(REPLIES + 1));
+    let bodies = "ECHO: /x\n".repeat(REPLIES);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("ok\n{bodies}"));
+    let told = "reply 2: status 500\nreply 3: status 500\nreply 4: status 500\n\
+                reply 5: status 500\nreply 6: status 500\n2 more replies have such a status\n";
+    assert_eq!(errors(&output), told);
+    assert_eq!(output.status.code(), Some(0), "all requests were answered");
+}
+
+#[test]
 fn a_goodbye_excuses_no_request_that_is_left_unanswered() {
     let (address, _server) = serve(|mut stream: TcpStream| {
         stream.read_exact(&mut [0; 12]).unwrap();
