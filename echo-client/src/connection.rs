@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use echo_net::tls::Transform;
+use echo_net::tls::{Transform, is_alert};
 use echo_proto::{ProtocolKind, Request as _, Requester};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -18,6 +18,9 @@ use crate::secure::Secure;
 mod receiver;
 
 pub use receiver::{Answer, Arrival, Receiver};
+
+/// The first byte of an alert of TLS.
+const ALERT: u8 = 21;
 
 /// How to speak on a connection.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +80,7 @@ impl Connection {
             finished: None,
             chat: self.options.chat,
             said_goodbye: false,
+            sent_alert: false,
             tls,
         })));
         let sender = Sender {
@@ -103,7 +107,16 @@ struct State {
     chat: bool,
     /// Asked the server to end the connection, which is no request that has a reply.
     said_goodbye: bool,
+    /// What was sent begins as an alert of TLS does: an echo would look like one.
+    sent_alert: bool,
     tls: Option<Transform>,
+}
+
+impl State {
+    /// Whether `first`, which the server has said first, means that it expected TLS.
+    fn is_refused_for_tls(&self, first: &[u8]) -> bool {
+        self.tls.is_none() && !self.sent_alert && is_alert(first)
+    }
 }
 
 #[derive(Debug)]
@@ -156,6 +169,7 @@ impl Sender {
         {
             let mut state = self.shared.lock();
             state.in_flight.sent(Instant::now(), self.queued);
+            state.sent_alert |= self.sent == 0 && self.wire.first() == Some(&ALERT);
             if let Some(tls) = &mut state.tls {
                 tls.send(&self.wire, &mut self.sealed);
                 std::mem::swap(&mut self.wire, &mut self.sealed);

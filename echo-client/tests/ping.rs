@@ -182,3 +182,19 @@ fn what_a_hostile_server_says_is_escaped() {
     assert!(seen.contains("1 not the echo"), "{seen}");
     assert_eq!(code, Some(0));
 }
+
+#[test]
+fn a_server_that_speaks_tls_is_named_and_its_alert_is_no_reply() {
+    for protocol in ["line", "raw"] {
+        let (address, _server) = serve(|mut stream: TcpStream| {
+            stream.read_exact(&mut [0; 56]).unwrap();
+            stream.write_all(b"\x15\x03\x03\x00\x02\x02\x32").unwrap();
+            stream.read_to_end(&mut Vec::new())
+        });
+        let (seen, code) = ping(&["-c", "1", "-p", protocol, &address]);
+        let expected = "connection broken: the server seems to speak TLS (try --tls)\n";
+        assert!(seen.contains(expected), "{seen}");
+        assert!(seen.contains("0 answered, 1 lost"), "{seen}");
+        assert_eq!(code, Some(1));
+    }
+}

@@ -94,9 +94,13 @@ impl Receiver {
         if length == 0 && self.early.is_empty() {
             return Ok(Arrival::End);
         }
+        let is_first = self.received == 0;
         self.received += length as u64;
         let now = Instant::now();
         let mut state = self.shared.lock();
+        if is_first && state.is_refused_for_tls(&self.buffer[..length]) {
+            return Err(SessionError::SpeaksTls(state.in_flight.tally()));
+        }
         let State { requester, in_flight, finished, tls, .. } = &mut *state;
         let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
         if let Some(tls) = tls {

@@ -208,6 +208,35 @@ fn what_is_no_reply_is_named() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// What a server that speaks TLS says to one that does not: a fatal alert.
+const ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x32";
+
+#[test]
+fn a_server_that_speaks_tls_is_named_and_its_alert_is_no_reply() {
+    for protocol in ["line", "raw", "frame", "resp", "http"] {
+        let (address, _server) = serve(|mut stream: TcpStream| {
+            stream.read_exact(&mut [0; 1]).unwrap();
+            stream.write_all(ALERT).unwrap();
+            stream.read_to_end(&mut Vec::new())
+        });
+        let output = filter(&["--protocol", protocol, &address], b"hello\n");
+        assert_eq!(
+            errors(&output),
+            "error: the server seems to speak TLS; 0 of 1 requests answered (try --tls)\n"
+        );
+        assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
+    }
+}
+
+#[test]
+fn an_alert_that_was_sent_may_come_back() {
+    let (address, server) = serve(echo_bytes);
+    let output = filter(&["--protocol", "raw", &address], ALERT);
+    server.join().unwrap();
+    assert_eq!((output.stdout.as_slice(), errors(&output)), (ALERT, String::new()));
+    assert_eq!(output.status.code(), Some(0));
+}
+
 #[test]
 fn nobody_listening_is_an_error_with_a_remedy() {
     let output = filter(&["127.0.0.1:1"], b"a\n");
