@@ -52,11 +52,11 @@ Examples:
 
 Ctrl-C ends it and prints the summary. A request without a reply within --timeout counts as
 lost, also when its reply comes later. A connection that breaks is made again; what falls due
-meanwhile is lost. Any reply is timed; one that is not the echo is marked.
+meanwhile is lost. Any reply is timed; one that is an error or not the echo is marked.
 
 Exit codes:
-  0  something came back
-  1  nothing came back, or no connection at the start
+  0  an echo came back
+  1  none came back, or no connection at the start
   2  usage
 ";
 

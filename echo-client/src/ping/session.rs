@@ -9,7 +9,7 @@ use echo_proto::{Outcome, Reply, Request as _, Requester};
 use tokio::net::TcpStream;
 
 use super::sequence::{Answered, Sequence};
-use super::{Event, Loss, PingError, Plan, at};
+use super::{Event, Loss, PingError, Plan, Said, at};
 use crate::error::words;
 use crate::link::Link;
 use crate::secure::Secure;
@@ -221,15 +221,16 @@ impl Drop for Session {
 }
 
 fn event<'a>(plan: &Plan, reply: Reply<'a>, answered: Option<&Answered>) -> Event<'a> {
+    let said = Said::of(reply, plan.options.protocol);
     let Some(&Answered { number, round_trip, late }) = answered else {
-        return Event::Unasked(reply.body);
+        return Event::Unasked(said);
     };
     let echoed = reply.outcome == Outcome::Echo && reply.body == plan.message(number);
     Event::Reply {
         number,
-        bytes: reply.body.len(),
+        bytes: said.prefix.len() + said.body.len(),
         round_trip,
         late,
-        instead: (!echoed).then_some(reply.body),
+        instead: (!echoed).then_some(said),
     }
 }
