@@ -156,7 +156,12 @@ async fn receive_all(
         let arrival = receiver.receive(each).await;
         let more = matches!(arrival, Ok(Arrival::Open));
         if !more {
-            display.plain(&receiver.partial(), &mut shown);
+            let partial = receiver.partial();
+            display.plain(&partial, &mut shown);
+            // On a terminal, what is told of it would stand right behind it.
+            if display.escaped && !partial.is_empty() && !shown.ends_with(b"\n") {
+                shown.push(b'\n');
+            }
         }
         output.write_all(&shown).await.map_err(SessionError::Output)?;
         output.flush().await.map_err(SessionError::Output)?;
@@ -164,5 +169,44 @@ async fn receive_all(
         if !more {
             return arrival.map(drop);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// What is written of half a reply, to a terminal or not.
+    async fn half_a_reply(escaped: bool) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut server = listener.accept().unwrap().0;
+        let serving = std::thread::spawn(move || {
+            server.read_exact(&mut [0; 2]).unwrap();
+            server.write_all(b"ECHO: ha").unwrap();
+        });
+        let protocol = ProtocolKind::Line;
+        let timeout = Duration::from_secs(10);
+        let options = Options { protocol, typed: true, chat: false, max_message: 9, timeout };
+        let display =
+            Display { protocol: protocol.into(), escaped, coloured: false, timed: false };
+        let mut output = Vec::new();
+        let connection = Connection::new(stream, options);
+        let ended = run(connection, &b"a\n"[..], &mut output, display, |_| {}).await;
+        assert!(ended.is_err(), "{ended:?}");
+        serving.join().unwrap();
+        output
+    }
+
+    #[tokio::test]
+    async fn half_a_reply_has_its_own_line_on_a_terminal_and_stays_as_it_is_elsewhere() {
+        assert_eq!(half_a_reply(true).await, b"ECHO: ha\n");
+        assert_eq!(half_a_reply(false).await, b"ECHO: ha");
     }
 }
