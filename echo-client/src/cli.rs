@@ -2,7 +2,6 @@
 //! library.
 
 use std::fmt::Display;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -15,6 +14,10 @@ use echo_net::settings::{ByteSize, Count, TimeSpan};
 use echo_net::tls::ServerTrust;
 use echo_proto::{ProtocolKind, Service};
 use strum::{ParseError, VariantArray};
+
+mod order;
+
+pub(crate) use order::explain;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,11 +52,11 @@ Examples:
 
 Ctrl-C ends it and prints the summary. A request without a reply within --timeout counts as
 lost, also when its reply comes later. A connection that breaks is made again; what falls due
-meanwhile is lost. Any reply is timed; one that is not the echo is marked.
+meanwhile is lost. Any reply is timed; one that is an error or not the echo is marked.
 
 Exit codes:
-  0  something came back
-  1  nothing came back, or no connection at the start
+  0  an echo came back
+  1  none came back, or no connection at the start
   2  usage
 ";
 
@@ -214,6 +217,7 @@ pub(crate) struct PingArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ScanArgs {
     /// Name or address of the host
+    #[arg(value_parser = host)]
     pub(crate) host: String,
 
     /// Ports to try: numbers and ranges
@@ -221,8 +225,8 @@ pub(crate) struct ScanArgs {
     pub(crate) ports: PortList,
 
     /// Attempts at a time
-    #[arg(long, value_name = "N", default_value = "500")]
-    pub(crate) concurrency: NonZeroUsize,
+    #[arg(long, value_name = "N", default_value = "500", value_parser = at_least_one)]
+    pub(crate) concurrency: Count,
 
     /// How long to wait for an answer; a port that gives none counts as filtered
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = timeout)]
@@ -280,6 +284,14 @@ fn interval(typed: &str) -> Result<TimeSpan, String> {
         Ok(span) => Ok(span),
         Err(error) => Err(format!("{error}")),
     }
+}
+
+/// A host by itself: a port beside it would be looked up as part of the name.
+fn host(typed: &str) -> Result<String, String> {
+    let Ok(address) = typed.parse::<Address>() else { return Ok(typed.to_owned()) };
+    let address = address.as_target();
+    let (host, port) = (address.host(), address.port());
+    Err(format!("ports go into --ports (try: echo-client scan {host} --ports {port})"))
 }
 
 fn at_least_one(typed: &str) -> Result<Count, String> {

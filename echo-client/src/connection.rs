@@ -6,7 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use echo_net::tls::Transform;
+use echo_net::tls::{Transform, is_alert};
 use echo_proto::{ProtocolKind, Request as _, Requester};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -18,6 +18,9 @@ use crate::secure::Secure;
 mod receiver;
 
 pub use receiver::{Answer, Arrival, Receiver};
+
+/// The first byte of an alert of TLS.
+const ALERT: u8 = 21;
 
 /// How to speak on a connection.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +80,7 @@ impl Connection {
             finished: None,
             chat: self.options.chat,
             said_goodbye: false,
+            sent_alert: false,
             tls,
         })));
         let sender = Sender {
@@ -101,9 +105,18 @@ struct State {
     /// When our side was ended.
     finished: Option<Instant>,
     chat: bool,
-    /// In a chat: asked the server to end it.
+    /// Asked the server to end the connection, which is no request that has a reply.
     said_goodbye: bool,
+    /// What was sent begins as an alert of TLS does: an echo would look like one.
+    sent_alert: bool,
     tls: Option<Transform>,
+}
+
+impl State {
+    /// Whether `first`, which the server has said first, means that it expected TLS.
+    fn is_refused_for_tls(&self, first: &[u8]) -> bool {
+        self.tls.is_none() && !self.sent_alert && is_alert(first)
+    }
 }
 
 #[derive(Debug)]
@@ -142,7 +155,9 @@ impl Sender {
             state.said_goodbye |= payload.trim_ascii_end() == b"/quit";
         } else {
             let Options { protocol, typed, .. } = self.options;
-            self.queued += u64::from(!typed || protocol.has_reply(payload));
+            let has_reply = !typed || protocol.has_reply(payload);
+            self.queued += u64::from(has_reply);
+            state.said_goodbye |= !has_reply;
         }
     }
 
@@ -154,6 +169,7 @@ impl Sender {
         {
             let mut state = self.shared.lock();
             state.in_flight.sent(Instant::now(), self.queued);
+            state.sent_alert |= self.sent == 0 && self.wire.first() == Some(&ALERT);
             if let Some(tls) = &mut state.tls {
                 tls.send(&self.wire, &mut self.sealed);
                 std::mem::swap(&mut self.wire, &mut self.sealed);

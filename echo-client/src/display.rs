@@ -61,6 +61,10 @@ impl Display {
             output.push_str("< ");
         }
         let mut shown = String::new();
+        if let Some(status) = answer.failed_status() {
+            // Writing to a String can't fail.
+            let _ = write!(shown, "[{status}] ");
+        }
         terminal::escape(self.protocol.framing().reply_prefix(answer.outcome), &mut shown);
         terminal::escape(body, &mut shown);
         self.styled(answer.outcome == Outcome::Error, RED, &shown, output);
@@ -98,7 +102,7 @@ mod tests {
     };
 
     fn answer(outcome: Outcome, body: &[u8]) -> Answer<'_> {
-        Answer { outcome, body, round_trip: Some(Duration::from_micros(1_234)) }
+        Answer { outcome, status: None, body, round_trip: Some(Duration::from_micros(1_234)) }
     }
 
     fn filtered(display: Display, outcome: Outcome, body: &[u8]) -> Vec<u8> {
@@ -130,6 +134,21 @@ mod tests {
         let shown = filtered(terminal, Outcome::Echo, b"a\x1b[31m");
         assert_eq!(shown, b"ECHO: a\\x1b[31m\t1.234 ms\n");
         assert_eq!(prompted(PIPE, Outcome::Echo, b"a\x1b[31m"), "< ECHO: a\\x1b[31m\n");
+    }
+
+    #[test]
+    fn a_status_stands_before_the_body_unless_it_is_a_success() {
+        let web = Display { protocol: ProtocolKind::Http.into(), ..PIPE };
+        for (status, outcome, expected) in [
+            (404, Outcome::Error, "< [404] ECHO: /x\n"),
+            (302, Outcome::Error, "< [302] ECHO: /x\n"),
+            (200, Outcome::Echo, "< ECHO: /x\n"),
+        ] {
+            let answer = Answer { status: Some(status), ..answer(outcome, b"ECHO: /x") };
+            let mut shown = String::new();
+            web.prompted(&answer, &mut shown);
+            assert_eq!(shown, expected);
+        }
     }
 
     #[test]

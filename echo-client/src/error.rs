@@ -177,6 +177,9 @@ pub enum SessionError {
         /// How far it came.
         tally: Tally,
     },
+    /// The server answered with an alert of TLS, which is not spoken here.
+    #[error("the server seems to speak TLS; {0} (try --tls)")]
+    SpeaksTls(Tally),
     /// The server ended the connection before it had answered everything.
     #[error("the server closed the connection; {0}")]
     Closed(Tally),

@@ -10,7 +10,7 @@ use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 
-use crate::connection::{Arrival, Connection, Options, Receiver, Sender};
+use crate::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
 use crate::display::Display;
 use crate::error::SessionError;
 use crate::in_flight::Tally;
@@ -22,7 +22,8 @@ const CHUNK: usize = 64 * 1024;
 const CHUNKS_AHEAD: usize = 2;
 
 /// Sends every line of `input` as one request (the raw protocol: its bytes as they are)
-/// and writes the replies to `output`, until the input has ended and all is answered.
+/// and writes the replies to `output`, until the input has ended and all is answered. Each is
+/// shown to `look` before it is written.
 ///
 /// # Errors
 /// When the session breaks, or ends before all input was sent and answered.
@@ -31,6 +32,7 @@ pub async fn run(
     input: impl Read + Send + 'static,
     output: impl AsyncWrite + Unpin,
     display: Display,
+    look: impl FnMut(&Answer<'_>),
 ) -> Result<Tally, SessionError> {
     let options = connection.options();
     let (sender, mut receiver) = connection.split();
@@ -40,7 +42,7 @@ pub async fn run(
         .spawn(move || read_input(input, &chunks))
         .map_err(SessionError::Input)?;
     let (outcome, sent) = {
-        let receiving = receive_all(&mut receiver, output, display);
+        let receiving = receive_all(&mut receiver, output, display, look);
         tokio::pin!(receiving);
         tokio::select! {
             outcome = &mut receiving => (outcome, None),
@@ -143,13 +145,23 @@ async fn receive_all(
     receiver: &mut Receiver,
     mut output: impl AsyncWrite + Unpin,
     display: Display,
+    mut look: impl FnMut(&Answer<'_>),
 ) -> Result<(), SessionError> {
     let mut shown = Vec::new();
     loop {
-        let arrival = receiver.receive(|answer| display.filtered(&answer, &mut shown)).await;
+        let each = |answer: Answer<'_>| {
+            look(&answer);
+            display.filtered(&answer, &mut shown);
+        };
+        let arrival = receiver.receive(each).await;
         let more = matches!(arrival, Ok(Arrival::Open));
         if !more {
-            display.plain(&receiver.partial(), &mut shown);
+            let partial = receiver.partial();
+            display.plain(&partial, &mut shown);
+            // On a terminal, what is told of it would stand right behind it.
+            if display.escaped && !partial.is_empty() && !shown.ends_with(b"\n") {
+                shown.push(b'\n');
+            }
         }
         output.write_all(&shown).await.map_err(SessionError::Output)?;
         output.flush().await.map_err(SessionError::Output)?;
@@ -157,5 +169,44 @@ async fn receive_all(
         if !more {
             return arrival.map(drop);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// What is written of half a reply, to a terminal or not.
+    async fn half_a_reply(escaped: bool) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut server = listener.accept().unwrap().0;
+        let serving = std::thread::spawn(move || {
+            server.read_exact(&mut [0; 2]).unwrap();
+            server.write_all(b"ECHO: ha").unwrap();
+        });
+        let protocol = ProtocolKind::Line;
+        let timeout = Duration::from_secs(10);
+        let options = Options { protocol, typed: true, chat: false, max_message: 9, timeout };
+        let display =
+            Display { protocol: protocol.into(), escaped, coloured: false, timed: false };
+        let mut output = Vec::new();
+        let connection = Connection::new(stream, options);
+        let ended = run(connection, &b"a\n"[..], &mut output, display, |_| {}).await;
+        assert!(ended.is_err(), "{ended:?}");
+        serving.join().unwrap();
+        output
+    }
+
+    #[tokio::test]
+    async fn half_a_reply_has_its_own_line_on_a_terminal_and_stays_as_it_is_elsewhere() {
+        assert_eq!(half_a_reply(true).await, b"ECHO: ha\n");
+        assert_eq!(half_a_reply(false).await, b"ECHO: ha");
     }
 }

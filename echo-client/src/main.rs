@@ -3,6 +3,7 @@
 mod cli;
 mod ping_report;
 mod scan_report;
+mod statuses;
 mod talk;
 
 use std::process::ExitCode;
@@ -16,7 +17,11 @@ use echo_net::stop::{Stage, Stop};
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let typed: Vec<_> =
+            std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        cli::explain(error, &typed).exit()
+    });
     anstream::ColorChoice::from(cli.color).write_global();
     match run(&cli) {
         Ok(code) => code.into(),
@@ -42,7 +47,8 @@ fn run(cli: &Cli) -> Result<u8> {
                 ended.map(|ending| if ending == Ending::Interrupted { INTERRUPTED } else { 0 })
             }),
             Some(Command::Scan(args)) => {
-                unless_asked(&stop, scan_report::run(args)).await.map(|ended| ended.map(|()| 0))
+                let ended = scan_report::run(args, asked(&stop)).await;
+                ended.map(|all| all.then_some(0)).transpose()
             }
             // An interruption is how a ping ends, and no failure.
             Some(Command::Ping(args)) => {

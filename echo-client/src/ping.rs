@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use echo_net::address::Address;
+use echo_proto::{Outcome, ProtocolKind, Reply};
 use tokio::time::{sleep, sleep_until};
 
 use crate::connection::Options;
@@ -82,6 +83,27 @@ pub enum Loss {
     Unread,
 }
 
+/// What a reply says that is not the echo of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// Whether it is an error reply of the protocol.
+    pub is_error: bool,
+    /// The status, where the protocol has one and it is none of success.
+    pub status: Option<u16>,
+    /// What stands before the text of an error reply.
+    pub prefix: &'static [u8],
+    /// The reply without framing and prefix.
+    pub body: &'a [u8],
+}
+
+impl<'a> Said<'a> {
+    fn of(reply: Reply<'a>, protocol: ProtocolKind) -> Self {
+        let is_error = reply.outcome == Outcome::Error;
+        let prefix = if is_error { protocol.reply_prefix(reply.outcome) } else { b"" };
+        Self { is_error, status: reply.status.filter(|_| is_error), prefix, body: reply.body }
+    }
+}
+
 /// What happens in the course of a run.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -91,17 +113,17 @@ pub enum Event<'a> {
     Reply {
         /// The number of its request, from 1.
         number: u64,
-        /// Bytes of the body.
+        /// Bytes of the body; of an error reply, with what stands before it.
         bytes: usize,
         /// From the sending of the request.
         round_trip: Duration,
         /// Whether the request had been given up as lost.
         late: bool,
-        /// The body, if it is not the echo of the message.
-        instead: Option<&'a [u8]>,
+        /// What it says, if it is not the echo of the message.
+        instead: Option<Said<'a>>,
     },
     /// A reply that no request asked for.
-    Unasked(&'a [u8]),
+    Unasked(Said<'a>),
     /// A request is lost.
     Lost(u64, Loss),
     /// The connection is lost, for this reason.

@@ -7,7 +7,9 @@ use anyhow::{Result, anyhow};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
 use echo_client::connection::Options;
-use echo_client::ping::{self, Event, Inside, Loss, PERCENTILES, PingError, Plan, Statistics};
+use echo_client::ping::{
+    self, Event, Inside, Loss, PERCENTILES, PingError, Plan, Said, Statistics,
+};
 use echo_client::terminal;
 use echo_net::settings::TimeSpan;
 
@@ -17,7 +19,7 @@ use crate::talk;
 /// Bytes of a wrong reply that are shown.
 const EXCERPT: usize = 64;
 
-/// Pings as the flags say until the count is reached or `interrupted`; whether anything came
+/// Pings as the flags say until the count is reached or `interrupted`; whether any echo came
 /// back.
 pub(crate) async fn run(
     args: &PingArgs,
@@ -44,7 +46,7 @@ pub(crate) async fn run(
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(anyhow!(error).context("writing to stdout"))
         }
-        _ => Ok(report.statistics.answered() + report.statistics.late > 0),
+        _ => Ok(report.statistics.echoes > 0),
     }
 }
 
@@ -103,12 +105,13 @@ impl Report<'_> {
                 if *late {
                     write!(out, " (too late, counted as lost)")?;
                 }
-                if let Some(body) = instead {
-                    write!(out, " (not the echo: {})", excerpt(body))?;
+                if let Some(said) = instead {
+                    let what = if said.is_error { "an error" } else { "not the echo" };
+                    write!(out, " ({what}: {})", told(said))?;
                 }
                 writeln!(out)
             }
-            Event::Unasked(body) => writeln!(out, "not asked for: {}", excerpt(body)),
+            Event::Unasked(said) => writeln!(out, "not asked for: {}", told(said)),
             Event::Lost(number, loss) => {
                 let why = match loss {
                     Loss::Timeout => {
@@ -140,6 +143,7 @@ impl Report<'_> {
         for (count, what) in [
             (statistics.reconnects, "reconnected"),
             (statistics.late, "answered too late"),
+            (statistics.errors, "answered with an error"),
             (statistics.wrong, "not the echo"),
         ] {
             if count > 0 {
@@ -174,6 +178,15 @@ fn percent(share: f64) -> String {
 /// To the microsecond, as ping(8) shows it.
 fn milliseconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64() * 1e3)
+}
+
+/// A reply that is not the echo, as far as it is shown.
+fn told(said: &Said<'_>) -> String {
+    let text = excerpt(&[said.prefix, said.body].concat());
+    match said.status {
+        Some(status) => format!("status {status}, {text}"),
+        None => text,
+    }
 }
 
 /// The beginning of a body, safe for a terminal.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use anyhow::Result;
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use echo_client::connection::Options;
+use echo_client::connection::{Answer, Options};
 use echo_client::interactive::Ending;
 use echo_client::link::{Link, Tls};
 use echo_client::{ConnectError, Connection, Display, filter, interactive};
@@ -13,6 +13,7 @@ use echo_net::tls::ClientTls;
 use echo_proto::{ProtocolKind, Service};
 
 use crate::cli::{Cli, TlsArgs};
+use crate::statuses::Statuses;
 
 /// Talks to the server until the session ends.
 pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
@@ -63,7 +64,17 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
         }
         return Ok(interactive::run(connection, display).await?);
     }
-    filter::run(connection, io::stdin(), tokio::io::stdout(), display).await?;
+    let mut statuses = Statuses::default();
+    let look = |answer: &Answer<'_>| {
+        if let Some(note) = statuses.of(answer) {
+            anstream::eprintln!("{note}");
+        }
+    };
+    let ended = filter::run(connection, io::stdin(), tokio::io::stdout(), display, look).await;
+    if let Some(note) = statuses.rest() {
+        anstream::eprintln!("{note}");
+    }
+    ended?;
     Ok(Ending::EndOfInput)
 }
 

@@ -35,11 +35,56 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["ping", "-c", "0"], "at least 1"),
         (&["ping", "-s", "17MiB"], "at most 16MiB"),
         (&["ping", "-s", "0", "-p", "raw"], "at least one byte"),
+        (&["scan", "localhost:80"], "--ports (try: echo-client scan localhost --ports 80)"),
+        (&["scan", ":9101"], "(try: echo-client scan 127.0.0.1 --ports 9101)"),
+        (&["scan", "[::1]:80"], "(try: echo-client scan ::1 --ports 80)"),
+        (&["scan", "9101"], "(try: echo-client scan 127.0.0.1 --ports 9101)"),
+        (&["scan", "localhost", "--concurrency", "0"], "at least 1"),
+        (&["scan", "localhost", "--concurrency", "few"], "is no count"),
         (&["1", "2"], "cannot be used with '[ADDR]'"),
     ] {
         let output = client(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(reason), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn flags_before_a_subcommand_are_told_where_they_go() {
+    for (arguments, hint) in [
+        (
+            &["--tls", "--insecure", "ping", ":9109"][..],
+            "subcommand (try: echo-client ping --tls --insecure :9109)",
+        ),
+        (
+            &["--timeout", "1", "scan", "localhost"],
+            "try: echo-client scan --timeout 1 localhost)",
+        ),
+        (&["-q", "ping"], "try: echo-client ping -q)"),
+        (&["-q", "ping", ":1", "--count=3"], "try: echo-client ping -q :1 --count=3)"),
+        (&["[::1]:80", "ping"], "try: echo-client ping [::1]:80)"),
+        // Not a flag of a ping, no host, and what a shell would not leave alone.
+        (&["--time", "ping", ":1"], "(see: echo-client ping --help)"),
+        (&["-q", "scan"], "(see: echo-client scan --help)"),
+        (&["-q", "scan", "a b"], "(see: echo-client scan --help)"),
+    ] {
+        let output = client(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(
+            errors.starts_with("error: flags and addresses go after"),
+            "{arguments:?}: {errors}"
+        );
+        assert!(errors.contains(hint), "{arguments:?}: {errors}");
+    }
+    // A value that is called like a subcommand is none, and other faults are told as they are.
+    for (arguments, reason) in [
+        (&["--tls", "--server-name", "ping", "localhost"][..], "`localhost` has no port"),
+        (&["--nope", "ping"], "unexpected argument '--nope'"),
+    ] {
+        let output = client(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
         assert!(errors.contains(reason), "{arguments:?}: {errors}");
     }
 }

@@ -103,7 +103,7 @@ fn silence_counts_as_loss_and_a_late_reply_stays_lost() {
     ] {
         assert!(seen.contains(expected), "{seen}");
     }
-    assert_eq!(code, Some(0), "something came back");
+    assert_eq!(code, Some(0), "the echo came back");
 }
 
 #[test]
@@ -177,8 +177,63 @@ fn what_a_hostile_server_says_is_escaped() {
     });
     let (seen, code) = ping(&["-c", "2", "-i", "300ms", "--timeout", "1s", &address]);
     assert!(!seen.contains('\x1b') && !seen.contains('\r'), "{seen:?}");
-    assert!(seen.contains("(not the echo: `\\x1b]0;mine\\x07"), "{seen}");
+    assert!(seen.contains("(an error: `ERROR: \\x1b]0;mine\\x07"), "{seen}");
     assert!(seen.contains("not asked for: `\\x1b[2Jagain`\n"), "{seen}");
-    assert!(seen.contains("1 not the echo"), "{seen}");
-    assert_eq!(code, Some(0));
+    assert!(seen.contains("1 answered with an error\n"), "{seen}");
+    assert_eq!(code, Some(1), "no echo came back");
+}
+
+#[test]
+fn a_server_that_speaks_tls_is_named_and_its_alert_is_no_reply() {
+    for protocol in ["line", "raw"] {
+        let (address, _server) = serve(|mut stream: TcpStream| {
+            stream.read_exact(&mut [0; 56]).unwrap();
+            stream.write_all(b"\x15\x03\x03\x00\x02\x02\x32").unwrap();
+            stream.read_to_end(&mut Vec::new())
+        });
+        let (seen, code) = ping(&["-c", "1", "-p", protocol, &address]);
+        let expected = "connection broken: the server seems to speak TLS (try --tls)\n";
+        assert!(seen.contains(expected), "{seen}");
+        assert!(seen.contains("0 answered, 1 lost"), "{seen}");
+        assert_eq!(code, Some(1));
+    }
+}
+
+#[test]
+fn error_replies_are_shown_whole_and_counted_and_without_an_echo_it_is_exit_1() {
+    for (last, count, code) in [
+        ("ERROR: line too long\n", "2 answered with an error, 1 not the echo\n", 1),
+        ("", "", 0),
+    ] {
+        let (address, _server) = serve(move |mut stream: TcpStream| {
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            for reply in ["ERROR: line too long\n", "what?\n", last] {
+                let mut line = String::new();
+                lines.read_line(&mut line).unwrap();
+                let echo = format!("ECHO: {line}");
+                let reply = if reply.is_empty() { &echo } else { reply };
+                stream.write_all(reply.as_bytes()).unwrap();
+            }
+            lines.read_to_end(&mut Vec::new())
+        });
+        let (seen, exit) = ping(&["-c", "3", "-i", "10ms", &address]);
+        let error = "20 bytes: seq=1 time=T ms (an error: `ERROR: line too long`)\n";
+        assert!(seen.contains(error), "{seen}");
+        assert!(seen.contains("seq=2 time=T ms (not the echo: `what?`)\n"), "{seen}");
+        assert!(seen.contains("3 answered, 0 lost"), "{seen}");
+        assert!(seen.contains(count), "{seen}");
+        assert_eq!(exit, Some(code), "{seen}");
+    }
+}
+
+#[test]
+fn the_status_of_a_web_server_is_shown_and_no_success_is_an_error() {
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 1]).unwrap();
+        stream.write_all(b"HTTP/1.1 500 Oops\r\nContent-Length: 2\r\n\r\nno").unwrap();
+        stream.read_to_end(&mut Vec::new())
+    });
+    let (seen, code) = ping(&["-c", "1", "-p", "http", &address]);
+    assert!(seen.contains("2 bytes: seq=1 time=T ms (an error: status 500, `no`)\n"), "{seen}");
+    assert_eq!(code, Some(1), "{seen}");
 }

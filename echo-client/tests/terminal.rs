@@ -260,6 +260,30 @@ fn several_pasted_lines_are_several_requests() {
 }
 
 #[test]
+fn lines_that_are_typed_ahead_are_all_sent() {
+    let (address, server) = serve(echo_lines);
+    let mut session = Session::start(&["-q", &address]);
+    session.expect("> ");
+    // The editor reads them in one go, and the bytes of the later lines with the first.
+    session.type_in("one\rtwo\rthree\rhalf a li");
+    for text in ["one", "two", "three"] {
+        session.expect(&format!("< ECHO: {text}\r\n"));
+    }
+    session.expect("half a li");
+    session.type_in("ne\r");
+    session.expect("< ECHO: half a line\r\n");
+    session.expect("> ");
+    session.type_in("\x1b[A\x1b[A\r"); // History knows them too.
+    session.expect("< ECHO: three\r\n");
+    session.expect("> ");
+    session.type_in("last\r\x04");
+    session.expect("< ECHO: last\r\n");
+    let (status, _, _) = session.end();
+    assert_eq!(status.code(), Some(0));
+    server.join().unwrap();
+}
+
+#[test]
 fn a_terminal_without_cursor_movement_will_do() {
     let (address, _server) = serve(|stream| answer_lines(stream, 2));
     let home = tempfile::tempdir().unwrap();
@@ -292,6 +316,22 @@ fn in_a_chat_the_next_line_waits_for_no_reply_and_quit_is_an_orderly_end() {
     }
     session.expect("bob: bye \\x1b[31manna\r\n");
     let (status, shown, _) = session.end();
+    assert_eq!(status.code(), Some(0), "{shown:?}");
+    assert!(!shown.contains("error"), "{shown:?}");
+}
+
+#[test]
+fn a_goodbye_to_a_server_of_commands_is_an_orderly_end() {
+    let (address, server) = serve(|mut stream: std::net::TcpStream| {
+        let mut asked = [0; 5];
+        stream.read_exact(&mut asked).unwrap();
+        asked
+    });
+    let mut session = Session::start(&["-q", "--protocol", "command", &address]);
+    session.expect("> ");
+    session.type_in("quit\r");
+    let (status, shown, _) = session.end();
+    assert_eq!(server.join().unwrap(), *b"quit\n");
     assert_eq!(status.code(), Some(0), "{shown:?}");
     assert!(!shown.contains("error"), "{shown:?}");
 }

@@ -252,7 +252,7 @@ impl Request for CommandRequester {
             } else {
                 (Outcome::Unexpected, line)
             };
-            each(Reply { answers: Answers::Oldest, outcome, body });
+            each(Reply { answers: Answers::Oldest, outcome, status: None, body });
             ControlFlow::Continue(())
         })?;
         Ok(())

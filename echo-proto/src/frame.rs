@@ -83,7 +83,12 @@ impl Request for FrameRequester {
         mut each: impl FnMut(Reply<'_>),
     ) -> Result<(), Malformed> {
         self.frames.feed(input, |_, body| {
-            each(Reply { answers: Answers::Oldest, outcome: Outcome::Echo, body });
+            each(Reply {
+                answers: Answers::Oldest,
+                outcome: Outcome::Echo,
+                status: None,
+                body,
+            });
         })?;
         Ok(())
     }

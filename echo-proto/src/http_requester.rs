@@ -247,7 +247,8 @@ impl Request for HttpRequester {
                 *over = whole.last;
                 let path = asked_for_path.pop_front().unwrap_or(false);
                 let (outcome, told) = read(&whole, body, path);
-                each(Reply { answers: Answers::Oldest, outcome, body: &body[told] });
+                let (answers, status) = (Answers::Oldest, Some(whole.status));
+                each(Reply { answers, outcome, status, body: &body[told] });
             }
             Ok(used)
         })
@@ -337,6 +338,18 @@ mod tests {
             requester.decode(end, |_| ()).unwrap();
             assert_eq!(requester.is_over(), last, "{head}");
         }
+    }
+
+    #[test]
+    fn the_status_of_a_reply_is_told_and_an_interim_one_is_not() {
+        let stream = "HTTP/1.1 100 Continue\r\n\r\n\
+                      HTTP/1.1 500 Oops\r\nContent-Length: 8\r\n\r\nECHO: /x\
+                      HTTP/1.1 204 No Content\r\n\r\n";
+        let mut told = Vec::new();
+        let decoded = HttpRequester::new(64)
+            .decode(stream.as_bytes(), |reply| told.push((reply.status, reply.outcome)));
+        assert_eq!(decoded, Ok(()));
+        assert_eq!(told, [(Some(500), Outcome::Error), (Some(204), Outcome::Echo)]);
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Request for LineRequester {
             } else {
                 (Outcome::Unexpected, line)
             };
-            each(Reply { answers: Answers::Oldest, outcome, body });
+            each(Reply { answers: Answers::Oldest, outcome, status: None, body });
             ControlFlow::Continue(())
         })?;
         Ok(())

@@ -95,7 +95,7 @@ impl Request for MuxRequester {
         self.frames.feed(input, |header, body| {
             let stream = header.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
             let answers = Answers::OldestOf(stream);
-            each(Reply { answers, outcome: Outcome::Echo, body });
+            each(Reply { answers, outcome: Outcome::Echo, status: None, body });
         })?;
         Ok(())
     }

@@ -44,7 +44,12 @@ impl Request for RawRequester {
         mut each: impl FnMut(Reply<'_>),
     ) -> Result<(), Malformed> {
         let mut reply = |body: &[u8]| {
-            each(Reply { answers: Answers::Oldest, outcome: Outcome::Echo, body });
+            each(Reply {
+                answers: Answers::Oldest,
+                outcome: Outcome::Echo,
+                status: None,
+                body,
+            });
         };
         while !input.is_empty() {
             let Some(&length) = self.lengths.front() else {

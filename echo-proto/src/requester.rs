@@ -33,6 +33,8 @@ pub struct Reply<'a> {
     pub answers: Answers,
     /// Echo, error, or neither.
     pub outcome: Outcome,
+    /// The status, where the protocol has one beside the body.
+    pub status: Option<u16>,
     /// The reply without framing and prefix.
     pub body: &'a [u8],
 }

@@ -213,7 +213,7 @@ impl Request for RespRequester {
             let mut used = 0;
             while let Some((outcome, body, length)) = progress.next(&bytes[used..])? {
                 let body = &bytes[used + body.start..used + body.end];
-                each(Reply { answers: Answers::Oldest, outcome, body });
+                each(Reply { answers: Answers::Oldest, outcome, status: None, body });
                 used += length;
             }
             Ok(used)

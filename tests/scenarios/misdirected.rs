@@ -25,6 +25,21 @@ fn a_server_of_another_protocol_is_malformed_and_neither_slow_nor_broken() {
 }
 
 #[test]
+fn a_server_that_speaks_tls_is_named_so() {
+    let server = RunningServer::start(ModelKind::default(), &["--tls-self-signed"]);
+    let address = server.address().to_string();
+    for protocol in ["line", "frame", "resp", "http"] {
+        for way in [&[][..], &["--pool=2"]] {
+            let run = [&address, "--protocol", protocol, "--requests=20", "--warmup=0"];
+            let finished = BenchProcess::start(&[&run[..], way].concat()).finish(PATIENCE);
+            assert_eq!(finished.code, Some(4), "{finished:#?}");
+            let errors = finished.report()["errors"].to_string();
+            assert!(errors.contains("the server seems to speak TLS"), "{protocol}: {errors}");
+        }
+    }
+}
+
+#[test]
 fn a_server_process_that_does_not_exist_is_refused_and_not_left_out() {
     let server = RunningServer::start(ModelKind::default(), &[]);
     let address = server.address().to_string();

@@ -90,6 +90,8 @@ fn an_nginx_answers_every_path_and_body_errors_are_told() {
     let finished = load(&nginx, &[&http[..], &["--message=/missing"]].concat());
     assert_ne!(finished.code, Some(0), "{finished:#?}");
     assert_eq!(finished.requests("error"), 3000, "{finished:#?}");
+    let errors = finished.report()["errors"].to_string();
+    assert!(errors.contains("status 404"), "{errors}");
 }
 
 /// An HTTP server that says `Connection: close` in each response, and does so.

@@ -68,6 +68,14 @@ fn raw_megabytes_through_tls_come_back_to_the_client() {
 }
 
 #[test]
+fn a_client_that_speaks_no_tls_is_told_that_the_server_does() {
+    on_every_model(&SELF_SIGNED, |server| {
+        let address = server.address().to_string();
+        refused(&client(&[&address], b"hello you\n"), "seems to speak TLS; 0 of 1");
+    });
+}
+
+#[test]
 fn the_client_refuses_a_server_that_does_not_prove_who_it_is_and_says_why() {
     let certificates = Certificates::new();
     let issuer = certificates.issuer();

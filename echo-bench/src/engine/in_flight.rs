@@ -220,7 +220,10 @@ impl InFlight {
                 }
             },
         };
-        into.errors.count(kind, || first(oldest, excerpt(reply.body)));
+        into.errors.count(kind, || {
+            let status = reply.status.map(|status| format!("status {status}, "));
+            first(oldest, format!("{}{}", status.unwrap_or_default(), excerpt(reply.body)))
+        });
         if kind == FailureKind::ErrorReply {
             self.end_answered(place, at, into, |tally| &mut tally.error);
         } else {

@@ -10,6 +10,9 @@ pub(super) enum Loss {
     /// The server ended it in order.
     #[error("the server closed the connection")]
     Closed,
+    /// It answered with a TLS alert: it does not want plaintext.
+    #[error("the server seems to speak TLS (try --tls)")]
+    SpeaksTls,
     /// It broke.
     #[error("{0}")]
     Broken(io::Error),
@@ -27,7 +30,7 @@ impl Loss {
     /// The reason why a connection was not made; that of an orderly end is `closed`.
     pub(super) fn into_error(self, closed: impl Into<io::Error>) -> io::Error {
         match self {
-            Self::Closed => closed.into(),
+            Self::Closed | Self::SpeaksTls => closed.into(),
             Self::Broken(error) => error,
             Self::Malformed(reason) => io::Error::other(reason),
         }
@@ -38,7 +41,9 @@ impl Loss {
         match self {
             Self::Closed => (FailureKind::Closed, |tally| &mut tally.closed),
             Self::Broken(_) => (FailureKind::Reset, |tally| &mut tally.reset),
-            Self::Malformed(_) => (FailureKind::Malformed, |tally| &mut tally.mismatch),
+            Self::Malformed(_) | Self::SpeaksTls => {
+                (FailureKind::Malformed, |tally| &mut tally.mismatch)
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Outcome, ProtocolKind, Request as _};
+use echo_proto::{Outcome, ProtocolKind, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -26,10 +26,19 @@ const LINGER: Duration = Duration::from_secs(1);
 pub struct Answer<'a> {
     /// Echo, error, or neither.
     pub outcome: Outcome,
+    /// The status, where the protocol has one beside the body.
+    pub status: Option<u16>,
     /// The reply without framing and prefix.
     pub body: &'a [u8],
     /// From the writing of its request to its arrival; `None` if nobody asked.
     pub round_trip: Option<Duration>,
+}
+
+impl Answer<'_> {
+    /// The status, if it is none of success.
+    pub fn failed_status(&self) -> Option<u16> {
+        self.status.filter(|status| !(200..300).contains(status))
+    }
 }
 
 /// Whether more may arrive.
@@ -85,9 +94,13 @@ impl Receiver {
         if length == 0 && self.early.is_empty() {
             return Ok(Arrival::End);
         }
+        let is_first = self.received == 0;
         self.received += length as u64;
         let now = Instant::now();
         let mut state = self.shared.lock();
+        if is_first && state.is_refused_for_tls(&self.buffer[..length]) {
+            return Err(SessionError::SpeaksTls(state.in_flight.tally()));
+        }
         let State { requester, in_flight, finished, tls, .. } = &mut *state;
         let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
         if let Some(tls) = tls {
@@ -105,7 +118,8 @@ impl Receiver {
         }
         let decoded = requester.decode(input, |reply| {
             let round_trip = in_flight.answered(now);
-            each(Answer { outcome: reply.outcome, body: reply.body, round_trip });
+            let Reply { outcome, status, body, .. } = reply;
+            each(Answer { outcome, status, body, round_trip });
         });
         in_flight.progressed(now);
         *finished = finished.map(|_| now);
@@ -223,12 +237,14 @@ impl Receiver {
 
     fn is_done(&self) -> bool {
         let state = self.shared.lock();
-        state.said_goodbye || (state.finished.is_some() && state.in_flight.is_empty())
+        (state.said_goodbye || state.finished.is_some()) && state.in_flight.is_empty()
     }
 
-    /// Whether the server was asked to end the connection, as a chat can be left.
+    /// Whether the server was asked to end the connection, as with `/quit` in a chat and
+    /// `QUIT` where there are commands, and owes nothing.
     pub fn said_goodbye(&self) -> bool {
-        self.shared.lock().said_goodbye
+        let state = self.shared.lock();
+        state.said_goodbye && state.in_flight.is_empty()
     }
 
     /// Bytes of a reply that has begun and not ended.

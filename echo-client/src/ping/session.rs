@@ -4,12 +4,12 @@
 use std::io;
 use std::time::Instant;
 
-use echo_net::tls::Transform;
+use echo_net::tls::{Transform, is_alert};
 use echo_proto::{Outcome, Reply, Request as _, Requester};
 use tokio::net::TcpStream;
 
 use super::sequence::{Answered, Sequence};
-use super::{Event, Loss, PingError, Plan, at};
+use super::{Event, Loss, PingError, Plan, Said, at};
 use crate::error::words;
 use crate::link::Link;
 use crate::secure::Secure;
@@ -33,6 +33,8 @@ pub(super) struct Session {
     buffer: Vec<u8>,
     /// What has arrived and was not looked at.
     plaintext: Vec<u8>,
+    /// Whether nothing has arrived yet.
+    is_new: bool,
     /// Whether a reply has come.
     answered: bool,
 }
@@ -51,6 +53,7 @@ impl Session {
             unsent: Vec::new(),
             buffer: vec![0; READ_BUFFER],
             plaintext,
+            is_new: true,
             answered: false,
         }
     }
@@ -160,9 +163,12 @@ impl Session {
     /// Adds the bytes just read to those to be looked at; why none follow, if none do.
     fn unseal(&mut self, length: usize) -> Option<String> {
         const CLOSED: &str = "the server closed the connection";
-        let Self { tls, buffer, plaintext, unsent, .. } = self;
+        let Self { tls, buffer, plaintext, unsent, is_new, .. } = self;
         let mut input = &buffer[..length];
         let Some(tls) = tls else {
+            if std::mem::take(is_new) && is_alert(input) {
+                return Some("the server seems to speak TLS (try --tls)".to_owned());
+            }
             plaintext.extend_from_slice(input);
             return (length == 0).then(|| CLOSED.to_owned());
         };
@@ -215,15 +221,16 @@ impl Drop for Session {
 }
 
 fn event<'a>(plan: &Plan, reply: Reply<'a>, answered: Option<&Answered>) -> Event<'a> {
+    let said = Said::of(reply, plan.options.protocol);
     let Some(&Answered { number, round_trip, late }) = answered else {
-        return Event::Unasked(reply.body);
+        return Event::Unasked(said);
     };
     let echoed = reply.outcome == Outcome::Echo && reply.body == plan.message(number);
     Event::Reply {
         number,
-        bytes: reply.body.len(),
+        bytes: said.prefix.len() + said.body.len(),
         round_trip,
         late,
-        instead: (!echoed).then_some(reply.body),
+        instead: (!echoed).then_some(said),
     }
 }

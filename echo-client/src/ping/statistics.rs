@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::Event;
+use super::{Event, Said};
 
 /// A percentile, and how many replies it takes to say it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,7 +35,11 @@ pub struct Statistics {
     lost: u64,
     /// Replies to requests that had been counted as lost.
     pub late: u64,
-    /// Replies that are no echo.
+    /// Replies that are the echo, also those that came too late.
+    pub echoes: u64,
+    /// Error replies.
+    pub errors: u64,
+    /// Replies that are neither.
     pub wrong: u64,
     /// Connections made again.
     pub reconnects: u64,
@@ -45,7 +49,7 @@ impl Default for Statistics {
     fn default() -> Self {
         let round_trips = Histogram::new_with_bounds(1, HIGHEST_NS, DIGITS)
             .expect("the bounds and digits are constants that the crate accepts");
-        Self { round_trips, lost: 0, late: 0, wrong: 0, reconnects: 0 }
+        Self { round_trips, lost: 0, late: 0, echoes: 0, errors: 0, wrong: 0, reconnects: 0 }
     }
 }
 
@@ -54,7 +58,11 @@ impl Statistics {
     pub fn count(&mut self, event: &Event<'_>) {
         match event {
             Event::Reply { round_trip, late, instead, .. } => {
-                self.wrong += u64::from(instead.is_some());
+                match instead {
+                    None => self.echoes += 1,
+                    Some(Said { is_error: true, .. }) => self.errors += 1,
+                    Some(_) => self.wrong += 1,
+                }
                 if *late {
                     self.late += 1;
                 } else {
@@ -114,6 +122,8 @@ mod tests {
 
     fn reply(number: u64, late: bool, instead: Option<&[u8]>) -> Event<'_> {
         let round_trip = Duration::from_micros(number);
+        let said = |body| Said { is_error: false, status: None, prefix: b"", body };
+        let instead = instead.map(said);
         Event::Reply { number, bytes: 1, round_trip, late, instead }
     }
 
@@ -139,7 +149,7 @@ mod tests {
         statistics.count(&reply(1, true, None));
         statistics.count(&reply(2, false, Some(b"no")));
         assert_eq!((statistics.answered(), statistics.lost()), (1, 1));
-        assert_eq!((statistics.late, statistics.wrong), (1, 1));
+        assert_eq!((statistics.late, statistics.wrong, statistics.echoes), (1, 1, 1));
         assert_eq!(statistics.loss(), Some(0.5));
         let [least, _, greatest, _] = statistics.spread().unwrap();
         assert_eq!((least.as_micros(), greatest.as_micros()), (2, 2));

@@ -208,6 +208,35 @@ fn what_is_no_reply_is_named() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// What a server that speaks TLS says to one that does not: a fatal alert.
+const ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x32";
+
+#[test]
+fn a_server_that_speaks_tls_is_named_and_its_alert_is_no_reply() {
+    for protocol in ["line", "raw", "frame", "resp", "http"] {
+        let (address, _server) = serve(|mut stream: TcpStream| {
+            stream.read_exact(&mut [0; 1]).unwrap();
+            stream.write_all(ALERT).unwrap();
+            stream.read_to_end(&mut Vec::new())
+        });
+        let output = filter(&["--protocol", protocol, &address], b"hello\n");
+        assert_eq!(
+            errors(&output),
+            "error: the server seems to speak TLS; 0 of 1 requests answered (try --tls)\n"
+        );
+        assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
+    }
+}
+
+#[test]
+fn an_alert_that_was_sent_may_come_back() {
+    let (address, server) = serve(echo_bytes);
+    let output = filter(&["--protocol", "raw", &address], ALERT);
+    server.join().unwrap();
+    assert_eq!((output.stdout.as_slice(), errors(&output)), (ALERT, String::new()));
+    assert_eq!(output.status.code(), Some(0));
+}
+
 #[test]
 fn nobody_listening_is_an_error_with_a_remedy() {
     let output = filter(&["127.0.0.1:1"], b"a\n");
@@ -313,4 +342,33 @@ fn typed_commands_are_shown_whole_and_quit_wants_no_reply() {
     assert_eq!(output.stdout, b"STRASSE\nECHO: a\n");
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
     assert_eq!(server.join().unwrap()[..], *input);
+}
+
+#[test]
+fn a_status_that_is_no_success_is_told_beside_the_body() {
+    const REPLIES: usize = 7;
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 1]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+        let reply = b"HTTP/1.1 500 Oops\r\nContent-Length: 8\r\n\r\nECHO: /x";
+        stream.write_all(&reply.repeat(REPLIES)).unwrap();
+        stream.read_to_end(&mut Vec::new())
+    });
+    let output = filter(&["-q", "--protocol", "http", &address], &b"/x\n".repeat(REPLIES + 1));
+    let bodies = "ECHO: /x\n".repeat(REPLIES);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("ok\n{bodies}"));
+    let told = "reply 2: status 500\nreply 3: status 500\nreply 4: status 500\n\
+                reply 5: status 500\nreply 6: status 500\n2 more replies have such a status\n";
+    assert_eq!(errors(&output), told);
+    assert_eq!(output.status.code(), Some(0), "all requests were answered");
+}
+
+#[test]
+fn a_goodbye_excuses_no_request_that_is_left_unanswered() {
+    let (address, _server) = serve(|mut stream: TcpStream| {
+        stream.read_exact(&mut [0; 12]).unwrap();
+    });
+    let output = filter(&["--protocol", "command", &address], b"QUIT\nECHO a\n");
+    assert!(errors(&output).contains("; 0 of 1 requests answered"), "{}", errors(&output));
+    assert_eq!(output.status.code(), Some(1));
 }

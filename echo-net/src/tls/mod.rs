@@ -11,6 +11,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 
+mod alert;
 mod client;
 mod fault;
 mod pem;
@@ -18,6 +19,7 @@ mod server;
 mod transform;
 mod verifier;
 
+pub use alert::is_alert;
 pub use client::{ClientTls, ServerTrust, TrustError};
 pub use fault::Fault;
 pub use pem::PemError;

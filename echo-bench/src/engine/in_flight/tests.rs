@@ -28,7 +28,7 @@ impl Bed {
     }
 
     fn reply_with(&mut self, outcome: Outcome, body: &[u8], at: Nanos) {
-        let reply = Reply { answers: Answers::Oldest, outcome, body };
+        let reply = Reply { answers: Answers::Oldest, outcome, status: None, body };
         self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
     }
 
@@ -40,8 +40,12 @@ impl Bed {
     /// A reply on `stream` that says what request `request` asked for.
     fn reply_on(&mut self, stream: u32, request: u64, at: Nanos) {
         let body = self.text(5, request);
-        let reply =
-            Reply { answers: Answers::OldestOf(stream), outcome: Outcome::Echo, body: &body };
+        let reply = Reply {
+            answers: Answers::OldestOf(stream),
+            outcome: Outcome::Echo,
+            status: None,
+            body: &body,
+        };
         self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
     }
 

@@ -118,7 +118,9 @@ impl Caller {
                 let (kind, ended) = match &error {
                     SessionError::Closed(_) => (FailureKind::Closed, Ended::Closed),
                     SessionError::NoReply { .. } => (FailureKind::Timeout, Ended::Timeout),
-                    SessionError::Malformed { .. } => (FailureKind::Malformed, Ended::Mismatch),
+                    SessionError::Malformed { .. } | SessionError::SpeaksTls(_) => {
+                        (FailureKind::Malformed, Ended::Mismatch)
+                    }
                     _ => (FailureKind::Reset, Ended::Reset),
                 };
                 books.end(self.number, now, ended);

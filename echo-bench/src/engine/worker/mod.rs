@@ -10,6 +10,7 @@ use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 use echo_net::reactor::{Event, Handler, Key, Reactor};
 use echo_net::stop::{Stage, Stop};
+use echo_net::tls::is_alert;
 use echo_proto::Request;
 use slotmap::SecondaryMap;
 
@@ -332,7 +333,11 @@ impl Worker {
         let connection = &self.connections[index as usize];
         match decoded {
             Err(malformed) => {
-                return self.lost(reactor, key, Loss::Malformed(malformed.into()));
+                let loss = match is_alert(bytes) {
+                    true => Loss::SpeaksTls,
+                    false => Loss::Malformed(malformed.into()),
+                };
+                return self.lost(reactor, key, loss);
             }
             // It would be closed with whatever is sent on it from now on.
             Ok(()) if connection.requester.is_over() => {
@@ -414,8 +419,12 @@ impl<R: Reactor> Handler<R> for Worker {
             Event::Received(bytes) => self.received(reactor, key, bytes),
             Event::EndOfInput => {
                 let Some(&index) = self.places.get(key) else { return };
-                let cut_off = cut_off(self.connections[index as usize].tls.as_mut());
-                self.lost(reactor, key, Loss::ended(cut_off));
+                let connection = &mut self.connections[index as usize];
+                let loss = match is_alert(connection.requester.partial()) {
+                    true => Loss::SpeaksTls,
+                    false => Loss::ended(cut_off(connection.tls.as_mut())),
+                };
+                self.lost(reactor, key, loss);
             }
             // What was given up while the peer did not read has left slots to be filled.
             Event::Sent => {

@@ -1,0 +1,57 @@
+//! Flags that were typed before a subcommand, which takes only those after it: [`explain`].
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory as _, Error, Parser as _};
+
+use super::Cli;
+
+/// What to tell of a command line that `error` was found in: that flags go after the
+/// subcommand, and how the line is right, where that is what is wrong with it. Otherwise the
+/// same error: clap names what it has taken for a subcommand, and that may be any word.
+pub(crate) fn explain(error: Error, typed: &[String]) -> Error {
+    if !error.use_stderr() {
+        return error;
+    }
+    let command = Cli::command();
+    let is_subcommand = |word: &String| command.find_subcommand(word).is_some();
+    let [program, words @ ..] = typed else { return error };
+    let place = words.iter().take_while(|word| *word != "--").position(is_subcommand);
+    let (before, name, after) = match place {
+        Some(place @ 1..) => (&words[..place], &words[place], &words[place + 1..]),
+        _ => return error,
+    };
+    let moved = || [program, name].into_iter().chain(before).chain(after);
+    let is_right = Cli::try_parse_from(moved()).is_ok();
+    if !can_be_about(&error, name, is_right) {
+        return error;
+    }
+    let line: Vec<&str> = moved().skip(1).map(String::as_str).collect();
+    let hint = if is_right && line.iter().all(|word| is_plain(word)) {
+        format!("try: echo-client {}", line.join(" "))
+    } else {
+        format!("see: echo-client {name} --help")
+    };
+    let reason = format!("flags and addresses go after the subcommand ({hint})");
+    Cli::command().error(ErrorKind::ArgumentConflict, reason)
+}
+
+/// Whether `error` can come of the place of subcommand `name`, after which all is right or not.
+/// Otherwise the word was a value, or something else is wrong.
+fn can_be_about(error: &Error, name: &str, is_right: bool) -> bool {
+    match error.kind() {
+        ErrorKind::ArgumentConflict => true,
+        ErrorKind::UnknownArgument => is_right,
+        _ => {
+            let value = error.get(ContextKind::InvalidValue);
+            matches!(value, Some(ContextValue::String(value)) if value == name)
+        }
+    }
+}
+
+/// Whether a shell and a terminal leave a word as it is.
+fn is_plain(word: &str) -> bool {
+    !word.is_empty()
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,[]@%+".contains(&byte))
+}
