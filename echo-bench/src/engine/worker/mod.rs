@@ -333,9 +333,10 @@ impl Worker {
         let connection = &self.connections[index as usize];
         match decoded {
             Err(malformed) => {
-                let loss = match is_alert(bytes) {
-                    true => Loss::SpeaksTls,
-                    false => Loss::Malformed(malformed.into()),
+                let loss = if is_alert(bytes) {
+                    Loss::SpeaksTls
+                } else {
+                    Loss::Malformed(malformed.into())
                 };
                 return self.lost(reactor, key, loss);
             }
@@ -420,9 +421,10 @@ impl<R: Reactor> Handler<R> for Worker {
             Event::EndOfInput => {
                 let Some(&index) = self.places.get(key) else { return };
                 let connection = &mut self.connections[index as usize];
-                let loss = match is_alert(connection.requester.partial()) {
-                    true => Loss::SpeaksTls,
-                    false => Loss::ended(cut_off(connection.tls.as_mut())),
+                let loss = if is_alert(connection.requester.partial()) {
+                    Loss::SpeaksTls
+                } else {
+                    Loss::ended(cut_off(connection.tls.as_mut()))
                 };
                 self.lost(reactor, key, loss);
             }
