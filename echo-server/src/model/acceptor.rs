@@ -1,6 +1,7 @@
 //! A thread that only accepts, for the models whose workers do not: [`accept`] hands every
 //! socket that was let in to a [`Doorway`].
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
@@ -13,6 +14,11 @@ use echo_net::reactor::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 use crate::admission::{Permit, Refused};
 use crate::context::Context;
 use crate::session::NEVER;
+
+/// Most sockets that are handed on before the next look at the backlog. To start a thread
+/// for each takes longer than it takes peers to connect, and a backlog that overflows makes
+/// them wait for a second (`tcp_syn_retries`).
+const ENTRIES: usize = 16;
 
 /// Where accepted sockets go.
 pub(super) trait Doorway {
@@ -50,32 +56,45 @@ pub(super) fn accept(
     doorway.open(waker.clone());
     context.stop.on_advance(move |_| waker.wake());
     reactor.listen(listener)?;
-    let mut acceptor = Acceptor { context, doorway, refused: context.admission.refused_list() };
+    let refused = context.admission.refused_list();
+    let mut acceptor = Acceptor { context, doorway, refused, accepted: VecDeque::new() };
     while !context.is_stopping() {
         let now = clock::now();
         acceptor.refused.expire(now);
         let until = acceptor.refused.deadline().min(acceptor.doorway.look_after(now));
+        let until = if acceptor.accepted.is_empty() { until } else { 0 };
         reactor.turn((until != NEVER).then_some(until), &mut acceptor)?;
+        acceptor.hand_on(ENTRIES);
     }
     // What the kernel has accepted is received: closing the listener would reset it.
-    reactor.turn(Some(0), &mut acceptor)
+    reactor.turn(Some(0), &mut acceptor)?;
+    acceptor.hand_on(usize::MAX);
+    Ok(())
 }
 
 struct Acceptor<'a, D> {
     context: &'a Context,
     doorway: &'a mut D,
     refused: Refused,
+    /// Those that were let in and not handed on yet.
+    accepted: VecDeque<(OwnedFd, Permit)>,
+}
+
+impl<D: Doorway> Acceptor<'_, D> {
+    fn hand_on(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some((socket, permit)) = self.accepted.pop_front() else { return };
+            self.doorway.enter(socket, permit, &mut self.refused);
+        }
+    }
 }
 
 impl<D: Doorway> Handler<EpollReactor> for Acceptor<'_, D> {
     fn event(&mut self, _reactor: &mut EpollReactor, _key: Key, _event: Event<'_>) {}
 
     fn accepted(&mut self, _reactor: &mut EpollReactor, socket: OwnedFd, peer: SocketAddr) {
-        if let Some((socket, permit)) =
-            self.context.admission.admit_or_refuse(socket, peer, &mut self.refused)
-        {
-            self.doorway.enter(socket, permit, &mut self.refused);
-        }
+        let admitted = self.context.admission.admit_or_refuse(socket, peer, &mut self.refused);
+        self.accepted.extend(admitted);
     }
 
     fn accept_failed(&mut self, _reactor: &mut EpollReactor, error: io::Error) {
