@@ -104,6 +104,8 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["--idle-timeout", "soon"], "--idle-timeout"),
         (vec!["--workers", "0"], "--workers"),
         (vec!["nowhere"], "ADDRESS"),
+        (vec!["balance", "--backend", ":1", "--check-interval", "0"], "--check-interval"),
+        (vec!["balance", "--backend", ":1", "--connect-timeout", "0"], "--connect-timeout"),
     ] {
         let output = command().args(&args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
