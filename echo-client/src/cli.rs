@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use echo_client::ports::PortList;
 use echo_net::address::Address;
-use echo_net::settings::{ByteSize, Count, TimeSpan};
+use echo_net::settings::{self, ByteSize, Count, TimeSpan};
 use echo_net::tls::ServerTrust;
 use echo_proto::{ProtocolKind, Service};
 use strum::{ParseError, VariantArray};
@@ -221,7 +221,12 @@ pub(crate) struct ScanArgs {
     pub(crate) ports: PortList,
 
     /// Attempts at a time
-    #[arg(long, value_name = "N", default_value = "500")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "500",
+        value_parser = settings::at_least_one::<NonZeroUsize>
+    )]
     pub(crate) concurrency: NonZeroUsize,
 
     /// How long to wait for an answer; a port that gives none counts as filtered

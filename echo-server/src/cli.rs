@@ -6,7 +6,7 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use clap::{Parser, Subcommand};
 use echo_net::address::Address;
 use echo_net::pin;
-use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan};
+use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
 use echo_proto::{Service, WriteMode};
 
@@ -82,7 +82,12 @@ pub struct ServerArgs {
     pub model: ModelKind,
 
     /// Threads that serve [default: the cores that may be used]
-    #[arg(long, value_name = "N", help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one::<NonZeroU16>,
+        help_heading = "Model"
+    )]
     pub workers: Option<NonZeroU16>,
 
     /// CPUs for the workers, one each in turn, like 0 or 0,2-3
@@ -147,7 +152,13 @@ pub struct ServerArgs {
     pub recv_buffer: Option<ByteSize>,
 
     /// Connections that the kernel holds until they are accepted
-    #[arg(long, value_name = "N", default_value = "4096", help_heading = "Sockets")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one::<NonZeroU32>,
+        default_value = "4096",
+        help_heading = "Sockets"
+    )]
     pub backlog: NonZeroU32,
 
     /// Let other listeners share the port; event-loop models then have one per worker
@@ -155,7 +166,12 @@ pub struct ServerArgs {
     pub reuse_port: bool,
 
     /// Most connections at a time [default: the limit of open files, less 32]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one::<NonZeroU64>,
+        help_heading = "Limits"
+    )]
     pub max_conns: Option<NonZeroU64>,
 
     /// Close a connection without traffic for this long; 0: never

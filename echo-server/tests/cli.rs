@@ -115,6 +115,16 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
 }
 
 #[test]
+fn a_number_of_nothing_is_refused_in_plain_words() {
+    for flag in ["--workers", "--max-conns", "--backlog"] {
+        let output = command().args(["0", flag, "0"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(flag) && told.contains("must be at least 1"), "{told}");
+    }
+}
+
+#[test]
 fn nobody_reading_the_ready_line_is_no_reason_to_end() {
     let mut child =
         command().arg("0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use echo_net::address::Address;
-use echo_net::settings::TimeSpan;
+use echo_net::settings::{TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
@@ -37,7 +37,7 @@ pub struct BalanceArgs {
     pub proxy_protocol: Option<ProxyProtocol>,
 
     /// Most connections at a time; more wait [default: what the limit of open files allows]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
     pub max_conns: Option<NonZeroUsize>,
 
     /// Time between two checks of a backend; out after 3 failures, back after 2 successes
