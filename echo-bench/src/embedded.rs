@@ -30,6 +30,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// Flags of the server that echo-bench sets itself or that make no sense for a child.
 const RESERVED: [&str; 5] = ["model", "protocol", "help", "version", "die-with-parent"];
 
+/// What is not as in echo-server: unless typed, the number of workers is chosen here.
+const WORKERS_HELP: &str =
+    "Threads that serve [default: the cores that --threads leaves over, at least 1]";
+
 /// Every flag of echo-server, with the prefix `--server-`, passed on as typed.
 #[derive(Debug, Clone, Default)]
 pub struct ServerFlags(Vec<String>);
@@ -50,11 +54,12 @@ impl Args for ServerFlags {
             let takes_value = flag.get_action().takes_values();
             let own = flag.get_action().clone();
             let action = if takes_value { own } else { ArgAction::SetTrue };
-            let mut passed = Arg::new(name.clone())
-                .long(name)
-                .action(action)
-                .hide_short_help(true)
-                .help(flag.get_help().cloned().unwrap_or_default());
+            let mut passed =
+                Arg::new(name.clone()).long(name).action(action).hide_short_help(true);
+            passed = match flag.get_help() {
+                _ if long == "workers" => passed.help(WORKERS_HELP),
+                help => passed.help(help.cloned().unwrap_or_default()),
+            };
             if takes_value {
                 // Checked here as the server would, and passed on as typed.
                 passed = passed.value_parser(flag.get_value_parser().clone());

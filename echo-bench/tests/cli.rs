@@ -29,6 +29,10 @@ fn long_help_lists_the_flags_of_the_embedded_server() {
     for flag in ["--server-write-mode", "--server-read-buffer", "--server-idle-timeout"] {
         assert!(told.contains(flag), "{flag} is missing");
     }
+    let workers = told.split("--server-workers <N>").nth(1).unwrap();
+    assert!(workers.trim_start().starts_with(
+        "Threads that serve [default: the cores that --threads leaves over, at least 1]"
+    ));
 }
 
 #[test]
@@ -59,6 +63,7 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["--duration", "1s", "--requests", "5"], "--requests"),
         (vec!["127.0.0.1:1", "--model", "epoll"], "--model"),
         (vec!["127.0.0.1:1", "--server-workers", "2"], "--server-"),
+        (vec!["--server-chat-queue", "1K"], "--server-chat-queue"),
         (vec!["nowhere"], "TARGET"),
     ] {
         let output = echo_bench(&args);

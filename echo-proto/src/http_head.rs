@@ -8,7 +8,7 @@ use crate::decimal;
 /// Most bytes of a request line or status line and the fields after it.
 pub(crate) const HEAD_LIMIT: usize = 16 * 1024;
 
-/// Most fields of a head.
+/// Most fields of a usual head.
 pub(crate) const FIELDS: usize = 64;
 
 /// Searches for the empty line at the end of a head, and never looks at a byte twice.

@@ -36,6 +36,7 @@ mod raw;
 mod replies;
 mod requester;
 mod resp;
+mod resp_quotes;
 mod resp_splitter;
 mod responder;
 mod service;

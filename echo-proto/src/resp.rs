@@ -245,6 +245,8 @@ mod tests {
             ("ping hi", "$2\r\nhi"),
             ("ping a b", "-ERR wrong number of arguments for 'ping' command"),
             ("ECHO hi", "$2\r\nhi"),
+            ("ECHO \"a b\"", "$3\r\na b"),
+            ("'ECHO' ''", "$0\r\n"),
             ("ECHO", "-ERR wrong number of arguments for 'echo' command"),
             ("ECHO a b", "-ERR wrong number of arguments for 'echo' command"),
             ("CLIENT SETINFO LIB-NAME x", "+OK"),
@@ -268,6 +270,8 @@ mod tests {
         );
         let told = "+PONG\r\n-ERR Protocol error: expected '$', got 'P'\r\n";
         assert_eq!(replies("PING\r\n*1\r\nPING\r\n"), (told.into(), Flow::Finish, 1));
+        let told = "-ERR Protocol error: unbalanced quotes in request\r\n";
+        assert_eq!(replies("\"unbalanced\r\nPING\r\n"), (told.into(), Flow::Finish, 1));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::ops::{ControlFlow, Range};
 
 use crate::carry_over::CarryOver;
 use crate::decimal;
+use crate::resp_quotes::{self, Unbalanced};
 
 /// Most arguments of a command, its name included. None that is answered has more than
 /// two; others are read so that they can be refused by name.
@@ -33,6 +34,8 @@ pub(crate) enum ProtocolError {
     NoBulkEnd,
     #[error("too big inline request")]
     LongInline,
+    #[error("unbalanced quotes in request")]
+    Quotes,
     #[error("bulk string too long (limit {0} bytes)")]
     LongBulk(usize),
 }
@@ -93,7 +96,9 @@ impl CommandSplitter {
         partial.feed(input, |bytes| {
             let mut used = 0;
             while used < bytes.len() && flow.is_continue() {
-                match progress.go_on(&bytes[used..], *limit)? {
+                // Takes no memory where there are no quotes.
+                let mut unquoted = Vec::new();
+                match progress.go_on(&bytes[used..], *limit, &mut unquoted)? {
                     Step::Command(command) => flow = each(command),
                     Step::Empty => {}
                     Step::Unfinished => break,
@@ -128,8 +133,14 @@ impl<'a> From<Option<Command<'a>>> for Step<'a> {
 }
 
 impl Progress {
-    /// Goes on through the command that `bytes` begin with.
-    fn go_on<'a>(&mut self, bytes: &'a [u8], limit: usize) -> Result<Step<'a>, ProtocolError> {
+    /// Goes on through the command that `bytes` begin with. Words that are in quotes are
+    /// written to `unquoted`.
+    fn go_on<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        limit: usize,
+        unquoted: &'a mut Vec<u8>,
+    ) -> Result<Step<'a>, ProtocolError> {
         loop {
             if let Some(length) = self.bulk {
                 let string = self.position..self.position + length;
@@ -143,7 +154,12 @@ impl Progress {
                 else {
                     return Ok(Step::Unfinished);
                 };
-                return inline(line, limit).map(Step::from);
+                let command = if resp_quotes::has_quotes(line) {
+                    inline_with_quotes(line, limit, unquoted)?
+                } else {
+                    inline(line, limit)?
+                };
+                return Ok(command.into());
             } else if !self.announcement(bytes, limit)? {
                 return Ok(Step::Unfinished);
             }
@@ -228,7 +244,7 @@ impl Progress {
     }
 }
 
-/// A command in a line of words. Quotes are words like any other.
+/// A command in a line of words without quotes.
 fn inline(line: &[u8], limit: usize) -> Result<Option<Command<'_>>, ProtocolError> {
     let words = || line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(name) = words().next() else { return Ok(None) };
@@ -237,6 +253,27 @@ fn inline(line: &[u8], limit: usize) -> Result<Option<Command<'_>>, ProtocolErro
     }
     let argument = words().nth(1);
     Ok(Some(Command { name, argument, arguments: words().count() - 1 }))
+}
+
+/// A command in a line of words, some of them in quotes; all are written to `unquoted`.
+fn inline_with_quotes<'a>(
+    mut line: &[u8],
+    limit: usize,
+    unquoted: &'a mut Vec<u8>,
+) -> Result<Option<Command<'a>>, ProtocolError> {
+    let mut whole = Progress::default();
+    loop {
+        let begin = unquoted.len();
+        let found = resp_quotes::next_word(&mut line, unquoted);
+        if !found.map_err(|Unbalanced| ProtocolError::Quotes)? {
+            break;
+        }
+        whole.take(begin..unquoted.len());
+    }
+    if whole.payload > limit {
+        return Err(ProtocolError::LongBulk(limit));
+    }
+    Ok((whole.whole > 0).then(|| whole.command(unquoted)))
 }
 
 #[cfg(test)]
@@ -262,12 +299,13 @@ mod tests {
     #[test]
     fn arrays_and_inline_commands_are_cut_alike_whatever_the_pieces() {
         let stream = b"PING\r\n*2\r\n$4\r\nECHO\r\n$2\r\n\r\n\r\n\r\n*0\r\n*-1\r\n  set k v \n\
-                       *3\r\n$1\r\na\r\n$0\r\n\r\n$1\r\nb\r\n";
+                       *3\r\n$1\r\na\r\n$0\r\n\r\n$1\r\nb\r\necho \"a b\\n\" 'c' d\r\n";
         let expected = [
             (b"PING".to_vec(), None, 0),
             (b"ECHO".to_vec(), Some(b"\r\n".to_vec()), 1),
             (b"set".to_vec(), Some(b"k".to_vec()), 2),
             (b"a".to_vec(), Some(Vec::new()), 2),
+            (b"echo".to_vec(), Some(b"a b\n".to_vec()), 3),
         ];
         for piece in 1..=stream.len() {
             assert_eq!(seen(stream, piece).unwrap(), expected, "pieces of {piece}");
@@ -290,6 +328,9 @@ mod tests {
             ("*2\r\n$4\r\nECHO\r\n$9\r\n", LongBulk(8)),
             ("*3\r\n$1\r\na\r\n$8\r\n12345678\r\n$1\r\n", LongBulk(8)),
             ("ECHO 123456789\r\n", LongBulk(8)),
+            ("ECHO '123456789'\r\n", LongBulk(8)),
+            ("\"unbalanced\r\n", Quotes),
+            ("ECHO 'a'b\r\n", Quotes),
             (&zeros, BulkLength),
             (&long, LongInline),
         ] {

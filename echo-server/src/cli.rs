@@ -6,7 +6,7 @@ use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 use clap::{Parser, Subcommand};
 use echo_net::address::Address;
 use echo_net::pin;
-use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan};
+use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
 use echo_proto::{Service, WriteMode};
 
@@ -82,7 +82,12 @@ pub struct ServerArgs {
     pub model: ModelKind,
 
     /// Threads that serve [default: the cores that may be used]
-    #[arg(long, value_name = "N", help_heading = "Model")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one::<NonZeroU16>,
+        help_heading = "Model"
+    )]
     pub workers: Option<NonZeroU16>,
 
     /// CPUs for the workers, one each in turn, like 0 or 0,2-3
@@ -110,8 +115,9 @@ pub struct ServerArgs {
     pub max_message: Option<ByteSize>,
 
     /// Most that may wait for a member of a chat; one that reads too slowly is cut off
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", help_heading = "Protocol")]
-    pub chat_queue: ByteSize,
+    /// [default: 1MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Protocol")]
+    pub chat_queue: Option<ByteSize>,
 
     /// Bytes that one read may bring
     #[arg(long, value_name = "SIZE", default_value = "16KiB", help_heading = "Protocol")]
@@ -147,7 +153,13 @@ pub struct ServerArgs {
     pub recv_buffer: Option<ByteSize>,
 
     /// Connections that the kernel holds until they are accepted
-    #[arg(long, value_name = "N", default_value = "4096", help_heading = "Sockets")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one::<NonZeroU32>,
+        default_value = "4096",
+        help_heading = "Sockets"
+    )]
     pub backlog: NonZeroU32,
 
     /// Let other listeners share the port; event-loop models then have one per worker
@@ -155,7 +167,12 @@ pub struct ServerArgs {
     pub reuse_port: bool,
 
     /// Most connections at a time [default: the limit of open files, less 32]
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = at_least_one::<NonZeroU64>,
+        help_heading = "Limits"
+    )]
     pub max_conns: Option<NonZeroU64>,
 
     /// Close a connection without traffic for this long; 0: never
@@ -206,6 +223,9 @@ pub enum InvalidArgs {
     /// A deadline that has always passed.
     #[error("--{0} 0 would cut off every peer (give at least 1ms)")]
     NoTime(&'static str),
+    /// A room where nobody chats.
+    #[error("--chat-queue: nobody chats in --protocol {0} (take --protocol chat)")]
+    NoChat(Service),
     /// A CPU that this process may not use.
     #[error("--pin: CPU {cpu} is not among those this process may use ({allowed:?})")]
     Cpu {
@@ -229,14 +249,18 @@ impl TryFrom<&ServerArgs> for Config {
         let max_message = args
             .max_message
             .map_or(args.protocol.framing().default_max_message(), |size| size.0);
+        let chat_queue = args.chat_queue.map_or(Self::default().chat_queue, |size| size.0);
         for (flag, size) in [
             ("max-message", max_message),
             ("read-buffer", args.read_buffer.0),
-            ("chat-queue", args.chat_queue.0),
+            ("chat-queue", chat_queue),
         ] {
             if size == 0 {
                 return Err(InvalidArgs::Zero(flag));
             }
+        }
+        if args.chat_queue.is_some() && !args.protocol.is_chat() {
+            return Err(InvalidArgs::NoChat(args.protocol));
         }
         if args.write_timeout.0.is_zero() {
             return Err(InvalidArgs::NoTime("write-timeout"));
@@ -255,7 +279,7 @@ impl TryFrom<&ServerArgs> for Config {
             workers: args.workers.map_or_else(available_cores, |n| n.get().into()),
             protocol: args.protocol,
             max_message,
-            chat_queue: args.chat_queue.0,
+            chat_queue,
             socket: SocketOptions {
                 nodelay: args.nodelay.is_on(),
                 send_buffer: args.send_buffer.map(|size| size.0),
@@ -316,6 +340,12 @@ mod tests {
     }
 
     #[test]
+    fn the_queue_of_a_chat_can_be_typed_for_a_chat() {
+        assert_eq!(config(&["-p", "chat"]).unwrap().chat_queue, 1 << 20);
+        assert_eq!(config(&["-p", "chat", "--chat-queue", "1K"]).unwrap().chat_queue, 1024);
+    }
+
+    #[test]
     fn an_idle_timeout_of_zero_is_none() {
         assert_eq!(config(&["--idle-timeout", "0"]).unwrap().idle_timeout, None);
         let config = config(&["--idle-timeout", "1m30s"]).unwrap();
@@ -327,7 +357,8 @@ mod tests {
         for (typed, flag) in [
             (["--read-buffer", "0"], "--read-buffer"),
             (["--max-message", "0"], "--max-message"),
-            (["--chat-queue", "0"], "--chat-queue"),
+            (["--chat-queue=0", "-pchat"], "--chat-queue"),
+            (["--chat-queue", "1K"], "--protocol chat"),
             (["--write-timeout", "0"], "--write-timeout"),
             (["--pin", "4095"], "--pin"),
             (["--busy-poll", "--model=tokio"], "--busy-poll"),

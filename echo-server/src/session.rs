@@ -89,6 +89,8 @@ pub struct Session {
     /// The peer has half-closed: a close destroys nothing.
     input_ended: bool,
     holding: bool,
+    /// It is not read before, so that others can take what it has said to them; 0 if it is.
+    held_until: Nanos,
     /// The last instant at which bytes arrived or were taken.
     active_at: Nanos,
     /// The last instant at which output was taken, or began to be owed, or was all sent.
@@ -108,6 +110,7 @@ impl Session {
             phase: Phase::Serving,
             input_ended: false,
             holding: false,
+            held_until: 0,
             active_at: now,
             sent_at: now,
             replied: 0,
@@ -180,6 +183,7 @@ impl Session {
 
     /// Nothing is answered after what `replies` holds, and the mail that waits.
     fn finish(&mut self, replies: &mut Replies) {
+        self.held_until = 0;
         match &mut self.speaker {
             Speaker::Chat(seat) => {
                 seat.leave();
@@ -242,11 +246,24 @@ impl Session {
         if let Some(tls) = &mut self.tls {
             tls.encrypt(replies);
         }
+        self.give_time_to_read(now);
         if self.phase == Phase::Parting && taken == Taken::All {
             self.say_goodbye(replies);
         }
         self.owe(now, replies);
         !replies.is_empty()
+    }
+
+    /// Who has said much is not read for a moment, if others are to read first.
+    fn give_time_to_read(&mut self, now: Nanos) {
+        let Speaker::Chat(seat) = &self.speaker else { return };
+        let heard = matches!(self.phase, Phase::Serving | Phase::Draining(_));
+        let until = if heard { seat.waits_until(now) } else { None };
+        if self.held_until > 0 {
+            // It could not do anything.
+            self.active_at = now;
+        }
+        self.held_until = until.unwrap_or(0);
     }
 
     /// Asked to stop: what has arrived is still served, nothing after it. Afterwards
@@ -297,7 +314,7 @@ impl Session {
             Phase::Parting | Phase::Finishing | Phase::Lingering { .. } => Next::Read,
             Phase::Serving | Phase::Draining(_) => {
                 self.holding = unsent > if self.holding { LOW_MARK } else { HIGH_MARK };
-                if self.holding { Next::Hold } else { Next::Read }
+                if self.holding || now < self.held_until { Next::Hold } else { Next::Read }
             }
         }
     }
@@ -314,6 +331,7 @@ impl Session {
                 // of a deadline that has become sooner.
                 until.min(self.idle_until())
             }
+            Phase::Serving | Phase::Draining(_) if self.held_until > 0 => self.held_until,
             _ if self.replied > self.taken => self.sent_at.saturating_add(self.patience.write),
             _ => self.idle_until(),
         }
@@ -346,6 +364,11 @@ impl Session {
     ) {
         replies.clear();
         if now < self.deadline() {
+            return;
+        }
+        if self.held_until > 0 {
+            // The others had their time.
+            self.give_time_to_read(now);
             return;
         }
         if let Phase::Lingering { until } = &mut self.phase

@@ -104,11 +104,23 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["--idle-timeout", "soon"], "--idle-timeout"),
         (vec!["--workers", "0"], "--workers"),
         (vec!["nowhere"], "ADDRESS"),
+        (vec!["balance", "--backend", ":1", "--check-interval", "0"], "--check-interval"),
+        (vec!["balance", "--backend", ":1", "--connect-timeout", "0"], "--connect-timeout"),
     ] {
         let output = command().args(&args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         let told = String::from_utf8(output.stderr).unwrap();
         assert!(told.contains(flag), "{told}");
+    }
+}
+
+#[test]
+fn a_number_of_nothing_is_refused_in_plain_words() {
+    for flag in ["--workers", "--max-conns", "--backlog"] {
+        let output = command().args(["0", flag, "0"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flag}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(flag) && told.contains("must be at least 1"), "{told}");
     }
 }
 

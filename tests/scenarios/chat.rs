@@ -248,6 +248,37 @@ fn who_does_not_read_is_cut_off_and_the_others_hear_everything() {
     });
 }
 
+/// Far more than the queue holds, as fast as it can be sent: whoever reads gets all of it.
+#[test]
+fn who_reads_hears_everything_however_much_is_said_at_once() {
+    const LINES: usize = 10_000;
+    let flags = [&CHAT[..], &["--chat-queue", "128K"]].concat();
+    on_every_model(&flags, |server| {
+        let mut anna = join(server, "anna", "* 1 online: anna");
+        let mut bob = join(server, "bob", "* 2 online: anna, bob");
+        anna.expect(b"* bob joined\n");
+        let (ear, count) = (anna.sender(), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            let heard = scope.spawn(|| listen(ear, &count));
+            let fill = ".".repeat(1000);
+            let mut pour = Vec::new();
+            for number in 0..LINES {
+                writeln!(pour, "line {number} {fill}").expect("it only takes memory");
+            }
+            bob.send(&pour);
+            bob.exchange(b"/who\n", b"* 2 online: anna, bob\n");
+            bob.send(b"/quit\n");
+            assert_eq!(bob.read_to_end(), b"");
+            anna.half_close();
+            let heard = heard.join().expect("it only listens");
+            assert_eq!(heard.get("bob"), Some(&(0..LINES).collect()));
+        });
+        server.signal(Signal::TERM);
+        let exit = server.wait_exit(PATIENCE);
+        assert_eq!(exit.summary()["chat"]["overflown"], 0, "{exit:?}");
+    });
+}
+
 #[test]
 fn an_idle_member_is_let_go_and_one_that_only_listens_is_not() {
     let flags = [&CHAT[..], &["--idle-timeout", "700ms"]].concat();

@@ -2,6 +2,7 @@
 //! itself, so that a value that exists is valid. What [`Display`](std::fmt::Display) prints
 //! parses back to the same value. Knows no command line.
 
+mod at_least_one;
 mod byte_size;
 mod count;
 mod cpu_list;
@@ -10,6 +11,7 @@ mod on_off;
 mod rate;
 mod time_span;
 
+pub use at_least_one::{NotAtLeastOne, at_least_one};
 pub use byte_size::{ByteSize, InvalidByteSize};
 pub use count::{Count, InvalidCount};
 pub use cpu_list::{CpuList, InvalidCpuList};

@@ -122,34 +122,36 @@ impl Room {
         if self.named.get(&key).is_some_and(|holder| *holder != member) {
             return refuse("Name is taken");
         }
+        if old.as_deref() == Some(wanted) {
+            return refuse("You have that name already");
+        }
         if let Some(old) = &old {
             self.named.remove(&old.to_lowercase());
         }
         self.named.insert(key, member);
         self.members.insert(member, Some(wanted.to_owned()));
-        match old {
-            Some(old) if old == wanted => {}
-            Some(old) => {
-                let told = format!("* {old} is now {wanted}\n");
-                post(Audience::Others(member), &told);
-                post(Audience::Only(member), &told);
-            }
-            None => {
-                post(Audience::Others(member), &format!("* {wanted} joined\n"));
-                post(Audience::Only(member), &self.online());
-            }
+        if let Some(old) = old {
+            let told = format!("* {old} is now {wanted}\n");
+            post(Audience::Others(member), &told);
+            post(Audience::Only(member), &told);
+        } else {
+            post(Audience::Others(member), &format!("* {wanted} joined\n"));
+            post(Audience::Only(member), &self.online());
         }
     }
 
     fn whisper(&self, from: &str, rest: &str, member: MemberId, post: Post<'_>) {
         let (to, words) = rest.split_once(' ').unwrap_or((rest, ""));
-        match self.named.get(&to.to_lowercase()) {
-            Some(&to) => {
-                let words = text::cleaned(words);
-                post(Audience::Only(to), &format!("{from} (private): {words}\n"));
-            }
-            None => post(Audience::Only(member), "ERROR: No such user\n"),
+        let mut refuse =
+            |reason: &str| post(Audience::Only(member), &format!("ERROR: {reason}\n"));
+        if words.is_empty() {
+            return refuse("Say what to send: /msg <name> <text>");
         }
+        let Some(&to) = self.named.get(&to.to_lowercase()) else {
+            return refuse("No such user");
+        };
+        let words = text::cleaned(words);
+        post(Audience::Only(to), &format!("{from} (private): {words}\n"));
     }
 
     fn online(&self) -> String {

@@ -80,7 +80,11 @@ fn names_are_told_and_unique_without_regard_to_case() {
     assert_eq!(party.seen(bob), ["* 2 online: Anna, Bob"]);
     assert_eq!(party.seen(anna), ["* Bob joined"]);
     assert_eq!(party.say(bob, "/nick bob"), Stay::In);
+    assert_eq!(party.seen(bob), ["* Bob is now bob"]);
     assert_eq!(party.seen(anna), ["* Bob is now bob"]);
+    assert_eq!(party.say(bob, "/nick bob"), Stay::In);
+    assert_eq!(party.seen(bob), ["ERROR: You have that name already"]);
+    assert_eq!(party.seen(anna), Vec::<String>::new(), "nothing has changed");
     party.leave(bob);
     party.leave(bob);
     assert_eq!(party.seen(anna), ["* bob left"], "once");
@@ -116,6 +120,12 @@ fn text_goes_to_the_others_and_private_text_to_one() {
     assert_eq!(party.seen(bob), ["anna: hi  all", "anna (private): psst, you"]);
     assert_eq!(party.seen(cleo), ["anna: hi  all"]);
     assert_eq!(party.seen(anna), ["ERROR: No such user"]);
+    for nothing in ["/msg bob", "/msg bob ", "/msg", "/msg nobody"] {
+        assert_eq!(party.say(anna, nothing), Stay::In);
+        let told = "ERROR: Say what to send: /msg <name> <text>";
+        assert_eq!(party.seen(anna), [told], "{nothing}");
+    }
+    assert_eq!(party.seen(bob), Vec::<String>::new());
     assert_eq!(party.say(anna, "/who"), Stay::In);
     assert_eq!(party.say(anna, "/frob"), Stay::In);
     assert_eq!(party.say(anna, b"\xff"), Stay::In);

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use echo_net::address::Address;
-use echo_net::settings::TimeSpan;
+use echo_net::settings::{TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
@@ -37,15 +37,15 @@ pub struct BalanceArgs {
     pub proxy_protocol: Option<ProxyProtocol>,
 
     /// Most connections at a time; more wait [default: what the limit of open files allows]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
     pub max_conns: Option<NonZeroUsize>,
 
     /// Time between two checks of a backend; out after 3 failures, back after 2 successes
-    #[arg(long, value_name = "TIME", default_value = "2s")]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = above_zero)]
     pub check_interval: TimeSpan,
 
     /// How long to try to reach a backend before the next one
-    #[arg(long, value_name = "TIME", default_value = "1s")]
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = above_zero)]
     pub connect_timeout: TimeSpan,
 
     /// How long nothing may move on a connection of which one side has ended
@@ -68,9 +68,6 @@ pub struct BalanceArgs {
 pub fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     LogStyle { format: LogFormat::Text, verbose: 0, quiet: args.quiet }.begin();
     fd_limit::raise();
-    if args.check_interval.0.is_zero() || args.connect_timeout.0.is_zero() {
-        bail!("--check-interval and --connect-timeout must be above 0 (try 2s and 1s)");
-    }
     // Each connection has two sockets, and checks need one each.
     let room = fd_limit::room_for_connections() as usize;
     let most = (room.saturating_sub(args.backend.len()) / 2).max(1);
@@ -102,6 +99,14 @@ pub fn run(args: &BalanceArgs) -> anyhow::Result<()> {
         let _ = writeln!(io::stderr(), "echo-server: {told}");
     }
     Ok(())
+}
+
+fn above_zero(typed: &str) -> Result<TimeSpan, String> {
+    match typed.parse() {
+        Ok(TimeSpan(span)) if span.is_zero() => Err("must be above 0 (try 1s)".to_owned()),
+        Ok(span) => Ok(span),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 fn backend(address: &Address) -> anyhow::Result<SocketAddr> {

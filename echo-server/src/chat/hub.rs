@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use echo_net::Nanos;
 use echo_proto::chat::{Audience, GREETING, MemberId, Room, Stay};
 use tracing::debug;
 
@@ -34,6 +35,15 @@ struct State {
 /// Lines on their way into mailboxes.
 type Posted = Vec<(Audience, Arc<str>)>;
 
+/// What came of putting lines into mailboxes.
+#[derive(Debug, Default)]
+struct Delivered {
+    /// To be woken, once no lock is held.
+    wakers: Vec<Waker>,
+    /// Bytes that went into some mailbox that was rather full.
+    pressing: usize,
+}
+
 impl Hub {
     /// An empty room, in which at most `queue` bytes may wait for one member.
     pub fn new(queue: usize, counters: Arc<ChatCounters>) -> Arc<Self> {
@@ -53,16 +63,23 @@ impl Hub {
         Seat::new(member, Arc::clone(self), mailbox, max_message)
     }
 
-    /// A line of a member.
-    pub(super) fn say(&self, member: MemberId, line: &[u8]) -> Stay {
+    /// A line of a member; how many bytes of it went into mailboxes that are rather full.
+    pub(super) fn say(&self, member: MemberId, line: &[u8]) -> (Stay, usize) {
         let mut posted = Posted::new();
         let mut state = self.lock();
         let stay = state.room.say(member, line, &mut |to, line| posted.push((to, line.into())));
-        let wakers = state.deliver(posted, &self.counters);
+        let Delivered { wakers, pressing } = state.deliver(posted, &self.counters);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         self.counters.count_line();
-        stay
+        (stay, pressing)
+    }
+
+    /// Until when one that fills mailboxes is to wait, if it is; `waker` is used when that
+    /// may be over sooner.
+    pub(super) fn wait(&self, now: Nanos, waker: Option<&Waker>) -> Option<Nanos> {
+        let state = self.lock();
+        state.mailboxes.values().filter_map(|mailbox| mailbox.wait(now, waker)).max()
     }
 
     /// A member is gone; the second time nothing happens.
@@ -74,7 +91,7 @@ impl Hub {
         if self.closing.load(Ordering::Relaxed) {
             posted.clear();
         }
-        let wakers = state.deliver(posted, &self.counters);
+        let Delivered { wakers, .. } = state.deliver(posted, &self.counters);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -92,14 +109,16 @@ impl Hub {
 impl State {
     /// Puts lines into mailboxes. Those whose mailbox runs over leave, which makes more
     /// lines; each can do so once.
-    fn deliver(&mut self, mut posted: Posted, counters: &ChatCounters) -> Vec<Waker> {
-        let (mut wakers, mut overflown) = (Vec::new(), Vec::new());
+    fn deliver(&mut self, mut posted: Posted, counters: &ChatCounters) -> Delivered {
+        let (mut delivered, mut overflown) = (Delivered::default(), Vec::new());
         while !posted.is_empty() {
             for (audience, line) in posted.drain(..) {
+                let mut pressed = false;
                 let mut put = |to: MemberId| {
                     let Some(mailbox) = self.mailboxes.get(&to) else { return };
                     let pushed = mailbox.push(Arc::clone(&line));
-                    wakers.extend(pushed.waker);
+                    delivered.wakers.extend(pushed.waker);
+                    pressed |= pushed.pressed;
                     if pushed.overflown {
                         overflown.push(to);
                     }
@@ -110,6 +129,9 @@ impl State {
                         self.room.named().filter(|member| *member != but).for_each(put);
                     }
                 }
+                if pressed {
+                    delivered.pressing += line.len();
+                }
             }
             for member in overflown.drain(..) {
                 debug!(?member, "a member does not read; it is let go");
@@ -118,6 +140,6 @@ impl State {
                 self.room.leave(member, &mut |to, line| posted.push((to, line.into())));
             }
         }
-        wakers
+        delivered
     }
 }

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use echo_net::Nanos;
 use echo_proto::Replies;
+
+use super::pressure::Pressure;
 
 /// What came of putting a line into a mailbox.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ use echo_proto::Replies;
 pub(super) struct Pushed {
     /// The line was too much, for the first time: the member is to leave.
     pub(super) overflown: bool,
+    /// The mailbox is rather full: whoever goes on is to [wait](Mailbox::wait).
+    pub(super) pressed: bool,
     /// To be woken, once no lock is held.
     pub(super) waker: Option<Waker>,
 }
@@ -45,6 +50,7 @@ struct Contents {
     /// The owner knows that there is something to take.
     told: bool,
     overflown: bool,
+    pressure: Pressure,
 }
 
 impl Mailbox {
@@ -57,19 +63,23 @@ impl Mailbox {
     pub(super) fn push(&self, line: Arc<str>) -> Pushed {
         let mut contents = self.lock();
         if contents.overflown {
-            return Pushed { overflown: false, waker: None };
+            return Pushed { overflown: false, pressed: false, waker: None };
         }
         if !contents.lines.is_empty() && contents.bytes + line.len() > self.limit {
             contents.overflown = true;
             contents.lines = VecDeque::new();
             contents.bytes = 0;
-            return Pushed { overflown: true, waker: contents.waker.clone() };
+            let waker = contents.waker.clone();
+            return Pushed { overflown: true, pressed: false, waker };
         }
         contents.bytes += line.len();
         contents.lines.push_back(line);
+        if contents.bytes > self.limit / 2 {
+            contents.pressure.rise();
+        }
         let told = std::mem::replace(&mut contents.told, true);
         let waker = if told { None } else { contents.waker.clone() };
-        Pushed { overflown: false, waker }
+        Pushed { overflown: false, pressed: contents.pressure.is_felt(), waker }
     }
 
     /// Appends lines to `replies` while less than `room` bytes of them were appended.
@@ -87,12 +97,23 @@ impl Mailbox {
             replies.end_message();
         }
         contents.bytes -= taken;
-        if contents.lines.is_empty() {
+        let has_room = contents.bytes <= self.limit / 4;
+        let waiting = if has_room { contents.pressure.fall() } else { Vec::new() };
+        let all = contents.lines.is_empty();
+        if all {
             contents.told = false;
-            Taken::All
-        } else {
-            Taken::Some
         }
+        drop(contents);
+        waiting.into_iter().for_each(Waker::wake);
+        if all { Taken::All } else { Taken::Some }
+    }
+
+    /// Until when one that has filled it is to wait, if it is; `waker` is used when that is
+    /// over sooner.
+    pub(super) fn wait(&self, now: Nanos, waker: Option<&Waker>) -> Option<Nanos> {
+        let mut contents = self.lock();
+        let bytes = contents.bytes;
+        contents.pressure.wait(now, bytes, self.limit, waker)
     }
 
     /// From now on `waker` is used when there is something new to take.
@@ -102,6 +123,11 @@ impl Mailbox {
             Some(known) => known.clone_from(waker),
             none => *none = Some(waker.clone()),
         }
+    }
+
+    /// The waker that is used.
+    pub(super) fn waker(&self) -> Option<Waker> {
+        self.lock().waker.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Contents> {

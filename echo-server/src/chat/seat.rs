@@ -5,11 +5,16 @@
 use std::sync::Arc;
 use std::task::Waker;
 
+use echo_net::Nanos;
 use echo_proto::chat::{ChatLines, MemberId, Stay};
 use echo_proto::{Flow, LineTooLong, Replies, Respond};
 
 use super::hub::Hub;
 use super::mailbox::{Mailbox, Taken};
+
+/// What a member may say while mailboxes are rather full without waiting for their readers:
+/// a talk goes on beside those who pour out files.
+const FREE: usize = 4096;
 
 /// A place in the room, of one connection. Dropping it leaves the room.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub struct Seat {
     hub: Arc<Hub>,
     lines: ChatLines,
     mailbox: Arc<Mailbox>,
+    /// Bytes that it has said without a pause into mailboxes that were rather full.
+    pressing: usize,
     left: bool,
 }
 
@@ -28,13 +35,26 @@ impl Seat {
         mailbox: Arc<Mailbox>,
         max_message: usize,
     ) -> Self {
-        Self { member, hub, lines: ChatLines::new(max_message), mailbox, left: false }
+        let lines = ChatLines::new(max_message);
+        Self { member, hub, lines, mailbox, pressing: 0, left: false }
     }
 
     /// Appends what waits for this member to `replies`, as long as less than `room` bytes
     /// of it were appended.
     pub fn take(&self, room: usize, replies: &mut Replies) -> Taken {
         self.mailbox.take(room, replies)
+    }
+
+    /// Until when this member is not to be heard, if it has filled the mailboxes of others:
+    /// they get a moment to read. To be asked after everything that it said, and again when
+    /// woken.
+    pub fn waits_until(&self, now: Nanos) -> Option<Nanos> {
+        match self.pressing {
+            0 => None,
+            // Only tells what time it is.
+            1..=FREE => self.hub.wait(now, None).and(None),
+            _ => self.hub.wait(now, self.mailbox.waker().as_ref()),
+        }
     }
 
     /// From now on `waker` is used when there is something new to [take](Self::take).
@@ -64,8 +84,13 @@ impl Seat {
 
 impl Respond for Seat {
     fn receive(&mut self, input: &[u8], replies: &mut Replies) -> Flow {
-        let Self { member, hub, lines, .. } = self;
-        match lines.feed(input, |line| hub.say(*member, line)) {
+        let Self { member, hub, lines, pressing, .. } = self;
+        let fed = lines.feed(input, |line| {
+            let (stay, pressed) = hub.say(*member, line);
+            *pressing = if pressed == 0 { 0 } else { *pressing + pressed };
+            stay
+        });
+        match fed {
             Ok(Stay::In) => Flow::Open,
             Ok(Stay::Out) => Flow::Finish,
             Err(reason) => {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
+use super::pressure::MOMENT;
 use super::*;
 use crate::counters::ChatCounters;
 use crate::session::{HIGH_MARK, NEVER, Next, Patience, Session};
@@ -191,4 +192,87 @@ fn a_line_that_is_too_long_is_told_after_the_mail_and_ends_the_stay() {
     assert_eq!(told, "bob: hi\nERROR: line too long (limit 1024 bytes)\n");
     assert_eq!(session.next(0, 0), Next::HalfClose);
     assert_eq!(seen(&bob), "* anna left\n");
+}
+
+/// `count` lines of 100 bytes, as their speaker sends them.
+fn lines(count: usize) -> Vec<u8> {
+    [&[b'x'; 99][..], b"\n"].concat().repeat(count)
+}
+
+#[test]
+fn who_fills_a_mailbox_is_not_heard_until_its_reader_has_read() {
+    let (hub, counters) = hub(20_000);
+    let anna = named(&hub, "anna");
+    let mut bob = session(named(&hub, "bob"));
+    let mut replies = Replies::new(WriteMode::Whole);
+    let bell = Arc::new(Bell::default());
+    bob.wake_for_mail(&Arc::clone(&bell).into());
+    let mut heard = seen(&anna);
+    for _ in 0..20 {
+        bob.received(0, &lines(145), &mut replies);
+        assert_eq!(mail(&mut bob, 0), "");
+        assert_eq!(bob.next(0, 0), Next::Hold);
+        assert!(bob.deadline() < MOMENT);
+        let rung = bell.0.load(Ordering::Relaxed);
+        heard += &seen(&anna);
+        assert_eq!(bell.0.load(Ordering::Relaxed), rung + 1);
+        assert_eq!(mail(&mut bob, 0), "");
+        assert_eq!((bob.next(0, 0), bob.deadline()), (Next::Read, NEVER));
+    }
+    assert_eq!(heard.matches("bob: x").count(), 20 * 145);
+    assert_eq!(counters.read().overflown, 0);
+}
+
+#[test]
+fn one_who_does_not_read_gets_a_moment_and_is_then_let_go() {
+    let (hub, counters) = hub(20_000);
+    let (anna, _deaf) = (named(&hub, "anna"), named(&hub, "deaf"));
+    let mut bob = session(named(&hub, "bob"));
+    let mut replies = Replies::new(WriteMode::Whole);
+    bob.received(7, &lines(145), &mut replies);
+    assert!(!bob.mail(7, 0, &mut replies));
+    let _all = seen(&anna);
+    bob.expire(MOMENT / 2, &mut replies, || true);
+    assert_eq!(bob.next(MOMENT / 2, 0), Next::Hold);
+    bob.expire(7 + MOMENT, &mut replies, || true);
+    assert!(!bob.mail(7 + MOMENT, 0, &mut replies));
+    assert_eq!(bob.next(7 + MOMENT, 0), Next::Read);
+    assert_eq!(counters.read().overflown, 0);
+    bob.received(7 + MOMENT, &lines(60), &mut replies);
+    assert_eq!(seen(&anna).matches("* deaf left\n").count(), 1);
+    assert_eq!(counters.read().overflown, 1);
+    assert_eq!(mail(&mut bob, 0), "* deaf left\n");
+    assert_eq!(bob.next(7 + MOMENT, 0), Next::Read, "nobody else is to be waited for");
+}
+
+#[test]
+fn one_who_is_waited_for_and_goes_keeps_nobody_waiting() {
+    let (hub, _) = hub(20_000);
+    let deaf = named(&hub, "deaf");
+    let mut bob = session(named(&hub, "bob"));
+    let bell = Arc::new(Bell::default());
+    bob.wake_for_mail(&Arc::clone(&bell).into());
+    let mut replies = Replies::new(WriteMode::Whole);
+    bob.received(0, &lines(145), &mut replies);
+    assert_eq!(mail(&mut bob, 0), "");
+    assert_eq!(bob.next(0, 0), Next::Hold);
+    drop(deaf);
+    assert!(bell.0.load(Ordering::Relaxed) > 0);
+    assert_eq!(mail(&mut bob, 0), "* deaf left\n");
+    assert_eq!(bob.next(0, 0), Next::Read);
+}
+
+#[test]
+fn a_talk_goes_on_beside_one_who_pours_out_files() {
+    let (hub, _) = hub(20_000);
+    let _deaf = named(&hub, "deaf");
+    let mut bob = session(named(&hub, "bob"));
+    let mut cleo = session(named(&hub, "cleo"));
+    let mut replies = Replies::new(WriteMode::Whole);
+    bob.received(0, &lines(140), &mut replies);
+    assert!(!bob.mail(0, 0, &mut replies) || !bob.mail(0, 0, &mut replies));
+    assert_eq!(bob.next(0, 0), Next::Hold);
+    cleo.received(0, b"what is this?\n", &mut replies);
+    while cleo.mail(0, 0, &mut replies) {}
+    assert_eq!(cleo.next(0, 0), Next::Read);
 }

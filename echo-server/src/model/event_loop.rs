@@ -217,7 +217,10 @@ impl<'a> Worker<'a> {
         let unsent = reactor.unsent(key);
         match connection.next(now, unsent) {
             Next::Read => reactor.resume(key),
-            Next::Hold => reactor.pause(key),
+            Next::Hold => {
+                reactor.pause(key);
+                self.sweep.expect(connection.deadline());
+            }
             Next::HalfClose => {
                 reactor.resume(key);
                 reactor.finish(key);

@@ -314,7 +314,10 @@ impl Visit<'_> {
         let Parked { socket, queue, connection, reads, .. } = &mut *self.parked;
         match connection.next(now, queue.len()) {
             Next::Read => *reads = true,
-            Next::Hold => *reads = false,
+            Next::Hold => {
+                *reads = false;
+                self.parking.expect(connection.deadline());
+            }
             Next::HalfClose => {
                 *reads = true;
                 // Fails only for a connection that broke, which shows as an event anyway.
