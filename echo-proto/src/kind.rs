@@ -49,7 +49,7 @@ impl ProtocolKind {
             Self::Command => Responder::Command(CommandResponder::new(max_message, clock)),
             Self::Mux => Responder::Mux(MuxResponder::new(max_message)),
             Self::Resp => Responder::Resp(RespResponder::new(max_message)),
-            Self::Http => Responder::Http(HttpResponder::new(max_message)),
+            Self::Http => Responder::Http(Box::new(HttpResponder::new(max_message))),
         }
     }
 
@@ -63,7 +63,7 @@ impl ProtocolKind {
             Self::Command => Requester::Command(CommandRequester::new(max_message)),
             Self::Mux => Requester::Mux(MuxRequester::new(max_message, 1)),
             Self::Resp => Requester::Resp(RespRequester::new(max_message)),
-            Self::Http => Requester::Http(HttpRequester::new(max_message)),
+            Self::Http => Requester::Http(Box::new(HttpRequester::new(max_message))),
         }
     }
 

@@ -23,9 +23,53 @@ impl Respond for RawResponder {
 /// The client's side of the raw protocol.
 #[derive(Debug, Default)]
 pub struct RawRequester {
-    /// Lengths of the requests that have no whole reply yet, oldest first.
-    lengths: VecDeque<usize>,
+    /// Lengths of the requests that have no whole reply yet.
+    lengths: Lengths,
     partial: Vec<u8>,
+}
+
+/// Lengths, oldest first, as runs of equal ones: most clients have messages of one length,
+/// and those need no more than the first run.
+#[derive(Debug, Default)]
+struct Lengths {
+    first: usize,
+    /// How often the first comes before the next; none are left if 0.
+    times: u64,
+    later: VecDeque<(usize, u64)>,
+}
+
+impl Lengths {
+    #[inline]
+    fn push(&mut self, length: usize) {
+        if self.later.is_empty() && (self.times == 0 || self.first == length) {
+            self.first = length;
+            self.times += 1;
+        } else {
+            self.push_later(length);
+        }
+    }
+
+    fn push_later(&mut self, length: usize) {
+        match self.later.back_mut() {
+            Some((last, times)) if *last == length => *times += 1,
+            _ => self.later.push_back((length, 1)),
+        }
+    }
+
+    #[inline]
+    fn first(&self) -> Option<usize> {
+        (self.times > 0).then_some(self.first)
+    }
+
+    #[inline]
+    fn pop(&mut self) {
+        self.times -= 1;
+        if self.times == 0
+            && let Some((first, times)) = self.later.pop_front()
+        {
+            (self.first, self.times) = (first, times);
+        }
+    }
 }
 
 impl Request for RawRequester {
@@ -33,7 +77,7 @@ impl Request for RawRequester {
     #[inline]
     fn encode(&mut self, _number: u64, payload: &[u8], wire: &mut Vec<u8>) {
         debug_assert!(!payload.is_empty(), "an empty raw message can't be answered");
-        self.lengths.push_back(payload.len());
+        self.lengths.push(payload.len());
         wire.extend_from_slice(payload);
     }
 
@@ -52,7 +96,7 @@ impl Request for RawRequester {
             });
         };
         while !input.is_empty() {
-            let Some(&length) = self.lengths.front() else {
+            let Some(length) = self.lengths.first() else {
                 return Err(Malformed::Unsolicited(input.len()));
             };
             let lacking = length - self.partial.len();
@@ -60,7 +104,7 @@ impl Request for RawRequester {
                 self.partial.extend_from_slice(input);
                 return Ok(());
             };
-            self.lengths.pop_front();
+            self.lengths.pop();
             if self.partial.is_empty() {
                 reply(head);
             } else {
@@ -75,5 +119,29 @@ impl Request for RawRequester {
 
     fn partial(&self) -> &[u8] {
         &self.partial
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lengths_come_back_in_order(
+            steps in prop::collection::vec(prop::option::of(1usize..4), 0..200),
+        ) {
+            let (mut lengths, mut oracle) = (Lengths::default(), VecDeque::new());
+            for step in steps {
+                if let Some(length) = step {
+                    lengths.push(length);
+                    oracle.push_back(length);
+                } else if oracle.pop_front().is_some() {
+                    lengths.pop();
+                }
+                prop_assert_eq!(lengths.first(), oracle.front().copied());
+            }
+        }
     }
 }

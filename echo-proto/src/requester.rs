@@ -96,8 +96,8 @@ pub enum Requester {
     Mux(MuxRequester),
     /// See [`RespRequester`].
     Resp(RespRequester),
-    /// See [`HttpRequester`].
-    Http(HttpRequester),
+    /// See [`HttpRequester`]. In a box, as it is by far the largest.
+    Http(Box<HttpRequester>),
 }
 
 impl Request for Requester {

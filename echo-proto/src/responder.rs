@@ -55,7 +55,7 @@ pub enum Responder {
     /// See [`RespResponder`].
     Resp(RespResponder),
     /// See [`HttpResponder`].
-    Http(HttpResponder),
+    Http(Box<HttpResponder>),
 }
 
 impl Respond for Responder {
