@@ -191,7 +191,10 @@ impl Sender {
     /// Says inside TLS that nothing follows, without waiting: what the kernel does not take
     /// now is not said.
     pub(crate) fn say_goodbye(&mut self) {
-        if let Some(tls) = &mut self.shared.lock().tls {
+        // After half a record nothing would be understood.
+        if self.wire.is_empty()
+            && let Some(tls) = &mut self.shared.lock().tls
+        {
             tls.close(&mut self.wire);
             let _ = self.write.try_write(&self.wire);
         }

@@ -62,7 +62,7 @@ fn silent() -> (TcpListener, Vec<TcpStream>) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     rustix::net::listen(&silent, 0).unwrap();
     let (target, mut held) = (silent.local_addr().unwrap(), Vec::new());
-    while let Ok(stream) = TcpStream::connect_timeout(&target, Duration::from_millis(200)) {
+    while let Ok(stream) = TcpStream::connect_timeout(&target, Duration::from_secs(2)) {
         held.push(stream);
         assert!(held.len() < 100, "the backlog never filled");
     }

@@ -156,7 +156,7 @@ fn many_bytes_pass_both_ways_and_so_does_half_close() {
 fn a_client_that_stays_after_its_backend_has_ended_is_let_go_but_not_while_it_sends() {
     let backend = TcpListener::bind("127.0.0.1:0").expect("ports are left");
     let address = backend.local_addr().expect("it is bound");
-    let balancer = Balancer::start(&[address], &["--half-close-timeout=400ms"]);
+    let balancer = Balancer::start(&[address], &["--half-close-timeout=2s"]);
     let mut client = balancer.connect();
     client.send(b"!");
     // Checks connect and say nothing.
@@ -170,7 +170,7 @@ fn a_client_that_stays_after_its_backend_has_ended_is_let_go_but_not_while_it_se
     stream.shutdown(Shutdown::Write).expect("it is connected");
     assert_eq!(client.read_to_end(), b"");
     let mut byte = [0];
-    for _ in 0..8 {
+    for _ in 0..25 {
         thread::sleep(Duration::from_millis(100));
         client.send(b".");
         stream.read_exact(&mut byte).expect("what moves is not cut");

@@ -46,7 +46,7 @@ pub(super) struct LoadArgs {
     /// request at a time. 0: a new connection for each request
     #[arg(long, value_name = "N")]
     pub(super) pool: Option<u32>,
-    /// Begin at most N connections per second before the load (default: as fast as they are made)
+    /// Begin N connections per second before the load (default: as fast as they are made)
     #[arg(long, value_name = "N")]
     pub(super) connect_rate: Option<Rate>,
     /// Close each connection after N requests, once they are answered, and make it again

@@ -264,6 +264,8 @@ fn judge(
         .iter()
         .map(|&kind| total.errors.of(kind))
         .sum();
+    // Nor is what came after all were answered, and was no reply at all.
+    let stray = stray + total.errors.of(FailureKind::Malformed).saturating_sub(tally.mismatch);
     if stray > 0 {
         findings.push(Finding::StrayReplies { stray });
     }

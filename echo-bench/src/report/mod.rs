@@ -225,7 +225,8 @@ pub struct Cpu {
     pub server_peak_rss_bytes: Option<u64>,
 }
 
-/// What the kernel knew of the connections that were alive at the end.
+/// What the kernel knew of the connections that were alive at the end, and of those that were
+/// closed to be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tcp {
     /// How many were asked.

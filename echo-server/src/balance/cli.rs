@@ -49,7 +49,7 @@ pub struct BalanceArgs {
     pub connect_timeout: TimeSpan,
 
     /// How long nothing may move on a connection of which one side has ended
-    #[arg(long, value_name = "TIME", default_value = "60s")]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = above_zero)]
     pub half_close_timeout: TimeSpan,
 
     /// How long a graceful stop may take before it is forced

@@ -29,7 +29,7 @@ pub enum Taken {
     All,
     /// There is more than there was room for.
     Some,
-    /// The member did not read, and its lines are lost.
+    /// The member read too slowly, and its lines are lost.
     Overflown,
 }
 

@@ -7,11 +7,11 @@
 use std::task::Waker;
 
 use echo_net::Nanos;
-use echo_net::clock::MILLISECOND;
+use echo_net::clock::SECOND;
 
-/// How long speakers wait at most for one member to read. Who reads at all has taken some of
-/// what waits by then, also one whose process had no core for a while.
-pub(super) const MOMENT: Nanos = 500 * MILLISECOND;
+/// How long speakers wait at most for one member to read. By then most of what waits is taken
+/// by who reads as fast as a network, also by one whose process had no core for a while.
+pub(super) const MOMENT: Nanos = SECOND;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ enum State {
     /// There is, and nobody has looked at the clock yet.
     Noticed,
     Since(Nanos),
-    /// The member had its moment and did not read: nobody waits for it before it does.
+    /// The member had its moment and has not read enough: nobody waits for it before it has.
     GivenUp,
 }
 

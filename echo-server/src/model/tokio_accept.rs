@@ -22,7 +22,7 @@ use crate::context::Context;
 /// it next asks the kernel.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
-/// Most connections that a stopped acceptor still takes: as many as any backlog holds. Who
+/// Most connections that a stopped acceptor still takes: as many as a usual backlog holds. Who
 /// keeps coming after those must not keep it from stopping.
 const LAST_ACCEPTS: usize = 4096;
 

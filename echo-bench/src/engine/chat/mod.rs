@@ -347,7 +347,8 @@ impl Labour for ChatWorker {
                 break;
             }
             let now = reactor.now();
-            let next = rate.next(self.begun as usize).unwrap_or(Nanos::MAX);
+            let free = (self.begun as usize) < self.members.len() && self.joining < DIALLING;
+            let next = rate.next(self.begun as usize).filter(|_| free).unwrap_or(Nanos::MAX);
             reactor.turn(Some(next.min(now + LONGEST_WAIT)), self)?;
             let count = self.joined_so_far();
             if count > joined {

@@ -61,3 +61,46 @@ fn what_fell_due_is_sent_in_the_drain_though_connections_wear_out() {
     let wait = run.total.latencies.open.as_ref().unwrap().wait.histogram();
     assert!(wait.max() > 4 * SECOND, "{} ns", wait.max());
 }
+
+#[test]
+fn a_long_warm_up_is_no_sign_of_a_server_that_is_gone() {
+    let mut plan = raw_plan(Load::Closed { pipeline: 1 }, 2, SECOND);
+    plan.stop = StopRule::Requests { requests: 100 };
+    plan.warmup_ns = 20 * SECOND;
+    let run = simulate(plan, echo(EchoOptions::after(MILLISECOND)));
+    assert_eq!((run.total.tally.scheduled, run.total.tally.ok), (100, 100));
+}
+
+/// A web server that ends the first connections before anything was asked for.
+struct Web {
+    hangs_up: bool,
+}
+
+impl Peer for Web {
+    fn connected(&mut self, _now: Nanos, script: &mut Script) {
+        if self.hangs_up {
+            let bored = b"HTTP/1.1 408 Bored\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+            script.deliver(0, bored);
+            script.half_close(0);
+        }
+    }
+
+    fn receive(&mut self, _now: Nanos, bytes: &[u8], script: &mut Script) {
+        let body = &bytes[bytes.len() - SIZE..];
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+        script.deliver(MILLISECOND, &[head.as_bytes(), body].concat());
+    }
+}
+
+#[test]
+fn a_connection_that_a_server_ends_before_the_load_is_made_again() {
+    let mut plan = raw_plan(Load::Closed { pipeline: 1 }, 4, SECOND);
+    plan.protocol = ProtocolKind::Http;
+    // The first are there, and lost, before the last is begun.
+    plan.connect_rate_per_s = Some(100.0);
+    let run = simulate(plan, |number| Box::new(Web { hangs_up: number < 2 }));
+    assert_eq!(run.outcome.alive_at_end, 4);
+    assert_eq!(run.outcome.reconnects, 2);
+    assert_eq!(run.total.errors.of(FailureKind::Closed), 2, "{:?}", run.total.errors);
+    assert_eq!(run.total.tally.failed(), 0);
+}

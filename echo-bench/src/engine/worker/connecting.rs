@@ -161,9 +161,7 @@ impl Worker {
 
     /// Whether there are or will be requests for a connection.
     pub(super) fn is_wanted(&self, index: u32, now: Nanos) -> bool {
-        let backlog = |demand: &Demand| {
-            demand.is_set_aside(index) && demand.peek(index) < self.window_end
-        };
+        let backlog = |demand: &Demand| demand.peek(index) < self.window_end;
         let spent = self.timeline.as_ref().is_none_or(Timeline::is_spent);
         !spent && (now < self.window_end || self.demand.as_ref().is_some_and(backlog))
     }

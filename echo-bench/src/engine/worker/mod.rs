@@ -244,7 +244,7 @@ impl Worker {
         let spent = timeline.is_spent();
         // A number of requests would never be reached against a server that is gone.
         let patience = self.plan.timeout_ns.saturating_add(self.plan.drain_ns);
-        let last_sign = self.last_answer.unwrap_or(timeline.start).max(timeline.start);
+        let last_sign = self.last_answer.unwrap_or(0).max(timeline.window_start);
         // Nothing due yet is no sign that anything is wrong.
         let expecting = || match &self.demand {
             None => true,
@@ -300,8 +300,10 @@ impl Labour for Worker {
                 break;
             }
             let now = reactor.now();
-            let until = rate.next(self.begun).unwrap_or(Nanos::MAX).min(now + LONGEST_WAIT);
-            reactor.turn(Some(until), self)?;
+            // The next one is begun when it may be, unless something else holds it up.
+            let free = self.begun < self.connections.len() && self.dialling < DIALLING;
+            let next = rate.next(self.begun).filter(|_| free).unwrap_or(Nanos::MAX);
+            reactor.turn(Some(next.min(now + LONGEST_WAIT)), self)?;
             // Not every turn: it looks at all connections, and there may be very many.
             if now >= self.next_scan {
                 self.next_scan = now + LONGEST_WAIT;

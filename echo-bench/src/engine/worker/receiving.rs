@@ -65,7 +65,9 @@ impl Worker {
             }
             // It would be closed with whatever is sent on it from now on.
             Ok(()) if connection.requester.is_over() => {
-                return if connection.in_flight.waiting() == 0 {
+                // Before the load there is nothing to be made again for at once.
+                let in_order = connection.in_flight.waiting() == 0 && self.timeline.is_some();
+                return if in_order {
                     self.renew(reactor, index, at);
                 } else {
                     self.lost(reactor, key, Loss::Closed);
@@ -105,14 +107,20 @@ impl<R: Reactor> Handler<R> for Worker {
             }
             // What was given up while the peer did not read has left slots to be filled.
             Event::Sent => {
+                let now = reactor.now();
                 if let Some(&index) = self.places.get(key)
-                    && self.timeline.is_some()
+                    && self.timeline.as_ref().is_some_and(|timeline| now >= timeline.start)
                 {
-                    let now = reactor.now();
                     self.feed(reactor, index, now);
                 }
             }
-            Event::Failed(error) => self.lost(reactor, key, Loss::Broken(error)),
+            Event::Failed(error) => {
+                let Some(&index) = self.places.get(key) else { return };
+                let partial = self.connections[index as usize].requester.partial();
+                let loss =
+                    if is_alert(partial) { Loss::SpeaksTls } else { Loss::Broken(error) };
+                self.lost(reactor, key, loss);
+            }
         }
     }
 }

@@ -43,7 +43,8 @@ pub use unavailable::Unavailable;
 /// Most completions that one look tells of.
 const EVENTS_PER_LOOK: usize = 1024;
 
-/// See the [module](self).
+/// See the [module](self). To be dropped where its thread ends: the kernel takes a ring down
+/// as work of that thread, which interrupts a system call that it makes meanwhile.
 pub struct UringReactor {
     ring: Ring,
     connections: SlotMap<Key, Connection>,
