@@ -6,7 +6,7 @@ use std::time::Duration;
 use echo_proto::{Outcome, ProtocolKind, Service};
 
 use crate::connection::Answer;
-use crate::terminal;
+use echo_proto::terminal;
 
 const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default();
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();

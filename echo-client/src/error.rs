@@ -12,7 +12,7 @@ use echo_net::tls::{Fault, TrustError};
 use echo_proto::{Malformed, ProtocolKind};
 
 use crate::in_flight::Tally;
-use crate::terminal;
+use echo_proto::terminal;
 
 /// Why no connection was made.
 #[derive(Debug, thiserror::Error)]

@@ -26,7 +26,6 @@ pub mod ports;
 mod prompt;
 pub mod scan;
 pub mod secure;
-pub mod terminal;
 
 pub use connection::Connection;
 pub use display::Display;

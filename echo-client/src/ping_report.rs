@@ -10,8 +10,8 @@ use echo_client::connection::Options;
 use echo_client::ping::{
     self, Event, Inside, Loss, PERCENTILES, PingError, Plan, Said, Statistics,
 };
-use echo_client::terminal;
 use echo_net::settings::TimeSpan;
+use echo_proto::terminal;
 
 use crate::cli::{Cli, LONGEST_MESSAGE, PingArgs};
 use crate::talk;

@@ -40,6 +40,7 @@ mod resp_quotes;
 mod resp_splitter;
 mod responder;
 mod service;
+pub mod terminal;
 
 pub use command::{CommandRequester, CommandResponder};
 pub use frame::{FrameRequester, FrameResponder};
