@@ -11,6 +11,7 @@
 //!
 //! This library parses no command line, traps no signal and never ends the process.
 
+mod brief;
 pub mod connect;
 pub mod connection;
 mod display;
