@@ -84,9 +84,8 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
 pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Option<Tls>, ConnectError> {
     let Some(trust) = args.trust() else { return Ok(None) };
     let client = ClientTls::new(&trust, false)?;
-    if let Some(warning) = trust.warning()
-        && !quiet
-    {
+    let warnings = client.warnings().iter().map(String::as_str).chain(trust.warning());
+    for warning in warnings.filter(|_| !quiet) {
         anstream::eprintln!("warning: {warning}");
     }
     Ok(Some(Tls { client, server_name: args.server_name.clone() }))

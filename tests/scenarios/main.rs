@@ -38,5 +38,6 @@ mod third_party_clients;
 mod third_party_targets;
 mod tls;
 mod tls_bench;
+mod tls_files;
 mod tls_programs;
 mod without_uring;
