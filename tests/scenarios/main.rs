@@ -31,6 +31,7 @@ mod pooling;
 mod protocol_clients;
 mod protocols;
 mod reconnecting;
+mod scanning;
 mod shutdown;
 mod split_stream;
 mod starting;

@@ -1,6 +1,7 @@
 //! Whom a client trusts: [`ClientTls`], made from a [`ServerTrust`].
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -122,10 +123,19 @@ impl ClientTls {
     /// # Errors
     /// When `name` is neither.
     pub fn connect(&self, name: &str) -> Result<Transform, Fault> {
+        let name = without_zone(name);
         let name = ServerName::try_from(name.to_owned()).map_err(|_| {
             Fault::Broken(format!("`{}` is no name for a certificate", name.escape_debug()))
         })?;
         Ok(Transform::new(ClientConnection::new(Arc::clone(&self.config), name)?))
+    }
+}
+
+/// The zone of an IPv6 address is this machine's own, and in no certificate.
+fn without_zone(name: &str) -> &str {
+    match name.split_once('%') {
+        Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => address,
+        _ => name,
     }
 }
 
