@@ -15,6 +15,7 @@ mod brief;
 pub mod connect;
 pub mod connection;
 mod display;
+mod editing;
 mod error;
 pub mod filter;
 mod history;
