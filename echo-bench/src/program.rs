@@ -124,11 +124,12 @@ fn tls(
 ) -> anyhow::Result<Option<PeerTls>> {
     let Some(tls) = &plan.tls else { return Ok(None) };
     let trust = tls.trust.of_servers(embedded);
-    if let Some(warning) = trust.warning() {
+    let client = ClientTls::new(&trust, tls.resume)?;
+    for warning in client.warnings().iter().map(String::as_str).chain(trust.warning()) {
         compare::tell(&format!("warning: {warning}"));
     }
     let name = tls.server_name.as_deref().unwrap_or(host);
-    Ok(Some(PeerTls::new(ClientTls::new(&trust, tls.resume)?, name)?))
+    Ok(Some(PeerTls::new(client, name)?))
 }
 
 /// The first address of a name that takes a connection: a name like `localhost` may stand

@@ -117,7 +117,7 @@ async fn send_lines(
     max_message: usize,
 ) -> Result<(), Unsent> {
     let too_long = |_| Unsent::Input(SessionError::LongLine(max_message));
-    let mut lines = LineSplitter::new(max_message, CarriageReturn::Keep);
+    let mut lines = LineSplitter::new(max_message, CarriageReturn::Drop);
     while let Some(chunk) = next(&mut chunks).await? {
         let fed = lines.feed(&chunk, |line| {
             sender.queue(line);

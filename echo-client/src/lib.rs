@@ -11,9 +11,11 @@
 //!
 //! This library parses no command line, traps no signal and never ends the process.
 
+mod brief;
 pub mod connect;
 pub mod connection;
 mod display;
+mod editing;
 mod error;
 pub mod filter;
 mod history;

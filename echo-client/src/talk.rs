@@ -11,6 +11,8 @@ use echo_client::link::{Link, Tls};
 use echo_client::{ConnectError, Connection, Display, filter, interactive};
 use echo_net::tls::ClientTls;
 use echo_proto::{ProtocolKind, Service};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, TlsArgs};
 use crate::statuses::Statuses;
@@ -62,7 +64,8 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
                 "connected to {peer}, protocol {protocol}{version} (Ctrl-D ends)"
             );
         }
-        return Ok(interactive::run(connection, display).await?);
+        let continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+        return Ok(interactive::run(connection, display, continued).await?);
     }
     let mut statuses = Statuses::default();
     let look = |answer: &Answer<'_>| {
@@ -84,9 +87,8 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
 pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Option<Tls>, ConnectError> {
     let Some(trust) = args.trust() else { return Ok(None) };
     let client = ClientTls::new(&trust, false)?;
-    if let Some(warning) = trust.warning()
-        && !quiet
-    {
+    let warnings = client.warnings().iter().map(String::as_str).chain(trust.warning());
+    for warning in warnings.filter(|_| !quiet) {
         anstream::eprintln!("warning: {warning}");
     }
     Ok(Some(Tls { client, server_name: args.server_name.clone() }))

@@ -41,6 +41,7 @@ mod resp_splitter;
 mod responder;
 mod service;
 pub mod terminal;
+mod unseen;
 
 pub use command::{CommandRequester, CommandResponder};
 pub use frame::{FrameRequester, FrameResponder};

@@ -3,16 +3,19 @@
 
 use std::fmt::Write as _;
 
-/// Appends `text` to `shown` with everything escaped that a terminal would obey: control
-/// characters but newline and tab, and the marks that change the direction of text. Bytes
-/// that are no UTF-8 show as `\xff`.
+use crate::unseen::judged;
+
+/// Appends `text` to `shown` with everything escaped that a terminal would obey or nobody
+/// would see: control characters but newline and tab, marks of direction, and other invisible
+/// characters but those that shape an emoji or a letter. Bytes that are not UTF-8 show as
+/// `\xff`.
 ///
 /// A backslash is doubled, so that what is shown can always be told from what was escaped:
 /// no two texts look the same.
 pub fn escape(text: &[u8], shown: &mut String) {
     for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            escape_character(character, shown);
+        for (character, fit) in judged(chunk.valid()) {
+            escape_character(character, fit, shown);
         }
         for byte in chunk.invalid() {
             escape_byte(*byte, shown);
@@ -20,33 +23,21 @@ pub fn escape(text: &[u8], shown: &mut String) {
     }
 }
 
-fn escape_character(character: char, shown: &mut String) {
+fn escape_character(character: char, fit: bool, shown: &mut String) {
     match character {
         '\\' => shown.push_str("\\\\"),
-        '\n' | '\t' => shown.push(character),
+        '\n' => shown.push(character),
+        _ if fit => shown.push(character),
         '\0'..='\x1f' | '\x7f' => escape_byte(character as u8, shown),
         // Writing to a String can't fail.
-        _ if character.is_control() || turns_text_around(character) => {
+        _ => {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
         }
-        _ => shown.push(character),
     }
 }
 
 fn escape_byte(byte: u8, shown: &mut String) {
     let _ = write!(shown, "\\x{byte:02x}");
-}
-
-/// The characters of Unicode's property `Bidi_Control` (UAX 9, section 2).
-fn turns_text_around(character: char) -> bool {
-    matches!(
-        character,
-        '\u{61c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    )
 }
 
 #[cfg(test)]
@@ -73,6 +64,9 @@ mod tests {
             ("exe.\u{202e}gpj".as_bytes(), "exe.\\u{202e}gpj"),
             (b"\xff\xfe", "\\xff\\xfe"),
             (b"\\x1b", "\\\\x1b"),
+            ("a\u{200e}b\u{e0041}\u{3164}".as_bytes(), "a\\u{200e}b\\u{e0041}\\u{3164}"),
+            ("new\u{2028}line".as_bytes(), "new\\u{2028}line"),
+            ("👩‍💻 ❤️ می‌خواهم".as_bytes(), "👩‍💻 ❤️ می‌خواهم"),
         ] {
             assert_eq!(escaped(text), shown);
         }
@@ -110,10 +104,7 @@ mod tests {
             ],
         ) {
             let shown = escaped(&text);
-            let obeyed = shown.chars().find(|&character| {
-                character.is_control() && !matches!(character, '\n' | '\t')
-                    || turns_text_around(character)
-            });
+            let obeyed = judged(&shown).find(|&(character, fit)| !fit && character != '\n');
             prop_assert_eq!(obeyed, None);
             prop_assert_eq!(unescaped(&shown), text);
         }

@@ -101,6 +101,9 @@ fn warn_if_public(address: SocketAddr, secret: bool) {
 /// For people, who compare it with what their client shows.
 fn tell_identity(tls: &ServerTls) {
     info!("TLS certificate, SHA-256 fingerprint {}", tls.fingerprint());
+    for warning in tls.warnings() {
+        warn!("{warning}");
+    }
     if let Some(doubt) = tls.doubt() {
         warn!("clients will refuse this server: {doubt}");
     }

@@ -1,16 +1,18 @@
 //! What happened in a pool: [`Metrics`].
 
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use super::Exchange;
+use crate::brief::Brief;
 
 /// Times above this are recorded as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// Counts, and how long things took, since the pool was made.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Metrics {
     /// Connections made.
     pub created: u64,
@@ -70,6 +72,22 @@ impl Default for Metrics {
     }
 }
 
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, reused, discarded, connect_failures, wait_timeouts, wait, connect } =
+            self;
+        f.debug_struct("Metrics")
+            .field("created", created)
+            .field("reused", reused)
+            .field("discarded", discarded)
+            .field("connect_failures", connect_failures)
+            .field("wait_timeouts", wait_timeouts)
+            .field("wait", &Brief(wait))
+            .field("connect", &Brief(connect))
+            .finish()
+    }
+}
+
 impl Metrics {
     pub(super) fn made(&mut self, exchange: &Exchange) {
         self.created += 1;
@@ -83,4 +101,20 @@ impl Metrics {
 
 fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(LONGEST_NS).max(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_shown_in_a_few_lines() {
+        let mut metrics = Metrics { reused: 3, ..Metrics::default() };
+        metrics.waited(Duration::from_micros(5));
+        let shown = format!("{metrics:?}");
+        assert!(shown.len() < 500, "{} bytes", shown.len());
+        for part in ["reused: 3", "wait: Histogram { count: 1, min: 5000,", "count: 0"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
 }

@@ -49,6 +49,21 @@ fn prints_every_reply_as_it_was_sent_and_exits_0() {
 }
 
 #[test]
+fn a_carriage_return_belongs_to_the_end_of_its_line() {
+    for protocol in ["line", "command"] {
+        let (address, server) = serve(|mut stream: TcpStream| {
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).unwrap();
+            let lines = received.split(|&byte| byte == b'\n').count() - 1;
+            stream.write_all(&b"ECHO: \n".repeat(lines)).unwrap();
+            received
+        });
+        filter(&["--protocol", protocol, &address], b"a\r\n\r\nb\rc\r\r\nlast\r");
+        assert_eq!(server.join().unwrap(), b"a\n\nb\rc\r\nlast\n", "{protocol}");
+    }
+}
+
+#[test]
 fn raw_bytes_come_back_as_they_are() {
     let (address, server) = serve(echo_bytes);
     let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
