@@ -9,7 +9,7 @@ use std::time::Duration;
 use echo_net::address::Address;
 use echo_net::settings::{ByteSize, TimeSpan};
 use echo_net::tls::{Fault, TrustError};
-use echo_proto::{Malformed, ProtocolKind};
+use echo_proto::{Malformed, Opening, ProtocolKind};
 
 use crate::in_flight::Tally;
 use echo_proto::terminal;
@@ -85,6 +85,22 @@ fn remedy(fault: &Fault) -> &'static str {
         Fault::NotTls | Fault::Unfinished => " (does the server speak TLS? try without --tls)",
         Fault::WrongName { .. } => " (expect another name with --server-name)",
         _ => "",
+    }
+}
+
+/// What can be done about a reply that is none or too long.
+fn remedy_of_malformed(reason: &Malformed, expected: ProtocolKind, opening: Opening) -> String {
+    match (opening.unlike(expected.into()), reason) {
+        (Some(service), _) => {
+            format!(" (the server speaks {service}: try --protocol {service})")
+        }
+        (None, Malformed::HeadTooLong) => String::new(),
+        (None, Malformed::TooLong(_)) => " (raise --max-message)".to_owned(),
+        // Bytes of another protocol can look like the beginning of something very long.
+        (None, reason) if reason.is_limit() => {
+            " (raise --max-message, unless --protocol is wrong)".to_owned()
+        }
+        (None, _) => " (is --protocol right?)".to_owned(),
     }
 }
 
@@ -191,11 +207,13 @@ pub enum SessionError {
         /// How far it came.
         tally: Tally,
     },
-    /// What arrived is no reply.
-    #[error("not a reply of the {protocol} protocol: {reason}; {tally} (is --protocol right?)")]
+    /// What arrived is no reply, or one that is too long.
+    #[error("{reason}; {tally}{}", remedy_of_malformed(reason, *protocol, *opening))]
     Malformed {
         /// What was expected.
         protocol: ProtocolKind,
+        /// What the server said first on the connection.
+        opening: Opening,
         /// What arrived.
         reason: Malformed,
         /// How far it came.

@@ -34,7 +34,7 @@ pub async fn run(
     display: Display,
     look: impl FnMut(&Answer<'_>),
 ) -> Result<Tally, SessionError> {
-    let options = connection.options();
+    let options = connection.options().clone();
     let (sender, mut receiver) = connection.split();
     let (chunks, ahead) = mpsc::channel(CHUNKS_AHEAD);
     std::thread::Builder::new()
@@ -178,6 +178,7 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Duration;
 
+    use echo_proto::HttpHost;
     use tokio::net::TcpStream;
 
     use super::*;
@@ -193,7 +194,14 @@ mod tests {
         });
         let protocol = ProtocolKind::Line;
         let timeout = Duration::from_secs(10);
-        let options = Options { protocol, typed: true, chat: false, max_message: 9, timeout };
+        let options = Options {
+            protocol,
+            typed: true,
+            chat: false,
+            max_message: 9,
+            http_host: HttpHost::default(),
+            timeout,
+        };
         let display =
             Display { protocol: protocol.into(), escaped, coloured: false, timed: false };
         let mut output = Vec::new();

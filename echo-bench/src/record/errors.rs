@@ -25,6 +25,8 @@ pub enum FailureKind {
     Unsolicited,
     /// Bytes that are no reply of the protocol.
     Malformed,
+    /// A reply that is longer than our limit.
+    TooLong,
     /// An error of the protocol as the reply.
     ErrorReply,
     /// No reply within the timeout.

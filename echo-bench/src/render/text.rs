@@ -6,7 +6,7 @@ use comfy_table::presets;
 
 use super::{latency_table, units};
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
-use crate::report::{Report, Requests};
+use crate::report::{AddressReport, Report, Requests};
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
@@ -132,6 +132,10 @@ pub(super) fn counts(report: &Report) -> String {
         units::count(connections.alive_at_end.into()),
         units::count(connections.reconnects)
     );
+    if let [_, _, ..] = summary.addresses[..] {
+        let each = summary.addresses.iter().map(address);
+        let _ = write!(out, "\naddresses  {}", each.collect::<Vec<_>>().join(", "));
+    }
     if let Some(pool) = &summary.pool {
         let counts =
             pool.counts().map(|(name, count)| format!("{} {name}", units::count(count)));
@@ -142,6 +146,18 @@ pub(super) fn counts(report: &Report) -> String {
         );
     }
     out
+}
+
+/// An address, and what came of connecting to it.
+fn address(address: &AddressReport) -> String {
+    let failed = match (address.failed, &address.failure) {
+        (0, _) => String::new(),
+        (failed, reason) => {
+            let reason = reason.as_deref().unwrap_or("unknown");
+            format!(", {} failed: {reason}", units::count(failed))
+        }
+    };
+    format!("{} ({} made{failed})", address.address, units::count(address.made))
 }
 
 fn failures(requests: &Requests) -> [(&'static str, u64); 9] {

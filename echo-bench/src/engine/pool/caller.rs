@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,10 +11,11 @@ use echo_client::SessionError;
 use echo_net::Nanos;
 use echo_net::alarm::Alarm;
 use echo_net::clock::{self, MILLISECOND};
-use echo_proto::Outcome;
+use echo_proto::{Opening, Outcome};
 
 use super::books::{Books, Ended};
 use super::source::{Source, kind_of};
+use crate::engine::misdirected::Misdirected;
 use crate::engine::timeline::Timeline;
 use crate::messages::{Deviation, Messages};
 use crate::plan::Plan;
@@ -26,6 +28,9 @@ const PAUSE: Nanos = 50 * MILLISECOND;
 /// See the [module](self).
 pub(super) struct Caller {
     number: u32,
+    plan: Arc<Plan>,
+    /// An address of the server, to name it by.
+    address: SocketAddr,
     messages: Arc<Messages>,
     source: Rc<Source>,
     books: Rc<RefCell<Books>>,
@@ -39,7 +44,7 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn new(
         number: u32,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         messages: &Arc<Messages>,
         source: Rc<Source>,
         books: Rc<RefCell<Books>>,
@@ -47,6 +52,8 @@ impl Caller {
     ) -> io::Result<Self> {
         Ok(Self {
             number,
+            plan: Arc::clone(plan),
+            address: source.destinations().route(0).target,
             messages: Arc::clone(messages),
             source,
             books,
@@ -118,11 +125,17 @@ impl Caller {
                 let (kind, ended) = match &error {
                     SessionError::Closed(_) => (FailureKind::Closed, Ended::Closed),
                     SessionError::NoReply { .. } => (FailureKind::Timeout, Ended::Timeout),
+                    SessionError::Malformed { reason, .. } if reason.is_limit() => {
+                        (FailureKind::TooLong, Ended::Mismatch)
+                    }
                     SessionError::Malformed { .. } | SessionError::SpeaksTls(_) => {
                         (FailureKind::Malformed, Ended::Mismatch)
                     }
                     _ => (FailureKind::Reset, Ended::Reset),
                 };
+                if let Some(seen) = self.misdirected(&error) {
+                    books.misdirect(seen);
+                }
                 books.end(self.number, now, ended);
                 return books.blame(self.number, kind, error.to_string(), None);
             }
@@ -135,13 +148,34 @@ impl Caller {
                 let said = self.reply.escape_ascii().to_string();
                 books.blame(self.number, FailureKind::ErrorReply, said, None);
             }
-            (_, checked) => {
+            (outcome, checked) => {
+                if outcome == Outcome::Unexpected {
+                    let mut opening = Opening::default();
+                    opening.hear(&self.reply);
+                    let seen = Misdirected::other(self.address, &self.plan, opening);
+                    if let Some(seen) = seen.filter(|_| self.text != self.reply) {
+                        books.misdirect(seen);
+                    }
+                }
                 books.end(self.number, now, Ended::Mismatch);
                 let kind = checked.err().map_or(FailureKind::Malformed, kind_of_reply);
                 let difference = Difference::between(&self.text, &self.reply);
                 let detail = "the reply is not the echo of its request".to_owned();
                 books.blame(self.number, kind, detail, Some(difference));
             }
+        }
+    }
+}
+
+impl Caller {
+    /// Whether a failure says that the server speaks something else.
+    fn misdirected(&self, error: &SessionError) -> Option<Misdirected> {
+        match error {
+            SessionError::SpeaksTls(_) => Some(Misdirected::tls(self.address)),
+            SessionError::Malformed { opening, .. } => {
+                Misdirected::other(self.address, &self.plan, *opening)
+            }
+            _ => None,
         }
     }
 }
