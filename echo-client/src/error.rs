@@ -88,20 +88,26 @@ fn remedy(fault: &Fault) -> &'static str {
     }
 }
 
-/// What can be done about a reply that is none or too long.
-fn remedy_of_malformed(reason: &Malformed, expected: ProtocolKind, opening: Opening) -> String {
-    match (opening.unlike(expected.into()), reason) {
-        (Some(service), _) => {
-            format!(" (the server speaks {service}: try --protocol {service})")
-        }
-        (None, Malformed::HeadTooLong) => String::new(),
-        (None, Malformed::TooLong(_)) => " (raise --max-message)".to_owned(),
-        // Bytes of another protocol can look like the beginning of something very long.
-        (None, reason) if reason.is_limit() => {
-            " (raise --max-message, unless --protocol is wrong)".to_owned()
-        }
-        (None, _) => " (is --protocol right?)".to_owned(),
+/// What is wrong with a reply that is none or too long, and what can be done about it.
+fn malformed(
+    reason: &Malformed,
+    expected: ProtocolKind,
+    opening: Opening,
+    tally: Tally,
+) -> String {
+    if let Some(service) = opening.unlike(expected.into()) {
+        return format!(
+            "the server speaks {service}, not {expected}; {tally} (try --protocol {service})"
+        );
     }
+    let remedy = match reason {
+        Malformed::HeadTooLong => "",
+        Malformed::TooLong(_) => " (raise --max-message)",
+        // Bytes of another protocol can look like the beginning of something very long.
+        reason if reason.is_limit() => " (raise --max-message, unless --protocol is wrong)",
+        _ => " (is --protocol right?)",
+    };
+    format!("{reason}; {tally}{remedy}")
 }
 
 /// What came of the attempt to connect to one address.
@@ -208,7 +214,7 @@ pub enum SessionError {
         tally: Tally,
     },
     /// What arrived is no reply, or one that is too long.
-    #[error("{reason}; {tally}{}", remedy_of_malformed(reason, *protocol, *opening))]
+    #[error("{}", malformed(reason, *protocol, *opening, *tally))]
     Malformed {
         /// What was expected.
         protocol: ProtocolKind,

@@ -77,11 +77,6 @@ impl Connection {
         }
     }
 
-    /// The number of the first request since it was made.
-    pub(super) fn first_request(&self) -> u64 {
-        self.first_request
-    }
-
     pub(super) fn is_up(&self) -> bool {
         self.state == State::Up
     }

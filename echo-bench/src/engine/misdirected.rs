@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use echo_proto::{Opening, Service};
 
-use crate::plan::Plan;
+use crate::plan::{MessagePlan, Plan};
 
 /// See the [module](self).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +32,22 @@ impl Misdirected {
         Self { address, speaks: Speaks::Tls }
     }
 
-    /// What the `opening` of a server tells of it. To be told from the echo of a message that
-    /// begins so.
+    /// What the `opening` of a server tells of it, unless a message of the plan begins so: then
+    /// it may be an echo.
     pub(super) fn other(address: SocketAddr, plan: &Plan, opening: Opening) -> Option<Self> {
         let expected = plan.service();
-        let service = opening.unlike(expected)?;
+        let service = opening.unlike(expected).filter(|_| !begins_a_message(plan, opening))?;
         Some(Self { address, speaks: Speaks::Other { service, expected, opening } })
     }
+}
+
+/// Generated messages begin with a stamp, as no protocol does.
+fn begins_a_message(plan: &Plan, opening: Opening) -> bool {
+    let MessagePlan::Given { texts } = &plan.messages else { return false };
+    texts.iter().any(|text| {
+        let same = text.bytes().zip(opening.bytes()).take_while(|(a, b)| a == *b).count();
+        same > 0 && same == text.len().min(opening.bytes().len())
+    })
 }
 
 impl std::fmt::Display for Misdirected {

@@ -57,13 +57,13 @@ pub(super) fn subject(report: &Report) -> String {
 }
 
 pub(super) fn load(plan: &Plan) -> String {
-    let connections = units::count(plan.connections.into());
+    let connections = units::counted(plan.connections.into(), "connection");
     let model = match plan.load {
         Load::Closed { pipeline } => {
-            format!("closed loop, {connections} connections x {pipeline} in flight")
+            format!("closed loop, {connections} x {pipeline} in flight")
         }
         Load::Open { rate_per_s, arrival, pipeline } => format!(
-            "open loop, {} requests/s ({arrival}) over {connections} connections, \
+            "open loop, {} requests/s ({arrival}) over {connections}, \
              at most {pipeline} in flight each",
             units::rate(rate_per_s)
         ),
@@ -75,16 +75,15 @@ pub(super) fn load(plan: &Plan) -> String {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             format!("messages of {min_bytes} to {max_bytes} bytes")
         }
-        MessagePlan::Given { texts } => format!("{} given messages", texts.len()),
+        MessagePlan::Given { texts } => units::counted(texts.len() as u64, "given message"),
     };
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
-        StopRule::Requests { requests } => format!("{} requests", units::count(requests)),
+        StopRule::Requests { requests } => units::counted(requests, "request"),
     };
     format!(
-        "{model}, {size}, {} generator thread{}; {stop} after {} warm-up; replies verified: {}; seed {}",
-        plan.threads,
-        if plan.threads == 1 { "" } else { "s" },
+        "{model}, {size}, {}; {stop} after {} warm-up; replies verified: {}; seed {}",
+        units::counted(plan.threads.into(), "generator thread"),
         match plan.warmup_ns {
             0 => "no".to_owned(),
             ns => format!("{} of", units::time(ns as f64)),
@@ -132,7 +131,7 @@ pub(super) fn counts(report: &Report) -> String {
         units::count(connections.alive_at_end.into()),
         units::count(connections.reconnects)
     );
-    if let [_, _, ..] = summary.addresses[..] {
+    if is_told(&report.plan, &summary.addresses) {
         let each = summary.addresses.iter().map(address);
         let _ = write!(out, "\naddresses  {}", each.collect::<Vec<_>>().join(", "));
     }
@@ -148,8 +147,16 @@ pub(super) fn counts(report: &Report) -> String {
     out
 }
 
+/// Whether the addresses say more than the target does.
+fn is_told(plan: &Plan, addresses: &[AddressReport]) -> bool {
+    match (&plan.target, addresses) {
+        (Target::Address { address, .. }, [only]) => only.address != *address,
+        _ => addresses.len() > 1,
+    }
+}
+
 /// An address, and what came of connecting to it.
-fn address(address: &AddressReport) -> String {
+pub(super) fn address(address: &AddressReport) -> String {
     let failed = match (address.failed, &address.failure) {
         (0, _) => String::new(),
         (failed, reason) => {
@@ -207,8 +214,8 @@ pub(super) fn costs(report: &Report) -> String {
             |us: Option<u32>| us.map_or("n/a".into(), |us| units::time(f64::from(us) * 1e3));
         let _ = write!(
             out,
-            "\ntcp        {} retransmits, median rtt {}, least {}",
-            units::count(tcp.retransmits),
+            "\ntcp        {}, median rtt {}, least {}",
+            units::counted(tcp.retransmits, "retransmit"),
             us(tcp.rtt_median_us),
             us(tcp.min_rtt_us)
         );

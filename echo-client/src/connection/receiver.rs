@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Outcome, ProtocolKind, Reply, Request as _};
+use echo_proto::{Opening, Outcome, ProtocolKind, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -179,6 +179,11 @@ impl Receiver {
     /// Whether the server has said that it ends the connection after the last reply.
     pub(crate) fn is_over(&self) -> bool {
         self.shared.lock().requester.is_over()
+    }
+
+    /// What the server said first.
+    pub(crate) fn opening(&self) -> Opening {
+        self.shared.lock().opening
     }
 
     /// Bytes read so far.

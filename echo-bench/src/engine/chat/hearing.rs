@@ -160,7 +160,7 @@ impl ChatWorker {
                 self.count_area(now);
                 let (kind, ending) = loss.counts_as();
                 let missed = self.books.deafen(number, now, &mut self.interval, ending);
-                self.blame(number, kind, format!("{loss}, {missed} deliveries missed"));
+                self.blame(number, kind, format!("{loss}, deliveries missed: {missed}"));
             }
         }
     }

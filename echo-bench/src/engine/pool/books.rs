@@ -201,9 +201,14 @@ impl Books {
 
     /// The server speaks something else: no reason to go on, unless it has given right answers.
     pub(super) fn misdirect(&mut self, seen: Misdirected) {
-        if self.last_answer.is_none() {
+        if !self.is_proven() {
             self.misdirected = Some(seen);
         }
+    }
+
+    /// Whether there was a right answer.
+    pub(super) fn is_proven(&self) -> bool {
+        self.last_answer.is_some()
     }
 
     /// Whether the server speaks something else.

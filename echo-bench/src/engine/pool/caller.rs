@@ -11,7 +11,7 @@ use echo_client::SessionError;
 use echo_net::Nanos;
 use echo_net::alarm::Alarm;
 use echo_net::clock::{self, MILLISECOND};
-use echo_proto::{Opening, Outcome};
+use echo_proto::Outcome;
 
 use super::books::{Books, Ended};
 use super::source::{Source, kind_of};
@@ -19,7 +19,7 @@ use crate::engine::misdirected::Misdirected;
 use crate::engine::timeline::Timeline;
 use crate::messages::{Deviation, Messages};
 use crate::plan::Plan;
-use crate::record::{Difference, FailureKind};
+use crate::record::{Difference, FailureKind, difference_in_words};
 
 /// How long a caller of a closed loop pauses when there was no connection to be had, so that
 /// a server that is gone is not called as fast as the machine can.
@@ -113,6 +113,13 @@ impl Caller {
         let now = clock::now();
         self.books.borrow_mut().moved(now, before, loan.traffic());
         self.settle(request, answered, now);
+        let mut books = self.books.borrow_mut();
+        if !books.is_proven()
+            && let Some(seen) = Misdirected::other(self.address, &self.plan, loan.opening())
+        {
+            books.misdirect(seen);
+        }
+        drop(books);
         self.source.release(loan);
         true
     }
@@ -133,8 +140,8 @@ impl Caller {
                     }
                     _ => (FailureKind::Reset, Ended::Reset),
                 };
-                if let Some(seen) = self.misdirected(&error) {
-                    books.misdirect(seen);
+                if matches!(error, SessionError::SpeaksTls(_)) {
+                    books.misdirect(Misdirected::tls(self.address));
                 }
                 books.end(self.number, now, ended);
                 return books.blame(self.number, kind, error.to_string(), None);
@@ -148,34 +155,13 @@ impl Caller {
                 let said = self.reply.escape_ascii().to_string();
                 books.blame(self.number, FailureKind::ErrorReply, said, None);
             }
-            (outcome, checked) => {
-                if outcome == Outcome::Unexpected {
-                    let mut opening = Opening::default();
-                    opening.hear(&self.reply);
-                    let seen = Misdirected::other(self.address, &self.plan, opening);
-                    if let Some(seen) = seen.filter(|_| self.text != self.reply) {
-                        books.misdirect(seen);
-                    }
-                }
+            (_, checked) => {
                 books.end(self.number, now, Ended::Mismatch);
                 let kind = checked.err().map_or(FailureKind::Malformed, kind_of_reply);
                 let difference = Difference::between(&self.text, &self.reply);
-                let detail = "the reply is not the echo of its request".to_owned();
+                let detail = difference_in_words(&self.text, &self.reply);
                 books.blame(self.number, kind, detail, Some(difference));
             }
-        }
-    }
-}
-
-impl Caller {
-    /// Whether a failure says that the server speaks something else.
-    fn misdirected(&self, error: &SessionError) -> Option<Misdirected> {
-        match error {
-            SessionError::SpeaksTls(_) => Some(Misdirected::tls(self.address)),
-            SessionError::Malformed { opening, .. } => {
-                Misdirected::other(self.address, &self.plan, *opening)
-            }
-            _ => None,
         }
     }
 }

@@ -229,7 +229,7 @@ impl Worker {
         self.interval.errors.count(kind, || FirstOffender {
             connection: number,
             request,
-            detail: format!("{loss}, {waiting} requests unanswered"),
+            detail: format!("{loss}, requests unanswered: {waiting}"),
             difference: None,
         });
         connection.in_flight.abandon(now, &mut self.interval, ending);

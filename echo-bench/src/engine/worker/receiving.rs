@@ -117,10 +117,7 @@ impl Worker {
     fn judge_opening(&mut self, index: u32) {
         let connection = &self.connections[index as usize];
         let (target, opening) = (connection.target, connection.opening);
-        let Some(seen) = Misdirected::other(target, &self.plan, opening) else { return };
-        // A server that echoes without a prefix may say what it was told.
-        self.messages.write(connection.number, connection.first_request(), &mut self.text);
-        if !self.text.starts_with(opening.bytes()) {
+        if let Some(seen) = Misdirected::other(target, &self.plan, opening) {
             self.misdirect(seen);
         }
     }
