@@ -10,7 +10,7 @@ mod tls;
 
 use clap::{Args, Parser, Subcommand};
 
-use echo_net::address::Address;
+use echo_client::Endpoint;
 use echo_server::choice::choice;
 
 use crate::schema::Kind;
@@ -45,7 +45,7 @@ missed; 4 nothing was measured, or with --strict the generator was the limit;
     version,
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    allow_negative_numbers = true
 )]
 pub struct Cli {
     /// What to do; without one, a run.
@@ -60,7 +60,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Put load on a server and report (the default)
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
     Run(Box<RunArgs>),
     /// Measure every combination of settings, and say what each setting does
     Sweep(Box<SweepArgs>),
@@ -103,12 +103,13 @@ pub enum Command {
 /// A run, as typed.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The server to load, HOST:PORT; without one, an embedded echo-server is started
+    /// The server to load, HOST:PORT or a URL (http, https, redis, rediss); without one, an
+    /// embedded echo-server is started
     #[arg(value_name = "TARGET", help_heading = "Target")]
-    pub address: Option<Address>,
+    pub address: Option<Endpoint>,
     /// The server to load (same as TARGET)
     #[arg(long, value_name = "ADDR", conflicts_with = "address", help_heading = "Target")]
-    pub target: Option<Address>,
+    pub target: Option<Endpoint>,
     /// Process of the server, for its CPU cost (found by itself on this machine)
     #[arg(long, value_name = "PID", help_heading = "Target")]
     pub server_pid: Option<u32>,

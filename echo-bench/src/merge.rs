@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use crate::compare::settings_that_differ;
 use crate::record;
 use crate::report::{
-    Bytes, Connections, Cpu, ErrorReport, IntervalReport, Latency, LatencySummary, Report,
-    Requests, Slo, Summary, Tcp, Verdict,
+    AddressReport, Bytes, Connections, Cpu, ErrorReport, IntervalReport, Latency,
+    LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
 };
 
 /// Why reports can't be merged.
@@ -117,6 +117,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             reconnects: all().map(|summary| summary.connections.reconnects).sum(),
             connect_phase_ns: all().map(|s| s.connections.connect_phase_ns).sum(),
         },
+        addresses: addresses(reports),
         pool: all().filter_map(|summary| summary.pool).reduce(|all, one| all + one),
         latency: Latency {
             connect: latency(|summary| summary.latency.connect.as_ref())?,
@@ -140,6 +141,21 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         },
         tcp: tcp(reports),
     })
+}
+
+fn addresses(reports: &[&Report]) -> Vec<AddressReport> {
+    let mut merged: Vec<AddressReport> = Vec::new();
+    for one in reports.iter().flat_map(|report| &report.summary.addresses) {
+        match merged.iter_mut().find(|known| known.address == one.address) {
+            Some(known) => {
+                known.made += one.made;
+                known.failed += one.failed;
+                known.failure = known.failure.take().or_else(|| one.failure.clone());
+            }
+            None => merged.push(one.clone()),
+        }
+    }
+    merged
 }
 
 fn plus(a: &Requests, b: &Requests) -> Requests {

@@ -6,10 +6,10 @@ mod stored;
 mod sweep;
 
 use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 
@@ -81,7 +81,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let server_killed = embedded.is_some_and(|server| !server.stop());
     let record = match record {
         Ok(record) => record,
-        Err(EngineError::Interrupted) => return Ok(received.exit_code().unwrap_or(1)),
+        Err(error @ EngineError::Interrupted { .. }) => {
+            compare::tell(&error.to_string());
+            return Ok(received.exit_code().unwrap_or(1));
+        }
         Err(error) => return Err(error.into()),
     };
     let circumstances = circumstances(&plan, &peer, &args.results, started_at, server_killed);
@@ -92,7 +95,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     Ok(if code == Exit::Done as u8 { compared } else { code })
 }
 
-/// Looks the target up and settles on one that answers.
+/// Looks the target up.
 fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Peer> {
     match &plan.target {
         Target::Embedded { .. } => {
@@ -104,14 +107,12 @@ fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<P
             let typed: Address = address.parse()?;
             let found =
                 typed.resolve().with_context(|| format!("looking up {}", typed.host()))?;
-            let chosen = answering(&found);
-            let local = chosen.ip().is_loopback();
+            let addresses = of_families(found, &plan.socket.sources)?;
             if let Some(pid) = server_pid.filter(|pid| !server_process::exists(*pid)) {
                 bail!("--server-pid {pid}: there is no such process");
             }
-            let pid = server_pid
-                .or_else(|| local.then(|| server_process::listener_owner(chosen)).flatten());
-            Ok(Peer { addresses: vec![chosen], pid, tls: tls(plan, typed.host(), None)? })
+            let pid = server_pid.or_else(|| only_owner(&addresses));
+            Ok(Peer { addresses, pid, tls: tls(plan, typed.host(), None)? })
         }
     }
 }
@@ -132,15 +133,31 @@ fn tls(
     Ok(Some(PeerTls::new(client, name)?))
 }
 
-/// The first address of a name that takes a connection: a name like `localhost` may stand
-/// for addresses that nobody listens on. One address alone is not tried.
-fn answering(found: &[SocketAddr]) -> SocketAddr {
-    let limit = Duration::from_millis(500);
-    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, limit).is_ok();
-    match found {
-        [only] => *only,
-        several => *several.iter().find(answers).unwrap_or(&several[0]),
+/// The addresses of a name, each once, that can be connected to from `sources`.
+fn of_families(found: Vec<SocketAddr>, sources: &[IpAddr]) -> anyhow::Result<Vec<SocketAddr>> {
+    let fits = |address: &SocketAddr| {
+        let same = |source: &IpAddr| source.is_ipv4() == address.is_ipv4();
+        sources.is_empty() || sources.iter().any(same)
+    };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if fits(&address) && !addresses.contains(&address) {
+            addresses.push(address);
+        }
     }
+    if addresses.is_empty() {
+        let family = if sources.iter().any(IpAddr::is_ipv4) { "an IPv4" } else { "an IPv6" };
+        bail!("--source-ip is {family} address, and the target has none of that family");
+    }
+    Ok(addresses)
+}
+
+/// The process that listens on those of the addresses that are on this machine, if it is one.
+fn only_owner(addresses: &[SocketAddr]) -> Option<u32> {
+    let local = addresses.iter().filter(|address| address.ip().is_loopback());
+    let mut owners = local.filter_map(|address| server_process::listener_owner(*address));
+    let first = owners.next()?;
+    owners.all(|owner| owner == first).then_some(first)
 }
 
 fn circumstances(

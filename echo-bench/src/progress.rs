@@ -83,14 +83,17 @@ fn bar(plan: &Plan, requests: Option<u64>) -> ProgressBar {
     if let Ok(style) = style {
         bar.set_style(style);
     }
-    bar.set_message(format!("connecting {} connections", plan.connections));
+    bar.set_message(format!(
+        "connecting {}",
+        units::counted(plan.connections.into(), "connection")
+    ));
     bar.enable_steady_tick(Duration::from_millis(125));
     bar
 }
 
 impl Observer for Progress {
     fn connected(&mut self, established: u32) {
-        let text = format!("{} connections, warming up", units::count(established.into()));
+        let text = format!("{}, warming up", units::counted(established.into(), "connection"));
         self.say(&text, None);
     }
 

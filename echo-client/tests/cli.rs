@@ -42,12 +42,28 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["scan", "localhost", "--concurrency", "0"], "at least 1"),
         (&["scan", "localhost", "--concurrency", "few"], "is no count"),
         (&["1", "2"], "cannot be used with '[ADDR]'"),
+        (&["-5"], "invalid port `-5`"),
+        (&["ping", "-c", "-5"], "--count"),
+        (&["unix:/run/echo.sock"], "unix-domain sockets are not supported yet"),
+        (&["ftp://localhost/"], "the URL scheme `ftp` is not supported"),
+        (&["-p", "line", "http://localhost/"], "the URL means --protocol http"),
+        (&["http://localhost/x"], "leave `/x` out of the URL"),
+        (&["ping", "-p", "resp", "https://localhost/"], "the URL means --protocol http"),
+        (&["scan", "http://localhost/"], "is a URL: write a host here"),
+        (&["--http-host", "a", ":1"], "--http-host needs --protocol http"),
     ] {
         let output = client(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(reason), "{arguments:?}: {errors}");
     }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let told = |arguments: &[&str]| String::from_utf8(client(arguments).stdout).unwrap();
+    assert!(told(&["help"]) == told(&["--help"]));
+    assert!(told(&["help", "ping"]) == told(&["ping", "--help"]));
 }
 
 #[test]

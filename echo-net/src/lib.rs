@@ -13,6 +13,7 @@ pub mod address;
 pub mod alarm;
 pub mod clock;
 pub mod cpu;
+pub mod destinations;
 pub mod fd_limit;
 pub mod interrupt;
 pub mod pin;

@@ -139,6 +139,9 @@ struct ReplyProgress {
 /// Longest line of a reply.
 const REPLY_LINE: usize = 4096;
 
+/// What a reply to our requests begins with: a bulk string, an error, a text, a number.
+const TYPES: &[u8] = b"$-+:";
+
 impl RespRequester {
     /// Expects replies to messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
@@ -156,19 +159,23 @@ impl ReplyProgress {
         bytes: &[u8],
     ) -> Result<Option<(Outcome, Range<usize>, usize)>, Malformed> {
         if self.bulk.is_none() {
+            if bytes.first().is_some_and(|first| !TYPES.contains(first)) {
+                return Err(Malformed::NotResp);
+            }
             let end = memchr::memchr(b'\n', &bytes[self.searched..]);
             let Some(end) = end.map(|end| end + self.searched) else {
                 self.searched = bytes.len();
                 let too_long = bytes.len() > REPLY_LINE;
-                return if too_long { Err(Malformed::NotResp) } else { Ok(None) };
+                return if too_long { Err(Malformed::TooLong(REPLY_LINE)) } else { Ok(None) };
             };
             self.searched = 0;
             let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
             let outcome = match line.first() {
                 Some(b'$') if line != b"$-1" => {
-                    let length = decimal::parse(&line[1..]);
-                    let length = length.filter(|length| *length <= self.limit);
-                    let length = length.ok_or(Malformed::NotResp)?;
+                    let length = decimal::parse(&line[1..]).ok_or(Malformed::NotResp)?;
+                    if length > self.limit {
+                        return Err(Malformed::TooLong(self.limit));
+                    }
                     self.bulk = Some(end + 1..end + 1 + length);
                     return self.next(bytes);
                 }
@@ -302,9 +309,18 @@ mod tests {
             ];
             assert_eq!(seen, expected.map(|(outcome, body)| (outcome, body.to_vec())));
         }
-        for nonsense in ["HTTP/1.1 400\r\n", "$17\r\n", "$x\r\n", "$1\r\nabc"] {
+        for nonsense in ["HTTP/1.1 400\r\n", "H", "$x\r\n", "$1\r\nabc"] {
             let decoded = RespRequester::new(16).decode(nonsense.as_bytes(), |_| {});
             assert_eq!(decoded, Err(Malformed::NotResp), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_reply_over_the_limit_is_no_other_protocol() {
+        let decoded = RespRequester::new(16).decode(b"$17\r\n", |_| {});
+        assert_eq!(decoded, Err(Malformed::TooLong(16)));
+        let endless = format!("+{}", "x".repeat(REPLY_LINE));
+        let decoded = RespRequester::new(16).decode(endless.as_bytes(), |_| {});
+        assert_eq!(decoded, Err(Malformed::TooLong(REPLY_LINE)));
     }
 }

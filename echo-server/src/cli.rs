@@ -42,7 +42,7 @@ SIGTERM stop it gracefully; a second one at once.";
     version,
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    allow_negative_numbers = true
 )]
 pub struct Cli {
     /// What to do; without one, serve.

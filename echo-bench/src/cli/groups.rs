@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
-use echo_proto::Service;
+use echo_proto::{HttpHost, Service};
 use echo_server::choice::choice;
 use echo_server::model::ModelKind;
 
@@ -22,7 +22,7 @@ use crate::schedule::Arrival;
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
     /// Connections in total
-    #[arg(short, long, value_name = "N", default_value = "10")]
+    #[arg(short, long, alias = "connections", value_name = "N", default_value = "10")]
     pub(super) conns: Count,
     /// Generator threads (default: half of the cores, at least 1)
     #[arg(short, long, value_name = "N")]
@@ -75,18 +75,21 @@ pub(super) struct LoadArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub(super) struct MessageArgs {
-    /// Protocol of the target
-    #[arg(short, long, value_parser = choice::<Service>(), default_value = "line")]
-    pub(super) protocol: Service,
+    /// Protocol of the target [default: line, or what a URL says]
+    #[arg(short, long, value_parser = choice::<Service>())]
+    pub(super) protocol: Option<Service>,
+    /// Host header of HTTP requests [default: the host and port of the target]
+    #[arg(long, value_name = "HOST")]
+    pub(super) http_host: Option<HttpHost>,
     /// Members of a chat room who join, and then say and read nothing (--protocol chat)
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) chat_deaf: u32,
     /// Streams of each connection, which its requests take in turn (--protocol mux)
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) streams: u32,
-    /// Size of generated messages, or a range A-B
-    #[arg(short, long, value_name = "SIZE", default_value = "64")]
-    pub(super) size: SizeRange,
+    /// Size of generated messages, or a range A-B (64)
+    #[arg(short, long, value_name = "SIZE")]
+    pub(super) size: Option<SizeRange>,
     /// Send this text
     #[arg(long, value_name = "TEXT", conflicts_with = "size")]
     pub(super) message: Option<String>,

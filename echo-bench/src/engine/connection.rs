@@ -1,10 +1,12 @@
 //! One connection of a worker: [`Connection`].
 
+use std::net::SocketAddr;
+
 use echo_net::Nanos;
 use echo_net::clock::{MILLISECOND, SECOND};
 use echo_net::reactor::Key;
 use echo_net::tls::Transform;
-use echo_proto::Requester;
+use echo_proto::{Opening, Requester};
 
 use super::in_flight::InFlight;
 
@@ -33,9 +35,15 @@ pub(super) enum State {
 pub(super) struct Connection {
     /// Its number in the fleet, which is part of every request's stamp.
     pub(super) number: u32,
+    /// Where it leads to.
+    pub(super) target: SocketAddr,
+    /// How often it was begun.
+    pub(super) dials: u32,
     pub(super) key: Option<Key>,
     pub(super) state: State,
     pub(super) requester: Requester,
+    /// What the server said first since it was made.
+    pub(super) opening: Opening,
     /// In a box, since most runs have none.
     pub(super) tls: Option<Box<Transform>>,
     pub(super) in_flight: InFlight,
@@ -47,12 +55,20 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(number: u32, requester: Requester, streams: u32) -> Self {
+    pub(super) fn new(
+        number: u32,
+        target: SocketAddr,
+        requester: Requester,
+        streams: u32,
+    ) -> Self {
         Self {
             number,
+            target,
+            dials: 0,
             key: None,
             state: State::Idle,
             requester,
+            opening: Opening::default(),
             tls: None,
             in_flight: InFlight::new(streams),
             first_request: 0,
@@ -68,6 +84,7 @@ impl Connection {
     /// It is made.
     pub(super) fn up(&mut self) {
         self.state = State::Up;
+        self.opening = Opening::default();
         self.established = true;
         self.first_request = self.in_flight.next_request();
     }

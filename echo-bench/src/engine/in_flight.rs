@@ -7,7 +7,7 @@ use echo_net::Nanos;
 use echo_proto::{Answers, Outcome, Reply};
 
 use crate::messages::{Deviation, Messages};
-use crate::record::{Difference, FailureKind, FirstOffender, Interval};
+use crate::record::{Difference, FailureKind, FirstOffender, Interval, difference_in_words};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -222,7 +222,14 @@ impl InFlight {
         };
         into.errors.count(kind, || {
             let status = reply.status.map(|status| format!("status {status}, "));
-            first(oldest, format!("{}{}", status.unwrap_or_default(), excerpt(reply.body)))
+            let told = if reply.outcome == Outcome::Echo {
+                let mut expected = Vec::new();
+                messages.write(connection, oldest, &mut expected);
+                difference_in_words(&expected, reply.body)
+            } else {
+                excerpt(reply.body)
+            };
+            first(oldest, format!("{}{told}", status.unwrap_or_default()))
         });
         if kind == FailureKind::ErrorReply {
             self.end_answered(place, at, into, |tally| &mut tally.error);

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use echo_proto::Malformed;
+
 use crate::record::{FailureKind, Tally};
 
 /// See the [module](self). Told as `detail` of the first of its kind.
@@ -16,9 +18,10 @@ pub(super) enum Loss {
     /// It broke.
     #[error("{0}")]
     Broken(io::Error),
-    /// What came was no reply, and nothing after it can be matched: we closed it.
+    /// What came was no reply, or one that is too long, and nothing after it can be matched:
+    /// we closed it.
     #[error("{0}")]
-    Malformed(Box<dyn std::error::Error + Send + Sync>),
+    Malformed(Malformed),
 }
 
 impl Loss {
@@ -41,6 +44,9 @@ impl Loss {
         match self {
             Self::Closed => (FailureKind::Closed, |tally| &mut tally.closed),
             Self::Broken(_) => (FailureKind::Reset, |tally| &mut tally.reset),
+            Self::Malformed(reason) if reason.is_limit() => {
+                (FailureKind::TooLong, |tally| &mut tally.mismatch)
+            }
             Self::Malformed(_) | Self::SpeaksTls => {
                 (FailureKind::Malformed, |tally| &mut tally.mismatch)
             }

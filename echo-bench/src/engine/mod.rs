@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
+use echo_net::destinations::{Destination, Destinations};
 use echo_net::reactor::Reactor;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::reactor::uring::{Unavailable, UringReactor};
@@ -31,6 +32,7 @@ mod handshakes;
 mod in_flight;
 mod kernel_facts;
 mod loss;
+mod misdirected;
 mod occupancy;
 mod pool;
 #[cfg(test)]
@@ -45,6 +47,7 @@ pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
+pub use misdirected::Misdirected;
 pub use pool::PoolFacts;
 use pool::PoolWorker;
 use timeline::Timeline;
@@ -106,6 +109,8 @@ pub struct RunRecord {
     pub kernel: KernelFacts,
     /// What became of the connections of a pool, if there was one.
     pub pool: Option<PoolFacts>,
+    /// What came of connecting to the addresses of the server, set-up included.
+    pub destinations: Vec<Destination>,
     /// Whether the run was cut short by a signal.
     pub interrupted: bool,
 }
@@ -114,18 +119,29 @@ pub struct RunRecord {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Not one connection could be made.
-    #[error("connecting to {address}: {reason}{hint}")]
+    #[error("connecting to {addresses}: {reason}{hint}")]
     NoConnection {
-        /// The peer.
-        address: SocketAddr,
+        /// The addresses of the peer.
+        addresses: String,
         /// Why the first one failed.
         reason: io::Error,
         /// What to do about it.
         hint: &'static str,
     },
+    /// The server speaks something else than the plan says.
+    #[error("{0}")]
+    Misdirected(Misdirected),
     /// A signal came before any load.
-    #[error("interrupted before the load began")]
-    Interrupted,
+    #[error(
+        "interrupted before the load began: {established} of {wanted} connections were made; \
+         nothing was measured, so there is no report"
+    )]
+    Interrupted {
+        /// Connections that were made.
+        established: u32,
+        /// Connections that the plan wants.
+        wanted: u32,
+    },
     /// This machine has not what the engine needs.
     #[error("--engine {engine} can't be had on this machine (try --engine epoll)")]
     Unavailable {
@@ -166,11 +182,15 @@ pub fn run(
     let mut crew = Crew::hire(plan, peer, stop)?;
     let setup = crew.setup(stop)?;
     let connect_phase_ns = clock::now() - begin;
+    if let Some(seen) = setup.misdirected {
+        return Err(EngineError::Misdirected(seen));
+    }
     if stop.stage() > Stage::Running {
-        return Err(EngineError::Interrupted);
+        let (established, wanted) = (setup.established, plan.connections_at_start());
+        return Err(EngineError::Interrupted { established, wanted });
     }
     if setup.established == 0 {
-        return Err(no_connection(peer.addresses[0], setup.failure));
+        return Err(no_connection(&peer.addresses, setup.failure));
     }
     observer.connected(setup.established);
     let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
@@ -178,10 +198,13 @@ pub fn run(
     let watch = Watch::new(plan, peer.pid, timeline, stop);
     let gathered = watch.until_done(&crew.pieces, observer);
     let outcomes = crew.join()?;
+    if let Some(seen) = outcomes.iter().find_map(|outcome| outcome.misdirected) {
+        return Err(EngineError::Misdirected(seen));
+    }
     Ok(RunRecord::new(setup, connect_phase_ns, gathered, outcomes))
 }
 
-fn no_connection(address: SocketAddr, reason: Option<io::Error>) -> EngineError {
+fn no_connection(addresses: &[SocketAddr], reason: Option<io::Error>) -> EngineError {
     let reason = reason.unwrap_or_else(|| io::ErrorKind::NotConnected.into());
     let fault = reason.get_ref().and_then(|reason| reason.downcast_ref());
     let hint = match (reason.kind(), fault) {
@@ -194,7 +217,8 @@ fn no_connection(address: SocketAddr, reason: Option<io::Error>) -> EngineError 
         (_, Some(Fault::WrongName { .. })) => " (expect another name with --server-name)",
         _ => "",
     };
-    EngineError::NoConnection { address, reason, hint }
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    EngineError::NoConnection { addresses: addresses.join(", "), reason, hint }
 }
 
 /// The worker threads and the channels to them.
@@ -248,6 +272,7 @@ impl Crew {
                     all.connect += &setup.connect;
                     all.handshakes += &setup.handshakes;
                     all.failure = all.failure.or(setup.failure);
+                    all.misdirected = all.misdirected.or(setup.misdirected);
                 }
                 Err(error) => {
                     stop.advance(Stage::Forced);
@@ -357,7 +382,7 @@ impl RunRecord {
         let area: u128 = outcomes.iter().map(|outcome| outcome.outstanding_area).sum();
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
-        let mut pool = None;
+        let (mut pool, mut destinations) = (None, Destinations::default());
         let (mut alive_at_end, mut reconnects, mut busy) = (0, 0, Vec::new());
         for outcome in outcomes {
             alive_at_end += outcome.alive_at_end;
@@ -365,6 +390,7 @@ impl RunRecord {
             connect += &outcome.connect;
             handshakes += &outcome.handshakes;
             pool = pool.or(outcome.pool);
+            destinations += &outcome.destinations;
             busy.push(outcome.busy);
             kernel += outcome.kernel;
         }
@@ -384,6 +410,7 @@ impl RunRecord {
             costs: gathered.costs,
             kernel,
             pool,
+            destinations: destinations.all().to_vec(),
             interrupted: gathered.interrupted,
         }
     }

@@ -18,6 +18,7 @@ pub(crate) fn plan() -> Plan {
         protocol: ProtocolKind::Line,
         messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
         verify: Verify::Full,
+        http_host: None,
         chat: None,
         pool: None,
         streams: 1,

@@ -20,7 +20,7 @@ use super::{Exit, check_file, complain, is_page, print};
 use crate::cli::{CompareFormat, Format, RunArgs, SweepArgs};
 use crate::plan::StopRule;
 use crate::progress::SweepProgress;
-use crate::render;
+use crate::render::{self, units};
 use crate::report::{Report, Tool, store};
 use crate::sweep::analysis::{self, Options};
 use crate::sweep::folder::Folder;
@@ -117,10 +117,10 @@ fn measure(
     let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
     let mut progress = SweepProgress::new(missing.len(), expected, quiet);
     let summary = format!(
-        "{} cells x {} repeats = {} runs{}, about {}, kept in {}",
-        plans.len(),
-        plan.repeats,
-        plans.len() * plan.repeats as usize,
+        "{} x {} = {}{}, about {}, kept in {}",
+        units::counted(plans.len() as u64, "cell"),
+        units::counted(plan.repeats.into(), "repeat"),
+        units::counted(plans.len() as u64 * u64::from(plan.repeats), "run"),
         if made.is_empty() { String::new() } else { format!(", {} there already", made.len()) },
         TimeSpan(Duration::from_secs(expected.as_secs())),
         folder.path().display(),

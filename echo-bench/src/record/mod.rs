@@ -7,7 +7,7 @@ mod interval;
 mod packed;
 mod tally;
 
-pub use errors::{Difference, Errors, FailureKind, FirstOffender};
+pub use errors::{Difference, Errors, FailureKind, FirstOffender, difference_in_words};
 pub use histogram::Latency;
 pub use interval::{Interval, Latencies};
 pub use packed::Packed;

@@ -85,8 +85,10 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
     facts.push((
         "runs",
         format!(
-            "{} of {runs} ({cells} cells x {repeats} repeats, in rounds of random order)",
-            sweep.finished()
+            "{} of {runs} ({} x {}, in rounds of random order)",
+            sweep.finished(),
+            units::counted(cells as u64, "cell"),
+            units::counted(repeats.into(), "repeat")
         ),
     ));
     for cell in &sweep.cells {

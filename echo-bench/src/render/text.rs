@@ -6,7 +6,7 @@ use comfy_table::presets;
 
 use super::{latency_table, units};
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
-use crate::report::{Report, Requests};
+use crate::report::{AddressReport, Report, Requests};
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
@@ -57,13 +57,13 @@ pub(super) fn subject(report: &Report) -> String {
 }
 
 pub(super) fn load(plan: &Plan) -> String {
-    let connections = units::count(plan.connections.into());
+    let connections = units::counted(plan.connections.into(), "connection");
     let model = match plan.load {
         Load::Closed { pipeline } => {
-            format!("closed loop, {connections} connections x {pipeline} in flight")
+            format!("closed loop, {connections} x {pipeline} in flight")
         }
         Load::Open { rate_per_s, arrival, pipeline } => format!(
-            "open loop, {} requests/s ({arrival}) over {connections} connections, \
+            "open loop, {} requests/s ({arrival}) over {connections}, \
              at most {pipeline} in flight each",
             units::rate(rate_per_s)
         ),
@@ -75,16 +75,15 @@ pub(super) fn load(plan: &Plan) -> String {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             format!("messages of {min_bytes} to {max_bytes} bytes")
         }
-        MessagePlan::Given { texts } => format!("{} given messages", texts.len()),
+        MessagePlan::Given { texts } => units::counted(texts.len() as u64, "given message"),
     };
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
-        StopRule::Requests { requests } => format!("{} requests", units::count(requests)),
+        StopRule::Requests { requests } => units::counted(requests, "request"),
     };
     format!(
-        "{model}, {size}, {} generator thread{}; {stop} after {} warm-up; replies verified: {}; seed {}",
-        plan.threads,
-        if plan.threads == 1 { "" } else { "s" },
+        "{model}, {size}, {}; {stop} after {} warm-up; replies verified: {}; seed {}",
+        units::counted(plan.threads.into(), "generator thread"),
         match plan.warmup_ns {
             0 => "no".to_owned(),
             ns => format!("{} of", units::time(ns as f64)),
@@ -132,6 +131,10 @@ pub(super) fn counts(report: &Report) -> String {
         units::count(connections.alive_at_end.into()),
         units::count(connections.reconnects)
     );
+    if is_told(&report.plan, &summary.addresses) {
+        let each = summary.addresses.iter().map(address);
+        let _ = write!(out, "\naddresses  {}", each.collect::<Vec<_>>().join(", "));
+    }
     if let Some(pool) = &summary.pool {
         let counts =
             pool.counts().map(|(name, count)| format!("{} {name}", units::count(count)));
@@ -142,6 +145,26 @@ pub(super) fn counts(report: &Report) -> String {
         );
     }
     out
+}
+
+/// Whether the addresses say more than the target does.
+fn is_told(plan: &Plan, addresses: &[AddressReport]) -> bool {
+    match (&plan.target, addresses) {
+        (Target::Address { address, .. }, [only]) => only.address != *address,
+        _ => addresses.len() > 1,
+    }
+}
+
+/// An address, and what came of connecting to it.
+pub(super) fn address(address: &AddressReport) -> String {
+    let failed = match (address.failed, &address.failure) {
+        (0, _) => String::new(),
+        (failed, reason) => {
+            let reason = reason.as_deref().unwrap_or("unknown");
+            format!(", {} failed: {reason}", units::count(failed))
+        }
+    };
+    format!("{} ({} made{failed})", address.address, units::count(address.made))
 }
 
 fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
@@ -191,8 +214,8 @@ pub(super) fn costs(report: &Report) -> String {
             |us: Option<u32>| us.map_or("n/a".into(), |us| units::time(f64::from(us) * 1e3));
         let _ = write!(
             out,
-            "\ntcp        {} retransmits, median rtt {}, least {}",
-            units::count(tcp.retransmits),
+            "\ntcp        {}, median rtt {}, least {}",
+            units::counted(tcp.retransmits, "retransmit"),
             us(tcp.rtt_median_us),
             us(tcp.min_rtt_us)
         );

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use echo_net::destinations::Destination;
+
 use super::verdict::Finding;
 use super::{
-    Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender, IntervalReport, Latency,
-    LatencySummary, QUANTILES, Report, Requests, SCHEMA, Slo, Summary, Tcp, ThreadReport, Tool,
-    Verdict,
+    AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender,
+    IntervalReport, Latency, LatencySummary, QUANTILES, Report, Requests, SCHEMA, Slo, Summary,
+    Tcp, ThreadReport, Tool, Verdict,
 };
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
 use crate::plan::{Load, Plan, StopRule, Trust};
@@ -94,6 +96,7 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
             reconnects: record.reconnects,
             connect_phase_ns: record.connect_phase_ns,
         },
+        addresses: record.destinations.iter().map(address).collect(),
         send_lateness: open.and_then(|open| LatencySummary::new(&open.lateness, &[])),
         in_flight_mean: record
             .outstanding_mean
@@ -103,6 +106,12 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
         pool: record.pool.map(Into::into),
         latency,
     }
+}
+
+fn address(destination: &Destination) -> AddressReport {
+    let Destination { address, made, failed, failure } = destination;
+    let (address, failure) = (address.to_string(), failure.clone());
+    AddressReport { address, made: *made, failed: *failed, failure }
 }
 
 fn latencies(record: &RunRecord) -> Latency {
@@ -265,7 +274,9 @@ fn judge(
         .map(|&kind| total.errors.of(kind))
         .sum();
     // Nor is what came after all were answered, and was no reply at all.
-    let stray = stray + total.errors.of(FailureKind::Malformed).saturating_sub(tally.mismatch);
+    let unread = [FailureKind::Malformed, FailureKind::TooLong];
+    let unread: u64 = unread.iter().map(|&kind| total.errors.of(kind)).sum();
+    let stray = stray + unread.saturating_sub(tally.mismatch);
     if stray > 0 {
         findings.push(Finding::StrayReplies { stray });
     }

@@ -115,6 +115,10 @@ pub struct Summary {
     pub bytes: Bytes,
     /// Connections.
     pub connections: Connections,
+    /// The addresses of the target, which connections took in turn, and what came of
+    /// connecting to each.
+    #[serde(default)]
+    pub addresses: Vec<AddressReport>,
     /// The clocks.
     pub latency: Latency,
     /// How late requests were written by the generator's own fault (open loop): of those
@@ -181,6 +185,20 @@ pub struct Connections {
     pub reconnects: u64,
     /// From the first attempt until the last connection was made or had failed.
     pub connect_phase_ns: u64,
+}
+
+/// An address of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressReport {
+    /// The address and the port.
+    pub address: String,
+    /// Connections that were made to it, before and during the load.
+    pub made: u64,
+    /// Attempts that failed. One that failed before any was made is left out, and its
+    /// connections go to the other addresses.
+    pub failed: u64,
+    /// Why the first of those failed.
+    pub failure: Option<String>,
 }
 
 /// The clocks. Per request, wait + service = response.

@@ -4,12 +4,14 @@ use std::io;
 
 use echo_net::Nanos;
 use echo_net::reactor::{Event, Handler, Key, Reactor};
+use echo_net::stop::Stage;
 use echo_net::tls::Fault;
 
 use super::ChatWorker;
 use super::member::{Heard, State};
 use crate::engine::demand::Demand;
 use crate::engine::loss::Loss;
+use crate::engine::misdirected::Misdirected;
 use crate::engine::unsealing::{cut_off, failure_of_handshake};
 use crate::record::{FailureKind, FirstOffender};
 
@@ -36,6 +38,7 @@ impl ChatWorker {
         bytes: &[u8],
         at: Nanos,
     ) {
+        self.judge_opening(listener, bytes);
         self.count_area(at);
         let in_window = self.window().contains(&at);
         let Self { members, books, messages, interval, .. } = self;
@@ -69,6 +72,21 @@ impl ChatWorker {
         }
     }
 
+    /// Ends the run if the server is none of chat, by what it said first to a member who waits
+    /// to be let in.
+    fn judge_opening(&mut self, listener: u32, bytes: &[u8]) {
+        let member = &mut self.members[listener as usize];
+        if member.state != State::Joining {
+            return;
+        }
+        member.opening.hear(bytes);
+        let seen = Misdirected::other(member.target, &self.plan, member.opening);
+        if seen.is_some() && self.joined_so_far() == 0 {
+            self.misdirected = seen;
+            self.stop.advance(Stage::Forced);
+        }
+    }
+
     /// Members below this number only join.
     pub(super) fn deaf(&self) -> u32 {
         self.plan.chat.as_ref().map_or(0, |chat| chat.deaf)
@@ -92,6 +110,7 @@ impl ChatWorker {
         let member = &mut self.members[number as usize];
         self.connect.record(now - member.dialled_at);
         member.connected_at = now;
+        self.destinations.made(member.target);
         if self.peer.tls.is_some() {
             self.shake_hands(reactor, key, number);
         } else {
@@ -124,7 +143,12 @@ impl ChatWorker {
                 self.blame(number, kind, error.to_string());
                 self.failure.get_or_insert(error);
             }
-            State::Dialling | State::Joining => {
+            State::Dialling => {
+                self.joining -= 1;
+                let error = loss.into_error(io::ErrorKind::UnexpectedEof);
+                self.not_connected(reactor, number, FailureKind::Refused, error);
+            }
+            State::Joining => {
                 self.joining -= 1;
                 let error = loss.into_error(io::ErrorKind::UnexpectedEof);
                 self.blame(number, FailureKind::Refused, error.to_string());
@@ -136,7 +160,7 @@ impl ChatWorker {
                 self.count_area(now);
                 let (kind, ending) = loss.counts_as();
                 let missed = self.books.deafen(number, now, &mut self.interval, ending);
-                self.blame(number, kind, format!("{loss}, {missed} deliveries missed"));
+                self.blame(number, kind, format!("{loss}, deliveries missed: {missed}"));
             }
         }
     }

@@ -1,11 +1,12 @@
 //! One member of a chat room, and what its lines mean: [`Member`].
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
 use echo_net::Nanos;
 use echo_net::reactor::Key;
 use echo_net::tls::Transform;
-use echo_proto::{CarriageReturn, LineSplitter, LineTooLong};
+use echo_proto::{CarriageReturn, LineSplitter, LineTooLong, Opening};
 
 use crate::plan::Plan;
 
@@ -44,6 +45,10 @@ const SLACK: usize = 64 * 1024;
 pub(super) struct Member {
     pub(super) state: State,
     pub(super) key: Option<Key>,
+    /// Where it connects to.
+    pub(super) target: SocketAddr,
+    /// How often that was begun.
+    pub(super) dials: usize,
     pub(super) dialled_at: Nanos,
     pub(super) connected_at: Nanos,
     /// In a box, since most rooms have none.
@@ -52,24 +57,30 @@ pub(super) struct Member {
     /// What the names of this run's members begin with: other people may be in the room.
     prefix: String,
     lines: LineSplitter,
+    /// What the server said first.
+    pub(super) opening: Opening,
 }
 
 impl Member {
-    pub(super) fn new(number: u32, plan: &Plan) -> Self {
+    pub(super) fn new(number: u32, target: SocketAddr, plan: &Plan) -> Self {
         let limit = plan.largest_message() + SLACK;
         Self {
             state: State::Dialling,
             key: None,
+            target,
+            dials: 0,
             dialled_at: 0,
             connected_at: 0,
             tls: None,
             number,
             prefix: format!("bench{:x}-", plan.seed & 0xffff),
             lines: LineSplitter::new(limit, CarriageReturn::Keep),
+            opening: Opening::default(),
         }
     }
 
     pub(super) fn dialled(&mut self, key: Key, at: Nanos) {
+        self.state = State::Dialling;
         (self.key, self.dialled_at) = (Some(key), at);
     }
 

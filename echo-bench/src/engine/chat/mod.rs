@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 
 use echo_net::Nanos;
+use echo_net::destinations::{Destinations, Route};
 use echo_net::reactor::{Key, Reactor};
 use echo_net::socket::{ConnectOptions, SocketOptions};
 use echo_net::stop::{Stage, Stop};
@@ -25,6 +26,7 @@ use super::demand::Demand;
 use super::dial_rate::DialRate;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
+use super::misdirected::Misdirected;
 use super::timeline::Timeline;
 use super::waiting::Waiting;
 use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup};
@@ -38,6 +40,7 @@ pub(super) struct ChatWorker {
     plan: Arc<Plan>,
     messages: Arc<Messages>,
     peer: Peer,
+    destinations: Destinations,
     stop: Stop,
     members: Vec<Member>,
     /// Finds the member that an event is about.
@@ -48,6 +51,7 @@ pub(super) struct ChatWorker {
     connect: Latency,
     handshakes: Handshakes,
     failure: Option<io::Error>,
+    misdirected: Option<Misdirected>,
     timeline: Option<Timeline>,
     window_end: Nanos,
     stopped_at: Option<Nanos>,
@@ -77,7 +81,9 @@ impl ChatWorker {
         stop: Stop,
         finished: Box<dyn FnMut(Interval) + Send>,
     ) -> Self {
-        let members = (0..plan.connections).map(|number| Member::new(number, &plan)).collect();
+        let first = peer.addresses[0];
+        let member = |number| Member::new(number, first, &plan);
+        let members = (0..plan.connections).map(member).collect();
         Self {
             books: Books::new(plan.connections as usize),
             members,
@@ -87,6 +93,7 @@ impl ChatWorker {
             connect: Latency::default(),
             handshakes: Handshakes::default(),
             failure: None,
+            misdirected: None,
             timeline: None,
             window_end: Nanos::MAX,
             stopped_at: None,
@@ -102,6 +109,7 @@ impl ChatWorker {
             wire: Vec::new(),
             plaintext: Vec::new(),
             finished,
+            destinations: Destinations::new(&peer.addresses, &plan.socket.sources),
             plan,
             messages,
             peer,
@@ -116,12 +124,15 @@ impl ChatWorker {
     }
 
     fn dial<R: Reactor>(&mut self, reactor: &mut R, number: u32) {
+        let member = &mut self.members[number as usize];
+        let turn = number as usize + member.dials;
+        member.dials += 1;
+        let Route { target, source } = self.destinations.route(turn);
+        member.target = target;
         let socket = &self.plan.socket;
-        let turn = number as usize;
         let options = ConnectOptions {
-            target: self.peer.addresses[turn % self.peer.addresses.len()],
-            source: (!socket.sources.is_empty())
-                .then(|| socket.sources[turn % socket.sources.len()]),
+            target,
+            source,
             socket: SocketOptions {
                 nodelay: socket.nodelay,
                 send_buffer: socket.send_buffer,
@@ -129,7 +140,6 @@ impl ChatWorker {
                 keepalive: None,
             },
         };
-        let member = &mut self.members[turn];
         match reactor.connect(&options) {
             Ok(key) => {
                 member.dialled(key, reactor.now());
@@ -138,13 +148,28 @@ impl ChatWorker {
             }
             Err(error) => {
                 member.state = State::Gone;
-                self.blame(number, FailureKind::NoSocket, error.to_string());
-                self.failure.get_or_insert(error);
+                self.not_connected(reactor, number, FailureKind::NoSocket, error);
             }
         }
     }
 
+    /// A member was not connected: it goes to another address, where that may help.
+    fn not_connected<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        number: u32,
+        kind: FailureKind,
+        error: io::Error,
+    ) {
+        if self.destinations.failed(self.members[number as usize].target, &error) {
+            return self.dial(reactor, number);
+        }
+        self.blame(number, kind, error.to_string());
+        self.failure.get_or_insert(error);
+    }
+
     fn give_up_joining<R: Reactor>(&mut self, reactor: &mut R) {
+        self.joining = 0;
         for number in 0..self.members.len() as u32 {
             let member = &mut self.members[number as usize];
             let kind = match member.state {
@@ -152,16 +177,20 @@ impl ChatWorker {
                 State::Handshaking => FailureKind::TlsHandshake,
                 State::In | State::Deaf | State::Gone => continue,
             };
-            member.state = State::Gone;
+            let was = std::mem::replace(&mut member.state, State::Gone);
             if let Some(key) = member.key.take() {
                 reactor.close(key);
                 self.places.remove(key);
             }
             let reason = "did not get to join in time (is it a chat server? see --timeout)";
-            self.blame(number, kind, reason.into());
-            self.failure.get_or_insert(io::Error::new(io::ErrorKind::TimedOut, reason));
+            let error = io::Error::new(io::ErrorKind::TimedOut, reason);
+            if was == State::Dialling {
+                self.not_connected(reactor, number, kind, error);
+            } else {
+                self.blame(number, kind, reason.into());
+                self.failure.get_or_insert(error);
+            }
         }
-        self.joining = 0;
     }
 
     fn blame(&mut self, member: u32, kind: FailureKind, detail: String) {
@@ -327,6 +356,8 @@ impl ChatWorker {
             busy: busy.share(),
             kernel,
             pool: None,
+            destinations: std::mem::take(&mut self.destinations),
+            misdirected: self.misdirected.take(),
         }
     }
 }
@@ -362,8 +393,9 @@ impl Labour for ChatWorker {
         }
         let connect = std::mem::take(&mut self.connect);
         let handshakes = std::mem::take(&mut self.handshakes);
-        let (established, failure) = (self.joined_so_far(), self.failure.take());
-        Ok(Setup { established, connect, handshakes, failure })
+        let (failure, misdirected) = (self.failure.take(), self.misdirected.take());
+        let established = self.joined_so_far();
+        Ok(Setup { established, connect, handshakes, failure, misdirected })
     }
 
     fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {

@@ -5,12 +5,14 @@ use std::ops::Range;
 use echo_client::pool::Exchange;
 use echo_net::Nanos;
 use echo_net::clock;
+use echo_net::destinations::Destinations;
 
 use super::PoolFacts;
 use crate::engine::busy_clock::BusyClock;
 use crate::engine::demand::Demand;
 use crate::engine::handshakes::Handshakes;
 use crate::engine::kernel_facts::KernelFacts;
+use crate::engine::misdirected::Misdirected;
 use crate::engine::occupancy::Occupancy;
 use crate::engine::timeline::Timeline;
 use crate::engine::worker::Outcome;
@@ -62,6 +64,7 @@ pub(super) struct Books {
     connect: Latency,
     handshakes: Handshakes,
     last_answer: Option<Nanos>,
+    misdirected: Option<Misdirected>,
     finished: Box<dyn FnMut(Interval) + Send>,
 }
 
@@ -82,6 +85,7 @@ impl Books {
             connect: Latency::default(),
             handshakes: Handshakes::default(),
             last_answer: None,
+            misdirected: None,
             finished,
             timeline,
         }
@@ -195,6 +199,23 @@ impl Books {
         });
     }
 
+    /// The server speaks something else: no reason to go on, unless it has given right answers.
+    pub(super) fn misdirect(&mut self, seen: Misdirected) {
+        if !self.is_proven() {
+            self.misdirected = Some(seen);
+        }
+    }
+
+    /// Whether there was a right answer.
+    pub(super) fn is_proven(&self) -> bool {
+        self.last_answer.is_some()
+    }
+
+    /// Whether the server speaks something else.
+    pub(super) fn is_misdirected(&self) -> bool {
+        self.misdirected.is_some()
+    }
+
     /// A connection was made in the load.
     pub(super) fn connected(&mut self, exchange: &Exchange) {
         self.connect.record(clock::nanos(exchange.connected_in()));
@@ -233,6 +254,8 @@ impl Books {
             busy: busy.share(),
             kernel,
             pool: Some(pool),
+            destinations: Destinations::default(),
+            misdirected: self.misdirected,
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,10 +15,11 @@ use echo_proto::Outcome;
 
 use super::books::{Books, Ended};
 use super::source::{Source, kind_of};
+use crate::engine::misdirected::Misdirected;
 use crate::engine::timeline::Timeline;
 use crate::messages::{Deviation, Messages};
 use crate::plan::Plan;
-use crate::record::{Difference, FailureKind};
+use crate::record::{Difference, FailureKind, difference_in_words};
 
 /// How long a caller of a closed loop pauses when there was no connection to be had, so that
 /// a server that is gone is not called as fast as the machine can.
@@ -26,6 +28,9 @@ const PAUSE: Nanos = 50 * MILLISECOND;
 /// See the [module](self).
 pub(super) struct Caller {
     number: u32,
+    plan: Arc<Plan>,
+    /// An address of the server, to name it by.
+    address: SocketAddr,
     messages: Arc<Messages>,
     source: Rc<Source>,
     books: Rc<RefCell<Books>>,
@@ -39,7 +44,7 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn new(
         number: u32,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         messages: &Arc<Messages>,
         source: Rc<Source>,
         books: Rc<RefCell<Books>>,
@@ -47,6 +52,8 @@ impl Caller {
     ) -> io::Result<Self> {
         Ok(Self {
             number,
+            plan: Arc::clone(plan),
+            address: source.destinations().route(0).target,
             messages: Arc::clone(messages),
             source,
             books,
@@ -106,6 +113,13 @@ impl Caller {
         let now = clock::now();
         self.books.borrow_mut().moved(now, before, loan.traffic());
         self.settle(request, answered, now);
+        let mut books = self.books.borrow_mut();
+        if !books.is_proven()
+            && let Some(seen) = Misdirected::other(self.address, &self.plan, loan.opening())
+        {
+            books.misdirect(seen);
+        }
+        drop(books);
         self.source.release(loan);
         true
     }
@@ -118,11 +132,17 @@ impl Caller {
                 let (kind, ended) = match &error {
                     SessionError::Closed(_) => (FailureKind::Closed, Ended::Closed),
                     SessionError::NoReply { .. } => (FailureKind::Timeout, Ended::Timeout),
+                    SessionError::Malformed { reason, .. } if reason.is_limit() => {
+                        (FailureKind::TooLong, Ended::Mismatch)
+                    }
                     SessionError::Malformed { .. } | SessionError::SpeaksTls(_) => {
                         (FailureKind::Malformed, Ended::Mismatch)
                     }
                     _ => (FailureKind::Reset, Ended::Reset),
                 };
+                if matches!(error, SessionError::SpeaksTls(_)) {
+                    books.misdirect(Misdirected::tls(self.address));
+                }
                 books.end(self.number, now, ended);
                 return books.blame(self.number, kind, error.to_string(), None);
             }
@@ -139,7 +159,7 @@ impl Caller {
                 books.end(self.number, now, Ended::Mismatch);
                 let kind = checked.err().map_or(FailureKind::Malformed, kind_of_reply);
                 let difference = Difference::between(&self.text, &self.reply);
-                let detail = "the reply is not the echo of its request".to_owned();
+                let detail = difference_in_words(&self.text, &self.reply);
                 books.blame(self.number, kind, detail, Some(difference));
             }
         }

@@ -127,10 +127,11 @@ impl PoolWorker {
         let now = clock::now();
         // In this order: to look at a connection is to use it.
         let (facts, kernel) = (source.facts(), source.kernel().await);
+        let destinations = source.destinations();
         let mut books = books.borrow_mut();
         books.tend(now);
         busy.observe(now, 0, &books.window());
-        Ok(books.conclude(now, &busy, facts, kernel))
+        Ok(Outcome { destinations, ..books.conclude(now, &busy, facts, kernel) })
     }
 }
 
@@ -166,6 +167,10 @@ async fn watch(
             books.window()
         };
         busy.observe(now, 0, &window);
+        if books.borrow().is_misdirected() {
+            stop.advance(Stage::Forced);
+            continue;
+        }
         let mut drained_at = window.end.saturating_add(plan.drain_ns);
         if let Some(stopped_at) = stopped_at {
             drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use echo_client::ConnectError;
 use echo_client::connection::Options;
 use echo_client::link::Tls;
-use echo_client::pool::{Connector, Exchange, Pool, PoolError, PoolOptions, Pooled};
+use echo_client::pool::{Connector, Exchange, Pool, PoolError, PoolOptions, Pooled, Turns};
+use echo_net::destinations::Destinations;
 use echo_net::socket::{self, SocketOptions};
 use echo_net::tcp_info;
 use echo_net::tls::Fault;
@@ -23,6 +24,7 @@ use crate::record::FailureKind;
 /// Makes a connection for every request, or shares them.
 pub(super) struct Source {
     supply: Supply,
+    turns: Turns,
     /// When the load began: what is younger was made in it.
     begun: Cell<Instant>,
 }
@@ -65,12 +67,12 @@ impl Source {
             protocol: plan.protocol,
             typed: false,
             chat: false,
-            max_message: plan.largest_message(),
+            max_message: plan.longest_reply(),
+            http_host: plan.http_host.clone().unwrap_or_default(),
             timeout,
         };
         // In numbers, so that no name is looked up within the load.
-        let address = peer.addresses[0].to_string().parse();
-        let address = address.expect("an address in numbers is one");
+        let turns = Turns::new(Destinations::new(&peer.addresses, &[]));
         let connector = Connector {
             tls: peer.tls.as_ref().map(|tls| Tls {
                 client: tls.client().clone(),
@@ -83,7 +85,8 @@ impl Source {
                 recv_buffer: plan.socket.recv_buffer,
                 keepalive: None,
             },
-            ..Connector::new(address, options)
+            turns: Some(turns.clone()),
+            ..Connector::new(peer.addresses[0].into(), options)
         };
         let supply = match pool.size as usize {
             0 => Supply::Fresh(connector, Cell::default()),
@@ -97,7 +100,12 @@ impl Source {
                 },
             )),
         };
-        Self { supply, begun: Cell::new(Instant::now()) }
+        Self { supply, turns, begun: Cell::new(Instant::now()) }
+    }
+
+    /// What came of connecting to the addresses of the server.
+    pub(super) fn destinations(&self) -> Destinations {
+        self.turns.so_far()
     }
 
     /// The load begins.

@@ -45,6 +45,8 @@ impl Worker {
             busy: busy.share(),
             kernel,
             pool: None,
+            destinations: std::mem::take(&mut self.destinations),
+            misdirected: self.misdirected.take(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
+use echo_net::destinations::Route;
 use echo_net::reactor::{Key, Reactor};
 use echo_net::socket::{ConnectOptions, SocketOptions};
 use echo_net::tls::Fault;
@@ -12,18 +13,21 @@ use super::{DIALLING, Worker};
 use crate::engine::connection::State;
 use crate::engine::demand::Demand;
 use crate::engine::loss::Loss;
+use crate::engine::misdirected::Misdirected;
 use crate::engine::timeline::Timeline;
 use crate::record::{FailureKind, FirstOffender};
 
 impl Worker {
     pub(super) fn dial<R: Reactor>(&mut self, reactor: &mut R, index: u32) {
         let connection = &mut self.connections[index as usize];
-        let number = connection.number as usize;
+        let turn = connection.number as usize + connection.dials as usize;
+        connection.dials = connection.dials.wrapping_add(1);
+        let Route { target, source } = self.destinations.route(turn);
+        connection.target = target;
         let socket = &self.plan.socket;
         let options = ConnectOptions {
-            target: self.peer.addresses[number % self.peer.addresses.len()],
-            source: (!socket.sources.is_empty())
-                .then(|| socket.sources[number % socket.sources.len()]),
+            target,
+            source,
             socket: SocketOptions {
                 nodelay: socket.nodelay,
                 send_buffer: socket.send_buffer,
@@ -39,8 +43,23 @@ impl Worker {
                 self.places.insert(key, index);
                 self.dialling += 1;
             }
-            Err(error) => self.connect_failed(index, FailureKind::NoSocket, error, now),
+            Err(error) => self.not_connected(reactor, index, FailureKind::NoSocket, error),
         }
+    }
+
+    /// A connection was not made: it goes to another address, where that may help.
+    fn not_connected<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        index: u32,
+        kind: FailureKind,
+        error: io::Error,
+    ) {
+        let target = self.connections[index as usize].target;
+        if self.destinations.failed(target, &error) {
+            return self.dial(reactor, index);
+        }
+        self.connect_failed(index, kind, error, reactor.now());
     }
 
     pub(super) fn connect_failed(
@@ -92,7 +111,10 @@ impl Worker {
                 _ => format!("no answer within {seconds:.1} s (see --timeout)"),
             };
             let error = io::Error::new(io::ErrorKind::TimedOut, reason);
-            self.connect_failed(index, kind, error, now);
+            match kind {
+                FailureKind::ConnectTimeout => self.not_connected(reactor, index, kind, error),
+                _ => self.connect_failed(index, kind, error, now),
+            }
         }
     }
 
@@ -116,6 +138,7 @@ impl Worker {
     pub(super) fn connected<R: Reactor>(&mut self, reactor: &mut R, index: u32) {
         let State::Dialling(since) = self.connections[index as usize].state else { return };
         let now = reactor.now();
+        self.destinations.made(self.connections[index as usize].target);
         self.connect.record(now - since);
         if self.peer.tls.is_some() {
             self.shake_hands(reactor, index, since, now);
@@ -181,6 +204,9 @@ impl Worker {
     pub(super) fn lost<R: Reactor>(&mut self, reactor: &mut R, key: Key, loss: Loss) {
         let Some(index) = self.places.remove(key) else { return };
         let now = reactor.now();
+        if matches!(loss, Loss::SpeaksTls) {
+            self.misdirect(Misdirected::tls(self.connections[index as usize].target));
+        }
         let connection = &mut self.connections[index as usize];
         reactor.close(key);
         let unmade = match connection.state {
@@ -191,7 +217,10 @@ impl Worker {
         if let Some(kind) = unmade {
             self.dialling -= 1;
             let error = loss.into_error(io::Error::other(Fault::Unfinished));
-            return self.connect_failed(index, kind, error, now);
+            return match kind {
+                FailureKind::Refused => self.not_connected(reactor, index, kind, error),
+                _ => self.connect_failed(index, kind, error, now),
+            };
         }
         let waiting = connection.in_flight.waiting();
         let number = connection.number;
@@ -200,7 +229,7 @@ impl Worker {
         self.interval.errors.count(kind, || FirstOffender {
             connection: number,
             request,
-            detail: format!("{loss}, {waiting} requests unanswered"),
+            detail: format!("{loss}, requests unanswered: {waiting}"),
             difference: None,
         });
         connection.in_flight.abandon(now, &mut self.interval, ending);

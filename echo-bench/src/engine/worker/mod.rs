@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
+use echo_net::destinations::Destinations;
 use echo_net::reactor::{Key, Reactor};
 use echo_net::stop::{Stage, Stop};
 use slotmap::SecondaryMap;
@@ -26,6 +27,7 @@ use super::demand::Demand;
 use super::dial_rate::DialRate;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
+use super::misdirected::Misdirected;
 use super::occupancy::Occupancy;
 use super::pool::PoolFacts;
 use super::timeline::Timeline;
@@ -53,6 +55,8 @@ pub(super) struct Setup {
     pub(super) handshakes: Handshakes,
     /// Why the first connection failed, if one did.
     pub(super) failure: Option<io::Error>,
+    /// The server speaks something else.
+    pub(super) misdirected: Option<Misdirected>,
 }
 
 /// What a worker has to say at the end, beside its intervals.
@@ -73,6 +77,10 @@ pub(super) struct Outcome {
     pub(super) busy: Option<f64>,
     pub(super) kernel: KernelFacts,
     pub(super) pool: Option<PoolFacts>,
+    /// What came of connecting to the addresses of the server.
+    pub(super) destinations: Destinations,
+    /// The server speaks something else, and so the run was ended.
+    pub(super) misdirected: Option<Misdirected>,
 }
 
 /// See the [module](self).
@@ -80,6 +88,7 @@ pub(super) struct Worker {
     plan: Arc<Plan>,
     messages: Arc<Messages>,
     peer: Peer,
+    destinations: Destinations,
     stop: Stop,
     connections: Vec<Connection>,
     /// Finds the connection that an event is about.
@@ -94,6 +103,7 @@ pub(super) struct Worker {
     connect: Latency,
     handshakes: Handshakes,
     failure: Option<io::Error>,
+    misdirected: Option<Misdirected>,
     timeline: Option<Timeline>,
     /// When the stop latch was first seen to be on.
     stopped_at: Option<Nanos>,
@@ -141,8 +151,9 @@ impl Worker {
         numbers: impl Iterator<Item = u32>,
         finished: Box<dyn FnMut(Interval) + Send>,
     ) -> Self {
+        let first = peer.addresses[0];
         let connections = numbers
-            .map(|number| Connection::new(number, plan.requester(), plan.streams))
+            .map(|number| Connection::new(number, first, plan.requester(), plan.streams))
             .collect();
         Self {
             connections,
@@ -154,6 +165,7 @@ impl Worker {
             connect: Latency::default(),
             handshakes: Handshakes::default(),
             failure: None,
+            misdirected: None,
             timeline: None,
             stopped_at: None,
             window_end: Nanos::MAX,
@@ -173,6 +185,7 @@ impl Worker {
             sealed: Vec::new(),
             plaintext: Vec::new(),
             finished,
+            destinations: Destinations::new(&peer.addresses, &plan.socket.sources),
             plan,
             messages,
             peer,
@@ -313,7 +326,8 @@ impl Labour for Worker {
         let established = self.connections.iter().filter(|c| c.established).count() as u32;
         let connect = std::mem::take(&mut self.connect);
         let handshakes = std::mem::take(&mut self.handshakes);
-        Ok(Setup { established, connect, handshakes, failure: self.failure.take() })
+        let (failure, misdirected) = (self.failure.take(), self.misdirected.take());
+        Ok(Setup { established, connect, handshakes, failure, misdirected })
     }
 
     fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome> {

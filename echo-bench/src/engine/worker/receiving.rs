@@ -3,13 +3,15 @@
 
 use echo_net::Nanos;
 use echo_net::reactor::{Event, Handler, Key, Reactor};
+use echo_net::stop::Stage;
 use echo_net::tls::is_alert;
-use echo_proto::Request as _;
+use echo_proto::{Reply, Request as _};
 
 use super::Worker;
 use crate::engine::connection::Connection;
 use crate::engine::demand::Demand;
 use crate::engine::loss::Loss;
+use crate::engine::misdirected::Misdirected;
 use crate::engine::unsealing::cut_off;
 
 impl Worker {
@@ -22,28 +24,48 @@ impl Worker {
         if self.connections[index as usize].tls.is_some() {
             self.unseal(reactor, key, index, bytes);
         } else {
-            self.settle(reactor, key, index, bytes, at);
+            self.settle(reactor, key, index, Some(bytes), at);
         }
     }
 
-    /// Bytes of replies, the last of which came `at` this instant.
+    /// The server has ended a connection in order: its last reply may end thereby.
+    pub(super) fn ended<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        key: Key,
+        index: u32,
+        at: Nanos,
+    ) {
+        self.settle(reactor, key, index, None, at);
+        self.lost(reactor, key, Loss::Closed);
+    }
+
+    /// Bytes of replies, the last of which came `at` this instant, or the end of them.
     pub(super) fn settle<R: Reactor>(
         &mut self,
         reactor: &mut R,
         key: Key,
         index: u32,
-        bytes: &[u8],
+        bytes: Option<&[u8]>,
         at: Nanos,
     ) {
         let in_window = self.window().contains(&at);
         let Self { connections, messages, interval, .. } = self;
         let connection = &mut connections[index as usize];
-        let Connection { requester, in_flight, number, .. } = connection;
+        let Connection { requester, opening, in_flight, number, .. } = connection;
         let (waiting, ok) = (in_flight.waiting(), interval.tally.ok);
         let right = in_flight.right_answers();
-        let decoded = requester.decode(bytes, |reply| {
-            in_flight.settle(*number, messages, reply, at, interval);
-        });
+        let each = |reply: Reply<'_>| in_flight.settle(*number, messages, reply, at, interval);
+        let decoded = match bytes {
+            Some(bytes) => {
+                opening.hear(bytes);
+                requester.decode(bytes, each)
+            }
+            None => {
+                requester.end_of_input(each);
+                Ok(())
+            }
+        };
         let ended = waiting - in_flight.waiting();
         if in_window {
             interval.tally.answered += in_flight.right_answers() - right;
@@ -53,13 +75,16 @@ impl Worker {
             self.last_answer = Some(at);
         }
         self.occupancy.remove(ended.into(), at, self.window_end);
+        if self.connections[index as usize].in_flight.right_answers() == 0 {
+            self.judge_opening(index);
+        }
         let connection = &self.connections[index as usize];
         match decoded {
             Err(malformed) => {
-                let loss = if is_alert(bytes) {
+                let loss = if bytes.is_some_and(is_alert) {
                     Loss::SpeaksTls
                 } else {
-                    Loss::Malformed(malformed.into())
+                    Loss::Malformed(malformed)
                 };
                 return self.lost(reactor, key, loss);
             }
@@ -85,6 +110,29 @@ impl Worker {
     }
 }
 
+impl Worker {
+    /// Ends the run if the server speaks something else, by what it said first on a connection
+    /// without a right answer.
+    #[cold]
+    fn judge_opening(&mut self, index: u32) {
+        let connection = &self.connections[index as usize];
+        let (target, opening) = (connection.target, connection.opening);
+        if let Some(seen) = Misdirected::other(target, &self.plan, opening) {
+            self.misdirect(seen);
+        }
+    }
+
+    /// Ends the run, unless this server has given right answers: then it is a fault of it like
+    /// any other.
+    pub(super) fn misdirect(&mut self, seen: Misdirected) {
+        let proven = |connection: &Connection| connection.in_flight.right_answers() > 0;
+        if !self.connections.iter().any(proven) {
+            self.misdirected = Some(seen);
+            self.stop.advance(Stage::Forced);
+        }
+    }
+}
+
 impl<R: Reactor> Handler<R> for Worker {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
         self.events += 1;
@@ -98,12 +146,16 @@ impl<R: Reactor> Handler<R> for Worker {
             Event::EndOfInput => {
                 let Some(&index) = self.places.get(key) else { return };
                 let connection = &mut self.connections[index as usize];
-                let loss = if is_alert(connection.requester.partial()) {
-                    Loss::SpeaksTls
-                } else {
-                    Loss::ended(cut_off(connection.tls.as_mut()))
-                };
-                self.lost(reactor, key, loss);
+                if is_alert(connection.requester.partial()) {
+                    return self.lost(reactor, key, Loss::SpeaksTls);
+                }
+                match Loss::ended(cut_off(connection.tls.as_mut())) {
+                    Loss::Closed => {
+                        let at = reactor.now();
+                        self.ended(reactor, key, index, at);
+                    }
+                    loss => self.lost(reactor, key, loss),
+                }
             }
             // What was given up while the peer did not read has left slots to be filled.
             Event::Sent => {

@@ -62,10 +62,10 @@ impl Worker {
                 self.agreed(reactor, index, at);
             }
             if !plaintext.is_empty() {
-                self.settle(reactor, key, index, &plaintext, at);
+                self.settle(reactor, key, index, Some(&plaintext), at);
             }
             match unsealed.outcome {
-                Ok(()) if unsealed.over => self.lost(reactor, key, Loss::Closed),
+                Ok(()) if unsealed.over => self.ended(reactor, key, index, at),
                 Ok(()) => {}
                 Err(fault) => self.broken(reactor, key, index, fault),
             }

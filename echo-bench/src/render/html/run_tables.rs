@@ -237,6 +237,9 @@ fn connections(report: &Report) -> Table {
             numbers::or_nothing(summary.in_flight_mean, crate::render::units::significant),
         ),
     ];
+    rows.extend(
+        summary.addresses.iter().map(|one| ("address", crate::render::text::address(one))),
+    );
     if let Some(pool) = &summary.pool {
         rows.extend(pool.counts().map(|(name, count)| (name, numbers::count(count))));
     }

@@ -11,6 +11,7 @@ use super::sweep_curves;
 use super::sweep_matrix::{self, Matrix};
 use super::table::{Cell, Table, number, text};
 use super::tile::Tile;
+use super::words::plural;
 use super::{curve_table, numbers, sweep_tiles};
 use crate::compare::{Caution, MetricComparison};
 use crate::render::comparison as shown;
@@ -98,9 +99,9 @@ impl<'a> SweepPage<'a> {
         let plan = &self.sweep.plan;
         let runs = "in rounds of random order";
         let mut pieces = vec![format!(
-            "{} cells × {} repeats, {runs}",
-            self.sweep.cells.len(),
-            plan.repeats
+            "{} × {}, {runs}",
+            plural(self.sweep.cells.len() as u64, "cell"),
+            plural(plan.repeats.into(), "repeat")
         )];
         pieces.extend(plan.fixed.iter().map(ToString::to_string));
         pieces

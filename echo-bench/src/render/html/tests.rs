@@ -77,6 +77,7 @@ fn report() -> Report {
                 reconnects: 0,
                 connect_phase_ns: 1_234_567,
             },
+            addresses: Vec::new(),
             latency: crate::report::Latency {
                 connect: LatencySummary::new(&latency(50, 2, 0), &[]),
                 tls: None,

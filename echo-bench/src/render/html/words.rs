@@ -2,6 +2,7 @@
 
 use super::numbers;
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target};
+use crate::render::units;
 use crate::report::Verdict;
 
 /// What was loaded: a name, and a line that says more.
@@ -80,7 +81,7 @@ pub(super) fn reading(plan: &Plan) -> &'static str {
     }
 }
 
-fn plural(count: u64, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", numbers::count(count))
+/// A count of things.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", numbers::count(count), units::plural_s(count))
 }
