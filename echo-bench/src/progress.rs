@@ -7,7 +7,7 @@ use std::time::Duration;
 use echo_net::settings::TimeSpan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::Observer;
+use crate::engine::{Connected, Observer};
 use crate::plan::{Plan, StopRule};
 use crate::record::Interval;
 use crate::render::units;
@@ -89,8 +89,9 @@ fn bar(plan: &Plan, requests: Option<u64>) -> ProgressBar {
 }
 
 impl Observer for Progress {
-    fn connected(&mut self, established: u32) {
-        let text = format!("{} connections, warming up", units::count(established.into()));
+    fn connected(&mut self, connected: &Connected<'_>) {
+        let established = units::count(connected.established.into());
+        let text = format!("{established} connections, warming up");
         self.say(&text, None);
     }
 

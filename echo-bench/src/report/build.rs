@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::verdict::Finding;
 use super::{
     Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender, IntervalReport, Latency,
@@ -17,7 +19,7 @@ use crate::stats::{order, steady};
 const BUSY: f64 = 0.9;
 
 /// What is known about a run beside its plan and its record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Circumstances {
     /// When it began (RFC 3339, UTC).
     pub started_at: String,
