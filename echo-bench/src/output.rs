@@ -146,7 +146,8 @@ fn open(path: &Path) -> io::Result<Option<File>> {
                     return Err(error);
                 }
                 if Instant::now() >= deadline {
-                    return Err(io::Error::new(ErrorKind::TimedOut, "nobody reads this FIFO"));
+                    let reason = "nobody reads this FIFO (start its reader first)";
+                    return Err(io::Error::new(ErrorKind::TimedOut, reason));
                 }
                 std::thread::sleep(FIFO_LOOK);
             }
