@@ -3,6 +3,7 @@
 
 mod compare;
 mod groups;
+mod outlet;
 mod plan;
 mod stored;
 mod sweep;
@@ -17,6 +18,7 @@ use crate::schema::Kind;
 
 pub use compare::{CompareArgs, CompareFormat, FailOn, JudgingArgs};
 pub use groups::{Format, ResultArgs};
+pub use outlet::{FileFormat, InvalidOutlet, Outlet};
 pub use plan::RunArgsError;
 pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};

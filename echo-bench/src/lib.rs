@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod engine;
 pub mod merge;
 pub mod messages;
+pub mod output;
 pub mod plan;
 pub mod preflight;
 pub mod program;

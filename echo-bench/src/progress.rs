@@ -7,7 +7,7 @@ use std::time::Duration;
 use echo_net::settings::TimeSpan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::Observer;
+use crate::engine::{Connected, Observer};
 use crate::plan::{Plan, StopRule};
 use crate::record::Interval;
 use crate::render::units;
@@ -92,8 +92,9 @@ fn bar(plan: &Plan, requests: Option<u64>) -> ProgressBar {
 }
 
 impl Observer for Progress {
-    fn connected(&mut self, established: u32) {
-        let text = format!("{}, warming up", units::counted(established.into(), "connection"));
+    fn connected(&mut self, connected: &Connected<'_>) {
+        let established = connected.established.into();
+        let text = format!("{}, warming up", units::counted(established, "connection"));
         self.say(&text, None);
     }
 

@@ -150,3 +150,36 @@ fn completions_name_the_command() {
     let output = echo_bench(&["completions", "bash"]);
     assert!(text(output.stdout).contains("echo-bench"));
 }
+
+/// Runs the program with nowhere to print to: a full device, and a stdout that is closed.
+fn without_stdout(arguments: &[&str]) -> [Output; 2] {
+    let program = env!("CARGO_BIN_EXE_echo-bench");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = Command::new(program).args(arguments).stdout(full).output().unwrap();
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$@\" >&-", "sh", program]).args(arguments);
+    [full, closed.output().unwrap()]
+}
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    for arguments in [&["--help"][..], &["--version"], &["schema"], &["completions", "bash"]] {
+        for output in without_stdout(arguments) {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+            let told = text(output.stderr);
+            assert!(told.starts_with("error: writing to stdout"), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    for arguments in ["--help", "--version", "schema", "completions bash"] {
+        let script = format!("(trap '' PIPE; \"$0\" {arguments}; echo $? >&2) | true");
+        let output = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_echo-bench")])
+            .output()
+            .unwrap();
+        assert_eq!(text(output.stderr), "0\n", "{arguments}");
+    }
+}

@@ -104,3 +104,36 @@ fn flags_before_a_subcommand_are_told_where_they_go() {
         assert!(errors.contains(reason), "{arguments:?}: {errors}");
     }
 }
+
+/// Runs the program with nowhere to print to: a full device, and a stdout that is closed.
+fn without_stdout(arguments: &[&str]) -> [Output; 2] {
+    let program = env!("CARGO_BIN_EXE_echo-client");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = Command::new(program).args(arguments).stdout(full).output().unwrap();
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$@\" >&-", "sh", program]).args(arguments);
+    [full, closed.output().unwrap()]
+}
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    for arguments in [&["--help"][..], &["--version"], &["ping", "--help"]] {
+        for output in without_stdout(arguments) {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(told.starts_with("error: writing to stdout"), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn without_a_stdout_nothing_is_asked_of_a_server() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for arguments in [&[&address[..]][..], &["ping", "-c1", &address]] {
+        let [_, closed] = without_stdout(arguments);
+        assert_eq!(closed.status.code(), Some(1), "{arguments:?}: {closed:?}");
+        assert!(String::from_utf8(closed.stderr).unwrap().starts_with("error: writing"));
+    }
+}

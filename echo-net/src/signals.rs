@@ -1,5 +1,7 @@
 //! SIGINT and SIGTERM as a [`Stop`]. For a program's `main`: a library never traps signals.
 
+#![expect(unsafe_code, reason = "no safe crate at hand ignores a signal")]
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -49,6 +51,13 @@ pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
         });
     })?;
     Ok(received)
+}
+
+/// From now on a write beyond the limit of a file's size (`ulimit -f`) fails, where it would
+/// end the process.
+pub fn ignore_file_size_signal() {
+    // SAFETY: nobody here handles SIGXFSZ, and to ignore a signal runs no code of ours.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Has the kernel end this process when the thread of its parent that started it ends.

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Parser;
 use echo_net::stop::Stop;
 use echo_net::tls::ServerTls;
-use echo_net::{fd_limit, signals};
+use echo_net::{fd_limit, signals, stdout};
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -30,9 +30,7 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Cli::try_parse_from(args) {
         Ok(args) => args,
         Err(told) => {
-            // Help and version are asked for, too; clap knows which is which.
-            let _ = told.print();
-            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(USAGE));
+            return explain(&told);
         }
     };
     let ended = match &args.command {
@@ -46,6 +44,18 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             if error.is::<InvalidArgs>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Prints what clap has to say: an error, or the help or version that was asked for.
+fn explain(told: &clap::Error) -> ExitCode {
+    let printed = told.print();
+    if !told.use_stderr()
+        && let Err(error) = stdout::finish(printed)
+    {
+        let _ = writeln!(io::stderr(), "echo-server: writing to stdout: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(USAGE))
 }
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
@@ -67,7 +77,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     if let Some(tls) = &config.tls {
         tell_identity(tls);
     }
-    announce(&Ready::of(&config, address));
+    announce(&Ready::of(&config, address))?;
     let outcome = server::run(listeners, config, &stop).context("serving")?;
     if !style.quiet {
         summarise(&outcome, style.format);
@@ -151,12 +161,13 @@ impl Ready {
     }
 }
 
-/// Nobody may be listening, which is no reason not to serve.
-fn announce(ready: &Ready) {
-    if let Ok(line) = serde_json::to_string(ready) {
-        let mut stdout = io::stdout().lock();
-        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    }
+/// Prints the ready line. A reader that has gone away is no reason not to serve; a line that
+/// can't be written is, since whoever waits for it would wait for ever.
+pub(crate) fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
+    let line = serde_json::to_string(ready).context("writing the ready line")?;
+    stdout::finish(writeln!(io::stdout(), "{line}")).context(
+        "writing the ready line to stdout (if nobody reads it, redirect stdout to /dev/null)",
+    )
 }
 
 fn summarise(outcome: &Outcome, format: LogFormat) {

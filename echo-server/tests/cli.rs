@@ -4,7 +4,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_echo-server"))
@@ -144,4 +145,38 @@ fn a_parent_that_is_gone_already_is_noticed() {
     let output = command().args(["0", "--die-with-parent=2147483647"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
+}
+
+/// Runs the program with nowhere to print to: a full device, and a stdout that is closed. One
+/// that serves all the same is stopped after a while.
+fn without_stdout(arguments: &[&str]) -> [Output; 2] {
+    let program = env!("CARGO_BIN_EXE_echo-server");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut on_full = Command::new(program);
+    on_full.args(arguments).stdout(full);
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$@\" >&-", "sh", program]).args(arguments);
+    [on_full, closed].map(|mut command| {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Fails only if it has ended.
+        let _ = child.kill();
+        child.wait_with_output().unwrap()
+    })
+}
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    for arguments in
+        [&["--help"][..], &["--version"], &["0"], &["balance", "0", "--backend=:1"]]
+    {
+        for output in without_stdout(arguments) {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(told.contains("stdout"), "{arguments:?}: {told}");
+        }
+    }
 }

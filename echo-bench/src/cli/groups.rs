@@ -135,13 +135,13 @@ pub(super) struct EmbeddedArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Results")]
 pub struct ResultArgs {
-    /// Write the report to FILE: a web page if it ends in .html or with --format html, else
-    /// JSON (- prints it in place of the text)
+    /// Write the report to FILE, whose ending chooses the format: .json, .html, .csv, .md or
+    /// .txt (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// What is printed
-    #[arg(long, value_parser = choice::<Format>(), default_value = "text")]
-    pub format: Format,
+    /// Format of the output (default: by the ending of -o, else text)
+    #[arg(long, value_parser = choice::<Format>())]
+    pub format: Option<Format>,
     /// Where reports are kept
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub report_dir: PathBuf,
@@ -154,10 +154,10 @@ pub struct ResultArgs {
     /// Length of an interval of the time series
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub interval: TimeSpan,
-    /// Write the percentile distribution of the response latency (HDR .hgrm)
+    /// Write the percentile distribution of the response latency (HDR .hgrm; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hgrm: Option<PathBuf>,
-    /// Write the response latency of every interval (HDR .hlog)
+    /// Write the response latency of every interval (HDR .hlog; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
     /// Objective on the response latency, like p99<5ms (repeatable): exit 3 if missed

@@ -23,12 +23,12 @@ pub enum RunArgsError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A file of messages that can't be read.
-    #[error("reading --message-file {path}: {source}")]
+    #[error("reading --message-file {path}: {reason}")]
     MessageFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A URL that says something else than the flags.
     #[error(transparent)]
@@ -267,7 +267,7 @@ impl MessageArgs {
         } else {
             std::fs::read_to_string(path)
         };
-        let failed = |source| RunArgsError::MessageFile { path: path.clone(), source };
+        let failed = |reason| RunArgsError::MessageFile { path: path.clone(), reason };
         let texts = text.map_err(failed)?.lines().map(str::to_owned).collect();
         Ok(MessagePlan::Given { texts })
     }

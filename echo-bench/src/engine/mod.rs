@@ -70,13 +70,26 @@ pub struct Peer {
 /// Hears how a run goes, while it goes.
 pub trait Observer {
     /// The connections are made, as far as they can be.
-    fn connected(&mut self, established: u32);
+    fn connected(&mut self, connected: &Connected<'_>);
     /// An interval is whole.
     fn interval(&mut self, interval: &Interval);
 }
 
+/// The connections that a load begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Connected<'a> {
+    /// How many were made.
+    pub established: u32,
+    /// From the first attempt until all were made or had failed.
+    pub phase_ns: Nanos,
+    /// Time to make each.
+    pub connect: &'a Latency,
+    /// Their TLS handshakes.
+    pub handshakes: &'a Handshakes,
+}
+
 /// Everything that was measured; raw, so that the report can be made from it alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RunRecord {
     /// Connections that were made at set-up.
     pub established: u32,
@@ -192,7 +205,12 @@ pub fn run(
     if setup.established == 0 {
         return Err(no_connection(&peer.addresses, setup.failure));
     }
-    observer.connected(setup.established);
+    observer.connected(&Connected {
+        established: setup.established,
+        phase_ns: connect_phase_ns,
+        connect: &setup.connect,
+        handshakes: &setup.handshakes,
+    });
     let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
     crew.start(&timeline);
     let watch = Watch::new(plan, peer.pid, timeline, stop);

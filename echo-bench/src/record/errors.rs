@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 /// The ways in which a request or a connection can fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, Serialize, Deserialize,
+)]
 #[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// A reply whose bytes differ.
     Corrupt,
@@ -52,7 +57,7 @@ pub enum FailureKind {
 }
 
 /// The first failure of a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstOffender {
     /// The connection's number.
     pub connection: u32,
@@ -65,7 +70,7 @@ pub struct FirstOffender {
 }
 
 /// Where a reply differs from the right one. Texts are escaped excerpts from there on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The first byte of the message that differs.
     pub offset: u64,
@@ -114,7 +119,8 @@ fn bytes(count: usize) -> String {
 }
 
 /// Failures by kind.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Errors {
     kinds: BTreeMap<FailureKind, (u64, FirstOffender)>,
 }

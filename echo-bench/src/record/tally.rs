@@ -3,8 +3,10 @@
 
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 /// How the requests of the measured window ended, and what they moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Fell due (open loop) or were sent (closed loop) within the window.
     pub scheduled: u64,
@@ -54,6 +56,26 @@ impl Tally {
             + self.shed
             + self.unsent
             + self.in_flight
+    }
+
+    /// Every count.
+    pub fn counts(&self) -> [u64; 14] {
+        [
+            self.scheduled,
+            self.ok,
+            self.answered,
+            self.mismatch,
+            self.error,
+            self.timeout,
+            self.reset,
+            self.refused,
+            self.closed,
+            self.shed,
+            self.unsent,
+            self.in_flight,
+            self.bytes_sent,
+            self.bytes_received,
+        ]
     }
 
     /// Whether every scheduled request has ended in exactly one way.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use echo_net::destinations::Destination;
+use serde::{Deserialize, Serialize};
 
 use super::verdict::Finding;
 use super::{
@@ -19,7 +20,7 @@ use crate::stats::{order, steady};
 const BUSY: f64 = 0.9;
 
 /// What is known about a run beside its plan and its record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Circumstances {
     /// When it began (RFC 3339, UTC).
     pub started_at: String,

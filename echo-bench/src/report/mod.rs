@@ -13,6 +13,7 @@ mod coarsen;
 pub mod embedding;
 mod environment;
 mod latency;
+pub mod partial;
 mod pool;
 mod slo;
 pub mod store;

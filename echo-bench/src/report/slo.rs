@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use echo_net::settings::{InvalidTimeSpan, TimeSpan};
 
@@ -56,6 +56,18 @@ impl fmt::Display for Slo {
             let percent = percent.trim_end_matches('0').trim_end_matches('.');
             write!(f, "p{percent}<{}", self.limit)
         }
+    }
+}
+
+impl Serialize for Slo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        crate::as_text::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Slo {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::as_text::deserialize(deserializer)
     }
 }
 

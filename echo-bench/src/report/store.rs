@@ -1,35 +1,44 @@
 //! Reports as files: [`save`] and [`load`]. A report is written whole or not at all.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Report, SCHEMA, embedding};
+use super::{Report, SCHEMA, embedding, partial};
+use crate::output;
+use crate::plan::Plan;
 
 /// Why a report can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file can't be read.
-    #[error("reading {path}: {source}")]
+    #[error("reading {path}: {reason}")]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file is no report.
-    #[error("{path} is no echo-bench report: {source}")]
+    #[error("{path} is no echo-bench report: {reason}")]
     Shape {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// The file is a web page without a report in it.
     #[error("{path} is a page that holds no echo-bench report")]
     Page {
         /// The file.
         path: PathBuf,
+    },
+    /// The record of a run that can't be read.
+    #[error("{path} is no record of a run: {reason}")]
+    Partial {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: partial::PartialError,
     },
     /// The report is of another version.
     #[error("{path} has the schema `{found}`, and this version reads `{SCHEMA}`")]
@@ -52,40 +61,29 @@ pub fn to_json(stored: &impl serde::Serialize) -> String {
     text
 }
 
-/// Writes the report to `path`; an old file there stays whole until the new one is.
+/// Writes the report to `path`, in a folder of ours.
 pub fn save(report: &Report, path: &Path) -> std::io::Result<()> {
-    write_whole(path, &to_json(report))
-}
-
-/// Writes `text` to `path`; an old file there stays whole until the new one is.
-pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".part");
-    let draft = PathBuf::from(draft);
-    let mut file = fs::File::create(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(draft, path)
+    output::replace(path, &to_json(report))
 }
 
 /// Writes the report into `directory`, which is made if need be, under a name of its own;
 /// that name.
 pub fn save_in(report: &Report, directory: &Path) -> std::io::Result<PathBuf> {
     fs::create_dir_all(directory)?;
+    let names = names(&report.started_at, &report.plan, "json");
+    output::create(directory, names, &to_json(report))
+}
+
+/// Names for what is kept of a run that began at `started_at`, in the order in which they are
+/// tried: two runs in one second must not take the same.
+pub fn names(started_at: &str, plan: &Plan, ending: &str) -> impl Iterator<Item = String> {
     let stamp: String =
-        report.started_at.chars().filter(char::is_ascii_alphanumeric).take(15).collect();
-    let base = format!("{stamp}-{}-c{}", report.plan.protocol, report.plan.connections);
-    for number in 1_u64.. {
-        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
-        let path = directory.join(format!("{base}{suffix}.json"));
-        // Two runs in one second must not take the same name.
-        match fs::File::create_new(&path) {
-            Ok(_) => return save(report, &path).map(|()| path),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-    }
-    unreachable!("numbers do not end")
+        started_at.chars().filter(char::is_ascii_alphanumeric).take(15).collect();
+    let base = format!("{stamp}-{}-c{}", plan.protocol, plan.connections);
+    (1_u64..).map(move |number| match number {
+        1 => format!("{base}.{ending}"),
+        _ => format!("{base}-{number}.{ending}"),
+    })
 }
 
 /// What a file holds, before anything is made of it.
@@ -95,13 +93,23 @@ pub struct Document {
     value: serde_json::Value,
 }
 
-/// Reads JSON, or the JSON within a page.
+/// Reads JSON, the JSON within a page, or what is left of a run that was killed.
 pub fn open(path: &Path) -> Result<Document, LoadError> {
     let path = path.to_owned();
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(source) => return Err(LoadError::Read { path, source }),
+        Err(reason) => return Err(LoadError::Read { path, reason }),
     };
+    if partial::is_partial(&text) {
+        let read = partial::read(&text);
+        let report =
+            read.map_err(|reason| LoadError::Partial { path: path.clone(), reason })?;
+        let value = serde_json::to_value(report);
+        return match value {
+            Ok(value) => Ok(Document { path, value }),
+            Err(reason) => Err(LoadError::Shape { path, reason }),
+        };
+    }
     let json = if embedding::is_page(&text) {
         embedding::find(&text).ok_or_else(|| LoadError::Page { path: path.clone() })?
     } else {
@@ -109,7 +117,7 @@ pub fn open(path: &Path) -> Result<Document, LoadError> {
     };
     match serde_json::from_str(json) {
         Ok(value) => Ok(Document { path, value }),
-        Err(source) => Err(LoadError::Shape { path, source }),
+        Err(reason) => Err(LoadError::Shape { path, reason }),
     }
 }
 
@@ -122,7 +130,7 @@ impl Document {
     /// The document of the schema that it says.
     pub fn parse<T: serde::de::DeserializeOwned>(self) -> Result<T, LoadError> {
         let path = self.path;
-        serde_json::from_value(self.value).map_err(|source| LoadError::Shape { path, source })
+        serde_json::from_value(self.value).map_err(|reason| LoadError::Shape { path, reason })
     }
 
     /// The report that it is.

@@ -16,6 +16,7 @@ use super::{Config, Policy, ProxyProtocol};
 use crate::binding::Binding;
 use crate::choice::choice;
 use crate::logging::{LogFormat, LogStyle};
+use crate::program;
 
 /// A balancer, as typed.
 #[derive(Debug, Clone, Args)]
@@ -91,7 +92,7 @@ pub fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     let stop = Stop::new();
     signals::ask_on_signals(stop.clone()).context("setting up signals")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    announce(own, &config);
+    announce(own, &config)?;
     let outcome = runtime.block_on(super::run(listener, config, &stop)).context("balancing")?;
     if !args.quiet {
         let super::Outcome { connections, unserved, cut } = outcome;
@@ -122,16 +123,13 @@ fn is_itself(own: SocketAddr, backend: SocketAddr) -> bool {
     here && own.port() == backend.port()
 }
 
-/// Nobody may be listening, which is no reason not to serve.
-fn announce(addr: SocketAddr, config: &Config) {
-    let line = serde_json::json!({
+fn announce(addr: SocketAddr, config: &Config) -> anyhow::Result<()> {
+    program::announce(&serde_json::json!({
         "ready": true,
         "addr": addr,
         "backends": config.backends,
         "policy": config.policy.to_string(),
         "pid": std::process::id(),
         "version": env!("CARGO_PKG_VERSION"),
-    });
-    let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    }))
 }

@@ -121,14 +121,14 @@ fn report() -> Report {
 fn a_page_is_read_back_as_the_report_it_was_made_of() {
     let report = report();
     let file = tempfile::Builder::new().suffix(".html").tempfile().unwrap();
-    store::write_whole(file.path(), &run(&report)).unwrap();
+    crate::output::replace(file.path(), &run(&report)).unwrap();
     assert_eq!(store::load(file.path()).unwrap(), report);
 }
 
 #[test]
 fn a_page_without_a_report_is_refused_as_one() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    store::write_whole(file.path(), "<!doctype html><p>nothing here").unwrap();
+    crate::output::replace(file.path(), "<!doctype html><p>nothing here").unwrap();
     let error = store::load(file.path()).unwrap_err().to_string();
     assert!(error.contains("holds no echo-bench report"), "{error}");
 }

@@ -55,7 +55,7 @@ fn swept(model: &str) -> Sweep {
 fn a_page_is_read_back_as_the_sweep_it_was_made_of() {
     let sweep = swept("tokio");
     let file = tempfile::Builder::new().suffix(".html").tempfile().unwrap();
-    store::write_whole(file.path(), &page_of(&sweep)).unwrap();
+    crate::output::replace(file.path(), &page_of(&sweep)).unwrap();
     let document = store::open(file.path()).unwrap();
     assert_eq!(document.schema(), Some(SCHEMA));
     assert_eq!(document.parse::<Sweep>().unwrap(), sweep);
