@@ -7,6 +7,7 @@
 
 mod as_text;
 pub mod baseline;
+pub mod bounded;
 pub mod cli;
 pub mod compare;
 pub mod embedded;

@@ -9,6 +9,7 @@ use echo_server::choice::choice;
 
 use super::CompareFormat;
 use super::compare::percent;
+use crate::bounded;
 use crate::compare::Metric;
 use crate::sweep::file::{self, BadPlanFile};
 use crate::sweep::typed::{SweptFlags, UnfitFlag};
@@ -116,7 +117,7 @@ impl SweepArgs {
     pub fn plan(&self) -> Result<SweepPlan, SweepArgsError> {
         let mut file = file::PlanFile::default();
         if let Some(path) = &self.plan {
-            let text = std::fs::read_to_string(path)
+            let text = bounded::read(path, bounded::PLAN)
                 .map_err(|source| SweepArgsError::Read { path: path.clone(), source })?;
             file = file::read(&text)
                 .map_err(|source| SweepArgsError::File { path: path.clone(), source })?;

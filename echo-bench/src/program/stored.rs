@@ -24,7 +24,7 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let text = match document.schema() {
         Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
         Some(sweep::SCHEMA) => swept::rendered(&document.parse()?, format.try_into()?),
-        _ => rendered(&document.report()?, format),
+        _ => rendered(&document.parse()?, format),
     };
     match file {
         Some(path) => store::write_whole(path, &text)

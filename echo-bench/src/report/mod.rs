@@ -10,12 +10,16 @@ use crate::plan::Plan;
 
 mod build;
 mod coarsen;
+pub mod document;
 pub mod embedding;
 mod environment;
+mod hdr;
 mod latency;
+pub(crate) mod numbers;
 mod pool;
 mod slo;
 pub mod store;
+mod validity;
 mod verdict;
 
 pub use build::{Circumstances, build};

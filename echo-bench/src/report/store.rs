@@ -1,45 +1,12 @@
-//! Reports as files: [`save`] and [`load`]. A report is written whole or not at all.
+//! Reports as files: [`save`] and [`load`]. A report is written whole or not at all; how one is
+//! read is [`document`](super::document)'s.
 
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Report, SCHEMA, embedding};
-
-/// Why a report can't be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The file can't be read.
-    #[error("reading {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file is no report.
-    #[error("{path} is no echo-bench report: {source}")]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The file is a web page without a report in it.
-    #[error("{path} is a page that holds no echo-bench report")]
-    Page {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The report is of another version.
-    #[error("{path} has the schema `{found}`, and this version reads `{SCHEMA}`")]
-    Version {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        found: String,
-    },
-}
+use super::Report;
+pub use super::document::{Document, LoadError, load, open};
 
 /// What is stored (a report, a comparison, a sweep) as JSON, with a newline at its end.
 ///
@@ -86,57 +53,4 @@ pub fn save_in(report: &Report, directory: &Path) -> std::io::Result<PathBuf> {
         }
     }
     unreachable!("numbers do not end")
-}
-
-/// What a file holds, before anything is made of it.
-#[derive(Debug)]
-pub struct Document {
-    path: PathBuf,
-    value: serde_json::Value,
-}
-
-/// Reads JSON, or the JSON within a page.
-pub fn open(path: &Path) -> Result<Document, LoadError> {
-    let path = path.to_owned();
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(source) => return Err(LoadError::Read { path, source }),
-    };
-    let json = if embedding::is_page(&text) {
-        embedding::find(&text).ok_or_else(|| LoadError::Page { path: path.clone() })?
-    } else {
-        &text
-    };
-    match serde_json::from_str(json) {
-        Ok(value) => Ok(Document { path, value }),
-        Err(source) => Err(LoadError::Shape { path, source }),
-    }
-}
-
-impl Document {
-    /// The name and version of its shape, if it says one.
-    pub fn schema(&self) -> Option<&str> {
-        self.value.get("schema")?.as_str()
-    }
-
-    /// The document of the schema that it says.
-    pub fn parse<T: serde::de::DeserializeOwned>(self) -> Result<T, LoadError> {
-        let path = self.path;
-        serde_json::from_value(self.value).map_err(|source| LoadError::Shape { path, source })
-    }
-
-    /// The report that it is.
-    pub fn report(self) -> Result<Report, LoadError> {
-        // The version is looked at first: another version may well have another shape.
-        if self.schema() != Some(SCHEMA) {
-            let found = self.schema().unwrap_or("none").to_owned();
-            return Err(LoadError::Version { path: self.path, found });
-        }
-        self.parse()
-    }
-}
-
-/// Reads a report from JSON or from the page of a run.
-pub fn load(path: &Path) -> Result<Report, LoadError> {
-    open(path)?.report()
 }
