@@ -21,6 +21,7 @@ pub mod progress;
 pub mod record;
 pub mod render;
 pub mod report;
+mod safe_json;
 pub mod schedule;
 pub mod schema;
 pub mod server_process;

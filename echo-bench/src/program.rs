@@ -18,6 +18,7 @@ use echo_net::signals::Received;
 use echo_net::stop::Stop;
 use echo_net::tls::{ClientTls, Fingerprint};
 use echo_net::{fd_limit, signals};
+use echo_proto::terminal;
 
 use crate::cli::{Format, ResultArgs, RunArgs};
 use crate::embedded::{EmbeddedServer, workers_of};
@@ -273,10 +274,11 @@ fn with_baselines(report: &Report, results: &ResultArgs) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// Prints on stdout; a reader that has gone away is no error.
+/// Prints on stdout, with nothing that a terminal would obey; a reader that has gone away is no
+/// error. There is no styling of our own, and JSON and pages are escaped in their own way before.
 pub fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(terminal::printable(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(error).context("writing to stdout")
         }
@@ -284,10 +286,10 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Prints an error on stderr.
+/// Prints an error on stderr, with nothing that a terminal would obey.
 pub fn complain(text: &str) {
     // There is nowhere left to complain about a stderr that is closed.
-    let _ = writeln!(anstream::stderr(), "error: {text}");
+    let _ = writeln!(anstream::stderr(), "error: {}", terminal::printable(text));
 }
 
 fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: bool) -> u8 {

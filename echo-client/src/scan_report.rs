@@ -9,6 +9,7 @@ use echo_client::scan::{PortState, scan};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ScanArgs;
+use crate::console::tell;
 
 /// Scans as the flags say, until all ports are tried or `interrupted`; whether all were.
 pub(crate) async fn run(
@@ -23,7 +24,7 @@ pub(crate) async fn run(
     if !args.quiet
         && let Some(note) = choice(&args.host, host, &others)
     {
-        anstream::eprintln!("{note}");
+        tell(note);
     }
     echo_net::fd_limit::raise();
     let ports = args.ports.ports();
@@ -61,9 +62,7 @@ pub(crate) async fn run(
         } else {
             format!(" (interrupted: {tried} of {ports} ports tried)")
         };
-        anstream::eprintln!(
-            "{host}: {open} open, {refused} refused, {filtered} filtered{part}"
-        );
+        tell(format_args!("{host}: {open} open, {refused} refused, {filtered} filtered{part}"));
     }
     match told {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

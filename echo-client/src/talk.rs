@@ -13,6 +13,7 @@ use echo_net::tls::ClientTls;
 use echo_proto::{ProtocolKind, Service};
 
 use crate::cli::{Cli, TlsArgs};
+use crate::console::tell;
 use crate::statuses::Statuses;
 
 /// Talks to the server until the session ends.
@@ -58,21 +59,21 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     if at_a_prompt {
         if !cli.quiet {
             let protocol = cli.protocol;
-            anstream::eprintln!(
+            tell(format_args!(
                 "connected to {peer}, protocol {protocol}{version} (Ctrl-D ends)"
-            );
+            ));
         }
         return Ok(interactive::run(connection, display).await?);
     }
     let mut statuses = Statuses::default();
     let look = |answer: &Answer<'_>| {
         if let Some(note) = statuses.of(answer) {
-            anstream::eprintln!("{note}");
+            tell(note);
         }
     };
     let ended = filter::run(connection, io::stdin(), tokio::io::stdout(), display, look).await;
     if let Some(note) = statuses.rest() {
-        anstream::eprintln!("{note}");
+        tell(note);
     }
     ended?;
     Ok(Ending::EndOfInput)
@@ -87,7 +88,7 @@ pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Option<Tls>, ConnectErr
     if let Some(warning) = trust.warning()
         && !quiet
     {
-        anstream::eprintln!("warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     Ok(Some(Tls { client, server_name: args.server_name.clone() }))
 }

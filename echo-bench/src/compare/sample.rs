@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::{IntervalReport, LatencySummary, Report, coarsen};
 use crate::report::numbers::LARGEST_COUNT;
+use crate::report::{IntervalReport, LatencySummary, Report, coarsen};
 use crate::stats::statistic::Counts;
 
 /// Intervals of a run that are told apart; of more, several that follow each other count as

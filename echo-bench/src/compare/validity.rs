@@ -84,11 +84,7 @@ impl MetricComparison {
 }
 
 /// Refuses an interval that is none, or begins below `least`.
-pub(crate) fn interval(
-    field: &str,
-    ends: Option<[f64; 2]>,
-    least: f64,
-) -> Result<(), Invalid> {
+pub(crate) fn interval(field: &str, ends: Option<[f64; 2]>, least: f64) -> Result<(), Invalid> {
     let Some([low, high]) = ends else { return Ok(()) };
     ensure(least <= low && low <= high, field, format_args!("{low} to {high} is no interval"))
 }

@@ -56,7 +56,9 @@ pub(crate) trait Within {
 impl Within for Result<(), Invalid> {
     fn within(self, parent: impl fmt::Display) -> Self {
         self.map_err(|Invalid { field, reason }| {
-            let dot = if field.is_empty() || field.starts_with('[') { "" } else { "." };
+            let parent = parent.to_string();
+            let inside = parent.is_empty() || field.is_empty() || field.starts_with('[');
+            let dot = if inside { "" } else { "." };
             Invalid { field: format!("{parent}{dot}{field}"), reason }
         })
     }
@@ -75,22 +77,22 @@ pub(crate) fn ensure(
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file can't be read.
-    #[error("reading {path}: {source}")]
+    #[error("reading {path}: {reason}")]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file is no document, or misses a field of one.
-    #[error("{path} is no echo-bench report: {field}{source}")]
+    #[error("{path} is no echo-bench report: {field}{reason}")]
     Shape {
         /// The file.
         path: PathBuf,
         /// Where, with a colon; empty if all of it is wrong.
         field: String,
         /// Why.
-        source: serde_json::Error,
+        reason: serde_json::Error,
     },
     /// The file is a web page without a document in it.
     #[error("{path} is a page that holds no echo-bench report")]
@@ -109,12 +111,12 @@ pub enum LoadError {
         expected: &'static str,
     },
     /// The document holds something that can't be.
-    #[error("{path} is damaged: {source}")]
+    #[error("{path} is damaged: {reason}")]
     Invalid {
         /// The file.
         path: PathBuf,
         /// What.
-        source: Invalid,
+        reason: Invalid,
     },
 }
 
@@ -140,7 +142,7 @@ pub fn open(path: &Path) -> Result<Document, LoadError> {
     let path = path.to_owned();
     let text = match bounded::read(&path, bounded::DOCUMENT) {
         Ok(text) => text,
-        Err(source) => return Err(LoadError::Read { path, source }),
+        Err(reason) => return Err(LoadError::Read { path, reason }),
     };
     let json = if embedding::is_page(&text) {
         match embedding::find(&text) {
@@ -156,7 +158,7 @@ pub fn open(path: &Path) -> Result<Document, LoadError> {
 
 fn parsed<T: DeserializeOwned>(json: &str, path: &Path) -> Result<T, LoadError> {
     let mut source = serde_json::Deserializer::from_str(json);
-    let shape = |field: String, source| LoadError::Shape { path: path.to_owned(), field, source };
+    let shape = |field, reason| LoadError::Shape { path: path.to_owned(), field, reason };
     let parsed = serde_path_to_error::deserialize(&mut source).map_err(|error| {
         let field = match error.path().to_string().as_str() {
             "." => String::new(),
@@ -188,7 +190,7 @@ impl Document {
         let document: T = parsed(&json, &path)?;
         match document.validate() {
             Ok(()) => Ok(document),
-            Err(source) => Err(LoadError::Invalid { path, source }),
+            Err(reason) => Err(LoadError::Invalid { path, reason }),
         }
     }
 }

@@ -202,7 +202,11 @@ mod tests {
     #[test]
     fn a_header_that_claims_more_than_there_is_is_refused() {
         assert_eq!(count(&with_counts(&[])), Ok(0));
-        assert_eq!(decode(&with_header(4, 0xaf)).unwrap_err(), Damage::Format, "3 GB of counts");
+        assert_eq!(
+            decode(&with_header(4, 0xaf)).unwrap_err(),
+            Damage::Format,
+            "3 GB of counts"
+        );
         // Five digits, and a range of 2^63.
         assert_eq!(decode(&with_header(15, 5)).unwrap_err(), Damage::Range);
         assert_eq!(decode(&with_header(24, 0x7f)).unwrap_err(), Damage::Range);

@@ -46,14 +46,13 @@ fn is_any_integer(name: &str) -> bool {
 
 fn in_range(number: &Number) -> Result<(), Invalid> {
     let refused = |reason| Err(Invalid::new("", format_args!("{number} is {reason}")));
-    match (number.as_u64(), number.as_f64()) {
+    match (number.as_u64(), number.as_f64().unwrap_or(f64::NAN)) {
         (Some(count), _) if count > LARGEST_COUNT => refused("more than 2^53"),
-        (Some(_), _) => Ok(()),
-        (None, Some(value)) if value < 0.0 => refused("negative"),
-        (None, Some(value)) if value > GREATEST => refused("too large"),
-        (None, Some(value)) if value > 0.0 && value < LEAST => refused("too small"),
-        (None, Some(_)) => Ok(()),
-        (None, None) => refused("no number"),
+        (None, value) if value < 0.0 => refused("negative"),
+        (None, value) if value > GREATEST => refused("too large"),
+        (None, value) if value > 0.0 && value < LEAST => refused("too small"),
+        (None, value) if value.is_nan() => refused("no number"),
+        _ => Ok(()),
     }
 }
 

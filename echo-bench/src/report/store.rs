@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::Report;
 pub use super::document::{Document, LoadError, load, open};
+use crate::safe_json::safe_json;
 
-/// What is stored (a report, a comparison, a sweep) as JSON, with a newline at its end.
+/// What is stored (a report, a comparison, a sweep) as JSON, with a newline at its end, and with
+/// nothing in it that a terminal would obey.
 ///
 /// # Panics
 /// Never: strings, numbers and lists of them always serialise.
@@ -16,7 +18,7 @@ pub fn to_json(stored: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(stored)
         .expect("strings, numbers and lists of them always serialise");
     text.push('\n');
-    text
+    safe_json(&text)
 }
 
 /// Writes the report to `path`; an old file there stays whole until the new one is.

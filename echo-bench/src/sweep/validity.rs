@@ -44,7 +44,11 @@ impl Cell {
     /// Checks the cell that stands in this place; the last axis changes fastest.
     fn validate(&self, plan: &SweepPlan, mut place: usize) -> Result<(), Invalid> {
         let axes = plan.axes.len();
-        ensure(self.levels.len() == axes, "levels", format_args!("not one for each of {axes} axes"))?;
+        ensure(
+            self.levels.len() == axes,
+            "levels",
+            format_args!("not one for each of {axes} axes"),
+        )?;
         for (axis, level) in plan.axes.iter().zip(&self.levels).rev() {
             let expected = &axis.levels[place % axis.levels.len()].name;
             place /= axis.levels.len();
@@ -80,7 +84,7 @@ impl Ranked {
     fn validate(&self, seen: &mut [bool]) -> Result<(), Invalid> {
         let first = seen.get_mut(self.cell).is_some_and(|seen| !std::mem::replace(seen, true));
         let cell = self.cell;
-        ensure(first, "cell", format_args!("{cell} is no cell, or the second of that number"))?;
+        ensure(first, "cell", format_args!("{cell} is not a cell, or is ranked twice"))?;
         every_metric(self.metrics.iter().map(|found| found.metric))?;
         for (place, found) in self.metrics.iter().enumerate() {
             found.validate().within(format_args!("metrics[{place}]"))?;

@@ -8,6 +8,7 @@
 mod made_up;
 mod mutation;
 mod originals;
+mod texts;
 mod uses;
 
 use std::alloc::System;
@@ -44,10 +45,8 @@ fn fuzz(original: &Original) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("document.json");
     let mutations = prop::collection::vec(any::<Mutation>(), 1..4);
-    let mut runner = TestRunner::new(Config {
-        failure_persistence: None,
-        ..Config::with_cases(cases())
-    });
+    let mut runner =
+        TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases()) });
     let read = std::cell::Cell::new(0);
     let outcome = runner.run(&mutations, |mutations| {
         let mut document = original.document();

@@ -181,7 +181,7 @@ impl Change {
 }
 
 /// Every value within `value`, and itself.
-fn visit(value: &mut Value, see: &mut impl FnMut(&mut Value)) {
+pub(crate) fn visit(value: &mut Value, see: &mut impl FnMut(&mut Value)) {
     see(value);
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| visit(item, see)),

@@ -106,14 +106,14 @@ pub(crate) const SWEPT: Options =
     Options { threshold: 0.01, resamples: 100, seed: 1, rank_by: None };
 
 fn swept() -> Sweep {
-    let axis = |flag: &str, values: [&str; 2]| {
+    let varied = |flag: &str, values: [&str; 2]| {
         let level = |value: &str| {
             let (flag, value) = (flag.to_owned(), value.to_owned());
             Level { name: value.clone(), flags: vec![Flag { flag, value }] }
         };
         Axis { name: flag.into(), levels: values.map(level).into() }
     };
-    let axes = vec![axis("nodelay", ["on", "off"]), axis("conns", ["1", "10"])];
+    let axes = vec![varied("nodelay", ["on", "off"]), varied("conns", ["1", "10"])];
     let plan = SweepPlan { fixed: Vec::new(), axes, repeats: 2, seed: 1 };
     let cells: Vec<Cell> = plan
         .cells()

@@ -42,7 +42,7 @@ impl Valid {
     /// Shows it in every format, and does with it whatever can be done.
     pub(crate) fn used(self, original: &Original) {
         match self {
-            Self::Report(report) => used(*report, original),
+            Self::Report(report) => used(&report, original),
             Self::Comparison(comparison) => shown(&comparison),
             Self::Sweep(sweep) => {
                 swept(&sweep);
@@ -55,13 +55,13 @@ impl Valid {
     }
 }
 
-fn used(changed: Report, original: &Original) {
-    render::text::report(&changed);
-    render::markdown::report(&changed);
-    render::csv::report(&changed);
-    render::html::run(&changed);
-    render::hdr::hgrm(&changed);
-    let _ = render::hdr::hlog(&changed);
+fn used(changed: &Report, original: &Original) {
+    render::text::report(changed);
+    render::markdown::report(changed);
+    render::csv::report(changed);
+    render::html::run(changed);
+    render::hdr::hgrm(changed);
+    let _ = render::hdr::hlog(changed);
     let input = Input { source: "changed.json".into(), report: changed.clone() };
     let changed_side = Side { name: "changed".into(), inputs: vec![input.clone()] };
     let mut mixed = side(1);
