@@ -7,6 +7,7 @@
 
 mod as_text;
 pub mod baseline;
+pub mod bounded;
 pub mod cli;
 pub mod compare;
 pub mod embedded;
@@ -21,6 +22,7 @@ pub mod progress;
 pub mod record;
 pub mod render;
 pub mod report;
+mod safe_json;
 pub mod schedule;
 pub mod schema;
 pub mod server_process;

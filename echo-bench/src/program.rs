@@ -20,6 +20,7 @@ use echo_net::signals::Received;
 use echo_net::stop::Stop;
 use echo_net::tls::{ClientTls, Fingerprint};
 use echo_net::{fd_limit, signals, stdout};
+use echo_proto::terminal;
 
 use crate::cli::{ResultArgs, RunArgs};
 use crate::embedded::{EmbeddedServer, workers_of};
@@ -259,8 +260,10 @@ fn with_baselines(
     code
 }
 
-/// Prints on stdout; a reader that has gone away is no error.
+/// Prints on stdout, with nothing that a terminal would obey; a reader that has gone away is no
+/// error. There is no styling of our own, and JSON and pages are escaped in their own way before.
 pub fn print(text: &str) -> anyhow::Result<()> {
+    let text = terminal::printable(text);
     let written = anstream::stdout().lock().write_all(text.as_bytes());
     stdout::finish(written).context("writing to stdout")
 }
@@ -293,10 +296,10 @@ pub fn code_of(error: &anyhow::Error) -> Exit {
     if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
 }
 
-/// Prints an error on stderr.
+/// Prints an error on stderr, with nothing that a terminal would obey.
 pub fn complain(text: &str) {
     // There is nowhere left to complain about a stderr that is closed.
-    let _ = writeln!(anstream::stderr(), "error: {text}");
+    let _ = writeln!(anstream::stderr(), "error: {}", terminal::printable(text));
 }
 
 fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: bool) -> u8 {

@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use echo_net::settings::TimeSpan;
+use echo_proto::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::engine::{Connected, Observer};
@@ -168,8 +169,10 @@ impl SweepProgress {
     pub fn say(&self, text: &str) {
         match &self.out {
             Out::Silent => {}
-            Out::Bar(bar) => bar.println(text),
-            Out::Lines => drop(writeln!(std::io::stderr(), "{text}")),
+            Out::Bar(bar) => bar.println(terminal::printable(text)),
+            Out::Lines => {
+                drop(writeln!(std::io::stderr(), "{}", terminal::printable(text)));
+            }
         }
     }
 
@@ -191,7 +194,7 @@ impl SweepProgress {
         let (done, runs) = (self.done, self.runs);
         let place = format!("[{done:>3}/{runs}] {cell}, repeat {}: {told}", repeat + 1);
         if let Out::Bar(bar) = &self.out {
-            bar.println(place);
+            self.say(&place);
             bar.set_position(done as u64);
             bar.set_message(format!("about {left} left"));
         } else {

@@ -1,6 +1,7 @@
 //! The program `echo-client`: reads the flags and does what they say.
 
 mod cli;
+mod console;
 mod ping_report;
 mod scan_report;
 mod statuses;
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            console::tell(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

@@ -127,8 +127,12 @@ impl Report<'_> {
                 };
                 writeln!(out, "lost: seq={number}: {why}")
             }
-            Event::Broken(reason) => writeln!(out, "connection broken: {reason}"),
-            Event::Failed(error) => writeln!(out, "{error}"),
+            Event::Broken(reason) => {
+                writeln!(out, "connection broken: {}", terminal::printable(&reason.to_string()))
+            }
+            Event::Failed(error) => {
+                writeln!(out, "{}", terminal::printable(&error.to_string()))
+            }
             Event::Reconnected(peer, after) => {
                 self.explained = false;
                 writeln!(out, "reconnected to {peer} after {} ms", milliseconds(*after))

@@ -9,6 +9,7 @@ use echo_client::scan::{PortState, scan};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ScanArgs;
+use crate::console::tell;
 
 /// Scans as the flags say, until all ports are tried or `interrupted`; whether all were.
 pub(crate) async fn run(
@@ -24,7 +25,7 @@ pub(crate) async fn run(
     if !args.quiet
         && let Some(note) = choice(&args.host, host.ip(), &others)
     {
-        anstream::eprintln!("{note}");
+        tell(note);
     }
     echo_net::fd_limit::raise();
     let ports = args.ports.ports();
@@ -51,7 +52,7 @@ pub(crate) async fn run(
     let told = print(&found.open);
     if !args.quiet {
         let interrupted = (!all).then_some(ports.len());
-        anstream::eprintln!("{shown}: {}", found.summary(interrupted));
+        tell(format_args!("{shown}: {}", found.summary(interrupted)));
     }
     match told {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{self, Cli, TlsArgs};
+use crate::console::tell;
 use crate::statuses::Statuses;
 
 /// Talks to the server until the session ends.
@@ -63,9 +64,9 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     };
     if at_a_prompt {
         if !cli.quiet {
-            anstream::eprintln!(
+            tell(format_args!(
                 "connected to {peer}, protocol {service}{version} (Ctrl-D ends)"
-            );
+            ));
         }
         let continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
         return Ok(interactive::run(connection, display, continued).await?);
@@ -73,12 +74,12 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let mut statuses = Statuses::default();
     let look = |answer: &Answer<'_>| {
         if let Some(note) = statuses.of(answer) {
-            anstream::eprintln!("{note}");
+            tell(note);
         }
     };
     let ended = filter::run(connection, io::stdin(), tokio::io::stdout(), display, look).await;
     if let Some(note) = statuses.rest() {
-        anstream::eprintln!("{note}");
+        tell(note);
     }
     ended?;
     Ok(Ending::EndOfInput)
@@ -92,7 +93,7 @@ pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Tls, ConnectError> {
     let client = ClientTls::new(&trust, false)?;
     let warnings = client.warnings().iter().map(String::as_str).chain(trust.warning());
     for warning in warnings.filter(|_| !quiet) {
-        anstream::eprintln!("warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     Ok(Tls { client, server_name: args.server_name.clone() })
 }

@@ -1,4 +1,5 @@
-//! Text from the network, made fit for a terminal: [`escape`]. A peer must not be able to
+//! Text from the network or a file, made fit for a terminal: [`escape`], and [`printable`]
+//! where a program prints. A peer must not be able to
 //! move the cursor, set the title, paste commands or turn text around.
 
 use std::fmt::Write as _;
@@ -21,6 +22,25 @@ pub fn escape(text: &[u8], shown: &mut String) {
             escape_byte(*byte, shown);
         }
     }
+}
+
+/// `text` with everything escaped as by [`escape`], but for backslashes: for what a program
+/// prints, in which some parts may have come from a peer or a file, escaped already or not.
+/// Printing what was made printable changes nothing more.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for part in text.split_inclusive('\\') {
+        let (plain, backslash) = part.split_at(part.trim_end_matches('\\').len());
+        escape(plain.as_bytes(), &mut shown);
+        shown.push_str(backslash);
+    }
+    shown
+}
+
+/// The same on one line: newlines and tabs are escaped too, so that a part of a line can't
+/// pass for other lines.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 fn escape_character(character: char, fit: bool, shown: &mut String) {
@@ -92,6 +112,15 @@ mod tests {
             }
         }
         text
+    }
+
+    #[test]
+    fn what_a_program_composes_keeps_its_backslashes_and_lines() {
+        let text = "a\n\\x1b\\\\ \x1b[2J\u{202e}\t\u{9b}";
+        let shown = "a\n\\x1b\\\\ \\x1b[2J\\u{202e}\t\\u{9b}";
+        assert_eq!(printable(text), shown);
+        assert_eq!(printable(shown), shown);
+        assert_eq!(one_line("a\n\tb\r"), "a\\n\\tb\\x0d");
     }
 
     proptest! {

@@ -11,6 +11,7 @@ use clap::Parser;
 use echo_net::stop::Stop;
 use echo_net::tls::ServerTls;
 use echo_net::{fd_limit, signals, stdout};
+use echo_proto::terminal;
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -40,7 +41,8 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "echo-server: {error:#}");
+            let told = terminal::printable(&format!("{error:#}"));
+            let _ = writeln!(io::stderr(), "echo-server: {told}");
             if error.is::<InvalidArgs>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }

@@ -180,3 +180,13 @@ fn output_that_is_lost_is_an_error() {
         }
     }
 }
+
+#[test]
+fn no_terminal_obeys_a_name_that_an_error_names() {
+    let output = command()
+        .args(["--tls-key", "k", "--tls-cert", "no\u{1b}[2J\u{202e}file"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains(r"no\x1b[2J\u{202e}file"), "{errors}");
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use echo_bench::cli::Cli;
-use echo_bench::engine::{self, Observer, Peer, RunRecord};
+use echo_bench::engine::{self, Connected, Observer, Peer, RunRecord};
 use echo_bench::record::Interval;
 use echo_net::stop::Stop;
 
@@ -17,7 +17,7 @@ use crate::third_party_server::free_address;
 struct Silent;
 
 impl Observer for Silent {
-    fn connected(&mut self, _: u32) {}
+    fn connected(&mut self, _: &Connected<'_>) {}
     fn interval(&mut self, _: &Interval) {}
 }
 

@@ -11,10 +11,14 @@ use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 
 use super::RunArgs;
 use super::groups::{MessageArgs, SizeRange};
+use crate::bounded;
 use crate::plan::{
     ChatPlan, IdleStrategy, Load, MessagePlan, Plan, PlanError, PoolPlan, SocketPlan, StopRule,
     Target,
 };
+
+/// Most messages of a file; all of them stand in the report.
+const MOST_MESSAGES: usize = 1_000_000;
 
 /// What was typed is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +48,9 @@ pub enum RunArgsError {
     /// A flag of HTTP without HTTP.
     #[error("--http-host needs --protocol http")]
     HostWithoutHttp,
+    /// More messages than a report has room for.
+    #[error("--message-file holds {0} messages (at most {MOST_MESSAGES})")]
+    Messages(usize),
     /// More connections than can be numbered.
     #[error("--conns {0} is too many")]
     Connections(u64),
@@ -263,13 +270,17 @@ impl MessageArgs {
             return Ok(MessagePlan::Generated { min_bytes: min, max_bytes: max });
         };
         let text = if path.as_os_str() == "-" {
-            std::io::read_to_string(std::io::stdin())
+            bounded::read_from(std::io::stdin(), bounded::MESSAGES)
         } else {
-            std::fs::read_to_string(path)
+            bounded::read(path, bounded::MESSAGES)
         };
         let failed = |reason| RunArgsError::MessageFile { path: path.clone(), reason };
-        let texts = text.map_err(failed)?.lines().map(str::to_owned).collect();
-        Ok(MessagePlan::Given { texts })
+        let text = text.map_err(failed)?;
+        let count = text.lines().count();
+        if count > MOST_MESSAGES {
+            return Err(RunArgsError::Messages(count));
+        }
+        Ok(MessagePlan::Given { texts: text.lines().map(str::to_owned).collect() })
     }
 }
 

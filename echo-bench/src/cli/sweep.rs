@@ -9,6 +9,7 @@ use echo_server::choice::choice;
 
 use super::CompareFormat;
 use super::compare::percent;
+use crate::bounded;
 use crate::compare::Metric;
 use crate::sweep::file::{self, BadPlanFile};
 use crate::sweep::typed::{SweptFlags, UnfitFlag};
@@ -113,7 +114,7 @@ impl SweepArgs {
     pub fn plan(&self) -> Result<SweepPlan, SweepArgsError> {
         let mut file = file::PlanFile::default();
         if let Some(path) = &self.plan {
-            let text = std::fs::read_to_string(path)
+            let text = bounded::read(path, bounded::PLAN)
                 .map_err(|reason| SweepArgsError::Read { path: path.clone(), reason })?;
             file = file::read(&text)
                 .map_err(|reason| SweepArgsError::File { path: path.clone(), reason })?;

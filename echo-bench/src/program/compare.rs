@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
+use echo_proto::terminal;
+
 use super::results::hand_over;
 use super::{Exit, UsageError, sides};
 use crate::cli::{CompareArgs, CompareFormat, FailOn, JudgingArgs, Outlet};
@@ -132,9 +134,9 @@ fn baseline_side(name: &str) -> anyhow::Result<Side> {
     Ok(Side { name: format!("baseline {name}"), inputs })
 }
 
-/// A remark, apart from the results.
+/// A remark, apart from the results, with nothing that a terminal would obey.
 pub(super) fn tell(text: &str) {
     use std::io::Write;
     // A remark that nobody can see is no reason to fail.
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", terminal::printable(text));
 }

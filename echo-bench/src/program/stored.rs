@@ -17,7 +17,7 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let text = match document.schema() {
         Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
         Some(sweep::SCHEMA) => swept::rendered(&document.parse()?, format.try_into()?),
-        _ => rendered(&document.report()?, format),
+        _ => rendered(&document.parse()?, format),
     };
     put(&outlet, &text)?;
     Ok(Exit::Done as u8)

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use comfy_table::presets;
 
+use echo_proto::terminal::one_line;
+
 use super::{latency_table, units};
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
 use crate::report::{AddressReport, Report, Requests};
@@ -12,7 +14,7 @@ use crate::report::{AddressReport, Report, Requests};
 pub fn report(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string can't fail, so the results are dropped here and below.
-    let _ = writeln!(out, "{}\n{}\n", subject(report), load(&report.plan));
+    let _ = writeln!(out, "{}\n{}\n", one_line(&subject(report)), load(&report.plan));
     let _ = writeln!(out, "{}", counts(report));
     let _ = writeln!(out, "\n{}", latencies(report));
     let _ = writeln!(out, "{}", costs(report));
@@ -22,19 +24,20 @@ pub fn report(report: &Report) -> String {
             out,
             "error      {} x {}; first: connection {}{request}: {}",
             units::count(error.count),
-            error.kind,
+            one_line(&error.kind),
             error.first.connection,
-            error.first.detail
+            one_line(&error.first.detail)
         );
     }
     for warning in &report.warnings {
-        let _ = writeln!(out, "warning    {}: {}", warning.code, warning.message);
-        let _ = writeln!(out, "           -> {}", warning.remedy);
+        let (code, message) = (one_line(&warning.code), one_line(&warning.message));
+        let _ = writeln!(out, "warning    {code}: {message}");
+        let _ = writeln!(out, "           -> {}", one_line(&warning.remedy));
     }
     for slo in &report.slos {
         let measured = slo.measured_ns.map_or("nothing".into(), |ns| units::time(ns as f64));
         let word = if slo.met { "met" } else { "MISSED" };
-        let _ = writeln!(out, "slo        {}: {word}, measured {measured}", slo.slo);
+        let _ = writeln!(out, "slo        {}: {word}, measured {measured}", one_line(&slo.slo));
     }
     let interrupted = if report.interrupted { ", interrupted" } else { "" };
     let _ = writeln!(out, "verdict    {}{interrupted}", report.verdict);

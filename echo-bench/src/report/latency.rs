@@ -3,13 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::hdr;
 use crate::record::Latency;
 use crate::stats::order;
 
@@ -136,7 +134,7 @@ impl LatencySummary {
             clamped: latency.clamped(),
             ci95,
             independent,
-            hdr: encode(histogram),
+            hdr: hdr::encode(histogram),
         })
     }
 
@@ -160,8 +158,7 @@ impl LatencySummary {
 
     /// All counts again; `None` if the text is no stored histogram.
     pub fn histogram(&self) -> Option<Histogram<u64>> {
-        let bytes = STANDARD.decode(&self.hdr).ok()?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+        hdr::decode(&self.hdr).ok()
     }
 
     /// The record that this is the summary of; `None` if it can't be.
@@ -169,14 +166,6 @@ impl LatencySummary {
         let (censored, least, clamped) = (self.censored, self.least_censored_ns, self.clamped);
         Latency::from_parts(&self.histogram()?, censored, least, clamped)
     }
-}
-
-fn encode(histogram: &Histogram<u64>) -> String {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(histogram, &mut bytes)
-        .expect("writing to memory can't fail and the counts are below the format's limit");
-    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

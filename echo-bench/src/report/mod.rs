@@ -10,13 +10,17 @@ use crate::plan::Plan;
 
 mod build;
 mod coarsen;
+pub mod document;
 pub mod embedding;
 mod environment;
+mod hdr;
 mod latency;
 pub mod partial;
+pub(crate) mod numbers;
 mod pool;
 mod slo;
 pub mod store;
+mod validity;
 mod verdict;
 
 pub use build::{Circumstances, build};

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::order::Turn;
 use super::plan::SweepPlan;
-use crate::output;
+use crate::{bounded, output};
 use crate::report::{Report, Tool, store};
 
 /// The file that says which plan a folder belongs to.
@@ -91,7 +91,7 @@ impl Folder {
         }
         let file = path.join(PLAN);
         let text = identity(plan);
-        match fs::read_to_string(&file) {
+        match bounded::read(&file, bounded::PLAN) {
             Ok(found) if found == text => {}
             Ok(found) => {
                 let differs = differing_lines(&found, &text);

@@ -12,6 +12,7 @@ pub mod folder;
 pub mod order;
 mod plan;
 pub mod typed;
+mod validity;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
