@@ -5,12 +5,12 @@
 use std::mem::MaybeUninit;
 use std::ops::ControlFlow;
 
-use httparse::Status;
+use httparse::{Header, Status};
 
 use crate::carry_over::CarryOver;
 use crate::http_head::{FIELDS, Framing, HeadEnd};
 use crate::line::ECHO_PREFIX;
-use crate::{Flow, Replies, Respond};
+use crate::{Flow, Replies, Respond, WriteMode};
 
 /// Most fields of a request: what a proxy with much to tell may add, and no more work than
 /// one read is worth.
@@ -64,6 +64,12 @@ enum Persistence {
 enum Refusal {
     #[error("malformed request")]
     Malformed,
+    #[error("no Host field, which HTTP/1.1 requires")]
+    NoHost,
+    #[error("more than one Host field")]
+    ManyHosts,
+    #[error("invalid Host field")]
+    InvalidHost,
     #[error("method not allowed")]
     Method,
     #[error("length required, chunked bodies are not read")]
@@ -74,16 +80,21 @@ enum Refusal {
     LongHead,
     #[error("too many fields (limit {MOST_FIELDS})")]
     ManyFields,
+    #[error("server full")]
+    Full,
 }
 
 impl Refusal {
     fn status_line(self) -> &'static str {
         match self {
-            Self::Malformed => "400 Bad Request\r\n",
+            Self::Malformed | Self::NoHost | Self::ManyHosts | Self::InvalidHost => {
+                "400 Bad Request\r\n"
+            }
             Self::Method => "405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT\r\n",
             Self::LengthRequired => "411 Length Required\r\n",
             Self::LongBody(_) => "413 Content Too Large\r\n",
             Self::LongHead | Self::ManyFields => "431 Request Header Fields Too Large\r\n",
+            Self::Full => "503 Service Unavailable\r\n",
         }
     }
 
@@ -97,6 +108,13 @@ impl Refusal {
         replies.push(b"\r\nConnection: close\r\n\r\n");
         replies.push(text.as_bytes());
     }
+}
+
+/// What a client is told that a full server turns away.
+pub(crate) fn server_full() -> Vec<u8> {
+    let mut replies = Replies::new(WriteMode::Whole);
+    Refusal::Full.tell(&mut replies);
+    replies.bytes().to_vec()
 }
 
 impl HttpResponder {
@@ -155,6 +173,7 @@ fn understand<const MOST: usize>(
         return Err(Refusal::Malformed);
     };
     let framing = Framing::of(request.headers).ok_or(Refusal::Malformed)?;
+    check_host(request.headers, minor)?;
     let method = match method {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
@@ -178,6 +197,25 @@ fn understand<const MOST: usize>(
     let path = (start, start + path.len());
     let waits = framing.expects_continue && minor > 0;
     Ok((Head { method, length: bytes.len(), body, path, persistence }, waits))
+}
+
+/// Whether there is the one `Host` field that there must be (RFC 9112 section 3.2). One that
+/// two readers could understand differently is refused, though nothing here uses it.
+fn check_host(fields: &[Header<'_>], minor: u8) -> Result<(), Refusal> {
+    let mut hosts = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("Host"));
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err(Refusal::ManyHosts),
+        (None, None) if minor > 0 => Err(Refusal::NoHost),
+        (Some(host), None) if !host.value.iter().copied().all(may_be_in_host) => {
+            Err(Refusal::InvalidHost)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a host and its port are made of (RFC 3986 section 3.2.2).
+fn may_be_in_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
 /// Answers a whole request; whether the connection goes on.
@@ -256,7 +294,10 @@ impl Respond for HttpResponder {
     }
 
     fn end_of_input(&mut self, replies: &mut Replies) {
-        if !self.finished && !self.partial.bytes().is_empty() {
+        // Empty lines before a request are none of it (RFC 9112 section 2.2); old clients send
+        // one after a body.
+        let begun = self.partial.bytes().iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        if !self.finished && begun {
             replies.count_error();
         }
         self.finished = true;
@@ -266,7 +307,6 @@ impl Respond for HttpResponder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::WriteMode;
 
     /// What a server says to `script`, which it gets in pieces of `piece` bytes.
     fn replies(script: &str, piece: usize) -> (String, Flow, u64) {
@@ -306,9 +346,9 @@ mod tests {
     #[test]
     fn pipelined_requests_are_answered_in_order() {
         let script = "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n\
-                      POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello\
-                      PUT /x HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\n\
-                      GET / HTTP/1.1\n\n";
+                      POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello\
+                      PUT /x HTTP/1.1\r\nhost:\r\nContent-Length: 0\r\n\r\n\r\n\
+                      GET / HTTP/1.1\nHost: [::1]:80\n\n";
         let expected = ok("text/plain", "", "ECHO: /a?b=c")
             + &ok("application/octet-stream", "", "hello")
             + &ok("application/octet-stream", "", "")
@@ -320,14 +360,14 @@ mod tests {
     fn head_tells_the_length_and_sends_no_body() {
         let expected =
             "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\n";
-        check("HEAD /x HTTP/1.1\r\n\r\n", expected, Flow::Open, 0);
+        check("HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n", expected, Flow::Open, 0);
     }
 
     #[test]
     fn the_connection_ends_when_the_client_says_so_or_is_of_old() {
         let close = ok("text/plain", "Connection: close\r\n", "ECHO: /");
-        let after = "GET /no HTTP/1.1\r\n\r\n";
-        let script = format!("GET / HTTP/1.1\r\nConnection: close\r\n\r\n{after}");
+        let after = "GET /no HTTP/1.1\r\nHost: x\r\n\r\n";
+        let script = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n{after}");
         check(&script, &close, Flow::Finish, 0);
         check(&format!("GET / HTTP/1.0\r\n\r\n{after}"), &close, Flow::Finish, 0);
         let keep = ok("text/plain", "Connection: keep-alive\r\n", "ECHO: /");
@@ -336,7 +376,8 @@ mod tests {
 
     #[test]
     fn a_client_that_waits_to_send_its_body_is_asked_to_go_on() {
-        let script = "PUT / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi";
+        let script = "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\
+                      Expect: 100-continue\r\n\r\nhi";
         let expected = "HTTP/1.1 100 Continue\r\n\r\n".to_owned()
             + &ok("application/octet-stream", "", "hi");
         check(script, &expected, Flow::Open, 0);
@@ -344,9 +385,10 @@ mod tests {
 
     #[test]
     fn a_head_may_have_as_many_fields_as_a_proxy_may_add() {
-        for count in [FIELDS, FIELDS + 1, 500, 1023] {
+        for count in [FIELDS, FIELDS + 1, 500, 1022] {
             let fields = "a: b\r\n".repeat(count);
-            let script = format!("PUT / HTTP/1.1\r\n{fields}Content-Length: 2\r\n\r\nhi");
+            let script =
+                format!("PUT / HTTP/1.1\r\nHost: x\r\n{fields}Content-Length: 2\r\n\r\nhi");
             check(&script, &ok("application/octet-stream", "", "hi"), Flow::Open, 0);
         }
     }
@@ -381,13 +423,50 @@ mod tests {
                 &malformed,
             ),
             ("POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n".into(), &malformed),
-            ("DELETE / HTTP/1.1\r\n\r\n".into(), &method),
-            ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(), &chunked),
-            ("POST / HTTP/1.1\r\nContent-Length: 17\r\n\r\n".into(), &long),
+            ("DELETE / HTTP/1.1\r\nHost: x\r\n\r\n".into(), &method),
+            (
+                "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                    .into(),
+                &chunked,
+            ),
+            ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\n\r\n".into(), &long),
             (format!("GET /{path} HTTP/1.1\r\n\r\n"), &head),
             (format!("GET / HTTP/1.1\r\n{fields}\r\n"), &many),
         ] {
             check(&script, expected, Flow::Finish, 1);
+        }
+    }
+
+    #[test]
+    fn a_request_has_one_host_or_is_refused() {
+        let refused = |text: &str| refused("400 Bad Request", &format!("ERROR: {text}"));
+        let missing = refused("no Host field, which HTTP/1.1 requires");
+        let several = refused("more than one Host field");
+        let invalid = refused("invalid Host field");
+        for (head, expected) in [
+            ("GET / HTTP/1.1\r\n", &missing),
+            ("GET / HTTP/1.1\r\nX-Host: a\r\n", &missing),
+            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n", &several),
+            ("GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n", &several),
+            ("GET / HTTP/1.1\r\nHost: a b\r\n", &invalid),
+            ("GET / HTTP/1.1\r\nHost: a/b\r\n", &invalid),
+            ("POST / HTTP/1.1\r\nContent-Length: 2\r\n", &missing),
+        ] {
+            check(&format!("{head}\r\nhi"), expected, Flow::Finish, 1);
+        }
+    }
+
+    #[test]
+    fn empty_lines_after_the_last_request_are_no_error_and_half_a_request_is() {
+        let body = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi";
+        for (rest, errors) in [("", 0), ("\r\n", 0), ("\r\n\r\n", 0), ("\r", 0), ("\r\nG", 1)] {
+            let mut replies = Replies::new(WriteMode::Whole);
+            let mut responder = HttpResponder::new(16);
+            let script = format!("{body}{rest}");
+            let flow = responder.receive(script.as_bytes(), &mut replies);
+            assert_eq!(flow, Flow::Open, "{rest:?}");
+            responder.end_of_input(&mut replies);
+            assert_eq!((replies.messages(), replies.errors()), (1, errors), "{rest:?}");
         }
     }
 }
