@@ -124,17 +124,17 @@ pub trait Model {
     }
 
     /// Serves until the context's stop is asked for and all connections have ended, or
-    /// until it is forced. The listeners are non-blocking, and at least one.
+    /// until it is forced. The listeners are those that [`run`](crate::run) was given.
     ///
     /// # Errors
     /// When serving is impossible; what goes wrong with one connection ends only that.
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()>;
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()>;
 }
 
-/// A worker has at most one listener.
-fn check_listeners(listeners: &[TcpListener], workers: usize) -> io::Result<()> {
+/// Each group of listeners is one worker's.
+fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result<()> {
     if listeners.len() > workers {
-        let reason = format!("{} listeners for {workers} workers", listeners.len());
+        let reason = format!("{} groups of listeners for {workers} workers", listeners.len());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     Ok(())
