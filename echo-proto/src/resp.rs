@@ -11,6 +11,10 @@ use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond,
 /// Most bytes of an unknown command's name that are told back.
 const NAME_SHOWN: usize = 128;
 
+/// Methods of HTTP that are no commands of Redis.
+const VERBS: [&[u8]; 8] =
+    [b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
+
 /// Who answers, in the order of a Redis.
 const HELLO: &[u8] = b"*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n\
     $5\r\nproto\r\n:2\r\n$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n\
@@ -35,8 +39,6 @@ impl RespResponder {
 /// does the same at `POST` and `Host:`; a `GET` of a key has one argument, that of HTTP two.
 fn is_http(command: Command<'_>) -> bool {
     let named = |known: &&[u8]| command.name.eq_ignore_ascii_case(known);
-    const VERBS: [&[u8]; 8] =
-        [b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
     named(&&b"HOST:"[..])
         || VERBS.iter().any(named)
         || (named(&&b"GET"[..]) && command.arguments == 2)

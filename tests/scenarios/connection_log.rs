@@ -45,6 +45,21 @@ fn without_being_asked_the_log_names_no_connection() {
 }
 
 #[test]
+fn in_a_log_of_json_the_counters_are_json_too() {
+    let mut server = RunningServer::start(ModelKind::default(), &["--log-format=json"]);
+    let mut client = server.connect();
+    client.exchange(b"x\n", b"ECHO: x\n");
+    server.signal(Signal::USR1);
+    wait_until("it tells its counters", || server.said_so_far().contains("\"active\":"));
+    drop(client);
+    let said = server.stop();
+    let line = said.lines().find(|line| line.contains("\"active\":")).expect("just seen");
+    let counters: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+    assert_eq!(counters["active"], 1);
+    assert_eq!((&counters["connections"], &counters["messages"]), (&1.into(), &1.into()));
+}
+
+#[test]
 fn usr1_tells_the_counters_so_far_and_hup_nothing_and_the_server_goes_on() {
     each_model(|model| {
         let mut server = RunningServer::start(model, &[]);

@@ -15,7 +15,7 @@ pub(crate) struct NamedHosts {
 
 impl NamedHosts {
     /// One in which each name of `lines` stands for an address; `None`, and told, where this
-    /// user may not have a file system of its own (mount_namespaces(7)).
+    /// user may not have a file system of its own (`mount_namespaces(7)`).
     pub(crate) fn new_or_skip(test: &str, lines: &str) -> Option<Self> {
         let mut hosts = Self { file: NamedTempFile::new().expect("room for a file") };
         hosts.set(lines);

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use echo_net::address::{Address, canonical};
+use echo_net::address::Address;
 use echo_net::reactor::ACCEPT_PAUSE;
-use echo_net::socket::{SocketOptions, finish_connect, is_own, is_peers_fault};
+use echo_net::socket::{SocketOptions, finish_connect, is_peers_fault};
 use echo_net::stop::{Stage, Stop};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -33,7 +33,7 @@ mod proxy_header;
 pub use backends::Policy;
 use backends::{Backends, InUse};
 use copying::copy_both_ways;
-pub use lookup::Lookup;
+pub use lookup::{BackendError, Lookup};
 pub use proxy_header::ProxyProtocol;
 
 /// Of both sides: who vanished without a word is found out.
@@ -66,22 +66,6 @@ pub struct Config {
     pub half_close_timeout: Duration,
     /// How long a stop waits for connections to end.
     pub drain_timeout: Duration,
-}
-
-/// Why there is nothing to balance between.
-#[derive(Debug, thiserror::Error)]
-pub enum BackendError {
-    /// A name has no addresses.
-    #[error("looking up --backend {name}: {reason}")]
-    Lookup {
-        /// As typed.
-        name: Address,
-        /// What the resolver says.
-        reason: io::Error,
-    },
-    /// One of its addresses is the balancer's own.
-    #[error("--backend {0} is this balancer itself: it would connect to itself without end")]
-    Itself(Address),
 }
 
 /// What a balancer has done.
@@ -120,7 +104,7 @@ impl Balancer {
     /// # Errors
     /// When a backend has no address, or is the balancer itself.
     pub fn new(config: Config, own: Vec<SocketAddr>) -> Result<Arc<Self>, BackendError> {
-        let find = |name: &Address| Ok((name.clone(), look_up(&config.lookup, name, &own)?));
+        let find = |name: &Address| Ok((name.clone(), config.lookup.find(name, &own)?));
         let found = config.backends.iter().map(find).collect::<Result<_, BackendError>>()?;
         Ok(Arc::new(Self {
             backends: Backends::new(found, config.policy),
@@ -314,57 +298,10 @@ async fn check(balancer: Arc<Balancer>, backend: usize) {
                 if !reached && lookup.is_empty() && !name.is_literal() {
                     let (name, balancer) = (name.clone(), Arc::clone(&balancer));
                     lookup.spawn_blocking(move || {
-                        look_up(&balancer.config.lookup, &name, &balancer.own)
+                        balancer.config.lookup.find(&name, &balancer.own)
                     });
                 }
             }
-        }
-    }
-}
-
-/// The addresses of a backend, none of which is the balancer's own.
-fn look_up(
-    lookup: &Lookup,
-    name: &Address,
-    own: &[SocketAddr],
-) -> Result<Vec<SocketAddr>, BackendError> {
-    let found = lookup
-        .find(name)
-        .map_err(|reason| BackendError::Lookup { name: name.clone(), reason })?;
-    let found: Vec<_> = found.into_iter().map(canonical).collect();
-    if found.iter().any(|backend| own.iter().any(|own| is_itself(*own, *backend))) {
-        return Err(BackendError::Itself(name.clone()));
-    }
-    Ok(found)
-}
-
-/// Whether a connection to `backend` comes to the listener at `own`.
-fn is_itself(own: SocketAddr, backend: SocketAddr) -> bool {
-    let (own_ip, ip) = (own.ip(), backend.ip());
-    // `[::]` is dual-stack, `0.0.0.0` is not.
-    let everywhere = own_ip.is_unspecified() && (own.is_ipv6() || backend.is_ipv4());
-    own.port() == backend.port() && (own_ip == ip || (everywhere && is_own(ip)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_balancer_knows_itself_by_every_address_that_it_can_be_reached_at() {
-        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-        for (own, backend, itself) in [
-            ("127.0.0.1:1", "127.0.0.1:1", true),
-            ("127.0.0.1:1", "127.0.0.1:2", false),
-            ("127.0.0.1:1", "127.0.0.2:1", false),
-            ("0.0.0.0:1", "127.0.0.2:1", true),
-            ("0.0.0.0:1", "0.0.0.0:1", true),
-            ("0.0.0.0:1", "[::1]:1", false),
-            ("0.0.0.0:1", "203.0.113.9:1", false),
-            ("[::]:1", "127.0.0.2:1", true),
-            ("[::]:1", "203.0.113.9:1", false),
-        ] {
-            assert_eq!(is_itself(address(own), address(backend)), itself, "{own} {backend}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::thread::ScopedJoinHandle;
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::counted::counted;
 
 mod acceptor;
 mod crew;
@@ -134,7 +135,12 @@ pub trait Model {
 /// Each group of listeners is one worker's.
 fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result<()> {
     if listeners.len() > workers {
-        let reason = format!("{} groups of listeners for {workers} workers", listeners.len());
+        let (groups, workers) = (listeners.len() as u64, workers as u64);
+        let reason = format!(
+            "{} of listeners for {}",
+            counted(groups, "group"),
+            counted(workers, "worker"),
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     Ok(())
