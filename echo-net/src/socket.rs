@@ -100,11 +100,12 @@ pub fn is_address_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
-/// Whether `ip` is an address of this machine, so that a connection to it stays here.
-pub fn is_own(ip: IpAddr) -> bool {
+/// Whether this is an address of this machine, whatever its port, so that a connection to it
+/// stays here.
+pub fn is_own(mut address: SocketAddr) -> bool {
     // The kernel lets a socket be bound to its own addresses only; no port is taken, since a
     // datagram socket shares none with a stream.
-    let address = SocketAddr::new(ip, 0);
+    address.set_port(0);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None);
     socket.is_ok_and(|socket| socket.bind(&address.into()).is_ok())
 }

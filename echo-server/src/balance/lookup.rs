@@ -72,7 +72,10 @@ fn is_itself(own: SocketAddr, backend: SocketAddr) -> bool {
     let (own_ip, ip) = (own.ip(), backend.ip());
     // `[::]` is dual-stack, `0.0.0.0` is not.
     let everywhere = own_ip.is_unspecified() && (own.is_ipv6() || backend.is_ipv4());
-    own.port() == backend.port() && (own_ip == ip || (everywhere && is_own(ip)))
+    // A connection to no address in particular goes to the loopback.
+    let loopback = own_ip.is_loopback() && ip.is_unspecified();
+    own.port() == backend.port()
+        && (own_ip == ip || loopback || (everywhere && is_own(backend)))
 }
 
 #[cfg(test)]
@@ -88,6 +91,7 @@ mod tests {
             ("127.0.0.1:1", "127.0.0.2:1", false),
             ("0.0.0.0:1", "127.0.0.2:1", true),
             ("0.0.0.0:1", "0.0.0.0:1", true),
+            ("127.0.0.1:1", "0.0.0.0:1", true),
             ("0.0.0.0:1", "[::1]:1", false),
             ("0.0.0.0:1", "203.0.113.9:1", false),
             ("[::]:1", "127.0.0.2:1", true),

@@ -18,7 +18,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, info, warn};
 
 use crate::counted::counted;
@@ -281,6 +281,8 @@ async fn accept(
 async fn check(balancer: Arc<Balancer>, backend: usize) {
     let header = balancer.config.proxy_protocol.map(ProxyProtocol::own_header);
     let mut due = tokio::time::interval(balancer.config.check_interval);
+    // A check that took long is no reason for several at once.
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // At most one at a time; checks go on meanwhile.
     let mut lookup = JoinSet::new();
     loop {
