@@ -13,7 +13,6 @@ mod running_server;
 mod secure_client;
 mod third_party_server;
 
-mod addresses;
 mod balancer;
 mod bench_run;
 mod busy_polling;
@@ -27,6 +26,7 @@ mod half_close;
 mod hostile_clients;
 mod idle_clients;
 mod line_protocol;
+mod listening;
 mod many_connections;
 mod message_limit;
 mod misdirected;
