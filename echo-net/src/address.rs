@@ -1,14 +1,30 @@
 //! Addresses as people type them: `host:port`, `[::1]:port`, `:port` (all interfaces, as
-//! in the origin document) or a bare `port` (loopback).
+//! in the origin document) or a bare `port` (loopback); and [`canonical`], the one form in
+//! which every address is compared, sent and shown.
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
+
+/// The host of `:PORT`.
+const ALL_INTERFACES: &str = "";
+
+/// An IPv4 address for an IPv4-mapped IPv6 one (RFC 4291 section 2.5.5.2), which a dual-stack
+/// socket uses for IPv4 peers; any other address as it is.
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        // Not made anew: it may have a scope.
+        IpAddr::V6(_) => address,
+    }
+}
 
 /// A host and a port that have the right shape; the host is not looked up yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
+    /// Empty for all interfaces.
     host: String,
     port: u16,
 }
@@ -44,16 +60,16 @@ impl FromStr for Address {
             return Err(AddressError::Path(text.to_owned()));
         }
         let (host, port) = match text.rsplit_once(':') {
-            Some(("", port)) => ("0.0.0.0", port),
             Some((host, port)) => (host, port),
             None if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
                 ("127.0.0.1", text)
             }
             // A port that is none, like -5 or 1e4, and not a host without one.
-            None if is_number(text) => ("", text),
+            None if is_number(text) => ("127.0.0.1", text),
             None => return Err(AddressError::NoPort(text.to_owned())),
         };
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let bare = bare.filter(|host| !host.is_empty());
         if bare.is_none() && host.contains(':') {
             return Err(AddressError::Brackets(text.to_owned()));
         }
@@ -86,7 +102,8 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The host as typed, without brackets.
+    /// The host as typed, without brackets; empty for [all
+    /// interfaces](Self::is_all_interfaces).
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -96,9 +113,28 @@ impl Address {
         self.port
     }
 
-    /// Every socket address that the host stands for, in the resolver's order.
+    /// Whether it was typed as `:PORT`: every interface, in both address families.
+    pub fn is_all_interfaces(&self) -> bool {
+        self.host == ALL_INTERFACES
+    }
+
+    /// Whether the host is an address and no name, so that a lookup always gives the same.
+    pub fn is_literal(&self) -> bool {
+        self.is_all_interfaces() || self.host.parse::<IpAddr>().is_ok()
+    }
+
+    /// Every socket address that the host stands for, in the resolver's order, each once and
+    /// [canonical]; `[::]` for all interfaces.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        let found: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        if self.is_all_interfaces() {
+            return Ok(vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))]);
+        }
+        let mut found = Vec::new();
+        for address in (self.host.as_str(), self.port).to_socket_addrs()?.map(canonical) {
+            if !found.contains(&address) {
+                found.push(address);
+            }
+        }
         if found.is_empty() {
             let reason = format!("{} has no address", self.host);
             return Err(io::Error::new(io::ErrorKind::NotFound, reason));
@@ -106,12 +142,17 @@ impl Address {
         Ok(found)
     }
 
-    /// This address as the target of a connection: "all interfaces" means loopback.
+    /// This address as the target of a connection: "all interfaces" means loopback, by IPv4
+    /// where both families would do.
     #[must_use]
     pub fn as_target(mut self) -> Self {
-        if self.host == Ipv4Addr::UNSPECIFIED.to_string() {
-            self.host = Ipv4Addr::LOCALHOST.to_string();
-        }
+        let loopback = match self.host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+            Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => IpAddr::from(Ipv6Addr::LOCALHOST),
+            _ if self.is_all_interfaces() => IpAddr::from(Ipv4Addr::LOCALHOST),
+            _ => return self,
+        };
+        self.host = loopback.to_string();
         self
     }
 }
@@ -126,16 +167,43 @@ mod tests {
             ("127.0.0.1:8080", "127.0.0.1:8080"),
             ("localhost:1", "localhost:1"),
             ("[::1]:9000", "[::1]:9000"),
-            (":8080", "0.0.0.0:8080"),
+            (":8080", ":8080"),
             ("8080", "127.0.0.1:8080"),
             ("0", "127.0.0.1:0"),
         ] {
             assert_eq!(typed.parse::<Address>().unwrap().to_string(), shown);
         }
-        assert_eq!(
-            ":8080".parse::<Address>().unwrap().as_target().to_string(),
-            "127.0.0.1:8080"
-        );
+    }
+
+    #[test]
+    fn all_interfaces_are_reached_by_the_loopback() {
+        for (typed, target) in [
+            (":8080", "127.0.0.1:8080"),
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::ffff:0.0.0.0]:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("host:8080", "host:8080"),
+        ] {
+            let address = typed.parse::<Address>().unwrap();
+            assert_eq!(address.as_target().to_string(), target, "{typed}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_canonical_and_no_lookup_gives_one_twice() {
+        for (typed, found) in [
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            (":80", "[::]:80"),
+        ] {
+            let address = typed.parse::<Address>().unwrap();
+            assert!(address.is_literal(), "{typed}");
+            assert_eq!(address.resolve().unwrap(), [found.parse().unwrap()], "{typed}");
+        }
+        assert!(!"localhost:80".parse::<Address>().unwrap().is_literal());
+        let scoped = "[fe80::1%7]:80".parse().unwrap();
+        assert_eq!(canonical(scoped), scoped);
     }
 
     #[test]

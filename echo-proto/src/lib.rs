@@ -24,6 +24,7 @@ pub mod chat;
 mod command;
 mod decimal;
 mod frame;
+mod full;
 mod http;
 mod http_head;
 mod http_host;

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -19,8 +19,9 @@ use crate::balance;
 use crate::binding::Binding;
 use crate::cli::{Cli, Command, InvalidArgs, ServerArgs};
 use crate::config::{Config, available_cores};
+use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
-use crate::server::{self, Outcome};
+use crate::server::{Outcome, Server};
 
 /// Exit code for a command line that can't be meant.
 const USAGE: u8 = 2;
@@ -72,15 +73,22 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     check_model(&config)?;
     let count = if config.model.shares_listeners() { config.workers } else { 1 };
     let listeners = Binding::from(args).listen(count, &config.socket)?;
-    let address = listeners[0].local_addr().context("asking for the listener's address")?;
-    let stop = Stop::new();
-    signals::ask_on_signals(stop.clone()).context("setting up signals")?;
-    warn_if_public(address, config.tls.is_some());
+    let addresses = listeners[0].iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
+    let addresses: Vec<SocketAddr> = addresses.context("asking for the listener's address")?;
+    let ready = Ready::of(&config, addresses);
+    for address in &ready.addrs {
+        warn_if_public(*address, config.tls.is_some());
+    }
     if let Some(tls) = &config.tls {
         tell_identity(tls);
     }
-    announce(&Ready::of(&config, address))?;
-    let outcome = server::run(listeners, config, &stop).context("serving")?;
+    let stop = Stop::new();
+    let server = Server::new(config, &stop);
+    let so_far = server.watch();
+    let report = move || tell_so_far(so_far(), style.format);
+    signals::serve_signals(stop, report).context("setting up signals")?;
+    announce(&ready)?;
+    let outcome = server.run(listeners).context("serving")?;
     if !style.quiet {
         summarise(&outcome, style.format);
     }
@@ -126,7 +134,9 @@ fn tell_identity(tls: &ServerTls) {
 #[expect(clippy::struct_field_names, reason = "the name in the JSON line")]
 struct Ready {
     ready: bool,
+    /// The first of all addresses.
     addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     model: String,
     protocol: String,
     /// Null where the model has a thread per connection.
@@ -145,10 +155,12 @@ struct ReadyTls {
 }
 
 impl Ready {
-    fn of(config: &Config, addr: SocketAddr) -> Self {
+    /// `addrs` are those listened on, at least one.
+    fn of(config: &Config, addrs: Vec<SocketAddr>) -> Self {
         Self {
             ready: true,
-            addr,
+            addr: addrs[0],
+            addrs,
             model: config.model.to_string(),
             protocol: config.protocol.to_string(),
             workers: config.model.has_workers().then_some(config.workers),
@@ -176,6 +188,25 @@ fn summarise(outcome: &Outcome, format: LogFormat) {
     let line = match format {
         LogFormat::Text => format!("echo-server: {outcome}"),
         LogFormat::Json => serde_json::to_string(outcome).unwrap_or_default(),
+    };
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Says what a running server has done; whoever asks wants to know, also with `--quiet`.
+fn tell_so_far((active, outcome): (u64, Outcome), format: LogFormat) {
+    #[derive(Serialize)]
+    struct SoFar {
+        active: u64,
+        #[serde(flatten)]
+        outcome: Outcome,
+    }
+    let line = match format {
+        LogFormat::Text => {
+            format!("echo-server: {} open; so far {outcome}", counted(active, "connection"))
+        }
+        LogFormat::Json => {
+            serde_json::to_string(&SoFar { active, outcome }).unwrap_or_default()
+        }
     };
     let _ = writeln!(io::stderr(), "{line}");
 }

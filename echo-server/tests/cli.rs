@@ -2,8 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -62,6 +62,45 @@ fn a_signal_ends_it_with_a_summary_and_success() {
     let summary = "echo-server: 0 connections, 0 refused, 0 messages, 0 bytes in, 0 bytes out, \
                    0 errors, 0 cut\n";
     assert!(told.ends_with(summary), "{told}");
+}
+
+#[test]
+fn one_of_a_kind_is_told_in_the_singular() {
+    let (mut child, line) = started(&["0", "-p", "raw"]);
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let mut stream = TcpStream::connect(ready["addr"].as_str().unwrap()).unwrap();
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    drop(stream);
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let told = stderr_of(&mut child);
+    let summary = "echo-server: 1 connection, 0 refused, 1 message, 1 byte in, 1 byte out, \
+                   0 errors, 0 cut\n";
+    assert!(told.ends_with(summary), "{told}");
+}
+
+#[test]
+fn a_setting_that_is_lowered_is_said() {
+    for (args, part) in [
+        (&["0", "--max-conns", "99999999"][..], "at most"),
+        (&["balance", "0", "--backend", ":1", "--max-conns", "99999999"], "at most"),
+        (&["0", "--backlog", "2000000000"], "--backlog is lowered to"),
+        (&["0", "--recv-buffer", "1GiB"], "--recv-buffer is lowered to"),
+        (&["0", "--send-buffer", "1GiB"], "--send-buffer is lowered to"),
+    ] {
+        let (mut child, _) = started(args);
+        terminate(&child);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let told = stderr_of(&mut child);
+        let line = told.lines().find(|line| line.contains(part));
+        let line = line.unwrap_or_else(|| panic!("{args:?}: {told}"));
+        assert!(line.contains("WARN") && line.contains(" asked="), "{line}");
+    }
+    let (mut child, _) = started(&["0", "--max-conns", "10", "--backlog", "10"]);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    assert!(!stderr_of(&mut child).contains("WARN"));
 }
 
 #[test]

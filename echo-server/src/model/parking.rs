@@ -17,7 +17,6 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
-use tracing::debug;
 
 use super::mail_list::MailList;
 use crate::connection::Connection;
@@ -262,7 +261,7 @@ impl Visit<'_> {
     }
 
     fn break_off(&mut self, error: &io::Error) {
-        debug!(%error, "connection broke");
+        self.parked.connection.broke(error);
         self.close();
     }
 
@@ -337,7 +336,7 @@ impl Visit<'_> {
         }
         let data = EventData::new_u64(self.key.data().as_ffi());
         if let Err(error) = epoll::modify(&self.parking.epoll, &*socket, data, flags) {
-            debug!(%error, "can't park a connection");
+            connection.broke(&error.into());
             self.close();
         }
     }
