@@ -10,7 +10,7 @@ use super::{
 };
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
 use crate::plan::{Load, Plan, StopRule, Trust};
-use crate::record::{self, FailureKind, Packed, Tally};
+use crate::record::{self, FailureKind, Tally};
 use crate::stats::{order, steady};
 
 /// A generator thread busier than this may have been the limit.
@@ -109,9 +109,7 @@ fn latencies(record: &RunRecord) -> Latency {
     let total = &record.total;
     // Where nothing was answered rightly there is no latency to speak of, only ages.
     let claimed = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
-    let pieces: Vec<_> = record.pieces.iter().map(Packed::unpack).collect();
-    let pieces: Vec<_> = pieces.iter().map(record::Latency::histogram).collect();
-    let response = claimed(LatencySummary::new(&total.latencies.response, &pieces));
+    let response = claimed(LatencySummary::new(&total.latencies.response, &record.pieces));
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
         Some(open) => (
