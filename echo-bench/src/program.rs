@@ -24,7 +24,7 @@ use crate::embedded::{EmbeddedServer, workers_of};
 use crate::engine::{self, EngineError, Peer, PeerTls, RunRecord};
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
-use crate::report::{self, Circumstances, Environment, Report, Verdict, store};
+use crate::report::{self, Circumstances, Environment, Report, SloVerdict, Verdict, store};
 use crate::{preflight, render, server_process};
 
 pub use compare::compare;
@@ -42,7 +42,8 @@ pub enum Exit {
     Usage = 2,
     /// An objective was missed.
     Missed = 3,
-    /// Nothing was measured, or (strict) the generator was the limit.
+    /// Nothing was measured, or (strict) the generator was the limit or an objective is
+    /// undecided.
     Invalid = 4,
 }
 
@@ -87,6 +88,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let circumstances = circumstances(&plan, &peer, &args.results, started_at, server_killed);
     let report = report::build(&plan, &record, circumstances);
     hand_over(&report, &args.results)?;
+    if args.results.format != Format::Text || printed {
+        tell_objectives(&report);
+    }
     let code = exit_code(&report, &record, &received, args.results.strict);
     let compared = with_baselines(&report, &args.results)?;
     Ok(if code == Exit::Done as u8 { compared } else { code })
@@ -253,6 +257,13 @@ fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
     print(&(rendered(report, shown) + &kept))
 }
 
+/// Says which objectives are not met, for formats in which nobody reads it at once.
+fn tell_objectives(report: &Report) {
+    for slo in report.slos.iter().filter(|slo| !slo.met) {
+        compare::tell(&format!("slo {}", render::slo::outcome(slo)));
+    }
+}
+
 /// Compares the run with the baseline that was asked for, and saves it as one.
 fn with_baselines(report: &Report, results: &ResultArgs) -> anyhow::Result<u8> {
     let mut code = Exit::Done as u8;
@@ -295,12 +306,17 @@ fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: b
         return received.exit_code().unwrap_or(Exit::Failed as u8);
     }
     let requests = &report.summary.requests;
-    let limited = report.warnings.iter().any(|w| w.code == report::GENERATOR_LIMITED);
-    let invalid = report.verdict == Verdict::Invalid || limited;
-    let exit = if requests.ok == 0 || (strict && invalid) {
+    let warned = |codes: &[&str]| {
+        report.warnings.iter().any(|warning| codes.contains(&warning.code.as_str()))
+    };
+    let invalid = report.verdict == Verdict::Invalid || warned(&[report::GENERATOR_LIMITED]);
+    let objective = |verdict| report.slos.iter().any(|slo| slo.verdict() == verdict);
+    let exit = if requests.ok == 0 || warned(&report::FAULTS) || (strict && invalid) {
         Exit::Invalid
-    } else if report.slos.iter().any(|slo| !slo.met) {
+    } else if objective(SloVerdict::Missed) {
         Exit::Missed
+    } else if strict && objective(SloVerdict::Undecided) {
+        Exit::Invalid
     } else if requests.ok < requests.scheduled
         || !report.errors.is_empty()
         || record.established < report.summary.connections.requested

@@ -157,7 +157,8 @@ pub struct ResultArgs {
     /// Write the response latency of every interval (HDR .hlog)
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
-    /// Objective on the response latency, like p99<5ms (repeatable): exit 3 if missed
+    /// Objective on the response latency, like p99<5ms (repeatable), judged on the 95 %
+    /// interval: exit 3 if missed
     #[arg(long, value_name = "SLO")]
     pub slo: Vec<Slo>,
     /// Compare the run with a saved baseline (judged by --threshold and --fail-on)
@@ -169,7 +170,7 @@ pub struct ResultArgs {
     /// How to judge against the baseline
     #[command(flatten)]
     pub judging: JudgingArgs,
-    /// Exit 4 if the generator was the limit
+    /// Exit 4 if the generator was the limit or an objective is undecided
     #[arg(long)]
     pub strict: bool,
     /// No progress

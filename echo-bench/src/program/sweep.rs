@@ -91,7 +91,14 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let tool = Tool::this();
     let sweep = Sweep { schema: SCHEMA.into(), tool, plan, cells, analysis };
     hand_over(&sweep, &folder, args)?;
-    Ok(if sweep.has_failures() { Exit::Failed } else { Exit::Done } as u8)
+    let exit = if sweep.has_missed() {
+        Exit::Missed
+    } else if sweep.has_failures() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    Ok(exit as u8)
 }
 
 /// Makes every run that is missing; the reports and failures of all of them.
@@ -277,6 +284,12 @@ fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result
         printed = CompareFormat::Json;
     }
     print(&rendered(sweep, printed))?;
+    if printed == CompareFormat::Json {
+        // In the other formats there is a table of them.
+        for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
+            tell(&format!("slo {}", render::sweep::objective(sweep, slo)));
+        }
+    }
     if !args.quiet {
         tell(&format!(
             "sweep      {}",

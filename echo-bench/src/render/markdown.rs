@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::presets;
 
-use super::{latency_table, text};
+use super::{latency_table, slo, text};
 use crate::report::Report;
 
 /// The whole report.
@@ -22,6 +22,9 @@ pub fn report(report: &Report) -> String {
     for warning in &report.warnings {
         let _ =
             writeln!(out, "- **{}**: {}; {}", warning.code, warning.message, warning.remedy);
+    }
+    for objective in &report.slos {
+        let _ = writeln!(out, "- slo: {}", slo::outcome(objective));
     }
     let _ = writeln!(out, "- verdict: **{}**; {}", report.verdict, text::reading(report));
     out

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::presets;
 
-use super::{latency_table, units};
+use super::{latency_table, slo, units};
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
 use crate::report::{Report, Requests};
 
@@ -32,9 +32,7 @@ pub fn report(report: &Report) -> String {
         let _ = writeln!(out, "           -> {}", warning.remedy);
     }
     for slo in &report.slos {
-        let measured = slo.measured_ns.map_or("nothing".into(), |ns| units::time(ns as f64));
-        let word = if slo.met { "met" } else { "MISSED" };
-        let _ = writeln!(out, "slo        {}: {word}, measured {measured}", slo.slo);
+        let _ = writeln!(out, "slo        {}", slo::outcome(slo));
     }
     let interrupted = if report.interrupted { ", interrupted" } else { "" };
     let _ = writeln!(out, "verdict    {}{interrupted}", report.verdict);

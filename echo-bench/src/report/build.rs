@@ -1,6 +1,7 @@
 //! From raw records to a report: [`build`]. Adds up, divides and judges; measures nothing.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::verdict::Finding;
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
 use crate::plan::{Load, Plan, StopRule, Trust};
-use crate::record::{self, FailureKind, Tally};
+use crate::record::{self, FailureKind, Packed, Tally};
 use crate::stats::{order, steady};
 
 /// A generator thread busier than this may have been the limit.
@@ -33,20 +34,41 @@ pub struct Circumstances {
     pub server_killed: bool,
 }
 
-/// The report of a run.
-///
-/// # Panics
-/// If requests were lost in the books (not every scheduled one has ended in exactly one
-/// way): a report must not hide that.
+/// The report of a run. It comes about whatever the run was: a judgement that fails is a
+/// warning, for what was counted must not be lost with it.
 pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> Report {
-    let total = &record.total;
-    assert!(
-        total.tally.is_conserved(),
-        "every scheduled request must have ended in exactly one way: {:?}",
-        total.tally
-    );
-    let summary = summarise(plan, record);
-    let findings = judge(plan, record, &circumstances, &summary);
+    build_with(judge, plan, record, circumstances)
+}
+
+/// What is said of a run beyond what was counted.
+type Judge = fn(&Plan, &RunRecord, &Circumstances, &Summary) -> Vec<Finding>;
+
+fn build_with(
+    judge: Judge,
+    plan: &Plan,
+    record: &RunRecord,
+    circumstances: Circumstances,
+) -> Report {
+    let judged = || {
+        let summary = summarise(plan, record, LatencySummary::new);
+        let findings = judge(plan, record, &circumstances, &summary);
+        let response = summary.latency.response.as_ref();
+        let judge = |slo: &Slo| slo.judge(response, &record.pieces);
+        let slos = circumstances.slos.iter().map(judge).collect();
+        let intervals = intervals(plan, record, LatencySummary::new);
+        (summary, findings, slos, intervals)
+    };
+    // Nothing is changed by the closure that could be left in halves.
+    let judged = catch_unwind(AssertUnwindSafe(judged));
+    let (summary, findings, slos, intervals) = judged.unwrap_or_else(|_| {
+        let counted: Summarise = |latency, _| LatencySummary::counted(latency);
+        (
+            summarise(plan, record, counted),
+            vec![Finding::NotJudged],
+            circumstances.slos.iter().map(Slo::unknown).collect(),
+            intervals(plan, record, counted),
+        )
+    });
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
     Report {
         schema: SCHEMA.into(),
@@ -55,12 +77,8 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
         labels: circumstances.labels,
         plan: plan.clone(),
         environment: circumstances.environment,
-        slos: circumstances
-            .slos
-            .iter()
-            .map(|slo| slo.judge(summary.latency.response.as_ref()))
-            .collect(),
-        intervals: intervals(plan, record),
+        slos,
+        intervals,
         threads: record.busy.iter().map(|&busy| ThreadReport { busy }).collect(),
         errors: errors(&record.total.errors),
         warnings: findings.iter().map(Finding::warning).collect(),
@@ -70,11 +88,14 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
     }
 }
 
-fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
+/// Makes the summary of a clock whose values came in these pieces.
+type Summarise = fn(&record::Latency, &[Packed]) -> Option<LatencySummary>;
+
+fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
     let total = &record.total;
     let measured_s = record.measured_ns as f64 / 1e9;
     let per_s = |count: u64| (record.measured_ns > 0).then(|| count as f64 / measured_s);
-    let latency = latencies(record);
+    let latency = latencies(record, clock);
     let open = total.latencies.open.as_deref();
     let wait_mean = latency.wait.as_ref().map_or(0.0, |wait| wait.mean_ns * wait.count as f64);
     Summary {
@@ -94,7 +115,7 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
             reconnects: record.reconnects,
             connect_phase_ns: record.connect_phase_ns,
         },
-        send_lateness: open.and_then(|open| LatencySummary::new(&open.lateness, &[])),
+        send_lateness: open.and_then(|open| clock(&open.lateness, &[])),
         in_flight_mean: record
             .outstanding_mean
             .map(|outstanding| outstanding + wait_mean / record.measured_ns as f64),
@@ -105,21 +126,18 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
     }
 }
 
-fn latencies(record: &RunRecord) -> Latency {
+fn latencies(record: &RunRecord, clock: Summarise) -> Latency {
     let total = &record.total;
     // Where nothing was answered rightly there is no latency to speak of, only ages.
     let claimed = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
-    let response = claimed(LatencySummary::new(&total.latencies.response, &record.pieces));
+    let response = claimed(clock(&total.latencies.response, &record.pieces));
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
-        Some(open) => (
-            claimed(LatencySummary::new(&open.wait, &[])),
-            claimed(LatencySummary::new(&open.service, &[])),
-        ),
+        Some(open) => (claimed(clock(&open.wait, &[])), claimed(clock(&open.service, &[]))),
     };
-    let connect = LatencySummary::new(&record.connect, &[]);
-    let tls = LatencySummary::new(&record.handshakes.full, &[]);
-    let tls_resumed = LatencySummary::new(&record.handshakes.resumed, &[]);
+    let connect = clock(&record.connect, &[]);
+    let tls = clock(&record.handshakes.full, &[]);
+    let tls_resumed = clock(&record.handshakes.resumed, &[]);
     Latency { connect, tls, tls_resumed, wait, service, response }
 }
 
@@ -199,7 +217,7 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
         .collect()
 }
 
-fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
+fn intervals(plan: &Plan, record: &RunRecord, clock: Summarise) -> Vec<IntervalReport> {
     let length = |index: u64| {
         let begin = index * plan.interval_ns;
         plan.interval_ns.min(record.measured_ns.saturating_sub(begin))
@@ -215,7 +233,7 @@ fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
             ok,
             errors: interval.tally.failed(),
             achieved_per_s: (length_s > 0.0).then(|| answered as f64 / length_s),
-            response: LatencySummary::new(&interval.response.unpack(), &[]).filter(|_| ok > 0),
+            response: clock(&interval.response.unpack(), &[]).filter(|_| ok > 0),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
         }
@@ -237,6 +255,10 @@ fn judge(
     let mut findings = Vec::new();
     let total = &record.total;
     let tally = &total.tally;
+    if !tally.is_conserved() {
+        let (scheduled, ended) = (tally.scheduled, tally.ended());
+        findings.push(Finding::Unbalanced { scheduled, ended });
+    }
     if tally.ok == 0 {
         findings.push(Finding::NothingMeasured);
     }
@@ -351,4 +373,72 @@ fn no_steady_state(plan: &Plan, record: &RunRecord) -> Option<Finding> {
         .map(|interval| interval.tally.answered as f64)
         .collect();
     steady::drift(&series).map(|change| Finding::NoSteadyState { change })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Handshakes, KernelFacts};
+    use crate::plan::tests::plan;
+    use crate::record::Interval;
+
+    /// A run of a second in which `ok` requests took a millisecond each.
+    fn record(scheduled: u64, ok: u64) -> RunRecord {
+        let mut total = Interval::new(0, false);
+        total.tally = Tally { scheduled, ok, answered: ok, ..Tally::default() };
+        (0..ok).for_each(|_| total.latencies.response.record(1_000_000));
+        let response = Packed::new(&total.latencies.response);
+        RunRecord {
+            established: 2,
+            connect: record::Latency::default(),
+            handshakes: Handshakes::default(),
+            connect_phase_ns: 1,
+            alive_at_end: 2,
+            reconnects: 0,
+            measured_ns: 1_000_000_000,
+            intervals: vec![IntervalRecord { index: 0, tally: total.tally, response }],
+            total,
+            pieces: Vec::new(),
+            outstanding_mean: None,
+            busy: vec![None],
+            costs: Vec::new(),
+            kernel: KernelFacts::default(),
+            pool: None,
+            interrupted: false,
+        }
+    }
+
+    fn circumstances() -> Circumstances {
+        Circumstances {
+            started_at: "2026-01-02T03:04:05.678Z".into(),
+            labels: BTreeMap::new(),
+            environment: Environment::default(),
+            slos: vec!["p99<5ms".parse().unwrap()],
+            server_workers: None,
+            server_killed: false,
+        }
+    }
+
+    #[test]
+    fn a_judgement_that_fails_does_not_lose_the_run() {
+        let failing: Judge = |_, _, _, _| panic!("on purpose, to see what becomes of the run");
+        let report = build_with(failing, &plan(), &record(1000, 1000), circumstances());
+        assert_eq!(report.verdict, Verdict::Invalid);
+        assert_eq!(report.warnings.len(), 1);
+        assert_eq!(report.warnings[0].code, "not-judged");
+        assert_eq!(report.summary.requests.ok, 1000);
+        let response = report.summary.latency.response.as_ref().unwrap();
+        assert_eq!(response.latency().unwrap().count(), 1000);
+        assert_eq!(report.intervals.len(), 1);
+        assert!(!report.slos[0].met);
+    }
+
+    #[test]
+    fn counts_that_do_not_add_up_are_told_and_not_lost() {
+        let report = build(&plan(), &record(1001, 1000), circumstances());
+        assert_eq!(report.verdict, Verdict::Invalid);
+        let told = report.warnings.iter().find(|w| w.code == "unbalanced-counts").unwrap();
+        assert!(told.message.contains("1001 requests were scheduled and 1000 ended"));
+        assert!(report.slos[0].met);
+    }
 }

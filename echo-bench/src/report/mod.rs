@@ -23,8 +23,8 @@ pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use pool::PoolReport;
-pub use slo::{Slo, SloOutcome};
-pub use verdict::{GENERATOR_LIMITED, Verdict, Warning};
+pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
+pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "echo-bench.report/1";

@@ -7,6 +7,7 @@ use super::curve::Curves;
 use super::curve_table;
 use super::facts::facts;
 use super::numbers;
+use super::objective;
 use super::table::{Cell, Column, Table, number, text};
 use crate::report::{Cpu, FirstOffender, LatencySummary, QUANTILES, Quantile, Report};
 use crate::stats::order;
@@ -113,9 +114,8 @@ fn objectives(report: &Report) -> Option<Table> {
         .slos
         .iter()
         .map(|slo| {
-            let measured = numbers::or_nothing(slo.measured_ns, |ns| numbers::time(ns as f64));
-            let met = if slo.met { "met" } else { "missed" };
-            vec![slo.slo.as_str().into(), measured.into(), met.into()]
+            let [measured, verdict] = objective::cells(slo);
+            vec![slo.slo.as_str().into(), measured, verdict]
         })
         .collect();
     (!table.rows.is_empty()).then_some(table)
