@@ -15,6 +15,10 @@ pub fn report(report: &Report) -> String {
     if let Some(mut table) = latency_table::of(report) {
         table.load_style(presets::ASCII_MARKDOWN);
         let _ = writeln!(out, "{table}\n");
+        for weak in latency_table::weak(report) {
+            let _ = writeln!(out, "- `~` {weak}");
+        }
+        out.push('\n');
     } else {
         let _ = writeln!(out, "No latency is claimed: nothing was answered rightly.\n");
     }

@@ -165,7 +165,11 @@ fn latencies(report: &Report) -> String {
                 column.set_padding((0, 1));
             }
             let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-            lines.join("\n") + "\n"
+            let mut shown = lines.join("\n") + "\n";
+            for weak in latency_table::weak(report) {
+                shown += &format!("  ~        {weak}\n");
+            }
+            shown
         }
     }
 }

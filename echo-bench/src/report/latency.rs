@@ -163,6 +163,14 @@ impl LatencySummary {
         }
     }
 
+    /// How many independent values there are, and how many the quantile needs, where they are
+    /// too few for an interval. Such a value is shown as weak.
+    pub fn weakness(&self, quantile: &Quantile) -> Option<(u64, u64)> {
+        let independent = self.independent.get(quantile.name).copied().unwrap_or_default();
+        let weak = !self.ci95.contains_key(quantile.name);
+        weak.then(|| (independent, order::needed(quantile.quantile)))
+    }
+
     /// Whether a value of this summary is only a lower bound of the truth.
     pub fn is_lower_bound(&self, value_ns: u64) -> bool {
         // Stored values are the upper ends of their buckets.
