@@ -14,15 +14,16 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, bail};
 
 use echo_net::address::Address;
+use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
 use echo_net::tls::{ClientTls, Fingerprint};
-use echo_net::{fd_limit, signals};
+use echo_net::{Nanos, fd_limit, signals};
 
 use crate::cli::{Format, ResultArgs, RunArgs};
 use crate::embedded::{EmbeddedServer, workers_of};
 use crate::engine::{self, EngineError, Peer, PeerTls, RunRecord};
-use crate::plan::{Plan, Target};
+use crate::plan::{MessagePlan, Plan, Target};
 use crate::progress::Progress;
 use crate::report::{self, Circumstances, Environment, Report, SloVerdict, Verdict, store};
 use crate::{preflight, render, server_process};
@@ -64,6 +65,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
+    if let MessagePlan::Given { crlf: true, .. } = plan.messages {
+        compare::tell("note: --message-file has CRLF lines; they are sent without the CR");
+    }
     check_outputs(&args.results)?;
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
@@ -85,7 +89,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         Err(EngineError::Interrupted) => return Ok(received.exit_code().unwrap_or(1)),
         Err(error) => return Err(error.into()),
     };
-    let circumstances = circumstances(&plan, &peer, &args.results, started_at, server_killed);
+    let mut circumstances =
+        circumstances(&plan, &peer, &args.results, started_at, server_killed);
+    circumstances.window_started_at = wall_clock(record.window_start);
     let report = report::build(&plan, &record, circumstances);
     hand_over(&report, &args.results)?;
     if args.results.format != Format::Text || printed {
@@ -161,12 +167,20 @@ fn circumstances(
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
     Circumstances {
         started_at,
+        window_started_at: None,
         labels: results.label.iter().cloned().collect(),
         environment: Environment::read(loopback),
         slos: results.slo.clone(),
         server_workers,
         server_killed,
     }
+}
+
+/// The time of day (RFC 3339, UTC) at an instant of the past.
+fn wall_clock(instant: Nanos) -> Option<String> {
+    let ago = Duration::from_nanos(clock::now().saturating_sub(instant));
+    let then = SystemTime::now().checked_sub(ago)?;
+    Some(humantime::format_rfc3339_millis(then).to_string())
 }
 
 /// Makes sure that the results will have a place before minutes are spent on them.

@@ -90,7 +90,7 @@ pub(super) struct MessageArgs {
     /// Send this text
     #[arg(long, value_name = "TEXT", conflicts_with = "size")]
     pub(super) message: Option<String>,
-    /// Send the lines of this file in turn (- is stdin)
+    /// Send the lines of this file in turn (- is stdin), without their LF or CRLF
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "message"])]
     pub(super) message_file: Option<PathBuf>,
     /// How replies are checked

@@ -188,7 +188,7 @@ fn resolve_idle(
 impl MessageArgs {
     fn resolve(&self) -> Result<MessagePlan, RunArgsError> {
         if let Some(text) = &self.message {
-            return Ok(MessagePlan::Given { texts: vec![text.clone()] });
+            return Ok(MessagePlan::Given { texts: vec![text.clone()], crlf: false });
         }
         let Some(path) = &self.message_file else {
             let SizeRange { min, max } = self.size;
@@ -200,8 +200,9 @@ impl MessageArgs {
             std::fs::read_to_string(path)
         };
         let failed = |source| RunArgsError::MessageFile { path: path.clone(), source };
-        let texts = text.map_err(failed)?.lines().map(str::to_owned).collect();
-        Ok(MessagePlan::Given { texts })
+        let text = text.map_err(failed)?;
+        let texts = text.lines().map(str::to_owned).collect();
+        Ok(MessagePlan::Given { texts, crlf: text.contains("\r\n") })
     }
 }
 

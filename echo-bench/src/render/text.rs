@@ -73,7 +73,11 @@ pub(super) fn load(plan: &Plan) -> String {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             format!("messages of {min_bytes} to {max_bytes} bytes")
         }
-        MessagePlan::Given { texts } => format!("{} given messages", texts.len()),
+        MessagePlan::Given { texts, crlf } => format!(
+            "{} given messages{}",
+            texts.len(),
+            if *crlf { " (CRLF lines, sent without CR)" } else { "" }
+        ),
     };
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),

@@ -22,6 +22,8 @@ const BUSY: f64 = 0.9;
 pub struct Circumstances {
     /// When it began (RFC 3339, UTC).
     pub started_at: String,
+    /// When its measured window began (RFC 3339, UTC), where known.
+    pub window_started_at: Option<String>,
     /// What the user said about it.
     pub labels: BTreeMap<String, String>,
     /// Where it ran.
@@ -74,6 +76,7 @@ fn build_with(
         schema: SCHEMA.into(),
         tool: Tool::this(),
         started_at: circumstances.started_at,
+        window_started_at: circumstances.window_started_at,
         labels: circumstances.labels,
         plan: plan.clone(),
         environment: circumstances.environment,
@@ -395,6 +398,7 @@ mod tests {
             connect_phase_ns: 1,
             alive_at_end: 2,
             reconnects: 0,
+            window_start: 0,
             measured_ns: 1_000_000_000,
             intervals: vec![IntervalRecord { index: 0, tally: total.tally, response }],
             total,
@@ -411,6 +415,7 @@ mod tests {
     fn circumstances() -> Circumstances {
         Circumstances {
             started_at: "2026-01-02T03:04:05.678Z".into(),
+            window_started_at: None,
             labels: BTreeMap::new(),
             environment: Environment::default(),
             slos: vec!["p99<5ms".parse().unwrap()],

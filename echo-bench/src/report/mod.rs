@@ -39,6 +39,10 @@ pub struct Report {
     pub tool: Tool,
     /// When the run began (RFC 3339, UTC).
     pub started_at: String,
+    /// When the measured window began (RFC 3339, UTC): the zero of the intervals. Null in
+    /// older reports; of merged ones that of the first.
+    #[serde(default)]
+    pub window_started_at: Option<String>,
     /// What the user said about the run.
     pub labels: std::collections::BTreeMap<String, String>,
     /// Every setting, resolved.
