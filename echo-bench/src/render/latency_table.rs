@@ -31,8 +31,7 @@ fn clocks(report: &Report) -> Vec<(&'static str, &LatencySummary)> {
 /// What `~` means: the first weak percentile of each clock, and why it is.
 pub(super) fn weak(report: &Report) -> Vec<String> {
     let first = |clock: &LatencySummary| {
-        let weaknesses = QUANTILES.iter();
-        weaknesses.filter_map(|q| Some((q.name, clock.weakness(q)?))).next()
+        QUANTILES.iter().find_map(|q| Some((q.name, clock.weakness(q)?)))
     };
     let clocks = clocks(report).into_iter();
     clocks

@@ -1,5 +1,7 @@
 //! What became of an objective, in words: [`outcome`].
 
+use std::fmt::Write;
+
 use super::units;
 use crate::report::{SloOutcome, SloVerdict};
 
@@ -15,10 +17,11 @@ pub fn outcome(slo: &SloOutcome) -> String {
     };
     let mut line = format!("{}: {verdict}, measured {measured}", slo.slo);
     if let [Some(low), Some(high)] = slo.ci95 {
-        line += &format!(" (95 %: {})", units::time_range(low as f64, high as f64));
+        // Writing to a string can't fail, so the results are dropped here and below.
+        let _ = write!(line, " (95 %: {})", units::time_range(low as f64, high as f64));
     }
     if let Some(reason) = reason(slo) {
-        line += &format!("; {reason}");
+        let _ = write!(line, "; {reason}");
     }
     line
 }
@@ -66,9 +69,13 @@ mod tests {
     #[test]
     fn says_what_was_measured_how_sure_it_is_and_why_it_is_undecided() {
         let mut latency = Latency::default();
-        (1..=200).for_each(|k| latency.record(k * 10_000));
+        for k in 1..=200 {
+            latency.record(k * 10_000);
+        }
         let mut unanswered = latency.clone();
-        (0..10).for_each(|_| unanswered.record_censored(5_000_000));
+        for _ in 0..10 {
+            unanswered.record_censored(5_000_000);
+        }
         let inside = "the limit lies inside the 95 % interval";
         let never = "requests were never answered and may have taken any time";
         for (latency, slo, told) in [

@@ -171,7 +171,7 @@ fn latencies(report: &Report) -> String {
             let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
             let mut shown = lines.join("\n") + "\n";
             for weak in latency_table::weak(report) {
-                shown += &format!("  ~        {weak}\n");
+                let _ = writeln!(shown, "  ~        {weak}");
             }
             shown
         }

@@ -254,8 +254,12 @@ mod tests {
 
     fn summary(values: impl IntoIterator<Item = u64>, censored: &[u64]) -> LatencySummary {
         let mut latency = Latency::default();
-        values.into_iter().for_each(|value| latency.record(value));
-        censored.iter().for_each(|&age| latency.record_censored(age));
+        for value in values {
+            latency.record(value);
+        }
+        for &age in censored {
+            latency.record_censored(age);
+        }
         LatencySummary::new(&latency, &[]).unwrap()
     }
 

@@ -82,6 +82,9 @@ pub const FAULTS: [&str; 2] = [UNBALANCED, NOT_JUDGED];
 
 const UNBALANCED: &str = "unbalanced-counts";
 const NOT_JUDGED: &str = "not-judged";
+const NOT_JUDGED_CAUSE: &str = "the statistics of this run failed: counts and histograms are \
+    complete, intervals and warnings are missing";
+const FAULT_REMEDY: &str = "this is a fault of echo-bench: please report it with this report";
 
 impl Finding {
     pub(super) fn severity(&self) -> Verdict {
@@ -187,15 +190,9 @@ impl Finding {
             Self::Unbalanced { scheduled, ended } => (
                 UNBALANCED,
                 format!("{scheduled} requests were scheduled and {ended} ended"),
-                "this is a fault of echo-bench: please report it; do not use the numbers",
+                FAULT_REMEDY,
             ),
-            Self::NotJudged => (
-                NOT_JUDGED,
-                "the statistics of this run failed: counts and histograms are complete, intervals \
-                 and warnings are missing"
-                    .into(),
-                "this is a fault of echo-bench: please report it with this report",
-            ),
+            Self::NotJudged => (NOT_JUDGED, NOT_JUDGED_CAUSE.into(), FAULT_REMEDY),
             Self::Unverified => (
                 "unverified-server",
                 "--insecure: nobody checked who the server is".into(),
