@@ -89,7 +89,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         warnings,
         verdict: reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Valid),
         interrupted: reports.iter().any(|report| report.interrupted),
-        slos: slos.map(|slo| slo.judge(summary.latency.response.as_ref())).collect(),
+        slos: slos.map(|slo| slo.judge(summary.latency.response.as_ref(), &[])).collect(),
         summary,
         ..first.clone()
     };

@@ -153,6 +153,10 @@ pub enum MessagePlan {
     Given {
         /// The texts.
         texts: Vec<String>,
+        /// Whether they are lines of a file that end in CR and LF: neither is sent as a part
+        /// of a message.
+        #[serde(default)]
+        crlf: bool,
     },
 }
 
@@ -290,7 +294,9 @@ impl Plan {
     pub fn largest_message(&self) -> usize {
         match &self.messages {
             MessagePlan::Generated { max_bytes, .. } => *max_bytes,
-            MessagePlan::Given { texts } => texts.iter().map(String::len).max().unwrap_or(0),
+            MessagePlan::Given { texts, .. } => {
+                texts.iter().map(String::len).max().unwrap_or(0)
+            }
         }
     }
 }

@@ -11,25 +11,26 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 
 use echo_net::address::Address;
+use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
 use echo_net::tls::{ClientTls, Fingerprint};
-use echo_net::{fd_limit, signals, stdout};
+use echo_net::{Nanos, fd_limit, signals, stdout};
 use echo_proto::terminal;
 
 use crate::cli::{ResultArgs, RunArgs};
 use crate::embedded::{EmbeddedServer, workers_of};
 use crate::engine::{self, Connected, EngineError, Observer, Peer, PeerTls, RunRecord};
-use crate::plan::{Plan, Target};
+use crate::plan::{MessagePlan, Plan, Target};
 use crate::progress::Progress;
 use crate::record::Interval;
-use crate::report::{self, Circumstances, Environment, Report, Verdict};
-use crate::{preflight, server_process};
+use crate::report::{self, Circumstances, Environment, Report, SloVerdict, Verdict};
+use crate::{preflight, render, server_process};
 
 use partial_file::PartialFile;
 use results::Results;
@@ -49,7 +50,8 @@ pub enum Exit {
     Usage = 2,
     /// An objective was missed.
     Missed = 3,
-    /// Nothing was measured, or (strict) the generator was the limit.
+    /// Nothing was measured, or (strict) the generator was the limit or an objective is
+    /// undecided.
     Invalid = 4,
 }
 
@@ -65,6 +67,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
+    if let MessagePlan::Given { crlf: true, .. } = plan.messages {
+        compare::tell("note: --message-file has CRLF lines; they are sent without the CR");
+    }
     let results = Results::prepare(&args.results)?;
     check_baselines(&args.results)?;
     let limit = fd_limit::raise();
@@ -97,8 +102,12 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         }
     };
     circumstances.server_killed = server_killed;
+    circumstances.window_started_at = wall_clock(record.window_start);
     let report = report::build(&plan, &record, circumstances);
     let mut lost = results.hand_over(&report, partial);
+    if !results.are_text() {
+        tell_objectives(&report);
+    }
     let code = exit_code(&report, &record, &received, args.results.strict);
     let compared = with_baselines(&report, &args.results, results.are_text(), &mut lost);
     for error in &lost {
@@ -208,12 +217,20 @@ fn circumstances(
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
     Circumstances {
         started_at,
+        window_started_at: None,
         labels: results.label.iter().cloned().collect(),
         environment: Environment::read(loopback),
         slos: results.slo.clone(),
         server_workers,
         server_killed: false,
     }
+}
+
+/// The time of day (RFC 3339, UTC) at an instant of the past.
+fn wall_clock(instant: Nanos) -> Option<String> {
+    let ago = Duration::from_nanos(clock::now().saturating_sub(instant));
+    let then = SystemTime::now().checked_sub(ago)?;
+    Some(humantime::format_rfc3339_millis(then).to_string())
 }
 
 /// Makes sure of the names of baselines before minutes are spent.
@@ -225,6 +242,13 @@ fn check_baselines(results: &ResultArgs) -> anyhow::Result<()> {
         crate::baseline::directory(name)?;
     }
     Ok(())
+}
+
+/// Says which objectives are not met, for formats in which nobody reads it at once.
+fn tell_objectives(report: &Report) {
+    for slo in report.slos.iter().filter(|slo| !slo.met) {
+        compare::tell(&format!("slo {}", render::slo::outcome(slo)));
+    }
 }
 
 /// Compares the run with the baseline that was asked for, and saves it as one.
@@ -307,12 +331,17 @@ fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: b
         return received.exit_code().unwrap_or(Exit::Failed as u8);
     }
     let requests = &report.summary.requests;
-    let limited = report.warnings.iter().any(|w| w.code == report::GENERATOR_LIMITED);
-    let invalid = report.verdict == Verdict::Invalid || limited;
-    let exit = if requests.ok == 0 || (strict && invalid) {
+    let warned = |codes: &[&str]| {
+        report.warnings.iter().any(|warning| codes.contains(&warning.code.as_str()))
+    };
+    let invalid = report.verdict == Verdict::Invalid || warned(&[report::GENERATOR_LIMITED]);
+    let objective = |verdict| report.slos.iter().any(|slo| slo.verdict() == verdict);
+    let exit = if requests.ok == 0 || warned(&report::FAULTS) || (strict && invalid) {
         Exit::Invalid
-    } else if report.slos.iter().any(|slo| !slo.met) {
+    } else if objective(SloVerdict::Missed) {
         Exit::Missed
+    } else if strict && objective(SloVerdict::Undecided) {
+        Exit::Invalid
     } else if requests.ok < requests.scheduled
         || !report.errors.is_empty()
         || record.established < report.summary.connections.requested

@@ -125,7 +125,7 @@ fn a_url_means_its_protocol_its_path_and_its_port() {
     assert_eq!(told(&["https://a.example/"]), http("a.example:443", true, "a.example"));
     assert_eq!(told(&["redis://a.example"]), resp("a.example:6379", false));
     assert_eq!(told(&["--target", "rediss://a.example:7/"]), resp("a.example:7", true));
-    let path = MessagePlan::Given { texts: vec!["/x?y=z".to_owned()] };
+    let path = MessagePlan::Given { texts: vec!["/x?y=z".to_owned()], crlf: false };
     assert_eq!(plan(&["http://a.example/x?y=z"]).messages, path);
     let sized = MessagePlan::Generated { min_bytes: 9, max_bytes: 9 };
     assert_eq!(plan(&["http://a.example/", "-s9"]).messages, sized);

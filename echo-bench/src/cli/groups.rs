@@ -93,7 +93,7 @@ pub(super) struct MessageArgs {
     /// Send this text
     #[arg(long, value_name = "TEXT", conflicts_with = "size")]
     pub(super) message: Option<String>,
-    /// Send the lines of this file in turn (- is stdin)
+    /// Send the lines of this file in turn (- is stdin), without their LF or CRLF
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "message"])]
     pub(super) message_file: Option<PathBuf>,
     /// How replies are checked
@@ -160,7 +160,8 @@ pub struct ResultArgs {
     /// Write the response latency of every interval (HDR .hlog; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
-    /// Objective on the response latency, like p99<5ms (repeatable): exit 3 if missed
+    /// Objective on the response latency, like p99<5ms (repeatable), judged on the 95 %
+    /// interval: exit 3 if missed
     #[arg(long, value_name = "SLO")]
     pub slo: Vec<Slo>,
     /// Compare the run with a saved baseline (judged by --threshold and --fail-on)
@@ -172,7 +173,7 @@ pub struct ResultArgs {
     /// How to judge against the baseline
     #[command(flatten)]
     pub judging: JudgingArgs,
-    /// Exit 4 if the generator was the limit
+    /// Exit 4 if the generator was the limit or an objective is undecided
     #[arg(long)]
     pub strict: bool,
     /// No progress

@@ -255,7 +255,7 @@ impl MessageArgs {
             self.size.is_some() || self.message.is_some() || self.message_file.is_some();
         match path {
             Some(path) if !typed => {
-                return Ok(MessagePlan::Given { texts: vec![path.clone()] });
+                return Ok(MessagePlan::Given { texts: vec![path.clone()], crlf: false });
             }
             Some(path) if path != "/" => {
                 return Err(RunArgsError::PathAndMessage(path.clone()));
@@ -263,7 +263,7 @@ impl MessageArgs {
             _ => {}
         }
         if let Some(text) = &self.message {
-            return Ok(MessagePlan::Given { texts: vec![text.clone()] });
+            return Ok(MessagePlan::Given { texts: vec![text.clone()], crlf: false });
         }
         let Some(path) = &self.message_file else {
             let SizeRange { min, max } = self.size.unwrap_or(SizeRange { min: 64, max: 64 });
@@ -280,7 +280,8 @@ impl MessageArgs {
         if count > MOST_MESSAGES {
             return Err(RunArgsError::Messages(count));
         }
-        Ok(MessagePlan::Given { texts: text.lines().map(str::to_owned).collect() })
+        let texts = text.lines().map(str::to_owned).collect();
+        Ok(MessagePlan::Given { texts, crlf: text.contains("\r\n") })
     }
 }
 

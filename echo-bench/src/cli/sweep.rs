@@ -25,7 +25,8 @@ Examples:
 
 Every flag of a run takes a list here: each combination is a cell, and every cell is run
 --repeat times, in rounds of random order. A sweep that was cut goes on where it stopped.
-Exit codes: 0 done; 1 some runs failed; 2 usage; 130/143 interrupted.";
+Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--slo);
+130/143 interrupted.";
 
 /// A sweep, as typed.
 #[derive(Debug, Args)]

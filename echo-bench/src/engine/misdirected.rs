@@ -43,7 +43,7 @@ impl Misdirected {
 
 /// Generated messages begin with a stamp, as no protocol does.
 fn begins_a_message(plan: &Plan, opening: Opening) -> bool {
-    let MessagePlan::Given { texts } = &plan.messages else { return false };
+    let MessagePlan::Given { texts, .. } = &plan.messages else { return false };
     texts.iter().any(|text| {
         let same = text.bytes().zip(opening.bytes()).take_while(|(a, b)| a == *b).count();
         same > 0 && same == text.len().min(opening.bytes().len())

@@ -103,6 +103,8 @@ pub struct RunRecord {
     pub alive_at_end: u32,
     /// Connections made again during the load.
     pub reconnects: u64,
+    /// When the measured window began.
+    pub window_start: Nanos,
     /// Length of the measured window.
     pub measured_ns: Nanos,
     /// The whole window.
@@ -377,7 +379,7 @@ fn messages(plan: &Plan) -> Messages {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             Messages::generated(*min_bytes, *max_bytes, plan.seed, plan.verify)
         }
-        MessagePlan::Given { texts } => Messages::given(
+        MessagePlan::Given { texts, .. } => Messages::given(
             texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
             plan.verify,
         ),
@@ -419,6 +421,7 @@ impl RunRecord {
             connect_phase_ns,
             alive_at_end,
             reconnects,
+            window_start: gathered.window_start,
             measured_ns,
             total: gathered.total,
             intervals: gathered.intervals,

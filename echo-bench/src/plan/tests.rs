@@ -88,7 +88,8 @@ fn refuses_each_nonsense_by_its_flag() {
             plan.pool = Some(PoolPlan { size: 1 });
         }),
         ("message 2", |plan| {
-            plan.messages = MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()] };
+            plan.messages =
+                MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()], crlf: false };
         }),
     ];
     for (flag, spoil) in cases {

@@ -196,8 +196,8 @@ impl Plan {
                 }
                 check(1, &b"x"[..min.min(1)])
             }
-            MessagePlan::Given { texts } if texts.is_empty() => Err(PlanError::NoMessages),
-            MessagePlan::Given { texts } => {
+            MessagePlan::Given { texts, .. } if texts.is_empty() => Err(PlanError::NoMessages),
+            MessagePlan::Given { texts, .. } => {
                 texts.iter().enumerate().try_for_each(|(i, text)| check(i + 1, text.as_bytes()))
             }
         }

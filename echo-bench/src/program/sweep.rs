@@ -96,7 +96,14 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let tool = Tool::this();
     let sweep = Sweep { schema: SCHEMA.into(), tool, plan, cells, analysis };
     store_and_show(&sweep, &folder, &outlet, args.quiet)?;
-    Ok(if sweep.has_failures() { Exit::Failed } else { Exit::Done } as u8)
+    let exit = if sweep.has_missed() {
+        Exit::Missed
+    } else if sweep.has_failures() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    Ok(exit as u8)
 }
 
 /// Makes every run that is missing; the reports and failures of all of them.
@@ -275,6 +282,12 @@ fn store_and_show(
     let stored = output::replace(&result, &store::to_json(sweep))
         .with_context(|| format!("writing {}", result.display()));
     hand_over(outlet, |format| rendered(sweep, format)).and(stored)?;
+    if outlet.file.is_none() && outlet.format == CompareFormat::Json {
+        // In the other formats there is a table of them.
+        for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
+            tell(&format!("slo {}", render::sweep::objective(sweep, slo)));
+        }
+    }
     if !quiet {
         tell(&format!("sweep      {}", outlet.file.as_ref().unwrap_or(&result).display()));
     }

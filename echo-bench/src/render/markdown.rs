@@ -6,7 +6,7 @@ use comfy_table::presets;
 
 use echo_proto::terminal::one_line;
 
-use super::{latency_table, text};
+use super::{latency_table, slo, text};
 use crate::report::Report;
 
 /// Text that stands within a line or a cell, with everything escaped that Markdown would take
@@ -31,6 +31,10 @@ pub fn report(report: &Report) -> String {
     if let Some(mut table) = latency_table::of(report) {
         table.load_style(presets::ASCII_MARKDOWN);
         let _ = writeln!(out, "{table}\n");
+        for weak in latency_table::weak(report) {
+            let _ = writeln!(out, "- `~` {weak}");
+        }
+        out.push('\n');
     } else {
         let _ = writeln!(out, "No latency is claimed: nothing was answered rightly.\n");
     }
@@ -39,6 +43,9 @@ pub fn report(report: &Report) -> String {
         let parts = [&warning.code, &warning.message, &warning.remedy];
         let [code, message, remedy] = parts.map(|part| inline(part));
         let _ = writeln!(out, "- **{code}**: {message}; {remedy}");
+    }
+    for objective in &report.slos {
+        let _ = writeln!(out, "- slo: {}", inline(&slo::outcome(objective)));
     }
     let _ = writeln!(out, "- verdict: **{}**; {}", report.verdict, text::reading(report));
     out

@@ -9,9 +9,9 @@ use echo_proto::terminal::one_line;
 
 use super::comparison::{in_units, name, ratio, ratio_range};
 use super::markdown::inline;
-use super::units;
+use super::{slo, units};
 use crate::compare::{Metric, Verdict};
-use crate::sweep::{Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
+use crate::sweep::{CellSlo, Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
 
 /// What the ranking shows.
 pub(super) const RANKED: [Metric; 7] = [
@@ -36,6 +36,12 @@ pub fn text(sweep: &Sweep) -> String {
         &format!("ranking by {}", name(sweep.analysis.ranked_by)),
         ranking(sweep, one_line),
     );
+    if !sweep.analysis.slos.is_empty() {
+        let _ = writeln!(out, "\nobjectives, by the worst run of each cell");
+        for slo in &sweep.analysis.slos {
+            let _ = writeln!(out, "  {}", one_line(&objective(sweep, slo)));
+        }
+    }
     for effect in &sweep.analysis.effects {
         plain(&mut out, &one_line(&heading(effect)), effects(effect, one_line));
         for note in notes(effect) {
@@ -61,8 +67,27 @@ pub fn markdown(sweep: &Sweep) -> String {
     for effect in &sweep.analysis.effects {
         add(&inline(&heading(effect)), effects(effect, inline));
     }
+    if !sweep.analysis.slos.is_empty() {
+        out.push_str("\n#### Objectives, by the worst run of each cell\n\n");
+        for slo in &sweep.analysis.slos {
+            let _ = writeln!(out, "- {}", inline(&objective(sweep, slo)));
+        }
+    }
     let _ = writeln!(out, "\n**{}**\n\n{}", summary(sweep), reading(sweep));
     out
+}
+
+/// What became of an objective in a cell, like `model=epoll: p99<5ms: MISSED, measured
+/// 8.91 ms (95 %: 8.70..9.12 ms); 2 of 5 runs missed`.
+pub fn objective(sweep: &Sweep, slo: &CellSlo) -> String {
+    let name = sweep.cells.get(slo.cell).map_or("", |cell| &cell.name);
+    let mut line = format!("{name}: {}", slo::outcome(&slo.worst));
+    for (count, what) in [(slo.missed, "missed"), (slo.undecided, "undecided")] {
+        if count > 0 {
+            let _ = write!(line, "; {count} of {} runs {what}", slo.runs);
+        }
+    }
+    line
 }
 
 fn plain(out: &mut String, title: &str, mut table: Table) {

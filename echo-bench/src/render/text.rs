@@ -6,7 +6,7 @@ use comfy_table::presets;
 
 use echo_proto::terminal::one_line;
 
-use super::{latency_table, units};
+use super::{latency_table, slo, units};
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
 use crate::report::{AddressReport, Report, Requests};
 
@@ -35,9 +35,7 @@ pub fn report(report: &Report) -> String {
         let _ = writeln!(out, "           -> {}", one_line(&warning.remedy));
     }
     for slo in &report.slos {
-        let measured = slo.measured_ns.map_or("nothing".into(), |ns| units::time(ns as f64));
-        let word = if slo.met { "met" } else { "MISSED" };
-        let _ = writeln!(out, "slo        {}: {word}, measured {measured}", one_line(&slo.slo));
+        let _ = writeln!(out, "slo        {}", one_line(&slo::outcome(slo)));
     }
     let interrupted = if report.interrupted { ", interrupted" } else { "" };
     let _ = writeln!(out, "verdict    {}{interrupted}", report.verdict);
@@ -78,7 +76,11 @@ pub(super) fn load(plan: &Plan) -> String {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             format!("messages of {min_bytes} to {max_bytes} bytes")
         }
-        MessagePlan::Given { texts } => units::counted(texts.len() as u64, "given message"),
+        MessagePlan::Given { texts, crlf } => format!(
+            "{}{}",
+            units::counted(texts.len() as u64, "given message"),
+            if *crlf { " (CRLF lines, sent without CR)" } else { "" }
+        ),
     };
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
@@ -193,7 +195,11 @@ fn latencies(report: &Report) -> String {
                 column.set_padding((0, 1));
             }
             let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-            lines.join("\n") + "\n"
+            let mut shown = lines.join("\n") + "\n";
+            for weak in latency_table::weak(report) {
+                let _ = writeln!(shown, "  ~        {weak}");
+            }
+            shown
         }
     }
 }

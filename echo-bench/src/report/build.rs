@@ -1,6 +1,7 @@
 //! From raw records to a report: [`build`]. Adds up, divides and judges; measures nothing.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use echo_net::destinations::Destination;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ const BUSY: f64 = 0.9;
 pub struct Circumstances {
     /// When it began (RFC 3339, UTC).
     pub started_at: String,
+    /// When its measured window began (RFC 3339, UTC), where known.
+    pub window_started_at: Option<String>,
     /// What the user said about it.
     pub labels: BTreeMap<String, String>,
     /// Where it ran.
@@ -36,34 +39,52 @@ pub struct Circumstances {
     pub server_killed: bool,
 }
 
-/// The report of a run.
-///
-/// # Panics
-/// If requests were lost in the books (not every scheduled one has ended in exactly one
-/// way): a report must not hide that.
+/// The report of a run. It comes about whatever the run was: a judgement that fails is a
+/// warning, for what was counted must not be lost with it.
 pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> Report {
-    let total = &record.total;
-    assert!(
-        total.tally.is_conserved(),
-        "every scheduled request must have ended in exactly one way: {:?}",
-        total.tally
-    );
-    let summary = summarise(plan, record);
-    let findings = judge(plan, record, &circumstances, &summary);
+    build_with(judge, plan, record, circumstances)
+}
+
+/// What is said of a run beyond what was counted.
+type Judge = fn(&Plan, &RunRecord, &Circumstances, &Summary) -> Vec<Finding>;
+
+fn build_with(
+    judge: Judge,
+    plan: &Plan,
+    record: &RunRecord,
+    circumstances: Circumstances,
+) -> Report {
+    let judged = || {
+        let summary = summarise(plan, record, LatencySummary::new);
+        let findings = judge(plan, record, &circumstances, &summary);
+        let response = summary.latency.response.as_ref();
+        let judge = |slo: &Slo| slo.judge(response, &record.pieces);
+        let slos = circumstances.slos.iter().map(judge).collect();
+        let intervals = intervals(plan, record, LatencySummary::new);
+        (summary, findings, slos, intervals)
+    };
+    // Nothing is changed by the closure that could be left in halves.
+    let judged = catch_unwind(AssertUnwindSafe(judged));
+    let (summary, findings, slos, intervals) = judged.unwrap_or_else(|_| {
+        let counted: Summarise = |latency, _| LatencySummary::counted(latency);
+        (
+            summarise(plan, record, counted),
+            vec![Finding::NotJudged],
+            circumstances.slos.iter().map(Slo::unknown).collect(),
+            intervals(plan, record, counted),
+        )
+    });
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
     Report {
         schema: SCHEMA.into(),
         tool: Tool::this(),
         started_at: circumstances.started_at,
+        window_started_at: circumstances.window_started_at,
         labels: circumstances.labels,
         plan: plan.clone(),
         environment: circumstances.environment,
-        slos: circumstances
-            .slos
-            .iter()
-            .map(|slo| slo.judge(summary.latency.response.as_ref()))
-            .collect(),
-        intervals: intervals(plan, record),
+        slos,
+        intervals,
         threads: record.busy.iter().map(|&busy| ThreadReport { busy }).collect(),
         errors: errors(&record.total.errors),
         warnings: findings.iter().map(Finding::warning).collect(),
@@ -73,11 +94,14 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
     }
 }
 
-fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
+/// Makes the summary of a clock whose values came in these pieces.
+type Summarise = fn(&record::Latency, &[Packed]) -> Option<LatencySummary>;
+
+fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
     let total = &record.total;
     let measured_s = record.measured_ns as f64 / 1e9;
     let per_s = |count: u64| (record.measured_ns > 0).then(|| count as f64 / measured_s);
-    let latency = latencies(record);
+    let latency = latencies(record, clock);
     let open = total.latencies.open.as_deref();
     let wait_mean = latency.wait.as_ref().map_or(0.0, |wait| wait.mean_ns * wait.count as f64);
     Summary {
@@ -98,7 +122,7 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
             connect_phase_ns: record.connect_phase_ns,
         },
         addresses: record.destinations.iter().map(address).collect(),
-        send_lateness: open.and_then(|open| LatencySummary::new(&open.lateness, &[])),
+        send_lateness: open.and_then(|open| clock(&open.lateness, &[])),
         in_flight_mean: record
             .outstanding_mean
             .map(|outstanding| outstanding + wait_mean / record.measured_ns as f64),
@@ -115,23 +139,18 @@ fn address(destination: &Destination) -> AddressReport {
     AddressReport { address, made: *made, failed: *failed, failure }
 }
 
-fn latencies(record: &RunRecord) -> Latency {
+fn latencies(record: &RunRecord, clock: Summarise) -> Latency {
     let total = &record.total;
     // Where nothing was answered rightly there is no latency to speak of, only ages.
     let claimed = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
-    let pieces: Vec<_> = record.pieces.iter().map(Packed::unpack).collect();
-    let pieces: Vec<_> = pieces.iter().map(record::Latency::histogram).collect();
-    let response = claimed(LatencySummary::new(&total.latencies.response, &pieces));
+    let response = claimed(clock(&total.latencies.response, &record.pieces));
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
-        Some(open) => (
-            claimed(LatencySummary::new(&open.wait, &[])),
-            claimed(LatencySummary::new(&open.service, &[])),
-        ),
+        Some(open) => (claimed(clock(&open.wait, &[])), claimed(clock(&open.service, &[]))),
     };
-    let connect = LatencySummary::new(&record.connect, &[]);
-    let tls = LatencySummary::new(&record.handshakes.full, &[]);
-    let tls_resumed = LatencySummary::new(&record.handshakes.resumed, &[]);
+    let connect = clock(&record.connect, &[]);
+    let tls = clock(&record.handshakes.full, &[]);
+    let tls_resumed = clock(&record.handshakes.resumed, &[]);
     Latency { connect, tls, tls_resumed, wait, service, response }
 }
 
@@ -211,7 +230,7 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
         .collect()
 }
 
-fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
+fn intervals(plan: &Plan, record: &RunRecord, clock: Summarise) -> Vec<IntervalReport> {
     let length = |index: u64| {
         let begin = index * plan.interval_ns;
         plan.interval_ns.min(record.measured_ns.saturating_sub(begin))
@@ -227,7 +246,7 @@ fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
             ok,
             errors: interval.tally.failed(),
             achieved_per_s: (length_s > 0.0).then(|| answered as f64 / length_s),
-            response: LatencySummary::new(&interval.response.unpack(), &[]).filter(|_| ok > 0),
+            response: clock(&interval.response.unpack(), &[]).filter(|_| ok > 0),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
         }
@@ -249,6 +268,10 @@ fn judge(
     let mut findings = Vec::new();
     let total = &record.total;
     let tally = &total.tally;
+    if !tally.is_conserved() {
+        let (scheduled, ended) = (tally.scheduled, tally.ended());
+        findings.push(Finding::Unbalanced { scheduled, ended });
+    }
     if tally.ok == 0 {
         findings.push(Finding::NothingMeasured);
     }
@@ -366,3 +389,6 @@ fn no_steady_state(plan: &Plan, record: &RunRecord) -> Option<Finding> {
         .collect();
     steady::drift(&series).map(|change| Finding::NoSteadyState { change })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,8 +15,8 @@ pub mod embedding;
 mod environment;
 mod hdr;
 mod latency;
-pub mod partial;
 pub(crate) mod numbers;
+pub mod partial;
 mod pool;
 mod slo;
 pub mod store;
@@ -28,8 +28,8 @@ pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use pool::PoolReport;
-pub use slo::{Slo, SloOutcome};
-pub use verdict::{GENERATOR_LIMITED, Verdict, Warning};
+pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
+pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "echo-bench.report/1";
@@ -44,6 +44,10 @@ pub struct Report {
     pub tool: Tool,
     /// When the run began (RFC 3339, UTC).
     pub started_at: String,
+    /// When the measured window began (RFC 3339, UTC): the zero of the intervals. Null in
+    /// older reports; of merged ones that of the first.
+    #[serde(default)]
+    pub window_started_at: Option<String>,
     /// What the user said about the run.
     pub labels: std::collections::BTreeMap<String, String>,
     /// Every setting, resolved.

@@ -68,16 +68,31 @@ pub(super) enum Finding {
     SlowServerDrain,
     Unverified,
     GivenUp { asked: u64, scheduled: u64 },
+    Unbalanced { scheduled: u64, ended: u64 },
+    NotJudged,
 }
 
 /// The code of every finding that says that the generator was the limit; `--strict` makes
 /// these an exit code.
 pub const GENERATOR_LIMITED: &str = "generator-limited";
 
+/// The codes of findings that are faults of the generator itself: what was counted is kept,
+/// and a gate does not let it pass.
+pub const FAULTS: [&str; 2] = [UNBALANCED, NOT_JUDGED];
+
+const UNBALANCED: &str = "unbalanced-counts";
+const NOT_JUDGED: &str = "not-judged";
+const NOT_JUDGED_CAUSE: &str = "the statistics of this run failed: counts and histograms are \
+    complete, intervals and warnings are missing";
+const FAULT_REMEDY: &str = "this is a fault of echo-bench: please report it with this report";
+
 impl Finding {
     pub(super) fn severity(&self) -> Verdict {
         match self {
-            Self::NothingMeasured | Self::LateSchedule { .. } => Verdict::Invalid,
+            Self::NothingMeasured
+            | Self::LateSchedule { .. }
+            | Self::Unbalanced { .. }
+            | Self::NotJudged => Verdict::Invalid,
             _ => Verdict::Qualified,
         }
     }
@@ -152,10 +167,8 @@ impl Finding {
             ),
             Self::FewSamples { quantile, needed, independent } => (
                 "few-samples",
-                format!(
-                    "{quantile} needs {needed} independent values and the run is worth {independent}"
-                ),
-                "run longer, or do not quote it",
+                format!("effective sample size {independent} ({quantile} needs {needed})"),
+                "run longer; treat what is marked ~ as indicative",
             ),
             Self::NoSteadyState { change } => (
                 "no-steady-state",
@@ -174,6 +187,12 @@ impl Finding {
                 format!("no reply came any more after {scheduled} of {asked} requests"),
                 "the run ended without the rest; see the errors",
             ),
+            Self::Unbalanced { scheduled, ended } => (
+                UNBALANCED,
+                format!("{scheduled} requests were scheduled and {ended} ended"),
+                FAULT_REMEDY,
+            ),
+            Self::NotJudged => (NOT_JUDGED, NOT_JUDGED_CAUSE.into(), FAULT_REMEDY),
             Self::Unverified => (
                 "unverified-server",
                 "--insecure: nobody checked who the server is".into(),

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 
 use super::order::Turn;
 use super::plan::SweepPlan;
-use crate::{bounded, output};
 use crate::report::{Report, Tool, store};
+use crate::{bounded, output};
 
 /// The file that says which plan a folder belongs to.
 const PLAN: &str = "plan.toml";

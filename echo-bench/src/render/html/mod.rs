@@ -13,6 +13,7 @@ mod facts;
 mod forest;
 mod heat_map;
 mod numbers;
+mod objective;
 mod run;
 mod run_tables;
 mod sweep;

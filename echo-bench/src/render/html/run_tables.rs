@@ -7,9 +7,9 @@ use super::curve::Curves;
 use super::curve_table;
 use super::facts::facts;
 use super::numbers;
+use super::objective;
 use super::table::{Cell, Column, Table, number, text};
 use crate::report::{Cpu, FirstOffender, LatencySummary, QUANTILES, Quantile, Report};
-use crate::stats::order;
 
 /// What came out.
 pub(super) fn results(report: &Report) -> Vec<Table> {
@@ -72,7 +72,11 @@ fn latencies(report: &Report) -> Option<Table> {
     let mut columns = vec![text("clock")];
     columns.extend(QUANTILES.iter().map(|quantile| number(quantile.name)));
     columns.extend(["max", "mean", "deviation", "values"].map(number));
-    let mut table = Table::new("latency", "Latency, with 95 % intervals", columns);
+    let mut table = Table::new(
+        "latency",
+        "Latency, with 95 % intervals; ~ where the effective sample size is too small for one",
+        columns,
+    );
     for (name, clock) in clocks(report) {
         let mut row = vec![Cell::from(name)];
         row.extend(QUANTILES.iter().map(|quantile| quantile_cell(clock, quantile)));
@@ -94,16 +98,14 @@ fn latencies(report: &Report) -> Option<Table> {
 }
 
 fn quantile_cell(clock: &LatencySummary, quantile: &Quantile) -> Cell {
-    match clock.ci95.get(quantile.name) {
-        Some(&interval) => Cell::with_below(
-            numbers::latency(clock, clock.quantile_ns(quantile)),
-            numbers::interval(interval),
-        ),
-        None => Cell::with_below(
-            numbers::NOTHING,
-            format!("needs {}", numbers::count(order::needed(quantile.quantile))),
-        ),
-    }
+    let below = match (clock.ci95.get(quantile.name), clock.weakness(quantile)) {
+        (Some(&interval), _) => numbers::interval(interval),
+        (None, weakness) => {
+            let (independent, needed) = weakness.unwrap_or_default();
+            format!("sample {}, needs {}", numbers::count(independent), numbers::count(needed))
+        }
+    };
+    Cell::with_below(numbers::percentile(clock, quantile), below)
 }
 
 fn objectives(report: &Report) -> Option<Table> {
@@ -113,9 +115,8 @@ fn objectives(report: &Report) -> Option<Table> {
         .slos
         .iter()
         .map(|slo| {
-            let measured = numbers::or_nothing(slo.measured_ns, |ns| numbers::time(ns as f64));
-            let met = if slo.met { "met" } else { "missed" };
-            vec![slo.slo.as_str().into(), measured.into(), met.into()]
+            let [measured, verdict] = objective::cells(slo);
+            vec![slo.slo.as_str().into(), measured, verdict]
         })
         .collect();
     (!table.rows.is_empty()).then_some(table)
@@ -281,14 +282,9 @@ fn intervals(report: &Report) -> Table {
             numbers::or_nothing(interval.achieved_per_s, numbers::rate).into(),
         ];
         let response = interval.response.as_ref();
-        let backed = |quantile: &Quantile| {
-            let response = response?;
-            response.ci95.contains_key(quantile.name).then_some(())?;
-            Some(numbers::latency(response, response.quantile_ns(quantile)))
-        };
-        row.extend(
-            drawn.iter().map(|quantile| numbers::or_nothing(backed(quantile), |s| s).into()),
-        );
+        row.extend(drawn.iter().map(|quantile| {
+            numbers::or_nothing(response, |clock| numbers::percentile(clock, quantile)).into()
+        }));
         let max = response.map(|response| numbers::latency(response, response.max_ns));
         row.push(numbers::or_nothing(max, |shown| shown).into());
         for us in [interval.server_us_per_message, interval.client_us_per_message] {

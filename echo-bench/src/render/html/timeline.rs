@@ -28,8 +28,10 @@ pub(super) struct Timeline {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Series {
     pub(super) name: &'static str,
-    /// In nanoseconds; null where the interval can't back the quantile.
+    /// In nanoseconds; null where nothing was measured.
     pub(super) ns: Vec<Option<u64>>,
+    /// Whether the interval has too few values for the quantile.
+    pub(super) weak: Vec<bool>,
     /// Values from here on are lower bounds, interval by interval.
     pub(super) least_censored_ns: Vec<Option<u64>>,
 }
@@ -63,13 +65,12 @@ impl Timeline {
 
 impl Series {
     fn new(quantile: &Quantile, intervals: &[IntervalReport]) -> Self {
-        let backed = |response: &LatencySummary| {
-            response.ci95.contains_key(quantile.name).then(|| response.quantile_ns(quantile))
-        };
+        let weak = |response: &LatencySummary| response.weakness(quantile).is_some();
         let responses = || intervals.iter().map(|interval| interval.response.as_ref());
         Self {
             name: quantile.name,
-            ns: responses().map(|response| backed(response?)).collect(),
+            ns: responses().map(|response| Some(response?.quantile_ns(quantile))).collect(),
+            weak: responses().map(|response| response.is_some_and(weak)).collect(),
             least_censored_ns: responses()
                 .map(|response| response?.least_censored_ns)
                 .collect(),

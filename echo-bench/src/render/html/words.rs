@@ -44,7 +44,10 @@ pub(super) fn load(plan: &Plan) -> Vec<String> {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             format!("messages of {min_bytes} to {max_bytes} bytes")
         }
-        MessagePlan::Given { texts } => plural(texts.len() as u64, "given message"),
+        MessagePlan::Given { texts, crlf } => {
+            let given = plural(texts.len() as u64, "given message");
+            if *crlf { given + " (CRLF lines, sent without CR)" } else { given }
+        }
     });
     pieces.push(plan.spoken());
     let stop = match plan.stop {
