@@ -127,6 +127,7 @@ impl<'a> Watch<'a> {
             self.close_interval(observer);
         }
         self.gathered.window_end = self.timeline.window_end();
+        self.gathered.interrupted = self.timeline.is_interrupted();
         self.gathered
     }
 
@@ -174,9 +175,7 @@ impl<'a> Watch<'a> {
     }
 
     fn tend(&mut self, now: Nanos) {
-        if self.stop.stage() > Stage::Running && !self.gathered.interrupted {
-            // A signal during the drain finds a window that is whole.
-            self.gathered.interrupted = now < self.timeline.window_end();
+        if self.stop.stage() > Stage::Running {
             self.timeline.interrupt(now);
         }
         let end = self.timeline.window_end();

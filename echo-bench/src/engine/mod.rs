@@ -26,6 +26,7 @@ mod chat;
 mod connection;
 mod demand;
 mod dial_rate;
+mod draining;
 mod gather;
 mod handshakes;
 mod in_flight;

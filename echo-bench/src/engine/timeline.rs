@@ -2,7 +2,7 @@
 //! measured window, then the drain.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
@@ -26,6 +26,9 @@ pub(super) struct Timeline {
 struct Shared {
     /// The window ends before this instant; brought forward by an interruption.
     window_end: AtomicU64,
+    /// Whether a signal ended the run before its time. Told by those who end it, since
+    /// nothing else tells an end that was brought forward from one that was planned.
+    interrupted: AtomicBool,
     /// Requests of the window that nobody has claimed yet.
     budget: AtomicU64,
     counts_requests: bool,
@@ -41,6 +44,7 @@ impl Timeline {
         };
         let shared = Shared {
             window_end: AtomicU64::new(window_end),
+            interrupted: AtomicBool::new(false),
             budget: AtomicU64::new(budget),
             counts_requests: matches!(plan.stop, StopRule::Requests { .. }),
         };
@@ -53,9 +57,21 @@ impl Timeline {
         self.shared.window_end.load(Ordering::Acquire)
     }
 
-    /// Ends the window at `now`, if it would end later.
+    /// A signal ends the window at `now`, if it would end later.
     pub(super) fn interrupt(&self, now: Nanos) {
-        self.shared.window_end.fetch_min(now, Ordering::AcqRel);
+        if self.shared.window_end.fetch_min(now, Ordering::AcqRel) > now {
+            self.shared.interrupted.store(true, Ordering::Release);
+        }
+    }
+
+    /// A signal ends the wait for replies that might still have come.
+    pub(super) fn cut_drain(&self) {
+        self.shared.interrupted.store(true, Ordering::Release);
+    }
+
+    /// Whether a signal ended the run before its time.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.shared.interrupted.load(Ordering::Acquire)
     }
 
     /// Claims up to `wanted` requests of the window; how many were granted.
@@ -125,6 +141,20 @@ mod tests {
         assert!(timeline.is_spent());
         assert_eq!(timeline.window_end(), Nanos::MAX);
         timeline.interrupt(7);
+        assert!(timeline.is_interrupted());
         assert_eq!(timeline.window_end(), 7);
+    }
+
+    #[test]
+    fn the_first_signal_decides_and_a_later_one_takes_nothing_back() {
+        let timeline = Timeline::new(&plan(), 0);
+        let planned = timeline.window_end();
+        timeline.interrupt(planned);
+        assert!(!timeline.is_interrupted(), "the window was over");
+        for at in [9, 9, 12] {
+            timeline.interrupt(at);
+            assert!(timeline.is_interrupted());
+            assert_eq!(timeline.window_end(), 9);
+        }
     }
 }

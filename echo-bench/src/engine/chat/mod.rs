@@ -23,11 +23,12 @@ use self::member::{Member, State};
 use super::busy_clock::BusyClock;
 use super::demand::Demand;
 use super::dial_rate::DialRate;
+use super::draining::Draining;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::timeline::Timeline;
 use super::waiting::Waiting;
-use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup};
+use super::worker::{DIALLING, LONGEST_WAIT, Outcome, Setup};
 use super::{Labour, Peer};
 use crate::messages::Messages;
 use crate::plan::Plan;
@@ -38,7 +39,7 @@ pub(super) struct ChatWorker {
     plan: Arc<Plan>,
     messages: Arc<Messages>,
     peer: Peer,
-    stop: Stop,
+    draining: Draining,
     members: Vec<Member>,
     /// Finds the member that an event is about.
     places: SecondaryMap<Key, u32>,
@@ -50,7 +51,6 @@ pub(super) struct ChatWorker {
     failure: Option<io::Error>,
     timeline: Option<Timeline>,
     window_end: Nanos,
-    stopped_at: Option<Nanos>,
     demand: Option<Demand>,
     interval: Interval,
     next_boundary: Nanos,
@@ -89,7 +89,6 @@ impl ChatWorker {
             failure: None,
             timeline: None,
             window_end: Nanos::MAX,
-            stopped_at: None,
             demand: None,
             interval: Interval::new(0, true),
             next_boundary: Nanos::MAX,
@@ -102,10 +101,10 @@ impl ChatWorker {
             wire: Vec::new(),
             plaintext: Vec::new(),
             finished,
+            draining: Draining::new(stop, plan.drain_ns),
             plan,
             messages,
             peer,
-            stop,
         }
     }
 
@@ -180,10 +179,8 @@ impl ChatWorker {
 
     fn tend(&mut self, now: Nanos) {
         if let Some(timeline) = &self.timeline {
+            self.draining.look(now, timeline);
             self.window_end = timeline.window_end();
-        }
-        if self.stop.stage() > Stage::Running {
-            self.stopped_at.get_or_insert(now);
         }
         while now >= self.next_boundary && self.next_boundary < self.window_end {
             let next = Interval::new(self.interval.index + 1, true);
@@ -265,22 +262,10 @@ impl ChatWorker {
         sent.len()
     }
 
-    fn is_done(&mut self, now: Nanos) -> bool {
-        if self.stop.stage() == Stage::Forced {
-            if let Some(timeline) = &self.timeline {
-                timeline.interrupt(now);
-                self.window_end = timeline.window_end();
-            }
-            return true;
-        }
-        if now < self.window_end {
-            return false;
-        }
-        let mut drained_at = self.window_end.saturating_add(self.plan.drain_ns);
-        if let Some(stopped_at) = self.stopped_at {
-            drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);
-        }
-        now >= drained_at || self.books.outstanding() == 0
+    fn is_done(&self, now: Nanos) -> bool {
+        let Some(timeline) = &self.timeline else { return true };
+        let waiting = || self.books.outstanding() > 0;
+        now >= self.window_end && self.draining.is_over(now, timeline, waiting)
     }
 
     fn wait<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) -> io::Result<Nanos> {
@@ -343,7 +328,7 @@ impl Labour for ChatWorker {
                 self.begun += 1;
             }
             let all_begun = self.begun == self.plan.connections;
-            if self.stop.stage() > Stage::Running || (self.joining == 0 && all_begun) {
+            if self.draining.stop().stage() > Stage::Running || (self.joining == 0 && all_begun) {
                 break;
             }
             let now = reactor.now();

@@ -24,6 +24,7 @@ use super::busy_clock::BusyClock;
 use super::connection::Connection;
 use super::demand::Demand;
 use super::dial_rate::DialRate;
+use super::draining::Draining;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::occupancy::Occupancy;
@@ -40,10 +41,6 @@ pub(super) const DIALLING: usize = 64;
 
 /// How long a worker may go without looking at the stop latch and the timeouts.
 pub(super) const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
-
-/// How long replies are still waited for after a signal: whoever presses Ctrl-C wants the
-/// report, and not the timeout.
-pub(super) const DRAIN_AFTER_SIGNAL: Nanos = 500 * MILLISECOND;
 
 /// What a worker found before the load began.
 #[derive(Debug, Default)]
@@ -80,7 +77,7 @@ pub(super) struct Worker {
     plan: Arc<Plan>,
     messages: Arc<Messages>,
     peer: Peer,
-    stop: Stop,
+    draining: Draining,
     connections: Vec<Connection>,
     /// Finds the connection that an event is about.
     places: SecondaryMap<Key, u32>,
@@ -95,8 +92,6 @@ pub(super) struct Worker {
     handshakes: Handshakes,
     failure: Option<io::Error>,
     timeline: Option<Timeline>,
-    /// When the stop latch was first seen to be on.
-    stopped_at: Option<Nanos>,
     /// A copy of the timeline's, refreshed each turn.
     window_end: Nanos,
     demand: Option<Demand>,
@@ -155,7 +150,6 @@ impl Worker {
             handshakes: Handshakes::default(),
             failure: None,
             timeline: None,
-            stopped_at: None,
             window_end: Nanos::MAX,
             demand: None,
             occupancy: Occupancy::default(),
@@ -173,10 +167,10 @@ impl Worker {
             sealed: Vec::new(),
             plaintext: Vec::new(),
             finished,
+            draining: Draining::new(stop, plan.drain_ns),
             plan,
             messages,
             peer,
-            stop,
         }
     }
 
@@ -212,10 +206,8 @@ impl Worker {
     /// What is to be done now and then: intervals, timeouts, lost connections.
     fn tend<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
         if let Some(timeline) = &self.timeline {
+            self.draining.look(now, timeline);
             self.window_end = timeline.window_end();
-        }
-        if self.stop.stage() > Stage::Running {
-            self.stopped_at.get_or_insert(now);
         }
         while now >= self.next_boundary && self.next_boundary < self.window_end {
             self.hand_over_interval();
@@ -234,13 +226,8 @@ impl Worker {
         self.next_boundary += self.timeline.as_ref().map_or(Nanos::MAX, |t| t.piece_ns);
     }
 
-    fn is_done(&mut self, now: Nanos) -> bool {
+    fn is_done(&self, now: Nanos) -> bool {
         let Some(timeline) = &self.timeline else { return true };
-        if self.stop.stage() == Stage::Forced {
-            timeline.interrupt(now);
-            self.window_end = timeline.window_end();
-            return true;
-        }
         let spent = timeline.is_spent();
         // A number of requests would never be reached against a server that is gone.
         let patience = self.plan.timeout_ns.saturating_add(self.plan.drain_ns);
@@ -262,14 +249,11 @@ impl Worker {
         if now < self.window_end && !spent {
             return false;
         }
-        let mut drained_at = self.window_end.saturating_add(self.plan.drain_ns);
-        if let Some(stopped_at) = self.stopped_at {
-            drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);
-        }
-        let outstanding = self.connections.iter().any(|c| c.in_flight.measured() > 0);
-        let backlog = !spent
-            && self.demand.as_ref().is_some_and(|demand| demand.has_backlog(self.window_end));
-        now >= drained_at || !(outstanding || backlog)
+        self.draining.is_over(now, timeline, || {
+            let backlog = |demand: &Demand| demand.has_backlog(self.window_end);
+            self.connections.iter().any(|c| c.in_flight.measured() > 0)
+                || !spent && self.demand.as_ref().is_some_and(backlog)
+        })
     }
 
     /// Waits for events until something is due; how long it spun without any.
@@ -295,7 +279,7 @@ impl Labour for Worker {
                 self.dial(reactor, self.begun as u32);
                 self.begun += 1;
             }
-            let given_up = self.stop.stage() > Stage::Running;
+            let given_up = self.draining.stop().stage() > Stage::Running;
             if given_up || (self.dialling == 0 && self.begun == self.connections.len()) {
                 break;
             }
