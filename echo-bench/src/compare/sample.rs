@@ -53,10 +53,9 @@ impl RunSample {
             client_cpu_us: summary.cpu.client_us_per_message.map(|us| us * ok),
             server_cpu_us: summary.cpu.server_us_per_message.map(|us| us * ok),
         };
-        let pieces = report.intervals.iter().filter(|interval| interval.length_s > 0.0);
         Some(Self {
             whole,
-            intervals: pieces.map(piece).collect::<Option<_>>()?,
+            intervals: report.points().map(piece).collect::<Option<_>>()?,
             independent: response.map_or_else(BTreeMap::new, |r| r.independent.clone()),
             least_censored_ns: response.and_then(|response| response.least_censored_ns),
         })

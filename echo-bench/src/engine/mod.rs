@@ -90,6 +90,11 @@ pub struct RunRecord {
     pub reconnects: u64,
     /// Length of the measured window.
     pub measured_ns: Nanos,
+    /// From the window's start until its end, or until what was left of a number of requests
+    /// was given up.
+    pub load_ns: Nanos,
+    /// From the window's start to the last right reply, within the load.
+    pub last_reply_ns: Option<Nanos>,
     /// The whole window.
     pub total: Interval,
     /// The window's intervals, in order.
@@ -188,6 +193,10 @@ fn no_connection(address: SocketAddr, reason: Option<io::Error>) -> EngineError 
     let hint = match (reason.kind(), fault) {
         (io::ErrorKind::ConnectionRefused, _) => {
             " (is a server running there? leave --target out to start one)"
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            " (is --source-ip an address of this machine, and is a local port free? see \
+             net.ipv4.ip_local_port_range)"
         }
         (_, Some(Fault::NotTls | Fault::Unfinished)) => {
             " (does the server speak TLS? if not, leave --tls out)"
@@ -354,7 +363,10 @@ impl RunRecord {
             Nanos::MAX => last_answer.unwrap_or(gathered.window_start),
             end => end,
         };
-        let measured_ns = end.saturating_sub(gathered.window_start);
+        let since_start = |at: Nanos| at.saturating_sub(gathered.window_start);
+        let measured_ns = since_start(end);
+        let load_ns = since_start(gathered.window_end.min(gathered.ended_at));
+        let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
         let area: u128 = outcomes.iter().map(|outcome| outcome.outstanding_area).sum();
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
@@ -377,6 +389,8 @@ impl RunRecord {
             alive_at_end,
             reconnects,
             measured_ns,
+            load_ns,
+            last_reply_ns,
             total: gathered.total,
             intervals: gathered.intervals,
             pieces: gathered.pieces,

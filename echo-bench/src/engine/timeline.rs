@@ -16,9 +16,8 @@ pub(super) struct Timeline {
     pub start: Nanos,
     /// The measured window begins.
     pub(super) window_start: Nanos,
-    /// Workers hand in what they measured in pieces of this length; a whole number of
-    /// them makes an interval.
-    pub(super) piece_ns: Nanos,
+    interval_ns: Nanos,
+    pieces_per_interval: u64,
     shared: Arc<Shared>,
 }
 
@@ -48,8 +47,20 @@ impl Timeline {
             budget: AtomicU64::new(budget),
             counts_requests: matches!(plan.stop, StopRule::Requests { .. }),
         };
-        let piece_ns = plan.interval_ns / pieces_per_interval(plan);
-        Self { start, window_start, piece_ns, shared: Arc::new(shared) }
+        let (interval_ns, shared) = (plan.interval_ns, Arc::new(shared));
+        let pieces_per_interval = pieces_per_interval(plan);
+        Self { start, window_start, interval_ns, pieces_per_interval, shared }
+    }
+
+    /// The end of a piece of the window: workers hand in what they measured piece by piece,
+    /// and a whole number of them makes an interval, to the nanosecond.
+    pub(super) fn piece_end(&self, index: u64) -> Nanos {
+        // Computed afresh each time: a rounded length, added up, would miss the ends of the
+        // intervals and leave a last one without length behind.
+        let ended = u128::from(index) + 1;
+        let offset =
+            ended * u128::from(self.interval_ns) / u128::from(self.pieces_per_interval);
+        self.window_start.saturating_add(Nanos::try_from(offset).unwrap_or(Nanos::MAX))
     }
 
     /// The end of the measured window; `Nanos::MAX` while a number of requests decides.
@@ -111,7 +122,7 @@ const SHORTEST_PIECE: Nanos = 20 * MILLISECOND;
 pub(super) fn pieces_per_interval(plan: &Plan) -> u64 {
     let wanted = match plan.stop {
         StopRule::Duration { duration_ns } => {
-            (LEAST_PIECES * plan.interval_ns).div_ceil(duration_ns.max(1))
+            plan.interval_ns.saturating_mul(LEAST_PIECES).div_ceil(duration_ns.max(1))
         }
         StopRule::Requests { .. } => LEAST_PIECES / 5,
     };
@@ -129,6 +140,30 @@ mod tests {
         for (seconds, pieces) in [(1, 50), (10, 5), (60, 1), (3600, 1)] {
             plan.stop = StopRule::Duration { duration_ns: seconds * plan.interval_ns };
             assert_eq!(pieces_per_interval(&plan), pieces, "{seconds} s");
+        }
+    }
+
+    #[test]
+    fn pieces_end_where_intervals_and_windows_end() {
+        let mut plan = plan();
+        for interval_ns in [10_000_000, 333_333_333, 1_000_000_000] {
+            for intervals in 1..70 {
+                plan.interval_ns = interval_ns;
+                let duration_ns = intervals * interval_ns;
+                plan.stop = StopRule::Duration { duration_ns };
+                let pieces = pieces_per_interval(&plan);
+                let timeline = Timeline::new(&plan, 12_345);
+                let case = format!("{intervals} intervals of {interval_ns} ns");
+                for interval in 1..=intervals {
+                    let end = timeline.piece_end(interval * pieces - 1);
+                    assert_eq!(end, 12_345 + interval * interval_ns, "{case}");
+                }
+                assert_eq!(
+                    timeline.piece_end(intervals * pieces - 1),
+                    timeline.window_end(),
+                    "{case}"
+                );
+            }
         }
     }
 

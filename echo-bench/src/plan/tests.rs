@@ -118,7 +118,9 @@ fn times_that_can_not_be_added_up_are_refused_by_their_flag() {
         }
     }
     let mut longest = plan();
-    flags.iter().for_each(|(_, set)| set(&mut longest, century));
+    for (_, set) in flags {
+        set(&mut longest, century);
+    }
     assert!(longest.validated().is_ok());
     assert!(century.checked_mul(5).is_some(), "their sum is an instant");
 }

@@ -8,27 +8,17 @@ use crate::stats::order;
 
 /// The table without a style; `None` if no latency is claimed.
 pub(super) fn of(report: &Report) -> Option<Table> {
-    let latency = &report.summary.latency;
-    let response = latency.response.as_ref()?;
+    let summary = &report.summary;
+    let response = summary.latency.response.as_ref()?;
     let mut table = Table::new();
     let mut header = vec!["latency".to_owned()];
     header.extend(QUANTILES.iter().map(|quantile| quantile.name.to_owned()));
     header.extend(["max".to_owned(), "mean".to_owned()]);
     table.set_header(header);
-    table.add_row(row("response", response));
-    table.add_row(uncertainty(response));
-    // Without a wait, response and service are one clock and are shown once.
-    let service = latency.service.as_ref().filter(|_| latency.wait.is_some());
-    for (name, clock) in [
-        ("service", service),
-        ("wait", latency.wait.as_ref()),
-        ("lateness", report.summary.send_lateness.as_ref()),
-        ("connect", latency.connect.as_ref()),
-        ("tls", latency.tls.as_ref()),
-        ("tls resumed", latency.tls_resumed.as_ref()),
-    ] {
-        if let Some(clock) = clock {
-            table.add_row(row(name, clock));
+    for (place, (name, clock)) in summary.clocks().enumerate() {
+        table.add_row(row(name, clock));
+        if place == 0 {
+            table.add_row(uncertainty(response));
         }
     }
     for column in table.column_iter_mut().skip(1) {

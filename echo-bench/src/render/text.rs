@@ -57,13 +57,15 @@ pub(super) fn subject(report: &Report) -> String {
 }
 
 pub(super) fn load(plan: &Plan) -> String {
-    let connections = units::count(plan.connections.into());
+    // Callers of a pool are no connections.
+    let noun = if plan.pool.is_some() { "callers" } else { "connections" };
+    let connections = format!("{} {noun}", units::count(plan.connections.into()));
     let model = match plan.load {
         Load::Closed { pipeline } => {
-            format!("closed loop, {connections} connections x {pipeline} in flight")
+            format!("closed loop, {connections} x {pipeline} in flight")
         }
         Load::Open { rate_per_s, arrival, pipeline } => format!(
-            "open loop, {} requests/s ({arrival}) over {connections} connections, \
+            "open loop, {} requests/s ({arrival}) over {connections}, \
              at most {pipeline} in flight each",
             units::rate(rate_per_s)
         ),
@@ -113,7 +115,7 @@ pub(super) fn counts(report: &Report) -> String {
             let _ = write!(out, " + {} {name}", units::count(count));
         }
     }
-    if requests.scheduled == requests.ok {
+    if requests.scheduled == requests.ok && report.errors.is_empty() {
         out.push_str(", 0 failed");
     }
     let _ = write!(
@@ -125,13 +127,15 @@ pub(super) fn counts(report: &Report) -> String {
     let connections = &summary.connections;
     let _ = write!(
         out,
-        "\nconnected  {} of {} in {}, {} alive at the end, {} made again since",
+        "\nconnected  {} of {} in {}, {} alive at the end",
         units::count(connections.established.into()),
         units::count(connections.requested.into()),
         units::time(connections.connect_phase_ns as f64),
-        units::count(connections.alive_at_end.into()),
-        units::count(connections.reconnects)
+        units::count(connections.alive_at_end.into())
     );
+    if connections.reconnects > 0 {
+        let _ = write!(out, ", {} reconnects", units::count(connections.reconnects));
+    }
     if let Some(pool) = &summary.pool {
         let counts =
             pool.counts().map(|(name, count)| format!("{} {name}", units::count(count)));
@@ -144,7 +148,7 @@ pub(super) fn counts(report: &Report) -> String {
     out
 }
 
-fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
+fn failures(requests: &Requests) -> [(&'static str, u64); 8] {
     [
         ("mismatch", requests.mismatch),
         ("error", requests.error),
@@ -152,7 +156,6 @@ fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
         ("reset", requests.reset),
         ("refused", requests.refused),
         ("closed", requests.closed),
-        ("shed", requests.shed),
         ("unsent", requests.unsent),
         ("in flight", requests.in_flight),
     ]

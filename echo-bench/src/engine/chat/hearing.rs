@@ -9,7 +9,7 @@ use echo_net::tls::Fault;
 use super::ChatWorker;
 use super::member::{Heard, State};
 use crate::engine::demand::Demand;
-use crate::engine::loss::Loss;
+use crate::engine::loss::{Loss, kind_of_unmade};
 use crate::engine::unsealing::{cut_off, failure_of_handshake};
 use crate::record::{FailureKind, FirstOffender};
 
@@ -127,7 +127,7 @@ impl ChatWorker {
             State::Dialling | State::Joining => {
                 self.joining -= 1;
                 let error = loss.into_error(io::ErrorKind::UnexpectedEof);
-                self.blame(number, FailureKind::Refused, error.to_string());
+                self.blame(number, kind_of_unmade(&error), error.to_string());
                 self.failure.get_or_insert(error);
             }
             // That is what a server should do to who never reads.

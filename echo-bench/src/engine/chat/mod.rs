@@ -26,6 +26,7 @@ use super::dial_rate::DialRate;
 use super::draining::Draining;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
+use super::loss::kind_of_unmade;
 use super::timeline::Timeline;
 use super::waiting::Waiting;
 use super::worker::{DIALLING, LONGEST_WAIT, Outcome, Setup};
@@ -137,7 +138,7 @@ impl ChatWorker {
             }
             Err(error) => {
                 member.state = State::Gone;
-                self.blame(number, FailureKind::NoSocket, error.to_string());
+                self.blame(number, kind_of_unmade(&error), error.to_string());
                 self.failure.get_or_insert(error);
             }
         }
@@ -185,7 +186,8 @@ impl ChatWorker {
         while now >= self.next_boundary && self.next_boundary < self.window_end {
             let next = Interval::new(self.interval.index + 1, true);
             (self.finished)(std::mem::replace(&mut self.interval, next));
-            self.next_boundary += self.timeline.as_ref().map_or(Nanos::MAX, |t| t.piece_ns);
+            let end = |timeline: &Timeline| timeline.piece_end(self.interval.index);
+            self.next_boundary = self.timeline.as_ref().map_or(Nanos::MAX, end);
         }
     }
 
@@ -328,7 +330,8 @@ impl Labour for ChatWorker {
                 self.begun += 1;
             }
             let all_begun = self.begun == self.plan.connections;
-            if self.draining.stop().stage() > Stage::Running || (self.joining == 0 && all_begun) {
+            if self.draining.stop().stage() > Stage::Running || (self.joining == 0 && all_begun)
+            {
                 break;
             }
             let now = reactor.now();
@@ -356,7 +359,7 @@ impl Labour for ChatWorker {
         let speakers = plan.speakers();
         self.demand = Demand::new(&plan.load, plan.seed, 0..speakers, speakers, start);
         self.counted_to = timeline.window_start;
-        self.next_boundary = timeline.window_start + timeline.piece_ns;
+        self.next_boundary = timeline.piece_end(0);
         self.window_end = timeline.window_end();
         self.timeline = Some(timeline);
         let (mut spun, mut busy) = (0, BusyClock::default());

@@ -11,7 +11,7 @@ use echo_net::tls::Fault;
 use super::{DIALLING, Worker};
 use crate::engine::connection::State;
 use crate::engine::demand::Demand;
-use crate::engine::loss::Loss;
+use crate::engine::loss::{Loss, kind_of_unmade};
 use crate::engine::timeline::Timeline;
 use crate::record::{FailureKind, FirstOffender};
 
@@ -39,7 +39,7 @@ impl Worker {
                 self.places.insert(key, index);
                 self.dialling += 1;
             }
-            Err(error) => self.connect_failed(index, FailureKind::NoSocket, error, now),
+            Err(error) => self.connect_failed(index, kind_of_unmade(&error), error, now),
         }
     }
 
@@ -58,6 +58,7 @@ impl Worker {
             difference: None,
         });
         self.failure.get_or_insert(error);
+        connection.lacks_socket = kind == FailureKind::NoSocket;
         connection.down(now);
         self.down += 1;
     }
@@ -183,14 +184,12 @@ impl Worker {
         let now = reactor.now();
         let connection = &mut self.connections[index as usize];
         reactor.close(key);
-        let unmade = match connection.state {
-            State::Dialling(_) => Some(FailureKind::Refused),
-            State::Handshaking { .. } => Some(FailureKind::TlsHandshake),
-            _ => None,
-        };
-        if let Some(kind) = unmade {
+        if let State::Dialling(_) | State::Handshaking { .. } = connection.state {
+            let dialling = matches!(connection.state, State::Dialling(_));
             self.dialling -= 1;
             let error = loss.into_error(io::Error::other(Fault::Unfinished));
+            let kind =
+                if dialling { kind_of_unmade(&error) } else { FailureKind::TlsHandshake };
             return self.connect_failed(index, kind, error, now);
         }
         let waiting = connection.in_flight.waiting();
@@ -203,6 +202,9 @@ impl Worker {
             detail: format!("{loss}, {waiting} requests unanswered"),
             difference: None,
         });
+        if loss.is_answer() {
+            connection.in_flight.garble(now, &mut self.interval);
+        }
         connection.in_flight.abandon(now, &mut self.interval, ending);
         connection.requester = self.plan.requester();
         connection.down(now);

@@ -184,7 +184,7 @@ impl Worker {
         let (plan, start) = (&self.plan, timeline.start);
         self.demand = Demand::new(&plan.load, plan.seed, numbers, plan.connections, start);
         self.occupancy = Occupancy::new(timeline.window_start);
-        self.next_boundary = timeline.window_start + timeline.piece_ns;
+        self.next_boundary = timeline.piece_end(0);
         self.window_end = timeline.window_end();
         self.timeline = Some(timeline);
     }
@@ -223,7 +223,8 @@ impl Worker {
     fn hand_over_interval(&mut self) {
         let next = Interval::new(self.interval.index + 1, self.plan.load.is_open());
         (self.finished)(std::mem::replace(&mut self.interval, next));
-        self.next_boundary += self.timeline.as_ref().map_or(Nanos::MAX, |t| t.piece_ns);
+        let end = |timeline: &Timeline| timeline.piece_end(self.interval.index);
+        self.next_boundary = self.timeline.as_ref().map_or(Nanos::MAX, end);
     }
 
     fn is_done(&self, now: Nanos) -> bool {
