@@ -158,8 +158,8 @@ impl Summary {
     pub fn clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
         let connections = [
             ("connect", self.latency.connect.as_ref()),
-            ("TLS handshake", self.latency.tls.as_ref()),
-            ("TLS resumed", self.latency.tls_resumed.as_ref()),
+            ("tls", self.latency.tls.as_ref()),
+            ("tls resumed", self.latency.tls_resumed.as_ref()),
         ];
         let connections = connections.into_iter();
         self.request_clocks()
