@@ -65,13 +65,12 @@ impl RunSample {
             client_cpu_us: summary.cpu.client_us_per_message.map(|us| us * ok),
             server_cpu_us: summary.cpu.server_us_per_message.map(|us| us * ok),
         };
-        let coarse = (report.intervals.len() > MOST_INTERVALS)
-            .then(|| coarsen(report, MOST_INTERVALS).intervals);
-        let intervals = coarse.as_ref().unwrap_or(&report.intervals);
-        let pieces = intervals.iter().filter(|interval| interval.length_s > 0.0);
+        let coarse =
+            (report.intervals.len() > MOST_INTERVALS).then(|| coarsen(report, MOST_INTERVALS));
+        let points = coarse.as_ref().unwrap_or(report).points();
         Some(Self {
             whole,
-            intervals: pieces.map(piece).collect::<Option<_>>()?,
+            intervals: points.map(piece).collect::<Option<_>>()?,
             independent: response.map_or_else(BTreeMap::new, |r| r.independent.clone()),
             least_censored_ns: response.and_then(|response| response.least_censored_ns),
         })

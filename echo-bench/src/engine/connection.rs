@@ -51,6 +51,8 @@ pub(super) struct Connection {
     first_request: u64,
     /// Whether it has ever been made.
     pub(super) established: bool,
+    /// Whether it was not made the last time for want of a socket on this side.
+    pub(super) lacks_socket: bool,
     attempts: u32,
 }
 
@@ -73,6 +75,7 @@ impl Connection {
             in_flight: InFlight::new(streams),
             first_request: 0,
             established: false,
+            lacks_socket: false,
             attempts: 0,
         }
     }

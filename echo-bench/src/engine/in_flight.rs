@@ -396,6 +396,15 @@ impl InFlight {
         expired
     }
 
+    /// Books bytes that are no reply of the protocol: a wrong answer to the request whose turn
+    /// it is. Nothing after them can be matched.
+    pub(super) fn garble(&mut self, at: Nanos, into: &mut Interval) {
+        let turn = self.slots.iter().position(|slot| slot.state != State::Answered);
+        if let Some(place) = turn {
+            self.fail(place, at, into);
+        }
+    }
+
     /// Ends everything: the connection is gone, or the run is over. Request numbers go on.
     pub(super) fn abandon(
         &mut self,

@@ -1,10 +1,26 @@
-//! How a generator's connection came to its end before it was wanted: [`Loss`].
+//! How a generator's connection came to its end before it was wanted: [`Loss`], or was not
+//! made at all: [`kind_of_unmade`].
 
 use std::io;
 
 use echo_proto::Malformed;
 
 use crate::record::{FailureKind, Tally};
+
+/// The kind that a connection that was not made is counted as: what this machine lacked is no
+/// failure of the server.
+pub(super) fn kind_of_unmade(error: &io::Error) -> FailureKind {
+    use rustix::io::Errno;
+    let lacking = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    let lacks = Errno::from_io_error(error).is_some_and(|errno| lacking.contains(&errno));
+    // The kernel's answer to connect(2) when no local port is free for the destination.
+    let ports = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::AddrInUse];
+    if lacks || ports.contains(&error.kind()) {
+        FailureKind::NoSocket
+    } else {
+        FailureKind::Refused
+    }
+}
 
 /// See the [module](self). Told as `detail` of the first of its kind.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +53,11 @@ impl Loss {
             Self::Broken(error) => error,
             Self::Malformed(reason) => io::Error::other(reason),
         }
+    }
+
+    /// Whether something came that was no reply.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::SpeaksTls)
     }
 
     /// The kind that it is counted as, and where its unanswered requests are.

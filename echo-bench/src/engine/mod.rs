@@ -27,6 +27,7 @@ mod chat;
 mod connection;
 mod demand;
 mod dial_rate;
+mod draining;
 mod gather;
 mod handshakes;
 mod in_flight;
@@ -107,6 +108,11 @@ pub struct RunRecord {
     pub window_start: Nanos,
     /// Length of the measured window.
     pub measured_ns: Nanos,
+    /// From the window's start until its end, or until what was left of a number of requests
+    /// was given up.
+    pub load_ns: Nanos,
+    /// From the window's start to the last right reply, within the load.
+    pub last_reply_ns: Option<Nanos>,
     /// The whole window.
     pub total: Interval,
     /// The window's intervals, in order.
@@ -230,6 +236,10 @@ fn no_connection(addresses: &[SocketAddr], reason: Option<io::Error>) -> EngineE
     let hint = match (reason.kind(), fault) {
         (io::ErrorKind::ConnectionRefused, _) => {
             " (is a server running there? leave --target out to start one)"
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            " (is --source-ip an address of this machine, and is a local port free? see \
+             net.ipv4.ip_local_port_range)"
         }
         (_, Some(Fault::NotTls | Fault::Unfinished)) => {
             " (does the server speak TLS? if not, leave --tls out)"
@@ -398,7 +408,10 @@ impl RunRecord {
             Nanos::MAX => last_answer.unwrap_or(gathered.window_start),
             end => end,
         };
-        let measured_ns = end.saturating_sub(gathered.window_start);
+        let since_start = |at: Nanos| at.saturating_sub(gathered.window_start);
+        let measured_ns = since_start(end);
+        let load_ns = since_start(gathered.window_end.min(gathered.ended_at));
+        let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
         let area: u128 = outcomes.iter().map(|outcome| outcome.outstanding_area).sum();
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
@@ -423,6 +436,8 @@ impl RunRecord {
             reconnects,
             window_start: gathered.window_start,
             measured_ns,
+            load_ns,
+            last_reply_ns,
             total: gathered.total,
             intervals: gathered.intervals,
             pieces: gathered.pieces,

@@ -27,8 +27,6 @@ pub struct Tally {
     pub refused: u64,
     /// Lost with a connection that the server closed.
     pub closed: u64,
-    /// Given up before they were sent, by a rule of the plan.
-    pub shed: u64,
     /// Never sent, since no slot became free.
     pub unsent: u64,
     /// Sent, and without an answer when the drain ended.
@@ -53,13 +51,12 @@ impl Tally {
             + self.reset
             + self.refused
             + self.closed
-            + self.shed
             + self.unsent
             + self.in_flight
     }
 
     /// Every count.
-    pub fn counts(&self) -> [u64; 14] {
+    pub fn counts(&self) -> [u64; 13] {
         [
             self.scheduled,
             self.ok,
@@ -70,7 +67,6 @@ impl Tally {
             self.reset,
             self.refused,
             self.closed,
-            self.shed,
             self.unsent,
             self.in_flight,
             self.bytes_sent,
@@ -97,7 +93,6 @@ impl AddAssign<&Self> for Tally {
             reset,
             refused,
             closed,
-            shed,
             unsent,
             in_flight,
             bytes_sent,
@@ -112,7 +107,6 @@ impl AddAssign<&Self> for Tally {
         self.reset += reset;
         self.refused += refused;
         self.closed += closed;
-        self.shed += shed;
         self.unsent += unsent;
         self.in_flight += in_flight;
         self.bytes_sent += bytes_sent;

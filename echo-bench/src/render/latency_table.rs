@@ -6,34 +6,12 @@ use super::{slo, units};
 use crate::report::{LatencySummary, QUANTILES, Report};
 use crate::stats::order;
 
-/// The clocks that are shown, response first; none if no latency is claimed.
-fn clocks(report: &Report) -> Vec<(&'static str, &LatencySummary)> {
-    let latency = &report.summary.latency;
-    if latency.response.is_none() {
-        return Vec::new();
-    }
-    // Without a wait, response and service are one clock and are shown once.
-    let service = latency.service.as_ref().filter(|_| latency.wait.is_some());
-    [
-        ("response", latency.response.as_ref()),
-        ("service", service),
-        ("wait", latency.wait.as_ref()),
-        ("lateness", report.summary.send_lateness.as_ref()),
-        ("connect", latency.connect.as_ref()),
-        ("tls", latency.tls.as_ref()),
-        ("tls resumed", latency.tls_resumed.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(name, clock)| Some((name, clock?)))
-    .collect()
-}
-
 /// What `~` means: the first weak percentile of each clock, and why it is.
 pub(super) fn weak(report: &Report) -> Vec<String> {
     let first = |clock: &LatencySummary| {
         QUANTILES.iter().find_map(|q| Some((q.name, clock.weakness(q)?)))
     };
-    let clocks = clocks(report).into_iter();
+    let clocks = report.summary.clocks();
     clocks
         .filter_map(|(name, clock)| {
             let (quantile, (independent, needed)) = first(clock)?;
@@ -44,16 +22,14 @@ pub(super) fn weak(report: &Report) -> Vec<String> {
 
 /// The table without a style; `None` if no latency is claimed.
 pub(super) fn of(report: &Report) -> Option<Table> {
-    let clocks = clocks(report);
-    if clocks.is_empty() {
-        return None;
-    }
+    let summary = &report.summary;
+    summary.latency.response.as_ref()?;
     let mut table = Table::new();
     let mut header = vec!["latency".to_owned()];
     header.extend(QUANTILES.iter().map(|quantile| quantile.name.to_owned()));
     header.extend(["max".to_owned(), "mean".to_owned()]);
     table.set_header(header);
-    for (place, (name, clock)) in clocks.into_iter().enumerate() {
+    for (place, (name, clock)) in summary.clocks().enumerate() {
         table.add_row(row(name, clock));
         if place == 0 {
             table.add_row(uncertainty(clock));

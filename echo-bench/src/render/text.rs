@@ -58,7 +58,9 @@ pub(super) fn subject(report: &Report) -> String {
 }
 
 pub(super) fn load(plan: &Plan) -> String {
-    let connections = units::counted(plan.connections.into(), "connection");
+    // Callers of a pool are no connections.
+    let noun = if plan.pool.is_some() { "caller" } else { "connection" };
+    let connections = units::counted(plan.connections.into(), noun);
     let model = match plan.load {
         Load::Closed { pipeline } => {
             format!("closed loop, {connections} x {pipeline} in flight")
@@ -117,7 +119,7 @@ pub(super) fn counts(report: &Report) -> String {
             let _ = write!(out, " + {} {name}", units::count(count));
         }
     }
-    if requests.scheduled == requests.ok {
+    if requests.scheduled == requests.ok && report.errors.is_empty() {
         out.push_str(", 0 failed");
     }
     let _ = write!(
@@ -129,13 +131,15 @@ pub(super) fn counts(report: &Report) -> String {
     let connections = &summary.connections;
     let _ = write!(
         out,
-        "\nconnected  {} of {} in {}, {} alive at the end, {} made again since",
+        "\nconnected  {} of {} in {}, {} alive at the end",
         units::count(connections.established.into()),
         units::count(connections.requested.into()),
         units::time(connections.connect_phase_ns as f64),
-        units::count(connections.alive_at_end.into()),
-        units::count(connections.reconnects)
+        units::count(connections.alive_at_end.into())
     );
+    if connections.reconnects > 0 {
+        let _ = write!(out, ", {}", units::counted(connections.reconnects, "reconnect"));
+    }
     if is_told(&report.plan, &summary.addresses) {
         let each = summary.addresses.iter().map(address);
         let _ = write!(out, "\naddresses  {}", each.collect::<Vec<_>>().join(", "));
@@ -172,7 +176,7 @@ pub(super) fn address(address: &AddressReport) -> String {
     format!("{} ({} made{failed})", address.address, units::count(address.made))
 }
 
-fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
+fn failures(requests: &Requests) -> [(&'static str, u64); 8] {
     [
         ("mismatch", requests.mismatch),
         ("error", requests.error),
@@ -180,7 +184,6 @@ fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
         ("reset", requests.reset),
         ("refused", requests.refused),
         ("closed", requests.closed),
-        ("shed", requests.shed),
         ("unsent", requests.unsent),
         ("in flight", requests.in_flight),
     ]

@@ -6,6 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use echo_net::destinations::Destination;
 use serde::{Deserialize, Serialize};
 
+use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
+
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender,
@@ -19,6 +22,16 @@ use crate::stats::{order, steady};
 
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
+
+/// So long may nobody answer, since a busy machine makes such pauses by itself.
+const SHORT_PAUSE: Nanos = 100 * MILLISECOND;
+
+/// So many times the mean gap between two replies is more than chance: with exponential gaps
+/// one in 20 000 is as long.
+const SILENT_GAPS: f64 = 10.0;
+
+/// A last piece is part of the one before if it is shorter than this part of an interval.
+const SLIVER: u64 = 100;
 
 /// What is known about a run beside its plan and its record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -164,7 +177,7 @@ fn requests(tally: &Tally) -> Requests {
         reset: tally.reset,
         refused: tally.refused,
         closed: tally.closed,
-        shed: tally.shed,
+        shed: 0,
         unsent: tally.unsent,
         in_flight: tally.in_flight,
     }
@@ -230,33 +243,44 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
         .collect()
 }
 
+/// The time series. A piece without length is no point of it, nor is a sliver that a signal
+/// or a number of requests leaves at the end: what ended in it (in the drain, too) belongs to
+/// the last piece before.
 fn intervals(plan: &Plan, record: &RunRecord, clock: Summarise) -> Vec<IntervalReport> {
-    let length = |index: u64| {
-        let begin = index * plan.interval_ns;
-        plan.interval_ns.min(record.measured_ns.saturating_sub(begin))
+    let sliver = plan.interval_ns / SLIVER;
+    let left =
+        |index: u64| record.measured_ns.saturating_sub(index.saturating_mul(plan.interval_ns));
+    let is_point = |interval: &&IntervalRecord| match interval.index {
+        0 => record.measured_ns > 0,
+        index => left(index) > sliver,
     };
+    let points = record.intervals.iter().take_while(is_point).count();
+    let (points, rest) = record.intervals.split_at(points);
+    let last = points.len().saturating_sub(1);
     let report = |(place, interval): (usize, &IntervalRecord)| {
-        let length_s = length(interval.index) as f64 / 1e9;
-        let ok = interval.tally.ok;
-        let answered = interval.tally.answered;
-        let costs = cpu(record.costs.get(place), record.costs.get(place + 1), answered);
+        let (mut tally, mut response) = (interval.tally, interval.response.unpack());
+        let mut most = plan.interval_ns;
+        if place == last {
+            most = most.saturating_add(sliver);
+            for piece in rest {
+                tally += &piece.tally;
+                response += &piece.response.unpack();
+            }
+        }
+        let length_s = left(interval.index).min(most) as f64 / 1e9;
+        let costs = cpu(record.costs.get(place), record.costs.get(place + 1), tally.answered);
         IntervalReport {
             at_s: (interval.index * plan.interval_ns) as f64 / 1e9,
             length_s,
-            ok,
-            errors: interval.tally.failed(),
-            achieved_per_s: (length_s > 0.0).then(|| answered as f64 / length_s),
-            response: clock(&interval.response.unpack(), &[]).filter(|_| ok > 0),
+            ok: tally.ok,
+            errors: tally.failed(),
+            achieved_per_s: (length_s > 0.0).then(|| tally.answered as f64 / length_s),
+            response: clock(&response, &[]).filter(|_| tally.ok > 0),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
         }
     };
-    let windows = record.intervals.iter().enumerate();
-    // An interruption or a number of requests can leave an empty piece at the end.
-    windows
-        .map(report)
-        .filter(|interval| interval.length_s > 0.0 || interval.ok + interval.errors > 0)
-        .collect()
+    points.iter().enumerate().map(report).collect()
 }
 
 fn judge(
@@ -275,6 +299,7 @@ fn judge(
     if tally.ok == 0 {
         findings.push(Finding::NothingMeasured);
     }
+    findings.extend(no_replies(plan, record));
     if record.interrupted {
         findings.push(Finding::Interrupted { measured_s: summary.measured_s });
     }
@@ -306,7 +331,7 @@ fn judge(
     }
     let lost = total.errors.of(FailureKind::Reset) + total.errors.of(FailureKind::Closed);
     if lost > 0 {
-        findings.push(Finding::ConnectionsLost { lost });
+        findings.push(Finding::ConnectionsLost { lost, reconnects: record.reconnects });
     }
     let response = &total.latencies.response;
     if response.censored() > 0 {
@@ -350,11 +375,14 @@ fn limits_of_the_generator(
             pooled,
         });
     }
-    if let (Some(offered), Some(achieved)) = (summary.offered_per_s, summary.achieved_per_s)
+    let no_socket = no_socket(record);
+    if no_socket.is_none()
+        && let (Some(offered), Some(achieved)) = (summary.offered_per_s, summary.achieved_per_s)
         && achieved < offered * 0.99
     {
         findings.push(Finding::BelowOfferedRate { offered, achieved });
     }
+    findings.extend(no_socket);
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     if let Some(server) = circumstances.server_workers
         && (plan.threads + server) as usize > cores
@@ -362,6 +390,36 @@ fn limits_of_the_generator(
         findings.push(Finding::SharedCores { generator: plan.threads, server, cores });
     }
     findings
+}
+
+/// Connections that were not made for want of a port or a descriptor on this side.
+fn no_socket(record: &RunRecord) -> Option<Finding> {
+    let mut errors = record.total.errors.iter();
+    let (_, failed, first) = errors.find(|(kind, ..)| *kind == FailureKind::NoSocket)?;
+    let pooled = record.pool.map(|pool| pool.created);
+    let made = pooled.unwrap_or(u64::from(record.established) + record.reconnects);
+    Some(Finding::NoSocket { failed, made, reason: first.detail.clone() })
+}
+
+/// Whether the replies ended before the load did: for a good part of it, and for longer than
+/// chance or a short pause explains.
+fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
+    let (last_reply, tally) = (record.last_reply_ns?, &record.total.tally);
+    let silent = record.load_ns.saturating_sub(last_reply);
+    let gap = last_reply as f64 / tally.answered.max(1) as f64;
+    let unanswered = match plan.stop {
+        StopRule::Duration { .. } => tally.failed() > 0,
+        // The wait for a few replies that are missing at the end is no part of the load.
+        StopRule::Requests { requests } => requests.saturating_sub(tally.ok) > requests / 10,
+    };
+    let long = silent > SHORT_PAUSE
+        && silent > record.load_ns / 10
+        && silent as f64 > SILENT_GAPS * gap;
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    (tally.ok > 0 && unanswered && long).then(|| Finding::NoReplies {
+        silent_s: seconds(silent),
+        load_s: seconds(record.load_ns),
+    })
 }
 
 /// The least common quantile that is shown and can't be backed by the sample.

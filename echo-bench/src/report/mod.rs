@@ -72,6 +72,14 @@ pub struct Report {
     pub slos: Vec<SloOutcome>,
 }
 
+impl Report {
+    /// The points of the time series: pieces that have a length, which not all have in reports
+    /// of earlier versions.
+    pub fn points(&self) -> impl Iterator<Item = &IntervalReport> {
+        self.intervals.iter().filter(|interval| interval.length_s > 0.0)
+    }
+}
+
 /// What made a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tool {
@@ -145,6 +153,33 @@ pub struct Summary {
     pub pool: Option<PoolReport>,
 }
 
+impl Summary {
+    /// The clocks of requests that were measured, by name, response first. Without a wait,
+    /// response and service are one clock and are there once.
+    pub fn request_clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
+        let wait = self.latency.wait.as_ref();
+        let clocks = [
+            ("response", self.latency.response.as_ref()),
+            ("service", self.latency.service.as_ref().filter(|_| wait.is_some())),
+            ("wait", wait),
+            ("lateness", self.send_lateness.as_ref()),
+        ];
+        clocks.into_iter().filter_map(|(name, clock)| Some((name, clock?)))
+    }
+
+    /// The same and those of connections.
+    pub fn clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
+        let connections = [
+            ("connect", self.latency.connect.as_ref()),
+            ("tls", self.latency.tls.as_ref()),
+            ("tls resumed", self.latency.tls_resumed.as_ref()),
+        ];
+        let connections = connections.into_iter();
+        self.request_clocks()
+            .chain(connections.filter_map(|(name, clock)| Some((name, clock?))))
+    }
+}
+
 /// Requests by how they ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Requests {
@@ -164,7 +199,9 @@ pub struct Requests {
     pub refused: u64,
     /// Lost with a connection that the server closed.
     pub closed: u64,
-    /// Given up before they were sent, by a rule of the plan.
+    /// Always 0: no setting gives requests up before they are sent. Kept for readers of this
+    /// version of the schema.
+    #[schemars(extend("deprecated" = true))]
     pub shed: u64,
     /// Never sent: no slot became free.
     pub unsent: u64,

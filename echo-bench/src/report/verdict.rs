@@ -53,11 +53,13 @@ impl fmt::Display for Warning {
 pub(super) enum Finding {
     NothingMeasured,
     Interrupted { measured_s: f64 },
+    NoReplies { silent_s: f64, load_s: f64 },
     GeneratorBusy { busy: f64, pooled: bool },
     LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64, pooled: bool },
     BelowOfferedRate { offered: f64, achieved: f64 },
     NotAllEstablished { requested: u32, established: u32 },
-    ConnectionsLost { lost: u64 },
+    NoSocket { failed: u64, made: u64, reason: String },
+    ConnectionsLost { lost: u64, reconnects: u64 },
     ErrorsSeen { failed: u64, scheduled: u64 },
     StrayReplies { stray: u64 },
     LateBounds { censored: u64 },
@@ -91,8 +93,11 @@ impl Finding {
         match self {
             Self::NothingMeasured
             | Self::LateSchedule { .. }
+            | Self::NoReplies { .. }
             | Self::Unbalanced { .. }
             | Self::NotJudged => Verdict::Invalid,
+            // A few among very many move no number.
+            Self::NoSocket { failed, made, .. } if *failed > made / 100 => Verdict::Invalid,
             _ => Verdict::Qualified,
         }
     }
@@ -104,7 +109,6 @@ impl Finding {
     }
 
     fn words(&self) -> (&'static str, String, &'static str) {
-        let ms = |ns: u64| ns as f64 / 1e6;
         match self {
             Self::NothingMeasured => (
                 "nothing-measured",
@@ -116,6 +120,14 @@ impl Finding {
                 format!("a signal ended the run after {measured_s:.1} s of its window"),
                 "the numbers cover what was measured until then",
             ),
+            Self::NoReplies { silent_s, load_s } => (
+                "no-replies",
+                format!("no replies for the last {silent_s:.1} s of {load_s:.1} s"),
+                "the numbers describe the part before; check whether the server failed",
+            ),
+            Self::NoSocket { failed, made, reason } => {
+                (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
+            }
             Self::GeneratorBusy { busy, pooled } => (
                 GENERATOR_LIMITED,
                 format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
@@ -123,11 +135,7 @@ impl Finding {
             ),
             Self::LateSchedule { lateness_p99_ns, response_p50_ns, pooled } => (
                 GENERATOR_LIMITED,
-                format!(
-                    "requests were sent late: p99 {:.3} ms against a median response of {:.3} ms",
-                    ms(*lateness_p99_ns),
-                    ms(*response_p50_ns)
-                ),
+                sent_late(*lateness_p99_ns, *response_p50_ns),
                 for_a_punctual_generator(*pooled),
             ),
             Self::BelowOfferedRate { offered, achieved } => (
@@ -140,11 +148,9 @@ impl Finding {
                 format!("{established} of {requested} connections were made"),
                 "check the server's connection limit, descriptors and ports on both sides",
             ),
-            Self::ConnectionsLost { lost } => (
-                "connections-lost",
-                format!("connections were lost {lost} times"),
-                "see the errors; lost connections were made again after a pause",
-            ),
+            Self::ConnectionsLost { lost, reconnects } => {
+                ("connections-lost", connections_lost(*lost, *reconnects), "see the errors")
+            }
             Self::ErrorsSeen { failed, scheduled } => (
                 "errors-seen",
                 format!("{failed} of {scheduled} requests got no right answer"),
@@ -204,6 +210,32 @@ impl Finding {
                 "its summary is missing; the measured window is not touched by it",
             ),
         }
+    }
+}
+
+/// What helps a generator that has run out of ports or descriptors.
+const FOR_MORE_SOCKETS: &str = "add --source-ip addresses, widen \
+     net.ipv4.ip_local_port_range or set net.ipv4.tcp_tw_reuse=1; for descriptors: ulimit -n";
+
+fn no_socket(failed: u64, made: u64, reason: &str) -> String {
+    format!(
+        "no free local port or socket for {failed} connections, {made} were made ({reason})"
+    )
+}
+
+fn sent_late(lateness_p99_ns: u64, response_p50_ns: u64) -> String {
+    let ms = |ns: u64| ns as f64 / 1e6;
+    format!(
+        "requests were sent late: p99 {:.3} ms against a median response of {:.3} ms",
+        ms(lateness_p99_ns),
+        ms(response_p50_ns)
+    )
+}
+
+fn connections_lost(lost: u64, reconnects: u64) -> String {
+    match reconnects {
+        0 => format!("connections were lost {lost} times"),
+        some => format!("connections were lost {lost} times; {some} reconnects"),
     }
 }
 

@@ -154,7 +154,7 @@ impl Books {
             self.passed_over.insert((listener, speaker, skipped));
             let detail = format!("from member {speaker}; a later one came first");
             interval.errors.count(FailureKind::Dropped, || offender(detail));
-            self.end(speaker, skipped, at, interval, |tally| &mut tally.mismatch);
+            self.end(speaker, skipped, Some(at), interval, |tally| &mut tally.mismatch);
         }
         self.settled[place] = number + 1;
         let said = self.said[speaker as usize][number as usize];
@@ -165,7 +165,7 @@ impl Books {
                 difference: Some(Difference::between(&expected, body)),
                 ..offender(detail)
             });
-            self.end(speaker, number, at, interval, |tally| &mut tally.mismatch);
+            self.end(speaker, number, None, interval, |tally| &mut tally.mismatch);
             return false;
         }
         if said.measured {
@@ -194,19 +194,20 @@ impl Books {
             let place = listener as usize * self.members + speaker as usize;
             let said = self.said[speaker as usize].len() as u32;
             for number in self.settled[place]..said {
-                self.end(speaker, number, at, interval, ending);
+                self.end(speaker, number, Some(at), interval, ending);
             }
             self.settled[place] = said;
         }
         before - self.outstanding
     }
 
-    /// A delivery ended without success.
+    /// A delivery ended without success: it was given up at an instant, or came and was wrong.
+    /// A wrong one has no latency, not even a lower bound.
     fn end(
         &mut self,
         speaker: u32,
         number: u32,
-        at: Nanos,
+        given_up_at: Option<Nanos>,
         interval: &mut Interval,
         ending: fn(&mut Tally) -> &mut u64,
     ) {
@@ -214,7 +215,9 @@ impl Books {
         if said.measured {
             self.outstanding -= 1;
             *ending(&mut interval.tally) += 1;
-            interval.latencies.record_censored(said.intended, Some(said.written), at);
+            if let Some(at) = given_up_at {
+                interval.latencies.record_censored(said.intended, Some(said.written), at);
+            }
         }
     }
 }
@@ -301,5 +304,21 @@ mod tests {
         let tally = hall.interval.tally;
         assert_eq!((tally.ok, tally.mismatch, tally.closed, tally.in_flight), (2, 2, 1, 5));
         assert!(tally.is_conserved());
+    }
+
+    #[test]
+    fn a_wrong_delivery_has_no_latency_and_a_missing_one_a_lower_bound() {
+        let mut hall = Hall::new();
+        (0..3).for_each(|n| hall.say(0, n * 100));
+        assert!(!hall.hear_text(1, 0, b"ABCDEFGHIJKLMNOPQRST", 900));
+        assert!(!hall.hear_text(1, 0, b"too short", 900));
+        let response = |hall: &Hall| {
+            let response = &hall.interval.latencies.response;
+            (response.count(), response.censored())
+        };
+        assert_eq!((hall.interval.tally.mismatch, response(&hall)), (2, (0, 0)));
+        let Hall { books, interval, .. } = &mut hall;
+        books.deafen(1, 1000, interval, |tally| &mut tally.closed);
+        assert_eq!((hall.interval.tally.closed, response(&hall)), (1, (1, 1)));
     }
 }

@@ -10,7 +10,7 @@ use echo_net::tls::Fault;
 use super::ChatWorker;
 use super::member::{Heard, State};
 use crate::engine::demand::Demand;
-use crate::engine::loss::Loss;
+use crate::engine::loss::{Loss, kind_of_unmade};
 use crate::engine::misdirected::Misdirected;
 use crate::engine::unsealing::{cut_off, failure_of_handshake};
 use crate::record::{FailureKind, FirstOffender};
@@ -83,7 +83,7 @@ impl ChatWorker {
         let seen = Misdirected::other(member.target, &self.plan, member.opening);
         if seen.is_some() && self.joined_so_far() == 0 {
             self.misdirected = seen;
-            self.stop.advance(Stage::Forced);
+            self.draining.stop().advance(Stage::Forced);
         }
     }
 
@@ -146,12 +146,12 @@ impl ChatWorker {
             State::Dialling => {
                 self.joining -= 1;
                 let error = loss.into_error(io::ErrorKind::UnexpectedEof);
-                self.not_connected(reactor, number, FailureKind::Refused, error);
+                self.not_connected(reactor, number, kind_of_unmade(&error), error);
             }
             State::Joining => {
                 self.joining -= 1;
                 let error = loss.into_error(io::ErrorKind::UnexpectedEof);
-                self.blame(number, FailureKind::Refused, error.to_string());
+                self.blame(number, kind_of_unmade(&error), error.to_string());
                 self.failure.get_or_insert(error);
             }
             // That is what a server should do to who never reads.

@@ -24,12 +24,14 @@ use self::member::{Member, State};
 use super::busy_clock::BusyClock;
 use super::demand::Demand;
 use super::dial_rate::DialRate;
+use super::draining::Draining;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
+use super::loss::kind_of_unmade;
 use super::misdirected::Misdirected;
 use super::timeline::Timeline;
 use super::waiting::Waiting;
-use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, LONGEST_WAIT, Outcome, Setup};
+use super::worker::{DIALLING, LONGEST_WAIT, Outcome, Setup};
 use super::{Labour, Peer};
 use crate::messages::Messages;
 use crate::plan::Plan;
@@ -41,7 +43,7 @@ pub(super) struct ChatWorker {
     messages: Arc<Messages>,
     peer: Peer,
     destinations: Destinations,
-    stop: Stop,
+    draining: Draining,
     members: Vec<Member>,
     /// Finds the member that an event is about.
     places: SecondaryMap<Key, u32>,
@@ -54,7 +56,6 @@ pub(super) struct ChatWorker {
     misdirected: Option<Misdirected>,
     timeline: Option<Timeline>,
     window_end: Nanos,
-    stopped_at: Option<Nanos>,
     demand: Option<Demand>,
     interval: Interval,
     next_boundary: Nanos,
@@ -96,7 +97,6 @@ impl ChatWorker {
             misdirected: None,
             timeline: None,
             window_end: Nanos::MAX,
-            stopped_at: None,
             demand: None,
             interval: Interval::new(0, true),
             next_boundary: Nanos::MAX,
@@ -110,10 +110,10 @@ impl ChatWorker {
             plaintext: Vec::new(),
             finished,
             destinations: Destinations::new(&peer.addresses, &plan.socket.sources),
+            draining: Draining::new(stop, plan.drain_ns),
             plan,
             messages,
             peer,
-            stop,
         }
     }
 
@@ -148,7 +148,7 @@ impl ChatWorker {
             }
             Err(error) => {
                 member.state = State::Gone;
-                self.not_connected(reactor, number, FailureKind::NoSocket, error);
+                self.not_connected(reactor, number, kind_of_unmade(&error), error);
             }
         }
     }
@@ -209,15 +209,14 @@ impl ChatWorker {
 
     fn tend(&mut self, now: Nanos) {
         if let Some(timeline) = &self.timeline {
+            self.draining.look(now, timeline);
             self.window_end = timeline.window_end();
-        }
-        if self.stop.stage() > Stage::Running {
-            self.stopped_at.get_or_insert(now);
         }
         while now >= self.next_boundary && self.next_boundary < self.window_end {
             let next = Interval::new(self.interval.index + 1, true);
             (self.finished)(std::mem::replace(&mut self.interval, next));
-            self.next_boundary += self.timeline.as_ref().map_or(Nanos::MAX, |t| t.piece_ns);
+            let end = |timeline: &Timeline| timeline.piece_end(self.interval.index);
+            self.next_boundary = self.timeline.as_ref().map_or(Nanos::MAX, end);
         }
     }
 
@@ -294,22 +293,10 @@ impl ChatWorker {
         sent.len()
     }
 
-    fn is_done(&mut self, now: Nanos) -> bool {
-        if self.stop.stage() == Stage::Forced {
-            if let Some(timeline) = &self.timeline {
-                timeline.interrupt(now);
-                self.window_end = timeline.window_end();
-            }
-            return true;
-        }
-        if now < self.window_end {
-            return false;
-        }
-        let mut drained_at = self.window_end.saturating_add(self.plan.drain_ns);
-        if let Some(stopped_at) = self.stopped_at {
-            drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);
-        }
-        now >= drained_at || self.books.outstanding() == 0
+    fn is_done(&self, now: Nanos) -> bool {
+        let Some(timeline) = &self.timeline else { return true };
+        let waiting = || self.books.outstanding() > 0;
+        now >= self.window_end && self.draining.is_over(now, timeline, waiting)
     }
 
     fn wait<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) -> io::Result<Nanos> {
@@ -374,7 +361,8 @@ impl Labour for ChatWorker {
                 self.begun += 1;
             }
             let all_begun = self.begun == self.plan.connections;
-            if self.stop.stage() > Stage::Running || (self.joining == 0 && all_begun) {
+            if self.draining.stop().stage() > Stage::Running || (self.joining == 0 && all_begun)
+            {
                 break;
             }
             let now = reactor.now();
@@ -403,7 +391,7 @@ impl Labour for ChatWorker {
         let speakers = plan.speakers();
         self.demand = Demand::new(&plan.load, plan.seed, 0..speakers, speakers, start);
         self.counted_to = timeline.window_start;
-        self.next_boundary = timeline.window_start + timeline.piece_ns;
+        self.next_boundary = timeline.piece_end(0);
         self.window_end = timeline.window_end();
         self.timeline = Some(timeline);
         let (mut spun, mut busy) = (0, BusyClock::default());

@@ -80,7 +80,7 @@ impl Books {
             demand: Demand::new(&plan.load, plan.seed, numbers, plan.connections, start),
             callers: vec![State::default(); plan.connections as usize],
             interval: Interval::new(0, true),
-            next_boundary: timeline.window_start + timeline.piece_ns,
+            next_boundary: timeline.piece_end(0),
             occupancy: Occupancy::new(timeline.window_start),
             connect: Latency::default(),
             handshakes: Handshakes::default(),
@@ -101,7 +101,7 @@ impl Books {
         while now >= self.next_boundary && self.next_boundary < self.window_end {
             let next = Interval::new(self.interval.index + 1, true);
             (self.finished)(std::mem::replace(&mut self.interval, next));
-            self.next_boundary += self.timeline.piece_ns;
+            self.next_boundary = self.timeline.piece_end(self.interval.index);
         }
     }
 

@@ -90,9 +90,11 @@ impl Caller {
         let mut loan = match self.source.acquire().await {
             Ok(loan) => loan,
             Err(error) => {
-                let (kind, ended) = match kind_of(&error) {
-                    FailureKind::Unsent => (FailureKind::Unsent, Ended::Unsent),
-                    kind => (kind, Ended::Refused),
+                let kind = kind_of(&error);
+                let ended = match kind {
+                    // Without a socket of ours the server was not even asked.
+                    FailureKind::Unsent | FailureKind::NoSocket => Ended::Unsent,
+                    _ => Ended::Refused,
                 };
                 let mut books = self.books.borrow_mut();
                 books.end(self.number, clock::now(), ended);

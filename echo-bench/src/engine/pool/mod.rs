@@ -22,7 +22,6 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
 use echo_client::pool::Discarded;
-use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::stop::{Stage, Stop};
 use tokio::task::{JoinSet, LocalSet};
@@ -32,8 +31,9 @@ use self::caller::Caller;
 use self::source::Source;
 use super::Peer;
 use super::busy_clock::BusyClock;
+use super::draining::Draining;
 use super::timeline::Timeline;
-use super::worker::{DIALLING, DRAIN_AFTER_SIGNAL, Outcome, Setup};
+use super::worker::{DIALLING, Outcome, Setup};
 use crate::messages::Messages;
 use crate::plan::{Plan, PoolPlan};
 use crate::record::Interval;
@@ -113,7 +113,8 @@ impl PoolWorker {
         let mut busy = BusyClock::default();
         let failed = local
             .run_until(async {
-                let watching = watch(&plan, &stop, &timeline, &books, &mut busy);
+                let draining = Draining::new(stop, plan.drain_ns);
+                let watching = watch(draining, &timeline, &books, &mut busy);
                 tokio::select! {
                     failed = first_failure(&mut callers) => failed,
                     () = watching => Ok(()),
@@ -145,22 +146,14 @@ async fn first_failure(callers: &mut JoinSet<io::Result<()>>) -> io::Result<()> 
 
 /// Returns when the drain has ended; until then, closes intervals in time.
 async fn watch(
-    plan: &Plan,
-    stop: &Stop,
+    mut draining: Draining,
     timeline: &Timeline,
     books: &RefCell<Books>,
     busy: &mut BusyClock,
 ) {
-    let mut stopped_at: Option<Nanos> = None;
     loop {
         let now = clock::now();
-        if stop.stage() > Stage::Running {
-            stopped_at.get_or_insert(now);
-        }
-        if stop.stage() == Stage::Forced {
-            timeline.interrupt(now);
-            return;
-        }
+        draining.look(now, timeline);
         let window = {
             let mut books = books.borrow_mut();
             books.tend(now);
@@ -168,14 +161,11 @@ async fn watch(
         };
         busy.observe(now, 0, &window);
         if books.borrow().is_misdirected() {
-            stop.advance(Stage::Forced);
+            draining.stop().advance(Stage::Forced);
             continue;
         }
-        let mut drained_at = window.end.saturating_add(plan.drain_ns);
-        if let Some(stopped_at) = stopped_at {
-            drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);
-        }
-        if now >= drained_at {
+        // Callers end by themselves: while one is left, it waits for something.
+        if now >= window.end && draining.is_over(now, timeline, || true) {
             return;
         }
         tokio::time::sleep(LOOK_EVERY).await;

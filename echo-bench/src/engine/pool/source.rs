@@ -17,6 +17,7 @@ use echo_net::tls::Fault;
 use tokio::task::JoinSet;
 
 use super::PoolFacts;
+use crate::engine::loss::kind_of_unmade;
 use crate::engine::{KernelFacts, Peer};
 use crate::plan::{Plan, PoolPlan};
 use crate::record::FailureKind;
@@ -219,16 +220,9 @@ pub(super) fn kind_of(error: &PoolError) -> FailureKind {
     };
     match attempts.first().map(|attempt| &attempt.failure) {
         Some(None) => FailureKind::ConnectTimeout,
-        Some(Some(error)) if is_ours(error) => FailureKind::NoSocket,
+        Some(Some(error)) => kind_of_unmade(error),
         _ => FailureKind::Refused,
     }
-}
-
-/// Whether this side had no socket for it: no descriptor, no port.
-fn is_ours(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let ours = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::NOMEM];
-    Errno::from_io_error(error).is_some_and(|errno| ours.contains(&errno))
 }
 
 /// The reason alone, as the engine tells it for every kind of run.

@@ -63,7 +63,8 @@ impl Worker {
                     self.interval.latencies.record_censored(intended, None, now);
                 }
             }
-            let (kind, count) = if connection.established {
+            // Without a socket of ours the server was not even asked.
+            let (kind, count) = if connection.established || connection.lacks_socket {
                 (FailureKind::Unsent, &mut self.interval.tally.unsent)
             } else {
                 (FailureKind::Refused, &mut self.interval.tally.refused)

@@ -12,7 +12,7 @@ use echo_net::tls::Fault;
 use super::{DIALLING, Worker};
 use crate::engine::connection::State;
 use crate::engine::demand::Demand;
-use crate::engine::loss::Loss;
+use crate::engine::loss::{Loss, kind_of_unmade};
 use crate::engine::misdirected::Misdirected;
 use crate::engine::timeline::Timeline;
 use crate::record::{FailureKind, FirstOffender};
@@ -43,7 +43,7 @@ impl Worker {
                 self.places.insert(key, index);
                 self.dialling += 1;
             }
-            Err(error) => self.not_connected(reactor, index, FailureKind::NoSocket, error),
+            Err(error) => self.not_connected(reactor, index, kind_of_unmade(&error), error),
         }
     }
 
@@ -77,6 +77,7 @@ impl Worker {
             difference: None,
         });
         self.failure.get_or_insert(error);
+        connection.lacks_socket = kind == FailureKind::NoSocket;
         connection.down(now);
         self.down += 1;
     }
@@ -209,17 +210,14 @@ impl Worker {
         }
         let connection = &mut self.connections[index as usize];
         reactor.close(key);
-        let unmade = match connection.state {
-            State::Dialling(_) => Some(FailureKind::Refused),
-            State::Handshaking { .. } => Some(FailureKind::TlsHandshake),
-            _ => None,
-        };
-        if let Some(kind) = unmade {
+        if let State::Dialling(_) | State::Handshaking { .. } = connection.state {
+            let dialling = matches!(connection.state, State::Dialling(_));
             self.dialling -= 1;
             let error = loss.into_error(io::Error::other(Fault::Unfinished));
-            return match kind {
-                FailureKind::Refused => self.not_connected(reactor, index, kind, error),
-                _ => self.connect_failed(index, kind, error, now),
+            return if dialling {
+                self.not_connected(reactor, index, kind_of_unmade(&error), error);
+            } else {
+                self.connect_failed(index, FailureKind::TlsHandshake, error, now);
             };
         }
         let waiting = connection.in_flight.waiting();
@@ -232,6 +230,9 @@ impl Worker {
             detail: format!("{loss}, requests unanswered: {waiting}"),
             difference: None,
         });
+        if loss.is_answer() {
+            connection.in_flight.garble(now, &mut self.interval);
+        }
         connection.in_flight.abandon(now, &mut self.interval, ending);
         connection.requester = self.plan.requester();
         connection.down(now);

@@ -25,6 +25,7 @@ use super::busy_clock::BusyClock;
 use super::connection::Connection;
 use super::demand::Demand;
 use super::dial_rate::DialRate;
+use super::draining::Draining;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::misdirected::Misdirected;
@@ -42,10 +43,6 @@ pub(super) const DIALLING: usize = 64;
 
 /// How long a worker may go without looking at the stop latch and the timeouts.
 pub(super) const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
-
-/// How long replies are still waited for after a signal: whoever presses Ctrl-C wants the
-/// report, and not the timeout.
-pub(super) const DRAIN_AFTER_SIGNAL: Nanos = 500 * MILLISECOND;
 
 /// What a worker found before the load began.
 #[derive(Debug, Default)]
@@ -89,7 +86,7 @@ pub(super) struct Worker {
     messages: Arc<Messages>,
     peer: Peer,
     destinations: Destinations,
-    stop: Stop,
+    draining: Draining,
     connections: Vec<Connection>,
     /// Finds the connection that an event is about.
     places: SecondaryMap<Key, u32>,
@@ -105,8 +102,6 @@ pub(super) struct Worker {
     failure: Option<io::Error>,
     misdirected: Option<Misdirected>,
     timeline: Option<Timeline>,
-    /// When the stop latch was first seen to be on.
-    stopped_at: Option<Nanos>,
     /// A copy of the timeline's, refreshed each turn.
     window_end: Nanos,
     demand: Option<Demand>,
@@ -167,7 +162,6 @@ impl Worker {
             failure: None,
             misdirected: None,
             timeline: None,
-            stopped_at: None,
             window_end: Nanos::MAX,
             demand: None,
             occupancy: Occupancy::default(),
@@ -186,10 +180,10 @@ impl Worker {
             plaintext: Vec::new(),
             finished,
             destinations: Destinations::new(&peer.addresses, &plan.socket.sources),
+            draining: Draining::new(stop, plan.drain_ns),
             plan,
             messages,
             peer,
-            stop,
         }
     }
 
@@ -203,7 +197,7 @@ impl Worker {
         let (plan, start) = (&self.plan, timeline.start);
         self.demand = Demand::new(&plan.load, plan.seed, numbers, plan.connections, start);
         self.occupancy = Occupancy::new(timeline.window_start);
-        self.next_boundary = timeline.window_start + timeline.piece_ns;
+        self.next_boundary = timeline.piece_end(0);
         self.window_end = timeline.window_end();
         self.timeline = Some(timeline);
     }
@@ -225,10 +219,8 @@ impl Worker {
     /// What is to be done now and then: intervals, timeouts, lost connections.
     fn tend<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
         if let Some(timeline) = &self.timeline {
+            self.draining.look(now, timeline);
             self.window_end = timeline.window_end();
-        }
-        if self.stop.stage() > Stage::Running {
-            self.stopped_at.get_or_insert(now);
         }
         while now >= self.next_boundary && self.next_boundary < self.window_end {
             self.hand_over_interval();
@@ -244,16 +236,12 @@ impl Worker {
     fn hand_over_interval(&mut self) {
         let next = Interval::new(self.interval.index + 1, self.plan.load.is_open());
         (self.finished)(std::mem::replace(&mut self.interval, next));
-        self.next_boundary += self.timeline.as_ref().map_or(Nanos::MAX, |t| t.piece_ns);
+        let end = |timeline: &Timeline| timeline.piece_end(self.interval.index);
+        self.next_boundary = self.timeline.as_ref().map_or(Nanos::MAX, end);
     }
 
-    fn is_done(&mut self, now: Nanos) -> bool {
+    fn is_done(&self, now: Nanos) -> bool {
         let Some(timeline) = &self.timeline else { return true };
-        if self.stop.stage() == Stage::Forced {
-            timeline.interrupt(now);
-            self.window_end = timeline.window_end();
-            return true;
-        }
         let spent = timeline.is_spent();
         // A number of requests would never be reached against a server that is gone.
         let patience = self.plan.timeout_ns.saturating_add(self.plan.drain_ns);
@@ -275,14 +263,11 @@ impl Worker {
         if now < self.window_end && !spent {
             return false;
         }
-        let mut drained_at = self.window_end.saturating_add(self.plan.drain_ns);
-        if let Some(stopped_at) = self.stopped_at {
-            drained_at = drained_at.min(stopped_at + DRAIN_AFTER_SIGNAL);
-        }
-        let outstanding = self.connections.iter().any(|c| c.in_flight.measured() > 0);
-        let backlog = !spent
-            && self.demand.as_ref().is_some_and(|demand| demand.has_backlog(self.window_end));
-        now >= drained_at || !(outstanding || backlog)
+        self.draining.is_over(now, timeline, || {
+            let backlog = |demand: &Demand| demand.has_backlog(self.window_end);
+            self.connections.iter().any(|c| c.in_flight.measured() > 0)
+                || !spent && self.demand.as_ref().is_some_and(backlog)
+        })
     }
 
     /// Waits for events until something is due; how long it spun without any.
@@ -308,7 +293,7 @@ impl Labour for Worker {
                 self.dial(reactor, self.begun as u32);
                 self.begun += 1;
             }
-            let given_up = self.stop.stage() > Stage::Running;
+            let given_up = self.draining.stop().stage() > Stage::Running;
             if given_up || (self.dialling == 0 && self.begun == self.connections.len()) {
                 break;
             }

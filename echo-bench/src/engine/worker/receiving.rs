@@ -128,7 +128,7 @@ impl Worker {
         let proven = |connection: &Connection| connection.in_flight.right_answers() > 0;
         if !self.connections.iter().any(proven) {
             self.misdirected = Some(seen);
-            self.stop.advance(Stage::Forced);
+            self.draining.stop().advance(Stage::Forced);
         }
     }
 }

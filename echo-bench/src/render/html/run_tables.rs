@@ -50,23 +50,6 @@ pub(super) fn settings(report: &Report) -> Vec<Table> {
     ]
 }
 
-fn clocks(report: &Report) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
-    let latency = &report.summary.latency;
-    // In a closed loop response and service are one clock and are shown once.
-    let service = latency.service.as_ref().filter(|_| report.plan.load.is_open());
-    [
-        ("response", latency.response.as_ref()),
-        ("service", service),
-        ("wait", latency.wait.as_ref()),
-        ("lateness", report.summary.send_lateness.as_ref()),
-        ("connect", latency.connect.as_ref()),
-        ("TLS handshake", latency.tls.as_ref()),
-        ("TLS resumed", latency.tls_resumed.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(name, clock)| Some((name, clock?)))
-}
-
 fn latencies(report: &Report) -> Option<Table> {
     report.summary.latency.response.as_ref()?;
     let mut columns = vec![text("clock")];
@@ -77,7 +60,7 @@ fn latencies(report: &Report) -> Option<Table> {
         "Latency, with 95 % intervals; ~ where the effective sample size is too small for one",
         columns,
     );
-    for (name, clock) in clocks(report) {
+    for (name, clock) in report.summary.clocks() {
         let mut row = vec![Cell::from(name)];
         row.extend(QUANTILES.iter().map(|quantile| quantile_cell(clock, quantile)));
         let mean_bound = if clock.censored > 0 { "≥ " } else { "" };
@@ -138,7 +121,6 @@ fn requests(report: &Report) -> Table {
         ("lost with a broken connection", requests.reset),
         ("lost with a closed connection", requests.closed),
         ("connection refused", requests.refused),
-        ("given up by plan", requests.shed),
         ("never sent", requests.unsent),
         ("in flight at the end", requests.in_flight),
     ]
@@ -228,7 +210,7 @@ fn connections(report: &Report) -> Table {
     let mut rows = vec![
         ("established", of(connections.established)),
         ("alive at the end", of(connections.alive_at_end)),
-        ("made again", numbers::count(connections.reconnects)),
+        ("reconnects", numbers::count(connections.reconnects)),
         ("time to connect all", numbers::time(connections.connect_phase_ns as f64)),
         ("bytes sent", numbers::bytes(summary.bytes.sent)),
         ("bytes received", numbers::bytes(summary.bytes.received)),

@@ -22,7 +22,9 @@ pub(super) fn subject(plan: &Plan) -> (String, Option<String>) {
 
 /// How it was loaded, piece by piece, the load model first.
 pub(super) fn load(plan: &Plan) -> Vec<String> {
-    let connections = plural(plan.connections.into(), "connection");
+    // Callers of a pool are no connections.
+    let noun = if plan.pool.is_some() { "caller" } else { "connection" };
+    let connections = plural(plan.connections.into(), noun);
     let mut pieces = match plan.load {
         Load::Closed { pipeline } => vec![
             "closed loop".to_owned(),
@@ -73,7 +75,11 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
 
 /// What the latencies of this load model mean.
 pub(super) fn reading(plan: &Plan) -> &'static str {
-    if plan.load.is_open() {
+    if plan.pool.is_some() && !plan.load.is_open() {
+        "Closed loop: a caller asks again when it is answered, so a slow server is asked less \
+         often. Response runs from the call to the last byte of the reply, so the wait for a \
+         connection counts; service runs from the write; wait is the difference."
+    } else if plan.load.is_open() {
         "Open loop: requests fall due on a schedule that the server can’t slow. Response runs \
          from the due instant to the last byte of the reply, so queueing counts; service runs \
          from the write; wait is the difference; lateness is the part of it that the generator \
