@@ -105,7 +105,7 @@ fn files_without_end_are_refused() {
         assert!(told.contains(refused), "{told}");
     }
     let mut lines = tempfile::NamedTempFile::new().unwrap();
-    std::io::Write::write_all(&mut lines, &[b'\n'; 1_000_001]).unwrap();
+    std::io::Write::write_all(&mut lines, &vec![b'\n'; 1_000_001]).unwrap();
     let output = echo_bench(&["--message-file", lines.path().to_str().unwrap()]);
     let told = text(output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
