@@ -183,3 +183,22 @@ fn a_reader_that_has_gone_away_is_no_error() {
         assert_eq!(text(output.stderr), "0\n", "{arguments}");
     }
 }
+
+#[test]
+fn files_without_end_are_refused() {
+    for (args, refused) in [
+        (&["--message-file", "/dev/zero"][..], "--message-file /dev/zero: larger than 64MiB"),
+        (&["sweep", "/dev/zero"], "/dev/zero: larger than 1MiB"),
+    ] {
+        let output = echo_bench(args);
+        let told = text(output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(refused), "{told}");
+    }
+    let mut lines = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut lines, &vec![b'\n'; 1_000_001]).unwrap();
+    let output = echo_bench(&["--message-file", lines.path().to_str().unwrap()]);
+    let told = text(output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("holds 1000001 messages (at most 1000000)"), "{told}");
+}

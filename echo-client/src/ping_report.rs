@@ -128,7 +128,7 @@ impl Report<'_> {
                 writeln!(out, "lost: seq={number}: {why}")
             }
             Event::Broken(reason) => {
-                writeln!(out, "connection broken: {}", terminal::printable(&reason.to_string()))
+                writeln!(out, "connection broken: {}", terminal::printable(reason))
             }
             Event::Failed(error) => {
                 writeln!(out, "{}", terminal::printable(&error.to_string()))

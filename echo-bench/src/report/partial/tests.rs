@@ -18,7 +18,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
         window_started_at: None,
         labels: [("a".to_owned(), "b".to_owned())].into(),
         environment: Environment::default(),
-        slos: vec!["p99<5ms".parse::<Slo>().unwrap()],
+        slos: vec!["p90<5ms".parse::<Slo>().unwrap()],
         server_workers: Some(1),
         server_killed: false,
     };
