@@ -352,3 +352,26 @@ fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: b
     };
     exit as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_of_the_families_of_the_sources() {
+        let parse = |all: &[&str]| -> Vec<SocketAddr> {
+            all.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let found = || parse(&["[::1]:1", "127.0.0.1:1", "[::1]:1", "127.0.0.2:1"]);
+        let of = |sources: &[&str]| {
+            let sources: Vec<_> = sources.iter().map(|text| text.parse().unwrap()).collect();
+            of_families(found(), &sources)
+        };
+        assert_eq!(of(&[]).unwrap(), parse(&["[::1]:1", "127.0.0.1:1", "127.0.0.2:1"]));
+        assert_eq!(of(&["127.0.0.3"]).unwrap(), parse(&["127.0.0.1:1", "127.0.0.2:1"]));
+        assert_eq!(of(&["::1", "127.0.0.3"]).unwrap().len(), 3);
+        let refused = of_families(parse(&["[::1]:1"]), &["127.0.0.3".parse().unwrap()]);
+        let told = refused.unwrap_err().to_string();
+        assert!(told.contains("--source-ip is an IPv4 address"), "{told}");
+    }
+}

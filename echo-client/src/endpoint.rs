@@ -7,7 +7,7 @@ use echo_net::address::{Address, AddressError};
 use echo_proto::{ProtocolKind, Service};
 use http::Uri;
 
-/// See the [module](self).
+/// A server as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// Where the server is.

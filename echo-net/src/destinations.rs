@@ -78,7 +78,7 @@ impl Destinations {
 
     /// No connection to `target` was made, for this reason; whether another address is to be
     /// tried in its place.
-    pub fn failed(&mut self, target: SocketAddr, reason: impl ToString) -> bool {
+    pub fn failed(&mut self, target: SocketAddr, reason: &dyn ToString) -> bool {
         let Some(destination) = self.find(target) else { return false };
         destination.failed += 1;
         destination.failure.get_or_insert_with(|| reason.to_string());
@@ -137,12 +137,12 @@ mod tests {
         let mut of = destinations(&["[::1]:1", "127.0.0.1:1", "127.0.0.2:1"], &[]);
         assert_eq!(targets(&of, 4), ["[::1]:1", "127.0.0.1:1", "127.0.0.2:1", "[::1]:1"]);
         let [dead, first, second] = [0, 1, 2].map(|turn| of.route(turn).target);
-        assert!(of.failed(dead, "refused"));
+        assert!(of.failed(dead, &"refused"));
         assert_eq!(targets(&of, 3), ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.1:1"]);
         // One that has answered once is not left out when it fails later.
         of.made(first);
-        assert!(!of.failed(first, "full"));
-        assert!(of.failed(second, "refused"));
+        assert!(!of.failed(first, &"full"));
+        assert!(of.failed(second, &"refused"));
         assert_eq!(targets(&of, 2), ["127.0.0.1:1", "127.0.0.1:1"]);
         let told: Vec<_> = of.all().iter().map(|one| (one.made, one.failed)).collect();
         assert_eq!(told, [(0, 1), (1, 1), (0, 1)]);
@@ -153,10 +153,10 @@ mod tests {
     fn where_all_have_failed_none_is_to_be_tried_in_place_of_another() {
         let mut of = destinations(&["[::1]:1", "127.0.0.1:1"], &[]);
         let [one, other] = [0, 1].map(|turn| of.route(turn).target);
-        assert!(of.failed(one, "refused"));
-        assert!(!of.failed(other, "refused"));
+        assert!(of.failed(one, &"refused"));
+        assert!(!of.failed(other, &"refused"));
         assert_eq!(targets(&of, 2), ["[::1]:1", "127.0.0.1:1"]);
-        assert!(!destinations(&["127.0.0.1:1"], &[]).failed(other, "refused"));
+        assert!(!destinations(&["127.0.0.1:1"], &[]).failed(other, &"refused"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use echo_proto::{Opening, Service};
 
 use crate::plan::{MessagePlan, Plan};
 
-/// See the [module](self).
+/// What such a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misdirected {
     address: SocketAddr,

@@ -89,7 +89,7 @@ impl Connector {
                     return Ok(link);
                 }
                 Err(ConnectError::NoneAnswered { attempts, .. })
-                    if turns.lock().failed(target, told(&attempts)) => {}
+                    if turns.lock().failed(target, &told(&attempts)) => {}
                 Err(error) => return Err(error),
             }
         }

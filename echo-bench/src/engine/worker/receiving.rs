@@ -56,15 +56,12 @@ impl Worker {
         let (waiting, ok) = (in_flight.waiting(), interval.tally.ok);
         let right = in_flight.right_answers();
         let each = |reply: Reply<'_>| in_flight.settle(*number, messages, reply, at, interval);
-        let decoded = match bytes {
-            Some(bytes) => {
-                opening.hear(bytes);
-                requester.decode(bytes, each)
-            }
-            None => {
-                requester.end_of_input(each);
-                Ok(())
-            }
+        let decoded = if let Some(bytes) = bytes {
+            opening.hear(bytes);
+            requester.decode(bytes, each)
+        } else {
+            requester.end_of_input(each);
+            Ok(())
         };
         let ended = waiting - in_flight.waiting();
         if in_window {
