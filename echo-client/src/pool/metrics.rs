@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::Exchange;
+use super::{Exchange, PoolCounts};
 
 /// Times above this are recorded as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
@@ -12,44 +12,13 @@ const LONGEST_NS: u64 = 3_600_000_000_000;
 /// Counts, and how long things took, since the pool was made.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Connections made.
-    pub created: u64,
-    /// Times that a connection was given out which had been used before.
-    pub reused: u64,
-    /// Connections that were not used again, by cause.
-    pub discarded: Discarded,
-    /// Connections that could not be made.
-    pub connect_failures: u64,
-    /// Callers who gave up waiting, as all connections were in use.
-    pub wait_timeouts: u64,
+    /// What became of the connections.
+    pub counts: PoolCounts,
     /// How long callers waited until they had a connection, in nanoseconds: for one to
     /// become free, or to be made.
     pub wait: Histogram<u64>,
     /// How long connections took to make, TLS excluded, in nanoseconds.
     pub connect: Histogram<u64>,
-}
-
-/// Why connections were not used again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Discarded {
-    /// The server had closed them.
-    pub closed: u64,
-    /// They held bytes that nobody had asked for.
-    pub unsolicited: u64,
-    /// They had idled for too long.
-    pub idle: u64,
-    /// They had served their number of requests.
-    pub used: u64,
-    /// A request on them failed, or its caller gave up.
-    pub broken: u64,
-}
-
-impl Discarded {
-    /// For whatever cause.
-    pub fn total(&self) -> u64 {
-        let Self { closed, unsolicited, idle, used, broken } = self;
-        closed + unsolicited + idle + used + broken
-    }
 }
 
 impl Default for Metrics {
@@ -59,11 +28,7 @@ impl Default for Metrics {
                 .expect("three digits from 1 ns to an hour are within bounds")
         };
         Self {
-            created: 0,
-            reused: 0,
-            discarded: Discarded::default(),
-            connect_failures: 0,
-            wait_timeouts: 0,
+            counts: PoolCounts::default(),
             wait: empty(),
             connect: empty(),
         }
@@ -72,7 +37,6 @@ impl Default for Metrics {
 
 impl Metrics {
     pub(super) fn made(&mut self, exchange: &Exchange) {
-        self.created += 1;
         record(&mut self.connect, exchange.connected_in());
     }
 
