@@ -53,8 +53,8 @@ impl fmt::Display for Warning {
 pub(super) enum Finding {
     NothingMeasured,
     Interrupted { measured_s: f64 },
-    GeneratorBusy { busy: f64, pooled: bool },
-    LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64, pooled: bool },
+    GeneratorBusy { busy: f64 },
+    LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64 },
     BelowOfferedRate { offered: f64, achieved: f64 },
     NotAllEstablished { requested: u32, established: u32 },
     ConnectionsLost { lost: u64 },
@@ -101,19 +101,19 @@ impl Finding {
                 format!("a signal ended the run after {measured_s:.1} s of its window"),
                 "the numbers cover what was measured until then",
             ),
-            Self::GeneratorBusy { busy, pooled } => (
+            Self::GeneratorBusy { busy } => (
                 GENERATOR_LIMITED,
                 format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
-                for_a_faster_generator(*pooled),
+                "the server may be faster than this; give the generator more --threads or cores",
             ),
-            Self::LateSchedule { lateness_p99_ns, response_p50_ns, pooled } => (
+            Self::LateSchedule { lateness_p99_ns, response_p50_ns } => (
                 GENERATOR_LIMITED,
                 format!(
                     "requests were sent late: p99 {:.3} ms against a median response of {:.3} ms",
                     ms(*lateness_p99_ns),
                     ms(*response_p50_ns)
                 ),
-                for_a_punctual_generator(*pooled),
+                "use --idle hybrid or spin, give the generator its own core, or lower --rate",
             ),
             Self::BelowOfferedRate { offered, achieved } => (
                 "below-offered-rate",
@@ -185,23 +185,5 @@ impl Finding {
                 "its summary is missing; the measured window is not touched by it",
             ),
         }
-    }
-}
-
-/// What helps a generator that has no time left.
-fn for_a_faster_generator(pooled: bool) -> &'static str {
-    if pooled {
-        "the server may be faster than this; a --pool has one thread, so give it a core"
-    } else {
-        "the server may be faster than this; give the generator more --threads or cores"
-    }
-}
-
-/// What helps a generator that is late.
-fn for_a_punctual_generator(pooled: bool) -> &'static str {
-    if pooled {
-        "give the generator its own core, or lower --rate; a --pool always sleeps"
-    } else {
-        "use --idle hybrid or spin, give the generator its own core, or lower --rate"
     }
 }

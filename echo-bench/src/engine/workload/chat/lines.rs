@@ -2,35 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use echo_net::Nanos;
-use echo_net::reactor::Key;
-use echo_net::tls::Transform;
 use echo_proto::{CarriageReturn, LineSplitter, LineTooLong};
 
 use crate::plan::Plan;
 
-/// How far a member has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// Not connected yet.
-    Dialling,
-    /// Connected, and agreeing on TLS.
-    Handshaking,
-    /// Connected, and waiting to be let in under its name.
-    Joining,
-    /// Speaks and hears.
-    In,
-    /// Has joined, and reads nothing.
-    Deaf,
-    /// Could not join, or was lost.
-    Gone,
-}
-
 /// What a line says to a member.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard<'a> {
-    /// It is let in.
-    Joined,
     /// Another member of the run said something.
     Text { speaker: u32, body: &'a [u8] },
     /// The server refuses something.
@@ -40,37 +18,30 @@ pub(super) enum Heard<'a> {
 /// Room for a name, its colon and what a server may say of its own.
 const SLACK: usize = 64 * 1024;
 
+/// One member, as the lines of its connection show it.
 #[derive(Debug)]
 pub(super) struct Member {
-    pub(super) state: State,
-    pub(super) key: Option<Key>,
-    pub(super) dialled_at: Nanos,
-    pub(super) connected_at: Nanos,
-    /// In a box, since most rooms have none.
-    pub(super) tls: Option<Box<Transform>>,
     number: u32,
     /// What the names of this run's members begin with: other people may be in the room.
     prefix: String,
     lines: LineSplitter,
+    joined: bool,
 }
 
 impl Member {
     pub(super) fn new(number: u32, plan: &Plan) -> Self {
         let limit = plan.largest_message() + SLACK;
         Self {
-            state: State::Dialling,
-            key: None,
-            dialled_at: 0,
-            connected_at: 0,
-            tls: None,
             number,
             prefix: format!("bench{:x}-", plan.seed & 0xffff),
             lines: LineSplitter::new(limit, CarriageReturn::Keep),
+            joined: false,
         }
     }
 
-    pub(super) fn dialled(&mut self, key: Key, at: Nanos) {
-        (self.key, self.dialled_at) = (Some(key), at);
+    /// Whether it was let in.
+    pub(super) fn has_joined(&self) -> bool {
+        self.joined
     }
 
     /// What it says first.
@@ -85,10 +56,9 @@ impl Member {
         bytes: &[u8],
         mut each: impl FnMut(Heard<'_>),
     ) -> Result<(), LineTooLong> {
-        let Self { lines, prefix, state, .. } = self;
-        let mut joining = *state == State::Joining;
+        let Self { lines, prefix, joined, .. } = self;
         let fed = lines.feed(bytes, |line| {
-            if let Some(heard) = meaning(line, prefix, &mut joining) {
+            if let Some(heard) = meaning(line, prefix, joined) {
                 each(heard);
             }
             ControlFlow::Continue(())
@@ -97,7 +67,7 @@ impl Member {
     }
 }
 
-fn meaning<'a>(line: &'a [u8], prefix: &str, joining: &mut bool) -> Option<Heard<'a>> {
+fn meaning<'a>(line: &'a [u8], prefix: &str, joined: &mut bool) -> Option<Heard<'a>> {
     if let Some(rest) = line.strip_prefix(prefix.as_bytes()) {
         let colon = memchr::memmem::find(rest, b": ")?;
         let speaker = str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
@@ -106,8 +76,9 @@ fn meaning<'a>(line: &'a [u8], prefix: &str, joining: &mut bool) -> Option<Heard
     if line.starts_with(b"ERROR: ") {
         return Some(Heard::Error(line));
     }
-    let online = line.starts_with(b"* ") && memchr::memmem::find(line, b" online: ").is_some();
-    (online && std::mem::take(joining)).then_some(Heard::Joined)
+    // The first of these answers its own introduction.
+    *joined |= line.starts_with(b"* ") && memchr::memmem::find(line, b" online: ").is_some();
+    None
 }
 
 #[cfg(test)]
@@ -116,12 +87,16 @@ mod tests {
 
     #[test]
     fn lines_are_told_apart() {
-        let mut joining = true;
-        let mut meaning = |line: &'static str| meaning(line.as_bytes(), "b1-", &mut joining);
-        assert_eq!(meaning("* Welcome. Choose a name with /nick <name>"), None);
-        assert_eq!(meaning("* b1-3 joined"), None);
-        assert_eq!(meaning("* 2 online: b1-0, b1-1"), Some(Heard::Joined));
-        assert_eq!(meaning("* 2 online: b1-0, b1-1"), None, "asked for by nobody");
+        let mut joined = false;
+        for (line, joins) in [
+            ("* Welcome. Choose a name with /nick <name>", false),
+            ("* b1-3 joined", false),
+            ("* 2 online: b1-0, b1-1", true),
+        ] {
+            assert_eq!(meaning(line.as_bytes(), "b1-", &mut joined), None);
+            assert_eq!(joined, joins, "{line}");
+        }
+        let mut meaning = |line: &'static str| meaning(line.as_bytes(), "b1-", &mut joined);
         assert_eq!(meaning("b1-12: a: b"), Some(Heard::Text { speaker: 12, body: b"a: b" }));
         assert_eq!(meaning("b1-x: a"), None);
         assert_eq!(meaning("stranger: hello"), None);

@@ -1,13 +1,14 @@
-//! How a generator's connection came to its end before it was wanted: [`Loss`].
+//! Why a link was lost: [`Loss`].
 
 use std::io;
 
-use crate::record::{FailureKind, Tally};
+use super::ledger::Ending;
+use crate::record::FailureKind;
 
 /// See the [module](self). Told as `detail` of the first of its kind.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Loss {
-    /// The server ended it in order.
+pub(crate) enum Loss {
+    /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
     /// It answered with a TLS alert: it does not want plaintext.
@@ -23,27 +24,26 @@ pub(super) enum Loss {
 
 impl Loss {
     /// A stream that has ended, with the reason if not in order.
-    pub(super) fn ended(cut_off: Option<io::Error>) -> Self {
+    pub(crate) fn ended(cut_off: Option<io::Error>) -> Self {
         cut_off.map_or(Self::Closed, Self::Broken)
     }
 
     /// The reason why a connection was not made; that of an orderly end is `closed`.
-    pub(super) fn into_error(self, closed: impl Into<io::Error>) -> io::Error {
+    pub(crate) fn into_error(self, closed: impl Into<io::Error>) -> io::Error {
         match self {
-            Self::Closed | Self::SpeaksTls => closed.into(),
+            Self::Closed => closed.into(),
+            Self::SpeaksTls => io::Error::other(self),
             Self::Broken(error) => error,
             Self::Malformed(reason) => io::Error::other(reason),
         }
     }
 
-    /// The kind that it is counted as, and where its unanswered requests are.
-    pub(super) fn counts_as(&self) -> (FailureKind, fn(&mut Tally) -> &mut u64) {
+    /// The kind that it is counted as, and how its unanswered requests end.
+    pub(crate) fn counts_as(&self) -> (FailureKind, Ending) {
         match self {
-            Self::Closed => (FailureKind::Closed, |tally| &mut tally.closed),
-            Self::Broken(_) => (FailureKind::Reset, |tally| &mut tally.reset),
-            Self::Malformed(_) | Self::SpeaksTls => {
-                (FailureKind::Malformed, |tally| &mut tally.mismatch)
-            }
+            Self::Closed => (FailureKind::Closed, Ending::Closed),
+            Self::Broken(_) => (FailureKind::Reset, Ending::Reset),
+            Self::Malformed(_) | Self::SpeaksTls => (FailureKind::Malformed, Ending::Unmatched),
         }
     }
 }
