@@ -102,7 +102,8 @@ fn a_pool_runs_on_several_threads_on_every_backend_and_waits_in_every_way() {
         for idle in ["--idle=sleep", "--idle=hybrid", "--idle=spin"] {
             let run = ["--tls", "--pool=4", "--threads=2", "--conns=12", "--rate=2k"];
             let rest = ["--requests=400", "--warmup=0", "--split-writes=2", engine, idle];
-            let finished = BenchProcess::start(&[&run[..], &rest[..]].concat()).finish(PATIENCE);
+            let finished =
+                BenchProcess::start(&[&run[..], &rest[..]].concat()).finish(PATIENCE);
             if finished.stderr.contains("io_uring") {
                 eprintln!("skipped: io_uring is unavailable");
                 continue;

@@ -34,8 +34,8 @@ mod waiting;
 mod window;
 mod wire;
 
-use dial_rate::DialRate;
 pub(super) use demand::Demand;
+use dial_rate::DialRate;
 pub(super) use ledger::{Asked, Ending, Ledger};
 pub(super) use loss::Loss;
 use pace::Pace;
@@ -178,12 +178,7 @@ impl<W: Workload> Rig<W> {
         }
         let (facts, failure) = self.wire.take_facts();
         let established = self.wire.established();
-        Ok(Setup {
-            established,
-            connect: facts.connect,
-            handshakes: facts.handshakes,
-            failure,
-        })
+        Ok(Setup { established, connect: facts.connect, handshakes: facts.handshakes, failure })
     }
 
     /// Puts the load on, until the window has ended and is drained.

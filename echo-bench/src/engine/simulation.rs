@@ -16,17 +16,21 @@ use echo_net::stop::Stop;
 use echo_proto::ProtocolKind;
 use proptest::prelude::*;
 
-use super::PeerTls;
 use super::rig::{Assignment, Rig, Setup, ThreadRecord};
 use super::timeline::Timeline;
 use super::workload::Workload;
+use super::workload::chat::Chat;
+use super::workload::pool::PoolLoad;
 use super::workload::requests::Requests;
+use super::{PeerTls, PoolCounts};
 use crate::messages::Messages;
 use crate::plan::tests::plan;
-use crate::plan::{Load, MessagePlan, Plan, StopRule};
+use crate::plan::{ChatPlan, Load, MessagePlan, Plan, PoolPlan, StopRule};
 use crate::record::{FailureKind, Interval};
 use crate::schedule::{Arrival, ArrivalStream};
 
+mod pooled;
+mod room;
 mod secured;
 mod standstill;
 mod weather;

@@ -147,7 +147,8 @@ impl Thread {
         if plan.chat.is_some() {
             self.load(reactor, Chat::new(&plan), actors)
         } else if let Some(pool) = plan.pool {
-            let links = if pool.size == 0 { actors.clone() } else { mine(plan.connections_at_start()) };
+            let links =
+                if pool.size == 0 { actors.clone() } else { mine(plan.connections_at_start()) };
             let load = PoolLoad::new(&plan, pool, actors, links.clone().count() as u32);
             self.load(reactor, load, links)
         } else {

@@ -71,9 +71,7 @@ pub enum PlanError {
     PoolThreads { threads: u32, size: u32 },
     #[error("--reconnect-after must be at least 1")]
     NoReconnect,
-    #[error(
-        "--reconnect-after has no effect with {0}: leave it out"
-    )]
+    #[error("--reconnect-after has no effect with {0}: leave it out")]
     ReconnectWith(&'static str),
     #[error("--chat-deaf needs --protocol chat")]
     DeafWithoutChat,

@@ -316,7 +316,10 @@ mod tests {
     fn waits_and_idling_end() {
         let mut core = PoolCore::<&str, u32>::new(PoolOptions { max_size: 1, ..OPTIONS });
         assert_eq!([core.ask(1, 0), core.ask(2, 50)], [Grant::Connect, Grant::Wait]);
-        assert_eq!((core.expire(149), core.expire(150), core.expire(150)), (None, Some(2), None));
+        assert_eq!(
+            (core.expire(149), core.expire(150), core.expire(150)),
+            (None, Some(2), None)
+        );
         assert_eq!(core.give_back("a", 200), None);
         assert_eq!(core.ask(3, 1200), Grant::Replace("a"));
         assert_eq!((core.counts().discarded.idle, core.size()), (1, 1));

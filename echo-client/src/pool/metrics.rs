@@ -27,11 +27,7 @@ impl Default for Metrics {
             Histogram::new_with_bounds(1, LONGEST_NS, 3)
                 .expect("three digits from 1 ns to an hour are within bounds")
         };
-        Self {
-            counts: PoolCounts::default(),
-            wait: empty(),
-            connect: empty(),
-        }
+        Self { counts: PoolCounts::default(), wait: empty(), connect: empty() }
     }
 }
 

@@ -98,7 +98,10 @@ async fn who_finds_all_in_use_waits_and_is_told_the_limit_when_that_takes_too_lo
     drop(first);
     pool.get().await.unwrap();
     let metrics = pool.metrics();
-    assert_eq!((metrics.counts.created, metrics.counts.reused, metrics.counts.wait_timeouts), (2, 1, 1));
+    assert_eq!(
+        (metrics.counts.created, metrics.counts.reused, metrics.counts.wait_timeouts),
+        (2, 1, 1)
+    );
 }
 
 #[tokio::test]
@@ -150,7 +153,10 @@ async fn connections_end_after_their_time_and_their_number_of_requests() {
     drop(idling.get().await.unwrap());
     tokio::time::sleep(Duration::from_millis(25)).await;
     drop(idling.get().await.unwrap());
-    assert_eq!((idling.metrics().counts.created, idling.metrics().counts.discarded.idle), (2, 1));
+    assert_eq!(
+        (idling.metrics().counts.created, idling.metrics().counts.discarded.idle),
+        (2, 1)
+    );
 
     let (used, listener) = pool(PoolOptions { max_uses: Some(2), ..of(1) }).await;
     let server = serve(listener, 2);

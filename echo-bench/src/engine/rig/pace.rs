@@ -23,13 +23,7 @@ pub(super) struct Pace {
 
 impl Pace {
     pub(super) fn new(idle: IdleStrategy) -> Self {
-        Self {
-            demand: None,
-            idle,
-            busy: BusyClock::default(),
-            spun: 0,
-            window_end: Nanos::MAX,
-        }
+        Self { demand: None, idle, busy: BusyClock::default(), spun: 0, window_end: Nanos::MAX }
     }
 
     /// When the next request is due of those that have a slot.

@@ -281,13 +281,17 @@ impl Wire {
     }
 
     /// Dials links that were lost and have paused.
-    pub(super) fn redial<R: Reactor>(&mut self, reactor: &mut R, ledger: &mut Ledger, now: Nanos) {
+    pub(super) fn redial<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        ledger: &mut Ledger,
+        now: Nanos,
+    ) {
         if self.down == 0 {
             return;
         }
         for link in 0..self.len() {
-            let due =
-                matches!(self.links[link as usize].state, State::Down(at) if at <= now);
+            let due = matches!(self.links[link as usize].state, State::Down(at) if at <= now);
             if due && self.has_room() {
                 self.down -= 1;
                 self.dial(reactor, ledger, link);
@@ -382,7 +386,13 @@ impl Wire {
     }
 
     /// Sends what TLS has to say for itself, which is on the wire like all else.
-    fn post<R: Reactor>(&mut self, reactor: &mut R, ledger: &mut Ledger, link: u32, now: Nanos) {
+    fn post<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        ledger: &mut Ledger,
+        link: u32,
+        now: Nanos,
+    ) {
         let wire = &self.buffers.wire;
         if let Some(key) = self.links[link as usize].key.filter(|_| !wire.is_empty()) {
             ledger.sent(wire.len(), now);
@@ -401,8 +411,7 @@ impl Wire {
     ) -> Option<sealed::Unsealed> {
         let place = &mut self.links[link as usize];
         let tls = place.tls.as_mut().filter(|_| place.key == Some(key))?;
-        let mut unsealed =
-            sealed::unseal(tls, ciphertext, plaintext, &mut self.buffers.wire);
+        let mut unsealed = sealed::unseal(tls, ciphertext, plaintext, &mut self.buffers.wire);
         unsealed.at = reactor.now();
         // Counted once: only while the handshake goes on.
         if let State::Handshaking { since, .. } = place.state {
@@ -467,7 +476,12 @@ impl Wire {
     }
 
     /// Closes a link that is up in an orderly way, keeping what the kernel knows of it.
-    pub(crate) fn close<R: Reactor>(&mut self, reactor: &mut R, ledger: &mut Ledger, link: u32) {
+    pub(crate) fn close<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        ledger: &mut Ledger,
+        link: u32,
+    ) {
         self.say_goodbye(reactor, ledger, link);
         if let Some(key) = self.forget(link) {
             self.facts.kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));

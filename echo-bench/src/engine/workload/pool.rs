@@ -356,7 +356,8 @@ impl Workload for PoolLoad {
 
     fn due<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos) {
         while let Some(caller) = parts.demand.as_mut().and_then(|demand| demand.pop_due(now)) {
-            let is_free = |load: &Self| matches!(load.callers[caller as usize].phase, Phase::Free);
+            let is_free =
+                |load: &Self| matches!(load.callers[caller as usize].phase, Phase::Free);
             // Free again already, if there was no connection for it.
             let goes_on = is_free(self) && self.call(parts, caller, now) && is_free(self);
             let Some(demand) = parts.demand.as_mut() else { return };
@@ -458,8 +459,8 @@ impl Workload for PoolLoad {
         let calling = |caller: &Caller| {
             matches!(caller.phase, Phase::Calling(Asked { measured: true, .. }))
         };
-        let backlog = !window.is_spent()
-            && demand.is_some_and(|demand| demand.has_backlog(window.end()));
+        let backlog =
+            !window.is_spent() && demand.is_some_and(|demand| demand.has_backlog(window.end()));
         backlog
             || self.callers.iter().any(calling)
             || self.slots.iter().any(|slot| slot.in_flight.measured() > 0)

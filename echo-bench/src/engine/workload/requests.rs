@@ -401,8 +401,8 @@ impl Workload for Requests {
     }
 
     fn is_unfinished(&self, window: &Window, demand: Option<&Demand>) -> bool {
-        let backlog = !window.is_spent()
-            && demand.is_some_and(|demand| demand.has_backlog(window.end()));
+        let backlog =
+            !window.is_spent() && demand.is_some_and(|demand| demand.has_backlog(window.end()));
         backlog || self.conversations.iter().any(|talk| talk.in_flight.measured() > 0)
     }
 

@@ -327,19 +327,20 @@ impl InFlight {
 
     /// Ends a request with a reply that is no right answer: it was answered, so its latency
     /// is known and says nothing about right answers; it is only counted.
-    fn end_answered(
-        &mut self,
-        place: usize,
-        at: Nanos,
-        into: &mut Ledger,
-        ending: Ending,
-    ) {
+    fn end_answered(&mut self, place: usize, at: Nanos, into: &mut Ledger, ending: Ending) {
         self.end(place, at, into, State::Answered, ending);
         self.drop_answered();
     }
 
     /// Ends the slot at `place`, if it waits, without a right answer.
-    fn end(&mut self, place: usize, at: Nanos, into: &mut Ledger, state: State, ending: Ending) {
+    fn end(
+        &mut self,
+        place: usize,
+        at: Nanos,
+        into: &mut Ledger,
+        state: State,
+        ending: Ending,
+    ) {
         let slot = &mut self.slots[place];
         let was_waiting = slot.state == State::Waiting;
         slot.state = state;

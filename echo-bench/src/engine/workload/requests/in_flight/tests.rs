@@ -112,8 +112,15 @@ fn foreign_corrupt_and_error_replies_each_use_up_one_request() {
         bed.errors(),
         [("corrupt".into(), 1), ("foreign".into(), 1), ("error_reply".into(), 1)]
     );
-    assert_eq!((bed.ledger.interval().tally.mismatch, bed.ledger.interval().tally.error), (2, 1));
-    assert_eq!(bed.ledger.interval().latencies.response.count(), 0, "wrong answers have no latency");
+    assert_eq!(
+        (bed.ledger.interval().tally.mismatch, bed.ledger.interval().tally.error),
+        (2, 1)
+    );
+    assert_eq!(
+        bed.ledger.interval().latencies.response.count(),
+        0,
+        "wrong answers have no latency"
+    );
     bed.reply(5, 9, 60);
     assert_eq!(bed.ledger.interval().errors.of(FailureKind::Unsolicited), 1);
 }
