@@ -5,6 +5,7 @@
 //! the run's timeline and the channel for finished intervals.
 
 use std::io;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use echo_net::Nanos;
@@ -29,6 +30,7 @@ mod link;
 mod loss;
 mod occupancy;
 mod pace;
+mod parts;
 mod sealed;
 mod waiting;
 mod window;
@@ -39,6 +41,7 @@ use dial_rate::DialRate;
 pub(super) use ledger::{Asked, Ending, Ledger};
 pub(super) use loss::Loss;
 use pace::Pace;
+pub(super) use parts::Parts;
 pub(super) use window::Window;
 use wire::Gone;
 pub(super) use wire::Wire;
@@ -85,21 +88,9 @@ pub(super) struct Assignment {
     pub(super) stop: Stop,
 }
 
-/// What the rig lends its workload for the time of a call.
-#[derive(Debug)]
-pub(super) struct Parts<'a, R> {
-    pub(super) reactor: &'a mut R,
-    pub(super) wire: &'a mut Wire,
-    pub(super) ledger: &'a mut Ledger,
-    /// The schedule, if there is one: of an open loop.
-    pub(super) demand: &'a mut Option<Demand>,
-    pub(super) window: &'a Window,
-    pub(super) messages: &'a Messages,
-}
-
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Rig<W> {
+pub(super) struct Rig<R, W> {
     plan: Arc<Plan>,
     messages: Arc<Messages>,
     wire: Wire,
@@ -107,6 +98,7 @@ pub(super) struct Rig<W> {
     ledger: Ledger,
     pace: Pace,
     workload: W,
+    reactor: PhantomData<fn(R)>,
     /// Links begun at set-up.
     begun: u32,
     next_scan: Nanos,
@@ -116,8 +108,9 @@ pub(super) struct Rig<W> {
 
 /// Lends everything but the workload itself.
 macro_rules! lend {
-    ($rig:ident, $reactor:ident) => {
+    ($rig:ident, $reactor:ident, $now:expr) => {
         &mut Parts {
+            now: $now,
             reactor: $reactor,
             wire: &mut $rig.wire,
             ledger: &mut $rig.ledger,
@@ -128,7 +121,7 @@ macro_rules! lend {
     };
 }
 
-impl<W: Workload> Rig<W> {
+impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     /// The rig of the links with these fleet-wide `numbers`; `finished` takes its intervals.
     pub(super) fn new(
         assignment: Assignment,
@@ -148,11 +141,12 @@ impl<W: Workload> Rig<W> {
             plan,
             messages,
             workload,
+            reactor: PhantomData,
         }
     }
 
     /// Makes all connections, as far as they can be made.
-    pub(super) fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup> {
+    pub(super) fn connect_all(&mut self, reactor: &mut R) -> io::Result<Setup> {
         let wanted = self.workload.links_at_start(self.wire.len());
         let rate = DialRate::new(&self.plan, wanted as usize, reactor.now());
         loop {
@@ -182,7 +176,7 @@ impl<W: Workload> Rig<W> {
     }
 
     /// Puts the load on, until the window has ended and is drained.
-    pub(super) fn run<R: Reactor>(
+    pub(super) fn run(
         &mut self,
         reactor: &mut R,
         timeline: Timeline,
@@ -195,14 +189,15 @@ impl<W: Workload> Rig<W> {
         while reactor.now() < start {
             reactor.turn(Some(start), self)?;
         }
-        self.workload.begin(lend!(self, reactor));
+        let now = reactor.now();
+        self.workload.begin(lend!(self, reactor, now));
         loop {
             let now = reactor.now();
             self.tend(reactor, now);
             self.pace.observe(now, &self.window.range());
             // Before asking whether all is done: what fell due while the thread slept past
             // the end of the window is late, and not to be left out.
-            self.workload.due(lend!(self, reactor), now);
+            self.workload.due(lend!(self, reactor, now));
             if self.is_done(now) {
                 break;
             }
@@ -212,7 +207,7 @@ impl<W: Workload> Rig<W> {
     }
 
     /// What is to be done now and then: intervals, timeouts, lost links.
-    fn tend<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+    fn tend(&mut self, reactor: &mut R, now: Nanos) {
         self.window.tend(now);
         self.ledger.tend(now, self.window.range());
         self.dial_queued(reactor);
@@ -220,29 +215,30 @@ impl<W: Workload> Rig<W> {
             return;
         }
         self.next_scan = now + (self.plan.timeout_ns / 20).clamp(MILLISECOND, LONGEST_WAIT);
-        self.workload.expire(lend!(self, reactor), now);
+        self.workload.expire(lend!(self, reactor, now));
         self.expire_dials(reactor, now);
         if now < self.window.end() {
             self.wire.redial(reactor, &mut self.ledger, now);
         }
     }
 
-    fn dial<R: Reactor>(&mut self, reactor: &mut R, link: u32) {
+    fn dial(&mut self, reactor: &mut R, link: u32) {
         if !self.wire.dial(reactor, &mut self.ledger, link) {
             let now = reactor.now();
-            self.workload.unmade(lend!(self, reactor), link, now);
+            self.workload.unmade(lend!(self, reactor, now), link);
         }
     }
 
-    fn expire_dials<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) {
+    fn expire_dials(&mut self, reactor: &mut R, now: Nanos) {
         for link in self.wire.expire(reactor, &mut self.ledger) {
-            self.workload.unmade(lend!(self, reactor), link, now);
+            self.workload.unmade(lend!(self, reactor, now), link);
         }
     }
 
-    fn dial_queued<R: Reactor>(&mut self, reactor: &mut R) {
+    fn dial_queued(&mut self, reactor: &mut R) {
         while let Some(link) = self.wire.next_queued() {
-            if self.workload.wants(lend!(self, reactor), link) {
+            let now = reactor.now();
+            if self.workload.wants(lend!(self, reactor, now), link) {
                 self.dial(reactor, link);
             }
         }
@@ -264,7 +260,7 @@ impl<W: Workload> Rig<W> {
     }
 
     /// Waits for events until something is due.
-    fn wait<R: Reactor>(&mut self, reactor: &mut R, now: Nanos) -> io::Result<()> {
+    fn wait(&mut self, reactor: &mut R, now: Nanos) -> io::Result<()> {
         let edges = [self.ledger.next_boundary(), self.window.end()];
         let latest = (now + LONGEST_WAIT).min(self.next_scan);
         let waiting = self.pace.waiting(now, &edges, latest);
@@ -277,9 +273,9 @@ impl<W: Workload> Rig<W> {
     }
 
     /// Ends what has not ended and tells the rest of the story.
-    fn conclude<R: Reactor>(&mut self, reactor: &mut R) -> ThreadRecord {
+    fn conclude(&mut self, reactor: &mut R) -> ThreadRecord {
         let now = reactor.now();
-        let pool = self.workload.conclude(lend!(self, reactor), now);
+        let pool = self.workload.conclude(lend!(self, reactor, now));
         let alive_at_end = self.wire.up();
         self.wire.conclude(reactor, &mut self.ledger);
         let (facts, _) = self.wire.take_facts();
@@ -298,7 +294,7 @@ impl<W: Workload> Rig<W> {
     }
 
     /// TCP is connected.
-    fn connected<R: Reactor>(&mut self, reactor: &mut R, link: u32) {
+    fn connected(&mut self, reactor: &mut R, link: u32) {
         let now = reactor.now();
         match self.wire.connected(reactor, &mut self.ledger, link, now) {
             Ok(true) => self.opened(reactor, link, now),
@@ -308,20 +304,20 @@ impl<W: Workload> Rig<W> {
     }
 
     /// Bytes can be exchanged: the workload says what comes first.
-    fn opened<R: Reactor>(&mut self, reactor: &mut R, link: u32, now: Nanos) {
-        match self.workload.opened(lend!(self, reactor), link) {
+    fn opened(&mut self, reactor: &mut R, link: u32, now: Nanos) {
+        match self.workload.opened(lend!(self, reactor, now), link) {
             Opening::Ready => self.ready(reactor, link, now),
             Opening::Introduced => self.wire.introduces(link, now),
         }
     }
 
-    fn ready<R: Reactor>(&mut self, reactor: &mut R, link: u32, now: Nanos) {
+    fn ready(&mut self, reactor: &mut R, link: u32, now: Nanos) {
         let in_load = self.window.start() != Nanos::MAX;
         self.wire.comes_up(link, now, in_load);
-        self.workload.ready(lend!(self, reactor), link, now);
+        self.workload.ready(lend!(self, reactor, now), link);
     }
 
-    fn received<R: Reactor>(&mut self, reactor: &mut R, key: Key, link: u32, bytes: &[u8]) {
+    fn received(&mut self, reactor: &mut R, key: Key, link: u32, bytes: &[u8]) {
         let at = reactor.now();
         self.ledger.received(bytes.len(), at);
         if self.wire.is_secured() {
@@ -333,7 +329,7 @@ impl<W: Workload> Rig<W> {
     }
 
     /// Ciphertext has arrived: what it holds arrives at the instant at which it was decrypted.
-    fn unseal<R: Reactor>(&mut self, reactor: &mut R, key: Key, link: u32, mut bytes: &[u8]) {
+    fn unseal(&mut self, reactor: &mut R, key: Key, link: u32, mut bytes: &[u8]) {
         let mut plaintext = std::mem::take(self.wire.plaintext());
         while !bytes.is_empty() {
             // The link may have been lost since the last piece.
@@ -364,8 +360,8 @@ impl<W: Workload> Rig<W> {
 
     /// Bytes of the protocol, the last of which came `at` this instant.
     #[inline]
-    fn arrived<R: Reactor>(&mut self, reactor: &mut R, link: u32, bytes: &[u8], at: Nanos) {
-        let arrived = self.workload.arrived(lend!(self, reactor), link, bytes, at);
+    fn arrived(&mut self, reactor: &mut R, link: u32, bytes: &[u8], at: Nanos) {
+        let arrived = self.workload.arrived(lend!(self, reactor, at), link, bytes);
         if let Err(loss) = arrived {
             return self.lost(reactor, link, loss);
         }
@@ -374,22 +370,22 @@ impl<W: Workload> Rig<W> {
         }
         // A long batch of events must not make what falls due meanwhile late.
         if self.pace.next_due().is_some_and(|due| due <= at) {
-            self.workload.due(lend!(self, reactor), at);
+            self.workload.due(lend!(self, reactor, at));
         }
     }
 
     /// A link is of no more use.
-    fn lost<R: Reactor>(&mut self, reactor: &mut R, link: u32, mut loss: Loss) {
+    fn lost(&mut self, reactor: &mut R, link: u32, mut loss: Loss) {
         let gone = self.wire.lose(reactor, &mut self.ledger, link, &mut loss);
         let now = reactor.now();
         match gone {
-            Gone::Up => self.workload.lost(lend!(self, reactor), link, &loss, now),
-            Gone::Unmade => self.workload.unmade(lend!(self, reactor), link, now),
+            Gone::Up => self.workload.lost(lend!(self, reactor, now), link, &loss),
+            Gone::Unmade => self.workload.unmade(lend!(self, reactor, now), link),
         }
     }
 }
 
-impl<W: Workload, R: Reactor> Handler<R> for Rig<W> {
+impl<R: Reactor, W: Workload<R>> Handler<R> for Rig<R, W> {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
         self.events += 1;
         let Some(link) = self.wire.find(key) else { return };
@@ -403,7 +399,7 @@ impl<W: Workload, R: Reactor> Handler<R> for Rig<W> {
             // What was given up while the peer did not read has left slots to be filled.
             Event::Sent => {
                 let now = reactor.now();
-                self.workload.writable(lend!(self, reactor), link, now);
+                self.workload.writable(lend!(self, reactor, now), link);
             }
             Event::Failed(error) => self.lost(reactor, link, Loss::Broken(error)),
         }

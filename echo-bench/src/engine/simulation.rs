@@ -66,7 +66,7 @@ fn simulate_inside(
 fn simulate_load(
     tls: Option<PeerTls>,
     plan: &Arc<Plan>,
-    workload: impl Workload,
+    workload: impl Workload<SimulatedReactor>,
     links: u32,
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {

@@ -159,7 +159,7 @@ impl Thread {
     fn load<R: Reactor>(
         self,
         mut reactor: R,
-        workload: impl Workload,
+        workload: impl Workload<R>,
         links: impl Iterator<Item = u32>,
     ) -> io::Result<Option<ThreadRecord>> {
         let mut rig = Rig::new(self.assignment, workload, links, self.finished);

@@ -1,5 +1,5 @@
 //! What is asked, and what an arrival means: [`Workload`], one per kind of load. It opens no
-//! connection, reads no clock and decides no ending of the run: the [rig](super::rig) does.
+//! connection, reads no clock and decides no end of the run: the [rig](super::rig) does.
 
 use echo_net::Nanos;
 use echo_net::reactor::Reactor;
@@ -17,17 +17,16 @@ pub(super) mod requests;
 pub(super) enum Opening {
     /// Ready for requests.
     Ready,
-    /// It has asked to be let in, and is ready once that [is so](Workload::is_introduced).
+    /// It has asked to be let in, and is ready once [that is so](Workload::is_introduced).
     Introduced,
 }
 
 /// See the [module](self). A link is named by its place in the thread.
-pub(super) trait Workload {
+pub(super) trait Workload<R: Reactor> {
     /// Whether the rig dials links again that were lost or not made.
     const REDIALS: bool;
 
-    /// Whether the clocks of an open loop are kept: where a request may wait before it is
-    /// written.
+    /// Whether a request may wait before it is written, so that its wait is a clock.
     fn is_open(&self, plan: &Plan) -> bool {
         plan.load.is_open()
     }
@@ -41,7 +40,7 @@ pub(super) trait Workload {
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand>;
 
     /// Bytes can be exchanged on a link.
-    fn opened<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Opening {
+    fn opened(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Opening {
         let _ = (parts, link);
         Opening::Ready
     }
@@ -53,54 +52,47 @@ pub(super) trait Workload {
     }
 
     /// A link is ready for requests, before the load or in it.
-    fn ready<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos);
+    fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32);
 
     /// The load begins.
-    fn begin<R: Reactor>(&mut self, parts: &mut Parts<'_, R>);
+    fn begin(&mut self, parts: &mut Parts<'_, R>);
 
-    /// Asks what has fallen due by `now`.
-    fn due<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos);
+    /// Asks what has fallen due.
+    fn due(&mut self, parts: &mut Parts<'_, R>);
 
-    /// Bytes have arrived on a link, the last of them `at` this instant.
+    /// Bytes have arrived on a link, the last of them now.
     ///
     /// # Errors
     /// When the link is of no more use.
-    fn arrived<R: Reactor>(
+    fn arrived(
         &mut self,
         parts: &mut Parts<'_, R>,
         link: u32,
         bytes: &[u8],
-        at: Nanos,
     ) -> Result<(), Loss>;
 
     /// All that was queued for a link has been sent.
-    fn writable<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
-        let _ = (parts, link, now);
+    fn writable(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        let _ = (parts, link);
     }
 
     /// A link that was up is gone.
-    fn lost<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        link: u32,
-        loss: &Loss,
-        now: Nanos,
-    );
+    fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss);
 
     /// A link could not be made, which is counted.
-    fn unmade<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
-        let _ = (parts, link, now);
+    fn unmade(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        let _ = (parts, link);
     }
 
     /// Whether a link that was [queued](Wire::enqueue) to be dialled is still wanted.
-    fn wants<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) -> bool {
+    fn wants(&mut self, parts: &mut Parts<'_, R>, link: u32) -> bool {
         let _ = (parts, link);
         true
     }
 
     /// Gives up what has waited too long.
-    fn expire<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos) {
-        let _ = (parts, now);
+    fn expire(&mut self, parts: &mut Parts<'_, R>) {
+        let _ = parts;
     }
 
     /// Whether the server owes something, so that its silence says that it is gone.
@@ -111,9 +103,5 @@ pub(super) trait Workload {
 
     /// The run is over: ends every request that has not ended. What became of the
     /// connections of a pool, if there was one.
-    fn conclude<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        now: Nanos,
-    ) -> Option<PoolCounts>;
+    fn conclude(&mut self, parts: &mut Parts<'_, R>) -> Option<PoolCounts>;
 }

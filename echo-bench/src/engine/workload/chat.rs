@@ -71,13 +71,12 @@ impl Chat {
 
     /// Sends the line.
     fn say<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, speaker: u32, now: Nanos) {
-        let Parts { reactor, wire, ledger, .. } = parts;
-        wire.send(*reactor, ledger, speaker, &mut self.line, &mut Vec::new(), now);
+        parts.send(speaker, &mut self.line, &mut Vec::new(), now);
         self.line.clear();
     }
 }
 
-impl Workload for Chat {
+impl<R: Reactor> Workload<R> for Chat {
     const REDIALS: bool = false;
 
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand> {
@@ -86,9 +85,9 @@ impl Workload for Chat {
     }
 
     /// Asks to be let in.
-    fn opened<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Opening {
+    fn opened(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Opening {
         self.line.extend_from_slice(self.members[link as usize].introduction().as_bytes());
-        let now = parts.reactor.now();
+        let now = parts.now;
         self.say(parts, link, now);
         Opening::Introduced
     }
@@ -97,7 +96,7 @@ impl Workload for Chat {
         self.members[link as usize].has_joined()
     }
 
-    fn ready<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, _now: Nanos) {
+    fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         if link < self.deaf {
             parts.wire.pause(parts.reactor, link);
         } else {
@@ -105,11 +104,11 @@ impl Workload for Chat {
         }
     }
 
-    fn begin<R: Reactor>(&mut self, _parts: &mut Parts<'_, R>) {}
+    fn begin(&mut self, _parts: &mut Parts<'_, R>) {}
 
     /// Has every member whose turn it is say its message.
-    fn due<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos) {
-        let horizon = now.min(parts.window.end().saturating_sub(1));
+    fn due(&mut self, parts: &mut Parts<'_, R>) {
+        let horizon = parts.now.min(parts.window.end().saturating_sub(1));
         while let Some(demand) = parts.demand.as_mut()
             && let Some(turn) = demand.pop_due(horizon)
         {
@@ -121,15 +120,14 @@ impl Workload for Chat {
         }
     }
 
-    fn arrived<R: Reactor>(
+    fn arrived(
         &mut self,
         parts: &mut Parts<'_, R>,
         link: u32,
         bytes: &[u8],
-        at: Nanos,
     ) -> Result<(), Loss> {
         let Self { members, deliveries, .. } = self;
-        let (ledger, messages) = (&mut *parts.ledger, parts.messages);
+        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
         let heard = members[link as usize].hear(bytes, |heard| match heard {
             Heard::Text { speaker, body } => {
                 deliveries.heard(link, speaker, body, messages, at, ledger);
@@ -140,19 +138,13 @@ impl Workload for Chat {
         heard.map_err(|too_long| Loss::Malformed(too_long.into()))
     }
 
-    fn lost<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        link: u32,
-        loss: &Loss,
-        now: Nanos,
-    ) {
+    fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss) {
         // That is what a server should do to a client that never reads.
         if link < self.deaf {
             return;
         }
         let (kind, ending) = loss.counts_as();
-        let missed = self.deliveries.deafen(link, now, parts.ledger, ending);
+        let missed = self.deliveries.deafen(link, parts.now, parts.ledger, ending);
         parts.ledger.blame(link, kind, 1, || format!("{loss}, {missed} deliveries missed"));
     }
 
@@ -164,20 +156,17 @@ impl Workload for Chat {
         self.deliveries.outstanding() > 0
     }
 
-    fn conclude<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        now: Nanos,
-    ) -> Option<PoolCounts> {
+    fn conclude(&mut self, parts: &mut Parts<'_, R>) -> Option<PoolCounts> {
         for link in 0..parts.wire.len() {
-            let missing = self.deliveries.deafen(link, now, parts.ledger, Ending::InFlight);
+            let missing =
+                self.deliveries.deafen(link, parts.now, parts.ledger, Ending::InFlight);
             parts.ledger.blame(link, FailureKind::InFlight, missing, || {
                 "not delivered when the drain ended".into()
             });
         }
         for (intended, audience) in self.unsaid.drain(..) {
             let asked = Asked { intended, written: None, measured: true };
-            (0..audience).for_each(|_| parts.ledger.end(asked, Ending::Unsent, now));
+            (0..audience).for_each(|_| parts.ledger.end(asked, Ending::Unsent, parts.now));
         }
         None
     }

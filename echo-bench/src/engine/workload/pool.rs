@@ -122,8 +122,8 @@ impl PoolLoad {
     }
 
     /// A caller calls, if it still may: its request is due. Whether it took the request.
-    fn call<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32, now: Nanos) -> bool {
-        let window = parts.window;
+    fn call<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32) -> bool {
+        let (window, now) = (parts.window, parts.now);
         let intended = parts.demand.as_ref().map_or(now, |demand| demand.peek(caller));
         if intended >= window.end() {
             return false;
@@ -148,21 +148,21 @@ impl PoolLoad {
             Grant::Reuse(link) => self.reuse(parts, caller, link),
             Grant::Replace(link) => {
                 self.close(parts, link);
-                self.connect(parts, caller, now);
+                self.connect(parts, caller);
             }
-            Grant::Connect => self.connect(parts, caller, now),
+            Grant::Connect => self.connect(parts, caller),
         }
         true
     }
 
     /// Has a connection made for a caller.
-    fn connect<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32, now: Nanos) {
+    fn connect<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32) {
         // There are as many links as places.
         let place = if self.core.is_some() { self.vacant.pop() } else { Some(caller) };
         let Some(link) = place else { return };
         self.slots[link as usize].caller = Some(caller);
-        if !parts.wire.dial(parts.reactor, parts.ledger, link) {
-            self.not_made(parts, link, now);
+        if !parts.dial(link) {
+            self.not_made(parts, link);
         }
     }
 
@@ -193,21 +193,20 @@ impl PoolLoad {
         slot.in_flight.begin_at(request);
         slot.in_flight.push(asked.intended, now, asked.measured);
         parts.ledger.wrote(1, now);
-        let Parts { reactor, wire, ledger, .. } = parts;
-        wire.send(*reactor, ledger, link, &mut self.wire, &mut self.cuts, now);
+        parts.send(link, &mut self.wire, &mut self.cuts, now);
     }
 
     /// The request of a caller has ended.
-    fn free<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32, now: Nanos) {
+    fn free<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32) {
         let place = &mut self.callers[caller as usize];
-        (place.phase, place.freed_at) = (Phase::Free, now);
+        (place.phase, place.freed_at) = (Phase::Free, parts.now);
         if let Some(demand) = parts.demand.as_mut() {
             // What is due by now is asked for when all that has happened is seen.
             if demand.is_set_aside(caller) {
                 demand.put_back(caller);
             }
         } else {
-            self.call(parts, caller, now);
+            self.call(parts, caller);
         }
     }
 
@@ -217,21 +216,20 @@ impl PoolLoad {
         parts: &mut Parts<'_, R>,
         caller: u32,
         ending: Ending,
-        now: Nanos,
     ) {
         let place = &mut self.callers[caller as usize];
         let Phase::Calling(asked) = place.phase else { return };
-        parts.ledger.end(asked, ending, now);
+        parts.ledger.end(asked, ending, parts.now);
         if parts.demand.is_some() {
-            self.free(parts, caller, now);
+            self.free(parts, caller);
         } else {
             place.phase = Phase::Free;
-            self.paused.push_back((now.saturating_add(PAUSE), caller));
+            self.paused.push_back((parts.now.saturating_add(PAUSE), caller));
         }
     }
 
     /// The connection of a link could not be made.
-    fn not_made<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
+    fn not_made<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let caller = self.slots[link as usize].caller.take();
         let next = match &mut self.core {
             Some(core) => {
@@ -244,10 +242,10 @@ impl PoolLoad {
             }
         };
         if let Some(caller) = caller {
-            self.go_without(parts, caller, Ending::Refused, now);
+            self.go_without(parts, caller, Ending::Refused);
         }
         if let Some(next) = next {
-            self.connect(parts, next, now);
+            self.connect(parts, next);
         }
     }
 
@@ -258,34 +256,33 @@ impl PoolLoad {
         parts: &mut Parts<'_, R>,
         link: u32,
         cause: Option<Cause>,
-        now: Nanos,
     ) {
         let caller = self.slots[link as usize].caller.take();
         let uses = self.slots[link as usize].uses;
         let Some(core) = &mut self.core else {
             self.counts.discarded.count(cause.unwrap_or(Cause::Used));
             self.close(parts, link);
-            return caller.into_iter().for_each(|caller| self.free(parts, caller, now));
+            return caller.into_iter().for_each(|caller| self.free(parts, caller));
         };
         let cause = cause.or_else(|| core.is_used_up(uses).then_some(Cause::Used));
         if let Some(cause) = cause {
             let next = core.discard(cause);
             self.close(parts, link);
             if let Some(next) = next {
-                self.connect(parts, next, now);
+                self.connect(parts, next);
             }
-        } else if let Some((next, link)) = core.give_back(link, now) {
+        } else if let Some((next, link)) = core.give_back(link, parts.now) {
             self.reuse(parts, next, link);
         }
         // After whoever waited before.
         if let Some(caller) = caller {
-            self.free(parts, caller, now);
+            self.free(parts, caller);
         }
     }
 
     /// Closes a link that nobody uses.
     fn close<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
-        parts.wire.close(parts.reactor, parts.ledger, link);
+        parts.close(link);
         self.clear(link);
     }
 
@@ -300,18 +297,12 @@ impl PoolLoad {
     }
 
     /// Ends the request on a link, if there is one.
-    fn end<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        link: u32,
-        ending: Ending,
-        now: Nanos,
-    ) {
-        self.slots[link as usize].in_flight.abandon(now, parts.ledger, ending);
+    fn end<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, ending: Ending) {
+        self.slots[link as usize].in_flight.abandon(parts.now, parts.ledger, ending);
     }
 }
 
-impl Workload for PoolLoad {
+impl<R: Reactor> Workload<R> for PoolLoad {
     const REDIALS: bool = false;
 
     /// A caller may wait for a connection in a closed loop too.
@@ -329,7 +320,7 @@ impl Workload for PoolLoad {
         Demand::new(&plan.load, plan.seed, numbers, plan.connections, start)
     }
 
-    fn ready<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
+    fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         match &mut self.core {
             Some(core) => core.made(),
             None => self.counts.created += 1,
@@ -338,28 +329,29 @@ impl Workload for PoolLoad {
             self.ask(parts, link);
         } else if let Some(core) = &mut self.core {
             // Made before the load: nobody waits.
-            let _nobody = core.give_back(link, now);
+            let _nobody = core.give_back(link, parts.now);
         }
     }
 
-    fn begin<R: Reactor>(&mut self, parts: &mut Parts<'_, R>) {
+    fn begin(&mut self, parts: &mut Parts<'_, R>) {
         if self.core.is_none() && parts.wire.is_up(0) {
             self.close(parts, 0);
         }
-        let now = parts.reactor.now();
         if parts.demand.is_none() {
             for caller in 0..self.callers.len() as u32 {
-                self.call(parts, caller, now);
+                self.call(parts, caller);
             }
         }
     }
 
-    fn due<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos) {
-        while let Some(caller) = parts.demand.as_mut().and_then(|demand| demand.pop_due(now)) {
+    fn due(&mut self, parts: &mut Parts<'_, R>) {
+        while let Some(caller) =
+            parts.demand.as_mut().and_then(|demand| demand.pop_due(parts.now))
+        {
             let is_free =
                 |load: &Self| matches!(load.callers[caller as usize].phase, Phase::Free);
             // Free again already, if there was no connection for it.
-            let goes_on = is_free(self) && self.call(parts, caller, now) && is_free(self);
+            let goes_on = is_free(self) && self.call(parts, caller) && is_free(self);
             let Some(demand) = parts.demand.as_mut() else { return };
             if goes_on {
                 demand.put_back(caller);
@@ -369,16 +361,15 @@ impl Workload for PoolLoad {
         }
     }
 
-    fn arrived<R: Reactor>(
+    fn arrived(
         &mut self,
         parts: &mut Parts<'_, R>,
         link: u32,
         bytes: &[u8],
-        at: Nanos,
     ) -> Result<(), Loss> {
         let Slot { requester, in_flight, caller, .. } = &mut self.slots[link as usize];
         let number = caller.map_or(u32::MAX, |caller| self.callers[caller as usize].number);
-        let (ledger, messages) = (&mut *parts.ledger, parts.messages);
+        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
         let (mut replies, waiting) = (0, in_flight.waiting());
         let decoded = requester.decode(bytes, |reply| {
             replies += 1;
@@ -391,7 +382,7 @@ impl Workload for PoolLoad {
         let (over, used) = (requester.is_over(), caller.is_some());
         if used && left == 0 && waiting > 0 {
             let cause = if stray { Some(Cause::Broken) } else { over.then_some(Cause::Closed) };
-            self.release(parts, link, cause, at);
+            self.release(parts, link, cause);
         } else if !used && (stray || over) {
             // It idles.
             let cause = if over { Cause::Closed } else { Cause::Unsolicited };
@@ -403,13 +394,7 @@ impl Workload for PoolLoad {
         Ok(())
     }
 
-    fn lost<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        link: u32,
-        loss: &Loss,
-        now: Nanos,
-    ) {
+    fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss) {
         let Some(caller) = self.slots[link as usize].caller else {
             if let Some(core) = &mut self.core {
                 core.withdraw(Cause::Closed, |&idle| idle == link);
@@ -419,24 +404,25 @@ impl Workload for PoolLoad {
         let (kind, ending) = loss.counts_as();
         let number = self.callers[caller as usize].number;
         parts.ledger.blame(number, kind, 1, || format!("{loss}, 1 request unanswered"));
-        self.end(parts, link, ending, now);
-        self.release(parts, link, Some(Cause::Broken), now);
+        self.end(parts, link, ending);
+        self.release(parts, link, Some(Cause::Broken));
     }
 
-    fn unmade<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
-        self.not_made(parts, link, now);
+    fn unmade(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        self.not_made(parts, link);
     }
 
-    fn expire<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos) {
+    fn expire(&mut self, parts: &mut Parts<'_, R>) {
+        let now = parts.now;
         while let Some(caller) = self.core.as_mut().and_then(|core| core.expire(now)) {
             let number = self.callers[caller as usize].number;
             parts.ledger.blame(number, FailureKind::Unsent, 1, || {
                 "no connection of the pool became free in time (see --timeout)".into()
             });
-            self.go_without(parts, caller, Ending::Unsent, now);
+            self.go_without(parts, caller, Ending::Unsent);
         }
         while let Some((_, caller)) = self.paused.pop_front_if(|(until, _)| *until <= now) {
-            self.call(parts, caller, now);
+            self.call(parts, caller);
         }
         let Some(before) = now.checked_sub(self.plan.timeout_ns) else { return };
         for link in 0..self.slots.len() as u32 {
@@ -444,8 +430,8 @@ impl Workload for PoolLoad {
             let Some(caller) = slot.caller else { continue };
             let number = self.callers[caller as usize].number;
             if slot.in_flight.expire(number, before, now, parts.ledger) {
-                self.end(parts, link, Ending::Timeout, now);
-                self.release(parts, link, Some(Cause::Broken), now);
+                self.end(parts, link, Ending::Timeout);
+                self.release(parts, link, Some(Cause::Broken));
             }
         }
     }
@@ -466,14 +452,7 @@ impl Workload for PoolLoad {
             || self.slots.iter().any(|slot| slot.in_flight.measured() > 0)
     }
 
-    fn conclude<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        now: Nanos,
-    ) -> Option<PoolCounts> {
-        // A number of requests decides: what was not claimed was never asked for.
-        let window = parts.window;
-        let end = if window.end() == Nanos::MAX { 0 } else { window.end() };
+    fn conclude(&mut self, parts: &mut Parts<'_, R>) -> Option<PoolCounts> {
         for place in 0..self.callers.len() as u32 {
             let Caller { number, phase, .. } = self.callers[place as usize];
             match phase {
@@ -485,24 +464,17 @@ impl Workload for PoolLoad {
                         asked.measured.into(),
                         || "no connection when the drain ended".into(),
                     );
-                    parts.ledger.end(asked, Ending::Unsent, now);
+                    parts.ledger.end(asked, Ending::Unsent, parts.now);
                 }
                 Phase::Asking(link) => {
                     let measured = self.slots[link as usize].in_flight.measured();
                     parts.ledger.blame(number, FailureKind::InFlight, measured.into(), || {
                         "no reply when the drain ended".into()
                     });
-                    self.end(parts, link, Ending::InFlight, now);
+                    self.end(parts, link, Ending::InFlight);
                 }
             }
-            let Some(demand) = parts.demand.as_mut() else { continue };
-            let mut unsent = 0;
-            for intended in demand.take_rest(place, end).filter(|&at| at >= window.start()) {
-                unsent += 1;
-                parts.ledger.schedule(1);
-                let asked = Asked { intended, written: None, measured: true };
-                parts.ledger.end(asked, Ending::Unsent, now);
-            }
+            let unsent = parts.give_up_schedule(place, Ending::Unsent);
             parts.ledger.blame(number, FailureKind::Unsent, unsent, || {
                 "it was due and its caller was not free".into()
             });

@@ -13,7 +13,7 @@ mod in_flight;
 pub(super) use in_flight::InFlight;
 
 use super::{PoolCounts, Workload};
-use crate::engine::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire};
+use crate::engine::rig::{Demand, Ending, Loss, Parts, Window, Wire};
 use crate::plan::{Load, Plan};
 use crate::record::{FailureKind, FirstOffender};
 
@@ -97,9 +97,11 @@ impl Requests {
     }
 
     /// Whether there are or will be requests for a link.
-    fn is_wanted(window: &Window, demand: Option<&Demand>, link: u32, now: Nanos) -> bool {
-        let backlog = |demand: &Demand| demand.peek(link) < window.end();
-        !window.is_spent() && (now < window.end() || demand.is_some_and(backlog))
+    fn is_wanted<R: Reactor>(parts: &Parts<'_, R>, link: u32) -> bool {
+        let end = parts.window.end();
+        let backlog = |demand: &Demand| demand.peek(link) < end;
+        !parts.window.is_spent()
+            && (parts.now < end || parts.demand.as_ref().is_some_and(backlog))
     }
 
     /// Sends the due requests of a link as far as it has free slots. They are late by our own
@@ -108,12 +110,11 @@ impl Requests {
         &mut self,
         parts: &mut Parts<'_, R>,
         link: u32,
-        now: Nanos,
         on_time: bool,
     ) {
         let mut free = self.free_slots(parts.wire, link);
         let (Some(demand), window) = (parts.demand.as_mut(), parts.window) else { return };
-        while free > 0 && demand.peek(link) <= now && demand.peek(link) < window.end() {
+        while free > 0 && demand.peek(link) <= parts.now && demand.peek(link) < window.end() {
             let intended = demand.peek(link);
             let measured = intended >= window.start();
             if measured && window.claim(1) == 0 {
@@ -123,7 +124,7 @@ impl Requests {
             free -= 1;
             self.batch.push(Due { intended, measured });
         }
-        if demand.peek(link) <= now {
+        if demand.peek(link) <= parts.now {
             demand.set_aside(link);
         } else {
             demand.put_back(link);
@@ -148,13 +149,13 @@ impl Requests {
     }
 
     /// Fills the free slots of a link of a closed loop.
-    fn fill<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
+    fn fill<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let window = parts.window;
         let free = u64::from(self.free_slots(parts.wire, link));
-        if free == 0 || now >= window.end() {
+        if free == 0 || parts.now >= window.end() {
             return;
         }
-        let due = now >= window.start();
+        let due = parts.now >= window.start();
         let granted = if due { window.claim(free) } else { free };
         if granted == 0 {
             return;
@@ -195,24 +196,21 @@ impl Requests {
         let now = parts.reactor.now();
         add(in_flight, now);
         parts.ledger.wrote(requests.into(), now);
-        let Parts { reactor, wire, ledger, .. } = parts;
-        wire.send(*reactor, ledger, link, &mut self.wire, &mut self.cuts, now);
+        parts.send(link, &mut self.wire, &mut self.cuts, now);
         now
     }
 
     /// Gives a link with free slots its next requests.
-    fn feed<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
-        if self.is_worn_out(parts.wire, link)
-            && Self::is_wanted(parts.window, parts.demand.as_ref(), link, now)
-        {
-            return self.renew(parts, link, now);
+    fn feed<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        if self.is_worn_out(parts.wire, link) && Self::is_wanted(parts, link) {
+            return self.renew(parts, link);
         }
         match parts.demand {
-            None => self.fill(parts, link, now),
+            None => self.fill(parts, link),
             Some(demand)
                 if demand.is_set_aside(link) && demand.peek(link) < parts.window.end() =>
             {
-                self.send_scheduled(parts, link, now, false);
+                self.send_scheduled(parts, link, false);
             }
             Some(_) => {}
         }
@@ -220,42 +218,28 @@ impl Requests {
 
     /// Closes a link that has had its requests and their replies, and has it made again if
     /// there are more.
-    fn renew<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
-        parts.wire.close(parts.reactor, parts.ledger, link);
+    fn renew<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        parts.close(link);
         // What was given up will not be answered any more.
-        self.start_over(parts, link, Ending::Closed, now);
+        self.start_over(parts, link, Ending::Closed);
         parts.wire.enqueue(link);
     }
 
     /// Ends what is in flight on a link, which may be made again.
-    fn start_over<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        link: u32,
-        ending: Ending,
-        now: Nanos,
-    ) {
+    fn start_over<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, ending: Ending) {
         let conversation = &mut self.conversations[link as usize];
-        conversation.in_flight.abandon(now, parts.ledger, ending);
+        conversation.in_flight.abandon(parts.now, parts.ledger, ending);
         conversation.requester = self.plan.requester();
     }
 
     /// Requests of a link that fell due and were never sent.
-    fn give_up_schedule<R: Reactor>(&self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
-        let (Some(demand), window) = (parts.demand.as_mut(), parts.window) else { return };
-        // A number of requests decides: what was not claimed was never asked for.
-        let end = if window.end() == Nanos::MAX { 0 } else { window.end() };
+    fn give_up_schedule<R: Reactor>(&self, parts: &mut Parts<'_, R>, link: u32) {
         let (kind, ending) = if parts.wire.was_up(link) {
             (FailureKind::Unsent, Ending::Unsent)
         } else {
             (FailureKind::Refused, Ending::Refused)
         };
-        let mut unsent = 0;
-        for intended in demand.take_rest(link, end).filter(|&at| at >= window.start()) {
-            unsent += 1;
-            parts.ledger.schedule(1);
-            parts.ledger.end(Asked { intended, written: None, measured: true }, ending, now);
-        }
+        let unsent = parts.give_up_schedule(link, ending);
         parts.ledger.errors().count_many(kind, unsent, || FirstOffender {
             connection: self.numbers[link as usize],
             request: Some(self.conversations[link as usize].in_flight.next_request()),
@@ -275,7 +259,7 @@ pub(super) fn cut(cuts: &mut Vec<usize>, message: std::ops::Range<usize>, writes
     }
 }
 
-impl Workload for Requests {
+impl<R: Reactor> Workload<R> for Requests {
     const REDIALS: bool = true;
 
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand> {
@@ -283,43 +267,41 @@ impl Workload for Requests {
         Demand::new(&plan.load, plan.seed, numbers, plan.connections, start)
     }
 
-    fn ready<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
+    fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let conversation = &mut self.conversations[link as usize];
         conversation.first_request = conversation.in_flight.next_request();
-        if parts.window.has_begun(now) {
-            self.feed(parts, link, now);
+        if parts.has_begun() {
+            self.feed(parts, link);
         }
     }
 
-    fn begin<R: Reactor>(&mut self, parts: &mut Parts<'_, R>) {
+    fn begin(&mut self, parts: &mut Parts<'_, R>) {
         if let Load::Closed { .. } = self.plan.load {
-            let now = parts.reactor.now();
-            (0..parts.wire.len()).for_each(|link| self.fill(parts, link, now));
+            (0..parts.wire.len()).for_each(|link| self.fill(parts, link));
         }
     }
 
-    fn due<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos) {
+    fn due(&mut self, parts: &mut Parts<'_, R>) {
         while let Some(demand) = parts.demand.as_mut() {
-            let Some(link) = demand.pop_due(now) else { return };
+            let Some(link) = demand.pop_due(parts.now) else { return };
             if demand.peek(link) >= parts.window.end() {
                 // Nothing more of it is wanted.
                 demand.set_aside(link);
                 continue;
             }
-            self.send_scheduled(parts, link, now, true);
+            self.send_scheduled(parts, link, true);
         }
     }
 
-    fn arrived<R: Reactor>(
+    fn arrived(
         &mut self,
         parts: &mut Parts<'_, R>,
         link: u32,
         bytes: &[u8],
-        at: Nanos,
     ) -> Result<(), Loss> {
         let number = self.numbers[link as usize];
         let Conversation { requester, in_flight, .. } = &mut self.conversations[link as usize];
-        let (ledger, messages) = (&mut *parts.ledger, parts.messages);
+        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
         let (waiting, right) = (in_flight.waiting(), in_flight.right_answers());
         let decoded = requester
             .decode(bytes, |reply| in_flight.settle(number, messages, reply, at, ledger));
@@ -330,29 +312,23 @@ impl Workload for Requests {
         // It would be closed with whatever is sent on it from now on.
         if requester.is_over() {
             // Before the load there is nothing to be made again for at once.
-            if in_flight.waiting() > 0 || !parts.window.has_begun(at) {
+            if in_flight.waiting() > 0 || !parts.has_begun() {
                 return Err(Loss::Closed);
             }
-            self.renew(parts, link, at);
-        } else if in_flight.waiting() < waiting && parts.window.has_begun(at) {
-            self.feed(parts, link, at);
+            self.renew(parts, link);
+        } else if in_flight.waiting() < waiting && parts.has_begun() {
+            self.feed(parts, link);
         }
         Ok(())
     }
 
-    fn writable<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, now: Nanos) {
-        if parts.window.has_begun(now) {
-            self.feed(parts, link, now);
+    fn writable(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        if parts.has_begun() {
+            self.feed(parts, link);
         }
     }
 
-    fn lost<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        link: u32,
-        loss: &Loss,
-        now: Nanos,
-    ) {
+    fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss) {
         let in_flight = &self.conversations[link as usize].in_flight;
         let (waiting, request) = (in_flight.waiting(), in_flight.oldest_waiting());
         let (kind, ending) = loss.counts_as();
@@ -362,15 +338,15 @@ impl Workload for Requests {
             detail: format!("{loss}, {waiting} requests unanswered"),
             difference: None,
         });
-        self.start_over(parts, link, ending, now);
+        self.start_over(parts, link, ending);
     }
 
-    fn wants<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) -> bool {
-        let now = parts.reactor.now();
-        Self::is_wanted(parts.window, parts.demand.as_ref(), link, now)
+    fn wants(&mut self, parts: &mut Parts<'_, R>, link: u32) -> bool {
+        Self::is_wanted(parts, link)
     }
 
-    fn expire<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, now: Nanos) {
+    fn expire(&mut self, parts: &mut Parts<'_, R>) {
+        let now = parts.now;
         let Some(before) = now.checked_sub(self.plan.timeout_ns) else { return };
         if now < self.next_expiry {
             return;
@@ -384,7 +360,7 @@ impl Workload for Requests {
             oldest = oldest.min(in_flight.oldest_written().unwrap_or(now));
             // A peer that does not even read would be sent ever more for nothing.
             if expired && parts.wire.unsent(parts.reactor, link) == 0 {
-                self.feed(parts, link, now);
+                self.feed(parts, link);
             }
         }
         self.next_expiry = oldest.saturating_add(self.plan.timeout_ns);
@@ -406,19 +382,15 @@ impl Workload for Requests {
         backlog || self.conversations.iter().any(|talk| talk.in_flight.measured() > 0)
     }
 
-    fn conclude<R: Reactor>(
-        &mut self,
-        parts: &mut Parts<'_, R>,
-        now: Nanos,
-    ) -> Option<PoolCounts> {
+    fn conclude(&mut self, parts: &mut Parts<'_, R>) -> Option<PoolCounts> {
         for link in 0..parts.wire.len() {
-            self.give_up_schedule(parts, link, now);
+            self.give_up_schedule(parts, link);
             let in_flight = &mut self.conversations[link as usize].in_flight;
             let (number, waiting) = (self.numbers[link as usize], in_flight.measured());
             parts.ledger.blame(number, FailureKind::InFlight, waiting.into(), || {
                 "no reply when the drain ended".into()
             });
-            in_flight.abandon(now, parts.ledger, Ending::InFlight);
+            in_flight.abandon(parts.now, parts.ledger, Ending::InFlight);
         }
         None
     }
