@@ -36,14 +36,18 @@ pub fn save(name: &str, reports: &[&Report]) -> anyhow::Result<PathBuf> {
     let parent = directory.parent().context("a baseline has a parent directory")?;
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(parent)?;
-        let draft = tempfile::tempdir_in(parent)?;
+        let (draft, replaced) = (tempfile::tempdir_in(parent)?, tempfile::tempdir_in(parent)?);
         for (number, report) in reports.iter().enumerate() {
             store::save(report, &draft.path().join(format!("{:04}.json", number + 1)))?;
         }
+        let old = replaced.path().join("old");
         if directory.exists() {
-            fs::remove_dir_all(&directory)?;
+            fs::rename(&directory, &old)?;
         }
-        fs::rename(draft.keep(), &directory)
+        fs::rename(draft.path(), &directory).inspect_err(|_| {
+            // What was there is better than nothing.
+            let _ = fs::rename(&old, &directory);
+        })
     };
     write().with_context(|| format!("saving the baseline in {}", directory.display()))?;
     Ok(directory)

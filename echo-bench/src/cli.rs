@@ -3,6 +3,7 @@
 
 mod compare;
 mod groups;
+mod outlet;
 mod plan;
 mod stored;
 mod sweep;
@@ -10,13 +11,14 @@ mod tls;
 
 use clap::{Args, Parser, Subcommand};
 
-use echo_net::address::Address;
+use echo_client::Endpoint;
 use echo_server::choice::choice;
 
 use crate::schema::Kind;
 
 pub use compare::{CompareArgs, CompareFormat, FailOn, JudgingArgs};
 pub use groups::{Format, ResultArgs};
+pub use outlet::{FileFormat, InvalidOutlet, Outlet};
 pub use plan::RunArgsError;
 pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
@@ -35,8 +37,8 @@ Examples:
   echo-bench --nodelay off --split-writes 2       see Nagle meet delayed ACKs
 
 Exit codes: 0 done; 1 could not run, or requests failed; 2 usage; 3 an objective was
-missed; 4 nothing was measured, or with --strict the generator was the limit;
-130/143 interrupted (the partial report is written).";
+missed; 4 nothing was measured, or with --strict the generator was the limit or an
+objective is undecided; 130/143 interrupted (the partial report is written).";
 
 /// A TCP load generator whose latency numbers can be believed.
 #[derive(Debug, Parser)]
@@ -45,7 +47,7 @@ missed; 4 nothing was measured, or with --strict the generator was the limit;
     version,
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    allow_negative_numbers = true
 )]
 pub struct Cli {
     /// What to do; without one, a run.
@@ -60,7 +62,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Put load on a server and report (the default)
-    #[command(after_help = EXAMPLES)]
+    #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
     Run(Box<RunArgs>),
     /// Measure every combination of settings, and say what each setting does
     Sweep(Box<SweepArgs>),
@@ -103,12 +105,13 @@ pub enum Command {
 /// A run, as typed.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// The server to load, HOST:PORT; without one, an embedded echo-server is started
+    /// The server to load, HOST:PORT or a URL (http, https, redis, rediss); without one, an
+    /// embedded echo-server is started
     #[arg(value_name = "TARGET", help_heading = "Target")]
-    pub address: Option<Address>,
+    pub address: Option<Endpoint>,
     /// The server to load (same as TARGET)
     #[arg(long, value_name = "ADDR", conflicts_with = "address", help_heading = "Target")]
-    pub target: Option<Address>,
+    pub target: Option<Endpoint>,
     /// Process of the server, for its CPU cost (found by itself on this machine)
     #[arg(long, value_name = "PID", help_heading = "Target")]
     pub server_pid: Option<u32>,

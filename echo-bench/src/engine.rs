@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
+use echo_net::destinations::{Destination, Destinations};
 use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
@@ -30,6 +31,7 @@ pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
+pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
 use threads::Threads;
 use timeline::Timeline;
@@ -48,13 +50,26 @@ pub struct Peer {
 /// Hears how a run goes, while it goes.
 pub trait Observer {
     /// The connections are made, as far as they can be.
-    fn connected(&mut self, established: u32);
+    fn connected(&mut self, connected: &Connected<'_>);
     /// An interval is whole.
     fn interval(&mut self, interval: &Interval);
 }
 
+/// The connections that a load begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Connected<'a> {
+    /// How many were made.
+    pub established: u32,
+    /// From the first attempt until all were made or had failed.
+    pub phase_ns: Nanos,
+    /// Time to make each.
+    pub connect: &'a Latency,
+    /// Their TLS handshakes.
+    pub handshakes: &'a Handshakes,
+}
+
 /// Everything that was measured; raw, so that the report can be made from it alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RunRecord {
     /// Connections that were made at set-up.
     pub established: u32,
@@ -68,8 +83,15 @@ pub struct RunRecord {
     pub alive_at_end: u32,
     /// Connections made again during the load.
     pub reconnects: u64,
+    /// When the measured window began.
+    pub window_start: Nanos,
     /// Length of the measured window.
     pub measured_ns: Nanos,
+    /// From the window's start until its end, or until what was left of a number of requests
+    /// was given up.
+    pub load_ns: Nanos,
+    /// From the window's start to the last right reply, within the load.
+    pub last_reply_ns: Option<Nanos>,
     /// The whole window.
     pub total: Interval,
     /// The window's intervals, in order.
@@ -87,6 +109,8 @@ pub struct RunRecord {
     pub kernel: KernelFacts,
     /// What became of the connections of a pool, if there was one.
     pub pool: Option<PoolCounts>,
+    /// What came of connecting to the addresses of the server, set-up included.
+    pub destinations: Vec<Destination>,
     /// Whether the run was cut short by a signal.
     pub interrupted: bool,
 }
@@ -95,18 +119,29 @@ pub struct RunRecord {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Not one connection could be made.
-    #[error("connecting to {address}: {reason}{hint}")]
+    #[error("connecting to {addresses}: {reason}{hint}")]
     NoConnection {
-        /// The peer.
-        address: SocketAddr,
+        /// The addresses of the peer.
+        addresses: String,
         /// Why the first one failed.
         reason: io::Error,
         /// What to do about it.
         hint: &'static str,
     },
+    /// The server speaks something else than the plan says.
+    #[error("{0}")]
+    Misdirected(Misdirected),
     /// A signal came before any load.
-    #[error("interrupted before the load began")]
-    Interrupted,
+    #[error(
+        "interrupted before the load began: {established} of {wanted} connections were made; \
+         nothing was measured, so there is no report"
+    )]
+    Interrupted {
+        /// Connections that were made.
+        established: u32,
+        /// Connections that the plan wants.
+        wanted: u32,
+    },
     /// This machine has not what the engine needs.
     #[error("--engine {engine} can't be had on this machine (try --engine epoll)")]
     Unavailable {
@@ -147,27 +182,43 @@ pub fn run(
     let mut threads = Threads::start(plan, peer, stop)?;
     let setup = threads.setup(stop)?;
     let connect_phase_ns = clock::now() - begin;
+    if let Some(seen) = setup.misdirected {
+        return Err(EngineError::Misdirected(seen));
+    }
     if stop.stage() > Stage::Running {
-        return Err(EngineError::Interrupted);
+        let (established, wanted) = (setup.established, plan.connections_at_start());
+        return Err(EngineError::Interrupted { established, wanted });
     }
     if setup.established == 0 {
-        return Err(no_connection(peer.addresses[0], setup.failure));
+        return Err(no_connection(&peer.addresses, setup.failure));
     }
-    observer.connected(setup.established);
+    observer.connected(&Connected {
+        established: setup.established,
+        phase_ns: connect_phase_ns,
+        connect: &setup.connect,
+        handshakes: &setup.handshakes,
+    });
     let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
     threads.begin(&timeline);
     let watch = Watch::new(plan, peer.pid, timeline, stop);
     let gathered = watch.until_done(threads.pieces(), observer);
     let records = threads.join()?;
+    if let Some(seen) = records.iter().find_map(|record| record.misdirected) {
+        return Err(EngineError::Misdirected(seen));
+    }
     Ok(RunRecord::new(setup, connect_phase_ns, gathered, records))
 }
 
-fn no_connection(address: SocketAddr, reason: Option<io::Error>) -> EngineError {
+fn no_connection(addresses: &[SocketAddr], reason: Option<io::Error>) -> EngineError {
     let reason = reason.unwrap_or_else(|| io::ErrorKind::NotConnected.into());
     let fault = reason.get_ref().and_then(|reason| reason.downcast_ref());
     let hint = match (reason.kind(), fault) {
         (io::ErrorKind::ConnectionRefused, _) => {
             " (is a server running there? leave --target out to start one)"
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            " (is --source-ip an address of this machine, and is a local port free? see \
+             net.ipv4.ip_local_port_range)"
         }
         (_, Some(Fault::NotTls | Fault::Unfinished)) => {
             " (does the server speak TLS? if not, leave --tls out)"
@@ -175,7 +226,8 @@ fn no_connection(address: SocketAddr, reason: Option<io::Error>) -> EngineError 
         (_, Some(Fault::WrongName { .. })) => " (expect another name with --server-name)",
         _ => "",
     };
-    EngineError::NoConnection { address, reason, hint }
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    EngineError::NoConnection { addresses: addresses.join(", "), reason, hint }
 }
 
 impl RunRecord {
@@ -190,17 +242,22 @@ impl RunRecord {
             Nanos::MAX => last_answer.unwrap_or(gathered.window_start),
             end => end,
         };
-        let measured_ns = end.saturating_sub(gathered.window_start);
+        let since_start = |at: Nanos| at.saturating_sub(gathered.window_start);
+        let measured_ns = since_start(end);
+        let load_ns = since_start(gathered.window_end.min(gathered.ended_at));
+        let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
         let area: u128 = records.iter().map(|record| record.outstanding_area).sum();
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
         let mut pool: Option<PoolCounts> = None;
+        let mut destinations = Destinations::default();
         let (mut alive_at_end, mut reconnects, mut busy) = (0, 0, Vec::new());
         for record in records {
             alive_at_end += record.alive_at_end;
             reconnects += record.reconnects;
             connect += &record.connect;
             handshakes += &record.handshakes;
+            destinations += &record.destinations;
             busy.push(record.busy);
             kernel += record.kernel;
             if let Some(counts) = record.pool {
@@ -214,7 +271,10 @@ impl RunRecord {
             connect_phase_ns,
             alive_at_end,
             reconnects,
+            window_start: gathered.window_start,
             measured_ns,
+            load_ns,
+            last_reply_ns,
             total: gathered.total,
             intervals: gathered.intervals,
             pieces: gathered.pieces,
@@ -223,6 +283,7 @@ impl RunRecord {
             costs: gathered.costs,
             kernel,
             pool,
+            destinations: destinations.all().to_vec(),
             interrupted: gathered.interrupted,
         }
     }

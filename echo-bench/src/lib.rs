@@ -7,12 +7,14 @@
 
 mod as_text;
 pub mod baseline;
+pub mod bounded;
 pub mod cli;
 pub mod compare;
 pub mod embedded;
 pub mod engine;
 pub mod merge;
 pub mod messages;
+pub mod output;
 pub mod plan;
 pub mod preflight;
 pub mod program;
@@ -20,6 +22,7 @@ pub mod progress;
 pub mod record;
 pub mod render;
 pub mod report;
+mod safe_json;
 pub mod schedule;
 pub mod schema;
 pub mod server_process;

@@ -7,10 +7,22 @@ use clap::{CommandFactory, Parser};
 use echo_bench::cli::{Cli, Command};
 use echo_bench::embedded;
 use echo_bench::program::{self, Exit};
+use echo_net::signals;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
+    signals::ignore_file_size_signal();
+    let done = Cli::try_parse().map_or_else(|told| program::explain(&told), run);
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            program::complain(&format!("{error:#}"));
+            ExitCode::from(program::code_of(&error) as u8)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let code = match cli.command {
         None => program::run(&cli.run),
         Some(Command::Run(args)) => program::run(&args),
         Some(Command::Sweep(args)) => program::sweep(&args),
@@ -18,7 +30,7 @@ fn main() -> ExitCode {
         Some(Command::Compare(args)) => program::compare(&args),
         Some(Command::Report(args)) => program::show(&args),
         Some(Command::Merge(args)) => program::merge(&args),
-        Some(Command::Serve { args }) => return embedded::serve(args),
+        Some(Command::Serve { args }) => return Ok(embedded::serve(args)),
         Some(Command::Schema { of }) => program::print(&of.schema()).map(|()| Exit::Done as u8),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
@@ -26,11 +38,5 @@ fn main() -> ExitCode {
             program::print(&String::from_utf8_lossy(&script)).map(|()| Exit::Done as u8)
         }
     };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            program::complain(&format!("{error:#}"));
-            ExitCode::from(Exit::Failed as u8)
-        }
-    }
+    code.map(ExitCode::from)
 }

@@ -6,10 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::compare::settings_that_differ;
 use crate::record;
+use crate::report::document::{Invalid, Stored};
 use crate::report::{
-    Bytes, Connections, Cpu, ErrorReport, IntervalReport, Latency, LatencySummary, Report,
-    Requests, Slo, Summary, Tcp, Verdict,
+    AddressReport, Bytes, Connections, Cpu, ErrorReport, IntervalReport, Latency,
+    LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
 };
+
+/// Most reports that are merged: sums of so many valid counts fit into their type.
+const MOST_REPORTS: usize = 1000;
 
 /// Why reports can't be merged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +34,12 @@ pub enum MergeError {
     /// A time that is none.
     #[error("`{0}` is no time that a run could have begun")]
     StartedAt(String),
+    /// More than anyone has.
+    #[error("{0} reports are too many to merge (at most {MOST_REPORTS})")]
+    TooMany(usize),
+    /// Sums that no run can have.
+    #[error("the reports together can't be one: {0}")]
+    Together(Invalid),
     /// A damaged histogram.
     #[error("the report of {0} has a histogram that can't be read")]
     Histogram(String),
@@ -45,6 +55,9 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let Some((&first, others)) = reports.split_first() else {
         return Err(MergeError::Nothing);
     };
+    if reports.len() > MOST_REPORTS {
+        return Err(MergeError::TooMany(reports.len()));
+    }
     let differ = settings_that_differ(&reports);
     if !differ.is_empty() {
         return Err(MergeError::Differ(differ.join("; ")));
@@ -68,7 +81,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             warnings.push(warning.clone());
         }
     }
-    Ok(Report {
+    let merged = Report {
         labels,
         intervals: intervals(&reports),
         threads: reports.iter().flat_map(|report| report.threads.clone()).collect(),
@@ -76,10 +89,12 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         warnings,
         verdict: reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Valid),
         interrupted: reports.iter().any(|report| report.interrupted),
-        slos: slos.map(|slo| slo.judge(summary.latency.response.as_ref())).collect(),
+        slos: slos.map(|slo| slo.judge(summary.latency.response.as_ref(), &[])).collect(),
         summary,
         ..first.clone()
-    })
+    };
+    merged.validate().map_err(MergeError::Together)?;
+    Ok(merged)
 }
 
 fn start(report: &Report) -> Result<SystemTime, MergeError> {
@@ -96,6 +111,9 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         let sum: Option<f64> = all().map(|s| Some(value(s)? * s.measured_s)).sum();
         sum.filter(|_| measured_s > 0.0).map(|sum| sum / measured_s)
     };
+    let connections = |of: fn(&Connections) -> u32| {
+        all().map(|summary| of(&summary.connections)).fold(0, u32::saturating_add)
+    };
     let latency = |clock: fn(&Summary) -> Option<&LatencySummary>| latency(reports, clock);
     Ok(Summary {
         measured_s,
@@ -111,12 +129,15 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             received: all().map(|summary| summary.bytes.received).sum(),
         },
         connections: Connections {
-            requested: all().map(|summary| summary.connections.requested).sum(),
-            established: all().map(|summary| summary.connections.established).sum(),
-            alive_at_end: all().map(|summary| summary.connections.alive_at_end).sum(),
+            requested: connections(|connections| connections.requested),
+            established: connections(|connections| connections.established),
+            alive_at_end: connections(|connections| connections.alive_at_end),
             reconnects: all().map(|summary| summary.connections.reconnects).sum(),
-            connect_phase_ns: all().map(|s| s.connections.connect_phase_ns).sum(),
+            connect_phase_ns: all()
+                .map(|summary| summary.connections.connect_phase_ns)
+                .fold(0, u64::saturating_add),
         },
+        addresses: addresses(reports),
         pool: all().filter_map(|summary| summary.pool).reduce(|all, one| all + one),
         latency: Latency {
             connect: latency(|summary| summary.latency.connect.as_ref())?,
@@ -140,6 +161,21 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         },
         tcp: tcp(reports),
     })
+}
+
+fn addresses(reports: &[&Report]) -> Vec<AddressReport> {
+    let mut merged: Vec<AddressReport> = Vec::new();
+    for one in reports.iter().flat_map(|report| &report.summary.addresses) {
+        match merged.iter_mut().find(|known| known.address == one.address) {
+            Some(known) => {
+                known.made += one.made;
+                known.failed += one.failed;
+                known.failure = known.failure.take().or_else(|| one.failure.clone());
+            }
+            None => merged.push(one.clone()),
+        }
+    }
+    merged
 }
 
 fn plus(a: &Requests, b: &Requests) -> Requests {
@@ -226,7 +262,7 @@ fn errors(reports: &[&Report]) -> Vec<ErrorReport> {
     let mut merged: Vec<ErrorReport> = Vec::new();
     for error in reports.iter().flat_map(|report| &report.errors) {
         match merged.iter_mut().find(|known| known.kind == error.kind) {
-            Some(known) => known.count += error.count,
+            Some(known) => known.count = known.count.saturating_add(error.count),
             None => merged.push(error.clone()),
         }
     }

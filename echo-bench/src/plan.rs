@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use echo_net::Nanos;
-use echo_proto::{MuxRequester, ProtocolKind, Requester};
+use echo_proto::{HttpHost, MuxRequester, ProtocolKind, Requester, Service};
 
 use crate::messages::Verify;
 
@@ -18,6 +18,9 @@ mod validity;
 pub use load::{Load, StopRule};
 pub use tls::{TlsPlan, Trust};
 pub use validity::PlanError;
+
+/// Least limit of a reply of HTTP and of the Redis protocol.
+const LONG_REPLY: usize = 16 << 20;
 
 /// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +47,14 @@ pub struct Plan {
     #[serde(with = "crate::as_text")]
     #[schemars(with = "String")]
     pub protocol: ProtocolKind,
+    /// The `Host` header of HTTP requests; null with another protocol.
+    #[serde(
+        default,
+        with = "crate::as_text::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub http_host: Option<HttpHost>,
     /// The members of a chat room, if that is what the connections are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chat: Option<ChatPlan>,
@@ -142,6 +153,10 @@ pub enum MessagePlan {
     Given {
         /// The texts.
         texts: Vec<String>,
+        /// Whether they are lines of a file that end in CR and LF: neither is sent as a part
+        /// of a message.
+        #[serde(default)]
+        crlf: bool,
     },
 }
 
@@ -227,10 +242,28 @@ impl Plan {
 
     /// The client's side of a new connection.
     pub fn requester(&self) -> Requester {
-        let largest = self.largest_message();
-        match self.protocol {
+        let largest = self.longest_reply();
+        let requester = match self.protocol {
             ProtocolKind::Mux => Requester::Mux(MuxRequester::new(largest, self.streams)),
             protocol => protocol.requester(largest),
+        };
+        match &self.http_host {
+            None => requester,
+            Some(host) => requester.for_http_host(host),
+        }
+    }
+
+    /// What the server is expected to speak.
+    pub fn service(&self) -> Service {
+        if self.chat.is_some() { Service::Chat } else { self.protocol.into() }
+    }
+
+    /// The longest reply that is read, in bytes.
+    pub fn longest_reply(&self) -> usize {
+        match self.protocol {
+            // Of servers that may say something else than was asked for.
+            ProtocolKind::Http | ProtocolKind::Resp => self.largest_message().max(LONG_REPLY),
+            _ => self.largest_message(),
         }
     }
 
@@ -261,7 +294,9 @@ impl Plan {
     pub fn largest_message(&self) -> usize {
         match &self.messages {
             MessagePlan::Generated { max_bytes, .. } => *max_bytes,
-            MessagePlan::Given { texts } => texts.iter().map(String::len).max().unwrap_or(0),
+            MessagePlan::Given { texts, .. } => {
+                texts.iter().map(String::len).max().unwrap_or(0)
+            }
         }
     }
 }

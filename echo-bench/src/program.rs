@@ -1,31 +1,39 @@
 //! The way of one run: plan, server, preflight, engine, report, store, show, exit code.
 
 mod compare;
+mod partial_file;
+mod results;
 mod sides;
 mod stored;
 mod sweep;
 
-use std::io::{ErrorKind, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 
 use echo_net::address::Address;
+use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
 use echo_net::tls::{ClientTls, Fingerprint};
-use echo_net::{fd_limit, signals};
+use echo_net::{Nanos, fd_limit, signals, stdout};
+use echo_proto::terminal;
 
-use crate::cli::{Format, ResultArgs, RunArgs};
+use crate::cli::{ResultArgs, RunArgs};
 use crate::embedded::{EmbeddedServer, workers_of};
-use crate::engine::{self, EngineError, Peer, PeerTls, RunRecord};
-use crate::plan::{Plan, Target};
+use crate::engine::{self, Connected, EngineError, Observer, Peer, PeerTls, RunRecord};
+use crate::plan::{MessagePlan, Plan, Target};
 use crate::progress::Progress;
-use crate::report::{self, Circumstances, Environment, Report, Verdict, store};
+use crate::record::Interval;
+use crate::report::{self, Circumstances, Environment, Report, SloVerdict, Verdict};
 use crate::{preflight, render, server_process};
+
+use partial_file::PartialFile;
+use results::Results;
 
 pub use compare::compare;
 pub use stored::{merge, show};
@@ -42,7 +50,8 @@ pub enum Exit {
     Usage = 2,
     /// An objective was missed.
     Missed = 3,
-    /// Nothing was measured, or (strict) the generator was the limit.
+    /// Nothing was measured, or (strict) the generator was the limit or an objective is
+    /// undecided.
     Invalid = 4,
 }
 
@@ -51,11 +60,6 @@ pub enum Exit {
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
 pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
-    let printed = args.results.output.as_deref() == Some(Path::new("-"));
-    if printed && matches!(args.results.format, Format::Csv | Format::Markdown) {
-        complain("-o - prints the JSON report: leave --format out, or name a file with -o");
-        return Ok(Exit::Usage as u8);
-    }
     let plan = match args.plan() {
         Ok(plan) => Arc::new(plan),
         Err(error) => {
@@ -63,7 +67,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
-    check_outputs(&args.results)?;
+    if let MessagePlan::Given { crlf: true, .. } = plan.messages {
+        compare::tell("note: --message-file has CRLF lines; they are sent without the CR");
+    }
+    let results = Results::prepare(&args.results)?;
+    check_baselines(&args.results)?;
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
     engine::check(plan.engine)?;
@@ -75,24 +83,62 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         Target::Address { .. } => None,
     };
     let peer = find_peer(&plan, embedded.as_ref())?;
-    let mut progress = Progress::new(&plan, args.results.quiet);
-    let record = engine::run(&plan, &peer, &stop, &mut progress);
+    let mut circumstances = circumstances(&plan, &peer, &args.results, started_at);
+    let partial = results.partial(&plan, &circumstances);
+    let mut watching = Watching { progress: Progress::new(&plan, args.results.quiet), partial };
+    let record = engine::run(&plan, &peer, &stop, &mut watching);
+    let Watching { progress, partial } = watching;
     progress.finish();
     let server_killed = embedded.is_some_and(|server| !server.stop());
     let record = match record {
         Ok(record) => record,
-        Err(EngineError::Interrupted) => return Ok(received.exit_code().unwrap_or(1)),
-        Err(error) => return Err(error.into()),
+        Err(error @ EngineError::Interrupted { .. }) => {
+            compare::tell(&error.to_string());
+            return Ok(received.exit_code().unwrap_or(1));
+        }
+        Err(error) => {
+            partial.into_iter().for_each(PartialFile::mention);
+            return Err(error.into());
+        }
     };
-    let circumstances = circumstances(&plan, &peer, &args.results, started_at, server_killed);
+    circumstances.server_killed = server_killed;
+    circumstances.window_started_at = wall_clock(record.window_start);
     let report = report::build(&plan, &record, circumstances);
-    hand_over(&report, &args.results)?;
+    let mut lost = results.hand_over(&report, partial);
+    if !results.are_text() {
+        tell_objectives(&report);
+    }
     let code = exit_code(&report, &record, &received, args.results.strict);
-    let compared = with_baselines(&report, &args.results)?;
-    Ok(if code == Exit::Done as u8 { compared } else { code })
+    let compared = with_baselines(&report, &args.results, results.are_text(), &mut lost);
+    for error in &lost {
+        complain(&format!("{error:#}"));
+    }
+    Ok(match code {
+        _ if !lost.is_empty() => Exit::Failed as u8,
+        code if code == Exit::Done as u8 => compared,
+        code => code,
+    })
 }
 
-/// Looks the target up and settles on one that answers.
+/// Who hears how a run goes.
+struct Watching {
+    progress: Progress,
+    partial: Option<PartialFile>,
+}
+
+impl Observer for Watching {
+    fn connected(&mut self, connected: &Connected<'_>) {
+        self.progress.connected(connected);
+        self.partial.iter_mut().for_each(|partial| partial.connected(connected));
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        self.progress.interval(interval);
+        self.partial.iter_mut().for_each(|partial| partial.interval(interval));
+    }
+}
+
+/// Looks the target up.
 fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Peer> {
     match &plan.target {
         Target::Embedded { .. } => {
@@ -104,14 +150,12 @@ fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<P
             let typed: Address = address.parse()?;
             let found =
                 typed.resolve().with_context(|| format!("looking up {}", typed.host()))?;
-            let chosen = answering(&found);
-            let local = chosen.ip().is_loopback();
+            let addresses = of_families(found, &plan.socket.sources)?;
             if let Some(pid) = server_pid.filter(|pid| !server_process::exists(*pid)) {
                 bail!("--server-pid {pid}: there is no such process");
             }
-            let pid = server_pid
-                .or_else(|| local.then(|| server_process::listener_owner(chosen)).flatten());
-            Ok(Peer { addresses: vec![chosen], pid, tls: tls(plan, typed.host(), None)? })
+            let pid = server_pid.or_else(|| only_owner(&addresses));
+            Ok(Peer { addresses, pid, tls: tls(plan, typed.host(), None)? })
         }
     }
 }
@@ -124,22 +168,39 @@ fn tls(
 ) -> anyhow::Result<Option<PeerTls>> {
     let Some(tls) = &plan.tls else { return Ok(None) };
     let trust = tls.trust.of_servers(embedded);
-    if let Some(warning) = trust.warning() {
+    let client = ClientTls::new(&trust, tls.resume)?;
+    for warning in client.warnings().iter().map(String::as_str).chain(trust.warning()) {
         compare::tell(&format!("warning: {warning}"));
     }
     let name = tls.server_name.as_deref().unwrap_or(host);
-    Ok(Some(PeerTls::new(ClientTls::new(&trust, tls.resume)?, name)?))
+    Ok(Some(PeerTls::new(client, name)?))
 }
 
-/// The first address of a name that takes a connection: a name like `localhost` may stand
-/// for addresses that nobody listens on. One address alone is not tried.
-fn answering(found: &[SocketAddr]) -> SocketAddr {
-    let limit = Duration::from_millis(500);
-    let answers = |address: &&SocketAddr| TcpStream::connect_timeout(address, limit).is_ok();
-    match found {
-        [only] => *only,
-        several => *several.iter().find(answers).unwrap_or(&several[0]),
+/// The addresses of a name, each once, that can be connected to from `sources`.
+fn of_families(found: Vec<SocketAddr>, sources: &[IpAddr]) -> anyhow::Result<Vec<SocketAddr>> {
+    let fits = |address: &SocketAddr| {
+        let same = |source: &IpAddr| source.is_ipv4() == address.is_ipv4();
+        sources.is_empty() || sources.iter().any(same)
+    };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if fits(&address) && !addresses.contains(&address) {
+            addresses.push(address);
+        }
     }
+    if addresses.is_empty() {
+        let family = if sources.iter().any(IpAddr::is_ipv4) { "an IPv4" } else { "an IPv6" };
+        bail!("--source-ip is {family} address, and the target has none of that family");
+    }
+    Ok(addresses)
+}
+
+/// The process that listens on those of the addresses that are on this machine, if it is one.
+fn only_owner(addresses: &[SocketAddr]) -> Option<u32> {
+    let local = addresses.iter().filter(|address| address.ip().is_loopback());
+    let mut owners = local.filter_map(|address| server_process::listener_owner(*address));
+    let first = owners.next()?;
+    owners.all(|owner| owner == first).then_some(first)
 }
 
 fn circumstances(
@@ -147,7 +208,6 @@ fn circumstances(
     peer: &Peer,
     results: &ResultArgs,
     started_at: String,
-    server_killed: bool,
 ) -> Circumstances {
     let server_workers = match &plan.target {
         Target::Embedded { server } => workers_of(server).map(|workers| workers as u32),
@@ -157,137 +217,113 @@ fn circumstances(
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
     Circumstances {
         started_at,
+        window_started_at: None,
         labels: results.label.iter().cloned().collect(),
         environment: Environment::read(loopback),
         slos: results.slo.clone(),
         server_workers,
-        server_killed,
+        server_killed: false,
     }
 }
 
-/// Makes sure that the results will have a place before minutes are spent on them.
-fn check_outputs(results: &ResultArgs) -> anyhow::Result<()> {
-    if !results.no_report {
-        let directory = results.report_dir.display();
-        let probe = std::fs::create_dir_all(&results.report_dir)
-            .and_then(|()| tempfile::tempfile_in(&results.report_dir));
-        probe.with_context(|| {
-            format!("storing reports in {directory} (name another place with --report-dir, or none with --no-report)")
-        })?;
-    }
+/// The time of day (RFC 3339, UTC) at an instant of the past.
+fn wall_clock(instant: Nanos) -> Option<String> {
+    let ago = Duration::from_nanos(clock::now().saturating_sub(instant));
+    let then = SystemTime::now().checked_sub(ago)?;
+    Some(humantime::format_rfc3339_millis(then).to_string())
+}
+
+/// Makes sure of the names of baselines before minutes are spent.
+fn check_baselines(results: &ResultArgs) -> anyhow::Result<()> {
     if let Some(name) = &results.baseline {
         crate::baseline::find(name)?;
     }
     if let Some(name) = &results.save_baseline {
         crate::baseline::directory(name)?;
     }
-    let files = [&results.output, &results.hgrm, &results.hlog];
-    files.into_iter().flatten().try_for_each(|file| check_file(file))
+    Ok(())
 }
 
-/// Makes sure that a file can be written, unless it stands for stdout.
-fn check_file(file: &Path) -> anyhow::Result<()> {
-    if file.as_os_str() == "-" {
-        return Ok(());
+/// Says which objectives are not met, for formats in which nobody reads it at once.
+fn tell_objectives(report: &Report) {
+    for slo in report.slos.iter().filter(|slo| !slo.met) {
+        compare::tell(&format!("slo {}", render::slo::outcome(slo)));
     }
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-    tempfile::tempfile_in(directory.unwrap_or(Path::new(".")))
-        .map(drop)
-        .with_context(|| format!("writing {}", file.display()))
-}
-
-/// Whether the report is to be written to `path` as a web page.
-fn is_page(path: &Path, format: Format) -> bool {
-    let named =
-        path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("html"));
-    named || format == Format::Html
-}
-
-/// The report in a format.
-fn rendered(report: &Report, format: Format) -> String {
-    match format {
-        Format::Text => render::text::report(report),
-        Format::Json => store::to_json(report),
-        Format::Csv => render::csv::report(report),
-        Format::Markdown => render::markdown::report(report),
-        Format::Html => render::html::run(report),
-    }
-}
-
-/// Stores and prints the report.
-fn hand_over(report: &Report, results: &ResultArgs) -> anyhow::Result<()> {
-    let mut kept = None;
-    if !results.no_report {
-        let directory = &results.report_dir;
-        let path = store::save_in(report, directory)
-            .with_context(|| format!("storing the report in {}", directory.display()))?;
-        kept = Some(path);
-    }
-    let to_stdout = results.output.as_deref() == Some(Path::new("-"));
-    if let Some(path) = results.output.as_deref().filter(|_| !to_stdout) {
-        let written = if is_page(path, results.format) {
-            store::write_whole(path, &render::html::run(report))
-        } else {
-            store::save(report, path)
-        };
-        written.with_context(|| format!("writing {}", path.display()))?;
-        kept = Some(path.to_owned());
-    }
-    for (path, text) in [
-        (&results.hgrm, render::hdr::hgrm(report)),
-        (&results.hlog, render::hdr::hlog(report)?),
-    ] {
-        if let Some(path) = path {
-            std::fs::write(path, text)
-                .with_context(|| format!("writing {}", path.display()))?;
-        }
-    }
-    if to_stdout && results.format != Format::Html {
-        return print(&store::to_json(report));
-    }
-    let kept = kept.map_or(String::new(), |path| format!("report     {}\n", path.display()));
-    // A page that went to a file is not for the terminal too.
-    let paged = results.format == Format::Html && results.output.is_some() && !to_stdout;
-    let shown = if paged { Format::Text } else { results.format };
-    let kept = if shown == Format::Text { kept } else { String::new() };
-    print(&(rendered(report, shown) + &kept))
 }
 
 /// Compares the run with the baseline that was asked for, and saves it as one.
-fn with_baselines(report: &Report, results: &ResultArgs) -> anyhow::Result<u8> {
+fn with_baselines(
+    report: &Report,
+    results: &ResultArgs,
+    in_text: bool,
+    lost: &mut Vec<anyhow::Error>,
+) -> u8 {
     let mut code = Exit::Done as u8;
     if let Some(name) = &results.baseline {
-        let (text, judged) = compare::with_baseline(report, name, results.judging)?;
-        code = judged;
-        // Other formats are for machines, which do not want two documents in one.
-        if results.format == Format::Text && results.output.as_deref() != Some(Path::new("-")) {
-            print(&format!("\n{text}"))?;
-        } else {
-            compare::tell(&text);
+        match compare::with_baseline(report, name, results.judging) {
+            Ok((text, judged)) => {
+                code = judged;
+                // Other formats are for machines, which do not want two documents in one.
+                if in_text {
+                    lost.extend(print(&format!("\n{text}")).err());
+                } else {
+                    compare::tell(&text);
+                }
+            }
+            Err(error) => lost.push(error),
         }
     }
     if let Some(name) = &results.save_baseline {
-        let place = crate::baseline::save(name, &[report])?;
-        compare::tell(&format!("baseline {name}: this run, in {}", place.display()));
-    }
-    Ok(code)
-}
-
-/// Prints on stdout; a reader that has gone away is no error.
-pub fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("writing to stdout")
+        match crate::baseline::save(name, &[report]) {
+            Ok(place) => {
+                compare::tell(&format!("baseline {name}: this run, in {}", place.display()));
+            }
+            Err(error) => lost.push(error),
         }
-        _ => Ok(()),
+    }
+    code
+}
+
+/// Prints on stdout, with nothing that a terminal would obey; a reader that has gone away is no
+/// error. There is no styling of our own, and JSON and pages are escaped in their own way before.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    let text = terminal::printable(text);
+    let written = anstream::stdout().lock().write_all(text.as_bytes());
+    stdout::finish(written).context("writing to stdout")
+}
+
+/// Prints what clap has to say: an error, or the help or version that was asked for.
+///
+/// # Errors
+/// When what was asked for could not be printed.
+pub fn explain(told: &clap::Error) -> anyhow::Result<ExitCode> {
+    if told.use_stderr() {
+        told.exit();
+    }
+    stdout::finish(told.print()).context("writing to stdout")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A command line that contradicts itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+pub struct UsageError(anyhow::Error);
+
+impl UsageError {
+    fn new(reason: impl Into<anyhow::Error>) -> Self {
+        Self(reason.into())
     }
 }
 
-/// Prints an error on stderr.
+/// The exit code of an error.
+pub fn code_of(error: &anyhow::Error) -> Exit {
+    if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
+}
+
+/// Prints an error on stderr, with nothing that a terminal would obey.
 pub fn complain(text: &str) {
     // There is nowhere left to complain about a stderr that is closed.
-    let _ = writeln!(anstream::stderr(), "error: {text}");
+    let _ = writeln!(anstream::stderr(), "error: {}", terminal::printable(text));
 }
 
 fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: bool) -> u8 {
@@ -295,12 +331,17 @@ fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: b
         return received.exit_code().unwrap_or(Exit::Failed as u8);
     }
     let requests = &report.summary.requests;
-    let limited = report.warnings.iter().any(|w| w.code == report::GENERATOR_LIMITED);
-    let invalid = report.verdict == Verdict::Invalid || limited;
-    let exit = if requests.ok == 0 || (strict && invalid) {
+    let warned = |codes: &[&str]| {
+        report.warnings.iter().any(|warning| codes.contains(&warning.code.as_str()))
+    };
+    let invalid = report.verdict == Verdict::Invalid || warned(&[report::GENERATOR_LIMITED]);
+    let objective = |verdict| report.slos.iter().any(|slo| slo.verdict() == verdict);
+    let exit = if requests.ok == 0 || warned(&report::FAULTS) || (strict && invalid) {
         Exit::Invalid
-    } else if report.slos.iter().any(|slo| !slo.met) {
+    } else if objective(SloVerdict::Missed) {
         Exit::Missed
+    } else if strict && objective(SloVerdict::Undecided) {
+        Exit::Invalid
     } else if requests.ok < requests.scheduled
         || !report.errors.is_empty()
         || record.established < report.summary.connections.requested

@@ -5,9 +5,10 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use echo_net::settings::TimeSpan;
+use echo_proto::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::Observer;
+use crate::engine::{Connected, Observer};
 use crate::plan::{Plan, StopRule};
 use crate::record::Interval;
 use crate::render::units;
@@ -83,14 +84,18 @@ fn bar(plan: &Plan, requests: Option<u64>) -> ProgressBar {
     if let Ok(style) = style {
         bar.set_style(style);
     }
-    bar.set_message(format!("connecting {} connections", plan.connections));
+    bar.set_message(format!(
+        "connecting {}",
+        units::counted(plan.connections.into(), "connection")
+    ));
     bar.enable_steady_tick(Duration::from_millis(125));
     bar
 }
 
 impl Observer for Progress {
-    fn connected(&mut self, established: u32) {
-        let text = format!("{} connections, warming up", units::count(established.into()));
+    fn connected(&mut self, connected: &Connected<'_>) {
+        let established = connected.established.into();
+        let text = format!("{}, warming up", units::counted(established, "connection"));
         self.say(&text, None);
     }
 
@@ -164,8 +169,10 @@ impl SweepProgress {
     pub fn say(&self, text: &str) {
         match &self.out {
             Out::Silent => {}
-            Out::Bar(bar) => bar.println(text),
-            Out::Lines => drop(writeln!(std::io::stderr(), "{text}")),
+            Out::Bar(bar) => bar.println(terminal::printable(text)),
+            Out::Lines => {
+                drop(writeln!(std::io::stderr(), "{}", terminal::printable(text)));
+            }
         }
     }
 
@@ -187,7 +194,7 @@ impl SweepProgress {
         let (done, runs) = (self.done, self.runs);
         let place = format!("[{done:>3}/{runs}] {cell}, repeat {}: {told}", repeat + 1);
         if let Out::Bar(bar) = &self.out {
-            bar.println(place);
+            self.say(&place);
             bar.set_position(done as u64);
             bar.set_message(format!("about {left} left"));
         } else {

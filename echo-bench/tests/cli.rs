@@ -65,12 +65,70 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["127.0.0.1:1", "--server-workers", "2"], "--server-"),
         (vec!["--server-chat-queue", "1K"], "--server-chat-queue"),
         (vec!["nowhere"], "TARGET"),
+        (vec!["--conns", "-5"], "--conns"),
+        (vec!["run", "--requests", "-5"], "--requests"),
+        (vec!["-5"], "invalid port `-5`"),
+        (vec!["unix:/run/echo.sock"], "unix-domain sockets are not supported yet"),
+        (vec!["/run/echo.sock"], "unix-domain sockets are not supported yet"),
+        (vec!["ws://localhost/"], "the URL scheme `ws` is not supported"),
+        (vec!["http://localhost:1/x", "-p", "line"], "--protocol http"),
+        (vec!["http://localhost:1/x", "--size", "9"], "--size"),
+        (vec!["localhost:1", "--http-host", "a"], "--http-host needs --protocol http"),
+        (vec!["localhost:1", "-p", "http", "--http-host", "a\r\nb"], "--http-host"),
     ] {
         let output = echo_bench(&args);
         let told = text(output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
         assert!(told.contains(flag), "{args:?}: {told}");
     }
+}
+
+#[test]
+fn the_flag_of_other_tools_for_connections_is_understood_and_a_typing_error_finds_it() {
+    // Nobody listens there; what counts is that the command line is understood.
+    let output = echo_bench(&["127.0.0.1:1", "--connections", "5", "--no-report"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(output.stderr).contains("connecting to 127.0.0.1:1"));
+    let told = text(echo_bench(&["--connection", "5"]).stderr);
+    assert!(told.contains("--conn"), "{told}");
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let short = |of: &[&str]| text(echo_bench(of).stdout);
+    let (told, flag) = (short(&["help"]), short(&["--help"]));
+    assert!(told.contains("--conns") && told == flag, "{told}");
+    assert!(short(&["help", "compare"]).contains("--threshold"));
+}
+
+#[test]
+fn a_url_means_its_protocol_its_path_and_its_port() {
+    use clap::Parser;
+    use echo_bench::plan::{MessagePlan, Plan, Target};
+
+    let plan = |typed: &[&str]| -> Plan {
+        let typed = [&["echo-bench"], typed].concat();
+        echo_bench::cli::Cli::try_parse_from(typed).unwrap().run.plan().unwrap()
+    };
+    let told = |typed: &[&str]| {
+        let plan = plan(typed);
+        let Target::Address { address, .. } = plan.target else { panic!("{typed:?}") };
+        let host = plan.http_host.map(|host| host.to_string());
+        (address, plan.protocol.to_string(), plan.tls.is_some(), host)
+    };
+    let http = |address: &str, tls, host: &str| {
+        (address.to_owned(), "http".to_owned(), tls, Some(host.to_owned()))
+    };
+    let resp = |address: &str, tls| (address.to_owned(), "resp".to_owned(), tls, None);
+    assert_eq!(told(&["http://a.example/x"]), http("a.example:80", false, "a.example"));
+    assert_eq!(told(&["http://[::1]:81/"]), http("[::1]:81", false, "[::1]:81"));
+    assert_eq!(told(&["https://a.example/"]), http("a.example:443", true, "a.example"));
+    assert_eq!(told(&["redis://a.example"]), resp("a.example:6379", false));
+    assert_eq!(told(&["--target", "rediss://a.example:7/"]), resp("a.example:7", true));
+    let path = MessagePlan::Given { texts: vec!["/x?y=z".to_owned()], crlf: false };
+    assert_eq!(plan(&["http://a.example/x?y=z"]).messages, path);
+    let sized = MessagePlan::Generated { min_bytes: 9, max_bytes: 9 };
+    assert_eq!(plan(&["http://a.example/", "-s9"]).messages, sized);
 }
 
 #[test]
@@ -91,4 +149,56 @@ fn too_few_descriptors_are_refused_before_the_first_connection() {
 fn completions_name_the_command() {
     let output = echo_bench(&["completions", "bash"]);
     assert!(text(output.stdout).contains("echo-bench"));
+}
+
+/// Runs the program with nowhere to print to: a full device, and a stdout that is closed.
+fn without_stdout(arguments: &[&str]) -> [Output; 2] {
+    let program = env!("CARGO_BIN_EXE_echo-bench");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = Command::new(program).args(arguments).stdout(full).output().unwrap();
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$@\" >&-", "sh", program]).args(arguments);
+    [full, closed.output().unwrap()]
+}
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    for arguments in [&["--help"][..], &["--version"], &["schema"], &["completions", "bash"]] {
+        for output in without_stdout(arguments) {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+            let told = text(output.stderr);
+            assert!(told.starts_with("error: writing to stdout"), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    for arguments in ["--help", "--version", "schema", "completions bash"] {
+        let script = format!("(trap '' PIPE; \"$0\" {arguments}; echo $? >&2) | true");
+        let output = Command::new("sh")
+            .args(["-c", &script, env!("CARGO_BIN_EXE_echo-bench")])
+            .output()
+            .unwrap();
+        assert_eq!(text(output.stderr), "0\n", "{arguments}");
+    }
+}
+
+#[test]
+fn files_without_end_are_refused() {
+    for (args, refused) in [
+        (&["--message-file", "/dev/zero"][..], "--message-file /dev/zero: larger than 64MiB"),
+        (&["sweep", "/dev/zero"], "/dev/zero: larger than 1MiB"),
+    ] {
+        let output = echo_bench(args);
+        let told = text(output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(refused), "{told}");
+    }
+    let mut lines = tempfile::NamedTempFile::new().unwrap();
+    std::io::Write::write_all(&mut lines, &vec![b'\n'; 1_000_001]).unwrap();
+    let output = echo_bench(&["--message-file", lines.path().to_str().unwrap()]);
+    let told = text(output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("holds 1000001 messages (at most 1000000)"), "{told}");
 }

@@ -83,6 +83,19 @@ fn two_sweeps_at_a_time_do_not_share_a_folder() {
 }
 
 #[test]
+fn a_link_in_the_place_of_the_lock_is_not_written_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let victim = directory.path().join("victim");
+    std::fs::write(&victim, "precious").unwrap();
+    let folder = directory.path().join("sweep");
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(&victim, folder.join("lock")).unwrap();
+    let told = refusal(&folder, &plan());
+    assert!(told.contains("`lock` is a link") && told.contains("--dir"), "{told}");
+    assert_eq!(std::fs::read_to_string(&victim).unwrap(), "precious");
+}
+
+#[test]
 fn runs_of_another_build_are_not_mixed_in() {
     let directory = tempfile::tempdir().unwrap();
     let folder = Folder::open(directory.path(), &plan()).unwrap();

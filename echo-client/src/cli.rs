@@ -7,12 +7,14 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use echo_client::Endpoint;
 use echo_client::ports::PortList;
-use echo_net::address::Address;
+use echo_net::address::{Address, AddressError};
 use echo_net::settings::{ByteSize, Count, TimeSpan};
 use echo_net::tls::ServerTrust;
-use echo_proto::{ProtocolKind, Service};
+use echo_proto::{HttpHost, ProtocolKind, Service};
 use strum::{ParseError, VariantArray};
 
 mod order;
@@ -68,26 +70,22 @@ Exit codes:
     after_help = EXAMPLES,
     max_term_width = 96,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    allow_negative_numbers = true
 )]
 pub(crate) struct Cli {
     /// What to do; without one, talk.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT or PORT
+    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https,
+    /// redis, rediss)
     #[arg(default_value = "127.0.0.1:8080")]
-    pub(crate) addr: Address,
+    pub(crate) addr: Endpoint,
 
-    /// How messages are framed, or chat: a room where others hear what is typed
-    #[arg(
-        short,
-        long,
-        default_value_t,
-        value_parser = choice::<Service>(),
-        help_heading = "Session"
-    )]
-    pub(crate) protocol: Service,
+    /// How messages are framed, or chat: a room where others hear what is typed [default:
+    /// line, or what a URL says]
+    #[arg(short, long, value_parser = choice::<Service>(), help_heading = "Session")]
+    pub(crate) protocol: Option<Service>,
 
     /// How long to wait
     #[command(flatten)]
@@ -96,6 +94,10 @@ pub(crate) struct Cli {
     /// The longest message or reply
     #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Session")]
     pub(crate) max_message: ByteSize,
+
+    /// What HTTP requests say.
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
 
     /// Whether to speak TLS.
     #[command(flatten)]
@@ -137,9 +139,46 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// Whom to trust; `None` if TLS is not spoken.
-    pub(crate) fn trust(&self) -> Option<ServerTrust> {
-        self.tls.then(|| ServerTrust::of(self.cacert.clone(), self.insecure))
+    /// Whether TLS is spoken with a server.
+    pub(crate) fn is_wanted(&self, server: &Endpoint) -> bool {
+        self.tls || server.is_secure()
+    }
+
+    /// Whom to trust.
+    pub(crate) fn trust(&self) -> ServerTrust {
+        ServerTrust::of(self.cacert.clone(), self.insecure)
+    }
+}
+
+/// What HTTP requests say beside the message, as typed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Session")]
+pub(crate) struct HttpArgs {
+    /// Host header of HTTP requests [default: the host and port of the address]
+    #[arg(long, value_name = "HOST")]
+    http_host: Option<HttpHost>,
+}
+
+impl HttpArgs {
+    /// The site that requests to a server are for, inside TLS or not.
+    ///
+    /// # Errors
+    /// When that can't be typed with this protocol, or can't be told from the address.
+    pub(crate) fn host(
+        &self,
+        server: &Address,
+        protocol: ProtocolKind,
+        tls: bool,
+    ) -> Result<HttpHost, String> {
+        match &self.http_host {
+            Some(_) if protocol != ProtocolKind::Http => {
+                Err("--http-host needs --protocol http".to_owned())
+            }
+            Some(typed) => Ok(typed.clone()),
+            None if protocol != ProtocolKind::Http => Ok(HttpHost::default()),
+            None => HttpHost::of(server.host(), server.port(), tls)
+                .map_err(|error| format!("{error} (name it with --http-host)")),
+        }
     }
 }
 
@@ -164,6 +203,24 @@ impl Patience {
     }
 }
 
+/// Ends the program over a command line that can't be meant.
+pub(crate) fn refuse(reason: impl Display) -> ! {
+    Cli::command().error(ErrorKind::ArgumentConflict, reason).exit()
+}
+
+/// What is spoken with a server.
+///
+/// # Errors
+/// When a URL and the flag disagree, or the URL has a path.
+pub(crate) fn service(server: &Endpoint, typed: Option<Service>) -> Result<Service, String> {
+    match server.path.as_deref() {
+        None | Some("/") => server.service(typed).map_err(|error| error.to_string()),
+        Some(path) => {
+            Err(format!("leave `{path}` out of the URL: a path is sent as a message"))
+        }
+    }
+}
+
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -178,11 +235,12 @@ pub(crate) const LONGEST_MESSAGE: usize = 16 << 20;
 
 /// A ping, as typed.
 #[derive(Debug, Args)]
-#[command(after_help = PING_HELP)]
+#[command(after_help = PING_HELP, allow_negative_numbers = true)]
 pub(crate) struct PingArgs {
-    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT or PORT
+    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https,
+    /// redis, rediss)
     #[arg(default_value = "127.0.0.1:8080")]
-    pub(crate) addr: Address,
+    pub(crate) addr: Endpoint,
 
     /// Requests in total (default: until interrupted)
     #[arg(short, long, value_name = "N", value_parser = at_least_one)]
@@ -196,9 +254,13 @@ pub(crate) struct PingArgs {
     #[arg(short, long, value_name = "SIZE", default_value = "56", value_parser = size)]
     pub(crate) size: ByteSize,
 
-    /// How messages are framed
-    #[arg(short, long, default_value_t, value_parser = choice::<ProtocolKind>())]
-    pub(crate) protocol: ProtocolKind,
+    /// How messages are framed [default: line, or what a URL says]
+    #[arg(short, long, value_parser = choice::<ProtocolKind>())]
+    pub(crate) protocol: Option<ProtocolKind>,
+
+    /// What HTTP requests say.
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
 
     /// How long to wait
     #[command(flatten)]
@@ -215,6 +277,7 @@ pub(crate) struct PingArgs {
 
 /// A scan, as typed.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct ScanArgs {
     /// Name or address of the host
     #[arg(value_parser = host)]
@@ -288,7 +351,13 @@ fn interval(typed: &str) -> Result<TimeSpan, String> {
 
 /// A host by itself: a port beside it would be looked up as part of the name.
 fn host(typed: &str) -> Result<String, String> {
-    let Ok(address) = typed.parse::<Address>() else { return Ok(typed.to_owned()) };
+    let address = match typed.parse::<Address>() {
+        Ok(address) => address,
+        Err(error @ (AddressError::Url(_) | AddressError::Path(_))) => {
+            return Err(format!("{error}").replace("HOST:PORT", "a host"));
+        }
+        Err(_) => return Ok(typed.to_owned()),
+    };
     let address = address.as_target();
     let (host, port) = (address.host(), address.port());
     Err(format!("ports go into --ports (try: echo-client scan {host} --ports {port})"))

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use echo_net::tls::{Transform, is_alert};
-use echo_proto::{ProtocolKind, Request as _, Requester};
+use echo_proto::{HttpHost, Opening, ProtocolKind, Request as _, Requester};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -23,7 +23,7 @@ pub use receiver::{Answer, Arrival, Receiver};
 const ALERT: u8 = 21;
 
 /// How to speak on a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// What the bytes mean.
     pub protocol: ProtocolKind,
@@ -33,6 +33,8 @@ pub struct Options {
     pub chat: bool,
     /// The longest message or reply in bytes.
     pub max_message: usize,
+    /// The site that HTTP requests are for.
+    pub http_host: HttpHost,
     /// How long nothing may arrive while a reply is due.
     pub timeout: Duration,
 }
@@ -57,8 +59,8 @@ impl Connection {
     }
 
     /// How it speaks.
-    pub fn options(&self) -> Options {
-        self.options
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The two directions.
@@ -68,14 +70,16 @@ impl Connection {
             Some(Secure { transform, early, .. }) => (Some(transform), early),
             None => (None, Vec::new()),
         };
-        let Options { protocol, typed, max_message, .. } = self.options;
+        let Options { protocol, typed, max_message, ref http_host, .. } = self.options;
         let requester = if typed {
             protocol.typed_requester(max_message)
         } else {
             protocol.requester(max_message)
         };
+        let requester = requester.for_http_host(http_host);
         let shared = Arc::new(Shared(Mutex::new(State {
             requester,
+            opening: Opening::default(),
             in_flight: InFlight::default(),
             finished: None,
             chat: self.options.chat,
@@ -86,7 +90,7 @@ impl Connection {
         let sender = Sender {
             write,
             shared: Arc::clone(&shared),
-            options: self.options,
+            options: self.options.clone(),
             wire: Vec::new(),
             sealed: Vec::new(),
             number: 0,
@@ -101,6 +105,8 @@ impl Connection {
 #[derive(Debug)]
 struct State {
     requester: Requester,
+    /// What the server said first.
+    opening: Opening,
     in_flight: InFlight,
     /// When our side was ended.
     finished: Option<Instant>,

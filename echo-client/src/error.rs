@@ -9,7 +9,7 @@ use std::time::Duration;
 use echo_net::address::Address;
 use echo_net::settings::{ByteSize, TimeSpan};
 use echo_net::tls::{Fault, TrustError};
-use echo_proto::{Malformed, ProtocolKind};
+use echo_proto::{Malformed, Opening, ProtocolKind};
 
 use crate::in_flight::Tally;
 use echo_proto::terminal;
@@ -86,6 +86,28 @@ fn remedy(fault: &Fault) -> &'static str {
         Fault::WrongName { .. } => " (expect another name with --server-name)",
         _ => "",
     }
+}
+
+/// What is wrong with a reply that is none or too long, and what can be done about it.
+fn malformed(
+    reason: &Malformed,
+    expected: ProtocolKind,
+    opening: Opening,
+    tally: Tally,
+) -> String {
+    if let Some(service) = opening.unlike(expected.into()) {
+        return format!(
+            "the server speaks {service}, not {expected}; {tally} (try --protocol {service})"
+        );
+    }
+    let remedy = match reason {
+        Malformed::HeadTooLong => "",
+        Malformed::TooLong(_) => " (raise --max-message)",
+        // Bytes of another protocol can look like the beginning of something very long.
+        reason if reason.is_limit() => " (raise --max-message, unless --protocol is wrong)",
+        _ => " (is --protocol right?)",
+    };
+    format!("{reason}; {tally}{remedy}")
 }
 
 /// What came of the attempt to connect to one address.
@@ -191,11 +213,13 @@ pub enum SessionError {
         /// How far it came.
         tally: Tally,
     },
-    /// What arrived is no reply.
-    #[error("not a reply of the {protocol} protocol: {reason}; {tally} (is --protocol right?)")]
+    /// What arrived is no reply, or one that is too long.
+    #[error("{}", malformed(reason, *protocol, *opening, *tally))]
     Malformed {
         /// What was expected.
         protocol: ProtocolKind,
+        /// What the server said first on the connection.
+        opening: Opening,
         /// What arrived.
         reason: Malformed,
         /// How far it came.

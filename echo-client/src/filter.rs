@@ -5,10 +5,12 @@
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
 use crate::display::Display;
@@ -17,6 +19,9 @@ use crate::in_flight::Tally;
 
 /// Bytes of one read of the input.
 const CHUNK: usize = 64 * 1024;
+
+/// How long the end of the input is waited for when the server has ended the connection.
+const END_OF_INPUT: Duration = Duration::from_millis(200);
 
 /// Reads of the input that may wait to be sent.
 const CHUNKS_AHEAD: usize = 2;
@@ -34,7 +39,7 @@ pub async fn run(
     display: Display,
     look: impl FnMut(&Answer<'_>),
 ) -> Result<Tally, SessionError> {
-    let options = connection.options();
+    let options = connection.options().clone();
     let (sender, mut receiver) = connection.split();
     let (chunks, ahead) = mpsc::channel(CHUNKS_AHEAD);
     std::thread::Builder::new()
@@ -43,10 +48,16 @@ pub async fn run(
         .map_err(SessionError::Input)?;
     let (outcome, sent) = {
         let receiving = receive_all(&mut receiver, output, display, look);
-        tokio::pin!(receiving);
+        let sending = send_all(sender, ahead, options);
+        tokio::pin!(receiving, sending);
         tokio::select! {
-            outcome = &mut receiving => (outcome, None),
-            sent = send_all(sender, ahead, options) => (receiving.await, Some(sent)),
+            outcome = &mut receiving => {
+                // A server may end the connection with its reply, and before the end of the
+                // input was seen.
+                let patience = if outcome.is_ok() { END_OF_INPUT } else { Duration::ZERO };
+                (outcome, timeout(patience, sending).await.ok())
+            }
+            sent = &mut sending => (receiving.await, Some(sent)),
         }
     };
     outcome?;
@@ -95,9 +106,9 @@ async fn send_all(
         ProtocolKind::Raw => send_bytes(&mut sender, chunks).await,
         _ => send_lines(&mut sender, chunks, options.max_message).await,
     };
-    let finished = sender.finish().await;
-    sent?;
-    finished.map_err(|_| Unsent::Broken)
+    // Where that fails the receiver sees why, unless all is answered.
+    let _ = sender.finish().await;
+    sent
 }
 
 async fn send_bytes(
@@ -117,7 +128,7 @@ async fn send_lines(
     max_message: usize,
 ) -> Result<(), Unsent> {
     let too_long = |_| Unsent::Input(SessionError::LongLine(max_message));
-    let mut lines = LineSplitter::new(max_message, CarriageReturn::Keep);
+    let mut lines = LineSplitter::new(max_message, CarriageReturn::Drop);
     while let Some(chunk) = next(&mut chunks).await? {
         let fed = lines.feed(&chunk, |line| {
             sender.queue(line);
@@ -178,6 +189,7 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Duration;
 
+    use echo_proto::HttpHost;
     use tokio::net::TcpStream;
 
     use super::*;
@@ -193,7 +205,14 @@ mod tests {
         });
         let protocol = ProtocolKind::Line;
         let timeout = Duration::from_secs(10);
-        let options = Options { protocol, typed: true, chat: false, max_message: 9, timeout };
+        let options = Options {
+            protocol,
+            typed: true,
+            chat: false,
+            max_message: 9,
+            http_host: HttpHost::default(),
+            timeout,
+        };
         let display =
             Display { protocol: protocol.into(), escaped, coloured: false, timed: false };
         let mut output = Vec::new();

@@ -1,13 +1,16 @@
 //! The client at a terminal: [`run`] shows a prompt, sends what is typed, and prints what
 //! the server says above the line that is being typed.
 
+use std::convert::Infallible;
 use std::pin::pin;
 
 use echo_proto::ProtocolKind;
+use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 use crate::connection::{Arrival, Connection, Receiver, Sender};
 use crate::display::Display;
+use crate::editing::{Editing, REDRAW};
 use crate::error::SessionError;
 use crate::prompt::{Prompt, Show, Typed};
 
@@ -23,18 +26,46 @@ pub enum Ending {
 /// Talks to the server until the input ends or the session breaks. The next prompt follows
 /// the replies to the line before it.
 ///
-/// The program must have a handler for SIGINT: the signal is used to end the prompt.
+/// The program must have a handler for SIGINT: the signal is used to end the prompt. At each
+/// `continued` (SIGCONT) the terminal, which others had meanwhile, is made ready for typing
+/// again.
 ///
 /// # Errors
 /// When the session breaks or the server ends it.
-pub async fn run(connection: Connection, display: Display) -> Result<Ending, SessionError> {
+pub async fn run(
+    connection: Connection,
+    display: Display,
+    continued: Signal,
+) -> Result<Ending, SessionError> {
     let protocol = connection.options().protocol;
     let (sender, receiver) = connection.split();
     let mut prompt = Prompt::start()?;
     let mut view = View { receiver, screen: prompt.screen(), display };
-    match converse(sender, protocol, &mut prompt, &mut view).await {
+    let resuming = resume(continued, prompt.editing(), prompt.screen());
+    let ended = tokio::select! {
+        ended = converse(sender, protocol, &mut prompt, &mut view) => ended,
+        never = resuming => match never {},
+    };
+    match ended {
         Err(SessionError::Closed(_)) if view.receiver.said_goodbye() => Ok(Ending::EndOfInput),
         ended => ended,
+    }
+}
+
+/// Makes the terminal ready for typing each time that the program goes on after a stop.
+async fn resume(
+    mut continued: Signal,
+    editing: Editing,
+    screen: mpsc::Sender<Show>,
+) -> Infallible {
+    loop {
+        if continued.recv().await.is_none() {
+            return std::future::pending().await;
+        }
+        if editing.resume() {
+            // What waits to be shown draws the line anew as well.
+            let _ = screen.try_send(Show::Text(REDRAW.into()));
+        }
     }
 }
 

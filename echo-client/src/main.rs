@@ -1,6 +1,7 @@
 //! The program `echo-client`: reads the flags and does what they say.
 
 mod cli;
+mod console;
 mod ping_report;
 mod scan_report;
 mod statuses;
@@ -12,32 +13,46 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use echo_client::SessionError;
 use echo_client::interactive::Ending;
+use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
-        let typed: Vec<_> =
-            std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        cli::explain(error, &typed).exit()
-    });
-    anstream::ColorChoice::from(cli.color).write_global();
-    match run(&cli) {
+    let done = match Cli::try_parse() {
+        Ok(cli) => {
+            anstream::ColorChoice::from(cli.color).write_global();
+            run(&cli)
+        }
+        Err(told) => explain(told),
+    };
+    match done {
         Ok(code) => code.into(),
         // The reader of the results may go when it has seen enough.
         Err(error) if error.downcast_ref().is_some_and(SessionError::is_broken_pipe) => {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            console::tell(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
 }
 
+/// Prints what clap has to say: an error, or the help or version that was asked for.
+fn explain(told: clap::Error) -> Result<u8> {
+    if told.use_stderr() {
+        let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        cli::explain(told, &typed.collect::<Vec<_>>()).exit();
+    }
+    stdout::finish(told.print()).context("writing to stdout")?;
+    Ok(0)
+}
+
 /// Talks until the session ends or a signal arrives; the exit code.
 fn run(cli: &Cli) -> Result<u8> {
+    // Nothing is asked of a server if the replies would be lost.
+    stdout::check().map_err(SessionError::Output)?;
     let stop = Stop::new();
     let signal = echo_net::signals::ask_on_signals(stop.clone()).context("trapping signals")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

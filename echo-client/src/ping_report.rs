@@ -4,8 +4,6 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use clap::CommandFactory as _;
-use clap::error::ErrorKind;
 use echo_client::connection::Options;
 use echo_client::ping::{
     self, Event, Inside, Loss, PERCENTILES, PingError, Plan, Said, Statistics,
@@ -13,7 +11,7 @@ use echo_client::ping::{
 use echo_net::settings::TimeSpan;
 use echo_proto::terminal;
 
-use crate::cli::{Cli, LONGEST_MESSAGE, PingArgs};
+use crate::cli::{self, LONGEST_MESSAGE, PingArgs};
 use crate::talk;
 
 /// Bytes of a wrong reply that are shown.
@@ -27,8 +25,7 @@ pub(crate) async fn run(
 ) -> Result<bool> {
     let plan = plan(args)?;
     if let Err(reason) = plan.options.protocol.check_message(&vec![b'.'; plan.size]) {
-        let reason = format!("--size {}: {reason}", plan.size);
-        Cli::command().error(ErrorKind::ValueValidation, reason).exit();
+        cli::refuse(format!("--size {}: {reason}", plan.size));
     }
     let mut report =
         Report { args, plan: &plan, statistics: Statistics::default(), explained: false };
@@ -51,18 +48,25 @@ pub(crate) async fn run(
 }
 
 fn plan(args: &PingArgs) -> Result<Plan> {
+    let service = cli::service(&args.addr, args.protocol.map(Into::into));
+    let protocol = service.unwrap_or_else(|error| cli::refuse(error)).framing();
+    let address = args.addr.address.clone().as_target();
+    let secure = args.tls.is_wanted(&args.addr);
+    let http_host = args.http.host(&address, protocol, secure);
+    let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
     Ok(Plan {
-        address: args.addr.clone().as_target(),
+        address,
         interval: args.interval.0,
         count: args.count.map(|count| count.0),
         size: args.size.0,
         connect_timeout: args.patience.for_connection(),
-        tls: talk::tls(&args.tls, args.quiet)?,
+        tls: secure.then(|| talk::tls(&args.tls, args.quiet)).transpose()?,
         options: Options {
-            protocol: args.protocol,
+            protocol,
             typed: false,
             chat: false,
             max_message: LONGEST_MESSAGE,
+            http_host,
             timeout: args.patience.timeout.0,
         },
     })
@@ -123,8 +127,12 @@ impl Report<'_> {
                 };
                 writeln!(out, "lost: seq={number}: {why}")
             }
-            Event::Broken(reason) => writeln!(out, "connection broken: {reason}"),
-            Event::Failed(error) => writeln!(out, "{error}"),
+            Event::Broken(reason) => {
+                writeln!(out, "connection broken: {}", terminal::printable(reason))
+            }
+            Event::Failed(error) => {
+                writeln!(out, "{}", terminal::printable(&error.to_string()))
+            }
             Event::Reconnected(peer, after) => {
                 self.explained = false;
                 writeln!(out, "reconnected to {peer} after {} ms", milliseconds(*after))

@@ -16,7 +16,7 @@
 //! use std::time::Duration;
 //! use echo_client::connection::Options;
 //! use echo_client::pool::{Connector, Pool, PoolOptions};
-//! use echo_proto::ProtocolKind;
+//! use echo_proto::{HttpHost, ProtocolKind};
 //!
 //! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = Options {
@@ -24,6 +24,7 @@
 //!     typed: false,
 //!     chat: false,
 //!     max_message: 64 * 1024,
+//!     http_host: HttpHost::default(),
 //!     timeout: Duration::from_secs(5),
 //! };
 //! let connector = Connector::new("127.0.0.1:7000".parse()?, options);

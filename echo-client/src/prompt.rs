@@ -10,6 +10,7 @@ use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor, ExternalPrinter, Prompt as EditorPrompt};
 use tokio::sync::mpsc;
 
+use crate::editing::Editing;
 use crate::error::SessionError;
 use crate::history;
 
@@ -58,6 +59,7 @@ pub(crate) struct Prompt {
     go_on: blocking::Sender<()>,
     /// Whether the editor changes the terminal, and so must restore it.
     edits: bool,
+    editing: Editing,
     /// Each tells, by ending, that its thread has.
     reading: blocking::Receiver<()>,
     printing: blocking::Receiver<()>,
@@ -81,16 +83,23 @@ impl Prompt {
         let (screen, shown) = mpsc::channel(PRINTS_AHEAD);
         let (go_on, may_go_on) = blocking::channel();
         let (teller, drawn) = blocking::sync_channel(1);
+        let editing = Editing::default();
+        let prompt = Drawn { teller, editing: editing.clone() };
         let reading =
-            spawn("prompt", move || read_lines(editor, &typed_in, &may_go_on, &Drawn(teller)))?;
+            spawn("prompt", move || read_lines(editor, &typed_in, &may_go_on, &prompt))?;
         let word = go_on.clone();
         let printing = spawn("printer", move || print_all(printer, shown, &word, &drawn))?;
-        Ok(Self { typed, screen: Some(screen), go_on, edits, reading, printing })
+        Ok(Self { typed, screen: Some(screen), go_on, edits, editing, reading, printing })
     }
 
     /// Waits for the keyboard.
     pub(crate) async fn typed(&mut self) -> Typed {
         self.typed.recv().await.unwrap_or(Typed::End)
+    }
+
+    /// The modes of the terminal while a line is typed.
+    pub(crate) fn editing(&self) -> Editing {
+        self.editing.clone()
     }
 
     /// Where to show something; to be dropped before the prompt is.
@@ -140,12 +149,16 @@ fn has_not_ended(thread: &blocking::Receiver<()>, wait: Duration) -> bool {
 /// The prompt as the editor knows it, which tells when it is drawn: by then the editor has
 /// the terminal, and what is printed goes above the line. A moment earlier it would be
 /// written right behind the prompt.
-struct Drawn(blocking::SyncSender<()>);
+struct Drawn {
+    teller: blocking::SyncSender<()>,
+    editing: Editing,
+}
 
 impl EditorPrompt for Drawn {
     fn raw(&self) -> &'static str {
         // Full means that it was told before.
-        let _ = self.0.try_send(());
+        let _ = self.teller.try_send(());
+        self.editing.began();
         "> "
     }
 }
@@ -158,7 +171,9 @@ fn read_lines(
 ) {
     let history = load_history(&mut editor);
     while !typed.is_closed() {
-        let read = match editor.readline(prompt) {
+        let read = editor.readline(prompt);
+        prompt.editing.ended();
+        let read = match read {
             Ok(line) => Typed::Line(line),
             Err(ReadlineError::Eof) => Typed::End,
             Err(ReadlineError::Interrupted) => Typed::Interrupted,

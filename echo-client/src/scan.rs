@@ -2,7 +2,7 @@
 //! a time. It connects and hangs up; it sends nothing and never guesses what listens.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -25,27 +25,42 @@ pub enum PortState {
     Filtered,
 }
 
-/// Tries each of `ports` at `host`, `concurrency` at a time, and tells `each` what came of
-/// it, in the order in which it came.
-///
-/// # Errors
-/// When no attempt can be made, as for want of descriptors; that says nothing of a port.
+/// Tries each of `ports` at `host` (whose own port counts for nothing), `concurrency` at a
+/// time, and tells `each` what came of it, in the order in which it came. An attempt that
+/// could not be made, as for want of descriptors, says nothing of its port: its error is told
+/// in place of a state.
 pub async fn scan(
-    host: IpAddr,
+    host: SocketAddr,
     ports: &[u16],
     concurrency: usize,
     patience: Duration,
-    mut each: impl FnMut(u16, PortState),
-) -> io::Result<()> {
+    each: impl FnMut(u16, io::Result<PortState>),
+) {
+    let at = move |target| attempt(target, patience);
+    scan_with(host, ports, concurrency, at, each).await;
+}
+
+async fn scan_with<F>(
+    host: SocketAddr,
+    ports: &[u16],
+    concurrency: usize,
+    attempt: impl Fn(SocketAddr) -> F + Clone + Send + 'static,
+    mut each: impl FnMut(u16, io::Result<PortState>),
+) where
+    F: Future<Output = io::Result<PortState>> + Send + 'static,
+{
     let (found, mut states) = mpsc::unbounded_channel();
     let (ports, next) = (Arc::<[u16]>::from(ports), Arc::new(AtomicUsize::new(0)));
     let mut workers = JoinSet::new();
     for _ in 0..concurrency.clamp(1, ports.len().max(1)) {
         let (ports, next, found) = (Arc::clone(&ports), Arc::clone(&next), found.clone());
+        let attempt = attempt.clone();
         workers.spawn(async move {
             while let Some(&port) = ports.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let state = attempt(SocketAddr::new(host, port), patience).await;
-                if found.send((port, state)).is_err() {
+                // The zone of the host stays.
+                let mut target = host;
+                target.set_port(port);
+                if found.send((port, attempt(target).await)).is_err() {
                     break;
                 }
             }
@@ -53,9 +68,8 @@ pub async fn scan(
     }
     drop(found);
     while let Some((port, state)) = states.recv().await {
-        each(port, state?);
+        each(port, state);
     }
-    Ok(())
 }
 
 async fn attempt(target: SocketAddr, patience: Duration) -> io::Result<PortState> {
@@ -79,7 +93,7 @@ async fn attempt(target: SocketAddr, patience: Duration) -> io::Result<PortState
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
-    use std::net::TcpListener;
+    use std::net::{SocketAddrV6, TcpListener};
 
     use super::*;
 
@@ -103,11 +117,10 @@ mod tests {
         }
         let mut states = HashMap::new();
         let ports = [open_port, closed_port, silent_port];
-        scan(target.ip(), &ports, 2, Duration::from_millis(300), |port, state| {
-            states.insert(port, state);
+        scan(target, &ports, 2, Duration::from_millis(300), |port, state| {
+            states.insert(port, state.unwrap());
         })
-        .await
-        .unwrap();
+        .await;
         let expected = [PortState::Open, PortState::Refused, PortState::Filtered];
         assert_eq!(ports.map(|port| states[&port]), expected);
     }
@@ -116,9 +129,28 @@ mod tests {
     async fn the_number_of_attempts_at_a_time_is_bounded_and_each_port_tried_once() {
         let ports: Vec<u16> = (1..=300).collect();
         let mut seen = Vec::new();
-        let host = IpAddr::from([127, 0, 0, 1]);
-        scan(host, &ports, 7, Duration::from_secs(1), |port, _| seen.push(port)).await.unwrap();
+        let host = SocketAddr::from(([127, 0, 0, 1], 0));
+        scan(host, &ports, 7, Duration::from_secs(1), |port, _| seen.push(port)).await;
         seen.sort_unstable();
         assert_eq!(seen, ports);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_fails_ends_no_other_and_each_keeps_the_zone() {
+        let host = SocketAddrV6::new("fe80::1".parse().unwrap(), 0, 0, 7);
+        let attempt = |target: SocketAddr| async move {
+            assert!(matches!(target, SocketAddr::V6(target) if target.scope_id() == 7));
+            match target.port() {
+                2 => Err(io::ErrorKind::PermissionDenied.into()),
+                _ => Ok(PortState::Open),
+            }
+        };
+        let mut states = Vec::new();
+        let each = |port, state: io::Result<_>| {
+            states.push((port, state.map_err(|error| error.kind())));
+        };
+        scan_with(host.into(), &[1, 2, 3], 1, attempt, each).await;
+        let (open, failed) = (Ok(PortState::Open), Err(io::ErrorKind::PermissionDenied));
+        assert_eq!(states, [(1, open), (2, failed), (3, open)]);
     }
 }

@@ -1,14 +1,15 @@
 //! `echo-client scan`: the open ports on stdout, a progress bar on stderr.
 
 use std::io::{self, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use echo_client::scan::{PortState, scan};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ScanArgs;
+use crate::console::tell;
 
 /// Scans as the flags say, until all ports are tried or `interrupted`; whether all were.
 pub(crate) async fn run(
@@ -20,10 +21,11 @@ pub(crate) async fn run(
         found = look_up(&args.host) => found?,
         () = &mut interrupted => return Ok(false),
     };
+    let shown = shown(&args.host, host);
     if !args.quiet
-        && let Some(note) = choice(&args.host, host, &others)
+        && let Some(note) = choice(&args.host, host.ip(), &others)
     {
-        anstream::eprintln!("{note}");
+        tell(note);
     }
     echo_net::fd_limit::raise();
     let ports = args.ports.ports();
@@ -34,55 +36,110 @@ pub(crate) async fn run(
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} ports, {eta} left") {
         bar.set_style(style);
     }
-    let (mut open, mut refused, mut filtered) = (Vec::new(), 0, 0);
+    let mut found = Found::default();
     let scanning = scan(host, ports, concurrency, args.timeout.0, |port, state| {
         bar.inc(1);
-        match state {
-            PortState::Open => open.push(port),
-            PortState::Refused => refused += 1,
-            PortState::Filtered => filtered += 1,
-        }
+        found.count(port, state);
     });
     let all = tokio::select! {
         // What is known by now is told before the interruption is looked at.
         biased;
-        scanned = scanning => scanned.map(|()| true),
-        () = interrupted => Ok(false),
+        () = scanning => true,
+        () = interrupted => false,
     };
-    let all = all.with_context(|| format!("scanning {host}"))?;
     bar.finish_and_clear();
-    open.sort_unstable();
-    let told = print(&open);
+    found.open.sort_unstable();
+    let told = print(&found.open);
     if !args.quiet {
-        let open = open.len();
-        let (tried, ports) = (open + refused + filtered, ports.len());
-        let part = if all {
-            String::new()
-        } else {
-            format!(" (interrupted: {tried} of {ports} ports tried)")
-        };
-        anstream::eprintln!(
-            "{host}: {open} open, {refused} refused, {filtered} filtered{part}"
-        );
+        let interrupted = (!all).then_some(ports.len());
+        tell(format_args!("{shown}: {}", found.summary(interrupted)));
     }
     match told {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(error).context("writing to stdout")
         }
-        _ => Ok(all),
+        _ if all => found.verdict(&shown).map(|()| true),
+        _ => Ok(false),
     }
 }
 
+/// What came of the ports that were tried.
+#[derive(Debug, Default)]
+struct Found {
+    open: Vec<u16>,
+    refused: usize,
+    filtered: usize,
+    /// Attempts that could not be made.
+    failed: usize,
+    /// The first of them.
+    failure: Option<(u16, io::Error)>,
+}
+
+impl Found {
+    fn count(&mut self, port: u16, state: io::Result<PortState>) {
+        match state {
+            Ok(PortState::Open) => self.open.push(port),
+            Ok(PortState::Refused) => self.refused += 1,
+            Ok(PortState::Filtered) => self.filtered += 1,
+            Err(error) => {
+                self.failed += 1;
+                self.failure.get_or_insert((port, error));
+            }
+        }
+    }
+
+    fn tried(&self) -> usize {
+        self.open.len() + self.refused + self.filtered + self.failed
+    }
+
+    /// The counts; of a scan that was interrupted also how many `ports` there were to try.
+    fn summary(&self, interrupted: Option<usize>) -> String {
+        let Self { open, refused, filtered, .. } = self;
+        let failed = match self.failed {
+            0 => String::new(),
+            failed => format!(", {failed} not tried"),
+        };
+        let part = interrupted.map_or_else(String::new, |ports| {
+            format!(" (interrupted: {} of {ports} ports tried)", self.tried() - self.failed)
+        });
+        format!("{} open, {refused} refused, {filtered} filtered{failed}{part}", open.len())
+    }
+
+    /// An error if nothing is known of some ports.
+    fn verdict(&self, host: &str) -> Result<()> {
+        let Some((port, error)) = &self.failure else { return Ok(()) };
+        let (failed, tried) = (self.failed, self.tried());
+        bail!("scanning {host}: {failed} of {tried} ports not tried: port {port}: {error}")
+    }
+}
+
+/// How a host is called: by its address, with its zone as typed.
+fn shown(typed: &str, host: SocketAddr) -> String {
+    match bare(typed).split_once('%') {
+        Some((_, zone)) => format!("{}%{zone}", host.ip()),
+        None => host.ip().to_string(),
+    }
+}
+
+/// Without the brackets of an IPv6 address.
+fn bare(typed: &str) -> &str {
+    typed.strip_prefix('[').and_then(|typed| typed.strip_suffix(']')).unwrap_or(typed)
+}
+
 /// The first address that the resolver has for a name, and the others.
-async fn look_up(name: &str) -> Result<(IpAddr, Vec<IpAddr>)> {
-    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-    let found = tokio::net::lookup_host((bare.unwrap_or(name), 0)).await;
-    let mut found =
-        found.with_context(|| format!("looking up {name}"))?.map(|found| found.ip());
+async fn look_up(name: &str) -> Result<(SocketAddr, Vec<IpAddr>)> {
+    let found = tokio::net::lookup_host((bare(name), 0)).await;
+    let mut found = found.with_context(|| format!("looking up {name}"))?;
     let host = found.next().with_context(|| format!("{name} has no address"))?;
+    if let SocketAddr::V6(host) = host
+        && host.ip().is_unicast_link_local()
+        && host.scope_id() == 0
+    {
+        bail!("{name}: a link-local address needs its zone ({}%INTERFACE)", host.ip());
+    }
     let mut others: Vec<IpAddr> = Vec::new();
-    for other in found {
-        if other != host && !others.contains(&other) {
+    for other in found.map(|found| found.ip()) {
+        if other != host.ip() && !others.contains(&other) {
             others.push(other);
         }
     }
@@ -127,5 +184,28 @@ mod tests {
         );
         let many = choice("many", host, &others).unwrap_or_default();
         assert!(many.ends_with("127.0.0.4, 127.0.0.5, 2 more)"), "{many}");
+    }
+
+    #[test]
+    fn what_was_found_is_told_beside_what_could_not_be_tried() {
+        let mut found = Found::default();
+        for (port, state) in [
+            (80, Ok(PortState::Open)),
+            (1, Err(io::ErrorKind::PermissionDenied.into())),
+            (2, Err(io::ErrorKind::AddrNotAvailable.into())),
+            (3, Ok(PortState::Refused)),
+        ] {
+            found.count(port, state);
+        }
+        assert_eq!(found.summary(None), "1 open, 1 refused, 0 filtered, 2 not tried");
+        assert_eq!(
+            found.summary(Some(9)),
+            "1 open, 1 refused, 0 filtered, 2 not tried (interrupted: 2 of 9 ports tried)"
+        );
+        assert_eq!(
+            found.verdict("a").unwrap_err().to_string(),
+            "scanning a: 2 of 4 ports not tried: port 1: permission denied"
+        );
+        assert!(Found::default().verdict("a").is_ok());
     }
 }

@@ -3,22 +3,25 @@
 use std::io::{self, IsTerminal as _};
 
 use anyhow::Result;
-use clap::CommandFactory as _;
-use clap::error::ErrorKind;
 use echo_client::connection::{Answer, Options};
 use echo_client::interactive::Ending;
 use echo_client::link::{Link, Tls};
 use echo_client::{ConnectError, Connection, Display, filter, interactive};
 use echo_net::tls::ClientTls;
 use echo_proto::{ProtocolKind, Service};
+use rustix::process::Signal;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Cli, TlsArgs};
+use crate::cli::{self, Cli, TlsArgs};
+use crate::console::tell;
 use crate::statuses::Statuses;
 
 /// Talks to the server until the session ends.
 pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let at_a_prompt = io::stdin().is_terminal() && io::stdout().is_terminal();
-    let untimed = match cli.protocol {
+    let service =
+        cli::service(&cli.addr, cli.protocol).unwrap_or_else(|error| cli::refuse(error));
+    let untimed = match service {
         Service::Echo(ProtocolKind::Raw) if !at_a_prompt => Some(
             "--time needs replies that can be told apart: in a pipe, the raw protocol has none \
              (try --protocol line)",
@@ -29,17 +32,21 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     if cli.time
         && let Some(reason) = untimed
     {
-        Cli::command().error(ErrorKind::ArgumentConflict, reason).exit();
+        cli::refuse(reason);
     }
-    let tls = tls(&cli.tls, cli.quiet)?;
-    let address = cli.addr.clone().as_target();
+    let address = cli.addr.address.clone().as_target();
+    let secure = cli.tls.is_wanted(&cli.addr);
+    let http_host = cli.http.host(&address, service.framing(), secure);
+    let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
+    let tls = secure.then(|| tls(&cli.tls, cli.quiet)).transpose()?;
     let link = Link::open(&address, tls.as_ref(), cli.patience.for_connection()).await?;
     let peer = link.stream.peer_addr()?;
     let options = Options {
-        protocol: cli.protocol.framing(),
+        protocol: service.framing(),
         typed: true,
-        chat: cli.protocol.is_chat(),
+        chat: service.is_chat(),
         max_message: cli.max_message.0,
+        http_host,
         timeout: cli.patience.timeout.0,
     };
     let version = link.version().map(|version| format!(" inside {version}"));
@@ -50,44 +57,43 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     };
     let coloured = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
     let display = Display {
-        protocol: cli.protocol,
+        protocol: service,
         escaped: io::stdout().is_terminal(),
         coloured,
         timed: cli.time,
     };
     if at_a_prompt {
         if !cli.quiet {
-            let protocol = cli.protocol;
-            anstream::eprintln!(
-                "connected to {peer}, protocol {protocol}{version} (Ctrl-D ends)"
-            );
+            tell(format_args!(
+                "connected to {peer}, protocol {service}{version} (Ctrl-D ends)"
+            ));
         }
-        return Ok(interactive::run(connection, display).await?);
+        let continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+        return Ok(interactive::run(connection, display, continued).await?);
     }
     let mut statuses = Statuses::default();
     let look = |answer: &Answer<'_>| {
         if let Some(note) = statuses.of(answer) {
-            anstream::eprintln!("{note}");
+            tell(note);
         }
     };
     let ended = filter::run(connection, io::stdin(), tokio::io::stdout(), display, look).await;
     if let Some(note) = statuses.rest() {
-        anstream::eprintln!("{note}");
+        tell(note);
     }
     ended?;
     Ok(Ending::EndOfInput)
 }
 
-/// How to speak TLS, if that is wanted; warns of trust that is none.
+/// How to speak TLS; warns of trust that is none.
 ///
 /// To be called before anything is sent: a file that is no good is not the server's business.
-pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Option<Tls>, ConnectError> {
-    let Some(trust) = args.trust() else { return Ok(None) };
+pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Tls, ConnectError> {
+    let trust = args.trust();
     let client = ClientTls::new(&trust, false)?;
-    if let Some(warning) = trust.warning()
-        && !quiet
-    {
-        anstream::eprintln!("warning: {warning}");
+    let warnings = client.warnings().iter().map(String::as_str).chain(trust.warning());
+    for warning in warnings.filter(|_| !quiet) {
+        tell(format_args!("warning: {warning}"));
     }
-    Ok(Some(Tls { client, server_name: args.server_name.clone() }))
+    Ok(Tls { client, server_name: args.server_name.clone() })
 }

@@ -42,12 +42,28 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["scan", "localhost", "--concurrency", "0"], "at least 1"),
         (&["scan", "localhost", "--concurrency", "few"], "is no count"),
         (&["1", "2"], "cannot be used with '[ADDR]'"),
+        (&["-5"], "invalid port `-5`"),
+        (&["ping", "-c", "-5"], "--count"),
+        (&["unix:/run/echo.sock"], "unix-domain sockets are not supported yet"),
+        (&["ftp://localhost/"], "the URL scheme `ftp` is not supported"),
+        (&["-p", "line", "http://localhost/"], "the URL means --protocol http"),
+        (&["http://localhost/x"], "leave `/x` out of the URL"),
+        (&["ping", "-p", "resp", "https://localhost/"], "the URL means --protocol http"),
+        (&["scan", "http://localhost/"], "is a URL: write a host here"),
+        (&["--http-host", "a", ":1"], "--http-host needs --protocol http"),
     ] {
         let output = client(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(reason), "{arguments:?}: {errors}");
     }
+}
+
+#[test]
+fn help_is_a_command_too() {
+    let told = |arguments: &[&str]| String::from_utf8(client(arguments).stdout).unwrap();
+    assert!(told(&["help"]) == told(&["--help"]));
+    assert!(told(&["help", "ping"]) == told(&["ping", "--help"]));
 }
 
 #[test]
@@ -86,5 +102,38 @@ fn flags_before_a_subcommand_are_told_where_they_go() {
         let output = client(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();
         assert!(errors.contains(reason), "{arguments:?}: {errors}");
+    }
+}
+
+/// Runs the program with nowhere to print to: a full device, and a stdout that is closed.
+fn without_stdout(arguments: &[&str]) -> [Output; 2] {
+    let program = env!("CARGO_BIN_EXE_echo-client");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = Command::new(program).args(arguments).stdout(full).output().unwrap();
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$@\" >&-", "sh", program]).args(arguments);
+    [full, closed.output().unwrap()]
+}
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    for arguments in [&["--help"][..], &["--version"], &["ping", "--help"]] {
+        for output in without_stdout(arguments) {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(told.starts_with("error: writing to stdout"), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn without_a_stdout_nothing_is_asked_of_a_server() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for arguments in [&[&address[..]][..], &["ping", "-c1", &address]] {
+        let [_, closed] = without_stdout(arguments);
+        assert_eq!(closed.status.code(), Some(1), "{arguments:?}: {closed:?}");
+        assert!(String::from_utf8(closed.stderr).unwrap().starts_with("error: writing"));
     }
 }

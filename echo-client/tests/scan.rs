@@ -96,3 +96,13 @@ fn an_interrupt_prints_what_was_found_and_says_that_it_is_not_all() {
         assert_eq!(output.status.code(), Some(code));
     }
 }
+
+#[test]
+fn no_terminal_obeys_a_name_that_an_error_names() {
+    let output = Command::new(env!("CARGO_BIN_EXE_echo-client"))
+        .args(["scan", "no\u{1b}[2J\u{202e}such host", "--ports=1"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains(r"looking up no\x1b[2J\u{202e}such host"), "{errors}");
+}

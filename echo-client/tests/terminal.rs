@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 mod server;
 
@@ -54,6 +55,8 @@ impl Session {
             .stdin(terminal.try_clone().unwrap())
             .stdout(terminal.try_clone().unwrap())
             .stderr(terminal.try_clone().unwrap())
+            // Ctrl-Z stops all of the client's process group.
+            .process_group(0)
             .spawn()
             .unwrap();
         let keyboard = File::from(keyboard);
@@ -92,6 +95,26 @@ impl Session {
         }
     }
 
+    fn signal(&self, name: &str) {
+        let id = self.client.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    /// Waits until the client is stopped, then does to the terminal what a shell does that
+    /// takes it over: `modes` are those of before the prompt.
+    fn await_stop(&self, modes: &Termios) {
+        let path = format!("/proc/{}/stat", self.client.id());
+        wait_until("stopped", || {
+            let state = std::fs::read_to_string(&path).unwrap();
+            state.rsplit(')').next().unwrap().starts_with(" T")
+        });
+        tcsetattr(&self.terminal, OptionalActions::Now, modes).unwrap();
+    }
+
+    fn edits(&self) -> bool {
+        !tcgetattr(&self.terminal).unwrap().local_modes.contains(LocalModes::ICANON)
+    }
+
     /// Waits for the end; all that was shown since the last expectation.
     fn end(mut self) -> (ExitStatus, String, tempfile::TempDir) {
         let deadline = Instant::now() + PATIENCE;
@@ -115,6 +138,15 @@ impl Session {
             self.seen.extend_from_slice(&more);
         }
         (status, String::from_utf8_lossy(&self.seen).into_owned(), self.home)
+    }
+}
+
+#[track_caller]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "not {what} in time");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -230,6 +262,33 @@ fn a_silent_server_is_given_up_and_a_signal_ends_the_prompt() {
     let id = session.client.id().to_string();
     assert!(Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
     assert_eq!(session.end().0.code(), Some(143));
+}
+
+#[test]
+fn a_line_can_be_edited_after_the_client_was_stopped_and_went_on() {
+    let (address, _server) = serve(echo_lines);
+    let mut session = Session::start(&["-q", &address]);
+    let before = tcgetattr(&session.terminal).unwrap();
+    session.expect("> ");
+    for (how, typed) in [("STOP", "one"), ("TSTP", "two"), ("Ctrl-Z", "three")] {
+        session.type_in("half");
+        session.expect("half");
+        match how {
+            "Ctrl-Z" => session.type_in("\x1a"),
+            signal => session.signal(signal),
+        }
+        session.await_stop(&before);
+        session.signal("CONT");
+        wait_until(&format!("edited after {how}"), || session.edits());
+        session.expect("> half");
+        session.type_in(&format!("\x15{typed}\r")); // Ctrl-U takes back what was typed.
+        session.expect(&format!("< ECHO: {typed}\r\n"));
+        session.expect("> ");
+    }
+    // Where no line is edited the terminal is left alone.
+    session.type_in("\x04");
+    let (status, _, _) = session.end();
+    assert_eq!(status.code(), Some(0));
 }
 
 #[test]

@@ -1,14 +1,30 @@
 //! Addresses as people type them: `host:port`, `[::1]:port`, `:port` (all interfaces, as
-//! in the origin document) or a bare `port` (loopback).
+//! in the origin document) or a bare `port` (loopback); and [`canonical`], the one form in
+//! which every address is compared, sent and shown.
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
+
+/// The host of `:PORT`.
+const ALL_INTERFACES: &str = "";
+
+/// An IPv4 address for an IPv4-mapped IPv6 one (RFC 4291 section 2.5.5.2), which a dual-stack
+/// socket uses for IPv4 peers; any other address as it is.
+#[must_use]
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
+        // Not made anew: it may have a scope.
+        IpAddr::V6(_) => address,
+    }
+}
 
 /// A host and a port that have the right shape; the host is not looked up yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
+    /// Empty for all interfaces.
     host: String,
     port: u16,
 }
@@ -20,8 +36,14 @@ pub enum AddressError {
     #[error("`{0}` has no port (write HOST:PORT, [IPv6]:PORT, :PORT or PORT)")]
     NoPort(String),
     /// The port is not a number from 0 to 65535.
-    #[error("`{0}` is no port (0 to 65535)")]
+    #[error("invalid port `{0}` (0 to 65535)")]
     BadPort(String),
+    /// A URL, where only an address makes sense.
+    #[error("`{0}` is a URL: write HOST:PORT here")]
+    Url(String),
+    /// The path of a socket in the file system.
+    #[error("`{0}`: unix-domain sockets are not supported yet (write HOST:PORT)")]
+    Path(String),
     /// An IPv6 address without brackets is ambiguous.
     #[error("`{0}` looks like IPv6: write it in brackets, like [::1]:8080")]
     Brackets(String),
@@ -31,21 +53,42 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.contains("://") {
+            return Err(AddressError::Url(text.to_owned()));
+        }
+        if ["unix:", "/", "./", "../"].iter().any(|begin| text.starts_with(begin)) {
+            return Err(AddressError::Path(text.to_owned()));
+        }
         let (host, port) = match text.rsplit_once(':') {
-            Some(("", port)) => ("0.0.0.0", port),
             Some((host, port)) => (host, port),
             None if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
                 ("127.0.0.1", text)
             }
+            // A port that is none, like -5 or 1e4, and not a host without one.
+            None if is_number(text) => ("127.0.0.1", text),
             None => return Err(AddressError::NoPort(text.to_owned())),
         };
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let bare = bare.filter(|host| !host.is_empty());
         if bare.is_none() && host.contains(':') {
             return Err(AddressError::Brackets(text.to_owned()));
         }
         let port = port.parse().map_err(|_| AddressError::BadPort(port.to_owned()))?;
         Ok(Self { host: bare.unwrap_or(host).to_owned(), port })
     }
+}
+
+/// In numbers, so that nothing is looked up.
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        let text = address.to_string();
+        let host = text.rsplit_once(':').map_or(text.as_str(), |(host, _)| host);
+        Self { host: host.trim_matches(['[', ']']).to_owned(), port: address.port() }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 impl fmt::Display for Address {
@@ -59,7 +102,8 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The host as typed, without brackets.
+    /// The host as typed, without brackets; empty for [all
+    /// interfaces](Self::is_all_interfaces).
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -69,9 +113,28 @@ impl Address {
         self.port
     }
 
-    /// Every socket address that the host stands for, in the resolver's order.
+    /// Whether it was typed as `:PORT`: every interface, in both address families.
+    pub fn is_all_interfaces(&self) -> bool {
+        self.host == ALL_INTERFACES
+    }
+
+    /// Whether the host is an address and no name, so that a lookup always gives the same.
+    pub fn is_literal(&self) -> bool {
+        self.is_all_interfaces() || self.host.parse::<IpAddr>().is_ok()
+    }
+
+    /// Every socket address that the host stands for, in the resolver's order, each once and
+    /// [canonical]; `[::]` for all interfaces.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        let found: Vec<_> = (self.host.as_str(), self.port).to_socket_addrs()?.collect();
+        if self.is_all_interfaces() {
+            return Ok(vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))]);
+        }
+        let mut found = Vec::new();
+        for address in (self.host.as_str(), self.port).to_socket_addrs()?.map(canonical) {
+            if !found.contains(&address) {
+                found.push(address);
+            }
+        }
         if found.is_empty() {
             let reason = format!("{} has no address", self.host);
             return Err(io::Error::new(io::ErrorKind::NotFound, reason));
@@ -79,12 +142,17 @@ impl Address {
         Ok(found)
     }
 
-    /// This address as the target of a connection: "all interfaces" means loopback.
+    /// This address as the target of a connection: "all interfaces" means loopback, by IPv4
+    /// where both families would do.
     #[must_use]
     pub fn as_target(mut self) -> Self {
-        if self.host == Ipv4Addr::UNSPECIFIED.to_string() {
-            self.host = Ipv4Addr::LOCALHOST.to_string();
-        }
+        let loopback = match self.host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+            Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => IpAddr::from(Ipv6Addr::LOCALHOST),
+            _ if self.is_all_interfaces() => IpAddr::from(Ipv4Addr::LOCALHOST),
+            _ => return self,
+        };
+        self.host = loopback.to_string();
         self
     }
 }
@@ -99,16 +167,52 @@ mod tests {
             ("127.0.0.1:8080", "127.0.0.1:8080"),
             ("localhost:1", "localhost:1"),
             ("[::1]:9000", "[::1]:9000"),
-            (":8080", "0.0.0.0:8080"),
+            (":8080", ":8080"),
             ("8080", "127.0.0.1:8080"),
             ("0", "127.0.0.1:0"),
         ] {
             assert_eq!(typed.parse::<Address>().unwrap().to_string(), shown);
         }
-        assert_eq!(
-            ":8080".parse::<Address>().unwrap().as_target().to_string(),
-            "127.0.0.1:8080"
-        );
+    }
+
+    #[test]
+    fn all_interfaces_are_reached_by_the_loopback() {
+        for (typed, target) in [
+            (":8080", "127.0.0.1:8080"),
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::ffff:0.0.0.0]:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("host:8080", "host:8080"),
+        ] {
+            let address = typed.parse::<Address>().unwrap();
+            assert_eq!(address.as_target().to_string(), target, "{typed}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_canonical_and_no_lookup_gives_one_twice() {
+        for (typed, found) in [
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+            ("[::1]:80", "[::1]:80"),
+            (":80", "[::]:80"),
+        ] {
+            let address = typed.parse::<Address>().unwrap();
+            assert!(address.is_literal(), "{typed}");
+            assert_eq!(address.resolve().unwrap(), [found.parse().unwrap()], "{typed}");
+        }
+        assert!(!"localhost:80".parse::<Address>().unwrap().is_literal());
+        let scoped = "[fe80::1%7]:80".parse().unwrap();
+        assert_eq!(canonical(scoped), scoped);
+    }
+
+    #[test]
+    fn an_address_in_numbers_is_kept_with_its_zone() {
+        for text in ["127.0.0.1:80", "[::1]:80", "[fe80::1%1]:80"] {
+            let address = Address::from(text.parse::<SocketAddr>().unwrap());
+            assert_eq!(address, text.parse().unwrap());
+            assert_eq!(address.to_string(), text);
+        }
     }
 
     #[test]
@@ -116,9 +220,13 @@ mod tests {
         for (typed, why) in [
             ("localhost", "has no port"),
             ("", "has no port"),
-            ("host:", "is no port"),
-            ("host:65536", "is no port"),
+            ("host:", "invalid port ``"),
+            ("host:65536", "invalid port `65536`"),
+            ("-5", "invalid port `-5`"),
             ("::1:80", "write it in brackets"),
+            ("http://host:80/x", "is a URL"),
+            ("unix:/run/x.sock", "unix-domain sockets are not supported yet"),
+            ("/run/x.sock", "unix-domain sockets are not supported yet"),
         ] {
             let error = typed.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains(why), "{typed}: {error}");

@@ -1,8 +1,13 @@
-//! SIGINT and SIGTERM as a [`Stop`]. For a program's `main`: a library never traps signals.
+//! SIGINT and SIGTERM as a [`Stop`], and what other signals ask of a server. For a program's
+//! `main`: a library never traps signals.
 
+#![expect(unsafe_code, reason = "no safe crate at hand ignores a signal")]
+
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::task::Poll;
 
 use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,28 +32,71 @@ impl Received {
 /// # Errors
 /// When the handlers or the thread that waits for them can't be set up.
 pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let (mut interrupt, mut terminate) = {
-        let _context = runtime.enter();
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-    };
     let received = Received::default();
     let first = received.clone();
+    on_each([SignalKind::interrupt(), SignalKind::terminate()], move |kind| {
+        let number = kind.as_raw_value();
+        let _ = first.0.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
+        stop.ask();
+    })?;
+    Ok(received)
+}
+
+/// The signals of a server: SIGINT and SIGTERM as [`ask_on_signals`] has them, SIGUSR1 calls
+/// `report`, and SIGHUP does nothing: the end of the terminal is not the end of the server.
+///
+/// # Errors
+/// When the handlers or the thread that waits for them can't be set up.
+pub fn serve_signals(stop: Stop, report: impl Fn() + Send + 'static) -> io::Result<()> {
+    let kinds = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+        SignalKind::user_defined1(),
+    ];
+    on_each(kinds, move |kind| {
+        if kind == SignalKind::user_defined1() {
+            report();
+        } else if kind != SignalKind::hangup() {
+            stop.ask();
+        }
+    })
+}
+
+/// Calls `each` for every signal of these kinds, on a thread of its own.
+fn on_each<const N: usize>(
+    kinds: [SignalKind; N],
+    each: impl Fn(SignalKind) + Send + 'static,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let mut handlers = {
+        let _context = runtime.enter();
+        kinds
+            .into_iter()
+            .map(|kind| Ok((kind, signal(kind)?)))
+            .collect::<io::Result<Vec<_>>>()?
+    };
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         runtime.block_on(async {
             loop {
-                let kind = tokio::select! {
-                    _ = interrupt.recv() => SignalKind::interrupt(),
-                    _ = terminate.recv() => SignalKind::terminate(),
-                };
-                let number = kind.as_raw_value();
-                let _ =
-                    first.0.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
-                stop.ask();
+                let received = poll_fn(|context| {
+                    let arrived = handlers.iter_mut().find_map(|(kind, handler)| {
+                        handler.poll_recv(context).is_ready().then_some(*kind)
+                    });
+                    arrived.map_or(Poll::Pending, Poll::Ready)
+                });
+                each(received.await);
             }
         });
     })?;
-    Ok(received)
+    Ok(())
+}
+
+/// From now on a write beyond the limit of a file's size (`ulimit -f`) fails, where it would
+/// end the process.
+pub fn ignore_file_size_signal() {
+    // SAFETY: nobody here handles SIGXFSZ, and to ignore a signal runs no code of ours.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Has the kernel end this process when the thread of its parent that started it ends.

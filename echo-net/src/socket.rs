@@ -2,7 +2,7 @@
 //! [`ConnectOptions`]. What the kernel really granted can be read back.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -59,7 +59,8 @@ pub fn buffer_sizes(socket: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     Ok((socket.send_buffer_size()?, socket.recv_buffer_size()?))
 }
 
-/// A bound and listening socket, non-blocking.
+/// A bound and listening socket, non-blocking. `[::]` listens on IPv4 too (dual-stack),
+/// whatever the system's default (`net.ipv6.bindv6only`).
 ///
 /// `SO_REUSEADDR` is always set, so that a restart can bind at once; `reuse_port` lets
 /// several listeners share the port.
@@ -70,6 +71,9 @@ pub fn listen(
     options: &SocketOptions,
 ) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        socket.set_only_v6(false)?;
+    }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
     options.apply_buffers(&socket)?;
@@ -88,6 +92,22 @@ pub struct ConnectOptions {
     pub source: Option<IpAddr>,
     /// Options of the new socket.
     pub socket: SocketOptions,
+}
+
+/// Whether a failed `bind` says that this machine does not have the address, or not even its
+/// family.
+pub fn is_address_missing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
+}
+
+/// Whether this is an address of this machine, whatever its port, so that a connection to it
+/// stays here.
+pub fn is_own(mut address: SocketAddr) -> bool {
+    // The kernel lets a socket be bound to its own addresses only; no port is taken, since a
+    // datagram socket shares none with a stream.
+    address.set_port(0);
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None);
+    socket.is_ok_and(|socket| socket.bind(&address.into()).is_ok())
 }
 
 /// Whether a failed `accept` lies with the peer of that one connection (accept(2) passes on

@@ -5,7 +5,7 @@ use httparse::Header;
 
 use crate::decimal;
 
-/// Most bytes of a request line or status line and the fields after it.
+/// Most bytes of a request line and the fields after it.
 pub(crate) const HEAD_LIMIT: usize = 16 * 1024;
 
 /// Most fields of a usual head.
@@ -25,9 +25,18 @@ pub(crate) struct HeadEnd {
 impl HeadEnd {
     /// The length of the head that `bytes` begin with; `Ok(None)` if it goes on.
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadTooLong> {
+        self.find_within(bytes, HEAD_LIMIT)
+    }
+
+    /// As [`find`](Self::find), for a head of at most `limit` bytes.
+    pub(crate) fn find_within(
+        &mut self,
+        bytes: &[u8],
+        limit: usize,
+    ) -> Result<Option<usize>, HeadTooLong> {
         while let Some(end) = memchr::memchr(b'\n', &bytes[self.searched..]) {
             let end = self.searched + end;
-            if end >= HEAD_LIMIT {
+            if end >= limit {
                 return Err(HeadTooLong);
             }
             let line = &bytes[self.line..end];
@@ -40,11 +49,11 @@ impl HeadEnd {
             self.begun |= !is_empty;
         }
         self.searched = bytes.len();
-        if bytes.len() > HEAD_LIMIT { Err(HeadTooLong) } else { Ok(None) }
+        if bytes.len() > limit { Err(HeadTooLong) } else { Ok(None) }
     }
 }
 
-/// The head is over [`HEAD_LIMIT`].
+/// The head is over its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HeadTooLong;
 
@@ -53,7 +62,10 @@ pub(crate) struct HeadTooLong;
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of its own on the wire")]
 pub(crate) struct Framing {
     pub(crate) length: Option<usize>,
+    /// There is a transfer coding.
     pub(crate) chunked: bool,
+    /// The last transfer coding is `chunked`, so that the body tells its own end.
+    pub(crate) ends_chunked: bool,
     pub(crate) close: bool,
     pub(crate) keep_alive: bool,
     pub(crate) expects_continue: bool,
@@ -78,6 +90,8 @@ impl Framing {
                 framing.length = Some(length);
             } else if named("Transfer-Encoding") {
                 framing.chunked = true;
+                let last = value.rsplit(|byte| *byte == b',').next().unwrap_or_default();
+                framing.ends_chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
             } else if named("Connection") {
                 framing.close |= says("close");
                 framing.keep_alive |= says("keep-alive");

@@ -89,7 +89,7 @@ impl ProtocolKind {
         }
     }
 
-    /// Whether replies are text of a line, so that a refusal can be told in words.
+    /// Whether replies are lines of text.
     pub fn is_text(self) -> bool {
         matches!(self, Self::Line | Self::Command)
     }

@@ -11,7 +11,7 @@ pub struct LineTooLong {
     pub limit: usize,
 }
 
-/// What to do with a carriage return right before the newline.
+/// What to do with a carriage return at the end of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CarriageReturn {
     /// Drop one: telnet and `nc -C` send it.
@@ -69,13 +69,15 @@ impl LineSplitter {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The text of a last line that has no newline, if there is one.
+    /// The text of a last line that has no newline, if there is one. Its carriage return goes
+    /// the way of those before a newline.
     pub fn end_of_input(&mut self) -> Result<Option<Vec<u8>>, LineTooLong> {
-        let last = std::mem::take(&mut self.partial);
-        if last.len() > self.limit {
-            return Err(self.too_long());
+        let mut last = std::mem::take(&mut self.partial);
+        if last.is_empty() {
+            return Ok(None);
         }
-        Ok((!last.is_empty()).then_some(last))
+        last.truncate(self.text_of(&last)?.len());
+        Ok(Some(last))
     }
 
     /// The unfinished line so far.
@@ -148,12 +150,23 @@ mod tests {
     }
 
     #[test]
-    fn carriage_return_without_newline_is_text_at_end_of_input() {
-        let mut splitter = LineSplitter::new(3, CarriageReturn::Drop);
-        lines(&mut splitter, b"ab\r").unwrap();
-        assert_eq!(splitter.end_of_input(), Ok(Some(b"ab\r".to_vec())));
-        lines(&mut splitter, b"abc\r").unwrap();
-        assert_eq!(splitter.end_of_input(), Err(LineTooLong { limit: 3 }));
+    fn a_last_line_without_newline_loses_its_carriage_return_too() {
+        for (input, last) in [
+            (&b"ab\r"[..], Ok(Some(&b"ab"[..]))),
+            (b"abc\r", Ok(Some(b"abc"))),
+            (b"a\r\r", Ok(Some(b"a\r"))),
+            (b"\r", Ok(Some(b""))),
+            (b"", Ok(None)),
+        ] {
+            let mut splitter = LineSplitter::new(3, CarriageReturn::Drop);
+            lines(&mut splitter, input).unwrap();
+            let last = last.map(|last| last.map(<[u8]>::to_vec));
+            assert_eq!(splitter.end_of_input(), last, "{input:?}");
+            assert_eq!(splitter.end_of_input(), Ok(None), "once");
+        }
+        let mut keeping = LineSplitter::new(3, CarriageReturn::Keep);
+        lines(&mut keeping, b"ab\r").unwrap();
+        assert_eq!(keeping.end_of_input(), Ok(Some(b"ab\r".to_vec())));
     }
 
     #[test]

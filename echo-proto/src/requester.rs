@@ -2,8 +2,8 @@
 //! implementations. Refuses to keep requests: who sent what, and when, is the caller's.
 
 use crate::{
-    CommandRequester, FrameRequester, FrameTooLong, HttpRequester, LineRequester, LineTooLong,
-    MuxRequester, RawRequester, RespRequester,
+    CommandRequester, FrameRequester, FrameTooLong, HttpHost, HttpRequester, LineRequester,
+    LineTooLong, MuxRequester, RawRequester, RespRequester, http_reply,
 };
 
 /// Which request a reply answers.
@@ -51,12 +51,52 @@ pub enum Malformed {
     /// More bytes than were sent, in a protocol without framing.
     #[error("{0} bytes arrived that no request asked for")]
     Unsolicited(usize),
-    /// No reply of the Redis protocol, or one longer than any to our messages.
-    #[error("no reply of the Redis protocol that an echo can have")]
+    /// Not the Redis protocol.
+    #[error("not a reply of the Redis protocol")]
     NotResp,
-    /// No reply of HTTP/1.1, or one whose length is not told, or too long.
-    #[error("no reply of HTTP/1.1 with a length that an echo can have")]
+    /// Not HTTP/1.
+    #[error("not an HTTP/1 reply")]
     NotHttp,
+    /// HTTP/1, and broken.
+    #[error("invalid HTTP reply: {0}")]
+    Http(#[from] HttpFault),
+    /// A reply of the protocol that is longer than it may be.
+    #[error("the reply is longer than the limit of {0} bytes")]
+    TooLong(usize),
+    /// Fields of an HTTP reply that are more than they may be.
+    #[error(
+        "the head of the HTTP reply is over the limit of {} bytes or {} fields",
+        http_reply::MOST_HEAD,
+        http_reply::MOST_FIELDS
+    )]
+    HeadTooLong,
+}
+
+/// What is wrong with an HTTP reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HttpFault {
+    /// Its status line or a field.
+    #[error("malformed status line or header field")]
+    Head,
+    /// Its length.
+    #[error("Content-Length is not a number, or contradicts another one")]
+    Length,
+    /// A chunk of its body.
+    #[error("malformed chunk")]
+    Chunk,
+}
+
+impl Malformed {
+    /// Whether a reply may be right, and only a limit of ours was passed.
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Self::LineTooLong(_)
+            | Self::FrameTooLong(_)
+            | Self::TooLong(_)
+            | Self::HeadTooLong => true,
+            Self::Unsolicited(_) | Self::NotResp | Self::NotHttp | Self::Http(_) => false,
+        }
+    }
 }
 
 /// The client's side of one connection of a protocol.
@@ -70,6 +110,10 @@ pub trait Request {
 
     /// Takes all of `input` and calls `each` with every reply that it completes, in order.
     fn decode(&mut self, input: &[u8], each: impl FnMut(Reply<'_>)) -> Result<(), Malformed>;
+
+    /// The server has ended the connection in order: calls `each` with the reply that ends
+    /// thereby, where the protocol has such.
+    fn end_of_input(&mut self, _each: impl FnMut(Reply<'_>)) {}
 
     /// Bytes of a reply that has begun and not ended.
     fn partial(&self) -> &[u8];
@@ -100,6 +144,17 @@ pub enum Requester {
     Http(Box<HttpRequester>),
 }
 
+impl Requester {
+    /// The same with the site that HTTP requests are for; other protocols name none.
+    #[must_use]
+    pub fn for_http_host(self, host: &HttpHost) -> Self {
+        match self {
+            Self::Http(http) => Self::Http(Box::new(http.for_host(host.clone()))),
+            other => other,
+        }
+    }
+}
+
 impl Request for Requester {
     #[inline]
     fn encode(&mut self, number: u64, payload: &[u8], wire: &mut Vec<u8>) {
@@ -124,6 +179,13 @@ impl Request for Requester {
             Self::Mux(mux) => mux.decode(input, each),
             Self::Resp(resp) => resp.decode(input, each),
             Self::Http(http) => http.decode(input, each),
+        }
+    }
+
+    fn end_of_input(&mut self, each: impl FnMut(Reply<'_>)) {
+        // Any other reply tells its own end.
+        if let Self::Http(http) = self {
+            http.end_of_input(each);
         }
     }
 

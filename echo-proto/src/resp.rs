@@ -11,6 +11,10 @@ use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond,
 /// Most bytes of an unknown command's name that are told back.
 const NAME_SHOWN: usize = 128;
 
+/// Methods of HTTP that are no commands of Redis.
+const VERBS: [&[u8]; 8] =
+    [b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
+
 /// Who answers, in the order of a Redis.
 const HELLO: &[u8] = b"*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n\
     $5\r\nproto\r\n:2\r\n$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n\
@@ -28,6 +32,16 @@ impl RespResponder {
     pub fn new(max_message: usize) -> Self {
         Self { commands: CommandSplitter::new(max_message), finished: false }
     }
+}
+
+/// Whether this is a line of an HTTP request. A browser can be made to send one here, with
+/// commands in its body (cross-protocol scripting), so nothing after it is answered. Redis
+/// does the same at `POST` and `Host:`; a `GET` of a key has one argument, that of HTTP two.
+fn is_http(command: Command<'_>) -> bool {
+    let named = |known: &&[u8]| command.name.eq_ignore_ascii_case(known);
+    named(&&b"HOST:"[..])
+        || VERBS.iter().any(named)
+        || (named(&&b"GET"[..]) && command.arguments == 2)
 }
 
 fn answer(command: Command<'_>, replies: &mut Replies) -> ControlFlow<()> {
@@ -49,6 +63,10 @@ fn answer(command: Command<'_>, replies: &mut Replies) -> ControlFlow<()> {
         _ if named(b"ECHO") => wrong_number(b"echo", replies),
         _ if named(b"PING") => wrong_number(b"ping", replies),
         _ if named(b"QUIT") => wrong_number(b"quit", replies),
+        _ if is_http(command) => {
+            replies.count_error();
+            return ControlFlow::Break(());
+        }
         _ => unknown(name, replies),
     }
     ControlFlow::Continue(())
@@ -139,6 +157,9 @@ struct ReplyProgress {
 /// Longest line of a reply.
 const REPLY_LINE: usize = 4096;
 
+/// What a reply to our requests begins with: a bulk string, an error, a text, a number.
+const TYPES: &[u8] = b"$-+:";
+
 impl RespRequester {
     /// Expects replies to messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
@@ -156,19 +177,23 @@ impl ReplyProgress {
         bytes: &[u8],
     ) -> Result<Option<(Outcome, Range<usize>, usize)>, Malformed> {
         if self.bulk.is_none() {
+            if bytes.first().is_some_and(|first| !TYPES.contains(first)) {
+                return Err(Malformed::NotResp);
+            }
             let end = memchr::memchr(b'\n', &bytes[self.searched..]);
             let Some(end) = end.map(|end| end + self.searched) else {
                 self.searched = bytes.len();
                 let too_long = bytes.len() > REPLY_LINE;
-                return if too_long { Err(Malformed::NotResp) } else { Ok(None) };
+                return if too_long { Err(Malformed::TooLong(REPLY_LINE)) } else { Ok(None) };
             };
             self.searched = 0;
             let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
             let outcome = match line.first() {
                 Some(b'$') if line != b"$-1" => {
-                    let length = decimal::parse(&line[1..]);
-                    let length = length.filter(|length| *length <= self.limit);
-                    let length = length.ok_or(Malformed::NotResp)?;
+                    let length = decimal::parse(&line[1..]).ok_or(Malformed::NotResp)?;
+                    if length > self.limit {
+                        return Err(Malformed::TooLong(self.limit));
+                    }
                     self.bulk = Some(end + 1..end + 1 + length);
                     return self.next(bytes);
                 }
@@ -275,6 +300,28 @@ mod tests {
     }
 
     #[test]
+    fn an_http_request_ends_the_connection_before_the_commands_in_its_body() {
+        let errors = "-ERR unknown command 'User-Agent:'\r\n";
+        for (script, told) in [
+            ("POST / HTTP/1.1\r\nHost: a\r\n\r\nPING\r\n", ""),
+            ("post /\r\nPING\r\n", ""),
+            ("*1\r\n$4\r\nPOST\r\nPING\r\n", ""),
+            ("PUT / HTTP/1.1\r\nPING\r\n", ""),
+            ("GET / HTTP/1.1\r\nPING\r\n", ""),
+            ("User-Agent: a\r\nHost: a\r\nPING\r\n", errors),
+            ("host: a\r\nPING\r\n", ""),
+        ] {
+            assert_eq!(replies(script), (told.to_owned(), Flow::Finish, 1), "{script}");
+        }
+        // A Redis client's own commands are not HTTP.
+        for (command, name) in [("GET key", "GET"), ("HOST", "HOST"), ("POSTS", "POSTS")] {
+            let told = format!("-ERR unknown command '{name}'\r\n+PONG\r\n");
+            let script = format!("{command}\r\nPING\r\n");
+            assert_eq!(replies(&script), (told, Flow::Open, 0), "{command}");
+        }
+    }
+
+    #[test]
     fn a_name_can_t_forge_a_second_reply() {
         let (seen, ..) = replies("*1\r\n$13\r\nx'\r\n+PONG\r\n+y\r\n");
         assert_eq!(seen, "-ERR unknown command 'x'  +PONG  +y'\r\n");
@@ -302,9 +349,18 @@ mod tests {
             ];
             assert_eq!(seen, expected.map(|(outcome, body)| (outcome, body.to_vec())));
         }
-        for nonsense in ["HTTP/1.1 400\r\n", "$17\r\n", "$x\r\n", "$1\r\nabc"] {
+        for nonsense in ["HTTP/1.1 400\r\n", "H", "$x\r\n", "$1\r\nabc"] {
             let decoded = RespRequester::new(16).decode(nonsense.as_bytes(), |_| {});
             assert_eq!(decoded, Err(Malformed::NotResp), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_reply_over_the_limit_is_no_other_protocol() {
+        let decoded = RespRequester::new(16).decode(b"$17\r\n", |_| {});
+        assert_eq!(decoded, Err(Malformed::TooLong(16)));
+        let endless = format!("+{}", "x".repeat(REPLY_LINE));
+        let decoded = RespRequester::new(16).decode(endless.as_bytes(), |_| {});
+        assert_eq!(decoded, Err(Malformed::TooLong(REPLY_LINE)));
     }
 }

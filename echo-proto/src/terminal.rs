@@ -1,18 +1,22 @@
-//! Text from the network, made fit for a terminal: [`escape`]. A peer must not be able to
+//! Text from the network or a file, made fit for a terminal: [`escape`], and [`printable`]
+//! where a program prints. A peer must not be able to
 //! move the cursor, set the title, paste commands or turn text around.
 
 use std::fmt::Write as _;
 
-/// Appends `text` to `shown` with everything escaped that a terminal would obey: control
-/// characters but newline and tab, and the marks that change the direction of text. Bytes
-/// that are no UTF-8 show as `\xff`.
+use crate::unseen::judged;
+
+/// Appends `text` to `shown` with everything escaped that a terminal would obey or nobody
+/// would see: control characters but newline and tab, marks of direction, and other invisible
+/// characters but those that shape an emoji or a letter. Bytes that are not UTF-8 show as
+/// `\xff`.
 ///
 /// A backslash is doubled, so that what is shown can always be told from what was escaped:
 /// no two texts look the same.
 pub fn escape(text: &[u8], shown: &mut String) {
     for chunk in text.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            escape_character(character, shown);
+        for (character, fit) in judged(chunk.valid()) {
+            escape_character(character, fit, shown);
         }
         for byte in chunk.invalid() {
             escape_byte(*byte, shown);
@@ -20,33 +24,40 @@ pub fn escape(text: &[u8], shown: &mut String) {
     }
 }
 
-fn escape_character(character: char, shown: &mut String) {
+/// `text` with everything escaped as by [`escape`], but for backslashes: for what a program
+/// prints, in which some parts may have come from a peer or a file, escaped already or not.
+/// Printing what was made printable changes nothing more.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for part in text.split_inclusive('\\') {
+        let (plain, backslash) = part.split_at(part.trim_end_matches('\\').len());
+        escape(plain.as_bytes(), &mut shown);
+        shown.push_str(backslash);
+    }
+    shown
+}
+
+/// The same on one line: newlines and tabs are escaped too, so that a part of a line can't
+/// pass for other lines.
+pub fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+fn escape_character(character: char, fit: bool, shown: &mut String) {
     match character {
         '\\' => shown.push_str("\\\\"),
-        '\n' | '\t' => shown.push(character),
+        '\n' => shown.push(character),
+        _ if fit => shown.push(character),
         '\0'..='\x1f' | '\x7f' => escape_byte(character as u8, shown),
         // Writing to a String can't fail.
-        _ if character.is_control() || turns_text_around(character) => {
+        _ => {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
         }
-        _ => shown.push(character),
     }
 }
 
 fn escape_byte(byte: u8, shown: &mut String) {
     let _ = write!(shown, "\\x{byte:02x}");
-}
-
-/// The characters of Unicode's property `Bidi_Control` (UAX 9, section 2).
-fn turns_text_around(character: char) -> bool {
-    matches!(
-        character,
-        '\u{61c}'
-            | '\u{200e}'
-            | '\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-    )
 }
 
 #[cfg(test)]
@@ -73,6 +84,9 @@ mod tests {
             ("exe.\u{202e}gpj".as_bytes(), "exe.\\u{202e}gpj"),
             (b"\xff\xfe", "\\xff\\xfe"),
             (b"\\x1b", "\\\\x1b"),
+            ("a\u{200e}b\u{e0041}\u{3164}".as_bytes(), "a\\u{200e}b\\u{e0041}\\u{3164}"),
+            ("new\u{2028}line".as_bytes(), "new\\u{2028}line"),
+            ("👩‍💻 ❤️ می‌خواهم".as_bytes(), "👩‍💻 ❤️ می‌خواهم"),
         ] {
             assert_eq!(escaped(text), shown);
         }
@@ -100,6 +114,15 @@ mod tests {
         text
     }
 
+    #[test]
+    fn what_a_program_composes_keeps_its_backslashes_and_lines() {
+        let text = "a\n\\x1b\\\\ \x1b[2J\u{202e}\t\u{9b}";
+        let shown = "a\n\\x1b\\\\ \\x1b[2J\\u{202e}\t\\u{9b}";
+        assert_eq!(printable(text), shown);
+        assert_eq!(printable(shown), shown);
+        assert_eq!(one_line("a\n\tb\r"), "a\\n\\tb\\x0d");
+    }
+
     proptest! {
         #[test]
         fn nothing_is_left_to_obey_and_nothing_is_lost(
@@ -110,10 +133,7 @@ mod tests {
             ],
         ) {
             let shown = escaped(&text);
-            let obeyed = shown.chars().find(|&character| {
-                character.is_control() && !matches!(character, '\n' | '\t')
-                    || turns_text_around(character)
-            });
+            let obeyed = judged(&shown).find(|&(character, fit)| !fit && character != '\n');
             prop_assert_eq!(obeyed, None);
             prop_assert_eq!(unescaped(&shown), text);
         }

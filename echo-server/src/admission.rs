@@ -1,35 +1,26 @@
-//! Who may come in: [`Admission`], the one accept policy of all models. An admitted
-//! connection holds a [`Permit`]; a refused one is told why where the protocol has words
-//! for it, and its socket is [kept](Refused) until the words have arrived.
+//! Who may come in: [`Admission`], the one accept policy of all models. Every connection
+//! holds a [`Permit`]: it is served, or it was turned away, told so in its protocol's words,
+//! and only lingers until the words have arrived.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use echo_net::Nanos;
-use echo_net::clock::{self, SECOND};
+use echo_net::clock;
+use echo_net::fd_limit;
 use echo_net::stop::{Stage, Stop};
 use rustix::net::{SendFlags, Shutdown};
 use tracing::{debug, warn};
 
 use crate::config::Config;
 use crate::log_limit::LogLimit;
-use crate::session::NEVER;
 
-/// How long a refused socket is kept. Closing it at once, with the peer's first bytes
-/// unread, would reset the connection and could destroy the refusal.
-const KEPT_FOR: Nanos = SECOND;
-
-/// Most refused sockets kept at a time by one acceptor, and the fewest that it must have
-/// room for; they need descriptors too.
-const MOST_KEPT: u64 = 64;
-const LEAST_KEPT: u64 = 8;
-
-/// Why most connections are refused.
-pub const FULL: &str = "limit of connections reached";
+/// Most connections that linger at a time because they were turned away, and the fewest that
+/// there must be room for; they need descriptors too. Those beyond are closed at once.
+const MOST_LINGERING: u64 = 64;
+const LEAST_LINGERING: u64 = 8;
 
 /// Counts connections and says which may come in.
 #[derive(Debug)]
@@ -37,11 +28,14 @@ pub struct Admission {
     config: Arc<Config>,
     stop: Stop,
     limit: u64,
-    /// What a refused peer is told; empty where the protocol has no words for it.
+    /// What a peer that is turned away is told; empty where the protocol has no words for it.
     refusal: Vec<u8>,
     active: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
+    /// Connections that were turned away and linger.
+    lingering: AtomicU64,
+    most_lingering: u64,
     cut: AtomicU64,
     refusals_logged: LogLimit,
     failures_logged: LogLimit,
@@ -51,68 +45,56 @@ impl Admission {
     /// Lets at most `limit` connections in at a time.
     pub fn new(config: Arc<Config>, stop: Stop, limit: u64) -> Self {
         // Before a handshake there is no way to say anything inside TLS.
-        let words = config.protocol.framing().is_text() && config.tls.is_none();
-        let refusal = format!("ERROR: too many connections (limit {limit})\n");
+        let words = config.tls.is_none();
+        let refusal = if words { config.protocol.framing().server_full() } else { Vec::new() };
+        let spare = fd_limit::room_for_connections().saturating_sub(limit);
         Self {
             config,
             stop,
             limit,
-            refusal: if words { refusal.into_bytes() } else { Vec::new() },
+            refusal,
             active: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            lingering: AtomicU64::new(0),
+            most_lingering: spare.clamp(LEAST_LINGERING, MOST_LINGERING),
             cut: AtomicU64::new(0),
             refusals_logged: LogLimit::default(),
             failures_logged: LogLimit::default(),
         }
     }
 
-    /// Whether a socket that was accepted may come in.
-    pub fn admit(self: &Arc<Self>, socket: BorrowedFd<'_>, peer: SocketAddr) -> Answer {
-        if self.active.fetch_add(1, Ordering::Relaxed) >= self.limit {
-            self.active.fetch_sub(1, Ordering::Relaxed);
-            return Answer::Full;
+    /// The permit of a non-blocking socket that was accepted, also if it is
+    /// [turned away](Permit::is_turned_away); `None` if it is to be closed at once.
+    pub fn admit(self: &Arc<Self>, socket: BorrowedFd<'_>, peer: SocketAddr) -> Option<Permit> {
+        if !take_place(&self.active, self.limit) {
+            self.refuse(socket, "limit of connections reached");
+            let lingers = take_place(&self.lingering, self.most_lingering);
+            return lingers.then(|| self.permit(peer, true));
         }
         self.accepted.fetch_add(1, Ordering::Relaxed);
-        let permit = Permit { admission: Arc::clone(self) };
+        let permit = self.permit(peer, false);
         if let Err(error) = self.config.socket.apply(socket) {
             debug!(%peer, %error, "can't set socket options");
-            return Answer::Gone;
+            return None;
         }
         debug!(%peer, "connected");
-        Answer::Enter(permit)
+        Some(permit)
     }
 
-    /// [`admit`](Self::admit), and [`refuse`](Self::refuse) where there is no room.
-    pub fn admit_or_refuse(
-        self: &Arc<Self>,
-        socket: OwnedFd,
-        peer: SocketAddr,
-        refused: &mut Refused,
-    ) -> Option<(OwnedFd, Permit)> {
-        match self.admit(socket.as_fd(), peer) {
-            Answer::Enter(permit) => Some((socket, permit)),
-            Answer::Full => {
-                self.refuse(socket, FULL, refused);
-                None
-            }
-            Answer::Gone => None,
-        }
+    fn permit(self: &Arc<Self>, peer: SocketAddr, turned_away: bool) -> Permit {
+        Permit { admission: Arc::clone(self), peer, turned_away }
     }
 
-    /// Turns a non-blocking socket away.
-    pub fn refuse(&self, socket: OwnedFd, reason: &str, refused: &mut Refused) {
+    /// Counts a socket as turned away, says so, and ends the output.
+    pub fn refuse(&self, socket: BorrowedFd<'_>, reason: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);
-        let now = clock::now();
-        if let Some(suppressed) = self.refusals_logged.pass(now) {
+        if let Some(suppressed) = self.refusals_logged.pass(clock::now()) {
             warn!(limit = self.limit, suppressed, "refused a connection: {reason}");
         }
-        if !self.refusal.is_empty() {
-            // A new socket's buffer is empty, so this fails only if the peer is gone.
-            let _ = rustix::net::send(&socket, &self.refusal, SendFlags::NOSIGNAL);
-            let _ = rustix::net::shutdown(&socket, Shutdown::Write);
-            refused.keep(socket, now);
-        }
+        // A new socket's buffer is empty, so these fail only if the peer is gone.
+        let _ = rustix::net::send(socket, &self.refusal, SendFlags::NOSIGNAL);
+        let _ = rustix::net::shutdown(socket, Shutdown::Write);
     }
 
     /// Logs that accepting has failed and pauses.
@@ -120,12 +102,6 @@ impl Admission {
         if let Some(suppressed) = self.failures_logged.pass(clock::now()) {
             warn!(%error, suppressed, "accepting failed; pausing for 100 ms");
         }
-    }
-
-    /// Room for the sockets that one acceptor refuses.
-    pub fn refused_list(&self) -> Refused {
-        let spare = echo_net::fd_limit::room_for_connections().saturating_sub(self.limit);
-        Refused { sockets: VecDeque::new(), most: spare.clamp(LEAST_KEPT, MOST_KEPT) as usize }
     }
 
     /// Connections open now.
@@ -149,25 +125,35 @@ impl Admission {
     }
 }
 
-/// Whether a connection may come in.
-#[derive(Debug)]
-#[must_use]
-pub enum Answer {
-    /// It may, for as long as it holds this.
-    Enter(Permit),
-    /// There is no room.
-    Full,
-    /// Its peer is gone already.
-    Gone,
+/// Takes one of `most` places, if one is free.
+fn take_place(taken: &AtomicU64, most: u64) -> bool {
+    let free = taken.fetch_add(1, Ordering::Relaxed) < most;
+    if !free {
+        taken.fetch_sub(1, Ordering::Relaxed);
+    }
+    free
 }
 
 /// The right to be connected; given back when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
+    peer: SocketAddr,
+    turned_away: bool,
 }
 
 impl Permit {
+    /// Who is connected.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Whether the connection was refused: it has been told, its output has ended, and it is
+    /// not to be served.
+    pub fn is_turned_away(&self) -> bool {
+        self.turned_away
+    }
+
     /// Tells that the connection ends although something was owed to its peer. It counts
     /// as cut if the server was forced to stop; else the peer did it.
     pub fn ends_early(&self) {
@@ -179,41 +165,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.active.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Sockets that were turned away, each kept for a moment so that the reason arrives.
-#[derive(Debug)]
-pub struct Refused {
-    /// With the instant at which each is to be closed, soonest first.
-    sockets: VecDeque<(Nanos, OwnedFd)>,
-    most: usize,
-}
-
-impl Refused {
-    fn keep(&mut self, socket: OwnedFd, now: Nanos) {
-        if self.sockets.len() >= self.most {
-            self.sockets.pop_front();
-        }
-        self.sockets.push_back((now + KEPT_FOR, socket));
-    }
-
-    /// Whether none is kept.
-    pub fn is_empty(&self) -> bool {
-        self.sockets.is_empty()
-    }
-
-    /// Closes those whose time is over.
-    pub fn expire(&mut self, now: Nanos) {
-        while self.sockets.front().is_some_and(|(until, _)| *until <= now) {
-            self.sockets.pop_front();
-        }
-    }
-
-    /// The instant at which [`expire`](Self::expire) is due; [`NEVER`] for none.
-    pub fn deadline(&self) -> Nanos {
-        self.sockets.front().map_or(NEVER, |(until, _)| *until)
+        let Admission { active, lingering, .. } = &*self.admission;
+        let place = if self.turned_away { lingering } else { active };
+        place.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -221,40 +175,11 @@ impl Refused {
 mod tests {
     use super::*;
     use std::io::Read;
+    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 
-    /// Whether the other end of `stream` is closed.
-    fn is_closed(stream: &mut UnixStream) -> bool {
-        stream.set_nonblocking(true).unwrap();
-        matches!(stream.read(&mut [0]), Ok(0))
-    }
-
-    #[test]
-    fn a_refused_socket_is_kept_for_its_time_and_no_longer() {
-        let mut refused = Refused { sockets: VecDeque::new(), most: 8 };
-        assert_eq!(refused.deadline(), NEVER);
-        let (socket, mut peer) = UnixStream::pair().unwrap();
-        refused.keep(socket.into(), SECOND);
-        assert_eq!(refused.deadline(), SECOND + KEPT_FOR);
-        refused.expire(SECOND + KEPT_FOR - 1);
-        assert!(!is_closed(&mut peer));
-        refused.expire(SECOND + KEPT_FOR);
-        assert!(is_closed(&mut peer));
-        assert!(refused.is_empty());
-    }
-
-    #[test]
-    fn no_more_refused_sockets_are_kept_than_there_is_room_for() {
-        let mut refused = Refused { sockets: VecDeque::new(), most: 2 };
-        let mut peers: Vec<_> = (0..3)
-            .map(|now| {
-                let (socket, peer) = UnixStream::pair().unwrap();
-                refused.keep(socket.into(), now);
-                peer
-            })
-            .collect();
-        assert_eq!(peers.iter_mut().map(is_closed).collect::<Vec<_>>(), [true, false, false]);
-    }
+    use echo_proto::Service;
+    use strum::VariantArray;
 
     fn admission(config: Config, limit: u64) -> Arc<Admission> {
         Arc::new(Admission::new(Arc::new(config), Stop::new(), limit))
@@ -265,26 +190,41 @@ mod tests {
         let admission = admission(Config::default(), 1);
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let peer = socket.local_addr().unwrap();
-        let Answer::Enter(permit) = admission.admit(socket.as_fd(), peer) else {
-            panic!("there is room for one");
-        };
-        assert!(matches!(admission.admit(socket.as_fd(), peer), Answer::Full));
+        let enter = || admission.admit(socket.as_fd(), peer).unwrap();
+        let permit = enter();
+        assert!(!permit.is_turned_away());
+        assert!(enter().is_turned_away());
         drop(permit);
         assert_eq!(admission.active(), 0);
-        assert!(matches!(admission.admit(socket.as_fd(), peer), Answer::Enter(_)));
-        assert_eq!(admission.accepted(), 2);
+        assert!(!enter().is_turned_away());
+        assert_eq!((admission.accepted(), admission.refused()), (2, 1));
     }
 
     #[test]
-    fn a_refused_socket_is_told_why_and_stays_open_for_the_peer_to_read_it() {
-        let admission = admission(Config::default(), 7);
-        let mut refused = admission.refused_list();
-        let (socket, mut peer) = UnixStream::pair().unwrap();
-        admission.refuse(socket.into(), FULL, &mut refused);
-        let mut told = String::new();
-        peer.read_to_string(&mut told).unwrap();
-        assert_eq!(told, "ERROR: too many connections (limit 7)\n");
-        assert!(!refused.is_empty());
-        assert_eq!(admission.refused(), 1);
+    fn who_is_turned_away_is_told_in_the_words_of_the_protocol() {
+        for &protocol in Service::VARIANTS {
+            let admission = admission(Config { protocol, ..Config::default() }, 0);
+            let (socket, mut peer) = UnixStream::pair().unwrap();
+            let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+            let permit = admission.admit(socket.as_fd(), nobody);
+            assert!(permit.is_some_and(|permit| permit.is_turned_away()));
+            let mut told = Vec::new();
+            peer.read_to_end(&mut told).unwrap();
+            assert_eq!(told, protocol.framing().server_full(), "{protocol}");
+        }
+    }
+
+    #[test]
+    fn no_more_linger_than_there_is_room_for() {
+        let admission = admission(Config::default(), 0);
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+        let enter = || {
+            let (socket, _peer) = UnixStream::pair().unwrap();
+            admission.admit(socket.as_fd(), nobody)
+        };
+        let mut lingering: Vec<_> = std::iter::from_fn(enter).take(1000).collect();
+        assert!((LEAST_LINGERING..=MOST_LINGERING).contains(&(lingering.len() as u64)));
+        lingering.pop();
+        assert!(enter().is_some());
     }
 }

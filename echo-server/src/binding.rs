@@ -1,10 +1,16 @@
 //! Where a server listens: [`Binding`].
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 
 use echo_net::address::Address;
-use echo_net::socket::{SocketOptions, listen};
+use echo_net::settings::ByteSize;
+use echo_net::socket::{SocketOptions, buffer_sizes, is_address_missing, listen};
+use tracing::warn;
+
+/// How often a free port is looked for that is free on every address.
+const PORTS_TRIED: usize = 16;
 
 /// An address and how to listen there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +23,9 @@ pub struct Binding {
     pub reuse_port: bool,
 }
 
+/// Listeners, a group for each worker that accepts, each with one listener for every address.
+pub type Groups = Vec<Vec<TcpListener>>;
+
 /// Why nothing listens.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -28,10 +37,10 @@ pub enum BindError {
         /// What the resolver says.
         reason: io::Error,
     },
-    /// None of the host's addresses can be listened on.
+    /// One of the host's addresses can't be listened on.
     #[error("binding {address}: {reason}{}", remedy(reason))]
     Bind {
-        /// The last address tried.
+        /// The address.
         address: SocketAddr,
         /// What the kernel says.
         reason: io::Error,
@@ -50,38 +59,113 @@ fn remedy(reason: &io::Error) -> &'static str {
 }
 
 impl Binding {
-    /// `count` listeners on the first address of the host that can be had; more than one
-    /// only where the port may be shared.
-    pub fn listen(
-        &self,
-        count: usize,
-        options: &SocketOptions,
-    ) -> Result<Vec<TcpListener>, BindError> {
+    /// Listens on every address of the host, for `count` workers that accept; for more than
+    /// one only where the port may be shared. Addresses that this machine does not have are
+    /// left out with a warning, unless none is left.
+    ///
+    /// All interfaces are one dual-stack listener, or an IPv4 one where there is no IPv6.
+    pub fn listen(&self, count: usize, options: &SocketOptions) -> Result<Groups, BindError> {
         let lookup = |reason| BindError::Lookup { address: self.address.clone(), reason };
-        let mut failure = None;
-        for address in self.address.resolve().map_err(lookup)? {
-            match self.listen_on(address, count, options) {
-                Ok(listeners) => return Ok(listeners),
-                Err(reason) => failure = Some(BindError::Bind { address, reason }),
+        let addresses = self.address.resolve().map_err(lookup)?;
+        let groups = match self.listen_on(&addresses, count, options) {
+            Err(BindError::Bind { reason, .. })
+                if self.address.is_all_interfaces() && is_address_missing(&reason) =>
+            {
+                let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.address.port()));
+                self.listen_on(&[any], count, options)
             }
-        }
-        Err(failure.unwrap_or_else(|| lookup(io::ErrorKind::NotFound.into())))
+            listening => listening,
+        }?;
+        self.warn_if_lowered(&groups[0][0], options);
+        Ok(groups)
     }
 
+    /// The same on addresses that are known, at least one.
     fn listen_on(
         &self,
-        address: SocketAddr,
+        addresses: &[SocketAddr],
         count: usize,
         options: &SocketOptions,
-    ) -> io::Result<Vec<TcpListener>> {
-        let first = listen(address, self.backlog, self.reuse_port, options)?;
-        // Port 0 has become a real one, which the others must take too.
-        let address = first.local_addr()?;
-        let mut listeners = vec![first];
-        while listeners.len() < count && self.reuse_port {
-            listeners.push(listen(address, self.backlog, self.reuse_port, options)?);
+    ) -> Result<Groups, BindError> {
+        let mut tried = 1;
+        loop {
+            match self.try_to_listen_on(addresses, count, options) {
+                // What was free on one address was not on another: any other port will do.
+                Err(BindError::Bind { reason, .. })
+                    if reason.kind() == io::ErrorKind::AddrInUse
+                        && self.address.port() == 0
+                        && tried < PORTS_TRIED =>
+                {
+                    tried += 1;
+                }
+                listening => return listening,
+            }
         }
-        Ok(listeners)
+    }
+
+    fn try_to_listen_on(
+        &self,
+        addresses: &[SocketAddr],
+        count: usize,
+        options: &SocketOptions,
+    ) -> Result<Groups, BindError> {
+        let count = if self.reuse_port { count.max(1) } else { 1 };
+        let mut groups: Groups = (0..count).map(|_| Vec::new()).collect();
+        let (mut port, mut left_out) = (self.address.port(), Vec::new());
+        for &(mut address) in addresses {
+            for group in &mut groups {
+                // Port 0 has become a real one, which the others must take too.
+                address.set_port(port);
+                let listener = listen(address, self.backlog, self.reuse_port, options);
+                match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
+                    Ok((bound, listener)) => {
+                        port = bound.port();
+                        group.push(listener);
+                    }
+                    Err(reason) if is_address_missing(&reason) => {
+                        left_out.push((address, reason));
+                        break;
+                    }
+                    Err(reason) => return Err(BindError::Bind { address, reason }),
+                }
+            }
+        }
+        if groups[0].is_empty()
+            && let Some((address, reason)) = left_out.pop()
+        {
+            return Err(BindError::Bind { address, reason });
+        }
+        for (address, reason) in left_out {
+            warn!(%address, %reason, "not listening on one address of {}", self.address);
+        }
+        Ok(groups)
+    }
+
+    /// Says which settings the kernel has lowered without an error.
+    fn warn_if_lowered(&self, listener: &TcpListener, options: &SocketOptions) {
+        let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
+        if let Some(limit) = limit.ok().and_then(|limit| limit.trim().parse::<u32>().ok())
+            && limit < self.backlog
+        {
+            warn!(
+                asked = self.backlog,
+                "--backlog is lowered to {limit}: net.core.somaxconn (sysctl) allows no more"
+            );
+        }
+        // Linux doubles what is asked (socket(7)), and tells the doubled size.
+        let Ok((send, receive)) = buffer_sizes(listener.as_fd()) else { return };
+        for (flag, sysctl, asked, actual) in [
+            ("send-buffer", "wmem_max", options.send_buffer, send / 2),
+            ("recv-buffer", "rmem_max", options.recv_buffer, receive / 2),
+        ] {
+            if let Some(asked) = asked.filter(|asked| *asked > actual) {
+                let (asked, actual) = (ByteSize(asked), ByteSize(actual));
+                warn!(
+                    %asked,
+                    "--{flag} is lowered to {actual}: net.core.{sysctl} (sysctl) allows no more"
+                );
+            }
+        }
     }
 }
 
@@ -93,21 +177,57 @@ mod tests {
         Binding { address: address.parse().unwrap(), backlog: 16, reuse_port }
     }
 
+    fn addresses(groups: &Groups) -> Vec<Vec<SocketAddr>> {
+        let address = |listener: &TcpListener| listener.local_addr().unwrap();
+        groups.iter().map(|group| group.iter().map(address).collect()).collect()
+    }
+
     #[test]
     fn listeners_that_share_a_port_have_the_same_one() {
-        let listeners =
-            binding("127.0.0.1:0", true).listen(3, &SocketOptions::default()).unwrap();
-        let addresses: Vec<_> =
-            listeners.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        let groups = binding("127.0.0.1:0", true).listen(3, &SocketOptions::default()).unwrap();
+        let addresses = addresses(&groups);
         assert_eq!(addresses.len(), 3);
-        assert!(addresses.iter().all(|address| *address == addresses[0]), "{addresses:?}");
+        assert!(addresses.iter().all(|group| group.len() == 1 && *group == addresses[0]));
+    }
+
+    #[test]
+    fn every_worker_listens_on_every_address_at_one_port_and_a_missing_address_is_left_out() {
+        let asked = ["127.0.0.1:0", "203.0.113.9:0", "127.0.0.2:0"].map(|a| a.parse().unwrap());
+        for (shared, workers) in [(true, 2), (false, 1)] {
+            let binding = binding("two:0", shared);
+            let groups = binding.listen_on(&asked, 2, &SocketOptions::default()).unwrap();
+            let bound = addresses(&groups);
+            assert_eq!(bound.len(), workers);
+            let port = bound[0][0].port();
+            let expected =
+                [SocketAddr::from(([127, 0, 0, 1], port)), ([127, 0, 0, 2], port).into()];
+            assert!(bound.iter().all(|group| *group == expected), "{bound:?}");
+        }
+        let missing = binding("two:0", false);
+        let missing = missing.listen_on(&asked[1..2], 1, &SocketOptions::default());
+        let told = missing.unwrap_err().to_string();
+        assert!(
+            told.contains("binding 203.0.113.9:0") && told.contains("no interface"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn an_address_in_use_fails_although_another_is_free() {
+        let options = SocketOptions::default();
+        let taken = binding("127.0.0.2:0", false).listen(1, &options).unwrap();
+        let taken = taken[0][0].local_addr().unwrap();
+        let free = SocketAddr::from(([127, 0, 0, 1], taken.port()));
+        let binding = binding(&format!("two:{}", taken.port()), false);
+        let told = binding.listen_on(&[free, taken], 1, &options).unwrap_err().to_string();
+        assert!(told.contains(&format!("binding {taken}")), "{told}");
     }
 
     #[test]
     fn a_port_in_use_names_the_address_the_cause_and_the_remedy() {
         let options = SocketOptions::default();
         let taken = binding("127.0.0.1:0", false).listen(1, &options).unwrap();
-        let address = taken[0].local_addr().unwrap();
+        let address = taken[0][0].local_addr().unwrap();
         let error = binding(&address.to_string(), false).listen(1, &options).unwrap_err();
         let told = error.to_string();
         for part in [&format!("binding {address}"), "in use", "port 0"] {

@@ -33,7 +33,7 @@ Examples:
 
 Sizes are written 64, 4K or 1MiB; durations 500us, 30s or 1m30s, and a bare number is
 seconds. When it can accept, one line of JSON on stdout tells the address. SIGINT and
-SIGTERM stop it gracefully; a second one at once.";
+SIGTERM stop it gracefully; a second one at once. SIGUSR1 logs what it has done so far.";
 
 /// An echo server whose concurrency model is a flag
 #[derive(Debug, Clone, Parser)]
@@ -42,7 +42,7 @@ SIGTERM stop it gracefully; a second one at once.";
     version,
     after_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
+    allow_negative_numbers = true
 )]
 pub struct Cli {
     /// What to do; without one, serve.
@@ -67,7 +67,8 @@ pub struct ServerArgs {
     /// Where to listen
     #[arg(
         default_value = "127.0.0.1:8080",
-        help = "Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces, or PORT"
+        help = "Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and \
+                IPv6), or PORT"
     )]
     pub address: Address,
 

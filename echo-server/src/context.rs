@@ -34,9 +34,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// The connection of a socket that was let in.
+    /// The connection of a socket that was let in, or turned away.
     pub(crate) fn connection(&self, permit: Permit) -> Connection {
-        Connection::new(self.session(clock::now()), permit)
+        let now = clock::now();
+        let session =
+            if permit.is_turned_away() { Session::turned_away(now) } else { self.session(now) };
+        Connection::new(session, permit)
     }
 
     fn session(&self, now: Nanos) -> Session {

@@ -1,7 +1,7 @@
 //! What a server has done: [`Served`] counts of one worker or one read, added up in
 //! [`Counters`], which every worker adds to without disturbing the others.
 
-use std::ops::{Add, AddAssign};
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,16 +42,6 @@ impl AddAssign for Served {
         self.bytes_in += more.bytes_in;
         self.bytes_out += more.bytes_out;
         self.errors += more.errors;
-    }
-}
-
-impl Add for Served {
-    type Output = Self;
-
-    #[inline]
-    fn add(mut self, more: Self) -> Self {
-        self += more;
-        self
     }
 }
 

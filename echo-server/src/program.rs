@@ -3,14 +3,15 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser;
 use echo_net::stop::Stop;
 use echo_net::tls::ServerTls;
-use echo_net::{fd_limit, signals};
+use echo_net::{fd_limit, signals, stdout};
+use echo_proto::terminal;
 use serde::Serialize;
 use tracing::{info, warn};
 
@@ -18,8 +19,9 @@ use crate::balance;
 use crate::binding::Binding;
 use crate::cli::{Cli, Command, InvalidArgs, ServerArgs};
 use crate::config::{Config, available_cores};
+use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
-use crate::server::{self, Outcome};
+use crate::server::{Outcome, Server};
 
 /// Exit code for a command line that can't be meant.
 const USAGE: u8 = 2;
@@ -30,9 +32,7 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Cli::try_parse_from(args) {
         Ok(args) => args,
         Err(told) => {
-            // Help and version are asked for, too; clap knows which is which.
-            let _ = told.print();
-            return ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(USAGE));
+            return explain(&told);
         }
     };
     let ended = match &args.command {
@@ -42,10 +42,23 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "echo-server: {error:#}");
+            let told = terminal::printable(&format!("{error:#}"));
+            let _ = writeln!(io::stderr(), "echo-server: {told}");
             if error.is::<InvalidArgs>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Prints what clap has to say: an error, or the help or version that was asked for.
+fn explain(told: &clap::Error) -> ExitCode {
+    let printed = told.print();
+    if !told.use_stderr()
+        && let Err(error) = stdout::finish(printed)
+    {
+        let _ = writeln!(io::stderr(), "echo-server: writing to stdout: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(USAGE))
 }
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
@@ -60,15 +73,22 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     check_model(&config)?;
     let count = if config.model.shares_listeners() { config.workers } else { 1 };
     let listeners = Binding::from(args).listen(count, &config.socket)?;
-    let address = listeners[0].local_addr().context("asking for the listener's address")?;
-    let stop = Stop::new();
-    signals::ask_on_signals(stop.clone()).context("setting up signals")?;
-    warn_if_public(address, config.tls.is_some());
+    let addresses = listeners[0].iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
+    let addresses: Vec<SocketAddr> = addresses.context("asking for the listener's address")?;
+    let ready = Ready::of(&config, addresses);
+    for address in &ready.addrs {
+        warn_if_public(*address, config.tls.is_some());
+    }
     if let Some(tls) = &config.tls {
         tell_identity(tls);
     }
-    announce(&Ready::of(&config, address));
-    let outcome = server::run(listeners, config, &stop).context("serving")?;
+    let stop = Stop::new();
+    let server = Server::new(config, &stop);
+    let so_far = server.watch();
+    let report = move || tell_so_far(so_far(), style.format);
+    signals::serve_signals(stop, report).context("setting up signals")?;
+    announce(&ready)?;
+    let outcome = server.run(listeners).context("serving")?;
     if !style.quiet {
         summarise(&outcome, style.format);
     }
@@ -101,6 +121,9 @@ fn warn_if_public(address: SocketAddr, secret: bool) {
 /// For people, who compare it with what their client shows.
 fn tell_identity(tls: &ServerTls) {
     info!("TLS certificate, SHA-256 fingerprint {}", tls.fingerprint());
+    for warning in tls.warnings() {
+        warn!("{warning}");
+    }
     if let Some(doubt) = tls.doubt() {
         warn!("clients will refuse this server: {doubt}");
     }
@@ -111,7 +134,9 @@ fn tell_identity(tls: &ServerTls) {
 #[expect(clippy::struct_field_names, reason = "the name in the JSON line")]
 struct Ready {
     ready: bool,
+    /// The first of all addresses.
     addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     model: String,
     protocol: String,
     /// Null where the model has a thread per connection.
@@ -130,10 +155,12 @@ struct ReadyTls {
 }
 
 impl Ready {
-    fn of(config: &Config, addr: SocketAddr) -> Self {
+    /// `addrs` are those listened on, at least one.
+    fn of(config: &Config, addrs: Vec<SocketAddr>) -> Self {
         Self {
             ready: true,
-            addr,
+            addr: addrs[0],
+            addrs,
             model: config.model.to_string(),
             protocol: config.protocol.to_string(),
             workers: config.model.has_workers().then_some(config.workers),
@@ -148,18 +175,38 @@ impl Ready {
     }
 }
 
-/// Nobody may be listening, which is no reason not to serve.
-fn announce(ready: &Ready) {
-    if let Ok(line) = serde_json::to_string(ready) {
-        let mut stdout = io::stdout().lock();
-        let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-    }
+/// Prints the ready line. A reader that has gone away is no reason not to serve; a line that
+/// can't be written is, since whoever waits for it would wait for ever.
+pub(crate) fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
+    let line = serde_json::to_string(ready).context("writing the ready line")?;
+    stdout::finish(writeln!(io::stdout(), "{line}")).context(
+        "writing the ready line to stdout (if nobody reads it, redirect stdout to /dev/null)",
+    )
 }
 
 fn summarise(outcome: &Outcome, format: LogFormat) {
     let line = match format {
         LogFormat::Text => format!("echo-server: {outcome}"),
         LogFormat::Json => serde_json::to_string(outcome).unwrap_or_default(),
+    };
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Says what a running server has done; whoever asks wants to know, also with `--quiet`.
+fn tell_so_far((active, outcome): (u64, Outcome), format: LogFormat) {
+    #[derive(Serialize)]
+    struct SoFar {
+        active: u64,
+        #[serde(flatten)]
+        outcome: Outcome,
+    }
+    let line = match format {
+        LogFormat::Text => {
+            format!("echo-server: {} open; so far {outcome}", counted(active, "connection"))
+        }
+        LogFormat::Json => {
+            serde_json::to_string(&SoFar { active, outcome }).unwrap_or_default()
+        }
     };
     let _ = writeln!(io::stderr(), "{line}");
 }

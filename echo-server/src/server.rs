@@ -1,5 +1,6 @@
-//! Serving until told to stop: [`run`], and what came of it: [`Outcome`]. Binds nothing and
-//! traps no signal: listeners come in from outside, and so does the wish to stop.
+//! Serving until told to stop: [`Server`], or [`run`] in one call, and what came of it:
+//! [`Outcome`]. Binds nothing and traps no signal: listeners come in from outside, and so does
+//! the wish to stop.
 
 use std::fmt;
 use std::io;
@@ -16,10 +17,11 @@ use crate::admission::Admission;
 use crate::chat::Hub;
 use crate::config::Config;
 use crate::context::Context;
+use crate::counted::counted;
 use crate::counters::{ChatServed, Counters, Served, TlsServed};
-use crate::model::Model;
+use crate::model::{Capacity, Model};
 
-/// What a server has done in its life.
+/// What a server has done so far, or in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Outcome {
     /// Connections let in.
@@ -43,76 +45,133 @@ impl fmt::Display for Outcome {
         let Served { messages, bytes_in, bytes_out, errors } = served;
         write!(
             f,
-            "{connections} connections, {refused} refused, {messages} messages, \
-             {bytes_in} bytes in, {bytes_out} bytes out, {errors} errors, {cut} cut"
+            "{}, {refused} refused, {}, {} in, {} out, {}, {cut} cut",
+            counted(*connections, "connection"),
+            counted(*messages, "message"),
+            counted(*bytes_in, "byte"),
+            counted(*bytes_out, "byte"),
+            counted(*errors, "error"),
         )?;
         if let Some(tls) = tls {
             let TlsServed { handshakes, resumed, plaintext, timeout, failed, truncated } = tls;
+            let handshakes = counted(*handshakes, "handshake");
             write!(
                 f,
-                "; TLS: {handshakes} handshakes ({resumed} resumed), {plaintext} plaintext, \
+                "; TLS: {handshakes} ({resumed} resumed), {plaintext} plaintext, \
                  {timeout} timed out, {failed} failed, {truncated} truncated"
             )?;
         }
         if let Some(ChatServed { lines, overflown }) = chat {
-            write!(f, "; chat: {lines} lines, {overflown} members cut off that did not read")?;
+            let (lines, members) = (counted(*lines, "line"), counted(*overflown, "member"));
+            write!(f, "; chat: {lines}, {members} cut off that did not read")?;
         }
         Ok(())
     }
 }
 
-/// Serves on `listeners`, which are non-blocking, until `stop` is asked for and all
-/// connections have ended, or have been cut: at the drain deadline, or when asked again.
-///
-/// # Errors
-/// When the model can't serve at all; what goes wrong with one connection ends only that.
-pub fn run(listeners: Vec<TcpListener>, config: Config, stop: &Stop) -> io::Result<Outcome> {
-    if listeners.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listener"));
+impl Outcome {
+    fn of(context: &Context) -> Self {
+        let Context { config, admission, counters, .. } = context;
+        Self {
+            connections: admission.accepted(),
+            refused: admission.refused(),
+            cut: admission.cut(),
+            served: counters.total(),
+            tls: config.tls.as_ref().map(|_| counters.tls().read()),
+            chat: config.protocol.is_chat().then(|| counters.chat().read()),
+        }
     }
-    let model = config.model.build();
-    let limit = most_connections(&config, &*model);
-    let config = Arc::new(config);
-    let admission = Arc::new(Admission::new(Arc::clone(&config), stop.clone(), limit));
-    let counters = Arc::new(Counters::new(config.workers));
-    let context = Context {
-        hub: Hub::new(config.chat_queue, Arc::clone(counters.chat())),
-        counters,
-        admission: Arc::clone(&admission),
-        config,
-        stop: stop.clone(),
-    };
-    let served = force_late(&context, || model.serve(listeners, &context));
-    served.map(|()| Outcome {
-        connections: admission.accepted(),
-        refused: admission.refused(),
-        cut: admission.cut(),
-        served: context.counters.total(),
-        tls: context.config.tls.as_ref().map(|_| context.counters.tls().read()),
-        chat: context.config.protocol.is_chat().then(|| context.counters.chat().read()),
-    })
 }
 
-/// The least of what was asked for, what descriptors allow, and what the model allows.
-fn most_connections(config: &Config, model: &dyn Model) -> u64 {
-    let by_descriptors = (
-        fd_limit::room_for_connections() / model.descriptors(config),
-        "the limit of open files (ulimit -n)",
-    );
-    let capacity = model.capacity();
-    let by_model = capacity.as_ref().map(|most| (most.connections, most.bound_by.as_str()));
-    let (possible, bound_by) =
-        by_model.into_iter().chain([by_descriptors]).min().unwrap_or(by_descriptors);
-    match config.max_conns {
-        Some(asked) if asked <= possible => asked,
-        Some(asked) => {
-            warn!(asked, "at most {possible} connections: {bound_by} allows no more");
-            possible
+/// A server that is to serve.
+pub struct Server {
+    model: Box<dyn Model>,
+    context: Context,
+    /// The most connections that there could be.
+    possible: Capacity,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// A server that ends when `stop` is asked for.
+    pub fn new(config: Config, stop: &Stop) -> Self {
+        let model = config.model.build();
+        let possible = most_connections(&config, &*model);
+        let limit = config.max_conns.unwrap_or(u64::MAX).min(possible.connections);
+        let config = Arc::new(config);
+        let admission = Arc::new(Admission::new(Arc::clone(&config), stop.clone(), limit));
+        let counters = Arc::new(Counters::new(config.workers));
+        let context = Context {
+            hub: Hub::new(config.chat_queue, Arc::clone(counters.chat())),
+            counters,
+            admission,
+            config,
+            stop: stop.clone(),
+        };
+        Self { model, context, possible }
+    }
+
+    /// Tells, from any thread and at any time, how many connections are open and what was done
+    /// so far.
+    pub fn watch(&self) -> impl Fn() -> (u64, Outcome) + Send + 'static {
+        let context = self.context.clone();
+        move || (context.admission.active(), Outcome::of(&context))
+    }
+
+    /// Serves on `listeners` until the stop is asked for and all connections have ended, or
+    /// have been cut: at the drain deadline, or when asked again. The listeners are
+    /// non-blocking, and come in groups: one for each worker that accepts, with a listener for
+    /// each address; of [models](crate::ModelKind) whose workers don't accept, a single group.
+    ///
+    /// # Errors
+    /// When the model can't serve at all; what goes wrong with one connection ends only that.
+    pub fn run(self, listeners: Vec<Vec<TcpListener>>) -> io::Result<Outcome> {
+        let Self { model, context, possible } = self;
+        if listeners.is_empty() || listeners.iter().any(Vec::is_empty) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listener"));
         }
-        None => {
-            info!("at most {possible} connections, by {bound_by}");
-            possible
-        }
+        tell_limit(context.config.max_conns, &possible);
+        force_late(&context, || model.serve(listeners, &context))?;
+        Ok(Outcome::of(&context))
+    }
+}
+
+/// [`Server::run`] of a new server.
+///
+/// # Errors
+/// As there.
+pub fn run(
+    listeners: Vec<Vec<TcpListener>>,
+    config: Config,
+    stop: &Stop,
+) -> io::Result<Outcome> {
+    Server::new(config, stop).run(listeners)
+}
+
+/// What descriptors and the model allow, whichever is less.
+fn most_connections(config: &Config, model: &dyn Model) -> Capacity {
+    let by_descriptors = Capacity {
+        connections: fd_limit::room_for_connections() / model.descriptors(config),
+        bound_by: "the limit of open files (ulimit -n)".to_owned(),
+    };
+    match model.capacity() {
+        Some(by_model) if by_model.connections < by_descriptors.connections => by_model,
+        _ => by_descriptors,
+    }
+}
+
+/// Says how many connections there may be, where it is not what was asked for.
+pub(crate) fn tell_limit(asked: Option<u64>, possible: &Capacity) {
+    let (bound_by, most) = (&possible.bound_by, counted(possible.connections, "connection"));
+    match asked {
+        Some(asked) if asked <= possible.connections => {}
+        Some(asked) => warn!(asked, "at most {most}: {bound_by} allows no more"),
+        None => info!("at most {most}, by {bound_by}"),
     }
 }
 

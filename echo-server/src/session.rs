@@ -8,12 +8,13 @@
 //! or a socket; every instant is handed in.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_net::tls::{Fault, Transform};
 use echo_net::unread::Unread;
-use echo_proto::{Flow, Replies, Respond};
+use echo_proto::{Flow, ProtocolKind, Replies, Respond};
 use tracing::warn;
 
 use crate::counters::TlsCounters;
@@ -115,6 +116,15 @@ impl Session {
             replied: 0,
             taken: 0,
         }
+    }
+
+    /// A connection that was turned away: all is said to it, and its write side is shut down.
+    /// What still arrives is discarded, so that it can't destroy what was said.
+    pub fn turned_away(now: Nanos) -> Self {
+        let nobody = ProtocolKind::Raw.responder(0, SystemTime::now);
+        let patience = Patience { idle: LINGER, write: LINGER };
+        let phase = Phase::Lingering { until: now.saturating_add(LINGER) };
+        Self { phase, ..Self::new(nobody, patience, now) }
     }
 
     /// The same inside TLS, whose handshake may last until `until`. From here on all bytes

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn command() -> Command {
     Command::new(env!("CARGO_BIN_EXE_echo-server"))
@@ -61,6 +62,45 @@ fn a_signal_ends_it_with_a_summary_and_success() {
     let summary = "echo-server: 0 connections, 0 refused, 0 messages, 0 bytes in, 0 bytes out, \
                    0 errors, 0 cut\n";
     assert!(told.ends_with(summary), "{told}");
+}
+
+#[test]
+fn one_of_a_kind_is_told_in_the_singular() {
+    let (mut child, line) = started(&["0", "-p", "raw"]);
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let mut stream = TcpStream::connect(ready["addr"].as_str().unwrap()).unwrap();
+    stream.write_all(b"x").unwrap();
+    stream.read_exact(&mut [0]).unwrap();
+    drop(stream);
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let told = stderr_of(&mut child);
+    let summary = "echo-server: 1 connection, 0 refused, 1 message, 1 byte in, 1 byte out, \
+                   0 errors, 0 cut\n";
+    assert!(told.ends_with(summary), "{told}");
+}
+
+#[test]
+fn a_setting_that_is_lowered_is_said() {
+    for (args, part) in [
+        (&["0", "--max-conns", "99999999"][..], "at most"),
+        (&["balance", "0", "--backend", ":1", "--max-conns", "99999999"], "at most"),
+        (&["0", "--backlog", "2000000000"], "--backlog is lowered to"),
+        (&["0", "--recv-buffer", "1GiB"], "--recv-buffer is lowered to"),
+        (&["0", "--send-buffer", "1GiB"], "--send-buffer is lowered to"),
+    ] {
+        let (mut child, _) = started(args);
+        terminate(&child);
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+        let told = stderr_of(&mut child);
+        let line = told.lines().find(|line| line.contains(part));
+        let line = line.unwrap_or_else(|| panic!("{args:?}: {told}"));
+        assert!(line.contains("WARN") && line.contains(" asked="), "{line}");
+    }
+    let (mut child, _) = started(&["0", "--max-conns", "10", "--backlog", "10"]);
+    terminate(&child);
+    assert!(child.wait().unwrap().success());
+    assert!(!stderr_of(&mut child).contains("WARN"));
 }
 
 #[test]
@@ -144,4 +184,48 @@ fn a_parent_that_is_gone_already_is_noticed() {
     let output = command().args(["0", "--die-with-parent=2147483647"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stdout.is_empty());
+}
+
+/// Runs the program with nowhere to print to: a full device, and a stdout that is closed. One
+/// that serves all the same is stopped after a while.
+fn without_stdout(arguments: &[&str]) -> [Output; 2] {
+    let program = env!("CARGO_BIN_EXE_echo-server");
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut on_full = Command::new(program);
+    on_full.args(arguments).stdout(full);
+    let mut closed = Command::new("sh");
+    closed.args(["-c", "exec \"$@\" >&-", "sh", program]).args(arguments);
+    [on_full, closed].map(|mut command| {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        // Fails only if it has ended.
+        let _ = child.kill();
+        child.wait_with_output().unwrap()
+    })
+}
+
+#[test]
+fn output_that_is_lost_is_an_error() {
+    for arguments in
+        [&["--help"][..], &["--version"], &["0"], &["balance", "0", "--backend=:1"]]
+    {
+        for output in without_stdout(arguments) {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(told.contains("stdout"), "{arguments:?}: {told}");
+        }
+    }
+}
+
+#[test]
+fn no_terminal_obeys_a_name_that_an_error_names() {
+    let output = command()
+        .args(["--tls-key", "k", "--tls-cert", "no\u{1b}[2J\u{202e}file"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains(r"no\x1b[2J\u{202e}file"), "{errors}");
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
-use echo_proto::{ProtocolKind, WriteMode};
+use echo_proto::{ProtocolKind, Service, WriteMode};
 use echo_server::{Config, ModelKind, Outcome, run};
 use strum::VariantArray;
 
@@ -25,11 +25,11 @@ struct Server {
 
 impl Server {
     fn start(config: Config) -> Self {
-        Self::on(vec![listener(0, false)], config)
+        Self::on(vec![vec![listener(0, false)]], config)
     }
 
-    fn on(listeners: Vec<TcpListener>, config: Config) -> Self {
-        let address = listeners[0].local_addr().unwrap();
+    fn on(listeners: Vec<Vec<TcpListener>>, config: Config) -> Self {
+        let address = listeners[0][0].local_addr().unwrap();
         let stop = Stop::new();
         let asked = stop.clone();
         let thread = thread::spawn(move || run(listeners, config, &asked));
@@ -37,11 +37,7 @@ impl Server {
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream
+        connect(&self.address)
     }
 
     /// Asks to stop, unless that was done, and waits.
@@ -51,6 +47,14 @@ impl Server {
         }
         self.thread.join().unwrap().unwrap()
     }
+}
+
+fn connect(address: &SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
 }
 
 fn listener(port: u16, reuse_port: bool) -> TcpListener {
@@ -149,7 +153,7 @@ fn one_listener_per_worker_serves_too() {
         }
         let first = listener(0, true);
         let port = first.local_addr().unwrap().port();
-        let server = Server::on(vec![first, listener(port, true)], config(model));
+        let server = Server::on(vec![vec![first], vec![listener(port, true)]], config(model));
         let mut streams: Vec<_> = (0..50).map(|_| server.connect()).collect();
         for stream in &mut streams {
             ask(stream, b"x\n", b"ECHO: x\n");
@@ -208,7 +212,7 @@ fn one_connection_too_many_is_told_so_and_a_place_that_is_left_is_taken() {
         ask(&mut first, b"x\n", b"ECHO: x\n");
         let mut second = server.connect();
         second.write_all(b"what a peer sends before it reads\n").unwrap();
-        assert_eq!(rest(second), b"ERROR: too many connections (limit 1)\n");
+        assert_eq!(rest(second), b"ERROR: server full\n");
         drop(first);
         let begin = Instant::now();
         loop {
@@ -225,15 +229,85 @@ fn one_connection_too_many_is_told_so_and_a_place_that_is_left_is_taken() {
 }
 
 #[test]
-fn a_refused_connection_of_a_binary_protocol_just_ends() {
+fn a_full_server_says_so_in_the_words_of_the_protocol_whatever_the_peer_sends_meanwhile() {
     for_each_model(|model| {
-        let protocol = ProtocolKind::Raw.into();
-        let server = Server::start(Config { protocol, max_conns: Some(1), ..config(model) });
+        for &protocol in Service::VARIANTS {
+            let server =
+                Server::start(Config { protocol, max_conns: Some(1), ..config(model) });
+            let first = server.connect();
+            let begin = Instant::now();
+            // The other one may be accepted first where both have come.
+            loop {
+                let mut second = server.connect();
+                // More than a kernel holds: it is read and discarded, or the peer gets a reset.
+                let sent = second.write_all(&b"GET".repeat(3 << 20));
+                let _ = second.shutdown(Shutdown::Write);
+                let told = rest(second);
+                if sent.is_ok() && told == words(protocol) {
+                    break;
+                }
+                assert!(begin.elapsed() < PATIENCE, "{protocol}: {}", told.escape_ascii());
+            }
+            drop(first);
+            assert!(server.stop().refused >= 1);
+        }
+    });
+}
+
+/// As the protocols have it, written out.
+fn words(protocol: Service) -> &'static [u8] {
+    match protocol {
+        Service::Chat | Service::Echo(ProtocolKind::Line | ProtocolKind::Command) => {
+            b"ERROR: server full\n"
+        }
+        Service::Echo(ProtocolKind::Frame) => b"\0\0\0\x12ERROR: server full",
+        Service::Echo(ProtocolKind::Mux) => b"\0\0\0\0\0\0\0\x12ERROR: server full",
+        Service::Echo(ProtocolKind::Resp) => b"-ERR max number of clients reached\r\n",
+        Service::Echo(ProtocolKind::Http) => {
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\n\
+              Content-Length: 18\r\nConnection: close\r\n\r\nERROR: server full"
+        }
+        Service::Echo(ProtocolKind::Raw) => b"",
+    }
+}
+
+#[test]
+fn who_was_turned_away_and_stays_is_let_go_and_does_not_keep_a_place() {
+    for_each_model(|model| {
+        let server = Server::start(Config { max_conns: Some(1), ..config(model) });
         let mut first = server.connect();
-        ask(&mut first, b"x", b"x");
-        assert_eq!(rest(server.connect()), b"");
+        ask(&mut first, b"x\n", b"ECHO: x\n");
+        let mut second = server.connect();
+        assert_eq!(rest(second.try_clone().unwrap()), b"ERROR: server full\n");
         drop(first);
-        assert_eq!(server.stop().refused, 1);
+        let begin = Instant::now();
+        while second.write_all(b"still here\n").is_ok() {
+            assert!(begin.elapsed() < PATIENCE, "never closed");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut third = server.connect();
+        ask(&mut third, b"y\n", b"ECHO: y\n");
+        drop(third);
+        let outcome = server.stop();
+        assert_eq!((outcome.connections, outcome.refused, outcome.cut), (2, 1, 0));
+    });
+}
+
+#[test]
+fn every_address_of_a_group_is_served_until_the_stop() {
+    for_each_model(|model| {
+        let group = vec![listener(0, false), listener(0, false), listener(0, false)];
+        let addresses: Vec<_> = group.iter().map(|one| one.local_addr().unwrap()).collect();
+        let server = Server::on(vec![group], config(model));
+        let mut streams: Vec<_> = addresses.iter().cycle().take(30).map(connect).collect();
+        for stream in &mut streams {
+            ask(stream, b"x\n", b"ECHO: x\n");
+        }
+        drop(streams);
+        assert_eq!(server.stop().connections, 30);
+        for address in addresses {
+            assert!(TcpStream::connect(address).is_err(), "{address} is still open");
+        }
     });
 }
 
@@ -375,7 +449,7 @@ fn a_stop_before_the_first_accept_still_answers_who_is_connected() {
             .collect();
         let stop = Stop::new();
         stop.ask();
-        let server = thread::spawn(move || run(vec![listener], config(model), &stop));
+        let server = thread::spawn(move || run(vec![vec![listener]], config(model), &stop));
         for stream in streams {
             assert_eq!(rest(stream), b"ECHO: a\nECHO: b\n");
         }
@@ -386,7 +460,7 @@ fn a_stop_before_the_first_accept_still_answers_who_is_connected() {
 #[test]
 fn more_listeners_than_can_be_served_are_refused() {
     for_each_model(|model| {
-        let listeners = (0..3).map(|_| listener(0, false)).collect();
+        let listeners = (0..3).map(|_| vec![listener(0, false)]).collect();
         let outcome = run(listeners, Config { workers: 2, ..config(model) }, &Stop::new());
         assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     });

@@ -37,7 +37,7 @@ fn against_each_model(expected: TlsServed, peer: impl Fn(&mut TcpStream, Instant
         };
         let stop = Stop::new();
         let asked = stop.clone();
-        let server = thread::spawn(move || run(vec![listener], config, &asked));
+        let server = thread::spawn(move || run(vec![vec![listener]], config, &asked));
         let begin = Instant::now();
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use echo_bench::cli::Cli;
-use echo_bench::engine::{self, Observer, Peer};
+use echo_bench::engine::{self, Connected, Observer, Peer};
 use echo_bench::plan::EngineKind;
 use echo_bench::record::Interval;
 use echo_net::stop::Stop;
@@ -21,7 +21,7 @@ use crate::{MOST_PER_MESSAGE, allocations};
 struct Silent;
 
 impl Observer for Silent {
-    fn connected(&mut self, _: u32) {}
+    fn connected(&mut self, _: &Connected<'_>) {}
     fn interval(&mut self, _: &Interval) {}
 }
 

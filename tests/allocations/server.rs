@@ -67,7 +67,8 @@ fn a_reply_allocates_nothing() {
             let address = listener.local_addr().expect("bound");
             let stop = Stop::new();
             std::thread::scope(|scope| {
-                let server = scope.spawn(|| echo_server::run(vec![listener], config, &stop));
+                let server =
+                    scope.spawn(|| echo_server::run(vec![vec![listener]], config, &stop));
                 let each = of_message(address, protocol, limit);
                 stop.ask();
                 server.join().expect("no panic").expect("served");

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::client::Client;
 use crate::deadline::{PATIENCE, wait_until};
+use crate::named_hosts::NamedHosts;
 use crate::program::{own_program, run};
 use crate::running_server::RunningServer;
 use crate::third_party_server::free_address;
@@ -25,9 +26,17 @@ struct Balancer {
 impl Balancer {
     fn start(backends: &[SocketAddr], flags: &[&str]) -> Self {
         let backends = backends.iter().map(|backend| format!("--backend={backend}"));
-        let mut child = Command::new(own_program("echo-server"))
-            .args(["balance", "127.0.0.1:0", "--quiet", "--check-interval=50ms"])
-            .args(backends)
+        let mut program = Command::new(own_program("echo-server"));
+        Self::start_as(
+            program.args(["balance", "127.0.0.1:0", "--quiet"]).args(backends),
+            flags,
+        )
+    }
+
+    /// The same by a command that has all but these flags.
+    fn start_as(program: &mut Command, flags: &[&str]) -> Self {
+        let mut child = program
+            .arg("--check-interval=50ms")
             .args(flags)
             .stdout(Stdio::piped())
             .spawn()
@@ -181,13 +190,123 @@ fn a_client_that_stays_after_its_backend_has_ended_is_let_go_but_not_while_it_se
 }
 
 #[test]
-fn a_balancer_does_not_balance_to_itself() {
-    let own = free_address().to_string();
-    let mut balancer = Command::new(own_program("echo-server"));
-    let output = run(balancer.args(["balance", &own, "--backend", &own]), b"", PATIENCE);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(errors.contains(&format!("--backend {own} is this balancer itself")), "{errors}");
+fn a_balancer_does_not_balance_to_itself_by_whatever_name() {
+    let port = free_address().port();
+    for (own, backend) in [
+        (format!("127.0.0.1:{port}"), format!("127.0.0.1:{port}")),
+        (format!("127.0.0.1:{port}"), format!("[::ffff:127.0.0.1]:{port}")),
+        (format!("127.0.0.1:{port}"), format!("localhost:{port}")),
+        (format!("0.0.0.0:{port}"), format!("[::ffff:127.0.0.9]:{port}")),
+        (format!(":{port}"), format!("127.0.0.9:{port}")),
+    ] {
+        let mut balancer = Command::new(own_program("echo-server"));
+        let output =
+            run(balancer.args(["balance", &own, "--backend", &backend]), b"", PATIENCE);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        let told = format!("--backend {backend} is this balancer itself");
+        assert!(errors.contains(&told), "{own}: {errors}");
+    }
+}
+
+#[test]
+fn a_backend_is_told_that_a_check_is_no_client() {
+    for (version, header) in
+        [("v1", &b"PROXY UNKNOWN\r\n"[..]), ("v2", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")]
+    {
+        let backend = TcpListener::bind("127.0.0.1:0").expect("ports are left");
+        let address = backend.local_addr().expect("it is bound");
+        let _balancer = Balancer::start(&[address], &[&format!("--proxy-protocol={version}")]);
+        for _ in 0..2 {
+            let (mut check, _) = backend.accept().expect("the listener lives");
+            check.set_read_timeout(Some(PATIENCE)).expect("a socket");
+            let mut told = Vec::new();
+            check.read_to_end(&mut told).expect("an end, and no reset");
+            assert_eq!(told.escape_ascii().to_string(), header.escape_ascii().to_string());
+        }
+    }
+}
+
+#[test]
+fn a_client_of_a_dual_stack_balancer_has_the_address_that_it_is_reached_by() {
+    let backend = TcpListener::bind("127.0.0.1:0").expect("ports are left");
+    let address = backend.local_addr().expect("it is bound");
+    let mut program = Command::new(own_program("echo-server"));
+    program.args(["balance", ":0", "--quiet", "--backend", &address.to_string()]);
+    let balancer = Balancer::start_as(&mut program, &["--proxy-protocol=v1"]);
+    let port = balancer.address.port();
+    let mut targets = vec![SocketAddr::from(([127, 0, 0, 1], port))];
+    if balancer.address.is_ipv6() {
+        targets.push(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)));
+    }
+    for target in targets {
+        let client = Client::connect(target);
+        let own = client.stream().local_addr().expect("it is connected");
+        let header = loop {
+            let (stream, _) = backend.accept().expect("the listener lives");
+            let mut header = String::new();
+            BufReader::new(stream).read_line(&mut header).expect("text");
+            if header != "PROXY UNKNOWN\r\n" {
+                break header;
+            }
+        };
+        let (family, ip) = (if target.is_ipv4() { "TCP4" } else { "TCP6" }, own.ip());
+        assert_eq!(header, format!("PROXY {family} {ip} {ip} {} {port}\r\n", own.port()));
+    }
+}
+
+#[test]
+fn a_backend_s_name_is_tried_at_all_its_addresses_and_looked_up_again_once_it_is_down() {
+    let test = "a_backend_s_name_is_tried_at_all_its_addresses";
+    let lines = "127.0.0.7 two.test\n127.0.0.1 two.test\n";
+    let Some(mut hosts) = NamedHosts::new_or_skip(test, lines) else { return };
+    let mut first = server(&[]);
+    let port = first.address().port();
+    let mut program = hosts.own_program("echo-server");
+    let backend = format!("--backend=two.test:{port}");
+    let balancer =
+        Balancer::start_as(program.args(["balance", "127.0.0.1:0", "--quiet", &backend]), &[]);
+    for _ in 0..10 {
+        balancer.connect().exchange(b"x\n", b"ECHO: x\n");
+    }
+    first.stop();
+    // Where the name does not stand for it yet.
+    let mut program = Command::new(own_program("echo-server"));
+    let moved = format!("127.0.0.8:{port}");
+    let _moved = RunningServer::start_as(program.arg(moved), ModelKind::default(), &[]);
+    assert_eq!(balancer.connect().try_line(b"x\n"), b"");
+    hosts.set("127.0.0.8 two.test\n");
+    wait_until("the backend is found where it is now", || {
+        balancer.connect().try_line(b"x\n") == b"ECHO: x\n"
+    });
+}
+
+#[test]
+fn usr1_tells_how_a_balancer_and_its_backends_do() {
+    let (live, dead) = (server(&[]), free_address());
+    let mut child = Command::new(own_program("echo-server"))
+        .args(["balance", "127.0.0.1:0", "--check-interval=50ms"])
+        .args([format!("--backend={}", live.address()), format!("--backend={dead}")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program can be started");
+    let stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let pid = rustix::process::Pid::from_child(&child);
+    let signal = |signal| rustix::process::kill_process(pid, signal).expect("it runs");
+    let mut lines = stderr.lines().map_while(Result::ok);
+    let mut wait_for = |part: &str| {
+        lines.find(|line| line.contains(part)).unwrap_or_else(|| panic!("never said: {part}"));
+    };
+    wait_for("backend is out");
+    signal(Signal::HUP);
+    signal(Signal::USR1);
+    wait_for("echo-server: so far 0 connections, 0 unserved, 0 cut");
+    wait_for(&format!("echo-server: backend {} is up, 0 connections open", live.address()));
+    wait_for(&format!("echo-server: backend {dead} is down, 0 connections open"));
+    signal(Signal::TERM);
+    wait_for("echo-server: 0 connections, 0 unserved, 0 cut");
+    assert!(child.wait().expect("it was started").success());
 }
 
 #[test]
@@ -201,7 +320,10 @@ fn a_backend_is_told_who_the_client_is() {
     let told = loop {
         let (stream, _) = backend.accept().expect("the listener lives");
         let mut lines = BufReader::new(stream).lines();
-        if let Some(Ok(line)) = lines.next() {
+        // Checks say that they are none of a client.
+        if let Some(Ok(line)) = lines.next()
+            && line != "PROXY UNKNOWN"
+        {
             break [line, lines.next().expect("more").expect("text")];
         }
     };

@@ -225,6 +225,42 @@ fn of_a_mute_server_no_latency_is_claimed() {
     assert_eq!(report["summary"]["achieved_per_s"].as_f64(), Some(0.0));
 }
 
+/// What is answered in the drain belongs to the last piece that has a length.
+#[test]
+fn the_time_series_has_no_piece_without_length_and_adds_up() {
+    let address = fake_server(|mut stream| {
+        let mut input = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut input) {
+            thread::sleep(Duration::from_millis(30));
+            let reply = [b"ECHO: ", &input[..length]].concat();
+            if stream.write_all(&reply).is_err() {
+                break;
+            }
+        }
+    });
+    let target = format!("--target={address}");
+    for window in [
+        // The pieces of such intervals have no whole number of nanoseconds.
+        &["--duration=2s", "--interval=100ms"][..],
+        &["--duration=500100us", "--interval=100ms"],
+        &["--requests=50", "--interval=10ms"],
+    ] {
+        let flags = ["--conns=3", "--warmup=0", &target];
+        let finished = BenchProcess::start(&[&flags[..], window].concat()).finish(PATIENCE);
+        assert_eq!(finished.code, Some(0), "{window:?}: {finished:#?}");
+        let intervals = finished.report()["intervals"].as_array().expect("by the schema");
+        let mut ok = 0;
+        for interval in intervals {
+            let length_s = interval["length_s"].as_f64().expect("by the schema");
+            assert!(length_s > 0.0, "{window:?}: {interval}");
+            ok += interval["ok"].as_u64().expect("by the schema");
+        }
+        assert_eq!(ok, finished.requests("ok"), "{window:?}");
+        let last_s = intervals.last().expect("some")["length_s"].as_f64();
+        assert!(last_s > Some(0.0001), "a sliver is no point: {last_s:?}");
+    }
+}
+
 #[test]
 fn replies_that_are_no_echo_are_mismatches() {
     let address = fake_server(|mut stream| {

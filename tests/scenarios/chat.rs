@@ -73,6 +73,28 @@ fn members_hear_each_other_and_of_each_leaving_once() {
 }
 
 #[test]
+fn nobody_passes_for_the_server_or_for_another_member() {
+    on_every_model(&CHAT, |server| {
+        let mut hindi = join(server, "हिन्दी", "* 1 online: हिन्दी");
+        let mut anna = join(server, "Straße", "* 2 online: Straße, हिन्दी");
+        hindi.expect("* Straße joined\n".as_bytes());
+        let mut forger = server.connect();
+        forger.expect(GREETING);
+        for (name, reason) in [
+            ("ERROR", "Name is reserved"),
+            ("STRASSE", "Name is taken"),
+            ("Strаße", "Name looks like one that is taken"), // The a is Cyrillic.
+            ("\u{3164}", "A name has 1 to 32 letters, digits, _ or -"),
+        ] {
+            let reply = format!("ERROR: {reason}\n");
+            forger.exchange(format!("/nick {name}\n").as_bytes(), reply.as_bytes());
+        }
+        anna.send("a\u{200e}b\u{e0041} 👩‍💻\n".as_bytes());
+        hindi.expect("Straße: a\u{fffd}b\u{fffd} 👩‍💻\n".as_bytes());
+    });
+}
+
+#[test]
 fn a_line_too_long_is_refused_after_what_others_said() {
     let flags = [&CHAT[..], &["--max-message", "100"]].concat();
     on_every_model(&flags, |server| {

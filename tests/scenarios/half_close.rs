@@ -15,12 +15,14 @@ fn half_close_answers_everything() {
 
 #[test]
 fn a_last_line_without_newline_is_answered_at_half_close() {
-    on_every_model(&[], |server| {
-        let mut client = server.connect();
-        client.exchange(b"whole\nlast", b"ECHO: whole\n");
-        client.half_close();
-        assert_eq!(client.read_to_end(), b"ECHO: last\n");
-    });
+    for (last, reply) in [(&b"last"[..], &b"ECHO: last\n"[..]), (b"last\r", b"ECHO: last\n")] {
+        on_every_model(&[], |server| {
+            let mut client = server.connect();
+            client.exchange(&[b"whole\n", last].concat(), b"ECHO: whole\n");
+            client.half_close();
+            assert_eq!(client.read_to_end(), reply);
+        });
+    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::client::Text;
+use crate::deadline::PATIENCE;
 use crate::running_server::on_every_model;
 
 #[test]
@@ -64,5 +67,22 @@ fn a_client_that_never_reads_stops_nobody_and_costs_bounded_memory() {
         for stuck in stuck {
             stuck.reset();
         }
+    });
+}
+
+/// What was received counts, though the client is gone when it is to be answered.
+#[test]
+fn a_message_is_counted_though_its_reply_cannot_be_sent() {
+    on_every_model(&["--log-format", "json"], |server| {
+        // Both the request and the reset are there when the server looks.
+        server.signal(Signal::STOP);
+        let mut client = server.connect();
+        client.send(b"one\ntwo\n");
+        client.reset();
+        server.signal(Signal::CONT);
+        server.signal(Signal::TERM);
+        let summary = server.wait_exit(PATIENCE).summary();
+        let counts = ["connections", "messages", "bytes_in", "bytes_out"];
+        assert_eq!(counts.map(|name| &summary[name]), [1, 2, 8, 20], "{summary}");
     });
 }

@@ -1,26 +1,104 @@
 //! What the generator says of a target that is not what the command line says.
 
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+
 use echo_server::ModelKind;
-use serde_json::Value;
 
 use crate::bench_process::BenchProcess;
 use crate::deadline::PATIENCE;
 use crate::running_server::RunningServer;
+use crate::scripted_server::ScriptedServer;
 
-/// A line server's answer to HTTP is told at once, and not when the timeout is over, and as
-/// what it is: nobody has reset anything.
+/// Runs of minutes that must end at once, and say why.
+#[track_caller]
+fn ends_at_once(address: SocketAddr, flags: &[&str], reason: &str) {
+    let address = address.to_string();
+    for way in [&[][..], &["--pool=2"], &["--rate=100"], &["--threads=2"]] {
+        let run = [&address, "--duration=10m", "--warmup=10m", "--timeout=1m"];
+        let finished = BenchProcess::start(&[&run[..], flags, way].concat()).finish(PATIENCE);
+        assert_eq!(finished.code, Some(1), "{way:?}: {finished:#?}");
+        assert!(finished.stderr.contains(reason), "{way:?}: {}", finished.stderr);
+    }
+}
+
+/// What Redis says to a line that is no command of its.
+fn redis() -> ScriptedServer {
+    ScriptedServer::of_lines(|line| {
+        format!("-ERR unknown command '{line}', with args beginning with: \r\n")
+    })
+}
+
 #[test]
-fn a_server_of_another_protocol_is_malformed_and_neither_slow_nor_broken() {
+fn a_redis_is_named_with_its_flag() {
+    let redis = redis();
+    let reason = "the server speaks resp, not line: it answered `-ERR unknown command";
+    ends_at_once(redis.address(), &[], reason);
+    ends_at_once(redis.address(), &[], "(try --protocol resp)");
+}
+
+#[test]
+fn a_web_server_is_named_with_its_flag() {
+    let nginx = ScriptedServer::start(|stream| {
+        stream.peek(&mut [0])?;
+        // In pieces, as a network may deliver it.
+        for piece in ["HT", "TP/1.1 400 Bad", " Request\r\nContent-Length: 0\r\n\r\n"] {
+            (&mut &*stream).write_all(piece.as_bytes())?;
+        }
+        Ok(())
+    });
+    for protocol in ["line", "command", "frame", "resp", "raw"] {
+        let reason =
+            format!("the server speaks http, not {protocol}: it answered `HTTP/1.1 400");
+        ends_at_once(nginx.address(), &["--protocol", protocol], &reason);
+    }
+}
+
+#[test]
+fn a_line_server_is_named_with_its_flag() {
     let server = RunningServer::start(ModelKind::default(), &[]);
-    let address = server.address().to_string();
-    for way in [&["--pipeline=2"][..], &["--pool=2"]] {
-        let run = [&address, "--protocol=http", "--requests=20", "--warmup=0", "--timeout=60s"];
-        let finished = BenchProcess::start(&[&run[..], way].concat()).finish(PATIENCE);
-        assert_eq!(finished.code, Some(4), "{finished:#?}");
-        assert_eq!(finished.requests("mismatch"), 20, "{finished:#?}");
-        let errors = finished.report()["errors"].as_array().expect("by the schema");
-        let kinds: Vec<&Value> = errors.iter().map(|error| &error["kind"]).collect();
-        assert_eq!(kinds, ["malformed"], "{errors:#?}");
+    let reason = "the server speaks line, not http: it answered `ECHO: POST / HTTP/1.1`";
+    ends_at_once(server.address(), &["--protocol=http"], reason);
+}
+
+#[test]
+fn a_chat_with_a_server_of_no_chat_ends_before_it_begins() {
+    let (redis, line) = (redis(), RunningServer::start(ModelKind::default(), &[]));
+    for (address, protocol) in [(redis.address(), "resp"), (line.address(), "line")] {
+        let address = address.to_string();
+        let chat = [&address, "--protocol=chat", "--rate=10", "--conns=3", "--timeout=1m"];
+        let finished = BenchProcess::start(&chat).finish(PATIENCE);
+        assert_eq!(finished.code, Some(1), "{finished:#?}");
+        let reason = format!("the server speaks {protocol}, not chat");
+        assert!(finished.stderr.contains(&reason), "{}", finished.stderr);
+    }
+}
+
+/// Silence says nothing about the protocol, and neither does a server that gives wrong answers
+/// in the protocol that was asked for.
+#[test]
+fn a_server_that_is_slow_or_wrong_is_measured_to_the_end() {
+    let slow = ScriptedServer::start(|stream| {
+        let mut first = [0; 4096];
+        while stream.peek(&mut first)? < 650 {}
+        let length = (&mut &*stream).read(&mut first)?;
+        for line in first[..length].split_inclusive(|byte| *byte == b'\n') {
+            (&mut &*stream).write_all(&[b"ECHO: ", line].concat())?;
+        }
+        Ok(())
+    });
+    let address = slow.address().to_string();
+    let run = [&address, "--conns=1", "--rate=20", "--requests=10", "--warmup=0"];
+    let finished = BenchProcess::start(&run).finish(PATIENCE);
+    assert_eq!(finished.requests("ok"), 10, "{finished:#?}");
+    // Echoes without a prefix, and is told to say what another protocol would.
+    let plain = ScriptedServer::of_lines(|line| format!("{line}\n"));
+    let address = plain.address().to_string();
+    for message in ["HTTP/1.1 200 OK", "-ERR unknown"] {
+        let message = format!("--message={message}");
+        let run = [&address, &message, "--requests=10", "--warmup=0", "--conns=1"];
+        let finished = BenchProcess::start(&run).finish(PATIENCE);
+        assert_eq!(finished.requests("mismatch"), 10, "{finished:#?}");
     }
 }
 
@@ -32,9 +110,9 @@ fn a_server_that_speaks_tls_is_named_so() {
         for way in [&[][..], &["--pool=2"]] {
             let run = [&address, "--protocol", protocol, "--requests=20", "--warmup=0"];
             let finished = BenchProcess::start(&[&run[..], way].concat()).finish(PATIENCE);
-            assert_eq!(finished.code, Some(4), "{finished:#?}");
-            let errors = finished.report()["errors"].to_string();
-            assert!(errors.contains("the server seems to speak TLS"), "{protocol}: {errors}");
+            assert_eq!(finished.code, Some(1), "{finished:#?}");
+            let told = "the server seems to speak TLS (try --tls)";
+            assert!(finished.stderr.contains(told), "{protocol}: {}", finished.stderr);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -75,7 +76,8 @@ pub(crate) struct RunningServer {
     address: SocketAddr,
     ready: serde_json::Value,
     stdout: Receiver<String>,
-    stderr: Option<JoinHandle<String>>,
+    said: Arc<Mutex<Vec<u8>>>,
+    stderr: Option<JoinHandle<()>>,
     ended: bool,
     /// Held open: a server must not care, and one that reads it must not see its end.
     _stdin: ChildStdin,
@@ -84,8 +86,14 @@ pub(crate) struct RunningServer {
 impl RunningServer {
     /// Starts `echo-server` on a free port of the loopback and waits until it is ready.
     pub(crate) fn start(model: ModelKind, flags: &[&str]) -> Self {
-        let mut child = Command::new(own_program("echo-server"))
-            .args(["127.0.0.1:0", "--model", &model.to_string()])
+        let mut program = Command::new(own_program("echo-server"));
+        Self::start_as(program.arg("127.0.0.1:0"), model, flags)
+    }
+
+    /// The same by a command that runs `echo-server` in the end, and names its address.
+    pub(crate) fn start_as(program: &mut Command, model: ModelKind, flags: &[&str]) -> Self {
+        let mut child = program
+            .args(["--model", &model.to_string()])
             .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -102,10 +110,13 @@ impl RunningServer {
             }
         });
         let mut pipe = child.stderr.take().expect("piped");
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
         let stderr = thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = pipe.read_to_end(&mut bytes);
-            String::from_utf8_lossy(&bytes).into_owned()
+            let mut bytes = [0; 4096];
+            while let Ok(length @ 1..) = pipe.read(&mut bytes) {
+                heard.lock().expect("no panic").extend_from_slice(&bytes[..length]);
+            }
         });
         let stdin = child.stdin.take().expect("piped");
         let mut server = Self {
@@ -113,6 +124,7 @@ impl RunningServer {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             ready: serde_json::Value::Null,
             stdout,
+            said,
             stderr: Some(stderr),
             ended: false,
             _stdin: stdin,
@@ -125,6 +137,11 @@ impl RunningServer {
         let address = server.ready["addr"].as_str().and_then(|text| text.parse().ok());
         server.address = address.unwrap_or_else(|| panic!("no address in {line}"));
         server
+    }
+
+    /// What it has said on standard error so far.
+    pub(crate) fn said_so_far(&self) -> String {
+        String::from_utf8_lossy(&self.said.lock().expect("no panic")).into_owned()
     }
 
     /// What the server said when it was ready.
@@ -170,10 +187,8 @@ impl RunningServer {
         };
         self.ended = true;
         let stderr = self.stderr.take().expect("the server ends once");
-        let exit = Exit {
-            code: status.code(),
-            stderr: stderr.join().expect("reading does not panic"),
-        };
+        stderr.join().expect("reading does not panic");
+        let exit = Exit { code: status.code(), stderr: self.said_so_far() };
         assert_eq!(self.stdout.iter().collect::<Vec<_>>(), [""; 0], "more than the ready line");
         assert!(!exit.stderr.contains("panicked at"), "the server panicked: {}", exit.stderr);
         exit
@@ -181,10 +196,17 @@ impl RunningServer {
 
     fn stop_in_order(&mut self) {
         if !self.ended {
-            self.signal(Signal::TERM);
-            let exit = self.wait_exit(PATIENCE);
-            assert_eq!(exit.code, Some(0), "{exit:?}");
+            self.stop();
         }
+    }
+
+    /// Asks it to stop, which it must do in order; what it said.
+    #[track_caller]
+    pub(crate) fn stop(&mut self) -> String {
+        self.signal(Signal::TERM);
+        let exit = self.wait_exit(PATIENCE);
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        exit.stderr
     }
 }
 
@@ -196,9 +218,10 @@ impl Drop for RunningServer {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking()
-            && let Some(Ok(stderr)) = self.stderr.take().map(JoinHandle::join)
+            && let Some(Ok(())) = self.stderr.take().map(JoinHandle::join)
         {
-            eprintln!("the server that was ready as {} said:\n{stderr}", self.ready);
+            let said = self.said_so_far();
+            eprintln!("the server that was ready as {} said:\n{said}", self.ready);
         }
     }
 }

@@ -323,10 +323,11 @@
       return {
         heading: seconds(at[place]),
         rows: drawn.filter(series => series.ns[place] !== null).reverse().map(series =>
-          [series.name, series.name, (isBound(series, place) ? "≥ " : "") + time(series.ns[place])]),
+          [series.name, series.name, (series.weak[place] ? "~" : "") + (isBound(series, place) ? "≥ " : "") + time(series.ns[place])]),
       };
     };
     const entries = drawn.map(({ name }) => ({ name, mark: name }));
+    if (drawn.some(({ weak }) => weak.includes(true))) entries.push({ name: "~ few values", kind: "text" });
     if (bounded) entries.push({ name: "▲ lower bound", kind: "text" });
     return {
       height: 240,

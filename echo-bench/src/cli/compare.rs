@@ -54,13 +54,13 @@ pub struct CompareArgs {
     /// Compare closed with open loop all the same
     #[arg(long)]
     pub force: bool,
-    /// Write the comparison to FILE: JSON, or a web page if it ends in .html or with --format
-    /// html (- prints the JSON in place of the text)
+    /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .md or
+    /// .txt (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// What is printed
-    #[arg(long, value_parser = choice::<CompareFormat>(), default_value = "text")]
-    pub format: CompareFormat,
+    /// Format of the output (default: by the ending of -o, else text)
+    #[arg(long, value_parser = choice::<CompareFormat>())]
+    pub format: Option<CompareFormat>,
 }
 
 /// How to judge a comparison.

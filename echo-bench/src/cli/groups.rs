@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
-use echo_proto::Service;
+use echo_proto::{HttpHost, Service};
 use echo_server::choice::choice;
 use echo_server::model::ModelKind;
 
@@ -22,7 +22,7 @@ use crate::schedule::Arrival;
 #[command(next_help_heading = "Load")]
 pub(super) struct LoadArgs {
     /// Connections in total
-    #[arg(short, long, value_name = "N", default_value = "10")]
+    #[arg(short, long, alias = "connections", value_name = "N", default_value = "10")]
     pub(super) conns: Count,
     /// Generator threads (default: half of the cores, at least 1)
     #[arg(short, long, value_name = "N")]
@@ -75,22 +75,25 @@ pub(super) struct LoadArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub(super) struct MessageArgs {
-    /// Protocol of the target
-    #[arg(short, long, value_parser = choice::<Service>(), default_value = "line")]
-    pub(super) protocol: Service,
+    /// Protocol of the target [default: line, or what a URL says]
+    #[arg(short, long, value_parser = choice::<Service>())]
+    pub(super) protocol: Option<Service>,
+    /// Host header of HTTP requests [default: the host and port of the target]
+    #[arg(long, value_name = "HOST")]
+    pub(super) http_host: Option<HttpHost>,
     /// Members of a chat room who join, and then say and read nothing (--protocol chat)
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) chat_deaf: u32,
     /// Streams of each connection, which its requests take in turn (--protocol mux)
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) streams: u32,
-    /// Size of generated messages, or a range A-B
-    #[arg(short, long, value_name = "SIZE", default_value = "64")]
-    pub(super) size: SizeRange,
+    /// Size of generated messages, or a range A-B (64)
+    #[arg(short, long, value_name = "SIZE")]
+    pub(super) size: Option<SizeRange>,
     /// Send this text
     #[arg(long, value_name = "TEXT", conflicts_with = "size")]
     pub(super) message: Option<String>,
-    /// Send the lines of this file in turn (- is stdin)
+    /// Send the lines of this file in turn (- is stdin), without their LF or CRLF
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "message"])]
     pub(super) message_file: Option<PathBuf>,
     /// How replies are checked
@@ -132,13 +135,13 @@ pub(super) struct EmbeddedArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Results")]
 pub struct ResultArgs {
-    /// Write the report to FILE: a web page if it ends in .html or with --format html, else
-    /// JSON (- prints it in place of the text)
+    /// Write the report to FILE, whose ending chooses the format: .json, .html, .csv, .md or
+    /// .txt (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// What is printed
-    #[arg(long, value_parser = choice::<Format>(), default_value = "text")]
-    pub format: Format,
+    /// Format of the output (default: by the ending of -o, else text)
+    #[arg(long, value_parser = choice::<Format>())]
+    pub format: Option<Format>,
     /// Where reports are kept
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub report_dir: PathBuf,
@@ -151,13 +154,14 @@ pub struct ResultArgs {
     /// Length of an interval of the time series
     #[arg(long, value_name = "TIME", default_value = "1s")]
     pub interval: TimeSpan,
-    /// Write the percentile distribution of the response latency (HDR .hgrm)
+    /// Write the percentile distribution of the response latency (HDR .hgrm; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hgrm: Option<PathBuf>,
-    /// Write the response latency of every interval (HDR .hlog)
+    /// Write the response latency of every interval (HDR .hlog; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
-    /// Objective on the response latency, like p99<5ms (repeatable): exit 3 if missed
+    /// Objective on the response latency, like p99<5ms (repeatable), judged on the 95 %
+    /// interval: exit 3 if missed
     #[arg(long, value_name = "SLO")]
     pub slo: Vec<Slo>,
     /// Compare the run with a saved baseline (judged by --threshold and --fail-on)
@@ -169,7 +173,7 @@ pub struct ResultArgs {
     /// How to judge against the baseline
     #[command(flatten)]
     pub judging: JudgingArgs,
-    /// Exit 4 if the generator was the limit
+    /// Exit 4 if the generator was the limit or an objective is undecided
     #[arg(long)]
     pub strict: bool,
     /// No progress

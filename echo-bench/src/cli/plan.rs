@@ -3,16 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use echo_client::{Endpoint, EndpointError};
 use echo_net::Nanos;
 use echo_net::clock::nanos;
 use echo_net::settings::{Rate, TimeSpan};
+use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 
 use super::RunArgs;
 use super::groups::{MessageArgs, SizeRange};
+use crate::bounded;
 use crate::plan::{
     ChatPlan, IdleStrategy, Load, MessagePlan, Plan, PlanError, PoolPlan, SocketPlan, StopRule,
     Target,
 };
+
+/// Most messages of a file; all of them stand in the report.
+const MOST_MESSAGES: usize = 1_000_000;
 
 /// What was typed is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -21,13 +27,30 @@ pub enum RunArgsError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// A file of messages that can't be read.
-    #[error("reading --message-file {path}: {source}")]
+    #[error("reading --message-file {path}: {reason}")]
     MessageFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
+    /// A URL that says something else than the flags.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// A URL whose path would be the message, beside another message.
+    #[error(
+        "the URL's path `{0}` is the message: leave out --size, --message and --message-file"
+    )]
+    PathAndMessage(String),
+    /// A target whose name can't stand in a `Host` header.
+    #[error("{0} (name it with --http-host)")]
+    Host(#[from] InvalidHttpHost),
+    /// A flag of HTTP without HTTP.
+    #[error("--http-host needs --protocol http")]
+    HostWithoutHttp,
+    /// More messages than a report has room for.
+    #[error("--message-file holds {0} messages (at most {MOST_MESSAGES})")]
+    Messages(usize),
     /// More connections than can be numbered.
     #[error("--conns {0} is too many")]
     Connections(u64),
@@ -61,21 +84,23 @@ impl RunArgs {
         let threads = load.threads.unwrap_or((cores / 2).max(1) as u32);
         // All members of a chat room are driven by one thread. With several, each would have
         // its own part of a pool, so that is for the user to ask for.
-        let most = if self.messages.protocol.is_chat() { 1 } else { connections.max(1) };
+        let service = self.service()?;
+        let most = if service.is_chat() { 1 } else { connections.max(1) };
         let pooled = load.pool.is_some();
         let threads = match load.threads {
             None if pooled => 1,
             _ => threads.min(most),
         };
-        let target = self.resolve_target(threads, cores)?;
+        let target = self.resolve_target(service, threads, cores)?;
+        let secure = self.tls.tls || self.endpoint().is_some_and(Endpoint::is_secure);
         let timeout_ns = nanos(load.timeout.0);
-        if messages.chat_deaf > 0 && !messages.protocol.is_chat() {
+        if messages.chat_deaf > 0 && !service.is_chat() {
             return Err(PlanError::DeafWithoutChat.into());
         }
         for (flag, typed) in
             [("--pipeline", load.pipeline.is_some()), ("--threads", load.threads.is_some())]
         {
-            if typed && messages.protocol.is_chat() {
+            if typed && service.is_chat() {
                 return Err(RunArgsError::NotInChat(flag));
             }
         }
@@ -98,13 +123,14 @@ impl RunArgs {
             timeout_ns,
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
             interval_ns: nanos(self.results.interval.0),
-            protocol: messages.protocol.framing(),
-            chat: messages.protocol.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
+            protocol: service.framing(),
+            http_host: self.http_host(service.framing(), secure)?,
+            chat: service.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
             pool: load.pool.map(|size| PoolPlan { size }),
             connect_rate_per_s: load.connect_rate.map(Rate::per_second),
             reconnect_after: load.reconnect_after,
             streams: messages.streams,
-            messages: messages.resolve()?,
+            messages: messages.resolve(self.endpoint())?,
             verify: messages.verify,
             split_writes: messages.split_writes,
             socket: SocketPlan {
@@ -113,7 +139,7 @@ impl RunArgs {
                 recv_buffer: self.sockets.recv_buffer.map(|size| size.0),
                 sources: self.sockets.source_ip.clone(),
             },
-            tls: self.tls.plan(&target),
+            tls: self.tls.plan(&target, secure),
             idle: resolve_idle(load.idle, &target, threads, cores),
             engine: load.engine,
             seed: load.seed.unwrap_or_else(random_seed),
@@ -135,18 +161,54 @@ impl RunArgs {
         Ok(plan)
     }
 
-    fn resolve_target(&self, threads: u32, cores: usize) -> Result<Target, RunArgsError> {
+    /// The server, if one was typed.
+    fn endpoint(&self) -> Option<&Endpoint> {
+        self.address.as_ref().or(self.target.as_ref())
+    }
+
+    fn service(&self) -> Result<Service, RunArgsError> {
+        let typed = self.messages.protocol;
+        Ok(self.endpoint().map_or(Ok(typed.unwrap_or_default()), |to| to.service(typed))?)
+    }
+
+    /// The site that requests are for; none where the protocol knows no sites.
+    fn http_host(
+        &self,
+        protocol: ProtocolKind,
+        secure: bool,
+    ) -> Result<Option<HttpHost>, RunArgsError> {
+        let typed = self.messages.http_host.clone();
+        match (typed, self.endpoint()) {
+            (Some(_), _) if protocol != ProtocolKind::Http => {
+                Err(RunArgsError::HostWithoutHttp)
+            }
+            (Some(typed), _) => Ok(Some(typed)),
+            _ if protocol != ProtocolKind::Http => Ok(None),
+            (None, None) => Ok(Some(HttpHost::default())),
+            (None, Some(endpoint)) => {
+                let address = endpoint.address.clone().as_target();
+                Ok(Some(HttpHost::of(address.host(), address.port(), secure)?))
+            }
+        }
+    }
+
+    fn resolve_target(
+        &self,
+        service: Service,
+        threads: u32,
+        cores: usize,
+    ) -> Result<Target, RunArgsError> {
         let flags = &self.server.flags;
-        match self.address.as_ref().or(self.target.as_ref()) {
+        match self.endpoint() {
             Some(_) if !flags.is_empty() => Err(RunArgsError::ServerFlags),
-            Some(address) => Ok(Target::Address {
-                address: address.clone().as_target().to_string(),
+            Some(endpoint) => Ok(Target::Address {
+                address: endpoint.address.clone().as_target().to_string(),
                 server_pid: self.server_pid,
             }),
             None => {
                 let model = self.server.model.unwrap_or_default();
                 let workers = cores.saturating_sub(threads as usize).max(1);
-                let mut server = flags.command_line(model, &self.messages.protocol, workers);
+                let mut server = flags.command_line(model, &service, workers);
                 let speaks_tls = server.iter().any(|flag| flag.starts_with("--tls-"));
                 match (self.tls.tls, speaks_tls) {
                     (true, false) => server.push("--tls-self-signed".to_owned()),
@@ -184,22 +246,40 @@ fn resolve_idle(
 }
 
 impl MessageArgs {
-    fn resolve(&self) -> Result<MessagePlan, RunArgsError> {
+    /// What requests say; a URL names a path.
+    fn resolve(&self, endpoint: Option<&Endpoint>) -> Result<MessagePlan, RunArgsError> {
+        let path = endpoint.and_then(|endpoint| endpoint.path.as_ref());
+        let typed =
+            self.size.is_some() || self.message.is_some() || self.message_file.is_some();
+        match path {
+            Some(path) if !typed => {
+                return Ok(MessagePlan::Given { texts: vec![path.clone()], crlf: false });
+            }
+            Some(path) if path != "/" => {
+                return Err(RunArgsError::PathAndMessage(path.clone()));
+            }
+            _ => {}
+        }
         if let Some(text) = &self.message {
-            return Ok(MessagePlan::Given { texts: vec![text.clone()] });
+            return Ok(MessagePlan::Given { texts: vec![text.clone()], crlf: false });
         }
         let Some(path) = &self.message_file else {
-            let SizeRange { min, max } = self.size;
+            let SizeRange { min, max } = self.size.unwrap_or(SizeRange { min: 64, max: 64 });
             return Ok(MessagePlan::Generated { min_bytes: min, max_bytes: max });
         };
         let text = if path.as_os_str() == "-" {
-            std::io::read_to_string(std::io::stdin())
+            bounded::read_from(std::io::stdin(), bounded::MESSAGES)
         } else {
-            std::fs::read_to_string(path)
+            bounded::read(path, bounded::MESSAGES)
         };
-        let failed = |source| RunArgsError::MessageFile { path: path.clone(), source };
-        let texts = text.map_err(failed)?.lines().map(str::to_owned).collect();
-        Ok(MessagePlan::Given { texts })
+        let failed = |reason| RunArgsError::MessageFile { path: path.clone(), reason };
+        let text = text.map_err(failed)?;
+        let count = text.lines().count();
+        if count > MOST_MESSAGES {
+            return Err(RunArgsError::Messages(count));
+        }
+        let texts = text.lines().map(str::to_owned).collect();
+        Ok(MessagePlan::Given { texts, crlf: text.contains("\r\n") })
     }
 }
 

@@ -11,13 +11,15 @@ use super::Format;
 /// A stored report or comparison to show, as typed.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run or comparison: JSON, or the web page of it
+    /// The run, comparison or sweep: JSON, or the web page of it; or the .partial file that a
+    /// killed run left
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// What is printed
-    #[arg(long, value_parser = choice::<Format>(), default_value = "text")]
-    pub format: Format,
-    /// Write to FILE instead of stdout (a web page if it ends in .html)
+    /// Format of the output (default: by the ending of -o, else text)
+    #[arg(long, value_parser = choice::<Format>())]
+    pub format: Option<Format>,
+    /// Write to FILE instead of stdout; its ending chooses the format: .json, .html, .csv, .md
+    /// or .txt
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -28,7 +30,11 @@ pub struct MergeArgs {
     /// Reports of the same plan, or directories of them
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
-    /// Write the merged report to FILE (- is stdout)
+    /// Write the merged report to FILE, whose ending chooses the format: .json, .html, .csv,
+    /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
+    /// Format of the output (default: by the ending of -o, else json)
+    #[arg(long, value_parser = choice::<Format>())]
+    pub format: Option<Format>,
 }

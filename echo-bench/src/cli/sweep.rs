@@ -9,6 +9,7 @@ use echo_server::choice::choice;
 
 use super::CompareFormat;
 use super::compare::percent;
+use crate::bounded;
 use crate::compare::Metric;
 use crate::sweep::file::{self, BadPlanFile};
 use crate::sweep::typed::{SweptFlags, UnfitFlag};
@@ -24,7 +25,8 @@ Examples:
 
 Every flag of a run takes a list here: each combination is a cell, and every cell is run
 --repeat times, in rounds of random order. A sweep that was cut goes on where it stopped.
-Exit codes: 0 done; 1 some runs failed; 2 usage; 130/143 interrupted.";
+Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--slo);
+130/143 interrupted.";
 
 /// A sweep, as typed.
 #[derive(Debug, Args)]
@@ -60,16 +62,13 @@ pub struct SweepArgs {
     /// Bootstrap resamples of each cell
     #[arg(long, value_name = "N", default_value = "10k", help_heading = "Sweep")]
     pub resamples: Count,
-    /// Write the sweep to FILE: JSON, or a web page if it ends in .html or with --format html
-    /// (- prints the JSON in place of the text)
+    /// Write the sweep to FILE, whose ending chooses the format: .json, .html, .md or .txt
+    /// (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
     pub output: Option<PathBuf>,
-    /// What is printed
-    #[arg(
-        long, value_parser = choice::<CompareFormat>(), default_value = "text",
-        help_heading = "Sweep"
-    )]
-    pub format: CompareFormat,
+    /// Format of the output (default: by the ending of -o, else text)
+    #[arg(long, value_parser = choice::<CompareFormat>(), help_heading = "Sweep")]
+    pub format: Option<CompareFormat>,
     /// No progress
     #[arg(short, long, help_heading = "Sweep")]
     pub quiet: bool,
@@ -82,20 +81,20 @@ pub struct SweepArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum SweepArgsError {
     /// A plan file that can't be read.
-    #[error("reading {path}: {source}")]
+    #[error("reading {path}: {reason}")]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A plan file that can't be understood.
-    #[error("{path}, {source}")]
+    #[error("{path}, {reason}")]
     File {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: BadPlanFile,
+        reason: BadPlanFile,
     },
     /// A flag that can't be swept.
     #[error(transparent)]
@@ -116,10 +115,10 @@ impl SweepArgs {
     pub fn plan(&self) -> Result<SweepPlan, SweepArgsError> {
         let mut file = file::PlanFile::default();
         if let Some(path) = &self.plan {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| SweepArgsError::Read { path: path.clone(), source })?;
+            let text = bounded::read(path, bounded::PLAN)
+                .map_err(|reason| SweepArgsError::Read { path: path.clone(), reason })?;
             file = file::read(&text)
-                .map_err(|source| SweepArgsError::File { path: path.clone(), source })?;
+                .map_err(|reason| SweepArgsError::File { path: path.clone(), reason })?;
         }
         let mut flags = file.flags;
         for (flag, values) in &self.flags.0 {

@@ -30,7 +30,7 @@ pub(super) struct TlsArgs {
 
 impl TlsArgs {
     /// What was typed, as a part of the plan.
-    pub(super) fn plan(&self, target: &Target) -> Option<TlsPlan> {
+    pub(super) fn plan(&self, target: &Target, secure: bool) -> Option<TlsPlan> {
         let trust = match (&self.cacert, target) {
             _ if self.insecure => Trust::Anyone,
             (Some(file), _) => Trust::Issuers { file: file.display().to_string() },
@@ -38,6 +38,6 @@ impl TlsArgs {
             (None, Target::Address { .. }) => Trust::Platform,
         };
         let (server_name, resume) = (self.server_name.clone(), self.tls_resume);
-        self.tls.then_some(TlsPlan { trust, server_name, resume })
+        secure.then_some(TlsPlan { trust, server_name, resume })
     }
 }

@@ -7,7 +7,7 @@ use super::caution;
 use super::judge;
 use super::measure::{self, Outcomes};
 use super::metric::Metric;
-use super::sample::RunSample;
+use super::sample::{RunSample, can_be_added};
 use super::{
     Candidate, Case, CaseSide, Comparison, Evidence, Method, MetricComparison, SCHEMA,
     SideReport, differences,
@@ -84,6 +84,9 @@ pub enum CompareError {
         /// Its cases.
         only_candidate: String,
     },
+    /// Reports that can't be those of runs.
+    #[error("the reports of {0} hold more than 2^53 requests together")]
+    TooManyRequests(String),
     /// A damaged report.
     #[error("{0} has a histogram that can't be read")]
     Histogram(String),
@@ -137,6 +140,9 @@ impl Side {
 fn samples(side: &Side) -> Result<Vec<RunSample>, CompareError> {
     if side.inputs.is_empty() {
         return Err(CompareError::Empty(side.name.clone()));
+    }
+    if !can_be_added(side.inputs.iter().map(|input| &input.report)) {
+        return Err(CompareError::TooManyRequests(side.name.clone()));
     }
     let sample = |input: &Input| {
         RunSample::of(&input.report)

@@ -6,7 +6,7 @@ use strum::VariantArray;
 use super::judge;
 use super::measure::{self, Measured, Outcomes, Reason};
 use super::metric::Metric;
-use super::sample::RunSample;
+use super::sample::{RunSample, can_be_added};
 use super::{Method, MetricComparison};
 use crate::report::Report;
 use crate::stats::bootstrap::Resampling;
@@ -24,7 +24,7 @@ impl CellSample {
     pub fn of(reports: &[Report], resamples: u32, seed: u64) -> Option<Self> {
         let samples: Vec<RunSample> =
             reports.iter().map(RunSample::of).collect::<Option<_>>()?;
-        if samples.is_empty() {
+        if samples.is_empty() || !can_be_added(reports) {
             return None;
         }
         let outcomes = measure::measure(&samples, Resampling { resamples, seed });

@@ -24,6 +24,7 @@ mod metric;
 mod sample;
 #[cfg(test)]
 mod simulated;
+mod validity;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ use crate::report::{LatencySummary, Tool};
 pub use build::{CompareError, Input, Options, Side, compare};
 pub use differences::{Difference, Kind, conditions_that_differ, settings_that_differ};
 pub use metric::Metric;
+pub(crate) use validity::interval;
 
 /// The name and version of the comparison's shape.
 pub const SCHEMA: &str = "echo-bench.comparison/1";

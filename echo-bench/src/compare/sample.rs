@@ -3,8 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::report::{IntervalReport, LatencySummary, Report};
+use crate::report::numbers::LARGEST_COUNT;
+use crate::report::{IntervalReport, LatencySummary, Report, coarsen};
 use crate::stats::statistic::Counts;
+
+/// Intervals of a run that are told apart; of more, several that follow each other count as
+/// one. That bounds the memory of a comparison, and so many say as much of the variance.
+const MOST_INTERVALS: usize = 256;
 
 /// One run, as evidence.
 #[derive(Debug, Clone, Default)]
@@ -38,6 +43,13 @@ pub(super) struct Piece {
     pub(super) server_cpu_us: Option<f64>,
 }
 
+/// Whether sums over all reports fit into their types: each report alone is valid, and there may
+/// be any number of them.
+pub(super) fn can_be_added<'a>(reports: impl IntoIterator<Item = &'a Report>) -> bool {
+    let requests = reports.into_iter().map(|report| report.summary.requests.scheduled);
+    requests.fold(0, u64::saturating_add) <= LARGEST_COUNT
+}
+
 impl RunSample {
     /// The evidence of a report; `None` if a stored histogram can't be read.
     pub(super) fn of(report: &Report) -> Option<Self> {
@@ -53,10 +65,12 @@ impl RunSample {
             client_cpu_us: summary.cpu.client_us_per_message.map(|us| us * ok),
             server_cpu_us: summary.cpu.server_us_per_message.map(|us| us * ok),
         };
-        let pieces = report.intervals.iter().filter(|interval| interval.length_s > 0.0);
+        let coarse =
+            (report.intervals.len() > MOST_INTERVALS).then(|| coarsen(report, MOST_INTERVALS));
+        let points = coarse.as_ref().unwrap_or(report).points();
         Some(Self {
             whole,
-            intervals: pieces.map(piece).collect::<Option<_>>()?,
+            intervals: points.map(piece).collect::<Option<_>>()?,
             independent: response.map_or_else(BTreeMap::new, |r| r.independent.clone()),
             least_censored_ns: response.and_then(|response| response.least_censored_ns),
         })

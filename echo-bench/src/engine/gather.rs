@@ -45,6 +45,8 @@ pub struct IntervalRecord {
 pub(super) struct Gathered {
     pub(super) window_start: Nanos,
     pub(super) window_end: Nanos,
+    /// When all workers had ended.
+    pub(super) ended_at: Nanos,
     pub(super) total: Interval,
     pub(super) intervals: Vec<IntervalRecord>,
     pub(super) pieces: Vec<Packed>,
@@ -80,6 +82,7 @@ impl<'a> Watch<'a> {
         let gathered = Gathered {
             window_start: timeline.window_start,
             window_end: timeline.window_end(),
+            ended_at: timeline.window_start,
             total: Interval::new(0, open),
             intervals: Vec::new(),
             pieces: Vec::new(),
@@ -116,8 +119,9 @@ impl<'a> Watch<'a> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        self.gathered.ended_at = clock::now();
         if !self.ended {
-            self.sample(clock::now());
+            self.sample(self.gathered.ended_at);
         }
         // Workers that ended at different times have handed in different pieces last.
         for (_, (piece, _)) in std::mem::take(&mut self.pending) {
@@ -127,6 +131,7 @@ impl<'a> Watch<'a> {
             self.close_interval(observer);
         }
         self.gathered.window_end = self.timeline.window_end();
+        self.gathered.interrupted = self.timeline.is_interrupted();
         self.gathered
     }
 
@@ -174,9 +179,7 @@ impl<'a> Watch<'a> {
     }
 
     fn tend(&mut self, now: Nanos) {
-        if self.stop.stage() > Stage::Running && !self.gathered.interrupted {
-            // A signal during the drain finds a window that is whole.
-            self.gathered.interrupted = now < self.timeline.window_end();
+        if self.stop.stage() > Stage::Running {
             self.timeline.interrupt(now);
         }
         let end = self.timeline.window_end();

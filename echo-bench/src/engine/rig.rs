@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
+use echo_net::destinations::Destinations;
 use echo_net::reactor::{Event, Handler, Key, Reactor};
 use echo_net::stop::Stop;
 
@@ -25,9 +26,11 @@ use crate::record::{Interval, Latency};
 mod busy_clock;
 mod demand;
 mod dial_rate;
+mod draining;
 mod ledger;
 mod link;
 mod loss;
+mod misdirected;
 mod occupancy;
 mod pace;
 mod parts;
@@ -40,11 +43,12 @@ pub(super) use demand::Demand;
 use dial_rate::DialRate;
 pub(super) use ledger::{Asked, Ending, Ledger};
 pub(super) use loss::Loss;
+pub use misdirected::Misdirected;
 use pace::Pace;
 pub(super) use parts::Parts;
 pub(super) use window::Window;
-use wire::Gone;
 pub(super) use wire::Wire;
+use wire::{Gone, WireFacts};
 
 /// How long a thread may go without looking at the stop latch and the timeouts.
 const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
@@ -57,6 +61,8 @@ pub(super) struct Setup {
     pub(super) handshakes: Handshakes,
     /// Why the first connection failed, if one did.
     pub(super) failure: Option<io::Error>,
+    /// The server speaks something else.
+    pub(super) misdirected: Option<Misdirected>,
 }
 
 /// What a thread has to say at the end, beside its intervals.
@@ -77,6 +83,10 @@ pub(super) struct ThreadRecord {
     pub(super) busy: Option<f64>,
     pub(super) kernel: KernelFacts,
     pub(super) pool: Option<super::PoolCounts>,
+    /// What came of connecting to the addresses of the server.
+    pub(super) destinations: Destinations,
+    /// The server speaks something else, and so the run was ended.
+    pub(super) misdirected: Option<Misdirected>,
 }
 
 /// What a run is about, shared by its threads.
@@ -102,6 +112,7 @@ pub(super) struct Rig<R, W> {
     /// Links begun at set-up.
     begun: u32,
     next_scan: Nanos,
+    misdirected: Option<Misdirected>,
     /// Handler calls; a spin without any was idle.
     events: u64,
 }
@@ -137,6 +148,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             pace: Pace::new(plan.idle),
             begun: 0,
             next_scan: 0,
+            misdirected: None,
             events: 0,
             plan,
             messages,
@@ -172,7 +184,9 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         }
         let (facts, failure) = self.wire.take_facts();
         let established = self.wire.established();
-        Ok(Setup { established, connect: facts.connect, handshakes: facts.handshakes, failure })
+        let WireFacts { connect, handshakes, .. } = facts;
+        let misdirected = self.misdirected.take();
+        Ok(Setup { established, connect, handshakes, failure, misdirected })
     }
 
     /// Puts the load on, until the window has ended and is drained.
@@ -244,19 +258,11 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         }
     }
 
-    fn is_done(&mut self, now: Nanos) -> bool {
-        if self.window.is_cut(now) {
-            self.ledger.tend(now, self.window.range());
-            return true;
-        }
+    fn is_done(&self, now: Nanos) -> bool {
         let (window, demand) = (&self.window, self.pace.demand.as_ref());
-        if window.is_out_of_patience(now, self.ledger.last_answer())
-            && self.workload.is_expecting(&self.wire, demand, now)
-        {
-            return true;
-        }
-        window.is_past(now)
-            && (window.is_drained(now) || !self.workload.is_unfinished(window, demand))
+        let lost = window.is_out_of_patience(now, self.ledger.last_answer())
+            && self.workload.is_expecting(&self.wire, demand, now);
+        lost || window.is_over(now, || self.workload.is_unfinished(window, demand))
     }
 
     /// Waits for events until something is due.
@@ -290,6 +296,8 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             busy: self.pace.busy_share(),
             kernel: facts.kernel,
             pool,
+            destinations: self.wire.take_destinations(),
+            misdirected: self.misdirected.take(),
         }
     }
 
@@ -323,7 +331,6 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         if self.wire.is_secured() {
             self.unseal(reactor, key, link, bytes);
         } else {
-            self.wire.sniff(link, bytes);
             self.arrived(reactor, link, bytes, at);
         }
     }
@@ -348,7 +355,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
                 break;
             }
             match unsealed.outcome {
-                Ok(()) if unsealed.over => self.lost(reactor, link, Loss::Closed),
+                Ok(()) if unsealed.over => self.ended(reactor, key, link),
                 Ok(()) => {}
                 Err(fault) => {
                     self.lost(reactor, link, Loss::Broken(io::Error::other(fault)));
@@ -361,7 +368,11 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     /// Bytes of the protocol, the last of which came `at` this instant.
     #[inline]
     fn arrived(&mut self, reactor: &mut R, link: u32, bytes: &[u8], at: Nanos) {
+        self.wire.hear(link, bytes);
         let arrived = self.workload.arrived(lend!(self, reactor, at), link, bytes);
+        if let Some(seen) = self.wire.judge(link) {
+            self.misdirect(seen);
+        }
         if let Err(loss) = arrived {
             return self.lost(reactor, link, loss);
         }
@@ -374,11 +385,36 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         }
     }
 
+    /// The server speaks something else: nothing would be measured.
+    #[cold]
+    fn misdirect(&mut self, seen: Misdirected) {
+        self.misdirected = Some(seen);
+        self.window.abort();
+    }
+
+    /// The server has ended a link gracefully: its last reply may end thereby.
+    fn ended(&mut self, reactor: &mut R, key: Key, link: u32) {
+        let now = reactor.now();
+        if self.wire.is_up(link)
+            && let Err(loss) = self.workload.ended(lend!(self, reactor, now), link)
+        {
+            return self.lost(reactor, link, loss);
+        }
+        if self.wire.find(key) == Some(link) {
+            self.lost(reactor, link, Loss::Closed);
+        }
+    }
+
     /// A link is of no more use.
-    fn lost(&mut self, reactor: &mut R, link: u32, mut loss: Loss) {
+    fn lost(&mut self, reactor: &mut R, link: u32, loss: Loss) {
+        let mut loss = self.wire.diagnosed(link, loss);
+        if let Some(seen) = self.wire.judge_loss(link, &loss) {
+            self.misdirect(seen);
+        }
         let gone = self.wire.lose(reactor, &mut self.ledger, link, &mut loss);
         let now = reactor.now();
         match gone {
+            Gone::Redialled => {}
             Gone::Up => self.workload.lost(lend!(self, reactor, now), link, &loss),
             Gone::Unmade => self.workload.unmade(lend!(self, reactor, now), link),
         }
@@ -392,10 +428,10 @@ impl<R: Reactor, W: Workload<R>> Handler<R> for Rig<R, W> {
         match event {
             Event::Connected => self.connected(reactor, link),
             Event::Received(bytes) => self.received(reactor, key, link, bytes),
-            Event::EndOfInput => {
-                let loss = self.wire.end_of_input(link);
-                self.lost(reactor, link, loss);
-            }
+            Event::EndOfInput => match self.wire.end_of_input(link) {
+                Loss::Closed => self.ended(reactor, key, link),
+                loss => self.lost(reactor, link, loss),
+            },
             // What was given up while the peer did not read has left slots to be filled.
             Event::Sent => {
                 let now = reactor.now();

@@ -315,3 +315,25 @@ fn lost_connections_are_made_again_after_a_pause_that_grows() {
     assert!((10..20).contains(&run.record.reconnects), "{}", run.record.reconnects);
     assert_eq!(run.total.errors.of(FailureKind::Reset), run.record.reconnects + 1);
 }
+
+#[test]
+fn requests_for_which_there_was_no_port_are_unsent_and_not_refused() {
+    let echoing = EchoOptions::after(MILLISECOND);
+    for (unmade, counts) in [
+        (ConnectOutcome::NoSocket(ErrorKind::AddrNotAvailable), (1000, 0)),
+        (ConnectOutcome::NoSocket(ErrorKind::NetworkUnreachable), (0, 1000)),
+        (ConnectOutcome::Failed { after: 1000, kind: ErrorKind::ConnectionRefused }, (0, 1000)),
+    ] {
+        let run = simulate(
+            raw_plan(open(1000.0, Arrival::Constant, 8), 2, 2 * SECOND),
+            move |number| {
+                let connect = if number == 0 { echoing.connect } else { unmade };
+                echo(EchoOptions { connect, ..echoing })(number)
+            },
+        );
+        let tally = run.total.tally;
+        assert_eq!((tally.unsent, tally.refused), counts, "{unmade:?}");
+        let ours = run.total.errors.of(FailureKind::NoSocket) > 0;
+        assert_eq!(ours, counts.0 > 0, "{unmade:?}: {:?}", run.total.errors);
+    }
+}

@@ -75,6 +75,7 @@ impl Threads {
                     all.connect += &setup.connect;
                     all.handshakes += &setup.handshakes;
                     all.failure = all.failure.or(setup.failure);
+                    all.misdirected = all.misdirected.or(setup.misdirected);
                 }
                 Err(error) => {
                     stop.advance(Stage::Forced);
@@ -180,7 +181,7 @@ fn messages(plan: &Plan) -> Messages {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             Messages::generated(*min_bytes, *max_bytes, plan.seed, plan.verify)
         }
-        MessagePlan::Given { texts } => Messages::given(
+        MessagePlan::Given { texts, .. } => Messages::given(
             texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
             plan.verify,
         ),

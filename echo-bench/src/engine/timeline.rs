@@ -2,7 +2,7 @@
 //! measured window, then the drain.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
@@ -16,9 +16,8 @@ pub(super) struct Timeline {
     pub start: Nanos,
     /// The measured window begins.
     pub(super) window_start: Nanos,
-    /// Workers hand in what they measured in pieces of this length; a whole number of
-    /// them makes an interval.
-    pub(super) piece_ns: Nanos,
+    interval_ns: Nanos,
+    pieces_per_interval: u64,
     shared: Arc<Shared>,
 }
 
@@ -26,6 +25,9 @@ pub(super) struct Timeline {
 struct Shared {
     /// The window ends before this instant; brought forward by an interruption.
     window_end: AtomicU64,
+    /// Whether a signal ended the run before its time. Told by those who end it, since
+    /// nothing else tells an end that was brought forward from one that was planned.
+    interrupted: AtomicBool,
     /// Requests of the window that nobody has claimed yet.
     budget: AtomicU64,
     counts_requests: bool,
@@ -41,11 +43,24 @@ impl Timeline {
         };
         let shared = Shared {
             window_end: AtomicU64::new(window_end),
+            interrupted: AtomicBool::new(false),
             budget: AtomicU64::new(budget),
             counts_requests: matches!(plan.stop, StopRule::Requests { .. }),
         };
-        let piece_ns = plan.interval_ns / pieces_per_interval(plan);
-        Self { start, window_start, piece_ns, shared: Arc::new(shared) }
+        let (interval_ns, shared) = (plan.interval_ns, Arc::new(shared));
+        let pieces_per_interval = pieces_per_interval(plan);
+        Self { start, window_start, interval_ns, pieces_per_interval, shared }
+    }
+
+    /// The end of a piece of the window: workers hand in what they measured piece by piece,
+    /// and a whole number of them makes an interval, to the nanosecond.
+    pub(super) fn piece_end(&self, index: u64) -> Nanos {
+        // Computed afresh each time: a rounded length, added up, would miss the ends of the
+        // intervals and leave a last one without length behind.
+        let ended = u128::from(index) + 1;
+        let offset =
+            ended * u128::from(self.interval_ns) / u128::from(self.pieces_per_interval);
+        self.window_start.saturating_add(Nanos::try_from(offset).unwrap_or(Nanos::MAX))
     }
 
     /// The end of the measured window; `Nanos::MAX` while a number of requests decides.
@@ -53,9 +68,21 @@ impl Timeline {
         self.shared.window_end.load(Ordering::Acquire)
     }
 
-    /// Ends the window at `now`, if it would end later.
+    /// A signal ends the window at `now`, if it would end later.
     pub(super) fn interrupt(&self, now: Nanos) {
-        self.shared.window_end.fetch_min(now, Ordering::AcqRel);
+        if self.shared.window_end.fetch_min(now, Ordering::AcqRel) > now {
+            self.shared.interrupted.store(true, Ordering::Release);
+        }
+    }
+
+    /// A signal ends the wait for replies that might still have come.
+    pub(super) fn cut_drain(&self) {
+        self.shared.interrupted.store(true, Ordering::Release);
+    }
+
+    /// Whether a signal ended the run before its time.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.shared.interrupted.load(Ordering::Acquire)
     }
 
     /// Claims up to `wanted` requests of the window; how many were granted.
@@ -95,7 +122,7 @@ const SHORTEST_PIECE: Nanos = 20 * MILLISECOND;
 pub(super) fn pieces_per_interval(plan: &Plan) -> u64 {
     let wanted = match plan.stop {
         StopRule::Duration { duration_ns } => {
-            (LEAST_PIECES * plan.interval_ns).div_ceil(duration_ns.max(1))
+            plan.interval_ns.saturating_mul(LEAST_PIECES).div_ceil(duration_ns.max(1))
         }
         StopRule::Requests { .. } => LEAST_PIECES / 5,
     };
@@ -117,6 +144,30 @@ mod tests {
     }
 
     #[test]
+    fn pieces_end_where_intervals_and_windows_end() {
+        let mut plan = plan();
+        for interval_ns in [10_000_000, 333_333_333, 1_000_000_000] {
+            for intervals in 1..70 {
+                plan.interval_ns = interval_ns;
+                let duration_ns = intervals * interval_ns;
+                plan.stop = StopRule::Duration { duration_ns };
+                let pieces = pieces_per_interval(&plan);
+                let timeline = Timeline::new(&plan, 12_345);
+                let case = format!("{intervals} intervals of {interval_ns} ns");
+                for interval in 1..=intervals {
+                    let end = timeline.piece_end(interval * pieces - 1);
+                    assert_eq!(end, 12_345 + interval * interval_ns, "{case}");
+                }
+                assert_eq!(
+                    timeline.piece_end(intervals * pieces - 1),
+                    timeline.window_end(),
+                    "{case}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn claims_end_with_the_budget() {
         let mut plan = plan();
         plan.stop = StopRule::Requests { requests: 5 };
@@ -125,6 +176,20 @@ mod tests {
         assert!(timeline.is_spent());
         assert_eq!(timeline.window_end(), Nanos::MAX);
         timeline.interrupt(7);
+        assert!(timeline.is_interrupted());
         assert_eq!(timeline.window_end(), 7);
+    }
+
+    #[test]
+    fn the_first_signal_decides_and_a_later_one_takes_nothing_back() {
+        let timeline = Timeline::new(&plan(), 0);
+        let planned = timeline.window_end();
+        timeline.interrupt(planned);
+        assert!(!timeline.is_interrupted(), "the window was over");
+        for at in [9, 9, 12] {
+            timeline.interrupt(at);
+            assert!(timeline.is_interrupted());
+            assert_eq!(timeline.window_end(), 9);
+        }
     }
 }

@@ -71,6 +71,15 @@ pub(super) trait Workload<R: Reactor> {
         bytes: &[u8],
     ) -> Result<(), Loss>;
 
+    /// The server has ended a link gracefully: its last reply may end thereby.
+    ///
+    /// # Errors
+    /// When the link was lost for another reason.
+    fn ended(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Result<(), Loss> {
+        let _ = (parts, link);
+        Ok(())
+    }
+
     /// All that was queued for a link has been sent.
     fn writable(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let _ = (parts, link);

@@ -18,6 +18,7 @@ pub(crate) fn plan() -> Plan {
         protocol: ProtocolKind::Line,
         messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
         verify: Verify::Full,
+        http_host: None,
         chat: None,
         pool: None,
         streams: 1,
@@ -91,7 +92,8 @@ fn refuses_each_nonsense_by_its_flag() {
             plan.pool = Some(PoolPlan { size: 1 });
         }),
         ("message 2", |plan| {
-            plan.messages = MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()] };
+            plan.messages =
+                MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()], crlf: false };
         }),
     ];
     for (flag, spoil) in cases {
@@ -100,6 +102,33 @@ fn refuses_each_nonsense_by_its_flag() {
         let error = plan.validated().unwrap_err().to_string();
         assert!(error.contains(flag), "{error}");
     }
+}
+
+#[test]
+fn times_that_can_not_be_added_up_are_refused_by_their_flag() {
+    type Set = fn(&mut Plan, u64);
+    let flags: [(&str, Set); 5] = [
+        ("--duration", |plan, ns| plan.stop = StopRule::Duration { duration_ns: ns }),
+        ("--warmup", |plan, ns| plan.warmup_ns = ns),
+        ("--timeout", |plan, ns| plan.timeout_ns = ns),
+        ("--drain", |plan, ns| plan.drain_ns = ns),
+        ("--interval", |plan, ns| plan.interval_ns = ns),
+    ];
+    let century = 100 * 365 * 24 * 3600 * SECOND;
+    for (flag, set) in flags {
+        for ns in [century + 1, 18_446_744_073 * SECOND, u64::MAX] {
+            let mut plan = plan();
+            set(&mut plan, ns);
+            let error = plan.validated().unwrap_err().to_string();
+            assert!(error.contains(flag), "{error}");
+        }
+    }
+    let mut longest = plan();
+    for (_, set) in flags {
+        set(&mut longest, century);
+    }
+    assert!(longest.validated().is_ok());
+    assert!(century.checked_mul(5).is_some(), "their sum is an instant");
 }
 
 #[test]

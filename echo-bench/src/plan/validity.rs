@@ -1,5 +1,6 @@
 //! Whether a plan can be carried out: [`Plan::validated`], and why not: [`PlanError`].
 
+use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_proto::{ProtocolKind, UnfitMessage};
 
@@ -12,6 +13,10 @@ const LARGEST_BATCH: u64 = 256 << 20;
 
 /// Most members of a chat room: who has heard what of whom is kept for each pair.
 const MOST_MEMBERS: u32 = 2000;
+
+/// Longest time of a plan: the instants of a run are sums of several, in 64 bits of
+/// nanoseconds, which are 584 years.
+const LONGEST: Nanos = 100 * 365 * 24 * 3600 * SECOND;
 
 /// Bytes by which a generated message can be told from any other.
 const LEAST_STAMPED: usize = 12;
@@ -42,6 +47,8 @@ pub enum PlanError {
     NoRequests,
     #[error("--timeout must be above 0")]
     NoTimeout,
+    #[error("{0} must be at most 876000h (100 years)")]
+    HugeTime(&'static str),
     #[error("--interval must be at least 10ms")]
     ShortInterval,
     #[error("--split-writes must be at least 1")]
@@ -92,6 +99,7 @@ impl Plan {
     /// What is wrong with it, by flag.
     pub fn validated(mut self) -> Result<Self, PlanError> {
         self.check_numbers()?;
+        self.check_times()?;
         self.check_messages()?;
         self.check_chat()?;
         self.check_pool()?;
@@ -138,6 +146,24 @@ impl Plan {
             _ => None,
         };
         wrong.map_or(Ok(()), Err)
+    }
+
+    fn check_times(&self) -> Result<(), PlanError> {
+        let duration_ns = match self.stop {
+            StopRule::Duration { duration_ns } => duration_ns,
+            StopRule::Requests { .. } => 0,
+        };
+        let huge = [
+            ("--duration", duration_ns),
+            ("--warmup", self.warmup_ns),
+            // Before the drain, which is as long where it was not typed.
+            ("--timeout", self.timeout_ns),
+            ("--drain", self.drain_ns),
+            ("--interval", self.interval_ns),
+        ]
+        .into_iter()
+        .find(|&(_, time)| time > LONGEST);
+        huge.map_or(Ok(()), |(flag, _)| Err(PlanError::HugeTime(flag)))
     }
 
     fn check_chat(&self) -> Result<(), PlanError> {
@@ -193,8 +219,8 @@ impl Plan {
                 }
                 check(1, &b"x"[..min.min(1)])
             }
-            MessagePlan::Given { texts } if texts.is_empty() => Err(PlanError::NoMessages),
-            MessagePlan::Given { texts } => {
+            MessagePlan::Given { texts, .. } if texts.is_empty() => Err(PlanError::NoMessages),
+            MessagePlan::Given { texts, .. } => {
                 texts.iter().enumerate().try_for_each(|(i, text)| check(i + 1, text.as_bytes()))
             }
         }

@@ -1,11 +1,14 @@
 //! The way of a comparison: sides, comparison, rendering, exit code.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-use super::{Exit, is_page, print, sides};
-use crate::cli::{CompareArgs, CompareFormat, FailOn, Format, JudgingArgs};
+use echo_proto::terminal;
+
+use super::results::hand_over;
+use super::{Exit, UsageError, sides};
+use crate::cli::{CompareArgs, CompareFormat, FailOn, JudgingArgs, Outlet};
 use crate::compare::{self, Comparison, Input, Options, Side};
 use crate::report::{Report, store};
 use crate::{baseline, render};
@@ -15,6 +18,7 @@ use crate::{baseline, render};
 /// # Errors
 /// When reports can't be read or compared, or a result could not be written.
 pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
+    let outlet = Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;
     let (base, candidates) = read_sides(args)?;
     if let Some(name) = &args.save_baseline {
         let [candidate] = &candidates[..] else {
@@ -36,27 +40,8 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         bail!("--resamples must be at least 100");
     }
     let comparison = compare::compare(&base, &candidates, options)?;
-    hand_over(&comparison, args)?;
+    hand_over(&outlet, |format| rendered(&comparison, format))?;
     Ok(exit_code(&comparison, args.judging))
-}
-
-/// Writes and prints a comparison.
-fn hand_over(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result<()> {
-    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
-    let mut printed = args.format;
-    if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
-        let page = args.format == CompareFormat::Html || is_page(path, Format::Text);
-        let format = if page { CompareFormat::Html } else { CompareFormat::Json };
-        store::write_whole(path, &rendered(comparison, format))
-            .with_context(|| format!("writing {}", path.display()))?;
-        // A page that went to a file is not for the terminal too.
-        if printed == CompareFormat::Html {
-            printed = CompareFormat::Text;
-        }
-    } else if to_stdout && printed != CompareFormat::Html {
-        printed = CompareFormat::Json;
-    }
-    print(&rendered(comparison, printed))
 }
 
 /// A comparison in a format.
@@ -149,9 +134,9 @@ fn baseline_side(name: &str) -> anyhow::Result<Side> {
     Ok(Side { name: format!("baseline {name}"), inputs })
 }
 
-/// A remark, apart from the results.
+/// A remark, apart from the results, with nothing that a terminal would obey.
 pub(super) fn tell(text: &str) {
     use std::io::Write;
     // A remark that nobody can see is no reason to fail.
-    let _ = writeln!(anstream::stderr(), "{text}");
+    let _ = writeln!(anstream::stderr(), "{}", terminal::printable(text));
 }

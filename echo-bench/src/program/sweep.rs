@@ -13,14 +13,17 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
+use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
 use super::compare::tell;
-use super::{Exit, check_file, complain, is_page, print};
-use crate::cli::{CompareFormat, Format, RunArgs, SweepArgs};
+use super::results::{check_file, hand_over};
+use super::{Exit, UsageError, complain, print};
+use crate::cli::{CompareFormat, Outlet, RunArgs, SweepArgs};
+use crate::output;
 use crate::plan::StopRule;
 use crate::progress::SweepProgress;
-use crate::render;
+use crate::render::{self, units};
 use crate::report::{Report, Tool, store};
 use crate::sweep::analysis::{self, Options};
 use crate::sweep::folder::Folder;
@@ -66,6 +69,8 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         print(&file::write(&plan))?;
         return Ok(Exit::Done as u8);
     }
+    let outlet = Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;
+    stdout::check().context("writing to stdout")?;
     args.output.as_deref().map_or(Ok(()), check_file)?;
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&plan));
     let folder = Folder::open(&path, &plan)?;
@@ -90,8 +95,15 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let analysis = analysis::analyse(&plan, &cells, options);
     let tool = Tool::this();
     let sweep = Sweep { schema: SCHEMA.into(), tool, plan, cells, analysis };
-    hand_over(&sweep, &folder, args)?;
-    Ok(if sweep.has_failures() { Exit::Failed } else { Exit::Done } as u8)
+    store_and_show(&sweep, &folder, &outlet, args.quiet)?;
+    let exit = if sweep.has_missed() {
+        Exit::Missed
+    } else if sweep.has_failures() {
+        Exit::Failed
+    } else {
+        Exit::Done
+    };
+    Ok(exit as u8)
 }
 
 /// Makes every run that is missing; the reports and failures of all of them.
@@ -117,10 +129,10 @@ fn measure(
     let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
     let mut progress = SweepProgress::new(missing.len(), expected, quiet);
     let summary = format!(
-        "{} cells x {} repeats = {} runs{}, about {}, kept in {}",
-        plans.len(),
-        plan.repeats,
-        plans.len() * plan.repeats as usize,
+        "{} x {} = {}{}, about {}, kept in {}",
+        units::counted(plans.len() as u64, "cell"),
+        units::counted(plan.repeats.into(), "repeat"),
+        units::counted(plans.len() as u64 * u64::from(plan.repeats), "run"),
         if made.is_empty() { String::new() } else { format!(", {} there already", made.len()) },
         TimeSpan(Duration::from_secs(expected.as_secs())),
         folder.path().display(),
@@ -200,6 +212,8 @@ fn one(
     let failed = |error: anyhow::Error| format!("{error:#}");
     let set = |pid| *running.lock().unwrap_or_else(PoisonError::into_inner) = pid;
     let file = folder.file(turn);
+    // What is there is no report of this run, and nothing to be written through if it is a link.
+    let _ = std::fs::remove_file(&file);
     let seed = (plan.seed.wrapping_add(turn.repeat.into())) & ((1 << 53) - 1);
     let mut child = start(cell, seed, &file).map_err(failed)?;
     set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
@@ -256,32 +270,26 @@ fn start(cell: &CellPlan, seed: u64, file: &Path) -> anyhow::Result<Child> {
         .context("starting a run")
 }
 
-/// Writes and prints a sweep.
-fn hand_over(sweep: &Sweep, folder: &Folder, args: &SweepArgs) -> anyhow::Result<()> {
-    let write = |path: &Path, format| {
-        store::write_whole(path, &rendered(sweep, format))
-            .with_context(|| format!("writing {}", path.display()))
-    };
+/// Stores a sweep in its folder, and hands it over. One that can't be stored is shown all the
+/// same.
+fn store_and_show(
+    sweep: &Sweep,
+    folder: &Folder,
+    outlet: &Outlet<CompareFormat>,
+    quiet: bool,
+) -> anyhow::Result<()> {
     let result = folder.result();
-    write(&result, CompareFormat::Json)?;
-    let to_stdout = args.output.as_deref() == Some(Path::new("-"));
-    let mut printed = args.format;
-    if let Some(path) = args.output.as_deref().filter(|_| !to_stdout) {
-        let page = args.format == CompareFormat::Html || is_page(path, Format::Text);
-        write(path, if page { CompareFormat::Html } else { CompareFormat::Json })?;
-        // A page that went to a file is not for the terminal too.
-        if printed == CompareFormat::Html {
-            printed = CompareFormat::Text;
+    let stored = output::replace(&result, &store::to_json(sweep))
+        .with_context(|| format!("writing {}", result.display()));
+    hand_over(outlet, |format| rendered(sweep, format)).and(stored)?;
+    if outlet.file.is_none() && outlet.format == CompareFormat::Json {
+        // In the other formats there is a table of them.
+        for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
+            tell(&format!("slo {}", render::sweep::objective(sweep, slo)));
         }
-    } else if to_stdout && printed != CompareFormat::Html {
-        printed = CompareFormat::Json;
     }
-    print(&rendered(sweep, printed))?;
-    if !args.quiet {
-        tell(&format!(
-            "sweep      {}",
-            args.output.as_deref().filter(|_| !to_stdout).unwrap_or(&result).display()
-        ));
+    if !quiet {
+        tell(&format!("sweep      {}", outlet.file.as_ref().unwrap_or(&result).display()));
     }
     Ok(())
 }

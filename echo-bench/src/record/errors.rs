@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 /// The ways in which a request or a connection can fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display, Serialize, Deserialize,
+)]
 #[strum(serialize_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// A reply whose bytes differ.
     Corrupt,
@@ -25,6 +30,8 @@ pub enum FailureKind {
     Unsolicited,
     /// Bytes that are no reply of the protocol.
     Malformed,
+    /// A reply that is longer than our limit.
+    TooLong,
     /// An error of the protocol as the reply.
     ErrorReply,
     /// No reply within the timeout.
@@ -50,7 +57,7 @@ pub enum FailureKind {
 }
 
 /// The first failure of a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstOffender {
     /// The connection's number.
     pub connection: u32,
@@ -63,7 +70,7 @@ pub struct FirstOffender {
 }
 
 /// Where a reply differs from the right one. Texts are escaped excerpts from there on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The first byte of the message that differs.
     pub offset: u64,
@@ -88,8 +95,32 @@ impl Difference {
     }
 }
 
+/// How `got` differs from `expected`, in words.
+pub fn difference_in_words(expected: &[u8], got: &[u8]) -> String {
+    let Difference { offset, expected: there, got: instead } =
+        Difference::between(expected, got);
+    match (offset as usize, got.get(expected.len()..)) {
+        (same, Some(more)) if same == expected.len() => {
+            let hint = match more {
+                b"\r" => " (the server ends its lines with CRLF, and not with LF alone)",
+                _ => "",
+            };
+            format!("the right reply, and then {} more: `{instead}`{hint}", bytes(more.len()))
+        }
+        (same, _) if same == got.len() => {
+            format!("the first {} of the {} of the right reply", same, bytes(expected.len()))
+        }
+        (same, _) => format!("byte {same}: expected `{there}`, got `{instead}`"),
+    }
+}
+
+fn bytes(count: usize) -> String {
+    format!("{count} byte{}", if count == 1 { "" } else { "s" })
+}
+
 /// Failures by kind.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Errors {
     kinds: BTreeMap<FailureKind, (u64, FirstOffender)>,
 }
@@ -132,6 +163,26 @@ impl AddAssign<&Self> for Errors {
     fn add_assign(&mut self, other: &Self) {
         for (kind, count, first) in other.iter() {
             self.count_many(kind, count, || first.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_told_where_it_is() {
+        let long = "x".repeat(500);
+        let (end, other) = (format!("{long}\r"), format!("{long}yz"));
+        for (expected, got, told) in [
+            (&*long, &*end, "and then 1 byte more: `\\r` (the server ends its lines with CRLF"),
+            (&*long, &*other, "and then 2 bytes more: `yz`"),
+            (&*long, &long[..499], "the first 499 of the 500 bytes of the right reply"),
+            ("abc", "axc", "byte 1: expected `bc`, got `xc`"),
+        ] {
+            let words = difference_in_words(expected.as_bytes(), got.as_bytes());
+            assert!(words.contains(told), "{words}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A latency histogram that knows lower bounds: [`Latency`].
 
+use std::fmt;
 use std::ops::AddAssign;
 
 use hdrhistogram::Histogram;
@@ -19,7 +20,7 @@ const DIGITS: u8 = 3;
 /// at least its age when it was given up. It is recorded with that age, so that it can't
 /// vanish from the percentiles, and every quantile from the least such age on is a lower
 /// bound.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Latency {
     histogram: Histogram<u64>,
     censored: u64,
@@ -32,6 +33,23 @@ impl Default for Latency {
         let histogram = Histogram::new_with_bounds(1, HIGHEST, DIGITS)
             .expect("the bounds and digits are constants that the crate accepts");
         Self { histogram, censored: 0, least_censored: Nanos::MAX, clamped: 0 }
+    }
+}
+
+/// In a line: the histogram's own `Debug` prints every bucket.
+impl fmt::Debug for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { histogram, censored, least_censored, clamped } = self;
+        f.debug_struct("Latency")
+            .field("count", &histogram.len())
+            .field("min", &histogram.min())
+            .field("p50", &histogram.value_at_quantile(0.5))
+            .field("p99", &histogram.value_at_quantile(0.99))
+            .field("max", &histogram.max())
+            .field("censored", censored)
+            .field("least_censored", least_censored)
+            .field("clamped", clamped)
+            .finish()
     }
 }
 
@@ -136,5 +154,13 @@ mod tests {
         let mut latency = Latency::default();
         latency.record(2 * HIGHEST);
         assert_eq!((latency.count(), latency.clamped()), (1, 1));
+    }
+
+    #[test]
+    fn latencies_are_shown_in_a_few_lines() {
+        let mut latency = Latency::default();
+        latency.record(5000);
+        let shown = format!("{latency:?}");
+        assert!(shown.len() < 300 && shown.contains("count: 1"), "{} bytes", shown.len());
     }
 }

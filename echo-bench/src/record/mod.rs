@@ -7,8 +7,8 @@ mod interval;
 mod packed;
 mod tally;
 
-pub use errors::{Difference, Errors, FailureKind, FirstOffender};
+pub use errors::{Difference, Errors, FailureKind, FirstOffender, difference_in_words};
 pub use histogram::Latency;
-pub use interval::{Interval, Latencies};
+pub use interval::{Interval, Latencies, OpenClocks};
 pub use packed::Packed;
 pub use tally::Tally;

@@ -1,6 +1,7 @@
 //! A latency histogram at rest: [`Packed`]. A histogram in use takes a quarter of a
 //! mebibyte, most of it zeros; a long run keeps thousands of them.
 
+use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 
 use echo_net::Nanos;
@@ -35,15 +36,22 @@ impl Packed {
         }
     }
 
-    /// Unpacks it.
+    /// The counts alone.
     ///
     /// # Panics
     /// Never: only [`new`](Self::new) makes the bytes.
-    pub fn unpack(&self) -> Latency {
-        let stored = Deserializer::new()
+    pub fn histogram(&self) -> Histogram<u64> {
+        Deserializer::new()
             .deserialize(&mut self.counts.as_slice())
-            .expect("the bytes were packed by this type");
-        Latency::from_parts(&stored, self.censored, self.least_censored, self.clamped)
+            .expect("the bytes were packed by this type")
+    }
+
+    /// Unpacks it.
+    ///
+    /// # Panics
+    /// Never: the bounds are always the same.
+    pub fn unpack(&self) -> Latency {
+        Latency::from_parts(&self.histogram(), self.censored, self.least_censored, self.clamped)
             .expect("the bounds are those of every latency histogram")
     }
 }

@@ -3,8 +3,10 @@
 
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 /// How the requests of the measured window ended, and what they moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Fell due (open loop) or were sent (closed loop) within the window.
     pub scheduled: u64,
@@ -25,8 +27,6 @@ pub struct Tally {
     pub refused: u64,
     /// Lost with a connection that the server closed.
     pub closed: u64,
-    /// Given up before they were sent, by a rule of the plan.
-    pub shed: u64,
     /// Never sent, since no slot became free.
     pub unsent: u64,
     /// Sent, and without an answer when the drain ended.
@@ -51,9 +51,27 @@ impl Tally {
             + self.reset
             + self.refused
             + self.closed
-            + self.shed
             + self.unsent
             + self.in_flight
+    }
+
+    /// Every count.
+    pub fn counts(&self) -> [u64; 13] {
+        [
+            self.scheduled,
+            self.ok,
+            self.answered,
+            self.mismatch,
+            self.error,
+            self.timeout,
+            self.reset,
+            self.refused,
+            self.closed,
+            self.unsent,
+            self.in_flight,
+            self.bytes_sent,
+            self.bytes_received,
+        ]
     }
 
     /// Whether every scheduled request has ended in exactly one way.
@@ -75,7 +93,6 @@ impl AddAssign<&Self> for Tally {
             reset,
             refused,
             closed,
-            shed,
             unsent,
             in_flight,
             bytes_sent,
@@ -90,7 +107,6 @@ impl AddAssign<&Self> for Tally {
         self.reset += reset;
         self.refused += refused;
         self.closed += closed;
-        self.shed += shed;
         self.unsent += unsent;
         self.in_flight += in_flight;
         self.bytes_sent += bytes_sent;

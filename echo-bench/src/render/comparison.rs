@@ -4,6 +4,9 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use echo_proto::terminal::one_line;
+
+use super::markdown::inline;
 use super::units;
 use crate::compare::{Candidate, Case, Comparison, Difference, Evidence, Metric};
 use crate::compare::{MetricComparison, Verdict};
@@ -15,18 +18,20 @@ pub fn text(comparison: &Comparison) -> String {
     for candidate in &comparison.candidates {
         let base = runs(&comparison.base.name, comparison.base.reports.len());
         let new = runs(&candidate.side.name, candidate.side.reports.len());
+        let (base, new) = (one_line(&base), one_line(&new));
         let _ = writeln!(out, "base       {base}\nnew        {new}");
         for difference in &candidate.differences {
-            let _ = writeln!(out, "{}", text_difference(difference));
+            let _ = writeln!(out, "{}", one_line(&text_difference(difference)));
         }
         for caution in &candidate.cautions {
-            let _ = writeln!(out, "caution    {}: {}", caution.code, caution.message);
+            let (code, message) = (one_line(&caution.code), one_line(&caution.message));
+            let _ = writeln!(out, "caution    {code}: {message}");
         }
         for missing in missing(candidate) {
-            let _ = writeln!(out, "missing    {missing}");
+            let _ = writeln!(out, "missing    {}", one_line(&missing));
         }
         for case in &candidate.cases {
-            let _ = writeln!(out, "\n{}", heading(case));
+            let _ = writeln!(out, "\n{}", one_line(&heading(case)));
             let mut table = table(case);
             table.load_style(presets::NOTHING);
             for column in table.column_iter_mut().take(1) {
@@ -36,7 +41,7 @@ pub fn text(comparison: &Comparison) -> String {
                 let _ = writeln!(out, "{}", line.trim_end());
             }
             for note in reasons(case) {
-                let _ = writeln!(out, "  {note}");
+                let _ = writeln!(out, "  {}", one_line(&note));
             }
         }
         out.push('\n');
@@ -52,24 +57,27 @@ pub fn markdown(comparison: &Comparison) -> String {
     for candidate in &comparison.candidates {
         let base = runs(&comparison.base.name, comparison.base.reports.len());
         let new = runs(&candidate.side.name, candidate.side.reports.len());
+        let (base, new) = (inline(&base), inline(&new));
         let _ = writeln!(out, "### {new} against {base}\n\n**{}**\n", summary(comparison));
         for difference in &candidate.differences {
             let loud = if difference.unexpected { "**unexpected** " } else { "" };
-            let _ = writeln!(out, "- {loud}{} {}", difference.kind, change(difference));
+            let _ =
+                writeln!(out, "- {loud}{} {}", difference.kind, inline(&change(difference)));
         }
         for caution in &candidate.cautions {
-            let _ = writeln!(out, "- **{}**: {}", caution.code, caution.message);
+            let (code, message) = (inline(&caution.code), inline(&caution.message));
+            let _ = writeln!(out, "- **{code}**: {message}");
         }
         for missing in missing(candidate) {
-            let _ = writeln!(out, "- **missing**: {missing}");
+            let _ = writeln!(out, "- **missing**: {}", inline(&missing));
         }
         for case in &candidate.cases {
-            let _ = writeln!(out, "\n{}\n", heading(case));
+            let _ = writeln!(out, "\n{}\n", inline(&heading(case)));
             let mut table = table(case);
             table.load_style(presets::ASCII_MARKDOWN);
             let _ = writeln!(out, "{table}\n");
             for note in reasons(case) {
-                let _ = writeln!(out, "- {note}");
+                let _ = writeln!(out, "- {}", inline(&note));
             }
         }
         out.push('\n');

@@ -1,5 +1,6 @@
 //! The report as comma-separated values: a row for the whole window and one for each
-//! interval. What was not measured is empty; times are in nanoseconds.
+//! interval. What was not measured is empty; times are in nanoseconds. `weak` names the
+//! percentiles whose effective sample size is too small for an interval.
 
 use crate::report::{LatencySummary, QUANTILES, Quantile, Report};
 
@@ -12,12 +13,15 @@ pub fn report(report: &Report) -> String {
         ["max_ns", "lower_bound_from_ns", "client_us_per_message", "server_us_per_message"]
             .map(str::to_owned),
     );
+    let samples = |q: &Quantile| format!("{}_effective_samples", q.name.replace('.', "_"));
+    header.extend(QUANTILES.iter().map(samples));
+    header.push("weak".into());
     let summary = &report.summary;
     let mut rows = vec![header];
     rows.push(row(
         "window",
         [0.0, summary.measured_s],
-        [summary.requests.ok, summary.requests.scheduled - summary.requests.ok],
+        [summary.requests.ok, summary.requests.scheduled.saturating_sub(summary.requests.ok)],
         summary.achieved_per_s,
         summary.latency.response.as_ref(),
         [summary.cpu.client_us_per_message, summary.cpu.server_us_per_message],
@@ -49,15 +53,16 @@ fn row(
     row.extend(counts.map(|count| count.to_string()));
     row.push(number(achieved));
     let ns = |value: Option<u64>| value.map_or(String::new(), |ns| ns.to_string());
-    // A percentile that the sample can't back is left out, as it is in the text.
-    let backed = |q: &Quantile| {
-        response
-            .filter(|clock| clock.ci95.contains_key(q.name))
-            .map(|clock| clock.quantile_ns(q))
-    };
-    row.extend(QUANTILES.iter().map(|q| ns(backed(q))));
+    row.extend(QUANTILES.iter().map(|q| ns(response.map(|clock| clock.quantile_ns(q)))));
     row.push(ns(response.map(|clock| clock.max_ns)));
     row.push(ns(response.and_then(|clock| clock.least_censored_ns)));
     row.extend(cpu.map(number));
+    let samples =
+        |q: &Quantile| ns(response.and_then(|clock| clock.independent.get(q.name).copied()));
+    row.extend(QUANTILES.iter().map(samples));
+    // Names do not hold spaces, so these may stand between them.
+    let weak = |q: &&Quantile| response.is_some_and(|clock| clock.weakness(q).is_some());
+    let weak: Vec<&str> = QUANTILES.iter().filter(weak).map(|q| q.name).collect();
+    row.push(weak.join(" "));
     row
 }

@@ -26,11 +26,13 @@ pub fn hgrm(report: &Report) -> String {
     };
     // Writing to a string can't fail, so the results are dropped here and below.
     let _ = writeln!(out, "       Value     Percentile TotalCount 1/(1-Percentile)\n");
-    let mut below = 0;
-    for value in histogram.iter_quantiles(TICKS) {
-        below += value.count_since_last_iteration();
-        let ms = value.value_iterated_to() as f64 / NS_PER_MS;
-        let quantile = value.quantile_iterated_to();
+    for tick in histogram.iter_quantiles(TICKS) {
+        // As it is printed: a last binary digit too many would be the next value where the
+        // quantile falls on a whole rank, and the report has the one before.
+        let quantile = (tick.quantile_iterated_to() * 1e12).round() / 1e12;
+        let value = histogram.value_at_quantile(quantile);
+        let below = histogram.count_between(0, value);
+        let ms = value as f64 / NS_PER_MS;
         let _ = write!(out, "{ms:12.6} {quantile:14.12} {below:10}");
         if quantile < 1.0 {
             let _ = write!(out, " {:14.2}", 1.0 / (1.0 - quantile));
@@ -50,13 +52,21 @@ pub fn hgrm(report: &Report) -> String {
     out
 }
 
-/// The response latency of every interval, as an interval log.
+/// The first line of a log: other readers refuse one without it.
+const VERSION: &str = "[Histogram log format version 1.3]";
+
+/// The last line before the intervals.
+const LEGEND: &str = "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
+
+/// The response latency of every interval, as an interval log. Its times count from the
+/// beginning of the measured window, as the intervals do.
 pub fn hlog(report: &Report) -> std::io::Result<String> {
-    let started =
-        humantime::parse_rfc3339(&report.started_at).unwrap_or(SystemTime::UNIX_EPOCH);
+    let started = report.window_started_at.as_ref().unwrap_or(&report.started_at);
+    let started = humantime::parse_rfc3339(started).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut out = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
     let mut log = IntervalLogWriterBuilder::new()
+        .add_comment(VERSION)
         .add_comment("echo-bench: response latency in nanoseconds, maxima in milliseconds")
         .with_start_time(started)
         .with_base_time(started)
@@ -65,12 +75,14 @@ pub fn hlog(report: &Report) -> std::io::Result<String> {
     for interval in &report.intervals {
         let Some(response) = &interval.response else { continue };
         let Some(histogram) = response.histogram() else { continue };
-        let (at, length) = (
-            Duration::from_secs_f64(interval.at_s),
-            Duration::from_secs_f64(interval.length_s),
-        );
+        let time = |s| Duration::try_from_secs_f64(s).map_err(std::io::Error::other);
+        let (at, length) = (time(interval.at_s)?, time(interval.length_s)?);
         log.write_histogram(&histogram, at, length, None).map_err(std::io::Error::other)?;
     }
     drop(log);
-    String::from_utf8(out).map_err(std::io::Error::other)
+    let mut text = String::from_utf8(out).map_err(std::io::Error::other)?;
+    let header: usize =
+        text.split_inclusive('\n').take_while(|line| line.starts_with('#')).map(str::len).sum();
+    text.insert_str(header, LEGEND);
+    Ok(text)
 }

@@ -2,33 +2,37 @@
 
 use comfy_table::{CellAlignment, Table};
 
-use super::units;
+use super::{slo, units};
 use crate::report::{LatencySummary, QUANTILES, Report};
 use crate::stats::order;
 
+/// What `~` means: the first weak percentile of each clock, and why it is.
+pub(super) fn weak(report: &Report) -> Vec<String> {
+    let first = |clock: &LatencySummary| {
+        QUANTILES.iter().find_map(|q| Some((q.name, clock.weakness(q)?)))
+    };
+    let clocks = report.summary.clocks();
+    clocks
+        .filter_map(|(name, clock)| {
+            let (quantile, (independent, needed)) = first(clock)?;
+            Some(format!("{name}: {}", slo::weakness(quantile, independent, needed)))
+        })
+        .collect()
+}
+
 /// The table without a style; `None` if no latency is claimed.
 pub(super) fn of(report: &Report) -> Option<Table> {
-    let latency = &report.summary.latency;
-    let response = latency.response.as_ref()?;
+    let summary = &report.summary;
+    summary.latency.response.as_ref()?;
     let mut table = Table::new();
     let mut header = vec!["latency".to_owned()];
     header.extend(QUANTILES.iter().map(|quantile| quantile.name.to_owned()));
     header.extend(["max".to_owned(), "mean".to_owned()]);
     table.set_header(header);
-    table.add_row(row("response", response));
-    table.add_row(uncertainty(response));
-    // Without a wait, response and service are one clock and are shown once.
-    let service = latency.service.as_ref().filter(|_| latency.wait.is_some());
-    for (name, clock) in [
-        ("service", service),
-        ("wait", latency.wait.as_ref()),
-        ("lateness", report.summary.send_lateness.as_ref()),
-        ("connect", latency.connect.as_ref()),
-        ("tls", latency.tls.as_ref()),
-        ("tls resumed", latency.tls_resumed.as_ref()),
-    ] {
-        if let Some(clock) = clock {
-            table.add_row(row(name, clock));
+    for (place, (name, clock)) in summary.clocks().enumerate() {
+        table.add_row(row(name, clock));
+        if place == 0 {
+            table.add_row(uncertainty(clock));
         }
     }
     for column in table.column_iter_mut().skip(1) {
@@ -44,9 +48,8 @@ fn row(name: &str, clock: &LatencySummary) -> Vec<String> {
     };
     let mut row = vec![name.to_owned()];
     for quantile in &QUANTILES {
-        // A percentile that the sample can't back is not shown, whatever was recorded.
-        let eligible = clock.ci95.contains_key(quantile.name);
-        row.push(if eligible { shown(clock.quantile_ns(quantile)) } else { "-".into() });
+        let weak = if clock.weakness(quantile).is_some() { "~" } else { "" };
+        row.push(format!("{weak}{}", shown(clock.quantile_ns(quantile))));
     }
     let bound = if clock.censored > 0 { ">= " } else { "" };
     row.extend([shown(clock.max_ns), format!("{bound}{}", units::time(clock.mean_ns))]);

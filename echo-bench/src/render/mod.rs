@@ -7,6 +7,7 @@ pub mod hdr;
 pub mod html;
 mod latency_table;
 pub mod markdown;
+pub mod slo;
 pub mod sweep;
 pub mod text;
 pub mod units;

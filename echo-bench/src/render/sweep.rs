@@ -5,10 +5,13 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use echo_proto::terminal::one_line;
+
 use super::comparison::{in_units, name, ratio, ratio_range};
-use super::units;
+use super::markdown::inline;
+use super::{slo, units};
 use crate::compare::{Metric, Verdict};
-use crate::sweep::{Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
+use crate::sweep::{CellSlo, Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
 
 /// What the ranking shows.
 pub(super) const RANKED: [Metric; 7] = [
@@ -26,13 +29,23 @@ pub fn text(sweep: &Sweep) -> String {
     let mut out = String::new();
     // Writing to a string can't fail, so the results are dropped here and below.
     for (label, value) in facts(sweep) {
-        let _ = writeln!(out, "{label:<10} {value}");
+        let _ = writeln!(out, "{label:<10} {}", one_line(&value));
     }
-    plain(&mut out, &format!("ranking by {}", name(sweep.analysis.ranked_by)), ranking(sweep));
+    plain(
+        &mut out,
+        &format!("ranking by {}", name(sweep.analysis.ranked_by)),
+        ranking(sweep, one_line),
+    );
+    if !sweep.analysis.slos.is_empty() {
+        let _ = writeln!(out, "\nobjectives, by the worst run of each cell");
+        for slo in &sweep.analysis.slos {
+            let _ = writeln!(out, "  {}", one_line(&objective(sweep, slo)));
+        }
+    }
     for effect in &sweep.analysis.effects {
-        plain(&mut out, &heading(effect), effects(effect));
+        plain(&mut out, &one_line(&heading(effect)), effects(effect, one_line));
         for note in notes(effect) {
-            let _ = writeln!(out, "  {note}");
+            let _ = writeln!(out, "  {}", one_line(&note));
         }
     }
     let _ = writeln!(out, "\nverdict    {}", summary(sweep));
@@ -44,18 +57,37 @@ pub fn text(sweep: &Sweep) -> String {
 pub fn markdown(sweep: &Sweep) -> String {
     let mut out = String::from("### Sweep\n\n");
     for (label, value) in facts(sweep) {
-        let _ = writeln!(out, "- **{label}**: {value}");
+        let _ = writeln!(out, "- **{label}**: {}", inline(&value));
     }
     let mut add = |title: &str, mut table: Table| {
         table.load_style(presets::ASCII_MARKDOWN);
         let _ = writeln!(out, "\n#### {title}\n\n{table}");
     };
-    add(&format!("Ranking by {}", name(sweep.analysis.ranked_by)), ranking(sweep));
+    add(&format!("Ranking by {}", name(sweep.analysis.ranked_by)), ranking(sweep, inline));
     for effect in &sweep.analysis.effects {
-        add(&heading(effect), effects(effect));
+        add(&inline(&heading(effect)), effects(effect, inline));
+    }
+    if !sweep.analysis.slos.is_empty() {
+        out.push_str("\n#### Objectives, by the worst run of each cell\n\n");
+        for slo in &sweep.analysis.slos {
+            let _ = writeln!(out, "- {}", inline(&objective(sweep, slo)));
+        }
     }
     let _ = writeln!(out, "\n**{}**\n\n{}", summary(sweep), reading(sweep));
     out
+}
+
+/// What became of an objective in a cell, like `model=epoll: p99<5ms: MISSED, measured
+/// 8.91 ms (95 %: 8.70..9.12 ms); 2 of 5 runs missed`.
+pub fn objective(sweep: &Sweep, slo: &CellSlo) -> String {
+    let name = sweep.cells.get(slo.cell).map_or("", |cell| &cell.name);
+    let mut line = format!("{name}: {}", slo::outcome(&slo.worst));
+    for (count, what) in [(slo.missed, "missed"), (slo.undecided, "undecided")] {
+        if count > 0 {
+            let _ = write!(line, "; {count} of {} runs {what}", slo.runs);
+        }
+    }
+    line
 }
 
 fn plain(out: &mut String, title: &str, mut table: Table) {
@@ -85,8 +117,10 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
     facts.push((
         "runs",
         format!(
-            "{} of {runs} ({cells} cells x {repeats} repeats, in rounds of random order)",
-            sweep.finished()
+            "{} of {runs} ({} x {}, in rounds of random order)",
+            sweep.finished(),
+            units::counted(cells as u64, "cell"),
+            units::counted(repeats.into(), "repeat")
         ),
     ));
     for cell in &sweep.cells {
@@ -101,20 +135,21 @@ fn facts(sweep: &Sweep) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn ranking(sweep: &Sweep) -> Table {
+/// The table of the ranking; `escape` makes names fit for a cell of it.
+fn ranking(sweep: &Sweep, escape: fn(&str) -> String) -> Table {
     let mut table = Table::new();
     let titles = RANKED.iter().map(|metric| match metric {
-        Metric::ClientCpu => "gen. cpu/msg",
-        Metric::ServerCpu => "server cpu/msg",
-        metric => name(*metric),
+        Metric::ClientCpu => "gen. cpu/msg".to_owned(),
+        Metric::ServerCpu => "server cpu/msg".to_owned(),
+        metric => name(*metric).to_owned(),
     });
-    let axes = sweep.plan.axes.iter().map(|axis| axis.name.as_str());
-    let header: Vec<&str> = std::iter::once("#").chain(axes).chain(titles).collect();
+    let axes = sweep.plan.axes.iter().map(|axis| escape(&axis.name));
+    let header: Vec<String> = std::iter::once("#".into()).chain(axes).chain(titles).collect();
     let named = 1 + sweep.plan.axes.len();
     table.set_header(header);
     for (place, ranked) in sweep.analysis.ranking.iter().enumerate() {
         let mut row = vec![(place + 1).to_string()];
-        row.extend(sweep.cells[ranked.cell].levels.iter().cloned());
+        row.extend(sweep.cells[ranked.cell].levels.iter().map(|level| escape(level)));
         row.extend(RANKED.iter().map(|&metric| shown(ranked, metric, sweep)));
         table.add_row(row);
     }
@@ -144,19 +179,19 @@ pub(super) fn heading(effect: &Effect) -> String {
     format!("{}: {} -> {} ({pairs} {of} of cells)", effect.axis, effect.base, effect.level)
 }
 
-fn effects(effect: &Effect) -> Table {
+fn effects(effect: &Effect, escape: fn(&str) -> String) -> Table {
     let mut table = Table::new();
     table.set_header([
         "metric",
-        &*effect.base,
-        &*effect.level,
+        &escape(&effect.base),
+        &escape(&effect.level),
         "ratio",
         "95 %",
         "pairs",
         "verdict",
     ]);
     for metric in &effect.metrics {
-        table.add_row(effect_row(metric));
+        table.add_row(effect_row(metric, escape));
     }
     for column in table.column_iter_mut().skip(1).take(5) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -164,7 +199,7 @@ fn effects(effect: &Effect) -> Table {
     table
 }
 
-fn effect_row(metric: &EffectMetric) -> Vec<String> {
+fn effect_row(metric: &EffectMetric, escape: fn(&str) -> String) -> Vec<String> {
     let overall = &metric.overall;
     let value =
         |value: Option<f64>| value.map_or("-".into(), |value| in_units(overall.metric, value));
@@ -184,7 +219,7 @@ fn effect_row(metric: &EffectMetric) -> Vec<String> {
     };
     let mut verdict = overall.verdict.to_string();
     if metric.depends {
-        verdict = format!("{verdict}, depends on {}", metric.depends_on.join(" and "));
+        verdict = escape(&format!("{verdict}, depends on {}", metric.depends_on.join(" and ")));
     }
     vec![
         name(overall.metric).to_owned(),

@@ -4,15 +4,17 @@ use std::fmt::Write;
 
 use comfy_table::presets;
 
-use super::{latency_table, units};
+use echo_proto::terminal::one_line;
+
+use super::{latency_table, slo, units};
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
-use crate::report::{Report, Requests};
+use crate::report::{AddressReport, Report, Requests};
 
 /// The whole report.
 pub fn report(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a string can't fail, so the results are dropped here and below.
-    let _ = writeln!(out, "{}\n{}\n", subject(report), load(&report.plan));
+    let _ = writeln!(out, "{}\n{}\n", one_line(&subject(report)), load(&report.plan));
     let _ = writeln!(out, "{}", counts(report));
     let _ = writeln!(out, "\n{}", latencies(report));
     let _ = writeln!(out, "{}", costs(report));
@@ -22,19 +24,18 @@ pub fn report(report: &Report) -> String {
             out,
             "error      {} x {}; first: connection {}{request}: {}",
             units::count(error.count),
-            error.kind,
+            one_line(&error.kind),
             error.first.connection,
-            error.first.detail
+            one_line(&error.first.detail)
         );
     }
     for warning in &report.warnings {
-        let _ = writeln!(out, "warning    {}: {}", warning.code, warning.message);
-        let _ = writeln!(out, "           -> {}", warning.remedy);
+        let (code, message) = (one_line(&warning.code), one_line(&warning.message));
+        let _ = writeln!(out, "warning    {code}: {message}");
+        let _ = writeln!(out, "           -> {}", one_line(&warning.remedy));
     }
     for slo in &report.slos {
-        let measured = slo.measured_ns.map_or("nothing".into(), |ns| units::time(ns as f64));
-        let word = if slo.met { "met" } else { "MISSED" };
-        let _ = writeln!(out, "slo        {}: {word}, measured {measured}", slo.slo);
+        let _ = writeln!(out, "slo        {}", one_line(&slo::outcome(slo)));
     }
     let interrupted = if report.interrupted { ", interrupted" } else { "" };
     let _ = writeln!(out, "verdict    {}{interrupted}", report.verdict);
@@ -57,13 +58,15 @@ pub(super) fn subject(report: &Report) -> String {
 }
 
 pub(super) fn load(plan: &Plan) -> String {
-    let connections = units::count(plan.connections.into());
+    // Callers of a pool are no connections.
+    let noun = if plan.pool.is_some() { "caller" } else { "connection" };
+    let connections = units::counted(plan.connections.into(), noun);
     let model = match plan.load {
         Load::Closed { pipeline } => {
-            format!("closed loop, {connections} connections x {pipeline} in flight")
+            format!("closed loop, {connections} x {pipeline} in flight")
         }
         Load::Open { rate_per_s, arrival, pipeline } => format!(
-            "open loop, {} requests/s ({arrival}) over {connections} connections, \
+            "open loop, {} requests/s ({arrival}) over {connections}, \
              at most {pipeline} in flight each",
             units::rate(rate_per_s)
         ),
@@ -75,16 +78,19 @@ pub(super) fn load(plan: &Plan) -> String {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             format!("messages of {min_bytes} to {max_bytes} bytes")
         }
-        MessagePlan::Given { texts } => format!("{} given messages", texts.len()),
+        MessagePlan::Given { texts, crlf } => format!(
+            "{}{}",
+            units::counted(texts.len() as u64, "given message"),
+            if *crlf { " (CRLF lines, sent without CR)" } else { "" }
+        ),
     };
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
-        StopRule::Requests { requests } => format!("{} requests", units::count(requests)),
+        StopRule::Requests { requests } => units::counted(requests, "request"),
     };
     format!(
-        "{model}, {size}, {} generator thread{}; {stop} after {} warm-up; replies verified: {}; seed {}",
-        plan.threads,
-        if plan.threads == 1 { "" } else { "s" },
+        "{model}, {size}, {}; {stop} after {} warm-up; replies verified: {}; seed {}",
+        units::counted(plan.threads.into(), "generator thread"),
         match plan.warmup_ns {
             0 => "no".to_owned(),
             ns => format!("{} of", units::time(ns as f64)),
@@ -113,7 +119,7 @@ pub(super) fn counts(report: &Report) -> String {
             let _ = write!(out, " + {} {name}", units::count(count));
         }
     }
-    if requests.scheduled == requests.ok {
+    if requests.scheduled == requests.ok && report.errors.is_empty() {
         out.push_str(", 0 failed");
     }
     let _ = write!(
@@ -125,13 +131,19 @@ pub(super) fn counts(report: &Report) -> String {
     let connections = &summary.connections;
     let _ = write!(
         out,
-        "\nconnected  {} of {} in {}, {} alive at the end, {} made again since",
+        "\nconnected  {} of {} in {}, {} alive at the end",
         units::count(connections.established.into()),
         units::count(connections.requested.into()),
         units::time(connections.connect_phase_ns as f64),
-        units::count(connections.alive_at_end.into()),
-        units::count(connections.reconnects)
+        units::count(connections.alive_at_end.into())
     );
+    if connections.reconnects > 0 {
+        let _ = write!(out, ", {}", units::counted(connections.reconnects, "reconnect"));
+    }
+    if is_told(&report.plan, &summary.addresses) {
+        let each = summary.addresses.iter().map(address);
+        let _ = write!(out, "\naddresses  {}", each.collect::<Vec<_>>().join(", "));
+    }
     if let Some(pool) = &summary.pool {
         let counts =
             pool.counts().map(|(name, count)| format!("{} {name}", units::count(count)));
@@ -144,7 +156,27 @@ pub(super) fn counts(report: &Report) -> String {
     out
 }
 
-fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
+/// Whether the addresses say more than the target does.
+fn is_told(plan: &Plan, addresses: &[AddressReport]) -> bool {
+    match (&plan.target, addresses) {
+        (Target::Address { address, .. }, [only]) => only.address != *address,
+        _ => addresses.len() > 1,
+    }
+}
+
+/// An address, and what came of connecting to it.
+pub(super) fn address(address: &AddressReport) -> String {
+    let failed = match (address.failed, &address.failure) {
+        (0, _) => String::new(),
+        (failed, reason) => {
+            let reason = reason.as_deref().unwrap_or("unknown");
+            format!(", {} failed: {reason}", units::count(failed))
+        }
+    };
+    format!("{} ({} made{failed})", address.address, units::count(address.made))
+}
+
+fn failures(requests: &Requests) -> [(&'static str, u64); 8] {
     [
         ("mismatch", requests.mismatch),
         ("error", requests.error),
@@ -152,7 +184,6 @@ fn failures(requests: &Requests) -> [(&'static str, u64); 9] {
         ("reset", requests.reset),
         ("refused", requests.refused),
         ("closed", requests.closed),
-        ("shed", requests.shed),
         ("unsent", requests.unsent),
         ("in flight", requests.in_flight),
     ]
@@ -167,7 +198,11 @@ fn latencies(report: &Report) -> String {
                 column.set_padding((0, 1));
             }
             let lines: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-            lines.join("\n") + "\n"
+            let mut shown = lines.join("\n") + "\n";
+            for weak in latency_table::weak(report) {
+                let _ = writeln!(shown, "  ~        {weak}");
+            }
+            shown
         }
     }
 }
@@ -191,8 +226,8 @@ pub(super) fn costs(report: &Report) -> String {
             |us: Option<u32>| us.map_or("n/a".into(), |us| units::time(f64::from(us) * 1e3));
         let _ = write!(
             out,
-            "\ntcp        {} retransmits, median rtt {}, least {}",
-            units::count(tcp.retransmits),
+            "\ntcp        {}, median rtt {}, least {}",
+            units::counted(tcp.retransmits, "retransmit"),
             us(tcp.rtt_median_us),
             us(tcp.min_rtt_us)
         );

@@ -44,6 +44,16 @@ pub fn count(count: u64) -> String {
     grouped
 }
 
+/// A count of things, like `1 connection` or `2 connections`.
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", self::count(count), plural_s(count))
+}
+
+/// What a noun ends with after a count.
+pub fn plural_s(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
 /// A rate per second: whole from 1000 on, else with two digits after the point.
 pub fn rate(per_s: f64) -> String {
     if per_s >= 999.5 { count(per_s.round() as u64) } else { format!("{per_s:.2}") }

@@ -1,12 +1,19 @@
 //! From raw records to a report: [`build`]. Adds up, divides and judges; measures nothing.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use echo_net::destinations::Destination;
+use serde::{Deserialize, Serialize};
+
+use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
 
 use super::verdict::Finding;
 use super::{
-    Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender, IntervalReport, Latency,
-    LatencySummary, QUANTILES, Report, Requests, SCHEMA, Slo, Summary, Tcp, ThreadReport, Tool,
-    Verdict,
+    AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender,
+    IntervalReport, Latency, LatencySummary, QUANTILES, Report, Requests, SCHEMA, Slo, Summary,
+    Tcp, ThreadReport, Tool, Verdict,
 };
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
 use crate::plan::{Load, Plan, StopRule, Trust};
@@ -16,11 +23,23 @@ use crate::stats::{order, steady};
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
 
+/// So long may nobody answer, since a busy machine makes such pauses by itself.
+const SHORT_PAUSE: Nanos = 100 * MILLISECOND;
+
+/// So many times the mean gap between two replies is more than chance: with exponential gaps
+/// one in 20 000 is as long.
+const SILENT_GAPS: f64 = 10.0;
+
+/// A last piece is part of the one before if it is shorter than this part of an interval.
+const SLIVER: u64 = 100;
+
 /// What is known about a run beside its plan and its record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Circumstances {
     /// When it began (RFC 3339, UTC).
     pub started_at: String,
+    /// When its measured window began (RFC 3339, UTC), where known.
+    pub window_started_at: Option<String>,
     /// What the user said about it.
     pub labels: BTreeMap<String, String>,
     /// Where it ran.
@@ -33,34 +52,52 @@ pub struct Circumstances {
     pub server_killed: bool,
 }
 
-/// The report of a run.
-///
-/// # Panics
-/// If requests were lost in the books (not every scheduled one has ended in exactly one
-/// way): a report must not hide that.
+/// The report of a run. It comes about whatever the run was: a judgement that fails is a
+/// warning, for what was counted must not be lost with it.
 pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> Report {
-    let total = &record.total;
-    assert!(
-        total.tally.is_conserved(),
-        "every scheduled request must have ended in exactly one way: {:?}",
-        total.tally
-    );
-    let summary = summarise(plan, record);
-    let findings = judge(plan, record, &circumstances, &summary);
+    build_with(judge, plan, record, circumstances)
+}
+
+/// What is said of a run beyond what was counted.
+type Judge = fn(&Plan, &RunRecord, &Circumstances, &Summary) -> Vec<Finding>;
+
+fn build_with(
+    judge: Judge,
+    plan: &Plan,
+    record: &RunRecord,
+    circumstances: Circumstances,
+) -> Report {
+    let judged = || {
+        let summary = summarise(plan, record, LatencySummary::new);
+        let findings = judge(plan, record, &circumstances, &summary);
+        let response = summary.latency.response.as_ref();
+        let judge = |slo: &Slo| slo.judge(response, &record.pieces);
+        let slos = circumstances.slos.iter().map(judge).collect();
+        let intervals = intervals(plan, record, LatencySummary::new);
+        (summary, findings, slos, intervals)
+    };
+    // Nothing is changed by the closure that could be left in halves.
+    let judged = catch_unwind(AssertUnwindSafe(judged));
+    let (summary, findings, slos, intervals) = judged.unwrap_or_else(|_| {
+        let counted: Summarise = |latency, _| LatencySummary::counted(latency);
+        (
+            summarise(plan, record, counted),
+            vec![Finding::NotJudged],
+            circumstances.slos.iter().map(Slo::unknown).collect(),
+            intervals(plan, record, counted),
+        )
+    });
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
     Report {
         schema: SCHEMA.into(),
         tool: Tool::this(),
         started_at: circumstances.started_at,
+        window_started_at: circumstances.window_started_at,
         labels: circumstances.labels,
         plan: plan.clone(),
         environment: circumstances.environment,
-        slos: circumstances
-            .slos
-            .iter()
-            .map(|slo| slo.judge(summary.latency.response.as_ref()))
-            .collect(),
-        intervals: intervals(plan, record),
+        slos,
+        intervals,
         threads: record.busy.iter().map(|&busy| ThreadReport { busy }).collect(),
         errors: errors(&record.total.errors),
         warnings: findings.iter().map(Finding::warning).collect(),
@@ -70,11 +107,14 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
     }
 }
 
-fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
+/// Makes the summary of a clock whose values came in these pieces.
+type Summarise = fn(&record::Latency, &[Packed]) -> Option<LatencySummary>;
+
+fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
     let total = &record.total;
     let measured_s = record.measured_ns as f64 / 1e9;
     let per_s = |count: u64| (record.measured_ns > 0).then(|| count as f64 / measured_s);
-    let latency = latencies(record);
+    let latency = latencies(record, clock);
     let open = total.latencies.open.as_deref();
     let wait_mean = latency.wait.as_ref().map_or(0.0, |wait| wait.mean_ns * wait.count as f64);
     Summary {
@@ -94,7 +134,8 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
             reconnects: record.reconnects,
             connect_phase_ns: record.connect_phase_ns,
         },
-        send_lateness: open.and_then(|open| LatencySummary::new(&open.lateness, &[])),
+        addresses: record.destinations.iter().map(address).collect(),
+        send_lateness: open.and_then(|open| clock(&open.lateness, &[])),
         in_flight_mean: record
             .outstanding_mean
             .map(|outstanding| outstanding + wait_mean / record.measured_ns as f64),
@@ -105,23 +146,24 @@ fn summarise(plan: &Plan, record: &RunRecord) -> Summary {
     }
 }
 
-fn latencies(record: &RunRecord) -> Latency {
+fn address(destination: &Destination) -> AddressReport {
+    let Destination { address, made, failed, failure } = destination;
+    let (address, failure) = (address.to_string(), failure.clone());
+    AddressReport { address, made: *made, failed: *failed, failure }
+}
+
+fn latencies(record: &RunRecord, clock: Summarise) -> Latency {
     let total = &record.total;
     // Where nothing was answered rightly there is no latency to speak of, only ages.
     let claimed = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
-    let pieces: Vec<_> = record.pieces.iter().map(Packed::unpack).collect();
-    let pieces: Vec<_> = pieces.iter().map(record::Latency::histogram).collect();
-    let response = claimed(LatencySummary::new(&total.latencies.response, &pieces));
+    let response = claimed(clock(&total.latencies.response, &record.pieces));
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
-        Some(open) => (
-            claimed(LatencySummary::new(&open.wait, &[])),
-            claimed(LatencySummary::new(&open.service, &[])),
-        ),
+        Some(open) => (claimed(clock(&open.wait, &[])), claimed(clock(&open.service, &[]))),
     };
-    let connect = LatencySummary::new(&record.connect, &[]);
-    let tls = LatencySummary::new(&record.handshakes.full, &[]);
-    let tls_resumed = LatencySummary::new(&record.handshakes.resumed, &[]);
+    let connect = clock(&record.connect, &[]);
+    let tls = clock(&record.handshakes.full, &[]);
+    let tls_resumed = clock(&record.handshakes.resumed, &[]);
     Latency { connect, tls, tls_resumed, wait, service, response }
 }
 
@@ -135,7 +177,7 @@ fn requests(tally: &Tally) -> Requests {
         reset: tally.reset,
         refused: tally.refused,
         closed: tally.closed,
-        shed: tally.shed,
+        shed: 0,
         unsent: tally.unsent,
         in_flight: tally.in_flight,
     }
@@ -201,33 +243,44 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
         .collect()
 }
 
-fn intervals(plan: &Plan, record: &RunRecord) -> Vec<IntervalReport> {
-    let length = |index: u64| {
-        let begin = index * plan.interval_ns;
-        plan.interval_ns.min(record.measured_ns.saturating_sub(begin))
+/// The time series. A piece without length is no point of it, nor is a sliver that a signal
+/// or a number of requests leaves at the end: what ended in it (in the drain, too) belongs to
+/// the last piece before.
+fn intervals(plan: &Plan, record: &RunRecord, clock: Summarise) -> Vec<IntervalReport> {
+    let sliver = plan.interval_ns / SLIVER;
+    let left =
+        |index: u64| record.measured_ns.saturating_sub(index.saturating_mul(plan.interval_ns));
+    let is_point = |interval: &&IntervalRecord| match interval.index {
+        0 => record.measured_ns > 0,
+        index => left(index) > sliver,
     };
+    let points = record.intervals.iter().take_while(is_point).count();
+    let (points, rest) = record.intervals.split_at(points);
+    let last = points.len().saturating_sub(1);
     let report = |(place, interval): (usize, &IntervalRecord)| {
-        let length_s = length(interval.index) as f64 / 1e9;
-        let ok = interval.tally.ok;
-        let answered = interval.tally.answered;
-        let costs = cpu(record.costs.get(place), record.costs.get(place + 1), answered);
+        let (mut tally, mut response) = (interval.tally, interval.response.unpack());
+        let mut most = plan.interval_ns;
+        if place == last {
+            most = most.saturating_add(sliver);
+            for piece in rest {
+                tally += &piece.tally;
+                response += &piece.response.unpack();
+            }
+        }
+        let length_s = left(interval.index).min(most) as f64 / 1e9;
+        let costs = cpu(record.costs.get(place), record.costs.get(place + 1), tally.answered);
         IntervalReport {
             at_s: (interval.index * plan.interval_ns) as f64 / 1e9,
             length_s,
-            ok,
-            errors: interval.tally.failed(),
-            achieved_per_s: (length_s > 0.0).then(|| answered as f64 / length_s),
-            response: LatencySummary::new(&interval.response.unpack(), &[]).filter(|_| ok > 0),
+            ok: tally.ok,
+            errors: tally.failed(),
+            achieved_per_s: (length_s > 0.0).then(|| tally.answered as f64 / length_s),
+            response: clock(&response, &[]).filter(|_| tally.ok > 0),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
         }
     };
-    let windows = record.intervals.iter().enumerate();
-    // An interruption or a number of requests can leave an empty piece at the end.
-    windows
-        .map(report)
-        .filter(|interval| interval.length_s > 0.0 || interval.ok + interval.errors > 0)
-        .collect()
+    points.iter().enumerate().map(report).collect()
 }
 
 fn judge(
@@ -239,9 +292,14 @@ fn judge(
     let mut findings = Vec::new();
     let total = &record.total;
     let tally = &total.tally;
+    if !tally.is_conserved() {
+        let (scheduled, ended) = (tally.scheduled, tally.ended());
+        findings.push(Finding::Unbalanced { scheduled, ended });
+    }
     if tally.ok == 0 {
         findings.push(Finding::NothingMeasured);
     }
+    findings.extend(no_replies(plan, record));
     if record.interrupted {
         findings.push(Finding::Interrupted { measured_s: summary.measured_s });
     }
@@ -265,13 +323,15 @@ fn judge(
         .map(|&kind| total.errors.of(kind))
         .sum();
     // Nor is what came after all were answered, and was no reply at all.
-    let stray = stray + total.errors.of(FailureKind::Malformed).saturating_sub(tally.mismatch);
+    let unread = [FailureKind::Malformed, FailureKind::TooLong];
+    let unread: u64 = unread.iter().map(|&kind| total.errors.of(kind)).sum();
+    let stray = stray + unread.saturating_sub(tally.mismatch);
     if stray > 0 {
         findings.push(Finding::StrayReplies { stray });
     }
     let lost = total.errors.of(FailureKind::Reset) + total.errors.of(FailureKind::Closed);
     if lost > 0 {
-        findings.push(Finding::ConnectionsLost { lost });
+        findings.push(Finding::ConnectionsLost { lost, reconnects: record.reconnects });
     }
     let response = &total.latencies.response;
     if response.censored() > 0 {
@@ -313,11 +373,14 @@ fn limits_of_the_generator(
             response_p50_ns: response.p50_ns,
         });
     }
-    if let (Some(offered), Some(achieved)) = (summary.offered_per_s, summary.achieved_per_s)
+    let no_socket = no_socket(record);
+    if no_socket.is_none()
+        && let (Some(offered), Some(achieved)) = (summary.offered_per_s, summary.achieved_per_s)
         && achieved < offered * 0.99
     {
         findings.push(Finding::BelowOfferedRate { offered, achieved });
     }
+    findings.extend(no_socket);
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     if let Some(server) = circumstances.server_workers
         && (plan.threads + server) as usize > cores
@@ -325,6 +388,36 @@ fn limits_of_the_generator(
         findings.push(Finding::SharedCores { generator: plan.threads, server, cores });
     }
     findings
+}
+
+/// Connections that were not made for want of a port or a descriptor on this side.
+fn no_socket(record: &RunRecord) -> Option<Finding> {
+    let mut errors = record.total.errors.iter();
+    let (_, failed, first) = errors.find(|(kind, ..)| *kind == FailureKind::NoSocket)?;
+    let pooled = record.pool.map(|pool| pool.created);
+    let made = pooled.unwrap_or(u64::from(record.established) + record.reconnects);
+    Some(Finding::NoSocket { failed, made, reason: first.detail.clone() })
+}
+
+/// Whether the replies ended before the load did: for a good part of it, and for longer than
+/// chance or a short pause explains.
+fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
+    let (last_reply, tally) = (record.last_reply_ns?, &record.total.tally);
+    let silent = record.load_ns.saturating_sub(last_reply);
+    let gap = last_reply as f64 / tally.answered.max(1) as f64;
+    let unanswered = match plan.stop {
+        StopRule::Duration { .. } => tally.failed() > 0,
+        // The wait for a few replies that are missing at the end is no part of the load.
+        StopRule::Requests { requests } => requests.saturating_sub(tally.ok) > requests / 10,
+    };
+    let long = silent > SHORT_PAUSE
+        && silent > record.load_ns / 10
+        && silent as f64 > SILENT_GAPS * gap;
+    let seconds = |ns: u64| ns as f64 / 1e9;
+    (tally.ok > 0 && unanswered && long).then(|| Finding::NoReplies {
+        silent_s: seconds(silent),
+        load_s: seconds(record.load_ns),
+    })
 }
 
 /// The least common quantile that is shown and can't be backed by the sample.
@@ -352,3 +445,6 @@ fn no_steady_state(plan: &Plan, record: &RunRecord) -> Option<Finding> {
         .collect();
     steady::drift(&series).map(|change| Finding::NoSteadyState { change })
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Latency;
+use super::hdr;
+use crate::record::{Latency, Packed};
 use crate::stats::order;
 
 /// A quantile that reports show.
@@ -73,11 +71,14 @@ pub struct LatencySummary {
 }
 
 impl LatencySummary {
-    /// The summary of `latency`, whose values came in these `batches`; `None` if there are
-    /// no values.
-    pub fn new(latency: &Latency, batches: &[&Histogram<u64>]) -> Option<Self> {
-        let histogram = latency.histogram();
-        Self::by_quantile(latency, |q| order::independent(histogram, batches, q.quantile))
+    /// The summary of `latency`, whose values came in these `pieces`; `None` if there are no
+    /// values.
+    pub fn new(latency: &Latency, pieces: &[Packed]) -> Option<Self> {
+        let pieces = pieces.iter().map(Packed::histogram);
+        let quantiles = QUANTILES.map(|known| known.quantile);
+        let independent = order::independent(latency.histogram(), pieces, &quantiles);
+        let worth = QUANTILES.iter().zip(independent);
+        Self::counted(latency).map(|summary| summary.with_worth(worth, latency))
     }
 
     /// What several runs saw together; `None` if they saw nothing. Runs are independent of
@@ -101,24 +102,17 @@ impl LatencySummary {
         latency: &Latency,
         independent: impl Fn(&str) -> u64,
     ) -> Option<Self> {
-        Self::by_quantile(latency, |quantile| independent(quantile.name))
+        let worth = QUANTILES.iter().map(|known| (known, independent(known.name)));
+        Self::counted(latency).map(|summary| summary.with_worth(worth, latency))
     }
 
-    fn by_quantile(latency: &Latency, worth: impl Fn(Quantile) -> u64) -> Option<Self> {
+    /// What was counted, without a word on how sure it is; `None` if there are no values.
+    pub(super) fn counted(latency: &Latency) -> Option<Self> {
         let histogram = latency.histogram();
         if histogram.is_empty() {
             return None;
         }
         let at = |quantile| histogram.value_at_quantile(quantile);
-        let (mut ci95, mut independent) = (BTreeMap::new(), BTreeMap::new());
-        for known in QUANTILES {
-            let Quantile { name, quantile } = known;
-            let values = worth(known);
-            independent.insert(name.to_owned(), values);
-            if let Some((low, high)) = order::interval(quantile, values) {
-                ci95.insert(name.to_owned(), [at(low), at(high)]);
-            }
-        }
         Some(Self {
             count: histogram.len(),
             min_ns: histogram.min(),
@@ -134,10 +128,25 @@ impl LatencySummary {
             censored: latency.censored(),
             least_censored_ns: latency.least_censored(),
             clamped: latency.clamped(),
-            ci95,
-            independent,
-            hdr: encode(histogram),
+            ci95: BTreeMap::new(),
+            independent: BTreeMap::new(),
+            hdr: hdr::encode(histogram),
         })
+    }
+
+    fn with_worth<'a>(
+        mut self,
+        worth: impl IntoIterator<Item = (&'a Quantile, u64)>,
+        latency: &Latency,
+    ) -> Self {
+        let at = |quantile| latency.histogram().value_at_quantile(quantile);
+        for (&Quantile { name, quantile }, values) in worth {
+            self.independent.insert(name.to_owned(), values);
+            if let Some((low, high)) = order::interval(quantile, values) {
+                self.ci95.insert(name.to_owned(), [at(low), at(high)]);
+            }
+        }
+        self
     }
 
     /// The value of one of the [`QUANTILES`], as stored.
@@ -152,6 +161,14 @@ impl LatencySummary {
         }
     }
 
+    /// How many independent values there are, and how many the quantile needs, where they are
+    /// too few for an interval. Such a value is shown as weak.
+    pub fn weakness(&self, quantile: &Quantile) -> Option<(u64, u64)> {
+        let independent = self.independent.get(quantile.name).copied().unwrap_or_default();
+        let weak = !self.ci95.contains_key(quantile.name);
+        weak.then(|| (independent, order::needed(quantile.quantile)))
+    }
+
     /// Whether a value of this summary is only a lower bound of the truth.
     pub fn is_lower_bound(&self, value_ns: u64) -> bool {
         // Stored values are the upper ends of their buckets.
@@ -160,8 +177,7 @@ impl LatencySummary {
 
     /// All counts again; `None` if the text is no stored histogram.
     pub fn histogram(&self) -> Option<Histogram<u64>> {
-        let bytes = STANDARD.decode(&self.hdr).ok()?;
-        Deserializer::new().deserialize(&mut bytes.as_slice()).ok()
+        hdr::decode(&self.hdr).ok()
     }
 
     /// The record that this is the summary of; `None` if it can't be.
@@ -169,14 +185,6 @@ impl LatencySummary {
         let (censored, least, clamped) = (self.censored, self.least_censored_ns, self.clamped);
         Latency::from_parts(&self.histogram()?, censored, least, clamped)
     }
-}
-
-fn encode(histogram: &Histogram<u64>) -> String {
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new()
-        .serialize(histogram, &mut bytes)
-        .expect("writing to memory can't fail and the counts are below the format's limit");
-    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

@@ -10,12 +10,17 @@ use crate::plan::Plan;
 
 mod build;
 mod coarsen;
+pub mod document;
 pub mod embedding;
 mod environment;
+mod hdr;
 mod latency;
+pub(crate) mod numbers;
+pub mod partial;
 mod pool;
 mod slo;
 pub mod store;
+mod validity;
 mod verdict;
 
 pub use build::{Circumstances, build};
@@ -23,8 +28,8 @@ pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use pool::PoolReport;
-pub use slo::{Slo, SloOutcome};
-pub use verdict::{GENERATOR_LIMITED, Verdict, Warning};
+pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
+pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "echo-bench.report/1";
@@ -39,6 +44,10 @@ pub struct Report {
     pub tool: Tool,
     /// When the run began (RFC 3339, UTC).
     pub started_at: String,
+    /// When the measured window began (RFC 3339, UTC): the zero of the intervals. Null in
+    /// older reports; of merged ones that of the first.
+    #[serde(default)]
+    pub window_started_at: Option<String>,
     /// What the user said about the run.
     pub labels: std::collections::BTreeMap<String, String>,
     /// Every setting, resolved.
@@ -61,6 +70,14 @@ pub struct Report {
     pub interrupted: bool,
     /// Service level objectives and whether they were met.
     pub slos: Vec<SloOutcome>,
+}
+
+impl Report {
+    /// The points of the time series: pieces that have a length, which not all have in reports
+    /// of earlier versions.
+    pub fn points(&self) -> impl Iterator<Item = &IntervalReport> {
+        self.intervals.iter().filter(|interval| interval.length_s > 0.0)
+    }
 }
 
 /// What made a report.
@@ -115,6 +132,10 @@ pub struct Summary {
     pub bytes: Bytes,
     /// Connections.
     pub connections: Connections,
+    /// The addresses of the target, which connections took in turn, and what came of
+    /// connecting to each.
+    #[serde(default)]
+    pub addresses: Vec<AddressReport>,
     /// The clocks.
     pub latency: Latency,
     /// How late requests were written by the generator's own fault (open loop): of those
@@ -130,6 +151,33 @@ pub struct Summary {
     /// What became of the connections of a pool; null without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolReport>,
+}
+
+impl Summary {
+    /// The clocks of requests that were measured, by name, response first. Without a wait,
+    /// response and service are one clock and are there once.
+    pub fn request_clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
+        let wait = self.latency.wait.as_ref();
+        let clocks = [
+            ("response", self.latency.response.as_ref()),
+            ("service", self.latency.service.as_ref().filter(|_| wait.is_some())),
+            ("wait", wait),
+            ("lateness", self.send_lateness.as_ref()),
+        ];
+        clocks.into_iter().filter_map(|(name, clock)| Some((name, clock?)))
+    }
+
+    /// The same and those of connections.
+    pub fn clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
+        let connections = [
+            ("connect", self.latency.connect.as_ref()),
+            ("tls", self.latency.tls.as_ref()),
+            ("tls resumed", self.latency.tls_resumed.as_ref()),
+        ];
+        let connections = connections.into_iter();
+        self.request_clocks()
+            .chain(connections.filter_map(|(name, clock)| Some((name, clock?))))
+    }
 }
 
 /// Requests by how they ended.
@@ -151,7 +199,9 @@ pub struct Requests {
     pub refused: u64,
     /// Lost with a connection that the server closed.
     pub closed: u64,
-    /// Given up before they were sent, by a rule of the plan.
+    /// Always 0: no setting gives requests up before they are sent. Kept for readers of this
+    /// version of the schema.
+    #[schemars(extend("deprecated" = true))]
     pub shed: u64,
     /// Never sent: no slot became free.
     pub unsent: u64,
@@ -181,6 +231,20 @@ pub struct Connections {
     pub reconnects: u64,
     /// From the first attempt until the last connection was made or had failed.
     pub connect_phase_ns: u64,
+}
+
+/// An address of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressReport {
+    /// The address and the port.
+    pub address: String,
+    /// Connections that were made to it, before and during the load.
+    pub made: u64,
+    /// Attempts that failed. One that failed before any was made is left out, and its
+    /// connections go to the other addresses.
+    pub failed: u64,
+    /// Why the first of those failed.
+    pub failure: Option<String>,
 }
 
 /// The clocks. Per request, wait + service = response.

@@ -53,11 +53,13 @@ impl fmt::Display for Warning {
 pub(super) enum Finding {
     NothingMeasured,
     Interrupted { measured_s: f64 },
+    NoReplies { silent_s: f64, load_s: f64 },
     GeneratorBusy { busy: f64 },
     LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64 },
     BelowOfferedRate { offered: f64, achieved: f64 },
     NotAllEstablished { requested: u32, established: u32 },
-    ConnectionsLost { lost: u64 },
+    NoSocket { failed: u64, made: u64, reason: String },
+    ConnectionsLost { lost: u64, reconnects: u64 },
     ErrorsSeen { failed: u64, scheduled: u64 },
     StrayReplies { stray: u64 },
     LateBounds { censored: u64 },
@@ -68,16 +70,34 @@ pub(super) enum Finding {
     SlowServerDrain,
     Unverified,
     GivenUp { asked: u64, scheduled: u64 },
+    Unbalanced { scheduled: u64, ended: u64 },
+    NotJudged,
 }
 
 /// The code of every finding that says that the generator was the limit; `--strict` makes
 /// these an exit code.
 pub const GENERATOR_LIMITED: &str = "generator-limited";
 
+/// The codes of findings that are faults of the generator itself: what was counted is kept,
+/// and a gate does not let it pass.
+pub const FAULTS: [&str; 2] = [UNBALANCED, NOT_JUDGED];
+
+const UNBALANCED: &str = "unbalanced-counts";
+const NOT_JUDGED: &str = "not-judged";
+const NOT_JUDGED_CAUSE: &str = "the statistics of this run failed: counts and histograms are \
+    complete, intervals and warnings are missing";
+const FAULT_REMEDY: &str = "this is a fault of echo-bench: please report it with this report";
+
 impl Finding {
     pub(super) fn severity(&self) -> Verdict {
         match self {
-            Self::NothingMeasured | Self::LateSchedule { .. } => Verdict::Invalid,
+            Self::NothingMeasured
+            | Self::LateSchedule { .. }
+            | Self::NoReplies { .. }
+            | Self::Unbalanced { .. }
+            | Self::NotJudged => Verdict::Invalid,
+            // A few among very many move no number.
+            Self::NoSocket { failed, made, .. } if *failed > made / 100 => Verdict::Invalid,
             _ => Verdict::Qualified,
         }
     }
@@ -89,7 +109,6 @@ impl Finding {
     }
 
     fn words(&self) -> (&'static str, String, &'static str) {
-        let ms = |ns: u64| ns as f64 / 1e6;
         match self {
             Self::NothingMeasured => (
                 "nothing-measured",
@@ -101,6 +120,14 @@ impl Finding {
                 format!("a signal ended the run after {measured_s:.1} s of its window"),
                 "the numbers cover what was measured until then",
             ),
+            Self::NoReplies { silent_s, load_s } => (
+                "no-replies",
+                format!("no replies for the last {silent_s:.1} s of {load_s:.1} s"),
+                "the numbers describe the part before; check whether the server failed",
+            ),
+            Self::NoSocket { failed, made, reason } => {
+                (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
+            }
             Self::GeneratorBusy { busy } => (
                 GENERATOR_LIMITED,
                 format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
@@ -108,11 +135,7 @@ impl Finding {
             ),
             Self::LateSchedule { lateness_p99_ns, response_p50_ns } => (
                 GENERATOR_LIMITED,
-                format!(
-                    "requests were sent late: p99 {:.3} ms against a median response of {:.3} ms",
-                    ms(*lateness_p99_ns),
-                    ms(*response_p50_ns)
-                ),
+                sent_late(*lateness_p99_ns, *response_p50_ns),
                 "use --idle hybrid or spin, give the generator its own core, or lower --rate",
             ),
             Self::BelowOfferedRate { offered, achieved } => (
@@ -125,11 +148,9 @@ impl Finding {
                 format!("{established} of {requested} connections were made"),
                 "check the server's connection limit, descriptors and ports on both sides",
             ),
-            Self::ConnectionsLost { lost } => (
-                "connections-lost",
-                format!("connections were lost {lost} times"),
-                "see the errors; lost connections were made again after a pause",
-            ),
+            Self::ConnectionsLost { lost, reconnects } => {
+                ("connections-lost", connections_lost(*lost, *reconnects), "see the errors")
+            }
             Self::ErrorsSeen { failed, scheduled } => (
                 "errors-seen",
                 format!("{failed} of {scheduled} requests got no right answer"),
@@ -152,10 +173,8 @@ impl Finding {
             ),
             Self::FewSamples { quantile, needed, independent } => (
                 "few-samples",
-                format!(
-                    "{quantile} needs {needed} independent values and the run is worth {independent}"
-                ),
-                "run longer, or do not quote it",
+                format!("effective sample size {independent} ({quantile} needs {needed})"),
+                "run longer; treat what is marked ~ as indicative",
             ),
             Self::NoSteadyState { change } => (
                 "no-steady-state",
@@ -174,6 +193,12 @@ impl Finding {
                 format!("no reply came any more after {scheduled} of {asked} requests"),
                 "the run ended without the rest; see the errors",
             ),
+            Self::Unbalanced { scheduled, ended } => (
+                UNBALANCED,
+                format!("{scheduled} requests were scheduled and {ended} ended"),
+                FAULT_REMEDY,
+            ),
+            Self::NotJudged => (NOT_JUDGED, NOT_JUDGED_CAUSE.into(), FAULT_REMEDY),
             Self::Unverified => (
                 "unverified-server",
                 "--insecure: nobody checked who the server is".into(),
@@ -185,5 +210,31 @@ impl Finding {
                 "its summary is missing; the measured window is not touched by it",
             ),
         }
+    }
+}
+
+/// What helps a generator that has run out of ports or descriptors.
+const FOR_MORE_SOCKETS: &str = "add --source-ip addresses, widen \
+     net.ipv4.ip_local_port_range or set net.ipv4.tcp_tw_reuse=1; for descriptors: ulimit -n";
+
+fn no_socket(failed: u64, made: u64, reason: &str) -> String {
+    format!(
+        "no free local port or socket for {failed} connections, {made} were made ({reason})"
+    )
+}
+
+fn sent_late(lateness_p99_ns: u64, response_p50_ns: u64) -> String {
+    let ms = |ns: u64| ns as f64 / 1e6;
+    format!(
+        "requests were sent late: p99 {:.3} ms against a median response of {:.3} ms",
+        ms(lateness_p99_ns),
+        ms(response_p50_ns)
+    )
+}
+
+fn connections_lost(lost: u64, reconnects: u64) -> String {
+    match reconnects {
+        0 => format!("connections were lost {lost} times"),
+        some => format!("connections were lost {lost} times; {some} reconnects"),
     }
 }

@@ -10,6 +10,9 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 /// The confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
 
+/// Ends of an interval are no farther from 0: its ratio, the power of e, must be a number.
+const FAR: f64 = 100.0;
+
 /// A value that was measured, on the scale on which differences are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
@@ -72,7 +75,7 @@ impl Contrast {
     /// The 95 % interval of the difference.
     pub fn interval(&self) -> [f64; 2] {
         let width = self.deviation * self.student().inverse_cdf(0.5 + CONFIDENCE / 2.0);
-        [self.difference - width, self.difference + width]
+        [self.difference - width, self.difference + width].map(|end| end.clamp(-FAR, FAR))
     }
 
     /// The two-sided p-value of "the difference is no larger than `noise`, either way".

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use strum::VariantArray;
 
 use super::plan::SweepPlan;
-use super::{Analysis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked};
+use super::{Analysis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked, objectives};
 use crate::compare::caution;
 use crate::compare::cell::{self, CellPair, CellSample};
 use crate::compare::{Caution, Metric, MetricComparison, Verdict, conditions_that_differ};
@@ -55,7 +55,9 @@ pub fn analyse(plan: &SweepPlan, cells: &[Cell], options: Options) -> Analysis {
     let method = cell::judge(&mut overall, options.threshold, options.resamples, options.seed);
     let ranked_by = options.rank_by.unwrap_or_else(|| natural_metric(cells));
     let cautions = cautions(plan, cells);
-    Analysis { method, cautions, ranked_by, ranking: ranking(&samples, ranked_by), effects }
+    let ranking = ranking(&samples, ranked_by);
+    let slos = objectives::judge(cells);
+    Analysis { method, cautions, ranked_by, ranking, effects, slos }
 }
 
 fn cautions(plan: &SweepPlan, cells: &[Cell]) -> Vec<Caution> {

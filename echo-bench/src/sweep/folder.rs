@@ -4,11 +4,16 @@
 
 use std::fs::{self, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::order::Turn;
 use super::plan::SweepPlan;
 use crate::report::{Report, Tool, store};
+use crate::{bounded, output};
 
 /// The file that says which plan a folder belongs to.
 const PLAN: &str = "plan.toml";
@@ -29,13 +34,13 @@ pub struct Folder {
 pub enum FolderError {
     /// It can't be read or written.
     #[error(
-        "keeping the runs of the sweep in {path}: {source} (name another place with --dir)"
+        "keeping the runs of the sweep in {path}: {reason} (name another place with --dir)"
     )]
     Io {
         /// Where.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Another sweep measures into it.
     #[error("another sweep is using {path}; wait for it, or name another place with --dir")]
@@ -74,26 +79,26 @@ impl Folder {
     /// # Errors
     /// If it can't be made, or belongs to another plan.
     pub fn open(path: &Path, plan: &SweepPlan) -> Result<Self, FolderError> {
-        let failed = |source| FolderError::Io { path: path.to_owned(), source };
+        let failed = |reason| FolderError::Io { path: path.to_owned(), reason };
         fs::create_dir_all(path).map_err(failed)?;
-        let lock = fs::File::create(path.join(LOCK)).map_err(failed)?;
+        let lock = open_lock(&path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(FolderError::InUse { path: path.to_owned() });
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::Error(reason)) => return Err(failed(reason)),
         }
         let file = path.join(PLAN);
         let text = identity(plan);
-        match fs::read_to_string(&file) {
+        match bounded::read(&file, bounded::PLAN) {
             Ok(found) if found == text => {}
             Ok(found) => {
                 let differs = differing_lines(&found, &text);
                 return Err(FolderError::OtherPlan { path: path.to_owned(), differs });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                store::write_whole(&file, &text).map_err(failed)?;
+                output::replace(&file, &text).map_err(failed)?;
             }
             Err(error) => return Err(failed(error)),
         }
@@ -140,6 +145,18 @@ impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Opens the lock, or makes it. Who has planted a link of that name must not choose what is
+/// made or changed.
+fn open_lock(path: &Path) -> io::Result<fs::File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut options = fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).custom_flags(flags);
+    options.open(path).map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other(format!("its file `{LOCK}` is a link")),
+        _ => error,
+    })
 }
 
 /// What makes a sweep the one that it is: everything but how often it is repeated, so that

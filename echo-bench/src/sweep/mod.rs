@@ -9,16 +9,19 @@
 pub mod analysis;
 pub mod file;
 pub mod folder;
+mod objectives;
 pub mod order;
 mod plan;
 pub mod typed;
+mod validity;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Caution, Method, Metric, MetricComparison};
-use crate::report::{Report, Tool};
+use crate::report::{Report, SloVerdict, Tool};
 
+pub use objectives::CellSlo;
 pub use plan::{Axis, CellPlan, Flag, Level, SweepPlan, SweepPlanError};
 
 /// The name and version of the sweep's shape.
@@ -66,6 +69,9 @@ pub struct Analysis {
     pub ranking: Vec<Ranked>,
     /// What each level does, against the first level of its axis.
     pub effects: Vec<Effect>,
+    /// What became of the objectives, cell by cell.
+    #[serde(default)]
+    pub slos: Vec<CellSlo>,
 }
 
 /// A place in the ranking.
@@ -144,6 +150,11 @@ impl Sweep {
     /// How many runs gave a report.
     pub fn finished(&self) -> usize {
         self.cells.iter().map(|cell| cell.runs.len()).sum()
+    }
+
+    /// Whether some run missed an objective.
+    pub fn has_missed(&self) -> bool {
+        self.analysis.slos.iter().any(|slo| slo.outcome == SloVerdict::Missed)
     }
 
     /// Whether some run gave none.

@@ -10,11 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::cli::{Cli, Command, RunArgs};
 use crate::plan::Plan;
 
+/// Most axes of a sweep, those of a single level included.
+const MOST_AXES: usize = 64;
+
 /// Most cells of a sweep; more is a slip of the keyboard.
-const MOST_CELLS: usize = 10_000;
+pub(super) const MOST_CELLS: usize = 10_000;
 
 /// Most runs of a sweep: of one second each, more than a day of them.
-const MOST_RUNS: usize = 100_000;
+pub(super) const MOST_RUNS: usize = 100_000;
 
 /// A flag of a run, as typed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,6 +76,9 @@ pub enum SweepPlanError {
     /// No repeats.
     #[error("--repeat must be at least 1")]
     NoRepeats,
+    /// More than anyone can read.
+    #[error("{0} axes are too many (at most {MOST_AXES})")]
+    TooManyAxes(usize),
     /// More than anyone means.
     #[error("{0} cells are too many (at most {MOST_CELLS}); leave out levels or axes")]
     TooManyCells(usize),
@@ -141,8 +147,10 @@ impl SweepPlan {
         if self.repeats == 0 {
             return Err(SweepPlanError::NoRepeats);
         }
-        let count =
-            self.axes.iter().fold(1_usize, |n, axis| n.saturating_mul(axis.levels.len()));
+        if self.axes.len() > MOST_AXES {
+            return Err(SweepPlanError::TooManyAxes(self.axes.len()));
+        }
+        let count = self.count();
         if count > MOST_CELLS {
             return Err(SweepPlanError::TooManyCells(count));
         }
@@ -161,6 +169,11 @@ impl SweepPlan {
             }
         }
         Ok(self)
+    }
+
+    /// How many cells the axes span.
+    pub(super) fn count(&self) -> usize {
+        self.axes.iter().map(|axis| axis.levels.len()).fold(1, usize::saturating_mul)
     }
 
     fn refuse_doubles(&self) -> Result<(), SweepPlanError> {

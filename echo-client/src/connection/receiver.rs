@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Outcome, ProtocolKind, Reply, Request as _};
+use echo_proto::{Opening, Outcome, ProtocolKind, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -91,9 +91,6 @@ impl Receiver {
             0 => self.read_some().await?,
             _ => 0,
         };
-        if length == 0 && self.early.is_empty() {
-            return Ok(Arrival::End);
-        }
         let is_first = self.received == 0;
         self.received += length as u64;
         let now = Instant::now();
@@ -101,8 +98,12 @@ impl Receiver {
         if is_first && state.is_refused_for_tls(&self.buffer[..length]) {
             return Err(SessionError::SpeaksTls(state.in_flight.tally()));
         }
-        let State { requester, in_flight, finished, tls, .. } = &mut *state;
+        let State { requester, opening, in_flight, finished, tls, .. } = &mut *state;
+        let ended = length == 0 && self.early.is_empty();
         let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
+        if ended {
+            arrival = Arrival::End;
+        }
         if let Some(tls) = tls {
             self.plaintext.clear();
             self.plaintext.append(&mut self.early);
@@ -116,15 +117,23 @@ impl Receiver {
             }
             input = &self.plaintext;
         }
-        let decoded = requester.decode(input, |reply| {
+        opening.hear(input);
+        let mut each = |reply: Reply<'_>| {
             let round_trip = in_flight.answered(now);
             let Reply { outcome, status, body, .. } = reply;
             each(Answer { outcome, status, body, round_trip });
-        });
-        in_flight.progressed(now);
-        *finished = finished.map(|_| now);
+        };
+        let decoded = requester.decode(input, &mut each);
+        if arrival == Arrival::End && decoded.is_ok() && fault.is_none() {
+            requester.end_of_input(each);
+        }
+        if !ended {
+            in_flight.progressed(now);
+            *finished = finished.map(|_| now);
+        }
         decoded.map_err(|reason| SessionError::Malformed {
             protocol: self.options.protocol,
+            opening: *opening,
             reason,
             tally: in_flight.tally(),
         })?;
@@ -170,6 +179,11 @@ impl Receiver {
     /// Whether the server has said that it ends the connection after the last reply.
     pub(crate) fn is_over(&self) -> bool {
         self.shared.lock().requester.is_over()
+    }
+
+    /// What the server said first.
+    pub(crate) fn opening(&self) -> Opening {
+        self.shared.lock().opening
     }
 
     /// Bytes read so far.

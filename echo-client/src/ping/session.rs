@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use echo_net::tls::{Transform, is_alert};
-use echo_proto::{Outcome, Reply, Request as _, Requester};
+use echo_proto::{Opening, Outcome, Reply, Request as _, Requester};
 use tokio::net::TcpStream;
 
 use super::sequence::{Answered, Sequence};
@@ -23,11 +23,16 @@ const UNREAD: usize = 256 * 1024;
 /// Requests without a reply after which a connection is given up.
 const UNANSWERED: usize = 10_000;
 
+/// Why nothing follows, where the server has ended the connection in order.
+const CLOSED: &str = "the server closed the connection";
+
 /// See the [module](self).
 pub(super) struct Session {
     stream: TcpStream,
     tls: Option<Transform>,
     requester: Requester,
+    /// What the server said first.
+    opening: Opening,
     /// What the peer has not taken yet.
     unsent: Vec<u8>,
     buffer: Vec<u8>,
@@ -49,7 +54,12 @@ impl Session {
         Self {
             stream,
             tls,
-            requester: plan.options.protocol.requester(limit),
+            requester: plan
+                .options
+                .protocol
+                .requester(limit)
+                .for_http_host(&plan.options.http_host),
+            opening: Opening::default(),
             unsent: Vec::new(),
             buffer: vec![0; READ_BUFFER],
             plaintext,
@@ -101,7 +111,11 @@ impl Session {
                 Ok(None) => None,
                 Ok(Some(length)) => {
                     let over = self.unseal(length);
-                    self.settle(plan, arrived, sequence, tell)?.or(over)
+                    let settled = self.settle(plan, arrived, sequence, tell)?;
+                    if settled.is_none() && over.as_deref() == Some(CLOSED) {
+                        self.end(plan, arrived, sequence, tell)?;
+                    }
+                    settled.or(over)
                 }
                 Err(error) => Some(words(&error)),
             };
@@ -162,7 +176,6 @@ impl Session {
 
     /// Adds the bytes just read to those to be looked at; why none follow, if none do.
     fn unseal(&mut self, length: usize) -> Option<String> {
-        const CLOSED: &str = "the server closed the connection";
         let Self { tls, buffer, plaintext, unsent, is_new, .. } = self;
         let mut input = &buffer[..length];
         let Some(tls) = tls else {
@@ -195,6 +208,7 @@ impl Session {
         if self.plaintext.is_empty() {
             return Ok(None);
         }
+        self.opening.hear(&self.plaintext);
         let (mut told, unanswered) = (Ok(()), sequence.unanswered());
         let decoded = self.requester.decode(&self.plaintext, |reply| {
             if told.is_ok() {
@@ -204,8 +218,27 @@ impl Session {
         self.plaintext.clear();
         told?;
         self.answered |= sequence.unanswered() < unanswered;
-        let protocol = plan.options.protocol;
-        Ok(decoded.err().map(|why| format!("not a reply of the {protocol} protocol: {why}")))
+        let speaks = self.opening.unlike(plan.options.protocol.into());
+        let remedy = speaks.map_or(String::new(), |service| {
+            format!(" (the server speaks {service}: try --protocol {service})")
+        });
+        Ok(decoded.err().map(|why| format!("{why}{remedy}")))
+    }
+
+    /// The connection has ended in order: tells the reply that ends with it, if one does.
+    fn end(
+        &mut self,
+        plan: &Plan,
+        arrived: Instant,
+        sequence: &mut Sequence,
+        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    ) -> Result<(), PingError> {
+        let mut told = Ok(());
+        self.requester.end_of_input(|reply| {
+            told = tell(event(plan, reply, sequence.answered(arrived).as_ref()));
+            self.answered = true;
+        });
+        Ok(told?)
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a run of pings comes to: [`Statistics`]. Counts; formats nothing.
 
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use super::{Event, Said};
+use crate::brief::Brief;
 
 /// A percentile, and how many replies it takes to say it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,7 +31,6 @@ const HIGHEST_NS: u64 = 3_600_000_000_000;
 const DIGITS: u8 = 3;
 
 /// What a run of pings comes to.
-#[derive(Debug)]
 pub struct Statistics {
     round_trips: Histogram<u64>,
     lost: u64,
@@ -50,6 +51,21 @@ impl Default for Statistics {
         let round_trips = Histogram::new_with_bounds(1, HIGHEST_NS, DIGITS)
             .expect("the bounds and digits are constants that the crate accepts");
         Self { round_trips, lost: 0, late: 0, echoes: 0, errors: 0, wrong: 0, reconnects: 0 }
+    }
+}
+
+impl fmt::Debug for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { round_trips, lost, late, echoes, errors, wrong, reconnects } = self;
+        f.debug_struct("Statistics")
+            .field("round_trips", &Brief(round_trips))
+            .field("lost", lost)
+            .field("late", late)
+            .field("echoes", echoes)
+            .field("errors", errors)
+            .field("wrong", wrong)
+            .field("reconnects", reconnects)
+            .finish()
     }
 }
 
@@ -153,5 +169,11 @@ mod tests {
         assert_eq!(statistics.loss(), Some(0.5));
         let [least, _, greatest, _] = statistics.spread().unwrap();
         assert_eq!((least.as_micros(), greatest.as_micros()), (2, 2));
+    }
+
+    #[test]
+    fn statistics_are_shown_in_a_few_lines() {
+        let shown = format!("{:?}", Statistics::default());
+        assert!(shown.len() < 300 && shown.contains("count: 0"), "{} bytes", shown.len());
     }
 }

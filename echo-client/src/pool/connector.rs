@@ -44,6 +44,6 @@ impl Connector {
     pub async fn open(&self) -> Result<Exchange, ConnectError> {
         let Self { address, tls, options, connect_timeout, socket } = self;
         let link = Link::open_with(address, tls.as_ref(), *connect_timeout, *socket).await?;
-        Ok(Exchange::new(link, *options))
+        Ok(Exchange::new(link, options.clone()))
     }
 }

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use echo_proto::Outcome;
+use echo_proto::{Opening, Outcome};
 use tokio::net::TcpStream;
 
 use crate::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
@@ -124,6 +124,11 @@ impl Exchange {
     /// Looks at what has arrived while nobody asked; `None` if the connection is fine.
     pub fn look(&mut self) -> Option<Cause> {
         if self.ended { Some(Cause::Closed) } else { self.receiver.look() }
+    }
+
+    /// What the server said first.
+    pub fn opening(&self) -> Opening {
+        self.receiver.opening()
     }
 
     /// Bytes sent and received so far, TLS included, its handshake not.

@@ -1,16 +1,18 @@
 //! What happened in a pool: [`Metrics`].
 
+use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use super::{Exchange, PoolCounts};
+use crate::brief::Brief;
 
 /// Times above this are recorded as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// Counts, and how long things took, since the pool was made.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Metrics {
     /// What became of the connections.
     pub counts: PoolCounts,
@@ -31,6 +33,17 @@ impl Default for Metrics {
     }
 }
 
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { counts, wait, connect } = self;
+        f.debug_struct("Metrics")
+            .field("counts", counts)
+            .field("wait", &Brief(wait))
+            .field("connect", &Brief(connect))
+            .finish()
+    }
+}
+
 impl Metrics {
     pub(super) fn made(&mut self, exchange: &Exchange) {
         record(&mut self.connect, exchange.connected_in());
@@ -43,4 +56,21 @@ impl Metrics {
 
 fn record(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(LONGEST_NS).max(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_are_shown_in_a_few_lines() {
+        let mut metrics = Metrics::default();
+        metrics.counts.reused = 3;
+        metrics.waited(Duration::from_micros(5));
+        let shown = format!("{metrics:?}");
+        assert!(shown.len() < 500, "{} bytes", shown.len());
+        for part in ["reused: 3", "wait: Histogram { count: 1, min: 5000,", "count: 0"] {
+            assert!(shown.contains(part), "{shown}");
+        }
+    }
 }

@@ -2,7 +2,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use echo_proto::ProtocolKind;
+use echo_proto::{HttpHost, ProtocolKind};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -23,6 +23,7 @@ async fn pool(options: PoolOptions) -> (Pool, TcpListener) {
         typed: false,
         chat: false,
         max_message: 1024,
+        http_host: HttpHost::default(),
         timeout: PATIENCE,
     };
     (Pool::new(Connector::new(address, speak), options), listener)
@@ -228,6 +229,7 @@ async fn raw_pool(timeout: Duration, max_message: usize) -> (Pool, TcpListener) 
         typed: false,
         chat: false,
         max_message,
+        http_host: HttpHost::default(),
         timeout,
     };
     let mut connector = Connector::new(address, speak);

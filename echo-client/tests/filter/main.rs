@@ -49,6 +49,21 @@ fn prints_every_reply_as_it_was_sent_and_exits_0() {
 }
 
 #[test]
+fn a_carriage_return_belongs_to_the_end_of_its_line() {
+    for protocol in ["line", "command"] {
+        let (address, server) = serve(|mut stream: TcpStream| {
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).unwrap();
+            let lines = received.split(|&byte| byte == b'\n').count() - 1;
+            stream.write_all(&b"ECHO: \n".repeat(lines)).unwrap();
+            received
+        });
+        filter(&["--protocol", protocol, &address], b"a\r\n\r\nb\rc\r\r\nlast\r");
+        assert_eq!(server.join().unwrap(), b"a\n\nb\rc\r\nlast\n", "{protocol}");
+    }
+}
+
+#[test]
 fn raw_bytes_come_back_as_they_are() {
     let (address, server) = serve(echo_bytes);
     let bytes: Vec<u8> = (0..300_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
@@ -194,18 +209,26 @@ fn a_reset_is_named() {
 
 #[test]
 fn what_is_no_reply_is_named() {
-    let (address, _server) = serve(|mut stream: TcpStream| {
-        stream.read_exact(&mut [0; 5]).unwrap();
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n").unwrap();
-        stream.read_to_end(&mut Vec::new())
-    });
-    let output = filter(&["--protocol", "frame", &address], b"a\n");
-    assert!(
-        errors(&output).starts_with("error: not a reply of the frame protocol: frame too long"),
-        "{}",
-        errors(&output)
-    );
-    assert_eq!(output.status.code(), Some(1));
+    for (reply, reason) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n"[..],
+            "the server speaks http, not frame; 0 of 1 requests answered (try --protocol http)",
+        ),
+        (
+            b"\xff\xff\xff\xff",
+            "frame too long (limit 16777216 bytes); 0 of 1 requests answered (raise \
+             --max-message, unless --protocol is wrong)",
+        ),
+    ] {
+        let (address, _server) = serve(move |mut stream: TcpStream| {
+            stream.read_exact(&mut [0; 5]).unwrap();
+            stream.write_all(reply).unwrap();
+            stream.read_to_end(&mut Vec::new())
+        });
+        let output = filter(&["--protocol", "frame", &address], b"a\n");
+        assert_eq!(errors(&output).trim_end(), format!("error: {reason}"));
+        assert_eq!(output.status.code(), Some(1));
+    }
 }
 
 /// What a server that speaks TLS says to one that does not: a fatal alert.

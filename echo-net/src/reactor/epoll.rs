@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -12,7 +12,7 @@ use rustix::net::{RecvFlags, Shutdown, SocketFlags};
 use rustix::time::Timespec;
 use slotmap::{Key as _, KeyData, SlotMap};
 
-use super::listening::Listening;
+use super::listening::{self, Listening};
 use super::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 use crate::clock::{self, Nanos, SECOND};
 use crate::socket::{self, ConnectOptions};
@@ -23,10 +23,10 @@ mod connection;
 
 use connection::Connection;
 
-/// Event data of the listener and of the waker; no slot map ever makes these keys, whose
-/// upper half is never zero.
-const LISTENER: u64 = 0;
-const WAKER: u64 = 1;
+/// Event data of the waker, and of the first listener; those of the others follow. No slot
+/// map ever makes these keys, whose upper half is never zero.
+const WAKER: u64 = 0;
+const FIRST_LISTENER: u64 = 1;
 
 /// Most events taken from the kernel in one turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -39,7 +39,7 @@ const ACCEPTS_PER_TURN: usize = 4096;
 pub struct EpollReactor {
     epoll: OwnedFd,
     connections: SlotMap<Key, Connection>,
-    listening: Option<Listening>,
+    listening: Vec<Listening>,
     waker: Waker,
     events: Vec<epoll::Event>,
     /// What one read may bring; shared by all connections.
@@ -69,7 +69,7 @@ impl EpollReactor {
         Ok(Self {
             epoll,
             connections: SlotMap::with_key(),
-            listening: None,
+            listening: Vec::new(),
             waker,
             events: Vec::with_capacity(EVENTS_PER_TURN),
             buffer: vec![0; read_buffer.max(1)],
@@ -198,15 +198,14 @@ impl EpollReactor {
         }
     }
 
-    fn accept_all(&mut self, handler: &mut impl Handler<Self>) {
+    fn accept_all(&mut self, number: usize, handler: &mut impl Handler<Self>) {
         for _ in 0..ACCEPTS_PER_TURN {
             // Looked up again each time: the handler may stop listening.
-            let Some(listening) = &mut self.listening else { return };
+            let Some(listening) = self.listening.get_mut(number) else { return };
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             match rustix::net::acceptfrom_with(&listening.listener, flags) {
                 Ok((socket, peer)) => {
-                    let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                    let peer = peer.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+                    let peer = listening::peer(peer);
                     handler.accepted(self, socket, peer);
                 }
                 Err(rustix::io::Errno::AGAIN) => return,
@@ -223,18 +222,17 @@ impl EpollReactor {
 
     /// Ends a pause of accepting that is over.
     fn resume_accepting(&mut self) -> io::Result<()> {
-        if let Some(listening) = &mut self.listening
-            && listening.resume()
-        {
-            let listener = &listening.listener;
-            epoll::add(&self.epoll, listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
+        for (number, listening) in self.listening.iter_mut().enumerate() {
+            if listening.resume() {
+                watch_listener(&self.epoll, &listening.listener, number)?;
+            }
         }
         Ok(())
     }
 
     fn wait(&mut self, until: Option<Nanos>) -> io::Result<()> {
-        let accept_again = self.listening.as_ref().and_then(Listening::paused_until);
-        let until = [until, accept_again].into_iter().flatten().min();
+        let accept_again = self.listening.iter().filter_map(Listening::paused_until);
+        let until = accept_again.chain(until).min();
         // An instant long past needs no clock to be told from now.
         let left = until.map(|until| match until {
             0 => 0,
@@ -251,6 +249,17 @@ impl EpollReactor {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn watch_listener(epoll: &OwnedFd, listener: &TcpListener, number: usize) -> io::Result<()> {
+    let data = EventData::new_u64(FIRST_LISTENER + number as u64);
+    Ok(epoll::add(epoll, listener, data, EventFlags::IN)?)
+}
+
+/// Of which listener an event tells, if it does.
+fn listener_number(event: epoll::Event) -> Option<usize> {
+    let number = event.data.u64().checked_sub(FIRST_LISTENER)?;
+    u32::try_from(number).ok().map(|number| number as usize)
 }
 
 impl Reactor for EpollReactor {
@@ -326,17 +335,17 @@ impl Reactor for EpollReactor {
         // The handler borrows the reactor, so the events leave it while it is told.
         let mut events = std::mem::take(&mut self.events);
         // Connections wait in the backlog with a timer of their own: they come first.
-        if events.iter().any(|event| event.data.u64() == LISTENER) {
-            self.accept_all(handler);
+        for event in &events {
+            if let Some(number) = listener_number(*event) {
+                self.accept_all(number, handler);
+            }
         }
         for event in &events {
-            match event.data.u64() {
-                LISTENER => {}
-                WAKER => {
-                    self.waker.reset();
-                    handler.woken(self);
-                }
-                _ => self.dispatch(*event, handler),
+            if event.data.u64() == WAKER {
+                self.waker.reset();
+                handler.woken(self);
+            } else if listener_number(*event).is_none() {
+                self.dispatch(*event, handler);
             }
         }
         events.clear();
@@ -348,13 +357,13 @@ impl Reactor for EpollReactor {
 
 impl ServingReactor for EpollReactor {
     fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
-        epoll::add(&self.epoll, &listener, EventData::new_u64(LISTENER), EventFlags::IN)?;
-        self.listening = Some(Listening::new(listener));
+        watch_listener(&self.epoll, &listener, self.listening.len())?;
+        self.listening.push(Listening::new(listener));
         Ok(())
     }
 
     fn stop_listening(&mut self) {
-        self.listening = None;
+        self.listening.clear();
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {

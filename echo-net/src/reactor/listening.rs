@@ -1,9 +1,19 @@
-//! A listener that a reactor accepts on: [`Listening`].
+//! A listener that a reactor accepts on: [`Listening`]; and the address of who is accepted.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+
+use rustix::net::SocketAddrAny;
 
 use super::ACCEPT_PAUSE;
+use crate::address::canonical;
 use crate::clock::{self, Nanos};
+
+/// The address of a peer as the kernel gives it; it may be gone already, and its address with
+/// it.
+pub(super) fn peer(given: Option<SocketAddrAny>) -> SocketAddr {
+    let peer = given.and_then(|peer| SocketAddr::try_from(peer).ok());
+    peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), canonical)
+}
 
 /// A listener, and whether accepting pauses because descriptors or memory have run out.
 #[derive(Debug)]

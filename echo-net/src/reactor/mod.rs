@@ -51,8 +51,8 @@ pub trait Handler<R: Reactor> {
     /// Something happened to a connection.
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>);
 
-    /// A connection was accepted on the listener. It is not the reactor's until it is
-    /// [adopted](ServingReactor::adopt).
+    /// A connection was accepted on a listener. It is not the reactor's until it is
+    /// [adopted](ServingReactor::adopt). `peer` is [canonical](crate::address::canonical).
     fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
         let _ = (reactor, socket, peer);
     }
@@ -123,10 +123,10 @@ pub trait Reactor: Sized {
 
 /// A reactor that also serves: it accepts connections and can be woken.
 pub trait ServingReactor: Reactor {
-    /// Accepts connections from now on; the listener must be non-blocking.
+    /// Accepts connections from now on, on this listener too; it must be non-blocking.
     fn listen(&mut self, listener: TcpListener) -> io::Result<()>;
 
-    /// Closes the listener.
+    /// Closes all listeners.
     fn stop_listening(&mut self);
 
     /// Takes over a connected, non-blocking socket.

@@ -1,6 +1,7 @@
 //! Whom a client trusts: [`ClientTls`], made from a [`ServerTrust`].
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use super::fault::Fault;
-use super::pem::{PemError, PemFile};
+use super::pem::{self, PemError, PemFile};
 use super::verifier::{GivenIssuers, KnownCertificate};
 use super::{Fingerprint, Transform, provider};
 
@@ -50,6 +51,7 @@ impl ServerTrust {
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    warnings: Vec<String>,
 }
 
 impl fmt::Debug for ClientTls {
@@ -65,10 +67,12 @@ pub enum TrustError {
     #[error(transparent)]
     Pem(#[from] PemError),
     /// A certificate in it can't be trusted in.
-    #[error("--cacert {file}: a certificate in it is no good as an issuer: {reason}")]
+    #[error("--cacert {file} line {line}: not usable as an issuer: {reason}")]
     Issuer {
         /// The file.
         file: String,
+        /// The certificate's line.
+        line: usize,
         /// What is wrong.
         reason: String,
     },
@@ -87,9 +91,10 @@ impl ClientTls {
     /// # Errors
     /// When the issuers can't be read.
     pub fn new(trust: &ServerTrust, resumes: bool) -> Result<Self, TrustError> {
+        let mut warnings = Vec::new();
         let verifier: Arc<dyn ServerCertVerifier> = match trust {
             ServerTrust::Platform => web_pki(platform_roots()?)?,
-            ServerTrust::Issuers(file) => Arc::new(given_issuers(file)?),
+            ServerTrust::Issuers(file) => Arc::new(given_issuers(file, &mut warnings)?),
             ServerTrust::Certificate(fingerprint) => {
                 Arc::new(KnownCertificate::new(Some(*fingerprint)))
             }
@@ -104,7 +109,12 @@ impl ClientTls {
         if !resumes {
             config.resumption = Resumption::disabled();
         }
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), warnings })
+    }
+
+    /// What is wrong with the files that the client can do without.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// A connection that was just made to the server called `name`, a DNS name or an IP
@@ -113,6 +123,7 @@ impl ClientTls {
     /// # Errors
     /// When `name` is neither.
     pub fn connect(&self, name: &str) -> Result<Transform, Fault> {
+        let name = without_zone(name);
         let name = ServerName::try_from(name.to_owned()).map_err(|_| {
             Fault::Broken(format!("`{}` is no name for a certificate", name.escape_debug()))
         })?;
@@ -120,15 +131,26 @@ impl ClientTls {
     }
 }
 
-fn given_issuers(file: &Path) -> Result<GivenIssuers, TrustError> {
-    let given = PemFile::read("--cacert", file)?.certificates()?;
+/// The zone of an IPv6 address is this machine's own, and in no certificate.
+fn without_zone(name: &str) -> &str {
+    match name.split_once('%') {
+        Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => address,
+        _ => name,
+    }
+}
+
+fn given_issuers(file: &Path, warnings: &mut Vec<String>) -> Result<GivenIssuers, TrustError> {
+    let found = PemFile::read("--cacert", file)?.certificates(pem::is_issuer)?;
+    warnings.extend(found.warnings());
     let mut roots = RootCertStore::empty();
-    for certificate in &given {
+    for (line, certificate) in &found.good {
         roots.add(certificate.clone()).map_err(|reason| TrustError::Issuer {
             file: file.display().to_string(),
+            line: *line,
             reason: reason.to_string(),
         })?;
     }
+    let given = found.good.into_iter().map(|(_, certificate)| certificate).collect();
     Ok(GivenIssuers::new(web_pki(roots)?, given))
 }
 

@@ -141,6 +141,14 @@ impl From<CertificateError> for Fault {
             CertificateError::Other(reason) if verifier::is_issuer_itself(&reason) => {
                 Self::UnknownIssuer
             }
+            CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                Self::BadCertificate(
+                    "a certificate of its chain is signed with an algorithm or on a curve that \
+                     is not supported (P-521, SHA-1 and Ed448 are not)"
+                        .into(),
+                )
+            }
             // The only verifier here that gives this verdict compares fingerprints.
             CertificateError::ApplicationVerificationFailure => Self::WrongFingerprint,
             other => Self::BadCertificate(other.to_string()),

@@ -22,7 +22,7 @@ mod verifier;
 pub use alert::is_alert;
 pub use client::{ClientTls, ServerTrust, TrustError};
 pub use fault::Fault;
-pub use pem::PemError;
+pub use pem::{PemError, PemFault};
 pub use server::{IdentityError, ServerTls};
 pub use transform::Transform;
 

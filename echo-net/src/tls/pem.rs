@@ -1,98 +1,246 @@
-//! Certificates and keys in PEM files, with errors that name the file and what is wrong
-//! with it.
+//! Certificates and keys in PEM files: [`PemFile`]. What is wrong is said with the flag, the
+//! file, the line, what was found there and the way out. Refuses keys that need a passphrase.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SigningKey;
+
+use blocks::{Block, blocks};
+
+mod blocks;
+#[cfg(test)]
+mod tests;
 
 /// Most bytes of a PEM file: a hundred times what the largest collections of roots have.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Why a PEM file is of no use.
+/// Kinds of blocks that are named where none is of use.
+const MOST_NAMED: usize = 4;
+
+/// Curves that keys may be on and that nothing here can compute with: their object
+/// identifiers in DER, which stand in keys and certificates alike.
+const UNSUPPORTED_CURVES: [(&[u8], &str); 3] = [
+    (&[6, 5, 0x2b, 0x81, 4, 0, 0x23], "P-521"),
+    (&[6, 5, 0x2b, 0x81, 4, 0, 0x0a], "secp256k1"),
+    (&[6, 3, 0x2b, 0x65, 0x71], "Ed448"),
+];
+
+/// Why a PEM file, or a block in it, is of no use.
 #[derive(Debug, thiserror::Error)]
-pub enum PemError {
+#[error("{flag} {}{}: {fault}", file.display(), line.map(|line| format!(" line {line}")).unwrap_or_default())]
+pub struct PemError {
+    /// The flag that names the file.
+    pub flag: &'static str,
+    /// The file.
+    pub file: PathBuf,
+    /// The line where the block begins, if it is about one.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub fault: PemFault,
+}
+
+/// What is wrong with a PEM file, or a block in it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PemFault {
     /// It can't be read.
-    #[error("{flag} {}: {reason}", file.display())]
-    Unreadable {
-        /// The flag that names the file.
-        flag: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What the system says.
-        reason: io::Error,
-    },
+    #[error("{0}")]
+    Unreadable(String),
     /// It holds nothing of what is looked for.
-    #[error("{flag} {}: no {wanted} in it (expected PEM, with a line -----BEGIN {label}-----)", file.display())]
+    #[error(
+        "no {wanted} in it (expected PEM, with a line -----BEGIN {label}-----{})",
+        held(found)
+    )]
     Without {
-        /// The flag that names the file.
-        flag: &'static str,
-        /// The file.
-        file: PathBuf,
         /// What was looked for.
         wanted: &'static str,
         /// How it begins.
         label: &'static str,
+        /// The labels of what is there.
+        found: Vec<String>,
     },
-    /// It begins well and goes wrong.
-    #[error("{flag} {}: broken PEM: {reason}", file.display())]
-    Broken {
-        /// The flag that names the file.
-        flag: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        reason: String,
+    /// It is DER.
+    #[error(
+        "binary data (DER or PKCS#12), not PEM (convert it: openssl x509 -inform der, \
+         openssl pkey -inform der, or openssl pkcs12 -nodes)"
+    )]
+    Binary,
+    /// It is text in another encoding.
+    #[error("UTF-16 text (save the file as UTF-8 or ASCII)")]
+    Utf16,
+    /// A BEGIN line has no END line.
+    #[error("broken PEM: -----BEGIN {label}----- without its END line (is the file cut off?)")]
+    Unfinished {
+        /// What begins.
+        label: String,
     },
+    /// What is between BEGIN and END is not base64.
+    #[error("broken PEM: {0}")]
+    Broken(String),
+    /// A certificate with OpenSSL's own settings of trust behind it.
+    #[error(
+        "a TRUSTED CERTIFICATE, a format of OpenSSL's own (convert it: openssl x509 -in FILE)"
+    )]
+    Trusted,
+    /// The data is not a certificate.
+    #[error("not a valid X.509 certificate: {0} (remove or replace it)")]
+    BadCertificate(String),
+    /// The key needs a passphrase.
+    #[error(
+        "an encrypted private key, {label} (decrypt it: openssl pkey -in FILE -out PLAIN_FILE)"
+    )]
+    Encrypted {
+        /// What it says it is.
+        label: String,
+    },
+    /// The key is of a kind that nothing here can compute with.
+    #[error(
+        "{what} is not supported (use ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits)"
+    )]
+    UnsupportedKey {
+        /// What was found.
+        what: String,
+    },
+}
+
+fn held(found: &[String]) -> String {
+    let mut named: Vec<_> = found.iter().take(MOST_NAMED).map(String::as_str).collect();
+    if found.len() > MOST_NAMED {
+        named.push("more");
+    }
+    if named.is_empty() { String::new() } else { format!("; it holds: {}", named.join(", ")) }
 }
 
 /// A PEM file that a flag has named.
 pub(super) struct PemFile<'a> {
     flag: &'static str,
     path: &'a Path,
-    text: Vec<u8>,
+    blocks: Vec<Block>,
+}
+
+/// The certificates of a file.
+#[derive(Debug)]
+pub(super) struct Certificates {
+    /// Those that are of use, at least one, each with its line.
+    pub(super) good: Vec<(usize, CertificateDer<'static>)>,
+    /// Why the others are not.
+    pub(super) bad: Vec<PemError>,
+}
+
+impl Certificates {
+    /// What is to be said of those that are left out.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.bad.iter().map(|error| format!("certificate ignored: {error}")).collect()
+    }
 }
 
 impl<'a> PemFile<'a> {
     pub(super) fn read(flag: &'static str, path: &'a Path) -> Result<Self, PemError> {
-        let unreadable = |reason| PemError::Unreadable { flag, file: path.to_owned(), reason };
-        let size = fs::metadata(path).map_err(unreadable)?.len();
-        if size > MOST_BYTES {
-            let reason = io::Error::new(io::ErrorKind::FileTooLarge, "too large for PEM");
-            return Err(unreadable(reason));
+        let unfit = |fault| PemError { flag, file: path.to_owned(), line: None, fault };
+        let unreadable = |reason: io::Error| unfit(PemFault::Unreadable(reason.to_string()));
+        let mut text = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        // A device or a pipe tells no size.
+        file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MOST_BYTES {
+            return Err(unfit(PemFault::Unreadable("too large for PEM".into())));
         }
-        Ok(Self { flag, path, text: fs::read(path).map_err(unreadable)? })
+        Ok(Self { flag, path, blocks: blocks(&text).map_err(unfit)? })
     }
 
-    /// All certificates in it, in order, at least one.
-    pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, PemError> {
-        let certificates: Result<Vec<_>, _> =
-            CertificateDer::pem_slice_iter(&self.text).collect();
-        let certificates = certificates.map_err(|reason| self.broken(&reason))?;
-        if certificates.is_empty() {
-            return Err(self.without("certificate", "CERTIFICATE"));
+    /// All certificates in it, in order, at least one of which passes `check`.
+    pub(super) fn certificates(
+        &self,
+        check: impl Fn(&CertificateDer<'_>) -> Result<(), PemFault>,
+    ) -> Result<Certificates, PemError> {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for block in &self.blocks {
+            let certificate = match block.label.as_str() {
+                "CERTIFICATE" | "X509 CERTIFICATE" => decode(block, "CERTIFICATE"),
+                "TRUSTED CERTIFICATE" => Err(PemFault::Trusted),
+                _ => continue,
+            };
+            match certificate.and_then(|certificate| check(&certificate).map(|()| certificate))
+            {
+                Ok(certificate) => good.push((block.line, certificate)),
+                Err(fault) => bad.push(self.error(Some(block.line), fault)),
+            }
         }
-        Ok(certificates)
+        if good.is_empty() {
+            let first = bad.into_iter().next();
+            return Err(first.unwrap_or_else(|| self.without("certificate", "CERTIFICATE")));
+        }
+        Ok(Certificates { good, bad })
     }
 
-    /// The first private key in it.
-    pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, PemError> {
-        let mut keys = PrivateKeyDer::pem_slice_iter(&self.text);
-        match keys.next() {
-            Some(Ok(key)) => Ok(key),
-            Some(Err(reason)) => Err(self.broken(&reason)),
-            None => Err(self.without("private key without a passphrase", "PRIVATE KEY")),
+    /// The first private key in it, ready to sign.
+    pub(super) fn key(&self) -> Result<Arc<dyn SigningKey>, PemError> {
+        let is_key = |block: &&Block| block.label.ends_with("PRIVATE KEY");
+        let Some(block) = self.blocks.iter().find(is_key) else {
+            return Err(self.without("private key", "PRIVATE KEY"));
+        };
+        let refused = |fault| self.error(Some(block.line), fault);
+        if block.is_encrypted() {
+            return Err(refused(PemFault::Encrypted { label: block.label.clone() }));
         }
-    }
-
-    fn broken(&self, reason: &rustls::pki_types::pem::Error) -> PemError {
-        let reason = reason.to_string();
-        PemError::Broken { flag: self.flag, file: self.path.to_owned(), reason }
+        let unsupported = |what| refused(PemFault::UnsupportedKey { what });
+        let other = || unsupported(format!("this kind of private key ({})", block.label));
+        if !matches!(block.label.as_str(), "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY")
+        {
+            return Err(other());
+        }
+        let key: PrivateKeyDer<'_> = decode(block, &block.label).map_err(refused)?;
+        any_supported_type(&key).map_err(|_| match unsupported_curve(key.secret_der()) {
+            Some(curve) => unsupported(format!("a private key on the curve {curve}")),
+            None => other(),
+        })
     }
 
     fn without(&self, wanted: &'static str, label: &'static str) -> PemError {
-        PemError::Without { flag: self.flag, file: self.path.to_owned(), wanted, label }
+        let found =
+            self.blocks.iter().map(|block| format!("{} (line {})", block.label, block.line));
+        self.error(None, PemFault::Without { wanted, label, found: found.collect() })
     }
+
+    fn error(&self, line: Option<usize>, fault: PemFault) -> PemError {
+        PemError { flag: self.flag, file: self.path.to_owned(), line, fault }
+    }
+}
+
+fn decode<T: PemObject>(block: &Block, label: &str) -> Result<T, PemFault> {
+    T::from_pem_slice(block.normal(label)?.as_bytes())
+        .map_err(|reason| PemFault::Broken(reason.to_string()))
+}
+
+/// Whether a certificate can be read at all.
+pub(super) fn is_certificate(certificate: &CertificateDer<'_>) -> Result<(), PemFault> {
+    webpki::anchor_from_trusted_cert(certificate)
+        .map(drop)
+        .map_err(|reason| PemFault::BadCertificate(reason.to_string()))
+}
+
+/// Whether a certificate can vouch for others: nothing that a key on an unsupported curve has
+/// signed can be verified.
+pub(super) fn is_issuer(certificate: &CertificateDer<'_>) -> Result<(), PemFault> {
+    is_certificate(certificate)?;
+    let anchor = webpki::anchor_from_trusted_cert(certificate);
+    match anchor.ok().and_then(|anchor| unsupported_curve(&anchor.subject_public_key_info)) {
+        Some(curve) => {
+            let what = format!("a certificate with a key on the curve {curve}");
+            Err(PemFault::UnsupportedKey { what })
+        }
+        None => Ok(()),
+    }
+}
+
+fn unsupported_curve(der: &[u8]) -> Option<&'static str> {
+    let holds =
+        |identifier: &[u8]| der.windows(identifier.len()).any(|part| part == identifier);
+    let (_, name) = UNSUPPORTED_CURVES.iter().find(|(identifier, _)| holds(identifier))?;
+    Some(name)
 }

@@ -8,11 +8,13 @@ use std::time::{Duration, SystemTime};
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::fault::Fault;
-use super::pem::{PemError, PemFile};
+use super::pem::{self, PemError, PemFile};
 use super::{Fingerprint, Transform, provider};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -29,6 +31,7 @@ pub struct ServerTls {
     config: Arc<ServerConfig>,
     fingerprint: Fingerprint,
     doubt: Option<Fault>,
+    warnings: Vec<String>,
 }
 
 impl fmt::Debug for ServerTls {
@@ -65,6 +68,20 @@ pub enum IdentityError {
         /// The key's file.
         key: String,
     },
+    /// The chain begins with another certificate than the key's.
+    #[error(
+        "--tls-cert {certificate} line {line}: the certificate of --tls-key {key} is here, after \
+         others (move it to the beginning of the file: the server's certificate comes first, \
+         then its issuers)"
+    )]
+    WrongOrder {
+        /// The certificates' file.
+        certificate: String,
+        /// The line of the key's certificate.
+        line: usize,
+        /// The key's file.
+        key: String,
+    },
     /// They can't be used.
     #[error("using --tls-cert {certificate} with --tls-key {key}: {reason}")]
     Unusable {
@@ -87,20 +104,33 @@ impl ServerTls {
     /// # Errors
     /// Names the flag, the file and what is wrong with it.
     pub fn from_pem_files(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let chain = PemFile::read("--tls-cert", certificate)?.certificates()?;
+        let found =
+            PemFile::read("--tls-cert", certificate)?.certificates(pem::is_certificate)?;
         let private = PemFile::read("--tls-key", key)?.key()?;
-        Self::new(chain, private).map_err(|error| {
-            let certificate = certificate.display().to_string();
-            let key = key.display().to_string();
-            match error {
-                rustls::Error::InconsistentKeys(_) => {
-                    IdentityError::KeyMismatch { certificate, key }
-                }
-                other => {
-                    IdentityError::Unusable { certificate, key, reason: other.to_string() }
-                }
+        let of_key = found.good.iter().position(|(_, der)| matches(der, &private));
+        let warnings =
+            found.warnings().into_iter().chain(out_of_order(certificate, &found.good));
+        let warnings = warnings.collect();
+        let (file, key) = (certificate.display().to_string(), key.display().to_string());
+        match of_key {
+            Some(0) => {}
+            Some(place) => {
+                let line = found.good[place].0;
+                return Err(IdentityError::WrongOrder { certificate: file, line, key });
             }
-        })
+            // The one that can't be read may be the key's.
+            None => match found.bad.into_iter().next() {
+                Some(bad) => return Err(bad.into()),
+                None => return Err(IdentityError::KeyMismatch { certificate: file, key }),
+            },
+        }
+        let chain = found.good.into_iter().map(|(_, certificate)| certificate).collect();
+        let made = Self::new(chain, private).map_err(|reason| IdentityError::Unusable {
+            certificate: file,
+            key,
+            reason: reason.to_string(),
+        })?;
+        Ok(Self { warnings, ..made })
     }
 
     /// By a certificate that is made up now, for this machine only, and signed by nobody
@@ -119,24 +149,26 @@ impl ServerTls {
         parameters.not_before = (now - HOUR).into();
         parameters.not_after = (now + SELF_SIGNED_FOR).into();
         let certificate = parameters.self_signed(&key).map_err(failed)?;
-        Self::new(vec![certificate.der().clone()], key.into())
-            .map_err(|error| IdentityError::SelfSigned(error.to_string()))
+        let failed = |error: rustls::Error| IdentityError::SelfSigned(error.to_string());
+        let key = any_supported_type(&PrivateKeyDer::from(key)).map_err(failed)?;
+        Self::new(vec![certificate.der().clone()], key).map_err(failed)
     }
 
     fn new(
         chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
+        key: Arc<dyn SigningKey>,
     ) -> Result<Self, rustls::Error> {
         let fingerprint = Fingerprint::of_der(&chain[0]);
         let doubt = doubt(&chain);
+        let certified = CertifiedKey::new(chain, key);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
-            .with_single_cert(chain, key)?;
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         // Sessions are taken up again from what the client holds: nothing to store here, and
         // no limit on how many.
         config.ticketer = rustls::crypto::ring::Ticketer::new()?;
-        Ok(Self { config: Arc::new(config), fingerprint, doubt })
+        Ok(Self { config: Arc::new(config), fingerprint, doubt, warnings: Vec::new() })
     }
 
     /// The fingerprint of the certificate.
@@ -150,6 +182,11 @@ impl ServerTls {
         self.doubt.as_ref()
     }
 
+    /// What is wrong with the files that the server can do without.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// A connection that was just accepted.
     ///
     /// # Errors
@@ -157,6 +194,26 @@ impl ServerTls {
     pub fn accept(&self) -> Result<Transform, Fault> {
         Ok(Transform::new(ServerConnection::new(Arc::clone(&self.config))?))
     }
+}
+
+/// Whether the certificate is the key's.
+fn matches(certificate: &CertificateDer<'static>, key: &Arc<dyn SigningKey>) -> bool {
+    CertifiedKey::new(vec![certificate.clone()], Arc::clone(key)).keys_match().is_ok()
+}
+
+/// What is to be said of a chain in which a certificate is not the issuer of the one before
+/// it (RFC 5246 section 7.4.2; RFC 8446 lets clients put up with it).
+fn out_of_order(file: &Path, chain: &[(usize, CertificateDer<'static>)]) -> Option<String> {
+    let astray = chain.windows(2).find(|pair| {
+        let parsed = |at: usize| webpki::EndEntityCert::try_from(&pair[at].1);
+        matches!((parsed(0), parsed(1)), (Ok(one), Ok(next)) if one.issuer() != next.subject())
+    })?;
+    Some(format!(
+        "--tls-cert {} line {}: this certificate is not the issuer of the one before it; some \
+         clients will refuse the chain (put each issuer right after what it has signed)",
+        file.display(),
+        astray[1].0
+    ))
 }
 
 /// What a client that trusts the certificate would say of it today.

@@ -339,3 +339,11 @@ fn a_fingerprint_is_read_as_it_is_shown() {
         assert_eq!(wrong.parse::<Fingerprint>(), Err(InvalidFingerprint), "{wrong}");
     }
 }
+
+#[test]
+fn the_zone_of_an_address_is_not_looked_for_in_the_certificate() {
+    let client = ClientTls::new(&ServerTrust::Anyone, false).unwrap();
+    for (name, fits) in [("fe80::1%eth0", true), ("fe80::1", true), ("host%eth0", false)] {
+        assert_eq!(client.connect(name).is_ok(), fits, "{name}");
+    }
+}

@@ -3,23 +3,22 @@
 //!
 //! Members hear others once they have a name, so that nobody listens unseen. No text of one
 //! member can drive the terminal of another or look like a line of the server: it is
-//! cleaned, and stands after a name that holds neither space nor `*`.
+//! cleaned, and stands after a name that holds neither space nor `*` and is nobody else's.
 
+mod names;
 mod responder;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::fmt::Display;
 
+use names::Names;
 pub use responder::ChatLines;
 
 /// What a newcomer sees first.
 pub const GREETING: &str = "* Welcome. Choose a name with /nick <name>\n";
-
-/// Most characters of a name.
-pub const LONGEST_NAME: usize = 32;
 
 const HELP: &str = "* Commands: /nick <name>, /msg <name> <text>, /who, /help, /quit\n";
 
@@ -54,9 +53,7 @@ pub type Post<'a> = &'a mut dyn FnMut(Audience, &str);
 pub struct Room {
     /// Every member, with its name once it has one.
     members: HashMap<MemberId, Option<String>>,
-    /// Names, in lower case, so that they are unique without regard to case; sorted, as
-    /// `/who` shows them.
-    named: BTreeMap<String, MemberId>,
+    names: Names,
     next: u64,
 }
 
@@ -102,33 +99,25 @@ impl Room {
     /// A member is gone, however that came about. The second time nothing happens.
     pub fn leave(&mut self, member: MemberId, post: Post<'_>) {
         if let Some(Some(name)) = self.members.remove(&member) {
-            self.named.remove(&name.to_lowercase());
+            self.names.release(&name, member);
             post(Audience::Others(member), &format!("* {name} left\n"));
         }
     }
 
     /// Everyone who has a name, in the order of their names.
     pub fn named(&self) -> impl Iterator<Item = MemberId> {
-        self.named.values().copied()
+        self.names.members()
     }
 
     fn rename(&mut self, member: MemberId, old: Option<String>, wanted: &str, post: Post<'_>) {
         let mut refuse =
-            |reason: &str| post(Audience::Only(member), &format!("ERROR: {reason}\n"));
-        if !is_name(wanted) {
-            return refuse("A name has 1 to 32 letters, digits, _ or -");
-        }
-        let key = wanted.to_lowercase();
-        if self.named.get(&key).is_some_and(|holder| *holder != member) {
-            return refuse("Name is taken");
-        }
+            |reason: &dyn Display| post(Audience::Only(member), &format!("ERROR: {reason}\n"));
         if old.as_deref() == Some(wanted) {
-            return refuse("You have that name already");
+            return refuse(&"You have that name already");
         }
-        if let Some(old) = &old {
-            self.named.remove(&old.to_lowercase());
+        if let Err(reason) = self.names.claim(wanted, member, old.as_deref()) {
+            return refuse(&reason);
         }
-        self.named.insert(key, member);
         self.members.insert(member, Some(wanted.to_owned()));
         if let Some(old) = old {
             let told = format!("* {old} is now {wanted}\n");
@@ -147,7 +136,7 @@ impl Room {
         if words.is_empty() {
             return refuse("Say what to send: /msg <name> <text>");
         }
-        let Some(&to) = self.named.get(&to.to_lowercase()) else {
+        let Some(to) = self.names.holder(to) else {
             return refuse("No such user");
         };
         let words = text::cleaned(words);
@@ -155,18 +144,11 @@ impl Room {
     }
 
     fn online(&self) -> String {
-        let names: Vec<Cow<'_, str>> = self
-            .named
-            .values()
-            .filter_map(|member| self.members.get(member)?.as_deref().map(Cow::Borrowed))
+        let names: Vec<&str> = self
+            .names
+            .members()
+            .filter_map(|member| self.members.get(&member)?.as_deref())
             .collect();
         format!("* {} online: {}\n", names.len(), names.join(", "))
     }
-}
-
-/// Letters and digits of any script, `_` and `-`. A name can't begin a line of the server's,
-/// nor hold what a terminal would act on.
-fn is_name(text: &str) -> bool {
-    let fit = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
-    (1..=LONGEST_NAME).contains(&text.chars().count()) && text.chars().all(fit)
 }

@@ -92,6 +92,158 @@ fn names_are_told_and_unique_without_regard_to_case() {
     assert_eq!(party.seen(other), ["* 2 online: Anna, BOB"], "the name is free again");
 }
 
+/// What a newcomer sees who asks for `name` where `taken` are there.
+fn answer_to(name: &str, taken: &[&str]) -> String {
+    let mut party = Party::default();
+    for name in taken {
+        party.named(name);
+    }
+    let newcomer = party.enter();
+    assert_eq!(party.say(newcomer, format!("/nick {name}")), Stay::In);
+    party.seen(newcomer).concat()
+}
+
+/// Names that are often alike: few letters, in all their forms.
+const NAME: &str = "[sSſßẞσςΣοОoOﬁｉiIİ]{1,3}";
+
+/// By the standard library's tables: of these letters, case folding levels what upper case
+/// of lower case does.
+fn identity_of(name: &str) -> String {
+    use unicode_normalization::UnicodeNormalization as _;
+    let plain: String = name.nfkd().collect();
+    plain.to_lowercase().to_uppercase().nfkd().collect()
+}
+
+const UNFIT: &str = "ERROR: A name has 1 to 32 letters, digits, _ or -";
+
+#[test]
+fn one_identity_has_one_name() {
+    for (taken, same) in [
+        ("οδοσ", "ΟΔΟΣ"),
+        ("οδος", "οδοσ"),
+        ("STRASSE", "straße"),
+        ("Anna", "ａｎｎａ"),
+        ("x2", "x２"),
+        ("file", "ﬁle"),
+        ("é", "e\u{301}"),
+        ("ἀδελφός", "ἈΔΕΛΦΌΣ"),
+    ] {
+        assert_eq!(answer_to(same, &[taken]), "ERROR: Name is taken", "{taken} {same}");
+        assert_eq!(answer_to(taken, &[same]), "ERROR: Name is taken", "{same} {taken}");
+    }
+    let mut party = Party::default();
+    let (road, other) = (party.named("οδος"), party.named("other"));
+    party.seen(road);
+    let _ = party.say(other, "/msg ΟΔΟΣ hello");
+    assert_eq!(party.seen(road), ["other (private): hello"]);
+    party.leave(road);
+    assert_eq!(party.named("ΟΔΟΣ"), MemberId(2), "the name is free again");
+}
+
+#[test]
+fn a_name_in_any_script_will_do_and_an_invisible_one_will_not() {
+    for name in
+        ["हिन्दी", "น้ำ", "မြန်မာ", "עִבְרִית", "Zoë", "Zoe\u{308}", "二〇二四", "a_-9", "한국어"]
+    {
+        assert_eq!(answer_to(name, &[]), format!("* 1 online: {name}"));
+    }
+    for name in [
+        "\u{3164}",
+        "\u{115f}",
+        "\u{ffa0}",
+        "an\u{3164}na",
+        "an\u{200d}na",
+        "anna\u{fe0f}",
+        "anna\u{e0041}",
+        "\u{301}anna",
+        "9\u{20e3}",
+        "_\u{301}",
+        "a:b",
+        "* a",
+    ] {
+        assert_eq!(answer_to(name, &[]), UNFIT, "{}", name.escape_unicode());
+    }
+    // Letters are counted as people count them, and marks do not pile up.
+    assert_eq!(answer_to(&"नि".repeat(32), &[]), format!("* 1 online: {}", "नि".repeat(32)));
+    for name in ["नि".repeat(33), format!("a{}", "\u{301}\u{302}".repeat(3)), "क्".repeat(100)]
+    {
+        assert_eq!(answer_to(&name, &[]), UNFIT, "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_looks_like_a_taken_one_is_refused() {
+    let alike = "ERROR: Name looks like one that is taken";
+    for (taken, wanted) in [
+        ("anna", "аnnа"),   // Two letters are Cyrillic.
+        ("apple", "аррӏе"), // All are.
+        ("HOB", "НОВ"),     // Alike in upper case alone.
+        ("hob", "НОВ"),
+        ("НОВ", "hob"),
+        ("bob", "bοb"),   // A Greek omicron.
+        ("Anna", "ΑNNA"), // A Greek capital.
+    ] {
+        assert_eq!(answer_to(wanted, &[taken]), alike, "{taken} {wanted}");
+    }
+    // In one script, a reader has to look twice: these are other names.
+    for (taken, wanted) in [("user1", "userl"), ("Amold", "Arnold"), ("anna", "анна")] {
+        let seen = answer_to(wanted, &[taken]);
+        assert!(seen.starts_with("* 2 online: "), "{taken} {wanted}: {seen}");
+    }
+    let mut party = Party::default();
+    let anna = party.named("anna");
+    party.seen(anna);
+    let _ = party.say(anna, "/nick аnnа");
+    assert_eq!(party.seen(anna), ["* anna is now аnnа"], "like its own name only");
+    party.leave(anna);
+    let other = party.named("anna");
+    assert_eq!(party.seen(other), ["* 1 online: anna"], "the look is free again");
+}
+
+#[test]
+fn nobody_can_be_called_what_a_line_of_the_server_begins_with() {
+    let reserved = "ERROR: Name is reserved";
+    for name in [
+        "ERROR",
+        "error",
+        "Error",
+        "ＥＲＲＯＲ",
+        "ERR0R",
+        "ЕRRОR",
+        "server",
+        "Server",
+        "ѕеrvеr",
+        "system",
+        "ADMIN",
+        "admіn",
+        "_ERROR_",
+        "ERROR-",
+        "ERRORː",
+    ] {
+        assert_eq!(answer_to(name, &[]), reserved, "{name}");
+    }
+    for name in ["errors", "adminka", "observer"] {
+        assert_eq!(answer_to(name, &[]), format!("* 1 online: {name}"));
+    }
+}
+
+#[test]
+fn what_hides_or_turns_text_is_replaced_and_emoji_stay_whole() {
+    let mut party = Party::default();
+    let (anna, bob) = (party.named("anna"), party.named("bob"));
+    party.seen(bob);
+    for (said, heard) in [
+        ("a\u{200e}b\u{61c}c\u{e0041}d", "anna: a\u{fffd}b\u{fffd}c\u{fffd}d"),
+        ("\u{3164}\u{ad}", "anna: \u{fffd}\u{fffd}"),
+        ("👩‍💻 ❤️ می‌خواهم", "anna: 👩‍💻 ❤️ می‌خواهم"),
+    ] {
+        let _ = party.say(anna, said);
+        let _ = party.say(anna, format!("/msg bob {said}"));
+        let private = heard.replace("anna: ", "anna (private): ");
+        assert_eq!(party.seen(bob), [heard.to_owned(), private]);
+    }
+}
+
 #[test]
 fn who_has_no_name_neither_speaks_nor_hears() {
     let mut party = Party::default();
@@ -146,6 +298,17 @@ proptest! {
         prop_assert_eq!(seen.len(), 1);
         prop_assert!(seen[0].starts_with("anna: "));
         prop_assert!(seen[0].chars().all(|c| c == '\t' || !c.is_control()), "{:?}", seen[0]);
+    }
+
+    #[test]
+    fn no_two_members_share_an_identity(
+        first in NAME,
+        second in NAME,
+    ) {
+        let same = identity_of(&first) == identity_of(&second);
+        let seen = answer_to(&second, &[&first]);
+        prop_assume!(seen != UNFIT && !answer_to(&first, &[]).starts_with("ERROR"));
+        prop_assert_eq!(seen == "ERROR: Name is taken", same, "{} {}", first, second);
     }
 
     #[test]

@@ -128,7 +128,9 @@ fn end_of_input_after_a_whole_message_says_nothing_more() {
 fn end_of_input_in_a_message_answers_what_the_protocol_answers() {
     for (kind, stream, reply, errors) in [
         (ProtocolKind::Line, &b"last"[..], &b"ECHO: last\n"[..], 0),
-        (ProtocolKind::Line, b"last\r", b"ECHO: last\r\n", 0),
+        (ProtocolKind::Line, b"last\r", b"ECHO: last\n", 0),
+        (ProtocolKind::Line, b"\r", b"ECHO: \n", 0),
+        (ProtocolKind::Command, b"ECHO last\r", b"ECHO: last\n", 0),
         (ProtocolKind::Line, b"", b"", 0),
         (ProtocolKind::Frame, &[0, 0, 0, 5, b'l'], b"", 1),
         (ProtocolKind::Frame, &[0, 0], b"", 1),

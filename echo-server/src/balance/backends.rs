@@ -1,8 +1,11 @@
-//! Which backend is next: [`Backends`], who is well and how busy. Opens no socket.
+//! Which backend is next: [`Backends`], who is well and how busy, and where each of them may
+//! be reached. Opens no socket.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use echo_net::address::Address;
 
 /// Failures in a row after which a backend is out.
 const FAILURES: u32 = 3;
@@ -41,7 +44,9 @@ pub(super) struct Backends {
 
 #[derive(Debug)]
 struct Backend {
-    address: SocketAddr,
+    name: Address,
+    /// All that the name stands for; the one that answered last is the first to be tried.
+    addresses: Mutex<Vec<SocketAddr>>,
     open: Arc<AtomicUsize>,
     health: Mutex<Health>,
 }
@@ -65,18 +70,55 @@ impl Drop for InUse {
 
 impl Backends {
     /// All well, none in use.
-    pub(super) fn new(addresses: &[SocketAddr], policy: Policy) -> Self {
-        let backend = |&address| Backend {
-            address,
+    pub(super) fn new(found: Vec<(Address, Vec<SocketAddr>)>, policy: Policy) -> Self {
+        let backend = |(name, addresses)| Backend {
+            name,
+            addresses: Mutex::new(addresses),
             open: Arc::default(),
             health: Mutex::new(Health { well: true, against: 0 }),
         };
-        let all = addresses.iter().map(backend).collect();
+        let all = found.into_iter().map(backend).collect();
         Self { policy, turn: AtomicUsize::new(0), all }
     }
 
-    pub(super) fn address(&self, backend: usize) -> SocketAddr {
-        self.all[backend].address
+    /// Each of them by number.
+    pub(super) fn numbers(&self) -> std::ops::Range<usize> {
+        0..self.all.len()
+    }
+
+    /// As it was typed.
+    pub(super) fn name(&self, backend: usize) -> &Address {
+        &self.all[backend].name
+    }
+
+    /// Where to try to reach it, in order.
+    pub(super) fn addresses(&self, backend: usize) -> Vec<SocketAddr> {
+        lock(&self.all[backend].addresses).clone()
+    }
+
+    /// One of its addresses has answered.
+    pub(super) fn answered(&self, backend: usize, address: SocketAddr) {
+        let mut addresses = lock(&self.all[backend].addresses);
+        if let Some(place) = addresses.iter().position(|known| *known == address) {
+            addresses[..=place].rotate_right(1);
+        }
+    }
+
+    /// Its name stands for these addresses now; whether they are others than before.
+    pub(super) fn moved(&self, backend: usize, mut found: Vec<SocketAddr>) -> bool {
+        let mut addresses = lock(&self.all[backend].addresses);
+        let same = found.len() == addresses.len()
+            && found.iter().all(|address| addresses.contains(address));
+        if !same {
+            std::mem::swap(&mut *addresses, &mut found);
+        }
+        !same
+    }
+
+    /// Whether it is well, and how many connections it has.
+    pub(super) fn state(&self, backend: usize) -> (bool, usize) {
+        let backend = &self.all[backend];
+        (lock(&backend.health).well, backend.open.load(Ordering::Relaxed))
     }
 
     /// Counts a connection.
@@ -99,14 +141,14 @@ impl Backends {
                 Policy::RoundRobin => 0,
                 Policy::LeastConns => backend.open.load(Ordering::Relaxed),
             };
-            (!backend.lock().well, open)
+            (!lock(&backend.health).well, open)
         });
         order
     }
 
     /// A backend was reached, or was not; whether it is well if that has changed.
     pub(super) fn checked(&self, backend: usize, reached: bool) -> Option<bool> {
-        let mut health = self.all[backend].lock();
+        let mut health = lock(&self.all[backend].health);
         if reached == health.well {
             health.against = 0;
             return None;
@@ -120,10 +162,8 @@ impl Backends {
     }
 }
 
-impl Backend {
-    fn lock(&self) -> MutexGuard<'_, Health> {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -131,8 +171,25 @@ mod tests {
     use super::*;
 
     fn backends(policy: Policy) -> Backends {
-        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        Backends::new(&[1, 2, 3].map(address), policy)
+        let found = |port: u16| {
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            (address.to_string().parse().unwrap(), vec![address])
+        };
+        Backends::new([1, 2, 3].map(found).to_vec(), policy)
+    }
+
+    #[test]
+    fn the_address_that_answered_is_the_first_and_the_others_keep_their_order() {
+        let [a, b, c, d] = [1, 2, 3, 4].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let name: Address = "three:1".parse().unwrap();
+        let backends = Backends::new(vec![(name, vec![a, b, c])], Policy::default());
+        backends.answered(0, c);
+        assert_eq!(backends.addresses(0), [c, a, b]);
+        assert!(!backends.moved(0, vec![a, b, c]), "the same, in the resolver's order");
+        assert_eq!(backends.addresses(0), [c, a, b]);
+        assert!(backends.moved(0, vec![d, a]));
+        backends.answered(0, c);
+        assert_eq!(backends.addresses(0), [d, a]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! The command `echo-server balance`: what was typed ([`BalanceArgs`]), and [`run`].
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use echo_net::address::Address;
 use echo_net::settings::{TimeSpan, at_least_one};
@@ -12,19 +13,23 @@ use echo_net::socket::SocketOptions;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
 
-use super::{Config, Policy, ProxyProtocol};
+use super::{Balancer, Config, Lookup, Policy, ProxyProtocol};
 use crate::binding::Binding;
 use crate::choice::choice;
 use crate::logging::{LogFormat, LogStyle};
+use crate::model::Capacity;
+use crate::program;
+use crate::server::tell_limit;
 
 /// A balancer, as typed.
 #[derive(Debug, Clone, Args)]
 pub struct BalanceArgs {
-    /// Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces, or PORT
+    /// Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
+    /// or PORT
     #[arg(default_value = "127.0.0.1:8080")]
     pub address: Address,
 
-    /// A server behind it (repeatable)
+    /// A server behind it (repeatable); of a name with several addresses, one that answers
     #[arg(long, value_name = "ADDR", required = true)]
     pub backend: Vec<Address>,
 
@@ -37,14 +42,14 @@ pub struct BalanceArgs {
     pub proxy_protocol: Option<ProxyProtocol>,
 
     /// Most connections at a time; more wait [default: what the limit of open files allows]
-    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroUsize>)]
-    pub max_conns: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU64>)]
+    pub max_conns: Option<NonZeroU64>,
 
     /// Time between two checks of a backend; out after 3 failures, back after 2 successes
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = above_zero)]
     pub check_interval: TimeSpan,
 
-    /// How long to try to reach a backend before the next one
+    /// How long to try to reach an address of a backend before the next one
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = above_zero)]
     pub connect_timeout: TimeSpan,
 
@@ -68,37 +73,58 @@ pub struct BalanceArgs {
 pub fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     LogStyle { format: LogFormat::Text, verbose: 0, quiet: args.quiet }.begin();
     fd_limit::raise();
-    // Each connection has two sockets, and checks need one each.
-    let room = fd_limit::room_for_connections() as usize;
-    let most = (room.saturating_sub(args.backend.len()) / 2).max(1);
+    let (asked, possible) = (args.max_conns.map(NonZeroU64::get), most_connections(args));
+    let limit = asked.unwrap_or(u64::MAX).min(possible.connections);
     let config = Config {
-        backends: args.backend.iter().map(backend).collect::<Result<_, _>>()?,
+        backends: args.backend.iter().cloned().map(Address::as_target).collect(),
+        lookup: Lookup::default(),
         policy: args.policy,
         proxy_protocol: args.proxy_protocol,
-        max_conns: args.max_conns.map_or(most, |asked| asked.get().min(most)),
+        max_conns: usize::try_from(limit).unwrap_or(usize::MAX),
         check_interval: args.check_interval.0,
         connect_timeout: args.connect_timeout.0,
         half_close_timeout: args.half_close_timeout.0,
         drain_timeout: args.drain_timeout.0,
     };
     let binding = Binding { address: args.address.clone(), backlog: 4096, reuse_port: false };
-    let mut listeners = binding.listen(1, &SocketOptions::default())?;
-    let listener = listeners.pop().context("no listener was made")?;
-    let own = listener.local_addr()?;
-    if let Some(backend) = config.backends.iter().find(|backend| is_itself(own, **backend)) {
-        bail!("--backend {backend} is this balancer itself: it would call itself for ever");
-    }
+    let mut groups = binding.listen(1, &SocketOptions::default())?;
+    let listeners = groups.pop().context("no listener was made")?;
+    let own = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
+    let own = own.context("asking for the listener's address")?;
+    let ready = ready(&own, &config);
+    let balancer = Balancer::new(config, own)?;
     let stop = Stop::new();
-    signals::ask_on_signals(stop.clone()).context("setting up signals")?;
+    let watched = Arc::clone(&balancer);
+    let report = move || tell_so_far(&watched);
+    signals::serve_signals(stop.clone(), report).context("setting up signals")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    announce(own, &config);
-    let outcome = runtime.block_on(super::run(listener, config, &stop)).context("balancing")?;
+    program::announce(&ready)?;
+    tell_limit(asked, &possible);
+    let outcome = runtime.block_on(balancer.run(listeners, &stop)).context("balancing")?;
+    // A lookup that is under way could take long, and nobody waits for it any more.
+    runtime.shutdown_background();
     if !args.quiet {
-        let super::Outcome { connections, unserved, cut } = outcome;
-        let told = format!("{connections} connections, {unserved} unserved, {cut} cut");
-        let _ = writeln!(io::stderr(), "echo-server: {told}");
+        let _ = writeln!(io::stderr(), "echo-server: {outcome}");
     }
     Ok(())
+}
+
+/// What descriptors allow.
+fn most_connections(args: &BalanceArgs) -> Capacity {
+    // Each connection has two sockets, and checks need one each.
+    let room = fd_limit::room_for_connections().saturating_sub(args.backend.len() as u64);
+    let bound_by = "the limit of open files (ulimit -n)".to_owned();
+    Capacity { connections: (room / 2).max(1), bound_by }
+}
+
+/// Says what a running balancer has done, and how its backends do; whoever asks wants to
+/// know, also with `--quiet`.
+fn tell_so_far(balancer: &Balancer) {
+    let mut stderr = io::stderr().lock();
+    let _ = writeln!(stderr, "echo-server: so far {}", balancer.so_far());
+    for backend in balancer.backends() {
+        let _ = writeln!(stderr, "echo-server: backend {backend}");
+    }
 }
 
 fn above_zero(typed: &str) -> Result<TimeSpan, String> {
@@ -109,29 +135,15 @@ fn above_zero(typed: &str) -> Result<TimeSpan, String> {
     }
 }
 
-fn backend(address: &Address) -> anyhow::Result<SocketAddr> {
-    let target = address.clone().as_target();
-    let found = target.resolve().with_context(|| format!("looking up --backend {address}"))?;
-    found.first().copied().with_context(|| format!("--backend {address} has no address"))
-}
-
-fn is_itself(own: SocketAddr, backend: SocketAddr) -> bool {
-    let here = own.ip() == backend.ip()
-        || (own.ip().is_unspecified()
-            && (backend.ip().is_loopback() || backend.ip().is_unspecified()));
-    here && own.port() == backend.port()
-}
-
-/// Nobody may be listening, which is no reason not to serve.
-fn announce(addr: SocketAddr, config: &Config) {
-    let line = serde_json::json!({
+fn ready(own: &[SocketAddr], config: &Config) -> serde_json::Value {
+    let backends: Vec<String> = config.backends.iter().map(Address::to_string).collect();
+    serde_json::json!({
         "ready": true,
-        "addr": addr,
-        "backends": config.backends,
+        "addr": own[0],
+        "addrs": own,
+        "backends": backends,
         "policy": config.policy.to_string(),
         "pid": std::process::id(),
         "version": env!("CARGO_PKG_VERSION"),
-    });
-    let mut stdout = io::stdout().lock();
-    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+    })
 }

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use echo_net::address::canonical;
+
 /// A version of the PROXY protocol.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
@@ -18,8 +20,20 @@ pub enum ProxyProtocol {
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 impl ProxyProtocol {
-    /// The header for a connection of `client` to `own`, both of one family.
+    /// The header for a connection that is the balancer's own, as a check of its health: no
+    /// client is behind it.
+    pub(super) fn own_header(self) -> Vec<u8> {
+        match self {
+            Self::V1 => b"PROXY UNKNOWN\r\n".to_vec(),
+            // Version 2, the command LOCAL; then no family, and no addresses.
+            Self::V2 => [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat(),
+        }
+    }
+
+    /// The header for a connection of `client` to `own`, both of one family, which is IPv4 for
+    /// IPv4-mapped addresses: that is what was spoken on the wire.
     pub(super) fn header(self, client: SocketAddr, own: SocketAddr) -> Vec<u8> {
+        let (client, own) = (canonical(client), canonical(own));
         let (ip, ports) = ((client.ip(), own.ip()), (client.port(), own.port()));
         match self {
             Self::V1 => {
@@ -66,5 +80,11 @@ mod tests {
         let six: SocketAddr = "[::1]:1".parse().unwrap();
         assert_eq!(ProxyProtocol::V1.header(six, six), b"PROXY TCP6 ::1 ::1 1 1\r\n");
         assert_eq!(ProxyProtocol::V2.header(six, six).len(), 16 + 36);
+        let mapped: SocketAddr = "[::ffff:192.0.2.1]:56324".parse().unwrap();
+        assert_eq!(ProxyProtocol::V1.header(mapped, own), line);
+        assert_eq!(ProxyProtocol::V2.header(mapped, own), binary);
+        assert_eq!(ProxyProtocol::V1.own_header(), b"PROXY UNKNOWN\r\n");
+        let local = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+        assert_eq!(ProxyProtocol::V2.own_header(), local);
     }
 }

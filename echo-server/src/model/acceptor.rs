@@ -1,17 +1,17 @@
 //! A thread that only accepts, for the models whose workers do not: [`accept`] hands every
-//! socket that was let in to a [`Doorway`].
+//! socket that has a permit to a [`Doorway`].
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::reactor::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 
-use crate::admission::{Permit, Refused};
+use crate::admission::Permit;
 use crate::context::Context;
 use crate::session::NEVER;
 
@@ -27,8 +27,8 @@ pub(super) trait Doorway {
         let _ = waker;
     }
 
-    /// A non-blocking socket was let in.
-    fn enter(&mut self, socket: OwnedFd, permit: Permit, refused: &mut Refused);
+    /// A non-blocking socket has a permit.
+    fn enter(&mut self, socket: OwnedFd, permit: Permit);
 
     /// Looks after deadlines; the instant of the next look, [`NEVER`] for none.
     fn look_after(&mut self, now: Nanos) -> Nanos {
@@ -37,17 +37,17 @@ pub(super) trait Doorway {
     }
 }
 
-/// Accepts on the calling thread until a stop is asked for; then the listener is closed.
+/// Accepts on the calling thread until a stop is asked for; then the listeners are closed.
 ///
 /// # Errors
-/// Also when there is not exactly one listener.
+/// Also when there is not exactly one group of listeners.
 pub(super) fn accept(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Vec<TcpListener>>,
     context: &Context,
     doorway: &mut impl Doorway,
 ) -> io::Result<()> {
-    let Ok([listener]) = <[TcpListener; 1]>::try_from(listeners) else {
-        let reason = format!("the model {} accepts on one listener", context.config.model);
+    let Ok([group]) = <[Vec<TcpListener>; 1]>::try_from(listeners) else {
+        let reason = format!("the model {} accepts on one thread", context.config.model);
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     };
     // It never reads: the smallest buffer will do.
@@ -55,13 +55,12 @@ pub(super) fn accept(
     let waker = reactor.waker();
     doorway.open(waker.clone());
     context.stop.on_advance(move |_| waker.wake());
-    reactor.listen(listener)?;
-    let refused = context.admission.refused_list();
-    let mut acceptor = Acceptor { context, doorway, refused, accepted: VecDeque::new() };
+    for listener in group {
+        reactor.listen(listener)?;
+    }
+    let mut acceptor = Acceptor { context, doorway, accepted: VecDeque::new() };
     while !context.is_stopping() {
-        let now = clock::now();
-        acceptor.refused.expire(now);
-        let until = acceptor.refused.deadline().min(acceptor.doorway.look_after(now));
+        let until = acceptor.doorway.look_after(clock::now());
         let until = if acceptor.accepted.is_empty() { until } else { 0 };
         reactor.turn((until != NEVER).then_some(until), &mut acceptor)?;
         acceptor.hand_on(ENTRIES);
@@ -75,8 +74,7 @@ pub(super) fn accept(
 struct Acceptor<'a, D> {
     context: &'a Context,
     doorway: &'a mut D,
-    refused: Refused,
-    /// Those that were let in and not handed on yet.
+    /// Those that have a permit and were not handed on yet.
     accepted: VecDeque<(OwnedFd, Permit)>,
 }
 
@@ -84,7 +82,7 @@ impl<D: Doorway> Acceptor<'_, D> {
     fn hand_on(&mut self, most: usize) {
         for _ in 0..most {
             let Some((socket, permit)) = self.accepted.pop_front() else { return };
-            self.doorway.enter(socket, permit, &mut self.refused);
+            self.doorway.enter(socket, permit);
         }
     }
 }
@@ -93,8 +91,8 @@ impl<D: Doorway> Handler<EpollReactor> for Acceptor<'_, D> {
     fn event(&mut self, _reactor: &mut EpollReactor, _key: Key, _event: Event<'_>) {}
 
     fn accepted(&mut self, _reactor: &mut EpollReactor, socket: OwnedFd, peer: SocketAddr) {
-        let admitted = self.context.admission.admit_or_refuse(socket, peer, &mut self.refused);
-        self.accepted.extend(admitted);
+        let permit = self.context.admission.admit(socket.as_fd(), peer);
+        self.accepted.extend(permit.map(|permit| (socket, permit)));
     }
 
     fn accept_failed(&mut self, _reactor: &mut EpollReactor, error: io::Error) {

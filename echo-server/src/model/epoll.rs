@@ -13,7 +13,7 @@ use crate::context::Context;
 pub(super) struct Epoll;
 
 impl Model for Epoll {
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         event_loop::serve(listeners, context, || EpollReactor::new(context.config.read_buffer))
     }
 }

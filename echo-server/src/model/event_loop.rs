@@ -1,12 +1,12 @@
 //! One event loop per worker, on any reactor. Each worker owns its connections and shares
 //! nothing with the others while it serves.
 //!
-//! With one listener the first worker accepts and deals the sockets out in turn; with one
-//! listener per worker each accepts for itself.
+//! With one group of listeners the first worker accepts and deals the sockets out in turn; with
+//! one per worker each accepts for itself.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -15,11 +15,10 @@ use echo_net::reactor::{Event, Handler, Key, ServingReactor};
 use echo_net::stop::Stage;
 use echo_proto::Replies;
 use slotmap::SecondaryMap;
-use tracing::debug;
 
 use super::crew::Crew;
 use super::mail_list::MailList;
-use crate::admission::{Permit, Refused};
+use crate::admission::Permit;
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::counters::Served;
@@ -28,7 +27,7 @@ use crate::sweep::Sweep;
 
 /// Serves on one reactor per worker, each made on the thread that uses it.
 pub(super) fn serve<R: ServingReactor>(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Vec<TcpListener>>,
     context: &Context,
     make: impl Fn() -> io::Result<R> + Sync,
 ) -> io::Result<()> {
@@ -38,10 +37,10 @@ pub(super) fn serve<R: ServingReactor>(
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..context.config.workers)
             .map(|number| {
-                let (crew, make, listener) = (&crew, &make, listeners.next());
+                let (crew, make, group) = (&crew, &make, listeners.next().unwrap_or_default());
                 let name = format!("worker-{number}");
                 std::thread::Builder::new().name(name).spawn_scoped(scope, move || {
-                    context.force_on_error(Worker::run(number, listener, crew, context, make))
+                    context.force_on_error(Worker::run(number, group, crew, context, make))
                 })
             })
             .map(|thread| context.force_on_error(thread))
@@ -57,7 +56,6 @@ struct Worker<'a> {
     connections: SecondaryMap<Key, Connection>,
     replies: Replies,
     served: Served,
-    refused: Refused,
     sweep: Sweep,
     /// Connections that have mail.
     mail: Arc<MailList<Key>>,
@@ -72,7 +70,7 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn run<R: ServingReactor>(
         number: usize,
-        listener: Option<TcpListener>,
+        listeners: Vec<TcpListener>,
         crew: &'a Crew,
         context: &'a Context,
         make: impl Fn() -> io::Result<R>,
@@ -89,15 +87,14 @@ impl<'a> Worker<'a> {
             connections: SecondaryMap::new(),
             replies: context.config.replies(),
             served: Served::default(),
-            refused: context.admission.refused_list(),
             sweep: Sweep::new(),
             mail: MailList::new(reactor.waker()),
             turn: number,
-            listening: listener.is_some(),
+            listening: !listeners.is_empty(),
             draining: false,
             now: None,
         };
-        if let Some(listener) = listener {
+        for listener in listeners {
             reactor.listen(listener)?;
         }
         worker.woken(&mut reactor);
@@ -111,7 +108,7 @@ impl<'a> Worker<'a> {
         let counters = self.context.counters.worker(self.number);
         loop {
             self.now = None;
-            let until = self.sweep.at().min(self.refused.deadline());
+            let until = self.sweep.at();
             let spins = self.context.config.busy_poll && !self.connections.is_empty();
             let wait = if spins { Some(0) } else { (until != NEVER).then_some(until) };
             reactor.turn(wait, self)?;
@@ -239,7 +236,6 @@ impl<'a> Worker<'a> {
 
     fn look_after_deadlines<R: ServingReactor>(&mut self, reactor: &mut R) {
         let now = self.now(reactor);
-        self.refused.expire(now);
         if !self.sweep.is_due(now) {
             return;
         }
@@ -284,15 +280,14 @@ impl<R: ServingReactor> Handler<R> for Worker<'_> {
             Event::Sent => self.go_on(reactor, key, now),
             Event::Connected => {}
             Event::Failed(error) => {
-                debug!(%error, "connection broke");
+                connection.broke(&error);
                 self.connections.remove(key);
             }
         }
     }
 
     fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
-        let admitted = self.context.admission.admit_or_refuse(socket, peer, &mut self.refused);
-        let Some((socket, permit)) = admitted else { return };
+        let Some(permit) = self.context.admission.admit(socket.as_fd(), peer) else { return };
         let owner = if self.crew.keep_own { self.number } else { self.turn };
         self.turn = (self.turn + 1) % self.crew.inboxes.len();
         if owner == self.number {

@@ -9,6 +9,7 @@ use std::thread::ScopedJoinHandle;
 
 use crate::config::Config;
 use crate::context::Context;
+use crate::counted::counted;
 
 mod acceptor;
 mod crew;
@@ -124,17 +125,22 @@ pub trait Model {
     }
 
     /// Serves until the context's stop is asked for and all connections have ended, or
-    /// until it is forced. The listeners are non-blocking, and at least one.
+    /// until it is forced. The listeners are those that [`run`](crate::run) was given.
     ///
     /// # Errors
     /// When serving is impossible; what goes wrong with one connection ends only that.
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()>;
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()>;
 }
 
-/// A worker has at most one listener.
-fn check_listeners(listeners: &[TcpListener], workers: usize) -> io::Result<()> {
+/// Each group of listeners is one worker's.
+fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result<()> {
     if listeners.len() > workers {
-        let reason = format!("{} listeners for {workers} workers", listeners.len());
+        let (groups, workers) = (listeners.len() as u64, workers as u64);
+        let reason = format!(
+            "{} of listeners for {}",
+            counted(groups, "group"),
+            counted(workers, "worker"),
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     Ok(())

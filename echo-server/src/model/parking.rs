@@ -17,7 +17,6 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
-use tracing::debug;
 
 use super::mail_list::MailList;
 use crate::connection::Connection;
@@ -196,13 +195,12 @@ impl Visit<'_> {
         replies: &mut Replies,
     ) -> Served {
         let now = clock::now();
-        match self.move_bytes(now, flags, buffer, replies) {
-            Ok(served) => served + self.park_again(now, replies),
-            Err(error) => {
-                self.break_off(&error);
-                Served::default()
-            }
+        let mut served = Served::default();
+        match self.move_bytes(now, flags, buffer, replies, &mut served) {
+            Ok(()) => self.park_again(now, replies, &mut served),
+            Err(error) => self.break_off(&error),
         }
+        served
     }
 
     /// The server is stopping.
@@ -230,30 +228,39 @@ impl Visit<'_> {
 
     /// Sends the replies and parks the connection again.
     fn answer(&mut self, now: Nanos, replies: &mut Replies) -> Served {
-        let served = Served::by(0, replies);
-        match self.send(replies) {
-            Ok(()) => served + self.park_again(now, replies),
-            Err(error) => {
-                self.break_off(&error);
-                served
-            }
+        let mut served = Served::default();
+        match self.send(0, replies, &mut served) {
+            Ok(()) => self.park_again(now, replies, &mut served),
+            Err(error) => self.break_off(&error),
         }
+        served
     }
 
     /// Sends the mail, as far as there is room for it.
-    fn mail(&mut self, now: Nanos, replies: &mut Replies) -> io::Result<Served> {
-        let mut served = Served::default();
+    fn mail(
+        &mut self,
+        now: Nanos,
+        replies: &mut Replies,
+        served: &mut Served,
+    ) -> io::Result<()> {
         loop {
             let Parked { queue, connection, .. } = &mut *self.parked;
             if !connection.mail(now, queue.len(), replies) {
-                return Ok(served);
+                return Ok(());
             }
-            served += Served::by(0, replies);
-            self.send(replies)?;
+            self.send(0, replies, served)?;
         }
     }
 
-    fn send(&mut self, replies: &Replies) -> io::Result<()> {
+    /// Counts what was received and the replies to it, whether they can be sent or not, and
+    /// sends them.
+    fn send(
+        &mut self,
+        received: usize,
+        replies: &Replies,
+        served: &mut Served,
+    ) -> io::Result<()> {
+        *served += Served::by(received, replies);
         let Parked { socket, queue, .. } = &mut *self.parked;
         for bytes in replies.writes() {
             queue.send(bytes, |bytes| write(socket, bytes))?;
@@ -262,7 +269,7 @@ impl Visit<'_> {
     }
 
     fn break_off(&mut self, error: &io::Error) {
-        debug!(%error, "connection broke");
+        self.parked.connection.broke(error);
         self.close();
     }
 
@@ -272,7 +279,8 @@ impl Visit<'_> {
         flags: EventFlags,
         buffer: &mut [u8],
         replies: &mut Replies,
-    ) -> io::Result<Served> {
+        served: &mut Served,
+    ) -> io::Result<()> {
         let Parked { socket, queue, connection, reads, .. } = &mut *self.parked;
         let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         if !queue.is_empty() {
@@ -282,31 +290,24 @@ impl Visit<'_> {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         if !*reads || !(broken || flags.contains(EventFlags::IN)) {
-            return Ok(Served::default());
+            return Ok(());
         }
         let length = match rustix::net::recv(&*socket, &mut *buffer, RecvFlags::empty()) {
             Ok((length, _)) => length,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(Served::default()),
+            Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         match length {
             0 => connection.end_of_input(now, replies),
             _ => connection.received(now, &buffer[..length], replies),
         }
-        self.send(replies)?;
-        Ok(Served::by(length, replies))
+        self.send(length, replies, served)
     }
 
-    fn park_again(&mut self, now: Nanos, replies: &mut Replies) -> Served {
-        match self.mail(now, replies) {
-            Ok(served) => {
-                self.wait_for_socket(now);
-                served
-            }
-            Err(error) => {
-                self.break_off(&error);
-                Served::default()
-            }
+    fn park_again(&mut self, now: Nanos, replies: &mut Replies, served: &mut Served) {
+        match self.mail(now, replies, served) {
+            Ok(()) => self.wait_for_socket(now),
+            Err(error) => self.break_off(&error),
         }
     }
 
@@ -337,7 +338,7 @@ impl Visit<'_> {
         }
         let data = EventData::new_u64(self.key.data().as_ffi());
         if let Err(error) = epoll::modify(&self.parking.epoll, &*socket, data, flags) {
-            debug!(%error, "can't park a connection");
+            connection.broke(&error.into());
             self.close();
         }
     }

@@ -16,7 +16,7 @@ use echo_proto::Replies;
 use super::Model;
 use super::acceptor::{self, Doorway};
 use super::parking::{Parking, Ready, Visit};
-use crate::admission::{Permit, Refused};
+use crate::admission::Permit;
 use crate::context::Context;
 
 /// How often the end of a stop looks whether all connections are gone.
@@ -27,7 +27,7 @@ const DRAINED_POLL: Duration = Duration::from_millis(2);
 pub(super) struct Pool;
 
 impl Model for Pool {
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let parking = Parking::new()?;
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..context.config.workers)
@@ -68,7 +68,11 @@ fn work(number: usize, parking: &Parking, context: &Context) -> io::Result<()> {
 }
 
 /// Accepts, then sees to it that every connection ends.
-fn attend(listeners: Vec<TcpListener>, parking: &Parking, context: &Context) -> io::Result<()> {
+fn attend(
+    listeners: Vec<Vec<TcpListener>>,
+    parking: &Parking,
+    context: &Context,
+) -> io::Result<()> {
     let mut attendant = Attendant { parking, context, replies: context.config.replies() };
     acceptor::accept(listeners, context, &mut attendant)?;
     let counters = context.counters.worker(0);
@@ -92,7 +96,7 @@ impl Doorway for Attendant<'_> {
         self.parking.wake_for_deadlines(waker);
     }
 
-    fn enter(&mut self, socket: OwnedFd, permit: Permit, _refused: &mut Refused) {
+    fn enter(&mut self, socket: OwnedFd, permit: Permit) {
         if let Err(error) = self.parking.park(socket, self.context.connection(permit)) {
             self.context.admission.accept_failed(&error);
         }

@@ -20,7 +20,7 @@ use tracing::debug;
 use super::acceptor::{self, Doorway};
 use super::threads_mail::{Bell, Mailed};
 use super::{Capacity, Model};
-use crate::admission::{Permit, Refused};
+use crate::admission::Permit;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::context::Context;
@@ -55,7 +55,7 @@ impl Model for Threads {
         if config.protocol.is_chat() { 2 } else { 1 }
     }
 
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let open = Arc::new(Open::default());
         let sockets = Arc::clone(&open);
         context.stop.on_advance(move |stage| sockets.interrupt(stage));
@@ -150,8 +150,9 @@ struct Starter<'a> {
 }
 
 impl Doorway for Starter<'_> {
-    fn enter(&mut self, socket: OwnedFd, permit: Permit, refused: &mut Refused) {
+    fn enter(&mut self, socket: OwnedFd, permit: Permit) {
         let socket = Arc::new(TcpStream::from(socket));
+        let turned_away = permit.is_turned_away();
         let connection = self.context.connection(permit);
         let interrupt = match interrupt(&socket, &connection) {
             Ok(interrupt) => interrupt,
@@ -161,7 +162,7 @@ impl Doorway for Starter<'_> {
         let number = self.started;
         self.started += 1;
         let (open, context) = (Arc::clone(&self.open), self.context.clone());
-        let stream = Arc::clone(&socket);
+        let (stream, peer) = (Arc::clone(&socket), connection.peer());
         let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
             context.pin_worker(number);
             let served = match interrupt {
@@ -176,15 +177,15 @@ impl Doorway for Starter<'_> {
                 }
             };
             if let Err(error) = served {
-                debug!(%error, "connection broke");
+                debug!(%peer, %error, "connection broke");
             }
             open.remove(key);
         });
         if let Err(error) = thread {
             self.open.remove(key);
-            if let Some(socket) = Arc::into_inner(socket) {
-                let reason = format!("no thread to be had: {error}");
-                self.context.admission.refuse(socket.into(), &reason, refused);
+            if !turned_away {
+                let reason = format!("can't start a thread: {error}");
+                self.context.admission.refuse(socket.as_fd(), &reason);
             }
         }
     }

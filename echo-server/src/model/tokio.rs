@@ -23,7 +23,7 @@ const FORCED_PATIENCE: Duration = Duration::from_millis(300);
 pub(super) struct Tokio;
 
 impl Model for Tokio {
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         super::check_listeners(&listeners, context.config.workers)?;
         let (pinning, started) = (context.clone(), AtomicUsize::new(0));
         let runtime = Builder::new_multi_thread()
@@ -40,13 +40,13 @@ impl Model for Tokio {
     }
 }
 
-async fn serve(listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+async fn serve(listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
     let tasks = Tasks::new(context, 0);
     let mut acceptors = JoinSet::new();
-    for listener in listeners {
+    for group in listeners {
         let (tasks, context) = (Arc::clone(&tasks), context.clone());
         acceptors.spawn(async move {
-            accept(listener, &context, |stream, permit| {
+            accept(group, &context, |stream, permit| {
                 tasks.start(stream, permit);
                 Ok(())
             })

@@ -1,20 +1,22 @@
-//! Accepting on a tokio runtime, for both tokio models: [`accept`]; and the stages of a
-//! stop as something to await: [`stages`].
+//! Accepting on a tokio runtime, for both tokio models: [`accept`]; several listeners as one:
+//! [`Listeners`]; and the stages of a stop as something to await: [`stages`].
 
+use std::future::poll_fn;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::pin::pin;
+use std::task::{self, Poll};
 use std::time::Duration;
 
-use echo_net::clock;
+use echo_net::address::canonical;
 use echo_net::reactor::ACCEPT_PAUSE;
 use echo_net::socket::is_peers_fault;
 use echo_net::stop::{Stage, Stop};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use crate::admission::{Answer, FULL, Permit, Refused};
+use crate::admission::Permit;
 use crate::context::Context;
 
 /// How long a stopped acceptor waits for what the kernel has accepted before. That is
@@ -41,15 +43,56 @@ pub(crate) async fn reached(mut stages: watch::Receiver<Stage>, stage: Stage) {
     let _ = stages.wait_for(|now| *now >= stage).await;
 }
 
-/// Accepts until a stop is asked for and hands what was let in to `enter`; then the
-/// listener is closed.
+/// Several listeners, of which none waits for the others.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    all: Vec<tokio::net::TcpListener>,
+    /// The first to be asked next.
+    turn: usize,
+}
+
+impl Listeners {
+    /// Of non-blocking ones.
+    ///
+    /// # Errors
+    /// When the runtime can't wait for one.
+    pub(crate) fn new(listeners: Vec<TcpListener>) -> io::Result<Self> {
+        let all = listeners
+            .into_iter()
+            .map(tokio::net::TcpListener::from_std)
+            .collect::<Result<_, _>>()?;
+        Ok(Self { all, turn: 0 })
+    }
+
+    /// The next connection on any of them, and its peer. Nothing is lost if it is not awaited
+    /// to the end.
+    pub(crate) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    fn poll_accept(
+        &mut self,
+        context: &mut task::Context<'_>,
+    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        for _ in 0..self.all.len() {
+            let asked = self.turn;
+            self.turn = (self.turn + 1) % self.all.len();
+            if let Poll::Ready(accepted) = self.all[asked].poll_accept(context) {
+                return Poll::Ready(accepted.map(|(stream, peer)| (stream, canonical(peer))));
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Accepts until a stop is asked for and hands what has a permit to `enter`; then the
+/// listeners are closed.
 pub(super) async fn accept(
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     context: &Context,
     mut enter: impl FnMut(TcpStream, Permit) -> io::Result<()>,
 ) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let mut refused = context.admission.refused_list();
+    let mut listeners = Listeners::new(listeners)?;
     let mut stopping = pin!(reached(stages(&context.stop), Stage::Draining));
     let (mut stopped, mut last) = (false, LAST_ACCEPTS);
     loop {
@@ -63,22 +106,15 @@ pub(super) async fn accept(
                 stopped = true;
                 continue;
             }
-            accepted = listener.accept() => accepted,
+            accepted = listeners.accept() => accepted,
             () = tokio::time::sleep(LAST_LOOK), if stopped => return Ok(()),
-            () = expiry(&refused), if !refused.is_empty() => {
-                refused.expire(clock::now());
-                continue;
-            }
         };
         match accepted {
-            Ok((stream, peer)) => match context.admission.admit(stream.as_fd(), peer) {
-                Answer::Enter(permit) => enter(stream, permit)?,
-                Answer::Full => {
-                    let socket = stream.into_std()?.into();
-                    context.admission.refuse(socket, FULL, &mut refused);
+            Ok((stream, peer)) => {
+                if let Some(permit) = context.admission.admit(stream.as_fd(), peer) {
+                    enter(stream, permit)?;
                 }
-                Answer::Gone => {}
-            },
+            }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
                 context.admission.accept_failed(&error);
@@ -89,10 +125,4 @@ pub(super) async fn accept(
             }
         }
     }
-}
-
-/// Until the first refused socket is to be closed.
-async fn expiry(refused: &Refused) {
-    let left = refused.deadline().saturating_sub(clock::now());
-    tokio::time::sleep(Duration::from_nanos(left)).await;
 }

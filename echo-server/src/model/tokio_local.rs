@@ -1,8 +1,8 @@
 //! A single-threaded tokio runtime per worker, one task per connection: [`TokioLocal`]. No
 //! task ever moves to another thread.
 //!
-//! With one listener the first worker accepts and deals the sockets out in turn; with one
-//! listener per worker each accepts for itself.
+//! With one group of listeners the first worker accepts and deals the sockets out in turn; with
+//! one per worker each accepts for itself.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -25,7 +25,7 @@ type Dealt = (TcpStream, Permit);
 pub(super) struct TokioLocal;
 
 impl Model for TokioLocal {
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let workers = context.config.workers;
         super::check_listeners(&listeners, workers)?;
         let keep_own = listeners.len() == workers;
@@ -37,10 +37,10 @@ impl Model for TokioLocal {
                 .into_iter()
                 .enumerate()
                 .map(|(number, inbox)| {
-                    let listener = listeners.next();
-                    let deals = listener.is_some() && !keep_own;
+                    let listeners = listeners.next().unwrap_or_default();
+                    let deals = !listeners.is_empty() && !keep_own;
                     let outboxes = if deals { outboxes.clone() } else { Vec::new() };
-                    let worker = Worker { number, context, listener, outboxes, inbox };
+                    let worker = Worker { number, context, listeners, outboxes, inbox };
                     let thread = std::thread::Builder::new().name(format!("worker-{number}"));
                     thread.spawn_scoped(scope, || context.force_on_error(worker.run()))
                 })
@@ -56,7 +56,7 @@ impl Model for TokioLocal {
 struct Worker<'a> {
     number: usize,
     context: &'a Context,
-    listener: Option<TcpListener>,
+    listeners: Vec<TcpListener>,
     /// Those of all workers; none if this one keeps what it accepts.
     outboxes: Vec<UnboundedSender<Dealt>>,
     inbox: UnboundedReceiver<Dealt>,
@@ -76,12 +76,14 @@ impl Worker<'_> {
     }
 
     async fn serve(self) -> io::Result<()> {
-        let Self { number, context, listener, outboxes, mut inbox } = self;
+        let Self { number, context, listeners, outboxes, mut inbox } = self;
         let tasks = Tasks::new(context, number);
         let accepting = async {
-            let Some(listener) = listener else { return Ok(()) };
+            if listeners.is_empty() {
+                return Ok(());
+            }
             let mut turn = number;
-            let outcome = accept(listener, context, |stream, permit| {
+            let outcome = accept(listeners, context, |stream, permit| {
                 match outboxes.get(turn) {
                     Some(outbox) if turn != number => {
                         // A worker that is gone has forced the stop of all.

@@ -78,9 +78,10 @@ impl Tasks {
         tokio::spawn(async move {
             let queue = SendQueue::default();
             let now = clock::now();
+            let peer = connection.peer();
             let task = Task { stream, connection, queue, tasks: &tasks, stopping: false, now };
             if let Err(error) = task.serve(stopped).await {
-                debug!(%error, "connection broke");
+                debug!(%peer, %error, "connection broke");
             }
             tasks.ended(key);
         });

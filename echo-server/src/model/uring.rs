@@ -17,7 +17,7 @@ impl Model for Uring {
         Ok(UringReactor::probe()?)
     }
 
-    fn serve(&self, listeners: Vec<TcpListener>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         event_loop::serve(listeners, context, || {
             Ok(UringReactor::new(context.config.read_buffer)?)
         })

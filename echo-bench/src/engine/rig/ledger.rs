@@ -73,8 +73,8 @@ pub(crate) struct Ledger {
     window: Range<Nanos>,
     occupancy: Occupancy,
     last_answer: Option<Nanos>,
+    timeline: Option<Timeline>,
     next_boundary: Nanos,
-    piece_ns: Nanos,
     /// Takes finished pieces.
     finished: Box<dyn FnMut(Interval) + Send>,
 }
@@ -94,16 +94,16 @@ impl Ledger {
             window: Nanos::MAX..Nanos::MAX,
             occupancy: Occupancy::default(),
             last_answer: None,
+            timeline: None,
             next_boundary: Nanos::MAX,
-            piece_ns: Nanos::MAX,
             finished,
         }
     }
 
     pub(super) fn begin(&mut self, timeline: &Timeline) {
         self.occupancy = Occupancy::new(timeline.window_start);
-        self.piece_ns = timeline.piece_ns;
-        self.next_boundary = timeline.window_start.saturating_add(timeline.piece_ns);
+        self.next_boundary = timeline.piece_end(0);
+        self.timeline = Some(timeline.clone());
     }
 
     /// Hands over the pieces that have ended by `now`.
@@ -111,7 +111,8 @@ impl Ledger {
         self.window = window;
         while now >= self.next_boundary && self.next_boundary < self.window.end {
             self.hand_over();
-            self.next_boundary = self.next_boundary.saturating_add(self.piece_ns);
+            let end = |timeline: &Timeline| timeline.piece_end(self.interval.index);
+            self.next_boundary = self.timeline.as_ref().map_or(Nanos::MAX, end);
         }
     }
 

@@ -1,9 +1,12 @@
 //! One connection of a generator thread: [`Link`].
 
+use std::net::SocketAddr;
+
 use echo_net::Nanos;
 use echo_net::clock::{MILLISECOND, SECOND};
 use echo_net::reactor::Key;
 use echo_net::tls::Transform;
+use echo_proto::Opening;
 
 /// How far a link has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,33 +35,42 @@ pub(super) enum State {
 pub(super) struct Link {
     /// Its number in the fleet.
     pub(super) number: u32,
+    /// Where it leads to.
+    pub(super) target: SocketAddr,
+    /// How often it was dialled.
+    pub(super) dials: usize,
     pub(super) key: Option<Key>,
     pub(super) state: State,
     /// In a box, since most runs have none.
     pub(super) tls: Option<Box<Transform>>,
     /// Whether it has ever been up.
     pub(super) established: bool,
-    /// What arrived first looks like an alert of TLS; `None` until something arrives.
-    pub(super) is_alerted: Option<bool>,
+    /// Whether it was not made the last time for want of a socket on this side.
+    pub(super) lacks_socket: bool,
+    /// What the server said first since it was made.
+    pub(super) opening: Opening,
     attempts: u32,
 }
 
 impl Link {
-    pub(super) fn new(number: u32) -> Self {
+    pub(super) fn new(number: u32, target: SocketAddr) -> Self {
         Self {
             number,
+            target,
+            dials: 0,
             key: None,
             state: State::Idle,
             tls: None,
             established: false,
-            is_alerted: None,
+            lacks_socket: false,
+            opening: Opening::default(),
             attempts: 0,
         }
     }
 
     /// Forgets the socket.
     pub(super) fn clear(&mut self) -> Option<Key> {
-        (self.tls, self.is_alerted) = (None, None);
+        (self.tls, self.opening) = (None, Opening::default());
         self.state = State::Idle;
         self.key.take()
     }

@@ -1,9 +1,26 @@
-//! Why a link was lost: [`Loss`].
+//! Why a link was lost: [`Loss`], or was not made at all: [`kind_of_unmade`].
 
 use std::io;
 
+use echo_proto::Malformed;
+
 use super::ledger::Ending;
 use crate::record::FailureKind;
+
+/// The kind that a connection that was not made is counted as: what this machine lacked is no
+/// failure of the server.
+pub(super) fn kind_of_unmade(error: &io::Error) -> FailureKind {
+    use rustix::io::Errno;
+    let lacking = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    let lacks = Errno::from_io_error(error).is_some_and(|errno| lacking.contains(&errno));
+    // The kernel's answer to connect(2) when no local port is free for the destination.
+    let ports = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::AddrInUse];
+    if lacks || ports.contains(&error.kind()) {
+        FailureKind::NoSocket
+    } else {
+        FailureKind::Refused
+    }
+}
 
 /// See the [module](self). Told as `detail` of the first of its kind.
 #[derive(Debug, thiserror::Error)]
@@ -17,9 +34,10 @@ pub(crate) enum Loss {
     /// It broke.
     #[error("{0}")]
     Broken(io::Error),
-    /// What came was no reply, and nothing after it can be matched: we closed it.
+    /// What came was no reply, or one that is too long, and nothing after it can be matched:
+    /// we closed it.
     #[error("{0}")]
-    Malformed(Box<dyn std::error::Error + Send + Sync>),
+    Malformed(Malformed),
 }
 
 impl Loss {
@@ -38,11 +56,19 @@ impl Loss {
         }
     }
 
+    /// Whether something came that was no reply.
+    pub(crate) fn is_answer(&self) -> bool {
+        matches!(self, Self::Malformed(_) | Self::SpeaksTls)
+    }
+
     /// The kind that it is counted as, and how its unanswered requests end.
     pub(crate) fn counts_as(&self) -> (FailureKind, Ending) {
         match self {
             Self::Closed => (FailureKind::Closed, Ending::Closed),
             Self::Broken(_) => (FailureKind::Reset, Ending::Reset),
+            Self::Malformed(reason) if reason.is_limit() => {
+                (FailureKind::TooLong, Ending::Unmatched)
+            }
             Self::Malformed(_) | Self::SpeaksTls => (FailureKind::Malformed, Ending::Unmatched),
         }
     }

@@ -4,27 +4,20 @@
 use std::ops::Range;
 
 use echo_net::Nanos;
-use echo_net::clock::MILLISECOND;
 use echo_net::stop::{Stage, Stop};
 
+use super::draining::Draining;
 use crate::engine::timeline::Timeline;
 use crate::plan::Plan;
-
-/// How long replies are still waited for after a signal: whoever presses Ctrl-C wants the
-/// report, not the timeout.
-const DRAIN_AFTER_SIGNAL: Nanos = 500 * MILLISECOND;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Window {
-    stop: Stop,
+    draining: Draining,
     /// There once the load is to begin.
     timeline: Option<Timeline>,
     /// A copy of the timeline's, refreshed each turn.
     range: Range<Nanos>,
-    /// When the stop latch was first seen to be on.
-    stopped_at: Option<Nanos>,
-    drain_ns: Nanos,
     /// How long a number of requests is waited for without any sign of the server.
     patience_ns: Nanos,
 }
@@ -32,11 +25,9 @@ pub(crate) struct Window {
 impl Window {
     pub(super) fn new(plan: &Plan, stop: Stop) -> Self {
         Self {
-            stop,
+            draining: Draining::new(stop, plan.drain_ns),
             timeline: None,
             range: Nanos::MAX..Nanos::MAX,
-            stopped_at: None,
-            drain_ns: plan.drain_ns,
             patience_ns: plan.timeout_ns.saturating_add(plan.drain_ns),
         }
     }
@@ -48,7 +39,12 @@ impl Window {
 
     /// Whether the user wants no more.
     pub(super) fn is_stopping(&self) -> bool {
-        self.stop.stage() > Stage::Running
+        self.draining.stop().stage() > Stage::Running
+    }
+
+    /// Ends the run at once: there is nothing to be measured.
+    pub(super) fn abort(&self) {
+        self.draining.stop().advance(Stage::Forced);
     }
 
     /// The measured window.
@@ -94,21 +90,9 @@ impl Window {
 
     pub(super) fn tend(&mut self, now: Nanos) {
         if let Some(timeline) = &self.timeline {
+            self.draining.look(now, timeline);
             self.range.end = timeline.window_end();
         }
-        if self.is_stopping() {
-            self.stopped_at.get_or_insert(now);
-        }
-    }
-
-    /// Whether everything is to end at once; then the window ends too.
-    pub(super) fn is_cut(&mut self, now: Nanos) -> bool {
-        let cut = self.stop.stage() == Stage::Forced;
-        if cut && let Some(timeline) = &self.timeline {
-            timeline.interrupt(now);
-            self.range.end = timeline.window_end();
-        }
-        cut
     }
 
     /// Whether a number of requests can't be reached any more: no right reply came for so
@@ -118,17 +102,10 @@ impl Window {
         self.range.end == Nanos::MAX && now > last_sign.saturating_add(self.patience_ns)
     }
 
-    /// Whether no request of the window is asked any more.
-    pub(super) fn is_past(&self, now: Nanos) -> bool {
-        now >= self.range.end || self.is_spent()
-    }
-
-    /// Whether the drain is over.
-    pub(super) fn is_drained(&self, now: Nanos) -> bool {
-        let mut end = self.range.end.saturating_add(self.drain_ns);
-        if let Some(stopped_at) = self.stopped_at {
-            end = end.min(stopped_at.saturating_add(DRAIN_AFTER_SIGNAL));
-        }
-        now >= end
+    /// Whether the run is over: past its window, nothing is waited for any more. `unfinished`
+    /// tells whether anything of the window still lacks its reply.
+    pub(super) fn is_over(&self, now: Nanos, unfinished: impl FnOnce() -> bool) -> bool {
+        let drained = |timeline| self.draining.is_over(now, timeline, unfinished);
+        (now >= self.range.end || self.is_spent()) && self.timeline.as_ref().is_none_or(drained)
     }
 }

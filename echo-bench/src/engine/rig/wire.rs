@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
+use echo_net::destinations::{Destinations, Route};
 use echo_net::reactor::{Key, Reactor};
 use echo_net::socket::{ConnectOptions, SocketOptions};
 use echo_net::tls::{Fault, is_alert};
@@ -14,7 +15,8 @@ use slotmap::SecondaryMap;
 
 use super::ledger::Ledger;
 use super::link::{Link, State};
-use super::loss::Loss;
+use super::loss::{Loss, kind_of_unmade};
+use super::misdirected::Misdirected;
 use super::sealed::{self, Buffers};
 use crate::engine::handshakes::Handshakes;
 use crate::engine::kernel_facts::KernelFacts;
@@ -31,6 +33,7 @@ const DIALLING: usize = 64;
 pub(crate) struct Wire {
     plan: Arc<Plan>,
     peer: Peer,
+    destinations: Destinations,
     /// Whether links that are lost, or not made, are dialled again.
     redials: bool,
     links: Vec<Link>,
@@ -44,6 +47,8 @@ pub(crate) struct Wire {
     queue: VecDeque<u32>,
     /// When a link was last up: what takes longer while others come up is not stuck.
     last_up: Nanos,
+    /// Whether a right reply ever came, so that the server speaks what is expected.
+    is_proven: bool,
     /// Why the first link failed.
     failure: Option<io::Error>,
     facts: WireFacts,
@@ -69,6 +74,8 @@ pub(super) enum Gone {
     Up,
     /// It was not yet made, and counted as such.
     Unmade,
+    /// It was not made, and is dialled at another address.
+    Redialled,
 }
 
 impl Wire {
@@ -79,16 +86,19 @@ impl Wire {
         redials: bool,
         numbers: impl Iterator<Item = u32>,
     ) -> Self {
+        let first = peer.addresses[0];
         Self {
+            destinations: Destinations::new(&peer.addresses, &plan.socket.sources),
             plan,
             peer,
             redials,
-            links: numbers.map(Link::new).collect(),
+            links: numbers.map(|number| Link::new(number, first)).collect(),
             places: SecondaryMap::new(),
             dialling: 0,
             down: 0,
             queue: VecDeque::new(),
             last_up: 0,
+            is_proven: false,
             failure: None,
             facts: WireFacts::default(),
             buffers: Buffers::default(),
@@ -121,6 +131,11 @@ impl Wire {
         self.links[link as usize].established
     }
 
+    /// Whether a link was not made the last time for want of a socket on this side.
+    pub(crate) fn lacks_socket(&self, link: u32) -> bool {
+        self.links[link as usize].lacks_socket
+    }
+
     /// Links that have ever been up.
     pub(super) fn established(&self) -> u32 {
         self.links.iter().filter(|link| link.established).count() as u32
@@ -147,6 +162,11 @@ impl Wire {
         self.places.get(key).copied()
     }
 
+    /// What came of connecting to the addresses of the server.
+    pub(super) fn take_destinations(&mut self) -> Destinations {
+        std::mem::take(&mut self.destinations)
+    }
+
     /// What was found so far, and why the first link failed.
     pub(super) fn take_facts(&mut self) -> (WireFacts, Option<io::Error>) {
         (std::mem::take(&mut self.facts), self.failure.take())
@@ -154,7 +174,38 @@ impl Wire {
 
     /// Right replies came on a link.
     pub(crate) fn prove(&mut self, link: u32) {
+        self.is_proven = true;
         self.links[link as usize].prove();
+    }
+
+    /// Notes what a server says first on a link.
+    #[inline]
+    pub(super) fn hear(&mut self, link: u32, bytes: &[u8]) {
+        self.links[link as usize].opening.hear(bytes);
+    }
+
+    /// What the beginning of a link tells of a server that never gave a right reply, if it is
+    /// not what is expected.
+    #[inline]
+    pub(super) fn judge(&self, link: u32) -> Option<Misdirected> {
+        if self.is_proven {
+            return None;
+        }
+        let Link { target, opening, .. } = self.links[link as usize];
+        Misdirected::other(target, &self.plan, opening)
+    }
+
+    /// Why a link is lost, in the light of what its server said first.
+    pub(super) fn diagnosed(&self, link: u32, loss: Loss) -> Loss {
+        let place = &self.links[link as usize];
+        let alerted = place.tls.is_none() && is_alert(place.opening.bytes());
+        if alerted { Loss::SpeaksTls } else { loss }
+    }
+
+    /// What it tells of a server that a link is lost so, if the server is not what is expected.
+    pub(super) fn judge_loss(&self, link: u32, loss: &Loss) -> Option<Misdirected> {
+        let alerted = matches!(loss, Loss::SpeaksTls) && !self.is_proven;
+        alerted.then(|| Misdirected::tls(self.links[link as usize].target))
     }
 
     /// Bytes for a link that the kernel has not taken yet.
@@ -176,12 +227,15 @@ impl Wire {
         ledger: &mut Ledger,
         link: u32,
     ) -> bool {
-        let number = self.links[link as usize].number as usize;
+        let place = &mut self.links[link as usize];
+        let turn = (place.number as usize).wrapping_add(place.dials);
+        place.dials = place.dials.wrapping_add(1);
+        let Route { target, source } = self.destinations.route(turn);
+        place.target = target;
         let socket = &self.plan.socket;
         let options = ConnectOptions {
-            target: self.peer.addresses[number % self.peer.addresses.len()],
-            source: (!socket.sources.is_empty())
-                .then(|| socket.sources[number % socket.sources.len()]),
+            target,
+            source,
             socket: SocketOptions {
                 nodelay: socket.nodelay,
                 send_buffer: socket.send_buffer,
@@ -192,17 +246,32 @@ impl Wire {
         let now = reactor.now();
         match reactor.connect(&options) {
             Ok(key) => {
-                let place = &mut self.links[link as usize];
                 (place.key, place.state) = (Some(key), State::Dialling(now));
                 self.places.insert(key, link);
                 self.dialling += 1;
                 true
             }
             Err(error) => {
-                self.failed(ledger, link, FailureKind::NoSocket, error, now);
-                false
+                self.not_connected(reactor, ledger, link, kind_of_unmade(&error), error)
             }
         }
+    }
+
+    /// A link was not connected: it goes to another address where that may help. Whether it
+    /// does.
+    fn not_connected<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        ledger: &mut Ledger,
+        link: u32,
+        kind: FailureKind,
+        error: io::Error,
+    ) -> bool {
+        if self.destinations.failed(self.links[link as usize].target, &error) {
+            return self.dial(reactor, ledger, link);
+        }
+        self.failed(ledger, link, kind, error, reactor.now());
+        false
     }
 
     /// A link was not made.
@@ -216,6 +285,7 @@ impl Wire {
     ) {
         ledger.blame(self.number(link), kind, 1, || error.to_string());
         self.failure.get_or_insert(error);
+        self.links[link as usize].lacks_socket = kind == FailureKind::NoSocket;
         self.back_off(link, now);
     }
 
@@ -274,8 +344,12 @@ impl Wire {
                 _ => format!("no answer within {seconds:.1} s (see --timeout)"),
             };
             let error = io::Error::new(io::ErrorKind::TimedOut, reason);
-            self.failed(ledger, link, kind, error, now);
-            expired.push(link);
+            if kind == FailureKind::TlsHandshake || introducing {
+                self.failed(ledger, link, kind, error, now);
+                expired.push(link);
+            } else if !self.not_connected(reactor, ledger, link, kind, error) {
+                expired.push(link);
+            }
         }
         expired
     }
@@ -320,6 +394,7 @@ impl Wire {
         let place = &mut self.links[link as usize];
         let State::Dialling(dialled) = place.state else { return Ok(false) };
         self.facts.connect.record(now - dialled);
+        self.destinations.made(place.target);
         place.state = State::Handshaking { dialled, since: now };
         let Some(begun) = self.peer.tls.as_ref().map(PeerTls::begin) else { return Ok(true) };
         let mut tls = Box::new(begun.map_err(|fault| Loss::Broken(io::Error::other(fault)))?);
@@ -348,15 +423,6 @@ impl Wire {
     /// Whether a link is connected, but not ready for requests.
     pub(super) fn is_introducing(&self, link: u32) -> bool {
         matches!(self.links[link as usize].state, State::Introducing(_))
-    }
-
-    /// The first bytes of a link without TLS tell whether the other side speaks it.
-    #[inline]
-    pub(super) fn sniff(&mut self, link: u32, bytes: &[u8]) {
-        let place = &mut self.links[link as usize];
-        if place.is_alerted.is_none() {
-            place.is_alerted = Some(place.tls.is_none() && is_alert(bytes));
-        }
     }
 
     /// Sends `bytes` in writes that end at `cuts` and at their end. Both are used up.
@@ -447,35 +513,33 @@ impl Wire {
     ) -> Gone {
         let now = reactor.now();
         let place = &self.links[link as usize];
-        let (before, alerted) = (place.state, place.is_alerted == Some(true));
-        if alerted {
-            *loss = Loss::SpeaksTls;
-        }
+        let before = place.state;
         if let Some(key) = self.forget(link) {
             reactor.close(key);
         }
-        let kind = match before {
-            State::Up => {
-                self.back_off(link, now);
-                return Gone::Up;
-            }
-            State::Handshaking { .. } => FailureKind::TlsHandshake,
-            _ => FailureKind::Refused,
-        };
+        if before == State::Up {
+            self.back_off(link, now);
+            return Gone::Up;
+        }
+        self.dialling -= 1;
         let closed = match before {
             State::Handshaking { .. } => io::Error::other(Fault::Unfinished),
             _ => io::ErrorKind::UnexpectedEof.into(),
         };
         let error = std::mem::replace(loss, Loss::Closed).into_error(closed);
-        let fault = error.get_ref().and_then(|error| error.downcast_ref::<Fault>());
-        let about_certificate = fault.is_some_and(Fault::is_about_certificate);
-        let kind = if about_certificate { FailureKind::TlsCertificate } else { kind };
-        self.dialling -= 1;
-        self.failed(ledger, link, kind, error, now);
+        let kind = match before {
+            State::Handshaking { .. } => kind_of_handshake(&error),
+            _ => kind_of_unmade(&error),
+        };
+        if !matches!(before, State::Dialling(_)) {
+            self.failed(ledger, link, kind, error, now);
+        } else if self.not_connected(reactor, ledger, link, kind, error) {
+            return Gone::Redialled;
+        }
         Gone::Unmade
     }
 
-    /// Closes a link that is up in an orderly way, keeping what the kernel knows of it.
+    /// Closes a link that is up gracefully, keeping what the kernel knows of it.
     pub(crate) fn close<R: Reactor>(
         &mut self,
         reactor: &mut R,
@@ -507,5 +571,15 @@ impl Wire {
             }
             self.say_goodbye(reactor, ledger, link);
         }
+    }
+}
+
+/// How a TLS handshake that failed is counted.
+fn kind_of_handshake(error: &io::Error) -> FailureKind {
+    let fault = error.get_ref().and_then(|error| error.downcast_ref::<Fault>());
+    if fault.is_some_and(Fault::is_about_certificate) {
+        FailureKind::TlsCertificate
+    } else {
+        FailureKind::TlsHandshake
     }
 }

@@ -97,6 +97,7 @@ impl<R: Reactor> Workload<R> for Chat {
     }
 
     fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        parts.wire.prove(link);
         if link < self.deaf {
             parts.wire.pause(parts.reactor, link);
         } else {
@@ -145,7 +146,7 @@ impl<R: Reactor> Workload<R> for Chat {
         }
         let (kind, ending) = loss.counts_as();
         let missed = self.deliveries.deafen(link, parts.now, parts.ledger, ending);
-        parts.ledger.blame(link, kind, 1, || format!("{loss}, {missed} deliveries missed"));
+        parts.ledger.blame(link, kind, 1, || format!("{loss}, deliveries missed: {missed}"));
     }
 
     fn is_expecting(&self, _wire: &Wire, _demand: Option<&Demand>, _now: Nanos) -> bool {

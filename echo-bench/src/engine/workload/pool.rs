@@ -16,7 +16,7 @@ use echo_client::pool::{Cause, Grant, PoolCore, PoolOptions};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 use echo_net::reactor::Reactor;
-use echo_proto::{Request as _, Requester};
+use echo_proto::{Reply, Request as _, Requester};
 
 use super::requests::{InFlight, cut};
 use super::{PoolCounts, Workload};
@@ -242,7 +242,10 @@ impl PoolLoad {
             }
         };
         if let Some(caller) = caller {
-            self.go_without(parts, caller, Ending::Refused);
+            // Without a socket of ours the server was not even asked.
+            let ours = parts.wire.lacks_socket(link);
+            let ending = if ours { Ending::Unsent } else { Ending::Refused };
+            self.go_without(parts, caller, ending);
         }
         if let Some(next) = next {
             self.connect(parts, next);
@@ -278,6 +281,51 @@ impl PoolLoad {
         if let Some(caller) = caller {
             self.free(parts, caller);
         }
+    }
+
+    /// Bytes of a reply, or the end of them.
+    fn settle<R: Reactor>(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        link: u32,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), Loss> {
+        let Slot { requester, in_flight, caller, .. } = &mut self.slots[link as usize];
+        let number = caller.map_or(u32::MAX, |caller| self.callers[caller as usize].number);
+        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
+        let (mut replies, waiting) = (0, in_flight.waiting());
+        let right = in_flight.right_answers();
+        let each = |reply: Reply<'_>| {
+            replies += 1;
+            in_flight.settle(number, messages, reply, at, ledger);
+        };
+        let decoded = match bytes {
+            Some(bytes) => requester.decode(bytes, each),
+            None => {
+                requester.end_of_input(each);
+                Ok(())
+            }
+        };
+        if in_flight.right_answers() > right {
+            parts.wire.prove(link);
+        }
+        decoded.map_err(Loss::Malformed)?;
+        let left = in_flight.waiting();
+        // A reply too many, or half of one, would be taken for the next caller's.
+        let stray = replies > waiting || (left == 0 && !requester.partial().is_empty());
+        let (over, used) = (requester.is_over(), caller.is_some());
+        if used && left == 0 && waiting > 0 {
+            let cause = if stray { Some(Cause::Broken) } else { over.then_some(Cause::Closed) };
+            self.release(parts, link, cause);
+        } else if !used && (stray || over) {
+            // It idles.
+            let cause = if over { Cause::Closed } else { Cause::Unsolicited };
+            if let Some(core) = &mut self.core {
+                core.withdraw(cause, |&idle| idle == link);
+            }
+            self.close(parts, link);
+        }
+        Ok(())
     }
 
     /// Closes a link that nobody uses.
@@ -367,31 +415,11 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         link: u32,
         bytes: &[u8],
     ) -> Result<(), Loss> {
-        let Slot { requester, in_flight, caller, .. } = &mut self.slots[link as usize];
-        let number = caller.map_or(u32::MAX, |caller| self.callers[caller as usize].number);
-        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
-        let (mut replies, waiting) = (0, in_flight.waiting());
-        let decoded = requester.decode(bytes, |reply| {
-            replies += 1;
-            in_flight.settle(number, messages, reply, at, ledger);
-        });
-        decoded.map_err(|malformed| Loss::Malformed(malformed.into()))?;
-        let left = in_flight.waiting();
-        // A reply too many, or half of one, would be taken for the next caller's.
-        let stray = replies > waiting || (left == 0 && !requester.partial().is_empty());
-        let (over, used) = (requester.is_over(), caller.is_some());
-        if used && left == 0 && waiting > 0 {
-            let cause = if stray { Some(Cause::Broken) } else { over.then_some(Cause::Closed) };
-            self.release(parts, link, cause);
-        } else if !used && (stray || over) {
-            // It idles.
-            let cause = if over { Cause::Closed } else { Cause::Unsolicited };
-            if let Some(core) = &mut self.core {
-                core.withdraw(cause, |&idle| idle == link);
-            }
-            self.close(parts, link);
-        }
-        Ok(())
+        self.settle(parts, link, Some(bytes))
+    }
+
+    fn ended(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Result<(), Loss> {
+        self.settle(parts, link, None)
     }
 
     fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss) {
@@ -403,7 +431,10 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         };
         let (kind, ending) = loss.counts_as();
         let number = self.callers[caller as usize].number;
-        parts.ledger.blame(number, kind, 1, || format!("{loss}, 1 request unanswered"));
+        parts.ledger.blame(number, kind, 1, || format!("{loss}, requests unanswered: 1"));
+        if loss.is_answer() {
+            self.slots[link as usize].in_flight.garble(parts.now, parts.ledger);
+        }
         self.end(parts, link, ending);
         self.release(parts, link, Some(Cause::Broken));
     }

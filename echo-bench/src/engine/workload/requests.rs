@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use echo_net::Nanos;
 use echo_net::reactor::Reactor;
-use echo_proto::{Request as _, Requester};
+use echo_proto::{Reply, Request as _, Requester};
 
 mod in_flight;
 
@@ -216,6 +216,42 @@ impl Requests {
         }
     }
 
+    /// Bytes of replies, or the end of them.
+    fn settle<R: Reactor>(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        link: u32,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), Loss> {
+        let number = self.numbers[link as usize];
+        let Conversation { requester, in_flight, .. } = &mut self.conversations[link as usize];
+        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
+        let (waiting, right) = (in_flight.waiting(), in_flight.right_answers());
+        let each = |reply: Reply<'_>| in_flight.settle(number, messages, reply, at, ledger);
+        let decoded = match bytes {
+            Some(bytes) => requester.decode(bytes, each),
+            None => {
+                requester.end_of_input(each);
+                Ok(())
+            }
+        };
+        if in_flight.right_answers() > right {
+            parts.wire.prove(link);
+        }
+        decoded.map_err(Loss::Malformed)?;
+        // It would be closed with whatever is sent on it from now on.
+        if requester.is_over() {
+            // Before the load there is nothing to be made again for at once.
+            if in_flight.waiting() > 0 || !parts.has_begun() {
+                return Err(Loss::Closed);
+            }
+            self.renew(parts, link);
+        } else if in_flight.waiting() < waiting && parts.has_begun() {
+            self.feed(parts, link);
+        }
+        Ok(())
+    }
+
     /// Closes a link that has had its requests and their replies, and has it made again if
     /// there are more.
     fn renew<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
@@ -234,7 +270,8 @@ impl Requests {
 
     /// Requests of a link that fell due and were never sent.
     fn give_up_schedule<R: Reactor>(&self, parts: &mut Parts<'_, R>, link: u32) {
-        let (kind, ending) = if parts.wire.was_up(link) {
+        // Without a socket of ours the server was not even asked.
+        let (kind, ending) = if parts.wire.was_up(link) || parts.wire.lacks_socket(link) {
             (FailureKind::Unsent, Ending::Unsent)
         } else {
             (FailureKind::Refused, Ending::Refused)
@@ -299,27 +336,11 @@ impl<R: Reactor> Workload<R> for Requests {
         link: u32,
         bytes: &[u8],
     ) -> Result<(), Loss> {
-        let number = self.numbers[link as usize];
-        let Conversation { requester, in_flight, .. } = &mut self.conversations[link as usize];
-        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
-        let (waiting, right) = (in_flight.waiting(), in_flight.right_answers());
-        let decoded = requester
-            .decode(bytes, |reply| in_flight.settle(number, messages, reply, at, ledger));
-        if in_flight.right_answers() > right {
-            parts.wire.prove(link);
-        }
-        decoded.map_err(|malformed| Loss::Malformed(malformed.into()))?;
-        // It would be closed with whatever is sent on it from now on.
-        if requester.is_over() {
-            // Before the load there is nothing to be made again for at once.
-            if in_flight.waiting() > 0 || !parts.has_begun() {
-                return Err(Loss::Closed);
-            }
-            self.renew(parts, link);
-        } else if in_flight.waiting() < waiting && parts.has_begun() {
-            self.feed(parts, link);
-        }
-        Ok(())
+        self.settle(parts, link, Some(bytes))
+    }
+
+    fn ended(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Result<(), Loss> {
+        self.settle(parts, link, None)
     }
 
     fn writable(&mut self, parts: &mut Parts<'_, R>, link: u32) {
@@ -335,9 +356,12 @@ impl<R: Reactor> Workload<R> for Requests {
         parts.ledger.errors().count(kind, || FirstOffender {
             connection: self.numbers[link as usize],
             request,
-            detail: format!("{loss}, {waiting} requests unanswered"),
+            detail: format!("{loss}, requests unanswered: {waiting}"),
             difference: None,
         });
+        if loss.is_answer() {
+            self.conversations[link as usize].in_flight.garble(parts.now, parts.ledger);
+        }
         self.start_over(parts, link, ending);
     }
 

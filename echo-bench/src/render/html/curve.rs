@@ -72,17 +72,7 @@ pub(super) struct Eligible {
 impl Curves {
     /// The curves of a run; `None` if nothing was answered.
     pub(super) fn of_run(report: &Report) -> Option<Self> {
-        let latency = &report.summary.latency;
-        let response = latency.response.as_ref()?;
-        let mut clocks = vec![("response", response)];
-        // In a closed loop response and service are one clock.
-        if report.plan.load.is_open() {
-            let lateness = report.summary.send_lateness.as_ref();
-            let others =
-                [("service", latency.service.as_ref()), ("wait", latency.wait.as_ref())];
-            let others = others.into_iter().chain([("lateness", lateness)]);
-            clocks.extend(others.filter_map(|(name, clock)| Some((name, clock?))));
-        }
+        let response = report.summary.latency.response.as_ref()?;
         let source = |(name, latency)| Source {
             name,
             color: name,
@@ -90,7 +80,7 @@ impl Curves {
             bars: std::ptr::eq(latency, response),
             sign: None,
         };
-        let sources: Vec<_> = clocks.into_iter().map(source).collect();
+        let sources: Vec<_> = report.summary.request_clocks().map(source).collect();
         Self::new(&sources, &[response])
     }
 

@@ -30,7 +30,7 @@ pub(super) struct HeatMap {
 impl HeatMap {
     /// The heat map of a run; `None` with fewer than two intervals or without latency.
     pub(super) fn new(report: &Report) -> Option<Self> {
-        let intervals = &report.intervals;
+        let intervals: Vec<_> = report.points().collect();
         if intervals.len() < 2 {
             return None;
         }

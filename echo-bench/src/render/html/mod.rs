@@ -13,6 +13,7 @@ mod facts;
 mod forest;
 mod heat_map;
 mod numbers;
+mod objective;
 mod run;
 mod run_tables;
 mod sweep;
@@ -28,6 +29,7 @@ use askama::Template;
 
 use crate::compare::Comparison;
 use crate::report::{Report, coarsen};
+use crate::safe_json::safe_json;
 use crate::sweep::Sweep;
 
 /// The drawing library, as its authors ship it, with the licence that goes with it.
@@ -72,9 +74,7 @@ pub fn run(report: &Report) -> String {
 }
 
 fn whole_run(report: &Report) -> String {
-    run::RunPage::new(report)
-        .render()
-        .expect("writing to memory can't fail and a report always serialises")
+    rendered(&run::RunPage::new(report))
 }
 
 /// The page of a comparison.
@@ -82,9 +82,7 @@ fn whole_run(report: &Report) -> String {
 /// # Panics
 /// Never: writing to memory can't fail and a comparison is plain data.
 pub fn comparison(comparison: &Comparison) -> String {
-    comparison::ComparisonPage::new(comparison)
-        .render()
-        .expect("writing to memory can't fail and a comparison always serialises")
+    rendered(&comparison::ComparisonPage::new(comparison))
 }
 
 /// The page of a sweep.
@@ -92,9 +90,13 @@ pub fn comparison(comparison: &Comparison) -> String {
 /// # Panics
 /// Never: writing to memory can't fail and a sweep is plain data.
 pub fn sweep(sweep: &Sweep) -> String {
-    sweep::SweepPage::new(sweep)
-        .render()
-        .expect("writing to memory can't fail and a sweep always serialises")
+    rendered(&sweep::SweepPage::new(sweep))
+}
+
+/// A page, with nothing in it that a terminal would obey.
+fn rendered(page: &impl Template) -> String {
+    let page = page.render().expect("writing to memory can't fail and reports are plain data");
+    safe_json(&page)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Numbers as pages show them: those of [`units`], with the signs that a terminal may lack.
 
 use crate::render::units;
-use crate::report::LatencySummary;
+use crate::report::{LatencySummary, Quantile};
 
 /// Between a number and its unit, and between thousands: no line break there.
 pub(super) const NARROW_SPACE: &str = "\u{202f}";
@@ -11,7 +11,7 @@ pub(super) const NOTHING: &str = "–";
 
 /// A number with its unit, as a terminal shows it, with the signs of print.
 pub(super) fn typographic(text: &str) -> String {
-    text.replace(" us", " µs").replace(' ', NARROW_SPACE).replace('-', "−")
+    text.replace(" us", " µs").replace(">=", "≥").replace(' ', NARROW_SPACE).replace('-', "−")
 }
 
 pub(super) fn time(ns: f64) -> String {
@@ -72,6 +72,12 @@ pub(super) fn interval([low, high]: [u64; 2]) -> String {
 pub(super) fn latency(clock: &LatencySummary, ns: u64) -> String {
     let bound = if clock.is_lower_bound(ns) { "≥ " } else { "" };
     format!("{bound}{}", time(ns as f64))
+}
+
+/// A percentile, marked if it is weak, and as a lower bound where it is one.
+pub(super) fn percentile(clock: &LatencySummary, quantile: &Quantile) -> String {
+    let weak = if clock.weakness(quantile).is_some() { "~" } else { "" };
+    format!("{weak}{}", latency(clock, clock.quantile_ns(quantile)))
 }
 
 pub(super) fn or_nothing<T>(value: Option<T>, shown: impl FnOnce(T) -> String) -> String {

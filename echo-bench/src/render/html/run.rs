@@ -11,7 +11,6 @@ use super::tile::{Mood, Tile};
 use super::timeline::Timeline;
 use super::{run_tables, words};
 use crate::report::{LatencySummary, QUANTILES, Quantile, Report, coarseness, embedding};
-use crate::stats::order;
 
 /// Everything that the page of a run shows.
 #[derive(Debug, Template)]
@@ -132,23 +131,23 @@ fn latency(quantile: &Quantile, response: Option<&LatencySummary>) -> Tile {
     let Some(response) = response else {
         return absent("not claimed".into(), vec!["nothing was answered rightly".into()]);
     };
-    let Some(&interval) = response.ci95.get(quantile.name) else {
-        let needed = order::needed(quantile.quantile);
-        let independent = response.independent.get(quantile.name).copied().unwrap_or_default();
+    let shown = numbers::percentile(response, quantile);
+    if let Some((independent, needed)) = response.weakness(quantile) {
         return absent(
-            format!("needs ≥ {}", numbers::count(needed)),
+            shown,
             vec![
-                "independent values;".into(),
-                format!("this run is worth {}", numbers::count(independent)),
+                format!("effective sample size {}", numbers::count(independent)),
+                format!("({} needs {})", quantile.name, numbers::count(needed)),
             ],
         );
-    };
-    let ns = response.quantile_ns(quantile);
-    let mut notes = vec![format!("95 %: {}", numbers::interval(interval))];
-    if response.is_lower_bound(ns) {
+    }
+    let interval = response.ci95.get(quantile.name).copied();
+    let mut notes: Vec<_> =
+        interval.map(|ends| format!("95 %: {}", numbers::interval(ends))).into_iter().collect();
+    if response.is_lower_bound(response.quantile_ns(quantile)) {
         notes.push("a lower bound".into());
     }
-    Tile::new(quantile.name, numbers::latency(response, ns), notes)
+    Tile::new(quantile.name, shown, notes)
 }
 
 fn failures(report: &Report) -> Tile {

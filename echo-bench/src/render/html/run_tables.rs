@@ -7,9 +7,9 @@ use super::curve::Curves;
 use super::curve_table;
 use super::facts::facts;
 use super::numbers;
+use super::objective;
 use super::table::{Cell, Column, Table, number, text};
 use crate::report::{Cpu, FirstOffender, LatencySummary, QUANTILES, Quantile, Report};
-use crate::stats::order;
 
 /// What came out.
 pub(super) fn results(report: &Report) -> Vec<Table> {
@@ -50,30 +50,17 @@ pub(super) fn settings(report: &Report) -> Vec<Table> {
     ]
 }
 
-fn clocks(report: &Report) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
-    let latency = &report.summary.latency;
-    // In a closed loop response and service are one clock and are shown once.
-    let service = latency.service.as_ref().filter(|_| report.plan.load.is_open());
-    [
-        ("response", latency.response.as_ref()),
-        ("service", service),
-        ("wait", latency.wait.as_ref()),
-        ("lateness", report.summary.send_lateness.as_ref()),
-        ("connect", latency.connect.as_ref()),
-        ("TLS handshake", latency.tls.as_ref()),
-        ("TLS resumed", latency.tls_resumed.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(name, clock)| Some((name, clock?)))
-}
-
 fn latencies(report: &Report) -> Option<Table> {
     report.summary.latency.response.as_ref()?;
     let mut columns = vec![text("clock")];
     columns.extend(QUANTILES.iter().map(|quantile| number(quantile.name)));
     columns.extend(["max", "mean", "deviation", "values"].map(number));
-    let mut table = Table::new("latency", "Latency, with 95 % intervals", columns);
-    for (name, clock) in clocks(report) {
+    let mut table = Table::new(
+        "latency",
+        "Latency, with 95 % intervals; ~ where the effective sample size is too small for one",
+        columns,
+    );
+    for (name, clock) in report.summary.clocks() {
         let mut row = vec![Cell::from(name)];
         row.extend(QUANTILES.iter().map(|quantile| quantile_cell(clock, quantile)));
         let mean_bound = if clock.censored > 0 { "≥ " } else { "" };
@@ -94,16 +81,14 @@ fn latencies(report: &Report) -> Option<Table> {
 }
 
 fn quantile_cell(clock: &LatencySummary, quantile: &Quantile) -> Cell {
-    match clock.ci95.get(quantile.name) {
-        Some(&interval) => Cell::with_below(
-            numbers::latency(clock, clock.quantile_ns(quantile)),
-            numbers::interval(interval),
-        ),
-        None => Cell::with_below(
-            numbers::NOTHING,
-            format!("needs {}", numbers::count(order::needed(quantile.quantile))),
-        ),
-    }
+    let below = match (clock.ci95.get(quantile.name), clock.weakness(quantile)) {
+        (Some(&interval), _) => numbers::interval(interval),
+        (None, weakness) => {
+            let (independent, needed) = weakness.unwrap_or_default();
+            format!("sample {}, needs {}", numbers::count(independent), numbers::count(needed))
+        }
+    };
+    Cell::with_below(numbers::percentile(clock, quantile), below)
 }
 
 fn objectives(report: &Report) -> Option<Table> {
@@ -113,9 +98,8 @@ fn objectives(report: &Report) -> Option<Table> {
         .slos
         .iter()
         .map(|slo| {
-            let measured = numbers::or_nothing(slo.measured_ns, |ns| numbers::time(ns as f64));
-            let met = if slo.met { "met" } else { "missed" };
-            vec![slo.slo.as_str().into(), measured.into(), met.into()]
+            let [measured, verdict] = objective::cells(slo);
+            vec![slo.slo.as_str().into(), measured, verdict]
         })
         .collect();
     (!table.rows.is_empty()).then_some(table)
@@ -137,7 +121,6 @@ fn requests(report: &Report) -> Table {
         ("lost with a broken connection", requests.reset),
         ("lost with a closed connection", requests.closed),
         ("connection refused", requests.refused),
-        ("given up by plan", requests.shed),
         ("never sent", requests.unsent),
         ("in flight at the end", requests.in_flight),
     ]
@@ -227,7 +210,7 @@ fn connections(report: &Report) -> Table {
     let mut rows = vec![
         ("established", of(connections.established)),
         ("alive at the end", of(connections.alive_at_end)),
-        ("made again", numbers::count(connections.reconnects)),
+        ("reconnects", numbers::count(connections.reconnects)),
         ("time to connect all", numbers::time(connections.connect_phase_ns as f64)),
         ("bytes sent", numbers::bytes(summary.bytes.sent)),
         ("bytes received", numbers::bytes(summary.bytes.received)),
@@ -237,6 +220,9 @@ fn connections(report: &Report) -> Table {
             numbers::or_nothing(summary.in_flight_mean, crate::render::units::significant),
         ),
     ];
+    rows.extend(
+        summary.addresses.iter().map(|one| ("address", crate::render::text::address(one))),
+    );
     if let Some(pool) = &summary.pool {
         rows.extend(pool.counts().map(|(name, count)| (name, numbers::count(count))));
     }
@@ -278,14 +264,9 @@ fn intervals(report: &Report) -> Table {
             numbers::or_nothing(interval.achieved_per_s, numbers::rate).into(),
         ];
         let response = interval.response.as_ref();
-        let backed = |quantile: &Quantile| {
-            let response = response?;
-            response.ci95.contains_key(quantile.name).then_some(())?;
-            Some(numbers::latency(response, response.quantile_ns(quantile)))
-        };
-        row.extend(
-            drawn.iter().map(|quantile| numbers::or_nothing(backed(quantile), |s| s).into()),
-        );
+        row.extend(drawn.iter().map(|quantile| {
+            numbers::or_nothing(response, |clock| numbers::percentile(clock, quantile)).into()
+        }));
         let max = response.map(|response| numbers::latency(response, response.max_ns));
         row.push(numbers::or_nothing(max, |shown| shown).into());
         for us in [interval.server_us_per_message, interval.client_us_per_message] {

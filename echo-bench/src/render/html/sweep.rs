@@ -7,16 +7,18 @@ use serde::Serialize;
 use super::comparison;
 use super::curve::Curves;
 use super::forest::{self, Entry, Forest};
+use super::objective;
 use super::sweep_curves;
 use super::sweep_matrix::{self, Matrix};
 use super::table::{Cell, Table, number, text};
 use super::tile::Tile;
+use super::words::plural;
 use super::{curve_table, numbers, sweep_tiles};
 use crate::compare::{Caution, MetricComparison};
 use crate::render::comparison as shown;
 use crate::render::sweep::{self as words, RANKED};
 use crate::report::embedding;
-use crate::sweep::{Axis, Effect, EffectMetric, Ranked, Sweep};
+use crate::sweep::{Axis, CellSlo, Effect, EffectMetric, Ranked, Sweep};
 
 /// Everything that the page of a sweep shows.
 #[derive(Debug, Template)]
@@ -30,6 +32,7 @@ pub(super) struct SweepPage<'a> {
     panels: Vec<PanelPart>,
     effects: Vec<EffectPart<'a>>,
     ranking: Table,
+    objectives: Option<Table>,
     setting_tables: Vec<Table>,
     charts: Charts,
 }
@@ -81,6 +84,7 @@ impl<'a> SweepPage<'a> {
                 .filter_map(|(place, axis)| EffectPart::new(sweep, place, axis))
                 .collect(),
             ranking: ranking(sweep),
+            objectives: objectives(sweep),
             setting_tables: vec![
                 plan(sweep),
                 comparison::method(&sweep.analysis.method, &sweep.schema),
@@ -98,9 +102,9 @@ impl<'a> SweepPage<'a> {
         let plan = &self.sweep.plan;
         let runs = "in rounds of random order";
         let mut pieces = vec![format!(
-            "{} cells × {} repeats, {runs}",
-            self.sweep.cells.len(),
-            plan.repeats
+            "{} × {}, {runs}",
+            plural(self.sweep.cells.len() as u64, "cell"),
+            plural(plan.repeats.into(), "repeat")
         )];
         pieces.extend(plan.fixed.iter().map(ToString::to_string));
         pieces
@@ -233,6 +237,21 @@ fn ranking(sweep: &Sweep) -> Table {
     };
     table.rows = sweep.analysis.ranking.iter().enumerate().map(row).collect();
     table
+}
+
+/// What became of the objectives, cell by cell.
+fn objectives(sweep: &Sweep) -> Option<Table> {
+    let columns =
+        vec![text("cell"), text("objective"), number("worst run"), text(""), number("missed")];
+    let mut table = Table::new("objectives", "Objectives", columns);
+    let row = |slo: &CellSlo| {
+        let cell = sweep.cells.get(slo.cell).map_or("", |cell| &*cell.name);
+        let [measured, verdict] = objective::cells(&slo.worst);
+        let missed = format!("{} of {} runs", slo.missed, slo.runs);
+        vec![named(cell).into(), slo.slo.as_str().into(), measured, verdict, missed.into()]
+    };
+    table.rows = sweep.analysis.slos.iter().map(row).collect();
+    (!table.rows.is_empty()).then_some(table)
 }
 
 fn plan(sweep: &Sweep) -> Table {

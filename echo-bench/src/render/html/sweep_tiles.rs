@@ -3,6 +3,7 @@
 use super::numbers;
 use super::sweep_matrix;
 use super::tile::{Mood, Tile};
+use super::words::plural;
 use crate::compare::{Metric, Verdict};
 use crate::render::comparison as shown;
 use crate::sweep::{Effect, EffectMetric, Sweep};
@@ -26,7 +27,11 @@ fn runs(sweep: &Sweep) -> Tile {
     let finished = sweep.finished() as u64;
     let notes = vec![
         format!("of {} planned", numbers::count(planned)),
-        format!("{} cells × {} repeats", sweep.cells.len(), sweep.plan.repeats),
+        format!(
+            "{} × {}",
+            plural(sweep.cells.len() as u64, "cell"),
+            plural(sweep.plan.repeats.into(), "repeat")
+        ),
     ];
     let mood = if finished < planned { Mood::Bad } else { Mood::Plain };
     Tile { mood, ..Tile::new("Runs", numbers::count(finished), notes) }

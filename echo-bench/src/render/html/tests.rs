@@ -60,6 +60,7 @@ fn report() -> Report {
         schema: SCHEMA.into(),
         tool: Tool { name: "echo-bench".into(), version: "0.0.0".into(), revision: None },
         started_at: "2026-01-02T03:04:05.678Z".into(),
+        window_started_at: None,
         labels: BTreeMap::from([("note".into(), HOSTILE.into())]),
         plan,
         environment: Environment { cores: Some(2), loopback: true, ..Environment::default() },
@@ -77,6 +78,7 @@ fn report() -> Report {
                 reconnects: 0,
                 connect_phase_ns: 1_234_567,
             },
+            addresses: Vec::new(),
             latency: crate::report::Latency {
                 connect: LatencySummary::new(&latency(50, 2, 0), &[]),
                 tls: None,
@@ -120,14 +122,14 @@ fn report() -> Report {
 fn a_page_is_read_back_as_the_report_it_was_made_of() {
     let report = report();
     let file = tempfile::Builder::new().suffix(".html").tempfile().unwrap();
-    store::write_whole(file.path(), &run(&report)).unwrap();
+    crate::output::replace(file.path(), &run(&report)).unwrap();
     assert_eq!(store::load(file.path()).unwrap(), report);
 }
 
 #[test]
 fn a_page_without_a_report_is_refused_as_one() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    store::write_whole(file.path(), "<!doctype html><p>nothing here").unwrap();
+    crate::output::replace(file.path(), "<!doctype html><p>nothing here").unwrap();
     let error = store::load(file.path()).unwrap_err().to_string();
     assert!(error.contains("holds no echo-bench report"), "{error}");
 }
@@ -219,6 +221,55 @@ fn a_run_without_answers_claims_no_latency() {
     report.verdict = Verdict::Invalid;
     let page = run(&report);
     assert!(page.contains("not claimed") && !page.contains("data-chart="));
+}
+
+/// A closed loop has a wait where callers share a pool.
+#[test]
+fn text_and_page_show_the_same_clocks() {
+    let mut closed = report();
+    closed.plan.load = Load::Closed { pipeline: 1 };
+    closed.summary.send_lateness = None;
+    let mut pooled = closed.clone();
+    pooled.plan.pool = Some(crate::plan::PoolPlan { size: 1 });
+    closed.summary.latency.wait = None;
+    for (report, clocks) in [
+        (report(), &["response", "service", "wait", "lateness", "connect"][..]),
+        (closed, &["response", "connect"]),
+        (pooled, &["response", "service", "wait", "connect"]),
+    ] {
+        let text = crate::render::text::report(&report);
+        let page = run(&report);
+        let table = &page[page.find("<table id=\"latency\">").unwrap()..];
+        let table = &table[..table.find("</table>").unwrap()];
+        for clock in ["response", "service", "wait", "lateness", "connect"] {
+            let shown = clocks.contains(&clock);
+            assert_eq!(text.lines().any(|line| line.starts_with(clock)), shown, "{text}");
+            assert_eq!(table.contains(&format!(">{clock}<")), shown, "{clock} in {table}");
+        }
+        let curves = Curves::of_run(&report).unwrap().clocks;
+        let drawn: Vec<_> = curves.iter().map(|curve| curve.name.as_str()).collect();
+        assert_eq!(drawn, &clocks[..clocks.len() - 1]);
+    }
+}
+
+#[test]
+fn a_pool_is_said_to_have_callers_whose_response_runs_from_the_call() {
+    let mut report = report();
+    report.plan.load = Load::Closed { pipeline: 1 };
+    report.plan.pool = Some(crate::plan::PoolPlan { size: 1 });
+    for shown in [run(&report), crate::render::text::report(&report)] {
+        assert!(shown.contains("the call to the last byte"), "{shown}");
+        assert!(shown.contains("callers"), "{shown}");
+        assert!(!shown.contains("connection sends when"), "{shown}");
+    }
+}
+
+#[test]
+fn pieces_without_length_are_not_drawn() {
+    let mut stored = report();
+    stored.intervals.push(IntervalReport { at_s: 4.0, length_s: 0.0, ..interval(4) });
+    assert_eq!(Timeline::new(&stored).unwrap().at_s, [0.5, 1.5, 2.5, 3.5]);
+    assert_eq!(HeatMap::new(&stored).unwrap().edges_s, [0.0, 1.0, 2.0, 3.0, 4.0]);
 }
 
 /// A page without what every page has, and without the JSON in it.

@@ -28,8 +28,10 @@ pub(super) struct Timeline {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Series {
     pub(super) name: &'static str,
-    /// In nanoseconds; null where the interval can't back the quantile.
+    /// In nanoseconds; null where nothing was measured.
     pub(super) ns: Vec<Option<u64>>,
+    /// Whether the interval has too few values for the quantile.
+    pub(super) weak: Vec<bool>,
     /// Values from here on are lower bounds, interval by interval.
     pub(super) least_censored_ns: Vec<Option<u64>>,
 }
@@ -37,21 +39,20 @@ pub(super) struct Series {
 impl Timeline {
     /// The timeline of a run; `None` with fewer than two intervals.
     pub(super) fn new(report: &Report) -> Option<Self> {
-        let intervals = &report.intervals;
+        let intervals: Vec<_> = report.points().collect();
         if intervals.len() < 2 {
             return None;
         }
         let failed = intervals.iter().any(|interval| interval.errors > 0);
-        let failed_per_s = |interval: &IntervalReport| {
-            (interval.length_s > 0.0).then(|| interval.errors as f64 / interval.length_s)
-        };
+        let failed_per_s =
+            |interval: &&IntervalReport| Some(interval.errors as f64 / interval.length_s);
         Some(Self {
             length_s: report.summary.measured_s,
             at_s: intervals.iter().map(|i| i.at_s + i.length_s / 2.0).collect(),
             latency: QUANTILES
                 .iter()
                 .filter(|quantile| DRAWN.contains(&quantile.name))
-                .map(|quantile| Series::new(quantile, intervals))
+                .map(|quantile| Series::new(quantile, &intervals))
                 .filter(|series| series.ns.iter().any(Option::is_some))
                 .collect(),
             ok_per_s: intervals.iter().map(|i| i.achieved_per_s).collect(),
@@ -62,14 +63,13 @@ impl Timeline {
 }
 
 impl Series {
-    fn new(quantile: &Quantile, intervals: &[IntervalReport]) -> Self {
-        let backed = |response: &LatencySummary| {
-            response.ci95.contains_key(quantile.name).then(|| response.quantile_ns(quantile))
-        };
+    fn new(quantile: &Quantile, intervals: &[&IntervalReport]) -> Self {
+        let weak = |response: &LatencySummary| response.weakness(quantile).is_some();
         let responses = || intervals.iter().map(|interval| interval.response.as_ref());
         Self {
             name: quantile.name,
-            ns: responses().map(|response| backed(response?)).collect(),
+            ns: responses().map(|response| Some(response?.quantile_ns(quantile))).collect(),
+            weak: responses().map(|response| response.is_some_and(weak)).collect(),
             least_censored_ns: responses()
                 .map(|response| response?.least_censored_ns)
                 .collect(),

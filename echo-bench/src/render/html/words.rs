@@ -2,6 +2,7 @@
 
 use super::numbers;
 use crate::plan::{Load, MessagePlan, Plan, StopRule, Target};
+use crate::render::units;
 use crate::report::Verdict;
 
 /// What was loaded: a name, and a line that says more.
@@ -21,7 +22,9 @@ pub(super) fn subject(plan: &Plan) -> (String, Option<String>) {
 
 /// How it was loaded, piece by piece, the load model first.
 pub(super) fn load(plan: &Plan) -> Vec<String> {
-    let connections = plural(plan.connections.into(), "connection");
+    // Callers of a pool are no connections.
+    let noun = if plan.pool.is_some() { "caller" } else { "connection" };
+    let connections = plural(plan.connections.into(), noun);
     let mut pieces = match plan.load {
         Load::Closed { pipeline } => vec![
             "closed loop".to_owned(),
@@ -43,7 +46,10 @@ pub(super) fn load(plan: &Plan) -> Vec<String> {
         MessagePlan::Generated { min_bytes, max_bytes } => {
             format!("messages of {min_bytes} to {max_bytes} bytes")
         }
-        MessagePlan::Given { texts } => plural(texts.len() as u64, "given message"),
+        MessagePlan::Given { texts, crlf } => {
+            let given = plural(texts.len() as u64, "given message");
+            if *crlf { given + " (CRLF lines, sent without CR)" } else { given }
+        }
     });
     pieces.push(plan.spoken());
     let stop = match plan.stop {
@@ -69,7 +75,11 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
 
 /// What the latencies of this load model mean.
 pub(super) fn reading(plan: &Plan) -> &'static str {
-    if plan.load.is_open() {
+    if plan.pool.is_some() && !plan.load.is_open() {
+        "Closed loop: a caller asks again when it is answered, so a slow server is asked less \
+         often. Response runs from the call to the last byte of the reply, so the wait for a \
+         connection counts; service runs from the write; wait is the difference."
+    } else if plan.load.is_open() {
         "Open loop: requests fall due on a schedule that the server can’t slow. Response runs \
          from the due instant to the last byte of the reply, so queueing counts; service runs \
          from the write; wait is the difference; lateness is the part of it that the generator \
@@ -80,7 +90,7 @@ pub(super) fn reading(plan: &Plan) -> &'static str {
     }
 }
 
-fn plural(count: u64, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", numbers::count(count))
+/// A count of things.
+pub(super) fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", numbers::count(count), units::plural_s(count))
 }

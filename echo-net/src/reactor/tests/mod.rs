@@ -11,6 +11,7 @@ use super::*;
 use crate::clock::{self, MILLISECOND, SECOND};
 use crate::socket::{self, SocketOptions};
 
+mod listeners;
 mod scripts;
 
 /// A reactor under test.
@@ -66,12 +67,12 @@ for_each_backend!(
     a_connection_that_is_closed_amid_a_flood_ends,
     a_key_of_a_closed_connection_names_nothing,
     a_reactor_that_goes_ends_its_connections,
-    a_listener_that_is_closed_refuses,
 );
 
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) keys: Vec<Key>,
+    accepted: Vec<SocketAddr>,
     connected: usize,
     pub(super) bytes: Vec<u8>,
     ended: bool,
@@ -101,7 +102,8 @@ impl<R: ServingReactor> Handler<R> for Log {
         }
     }
 
-    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, _: SocketAddr) {
+    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
+        self.accepted.push(peer);
         self.keys.push(reactor.adopt(socket).unwrap());
     }
 
@@ -383,15 +385,4 @@ fn a_reactor_that_goes_ends_its_connections<R: Backend>() {
         peer.set_nonblocking(true).unwrap();
         assert_eq!(peer.read(&mut [0; 9]).unwrap(), 0, "at once");
     }
-}
-
-fn a_listener_that_is_closed_refuses<R: Backend>() {
-    let Some((mut reactor, address)) = listening::<R>(4096) else { return };
-    let mut log = Log::default();
-    let mut peer = accepted(&mut reactor, address, &mut log);
-    reactor.stop_listening();
-    let refused = TcpStream::connect(address).unwrap_err();
-    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
-    peer.write_all(b"still served").unwrap();
-    turn_until(&mut reactor, &mut log, |log| log.bytes == b"still served");
 }

@@ -1,7 +1,6 @@
 //! What the reactor does when requests complete.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::PollFlags;
@@ -11,18 +10,19 @@ use super::connection::{Arrival, Request};
 use super::ring::Completion;
 use super::subject::Subject;
 use super::{Key, UringReactor};
-use crate::reactor::{Event, Handler, Reactor};
+use crate::reactor::{Event, Handler, Reactor, listening};
 use crate::socket;
 
 impl UringReactor {
-    /// Begins to accept, unless that is under way.
-    pub(super) fn accept(&mut self) {
-        if let Some(listening) = &self.listening
-            && self.accepting == Request::None
+    /// Begins to accept on a listener, unless that is under way.
+    pub(super) fn accept(&mut self, number: usize) {
+        if let Some(acceptor) = self.acceptors.get_mut(number)
+            && let Some(listening) = &acceptor.listening
+            && acceptor.request == Request::None
             && listening.paused_until().is_none()
         {
-            self.ring.accept(listening.listener.as_fd());
-            self.accepting = Request::Made;
+            self.ring.accept(number as u32, listening.listener.as_fd());
+            acceptor.request = Request::Made;
         }
     }
 
@@ -62,7 +62,9 @@ impl UringReactor {
                 Completion::Watched { key, result, more } => {
                     self.watched(key, result, more, handler);
                 }
-                Completion::Accepted { result, more } => self.accepted(result, more, handler),
+                Completion::Accepted { number, result, more } => {
+                    self.accepted(number as usize, result, more, handler);
+                }
                 Completion::Woken { more } => {
                     self.waker.reset();
                     if !more {
@@ -206,7 +208,12 @@ impl UringReactor {
             Subject::CancelWatch(key) => {
                 (Subject::Watch(key), state(key).map(|of| of.watching))
             }
-            _ => (Subject::Accept, Some(self.accepting)),
+            Subject::CancelAccept(number) => {
+                let acceptor = self.acceptors.get(number as usize);
+                (Subject::Accept(number), acceptor.map(|acceptor| acceptor.request))
+            }
+            // Nothing else is ever cancelled.
+            _ => return,
         };
         if request == Some(Request::Cancelled) {
             self.ring.cancel(subject);
@@ -215,21 +222,20 @@ impl UringReactor {
 
     fn accepted(
         &mut self,
+        number: usize,
         result: io::Result<OwnedFd>,
         more: bool,
         handler: &mut impl Handler<Self>,
     ) {
+        let Some(acceptor) = self.acceptors.get_mut(number) else { return };
         if !more {
-            self.accepting = Request::None;
+            acceptor.request = Request::None;
         }
         // After the end of listening the kernel would have reset what nobody accepted, too.
-        let Some(listening) = &mut self.listening else { return };
+        let Some(listening) = &mut acceptor.listening else { return };
         match result {
             Ok(socket) => {
-                // The peer may be gone already, and its address with it.
-                let peer = rustix::net::getpeername(&socket).ok().flatten();
-                let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-                let peer = peer.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)));
+                let peer = listening::peer(rustix::net::getpeername(&socket).ok().flatten());
                 handler.accepted(self, socket, peer);
             }
             Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => {}
@@ -239,6 +245,6 @@ impl UringReactor {
                 handler.accept_failed(self, error);
             }
         }
-        self.accept();
+        self.accept(number);
     }
 }

@@ -50,9 +50,7 @@ pub struct UringReactor {
     connections: SlotMap<Key, Connection>,
     /// Connections that were closed, but for their last completions.
     closing: HashMap<Key, Connection>,
-    listening: Option<Listening>,
-    /// The request to accept.
-    accepting: Request,
+    acceptors: Vec<Acceptor>,
     waker: Waker,
     /// Connections that are read again, with something that was held back.
     resumed: Vec<Key>,
@@ -62,11 +60,25 @@ pub struct UringReactor {
     starved: u64,
 }
 
+/// A listener and the request to accept on it.
+#[derive(Debug)]
+struct Acceptor {
+    /// None once the listener is closed; the request may complete later.
+    listening: Option<Listening>,
+    request: Request,
+}
+
+impl Acceptor {
+    fn paused_until(&self) -> Option<Nanos> {
+        self.listening.as_ref().and_then(Listening::paused_until)
+    }
+}
+
 impl fmt::Debug for UringReactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UringReactor")
             .field("connections", &self.connections.len())
-            .field("listening", &self.listening)
+            .field("acceptors", &self.acceptors)
             .field("starved", &self.starved)
             .finish_non_exhaustive()
     }
@@ -87,8 +99,7 @@ impl UringReactor {
             ring,
             connections: SlotMap::with_key(),
             closing: HashMap::new(),
-            listening: None,
-            accepting: Request::None,
+            acceptors: Vec::new(),
             waker,
             resumed: Vec::new(),
             failures: Vec::new(),
@@ -184,8 +195,8 @@ impl UringReactor {
 
     /// Hands requests over and waits; not at all if something is to be told already.
     fn wait(&mut self, until: Option<Nanos>, told: bool) -> io::Result<()> {
-        let accept_again = self.listening.as_ref().and_then(Listening::paused_until);
-        let until = [until, accept_again].into_iter().flatten().min();
+        let accept_again = self.acceptors.iter().filter_map(Acceptor::paused_until);
+        let until = accept_again.chain(until).min();
         // An instant long past needs no clock to be told from now.
         let left = until.map(|until| match until {
             0 => 0,
@@ -269,8 +280,10 @@ impl Reactor for UringReactor {
         handler: &mut impl Handler<Self>,
     ) -> io::Result<()> {
         self.report_failures(handler);
-        if self.listening.as_mut().is_some_and(Listening::resume) {
-            self.accept();
+        for number in 0..self.acceptors.len() {
+            if self.acceptors[number].listening.as_mut().is_some_and(Listening::resume) {
+                self.accept(number);
+            }
         }
         let told = self.tell_held_back(handler);
         self.wait(until, told)?;
@@ -287,15 +300,23 @@ impl Reactor for UringReactor {
 
 impl ServingReactor for UringReactor {
     fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
-        self.listening = Some(Listening::new(listener));
-        self.accept();
+        let listening = Some(Listening::new(listener));
+        self.acceptors.push(Acceptor { listening, request: Request::None });
+        self.accept(self.acceptors.len() - 1);
         Ok(())
     }
 
     fn stop_listening(&mut self) {
-        if self.listening.take().is_some() && self.accepting == Request::Made {
-            self.ring.cancel(Subject::Accept);
-            self.accepting = Request::Cancelled;
+        // The listeners are closed after the kernel knows that it is to accept no more.
+        let mut closed = Vec::new();
+        for (number, acceptor) in self.acceptors.iter_mut().enumerate() {
+            closed.extend(acceptor.listening.take());
+            if acceptor.request == Request::Made {
+                self.ring.cancel(Subject::Accept(number as u32));
+                acceptor.request = Request::Cancelled;
+            }
+        }
+        if !closed.is_empty() {
             // Now: until then the kernel goes on to accept. A ring that fails shows at the
             // next turn.
             let _ = self.ring.enter(Some(0));

@@ -31,8 +31,8 @@ const COMPLETIONS: u32 = 8 * SUBMISSIONS;
 /// What came of a request. `more`: the request goes on and completes again.
 #[derive(Debug)]
 pub(super) enum Completion {
-    /// A connection was accepted.
-    Accepted { result: io::Result<OwnedFd>, more: bool },
+    /// A connection was accepted on the listener of this number.
+    Accepted { number: u32, result: io::Result<OwnedFd>, more: bool },
     /// The waker was used.
     Woken { more: bool },
     /// Bytes were received; none at the end of the input.
@@ -100,10 +100,10 @@ impl Ring {
     }
 
     /// Accepts until cancelled or failed.
-    pub(super) fn accept(&mut self, listener: BorrowedFd<'_>) {
+    pub(super) fn accept(&mut self, number: u32, listener: BorrowedFd<'_>) {
         let request = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
             .flags(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
-        self.push(request.build(), Subject::Accept);
+        self.push(request.build(), Subject::Accept(number));
     }
 
     /// Receives until cancelled, ended or failed, or until no buffer is left.
@@ -138,7 +138,7 @@ impl Ring {
     /// Cancels all that is under way, now.
     pub(super) fn cancel_all(&mut self) {
         let request = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
-        self.push(request.flags(Flags::SKIP_SUCCESS), Subject::CancelAccept);
+        self.push(request.flags(Flags::SKIP_SUCCESS), Subject::CancelAccept(0));
         // The ring is given up; its end cancels what this could not.
         let _ = self.enter(Some(0));
     }
@@ -245,7 +245,8 @@ impl Ring {
                 unsafe { self.buffers.lease(id, result.max(0) as usize) }
             });
             let completion = match Subject::from_user_data(entry.user_data()) {
-                Some(Subject::Accept) => Completion::Accepted {
+                Some(Subject::Accept(listener)) => Completion::Accepted {
+                    number: listener,
                     // SAFETY: an accepted descriptor is new and nobody else's.
                     result: number.map(|_| unsafe { OwnedFd::from_raw_fd(result) }),
                     more,

@@ -13,8 +13,8 @@ const PLACE: u64 = (1 << PLACE_BITS) - 1;
 /// What a request in the kernel is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// Accepting on the listener.
-    Accept,
+    /// Accepting on the listener of this number.
+    Accept(u32),
     /// The reactor's waker.
     Waker,
     /// Receiving on a connection.
@@ -22,7 +22,7 @@ pub(super) enum Subject {
     /// Room to send and errors of a connection.
     Watch(Key),
     /// Cancelling one of the above.
-    CancelAccept,
+    CancelAccept(u32),
     /// As above.
     CancelReceive(Key),
     /// As above.
@@ -32,27 +32,27 @@ pub(super) enum Subject {
 impl Subject {
     pub(super) fn to_user_data(self) -> u64 {
         let (kind, key) = match self {
-            Self::Accept => (0, Key::null()),
-            Self::Waker => (1, Key::null()),
-            Self::Receive(key) => (2, key),
-            Self::Watch(key) => (3, key),
-            Self::CancelAccept => (4, Key::null()),
-            Self::CancelReceive(key) => (5, key),
-            Self::CancelWatch(key) => (6, key),
+            Self::Accept(number) => (0, u64::from(number)),
+            Self::Waker => (1, 0),
+            Self::Receive(key) => (2, key.data().as_ffi()),
+            Self::Watch(key) => (3, key.data().as_ffi()),
+            Self::CancelAccept(number) => (4, u64::from(number)),
+            Self::CancelReceive(key) => (5, key.data().as_ffi()),
+            Self::CancelWatch(key) => (6, key.data().as_ffi()),
         };
-        let key = key.data().as_ffi();
         (key & !u64::from(u32::MAX)) | (kind << PLACE_BITS) | (key & PLACE)
     }
 
     /// `None` for what no subject is written as.
     pub(super) fn from_user_data(data: u64) -> Option<Self> {
         let key = KeyData::from_ffi((data & !u64::from(u32::MAX)) | (data & PLACE)).into();
+        let number = (data & PLACE) as u32;
         Some(match (data >> PLACE_BITS) & 7 {
-            0 => Self::Accept,
+            0 => Self::Accept(number),
             1 => Self::Waker,
             2 => Self::Receive(key),
             3 => Self::Watch(key),
-            4 => Self::CancelAccept,
+            4 => Self::CancelAccept(number),
             5 => Self::CancelReceive(key),
             6 => Self::CancelWatch(key),
             _ => return None,
@@ -62,7 +62,7 @@ impl Subject {
     /// What cancels it; `None` if it is not cancelled by itself.
     pub(super) fn cancelled(self) -> Option<Self> {
         match self {
-            Self::Accept => Some(Self::CancelAccept),
+            Self::Accept(number) => Some(Self::CancelAccept(number)),
             Self::Receive(key) => Some(Self::CancelReceive(key)),
             Self::Watch(key) => Some(Self::CancelWatch(key)),
             _ => None,
@@ -83,11 +83,12 @@ mod tests {
         // The same place again, a generation later.
         for key in [first, map.insert(()), map.insert(())] {
             for subject in [
-                Subject::Accept,
+                Subject::Accept(0),
+                Subject::Accept(7),
                 Subject::Waker,
                 Subject::Receive(key),
                 Subject::Watch(key),
-                Subject::CancelAccept,
+                Subject::CancelAccept(7),
                 Subject::CancelReceive(key),
                 Subject::CancelWatch(key),
             ] {

@@ -191,7 +191,8 @@ impl Deliveries {
         before - self.outstanding
     }
 
-    /// A delivery ended without success.
+    /// A delivery ended without success: it was given up at an instant, or came and was wrong.
+    /// A wrong one has no latency, not even a lower bound.
     fn end(
         &mut self,
         speaker: u32,
@@ -291,5 +292,21 @@ mod tests {
         let tally = hall.ledger.interval().tally;
         assert_eq!((tally.ok, tally.mismatch, tally.closed, tally.in_flight), (2, 2, 1, 5));
         assert!(tally.is_conserved());
+    }
+
+    #[test]
+    fn a_wrong_delivery_has_no_latency_and_a_missing_one_a_lower_bound() {
+        let mut hall = Hall::new();
+        (0..3).for_each(|n| hall.say(0, n * 100));
+        assert!(!hall.hear_text(1, 0, b"ABCDEFGHIJKLMNOPQRST", 900));
+        assert!(!hall.hear_text(1, 0, b"too short", 900));
+        let response = |hall: &Hall| {
+            let response = &hall.ledger.interval().latencies.response;
+            (response.count(), response.censored())
+        };
+        assert_eq!((hall.ledger.interval().tally.mismatch, response(&hall)), (2, (0, 0)));
+        let Hall { deliveries, ledger, .. } = &mut hall;
+        deliveries.deafen(1, 1000, ledger, Ending::Closed);
+        assert_eq!((hall.ledger.interval().tally.closed, response(&hall)), (1, (1, 1)));
     }
 }

@@ -8,7 +8,7 @@ use echo_proto::{Answers, Outcome, Reply};
 
 use crate::engine::rig::{Asked, Ending, Ledger};
 use crate::messages::{Deviation, Messages};
-use crate::record::{Difference, FailureKind, FirstOffender};
+use crate::record::{Difference, FailureKind, FirstOffender, difference_in_words};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -227,7 +227,14 @@ impl InFlight {
         };
         into.errors().count(kind, || {
             let status = reply.status.map(|status| format!("status {status}, "));
-            first(oldest, format!("{}{}", status.unwrap_or_default(), excerpt(reply.body)))
+            let told = if reply.outcome == Outcome::Echo {
+                let mut expected = Vec::new();
+                messages.write(connection, oldest, &mut expected);
+                difference_in_words(&expected, reply.body)
+            } else {
+                excerpt(reply.body)
+            };
+            first(oldest, format!("{}{told}", status.unwrap_or_default()))
         });
         if kind == FailureKind::ErrorReply {
             self.end_answered(place, at, into, Ending::Error);
@@ -380,6 +387,15 @@ impl InFlight {
             self.end(place, at, into, State::GivenUp, Ending::Timeout);
         }
         expired
+    }
+
+    /// Books bytes that are no reply of the protocol: a wrong answer to the request whose turn
+    /// it is. Nothing after them can be matched.
+    pub(in crate::engine) fn garble(&mut self, at: Nanos, into: &mut Ledger) {
+        let turn = self.slots.iter().position(|slot| slot.state != State::Answered);
+        if let Some(place) = turn {
+            self.fail(place, at, into);
+        }
     }
 
     /// Ends everything: the connection is gone, or the run is over. Request numbers go on.

@@ -39,7 +39,7 @@ fn slower() -> Comparison {
 fn a_page_is_read_back_as_the_comparison_it_was_made_of() {
     let comparison = slower();
     let file = tempfile::Builder::new().suffix(".html").tempfile().unwrap();
-    store::write_whole(file.path(), &page_of(&comparison)).unwrap();
+    crate::output::replace(file.path(), &page_of(&comparison)).unwrap();
     let document = store::open(file.path()).unwrap();
     assert_eq!(document.schema(), Some(SCHEMA));
     assert_eq!(document.parse::<Comparison>().unwrap(), comparison);

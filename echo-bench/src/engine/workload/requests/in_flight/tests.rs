@@ -67,6 +67,16 @@ fn answers_in_turn_are_timed_each_by_its_own_clock() {
 }
 
 #[test]
+fn bytes_that_are_no_reply_answer_one_request_wrongly_and_the_rest_never() {
+    let mut bed = Bed::new(3);
+    bed.requests.garble(50, &mut bed.ledger);
+    bed.requests.abandon(50, &mut bed.ledger, Ending::Unmatched);
+    assert_eq!(bed.ledger.interval().tally.mismatch, 3);
+    let response = &bed.ledger.interval().latencies.response;
+    assert_eq!((response.count(), response.censored()), (2, 2));
+}
+
+#[test]
 fn a_request_passed_over_is_dropped_and_later_ones_stay_in_step() {
     let mut bed = Bed::new(4);
     bed.reply(5, 2, 50);

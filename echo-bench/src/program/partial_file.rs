@@ -1,0 +1,111 @@
+//! The file that a run is kept in while it goes: [`PartialFile`], one line per piece of the
+//! window. Written by the thread that gathers, which no request waits for. The run never ends
+//! because of it.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::compare::tell;
+use crate::engine::{Connected, Observer};
+use crate::plan::Plan;
+use crate::record::Interval;
+use crate::report::partial::{Header, Piece, intervals_per_piece};
+use crate::report::{Circumstances, store};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct PartialFile {
+    folder: PathBuf,
+    plan: Plan,
+    circumstances: Circumstances,
+    header: Option<Header>,
+    /// Intervals that are not written yet.
+    gathered: Option<Interval>,
+    file: Option<(PathBuf, File)>,
+    failed: bool,
+}
+
+impl PartialFile {
+    /// For a run whose report is going to be in `folder`. Nothing is written before there is
+    /// something to keep.
+    pub(super) fn new(folder: &Path, plan: &Plan, circumstances: &Circumstances) -> Self {
+        let (plan, circumstances) = (plan.clone(), circumstances.clone());
+        let (folder, header) = (folder.to_owned(), None);
+        Self { folder, plan, circumstances, header, gathered: None, file: None, failed: false }
+    }
+
+    /// Removes it: there is something better.
+    pub(super) fn remove(self) {
+        if let Some((path, _)) = self.file {
+            // Whatever is left of it does no harm.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Says where it is, if it is.
+    pub(super) fn mention(self) {
+        if let Some((path, _)) = self.file {
+            let path = path.display();
+            tell(&format!("the intervals of the run are in {path} (show: echo-bench report)"));
+        }
+    }
+
+    fn add(&mut self, interval: &Interval) -> io::Result<()> {
+        let group = intervals_per_piece(&self.plan);
+        let gathered = match &mut self.gathered {
+            Some(gathered) => {
+                *gathered += interval;
+                gathered
+            }
+            none => none.insert(interval.clone()),
+        };
+        if !(interval.index + 1).is_multiple_of(group) {
+            return Ok(());
+        }
+        let piece = serde_json::to_string(&Piece::new(interval.index / group, gathered))?;
+        self.gathered = None;
+        let mut lines = piece + "\n";
+        let file = match &mut self.file {
+            Some((_, file)) => file,
+            none => {
+                lines = serde_json::to_string(&self.header)? + "\n" + &lines;
+                let created = create(&self.folder, &self.plan, &self.circumstances.started_at)?;
+                &mut none.insert(created).1
+            }
+        };
+        file.write_all(lines.as_bytes())
+    }
+}
+
+/// Makes a new file; what is there already is another run's.
+fn create(folder: &Path, plan: &Plan, started_at: &str) -> io::Result<(PathBuf, File)> {
+    for name in store::names(started_at, plan, "partial") {
+        let path = folder.join(name);
+        match File::create_new(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}
+
+impl Observer for PartialFile {
+    fn connected(&mut self, connected: &Connected<'_>) {
+        self.header = Some(Header::new(&self.plan, &self.circumstances, connected));
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        if self.failed {
+            return;
+        }
+        if let Err(error) = self.add(interval) {
+            self.failed = true;
+            let folder = self.folder.display();
+            tell(&format!(
+                "warning: keeping the intervals of the run in {folder}: {error}; the run goes on"
+            ));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What a run leaves behind: [`Results`] decides before the load where each result goes, and
+//! hands all of them over after it. What can't be written is said and kept from nothing else;
+//! the report is never lost while there is a place left for it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+
+use super::partial_file::PartialFile;
+use super::{UsageError, compare, print};
+use crate::cli::{FileFormat, Format, Outlet, ResultArgs};
+use crate::output;
+use crate::plan::Plan;
+use crate::render;
+use crate::report::{Circumstances, Report, store};
+
+/// The results of a run, and where they go.
+#[derive(Debug)]
+pub(super) struct Results<'a> {
+    args: &'a ResultArgs,
+    outlet: Outlet<Format>,
+    printed: Printed,
+}
+
+/// What standard output is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Printed {
+    /// The report, in a format.
+    Report(Format),
+    Hgrm,
+    Hlog,
+}
+
+/// What could not be written.
+type Lost = Vec<anyhow::Error>;
+
+impl<'a> Results<'a> {
+    /// Makes sure that the results will have a place before minutes are spent on them.
+    ///
+    /// # Errors
+    /// A [`UsageError`] if what was typed contradicts itself; else what has no place.
+    pub(super) fn prepare(args: &'a ResultArgs) -> anyhow::Result<Self> {
+        let outlet =
+            Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;
+        one_place_each(args)?;
+        let to_stdout = |file: &Option<PathBuf>| file.as_deref().is_some_and(output::is_stdout);
+        let printed = match &outlet.file {
+            _ if to_stdout(&args.hgrm) => Printed::Hgrm,
+            _ if to_stdout(&args.hlog) => Printed::Hlog,
+            None => Printed::Report(outlet.format),
+            // What went to a file is not for the terminal too.
+            Some(_) => Printed::Report(Format::Text),
+        };
+        echo_net::stdout::check().context("writing to stdout")?;
+        if !args.no_report {
+            let directory = args.report_dir.display();
+            let probe = std::fs::create_dir_all(&args.report_dir)
+                .and_then(|()| output::check(&args.report_dir.join("new")));
+            probe.with_context(|| {
+                format!("storing reports in {directory} (name another place with --report-dir, or none with --no-report)")
+            })?;
+        }
+        for file in [&args.output, &args.hgrm, &args.hlog].into_iter().flatten() {
+            check_file(file)?;
+        }
+        Ok(Self { args, outlet, printed })
+    }
+
+    /// Where the run is kept while it goes, if reports are kept at all.
+    pub(super) fn partial(
+        &self,
+        plan: &Plan,
+        circumstances: &Circumstances,
+    ) -> Option<PartialFile> {
+        let kept = !self.args.no_report;
+        kept.then(|| PartialFile::new(&self.args.report_dir, plan, circumstances))
+    }
+
+    /// Whether the report stands on standard output as text, where more may follow it.
+    pub(super) fn are_text(&self) -> bool {
+        self.printed == Printed::Report(Format::Text)
+    }
+
+    /// Stores and prints the report; what could not be written.
+    pub(super) fn hand_over(&self, report: &Report, partial: Option<PartialFile>) -> Lost {
+        let mut lost = Lost::new();
+        let mut kept = None;
+        if !self.args.no_report {
+            let directory = &self.args.report_dir;
+            let saved = store::save_in(report, directory)
+                .with_context(|| format!("storing the report in {}", directory.display()));
+            kept = unless_lost(saved, &mut lost);
+        }
+        self.write_files(report, &mut kept, &mut lost);
+        match (partial, &kept) {
+            (Some(partial), Some(_)) => partial.remove(),
+            (Some(partial), None) => partial.mention(),
+            (None, _) => {}
+        }
+        self.show(report, kept.as_deref(), &mut lost);
+        lost
+    }
+
+    /// Writes every file that was named. A whole report among them is `kept` there.
+    fn write_files(&self, report: &Report, kept: &mut Option<PathBuf>, lost: &mut Lost) {
+        if let Some(path) = &self.outlet.file {
+            let text = rendered(report, self.outlet.format);
+            // What went into a FIFO is not found there again.
+            let place = write(path, &text, lost).filter(|place| place.is_file());
+            if matches!(self.outlet.format, Format::Json | Format::Html) {
+                *kept = place.or(kept.take());
+            }
+        }
+        for (path, name) in [(&self.args.hgrm, Printed::Hgrm), (&self.args.hlog, Printed::Hlog)]
+        {
+            if let Some(path) = path.as_deref().filter(|path| !output::is_stdout(path))
+                && let Some(text) = unless_lost(document(report, name), lost)
+            {
+                write(path, &text, lost);
+            }
+        }
+    }
+
+    /// Prints what standard output is for, and the report itself if it would be lost.
+    fn show(&self, report: &Report, kept: Option<&Path>, lost: &mut Lost) {
+        let whole = [Printed::Report(Format::Json), Printed::Report(Format::Html)];
+        let rescue = !lost.is_empty() && kept.is_none() && !whole.contains(&self.printed);
+        let mut text = unless_lost(document(report, self.printed), lost).unwrap_or_default();
+        match kept.map(Path::display) {
+            Some(place) if self.are_text() => text = format!("{text}report     {place}\n"),
+            Some(place) if !lost.is_empty() => {
+                compare::tell(&format!("the report is in {place}"));
+            }
+            _ => {}
+        }
+        let printed = if rescue {
+            compare::tell(&text);
+            compare::tell("the report could not be stored, so it is printed on stdout as JSON");
+            print(&store::to_json(report))
+        } else {
+            print(&text)
+        };
+        if let Err(error) = printed {
+            lost.push(error);
+            if kept.is_none() && !rescue {
+                compare::tell(&rendered(report, Format::Text));
+            }
+        }
+    }
+}
+
+/// Writes a document to the file that was named for it, and prints it: as text, if there is a
+/// file. What can't be written is printed all the same.
+///
+/// # Errors
+/// When it can't be written or printed.
+pub(super) fn hand_over<F: FileFormat>(
+    outlet: &Outlet<F>,
+    rendered: impl Fn(F) -> String,
+) -> anyhow::Result<()> {
+    let Some(path) = &outlet.file else { return print(&rendered(outlet.format)) };
+    let written = put_file(path, &rendered(outlet.format));
+    print(&rendered(F::TEXT)).and(written)
+}
+
+/// Writes a document to the file that was named for it, or prints it.
+///
+/// # Errors
+/// When it can't be written or printed.
+pub(super) fn put<F: FileFormat>(outlet: &Outlet<F>, text: &str) -> anyhow::Result<()> {
+    match &outlet.file {
+        Some(path) => put_file(path, text),
+        None => print(text),
+    }
+}
+
+fn put_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    output::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+/// Refuses two results for one place: one of them would be lost.
+fn one_place_each(args: &ResultArgs) -> anyhow::Result<()> {
+    let files = [("-o", &args.output), ("--hgrm", &args.hgrm), ("--hlog", &args.hlog)];
+    let mut places = Vec::new();
+    // Without -o, what --format names is printed.
+    if args.output.is_none() && args.format.is_some() {
+        places.push(("--format", Path::new("-")));
+    }
+    for (flag, path) in files {
+        let Some(path) = path.as_deref() else { continue };
+        let path = if output::is_stdout(path) { Path::new("-") } else { path };
+        if let Some((other, _)) = places.iter().find(|(_, place)| *place == path) {
+            let place = if path == Path::new("-") {
+                "stdout".into()
+            } else {
+                path.display().to_string()
+            };
+            return Err(UsageError::new(anyhow!(
+                "{other} and {flag} both write to {place}: name a file of its own for one of them"
+            ))
+            .into());
+        }
+        places.push((flag, path));
+    }
+    Ok(())
+}
+
+/// Makes sure that a file can be written, unless it stands for stdout.
+pub(super) fn check_file(file: &Path) -> anyhow::Result<()> {
+    if output::is_stdout(file) {
+        return Ok(());
+    }
+    output::check(file).with_context(|| format!("writing {}", file.display()))
+}
+
+/// The report in a format.
+pub(super) fn rendered(report: &Report, format: Format) -> String {
+    match format {
+        Format::Text => render::text::report(report),
+        Format::Json => store::to_json(report),
+        Format::Csv => render::csv::report(report),
+        Format::Markdown => render::markdown::report(report),
+        Format::Html => render::html::run(report),
+    }
+}
+
+fn document(report: &Report, what: Printed) -> anyhow::Result<String> {
+    match what {
+        Printed::Report(format) => Ok(rendered(report, format)),
+        Printed::Hgrm => Ok(render::hdr::hgrm(report)),
+        Printed::Hlog => render::hdr::hlog(report).context("writing the interval log"),
+    }
+}
+
+/// Writes a file that the user has named; its path, if that went well.
+fn write(path: &Path, text: &str, lost: &mut Lost) -> Option<PathBuf> {
+    unless_lost(put_file(path, text), lost).map(|()| path.to_owned())
+}
+
+/// What came of something, if it went well.
+fn unless_lost<T>(outcome: anyhow::Result<T>, lost: &mut Lost) -> Option<T> {
+    outcome.map_err(|error| lost.push(error)).ok()
+}

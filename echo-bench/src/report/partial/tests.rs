@@ -1,0 +1,127 @@
+//! What is read of a run that was killed, and what is refused.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::tests;
+use crate::report::{Environment, Slo};
+
+/// A plan whose window is longer than what is measured of it.
+fn plan() -> Plan {
+    Plan { stop: StopRule::Duration { duration_ns: 600 * SECOND }, ..tests::plan() }
+}
+
+/// The text of a run with `pieces` pieces, each with 100 right answers of 1 to 100 us.
+fn written(plan: &Plan, pieces: u64) -> String {
+    let circumstances = Circumstances {
+        started_at: "2026-01-01T00:00:00Z".into(),
+        window_started_at: None,
+        labels: [("a".to_owned(), "b".to_owned())].into(),
+        environment: Environment::default(),
+        slos: vec!["p90<5ms".parse::<Slo>().unwrap()],
+        server_workers: Some(1),
+        server_killed: false,
+    };
+    let mut connect = Latency::default();
+    connect.record(5_000);
+    let connected = Connected {
+        established: 1,
+        phase_ns: 9_000,
+        connect: &connect,
+        handshakes: &Handshakes::default(),
+    };
+    let header = Header::new(plan, &circumstances, &connected);
+    let mut text = serde_json::to_string(&header).unwrap() + "\n";
+    for index in 0..pieces {
+        let mut interval = Interval::new(index, plan.load.is_open());
+        for us in 1..=100 {
+            interval.latencies.record(0, 0, us * 1_000);
+        }
+        interval.tally = Tally { scheduled: 101, ok: 100, answered: 100, ..Tally::default() };
+        text += &(serde_json::to_string(&Piece::new(index, &interval)).unwrap() + "\n");
+    }
+    text
+}
+
+#[test]
+fn the_pieces_add_up_to_a_report_that_was_interrupted() {
+    let plan = plan();
+    let text = written(&plan, 3);
+    assert!(is_partial(&text));
+    let report = read(&text).unwrap();
+    assert!(report.interrupted);
+    assert_eq!((&report.plan, report.tool.clone()), (&plan, Tool::this()));
+    let requests = report.summary.requests;
+    assert_eq!((requests.scheduled, requests.ok, requests.in_flight), (303, 300, 3));
+    assert_eq!(report.intervals.len(), 3);
+    let response = report.summary.latency.response.unwrap();
+    assert_eq!((response.count, response.p50_ns / 1_000), (300, 50));
+    assert_eq!(report.summary.connections.connect_phase_ns, 9_000);
+    assert_eq!((report.slos[0].met, report.labels["a"].as_str()), (true, "b"));
+}
+
+#[test]
+fn short_intervals_are_written_once_a_second() {
+    let mut plan = plan();
+    for (interval_ns, together) in
+        [(SECOND / 100, 100), (SECOND * 3 / 10, 3), (SECOND, 1), (60 * SECOND, 1)]
+    {
+        plan.interval_ns = interval_ns;
+        assert_eq!(intervals_per_piece(&plan), together);
+    }
+    plan.interval_ns = SECOND / 100;
+    let report = read(&written(&plan, 2)).unwrap();
+    assert_eq!(report.plan.interval_ns, SECOND / 100);
+    assert!((report.intervals[1].length_s - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_line_that_was_not_finished_is_left_out() {
+    let text = written(&plan(), 3);
+    let report = read(&text[..text.len() - 1]).unwrap();
+    assert_eq!(report.summary.requests.ok, 200);
+    for nothing in [&written(&plan(), 0), "", &text[..40]] {
+        assert!(matches!(read(nothing), Err(PartialError::Nothing)), "{nothing}");
+    }
+}
+
+#[test]
+fn what_does_not_add_up_is_refused_with_its_line() {
+    let good = written(&plan(), 3);
+    let replaced = |line: usize, old: &str, new: &str| {
+        let mut lines: Vec<String> = good.lines().map(|line| format!("{line}\n")).collect();
+        assert!(lines[line - 1].contains(old), "{}", lines[line - 1]);
+        lines[line - 1] = lines[line - 1].replacen(old, new, 1);
+        lines.concat()
+    };
+    for (text, words) in [
+        (replaced(1, "partial/1", "partial/2"), "line 1: this version reads"),
+        (replaced(1, "\"established\":1", "\"established\":9000"), "line 1: more connections"),
+        (replaced(1, "\"interval_ns\":1000000000", "\"interval_ns\":1"), "line 1: --interval"),
+        (replaced(2, "\"index\":0", "\"index\":1"), "line 2: interval 1 where 0"),
+        (replaced(3, "\"ok\":100", "\"ok\":18446744073709551615"), "line 3: a count is above"),
+        (replaced(3, "\"ok\":100", "\"ok\":-1"), "line 3: "),
+        (replaced(4, "\"hdr\":\"", "\"hdr\":\"AAAA"), "line 4: a histogram can't be read"),
+        (replaced(4, "\"censored\":0", "\"censored\":900"), "line 4: a histogram's counts"),
+    ] {
+        let told = read(&text).unwrap_err().to_string();
+        assert!(told.contains(words), "{told}");
+    }
+    let far = replaced(1, "\"interval_ns\":1000000000", "\"interval_ns\":18446744073709551615");
+    assert!(read(&far).is_err());
+}
+
+proptest! {
+    /// Digits are where the numbers are.
+    #[test]
+    fn no_damage_makes_it_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), "[0-9a-z\"{}]"), 1..6),
+    ) {
+        let mut text = written(&plan(), 3).into_bytes();
+        for (place, byte) in changes {
+            let place = place.index(text.len());
+            text[place] = byte.as_bytes()[0];
+        }
+        drop(read(&String::from_utf8_lossy(&text)));
+    }
+}

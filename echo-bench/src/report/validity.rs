@@ -1,0 +1,183 @@
+//! Whether a stored report can be that of a run: its numbers are in range, every request is
+//! accounted for, and the pieces of the window are no more than the whole.
+
+use super::document::{Invalid, Stored, Within, ensure};
+use super::{IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary, hdr, numbers};
+
+/// The longest time, in seconds: what fits into 64 bits of nanoseconds.
+const LONGEST_S: f64 = 18_446_744_073.0;
+
+/// The shortest time that is one.
+const SHORTEST_S: f64 = 1e-9;
+
+/// By how much lengths may be off for being rounded when they were added up.
+const ROUNDING: f64 = 1e-6;
+
+impl Stored for Report {
+    const SCHEMA: &'static str = SCHEMA;
+
+    fn validate(&self) -> Result<(), Invalid> {
+        numbers::check("plan", &self.plan)?;
+        numbers::check("environment", &self.environment)?;
+        numbers::check("threads", &self.threads)?;
+        numbers::check("errors", &self.errors)?;
+        numbers::check("slos", &self.slos)?;
+        self.summary.validate().within("summary")?;
+        for (place, interval) in self.intervals.iter().enumerate() {
+            interval.validate().within(format_args!("intervals[{place}]"))?;
+        }
+        pieces_add_up(self).within("intervals")
+    }
+}
+
+impl Summary {
+    fn validate(&self) -> Result<(), Invalid> {
+        // Clocks have checks of their own; `numbers` looks at all the rest.
+        numbers::check("", self)?;
+        time("measured_s", self.measured_s)?;
+        self.requests.validate().within("requests")?;
+        let latency = &self.latency;
+        for (name, clock) in [
+            ("latency.connect", &latency.connect),
+            ("latency.tls", &latency.tls),
+            ("latency.tls_resumed", &latency.tls_resumed),
+            ("latency.wait", &latency.wait),
+            ("latency.service", &latency.service),
+            ("latency.response", &latency.response),
+            ("send_lateness", &self.send_lateness),
+        ] {
+            clock.as_ref().map_or(Ok(()), LatencySummary::validate).within(name)?;
+        }
+        let scheduled = self.requests.scheduled;
+        ensure(
+            values(latency.response.as_ref()) <= scheduled,
+            "latency.response.count",
+            format_args!("more than the {scheduled} requests"),
+        )
+    }
+}
+
+impl Requests {
+    fn validate(&self) -> Result<(), Invalid> {
+        // Every field by name, so that a new one can't be forgotten here.
+        let &Self {
+            scheduled,
+            ok,
+            mismatch,
+            error,
+            timeout,
+            reset,
+            refused,
+            closed,
+            shed,
+            unsent,
+            in_flight,
+        } = self;
+        let failed =
+            [mismatch, error, timeout, reset, refused, closed, shed, unsent, in_flight];
+        let ended = failed.into_iter().fold(ok, u64::saturating_add);
+        ensure(
+            scheduled == ended,
+            "scheduled",
+            format_args!("{scheduled}, but the requests by how they ended are {ended}"),
+        )
+    }
+}
+
+impl LatencySummary {
+    /// Checks that it can be the summary of its histogram.
+    pub(crate) fn validate(&self) -> Result<(), Invalid> {
+        let values = hdr::count(&self.hdr).map_err(|damage| Invalid::new("hdr", damage))?;
+        ensure(
+            self.count == values && values > 0,
+            "count",
+            format_args!("{}, but the histogram holds {values}", self.count),
+        )?;
+        let rising = [
+            ("min_ns", self.min_ns),
+            ("p50_ns", self.p50_ns),
+            ("p90_ns", self.p90_ns),
+            ("p95_ns", self.p95_ns),
+            ("p99_ns", self.p99_ns),
+            ("p99_9_ns", self.p99_9_ns),
+            ("p99_99_ns", self.p99_99_ns),
+            ("max_ns", self.max_ns),
+        ];
+        for pair in rising.windows(2) {
+            let [(below, low), (name, high)] = [pair[0], pair[1]];
+            ensure(low <= high, name, format_args!("{high} is below {below}"))?;
+        }
+        ensure(
+            self.max_ns <= hdr::greatest_ns(),
+            "max_ns",
+            format_args!("{} is more than an hour", self.max_ns),
+        )?;
+        let most = self.max_ns as f64;
+        for (name, value) in [("mean_ns", self.mean_ns), ("stdev_ns", self.stdev_ns)] {
+            ensure(
+                (0.0..=most).contains(&value),
+                name,
+                format_args!("{value} is not from 0 to max_ns"),
+            )?;
+        }
+        for (name, part) in [("censored", self.censored), ("clamped", self.clamped)] {
+            ensure(part <= values, name, format_args!("{part} of {values} values"))?;
+        }
+        ensure(
+            (self.censored > 0) == self.least_censored_ns.is_some(),
+            "least_censored_ns",
+            "does not go with censored",
+        )?;
+        for (name, &[low, high]) in &self.ci95 {
+            let inside = low <= high && high <= self.max_ns;
+            ensure(inside, format_args!("ci95.{name}"), "no interval up to max_ns")?;
+        }
+        for (name, &worth) in &self.independent {
+            let reason = format_args!("{worth} of {values} values");
+            ensure(worth <= values, format_args!("independent.{name}"), reason)?;
+        }
+        Ok(())
+    }
+}
+
+impl IntervalReport {
+    fn validate(&self) -> Result<(), Invalid> {
+        numbers::check("", self)?;
+        time("at_s", self.at_s)?;
+        time("length_s", self.length_s)?;
+        self.response.as_ref().map_or(Ok(()), LatencySummary::validate).within("response")
+    }
+}
+
+/// The pieces of the window hold what the whole holds; where nothing was answered right, the
+/// latencies of a piece are left out.
+fn pieces_add_up(report: &Report) -> Result<(), Invalid> {
+    let sum = |of: fn(&IntervalReport) -> u64| {
+        report.intervals.iter().map(of).fold(0, u64::saturating_add)
+    };
+    let Summary { requests, latency, measured_s, .. } = &report.summary;
+    let failed = requests.scheduled - requests.ok;
+    for (name, pieces, whole) in [
+        ("ok", sum(|piece| piece.ok), requests.ok),
+        ("errors", sum(|piece| piece.errors), failed),
+    ] {
+        let reason = format_args!("{pieces} add up, and the summary has {whole}");
+        ensure(pieces == whole, format_args!("[].{name}"), reason)?;
+    }
+    let (pieces, whole) =
+        (sum(|piece| values(piece.response.as_ref())), values(latency.response.as_ref()));
+    let reason = format_args!("{pieces} add up, and the summary has {whole}");
+    ensure(pieces <= whole, "[].response.count", reason)?;
+    let length_s: f64 = report.intervals.iter().map(|piece| piece.length_s).sum();
+    let reason = format_args!("{length_s} add up, and measured_s is {measured_s}");
+    ensure(length_s <= measured_s * (1.0 + ROUNDING) + ROUNDING, "[].length_s", reason)
+}
+
+fn values(clock: Option<&LatencySummary>) -> u64 {
+    clock.map_or(0, |clock| clock.count)
+}
+
+fn time(field: &str, seconds: f64) -> Result<(), Invalid> {
+    let fits = seconds == 0.0 || (SHORTEST_S..=LONGEST_S).contains(&seconds);
+    ensure(fits, field, format_args!("{seconds} s is no time of a run"))
+}

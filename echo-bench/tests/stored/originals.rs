@@ -1,0 +1,131 @@
+//! Documents as they are written: [`ORIGINALS`], a report of each load model, a comparison and
+//! a sweep.
+
+use std::sync::LazyLock;
+
+use echo_bench::compare::{self, Input, Side};
+use echo_bench::report::Report;
+use echo_bench::sweep::analysis::{self, Options};
+use echo_bench::sweep::{self, Axis, Cell, Flag, Level, Sweep, SweepPlan};
+use serde_json::{Value, json};
+
+use crate::made_up::{self, Shape};
+use crate::uses::Kind;
+
+/// A valid document.
+pub(crate) struct Original {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    document: Value,
+}
+
+impl Original {
+    pub(crate) fn document(&self) -> Value {
+        self.document.clone()
+    }
+
+    /// The report that it is, for what takes several.
+    pub(crate) fn report(&self) -> Option<Report> {
+        serde_json::from_value(self.document.clone()).ok()
+    }
+}
+
+pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
+    let comparison = compare::compare(&side(1), &[side(2)], OPTIONS).unwrap();
+    vec![
+        Original { name: "closed", kind: Kind::Report, document: value(1) },
+        Original { name: "open", kind: Kind::Report, document: open() },
+        Original {
+            name: "comparison",
+            kind: Kind::Comparison,
+            document: serde_json::to_value(comparison).unwrap(),
+        },
+        Original {
+            name: "sweep",
+            kind: Kind::Sweep,
+            document: serde_json::to_value(swept()).unwrap(),
+        },
+    ]
+});
+
+/// Few resamples: what they come to is not the matter here.
+pub(crate) const OPTIONS: compare::Options =
+    compare::Options { threshold: 0.01, resamples: 100, seed: 1, force: true };
+
+fn value(number: u64) -> Value {
+    made_up::report(Shape { intervals: 3, answers: 40, spread: 101 }, number, 100)
+}
+
+pub(crate) fn report(number: u64) -> Report {
+    serde_json::from_value(value(number)).unwrap()
+}
+
+/// Everything that a report can hold beside what those of a closed loop do.
+fn open() -> Value {
+    let mut report = value(3);
+    let clock = report["summary"]["latency"]["response"].clone();
+    let load = json!({
+        "model": "open", "rate_per_s": 100.0, "arrival": "poisson", "pipeline": 64,
+    });
+    report["plan"]["load"] = load;
+    report["plan"]["target"] =
+        json!({"kind": "address", "address": "127.0.0.1:7", "server_pid": 7});
+    for name in ["wait", "tls", "connect"] {
+        report["summary"]["latency"][name] = clock.clone();
+    }
+    report["summary"]["send_lateness"] = clock;
+    report["summary"]["offered_per_s"] = json!(40.0);
+    report["labels"] = json!({"who": "me"});
+    report["threads"] = json!([{"busy": 0.5}]);
+    let first = json!({
+        "connection": 1, "request": 7, "detail": "lost", "offset": 3, "expected": "a", "got": "b",
+    });
+    report["errors"] = json!([{"kind": "reset", "count": 1, "first": first}]);
+    let warning = json!({"code": "lower-bounds", "message": "so", "remedy": "do"});
+    report["warnings"] = json!([warning]);
+    report["verdict"] = json!("qualified");
+    report["slos"] = json!([{"slo": "p99<5ms", "measured_ns": 99_000, "met": true}]);
+    report["summary"]["tcp"] = json!({
+        "connections": 10, "retransmits": 1, "rtt_median_us": 7, "min_rtt_us": 3,
+        "send_buffer": 4096, "recv_buffer": 4096,
+    });
+    report["summary"]["pool"] = json!({
+        "created": 1, "reused": 1, "discarded_closed": 1, "discarded_unsolicited": 1,
+        "discarded_idle": 1, "discarded_used": 1, "discarded_broken": 1, "connect_failures": 1,
+        "wait_timeouts": 1,
+    });
+    report
+}
+
+pub(crate) fn side(first: u64) -> Side {
+    let input = |number| Input { source: format!("{number}.json"), report: report(number) };
+    Side { name: format!("side {first}"), inputs: vec![input(first), input(first + 2)] }
+}
+
+pub(crate) const SWEPT: Options =
+    Options { threshold: 0.01, resamples: 100, seed: 1, rank_by: None };
+
+fn swept() -> Sweep {
+    let varied = |flag: &str, values: [&str; 2]| {
+        let level = |value: &str| {
+            let (flag, value) = (flag.to_owned(), value.to_owned());
+            Level { name: value.clone(), flags: vec![Flag { flag, value }] }
+        };
+        Axis { name: flag.into(), levels: values.map(level).into() }
+    };
+    let axes = vec![varied("nodelay", ["on", "off"]), varied("conns", ["1", "10"])];
+    let plan = SweepPlan { fixed: Vec::new(), axes, repeats: 2, seed: 1 };
+    let cells: Vec<Cell> = plan
+        .cells()
+        .into_iter()
+        .enumerate()
+        .map(|(place, cell)| {
+            let first = 2 * place as u64;
+            let runs = vec![report(first), report(first + 1)];
+            Cell { name: cell.name, levels: cell.levels, runs, failures: Vec::new() }
+        })
+        .collect();
+    let analysis = analysis::analyse(&plan, &cells, SWEPT);
+    let tool = echo_bench::report::Tool::this();
+    Sweep { schema: sweep::SCHEMA.into(), tool, plan, cells, analysis }
+}

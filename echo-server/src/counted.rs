@@ -1,0 +1,6 @@
+//! A number with its noun, for people: [`counted`].
+
+/// `1 connection`, `2 connections`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

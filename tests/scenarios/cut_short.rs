@@ -1,0 +1,99 @@
+//! Runs that end before their time: cut by signals, or left without replies. The report says
+//! so, in every workload.
+
+use std::thread;
+use std::time::Duration;
+
+use echo_server::ModelKind;
+use rustix::process::Signal;
+
+use crate::bench_process::{BenchProcess, Finished};
+use crate::deadline::PATIENCE;
+use crate::running_server::RunningServer;
+
+/// What connections do: answer one by one, share a pool, chat.
+const WORKLOADS: [&[&str]; 4] = [
+    &["--rate=500", "--conns=4"],
+    &["--conns=4", "--threads=2"],
+    &["--pool=2", "--conns=4"],
+    &["--protocol=chat", "--rate=50", "--conns=4"],
+];
+
+/// Signals of two kinds: the kernel would make one of two alike.
+fn cut_by_two_signals(flags: &[&str], pause: Duration) {
+    let run = ["--duration=60s", "--warmup=0"];
+    let mut run = BenchProcess::start(&[&run[..], flags].concat());
+    run.wait_until_measuring();
+    run.signal(Signal::INT);
+    // Not a wait for anything: when the second signal comes is what is tried here.
+    thread::sleep(pause);
+    run.signal(Signal::TERM);
+    let finished = run.finish(PATIENCE);
+    assert!(matches!(finished.code, Some(130 | 143)), "{flags:?} {pause:?}: {finished:#?}");
+    assert_eq!(finished.report()["interrupted"], true, "{flags:?} {pause:?}");
+    assert!(finished.stdout.contains("interrupted"), "{}", finished.stdout);
+}
+
+#[test]
+fn a_run_cut_by_two_signals_is_interrupted_in_every_workload() {
+    let pauses = [500, 1000, 2000].map(Duration::from_micros);
+    for flags in WORKLOADS {
+        let chats = flags.contains(&"--protocol=chat");
+        let protocol = ["--protocol", if chats { "chat" } else { "line" }];
+        let server = RunningServer::start(ModelKind::Epoll, &protocol);
+        let target = format!("--target={}", server.address());
+        let target = [flags, &[target.as_str()]].concat();
+        thread::scope(|scope| {
+            let run = |flags, pause| scope.spawn(move || cut_by_two_signals(flags, pause));
+            let _cut = pauses.map(|pause| run(flags, pause));
+            run(&target, pauses[1]);
+        });
+    }
+}
+
+/// The warning with this code.
+#[track_caller]
+fn warning(finished: &Finished, code: &str) -> String {
+    let warnings = finished.report()["warnings"].as_array().expect("by the schema");
+    let warning = warnings.iter().find(|warning| warning["code"] == code);
+    let warning = warning.unwrap_or_else(|| panic!("no {code}: {finished:#?}"));
+    warning["message"].as_str().expect("by the schema").to_owned()
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_makes_the_run_invalid() {
+    let runs: [&[&str]; 4] = [
+        &["--duration=2s", "--conns=4"],
+        &["--duration=2s", "--conns=4", "--rate=500"],
+        &["--duration=2s", "--conns=4", "--pool=2"],
+        &["--requests=1000000", "--conns=4", "--rate=500"],
+    ];
+    for ending in [Signal::KILL, Signal::STOP] {
+        for flags in runs {
+            let server = RunningServer::start(ModelKind::Epoll, &[]);
+            let target = format!("--target={}", server.address());
+            let common = ["--warmup=0", "--timeout=500ms", &target];
+            let mut run = BenchProcess::start(&[&common[..], flags].concat());
+            run.wait_until_measuring();
+            server.signal(ending);
+            let finished = run.finish(PATIENCE);
+            assert_eq!(finished.report()["verdict"], "invalid", "{flags:?}: {finished:#?}");
+            let message = warning(&finished, "no-replies");
+            assert!(message.starts_with("no replies for the last "), "{flags:?}: {message}");
+            assert_ne!(finished.code, Some(0), "{flags:?}");
+        }
+    }
+}
+
+#[test]
+fn connections_that_were_not_made_again_are_not_said_to_be() {
+    let server = RunningServer::start(ModelKind::Epoll, &[]);
+    let target = format!("--target={}", server.address());
+    let mut run = BenchProcess::start(&["--duration=2s", "--warmup=0", &target]);
+    run.wait_until_measuring();
+    server.signal(Signal::KILL);
+    let finished = run.finish(PATIENCE);
+    assert_eq!(finished.report()["summary"]["connections"]["reconnects"], 0);
+    let shown = finished.stdout.to_lowercase();
+    assert!(!shown.contains("again") && !shown.contains("reconnect"), "{shown}");
+}

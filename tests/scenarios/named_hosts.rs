@@ -1,0 +1,48 @@
+//! Names of hosts that stand for what a scenario wants: [`NamedHosts`], a hosts file that a
+//! program sees in the place of the system's.
+
+use std::io::Write;
+use std::process::Command;
+
+use tempfile::NamedTempFile;
+
+use crate::program::{own_program, tell_skipped};
+
+/// A hosts file, which may change while programs run.
+pub(crate) struct NamedHosts {
+    file: NamedTempFile,
+}
+
+impl NamedHosts {
+    /// One in which each name of `lines` stands for an address; `None`, and told, where this
+    /// user may not have a file system of its own (`mount_namespaces(7)`).
+    pub(crate) fn new_or_skip(test: &str, lines: &str) -> Option<Self> {
+        let mut hosts = Self { file: NamedTempFile::new().expect("room for a file") };
+        hosts.set(lines);
+        let works = hosts.command("true").status().is_ok_and(|status| status.success());
+        if !works {
+            tell_skipped(test, "unshare --mount is not permitted");
+        }
+        works.then_some(hosts)
+    }
+
+    /// From now on programs see these lines.
+    pub(crate) fn set(&mut self, lines: &str) {
+        let file = self.file.as_file_mut();
+        file.set_len(0).expect("it is ours");
+        std::io::Seek::rewind(file).expect("it is a file");
+        file.write_all(lines.as_bytes()).expect("room for a file");
+    }
+
+    /// A command that runs one of our own programs with these names.
+    pub(crate) fn own_program(&self, name: &str) -> Command {
+        self.command(&own_program(name).display().to_string())
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("unshare");
+        let script = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+        command.args(["--mount", "sh", "-c", script]).arg(self.file.path()).arg(program);
+        command
+    }
+}
