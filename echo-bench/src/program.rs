@@ -97,7 +97,13 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
             return Ok(received.exit_code().unwrap_or(1));
         }
         Err(error) => {
-            partial.into_iter().for_each(PartialFile::mention);
+            match error {
+                // Nothing of it means anything.
+                EngineError::Misdirected(_) => {
+                    partial.into_iter().for_each(PartialFile::remove)
+                }
+                _ => partial.into_iter().for_each(PartialFile::mention),
+            }
             return Err(error.into());
         }
     };

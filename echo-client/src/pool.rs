@@ -40,19 +40,21 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool::Runtime;
-use deadpool::managed::{self, RecycleError, RecycleResult, TimeoutType};
+use echo_net::clock;
 use echo_net::settings::TimeSpan;
+use tokio::sync::oneshot;
 
 use crate::error::ConnectError;
 
 mod connector;
+mod core;
 mod exchange;
 mod metrics;
 
-pub use connector::{Connector, Turns};
-pub use exchange::{Exchange, Staleness};
-pub use metrics::{Discarded, Metrics};
+pub use self::core::{Cause, Discarded, Grant, PoolCore, PoolCounts};
+pub use connector::Connector;
+pub use exchange::Exchange;
+pub use metrics::Metrics;
 
 /// How many connections, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,9 +108,28 @@ pub enum PoolError {
 /// See the [module](self). Clones share the connections.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    connections: managed::Pool<Manager>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connector: Connector,
     options: PoolOptions,
-    metrics: Shared,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    core: PoolCore<Exchange, oneshot::Sender<Turn>>,
+    metrics: Metrics,
+    closed: bool,
+}
+
+/// What a caller who waited gets.
+#[derive(Debug)]
+enum Turn {
+    Connection(Pooled),
+    Place(Place),
 }
 
 impl Pool {
@@ -117,16 +138,9 @@ impl Pool {
     /// # Panics
     /// If `options` allow no connection at all.
     pub fn new(connector: Connector, options: PoolOptions) -> Self {
-        assert!(options.max_size > 0, "a pool holds at least one connection");
-        let metrics = Shared::default();
-        let manager = Manager { connector, options, metrics: metrics.clone() };
-        let connections = managed::Pool::builder(manager)
-            .max_size(options.max_size)
-            .wait_timeout(Some(options.wait_timeout))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .expect("a pool with a runtime can have timeouts");
-        Self { connections, options, metrics }
+        let core = PoolCore::new(options);
+        let state = Mutex::new(State { core, metrics: Metrics::default(), closed: false });
+        Self { shared: Arc::new(Shared { connector, options, state }) }
     }
 
     /// A connection that works as far as can be told, for one caller; it comes back to the
@@ -136,38 +150,180 @@ impl Pool {
     /// When all are in use for too long, and when a new one can't be made.
     pub async fn get(&self) -> Result<Pooled, PoolError> {
         let begin = Instant::now();
-        let given = self.connections.get().await;
-        let mut metrics = self.metrics.lock();
-        match given {
-            Ok(connection) => {
-                metrics.waited(begin.elapsed());
-                let metrics = self.metrics.clone();
-                Ok(Pooled { connection: Some(connection), metrics })
+        let (sender, turn) = oneshot::channel();
+        let grant = {
+            let mut state = self.shared.lock();
+            if state.closed {
+                return Err(PoolError::Closed);
             }
-            Err(managed::PoolError::Backend(error)) => Err(error.into()),
-            Err(managed::PoolError::Timeout(TimeoutType::Wait)) => {
-                metrics.wait_timeouts += 1;
-                let PoolOptions { max_size, wait_timeout: waited, .. } = self.options;
-                Err(PoolError::Exhausted { max_size, waited })
+            state.core.ask(sender, clock::now())
+        };
+        let got = match grant {
+            Grant::Wait => match self.shared.wait(turn).await? {
+                Turn::Connection(pooled) => self.checked(pooled).await,
+                Turn::Place(place) => place.connect().await,
+            },
+            grant => self.settled(grant).await,
+        }?;
+        self.shared.lock().metrics.waited(begin.elapsed());
+        Ok(got)
+    }
+
+    /// Turns a grant into a connection.
+    async fn settled(&self, grant: Grant<Exchange>) -> Result<Pooled, PoolError> {
+        match grant {
+            Grant::Reuse(exchange) => self.checked(self.shared.lend(exchange)).await,
+            // What it replaces is closed by being dropped.
+            Grant::Replace(_) | Grant::Connect | Grant::Wait => {
+                Place { shared: Some(Arc::clone(&self.shared)) }.connect().await
             }
-            // Neither other timeouts nor hooks are asked for.
-            Err(_) => Err(PoolError::Closed),
         }
+    }
+
+    /// The connection, or another one if it does not work any more.
+    async fn checked(&self, mut pooled: Pooled) -> Result<Pooled, PoolError> {
+        while let Some(cause) = pooled.look() {
+            let stale = pooled.exchange.take();
+            let grant = self.shared.lock().core.reject(cause, clock::now());
+            drop(stale);
+            match grant {
+                Grant::Reuse(exchange) => pooled.exchange = Some(exchange),
+                grant => return Box::pin(self.settled(grant)).await,
+            }
+        }
+        self.shared.lock().core.accept();
+        Ok(pooled)
     }
 
     /// What happened so far.
     pub fn metrics(&self) -> Metrics {
-        self.metrics.lock().clone()
+        let state = self.shared.lock();
+        Metrics { counts: state.core.counts(), ..state.metrics.clone() }
     }
 
-    /// Connections that are open now, in use or not.
+    /// Connections that are open now or being made, in use or not.
     pub fn size(&self) -> usize {
-        self.connections.status().size
+        self.shared.lock().core.size()
     }
 
     /// Gives out no more connections, and closes those that nobody uses.
     pub fn close(&self) {
-        self.connections.close();
+        let mut state = self.shared.lock();
+        state.closed = true;
+        let idle: Vec<_> = state.core.drain().collect();
+        // Who waits is told by the end of its channel.
+        state.core.forget(|_| true);
+        drop(state);
+        drop(idle);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lend(self: &Arc<Self>, exchange: Exchange) -> Pooled {
+        Pooled { exchange: Some(exchange), shared: Arc::clone(self) }
+    }
+
+    async fn wait(&self, turn: oneshot::Receiver<Turn>) -> Result<Turn, PoolError> {
+        let PoolOptions { max_size, wait_timeout: waited, .. } = self.options;
+        match tokio::time::timeout(waited, turn).await {
+            Ok(turn) => turn.map_err(|_| PoolError::Closed),
+            Err(_) => {
+                let mut state = self.lock();
+                state.core.forget(oneshot::Sender::is_closed);
+                state.core.count_wait_timeout();
+                Err(PoolError::Exhausted { max_size, waited })
+            }
+        }
+    }
+
+    /// A connection is free.
+    fn give_back(self: &Arc<Self>, mut exchange: Exchange) {
+        loop {
+            let mut state = self.lock();
+            let cause = if !exchange.is_whole() {
+                Some(Cause::Broken)
+            } else if state.core.is_used_up(exchange.uses()) {
+                Some(Cause::Used)
+            } else {
+                None
+            };
+            if let Some(cause) = cause {
+                let next = state.core.discard(cause);
+                drop(state);
+                // Its place is free for the next, so it must be closed first.
+                drop(exchange);
+                return self.pass_on(next);
+            }
+            if state.closed {
+                let next = state.core.vacate();
+                drop(state);
+                return self.pass_on(next);
+            }
+            let Some((caller, connection)) = state.core.give_back(exchange, clock::now())
+            else {
+                return;
+            };
+            drop(state);
+            // A caller who gave up leaves the connection to the next one.
+            let Err(Turn::Connection(mut pooled)) =
+                caller.send(Turn::Connection(self.lend(connection)))
+            else {
+                return;
+            };
+            let Some(returned) = pooled.exchange.take() else { return };
+            exchange = returned;
+        }
+    }
+
+    /// Gives a place to the caller who waited longest; one who gave up passes it on by
+    /// dropping it.
+    fn pass_on(self: &Arc<Self>, caller: Option<oneshot::Sender<Turn>>) {
+        if let Some(caller) = caller {
+            let place = Place { shared: Some(Arc::clone(self)) };
+            drop(caller.send(Turn::Place(place)));
+        }
+    }
+}
+
+/// The right to have one more connection. Passed on when it is dropped.
+#[derive(Debug)]
+struct Place {
+    /// There until it is used.
+    shared: Option<Arc<Shared>>,
+}
+
+impl Place {
+    async fn connect(mut self) -> Result<Pooled, PoolError> {
+        let Some(shared) = self.shared.clone() else { return Err(PoolError::Closed) };
+        let made = shared.connector.open().await;
+        self.shared = None;
+        match made {
+            Ok(exchange) => {
+                let mut state = shared.lock();
+                state.core.made();
+                state.metrics.made(&exchange);
+                drop(state);
+                Ok(shared.lend(exchange))
+            }
+            Err(error) => {
+                let next = shared.lock().core.not_made();
+                shared.pass_on(next);
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(shared) = self.shared.take() {
+            let next = shared.lock().core.vacate();
+            shared.pass_on(next);
+        }
     }
 }
 
@@ -175,103 +331,37 @@ impl Pool {
 #[derive(Debug)]
 pub struct Pooled {
     /// There until it is dropped.
-    connection: Option<managed::Object<Manager>>,
-    metrics: Shared,
+    exchange: Option<Exchange>,
+    shared: Arc<Shared>,
 }
 
 const LOANED: &str = "the loan ends when it is dropped";
+
+impl Pooled {
+    /// Why the connection can't be used, if it can't.
+    fn look(&mut self) -> Option<Cause> {
+        self.exchange.as_mut().and_then(Exchange::look)
+    }
+}
 
 impl Deref for Pooled {
     type Target = Exchange;
 
     fn deref(&self) -> &Exchange {
-        self.connection.as_deref().expect(LOANED)
+        self.exchange.as_ref().expect(LOANED)
     }
 }
 
 impl DerefMut for Pooled {
     fn deref_mut(&mut self) -> &mut Exchange {
-        self.connection.as_deref_mut().expect(LOANED)
+        self.exchange.as_mut().expect(LOANED)
     }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && !connection.is_whole()
-        {
-            self.metrics.lock().discarded.broken += 1;
-            drop(managed::Object::take(connection));
-        }
-    }
-}
-
-/// What the pool and its loans count.
-#[derive(Debug, Clone, Default)]
-struct Shared(Arc<Mutex<Metrics>>);
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Metrics> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes connections for the pool, and looks at them before they are used again.
-#[derive(Debug)]
-struct Manager {
-    connector: Connector,
-    options: PoolOptions,
-    metrics: Shared,
-}
-
-impl Manager {
-    /// Why a connection is not to be used again, if it is not.
-    fn look_at(&self, exchange: &mut Exchange) -> Result<(), fn(&mut Discarded) -> &mut u64> {
-        let PoolOptions { idle_lifetime, max_uses, .. } = self.options;
-        if max_uses.is_some_and(|most| exchange.uses() >= most) {
-            return Err(|discarded| &mut discarded.used);
-        }
-        if idle_lifetime.is_some_and(|most| exchange.idle_for() >= most) {
-            return Err(|discarded| &mut discarded.idle);
-        }
-        match exchange.look() {
-            None => Ok(()),
-            Some(Staleness::Closed) => Err(|discarded| &mut discarded.closed),
-            Some(Staleness::Unsolicited) => Err(|discarded| &mut discarded.unsolicited),
-        }
-    }
-}
-
-impl managed::Manager for Manager {
-    type Type = Exchange;
-    type Error = ConnectError;
-
-    async fn create(&self) -> Result<Exchange, ConnectError> {
-        let made = self.connector.open().await;
-        let mut metrics = self.metrics.lock();
-        match &made {
-            Ok(exchange) => metrics.made(exchange),
-            Err(_) => metrics.connect_failures += 1,
-        }
-        made
-    }
-
-    async fn recycle(
-        &self,
-        exchange: &mut Exchange,
-        _: &managed::Metrics,
-    ) -> RecycleResult<ConnectError> {
-        let seen = self.look_at(exchange);
-        let mut metrics = self.metrics.lock();
-        match seen {
-            Ok(()) => {
-                metrics.reused += 1;
-                Ok(())
-            }
-            Err(cause) => {
-                *cause(&mut metrics.discarded) += 1;
-                Err(RecycleError::message("of no more use"))
-            }
+        if let Some(exchange) = self.exchange.take() {
+            self.shared.give_back(exchange);
         }
     }
 }

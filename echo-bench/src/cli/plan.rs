@@ -82,7 +82,8 @@ impl RunArgs {
             u32::try_from(load.conns.0).map_err(|_| RunArgsError::Connections(load.conns.0))?;
         let cores = std::thread::available_parallelism().map_or(1, Into::into);
         let threads = load.threads.unwrap_or((cores / 2).max(1) as u32);
-        // All members of a chat room, and all callers of a pool, are driven by one thread.
+        // All members of a chat room are driven by one thread. With several, each would have
+        // its own part of a pool, so that is for the user to ask for.
         let service = self.service()?;
         let most = if service.is_chat() { 1 } else { connections.max(1) };
         let pooled = load.pool.is_some();
@@ -139,10 +140,7 @@ impl RunArgs {
                 sources: self.sockets.source_ip.clone(),
             },
             tls: self.tls.plan(&target, secure),
-            idle: match load.idle {
-                IdleStrategy::Auto if pooled => IdleStrategy::Sleep,
-                typed => resolve_idle(typed, &target, threads, cores),
-            },
+            idle: resolve_idle(load.idle, &target, threads, cores),
             engine: load.engine,
             seed: load.seed.unwrap_or_else(random_seed),
             schedule_digest: None,

@@ -3,9 +3,7 @@
 
 use std::ops::AddAssign;
 
-use echo_client::pool::Exchange;
 use echo_net::Nanos;
-use echo_net::clock::nanos;
 use echo_net::tls::{ClientTls, Fault, Transform};
 
 use crate::record::Latency;
@@ -25,16 +23,6 @@ impl PeerTls {
     pub fn new(client: ClientTls, name: &str) -> Result<Self, Fault> {
         client.connect(name)?;
         Ok(Self { client, name: name.to_owned() })
-    }
-
-    /// How TLS is spoken.
-    pub(super) fn client(&self) -> &ClientTls {
-        &self.client
-    }
-
-    /// Whom the certificate must name.
-    pub(super) fn name(&self) -> &str {
-        &self.name
     }
 
     /// A new connection.
@@ -57,15 +45,6 @@ impl Handshakes {
     pub(super) fn record(&mut self, tls: &Transform, took: Nanos) {
         let clock = if tls.is_resumed() { &mut self.resumed } else { &mut self.full };
         clock.record(took);
-    }
-
-    /// Adds that of a connection of a pool, if it speaks TLS.
-    pub(super) fn add(&mut self, exchange: &Exchange) {
-        match exchange.handshake() {
-            Some((took, true)) => self.resumed.record(nanos(took)),
-            Some((took, false)) => self.full.record(nanos(took)),
-            None => {}
-        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The whole worker against scripted peers and a manual clock: percentiles to the digit,
-//! and books that balance whatever the network does.
+//! The rig and its workloads against scripted peers and a manual clock: percentiles to the
+//! digit, and counts that add up whatever the network does.
 
 use std::cell::RefCell;
 use std::io::ErrorKind;
@@ -16,16 +16,21 @@ use echo_net::stop::Stop;
 use echo_proto::ProtocolKind;
 use proptest::prelude::*;
 
-use super::Labour;
-use super::PeerTls;
+use super::rig::{Assignment, Rig, Setup, ThreadRecord};
 use super::timeline::Timeline;
-use super::worker::{Outcome, Setup, Worker};
+use super::workload::Workload;
+use super::workload::chat::Chat;
+use super::workload::pool::PoolLoad;
+use super::workload::requests::Requests;
+use super::{PeerTls, PoolCounts};
 use crate::messages::Messages;
 use crate::plan::tests::plan;
-use crate::plan::{Load, MessagePlan, Plan, StopRule};
+use crate::plan::{ChatPlan, Load, MessagePlan, Plan, PoolPlan, StopRule};
 use crate::record::{FailureKind, Interval};
 use crate::schedule::{Arrival, ArrivalStream};
 
+mod pooled;
+mod room;
 mod secured;
 mod standstill;
 mod weather;
@@ -36,7 +41,7 @@ const START: Nanos = 1000 * SECOND;
 struct Simulated {
     total: Interval,
     setup: Setup,
-    outcome: Outcome,
+    record: ThreadRecord,
     /// When the load began and the run had ended.
     times: (Nanos, Nanos),
 }
@@ -53,24 +58,35 @@ fn simulate_inside(
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {
     let plan = Arc::new(plan.validated().unwrap());
-    let messages = Arc::new(Messages::generated(SIZE, SIZE, plan.seed, plan.verify));
+    let load = Requests::new(&plan, 0..plan.connections);
+    simulate_load(tls, &plan, load, plan.connections, peers)
+}
+
+/// Runs a workload on one simulated thread with so many links.
+fn simulate_load(
+    tls: Option<PeerTls>,
+    plan: &Arc<Plan>,
+    workload: impl Workload<SimulatedReactor>,
+    links: u32,
+    peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
+) -> Simulated {
     let total = Arc::new(Mutex::new(Interval::new(0, plan.load.is_open())));
     let sink = Arc::clone(&total);
-    let mut worker = Worker::new(
-        Arc::clone(&plan),
-        messages,
-        super::Peer { addresses: vec!["127.0.0.1:1".parse().unwrap()], pid: None, tls },
-        Stop::new(),
-        0..plan.connections,
-        Box::new(move |interval| *sink.lock().unwrap() += &interval),
-    );
+    let assignment = Assignment {
+        plan: Arc::clone(plan),
+        messages: Arc::new(Messages::generated(SIZE, SIZE, plan.seed, plan.verify)),
+        peer: super::Peer { addresses: vec!["127.0.0.1:1".parse().unwrap()], pid: None, tls },
+        stop: Stop::new(),
+    };
+    let finished = Box::new(move |interval| *sink.lock().unwrap() += &interval);
+    let mut rig = Rig::new(assignment, workload, 0..links, finished);
     let mut reactor = SimulatedReactor::new(START, peers);
-    let setup = worker.connect_all(&mut reactor).unwrap();
+    let setup = rig.connect_all(&mut reactor).unwrap();
     let begin = reactor.now() + MILLISECOND;
-    let timeline = Timeline::new(&plan, begin);
-    let outcome = worker.run(&mut reactor, timeline).unwrap();
+    let timeline = Timeline::new(plan, begin);
+    let record = rig.run(&mut reactor, timeline).unwrap();
     let total = std::mem::take(&mut *total.lock().unwrap());
-    Simulated { total, setup, outcome, times: (begin, reactor.now()) }
+    Simulated { total, setup, record, times: (begin, reactor.now()) }
 }
 
 fn raw_plan(load: Load, connections: u32, duration_ns: Nanos) -> Plan {
@@ -210,7 +226,7 @@ fn littles_law_holds_between_clocks_that_know_nothing_of_each_other() {
         let service = total.latencies.open.as_ref().map(|open| open.service.histogram());
         let service = service.unwrap_or_else(|| total.latencies.response.histogram());
         let rate_times_latency = total.tally.ok as f64 / 20.0 * service.mean() / 1e9;
-        let outstanding = run.outcome.outstanding_area as f64 / 20e9;
+        let outstanding = run.record.outstanding_area as f64 / 20e9;
         let ratio = outstanding / rate_times_latency;
         assert!((ratio - 1.0).abs() < 0.02, "{load:?}: {outstanding} {rate_times_latency}");
     }
@@ -296,8 +312,8 @@ fn lost_connections_are_made_again_after_a_pause_that_grows() {
     let ending = Some((0, Ending::Reset));
     let run = simulate(closed, echo(EchoOptions { ending, ..EchoOptions::after(0) }));
     // Ten seconds of pauses of 10 ms, 20 ms, ... 1 s, and not thousands of attempts.
-    assert!((10..20).contains(&run.outcome.reconnects), "{}", run.outcome.reconnects);
-    assert_eq!(run.total.errors.of(FailureKind::Reset), run.outcome.reconnects + 1);
+    assert!((10..20).contains(&run.record.reconnects), "{}", run.record.reconnects);
+    assert_eq!(run.total.errors.of(FailureKind::Reset), run.record.reconnects + 1);
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
 #[test]
 fn refuses_each_nonsense_by_its_flag() {
     type Spoil = fn(&mut Plan);
-    let cases: [(&str, Spoil); 13] = [
+    let cases: [(&str, Spoil); 14] = [
         ("--conns", |plan| plan.connections = 0),
         ("--threads", |plan| plan.threads = 0),
         ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
@@ -85,6 +85,10 @@ fn refuses_each_nonsense_by_its_flag() {
         ("--reconnect-after", |plan| plan.reconnect_after = Some(0)),
         ("--pool", |plan| {
             plan.reconnect_after = Some(1);
+            plan.pool = Some(PoolPlan { size: 0 });
+        }),
+        ("--threads 2 exceeds --pool 1", |plan| {
+            plan.threads = 2;
             plan.pool = Some(PoolPlan { size: 1 });
         }),
         ("message 2", |plan| {

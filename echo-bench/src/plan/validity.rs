@@ -4,7 +4,7 @@ use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_proto::{ProtocolKind, UnfitMessage};
 
-use super::{EngineKind, IdleStrategy, Load, MessagePlan, Plan, StopRule};
+use super::{Load, MessagePlan, Plan, PoolPlan, StopRule};
 use crate::messages::Verify;
 
 /// Most bytes that the requests in flight on one connection may hold: they may all have to
@@ -67,16 +67,18 @@ pub enum PlanError {
     )]
     ChatMessages,
     #[error(
-        "--pool drives callers with one request at a time each, all on one thread that sleeps: \
-         leave {0} out (more load: --conns, the number of callers)"
+        "--pool has callers with one request at a time each: leave {0} out (for more load raise \
+         --conns, the number of callers)"
     )]
     NotWithPool(&'static str),
+    #[error(
+        "--threads {threads} exceeds --pool {size}: each thread has its own part of the pool, so \
+         lower --threads or raise --pool"
+    )]
+    PoolThreads { threads: u32, size: u32 },
     #[error("--reconnect-after must be at least 1")]
     NoReconnect,
-    #[error(
-        "--reconnect-after means nothing with {0}: leave it out (a new connection for each request \
-         of a pool: --pool 0)"
-    )]
+    #[error("--reconnect-after has no effect with {0}: leave it out")]
     ReconnectWith(&'static str),
     #[error("--chat-deaf needs --protocol chat")]
     DeafWithoutChat,
@@ -134,8 +136,8 @@ impl Plan {
             _ if self.reconnect_after.is_some() && self.chat.is_some() => {
                 Some(PlanError::ReconnectWith("--protocol chat"))
             }
-            _ if self.reconnect_after.is_some() && self.pool.is_some() => {
-                Some(PlanError::ReconnectWith("--pool"))
+            _ if self.reconnect_after.is_some() && self.pool == Some(PoolPlan { size: 0 }) => {
+                Some(PlanError::ReconnectWith("--pool 0"))
             }
             _ if !(1..=1 << 16).contains(&self.streams) => Some(PlanError::Streams),
             _ if self.streams > 1 && self.protocol != ProtocolKind::Mux => {
@@ -183,22 +185,17 @@ impl Plan {
     }
 
     fn check_pool(&self) -> Result<(), PlanError> {
-        if self.pool.is_none() {
-            return Ok(());
-        }
+        let Some(PoolPlan { size }) = self.pool else { return Ok(()) };
         let meaningless = [
             ("--protocol chat", self.chat.is_some()),
             ("--pipeline", self.load.pipeline() > 1),
             ("--streams", self.streams > 1),
-            ("--connect-rate", self.connect_rate_per_s.is_some()),
-            ("--threads", self.threads > 1),
-            ("--split-writes", self.split_writes > 1),
-            ("--source-ip", !self.socket.sources.is_empty()),
-            ("--engine", self.engine != EngineKind::Epoll),
-            ("--idle", self.idle != IdleStrategy::Sleep),
         ];
         match meaningless.iter().find(|(_, given)| *given) {
             Some((flag, _)) => Err(PlanError::NotWithPool(flag)),
+            None if size > 0 && self.threads > size => {
+                Err(PlanError::PoolThreads { threads: self.threads, size })
+            }
             None => Ok(()),
         }
     }

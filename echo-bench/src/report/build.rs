@@ -359,10 +359,9 @@ fn limits_of_the_generator(
     summary: &Summary,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let pooled = plan.pool.is_some();
     let busy = record.busy.iter().copied().flatten().fold(0.0, f64::max);
     if busy > BUSY {
-        findings.push(Finding::GeneratorBusy { busy, pooled });
+        findings.push(Finding::GeneratorBusy { busy });
     }
     if let (Some(lateness), Some(response)) =
         (&summary.send_lateness, &summary.latency.response)
@@ -372,7 +371,6 @@ fn limits_of_the_generator(
         findings.push(Finding::LateSchedule {
             lateness_p99_ns: lateness.p99_ns,
             response_p50_ns: response.p50_ns,
-            pooled,
         });
     }
     let no_socket = no_socket(record);

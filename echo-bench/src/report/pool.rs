@@ -2,11 +2,9 @@
 
 use std::ops::Add;
 
-use echo_client::pool::Discarded;
+use echo_client::pool::{Discarded, PoolCounts};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::engine::PoolFacts;
 
 /// Connections of a pool, set-up and warm-up included. How long requests waited for one is
 /// part of `latency.wait`; how long they took to make is `latency.connect`.
@@ -32,9 +30,9 @@ pub struct PoolReport {
     pub wait_timeouts: u64,
 }
 
-impl From<PoolFacts> for PoolReport {
-    fn from(facts: PoolFacts) -> Self {
-        let PoolFacts { created, reused, discarded, connect_failures, wait_timeouts } = facts;
+impl From<PoolCounts> for PoolReport {
+    fn from(facts: PoolCounts) -> Self {
+        let PoolCounts { created, reused, discarded, connect_failures, wait_timeouts } = facts;
         let Discarded { closed, unsolicited, idle, used, broken } = discarded;
         Self {
             created,

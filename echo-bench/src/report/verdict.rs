@@ -54,8 +54,8 @@ pub(super) enum Finding {
     NothingMeasured,
     Interrupted { measured_s: f64 },
     NoReplies { silent_s: f64, load_s: f64 },
-    GeneratorBusy { busy: f64, pooled: bool },
-    LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64, pooled: bool },
+    GeneratorBusy { busy: f64 },
+    LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64 },
     BelowOfferedRate { offered: f64, achieved: f64 },
     NotAllEstablished { requested: u32, established: u32 },
     NoSocket { failed: u64, made: u64, reason: String },
@@ -128,15 +128,15 @@ impl Finding {
             Self::NoSocket { failed, made, reason } => {
                 (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
             }
-            Self::GeneratorBusy { busy, pooled } => (
+            Self::GeneratorBusy { busy } => (
                 GENERATOR_LIMITED,
                 format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
-                for_a_faster_generator(*pooled),
+                "the server may be faster than this; give the generator more --threads or cores",
             ),
-            Self::LateSchedule { lateness_p99_ns, response_p50_ns, pooled } => (
+            Self::LateSchedule { lateness_p99_ns, response_p50_ns } => (
                 GENERATOR_LIMITED,
                 sent_late(*lateness_p99_ns, *response_p50_ns),
-                for_a_punctual_generator(*pooled),
+                "use --idle hybrid or spin, give the generator its own core, or lower --rate",
             ),
             Self::BelowOfferedRate { offered, achieved } => (
                 "below-offered-rate",
@@ -236,23 +236,5 @@ fn connections_lost(lost: u64, reconnects: u64) -> String {
     match reconnects {
         0 => format!("connections were lost {lost} times"),
         some => format!("connections were lost {lost} times; {some} reconnects"),
-    }
-}
-
-/// What helps a generator that has no time left.
-fn for_a_faster_generator(pooled: bool) -> &'static str {
-    if pooled {
-        "the server may be faster than this; a --pool has one thread, so give it a core"
-    } else {
-        "the server may be faster than this; give the generator more --threads or cores"
-    }
-}
-
-/// What helps a generator that is late.
-fn for_a_punctual_generator(pooled: bool) -> &'static str {
-    if pooled {
-        "give the generator its own core, or lower --rate; a --pool always sleeps"
-    } else {
-        "use --idle hybrid or spin, give the generator its own core, or lower --rate"
     }
 }

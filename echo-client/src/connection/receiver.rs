@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use super::{Options, Shared, State};
 use crate::error::SessionError;
 use crate::in_flight::Tally;
-use crate::pool::Staleness;
+use crate::pool::Cause;
 
 /// Bytes that one read may bring.
 const READ_BUFFER: usize = 64 * 1024;
@@ -145,33 +145,33 @@ impl Receiver {
 
     /// Looks, without waiting, at what has arrived although no reply is due; `None` if
     /// nothing has that concerns who speaks here: TLS may say things for itself.
-    pub(crate) fn look(&mut self) -> Option<Staleness> {
+    pub(crate) fn look(&mut self) -> Option<Cause> {
         if !self.early.is_empty() {
-            return Some(Staleness::Unsolicited);
+            return Some(Cause::Unsolicited);
         }
         loop {
             // Not by way of the runtime, which may not have heard of it yet.
             let socket: &TcpStream = self.read.as_ref();
             let length = match rustix::io::read(socket, &mut self.buffer[..]) {
-                Ok(0) => return Some(Staleness::Closed),
+                Ok(0) => return Some(Cause::Closed),
                 Ok(length) => length,
                 Err(rustix::io::Errno::WOULDBLOCK) => return None,
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(_) => return Some(Staleness::Closed),
+                Err(_) => return Some(Cause::Closed),
             };
             let mut state = self.shared.lock();
-            let Some(tls) = &mut state.tls else { return Some(Staleness::Unsolicited) };
+            let Some(tls) = &mut state.tls else { return Some(Cause::Unsolicited) };
             let (mut input, mut said) = (&self.buffer[..length], false);
             while !input.is_empty() {
                 if tls.receive(&mut input, |piece| said |= !piece.is_empty()).is_err() {
-                    return Some(Staleness::Closed);
+                    return Some(Cause::Closed);
                 }
             }
             if tls.is_input_over() {
-                return Some(Staleness::Closed);
+                return Some(Cause::Closed);
             }
             if said {
-                return Some(Staleness::Unsolicited);
+                return Some(Cause::Unsolicited);
             }
         }
     }

@@ -11,14 +11,7 @@ use crate::error::SessionError;
 use crate::link::Link;
 use crate::secure::Secure;
 
-/// Why a connection that was fine is of no more use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Staleness {
-    /// The server has closed it, or it broke.
-    Closed,
-    /// Something arrived that nobody asked for: who asks next would get it for an answer.
-    Unsolicited,
-}
+use super::Cause;
 
 /// A connection for one caller at a time, who asks and waits for the reply.
 #[derive(Debug)]
@@ -129,8 +122,8 @@ impl Exchange {
     }
 
     /// Looks at what has arrived while nobody asked; `None` if the connection is fine.
-    pub fn look(&mut self) -> Option<Staleness> {
-        if self.ended { Some(Staleness::Closed) } else { self.receiver.look() }
+    pub fn look(&mut self) -> Option<Cause> {
+        if self.ended { Some(Cause::Closed) } else { self.receiver.look() }
     }
 
     /// What the server said first.

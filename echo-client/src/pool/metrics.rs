@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::Exchange;
+use super::{Exchange, PoolCounts};
 use crate::brief::Brief;
 
 /// Times above this are recorded as this.
@@ -14,44 +14,13 @@ const LONGEST_NS: u64 = 3_600_000_000_000;
 /// Counts, and how long things took, since the pool was made.
 #[derive(Clone)]
 pub struct Metrics {
-    /// Connections made.
-    pub created: u64,
-    /// Times that a connection was given out which had been used before.
-    pub reused: u64,
-    /// Connections that were not used again, by cause.
-    pub discarded: Discarded,
-    /// Connections that could not be made.
-    pub connect_failures: u64,
-    /// Callers who gave up waiting, as all connections were in use.
-    pub wait_timeouts: u64,
+    /// What became of the connections.
+    pub counts: PoolCounts,
     /// How long callers waited until they had a connection, in nanoseconds: for one to
     /// become free, or to be made.
     pub wait: Histogram<u64>,
     /// How long connections took to make, TLS excluded, in nanoseconds.
     pub connect: Histogram<u64>,
-}
-
-/// Why connections were not used again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Discarded {
-    /// The server had closed them.
-    pub closed: u64,
-    /// They held bytes that nobody had asked for.
-    pub unsolicited: u64,
-    /// They had idled for too long.
-    pub idle: u64,
-    /// They had served their number of requests.
-    pub used: u64,
-    /// A request on them failed, or its caller gave up.
-    pub broken: u64,
-}
-
-impl Discarded {
-    /// For whatever cause.
-    pub fn total(&self) -> u64 {
-        let Self { closed, unsolicited, idle, used, broken } = self;
-        closed + unsolicited + idle + used + broken
-    }
 }
 
 impl Default for Metrics {
@@ -60,28 +29,15 @@ impl Default for Metrics {
             Histogram::new_with_bounds(1, LONGEST_NS, 3)
                 .expect("three digits from 1 ns to an hour are within bounds")
         };
-        Self {
-            created: 0,
-            reused: 0,
-            discarded: Discarded::default(),
-            connect_failures: 0,
-            wait_timeouts: 0,
-            wait: empty(),
-            connect: empty(),
-        }
+        Self { counts: PoolCounts::default(), wait: empty(), connect: empty() }
     }
 }
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { created, reused, discarded, connect_failures, wait_timeouts, wait, connect } =
-            self;
+        let Self { counts, wait, connect } = self;
         f.debug_struct("Metrics")
-            .field("created", created)
-            .field("reused", reused)
-            .field("discarded", discarded)
-            .field("connect_failures", connect_failures)
-            .field("wait_timeouts", wait_timeouts)
+            .field("counts", counts)
             .field("wait", &Brief(wait))
             .field("connect", &Brief(connect))
             .finish()
@@ -90,7 +46,6 @@ impl fmt::Debug for Metrics {
 
 impl Metrics {
     pub(super) fn made(&mut self, exchange: &Exchange) {
-        self.created += 1;
         record(&mut self.connect, exchange.connected_in());
     }
 
@@ -109,7 +64,8 @@ mod tests {
 
     #[test]
     fn metrics_are_shown_in_a_few_lines() {
-        let mut metrics = Metrics { reused: 3, ..Metrics::default() };
+        let mut metrics = Metrics::default();
+        metrics.counts.reused = 3;
         metrics.waited(Duration::from_micros(5));
         let shown = format!("{metrics:?}");
         assert!(shown.len() < 500, "{} bytes", shown.len());

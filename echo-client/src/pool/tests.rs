@@ -65,7 +65,7 @@ async fn until_discarded(pool: &Pool, counted: impl Fn(&Discarded) -> u64) {
     timeout(PATIENCE, async {
         loop {
             drop(pool.get().await);
-            if counted(&pool.metrics().discarded) > 0 {
+            if counted(&pool.metrics().counts.discarded) > 0 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -84,9 +84,9 @@ async fn one_connection_serves_one_caller_after_the_other() {
     }
     server.await.unwrap();
     let metrics = pool.metrics();
-    assert_eq!((metrics.created, metrics.reused, pool.size()), (1, 2, 1));
+    assert_eq!((metrics.counts.created, metrics.counts.reused, pool.size()), (1, 2, 1));
     assert_eq!((metrics.wait.len(), metrics.connect.len()), (3, 1));
-    assert_eq!(metrics.discarded, Discarded::default());
+    assert_eq!(metrics.counts.discarded, Discarded::default());
 }
 
 #[tokio::test]
@@ -99,7 +99,10 @@ async fn who_finds_all_in_use_waits_and_is_told_the_limit_when_that_takes_too_lo
     drop(first);
     pool.get().await.unwrap();
     let metrics = pool.metrics();
-    assert_eq!((metrics.created, metrics.reused, metrics.wait_timeouts), (2, 1, 1));
+    assert_eq!(
+        (metrics.counts.created, metrics.counts.reused, metrics.counts.wait_timeouts),
+        (2, 1, 1)
+    );
 }
 
 #[tokio::test]
@@ -128,7 +131,7 @@ async fn a_connection_that_the_server_closed_is_replaced() {
     let server = serve(listener, 1);
     ask(&pool, "two").await;
     server.await.unwrap();
-    assert_eq!(pool.metrics().created, 2);
+    assert_eq!(pool.metrics().counts.created, 2);
 }
 
 #[tokio::test]
@@ -151,7 +154,10 @@ async fn connections_end_after_their_time_and_their_number_of_requests() {
     drop(idling.get().await.unwrap());
     tokio::time::sleep(Duration::from_millis(25)).await;
     drop(idling.get().await.unwrap());
-    assert_eq!((idling.metrics().created, idling.metrics().discarded.idle), (2, 1));
+    assert_eq!(
+        (idling.metrics().counts.created, idling.metrics().counts.discarded.idle),
+        (2, 1)
+    );
 
     let (used, listener) = pool(PoolOptions { max_uses: Some(2), ..of(1) }).await;
     let server = serve(listener, 2);
@@ -161,7 +167,7 @@ async fn connections_end_after_their_time_and_their_number_of_requests() {
     let server = serve(listener, 1);
     ask(&used, "three").await;
     server.await.unwrap();
-    assert_eq!((used.metrics().created, used.metrics().discarded.used), (2, 1));
+    assert_eq!((used.metrics().counts.created, used.metrics().counts.discarded.used), (2, 1));
 }
 
 #[tokio::test]
@@ -175,7 +181,7 @@ async fn a_caller_who_gives_up_takes_the_connection_along() {
         assert!(request.as_mut().poll(&mut context).is_pending());
     }
     drop(connection);
-    assert_eq!((pool.size(), pool.metrics().discarded.broken), (0, 1));
+    assert_eq!((pool.size(), pool.metrics().counts.discarded.broken), (0, 1));
     let (mut peer, _) = listener.accept().await.unwrap();
     let server = serve(listener, 1);
     // The late reply is for nobody: the next caller has a connection of its own.
@@ -200,7 +206,7 @@ async fn a_server_that_closes_instead_of_answering_fails_the_request_and_no_othe
     let server = serve(closing.await.unwrap(), 1);
     ask(&pool, "again").await;
     server.await.unwrap();
-    assert_eq!(pool.metrics().discarded.broken, 1);
+    assert_eq!(pool.metrics().counts.discarded.broken, 1);
 }
 
 #[tokio::test]
@@ -209,7 +215,7 @@ async fn a_server_that_is_not_there_is_a_failure_to_connect() {
     drop(listener);
     let error = pool.get().await.unwrap_err();
     assert!(matches!(error, PoolError::Connect(_)), "{error}");
-    assert_eq!((pool.metrics().connect_failures, pool.size()), (1, 0));
+    assert_eq!((pool.metrics().counts.connect_failures, pool.size()), (1, 0));
     pool.close();
     assert!(matches!(pool.get().await, Err(PoolError::Closed)));
 }
@@ -241,7 +247,7 @@ async fn a_server_that_does_not_read_is_no_reply_in_time() {
     let asked = timeout(PATIENCE, connection.request(&payload, &mut reply)).await;
     assert!(matches!(asked, Ok(Err(SessionError::NoReply { .. }))), "{asked:?}");
     drop(connection);
-    assert_eq!(pool.metrics().discarded.broken, 1);
+    assert_eq!(pool.metrics().counts.discarded.broken, 1);
 }
 
 /// It reads no more before its reply is read, as any server must some day.

@@ -57,7 +57,7 @@ fn what_fell_due_is_sent_in_the_drain_though_connections_wear_out() {
     assert_eq!((tally.scheduled, tally.ok), (1000, 1000), "{tally:?}");
     assert_eq!(run.total.errors.total(), 0);
     // Each but the first on each connection waited for one to be made.
-    assert_eq!(run.outcome.reconnects, 998);
+    assert_eq!(run.record.reconnects, 998);
     let wait = run.total.latencies.open.as_ref().unwrap().wait.histogram();
     assert!(wait.max() > 4 * SECOND, "{} ns", wait.max());
 }
@@ -99,8 +99,8 @@ fn a_connection_that_a_server_ends_before_the_load_is_made_again() {
     // The first are there, and lost, before the last is begun.
     plan.connect_rate_per_s = Some(100.0);
     let run = simulate(plan, |number| Box::new(Web { hangs_up: number < 2 }));
-    assert_eq!(run.outcome.alive_at_end, 4);
-    assert_eq!(run.outcome.reconnects, 2);
+    assert_eq!(run.record.alive_at_end, 4);
+    assert_eq!(run.record.reconnects, 2);
     assert_eq!(run.total.errors.of(FailureKind::Closed), 2, "{:?}", run.total.errors);
     assert_eq!(run.total.tally.failed(), 0);
 }

@@ -1,5 +1,10 @@
-//! Books balance and clocks agree whatever the network and the server do.
+//! Counts add up and clocks agree whatever the network and the server do, for every workload,
+//! in plaintext and inside TLS.
 
+use echo_net::tls::{ClientTls, ServerTls, ServerTrust, Transform};
+
+use super::pooled::pool_load;
+use super::room::{Room, RoomPeer, Treatment, chat_plan};
 use super::*;
 
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +45,114 @@ impl Peer for Narrow {
     }
 }
 
+/// A peer inside TLS.
+struct Sealed {
+    inner: Box<dyn Peer>,
+    tls: Transform,
+}
+
+impl Sealed {
+    fn seal(&mut self, plain: Script, script: &mut Script) {
+        script.append_sealed(plain, |bytes| {
+            let mut sealed = Vec::new();
+            self.tls.send(bytes, &mut sealed);
+            sealed
+        });
+    }
+}
+
+impl Peer for Sealed {
+    fn connect(&mut self, now: Nanos) -> ConnectOutcome {
+        self.inner.connect(now)
+    }
+    fn connected(&mut self, now: Nanos, script: &mut Script) {
+        let mut plain = Script::default();
+        self.inner.connected(now, &mut plain);
+        // What is sealed now goes out once there are keys.
+        self.seal(plain, script);
+    }
+    fn window(&mut self, now: Nanos, offered: usize) -> Window {
+        self.inner.window(now, offered)
+    }
+    fn receive(&mut self, now: Nanos, mut bytes: &[u8], script: &mut Script) {
+        let mut plaintext = Vec::new();
+        while !bytes.is_empty() {
+            let received =
+                self.tls.receive(&mut bytes, |piece| plaintext.extend_from_slice(piece));
+            received.expect("the client speaks TLS");
+        }
+        let mut output = Vec::new();
+        self.tls.take_output(&mut output);
+        script.deliver(0, &output);
+        let mut plain = Script::default();
+        self.inner.receive(now, &plaintext, &mut plain);
+        self.seal(plain, script);
+    }
+    fn end_of_input(&mut self, now: Nanos, script: &mut Script) {
+        self.inner.end_of_input(now, script);
+    }
+    fn told(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
+        let mut plain = Script::default();
+        self.inner.told(now, bytes, &mut plain);
+        self.seal(plain, script);
+    }
+}
+
+/// What is put on.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Requests,
+    Pool(u32),
+    Chat { deaf: bool },
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        2 => Just(Kind::Requests),
+        2 => (0_u32..4).prop_map(Kind::Pool),
+        1 => any::<bool>().prop_map(|deaf| Kind::Chat { deaf }),
+    ]
+}
+
+impl Weather {
+    fn connect(&self) -> ConnectOutcome {
+        if self.refused {
+            ConnectOutcome::Failed { after: 1000, kind: ErrorKind::ConnectionRefused }
+        } else {
+            ConnectOutcome::Made { after: 1000 }
+        }
+    }
+
+    fn echo(&self, number: u64) -> Box<dyn Peer> {
+        let echo = EchoPeer::new(EchoOptions {
+            connect: self.connect(),
+            message: Some(SIZE),
+            delay: self.delay,
+            jitter: self.jitter,
+            seed: number,
+            serial: self.serial,
+            piece: self.piece,
+            skip_every: self.skip_every,
+            ending: self.ending,
+        });
+        Box::new(Narrow { echo, window: self.window })
+    }
+
+    fn room(&self, number: u64, room: &Room) -> Box<dyn Peer> {
+        Box::new(RoomPeer::new(
+            number,
+            room,
+            Treatment {
+                connect: self.connect(),
+                delay: self.delay,
+                piece: self.piece,
+                skip_every: self.skip_every,
+                ending: self.ending,
+            },
+        ))
+    }
+}
+
 fn weather() -> impl Strategy<Value = Weather> {
     let ending = prop_oneof![
         3 => Just(None),
@@ -73,14 +186,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn books_balance_and_clocks_agree_in_any_weather(
-        weather in proptest::collection::vec(weather(), 1..4),
+    fn counts_add_up_and_clocks_agree_in_any_weather(
+        weather in proptest::collection::vec(weather(), 1..5),
+        kind in kind(),
+        secured in proptest::bool::weighted(0.3),
         closed in any::<bool>(),
         poisson in any::<bool>(),
         rate in 1.0_f64..3000.0,
         pipeline in 1_u32..20,
         seed in any::<u64>(),
     ) {
+        let duration_ns = SECOND / 2;
+        let pipeline = if let Kind::Requests = kind { pipeline } else { 1 };
         let load = if closed {
             Load::Closed { pipeline }
         } else {
@@ -88,34 +205,48 @@ proptest! {
             open(rate, arrival, pipeline)
         };
         let connections = weather.len() as u32;
-        let mut plan = raw_plan(load, connections, SECOND / 2);
+        let mut plan = match kind {
+            Kind::Requests | Kind::Pool(_) => raw_plan(load, connections, duration_ns),
+            Kind::Chat { deaf } => {
+                let deaf = u32::from(deaf && connections > 2);
+                chat_plan(connections.max(2), deaf, rate / 10.0, duration_ns)
+            }
+        };
         plan.seed = seed;
         plan.timeout_ns = 100 * MILLISECOND;
         plan.drain_ns = 300 * MILLISECOND;
-        let duration_ns = SECOND / 2;
-        let run = simulate(plan, move |number| {
-            let w = weather[number as usize % weather.len()];
-            let connect = if w.refused {
-                let kind = ErrorKind::ConnectionRefused;
-                ConnectOutcome::Failed { after: 1000, kind }
-            } else {
-                ConnectOutcome::Made { after: 1000 }
-            };
-            Box::new(Narrow {
-                echo: EchoPeer::new(EchoOptions {
-                    connect,
-                    message: Some(SIZE),
-                    delay: w.delay,
-                    jitter: w.jitter,
-                    seed: number,
-                    serial: w.serial,
-                    piece: w.piece,
-                    skip_every: w.skip_every,
-                    ending: w.ending,
-                }),
-                window: w.window,
-            })
+        plan.pool = if let Kind::Pool(size) = kind { Some(PoolPlan { size }) } else { None };
+        let plan = Arc::new(plan.validated().unwrap());
+        let server = secured.then(|| ServerTls::self_signed().unwrap());
+        let tls = server.as_ref().map(|server| {
+            let trust = ServerTrust::Certificate(server.fingerprint());
+            PeerTls::new(ClientTls::new(&trust, false).unwrap(), "localhost").unwrap()
         });
+        let room = Room::default();
+        let peers = move |number: u64| {
+            let weather = &weather[number as usize % weather.len()];
+            let inner = match kind {
+                Kind::Chat { .. } => weather.room(number, &room),
+                _ => weather.echo(number),
+            };
+            match &server {
+                None => inner,
+                Some(server) => Box::new(Sealed { inner, tls: server.accept().unwrap() }),
+            }
+        };
+        let run = match kind {
+            Kind::Requests => {
+                let load = Requests::new(&plan, 0..connections);
+                simulate_load(tls, &plan, load, connections, peers)
+            }
+            Kind::Pool(size) => {
+                let (load, links) = pool_load(&plan, size);
+                simulate_load(tls, &plan, load, links, peers)
+            }
+            Kind::Chat { .. } => {
+                simulate_load(tls, &plan, Chat::new(&plan), plan.connections, peers)
+            }
+        };
         let total = &run.total;
         prop_assert!(total.tally.is_conserved(), "{:?}", total.tally);
         let (begin, end) = run.times;

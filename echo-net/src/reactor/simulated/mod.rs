@@ -38,6 +38,8 @@ enum Arrival {
 enum Happening {
     Connected,
     Arrived(Arrival),
+    /// Of the peer of another connection.
+    Told(Vec<u8>),
     /// Reading was resumed, and something was held back.
     Readable,
     /// The kernel has room again.
@@ -72,8 +74,8 @@ pub struct SimulatedReactor {
     now: Nanos,
     connections: SlotMap<Key, Connection>,
     peers: Box<dyn FnMut(u64) -> Box<dyn Peer>>,
-    /// Connections begun so far.
-    begun: u64,
+    /// Connections begun so far, by number.
+    begun: Vec<Key>,
     /// What is still to happen, by instant and then by the order of scheduling.
     scheduled: BTreeMap<(Nanos, u64), (Key, Happening)>,
     /// The number of the next thing to be scheduled.
@@ -98,7 +100,7 @@ impl SimulatedReactor {
             now: start,
             connections: SlotMap::with_key(),
             peers: Box::new(peers),
-            begun: 0,
+            begun: Vec::new(),
             scheduled: BTreeMap::new(),
             number: 0,
         }
@@ -117,6 +119,12 @@ impl SimulatedReactor {
                 Act::Deliver(bytes) => Happening::Arrived(Arrival::Bytes(bytes)),
                 Act::HalfClose => Happening::Arrived(Arrival::End),
                 Act::Reset => Happening::Broken(io::ErrorKind::ConnectionReset.into()),
+                Act::Tell(other, bytes) => {
+                    if let Some(&other) = self.begun.get(other as usize) {
+                        self.schedule(at, other, Happening::Told(bytes));
+                    }
+                    continue;
+                }
             };
             if let Happening::Arrived(_) = happening {
                 at = at.max(connection.last_arrival);
@@ -144,6 +152,11 @@ impl SimulatedReactor {
             Happening::Arrived(arrival) => {
                 connection.held_back.push_back(arrival);
                 self.read(key, handler);
+            }
+            Happening::Told(bytes) => {
+                let mut script = Script::default();
+                connection.peer.told(self.now, &bytes, &mut script);
+                self.play(key, script);
             }
             Happening::Readable => self.read(key, handler),
             Happening::Writable => self.flush(key, handler),
@@ -242,10 +255,10 @@ impl Reactor for SimulatedReactor {
     }
 
     fn connect(&mut self, _options: &ConnectOptions) -> io::Result<Key> {
-        let mut peer = (self.peers)(self.begun);
-        self.begun += 1;
+        let mut peer = (self.peers)(self.begun.len() as u64);
         let outcome = peer.connect(self.now);
         if let ConnectOutcome::NoSocket(kind) = outcome {
+            self.begun.push(Key::default());
             return Err(kind.into());
         }
         let key = self.connections.insert(Connection {
@@ -258,6 +271,7 @@ impl Reactor for SimulatedReactor {
             held_back: VecDeque::new(),
             last_arrival: 0,
         });
+        self.begun.push(key);
         let (after, happening) = match outcome {
             ConnectOutcome::Made { after } => (after, Happening::Connected),
             ConnectOutcome::Failed { after, kind } => (after, Happening::Broken(kind.into())),

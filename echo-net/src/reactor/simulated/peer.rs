@@ -47,6 +47,7 @@ impl Window {
 #[derive(Debug)]
 pub(super) enum Act {
     Deliver(Vec<u8>),
+    Tell(u64, Vec<u8>),
     HalfClose,
     Reset,
 }
@@ -73,6 +74,20 @@ impl Script {
         for piece in bytes.chunks(size.max(1)) {
             self.deliver(after, piece);
         }
+    }
+
+    /// Has the peer of another connection, named by its number, [told](Peer::told) of
+    /// something, if it still exists.
+    pub fn tell(&mut self, after: Nanos, connection: u64, bytes: &[u8]) {
+        self.acts.push((after, Act::Tell(connection, bytes.to_vec())));
+    }
+
+    /// Adds what another script wants, with every delivery changed by `seal`, in order.
+    pub fn append_sealed(&mut self, other: Self, mut seal: impl FnMut(&[u8]) -> Vec<u8>) {
+        self.acts.extend(other.acts.into_iter().map(|(after, act)| match act {
+            Act::Deliver(bytes) => (after, Act::Deliver(seal(&bytes))),
+            act => (after, act),
+        }));
     }
 
     /// Sends nothing more after what was sent.
@@ -112,6 +127,11 @@ pub trait Peer {
     /// The near end has half-closed.
     fn end_of_input(&mut self, now: Nanos, script: &mut Script) {
         let _ = (now, script);
+    }
+
+    /// The peer of another connection [tells](Script::tell) this one something.
+    fn told(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
+        let _ = (now, bytes, script);
     }
 }
 

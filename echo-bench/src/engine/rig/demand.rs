@@ -11,7 +11,7 @@ use crate::schedule::ArrivalStream;
 
 /// The schedule of one worker's connections.
 #[derive(Debug)]
-pub(super) struct Demand {
+pub(crate) struct Demand {
     start: Nanos,
     streams: Vec<Stream>,
     /// The next due instant of every connection that is not set aside.
@@ -29,7 +29,7 @@ struct Stream {
 impl Demand {
     /// The schedule of the connections with these fleet-wide `numbers`, from `start` on;
     /// `None` for a closed loop.
-    pub(super) fn new(
+    pub(crate) fn new(
         load: &Load,
         seed: u64,
         numbers: impl Iterator<Item = u32>,
@@ -48,13 +48,13 @@ impl Demand {
     }
 
     /// The next instant at which a connection that is not set aside has a request due.
-    pub(super) fn next_due(&self) -> Option<Nanos> {
+    pub(crate) fn next_due(&self) -> Option<Nanos> {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Takes a connection with a request due at `now` or earlier off the heap; it must be
     /// [put back](Self::put_back) or [set aside](Self::set_aside).
-    pub(super) fn pop_due(&mut self, now: Nanos) -> Option<u32> {
+    pub(crate) fn pop_due(&mut self, now: Nanos) -> Option<u32> {
         if self.next_due()? > now {
             return None;
         }
@@ -62,41 +62,41 @@ impl Demand {
     }
 
     /// The earliest request of a connection that was not taken yet.
-    pub(super) fn peek(&self, index: u32) -> Nanos {
+    pub(crate) fn peek(&self, index: u32) -> Nanos {
         self.streams[index as usize].next
     }
 
     /// Takes the earliest request of a connection.
-    pub(super) fn advance(&mut self, index: u32) {
+    pub(crate) fn advance(&mut self, index: u32) {
         let stream = &mut self.streams[index as usize];
         let offset = stream.arrivals.next().unwrap_or(Nanos::MAX);
         stream.next = self.start.saturating_add(offset);
     }
 
     /// Puts a connection back on the heap.
-    pub(super) fn put_back(&mut self, index: u32) {
+    pub(crate) fn put_back(&mut self, index: u32) {
         let stream = &mut self.streams[index as usize];
         stream.set_aside = false;
         self.due.push(Reverse((stream.next, index)));
     }
 
     /// Sets a connection aside: it has a request due and can't send it.
-    pub(super) fn set_aside(&mut self, index: u32) {
+    pub(crate) fn set_aside(&mut self, index: u32) {
         self.streams[index as usize].set_aside = true;
     }
 
     /// Whether a connection is set aside.
-    pub(super) fn is_set_aside(&self, index: u32) -> bool {
+    pub(crate) fn is_set_aside(&self, index: u32) -> bool {
         self.streams[index as usize].set_aside
     }
 
     /// Whether a connection that is set aside has a request due before `end`.
-    pub(super) fn has_backlog(&self, end: Nanos) -> bool {
+    pub(crate) fn has_backlog(&self, end: Nanos) -> bool {
         self.streams.iter().any(|stream| stream.set_aside && stream.next < end)
     }
 
     /// Takes and returns all requests of a connection that were due before `end`.
-    pub(super) fn take_rest(&mut self, index: u32, end: Nanos) -> impl Iterator<Item = Nanos> {
+    pub(crate) fn take_rest(&mut self, index: u32, end: Nanos) -> impl Iterator<Item = Nanos> {
         std::iter::from_fn(move || {
             let at = self.peek(index);
             (at < end).then(|| {

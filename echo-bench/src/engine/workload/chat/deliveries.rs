@@ -1,4 +1,4 @@
-//! Who has said what, and who has heard it: [`Books`]. Pure: no clock, no socket.
+//! Who has said what, and who has heard it: [`Deliveries`]. Pure: no clock, no socket.
 //!
 //! A delivery is one message at one member. Each is expected from the instant that its
 //! message is sent, at every member who listens then, and ends in exactly one way.
@@ -7,8 +7,9 @@ use std::collections::HashSet;
 
 use echo_net::Nanos;
 
+use crate::engine::rig::{Asked, Ending, Ledger};
 use crate::messages::{Deviation, Messages};
-use crate::record::{Difference, FailureKind, FirstOffender, Interval, Tally};
+use crate::record::{Difference, FailureKind, FirstOffender};
 
 /// A message that was sent.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +22,7 @@ struct Said {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Books {
+pub(super) struct Deliveries {
     members: usize,
     /// What each member has said, in order.
     said: Vec<Vec<Said>>,
@@ -36,7 +37,7 @@ pub(super) struct Books {
     passed_over: HashSet<(u32, u32, u32)>,
 }
 
-impl Books {
+impl Deliveries {
     /// Of so many members, none of whom listens yet.
     pub(super) fn new(members: usize) -> Self {
         Self {
@@ -76,20 +77,20 @@ impl Books {
     pub(super) fn said(
         &mut self,
         speaker: u32,
-        intended: Nanos,
-        written: Nanos,
+        (intended, written): (Nanos, Nanos),
         measured: bool,
-        tally: &mut Tally,
+        ledger: &mut Ledger,
     ) {
+        let audience = self.audience(speaker);
+        ledger.wrote(audience, written);
         if measured {
-            let audience = self.audience(speaker);
-            tally.scheduled += audience;
+            ledger.schedule(audience);
             self.outstanding += audience;
         }
         self.said[speaker as usize].push(Said { intended, written, measured });
     }
 
-    /// A text of `speaker` has reached `listener`. Whether it was a right delivery.
+    /// A text of `speaker` has reached `listener`.
     pub(super) fn heard(
         &mut self,
         listener: u32,
@@ -97,20 +98,15 @@ impl Books {
         body: &[u8],
         messages: &Messages,
         at: Nanos,
-        interval: &mut Interval,
-    ) -> bool {
+        ledger: &mut Ledger,
+    ) {
         // Nobody hears himself, and a server may say what it likes.
         if listener == speaker || speaker as usize >= self.members {
-            interval.errors.count(FailureKind::Unsolicited, || FirstOffender {
-                connection: listener,
-                request: None,
-                detail: format!("text of member {speaker}"),
-                difference: None,
-            });
-            return false;
+            let detail = || format!("text of member {speaker}");
+            return ledger.blame(listener, FailureKind::Unsolicited, 1, detail);
         }
         if !self.listens[listener as usize] {
-            return false;
+            return;
         }
         let place = listener as usize * self.members + speaker as usize;
         let next = u64::from(self.settled[place]);
@@ -138,8 +134,7 @@ impl Books {
         };
         if number >= self.next(speaker) {
             let detail = format!("member {speaker} never said it");
-            interval.errors.count(FailureKind::Unsolicited, || offender(detail));
-            return false;
+            return ledger.errors().count(FailureKind::Unsolicited, || offender(detail));
         }
         // Below the count of what was said, which has 32 bits.
         let number = number as u32;
@@ -147,33 +142,28 @@ impl Books {
         if number < next {
             let late = self.passed_over.remove(&(listener, speaker, number));
             let kind = if late { FailureKind::Reordered } else { FailureKind::Duplicated };
-            interval.errors.count(kind, || offender(format!("from member {speaker}")));
-            return false;
+            let detail = format!("from member {speaker}");
+            return ledger.errors().count(kind, || offender(detail));
         }
         for skipped in next..number {
             self.passed_over.insert((listener, speaker, skipped));
             let detail = format!("from member {speaker}; a later one came first");
-            interval.errors.count(FailureKind::Dropped, || offender(detail));
-            self.end(speaker, skipped, Some(at), interval, |tally| &mut tally.mismatch);
+            ledger.errors().count(FailureKind::Dropped, || offender(detail));
+            self.end(speaker, skipped, at, ledger, Ending::Unmatched);
         }
         self.settled[place] = number + 1;
         let said = self.said[speaker as usize][number as usize];
         if let Some((kind, detail)) = wrong {
             let mut expected = Vec::new();
             messages.write(speaker, number.into(), &mut expected);
-            interval.errors.count(kind, || FirstOffender {
+            ledger.errors().count(kind, || FirstOffender {
                 difference: Some(Difference::between(&expected, body)),
                 ..offender(detail)
             });
-            self.end(speaker, number, None, interval, |tally| &mut tally.mismatch);
-            return false;
+            return self.end(speaker, number, at, ledger, Ending::Mismatch);
         }
-        if said.measured {
-            self.outstanding -= 1;
-            interval.tally.ok += 1;
-            interval.latencies.record(said.intended, said.written, at);
-        }
-        true
+        self.outstanding -= u64::from(said.measured);
+        ledger.succeed(said.intended, said.written, said.measured, at);
     }
 
     /// A member hears nothing any more; what it was still owed ends as `ending` says. How
@@ -182,8 +172,8 @@ impl Books {
         &mut self,
         listener: u32,
         at: Nanos,
-        interval: &mut Interval,
-        ending: fn(&mut Tally) -> &mut u64,
+        ledger: &mut Ledger,
+        ending: Ending,
     ) -> u64 {
         if !std::mem::replace(&mut self.listens[listener as usize], false) {
             return 0;
@@ -194,7 +184,7 @@ impl Books {
             let place = listener as usize * self.members + speaker as usize;
             let said = self.said[speaker as usize].len() as u32;
             for number in self.settled[place]..said {
-                self.end(speaker, number, Some(at), interval, ending);
+                self.end(speaker, number, at, ledger, ending);
             }
             self.settled[place] = said;
         }
@@ -207,18 +197,13 @@ impl Books {
         &mut self,
         speaker: u32,
         number: u32,
-        given_up_at: Option<Nanos>,
-        interval: &mut Interval,
-        ending: fn(&mut Tally) -> &mut u64,
+        at: Nanos,
+        ledger: &mut Ledger,
+        ending: Ending,
     ) {
-        let said = self.said[speaker as usize][number as usize];
-        if said.measured {
-            self.outstanding -= 1;
-            *ending(&mut interval.tally) += 1;
-            if let Some(at) = given_up_at {
-                interval.latencies.record_censored(said.intended, Some(said.written), at);
-            }
-        }
+        let Said { intended, written, measured } = self.said[speaker as usize][number as usize];
+        self.outstanding -= u64::from(measured);
+        ledger.end(Asked { intended, written: Some(written), measured }, ending, at);
     }
 }
 
@@ -228,23 +213,24 @@ mod tests {
     use crate::messages::Verify;
 
     struct Hall {
-        books: Books,
+        deliveries: Deliveries,
         messages: Messages,
-        interval: Interval,
+        ledger: Ledger,
     }
 
     impl Hall {
         fn new() -> Self {
-            let mut books = Books::new(3);
-            (0..3).for_each(|member| books.listen(member));
+            let mut deliveries = Deliveries::new(3);
+            (0..3).for_each(|member| deliveries.listen(member));
             let messages = Messages::generated(20, 20, 1, Verify::Full);
-            Self { books, messages, interval: Interval::new(0, true) }
+            Self { deliveries, messages, ledger: Ledger::of_test(true) }
         }
 
         fn say(&mut self, speaker: u32, at: Nanos) {
-            self.books.said(speaker, at, at + 1, true, &mut self.interval.tally);
+            self.deliveries.said(speaker, (at, at + 1), true, &mut self.ledger);
         }
 
+        /// Whether it was a right delivery.
         fn hear(&mut self, listener: u32, speaker: u32, number: u64, at: Nanos) -> bool {
             let mut text = Vec::new();
             self.messages.write(speaker, number, &mut text);
@@ -252,8 +238,10 @@ mod tests {
         }
 
         fn hear_text(&mut self, listener: u32, speaker: u32, text: &[u8], at: Nanos) -> bool {
-            let Self { books, messages, interval } = self;
-            books.heard(listener, speaker, text, messages, at, interval)
+            let Self { deliveries, messages, ledger } = self;
+            let before = ledger.interval().tally.ok;
+            deliveries.heard(listener, speaker, text, messages, at, ledger);
+            ledger.interval().tally.ok > before
         }
     }
 
@@ -263,15 +251,15 @@ mod tests {
         hall.say(0, 100);
         hall.say(0, 200);
         hall.say(1, 300);
-        assert_eq!(hall.interval.tally.scheduled, 6);
+        assert_eq!(hall.ledger.interval().tally.scheduled, 6);
         for (listener, speaker, number) in
             [(1, 0, 0), (1, 0, 1), (2, 1, 0), (2, 0, 0), (2, 0, 1), (0, 1, 0)]
         {
             assert!(hall.hear(listener, speaker, number, 1000));
         }
-        assert_eq!((hall.interval.tally.ok, hall.books.outstanding()), (6, 0));
-        assert!(hall.interval.tally.is_conserved());
-        let response = hall.interval.latencies.response.histogram();
+        assert_eq!((hall.ledger.interval().tally.ok, hall.deliveries.outstanding()), (6, 0));
+        assert!(hall.ledger.interval().tally.is_conserved());
+        let response = hall.ledger.interval().latencies.response.histogram();
         assert_eq!((response.min(), response.max()), (700, 900));
     }
 
@@ -293,15 +281,15 @@ mod tests {
             FailureKind::Corrupt,
             FailureKind::Unsolicited,
         ]
-        .map(|kind| hall.interval.errors.of(kind));
+        .map(|kind| hall.ledger.interval().errors.of(kind));
         assert_eq!(counts, [1, 1, 1, 1, 2]);
         let lost = {
-            let Hall { books, interval, .. } = &mut hall;
-            books.deafen(1, 1000, interval, |tally| &mut tally.closed)
-                + books.deafen(2, 1000, interval, |tally| &mut tally.in_flight)
+            let Hall { deliveries, ledger, .. } = &mut hall;
+            deliveries.deafen(1, 1000, ledger, Ending::Closed)
+                + deliveries.deafen(2, 1000, ledger, Ending::InFlight)
         };
         assert_eq!(lost, 1 + 5);
-        let tally = hall.interval.tally;
+        let tally = hall.ledger.interval().tally;
         assert_eq!((tally.ok, tally.mismatch, tally.closed, tally.in_flight), (2, 2, 1, 5));
         assert!(tally.is_conserved());
     }
@@ -313,12 +301,12 @@ mod tests {
         assert!(!hall.hear_text(1, 0, b"ABCDEFGHIJKLMNOPQRST", 900));
         assert!(!hall.hear_text(1, 0, b"too short", 900));
         let response = |hall: &Hall| {
-            let response = &hall.interval.latencies.response;
+            let response = &hall.ledger.interval().latencies.response;
             (response.count(), response.censored())
         };
-        assert_eq!((hall.interval.tally.mismatch, response(&hall)), (2, (0, 0)));
-        let Hall { books, interval, .. } = &mut hall;
-        books.deafen(1, 1000, interval, |tally| &mut tally.closed);
-        assert_eq!((hall.interval.tally.closed, response(&hall)), (1, (1, 1)));
+        assert_eq!((hall.ledger.interval().tally.mismatch, response(&hall)), (2, (0, 0)));
+        let Hall { deliveries, ledger, .. } = &mut hall;
+        deliveries.deafen(1, 1000, ledger, Ending::Closed);
+        assert_eq!((hall.ledger.interval().tally.closed, response(&hall)), (1, (1, 1)));
     }
 }

@@ -6,8 +6,9 @@ use std::collections::VecDeque;
 use echo_net::Nanos;
 use echo_proto::{Answers, Outcome, Reply};
 
+use crate::engine::rig::{Asked, Ending, Ledger};
 use crate::messages::{Deviation, Messages};
-use crate::record::{Difference, FailureKind, FirstOffender, Interval, difference_in_words};
+use crate::record::{Difference, FailureKind, FirstOffender, difference_in_words};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -31,7 +32,7 @@ struct Slot {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(in crate::engine) struct InFlight {
     slots: VecDeque<Slot>,
     /// The request number of the first slot.
     first: u64,
@@ -54,7 +55,7 @@ const PASSED_OVER: usize = 64;
 
 impl InFlight {
     /// Nothing yet, on so many streams.
-    pub(super) fn new(streams: u32) -> Self {
+    pub(in crate::engine) fn new(streams: u32) -> Self {
         let streams = u64::from(streams.max(1));
         let oldest = if streams > 1 { (0..streams).collect() } else { Vec::new() };
         Self {
@@ -70,40 +71,47 @@ impl InFlight {
     }
 
     /// Requests that await an answer.
-    pub(super) fn waiting(&self) -> u32 {
+    pub(in crate::engine) fn waiting(&self) -> u32 {
         self.waiting
     }
 
     /// Requests of the measured window that await an answer.
-    pub(super) fn measured(&self) -> u32 {
+    pub(in crate::engine) fn measured(&self) -> u32 {
         self.measured
     }
 
     /// Right answers so far, in warm-up and drain too.
-    pub(super) fn right_answers(&self) -> u64 {
+    pub(in crate::engine) fn right_answers(&self) -> u64 {
         self.right_answers
     }
 
     /// The number of the oldest request that awaits an answer.
-    pub(super) fn oldest_waiting(&self) -> Option<u64> {
+    pub(in crate::engine) fn oldest_waiting(&self) -> Option<u64> {
         let place = self.slots.iter().position(|slot| slot.state == State::Waiting)?;
         Some(self.first + place as u64)
     }
 
     /// When the oldest request that awaits an answer was written.
-    pub(super) fn oldest_written(&self) -> Option<Nanos> {
+    pub(in crate::engine) fn oldest_written(&self) -> Option<Nanos> {
         let slot = self.slots.iter().find(|slot| slot.state == State::Waiting)?;
         Some(slot.written)
     }
 
     /// The number of the next request.
-    pub(super) fn next_request(&self) -> u64 {
+    pub(in crate::engine) fn next_request(&self) -> u64 {
         self.first + self.slots.len() as u64
+    }
+
+    /// Goes on with a request of this number, where none awaits an answer.
+    pub(in crate::engine) fn begin_at(&mut self, request: u64) {
+        debug_assert!(self.slots.is_empty(), "requests keep their numbers");
+        self.first = request;
+        self.passed_over.clear();
     }
 
     /// Adds the next request.
     #[inline]
-    pub(super) fn push(&mut self, intended: Nanos, written: Nanos, measured: bool) {
+    pub(in crate::engine) fn push(&mut self, intended: Nanos, written: Nanos, measured: bool) {
         self.slots.push_back(Slot { intended, written, measured, state: State::Waiting });
         self.waiting += 1;
         self.measured += u32::from(measured);
@@ -111,13 +119,13 @@ impl InFlight {
 
     /// Books the reply that has arrived whole at `at`.
     #[inline]
-    pub(super) fn settle(
+    pub(in crate::engine) fn settle(
         &mut self,
         connection: u32,
         messages: &Messages,
         reply: Reply<'_>,
         at: Nanos,
-        into: &mut Interval,
+        into: &mut Ledger,
     ) {
         let Some(place) = self.place_of(reply.answers) else {
             return self.settle_stray(connection, messages, reply, into);
@@ -160,18 +168,15 @@ impl InFlight {
 
     /// Books a right answer to the slot at `place`.
     #[inline]
-    fn answer(&mut self, place: usize, at: Nanos, into: &mut Interval) {
+    fn answer(&mut self, place: usize, at: Nanos, into: &mut Ledger) {
         let slot = &mut self.slots[place];
         let was_waiting = slot.state == State::Waiting;
         slot.state = State::Answered;
         if was_waiting {
             self.waiting -= 1;
             self.right_answers += 1;
-            if slot.measured {
-                self.measured -= 1;
-                into.tally.ok += 1;
-                into.latencies.record(slot.intended, slot.written, at);
-            }
+            self.measured -= u32::from(slot.measured);
+            into.succeed(slot.intended, slot.written, slot.measured, at);
         }
         self.drop_answered();
     }
@@ -184,7 +189,7 @@ impl InFlight {
         messages: &Messages,
         reply: Reply<'_>,
         at: Nanos,
-        into: &mut Interval,
+        into: &mut Ledger,
     ) {
         let oldest = self.first + place as u64;
         let first = |request: u64, detail: String| {
@@ -198,7 +203,7 @@ impl InFlight {
             Outcome::Error => FailureKind::ErrorReply,
             Outcome::Unexpected if !messages.resembles(connection, oldest, reply.body) => {
                 // Chatter: no request is answered by it, not even wrongly.
-                into.errors.count(FailureKind::Unsolicited, || {
+                into.errors().count(FailureKind::Unsolicited, || {
                     offender(connection, None, excerpt(reply.body))
                 });
                 return;
@@ -210,7 +215,7 @@ impl InFlight {
                 Err(Deviation::Truncated) => FailureKind::Truncated,
                 Err(Deviation::Extended) => FailureKind::Extended,
                 Err(Deviation::Foreign { connection: other }) => {
-                    into.errors.count(FailureKind::Foreign, || {
+                    into.errors().count(FailureKind::Foreign, || {
                         first(oldest, format!("got the reply of connection {other}"))
                     });
                     return self.fail(place, at, into);
@@ -220,7 +225,7 @@ impl InFlight {
                 }
             },
         };
-        into.errors.count(kind, || {
+        into.errors().count(kind, || {
             let status = reply.status.map(|status| format!("status {status}, "));
             let told = if reply.outcome == Outcome::Echo {
                 let mut expected = Vec::new();
@@ -232,7 +237,7 @@ impl InFlight {
             first(oldest, format!("{}{told}", status.unwrap_or_default()))
         });
         if kind == FailureKind::ErrorReply {
-            self.end_answered(place, at, into, |tally| &mut tally.error);
+            self.end_answered(place, at, into, Ending::Error);
         } else {
             self.fail(place, at, into);
         }
@@ -245,13 +250,13 @@ impl InFlight {
         turn: usize,
         request: u64,
         at: Nanos,
-        into: &mut Interval,
+        into: &mut Ledger,
         first: impl Fn(u64, String) -> FirstOffender,
     ) {
         let oldest = self.first + turn as u64;
         let streams = self.streams;
         if request % streams != oldest % streams {
-            into.errors.count(FailureKind::Foreign, || {
+            into.errors().count(FailureKind::Foreign, || {
                 first(oldest, format!("got the reply of stream {}", request % streams))
             });
             return self.fail(turn, at, into);
@@ -266,12 +271,12 @@ impl InFlight {
                 continue;
             }
             let number = self.first + passed as u64;
-            into.errors.count(FailureKind::Dropped, || {
+            into.errors().count(FailureKind::Dropped, || {
                 first(number, format!("request {request} was answered before it"))
             });
             self.passed_over.truncate(PASSED_OVER - 1);
             self.passed_over.push_front(number);
-            self.end(passed, at, into, State::Answered, |tally| &mut tally.mismatch, true);
+            self.end(passed, at, into, State::Answered, Ending::Unmatched);
         }
         self.answer(place, at, into);
     }
@@ -283,7 +288,7 @@ impl InFlight {
         connection: u32,
         messages: &Messages,
         reply: Reply<'_>,
-        into: &mut Interval,
+        into: &mut Ledger,
     ) {
         let next = self.next_request();
         let stream = match reply.answers {
@@ -301,7 +306,7 @@ impl InFlight {
                     offender
                 });
             }
-            _ => into.errors.count(FailureKind::Unsolicited, || {
+            _ => into.errors().count(FailureKind::Unsolicited, || {
                 offender(connection, None, excerpt(reply.body))
             }),
         }
@@ -311,7 +316,7 @@ impl InFlight {
     fn count_late(
         &mut self,
         request: u64,
-        into: &mut Interval,
+        into: &mut Ledger,
         first: impl Fn(u64, String) -> FirstOffender,
     ) {
         let passed = self.passed_over.iter().position(|&passed| passed == request);
@@ -320,23 +325,17 @@ impl InFlight {
             None => (FailureKind::Duplicated, "answered again"),
         };
         passed.and_then(|passed| self.passed_over.remove(passed));
-        into.errors.count(kind, || first(request, format!("request {request} was {what}")));
+        into.errors().count(kind, || first(request, format!("request {request} was {what}")));
     }
 
-    fn fail(&mut self, place: usize, at: Nanos, into: &mut Interval) {
-        self.end_answered(place, at, into, |tally| &mut tally.mismatch);
+    fn fail(&mut self, place: usize, at: Nanos, into: &mut Ledger) {
+        self.end_answered(place, at, into, Ending::Mismatch);
     }
 
     /// Ends a request with a reply that is no right answer: it was answered, so its latency
     /// is known and says nothing about right answers; it is only counted.
-    fn end_answered(
-        &mut self,
-        place: usize,
-        at: Nanos,
-        into: &mut Interval,
-        count: impl Fn(&mut crate::record::Tally) -> &mut u64,
-    ) {
-        self.end(place, at, into, State::Answered, count, false);
+    fn end_answered(&mut self, place: usize, at: Nanos, into: &mut Ledger, ending: Ending) {
+        self.end(place, at, into, State::Answered, ending);
         self.drop_answered();
     }
 
@@ -345,36 +344,30 @@ impl InFlight {
         &mut self,
         place: usize,
         at: Nanos,
-        into: &mut Interval,
+        into: &mut Ledger,
         state: State,
-        count: impl Fn(&mut crate::record::Tally) -> &mut u64,
-        censored: bool,
+        ending: Ending,
     ) {
         let slot = &mut self.slots[place];
         let was_waiting = slot.state == State::Waiting;
         slot.state = state;
-        if !was_waiting {
-            return;
-        }
-        self.waiting -= 1;
-        if slot.measured {
-            self.measured -= 1;
-            *count(&mut into.tally) += 1;
-            if censored {
-                into.latencies.record_censored(slot.intended, Some(slot.written), at);
-            }
+        if was_waiting {
+            let Slot { intended, written, measured, .. } = *slot;
+            self.waiting -= 1;
+            self.measured -= u32::from(measured);
+            into.end(Asked { intended, written: Some(written), measured }, ending, at);
         }
     }
 
-    /// Gives up requests that were written at `before` or earlier; how many.
-    pub(super) fn expire(
+    /// Gives up requests that were written at `before` or earlier; whether there were any.
+    pub(in crate::engine) fn expire(
         &mut self,
         connection: u32,
         before: Nanos,
         at: Nanos,
-        into: &mut Interval,
-    ) -> u32 {
-        let mut expired = 0;
+        into: &mut Ledger,
+    ) -> bool {
+        let mut expired = false;
         for place in 0..self.slots.len() {
             let slot = self.slots[place];
             if slot.written > before {
@@ -383,22 +376,22 @@ impl InFlight {
             if slot.state != State::Waiting {
                 continue;
             }
-            expired += 1;
+            expired = true;
             if slot.measured {
                 let request = self.first + place as u64;
-                into.errors.count(FailureKind::Timeout, || {
+                into.errors().count(FailureKind::Timeout, || {
                     let waited = (at - slot.written) / 1_000_000;
                     offender(connection, Some(request), format!("no reply after {waited} ms"))
                 });
             }
-            self.end(place, at, into, State::GivenUp, |tally| &mut tally.timeout, true);
+            self.end(place, at, into, State::GivenUp, Ending::Timeout);
         }
         expired
     }
 
     /// Books bytes that are no reply of the protocol: a wrong answer to the request whose turn
     /// it is. Nothing after them can be matched.
-    pub(super) fn garble(&mut self, at: Nanos, into: &mut Interval) {
+    pub(in crate::engine) fn garble(&mut self, at: Nanos, into: &mut Ledger) {
         let turn = self.slots.iter().position(|slot| slot.state != State::Answered);
         if let Some(place) = turn {
             self.fail(place, at, into);
@@ -406,14 +399,9 @@ impl InFlight {
     }
 
     /// Ends everything: the connection is gone, or the run is over. Request numbers go on.
-    pub(super) fn abandon(
-        &mut self,
-        at: Nanos,
-        into: &mut Interval,
-        count: impl Fn(&mut crate::record::Tally) -> &mut u64,
-    ) {
+    pub(in crate::engine) fn abandon(&mut self, at: Nanos, into: &mut Ledger, ending: Ending) {
         for place in 0..self.slots.len() {
-            self.end(place, at, into, State::GivenUp, &count, true);
+            self.end(place, at, into, State::GivenUp, ending);
         }
         self.first = self.next_request();
         self.slots.clear();

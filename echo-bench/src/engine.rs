@@ -1,61 +1,40 @@
-//! Carries out a plan: [`run`] starts the workers, gives them one timeline, samples what
-//! both sides cost, and gathers the intervals. The only module that opens sockets; it
-//! judges nothing and prints nothing.
+//! Carries out a plan: [`run`] starts the generator threads, gives them one timeline, samples
+//! what both sides cost, and gathers the intervals. The only module that opens load sockets;
+//! it judges nothing and prints nothing.
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread::JoinHandle;
 
 use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
 use echo_net::destinations::{Destination, Destinations};
-use echo_net::reactor::Reactor;
-use echo_net::reactor::epoll::EpollReactor;
 use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
-use crate::messages::Messages;
-use crate::plan::{EngineKind, MessagePlan, Plan};
+use crate::plan::{EngineKind, Plan};
 use crate::record::{Interval, Latency, Packed};
 
-mod busy_clock;
-mod chat;
-mod connection;
-mod demand;
-mod dial_rate;
-mod draining;
 mod gather;
 mod handshakes;
-mod in_flight;
 mod kernel_facts;
-mod loss;
-mod misdirected;
-mod occupancy;
-mod pool;
+mod rig;
 #[cfg(test)]
 mod simulation;
+mod threads;
 mod timeline;
-mod unsealing;
-mod waiting;
-mod worker;
+mod workload;
 
-use chat::ChatWorker;
+pub use echo_client::pool::PoolCounts;
 pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
-pub use misdirected::Misdirected;
-pub use pool::PoolFacts;
-use pool::PoolWorker;
+pub use rig::Misdirected;
+use rig::{Setup, ThreadRecord};
+use threads::Threads;
 use timeline::Timeline;
-use worker::{Outcome, Setup, Worker};
-
-/// Bytes that one read of a worker may bring.
-const READ_BUFFER: usize = 64 * 1024;
 
 /// Whom to load, looked up.
 #[derive(Debug, Clone)]
@@ -129,7 +108,7 @@ pub struct RunRecord {
     /// What the kernel knew at the end.
     pub kernel: KernelFacts,
     /// What became of the connections of a pool, if there was one.
-    pub pool: Option<PoolFacts>,
+    pub pool: Option<PoolCounts>,
     /// What came of connecting to the addresses of the server, set-up included.
     pub destinations: Vec<Destination>,
     /// Whether the run was cut short by a signal.
@@ -200,8 +179,8 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, EngineError> {
     let begin = clock::now();
-    let mut crew = Crew::hire(plan, peer, stop)?;
-    let setup = crew.setup(stop)?;
+    let mut threads = Threads::start(plan, peer, stop)?;
+    let setup = threads.setup(stop)?;
     let connect_phase_ns = clock::now() - begin;
     if let Some(seen) = setup.misdirected {
         return Err(EngineError::Misdirected(seen));
@@ -220,14 +199,14 @@ pub fn run(
         handshakes: &setup.handshakes,
     });
     let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
-    crew.start(&timeline);
+    threads.begin(&timeline);
     let watch = Watch::new(plan, peer.pid, timeline, stop);
-    let gathered = watch.until_done(&crew.pieces, observer);
-    let outcomes = crew.join()?;
-    if let Some(seen) = outcomes.iter().find_map(|outcome| outcome.misdirected) {
+    let gathered = watch.until_done(threads.pieces(), observer);
+    let records = threads.join()?;
+    if let Some(seen) = records.iter().find_map(|record| record.misdirected) {
         return Err(EngineError::Misdirected(seen));
     }
-    Ok(RunRecord::new(setup, connect_phase_ns, gathered, outcomes))
+    Ok(RunRecord::new(setup, connect_phase_ns, gathered, records))
 }
 
 fn no_connection(addresses: &[SocketAddr], reason: Option<io::Error>) -> EngineError {
@@ -251,159 +230,14 @@ fn no_connection(addresses: &[SocketAddr], reason: Option<io::Error>) -> EngineE
     EngineError::NoConnection { addresses: addresses.join(", "), reason, hint }
 }
 
-/// The worker threads and the channels to them.
-struct Crew {
-    threads: Vec<JoinHandle<io::Result<Option<Outcome>>>>,
-    setups: Receiver<io::Result<Setup>>,
-    starts: Vec<Sender<Timeline>>,
-    pieces: Receiver<Interval>,
-}
-
-impl Crew {
-    fn hire(plan: &Arc<Plan>, peer: &Peer, stop: &Stop) -> io::Result<Self> {
-        let messages = Arc::new(messages(plan));
-        let (setup_sender, setups) = mpsc::channel();
-        let (piece_sender, pieces) = mpsc::channel();
-        let mut crew = Self { threads: Vec::new(), setups, starts: Vec::new(), pieces };
-        for thread in 0..plan.threads {
-            let sender = piece_sender.clone();
-            // The gatherer outlives the workers but for a run that failed anyway.
-            let finished = Box::new(move |piece| drop(sender.send(piece)));
-            let (plan, messages) = (Arc::clone(plan), Arc::clone(&messages));
-            let (peer, stop) = (peer.clone(), stop.clone());
-            let setups = setup_sender.clone();
-            let (start, starts) = mpsc::channel();
-            crew.starts.push(start);
-            let engine = plan.engine;
-            let builder = std::thread::Builder::new().name(format!("generator-{thread}"));
-            crew.threads.push(if let Some(pool) = plan.pool {
-                let worker = PoolWorker { plan, pool, messages, peer, stop, finished };
-                builder.spawn(move || worker.work(&setups, &starts))?
-            } else if plan.chat.is_some() {
-                let worker = ChatWorker::new(plan, messages, peer, stop, finished);
-                builder.spawn(move || work(engine, worker, &setups, &starts))?
-            } else {
-                let numbers = (thread..plan.connections).step_by(plan.threads as usize);
-                let worker = Worker::new(plan, messages, peer, stop, numbers, finished);
-                builder.spawn(move || work(engine, worker, &setups, &starts))?
-            });
-        }
-        Ok(crew)
-    }
-
-    /// Waits until all workers have made their connections.
-    fn setup(&mut self, stop: &Stop) -> Result<Setup, EngineError> {
-        let mut all = Setup::default();
-        for _ in 0..self.threads.len() {
-            let Ok(setup) = self.setups.recv() else { break };
-            match setup {
-                Ok(setup) => {
-                    all.established += setup.established;
-                    all.connect += &setup.connect;
-                    all.handshakes += &setup.handshakes;
-                    all.failure = all.failure.or(setup.failure);
-                    all.misdirected = all.misdirected.or(setup.misdirected);
-                }
-                Err(error) => {
-                    stop.advance(Stage::Forced);
-                    return Err(error.into());
-                }
-            }
-        }
-        Ok(all)
-    }
-
-    fn start(&mut self, timeline: &Timeline) {
-        for start in self.starts.drain(..) {
-            // A worker that is gone says why when it is joined.
-            let _ = start.send(timeline.clone());
-        }
-    }
-
-    fn join(self) -> io::Result<Vec<Outcome>> {
-        let mut outcomes = Vec::new();
-        for thread in self.threads {
-            let outcome = thread
-                .join()
-                .map_err(|_| io::Error::other("a generator thread panicked"))??;
-            outcomes.extend(outcome);
-        }
-        Ok(outcomes)
-    }
-}
-
-/// What a worker thread does.
-trait Labour {
-    /// Makes all connections, as far as they can be made.
-    fn connect_all<R: Reactor>(&mut self, reactor: &mut R) -> io::Result<Setup>;
-
-    /// Puts the load on, until the window has ended and is drained.
-    fn run<R: Reactor>(&mut self, reactor: &mut R, timeline: Timeline) -> io::Result<Outcome>;
-}
-
-/// The life of a worker thread.
-fn work(
-    engine: EngineKind,
-    worker: impl Labour,
-    setups: &Sender<io::Result<Setup>>,
-    starts: &Receiver<Timeline>,
-) -> io::Result<Option<Outcome>> {
-    // The default slack of 50 us would be added to every sleep.
-    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-    match engine {
-        EngineKind::Epoll => work_on(EpollReactor::new(READ_BUFFER), worker, setups, starts),
-        EngineKind::Uring => {
-            let reactor = UringReactor::new(READ_BUFFER).map_err(io::Error::from);
-            work_on(reactor, worker, setups, starts)
-        }
-    }
-}
-
-fn work_on<R: Reactor>(
-    reactor: io::Result<R>,
-    mut worker: impl Labour,
-    setups: &Sender<io::Result<Setup>>,
-    starts: &Receiver<Timeline>,
-) -> io::Result<Option<Outcome>> {
-    let mut reactor = match reactor {
-        Ok(reactor) => reactor,
-        Err(error) => {
-            // A crew that has hung up needs no reason.
-            let _ = setups.send(Err(error));
-            return Ok(None);
-        }
-    };
-    let setup = worker.connect_all(&mut reactor);
-    let failed = setup.is_err();
-    if setups.send(setup).is_err() || failed {
-        return Ok(None);
-    }
-    match starts.recv() {
-        Ok(timeline) => worker.run(&mut reactor, timeline).map(Some),
-        Err(_) => Ok(None),
-    }
-}
-
-fn messages(plan: &Plan) -> Messages {
-    match &plan.messages {
-        MessagePlan::Generated { min_bytes, max_bytes } => {
-            Messages::generated(*min_bytes, *max_bytes, plan.seed, plan.verify)
-        }
-        MessagePlan::Given { texts, .. } => Messages::given(
-            texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
-            plan.verify,
-        ),
-    }
-}
-
 impl RunRecord {
     fn new(
         setup: Setup,
         connect_phase_ns: Nanos,
         gathered: Gathered,
-        outcomes: Vec<Outcome>,
+        records: Vec<ThreadRecord>,
     ) -> Self {
-        let last_answer = outcomes.iter().filter_map(|outcome| outcome.last_answer).max();
+        let last_answer = records.iter().filter_map(|record| record.last_answer).max();
         let end = match gathered.window_end {
             Nanos::MAX => last_answer.unwrap_or(gathered.window_start),
             end => end,
@@ -412,20 +246,23 @@ impl RunRecord {
         let measured_ns = since_start(end);
         let load_ns = since_start(gathered.window_end.min(gathered.ended_at));
         let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
-        let area: u128 = outcomes.iter().map(|outcome| outcome.outstanding_area).sum();
+        let area: u128 = records.iter().map(|record| record.outstanding_area).sum();
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
-        let (mut pool, mut destinations) = (None, Destinations::default());
+        let mut pool: Option<PoolCounts> = None;
+        let mut destinations = Destinations::default();
         let (mut alive_at_end, mut reconnects, mut busy) = (0, 0, Vec::new());
-        for outcome in outcomes {
-            alive_at_end += outcome.alive_at_end;
-            reconnects += outcome.reconnects;
-            connect += &outcome.connect;
-            handshakes += &outcome.handshakes;
-            pool = pool.or(outcome.pool);
-            destinations += &outcome.destinations;
-            busy.push(outcome.busy);
-            kernel += outcome.kernel;
+        for record in records {
+            alive_at_end += record.alive_at_end;
+            reconnects += record.reconnects;
+            connect += &record.connect;
+            handshakes += &record.handshakes;
+            destinations += &record.destinations;
+            busy.push(record.busy);
+            kernel += record.kernel;
+            if let Some(counts) = record.pool {
+                *pool.get_or_insert_default() += counts;
+            }
         }
         Self {
             established: setup.established,

@@ -4,7 +4,7 @@ use crate::messages::Verify;
 struct Bed {
     messages: Messages,
     requests: InFlight,
-    interval: Interval,
+    ledger: Ledger,
 }
 
 impl Bed {
@@ -18,7 +18,7 @@ impl Bed {
         for number in 0..requests {
             in_flight.push(number, number, true);
         }
-        Self { messages, requests: in_flight, interval: Interval::new(0, false) }
+        Self { messages, requests: in_flight, ledger: Ledger::of_test(false) }
     }
 
     fn text(&self, connection: u32, request: u64) -> Vec<u8> {
@@ -29,7 +29,7 @@ impl Bed {
 
     fn reply_with(&mut self, outcome: Outcome, body: &[u8], at: Nanos) {
         let reply = Reply { answers: Answers::Oldest, outcome, status: None, body };
-        self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
+        self.requests.settle(5, &self.messages, reply, at, &mut self.ledger);
     }
 
     fn reply(&mut self, connection: u32, request: u64, at: Nanos) {
@@ -46,11 +46,11 @@ impl Bed {
             status: None,
             body: &body,
         };
-        self.requests.settle(5, &self.messages, reply, at, &mut self.interval);
+        self.requests.settle(5, &self.messages, reply, at, &mut self.ledger);
     }
 
     fn errors(&self) -> Vec<(String, u64)> {
-        let errors = self.interval.errors.iter();
+        let errors = self.ledger.interval().errors.iter();
         errors.map(|(kind, count, _)| (kind.to_string(), count)).collect()
     }
 }
@@ -60,8 +60,8 @@ fn answers_in_turn_are_timed_each_by_its_own_clock() {
     let mut bed = Bed::new(2);
     bed.reply(5, 0, 100);
     bed.reply(5, 1, 301);
-    assert_eq!(bed.interval.tally.ok, 2);
-    let response = bed.interval.latencies.response.histogram();
+    assert_eq!(bed.ledger.interval().tally.ok, 2);
+    let response = bed.ledger.interval().latencies.response.histogram();
     assert_eq!((response.min(), response.max()), (100, 300));
     assert_eq!((bed.requests.waiting(), bed.requests.next_request()), (0, 2));
 }
@@ -69,10 +69,10 @@ fn answers_in_turn_are_timed_each_by_its_own_clock() {
 #[test]
 fn bytes_that_are_no_reply_answer_one_request_wrongly_and_the_rest_never() {
     let mut bed = Bed::new(3);
-    bed.requests.garble(50, &mut bed.interval);
-    bed.requests.abandon(50, &mut bed.interval, |tally| &mut tally.mismatch);
-    assert_eq!(bed.interval.tally.mismatch, 3);
-    let response = &bed.interval.latencies.response;
+    bed.requests.garble(50, &mut bed.ledger);
+    bed.requests.abandon(50, &mut bed.ledger, Ending::Unmatched);
+    assert_eq!(bed.ledger.interval().tally.mismatch, 3);
+    let response = &bed.ledger.interval().latencies.response;
     assert_eq!((response.count(), response.censored()), (2, 2));
 }
 
@@ -81,10 +81,10 @@ fn a_request_passed_over_is_dropped_and_later_ones_stay_in_step() {
     let mut bed = Bed::new(4);
     bed.reply(5, 2, 50);
     assert_eq!(bed.errors(), [("dropped".into(), 2)]);
-    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (1, 2));
-    assert_eq!(bed.interval.latencies.response.censored(), 2);
+    assert_eq!((bed.ledger.interval().tally.ok, bed.ledger.interval().tally.mismatch), (1, 2));
+    assert_eq!(bed.ledger.interval().latencies.response.censored(), 2);
     bed.reply(5, 3, 60);
-    assert_eq!(bed.interval.tally.ok, 2);
+    assert_eq!(bed.ledger.interval().tally.ok, 2);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn an_answer_given_twice_uses_up_no_request() {
     bed.reply(5, 0, 51);
     bed.reply(5, 1, 52);
     assert_eq!(bed.errors(), [("duplicated".into(), 1)]);
-    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (2, 0));
+    assert_eq!((bed.ledger.interval().tally.ok, bed.ledger.interval().tally.mismatch), (2, 0));
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn an_answer_to_a_request_passed_over_is_out_of_turn_and_a_second_one_is_double(
         bed.errors(),
         [("duplicated".into(), 1), ("dropped".into(), 1), ("reordered".into(), 1)]
     );
-    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (2, 1));
-    let (.., first) = bed.interval.errors.iter().next().expect("just counted");
+    assert_eq!((bed.ledger.interval().tally.ok, bed.ledger.interval().tally.mismatch), (2, 1));
+    let (.., first) = bed.ledger.interval().errors.iter().next().expect("just counted");
     assert!(first.difference.is_some(), "{first:?}");
 }
 
@@ -122,29 +122,36 @@ fn foreign_corrupt_and_error_replies_each_use_up_one_request() {
         bed.errors(),
         [("corrupt".into(), 1), ("foreign".into(), 1), ("error_reply".into(), 1)]
     );
-    assert_eq!((bed.interval.tally.mismatch, bed.interval.tally.error), (2, 1));
-    assert_eq!(bed.interval.latencies.response.count(), 0, "wrong answers have no latency");
+    assert_eq!(
+        (bed.ledger.interval().tally.mismatch, bed.ledger.interval().tally.error),
+        (2, 1)
+    );
+    assert_eq!(
+        bed.ledger.interval().latencies.response.count(),
+        0,
+        "wrong answers have no latency"
+    );
     bed.reply(5, 9, 60);
-    assert_eq!(bed.interval.errors.of(FailureKind::Unsolicited), 1);
+    assert_eq!(bed.ledger.interval().errors.of(FailureKind::Unsolicited), 1);
 }
 
 #[test]
 fn a_late_answer_is_matched_and_counted_once_as_timeout() {
     let mut bed = Bed::new(2);
-    assert_eq!(bed.requests.expire(5, 0, 1000, &mut bed.interval), 1);
+    assert!(bed.requests.expire(5, 0, 1000, &mut bed.ledger));
     assert_eq!(bed.requests.waiting(), 1);
     bed.reply(5, 0, 2000);
     bed.reply(5, 1, 2001);
-    assert_eq!((bed.interval.tally.timeout, bed.interval.tally.ok), (1, 1));
-    assert!(bed.interval.errors.iter().all(|(kind, ..)| kind == FailureKind::Timeout));
+    assert_eq!((bed.ledger.interval().tally.timeout, bed.ledger.interval().tally.ok), (1, 1));
+    assert!(bed.ledger.interval().errors.iter().all(|(kind, ..)| kind == FailureKind::Timeout));
 }
 
 #[test]
 fn requests_of_a_lost_connection_are_censored_at_their_age() {
     let mut bed = Bed::new(3);
-    bed.requests.abandon(500, &mut bed.interval, |tally| &mut tally.reset);
-    assert_eq!(bed.interval.tally.reset, 3);
-    assert_eq!(bed.interval.latencies.response.censored(), 3);
+    bed.requests.abandon(500, &mut bed.ledger, Ending::Reset);
+    assert_eq!(bed.ledger.interval().tally.reset, 3);
+    assert_eq!(bed.ledger.interval().latencies.response.censored(), 3);
     assert_eq!((bed.requests.waiting(), bed.requests.next_request()), (0, 3));
 }
 
@@ -158,12 +165,12 @@ fn streams_may_overtake_each_other() {
         bed.reply_on(stream, request, 100 + request);
     }
     assert_eq!(bed.errors(), []);
-    assert_eq!((bed.interval.tally.ok, bed.requests.waiting()), (9, 0));
-    let response = bed.interval.latencies.response.histogram();
+    assert_eq!((bed.ledger.interval().tally.ok, bed.requests.waiting()), (9, 0));
+    let response = bed.ledger.interval().latencies.response.histogram();
     assert_eq!((response.min(), response.max()), (100, 100), "each by its own clock");
     bed.requests.push(200, 200, true);
     bed.reply_on(0, 9, 300);
-    assert_eq!(bed.interval.tally.ok, 10);
+    assert_eq!(bed.ledger.interval().tally.ok, 10);
 }
 
 #[test]
@@ -177,7 +184,7 @@ fn a_stream_that_answers_out_of_turn_is_told_and_the_others_are_not_blamed() {
         bed.reply_on(1, request, 52);
     }
     bed.reply_on(0, 6, 53);
-    assert_eq!((bed.interval.tally.ok, bed.interval.tally.mismatch), (6, 2));
+    assert_eq!((bed.ledger.interval().tally.ok, bed.ledger.interval().tally.mismatch), (6, 2));
     assert_eq!(bed.requests.waiting(), 0);
 }
 
@@ -187,21 +194,21 @@ fn a_reply_on_the_wrong_stream_is_foreign_and_on_none_unsolicited() {
     bed.reply_on(0, 1, 50);
     assert_eq!(bed.errors(), [("foreign".into(), 1)]);
     bed.reply_on(7, 0, 50);
-    assert_eq!(bed.interval.errors.of(FailureKind::Unsolicited), 1);
-    assert_eq!((bed.interval.tally.mismatch, bed.requests.waiting()), (1, 3));
+    assert_eq!(bed.ledger.interval().errors.of(FailureKind::Unsolicited), 1);
+    assert_eq!((bed.ledger.interval().tally.mismatch, bed.requests.waiting()), (1, 3));
 }
 
 #[test]
 fn streams_stay_in_step_after_a_connection_was_lost() {
     let mut bed = Bed::with_streams(5, 3);
     bed.reply_on(0, 0, 50);
-    bed.requests.abandon(60, &mut bed.interval, |tally| &mut tally.reset);
+    bed.requests.abandon(60, &mut bed.ledger, Ending::Reset);
     for at in 0..3 {
         bed.requests.push(100 + at, 100 + at, true);
     }
     for (stream, request) in [(1, 7), (2, 5), (0, 6)] {
         bed.reply_on(stream, request, 200);
     }
-    assert_eq!((bed.interval.tally.ok, bed.interval.tally.reset), (4, 4));
+    assert_eq!((bed.ledger.interval().tally.ok, bed.ledger.interval().tally.reset), (4, 4));
     assert_eq!(bed.errors(), []);
 }

@@ -1,11 +1,11 @@
-//! When a worker stops waiting for replies: [`Draining`]. All are there, the drain is over, or
+//! When a thread stops waiting for replies: [`Draining`]. All are there, the drain is over, or
 //! signals ask for the end; only those make the run an interrupted one.
 
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 use echo_net::stop::{Stage, Stop};
 
-use super::timeline::Timeline;
+use crate::engine::timeline::Timeline;
 
 /// How long replies are still awaited after a signal: a user who presses Ctrl-C wants the
 /// report, and not the timeout.

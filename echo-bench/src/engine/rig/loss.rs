@@ -1,11 +1,11 @@
-//! How a generator's connection came to its end before it was wanted: [`Loss`], or was not
-//! made at all: [`kind_of_unmade`].
+//! Why a link was lost: [`Loss`], or was not made at all: [`kind_of_unmade`].
 
 use std::io;
 
 use echo_proto::Malformed;
 
-use crate::record::{FailureKind, Tally};
+use super::ledger::Ending;
+use crate::record::FailureKind;
 
 /// The kind that a connection that was not made is counted as: what this machine lacked is no
 /// failure of the server.
@@ -24,8 +24,8 @@ pub(super) fn kind_of_unmade(error: &io::Error) -> FailureKind {
 
 /// See the [module](self). Told as `detail` of the first of its kind.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Loss {
-    /// The server ended it in order.
+pub(crate) enum Loss {
+    /// The server closed it.
     #[error("the server closed the connection")]
     Closed,
     /// It answered with a TLS alert: it does not want plaintext.
@@ -42,35 +42,34 @@ pub(super) enum Loss {
 
 impl Loss {
     /// A stream that has ended, with the reason if not in order.
-    pub(super) fn ended(cut_off: Option<io::Error>) -> Self {
+    pub(crate) fn ended(cut_off: Option<io::Error>) -> Self {
         cut_off.map_or(Self::Closed, Self::Broken)
     }
 
     /// The reason why a connection was not made; that of an orderly end is `closed`.
-    pub(super) fn into_error(self, closed: impl Into<io::Error>) -> io::Error {
+    pub(crate) fn into_error(self, closed: impl Into<io::Error>) -> io::Error {
         match self {
-            Self::Closed | Self::SpeaksTls => closed.into(),
+            Self::Closed => closed.into(),
+            Self::SpeaksTls => io::Error::other(self),
             Self::Broken(error) => error,
             Self::Malformed(reason) => io::Error::other(reason),
         }
     }
 
     /// Whether something came that was no reply.
-    pub(super) fn is_answer(&self) -> bool {
+    pub(crate) fn is_answer(&self) -> bool {
         matches!(self, Self::Malformed(_) | Self::SpeaksTls)
     }
 
-    /// The kind that it is counted as, and where its unanswered requests are.
-    pub(super) fn counts_as(&self) -> (FailureKind, fn(&mut Tally) -> &mut u64) {
+    /// The kind that it is counted as, and how its unanswered requests end.
+    pub(crate) fn counts_as(&self) -> (FailureKind, Ending) {
         match self {
-            Self::Closed => (FailureKind::Closed, |tally| &mut tally.closed),
-            Self::Broken(_) => (FailureKind::Reset, |tally| &mut tally.reset),
+            Self::Closed => (FailureKind::Closed, Ending::Closed),
+            Self::Broken(_) => (FailureKind::Reset, Ending::Reset),
             Self::Malformed(reason) if reason.is_limit() => {
-                (FailureKind::TooLong, |tally| &mut tally.mismatch)
+                (FailureKind::TooLong, Ending::Unmatched)
             }
-            Self::Malformed(_) | Self::SpeaksTls => {
-                (FailureKind::Malformed, |tally| &mut tally.mismatch)
-            }
+            Self::Malformed(_) | Self::SpeaksTls => (FailureKind::Malformed, Ending::Unmatched),
         }
     }
 }

@@ -1,0 +1,444 @@
+//! What every load needs, whatever is asked: [`Rig`], one per generator thread. It owns the
+//! thread's connections ([`wire`]), the edges of the run ([`window`]), the endings of requests
+//! ([`ledger`]) and the schedule ([`pace`]), and lends them to its [`Workload`], which alone
+//! says what is asked and what an arrival means. Threads share nothing while they run but
+//! the run's timeline and the channel for finished intervals.
+
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
+use echo_net::destinations::Destinations;
+use echo_net::reactor::{Event, Handler, Key, Reactor};
+use echo_net::stop::Stop;
+
+use super::Peer;
+use super::handshakes::Handshakes;
+use super::kernel_facts::KernelFacts;
+use super::timeline::Timeline;
+use super::workload::{Opening, Workload};
+use crate::messages::Messages;
+use crate::plan::Plan;
+use crate::record::{Interval, Latency};
+
+mod busy_clock;
+mod demand;
+mod dial_rate;
+mod draining;
+mod ledger;
+mod link;
+mod loss;
+mod misdirected;
+mod occupancy;
+mod pace;
+mod parts;
+mod sealed;
+mod waiting;
+mod window;
+mod wire;
+
+pub(super) use demand::Demand;
+use dial_rate::DialRate;
+pub(super) use ledger::{Asked, Ending, Ledger};
+pub(super) use loss::Loss;
+pub use misdirected::Misdirected;
+use pace::Pace;
+pub(super) use parts::Parts;
+pub(super) use window::Window;
+pub(super) use wire::Wire;
+use wire::{Gone, WireFacts};
+
+/// How long a thread may go without looking at the stop latch and the timeouts.
+const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
+
+/// What a thread found before the load began.
+#[derive(Debug, Default)]
+pub(super) struct Setup {
+    pub(super) established: u32,
+    pub(super) connect: Latency,
+    pub(super) handshakes: Handshakes,
+    /// Why the first connection failed, if one did.
+    pub(super) failure: Option<io::Error>,
+    /// The server speaks something else.
+    pub(super) misdirected: Option<Misdirected>,
+}
+
+/// What a thread has to say at the end, beside its intervals.
+#[derive(Debug)]
+pub(super) struct ThreadRecord {
+    pub(super) alive_at_end: u32,
+    pub(super) reconnects: u64,
+    /// Of connections that were made in the load.
+    pub(super) connect: Latency,
+    /// Those of reconnects.
+    pub(super) handshakes: Handshakes,
+    /// Request-nanoseconds that requests were outstanding within the window.
+    pub(super) outstanding_area: u128,
+    /// When the last right reply to a request of the window came.
+    pub(super) last_answer: Option<Nanos>,
+    /// Share of the window in which the thread worked; spinning for want of events is no
+    /// work.
+    pub(super) busy: Option<f64>,
+    pub(super) kernel: KernelFacts,
+    pub(super) pool: Option<super::PoolCounts>,
+    /// What came of connecting to the addresses of the server.
+    pub(super) destinations: Destinations,
+    /// The server speaks something else, and so the run was ended.
+    pub(super) misdirected: Option<Misdirected>,
+}
+
+/// What a run is about, shared by its threads.
+#[derive(Debug, Clone)]
+pub(super) struct Assignment {
+    pub(super) plan: Arc<Plan>,
+    pub(super) messages: Arc<Messages>,
+    pub(super) peer: Peer,
+    pub(super) stop: Stop,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Rig<R, W> {
+    plan: Arc<Plan>,
+    messages: Arc<Messages>,
+    wire: Wire,
+    window: Window,
+    ledger: Ledger,
+    pace: Pace,
+    workload: W,
+    reactor: PhantomData<fn(R)>,
+    /// Links begun at set-up.
+    begun: u32,
+    next_scan: Nanos,
+    misdirected: Option<Misdirected>,
+    /// Handler calls; a spin without any was idle.
+    events: u64,
+}
+
+/// Lends everything but the workload itself.
+macro_rules! lend {
+    ($rig:ident, $reactor:ident, $now:expr) => {
+        &mut Parts {
+            now: $now,
+            reactor: $reactor,
+            wire: &mut $rig.wire,
+            ledger: &mut $rig.ledger,
+            demand: &mut $rig.pace.demand,
+            window: &$rig.window,
+            messages: &$rig.messages,
+        }
+    };
+}
+
+impl<R: Reactor, W: Workload<R>> Rig<R, W> {
+    /// The rig of the links with these fleet-wide `numbers`; `finished` takes its intervals.
+    pub(super) fn new(
+        assignment: Assignment,
+        workload: W,
+        numbers: impl Iterator<Item = u32>,
+        finished: Box<dyn FnMut(Interval) + Send>,
+    ) -> Self {
+        let Assignment { plan, messages, peer, stop } = assignment;
+        Self {
+            wire: Wire::new(Arc::clone(&plan), peer, W::REDIALS, numbers),
+            window: Window::new(&plan, stop),
+            ledger: Ledger::new(workload.is_open(&plan), finished),
+            pace: Pace::new(plan.idle),
+            begun: 0,
+            next_scan: 0,
+            misdirected: None,
+            events: 0,
+            plan,
+            messages,
+            workload,
+            reactor: PhantomData,
+        }
+    }
+
+    /// Makes all connections, as far as they can be made.
+    pub(super) fn connect_all(&mut self, reactor: &mut R) -> io::Result<Setup> {
+        let wanted = self.workload.links_at_start(self.wire.len());
+        let rate = DialRate::new(&self.plan, wanted as usize, reactor.now());
+        loop {
+            let allowed = rate.allowed(reactor.now()).min(wanted as usize) as u32;
+            while self.wire.has_room() && self.begun < allowed {
+                self.dial(reactor, self.begun);
+                self.begun += 1;
+            }
+            let all_begun = self.begun == wanted;
+            if self.window.is_stopping() || (self.wire.dialling() == 0 && all_begun) {
+                break;
+            }
+            let now = reactor.now();
+            // The next one is begun when it may be, unless something else holds it up.
+            let free = !all_begun && self.wire.has_room();
+            let next = rate.next(self.begun as usize).filter(|_| free).unwrap_or(Nanos::MAX);
+            reactor.turn(Some(next.min(now + LONGEST_WAIT)), self)?;
+            // Not every turn: it looks at all links, and there may be very many.
+            if now >= self.next_scan {
+                self.next_scan = now + LONGEST_WAIT;
+                self.expire_dials(reactor, now);
+            }
+        }
+        let (facts, failure) = self.wire.take_facts();
+        let established = self.wire.established();
+        let WireFacts { connect, handshakes, .. } = facts;
+        let misdirected = self.misdirected.take();
+        Ok(Setup { established, connect, handshakes, failure, misdirected })
+    }
+
+    /// Puts the load on, until the window has ended and is drained.
+    pub(super) fn run(
+        &mut self,
+        reactor: &mut R,
+        timeline: Timeline,
+    ) -> io::Result<ThreadRecord> {
+        let start = timeline.start;
+        self.pace.demand = self.workload.demand(&self.plan, start);
+        self.ledger.begin(&timeline);
+        self.window.begin(timeline);
+        self.ledger.tend(0, self.window.range());
+        while reactor.now() < start {
+            reactor.turn(Some(start), self)?;
+        }
+        let now = reactor.now();
+        self.workload.begin(lend!(self, reactor, now));
+        loop {
+            let now = reactor.now();
+            self.tend(reactor, now);
+            self.pace.observe(now, &self.window.range());
+            // Before asking whether all is done: what fell due while the thread slept past
+            // the end of the window is late, and not to be left out.
+            self.workload.due(lend!(self, reactor, now));
+            if self.is_done(now) {
+                break;
+            }
+            self.wait(reactor, now)?;
+        }
+        Ok(self.conclude(reactor))
+    }
+
+    /// What is to be done now and then: intervals, timeouts, lost links.
+    fn tend(&mut self, reactor: &mut R, now: Nanos) {
+        self.window.tend(now);
+        self.ledger.tend(now, self.window.range());
+        self.dial_queued(reactor);
+        if now < self.next_scan {
+            return;
+        }
+        self.next_scan = now + (self.plan.timeout_ns / 20).clamp(MILLISECOND, LONGEST_WAIT);
+        self.workload.expire(lend!(self, reactor, now));
+        self.expire_dials(reactor, now);
+        if now < self.window.end() {
+            self.wire.redial(reactor, &mut self.ledger, now);
+        }
+    }
+
+    fn dial(&mut self, reactor: &mut R, link: u32) {
+        if !self.wire.dial(reactor, &mut self.ledger, link) {
+            let now = reactor.now();
+            self.workload.unmade(lend!(self, reactor, now), link);
+        }
+    }
+
+    fn expire_dials(&mut self, reactor: &mut R, now: Nanos) {
+        for link in self.wire.expire(reactor, &mut self.ledger) {
+            self.workload.unmade(lend!(self, reactor, now), link);
+        }
+    }
+
+    fn dial_queued(&mut self, reactor: &mut R) {
+        while let Some(link) = self.wire.next_queued() {
+            let now = reactor.now();
+            if self.workload.wants(lend!(self, reactor, now), link) {
+                self.dial(reactor, link);
+            }
+        }
+    }
+
+    fn is_done(&self, now: Nanos) -> bool {
+        let (window, demand) = (&self.window, self.pace.demand.as_ref());
+        let lost = window.is_out_of_patience(now, self.ledger.last_answer())
+            && self.workload.is_expecting(&self.wire, demand, now);
+        lost || window.is_over(now, || self.workload.is_unfinished(window, demand))
+    }
+
+    /// Waits for events until something is due.
+    fn wait(&mut self, reactor: &mut R, now: Nanos) -> io::Result<()> {
+        let edges = [self.ledger.next_boundary(), self.window.end()];
+        let latest = (now + LONGEST_WAIT).min(self.next_scan);
+        let waiting = self.pace.waiting(now, &edges, latest);
+        let before = self.events;
+        reactor.turn(Some(waiting.until), self)?;
+        if waiting.spins && self.events == before {
+            self.pace.spun(reactor.now() - now);
+        }
+        Ok(())
+    }
+
+    /// Ends what has not ended and tells the rest of the story.
+    fn conclude(&mut self, reactor: &mut R) -> ThreadRecord {
+        let now = reactor.now();
+        let pool = self.workload.conclude(lend!(self, reactor, now));
+        let alive_at_end = self.wire.up();
+        self.wire.conclude(reactor, &mut self.ledger);
+        let (facts, _) = self.wire.take_facts();
+        let last_answer = self.ledger.last_answer();
+        ThreadRecord {
+            alive_at_end,
+            reconnects: facts.reconnects,
+            connect: facts.connect,
+            handshakes: facts.handshakes,
+            outstanding_area: self.ledger.conclude(now),
+            last_answer,
+            busy: self.pace.busy_share(),
+            kernel: facts.kernel,
+            pool,
+            destinations: self.wire.take_destinations(),
+            misdirected: self.misdirected.take(),
+        }
+    }
+
+    /// TCP is connected.
+    fn connected(&mut self, reactor: &mut R, link: u32) {
+        let now = reactor.now();
+        match self.wire.connected(reactor, &mut self.ledger, link, now) {
+            Ok(true) => self.opened(reactor, link, now),
+            Ok(false) => {}
+            Err(loss) => self.lost(reactor, link, loss),
+        }
+    }
+
+    /// Bytes can be exchanged: the workload says what comes first.
+    fn opened(&mut self, reactor: &mut R, link: u32, now: Nanos) {
+        match self.workload.opened(lend!(self, reactor, now), link) {
+            Opening::Ready => self.ready(reactor, link, now),
+            Opening::Introduced => self.wire.introduces(link, now),
+        }
+    }
+
+    fn ready(&mut self, reactor: &mut R, link: u32, now: Nanos) {
+        let in_load = self.window.start() != Nanos::MAX;
+        self.wire.comes_up(link, now, in_load);
+        self.workload.ready(lend!(self, reactor, now), link);
+    }
+
+    fn received(&mut self, reactor: &mut R, key: Key, link: u32, bytes: &[u8]) {
+        let at = reactor.now();
+        self.ledger.received(bytes.len(), at);
+        if self.wire.is_secured() {
+            self.unseal(reactor, key, link, bytes);
+        } else {
+            self.arrived(reactor, link, bytes, at);
+        }
+    }
+
+    /// Ciphertext has arrived: what it holds arrives at the instant at which it was decrypted.
+    fn unseal(&mut self, reactor: &mut R, key: Key, link: u32, mut bytes: &[u8]) {
+        let mut plaintext = std::mem::take(self.wire.plaintext());
+        while !bytes.is_empty() {
+            // The link may have been lost since the last piece.
+            let place = (key, link);
+            let ledger = &mut self.ledger;
+            let unsealed = self.wire.unseal(reactor, ledger, place, &mut bytes, &mut plaintext);
+            let Some(unsealed) = unsealed else { break };
+            if unsealed.agreed {
+                self.opened(reactor, link, unsealed.at);
+            }
+            if !plaintext.is_empty() {
+                self.arrived(reactor, link, &plaintext, unsealed.at);
+            }
+            // What arrived may have been the last that was wanted of it.
+            if self.wire.find(key) != Some(link) {
+                break;
+            }
+            match unsealed.outcome {
+                Ok(()) if unsealed.over => self.ended(reactor, key, link),
+                Ok(()) => {}
+                Err(fault) => {
+                    self.lost(reactor, link, Loss::Broken(io::Error::other(fault)));
+                }
+            }
+        }
+        *self.wire.plaintext() = plaintext;
+    }
+
+    /// Bytes of the protocol, the last of which came `at` this instant.
+    #[inline]
+    fn arrived(&mut self, reactor: &mut R, link: u32, bytes: &[u8], at: Nanos) {
+        self.wire.hear(link, bytes);
+        let arrived = self.workload.arrived(lend!(self, reactor, at), link, bytes);
+        if let Some(seen) = self.wire.judge(link) {
+            self.misdirect(seen);
+        }
+        if let Err(loss) = arrived {
+            return self.lost(reactor, link, loss);
+        }
+        if self.wire.is_introducing(link) && self.workload.is_introduced(link) {
+            self.ready(reactor, link, at);
+        }
+        // A long batch of events must not make what falls due meanwhile late.
+        if self.pace.next_due().is_some_and(|due| due <= at) {
+            self.workload.due(lend!(self, reactor, at));
+        }
+    }
+
+    /// The server speaks something else: nothing would be measured.
+    #[cold]
+    fn misdirect(&mut self, seen: Misdirected) {
+        self.misdirected = Some(seen);
+        self.window.abort();
+    }
+
+    /// The server has ended a link gracefully: its last reply may end thereby.
+    fn ended(&mut self, reactor: &mut R, key: Key, link: u32) {
+        let now = reactor.now();
+        if self.wire.is_up(link)
+            && let Err(loss) = self.workload.ended(lend!(self, reactor, now), link)
+        {
+            return self.lost(reactor, link, loss);
+        }
+        if self.wire.find(key) == Some(link) {
+            self.lost(reactor, link, Loss::Closed);
+        }
+    }
+
+    /// A link is of no more use.
+    fn lost(&mut self, reactor: &mut R, link: u32, loss: Loss) {
+        let mut loss = self.wire.diagnosed(link, loss);
+        if let Some(seen) = self.wire.judge_loss(link, &loss) {
+            self.misdirect(seen);
+        }
+        let gone = self.wire.lose(reactor, &mut self.ledger, link, &mut loss);
+        let now = reactor.now();
+        match gone {
+            Gone::Redialled => {}
+            Gone::Up => self.workload.lost(lend!(self, reactor, now), link, &loss),
+            Gone::Unmade => self.workload.unmade(lend!(self, reactor, now), link),
+        }
+    }
+}
+
+impl<R: Reactor, W: Workload<R>> Handler<R> for Rig<R, W> {
+    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
+        self.events += 1;
+        let Some(link) = self.wire.find(key) else { return };
+        match event {
+            Event::Connected => self.connected(reactor, link),
+            Event::Received(bytes) => self.received(reactor, key, link, bytes),
+            Event::EndOfInput => match self.wire.end_of_input(link) {
+                Loss::Closed => self.ended(reactor, key, link),
+                loss => self.lost(reactor, link, loss),
+            },
+            // What was given up while the peer did not read has left slots to be filled.
+            Event::Sent => {
+                let now = reactor.now();
+                self.workload.writable(lend!(self, reactor, now), link);
+            }
+            Event::Failed(error) => self.lost(reactor, link, Loss::Broken(error)),
+        }
+        self.dial_queued(reactor);
+    }
+}

@@ -1,0 +1,236 @@
+//! What became of every request: [`Ledger`]. Each has exactly one ending, and the ending
+//! alone decides what it adds to the counts and to the clocks, whatever the workload is.
+
+use std::ops::Range;
+
+use echo_net::Nanos;
+
+use super::occupancy::Occupancy;
+use crate::engine::timeline::Timeline;
+use crate::record::{Errors, FailureKind, FirstOffender, Interval, Tally};
+
+/// A request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// When it was due; in a closed loop, when it was written.
+    pub(crate) intended: Nanos,
+    /// When it was written, if it was.
+    pub(crate) written: Option<Nanos>,
+    /// Whether it belongs to the measured window.
+    pub(crate) measured: bool,
+}
+
+/// How a request ends without success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Answered, and not with its own reply.
+    Mismatch,
+    /// Never answered, as far as can be told: a later one was answered in its place, or what
+    /// came is no reply.
+    Unmatched,
+    /// Answered with an error of the protocol.
+    Error,
+    /// Not answered in time.
+    Timeout,
+    /// Lost with a connection that broke.
+    Reset,
+    /// Never sent: its connection could not be made.
+    Refused,
+    /// Lost with a connection that the server closed.
+    Closed,
+    /// Never sent: no slot became free.
+    Unsent,
+    /// Not answered when the drain ended.
+    InFlight,
+}
+
+impl Ending {
+    fn count(self, tally: &mut Tally) -> &mut u64 {
+        match self {
+            Self::Mismatch | Self::Unmatched => &mut tally.mismatch,
+            Self::Error => &mut tally.error,
+            Self::Timeout => &mut tally.timeout,
+            Self::Reset => &mut tally.reset,
+            Self::Refused => &mut tally.refused,
+            Self::Closed => &mut tally.closed,
+            Self::Unsent => &mut tally.unsent,
+            Self::InFlight => &mut tally.in_flight,
+        }
+    }
+
+    /// Whether a reply came. It was no success, so its latency says nothing about successes;
+    /// a request without a reply enters the percentiles with its age, as a lower bound.
+    fn was_answered(self) -> bool {
+        matches!(self, Self::Mismatch | Self::Error)
+    }
+}
+
+/// See the [module](self). One per thread.
+pub(crate) struct Ledger {
+    interval: Interval,
+    open: bool,
+    /// A copy of the run's window, refreshed each turn.
+    window: Range<Nanos>,
+    occupancy: Occupancy,
+    last_answer: Option<Nanos>,
+    timeline: Option<Timeline>,
+    next_boundary: Nanos,
+    /// Takes finished pieces.
+    finished: Box<dyn FnMut(Interval) + Send>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger").field("interval", &self.interval).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Of a run that has not begun; `open`: with the clocks of an open loop.
+    pub(crate) fn new(open: bool, finished: Box<dyn FnMut(Interval) + Send>) -> Self {
+        Self {
+            interval: Interval::new(0, open),
+            open,
+            window: Nanos::MAX..Nanos::MAX,
+            occupancy: Occupancy::default(),
+            last_answer: None,
+            timeline: None,
+            next_boundary: Nanos::MAX,
+            finished,
+        }
+    }
+
+    pub(super) fn begin(&mut self, timeline: &Timeline) {
+        self.occupancy = Occupancy::new(timeline.window_start);
+        self.next_boundary = timeline.piece_end(0);
+        self.timeline = Some(timeline.clone());
+    }
+
+    /// Hands over the pieces that have ended by `now`.
+    pub(super) fn tend(&mut self, now: Nanos, window: Range<Nanos>) {
+        self.window = window;
+        while now >= self.next_boundary && self.next_boundary < self.window.end {
+            self.hand_over();
+            let end = |timeline: &Timeline| timeline.piece_end(self.interval.index);
+            self.next_boundary = self.timeline.as_ref().map_or(Nanos::MAX, end);
+        }
+    }
+
+    fn hand_over(&mut self) {
+        let next = Interval::new(self.interval.index + 1, self.open);
+        (self.finished)(std::mem::replace(&mut self.interval, next));
+    }
+
+    /// When the next piece ends.
+    pub(super) fn next_boundary(&self) -> Nanos {
+        self.next_boundary
+    }
+
+    /// When the last right reply to a request of the window came.
+    pub(super) fn last_answer(&self) -> Option<Nanos> {
+        self.last_answer
+    }
+
+    /// The run is over: hands over the rest. Request-nanoseconds that requests were
+    /// outstanding within the window.
+    pub(super) fn conclude(&mut self, now: Nanos) -> u128 {
+        self.hand_over();
+        self.occupancy.area(now, self.window.end)
+    }
+
+    /// What went wrong.
+    pub(crate) fn errors(&mut self) -> &mut Errors {
+        &mut self.interval.errors
+    }
+
+    /// Counts failures of one kind of a connection; `detail` is made only for the first.
+    pub(crate) fn blame(
+        &mut self,
+        connection: u32,
+        kind: FailureKind,
+        failures: u64,
+        detail: impl FnOnce() -> String,
+    ) {
+        self.interval.errors.count_many(kind, failures, || FirstOffender {
+            connection,
+            request: None,
+            detail: detail(),
+            difference: None,
+        });
+    }
+
+    /// Requests of the window were scheduled; each is to end.
+    pub(crate) fn schedule(&mut self, requests: u64) {
+        self.interval.tally.scheduled += requests;
+    }
+
+    /// A request of the window that found a free slot was written that late, by our own fault.
+    pub(crate) fn late(&mut self, lateness: Nanos) {
+        if let Some(open) = &mut self.interval.latencies.open {
+            open.lateness.record(lateness);
+        }
+    }
+
+    /// Requests were written, of the window or not.
+    pub(crate) fn wrote(&mut self, requests: u64, now: Nanos) {
+        self.occupancy.add(requests, now, self.window.end);
+    }
+
+    /// Bytes were sent.
+    pub(crate) fn sent(&mut self, bytes: usize, now: Nanos) {
+        if self.window.contains(&now) {
+            self.interval.tally.bytes_sent += bytes as u64;
+        }
+    }
+
+    /// Bytes were received.
+    pub(crate) fn received(&mut self, bytes: usize, now: Nanos) {
+        if self.window.contains(&now) {
+            self.interval.tally.bytes_received += bytes as u64;
+        }
+    }
+
+    /// A request got its own reply, the last byte of it `at` this instant.
+    #[inline]
+    pub(crate) fn succeed(
+        &mut self,
+        intended: Nanos,
+        written: Nanos,
+        measured: bool,
+        at: Nanos,
+    ) {
+        self.occupancy.remove(1, at, self.window.end);
+        self.interval.tally.answered += u64::from(self.window.contains(&at));
+        if measured {
+            self.interval.tally.ok += 1;
+            self.interval.latencies.record(intended, written, at);
+            self.last_answer = Some(at);
+        }
+    }
+
+    /// A request has ended without success.
+    pub(crate) fn end(&mut self, asked: Asked, ending: Ending, at: Nanos) {
+        if asked.written.is_some() {
+            self.occupancy.remove(1, at, self.window.end);
+        }
+        if asked.measured {
+            *ending.count(&mut self.interval.tally) += 1;
+            if !ending.was_answered() {
+                let Asked { intended, written, .. } = asked;
+                self.interval.latencies.record_censored(intended, written, at);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Ledger {
+    /// One whose pieces are of no interest, in the middle of a window.
+    pub(crate) fn of_test(open: bool) -> Self {
+        Self { window: 0..Nanos::MAX, ..Self::new(open, Box::new(drop)) }
+    }
+
+    pub(crate) fn interval(&self) -> &Interval {
+        &self.interval
+    }
+}

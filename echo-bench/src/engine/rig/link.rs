@@ -1,0 +1,92 @@
+//! One connection of a generator thread: [`Link`].
+
+use std::net::SocketAddr;
+
+use echo_net::Nanos;
+use echo_net::clock::{MILLISECOND, SECOND};
+use echo_net::reactor::Key;
+use echo_net::tls::Transform;
+use echo_proto::Opening;
+
+/// How far a link has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not dialled, or closed by us.
+    Idle,
+    /// Dialled at this instant.
+    Dialling(Nanos),
+    /// Connected, and in the TLS handshake.
+    Handshaking {
+        /// When it was dialled.
+        dialled: Nanos,
+        /// When it was connected.
+        since: Nanos,
+    },
+    /// Connected, and in what the workload says first, since this instant.
+    Introducing(Nanos),
+    /// Ready for requests.
+    Up,
+    /// Lost, or not made; dialled again at this instant.
+    Down(Nanos),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Its number in the fleet.
+    pub(super) number: u32,
+    /// Where it leads to.
+    pub(super) target: SocketAddr,
+    /// How often it was dialled.
+    pub(super) dials: usize,
+    pub(super) key: Option<Key>,
+    pub(super) state: State,
+    /// In a box, since most runs have none.
+    pub(super) tls: Option<Box<Transform>>,
+    /// Whether it has ever been up.
+    pub(super) established: bool,
+    /// Whether it was not made the last time for want of a socket on this side.
+    pub(super) lacks_socket: bool,
+    /// What the server said first since it was made.
+    pub(super) opening: Opening,
+    attempts: u32,
+}
+
+impl Link {
+    pub(super) fn new(number: u32, target: SocketAddr) -> Self {
+        Self {
+            number,
+            target,
+            dials: 0,
+            key: None,
+            state: State::Idle,
+            tls: None,
+            established: false,
+            lacks_socket: false,
+            opening: Opening::default(),
+            attempts: 0,
+        }
+    }
+
+    /// Forgets the socket.
+    pub(super) fn clear(&mut self) -> Option<Key> {
+        (self.tls, self.opening) = (None, Opening::default());
+        self.state = State::Idle;
+        self.key.take()
+    }
+
+    /// It is lost, and dialled again after a pause that doubles each time, so that a dead
+    /// server is not flooded with attempts. Links differ by their number, so that a fleet
+    /// does not come back in one wave.
+    pub(super) fn back_off(&mut self, now: Nanos) {
+        let pause = (10 * MILLISECOND) << self.attempts.min(7);
+        let spread = u64::from(self.number % 16) * MILLISECOND;
+        self.attempts = self.attempts.saturating_add(1);
+        self.state = State::Down(now + pause.min(SECOND) + spread);
+    }
+
+    /// A right reply came: the next loss is a new one.
+    pub(super) fn prove(&mut self) {
+        self.attempts = 0;
+    }
+}

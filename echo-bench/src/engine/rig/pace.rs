@@ -1,0 +1,57 @@
+//! What is due, and how a thread waits for it: [`Pace`].
+
+use std::ops::Range;
+
+use echo_net::Nanos;
+
+use super::busy_clock::BusyClock;
+use super::demand::Demand;
+use super::waiting::Waiting;
+use crate::plan::IdleStrategy;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// The schedule of an open loop.
+    pub(super) demand: Option<Demand>,
+    idle: IdleStrategy,
+    busy: BusyClock,
+    /// How long the thread has spun for want of events.
+    spun: Nanos,
+    window_end: Nanos,
+}
+
+impl Pace {
+    pub(super) fn new(idle: IdleStrategy) -> Self {
+        Self { demand: None, idle, busy: BusyClock::default(), spun: 0, window_end: Nanos::MAX }
+    }
+
+    /// When the next request is due of those that have a slot.
+    #[inline]
+    pub(super) fn next_due(&self) -> Option<Nanos> {
+        self.demand.as_ref().and_then(Demand::next_due)
+    }
+
+    /// Looks at the thread's CPU clock, if it is time to.
+    pub(super) fn observe(&mut self, now: Nanos, window: &Range<Nanos>) {
+        self.window_end = window.end;
+        self.busy.observe(now, self.spun, window);
+    }
+
+    /// How to wait until a request is due or one of the `edges` is reached that are still to
+    /// come, or `latest`.
+    pub(super) fn waiting(&self, now: Nanos, edges: &[Nanos], latest: Nanos) -> Waiting {
+        let due = self.next_due().filter(|&due| due < self.window_end);
+        Waiting::new(self.idle, now, due, edges, latest)
+    }
+
+    /// The thread has spun so long without an event.
+    pub(super) fn spun(&mut self, spun: Nanos) {
+        self.spun += spun;
+    }
+
+    /// Share of the window in which the thread worked.
+    pub(super) fn busy_share(&self) -> Option<f64> {
+        self.busy.share()
+    }
+}

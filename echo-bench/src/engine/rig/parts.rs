@@ -1,0 +1,69 @@
+//! What the rig lends its workload for the time of a call: [`Parts`], and what can be done
+//! with them together.
+
+use echo_net::Nanos;
+use echo_net::reactor::Reactor;
+
+use super::demand::Demand;
+use super::ledger::{Asked, Ending, Ledger};
+use super::window::Window;
+use super::wire::Wire;
+use crate::messages::Messages;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(in crate::engine) struct Parts<'a, R> {
+    /// The present instant, as far as the call is concerned.
+    pub(in crate::engine) now: Nanos,
+    pub(in crate::engine) reactor: &'a mut R,
+    pub(in crate::engine) wire: &'a mut Wire,
+    pub(in crate::engine) ledger: &'a mut Ledger,
+    /// The schedule, if there is one: of an open loop.
+    pub(in crate::engine) demand: &'a mut Option<Demand>,
+    pub(in crate::engine) window: &'a Window,
+    pub(in crate::engine) messages: &'a Messages,
+}
+
+impl<R: Reactor> Parts<'_, R> {
+    /// Whether the load has begun.
+    pub(in crate::engine) fn has_begun(&self) -> bool {
+        self.window.has_begun(self.now)
+    }
+
+    /// Begins to make a link; false if there is no socket for it, which is counted.
+    pub(in crate::engine) fn dial(&mut self, link: u32) -> bool {
+        self.wire.dial(self.reactor, self.ledger, link)
+    }
+
+    /// Sends `bytes` in writes that end at `cuts` and at their end. Both are used up.
+    pub(in crate::engine) fn send(
+        &mut self,
+        link: u32,
+        bytes: &mut Vec<u8>,
+        cuts: &mut Vec<usize>,
+        now: Nanos,
+    ) {
+        self.wire.send(self.reactor, self.ledger, link, bytes, cuts, now);
+    }
+
+    /// Closes a link that is up gracefully.
+    pub(in crate::engine) fn close(&mut self, link: u32) {
+        self.wire.close(self.reactor, self.ledger, link);
+    }
+
+    /// The run is over: ends the requests of the schedule's `actor` that fell due and were
+    /// never sent; how many.
+    pub(in crate::engine) fn give_up_schedule(&mut self, actor: u32, ending: Ending) -> u64 {
+        let Some(demand) = self.demand.as_mut() else { return 0 };
+        // A number of requests decides: what was not claimed was never asked for.
+        let end = if self.window.end() == Nanos::MAX { 0 } else { self.window.end() };
+        let mut unsent = 0;
+        for intended in demand.take_rest(actor, end).filter(|&at| at >= self.window.start()) {
+            unsent += 1;
+            self.ledger.schedule(1);
+            let asked = Asked { intended, written: None, measured: true };
+            self.ledger.end(asked, ending, self.now);
+        }
+        unsent
+    }
+}

@@ -1,0 +1,103 @@
+//! Callers who share connections, to the digit.
+
+use super::*;
+
+pub(super) fn pool_load(plan: &Arc<Plan>, size: u32) -> (PoolLoad, u32) {
+    let links = if size == 0 { plan.connections } else { plan.connections_at_start() };
+    let load = PoolLoad::new(plan, PoolPlan { size }, 0..plan.connections, links);
+    (load, links)
+}
+
+fn pooled(
+    mut plan: Plan,
+    size: u32,
+    peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
+) -> Simulated {
+    plan.pool = Some(PoolPlan { size });
+    let plan = Arc::new(plan.validated().unwrap());
+    let (load, links) = pool_load(&plan, size);
+    simulate_load(None, &plan, load, links, peers)
+}
+
+fn counts(run: &Simulated) -> PoolCounts {
+    run.record.pool.expect("it is a pool")
+}
+
+#[test]
+fn callers_wait_for_each_other_in_order_and_their_wait_is_in_the_response() {
+    let closed = raw_plan(Load::Closed { pipeline: 1 }, 4, 2 * SECOND);
+    let run = pooled(closed, 1, echo(EchoOptions::after(10 * MILLISECOND)));
+    let tally = &run.total.tally;
+    assert_eq!((tally.ok, tally.scheduled), (tally.scheduled, 203), "{tally:?}");
+    let clocks = run.total.latencies.open.as_ref().expect("callers wait");
+    let equivalent = |latency: &crate::record::Latency, expected| {
+        let histogram = latency.histogram();
+        histogram.equivalent(histogram.value_at_quantile(0.5), expected)
+    };
+    assert!(equivalent(&clocks.wait, 30 * MILLISECOND));
+    assert!(equivalent(&clocks.service, 10 * MILLISECOND));
+    assert!(equivalent(&run.total.latencies.response, 40 * MILLISECOND));
+    assert_eq!((counts(&run).created, counts(&run).reused), (1, tally.ok));
+}
+
+#[test]
+fn a_new_connection_for_each_request_is_waited_for() {
+    let closed = raw_plan(Load::Closed { pipeline: 1 }, 2, SECOND);
+    let connect = ConnectOutcome::Made { after: 3 * MILLISECOND };
+    let run =
+        pooled(closed, 0, echo(EchoOptions { connect, ..EchoOptions::after(MILLISECOND) }));
+    let response = run.total.latencies.response.histogram();
+    assert!(response.equivalent(response.min(), 4 * MILLISECOND));
+    assert!(response.equivalent(response.max(), 4 * MILLISECOND));
+    let counts = counts(&run);
+    // One more shows before the load whether there is a server.
+    assert_eq!(counts.created, run.total.tally.ok + 1);
+    assert_eq!((counts.discarded.used, counts.reused), (run.total.tally.ok, 0));
+}
+
+#[test]
+fn a_server_that_is_gone_ends_requests_unsent_and_is_not_called_in_a_frenzy() {
+    for load in [Load::Closed { pipeline: 1 }, open(200.0, Arrival::Constant, 1)] {
+        let refused =
+            ConnectOutcome::Failed { after: 1000, kind: ErrorKind::ConnectionRefused };
+        let run = pooled(raw_plan(load, 4, 2 * SECOND), 2, move |number| {
+            // The two of the set-up answer five times.
+            let ending = Some((5, Ending::Reset));
+            let connect = if number < 2 { ConnectOutcome::Made { after: 0 } } else { refused };
+            Box::new(EchoPeer::new(EchoOptions {
+                message: Some(SIZE),
+                connect,
+                ending,
+                ..EchoOptions::after(MILLISECOND)
+            }))
+        });
+        let tally = &run.total.tally;
+        assert!(tally.is_conserved(), "{load:?}: {tally:?}");
+        assert_eq!(tally.ok, 10, "{load:?}: {tally:?}");
+        assert!((10..500).contains(&tally.refused), "{load:?}: {tally:?}");
+        assert_eq!(counts(&run).connect_failures, run.total.errors.of(FailureKind::Refused));
+    }
+}
+
+#[test]
+fn no_socket_left_costs_each_request_once_however_many_are_due() {
+    let plan = raw_plan(open(50_000.0, Arrival::Constant, 1), 4, SECOND);
+    let run = pooled(plan, 2, |number| {
+        struct NoSocket;
+        impl Peer for NoSocket {
+            fn connect(&mut self, _now: Nanos) -> ConnectOutcome {
+                ConnectOutcome::NoSocket(ErrorKind::AddrNotAvailable)
+            }
+            fn receive(&mut self, _now: Nanos, _bytes: &[u8], _script: &mut Script) {}
+        }
+        if number >= 2 {
+            return Box::new(NoSocket);
+        }
+        let ending = Some((1, Ending::Reset));
+        let options = EchoOptions { message: Some(SIZE), ending, ..EchoOptions::after(0) };
+        Box::new(EchoPeer::new(options))
+    });
+    let tally = &run.total.tally;
+    assert!(tally.is_conserved() && tally.scheduled == 50_000, "{tally:?}");
+    assert_eq!(tally.unsent + tally.reset + tally.ok, 50_000, "{tally:?}");
+}

@@ -1,0 +1,189 @@
+//! The generator threads and the channels to them: [`Threads`].
+
+use std::io;
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::JoinHandle;
+
+use echo_net::reactor::Reactor;
+use echo_net::reactor::epoll::EpollReactor;
+use echo_net::reactor::uring::UringReactor;
+use echo_net::stop::{Stage, Stop};
+
+use super::rig::{Assignment, Rig, Setup, ThreadRecord};
+use super::timeline::Timeline;
+use super::workload::Workload;
+use super::workload::chat::Chat;
+use super::workload::pool::PoolLoad;
+use super::workload::requests::Requests;
+use super::{EngineError, Peer};
+use crate::messages::Messages;
+use crate::plan::{EngineKind, MessagePlan, Plan};
+use crate::record::Interval;
+
+/// Bytes that one read of a thread may bring.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// See the [module](self).
+pub(super) struct Threads {
+    threads: Vec<JoinHandle<io::Result<Option<ThreadRecord>>>>,
+    setups: Receiver<io::Result<Setup>>,
+    starts: Vec<Sender<Timeline>>,
+    pieces: Receiver<Interval>,
+}
+
+impl Threads {
+    /// Starts them; each makes its connections.
+    pub(super) fn start(plan: &Arc<Plan>, peer: &Peer, stop: &Stop) -> io::Result<Self> {
+        let assignment = Assignment {
+            messages: Arc::new(messages(plan)),
+            plan: Arc::clone(plan),
+            peer: peer.clone(),
+            stop: stop.clone(),
+        };
+        let (setup_sender, setups) = mpsc::channel();
+        let (piece_sender, pieces) = mpsc::channel();
+        let mut all = Self { threads: Vec::new(), setups, starts: Vec::new(), pieces };
+        for number in 0..plan.threads {
+            let sender = piece_sender.clone();
+            // The gatherer outlives the threads but for a run that failed anyway.
+            let finished = Box::new(move |piece| drop(sender.send(piece)));
+            let (start, starts) = mpsc::channel();
+            all.starts.push(start);
+            let thread = Thread {
+                number,
+                assignment: assignment.clone(),
+                finished,
+                setups: setup_sender.clone(),
+                starts,
+            };
+            let builder = std::thread::Builder::new().name(format!("generator-{number}"));
+            all.threads.push(builder.spawn(move || thread.work())?);
+        }
+        Ok(all)
+    }
+
+    /// Waits until all have made their connections.
+    pub(super) fn setup(&mut self, stop: &Stop) -> Result<Setup, EngineError> {
+        let mut all = Setup::default();
+        for _ in 0..self.threads.len() {
+            let Ok(setup) = self.setups.recv() else { break };
+            match setup {
+                Ok(setup) => {
+                    all.established += setup.established;
+                    all.connect += &setup.connect;
+                    all.handshakes += &setup.handshakes;
+                    all.failure = all.failure.or(setup.failure);
+                    all.misdirected = all.misdirected.or(setup.misdirected);
+                }
+                Err(error) => {
+                    stop.advance(Stage::Forced);
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Has them put the load on.
+    pub(super) fn begin(&mut self, timeline: &Timeline) {
+        for start in self.starts.drain(..) {
+            // A thread that is gone says why when it is joined.
+            let _ = start.send(timeline.clone());
+        }
+    }
+
+    /// What they measure, piece by piece; it ends when they have all ended.
+    pub(super) fn pieces(&self) -> &Receiver<Interval> {
+        &self.pieces
+    }
+
+    /// Waits for their end.
+    pub(super) fn join(self) -> io::Result<Vec<ThreadRecord>> {
+        let mut records = Vec::new();
+        for thread in self.threads {
+            let record = thread
+                .join()
+                .map_err(|_| io::Error::other("a generator thread panicked"))??;
+            records.extend(record);
+        }
+        Ok(records)
+    }
+}
+
+/// One of them.
+struct Thread {
+    number: u32,
+    assignment: Assignment,
+    finished: Box<dyn FnMut(Interval) + Send>,
+    setups: Sender<io::Result<Setup>>,
+    starts: Receiver<Timeline>,
+}
+
+impl Thread {
+    fn work(self) -> io::Result<Option<ThreadRecord>> {
+        // The default slack of 50 us would be added to every sleep.
+        let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+        match self.assignment.plan.engine {
+            EngineKind::Epoll => self.work_on(EpollReactor::new(READ_BUFFER)),
+            EngineKind::Uring => {
+                self.work_on(UringReactor::new(READ_BUFFER).map_err(io::Error::from))
+            }
+        }
+    }
+
+    fn work_on<R: Reactor>(self, reactor: io::Result<R>) -> io::Result<Option<ThreadRecord>> {
+        let reactor = match reactor {
+            Ok(reactor) => reactor,
+            Err(error) => {
+                // Whoever has hung up needs no reason.
+                let _ = self.setups.send(Err(error));
+                return Ok(None);
+            }
+        };
+        let plan = Arc::clone(&self.assignment.plan);
+        let mine = |all: u32| (self.number..all).step_by(plan.threads as usize);
+        let actors = mine(plan.connections);
+        if plan.chat.is_some() {
+            self.load(reactor, Chat::new(&plan), actors)
+        } else if let Some(pool) = plan.pool {
+            let links =
+                if pool.size == 0 { actors.clone() } else { mine(plan.connections_at_start()) };
+            let load = PoolLoad::new(&plan, pool, actors, links.clone().count() as u32);
+            self.load(reactor, load, links)
+        } else {
+            self.load(reactor, Requests::new(&plan, actors.clone()), actors)
+        }
+    }
+
+    fn load<R: Reactor>(
+        self,
+        mut reactor: R,
+        workload: impl Workload<R>,
+        links: impl Iterator<Item = u32>,
+    ) -> io::Result<Option<ThreadRecord>> {
+        let mut rig = Rig::new(self.assignment, workload, links, self.finished);
+        let setup = rig.connect_all(&mut reactor);
+        let failed = setup.is_err();
+        if self.setups.send(setup).is_err() || failed {
+            return Ok(None);
+        }
+        match self.starts.recv() {
+            Ok(timeline) => rig.run(&mut reactor, timeline).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+fn messages(plan: &Plan) -> Messages {
+    match &plan.messages {
+        MessagePlan::Generated { min_bytes, max_bytes } => {
+            Messages::generated(*min_bytes, *max_bytes, plan.seed, plan.verify)
+        }
+        MessagePlan::Given { texts, .. } => Messages::given(
+            texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
+            plan.verify,
+        ),
+    }
+}

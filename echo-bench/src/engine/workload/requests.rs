@@ -1,0 +1,421 @@
+//! Requests and their replies on connections of one's own: [`Requests`]. Each connection has
+//! so many slots, takes its part of the schedule (open loop) or fills its free slots (closed
+//! loop), and is made again when it has had its number of requests.
+
+use std::sync::Arc;
+
+use echo_net::Nanos;
+use echo_net::reactor::Reactor;
+use echo_proto::{Reply, Request as _, Requester};
+
+mod in_flight;
+
+pub(super) use in_flight::InFlight;
+
+use super::{PoolCounts, Workload};
+use crate::engine::rig::{Demand, Ending, Loss, Parts, Window, Wire};
+use crate::plan::{Load, Plan};
+use crate::record::{FailureKind, FirstOffender};
+
+/// A request that is due.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    intended: Nanos,
+    measured: bool,
+}
+
+/// What goes over one link.
+#[derive(Debug)]
+struct Conversation {
+    requester: Requester,
+    in_flight: InFlight,
+    /// The number of the first request since the link was made.
+    first_request: u64,
+}
+
+impl Conversation {
+    /// Requests that it can take beside those in flight: at most so many since it was made.
+    fn left_of(&self, most: u32) -> u32 {
+        let sent = self.in_flight.next_request() - self.first_request;
+        u64::from(most).saturating_sub(sent) as u32
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(in crate::engine) struct Requests {
+    plan: Arc<Plan>,
+    /// The fleet-wide numbers of its connections.
+    numbers: Vec<u32>,
+    conversations: Vec<Conversation>,
+    /// No request can have waited for its whole timeout before.
+    next_expiry: Nanos,
+    /// Reused from batch to batch: the due requests, a message, its wire form, its writes.
+    batch: Vec<Due>,
+    text: Vec<u8>,
+    wire: Vec<u8>,
+    cuts: Vec<usize>,
+}
+
+impl Requests {
+    /// Of the connections with these fleet-wide `numbers`.
+    pub(in crate::engine) fn new(plan: &Arc<Plan>, numbers: impl Iterator<Item = u32>) -> Self {
+        let numbers: Vec<_> = numbers.collect();
+        let conversation = |_: &u32| Conversation {
+            requester: plan.requester(),
+            in_flight: InFlight::new(plan.streams),
+            first_request: 0,
+        };
+        Self {
+            conversations: numbers.iter().map(conversation).collect(),
+            numbers,
+            plan: Arc::clone(plan),
+            next_expiry: 0,
+            batch: Vec::new(),
+            text: Vec::new(),
+            wire: Vec::new(),
+            cuts: Vec::new(),
+        }
+    }
+
+    /// Requests that a link can take now.
+    fn free_slots(&self, wire: &Wire, link: u32) -> u32 {
+        if !wire.is_up(link) {
+            return 0;
+        }
+        let conversation = &self.conversations[link as usize];
+        let free = self.plan.load.pipeline().saturating_sub(conversation.in_flight.waiting());
+        free.min(self.plan.reconnect_after.map_or(u32::MAX, |most| conversation.left_of(most)))
+    }
+
+    /// Whether a link has had all its requests, and their replies.
+    fn is_worn_out(&self, wire: &Wire, link: u32) -> bool {
+        let conversation = &self.conversations[link as usize];
+        wire.is_up(link)
+            && conversation.in_flight.waiting() == 0
+            && self.plan.reconnect_after.is_some_and(|most| conversation.left_of(most) == 0)
+    }
+
+    /// Whether there are or will be requests for a link.
+    fn is_wanted<R: Reactor>(parts: &Parts<'_, R>, link: u32) -> bool {
+        let end = parts.window.end();
+        let backlog = |demand: &Demand| demand.peek(link) < end;
+        !parts.window.is_spent()
+            && (parts.now < end || parts.demand.as_ref().is_some_and(backlog))
+    }
+
+    /// Sends the due requests of a link as far as it has free slots. They are late by our own
+    /// fault (`on_time`) unless it had none before.
+    fn send_scheduled<R: Reactor>(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        link: u32,
+        on_time: bool,
+    ) {
+        let mut free = self.free_slots(parts.wire, link);
+        let (Some(demand), window) = (parts.demand.as_mut(), parts.window) else { return };
+        while free > 0 && demand.peek(link) <= parts.now && demand.peek(link) < window.end() {
+            let intended = demand.peek(link);
+            let measured = intended >= window.start();
+            if measured && window.claim(1) == 0 {
+                break;
+            }
+            demand.advance(link);
+            free -= 1;
+            self.batch.push(Due { intended, measured });
+        }
+        if demand.peek(link) <= parts.now {
+            demand.set_aside(link);
+        } else {
+            demand.put_back(link);
+        }
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let written = self.transmit(parts, link, batch.len() as u32, |slots, at| {
+            for due in &batch {
+                slots.push(due.intended, at, due.measured);
+            }
+        });
+        for due in batch.iter().filter(|due| due.measured) {
+            parts.ledger.schedule(1);
+            if on_time {
+                parts.ledger.late(written - due.intended);
+            }
+        }
+        self.batch = batch;
+        self.batch.clear();
+    }
+
+    /// Fills the free slots of a link of a closed loop.
+    fn fill<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        let window = parts.window;
+        let free = u64::from(self.free_slots(parts.wire, link));
+        if free == 0 || parts.now >= window.end() {
+            return;
+        }
+        let due = parts.now >= window.start();
+        let granted = if due { window.claim(free) } else { free };
+        if granted == 0 {
+            return;
+        }
+        // Requests that were claimed are of the window; else the instant of the write decides.
+        let counted = window.counts_requests();
+        let mut measured = false;
+        self.transmit(parts, link, granted as u32, |slots, at| {
+            measured = if counted { due } else { window.contains(at) };
+            for _ in 0..granted {
+                slots.push(at, at, measured);
+            }
+        });
+        if measured {
+            parts.ledger.schedule(granted);
+        }
+    }
+
+    /// Encodes the next `requests` requests of a link, adds them with `add` at the instant
+    /// before the write, and sends them; that instant.
+    fn transmit<R: Reactor>(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        link: u32,
+        requests: u32,
+        add: impl FnOnce(&mut InFlight, Nanos),
+    ) -> Nanos {
+        let Conversation { requester, in_flight, .. } = &mut self.conversations[link as usize];
+        let number = self.numbers[link as usize];
+        let first = in_flight.next_request();
+        self.wire.clear();
+        for request in first..first + u64::from(requests) {
+            let start = self.wire.len();
+            parts.messages.write(number, request, &mut self.text);
+            requester.encode(request, &self.text, &mut self.wire);
+            cut(&mut self.cuts, start..self.wire.len(), self.plan.split_writes);
+        }
+        let now = parts.reactor.now();
+        add(in_flight, now);
+        parts.ledger.wrote(requests.into(), now);
+        parts.send(link, &mut self.wire, &mut self.cuts, now);
+        now
+    }
+
+    /// Gives a link with free slots its next requests.
+    fn feed<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        if self.is_worn_out(parts.wire, link) && Self::is_wanted(parts, link) {
+            return self.renew(parts, link);
+        }
+        match parts.demand {
+            None => self.fill(parts, link),
+            Some(demand)
+                if demand.is_set_aside(link) && demand.peek(link) < parts.window.end() =>
+            {
+                self.send_scheduled(parts, link, false);
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Bytes of replies, or the end of them.
+    fn settle<R: Reactor>(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        link: u32,
+        bytes: Option<&[u8]>,
+    ) -> Result<(), Loss> {
+        let number = self.numbers[link as usize];
+        let Conversation { requester, in_flight, .. } = &mut self.conversations[link as usize];
+        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
+        let (waiting, right) = (in_flight.waiting(), in_flight.right_answers());
+        let each = |reply: Reply<'_>| in_flight.settle(number, messages, reply, at, ledger);
+        let decoded = match bytes {
+            Some(bytes) => requester.decode(bytes, each),
+            None => {
+                requester.end_of_input(each);
+                Ok(())
+            }
+        };
+        if in_flight.right_answers() > right {
+            parts.wire.prove(link);
+        }
+        decoded.map_err(Loss::Malformed)?;
+        // It would be closed with whatever is sent on it from now on.
+        if requester.is_over() {
+            // Before the load there is nothing to be made again for at once.
+            if in_flight.waiting() > 0 || !parts.has_begun() {
+                return Err(Loss::Closed);
+            }
+            self.renew(parts, link);
+        } else if in_flight.waiting() < waiting && parts.has_begun() {
+            self.feed(parts, link);
+        }
+        Ok(())
+    }
+
+    /// Closes a link that has had its requests and their replies, and has it made again if
+    /// there are more.
+    fn renew<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        parts.close(link);
+        // What was given up will not be answered any more.
+        self.start_over(parts, link, Ending::Closed);
+        parts.wire.enqueue(link);
+    }
+
+    /// Ends what is in flight on a link, which may be made again.
+    fn start_over<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, ending: Ending) {
+        let conversation = &mut self.conversations[link as usize];
+        conversation.in_flight.abandon(parts.now, parts.ledger, ending);
+        conversation.requester = self.plan.requester();
+    }
+
+    /// Requests of a link that fell due and were never sent.
+    fn give_up_schedule<R: Reactor>(&self, parts: &mut Parts<'_, R>, link: u32) {
+        // Without a socket of ours the server was not even asked.
+        let (kind, ending) = if parts.wire.was_up(link) || parts.wire.lacks_socket(link) {
+            (FailureKind::Unsent, Ending::Unsent)
+        } else {
+            (FailureKind::Refused, Ending::Refused)
+        };
+        let unsent = parts.give_up_schedule(link, ending);
+        parts.ledger.errors().count_many(kind, unsent, || FirstOffender {
+            connection: self.numbers[link as usize],
+            request: Some(self.conversations[link as usize].in_flight.next_request()),
+            detail: "it was due and could not be sent".into(),
+            difference: None,
+        });
+    }
+}
+
+/// Adds where the writes of a message end that is sent in so many.
+pub(super) fn cut(cuts: &mut Vec<usize>, message: std::ops::Range<usize>, writes: u32) {
+    if writes > 1 {
+        let piece = message.len().div_ceil(writes as usize).max(1);
+        let end = message.end;
+        cuts.extend(message.step_by(piece).skip(1));
+        cuts.push(end);
+    }
+}
+
+impl<R: Reactor> Workload<R> for Requests {
+    const REDIALS: bool = true;
+
+    fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand> {
+        let numbers = self.numbers.iter().copied();
+        Demand::new(&plan.load, plan.seed, numbers, plan.connections, start)
+    }
+
+    fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        let conversation = &mut self.conversations[link as usize];
+        conversation.first_request = conversation.in_flight.next_request();
+        if parts.has_begun() {
+            self.feed(parts, link);
+        }
+    }
+
+    fn begin(&mut self, parts: &mut Parts<'_, R>) {
+        if let Load::Closed { .. } = self.plan.load {
+            (0..parts.wire.len()).for_each(|link| self.fill(parts, link));
+        }
+    }
+
+    fn due(&mut self, parts: &mut Parts<'_, R>) {
+        while let Some(demand) = parts.demand.as_mut() {
+            let Some(link) = demand.pop_due(parts.now) else { return };
+            if demand.peek(link) >= parts.window.end() {
+                // Nothing more of it is wanted.
+                demand.set_aside(link);
+                continue;
+            }
+            self.send_scheduled(parts, link, true);
+        }
+    }
+
+    fn arrived(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        link: u32,
+        bytes: &[u8],
+    ) -> Result<(), Loss> {
+        self.settle(parts, link, Some(bytes))
+    }
+
+    fn ended(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Result<(), Loss> {
+        self.settle(parts, link, None)
+    }
+
+    fn writable(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        if parts.has_begun() {
+            self.feed(parts, link);
+        }
+    }
+
+    fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss) {
+        let in_flight = &self.conversations[link as usize].in_flight;
+        let (waiting, request) = (in_flight.waiting(), in_flight.oldest_waiting());
+        let (kind, ending) = loss.counts_as();
+        parts.ledger.errors().count(kind, || FirstOffender {
+            connection: self.numbers[link as usize],
+            request,
+            detail: format!("{loss}, requests unanswered: {waiting}"),
+            difference: None,
+        });
+        if loss.is_answer() {
+            self.conversations[link as usize].in_flight.garble(parts.now, parts.ledger);
+        }
+        self.start_over(parts, link, ending);
+    }
+
+    fn wants(&mut self, parts: &mut Parts<'_, R>, link: u32) -> bool {
+        Self::is_wanted(parts, link)
+    }
+
+    fn expire(&mut self, parts: &mut Parts<'_, R>) {
+        let now = parts.now;
+        let Some(before) = now.checked_sub(self.plan.timeout_ns) else { return };
+        if now < self.next_expiry {
+            return;
+        }
+        // What is written from now on has at least the whole timeout.
+        let mut oldest = now;
+        for link in 0..parts.wire.len() {
+            let in_flight = &mut self.conversations[link as usize].in_flight;
+            let expired =
+                in_flight.expire(self.numbers[link as usize], before, now, parts.ledger);
+            oldest = oldest.min(in_flight.oldest_written().unwrap_or(now));
+            // A peer that does not even read would be sent ever more for nothing.
+            if expired && parts.wire.unsent(parts.reactor, link) == 0 {
+                self.feed(parts, link);
+            }
+        }
+        self.next_expiry = oldest.saturating_add(self.plan.timeout_ns);
+    }
+
+    fn is_expecting(&self, wire: &Wire, demand: Option<&Demand>, now: Nanos) -> bool {
+        // Nothing due yet is no sign that anything is wrong.
+        demand.is_none_or(|demand| {
+            let owed = |link: u32| {
+                !wire.is_up(link) || self.conversations[link as usize].in_flight.waiting() > 0
+            };
+            demand.has_backlog(now) || (0..wire.len()).any(owed)
+        })
+    }
+
+    fn is_unfinished(&self, window: &Window, demand: Option<&Demand>) -> bool {
+        let backlog =
+            !window.is_spent() && demand.is_some_and(|demand| demand.has_backlog(window.end()));
+        backlog || self.conversations.iter().any(|talk| talk.in_flight.measured() > 0)
+    }
+
+    fn conclude(&mut self, parts: &mut Parts<'_, R>) -> Option<PoolCounts> {
+        for link in 0..parts.wire.len() {
+            self.give_up_schedule(parts, link);
+            let in_flight = &mut self.conversations[link as usize].in_flight;
+            let (number, waiting) = (self.numbers[link as usize], in_flight.measured());
+            parts.ledger.blame(number, FailureKind::InFlight, waiting.into(), || {
+                "no reply when the drain ended".into()
+            });
+            in_flight.abandon(parts.now, parts.ledger, Ending::InFlight);
+        }
+        None
+    }
+}

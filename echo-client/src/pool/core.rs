@@ -1,0 +1,406 @@
+//! Who gets which connection: [`PoolCore`]. Pure: it opens nothing, waits for nothing and
+//! reads no clock; whoever owns it does, and reports what happened. [`Pool`](super::Pool) puts
+//! an async face on it, and a load generator can drive it from its own event loop.
+//!
+//! A *place* is the right to have one connection. Places are limited; callers who find none
+//! queue, and are served in order.
+
+use std::collections::VecDeque;
+use std::ops::AddAssign;
+
+use echo_net::Nanos;
+use echo_net::clock::nanos;
+
+use super::PoolOptions;
+
+/// What a caller who wants a connection gets.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Grant<C> {
+    /// An idle connection. The owner checks that it still works, then reports
+    /// [`accept`](PoolCore::accept) or [`reject`](PoolCore::reject).
+    Reuse(C),
+    /// A place, taken over from this connection, which is to be closed: it has idled too long.
+    Replace(C),
+    /// A place. The owner connects, then reports [`made`](PoolCore::made) or
+    /// [`not_made`](PoolCore::not_made).
+    Connect,
+    /// Nothing yet: the caller is queued.
+    Wait,
+}
+
+/// Why a connection is not used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The server closed it.
+    Closed,
+    /// It holds bytes that no request asked for.
+    Unsolicited,
+    /// It idled too long.
+    Idle,
+    /// It served its number of requests.
+    Used,
+    /// A request on it failed, or its caller gave up.
+    Broken,
+}
+
+/// Connections that were not used again, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Discarded {
+    /// The server had closed them.
+    pub closed: u64,
+    /// They held bytes that no request had asked for.
+    pub unsolicited: u64,
+    /// They had idled too long.
+    pub idle: u64,
+    /// They had served their number of requests.
+    pub used: u64,
+    /// A request on them failed, or its caller gave up.
+    pub broken: u64,
+}
+
+impl Discarded {
+    /// For whatever cause.
+    pub fn total(&self) -> u64 {
+        let Self { closed, unsolicited, idle, used, broken } = self;
+        closed + unsolicited + idle + used + broken
+    }
+
+    /// Counts one.
+    pub fn count(&mut self, cause: Cause) {
+        *match cause {
+            Cause::Closed => &mut self.closed,
+            Cause::Unsolicited => &mut self.unsolicited,
+            Cause::Idle => &mut self.idle,
+            Cause::Used => &mut self.used,
+            Cause::Broken => &mut self.broken,
+        } += 1;
+    }
+}
+
+/// What became of the connections of a pool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Connections made.
+    pub created: u64,
+    /// Times that a connection was given out again.
+    pub reused: u64,
+    /// Connections that were not used again, by cause.
+    pub discarded: Discarded,
+    /// Connections that could not be made.
+    pub connect_failures: u64,
+    /// Callers who gave up waiting, as all connections were in use.
+    pub wait_timeouts: u64,
+}
+
+impl AddAssign for PoolCounts {
+    fn add_assign(&mut self, other: Self) {
+        let Self { created, reused, discarded, connect_failures, wait_timeouts } = other;
+        let Discarded { closed, unsolicited, idle, used, broken } = discarded;
+        self.created += created;
+        self.reused += reused;
+        self.discarded.closed += closed;
+        self.discarded.unsolicited += unsolicited;
+        self.discarded.idle += idle;
+        self.discarded.used += used;
+        self.discarded.broken += broken;
+        self.connect_failures += connect_failures;
+        self.wait_timeouts += wait_timeouts;
+    }
+}
+
+#[derive(Debug)]
+struct Idle<C> {
+    connection: C,
+    since: Nanos,
+}
+
+/// See the [module](self). `C` names a connection, `W` a caller who waits.
+#[derive(Debug)]
+pub struct PoolCore<C, W> {
+    options: PoolOptions,
+    idle: VecDeque<Idle<C>>,
+    /// Places taken: connections in use, idle, or being made.
+    taken: usize,
+    /// Who waits, and since when. While anyone does, no place is free and nothing idles.
+    waiting: VecDeque<(Nanos, W)>,
+    counts: PoolCounts,
+}
+
+impl<C, W> PoolCore<C, W> {
+    /// An empty pool.
+    ///
+    /// # Panics
+    /// If `options` allow no connection at all.
+    pub fn new(options: PoolOptions) -> Self {
+        assert!(options.max_size > 0, "a pool holds at least one connection");
+        Self {
+            options,
+            idle: VecDeque::new(),
+            taken: 0,
+            waiting: VecDeque::new(),
+            counts: PoolCounts::default(),
+        }
+    }
+
+    /// What happened so far.
+    pub fn counts(&self) -> PoolCounts {
+        self.counts
+    }
+
+    /// Connections that exist or are being made.
+    pub fn size(&self) -> usize {
+        self.taken
+    }
+
+    /// `caller` wants a connection at `now`.
+    pub fn ask(&mut self, caller: W, now: Nanos) -> Grant<C> {
+        if let Some(grant) = self.take_idle(now) {
+            return grant;
+        }
+        if self.taken < self.options.max_size {
+            self.taken += 1;
+            return Grant::Connect;
+        }
+        self.waiting.push_back((now, caller));
+        Grant::Wait
+    }
+
+    /// A connection that was granted for reuse works.
+    pub fn accept(&mut self) {
+        self.counts.reused += 1;
+    }
+
+    /// A connection that was granted for reuse does not work. Its place stays with the caller,
+    /// who gets the next idle connection, or connects.
+    pub fn reject(&mut self, cause: Cause, now: Nanos) -> Grant<C> {
+        self.counts.discarded.count(cause);
+        let Some(grant) = self.take_idle(now) else { return Grant::Connect };
+        self.taken -= 1;
+        grant
+    }
+
+    fn take_idle(&mut self, now: Nanos) -> Option<Grant<C>> {
+        let Idle { connection, since } = self.idle.pop_front()?;
+        let limit = self.options.idle_lifetime.map_or(Nanos::MAX, nanos);
+        if now.saturating_sub(since) < limit {
+            return Some(Grant::Reuse(connection));
+        }
+        self.counts.discarded.count(Cause::Idle);
+        Some(Grant::Replace(connection))
+    }
+
+    /// A connection was made in its place.
+    pub fn made(&mut self) {
+        self.counts.created += 1;
+    }
+
+    /// No connection could be made. The place goes to who waits longest, who is to connect.
+    #[must_use = "the caller who waits longest is to connect"]
+    pub fn not_made(&mut self) -> Option<W> {
+        self.counts.connect_failures += 1;
+        self.vacate()
+    }
+
+    /// Whether a connection with so many requests behind it has served its time.
+    pub fn is_used_up(&self, uses: u64) -> bool {
+        self.options.max_uses.is_some_and(|most| uses >= most)
+    }
+
+    /// A connection is free. It goes to who waits longest, who is to check it like any that
+    /// is reused; if nobody waits it idles.
+    #[must_use = "the caller who waits longest gets the connection"]
+    pub fn give_back(&mut self, connection: C, now: Nanos) -> Option<(W, C)> {
+        match self.waiting.pop_front() {
+            Some((_, caller)) => Some((caller, connection)),
+            None => {
+                self.idle.push_back(Idle { connection, since: now });
+                None
+            }
+        }
+    }
+
+    /// A connection that was in use is closed. Its place goes to who waits longest, who is to
+    /// connect.
+    #[must_use = "the caller who waits longest is to connect"]
+    pub fn discard(&mut self, cause: Cause) -> Option<W> {
+        self.counts.discarded.count(cause);
+        self.vacate()
+    }
+
+    /// Takes idle connections out that `is_stale`, for instance because their end was seen.
+    pub fn withdraw(&mut self, cause: Cause, mut is_stale: impl FnMut(&C) -> bool) {
+        let before = self.idle.len();
+        self.idle.retain(|idle| !is_stale(&idle.connection));
+        let gone = before - self.idle.len();
+        self.taken -= gone;
+        (0..gone).for_each(|_| self.counts.discarded.count(cause));
+    }
+
+    /// A place that was granted is not needed.
+    #[must_use = "the caller who waits longest is to connect"]
+    pub fn vacate(&mut self) -> Option<W> {
+        match self.waiting.pop_front() {
+            Some((_, caller)) => Some(caller),
+            None => {
+                self.taken -= 1;
+                None
+            }
+        }
+    }
+
+    /// The next caller who has waited too long.
+    pub fn expire(&mut self, now: Nanos) -> Option<W> {
+        let (since, _) = self.waiting.front()?;
+        if now.saturating_sub(*since) < nanos(self.options.wait_timeout) {
+            return None;
+        }
+        self.counts.wait_timeouts += 1;
+        self.waiting.pop_front().map(|(_, caller)| caller)
+    }
+
+    /// Callers whom `gone` names wait no more; whether any did.
+    pub fn forget(&mut self, mut gone: impl FnMut(&W) -> bool) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|(_, caller)| !gone(caller));
+        self.waiting.len() < before
+    }
+
+    /// Counts a caller who gave up waiting by its own clock.
+    pub fn count_wait_timeout(&mut self) {
+        self.counts.wait_timeouts += 1;
+    }
+
+    /// Takes everything that is idle, to be closed.
+    pub fn drain(&mut self) -> impl Iterator<Item = C> {
+        self.taken -= self.idle.len();
+        std::mem::take(&mut self.idle).into_iter().map(|idle| idle.connection)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OPTIONS: PoolOptions = PoolOptions {
+        max_size: 2,
+        wait_timeout: Duration::from_nanos(100),
+        idle_lifetime: Some(Duration::from_nanos(1000)),
+        max_uses: Some(3),
+    };
+
+    #[test]
+    fn callers_are_served_in_order_and_connections_reused() {
+        let mut core = PoolCore::<&str, u32>::new(OPTIONS);
+        assert_eq!([core.ask(1, 0), core.ask(2, 0)], [Grant::Connect, Grant::Connect]);
+        core.made();
+        core.made();
+        assert_eq!([core.ask(3, 0), core.ask(4, 1)], [Grant::Wait, Grant::Wait]);
+        assert_eq!(core.give_back("a", 2), Some((3, "a")));
+        core.accept();
+        assert_eq!(core.discard(Cause::Broken), Some(4), "who is to connect");
+        assert_eq!(core.not_made(), None);
+        assert_eq!((core.give_back("a", 3), core.size()), (None, 1));
+        assert_eq!(core.ask(5, 4), Grant::Reuse("a"));
+        assert_eq!(core.reject(Cause::Closed, 4), Grant::Connect);
+        let counts = core.counts();
+        assert_eq!((counts.created, counts.reused, counts.connect_failures), (2, 1, 1));
+        assert_eq!((counts.discarded.broken, counts.discarded.closed), (1, 1));
+    }
+
+    #[test]
+    fn waits_and_idling_end() {
+        let mut core = PoolCore::<&str, u32>::new(PoolOptions { max_size: 1, ..OPTIONS });
+        assert_eq!([core.ask(1, 0), core.ask(2, 50)], [Grant::Connect, Grant::Wait]);
+        assert_eq!(
+            (core.expire(149), core.expire(150), core.expire(150)),
+            (None, Some(2), None)
+        );
+        assert_eq!(core.give_back("a", 200), None);
+        assert_eq!(core.ask(3, 1200), Grant::Replace("a"));
+        assert_eq!((core.counts().discarded.idle, core.size()), (1, 1));
+        assert!(!core.is_used_up(2) && core.is_used_up(3));
+    }
+
+    /// A pool with callers that do what a random script says.
+    #[derive(Default)]
+    struct World {
+        /// Callers with a connection, who connect, and who wait.
+        using: Vec<(u32, u32)>,
+        connecting: Vec<u32>,
+        waiting: Vec<u32>,
+        next: u32,
+    }
+
+    impl World {
+        fn granted(&mut self, core: &mut PoolCore<u32, u32>, caller: u32, grant: Grant<u32>) {
+            match grant {
+                Grant::Reuse(connection) => {
+                    core.accept();
+                    self.using.push((caller, connection));
+                }
+                Grant::Replace(_) | Grant::Connect => self.connecting.push(caller),
+                Grant::Wait => self.waiting.push(caller),
+            }
+        }
+
+        fn is_to_connect(&mut self, caller: Option<u32>) {
+            if let Some(caller) = caller {
+                assert_eq!(self.waiting.remove(0), caller, "served out of turn");
+                self.connecting.push(caller);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn places_are_never_lost_nor_doubled(
+            steps in prop::collection::vec((0_u8..7, 0_u64..400), 0..200),
+        ) {
+            let mut core = PoolCore::new(OPTIONS);
+            let mut world = World::default();
+            let mut now = 0;
+            for (step, pause) in steps {
+                now += pause;
+                world.next += 1;
+                match step {
+                    0 | 1 => {
+                        let caller = world.next;
+                        let grant = core.ask(caller, now);
+                        world.granted(&mut core, caller, grant);
+                    }
+                    2 => if let Some(caller) = world.connecting.pop() {
+                        core.made();
+                        world.using.push((caller, world.next));
+                    },
+                    3 => if world.connecting.pop().is_some() {
+                        let next = core.not_made();
+                        world.is_to_connect(next);
+                    },
+                    4 => if let Some((_, connection)) = world.using.pop()
+                        && let Some((caller, connection)) = core.give_back(connection, now)
+                    {
+                        prop_assert_eq!(world.waiting.remove(0), caller);
+                        world.using.push((caller, connection));
+                    },
+                    5 => if world.using.pop().is_some() {
+                        let next = core.discard(Cause::Broken);
+                        world.is_to_connect(next);
+                    },
+                    _ => while let Some(caller) = core.expire(now) {
+                        prop_assert_eq!(world.waiting.remove(0), caller);
+                    },
+                }
+                let held = world.using.len() + world.connecting.len();
+                prop_assert!(held <= core.size() && core.size() <= OPTIONS.max_size);
+                prop_assert!(world.waiting.is_empty() || held == OPTIONS.max_size);
+                let distinct: BTreeSet<_> = world.using.iter().map(|(_, c)| c).collect();
+                prop_assert_eq!(distinct.len(), world.using.len(), "one connection, two callers");
+            }
+        }
+    }
+}
