@@ -5,26 +5,24 @@
 //! them into plain, versioned data; [`render`] shows that to people. Everything after the
 //! run works from the stored report alone.
 
-mod as_text;
 pub mod baseline;
 pub mod bounded;
 pub mod cli;
 pub mod compare;
 pub mod embedded;
-pub mod engine;
 pub mod merge;
-pub mod messages;
 pub mod output;
-pub mod plan;
 pub mod preflight;
 pub mod program;
 pub mod progress;
-pub mod record;
 pub mod render;
 pub mod report;
 mod safe_json;
-pub mod schedule;
 pub mod schema;
 pub mod server_process;
+#[cfg(test)]
+mod small_plan;
 pub mod stats;
 pub mod sweep;
+
+pub use echo_bench_engine::{self as engine, as_text, messages, plan, record, schedule};

@@ -74,7 +74,7 @@ pub fn local_ports() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::plan;
+    use crate::small_plan::plan;
 
     #[test]
     fn refuses_what_does_not_fit_and_names_what_would() {

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     fn plan(conns: u32, nodelay: bool) -> Settings {
-        let mut plan = crate::plan::tests::plan();
+        let mut plan = crate::small_plan::plan();
         plan.connections = conns;
         plan.socket.nodelay = nodelay;
         plan.seed = u64::from(conns) + 7;
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_embedded_servers_flags_are_settings() {
-        let mut plan = crate::plan::tests::plan();
+        let mut plan = crate::small_plan::plan();
         let line = ["--model", "epoll", "--reuse-port", "--workers", "2"];
         plan.target = Target::Embedded { server: line.map(str::to_owned).to_vec() };
         let settings = settings(&plan);

@@ -53,7 +53,7 @@ fn interval(place: u64) -> IntervalReport {
 
 /// An open-loop run of four seconds with a little of everything.
 fn report() -> Report {
-    let mut plan = crate::plan::tests::plan();
+    let mut plan = crate::small_plan::plan();
     plan.load = Load::Open { rate_per_s: 501.25, arrival: Arrival::Poisson, pipeline: 64 };
     let clock = |base_us| LatencySummary::new(&latency(base_us, 2000, 5), &[]);
     Report {

@@ -1,8 +1,8 @@
 //! What is concluded from records that are made up.
 
 use super::*;
-use crate::plan::tests::plan;
 use crate::record::{FirstOffender as First, Interval};
+use crate::small_plan::plan;
 
 const SECOND: Nanos = 1000 * MILLISECOND;
 

@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::tests;
 use crate::report::{Environment, Slo};
+use crate::small_plan;
 
 /// A plan whose window is longer than what is measured of it.
 fn plan() -> Plan {
-    Plan { stop: StopRule::Duration { duration_ns: 600 * SECOND }, ..tests::plan() }
+    Plan { stop: StopRule::Duration { duration_ns: 600 * SECOND }, ..small_plan::plan() }
 }
 
 /// The text of a run with `pieces` pieces, each with 100 right answers of 1 to 100 us.

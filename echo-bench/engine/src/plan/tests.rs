@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use echo_net::clock::SECOND;
 
 use super::*;
@@ -5,38 +7,10 @@ use crate::schedule::Arrival;
 
 /// A small closed-loop plan for tests to change.
 pub(crate) fn plan() -> Plan {
-    Plan {
-        target: Target::Address { address: "127.0.0.1:1".into(), server_pid: None },
-        connections: 2,
-        threads: 1,
-        load: Load::Closed { pipeline: 1 },
-        stop: StopRule::Duration { duration_ns: SECOND },
-        warmup_ns: 0,
-        timeout_ns: SECOND,
-        drain_ns: SECOND,
-        interval_ns: SECOND,
-        protocol: ProtocolKind::Line,
-        messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
-        verify: Verify::Full,
-        http_host: None,
-        chat: None,
-        pool: None,
-        streams: 1,
-        connect_rate_per_s: None,
-        reconnect_after: None,
-        split_writes: 1,
-        socket: SocketPlan {
-            nodelay: true,
-            send_buffer: None,
-            recv_buffer: None,
-            sources: Vec::new(),
-        },
-        tls: None,
-        idle: IdleStrategy::Sleep,
-        engine: EngineKind::Epoll,
-        seed: 1,
-        schedule_digest: None,
-    }
+    let second = Duration::from_secs(1);
+    let plan = Plan::builder("127.0.0.1:1").connections(2).duration(second);
+    let plan = plan.warmup(Duration::ZERO).timeout(second).drain(second);
+    plan.build().expect("it is valid")
 }
 
 #[test]

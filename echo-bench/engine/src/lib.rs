@@ -1,6 +1,12 @@
-//! Carries out a plan: [`run`] starts the generator threads, gives them one timeline, samples
-//! what both sides cost, and gathers the intervals. The only module that opens load sockets;
-//! it judges nothing and prints nothing.
+//! The load generator as a library: a valid [`plan::Plan`] in, a [`RunRecord`] out.
+//!
+//! [`run`] starts the generator threads, gives them one timeline, samples what both sides
+//! cost, and gathers the intervals. Each thread has a rig (connections, window, endings, pace)
+//! and a workload on it (requests, a pool, a chat). The [`schedule`] is pure, [`messages`] are
+//! made and checked without allocation, and what is measured is a [`record`].
+//!
+//! This crate alone opens load sockets. It judges nothing, prints nothing, traps no signal and
+//! knows no command line.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +22,15 @@ use echo_net::tls::Fault;
 use crate::plan::{EngineKind, Plan};
 use crate::record::{Interval, Latency, Packed};
 
+pub mod as_text;
 mod gather;
 mod handshakes;
 mod kernel_facts;
+pub mod messages;
+pub mod plan;
+pub mod record;
 mod rig;
+pub mod schedule;
 #[cfg(test)]
 mod simulation;
 mod threads;

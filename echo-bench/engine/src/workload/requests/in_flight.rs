@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use echo_net::Nanos;
 use echo_proto::{Answers, Outcome, Reply};
 
-use crate::engine::rig::{Asked, Ending, Ledger};
 use crate::messages::{Deviation, Messages};
 use crate::record::{Difference, FailureKind, FirstOffender, difference_in_words};
+use crate::rig::{Asked, Ending, Ledger};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -32,7 +32,7 @@ struct Slot {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(in crate::engine) struct InFlight {
+pub(crate) struct InFlight {
     slots: VecDeque<Slot>,
     /// The request number of the first slot.
     first: u64,
@@ -55,7 +55,7 @@ const PASSED_OVER: usize = 64;
 
 impl InFlight {
     /// Nothing yet, on so many streams.
-    pub(in crate::engine) fn new(streams: u32) -> Self {
+    pub(crate) fn new(streams: u32) -> Self {
         let streams = u64::from(streams.max(1));
         let oldest = if streams > 1 { (0..streams).collect() } else { Vec::new() };
         Self {
@@ -71,39 +71,39 @@ impl InFlight {
     }
 
     /// Requests that await an answer.
-    pub(in crate::engine) fn waiting(&self) -> u32 {
+    pub(crate) fn waiting(&self) -> u32 {
         self.waiting
     }
 
     /// Requests of the measured window that await an answer.
-    pub(in crate::engine) fn measured(&self) -> u32 {
+    pub(crate) fn measured(&self) -> u32 {
         self.measured
     }
 
     /// Right answers so far, in warm-up and drain too.
-    pub(in crate::engine) fn right_answers(&self) -> u64 {
+    pub(crate) fn right_answers(&self) -> u64 {
         self.right_answers
     }
 
     /// The number of the oldest request that awaits an answer.
-    pub(in crate::engine) fn oldest_waiting(&self) -> Option<u64> {
+    pub(crate) fn oldest_waiting(&self) -> Option<u64> {
         let place = self.slots.iter().position(|slot| slot.state == State::Waiting)?;
         Some(self.first + place as u64)
     }
 
     /// When the oldest request that awaits an answer was written.
-    pub(in crate::engine) fn oldest_written(&self) -> Option<Nanos> {
+    pub(crate) fn oldest_written(&self) -> Option<Nanos> {
         let slot = self.slots.iter().find(|slot| slot.state == State::Waiting)?;
         Some(slot.written)
     }
 
     /// The number of the next request.
-    pub(in crate::engine) fn next_request(&self) -> u64 {
+    pub(crate) fn next_request(&self) -> u64 {
         self.first + self.slots.len() as u64
     }
 
     /// Goes on with a request of this number, where none awaits an answer.
-    pub(in crate::engine) fn begin_at(&mut self, request: u64) {
+    pub(crate) fn begin_at(&mut self, request: u64) {
         debug_assert!(self.slots.is_empty(), "requests keep their numbers");
         self.first = request;
         self.passed_over.clear();
@@ -111,7 +111,7 @@ impl InFlight {
 
     /// Adds the next request.
     #[inline]
-    pub(in crate::engine) fn push(&mut self, intended: Nanos, written: Nanos, measured: bool) {
+    pub(crate) fn push(&mut self, intended: Nanos, written: Nanos, measured: bool) {
         self.slots.push_back(Slot { intended, written, measured, state: State::Waiting });
         self.waiting += 1;
         self.measured += u32::from(measured);
@@ -119,7 +119,7 @@ impl InFlight {
 
     /// Books the reply that has arrived whole at `at`.
     #[inline]
-    pub(in crate::engine) fn settle(
+    pub(crate) fn settle(
         &mut self,
         connection: u32,
         messages: &Messages,
@@ -360,7 +360,7 @@ impl InFlight {
     }
 
     /// Gives up requests that were written at `before` or earlier; whether there were any.
-    pub(in crate::engine) fn expire(
+    pub(crate) fn expire(
         &mut self,
         connection: u32,
         before: Nanos,
@@ -391,7 +391,7 @@ impl InFlight {
 
     /// Books bytes that are no reply of the protocol: a wrong answer to the request whose turn
     /// it is. Nothing after them can be matched.
-    pub(in crate::engine) fn garble(&mut self, at: Nanos, into: &mut Ledger) {
+    pub(crate) fn garble(&mut self, at: Nanos, into: &mut Ledger) {
         let turn = self.slots.iter().position(|slot| slot.state != State::Answered);
         if let Some(place) = turn {
             self.fail(place, at, into);
@@ -399,7 +399,7 @@ impl InFlight {
     }
 
     /// Ends everything: the connection is gone, or the run is over. Request numbers go on.
-    pub(in crate::engine) fn abandon(&mut self, at: Nanos, into: &mut Ledger, ending: Ending) {
+    pub(crate) fn abandon(&mut self, at: Nanos, into: &mut Ledger, ending: Ending) {
         for place in 0..self.slots.len() {
             self.end(place, at, into, State::GivenUp, ending);
         }

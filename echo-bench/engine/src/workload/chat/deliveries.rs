@@ -7,9 +7,9 @@ use std::collections::HashSet;
 
 use echo_net::Nanos;
 
-use crate::engine::rig::{Asked, Ending, Ledger};
 use crate::messages::{Deviation, Messages};
 use crate::record::{Difference, FailureKind, FirstOffender};
+use crate::rig::{Asked, Ending, Ledger};
 
 /// A message that was sent.
 #[derive(Debug, Clone, Copy)]

@@ -18,11 +18,11 @@ use super::link::{Link, State};
 use super::loss::{Loss, kind_of_unmade};
 use super::misdirected::Misdirected;
 use super::sealed::{self, Buffers};
-use crate::engine::handshakes::Handshakes;
-use crate::engine::kernel_facts::KernelFacts;
-use crate::engine::{Peer, PeerTls};
+use crate::handshakes::Handshakes;
+use crate::kernel_facts::KernelFacts;
 use crate::plan::Plan;
 use crate::record::{FailureKind, Latency};
+use crate::{Peer, PeerTls};
 
 /// Most connections of a thread that are being made at one time: fewer than the backlog of
 /// even a modest server, whose overflow would show as a SYN that is sent again after 1 s.

@@ -11,10 +11,12 @@ use echo_proto::{HttpHost, MuxRequester, ProtocolKind, Requester, Service};
 
 use crate::messages::Verify;
 
+mod builder;
 mod load;
 mod tls;
 mod validity;
 
+pub use builder::PlanBuilder;
 pub use load::{Load, StopRule};
 pub use tls::{TlsPlan, Trust};
 pub use validity::PlanError;

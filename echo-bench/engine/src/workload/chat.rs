@@ -10,16 +10,16 @@ use echo_net::reactor::Reactor;
 use self::deliveries::Deliveries;
 use self::lines::{Heard, Member};
 use super::{Opening, PoolCounts, Workload};
-use crate::engine::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire};
 use crate::plan::Plan;
 use crate::record::FailureKind;
+use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire};
 
 mod deliveries;
 mod lines;
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(in crate::engine) struct Chat {
+pub(crate) struct Chat {
     members: Vec<Member>,
     /// Members below this number only join.
     deaf: u32,
@@ -34,7 +34,7 @@ pub(in crate::engine) struct Chat {
 
 impl Chat {
     /// Of all members of the plan.
-    pub(in crate::engine) fn new(plan: &Plan) -> Self {
+    pub(crate) fn new(plan: &Plan) -> Self {
         Self {
             members: (0..plan.connections).map(|number| Member::new(number, plan)).collect(),
             deaf: plan.connections - plan.speakers(),

@@ -12,31 +12,31 @@ use crate::messages::Messages;
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(in crate::engine) struct Parts<'a, R> {
+pub(crate) struct Parts<'a, R> {
     /// The present instant, as far as the call is concerned.
-    pub(in crate::engine) now: Nanos,
-    pub(in crate::engine) reactor: &'a mut R,
-    pub(in crate::engine) wire: &'a mut Wire,
-    pub(in crate::engine) ledger: &'a mut Ledger,
+    pub(crate) now: Nanos,
+    pub(crate) reactor: &'a mut R,
+    pub(crate) wire: &'a mut Wire,
+    pub(crate) ledger: &'a mut Ledger,
     /// The schedule, if there is one: of an open loop.
-    pub(in crate::engine) demand: &'a mut Option<Demand>,
-    pub(in crate::engine) window: &'a Window,
-    pub(in crate::engine) messages: &'a Messages,
+    pub(crate) demand: &'a mut Option<Demand>,
+    pub(crate) window: &'a Window,
+    pub(crate) messages: &'a Messages,
 }
 
 impl<R: Reactor> Parts<'_, R> {
     /// Whether the load has begun.
-    pub(in crate::engine) fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.window.has_begun(self.now)
     }
 
     /// Begins to make a link; false if there is no socket for it, which is counted.
-    pub(in crate::engine) fn dial(&mut self, link: u32) -> bool {
+    pub(crate) fn dial(&mut self, link: u32) -> bool {
         self.wire.dial(self.reactor, self.ledger, link)
     }
 
     /// Sends `bytes` in writes that end at `cuts` and at their end. Both are used up.
-    pub(in crate::engine) fn send(
+    pub(crate) fn send(
         &mut self,
         link: u32,
         bytes: &mut Vec<u8>,
@@ -47,13 +47,13 @@ impl<R: Reactor> Parts<'_, R> {
     }
 
     /// Closes a link that is up gracefully.
-    pub(in crate::engine) fn close(&mut self, link: u32) {
+    pub(crate) fn close(&mut self, link: u32) {
         self.wire.close(self.reactor, self.ledger, link);
     }
 
     /// The run is over: ends the requests of the schedule's `actor` that fell due and were
     /// never sent; how many.
-    pub(in crate::engine) fn give_up_schedule(&mut self, actor: u32, ending: Ending) -> u64 {
+    pub(crate) fn give_up_schedule(&mut self, actor: u32, ending: Ending) -> u64 {
         let Some(demand) = self.demand.as_mut() else { return 0 };
         // A number of requests decides: what was not claimed was never asked for.
         let end = if self.window.end() == Nanos::MAX { 0 } else { self.window.end() };

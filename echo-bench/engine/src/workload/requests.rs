@@ -13,9 +13,9 @@ mod in_flight;
 pub(super) use in_flight::InFlight;
 
 use super::{PoolCounts, Workload};
-use crate::engine::rig::{Demand, Ending, Loss, Parts, Window, Wire};
 use crate::plan::{Load, Plan};
 use crate::record::{FailureKind, FirstOffender};
+use crate::rig::{Demand, Ending, Loss, Parts, Window, Wire};
 
 /// A request that is due.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl Conversation {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(in crate::engine) struct Requests {
+pub(crate) struct Requests {
     plan: Arc<Plan>,
     /// The fleet-wide numbers of its connections.
     numbers: Vec<u32>,
@@ -59,7 +59,7 @@ pub(in crate::engine) struct Requests {
 
 impl Requests {
     /// Of the connections with these fleet-wide `numbers`.
-    pub(in crate::engine) fn new(plan: &Arc<Plan>, numbers: impl Iterator<Item = u32>) -> Self {
+    pub(crate) fn new(plan: &Arc<Plan>, numbers: impl Iterator<Item = u32>) -> Self {
         let numbers: Vec<_> = numbers.collect();
         let conversation = |_: &u32| Conversation {
             requester: plan.requester(),

@@ -7,8 +7,8 @@ use echo_net::Nanos;
 use echo_net::stop::{Stage, Stop};
 
 use super::draining::Draining;
-use crate::engine::timeline::Timeline;
 use crate::plan::Plan;
+use crate::timeline::Timeline;
 
 /// See the [module](self).
 #[derive(Debug)]

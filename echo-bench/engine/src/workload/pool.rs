@@ -20,9 +20,9 @@ use echo_proto::{Reply, Request as _, Requester};
 
 use super::requests::{InFlight, cut};
 use super::{PoolCounts, Workload};
-use crate::engine::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire};
 use crate::plan::{Plan, PoolPlan};
 use crate::record::FailureKind;
+use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire};
 
 /// How long a caller of a closed loop pauses when there was no connection for it, so that a
 /// server that is gone is not called as fast as the machine can.
@@ -62,7 +62,7 @@ struct Slot {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(in crate::engine) struct PoolLoad {
+pub(crate) struct PoolLoad {
     plan: Arc<Plan>,
     /// `None`: a new connection for each request; then caller n uses link n.
     core: Option<PoolCore<u32, u32>>,
@@ -81,7 +81,7 @@ pub(in crate::engine) struct PoolLoad {
 
 impl PoolLoad {
     /// Of the callers with these fleet-wide `numbers`, on so many links of this thread.
-    pub(in crate::engine) fn new(
+    pub(crate) fn new(
         plan: &Arc<Plan>,
         pool: PoolPlan,
         numbers: impl Iterator<Item = u32>,

@@ -5,7 +5,7 @@ use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 use echo_net::stop::{Stage, Stop};
 
-use crate::engine::timeline::Timeline;
+use crate::timeline::Timeline;
 
 /// How long replies are still awaited after a signal: a user who presses Ctrl-C wants the
 /// report, and not the timeout.

@@ -6,8 +6,8 @@ use std::ops::Range;
 use echo_net::Nanos;
 
 use super::occupancy::Occupancy;
-use crate::engine::timeline::Timeline;
 use crate::record::{Errors, FailureKind, FirstOffender, Interval, Tally};
+use crate::timeline::Timeline;
 
 /// A request.
 #[derive(Debug, Clone, Copy)]
