@@ -250,3 +250,37 @@ fn the_best_cell_is_first_and_ranks_by_what_is_asked_for() {
     let [low, high] = best.interval.unwrap();
     assert!((low..=high).contains(&best.value.unwrap()));
 }
+
+#[test]
+fn a_single_run_of_each_cell_is_ranked_by_what_it_measured() {
+    let plan = SweepPlan { repeats: 1, ..plan() };
+    // Too short to say how sure the values are, and one that drifts all the way.
+    let shape = Shape { intervals: 2, answers: 500, spread: 101 };
+    let mut cells = cells(&plan, |_| vec![1000]);
+    for (number, cell) in cells.iter_mut().enumerate() {
+        let level = 1000 + 100 * number as u64;
+        let short = made_up::report(shape, number as u64, level);
+        cell.runs = vec![serde_json::from_value(short).unwrap()];
+    }
+    let mut drifting = report(7, 1500);
+    for (place, interval) in drifting.intervals.iter_mut().enumerate() {
+        interval.length_s = 0.2 + 0.2 * place as f64;
+    }
+    cells[3].runs = vec![drifting];
+    let options = Options { rank_by: Some(Metric::P50), ..OPTIONS };
+    let analysis = analysis::analyse(&plan, &cells, options);
+    let order: Vec<usize> = analysis.ranking.iter().map(|ranked| ranked.cell).collect();
+    assert_eq!(order, [0, 1, 2, 3]);
+    for ranked in &analysis.ranking {
+        for metric in
+            [Metric::Throughput, Metric::P50, Metric::P99, Metric::Max, Metric::Errors]
+        {
+            let found = &ranked.metrics[metric as usize];
+            assert!(found.value.is_some(), "{found:?}");
+            assert!(found.interval.is_some() || found.reason.is_some(), "{found:?}");
+        }
+        let throughput = &ranked.metrics[Metric::Throughput as usize];
+        let narrow = |[low, high]: [f64; 2]| high < 3.0 * low;
+        assert!(throughput.interval.is_none_or(narrow), "{throughput:?}");
+    }
+}

@@ -20,6 +20,7 @@ mod chat_programs;
 mod client_ping;
 mod connection_limit;
 mod differential;
+mod gating;
 mod half_close;
 mod hostile_clients;
 mod idle_clients;

@@ -16,7 +16,7 @@ pub mod typed;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{Caution, Method, Metric, MetricComparison};
+use crate::compare::{Caution, Method, Metric, MetricComparison, Standing};
 use crate::report::{Report, Tool};
 
 pub use plan::{Axis, CellPlan, Flag, Level, SweepPlan, SweepPlanError};
@@ -82,11 +82,14 @@ pub struct Ranked {
 pub struct MetricValue {
     /// The metric.
     pub metric: Metric,
-    /// Its value over all runs of the cell, in the metric's unit; null if it can't be said.
+    /// Its value over all runs of the cell, in the metric's unit; null if it was not measured.
     pub value: Option<f64>,
     /// Its 95 % interval; null if it can't be said.
     pub interval: Option<[f64; 2]>,
-    /// Why there is no value.
+    /// How far it can be trusted.
+    #[serde(default)]
+    pub standing: Standing,
+    /// Why there is no interval.
     pub reason: Option<String>,
 }
 

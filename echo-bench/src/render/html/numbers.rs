@@ -11,7 +11,7 @@ pub(super) const NOTHING: &str = "–";
 
 /// A number with its unit, as a terminal shows it, with the signs of print.
 pub(super) fn typographic(text: &str) -> String {
-    text.replace(" us", " µs").replace(' ', NARROW_SPACE).replace('-', "−")
+    text.replace(" us", " µs").replace(">=", "≥").replace(' ', NARROW_SPACE).replace('-', "−")
 }
 
 pub(super) fn time(ns: f64) -> String {
