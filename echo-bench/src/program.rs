@@ -1,6 +1,7 @@
 //! The way of one run: plan, server, preflight, engine, report, store, show, exit code.
 
 mod compare;
+mod servers;
 mod sides;
 mod stored;
 mod sweep;
@@ -25,7 +26,8 @@ use crate::engine::{self, EngineError, Peer, PeerTls, RunRecord};
 use crate::plan::{Plan, Target};
 use crate::progress::Progress;
 use crate::report::{self, Circumstances, Environment, Report, Verdict, store};
-use crate::{preflight, render, server_process};
+use crate::server_process::{self, ServerProcess};
+use crate::{preflight, render};
 
 pub use compare::compare;
 pub use stored::{merge, show};
@@ -75,6 +77,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         Target::Address { .. } => None,
     };
     let peer = find_peer(&plan, embedded.as_ref())?;
+    let server = peer.pid.and_then(ServerProcess::of);
     let mut progress = Progress::new(&plan, args.results.quiet);
     let record = engine::run(&plan, &peer, &stop, &mut progress);
     progress.finish();
@@ -84,7 +87,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         Err(EngineError::Interrupted) => return Ok(received.exit_code().unwrap_or(1)),
         Err(error) => return Err(error.into()),
     };
-    let circumstances = circumstances(&plan, &peer, &args.results, started_at, server_killed);
+    let circumstances = Circumstances {
+        server,
+        ..circumstances(&plan, &peer, &args.results, started_at, server_killed)
+    };
     let report = report::build(&plan, &record, circumstances);
     hand_over(&report, &args.results)?;
     let code = exit_code(&report, &record, &received, args.results.strict);
@@ -159,6 +165,7 @@ fn circumstances(
         started_at,
         labels: results.label.iter().cloned().collect(),
         environment: Environment::read(loopback),
+        server: None,
         slos: results.slo.clone(),
         server_workers,
         server_killed,

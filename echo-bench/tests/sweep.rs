@@ -9,6 +9,7 @@ use echo_bench::report::{Report, Tool, store};
 use echo_bench::sweep::analysis::{self, Options};
 use echo_bench::sweep::folder::{Folder, FolderError};
 use echo_bench::sweep::order::Turn;
+use echo_bench::sweep::reuse::{self, Beginning};
 use echo_bench::sweep::{Analysis, Axis, Cell, EffectMetric, Flag, Level, SweepPlan};
 use made_up::Shape;
 use rand::{RngExt, SeedableRng};
@@ -90,6 +91,70 @@ fn runs_of_another_build_are_not_mixed_in() {
     let old = Tool { version: "0.0.9".into(), revision: Some("abc".into()), ..Tool::this() };
     let told = folder.check_tool(&old, &Tool::this()).unwrap_err().to_string();
     assert!(told.contains("echo-bench 0.0.9 (abc)") && told.contains("--dir"), "{told}");
+}
+
+/// Stores both runs of the first cell, and the result if the sweep is to be finished.
+fn measured(path: &Path, finished: bool) {
+    let folder = Folder::open(path, &plan()).unwrap();
+    for turn in [FIRST, SECOND] {
+        store::save(&report(1, 100), &folder.file(turn)).unwrap();
+    }
+    if finished {
+        std::fs::write(folder.result(), "{}").unwrap();
+    }
+}
+
+/// How many runs are reused, where the sweep measures, and what is said.
+fn begun(path: &Path, resume: bool, is_same: bool) -> (usize, String, Option<String>) {
+    let Beginning { folder, found, remark, .. } =
+        reuse::begin(path, &plan(), resume, |_, _| is_same).unwrap();
+    let name = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
+    (found.len(), name, remark)
+}
+
+#[test]
+fn an_unfinished_sweep_is_continued_and_a_finished_one_on_request() {
+    let room = tempfile::tempdir().unwrap();
+    let [cut, whole] = ["cut", "whole"].map(|name| room.path().join(name));
+    measured(&cut, false);
+    measured(&whole, true);
+    assert_eq!(begun(&cut, false, true), (2, "cut".into(), None));
+    assert_eq!(begun(&whole, true, true), (2, "whole".into(), None));
+    // What else has such a name is left alone.
+    std::fs::create_dir(room.path().join("whole-2")).unwrap();
+    let (reused, place, remark) = begun(&whole, false, true);
+    assert_eq!((reused, place.as_str()), (0, "whole-3"));
+    assert!(remark.unwrap().contains("--resume"));
+    // The newest is the one that was cut.
+    measured(&room.path().join("whole-3"), false);
+    assert_eq!(begun(&whole, false, true), (2, "whole-3".into(), None));
+}
+
+#[test]
+fn runs_of_a_server_that_was_replaced_are_never_reused_or_overwritten() {
+    let room = tempfile::tempdir().unwrap();
+    for (name, finished, resume) in
+        [("a", false, false), ("b", true, false), ("c", true, true), ("d", false, true)]
+    {
+        measured(&room.path().join(name), finished);
+        let (reused, place, remark) = begun(&room.path().join(name), resume, false);
+        assert_eq!((reused, place), (0, format!("{name}-2")));
+        assert!(remark.unwrap().contains("was replaced since"));
+    }
+}
+
+#[test]
+fn reused_runs_are_told_with_their_age() {
+    let room = tempfile::tempdir().unwrap();
+    measured(&room.path().join("cut"), false);
+    let path = room.path().join("cut");
+    let beginning = reuse::begin(&path, &plan(), false, |_, _| true).unwrap();
+    // The runs began at 00:01.
+    let now = humantime::parse_rfc3339("2026-01-01T00:30:00Z").unwrap();
+    let told = beginning.caution(now, &["192.0.2.1:80".into()]).unwrap().message;
+    assert!(told.starts_with("2 runs of an unfinished sweep are reused, "), "{told}");
+    assert!(told.contains("29m"), "{told}");
+    assert!(told.contains("only the address of 192.0.2.1:80 is known"), "{told}");
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod reconnecting;
 mod shutdown;
 mod split_stream;
 mod starting;
+mod sweeping;
 mod third_party_clients;
 mod third_party_targets;
 mod tls;

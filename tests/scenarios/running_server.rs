@@ -84,8 +84,13 @@ pub(crate) struct RunningServer {
 impl RunningServer {
     /// Starts `echo-server` on a free port of the loopback and waits until it is ready.
     pub(crate) fn start(model: ModelKind, flags: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", model, flags)
+    }
+
+    /// The same at an address, as where another server was before.
+    pub(crate) fn start_at(address: &str, model: ModelKind, flags: &[&str]) -> Self {
         let mut child = Command::new(own_program("echo-server"))
-            .args(["127.0.0.1:0", "--model", &model.to_string()])
+            .args([address, "--model", &model.to_string()])
             .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

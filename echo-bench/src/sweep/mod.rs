@@ -1,7 +1,8 @@
 //! Sweeps: one run for every combination of settings, several times over. Key type:
 //! [`Sweep`], plain versioned data that holds the plan, every report and what follows from
 //! them. What is to be measured is a [`SweepPlan`]; in which order, [`order`]; what is
-//! already there, [`folder`]; what it comes to, [`analysis`]. Starts no run by itself.
+//! already there, [`folder`], and may be reused, [`reuse`]; what it comes to, [`analysis`].
+//! Starts no run by itself.
 //!
 //! A cell is an ordinary run: its settings are flags of a run, and every flag that takes a
 //! value can be an axis. There is no list of axes anywhere.
@@ -11,6 +12,7 @@ pub mod file;
 pub mod folder;
 pub mod order;
 mod plan;
+pub mod reuse;
 pub mod typed;
 
 use schemars::JsonSchema;
@@ -84,11 +86,11 @@ pub struct MetricValue {
     pub metric: Metric,
     /// Its value over all runs of the cell, in the metric's unit; null if it was not measured.
     pub value: Option<f64>,
-    /// Its 95 % interval; null if it can't be said.
-    pub interval: Option<[f64; 2]>,
     /// How far it can be trusted.
     #[serde(default)]
     pub standing: Standing,
+    /// Its 95 % interval; null if it can't be said.
+    pub interval: Option<[f64; 2]>,
     /// Why there is no interval.
     pub reason: Option<String>,
 }

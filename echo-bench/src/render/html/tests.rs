@@ -113,6 +113,7 @@ fn report() -> Report {
         verdict: Verdict::Qualified,
         interrupted: false,
         slos: Vec::new(),
+        server: None,
     }
 }
 
