@@ -16,7 +16,9 @@ use echo_server::choice::choice;
 
 use crate::schema::Kind;
 
-pub use compare::{CompareArgs, CompareFormat, FailOn, JudgingArgs};
+pub use compare::{
+    CompareArgs, CompareArgsError, CompareFormat, FailOn, JudgingArgs, SidePlace, Sides,
+};
 pub use groups::{Format, ResultArgs};
 pub use outlet::{FileFormat, InvalidOutlet, Outlet};
 pub use plan::RunArgsError;
