@@ -104,7 +104,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
             match error {
                 // Nothing of it means anything.
                 EngineError::Misdirected(_) => {
-                    partial.into_iter().for_each(PartialFile::remove)
+                    partial.into_iter().for_each(PartialFile::remove);
                 }
                 _ => partial.into_iter().for_each(PartialFile::mention),
             }
