@@ -16,7 +16,9 @@ use echo_server::choice::choice;
 
 use crate::schema::Kind;
 
-pub use compare::{CompareArgs, CompareFormat, FailOn, JudgingArgs};
+pub use compare::{
+    CompareArgs, CompareArgsError, CompareFormat, FailOn, JudgingArgs, SidePlace, Sides,
+};
 pub use groups::{Format, ResultArgs};
 pub use outlet::{FileFormat, InvalidOutlet, Outlet};
 pub use plan::RunArgsError;
@@ -37,8 +39,9 @@ Examples:
   echo-bench --nodelay off --split-writes 2       see Nagle meet delayed ACKs
 
 Exit codes: 0 done; 1 could not run, or requests failed; 2 usage; 3 an objective was
-missed; 4 nothing was measured, or with --strict the generator was the limit or an
-objective is undecided; 130/143 interrupted (the partial report is written).";
+missed or a metric is worse; 4 nothing was measured, the comparison with --baseline is
+inconclusive, or with --strict the generator was the limit or an objective is undecided;
+130/143 interrupted (the partial report is written).";
 
 /// A TCP load generator whose latency numbers can be believed.
 #[derive(Debug, Parser)]

@@ -88,6 +88,10 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         errors: errors(&reports),
         warnings,
         verdict: reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Valid),
+        server: first
+            .server
+            .clone()
+            .filter(|_| others.iter().all(|r| r.server == first.server)),
         interrupted: reports.iter().any(|report| report.interrupted),
         slos: slos.map(|slo| slo.judge(summary.latency.response.as_ref(), &[])).collect(),
         summary,

@@ -3,6 +3,7 @@
 mod compare;
 mod partial_file;
 mod results;
+mod servers;
 mod sides;
 mod stored;
 mod sweep;
@@ -30,7 +31,8 @@ use crate::plan::{MessagePlan, Plan, Target};
 use crate::progress::Progress;
 use crate::record::Interval;
 use crate::report::{self, Circumstances, Environment, Report, SloVerdict, Verdict};
-use crate::{preflight, render, server_process};
+use crate::server_process::{self, ServerProcess};
+use crate::{preflight, render};
 
 use partial_file::PartialFile;
 use results::Results;
@@ -83,7 +85,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         Target::Address { .. } => None,
     };
     let peer = find_peer(&plan, embedded.as_ref())?;
-    let mut circumstances = circumstances(&plan, &peer, &args.results, started_at);
+    let server = peer.pid.and_then(ServerProcess::of);
+    let mut circumstances =
+        Circumstances { server, ..circumstances(&plan, &peer, &args.results, started_at) };
     let partial = results.partial(&plan, &circumstances);
     let mut watching = Watching { progress: Progress::new(&plan, args.results.quiet), partial };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
@@ -100,7 +104,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
             match error {
                 // Nothing of it means anything.
                 EngineError::Misdirected(_) => {
-                    partial.into_iter().for_each(PartialFile::remove)
+                    partial.into_iter().for_each(PartialFile::remove);
                 }
                 _ => partial.into_iter().for_each(PartialFile::mention),
             }
@@ -226,6 +230,7 @@ fn circumstances(
         window_started_at: None,
         labels: results.label.iter().cloned().collect(),
         environment: Environment::read(loopback),
+        server: None,
         slos: results.slo.clone(),
         server_workers,
         server_killed: false,

@@ -1,11 +1,70 @@
-//! Whose a listening socket is: [`listener_owner`], from `/proc`. For the CPU cost of a
-//! server of this machine that the generator did not start.
+//! Whose a listening socket is, [`listener_owner`], and what tells that process from another
+//! that takes its place, [`ServerProcess`]: both from `/proc`, of servers of this machine.
 
-use std::fs;
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
+
+use echo_net::address::Address;
+use ring::digest::{Context, SHA256};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// State of a listening socket in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
+
+/// A server's process. Two are the same one exactly where all of this is equal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerProcess {
+    /// Its process number.
+    pub pid: u32,
+    /// When it started, in clock ticks after the boot.
+    pub start_ticks: u64,
+    /// Which boot that was; null if it can't be read.
+    pub boot_id: Option<String>,
+    /// SHA-256 of its program; null if it can't be read, as that of another user.
+    pub program_sha256: Option<String>,
+}
+
+impl ServerProcess {
+    /// The process `pid` as it is now; `None` if there is none.
+    pub fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name before may hold anything. Field 22 of proc_pid_stat(5) is the 20th after it.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let start_ticks = fields.split_whitespace().nth(19)?.parse().ok()?;
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+        let boot_id = boot_id.map(|id| id.trim().to_owned());
+        Some(Self { pid, start_ticks, boot_id, program_sha256: program_sha256(pid) })
+    }
+
+    /// The one process that listens at an address of this machine; `None` of other machines,
+    /// or if it can't be seen.
+    pub fn at(address: &str) -> Option<Self> {
+        let found = address.parse::<Address>().ok()?.resolve().ok()?;
+        let mut local = found.into_iter().filter(|address| address.ip().is_loopback());
+        Self::of(local.find_map(listener_owner)?)
+    }
+}
+
+/// The digest of the program that a process runs, even if its file was replaced since.
+pub fn program_sha256(pid: u32) -> Option<String> {
+    let mut program = File::open(format!("/proc/{pid}/exe")).ok()?;
+    let mut digest = Context::new(&SHA256);
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match program.read(&mut buffer).ok()? {
+            0 => break,
+            count => digest.update(&buffer[..count]),
+        }
+    }
+    Some(digest.finish().as_ref().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    }))
+}
 
 /// Whether there is such a process on this machine.
 pub fn exists(pid: u32) -> bool {
@@ -85,6 +144,21 @@ fn holders(inode: &str) -> Vec<u32> {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+
+    #[test]
+    fn a_process_is_known_by_more_than_its_number() {
+        let own = ServerProcess::of(std::process::id()).unwrap();
+        assert_eq!(own.pid, std::process::id());
+        assert_eq!(ServerProcess::of(own.pid), Some(own.clone()), "it stays the same");
+        assert!(own.start_ticks > 0 && own.boot_id.is_some());
+        assert_eq!(own.program_sha256.unwrap().len(), 64);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        assert_eq!(ServerProcess::at(&address).map(|server| server.pid), Some(own.pid));
+        drop(listener);
+        assert_eq!(ServerProcess::at(&address), None);
+        assert_eq!(ServerProcess::at("192.0.2.1:80"), None, "of another machine");
+    }
 
     #[test]
     fn finds_this_process_by_its_listener() {

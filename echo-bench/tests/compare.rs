@@ -31,6 +31,29 @@ fn side(place: &Path, first: u64, runs: u64, level_us: u64, change: impl Fn(&mut
 
 fn same(_: &mut Value) {}
 
+/// Makes a report one of so few intervals that a single run of it can't be judged.
+fn short(number: u64, level_us: u64) -> impl Fn(&mut Value) {
+    move |report| {
+        let shape = Shape { intervals: 2, answers: 500, spread: 101 };
+        *report = made_up::report(shape, number, level_us);
+    }
+}
+
+/// Makes a report one of a server that never answered.
+fn unanswered(report: &mut Value) {
+    let summary = &mut report["summary"];
+    summary["requests"]["reset"] = summary["requests"]["ok"].take();
+    summary["requests"]["ok"] = 0.into();
+    summary["answered_in_window"] = 0.into();
+    summary["latency"]["response"] = Value::Null;
+    summary["latency"]["service"] = Value::Null;
+    for interval in report["intervals"].as_array_mut().unwrap() {
+        interval["errors"] = interval["ok"].take();
+        interval["ok"] = 0.into();
+        interval["response"] = Value::Null;
+    }
+}
+
 fn echo_bench(directory: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_echo-bench"))
         .args(args)
@@ -46,10 +69,156 @@ fn stdout(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn verdict<'a>(comparison: &'a Value, metric: &str) -> &'a str {
+/// The metrics of the only case, by name.
+fn metric<'a>(comparison: &'a Value, name: &str) -> &'a Value {
     let metrics = comparison["candidates"][0]["cases"][0]["metrics"].as_array().unwrap();
-    let found = metrics.iter().find(|known| known["metric"] == metric).unwrap();
-    found["verdict"].as_str().unwrap()
+    metrics.iter().find(|known| known["metric"] == name).unwrap()
+}
+
+fn verdict<'a>(comparison: &'a Value, metric: &str) -> &'a str {
+    self::metric(comparison, metric)["verdict"].as_str().unwrap()
+}
+
+#[test]
+fn a_gate_that_can_compare_nothing_fails_with_the_reason_and_both_values() {
+    let room = tempfile::tempdir().unwrap();
+    side(&room.path().join("base"), 1, 1, 100, same);
+    side(&room.path().join("new"), 2, 1, 100, short(2, 19_100));
+    let gate = |format| {
+        let args = ["compare", "base", "new", "--fail-on", "worse", "--format", format];
+        let output = echo_bench(room.path(), &args);
+        let (text, told) = [output.stdout, output.stderr]
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .into();
+        assert_eq!(output.status.code(), Some(4), "191 times as slow: {text}{told}");
+        assert!(told.contains("no latency was compared"), "{told}");
+        assert!(told.contains("one run of 2 intervals"), "the reason: {told}");
+        text
+    };
+    let comparison: Value = serde_json::from_str(&gate("json")).unwrap();
+    let p50 = metric(&comparison, "p50");
+    let ratio = p50["candidate"].as_f64().unwrap() / p50["base"].as_f64().unwrap();
+    assert!((180.0..200.0).contains(&ratio), "{p50}");
+    assert!((180.0..200.0).contains(&p50["ratio"].as_f64().unwrap()), "{p50}");
+    let max = metric(&comparison, "max");
+    assert!(max["base"].as_f64() > Some(1e5) && max["candidate"].as_f64() > Some(1e7), "{max}");
+    for format in ["text", "markdown", "html"] {
+        let shown = gate(format).replace('\u{202f}', " ").replace('µ', "u");
+        assert!(
+            (shown.contains("100 us") || shown.contains("101 us")) && shown.contains("19.2 ms"),
+            "{format}: {shown}"
+        );
+        assert!(shown.contains("single run: run-to-run variance unknown"), "{format}: {shown}");
+    }
+}
+
+#[test]
+fn what_was_made_of_reports_may_lie_beside_them() {
+    let room = tempfile::tempdir().unwrap();
+    side(&room.path().join("base"), 1, 3, 100, same);
+    side(&room.path().join("new"), 2, 3, 100, same);
+    stdout(echo_bench(room.path(), &["compare", "base", "new", "-o", "new/comparison.json"]));
+    std::fs::write(room.path().join("new/sweep.json"), r#"{"schema":"echo-bench.sweep/1"}"#)
+        .unwrap();
+    let text = stdout(echo_bench(room.path(), &["compare", "base", "new"]));
+    assert!(text.contains("new        new (3 runs)"), "{text}");
+    stdout(echo_bench(room.path(), &["merge", "new", "-o", "merged.json"]));
+    std::fs::create_dir(room.path().join("none")).unwrap();
+    std::fs::copy(room.path().join("new/sweep.json"), room.path().join("none/sweep.json"))
+        .unwrap();
+    let refused = echo_bench(room.path(), &["compare", "base", "none"]);
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("none holds no report"));
+}
+
+#[test]
+fn a_gate_fails_where_a_side_measured_nothing() {
+    let room = tempfile::tempdir().unwrap();
+    side(&room.path().join("base"), 1, 3, 100, same);
+    side(&room.path().join("dead"), 2, 3, 100, unanswered);
+    for (args, whose) in [(["base", "dead"], "candidate"), (["dead", "base"], "base")] {
+        let args = [&["compare", "--fail-on", "worse"][..], &args].concat();
+        let output = echo_bench(room.path(), &args);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{args:?}: {told}");
+        let reason = format!("3 of 3 runs of the {whose} have no successful reply");
+        assert!(told.contains(&reason), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_gate_fails_where_the_candidate_lacks_a_case() {
+    let room = tempfile::tempdir().unwrap();
+    let conns =
+        |count: u64| move |report: &mut Value| report["plan"]["connections"] = count.into();
+    for (side_name, first, counts) in [("a", 1, [1, 10]), ("b", 2, [10, 10])] {
+        for (place, count) in counts.into_iter().enumerate() {
+            let first = first + 10 * place as u64;
+            side(&room.path().join(side_name), first, 2, 100, conns(count));
+        }
+    }
+    let gate = |base, new| {
+        let output = echo_bench(room.path(), &["compare", base, new, "--fail-on", "worse"]);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, told) = gate("a", "b");
+    assert_eq!(code, Some(4), "{told}");
+    assert!(told.contains("only in base: connections=1"), "{told}");
+    assert_eq!(gate("b", "a").0, Some(0), "a new case takes nothing from the old ones");
+}
+
+#[test]
+fn an_interval_and_its_verdict_agree() {
+    let room = tempfile::tempdir().unwrap();
+    side(&room.path().join("base"), 1, 3, 1000, same);
+    // Differences from none to plain: somewhere between them nine questions are too many.
+    for level in (1000..=1100).step_by(10) {
+        let new = format!("new{level}");
+        let noisy = |report: &mut Value| {
+            let number = report["plan"]["seed"].as_u64().unwrap();
+            *report = self::report(number, level + 8 * (number % 3));
+        };
+        side(&room.path().join(&new), 2, 3, level, noisy);
+        let args = ["compare", "base", &new, "--resamples", "200", "-o", "comparison.json"];
+        let text = stdout(echo_bench(room.path(), &args));
+        let stored = std::fs::read_to_string(room.path().join("comparison.json")).unwrap();
+        let comparison: Value = serde_json::from_str(&stored).unwrap();
+        let metrics = comparison["candidates"][0]["cases"][0]["metrics"].as_array().unwrap();
+        for found in metrics.iter().filter(|found| found["ratio"].is_f64()) {
+            let [low, high] = [0, 1].map(|end| found["interval_holm"][end].as_f64().unwrap());
+            let beyond = low > 1.01 || high < 1.0 / 1.01;
+            let called = found["verdict"] == "better" || found["verdict"] == "worse";
+            assert_eq!(beyond, called, "{level}: {found}");
+        }
+        let open = |row: &&str| row.ends_with("no evidence of a difference");
+        for row in text.lines().filter(open).filter(|row| !row.starts_with("errors")) {
+            let interval = row.split_whitespace().find(|word| word.contains("..")).unwrap();
+            let (low, high) = interval.split_once("..").unwrap();
+            let [low, high] = [low, high].map(|end| end.parse::<f64>().unwrap());
+            assert!(low <= 1.0 && high >= 1.0, "{row}");
+        }
+    }
+}
+
+#[test]
+fn what_is_typed_wrongly_is_a_usage_error_before_anything_is_read() {
+    let room = tempfile::tempdir().unwrap();
+    for (args, way_out) in [
+        (&["compare"][..], "name a base and a new side"),
+        (&["compare", "a.json"], "name a base and a new side"),
+        (&["compare", "--fail-on", "worse"], "name a base and a new side"),
+        (&["compare", "--new", "a.json"], "--base"),
+        (&["compare", "a.json", "b.json", "--new", "c.json"], "--base"),
+        (&["compare", "a.json", "b.json", "--resamples", "7"], "--resamples"),
+        (&["compare", "a.json", "b.json", "--resamples", "9999999999"], "--resamples"),
+        (&["compare", "a.json", "b.json", "c.json", "--save-baseline", "x"], "--new"),
+    ] {
+        let output = echo_bench(room.path(), args);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        assert!(told.contains(way_out), "{args:?}: {told}");
+    }
+    let missing = echo_bench(room.path(), &["compare", "a.json", "b.json"]);
+    assert_eq!(missing.status.code(), Some(1), "a file that is not there is no usage error");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use echo_bench::report::{Report, Tool, store};
 use echo_bench::sweep::analysis::{self, Options};
 use echo_bench::sweep::folder::{Folder, FolderError};
 use echo_bench::sweep::order::Turn;
+use echo_bench::sweep::reuse::{self, Beginning};
 use echo_bench::sweep::{Analysis, Axis, Cell, EffectMetric, Flag, Level, SweepPlan};
 use made_up::Shape;
 use rand::{RngExt, SeedableRng};
@@ -103,6 +104,70 @@ fn runs_of_another_build_are_not_mixed_in() {
     let old = Tool { version: "0.0.9".into(), revision: Some("abc".into()), ..Tool::this() };
     let told = folder.check_tool(&old, &Tool::this()).unwrap_err().to_string();
     assert!(told.contains("echo-bench 0.0.9 (abc)") && told.contains("--dir"), "{told}");
+}
+
+/// Stores both runs of the first cell, and the result if the sweep is to be finished.
+fn measured(path: &Path, finished: bool) {
+    let folder = Folder::open(path, &plan()).unwrap();
+    for turn in [FIRST, SECOND] {
+        store::save(&report(1, 100), &folder.file(turn)).unwrap();
+    }
+    if finished {
+        std::fs::write(folder.result(), "{}").unwrap();
+    }
+}
+
+/// How many runs are reused, where the sweep measures, and what is said.
+fn begun(path: &Path, resume: bool, is_same: bool) -> (usize, String, Option<String>) {
+    let Beginning { folder, found, remark, .. } =
+        reuse::begin(path, &plan(), resume, |_, _| is_same).unwrap();
+    let name = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
+    (found.len(), name, remark)
+}
+
+#[test]
+fn an_unfinished_sweep_is_continued_and_a_finished_one_on_request() {
+    let room = tempfile::tempdir().unwrap();
+    let [cut, whole] = ["cut", "whole"].map(|name| room.path().join(name));
+    measured(&cut, false);
+    measured(&whole, true);
+    assert_eq!(begun(&cut, false, true), (2, "cut".into(), None));
+    assert_eq!(begun(&whole, true, true), (2, "whole".into(), None));
+    // What else has such a name is left alone.
+    std::fs::create_dir(room.path().join("whole-2")).unwrap();
+    let (reused, place, remark) = begun(&whole, false, true);
+    assert_eq!((reused, place.as_str()), (0, "whole-3"));
+    assert!(remark.unwrap().contains("--resume"));
+    // The newest is the one that was cut.
+    measured(&room.path().join("whole-3"), false);
+    assert_eq!(begun(&whole, false, true), (2, "whole-3".into(), None));
+}
+
+#[test]
+fn runs_of_a_server_that_was_replaced_are_never_reused_or_overwritten() {
+    let room = tempfile::tempdir().unwrap();
+    for (name, finished, resume) in
+        [("a", false, false), ("b", true, false), ("c", true, true), ("d", false, true)]
+    {
+        measured(&room.path().join(name), finished);
+        let (reused, place, remark) = begun(&room.path().join(name), resume, false);
+        assert_eq!((reused, place), (0, format!("{name}-2")));
+        assert!(remark.unwrap().contains("was replaced since"));
+    }
+}
+
+#[test]
+fn reused_runs_are_told_with_their_age() {
+    let room = tempfile::tempdir().unwrap();
+    measured(&room.path().join("cut"), false);
+    let path = room.path().join("cut");
+    let beginning = reuse::begin(&path, &plan(), false, |_, _| true).unwrap();
+    // The runs began at 00:01.
+    let now = humantime::parse_rfc3339("2026-01-01T00:30:00Z").unwrap();
+    let told = beginning.caution(now, &["192.0.2.1:80".into()]).unwrap().message;
+    assert!(told.starts_with("2 runs of an unfinished sweep are reused, "), "{told}");
+    assert!(told.contains("29m"), "{told}");
+    assert!(told.contains("only the address of 192.0.2.1:80 is known"), "{told}");
 }
 
 #[test]
@@ -262,4 +327,38 @@ fn the_best_cell_is_first_and_ranks_by_what_is_asked_for() {
     let best = &analysis.ranking[0].metrics[Metric::P50 as usize];
     let [low, high] = best.interval.unwrap();
     assert!((low..=high).contains(&best.value.unwrap()));
+}
+
+#[test]
+fn a_single_run_of_each_cell_is_ranked_by_what_it_measured() {
+    let plan = SweepPlan { repeats: 1, ..plan() };
+    // Too short to say how sure the values are, and one that drifts all the way.
+    let shape = Shape { intervals: 2, answers: 500, spread: 101 };
+    let mut cells = cells(&plan, |_| vec![1000]);
+    for (number, cell) in cells.iter_mut().enumerate() {
+        let level = 1000 + 100 * number as u64;
+        let short = made_up::report(shape, number as u64, level);
+        cell.runs = vec![serde_json::from_value(short).unwrap()];
+    }
+    let mut drifting = report(7, 1500);
+    for (place, interval) in drifting.intervals.iter_mut().enumerate() {
+        interval.length_s = 0.2 + 0.2 * place as f64;
+    }
+    cells[3].runs = vec![drifting];
+    let options = Options { rank_by: Some(Metric::P50), ..OPTIONS };
+    let analysis = analysis::analyse(&plan, &cells, options);
+    let order: Vec<usize> = analysis.ranking.iter().map(|ranked| ranked.cell).collect();
+    assert_eq!(order, [0, 1, 2, 3]);
+    for ranked in &analysis.ranking {
+        for metric in
+            [Metric::Throughput, Metric::P50, Metric::P99, Metric::Max, Metric::Errors]
+        {
+            let found = &ranked.metrics[metric as usize];
+            assert!(found.value.is_some(), "{found:?}");
+            assert!(found.interval.is_some() || found.reason.is_some(), "{found:?}");
+        }
+        let throughput = &ranked.metrics[Metric::Throughput as usize];
+        let narrow = |[low, high]: [f64; 2]| high < 3.0 * low;
+        assert!(throughput.interval.is_none_or(narrow), "{throughput:?}");
+    }
 }

@@ -128,7 +128,7 @@ struct State {
 /// What a caller who waited gets.
 #[derive(Debug)]
 enum Turn {
-    Connection(Pooled),
+    Connection(Box<Pooled>),
     Place(Place),
 }
 
@@ -160,7 +160,7 @@ impl Pool {
         };
         let got = match grant {
             Grant::Wait => match self.shared.wait(turn).await? {
-                Turn::Connection(pooled) => self.checked(pooled).await,
+                Turn::Connection(pooled) => self.checked(*pooled).await,
                 Turn::Place(place) => place.connect().await,
             },
             grant => self.settled(grant).await,
@@ -229,15 +229,13 @@ impl Shared {
 
     async fn wait(&self, turn: oneshot::Receiver<Turn>) -> Result<Turn, PoolError> {
         let PoolOptions { max_size, wait_timeout: waited, .. } = self.options;
-        match tokio::time::timeout(waited, turn).await {
-            Ok(turn) => turn.map_err(|_| PoolError::Closed),
-            Err(_) => {
-                let mut state = self.lock();
-                state.core.forget(oneshot::Sender::is_closed);
-                state.core.count_wait_timeout();
-                Err(PoolError::Exhausted { max_size, waited })
-            }
+        if let Ok(turn) = tokio::time::timeout(waited, turn).await {
+            return turn.map_err(|_| PoolError::Closed);
         }
+        let mut state = self.lock();
+        state.core.forget(oneshot::Sender::is_closed);
+        state.core.count_wait_timeout();
+        Err(PoolError::Exhausted { max_size, waited })
     }
 
     /// A connection is free.
@@ -270,7 +268,7 @@ impl Shared {
             drop(state);
             // A caller who gave up leaves the connection to the next one.
             let Err(Turn::Connection(mut pooled)) =
-                caller.send(Turn::Connection(self.lend(connection)))
+                caller.send(Turn::Connection(Box::new(self.lend(connection))))
             else {
                 return;
             };

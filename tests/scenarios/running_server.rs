@@ -86,8 +86,13 @@ pub(crate) struct RunningServer {
 impl RunningServer {
     /// Starts `echo-server` on a free port of the loopback and waits until it is ready.
     pub(crate) fn start(model: ModelKind, flags: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", model, flags)
+    }
+
+    /// The same at an address, as where another server was before.
+    pub(crate) fn start_at(address: &str, model: ModelKind, flags: &[&str]) -> Self {
         let mut program = Command::new(own_program("echo-server"));
-        Self::start_as(program.arg("127.0.0.1:0"), model, flags)
+        Self::start_as(program.arg(address), model, flags)
     }
 
     /// The same by a command that runs `echo-server` in the end, and names its address.

@@ -27,7 +27,7 @@ const READ_BUFFER: usize = 64 * 1024;
 
 /// See the [module](self).
 pub(super) struct Threads {
-    threads: Vec<JoinHandle<io::Result<Option<ThreadRecord>>>>,
+    handles: Vec<JoinHandle<io::Result<Option<ThreadRecord>>>>,
     setups: Receiver<io::Result<Setup>>,
     starts: Vec<Sender<Timeline>>,
     pieces: Receiver<Interval>,
@@ -44,7 +44,7 @@ impl Threads {
         };
         let (setup_sender, setups) = mpsc::channel();
         let (piece_sender, pieces) = mpsc::channel();
-        let mut all = Self { threads: Vec::new(), setups, starts: Vec::new(), pieces };
+        let mut all = Self { handles: Vec::new(), setups, starts: Vec::new(), pieces };
         for number in 0..plan.threads {
             let sender = piece_sender.clone();
             // The gatherer outlives the threads but for a run that failed anyway.
@@ -59,7 +59,7 @@ impl Threads {
                 starts,
             };
             let builder = std::thread::Builder::new().name(format!("generator-{number}"));
-            all.threads.push(builder.spawn(move || thread.work())?);
+            all.handles.push(builder.spawn(move || thread.work())?);
         }
         Ok(all)
     }
@@ -67,7 +67,7 @@ impl Threads {
     /// Waits until all have made their connections.
     pub(super) fn setup(&mut self, stop: &Stop) -> Result<Setup, EngineError> {
         let mut all = Setup::default();
-        for _ in 0..self.threads.len() {
+        for _ in 0..self.handles.len() {
             let Ok(setup) = self.setups.recv() else { break };
             match setup {
                 Ok(setup) => {
@@ -102,8 +102,8 @@ impl Threads {
     /// Waits for their end.
     pub(super) fn join(self) -> io::Result<Vec<ThreadRecord>> {
         let mut records = Vec::new();
-        for thread in self.threads {
-            let record = thread
+        for handle in self.handles {
+            let record = handle
                 .join()
                 .map_err(|_| io::Error::other("a generator thread panicked"))??;
             records.extend(record);

@@ -8,6 +8,7 @@ use echo_net::settings::Count;
 use echo_server::choice::choice;
 
 use super::Format;
+use crate::compare::Options;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +21,8 @@ Examples:
   echo-bench compare --baseline main new/ --fail-on worse
 
 The unit of evidence is the run: measure each side several times, in turns. Exit codes: 0
-done; 1 could not compare; 2 usage; 3 something is worse (with --fail-on worse).";
+done; 1 could not compare; 2 usage; 3 a metric is worse (with --fail-on worse); 4 no answer:
+nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it.";
 
 /// Two or more sides, as typed.
 #[derive(Debug, Args)]
@@ -51,7 +53,7 @@ pub struct CompareArgs {
     /// Seed of the resamples
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
-    /// Compare closed with open loop all the same
+    /// Allow comparing closed-loop with open-loop runs
     #[arg(long)]
     pub force: bool,
     /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .md or
@@ -63,13 +65,105 @@ pub struct CompareArgs {
     pub format: Option<CompareFormat>,
 }
 
+/// Where the reports of a side are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SidePlace {
+    /// Files and directories.
+    Paths(Vec<PathBuf>),
+    /// A saved baseline, by name.
+    Baseline(String),
+}
+
+/// What was typed as sides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sides {
+    /// The base; none if the new side is only saved.
+    pub base: Option<SidePlace>,
+    /// What is compared with it, at least one.
+    pub candidates: Vec<Vec<PathBuf>>,
+}
+
+/// What was typed is no comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CompareArgsError {
+    /// Too few sides.
+    #[error("nothing to compare: name a base and a new side (see compare --help)")]
+    Nothing,
+    /// It is not clear which side a path belongs to.
+    #[error("several paths before --new: put the base after --base")]
+    PathsBeforeNew,
+    /// A new side alone.
+    #[error("--new needs a base: name it with --base or --baseline")]
+    NoBase,
+    /// Several sides that would be one baseline.
+    #[error("--save-baseline saves one new side; name it with --new")]
+    SeveralToSave,
+    /// Too few or too many resamples.
+    #[error("--resamples must be from {LEAST_RESAMPLES} to {}", u32::MAX)]
+    Resamples,
+}
+
+/// With fewer resamples an interval says little.
+const LEAST_RESAMPLES: u32 = 100;
+
+impl CompareArgs {
+    /// What was typed, as sides.
+    ///
+    /// # Errors
+    /// What is missing, or can't be told apart.
+    pub fn sides(&self) -> Result<Sides, CompareArgsError> {
+        let saves = self.save_baseline.is_some();
+        let named = match &self.baseline {
+            Some(name) => Some(SidePlace::Baseline(name.clone())),
+            None if self.base.is_empty() => None,
+            None => Some(SidePlace::Paths(self.base.clone())),
+        };
+        let one = |path: &PathBuf| vec![path.clone()];
+        let (base, candidates) = match (named, &self.paths[..]) {
+            (None, [_]) if saves && self.new.is_empty() => (None, vec![self.paths.clone()]),
+            (None, [first, others @ ..]) if self.new.is_empty() => {
+                (Some(SidePlace::Paths(one(first))), others.iter().map(one).collect())
+            }
+            (None, [first]) => (Some(SidePlace::Paths(one(first))), vec![self.new.clone()]),
+            (None, [_, _, ..]) => return Err(CompareArgsError::PathsBeforeNew),
+            (None, []) if !saves && !self.new.is_empty() => {
+                return Err(CompareArgsError::NoBase);
+            }
+            (base, paths) => {
+                let together: Vec<PathBuf> = paths.iter().chain(&self.new).cloned().collect();
+                (base, if together.is_empty() { Vec::new() } else { vec![together] })
+            }
+        };
+        match candidates.len() {
+            0 => Err(CompareArgsError::Nothing),
+            2.. if saves => Err(CompareArgsError::SeveralToSave),
+            _ => Ok(Sides { base, candidates }),
+        }
+    }
+
+    /// How to compare.
+    ///
+    /// # Errors
+    /// A setting out of its range.
+    pub fn options(&self) -> Result<Options, CompareArgsError> {
+        let resamples = u32::try_from(self.resamples.0).ok();
+        let resamples = resamples.filter(|count| *count >= LEAST_RESAMPLES);
+        Ok(Options {
+            threshold: self.judging.threshold,
+            resamples: resamples.ok_or(CompareArgsError::Resamples)?,
+            seed: self.seed,
+            force: self.force,
+        })
+    }
+}
+
 /// How to judge a comparison.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct JudgingArgs {
-    /// Differences up to this are noise, however sure they are
+    /// Noise threshold: smaller differences are ignored even if significant
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "1%")]
     pub threshold: f64,
-    /// Exit 3 if a metric is worse
+    /// Exit 3 if a metric is worse, and 4 if that can't be said
     #[arg(long, value_name = "WHAT", value_parser = choice::<FailOn>())]
     pub fail_on: Option<FailOn>,
 }

@@ -1,9 +1,10 @@
 //! `echo-bench sweep`, as typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use echo_net::address::Address;
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
@@ -21,10 +22,12 @@ Examples:
   echo-bench sweep --nodelay on,off --server-nodelay on,off --link nodelay,server-nodelay \\
                    --split-writes 1,2 -d 2s --repeat 3
   echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
+  echo-bench sweep 127.0.0.1:8080 --conns 1,10,100 -d 2s
   echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
 
 Every flag of a run takes a list here: each combination is a cell, and every cell is run
---repeat times, in rounds of random order. A sweep that was cut goes on where it stopped.
+--repeat times, in rounds of random order. The same command continues a sweep that was cut, if
+the server is still the same one; a finished sweep is measured anew, unless with --resume.
 Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--slo);
 130/143 interrupted.";
 
@@ -32,8 +35,9 @@ Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SweepArgs {
-    /// A plan in TOML; flags typed beside it take the place of its own
-    #[arg(value_name = "PLAN.toml")]
+    /// A plan in TOML, whose flags are replaced by those typed beside it; or the server to load,
+    /// HOST:PORT (same as --target)
+    #[arg(value_name = "PLAN.toml|TARGET")]
     pub plan: Option<PathBuf>,
     /// Runs of each cell (5)
     #[arg(long, value_name = "N", help_heading = "Sweep")]
@@ -47,9 +51,13 @@ pub struct SweepArgs {
     /// Print the plan as TOML and measure nothing
     #[arg(long, help_heading = "Sweep")]
     pub print_plan: bool,
-    /// Where the reports are kept, and found again (default: by the plan, in reports/runs)
+    /// Where the reports are kept, and found again (default: by the plan, in reports/runs); a
+    /// new folder has a number after it
     #[arg(long, value_name = "DIR", help_heading = "Sweep")]
     pub dir: Option<PathBuf>,
+    /// Reuse the runs of a finished sweep too (default: measure anew in a new folder)
+    #[arg(long, help_heading = "Sweep")]
+    pub resume: bool,
     /// What the ranking goes by (throughput; under --rate p99)
     #[arg(long, value_name = "METRIC", value_parser = choice::<Metric>(), help_heading = "Sweep")]
     pub rank_by: Option<Metric>,
@@ -102,9 +110,23 @@ pub enum SweepArgsError {
     /// A combination that can't be measured.
     #[error(transparent)]
     Plan(#[from] SweepPlanError),
+    /// The target is there twice.
+    #[error("the target is given twice; name it once, as TARGET or with --target")]
+    TwoTargets,
     /// Nothing varies.
     #[error("nothing varies: give a flag several values, like --model epoll,tokio")]
     NoAxis,
+}
+
+/// The flag that names the server.
+const TARGET: &str = "target";
+
+/// The addresses that were typed in the place of a plan file; `None` of anything else.
+fn targets(typed: &Path) -> Option<Vec<String>> {
+    let text = typed.to_str().filter(|_| !typed.exists())?;
+    let addresses: Vec<String> = text.split(',').map(str::to_owned).collect();
+    let are_addresses = addresses.iter().all(|address| address.parse::<Address>().is_ok());
+    are_addresses.then_some(addresses)
 }
 
 impl SweepArgs {
@@ -114,13 +136,20 @@ impl SweepArgs {
     /// What is wrong, by flag, cell or line.
     pub fn plan(&self) -> Result<SweepPlan, SweepArgsError> {
         let mut file = file::PlanFile::default();
-        if let Some(path) = &self.plan {
+        let target = self.plan.as_deref().and_then(targets);
+        if let Some(path) = self.plan.as_ref().filter(|_| target.is_none()) {
             let text = bounded::read(path, bounded::PLAN)
                 .map_err(|reason| SweepArgsError::Read { path: path.clone(), reason })?;
             file = file::read(&text)
                 .map_err(|reason| SweepArgsError::File { path: path.clone(), reason })?;
         }
         let mut flags = file.flags;
+        if let Some(target) = target {
+            if self.flags.0.iter().any(|(flag, _)| flag == TARGET) {
+                return Err(SweepArgsError::TwoTargets);
+            }
+            flags.0.push((TARGET.into(), target));
+        }
         for (flag, values) in &self.flags.0 {
             match flags.0.iter_mut().find(|(known, _)| known == flag) {
                 Some((_, old)) => old.clone_from(values),

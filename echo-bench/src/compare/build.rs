@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::cases::{self, Pairing};
 use super::caution;
 use super::judge;
-use super::measure::{self, Outcomes};
+use super::measure::{self, Outcomes, Reason, Unjudged};
 use super::metric::Metric;
 use super::sample::{RunSample, can_be_added};
 use super::{
@@ -235,7 +235,10 @@ fn case(name: String, mut base: Part, mut candidate: Part, options: Options) -> 
     let longest = base.windows.1.max(candidate.windows.1);
     if longest > shortest * WINDOW_SLACK {
         for part in [&mut base, &mut candidate] {
-            part.outcomes[Metric::Max as usize] = Err(measure::Reason::UnequalWindows);
+            let max = &mut part.outcomes[Metric::Max as usize];
+            if let Ok(measured) = max {
+                *max = Err(Unjudged::new(Some(measured.value), Reason::UnequalWindows));
+            }
         }
     }
     let evidence = match (base.side.runs, candidate.side.runs) {

@@ -1,8 +1,11 @@
 //! What limits the trust in a comparison, from its reports: [`cautions`] of two sides, and
 //! [`of_runs`] of any runs.
 
-use super::{Case, Caution, Evidence};
+use super::{Case, Caution, Evidence, gate};
 use crate::report::{GENERATOR_LIMITED, Report, Verdict};
+
+/// What is said wherever runs were not repeated.
+pub(crate) const SINGLE_RUN: &str = "single run: run-to-run variance unknown";
 
 /// What limits the trust in two sides and their cases.
 pub(super) fn cautions(
@@ -18,15 +21,16 @@ pub(super) fn cautions(
     if seen(Evidence::Intervals) {
         add(
             "run-to-run-unseen",
-            "one run a side: what differs from run to run was not seen and may be all there \
-             is; repeat both sides, interleaved"
-                .into(),
+            format!(
+                "{SINGLE_RUN}, and may be the whole difference; repeat both sides, interleaved"
+            ),
         );
     }
     if seen(Evidence::RunsOfOneSide) {
         add(
             "run-to-run-borrowed",
-            "one side has a single run, which is taken to vary as the runs of the other do"
+            "one side has a single run: its run-to-run variance is unknown and taken from the \
+             runs of the other side"
                 .into(),
         );
     }
@@ -39,6 +43,7 @@ pub(super) fn cautions(
             ),
         );
     }
+    cautions.extend(gate::obstacles(base, candidate, cases));
     cautions.extend(of_runs("the base", base));
     cautions.extend(of_runs("the candidate", candidate));
     cautions
@@ -68,8 +73,8 @@ pub(crate) fn of_runs(whom: &str, reports: &[&Report]) -> Vec<Caution> {
             generators,
             GENERATOR_LIMITED,
             format!(
-                "in {generators} runs of {whom} the generator was the limit, so the \
-                 servers may differ by more or by less"
+                "generator saturated in {generators} runs of {whom}: the difference is \
+                 unreliable"
             ),
         ),
     ];

@@ -4,10 +4,10 @@
 use strum::VariantArray;
 
 use super::judge;
-use super::measure::{self, Measured, Outcomes, Reason};
+use super::measure::{self, Measured, Outcomes, Reason, Unjudged};
 use super::metric::Metric;
 use super::sample::{RunSample, can_be_added};
-use super::{Method, MetricComparison};
+use super::{Method, MetricComparison, Standing};
 use crate::report::Report;
 use crate::stats::bootstrap::Resampling;
 use crate::stats::contrast::{CONFIDENCE, Contrast, Estimate};
@@ -31,19 +31,41 @@ impl CellSample {
         Some(Self { outcomes })
     }
 
-    /// The metric's value and its 95 % interval.
-    ///
-    /// # Errors
-    /// Why there is no value.
-    pub fn value(&self, metric: Metric) -> Result<(f64, [f64; 2]), String> {
-        let measured = self.outcomes[metric as usize].as_ref().map_err(ToString::to_string)?;
+    /// The metric's value, and how sure it is.
+    pub fn value(&self, metric: Metric) -> CellValue {
+        let measured = match &self.outcomes[metric as usize] {
+            Ok(measured) => measured,
+            Err(unjudged) => {
+                return CellValue {
+                    value: unjudged.value,
+                    standing: unjudged.standing,
+                    interval: Err(unjudged.reason.to_string()),
+                };
+            }
+        };
         let nothing = Estimate { value: 0.0, variance: 0.0, degrees: 1.0 };
-        let [low, high] = Contrast::between(nothing, measured.estimate).interval();
-        // On the scale of ratios the estimate is a logarithm.
-        let interval =
-            if metric.is_by_ratio() { [low.exp(), high.exp()] } else { [low.max(0.0), high] };
-        Ok((measured.value, interval))
+        let interval = Contrast::between(nothing, measured.estimate).interval();
+        let [low, high] = judge::on_the_metric(metric, interval);
+        CellValue {
+            value: Some(measured.value),
+            standing: Standing::Measured,
+            interval: match measured.vague() {
+                Some(reason) => Err(reason.to_string()),
+                None => Ok([low.max(0.0), high]),
+            },
+        }
     }
+}
+
+/// A metric of a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellValue {
+    /// What was measured.
+    pub value: Option<f64>,
+    /// How far it can be trusted.
+    pub standing: Standing,
+    /// Its 95 % interval, or why it has none.
+    pub interval: Result<[f64; 2], String>,
 }
 
 /// Every metric of two cells, without verdicts.
@@ -118,17 +140,38 @@ fn pooled(metric: Metric, pairs: &[CellPair<'_>]) -> Option<(Measured, Measured)
     Some((side(&base, &bases)?, side(&new, &news)?))
 }
 
-/// Why no pair has the metric, by side.
+/// Why no pair has the metric, by side, and the averages of what was measured all the same.
 fn refusals(
     metric: Metric,
     pairs: &[CellPair<'_>],
-) -> (Result<Measured, Reason>, Result<Measured, Reason>) {
-    let reason = |of: &dyn Fn(&CellPair<'_>) -> Option<Reason>| pairs.iter().find_map(of);
-    let place = metric as usize;
-    let base = reason(&|(base, _)| base.outcomes[place].as_ref().err().cloned());
-    let new = reason(&|(_, new)| new.outcomes[place].as_ref().err().cloned());
-    let either = base.clone().or_else(|| new.clone()).unwrap_or(Reason::NotMeasured);
-    (Err(base.unwrap_or_else(|| either.clone())), Err(new.unwrap_or(either)))
+) -> (Result<Measured, Unjudged>, Result<Measured, Unjudged>) {
+    let of = |cells: Vec<&CellSample>| {
+        let outcomes = || cells.iter().map(|cell| &cell.outcomes[metric as usize]);
+        let value = |outcome: &Result<Measured, Unjudged>| match outcome {
+            Ok(measured) => Some(measured.value),
+            Err(unjudged) => unjudged.value,
+        };
+        let values: Option<Vec<f64>> = outcomes().map(value).collect();
+        let refused = || outcomes().filter_map(|outcome| outcome.as_ref().err());
+        let standing = refused().map(|unjudged| unjudged.standing).max().unwrap_or_default();
+        let reason = refused().next().map(|unjudged| unjudged.reason.clone());
+        (values.and_then(|values| average(metric, &values)), standing, reason)
+    };
+    let (bases, news) = pairs.iter().copied().unzip();
+    let (base, new) = (of(bases), of(news));
+    let either = base.2.clone().or_else(|| new.2.clone()).unwrap_or(Reason::NotMeasured);
+    let side = |(value, standing, reason): (_, _, Option<Reason>)| {
+        Err(Unjudged { value, standing, reason: reason.unwrap_or_else(|| either.clone()) })
+    };
+    (side(base), side(new))
+}
+
+/// The mean of `values` on the scale on which differences are taken; `None` if there is none.
+fn average(metric: Metric, values: &[f64]) -> Option<f64> {
+    let scaled = values.iter().map(|&value| measure::scale(metric, value));
+    let mean = scaled.sum::<f64>() / values.len() as f64;
+    let value = if metric.is_by_ratio() { mean.exp() } else { mean };
+    value.is_finite().then_some(value)
 }
 
 /// Gives every metric that was compared its verdict, by Holm's correction over all of them;

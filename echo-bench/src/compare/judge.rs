@@ -3,9 +3,9 @@
 
 use strum::VariantArray;
 
-use super::measure::{Measured, Outcomes, Reason};
+use super::measure::{Measured, Outcomes, Unjudged};
 use super::metric::Metric;
-use super::{MetricComparison, Verdict};
+use super::{MetricComparison, Standing, Verdict};
 use crate::stats::contrast::{CONFIDENCE, Contrast, Estimate};
 use crate::stats::holm;
 
@@ -27,29 +27,40 @@ pub(super) fn contrast(
 
 fn not_compared(
     metric: Metric,
-    base: &Result<Measured, Reason>,
-    candidate: &Result<Measured, Reason>,
+    base: &Result<Measured, Unjudged>,
+    candidate: &Result<Measured, Unjudged>,
 ) -> MetricComparison {
     let reason = match (base, candidate) {
-        (Err(base), Err(candidate)) if base == candidate => base.to_string(),
-        (Err(reason), _) => format!("base: {reason}"),
-        (_, Err(reason)) => format!("candidate: {reason}"),
+        (Err(base), Err(candidate)) if base.reason == candidate.reason => {
+            base.reason.to_string()
+        }
+        (Err(Unjudged { reason, .. }), _) => format!("base: {reason}"),
+        (_, Err(Unjudged { reason, .. })) => format!("candidate: {reason}"),
         _ => String::new(),
     };
-    // A lower bound or a percentile of too few values is not shown as a number.
-    let value = |side: &Result<Measured, Reason>| side.as_ref().ok().map(|side| side.value);
+    let [(base, base_standing), (candidate, candidate_standing)] =
+        [base, candidate].map(|side| match side {
+            Ok(measured) => (Some(measured.value), Standing::Measured),
+            Err(unjudged) => (unjudged.value, unjudged.standing),
+        });
+    let firm = [base_standing, candidate_standing] == [Standing::Measured; 2];
+    let ratio = base.zip(candidate).filter(|(base, _)| firm && *base > 0.0);
     MetricComparison {
         metric,
-        base: value(base),
-        candidate: value(candidate),
-        ratio: None,
+        base,
+        base_standing,
+        candidate,
+        candidate_standing,
+        ratio: ratio.map(|(base, candidate)| candidate / base),
         interval: None,
+        interval_holm: None,
         difference: None,
         p: None,
         p_holm: None,
         within_runs: None,
         verdict: Verdict::NotCompared,
         reason: Some(reason),
+        contrast: None,
     }
 }
 
@@ -61,7 +72,7 @@ fn compared(
 ) -> MetricComparison {
     let (of_base, of_candidate) = sides(base, candidate);
     let contrast = Contrast::between(of_base, of_candidate);
-    let [low, high] = contrast.interval();
+    let [low, high] = on_the_metric(metric, contrast.interval());
     let noise = noise(metric, base.value.max(candidate.value), threshold);
     let variance = of_base.variance + of_candidate.variance;
     let within = base.within.zip(candidate.within).map(|(base, candidate)| base + candidate);
@@ -70,9 +81,12 @@ fn compared(
     MetricComparison {
         metric,
         base: Some(base.value),
+        base_standing: Standing::Measured,
         candidate: Some(candidate.value),
+        candidate_standing: Standing::Measured,
         ratio: (base.value > 0.0).then(|| candidate.value / base.value),
-        interval: by_ratio.then(|| [low.exp(), high.exp()]),
+        interval: by_ratio.then_some([low, high]),
+        interval_holm: None,
         difference: (!by_ratio).then_some([contrast.difference, low, high]),
         // No error on either side is no question, and must not make the others harder.
         p: (base.value > 0.0 || candidate.value > 0.0).then(|| contrast.p_value(noise)),
@@ -80,6 +94,7 @@ fn compared(
         within_runs: share.filter(|_| base.runs > 1 && candidate.runs > 1),
         verdict: Verdict::NoEvidence,
         reason: None,
+        contrast: Some(contrast),
     }
 }
 
@@ -110,15 +125,28 @@ pub(super) fn noise(metric: Metric, largest: f64, threshold: f64) -> f64 {
     if metric.is_by_ratio() { threshold.ln_1p() } else { threshold * largest }
 }
 
-/// Gives every metric that was compared its verdict; how many there were.
+/// An interval of the scale of estimates as one of ratios, or of differences. JSON has no
+/// infinity, which an interval of almost no evidence may reach.
+pub(super) fn on_the_metric(metric: Metric, interval: [f64; 2]) -> [f64; 2] {
+    let end = |end: f64| if metric.is_by_ratio() { end.exp() } else { end };
+    interval.map(|scaled| end(scaled).clamp(f64::MIN, f64::MAX))
+}
+
+/// Gives every metric that was compared its verdict and the interval that goes with it; how
+/// many there were.
 pub(super) fn correct(metrics: &mut [&mut MetricComparison]) -> usize {
+    let level = 1.0 - CONFIDENCE;
     let places: Vec<usize> =
         (0..metrics.len()).filter(|&place| metrics[place].p.is_some()).collect();
     let p_values: Vec<f64> = places.iter().filter_map(|&place| metrics[place].p).collect();
-    for (&place, p_holm) in places.iter().zip(holm::adjusted(&p_values)) {
+    let corrected = holm::adjusted(&p_values).into_iter().zip(holm::levels(&p_values, level));
+    for (&place, (p_holm, own_level)) in places.iter().zip(corrected) {
         let metric = &mut *metrics[place];
         metric.p_holm = Some(p_holm);
-        if p_holm <= 1.0 - CONFIDENCE {
+        let contrast = metric.contrast.take();
+        metric.interval_holm = contrast
+            .map(|contrast| on_the_metric(metric.metric, contrast.interval_at(own_level)));
+        if p_holm <= level {
             let more = metric.candidate > metric.base;
             metric.verdict = if more == metric.metric.more_is_better() {
                 Verdict::Better
@@ -126,6 +154,10 @@ pub(super) fn correct(metrics: &mut [&mut MetricComparison]) -> usize {
                 Verdict::Worse
             };
         }
+    }
+    // What was no question has no interval to correct.
+    for metric in metrics {
+        metric.contrast = None;
     }
     places.len()
 }

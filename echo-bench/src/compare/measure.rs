@@ -1,11 +1,13 @@
 //! One side of a comparison: from runs to estimates, metric by metric. Key type:
-//! [`Measured`]. Refuses (see [`Reason`]) what the runs can't back.
+//! [`Measured`]. Refuses to judge (see [`Reason`]) what the runs can't back; its value is
+//! kept all the same.
 
 use std::fmt;
 
 use rayon::prelude::*;
 use strum::VariantArray;
 
+use super::Standing;
 use super::metric::Metric;
 use super::sample::{Piece, RunSample};
 use crate::stats::bootstrap::{self, Resampling};
@@ -15,6 +17,10 @@ use crate::stats::{order, serial};
 
 /// Intervals below which one run alone says nothing of how sure it is.
 const LEAST_INTERVALS: usize = 8;
+
+/// Degrees of freedom below which the interval of one run by itself is so wide that it says
+/// nothing: those of three independent intervals.
+const LEAST_DEGREES: f64 = 2.0;
 
 /// What the runs of a side give for a metric.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,11 +35,43 @@ pub(super) struct Measured {
     pub(super) within: Option<f64>,
 }
 
-/// Why a side has no number that could be compared.
+impl Measured {
+    /// Why the value has no interval of its own that says anything, if so.
+    pub(super) fn vague(&self) -> Option<Reason> {
+        let vague = self.runs == 1 && self.estimate.degrees < LEAST_DEGREES;
+        vague.then_some(Reason::Autocorrelated)
+    }
+}
+
+/// A metric of a side that can't be judged.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Unjudged {
+    /// What was measured all the same.
+    pub(super) value: Option<f64>,
+    /// How far that can be trusted.
+    pub(super) standing: Standing,
+    /// Why it can't be judged.
+    pub(super) reason: Reason,
+}
+
+impl Unjudged {
+    pub(super) fn new(value: Option<f64>, reason: Reason) -> Self {
+        let standing = match reason {
+            Reason::LowerBound => Standing::LowerBound,
+            Reason::FewValues { .. } => Standing::Weak,
+            _ => Standing::Measured,
+        };
+        Self { value, standing, reason }
+    }
+}
+
+/// Why a side has no number that could be judged.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Reason {
     /// It is null in some reports.
     NotMeasured,
+    /// There is nothing that it could be a value of.
+    NoReplies,
     /// A percentile that the sample can't back.
     FewValues {
         /// Independent values needed.
@@ -52,6 +90,8 @@ pub(super) enum Reason {
         /// How many.
         intervals: usize,
     },
+    /// One run, whose intervals depend on each other.
+    Autocorrelated,
     /// Some resamples have no value.
     Unstable,
 }
@@ -60,8 +100,9 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotMeasured => write!(f, "not measured in every run"),
+            Self::NoReplies => write!(f, "no successful replies"),
             Self::FewValues { needed, independent } => {
-                write!(f, "needs {needed} independent values, has {independent}")
+                write!(f, "effective sample size {independent} (needs {needed})")
             }
             Self::LowerBound => write!(f, "a lower bound only: requests were never answered"),
             Self::MaxOfOneRun => write!(f, "one run shows one maximum; repeat the run"),
@@ -70,7 +111,13 @@ impl fmt::Display for Reason {
             }
             Self::FewIntervals { intervals } => write!(
                 f,
-                "one run of {intervals} intervals (needs {LEAST_INTERVALS}); run longer or again"
+                "one run of {intervals} interval{} (needs {LEAST_INTERVALS}); run longer or again",
+                if *intervals == 1 { "" } else { "s" }
+            ),
+            Self::Autocorrelated => write!(
+                f,
+                "one run of autocorrelated intervals: effective sample size below 3; run longer \
+                 or again"
             ),
             Self::Unstable => write!(f, "too few events to say how sure it is"),
         }
@@ -78,39 +125,40 @@ impl fmt::Display for Reason {
 }
 
 /// The outcome of each metric, in the order of [`Metric::VARIANTS`].
-pub(super) type Outcomes = Vec<Result<Measured, Reason>>;
+pub(super) type Outcomes = Vec<Result<Measured, Unjudged>>;
 
 /// What `runs` give for each metric.
 pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
     let wholes: Vec<&Piece> = runs.iter().map(|run| &run.whole).collect();
+    let ones = vec![1; runs.len()];
     let statistics: Vec<_> = Metric::VARIANTS
         .par_iter()
         .map(|&metric| {
-            eligible(metric, runs)?;
-            statistic(metric, &wholes)
+            let statistic =
+                statistic(metric, &wholes).map_err(|reason| Unjudged::new(None, reason))?;
+            let value = statistic.value(&ones);
+            let shown = value.is_finite().then_some(value);
+            backed(metric, runs, value).map_err(|reason| Unjudged::new(shown, reason))?;
+            Ok(statistic)
         })
         .collect();
     let between = (runs.len() > 1).then(|| variances(&[runs.len()], resampling, &statistics));
     let within = within_runs(runs, resampling);
-    let ones = vec![1; runs.len()];
-    let outcome = |(place, statistic): (usize, &Result<Statistic, Reason>)| {
+    let outcome = |(place, statistic): (usize, &Result<Statistic, Unjudged>)| {
         let metric = Metric::VARIANTS[place];
         let value = statistic.as_ref().map_err(Clone::clone)?.value(&ones);
-        answered(metric, runs, value)?;
-        let (variance, degrees) = match &between {
+        let spread = match &between {
             Some(between) => {
                 let count = runs.len() as f64;
                 // The bootstrap's own variance is that of the sample, not of the population.
-                let variance = between[place].ok_or(Reason::Unstable)? * count / (count - 1.0);
-                (variance, count - 1.0)
+                let variance = between[place].map(|variance| variance * count / (count - 1.0));
+                variance.map(|variance| (variance, count - 1.0)).ok_or(Reason::Unstable)
             }
-            None => alone(metric, runs, within[place])?,
+            None => alone(metric, runs, within[place]),
         };
-        let scaled = scale(metric, value);
-        let estimate = Estimate { value: scaled, variance, degrees };
-        if !scaled.is_finite() {
-            return Err(Reason::NotMeasured);
-        }
+        let (variance, degrees) =
+            spread.map_err(|reason| Unjudged::new(Some(value), reason))?;
+        let estimate = Estimate { value: scale(metric, value), variance, degrees };
         let within = within[place].map(|(variance, _)| variance);
         Ok(Measured { value, estimate, runs: runs.len(), within })
     };
@@ -118,12 +166,16 @@ pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
 }
 
 /// The scale on which differences are taken: logarithms, so that they are ratios.
-fn scale(metric: Metric, value: f64) -> f64 {
+pub(super) fn scale(metric: Metric, value: f64) -> f64 {
     if metric.is_by_ratio() { value.ln() } else { value }
 }
 
-/// Whether the runs together can back the metric.
-fn eligible(metric: Metric, runs: &[RunSample]) -> Result<(), Reason> {
+/// Whether the runs together can back the value of the metric.
+fn backed(metric: Metric, runs: &[RunSample], value: f64) -> Result<(), Reason> {
+    if !scale(metric, value).is_finite() {
+        return Err(Reason::NoReplies);
+    }
+    answered(metric, runs, value)?;
     if let Some(quantile) = metric.quantile() {
         let name = metric.to_string();
         let own = |run: &RunSample| run.independent.get(&name).copied().unwrap_or(0);
@@ -203,10 +255,10 @@ fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f
 }
 
 /// The bootstrap's variance of each statistic, all from the same draws.
-fn variances(
+fn variances<E: Sync>(
     strata: &[usize],
     resampling: Resampling,
-    statistics: &[Result<Statistic, Reason>],
+    statistics: &[Result<Statistic, E>],
 ) -> Vec<Option<f64>> {
     let evaluate = |drawn: &[u32]| -> Vec<f64> {
         let metrics = Metric::VARIANTS.iter().zip(statistics);
@@ -249,7 +301,7 @@ fn statistic(metric: Metric, units: &[&Piece]) -> Result<Statistic, Reason> {
             let counts: Vec<&Counts> = units.iter().map(|unit| unit.counts()).collect();
             let quantile = metric.quantile().unwrap_or(0.5);
             Statistic::Quantile(
-                MergedQuantile::new(quantile, &counts).ok_or(Reason::NotMeasured)?,
+                MergedQuantile::new(quantile, &counts).ok_or(Reason::NoReplies)?,
             )
         }
     })

@@ -10,14 +10,16 @@
 //! intervals are drawn again, with their variance raised for autocorrelation; what differs
 //! from run to run is then not seen, and the comparison says so. With one run against
 //! several, the spread of the several is taken for both. A difference is called only where
-//! the estimate and its interval lie beyond the noise threshold, after Holm's correction
-//! over all metrics, cases and candidates of the comparison.
+//! its interval, at the level of Holm's correction over all metrics, cases and candidates of
+//! the comparison, lies beyond the noise threshold. What can't be judged is not called, but
+//! its values are kept; whether a gate may pass is said by [`Comparison::shortfalls`].
 
 mod build;
 mod cases;
 pub(crate) mod caution;
 pub mod cell;
 mod differences;
+mod gate;
 mod judge;
 mod measure;
 mod metric;
@@ -30,6 +32,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::report::{LatencySummary, Tool};
+use crate::stats::contrast::Contrast;
 
 pub use build::{CompareError, Input, Options, Side, compare};
 pub use differences::{Difference, Kind, conditions_that_differ, settings_that_differ};
@@ -150,14 +153,25 @@ pub enum Evidence {
 pub struct MetricComparison {
     /// The metric.
     pub metric: Metric,
-    /// The base's value, if it can be said.
+    /// The base's value; null if it was not measured.
     pub base: Option<f64>,
-    /// The candidate's value, if it can be said.
+    /// How far it can be trusted.
+    #[serde(default)]
+    pub base_standing: Standing,
+    /// The candidate's value; null if it was not measured.
     pub candidate: Option<f64>,
-    /// Candidate by base; null where the base is 0.
+    /// How far it can be trusted.
+    #[serde(default)]
+    pub candidate_standing: Standing,
+    /// Candidate by base; null where the base is 0, or where a value is weak or a bound.
     pub ratio: Option<f64>,
-    /// The 95 % interval of the ratio. Null for errors, which are compared by difference.
+    /// The 95 % interval of the ratio by itself. Null for errors, which are compared by
+    /// difference.
     pub interval: Option<[f64; 2]>,
+    /// The interval that the verdict goes by, and that is shown: of the ratio (of errors, of
+    /// the difference) at the level at which Holm's correction judges it.
+    #[serde(default)]
+    pub interval_holm: Option<[f64; 2]>,
     /// Candidate minus base and its 95 % interval, for errors only.
     pub difference: Option<[f64; 3]>,
     /// The chance of such a difference if there is none beyond the threshold; null where
@@ -171,6 +185,34 @@ pub struct MetricComparison {
     pub verdict: Verdict,
     /// Why it was not compared.
     pub reason: Option<String>,
+    /// Kept until the verdict only: the level of its interval depends on all other questions.
+    #[serde(skip)]
+    contrast: Option<Contrast>,
+}
+
+/// How far a value can be trusted.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It was measured.
+    #[default]
+    Measured,
+    /// It was measured, in a sample that is too small for this percentile.
+    Weak,
+    /// The true value is as large or larger: some requests were never answered.
+    LowerBound,
 }
 
 /// What a metric's difference comes to.
@@ -191,6 +233,15 @@ pub enum Verdict {
     /// A side has no number that could be compared.
     #[strum(serialize = "not compared")]
     NotCompared,
+}
+
+impl MetricComparison {
+    /// The interval that goes with the verdict, of the ratio or (of errors) the difference.
+    /// Comparisons of older versions have the uncorrected one only.
+    pub fn judged_interval(&self) -> Option<[f64; 2]> {
+        let uncorrected = self.interval.or(self.difference.map(|[_, low, high]| [low, high]));
+        self.interval_holm.or(uncorrected)
+    }
 }
 
 impl Comparison {

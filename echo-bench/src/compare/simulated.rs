@@ -153,6 +153,17 @@ fn coverage(
     metrics.iter().map(|&metric| of(metric)).collect()
 }
 
+/// What is called better or worse is what has its interval beyond the noise.
+fn verdicts_agree_with_intervals(comparisons: &[Vec<MetricComparison>], threshold: f64) {
+    let beyond =
+        |[low, high]: [f64; 2]| low > 1.0 + threshold || high < 1.0 / (1.0 + threshold);
+    let metrics = comparisons.iter().flatten().filter(|metric| metric.metric.is_by_ratio());
+    for metric in metrics {
+        let called = matches!(metric.verdict, Verdict::Better | Verdict::Worse);
+        assert_eq!(metric.judged_interval().is_some_and(beyond), called, "{metric:?}");
+    }
+}
+
 const BY_RATIO: [Metric; 8] = [
     Metric::Throughput,
     Metric::P50,
@@ -167,6 +178,7 @@ const BY_RATIO: [Metric; 8] = [
 /// Equal sides, without any noise threshold that would help.
 fn equal_sides_keep_the_promise(world: World) {
     let comparisons = comparisons(world, 0.0);
+    verdicts_agree_with_intervals(&comparisons, 0.0);
     let alarms = alarms(&comparisons);
     assert!(alarms <= 50, "{alarms} false alarms in 1000: {world:?}");
     for (metric, covered) in coverage(&comparisons, 1.0, &BY_RATIO) {
@@ -210,6 +222,7 @@ fn equal_sides_of_one_run_with_and_without_autocorrelation() {
 fn a_tail_five_percent_slower_is_found_and_nothing_else() {
     let world = World { runs: 10, between_runs: 0.01, tail: 1.05, ..WORLD };
     let comparisons = comparisons(world, 0.01);
+    verdicts_agree_with_intervals(&comparisons, 0.01);
     let called = |metric: Metric, verdict| {
         let of = comparisons.iter().filter(|all| all[metric as usize].verdict == verdict);
         of.count()

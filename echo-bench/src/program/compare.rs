@@ -1,14 +1,10 @@
 //! The way of a comparison: sides, comparison, rendering, exit code.
 
-use std::path::PathBuf;
-
-use anyhow::{Context, bail};
-
 use echo_proto::terminal;
 
 use super::results::hand_over;
-use super::{Exit, UsageError, sides};
-use crate::cli::{CompareArgs, CompareFormat, FailOn, JudgingArgs, Outlet};
+use super::{Exit, UsageError, complain, sides};
+use crate::cli::{CompareArgs, CompareFormat, FailOn, JudgingArgs, Outlet, SidePlace};
 use crate::compare::{self, Comparison, Input, Options, Side};
 use crate::report::{Report, store};
 use crate::{baseline, render};
@@ -19,29 +15,31 @@ use crate::{baseline, render};
 /// When reports can't be read or compared, or a result could not be written.
 pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;
-    let (base, candidates) = read_sides(args)?;
-    if let Some(name) = &args.save_baseline {
-        let [candidate] = &candidates[..] else {
-            bail!("--save-baseline saves one new side; name it with --new");
-        };
+    let typed = args.sides().and_then(|sides| Ok((sides, args.options()?)));
+    let (sides, options) = match typed {
+        Ok(typed) => typed,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(Exit::Usage as u8);
+        }
+    };
+    let base = match &sides.base {
+        Some(SidePlace::Paths(paths)) => Some(sides::side(paths)?),
+        Some(SidePlace::Baseline(name)) => Some(baseline_side(name)?),
+        None => None,
+    };
+    let candidates: Vec<Side> =
+        sides.candidates.iter().map(|paths| sides::side(paths)).collect::<Result<_, _>>()?;
+    if let (Some(name), [candidate]) = (&args.save_baseline, &candidates[..]) {
         let reports: Vec<&Report> =
             candidate.inputs.iter().map(|input| &input.report).collect();
         let place = baseline::save(name, &reports)?;
         tell(&format!("baseline {name}: {} reports in {}", reports.len(), place.display()));
     }
     let Some(base) = base else { return Ok(Exit::Done as u8) };
-    let options = Options {
-        threshold: args.judging.threshold,
-        resamples: u32::try_from(args.resamples.0).context("--resamples is too many")?,
-        seed: args.seed,
-        force: args.force,
-    };
-    if options.resamples < 100 {
-        bail!("--resamples must be at least 100");
-    }
     let comparison = compare::compare(&base, &candidates, options)?;
     hand_over(&outlet, |format| rendered(&comparison, format))?;
-    Ok(exit_code(&comparison, args.judging))
+    Ok(judged(&comparison, args.judging) as u8)
 }
 
 /// A comparison in a format.
@@ -68,64 +66,22 @@ pub(super) fn with_baseline(
     let candidate = Side { name: "this run".into(), inputs: vec![input] };
     let options = Options { threshold: judging.threshold, ..Options::default() };
     let comparison = compare::compare(&base, &[candidate], options)?;
-    Ok((render::comparison::text(&comparison), exit_code(&comparison, judging)))
+    Ok((render::comparison::text(&comparison), judged(&comparison, judging) as u8))
 }
 
-fn exit_code(comparison: &Comparison, judging: JudgingArgs) -> u8 {
-    match judging.fail_on {
-        Some(FailOn::Worse) if comparison.is_worse() => Exit::Missed as u8,
-        _ => Exit::Done as u8,
+/// How a comparison ends; the reason is told where it can't carry an answer.
+fn judged(comparison: &Comparison, judging: JudgingArgs) -> Exit {
+    let gated = matches!(judging.fail_on, Some(FailOn::Worse));
+    let shortfalls = comparison.shortfalls();
+    let open = comparison.is_void() || (gated && !shortfalls.is_empty());
+    if gated && comparison.is_worse() && !comparison.is_void() {
+        Exit::Missed
+    } else if open {
+        complain(&format!("the comparison is inconclusive: {}", shortfalls.join("; ")));
+        Exit::Invalid
+    } else {
+        Exit::Done
     }
-}
-
-/// The base, if there is one, and what is compared with it.
-fn read_sides(args: &CompareArgs) -> anyhow::Result<(Option<Side>, Vec<Side>)> {
-    let mut rest = &args.paths[..];
-    let mut base = match &args.baseline {
-        Some(name) => Some(baseline_side(name)?),
-        None if !args.base.is_empty() => Some(sides::side(&args.base)?),
-        None => None,
-    };
-    let together: Vec<PathBuf> = rest.iter().chain(&args.new).cloned().collect();
-    if base.is_none() && args.new.is_empty() {
-        let only_saves = args.save_baseline.is_some() && rest.len() == 1;
-        if let [first, others @ ..] = rest
-            && !only_saves
-        {
-            base = Some(sides::side(std::slice::from_ref(first))?);
-            rest = others;
-        }
-        let candidates: Vec<Side> = rest
-            .iter()
-            .map(|path| sides::side(std::slice::from_ref(path)))
-            .collect::<Result<_, _>>()?;
-        return named(base, candidates);
-    }
-    if base.is_none()
-        && let [first] = rest
-    {
-        let base = sides::side(std::slice::from_ref(first))?;
-        return named(Some(base), vec![sides::side(&args.new)?]);
-    }
-    if base.is_none() && !rest.is_empty() {
-        bail!("several paths before --new: put the base after --base");
-    }
-    if base.is_none() && args.save_baseline.is_none() {
-        bail!("--new needs a base: name it with --base or --baseline");
-    }
-    let candidates =
-        if together.is_empty() { Vec::new() } else { vec![sides::side(&together)?] };
-    named(base, candidates)
-}
-
-fn named(
-    base: Option<Side>,
-    candidates: Vec<Side>,
-) -> anyhow::Result<(Option<Side>, Vec<Side>)> {
-    if candidates.is_empty() {
-        bail!("nothing to compare: name a base and a new side (see compare --help)");
-    }
-    Ok((base, candidates))
 }
 
 fn baseline_side(name: &str) -> anyhow::Result<Side> {

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,6 +18,7 @@ use echo_net::stop::{Stage, Stop};
 
 use super::compare::tell;
 use super::results::{check_file, hand_over};
+use super::servers::Servers;
 use super::{Exit, UsageError, complain, print};
 use crate::cli::{CompareFormat, Outlet, RunArgs, SweepArgs};
 use crate::output;
@@ -28,6 +29,7 @@ use crate::report::{Report, Tool, store};
 use crate::sweep::analysis::{self, Options};
 use crate::sweep::folder::Folder;
 use crate::sweep::order::{Turn, order};
+use crate::sweep::reuse::{self, Beginning};
 use crate::sweep::{Cell, CellPlan, SCHEMA, Sweep, SweepPlan, file};
 
 /// The hidden subcommand by which the binary makes a run of a sweep.
@@ -73,16 +75,20 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     stdout::check().context("writing to stdout")?;
     args.output.as_deref().map_or(Ok(()), check_file)?;
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&plan));
-    let folder = Folder::open(&path, &plan)?;
+    let servers = Servers::now(&plan.cells());
+    let is_same_server = |cell: usize, report: &Report| servers.is_same(cell, report);
+    let beginning = reuse::begin(&path, &plan, args.resume, is_same_server)?;
+    let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let cells = measure(&plan, &folder, &stop, args.quiet)?;
+    let cells = measure(&plan, &beginning, &stop, args.quiet)?;
+    let folder = &beginning.folder;
     if let Some(code) = received.exit_code() {
         let done: usize = cells.iter().map(|cell| cell.runs.len()).sum();
         let all = cells.len() * plan.repeats as usize;
         let place = folder.path().display();
         complain(&format!(
-            "interrupted: {done} of {all} runs are in {place}; the same command goes on with the rest"
+            "interrupted: {done} of {all} runs are in {place}; the same command continues with the rest"
         ));
         return Ok(code);
     }
@@ -92,10 +98,11 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         seed: plan.seed,
         rank_by: args.rank_by,
     };
-    let analysis = analysis::analyse(&plan, &cells, options);
+    let mut analysis = analysis::analyse(&plan, &cells, options);
+    analysis.cautions.splice(0..0, reused);
     let tool = Tool::this();
     let sweep = Sweep { schema: SCHEMA.into(), tool, plan, cells, analysis };
-    store_and_show(&sweep, &folder, &outlet, args.quiet)?;
+    store_and_show(&sweep, folder, &outlet, args.quiet)?;
     let exit = if sweep.has_missed() {
         Exit::Missed
     } else if sweep.has_failures() {
@@ -109,23 +116,22 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
 /// Makes every run that is missing; the reports and failures of all of them.
 fn measure(
     plan: &SweepPlan,
-    folder: &Folder,
+    beginning: &Beginning,
     stop: &Stop,
     quiet: bool,
 ) -> anyhow::Result<Vec<Cell>> {
+    let Beginning { folder, found, remark, .. } = beginning;
     let plans = plan.cells();
-    let turns = order(plans.len(), plan.repeats, plan.seed);
-    let mut made: Vec<(Turn, Result<Report, String>)> = Vec::new();
-    let mut missing = Vec::new();
-    for turn in turns {
-        match folder.report(turn) {
-            Some(report) => made.push((turn, Ok(report))),
-            None => missing.push(turn),
-        }
-    }
-    if let (Some((_, Ok(there))), false) = (made.first(), missing.is_empty()) {
+    let mut missing = order(plans.len(), plan.repeats, plan.seed);
+    missing.retain(|turn| found.iter().all(|(there, _)| there != turn));
+    if let (Some((_, there)), false) = (found.first(), missing.is_empty()) {
         folder.check_tool(&there.tool, &Tool::this())?;
     }
+    if !missing.is_empty() {
+        folder.unfinish()?;
+    }
+    let reused = found.iter().map(|(turn, report)| (*turn, Ok(report.clone())));
+    let mut made: Vec<(Turn, Result<Report, String>)> = reused.collect();
     let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
     let mut progress = SweepProgress::new(missing.len(), expected, quiet);
     let summary = format!(
@@ -133,10 +139,16 @@ fn measure(
         units::counted(plans.len() as u64, "cell"),
         units::counted(plan.repeats.into(), "repeat"),
         units::counted(plans.len() as u64 * u64::from(plan.repeats), "run"),
-        if made.is_empty() { String::new() } else { format!(", {} there already", made.len()) },
+        match beginning.age(SystemTime::now()) {
+            Some(age) => format!(", {} of them reused ({age})", made.len()),
+            None => String::new(),
+        },
         TimeSpan(Duration::from_secs(expected.as_secs())),
         folder.path().display(),
     );
+    if let Some(remark) = remark {
+        progress.say(remark);
+    }
     progress.say(&summary);
     let child = Arc::new(Mutex::new(None));
     pass_on(stop, &child);

@@ -8,8 +8,9 @@ use echo_proto::terminal::one_line;
 
 use super::markdown::inline;
 use super::units;
+use crate::compare::caution::SINGLE_RUN;
 use crate::compare::{Candidate, Case, Comparison, Difference, Evidence, Metric};
-use crate::compare::{MetricComparison, Verdict};
+use crate::compare::{MetricComparison, Standing, Verdict};
 
 /// For a terminal.
 pub fn text(comparison: &Comparison) -> String {
@@ -130,22 +131,49 @@ fn table(case: &Case) -> Table {
 }
 
 fn row(metric: &MetricComparison) -> Vec<String> {
-    let shown = |value: Option<f64>| value.map_or("-".into(), |v| in_units(metric.metric, v));
-    let interval = match (metric.interval, metric.difference) {
-        (Some([low, high]), _) => ratio_range(low, high),
-        (None, Some([_, low, high])) => {
-            format!("{:+.3}..{:+.3} points", low * 100.0, high * 100.0)
-        }
-        (None, None) => "-".into(),
+    let interval = match metric.judged_interval() {
+        Some([low, high]) if metric.metric.is_by_ratio() => ratio_range(low, high),
+        Some([low, high]) => format!("{:+.3}..{:+.3} points", low * 100.0, high * 100.0),
+        None => "-".into(),
     };
     vec![
         name(metric.metric).to_owned(),
-        shown(metric.base),
-        shown(metric.candidate),
+        value(metric.metric, metric.base, metric.base_standing),
+        value(metric.metric, metric.candidate, metric.candidate_standing),
         metric.ratio.map_or("-".into(), ratio),
         interval,
-        metric.verdict.to_string(),
+        verdict(metric).to_owned(),
     ]
+}
+
+/// A value with its unit and a mark if it is weak or a lower bound.
+pub(super) fn value(metric: Metric, value: Option<f64>, standing: Standing) -> String {
+    let mark = match standing {
+        Standing::Measured => "",
+        Standing::Weak => "~",
+        Standing::LowerBound => ">= ",
+    };
+    value.map_or("-".into(), |value| format!("{mark}{}", in_units(metric, value)))
+}
+
+/// The verdict in words that fit the interval beside it.
+pub(super) fn verdict(metric: &MetricComparison) -> &'static str {
+    match metric.verdict {
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::NotCompared => "not compared",
+        Verdict::NoEvidence => {
+            let same = if metric.metric.is_by_ratio() { 1.0 } else { 0.0 };
+            let excluded =
+                metric.judged_interval().is_some_and(|[low, high]| low > same || high < same);
+            match (excluded, metric.interval_holm) {
+                (false, _) => "no evidence of a difference",
+                (true, Some(_)) => "no evidence beyond noise",
+                // Of an older version, which kept the uncorrected interval only.
+                (true, None) => "not significant after correction",
+            }
+        }
+    }
 }
 
 pub(super) fn name(metric: Metric) -> &'static str {
@@ -214,22 +242,30 @@ fn reasons(case: &Case) -> impl Iterator<Item = String> {
 
 pub(super) fn summary(comparison: &Comparison) -> String {
     let count = |verdict| comparison.metrics().filter(|m| m.verdict == verdict).count();
+    let mut cases = comparison.candidates.iter().flat_map(|candidate| &candidate.cases);
+    let single = cases.any(|case| case.evidence == Evidence::Intervals);
     format!(
-        "{} better, {} worse, {} no evidence of a difference, {} not compared",
+        "{} better, {} worse, {} no evidence of a difference, {} not compared{}",
         count(Verdict::Better),
         count(Verdict::Worse),
         count(Verdict::NoEvidence),
-        count(Verdict::NotCompared)
+        count(Verdict::NotCompared),
+        if single { format!(" ({SINGLE_RUN})") } else { String::new() }
     )
 }
 
 fn reading(comparison: &Comparison) -> String {
     let method = &comparison.method;
     format!(
-        "ratios are new by base of merged runs, with 95 % intervals from {} resamples; better or \
-         worse is said beyond {} % of noise, allowing for {} questions (Holm)",
+        "ratios are new by base of merged runs, with 95 % intervals from {} resamples, \
+         Holm-corrected, {}; better or worse: the whole interval lies beyond {} % of noise",
         units::count(method.resamples.into()),
+        comparisons(method.questions),
         (method.threshold * 1e4).round() / 100.0,
-        method.questions
     )
+}
+
+/// Like `9 comparisons`.
+pub(super) fn comparisons(count: usize) -> String {
+    format!("{count} comparison{}", if count == 1 { "" } else { "s" })
 }

@@ -7,11 +7,11 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use echo_proto::terminal::one_line;
 
-use super::comparison::{in_units, name, ratio, ratio_range};
+use super::comparison::{comparisons, in_units, name, ratio, ratio_range, value, verdict};
 use super::markdown::inline;
 use super::{slo, units};
 use crate::compare::{Metric, Verdict};
-use crate::sweep::{CellSlo, Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
+use crate::sweep::{CellSlo, Effect, EffectMetric, Pair, Ranked, Sweep};
 
 /// What the ranking shows.
 pub(super) const RANKED: [Metric; 7] = [
@@ -159,16 +159,16 @@ fn ranking(sweep: &Sweep, escape: fn(&str) -> String) -> Table {
     table
 }
 
-/// The value, with its interval if the ranking goes by it.
+/// The value, with its interval if the ranking goes by it and there is one.
 fn shown(ranked: &Ranked, metric: Metric, sweep: &Sweep) -> String {
-    let MetricValue { value, interval, .. } = &ranked.metrics[metric as usize];
-    let Some(value) = value else { return "-".into() };
-    match interval {
-        Some([low, high]) if metric == sweep.analysis.ranked_by => {
-            let ends = [*low, *high].map(|end| in_units(metric, end));
-            format!("{} [{}, {}]", in_units(metric, *value), ends[0], ends[1])
+    let found = &ranked.metrics[metric as usize];
+    let value = value(metric, found.value, found.standing);
+    match found.interval {
+        Some(interval) if metric == sweep.analysis.ranked_by => {
+            let [low, high] = interval.map(|end| in_units(metric, end));
+            format!("{value} [{low}, {high}]")
         }
-        _ => in_units(metric, *value),
+        _ => value,
     }
 }
 
@@ -201,14 +201,12 @@ fn effects(effect: &Effect, escape: fn(&str) -> String) -> Table {
 
 fn effect_row(metric: &EffectMetric, escape: fn(&str) -> String) -> Vec<String> {
     let overall = &metric.overall;
-    let value =
-        |value: Option<f64>| value.map_or("-".into(), |value| in_units(overall.metric, value));
     let points = |value: f64| format!("{:+.3}", value * 100.0);
     let by_ratio = overall.metric.is_by_ratio();
-    let interval = match (overall.interval, overall.difference) {
-        (Some([low, high]), _) => ratio_range(low, high),
-        (None, Some([_, low, high])) => format!("{}..{} points", points(low), points(high)),
-        (None, None) => "-".into(),
+    let interval = match overall.judged_interval() {
+        Some([low, high]) if by_ratio => ratio_range(low, high),
+        Some([low, high]) => format!("{}..{} points", points(low), points(high)),
+        None => "-".into(),
     };
     let spread = match metric.spread {
         Some([least, greatest]) if metric.pairs > 1 && by_ratio => ratio_range(least, greatest),
@@ -217,14 +215,14 @@ fn effect_row(metric: &EffectMetric, escape: fn(&str) -> String) -> Vec<String> 
         }
         _ => "-".into(),
     };
-    let mut verdict = overall.verdict.to_string();
+    let mut verdict = verdict(overall).to_owned();
     if metric.depends {
         verdict = escape(&format!("{verdict}, depends on {}", metric.depends_on.join(" and ")));
     }
     vec![
         name(overall.metric).to_owned(),
-        value(overall.base),
-        value(overall.candidate),
+        value(overall.metric, overall.base, overall.base_standing),
+        value(overall.metric, overall.candidate, overall.candidate_standing),
         overall.ratio.map_or("-".into(), ratio),
         interval,
         spread,
@@ -237,7 +235,10 @@ const MOST_PAIRS: usize = 8;
 
 /// The pairs of an effect that show how it differs.
 fn telling(effect: &Effect, metric: usize) -> Vec<&Pair> {
-    let ratio = |pair: &&Pair| pair.metrics[metric].ratio;
+    let ratio = |pair: &&Pair| {
+        let own = &pair.metrics[metric];
+        own.ratio.filter(|_| own.judged_interval().is_some())
+    };
     let mut pairs: Vec<&Pair> = effect.pairs.iter().filter(|p| ratio(p).is_some()).collect();
     if pairs.len() > MOST_PAIRS {
         pairs.sort_by(|a, b| ratio(a).partial_cmp(&ratio(b)).unwrap_or(Ordering::Equal));
@@ -246,9 +247,20 @@ fn telling(effect: &Effect, metric: usize) -> Vec<&Pair> {
     pairs
 }
 
-/// The pairs of every metric whose effect depends on the other axes.
+/// Why metrics were not compared, and the pairs of every metric whose effect depends on the
+/// other axes.
 fn notes(effect: &Effect) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for metric in effect.metrics.iter().map(|metric| &metric.overall) {
+        let Some(reason) = metric.reason.as_deref() else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, metrics)) => metrics.push(name(metric.metric)),
+            None => reasons.push((reason, vec![name(metric.metric)])),
+        }
+    }
+    let not_compared =
+        |(reason, of): (&str, Vec<&str>)| format!("{} not compared: {reason}", of.join(", "));
+    let mut notes: Vec<String> = reasons.into_iter().map(not_compared).collect();
     for metric in effect.metrics.iter().filter(|metric| metric.depends) {
         let place = metric.overall.metric as usize;
         let shown = [Metric::Throughput, Metric::P50, Metric::P99];
@@ -257,14 +269,14 @@ fn notes(effect: &Effect) -> Vec<String> {
         }
         for pair in telling(effect, place) {
             let own = &pair.metrics[place];
-            if let (Some(by), Some([low, high])) = (own.ratio, own.interval) {
+            if let (Some(by), Some([low, high])) = (own.ratio, own.judged_interval()) {
                 notes.push(format!(
                     "{} at {}: {} [{}] {}",
                     name(metric.overall.metric),
                     pair.name,
                     ratio(by),
                     ratio_range(low, high),
-                    own.verdict
+                    verdict(own)
                 ));
             }
         }
@@ -290,13 +302,12 @@ pub(super) fn reading(sweep: &Sweep) -> String {
     let method = &sweep.analysis.method;
     format!(
         "an effect is the geometric mean of the ratios of its pairs, cells that differ in that \
-         axis only, with a 95 % interval from {} resamples of each cell's runs; `pairs` is the \
-         least and the greatest ratio, `depends on` an axis means that the effect is not the same \
-         at all of its levels; \
-         better or worse is said beyond {} % of noise, allowing for {} questions (Holm); it holds \
-         for the cells of this sweep",
+         axis only, with a 95 % interval from {} resamples of each cell's runs, Holm-corrected, \
+         {}; `pairs` is the least and the greatest ratio, `depends on` an axis means that the \
+         effect is not the same at all of its levels; better or worse: the whole interval lies \
+         beyond {} % of noise; it holds for the cells of this sweep",
         units::count(method.resamples.into()),
+        comparisons(method.questions),
         (method.threshold * 1e4).round() / 100.0,
-        method.questions
     )
 }

@@ -18,6 +18,7 @@ use super::{
 use crate::engine::{CostSample, IntervalRecord, RunRecord};
 use crate::plan::{Load, Plan, StopRule, Trust};
 use crate::record::{self, FailureKind, Packed, Tally};
+use crate::server_process::ServerProcess;
 use crate::stats::{order, steady};
 
 /// A generator thread busier than this may have been the limit.
@@ -44,6 +45,8 @@ pub struct Circumstances {
     pub labels: BTreeMap<String, String>,
     /// Where it ran.
     pub environment: Environment,
+    /// The process that was measured, where it is known.
+    pub server: Option<ServerProcess>,
     /// Objectives to judge it by.
     pub slos: Vec<Slo>,
     /// Worker threads of the server on this machine, where known.
@@ -96,6 +99,7 @@ fn build_with(
         labels: circumstances.labels,
         plan: plan.clone(),
         environment: circumstances.environment,
+        server: circumstances.server,
         slos,
         intervals,
         threads: record.busy.iter().map(|&busy| ThreadReport { busy }).collect(),

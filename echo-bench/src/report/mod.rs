@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
+use crate::server_process::ServerProcess;
 
 mod build;
 mod coarsen;
@@ -54,6 +55,9 @@ pub struct Report {
     pub plan: Plan,
     /// Where it ran.
     pub environment: Environment,
+    /// The process that was measured, where it could be seen: one of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerProcess>,
     /// The measured window as a whole.
     pub summary: Summary,
     /// The measured window in pieces, which add up to the whole.

@@ -193,11 +193,9 @@ impl Finding {
                 format!("no reply came any more after {scheduled} of {asked} requests"),
                 "the run ended without the rest; see the errors",
             ),
-            Self::Unbalanced { scheduled, ended } => (
-                UNBALANCED,
-                format!("{scheduled} requests were scheduled and {ended} ended"),
-                FAULT_REMEDY,
-            ),
+            Self::Unbalanced { scheduled, ended } => {
+                (UNBALANCED, unbalanced(*scheduled, *ended), FAULT_REMEDY)
+            }
             Self::NotJudged => (NOT_JUDGED, NOT_JUDGED_CAUSE.into(), FAULT_REMEDY),
             Self::Unverified => (
                 "unverified-server",
@@ -230,6 +228,10 @@ fn sent_late(lateness_p99_ns: u64, response_p50_ns: u64) -> String {
         ms(lateness_p99_ns),
         ms(response_p50_ns)
     )
+}
+
+fn unbalanced(scheduled: u64, ended: u64) -> String {
+    format!("{scheduled} requests were scheduled and {ended} ended")
 }
 
 fn connections_lost(lost: u64, reconnects: u64) -> String {

@@ -5,7 +5,7 @@
 //! *The American Statistician* 69, 2015, on small samples); the bootstrap gives the
 //! variance here, and Student the width.
 
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 
 /// The confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
@@ -74,7 +74,17 @@ impl Contrast {
 
     /// The 95 % interval of the difference.
     pub fn interval(&self) -> [f64; 2] {
-        let width = self.deviation * self.student().inverse_cdf(0.5 + CONFIDENCE / 2.0);
+        self.interval_at(1.0 - CONFIDENCE)
+    }
+
+    /// The interval of the difference that misses the truth with the chance `level`. It lies
+    /// beyond `noise`, either way, exactly where [`p_value`](Self::p_value) is at most `level`.
+    pub fn interval_at(&self, level: f64) -> [f64; 2] {
+        let width = if self.deviation > 0.0 {
+            self.deviation * beyond(&self.student(), level / 2.0)
+        } else {
+            0.0
+        };
         [self.difference - width, self.difference + width].map(|end| end.clamp(-FAR, FAR))
     }
 
@@ -92,14 +102,47 @@ impl Contrast {
     }
 
     fn student(&self) -> StudentsT {
-        StudentsT::new(0.0, 1.0, self.degrees)
-            .expect("the degrees are finite and at least 1 by construction")
+        // From here on Student's distribution is the normal one, to all digits that matter.
+        let degrees = if self.degrees < 1e6 { self.degrees } else { f64::INFINITY };
+        StudentsT::new(0.0, 1.0, degrees)
+            .expect("the degrees are at least 1 by construction, and no NaN")
     }
 }
+
+/// The value that `student` exceeds with the chance `tail`, which is at most 1/2. By Newton's
+/// steps within a bracket: the search of statrs' `inverse_cdf` need not end (with many degrees,
+/// or a thin tail).
+fn beyond(student: &StudentsT, tail: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 1.0);
+    while student.sf(high) > tail && high < f64::MAX / 2.0 {
+        (low, high) = (high, high * 2.0);
+    }
+    let mut value = f64::midpoint(low, high);
+    for _ in 0..MOST_STEPS {
+        let above = student.sf(value) - tail;
+        if above > 0.0 {
+            low = value;
+        } else {
+            high = value;
+        }
+        let step = value + above / student.pdf(value);
+        // Where the curve leads out of the bracket, halving it is sure.
+        let next = if low < step && step < high { step } else { f64::midpoint(low, high) };
+        if (next - value).abs() <= value * 1e-12 {
+            break;
+        }
+        value = next;
+    }
+    value
+}
+
+/// Halvings that bring any bracket down to what a number can tell apart.
+const MOST_STEPS: u32 = 100;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn estimate(value: f64, variance: f64, degrees: f64) -> Estimate {
         Estimate { value, variance, degrees }
@@ -140,6 +183,27 @@ mod tests {
                 let beyond = low > noise || high < -noise;
                 assert_eq!(contrast.p_value(noise) < 0.05, beyond, "{difference} {noise}");
             }
+        }
+    }
+
+    proptest! {
+        /// At every level that Holm's correction may ask for, a sweep's largest included.
+        #[test]
+        fn the_p_value_and_the_interval_agree_at_every_level(
+            difference in -10.0..10.0_f64,
+            variance in 1e-6..4.0_f64,
+            degrees in prop_oneof![1.0..30.0_f64, 30.0..1e5, 1e5..1e12],
+            questions in 1..1_000_000_u32,
+        ) {
+            let base = estimate(0.0, variance, degrees);
+            let contrast = Contrast::between(base, estimate(difference, variance, degrees));
+            let level = 0.05 / f64::from(questions);
+            let [low, high] = contrast.interval_at(level);
+            prop_assert!(low <= difference && difference <= high, "{low} {high}");
+            let p = contrast.p_value(0.01);
+            let beyond = low > 0.01 || high < -0.01;
+            // A rounding error apart neither is wrong.
+            prop_assert!(beyond == (p <= level) || (p / level - 1.0).abs() < 1e-3, "{p} {level}");
         }
     }
 

@@ -18,6 +18,21 @@ pub fn adjusted(p_values: &[f64]) -> Vec<f64> {
     adjusted
 }
 
+/// For each p-value the level that the procedure holds it against, which is the level of the
+/// interval that goes with the verdict: that of its own step if it is rejected, and for all
+/// others that of the step at which the procedure ended.
+pub fn levels(p_values: &[f64], level: f64) -> Vec<f64> {
+    let adjusted = adjusted(p_values);
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
+    let rejected = adjusted.iter().filter(|p| **p <= level).count();
+    let mut levels = vec![level; p_values.len()];
+    for (rank, &place) in order.iter().enumerate() {
+        levels[place] = level / (p_values.len() - rank.min(rejected)) as f64;
+    }
+    levels
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +46,19 @@ mod tests {
         }
         assert!(adjusted(&[]).is_empty());
         assert_eq!(adjusted(&[0.7, 0.9]), [1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_p_value_is_rejected_exactly_where_it_is_at_most_its_level() {
+        let p_values = [0.01, 0.04, 0.03, 0.005, 0.2];
+        let levels = levels(&p_values, 0.05);
+        // 0.005 against 0.05 / 5 and 0.01 against 0.05 / 4; 0.03 fails against 0.05 / 3.
+        for (found, right) in levels.iter().zip([4.0, 3.0, 3.0, 5.0, 3.0]) {
+            assert!((found - 0.05 / right).abs() < 1e-12, "{levels:?}");
+        }
+        for (place, adjusted) in adjusted(&p_values).into_iter().enumerate() {
+            assert_eq!(adjusted <= 0.05, p_values[place] <= levels[place], "{place}");
+        }
+        assert_eq!(super::levels(&[0.001, 0.002], 0.05), [0.025, 0.05], "all are rejected");
     }
 }

@@ -7,8 +7,10 @@ use strum::VariantArray;
 use super::plan::SweepPlan;
 use super::{Analysis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked, objectives};
 use crate::compare::caution;
-use crate::compare::cell::{self, CellPair, CellSample};
-use crate::compare::{Caution, Metric, MetricComparison, Verdict, conditions_that_differ};
+use crate::compare::cell::{self, CellPair, CellSample, CellValue};
+use crate::compare::{
+    Caution, Metric, MetricComparison, Standing, Verdict, conditions_that_differ,
+};
 use crate::report::Report;
 use crate::stats::contrast::CONFIDENCE;
 use crate::stats::holm;
@@ -69,9 +71,11 @@ fn cautions(plan: &SweepPlan, cells: &[Cell]) -> Vec<Caution> {
     if plan.repeats == 1 {
         add(
             "run-to-run-unseen",
-            "one run of each cell: what differs from run to run was not seen and may be all \
-             there is; raise --repeat, and only the further runs are made"
-                .into(),
+            format!(
+                "{}, and may be the whole difference; raise --repeat (with --resume only the \
+                 further runs are made)",
+                caution::SINGLE_RUN
+            ),
         );
     }
     let planned = cells.len() * plan.repeats as usize;
@@ -110,24 +114,25 @@ fn ranking(samples: &[Option<CellSample>], by: Metric) -> Vec<Ranked> {
     let mut ranking: Vec<Ranked> = measured
         .filter_map(|(cell, sample)| sample.as_ref().map(|sample| ranked(cell, sample)))
         .collect();
-    // A cell without the metric comes last, however the others stand.
+    // A cell without the metric comes last, however the others stand; before it come those
+    // whose true value may be any that is larger.
     let key = |ranked: &Ranked| {
-        let value = ranked.metrics[by as usize].value;
+        let MetricValue { value, standing, .. } = ranked.metrics[by as usize];
         let sign = if by.more_is_better() { -1.0 } else { 1.0 };
-        value.map_or(f64::INFINITY, |value| sign * value)
+        (standing == Standing::LowerBound, value.map_or(f64::INFINITY, |value| sign * value))
     };
-    ranking.sort_by(|a, b| key(a).total_cmp(&key(b)));
+    ranking.sort_by(|a, b| {
+        let (a, b) = (key(a), key(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
     ranking
 }
 
 fn ranked(cell: usize, sample: &CellSample) -> Ranked {
-    let value = |&metric: &Metric| match sample.value(metric) {
-        Ok((value, interval)) => {
-            MetricValue { metric, value: Some(value), interval: Some(interval), reason: None }
-        }
-        Err(reason) => {
-            MetricValue { metric, value: None, interval: None, reason: Some(reason) }
-        }
+    let value = |&metric: &Metric| {
+        let CellValue { value, standing, interval } = sample.value(metric);
+        let reason = interval.as_ref().err().cloned();
+        MetricValue { metric, value, standing, interval: interval.ok(), reason }
     };
     Ranked { cell, metrics: Metric::VARIANTS.iter().map(value).collect() }
 }

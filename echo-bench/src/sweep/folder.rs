@@ -112,6 +112,25 @@ impl Folder {
         Path::new("reports/runs").join(format!("sweep-{digest:016x}"))
     }
 
+    /// Whether there is a folder for `plan` at `path`.
+    pub fn is_of(path: &Path, plan: &SweepPlan) -> bool {
+        bounded::read(&path.join(PLAN), bounded::PLAN)
+            .is_ok_and(|found| found == identity(plan))
+    }
+
+    /// Takes back that the sweep is finished, before further runs are made.
+    ///
+    /// # Errors
+    /// If the result can't be removed.
+    pub fn unfinish(&self) -> Result<(), FolderError> {
+        match fs::remove_file(self.result()) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(FolderError::Io { path: self.path.clone(), reason: source })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The file of a run.
     pub fn file(&self, turn: Turn) -> PathBuf {
         self.path.join(format!("cell{:03}-repeat{:02}.json", turn.cell + 1, turn.repeat + 1))
@@ -136,7 +155,7 @@ impl Folder {
         Err(FolderError::OtherTool { path, made_by, this })
     }
 
-    /// The file of the whole result.
+    /// The file of the whole result, which is there once the sweep is finished.
     pub fn result(&self) -> PathBuf {
         self.path.join("sweep.json")
     }

@@ -1,7 +1,8 @@
 //! Sweeps: one run for every combination of settings, several times over. Key type:
 //! [`Sweep`], plain versioned data that holds the plan, every report and what follows from
 //! them. What is to be measured is a [`SweepPlan`]; in which order, [`order`]; what is
-//! already there, [`folder`]; what it comes to, [`analysis`]. Starts no run by itself.
+//! already there, [`folder`], and may be reused, [`reuse`]; what it comes to, [`analysis`].
+//! Starts no run by itself.
 //!
 //! A cell is an ordinary run: its settings are flags of a run, and every flag that takes a
 //! value can be an axis. There is no list of axes anywhere.
@@ -12,13 +13,14 @@ pub mod folder;
 mod objectives;
 pub mod order;
 mod plan;
+pub mod reuse;
 pub mod typed;
 mod validity;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{Caution, Method, Metric, MetricComparison};
+use crate::compare::{Caution, Method, Metric, MetricComparison, Standing};
 use crate::report::{Report, SloVerdict, Tool};
 
 pub use objectives::CellSlo;
@@ -88,11 +90,14 @@ pub struct Ranked {
 pub struct MetricValue {
     /// The metric.
     pub metric: Metric,
-    /// Its value over all runs of the cell, in the metric's unit; null if it can't be said.
+    /// Its value over all runs of the cell, in the metric's unit; null if it was not measured.
     pub value: Option<f64>,
+    /// How far it can be trusted.
+    #[serde(default)]
+    pub standing: Standing,
     /// Its 95 % interval; null if it can't be said.
     pub interval: Option<[f64; 2]>,
-    /// Why there is no value.
+    /// Why there is no interval.
     pub reason: Option<String>,
 }
 

@@ -231,15 +231,12 @@ impl PoolLoad {
     /// The connection of a link could not be made.
     fn not_made<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let caller = self.slots[link as usize].caller.take();
-        let next = match &mut self.core {
-            Some(core) => {
-                self.vacant.push(link);
-                core.not_made()
-            }
-            None => {
-                self.counts.connect_failures += 1;
-                None
-            }
+        let next = if let Some(core) = &mut self.core {
+            self.vacant.push(link);
+            core.not_made()
+        } else {
+            self.counts.connect_failures += 1;
+            None
         };
         if let Some(caller) = caller {
             // Without a socket of ours the server was not even asked.
@@ -299,12 +296,11 @@ impl PoolLoad {
             replies += 1;
             in_flight.settle(number, messages, reply, at, ledger);
         };
-        let decoded = match bytes {
-            Some(bytes) => requester.decode(bytes, each),
-            None => {
-                requester.end_of_input(each);
-                Ok(())
-            }
+        let decoded = if let Some(bytes) = bytes {
+            requester.decode(bytes, each)
+        } else {
+            requester.end_of_input(each);
+            Ok(())
         };
         if in_flight.right_answers() > right {
             parts.wire.prove(link);

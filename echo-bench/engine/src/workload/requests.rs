@@ -228,12 +228,11 @@ impl Requests {
         let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
         let (waiting, right) = (in_flight.waiting(), in_flight.right_answers());
         let each = |reply: Reply<'_>| in_flight.settle(number, messages, reply, at, ledger);
-        let decoded = match bytes {
-            Some(bytes) => requester.decode(bytes, each),
-            None => {
-                requester.end_of_input(each);
-                Ok(())
-            }
+        let decoded = if let Some(bytes) = bytes {
+            requester.decode(bytes, each)
+        } else {
+            requester.end_of_input(each);
+            Ok(())
         };
         if in_flight.right_answers() > right {
             parts.wire.prove(link);

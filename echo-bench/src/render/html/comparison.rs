@@ -208,20 +208,38 @@ pub(super) fn curves(case: &Case) -> Option<Curves> {
 
 /// A metric as a row of the forest.
 pub(super) fn entry(metric: &MetricComparison) -> Entry {
-    let value = |value: Option<f64>| {
-        numbers::or_nothing(value, |v| numbers::typographic(&shown::in_units(metric.metric, v)))
-    };
+    let [base, candidate] = values(metric);
     let (estimate, interval) = estimate(metric);
+    let drawn = metric.ratio.zip(metric.judged_interval()).filter(|(ratio, _)| *ratio > 0.0);
     Entry {
         name: shown::name(metric.metric).into(),
         below: None,
-        base: value(metric.base),
-        candidate: value(metric.candidate),
-        drawn: metric.ratio.zip(metric.interval).filter(|(ratio, _)| *ratio > 0.0),
+        base,
+        candidate,
+        drawn: drawn.filter(|_| metric.metric.is_by_ratio()),
         estimate,
         interval,
         verdict: metric.verdict,
+        said: words(metric),
         instead: metric.reason.clone().or_else(|| instead(metric)),
+    }
+}
+
+/// The values of both sides.
+pub(super) fn values(metric: &MetricComparison) -> [String; 2] {
+    let side = |value: Option<f64>, standing| {
+        numbers::or_nothing(value, |_| {
+            numbers::typographic(&shown::value(metric.metric, value, standing))
+        })
+    };
+    [side(metric.base, metric.base_standing), side(metric.candidate, metric.candidate_standing)]
+}
+
+/// A verdict where there is little room.
+pub(super) fn words(metric: &MetricComparison) -> &'static str {
+    match shown::verdict(metric) {
+        "no evidence of a difference" => "no evidence",
+        other => other,
     }
 }
 
@@ -244,17 +262,15 @@ pub(super) fn is_clean(metric: &MetricComparison) -> bool {
 pub(super) fn estimate(metric: &MetricComparison) -> (String, String) {
     let typographic =
         |text: String| numbers::typographic(&text).replace("..", "\u{202f}–\u{202f}");
-    match (metric.interval, metric.difference) {
-        (Some([low, high]), _) => (
-            typographic(numbers::or_nothing(metric.ratio, shown::ratio)),
-            typographic(shown::ratio_range(low, high)),
-        ),
-        (None, Some(_)) if is_clean(metric) => (numbers::NOTHING.into(), String::new()),
-        (None, Some([difference, low, high])) => (
+    let by_ratio = typographic(numbers::or_nothing(metric.ratio, shown::ratio));
+    match (metric.judged_interval(), metric.difference) {
+        (Some(_), Some(_)) if is_clean(metric) => (numbers::NOTHING.into(), String::new()),
+        (Some([low, high]), Some([difference, ..])) => (
             typographic(format!("{:+.3} points", difference * 100.0)),
             typographic(format!("{:+.3}..{:+.3}", low * 100.0, high * 100.0)),
         ),
-        (None, None) => (numbers::NOTHING.into(), String::new()),
+        (Some([low, high]), None) => (by_ratio, typographic(shown::ratio_range(low, high))),
+        (None, _) => (by_ratio, String::new()),
     }
 }
 

@@ -1,8 +1,7 @@
 //! What a comparison comes to at one glance: [`tiles`]. One case is shown by its metrics,
 //! several by how their verdicts are spread.
 
-use super::comparison::{estimate, is_clean};
-use super::forest;
+use super::comparison::{estimate, is_clean, values, words};
 use super::numbers;
 use super::tile::{Mood, Tile};
 use crate::compare::{Candidate, Metric, MetricComparison, Verdict};
@@ -34,15 +33,15 @@ pub(super) fn tiles(candidate: &Candidate) -> Vec<Tile> {
 
 fn tile(metric: &MetricComparison) -> Tile {
     let (value, interval) = estimate(metric);
+    let change = values(metric).join(" → ");
     let mood = mood(metric.verdict);
     if metric.verdict == Verdict::NotCompared {
         let reason = metric.reason.clone().unwrap_or_default();
         let value = "not compared".into();
-        return Tile { mood, ..Tile::new(shown::name(metric.metric), value, vec![reason]) };
+        let measured = metric.base.or(metric.candidate).map(|_| change);
+        let notes = measured.into_iter().chain([reason]).collect();
+        return Tile { mood, ..Tile::new(shown::name(metric.metric), value, notes) };
     }
-    let side = |value: Option<f64>| {
-        numbers::or_nothing(value, |v| numbers::typographic(&shown::in_units(metric.metric, v)))
-    };
     if is_clean(metric) {
         return Tile::new(
             shown::name(metric.metric),
@@ -57,11 +56,8 @@ fn tile(metric: &MetricComparison) -> Tile {
         None => value,
     };
     let points = if by_ratio { "" } else { " points" };
-    let notes = vec![
-        format!("{} → {}", side(metric.base), side(metric.candidate)),
-        format!("95 %: {interval}{points}"),
-    ];
-    let said = Some(forest::words(metric.verdict));
+    let notes = vec![change, format!("95 %: {interval}{points}")];
+    let said = Some(words(metric));
     Tile { said, mood, ..Tile::new(shown::name(metric.metric), value, notes) }
 }
 

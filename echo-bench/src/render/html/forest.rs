@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) estimate: String,
     pub(super) interval: String,
     pub(super) verdict: Verdict,
+    /// The verdict in words.
+    pub(super) said: &'static str,
     /// What stands in the place of the drawing.
     pub(super) instead: Option<String>,
 }
@@ -99,7 +101,7 @@ impl Row {
     }
 
     fn verdict(&self) -> &'static str {
-        words(self.entry.verdict)
+        self.entry.said
     }
 }
 
@@ -113,20 +115,10 @@ pub(super) fn class(verdict: Verdict) -> &'static str {
     }
 }
 
-/// A verdict where there is little room.
-pub(super) fn words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Better => "better",
-        Verdict::Worse => "worse",
-        Verdict::NoEvidence => "no evidence",
-        Verdict::NotCompared => "not compared",
-    }
-}
-
 /// What a page says of how to read a forest.
 pub(super) fn reading(threshold: f64) -> String {
     format!(
-        "Ratios are new by base, on a logarithmic axis; lines are 95 % intervals. The band \
+        "Ratios are new by base, on a logarithmic axis; lines are 95 % intervals, Holm-corrected. The band \
          around 1.00 is the noise threshold of {}{}%: a difference counts only beyond it.",
         (threshold * 1e4).round() / 100.0,
         numbers::NARROW_SPACE
@@ -147,6 +139,7 @@ mod tests {
             estimate: "2".into(),
             interval: "1–3".into(),
             verdict: Verdict::Worse,
+            said: "worse",
             instead: None,
         }
     }

@@ -213,7 +213,7 @@ fn pair_row(level: &str, at: &str, metric: &MetricComparison) -> Vec<Cell> {
         entry.base.into(),
         entry.candidate.into(),
         Cell::with_below(entry.estimate, entry.interval),
-        forest::words(metric.verdict).into(),
+        comparison::words(metric).into(),
     ]
 }
 

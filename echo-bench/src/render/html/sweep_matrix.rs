@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::numbers;
-use crate::compare::Metric;
+use crate::compare::{Metric, Standing};
 use crate::render::comparison as shown;
 use crate::render::sweep::RANKED;
 use crate::sweep::{MetricValue, Sweep};
@@ -41,6 +41,9 @@ pub(super) struct MatrixCell {
     interval: String,
     /// Whether no other cell has a better one.
     pub(super) best: bool,
+    /// Whether it is no lower bound, which may be any better or worse.
+    #[serde(skip)]
+    firm: bool,
 }
 
 impl Matrix {
@@ -85,17 +88,18 @@ impl MatrixMetric {
                 text: text(found),
                 interval: interval(found),
                 best: false,
+                firm: found.standing != Standing::LowerBound,
             });
         }
         let better = |value: f64, best: f64| {
             if metric.more_is_better() { value > best } else { value < best }
         };
-        let values = cells.iter().flatten().map(|cell| cell.value);
+        let values = cells.iter().flatten().filter(|cell| cell.firm).map(|cell| cell.value);
         let best = values.reduce(|best, value| if better(value, best) { value } else { best });
         for cell in cells.iter_mut().flatten() {
             // Where there are none, all are best, which says nothing.
             cell.best = best.is_some_and(|best| {
-                best > 0.0 && cell.value <= best && !better(best, cell.value)
+                best > 0.0 && cell.firm && cell.value <= best && !better(best, cell.value)
             });
         }
         Self { name: shown::name(metric), cells }
@@ -104,8 +108,8 @@ impl MatrixMetric {
 
 /// The value of a metric in words.
 pub(super) fn text(found: &MetricValue) -> String {
-    numbers::or_nothing(found.value, |value| {
-        numbers::typographic(&shown::in_units(found.metric, value))
+    numbers::or_nothing(found.value, |_| {
+        numbers::typographic(&shown::value(found.metric, found.value, found.standing))
     })
 }
 

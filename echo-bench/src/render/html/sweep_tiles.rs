@@ -4,7 +4,7 @@ use super::numbers;
 use super::sweep_matrix;
 use super::tile::{Mood, Tile};
 use super::words::plural;
-use crate::compare::{Metric, Verdict};
+use crate::compare::{Metric, Standing, Verdict};
 use crate::render::comparison as shown;
 use crate::sweep::{Effect, EffectMetric, Sweep};
 
@@ -43,12 +43,19 @@ fn best(sweep: &Sweep, name: &str, metric: Metric) -> Tile {
     let ranking = sweep.analysis.ranking.iter();
     let known = ranking.filter_map(|ranked| {
         let found = &ranked.metrics[metric as usize];
+        // A lower bound is no lowest value.
+        if found.standing == Standing::LowerBound {
+            return None;
+        }
         Some((found.value? * sign, ranked.cell, found))
     });
     match known.min_by(|a, b| a.0.total_cmp(&b.0)) {
         None => absent(name, "no cell has it"),
         Some((_, cell, found)) => {
-            let interval = format!("95\u{202f}%: {}", sweep_matrix::interval(found));
+            let interval = match sweep_matrix::interval(found) {
+                none if none.is_empty() => found.reason.clone().unwrap_or_default(),
+                interval => format!("95\u{202f}%: {interval}"),
+            };
             let notes = vec![sweep.cells[cell].name.clone(), interval];
             Tile::new(name, sweep_matrix::text(found), notes)
         }

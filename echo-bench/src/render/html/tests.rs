@@ -115,6 +115,7 @@ fn report() -> Report {
         verdict: Verdict::Qualified,
         interrupted: false,
         slos: Vec::new(),
+        server: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn circumstances() -> Circumstances {
     Circumstances {
         started_at: "2026-01-02T03:04:05.678Z".into(),
         window_started_at: None,
+        server: None,
         labels: BTreeMap::new(),
         environment: Environment::default(),
         slos: vec!["p99<5ms".parse().unwrap()],

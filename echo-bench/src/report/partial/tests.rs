@@ -16,6 +16,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
     let circumstances = Circumstances {
         started_at: "2026-01-01T00:00:00Z".into(),
         window_started_at: None,
+        server: None,
         labels: [("a".to_owned(), "b".to_owned())].into(),
         environment: Environment::default(),
         slos: vec!["p90<5ms".parse::<Slo>().unwrap()],

@@ -1,0 +1,102 @@
+//! Whether a comparison can carry an answer: [`Comparison::shortfalls`]. A gate fails closed,
+//! so whatever hides a regression from it must be found here.
+
+use super::{Case, Caution, Comparison, Metric, MetricComparison, Standing, Verdict};
+use crate::report::Report;
+
+/// No run of a side has a successful reply.
+const NOTHING_MEASURED: &str = "nothing-measured";
+
+/// Some runs of a side have none.
+const RUNS_WITHOUT_REPLIES: &str = "runs-without-replies";
+
+/// No latency of a case was compared.
+const NOTHING_COMPARED: &str = "nothing-compared";
+
+/// The candidate has lower bounds where the base has values.
+const LOWER_BOUND: &str = "lower-bound";
+
+/// What keeps the comparison of two sides from carrying an answer, as cautions.
+pub(super) fn obstacles(
+    base: &[&Report],
+    candidate: &[&Report],
+    cases: &[Case],
+) -> Vec<Caution> {
+    let mut found = Vec::new();
+    let mut add = |code: &str, message| found.push(Caution { code: code.into(), message });
+    for (whom, reports) in [("the base", base), ("the candidate", candidate)] {
+        let silent = reports.iter().filter(|report| is_silent(report)).count();
+        let of = reports.len();
+        let code = if silent == of { NOTHING_MEASURED } else { RUNS_WITHOUT_REPLIES };
+        if silent > 0 {
+            add(code, format!("{silent} of {of} runs of {whom} have no successful reply"));
+        }
+    }
+    let blind: Vec<&Case> = cases.iter().filter(|case| !compares_latency(case)).collect();
+    if let [first, ..] = &blind[..] {
+        let p50 = first.metrics.iter().find(|metric| metric.metric == Metric::P50);
+        let reason = p50.and_then(|p50| p50.reason.clone()).unwrap_or_default();
+        let place = match (blind.len(), cases.len(), &*first.name) {
+            (_, 1, _) => String::new(),
+            (blind, all, name) => format!(" in {blind} of {all} cases, like {name}"),
+        };
+        add(NOTHING_COMPARED, format!("no latency was compared{place}: {reason}"));
+    }
+    let bounds: Vec<String> = cases
+        .iter()
+        .flat_map(|case| &case.metrics)
+        .filter(|metric| is_worse_by_its_bound(metric))
+        .map(|metric| metric.metric.to_string())
+        .collect();
+    if !bounds.is_empty() {
+        let message = format!(
+            "requests of the candidate were never answered: its {} may be far above the base's",
+            bounds.join(", ")
+        );
+        add(LOWER_BOUND, message);
+    }
+    found
+}
+
+fn is_silent(report: &Report) -> bool {
+    report.summary.requests.ok == 0 || report.summary.answered_in_window == 0
+}
+
+fn compares_latency(case: &Case) -> bool {
+    let is_latency = |metric: Metric| metric.quantile().is_some() || metric == Metric::Max;
+    let mut compared =
+        case.metrics.iter().filter(|metric| metric.verdict != Verdict::NotCompared);
+    compared.any(|metric| is_latency(metric.metric))
+}
+
+/// Whether the candidate's percentile is a lower bound that is already above the base's value.
+/// A greatest value is a bound as soon as one request fails, which the errors tell.
+fn is_worse_by_its_bound(metric: &MetricComparison) -> bool {
+    metric.metric.quantile().is_some()
+        && metric.candidate_standing == Standing::LowerBound
+        && metric.base_standing == Standing::Measured
+        && metric.candidate > metric.base
+}
+
+impl Comparison {
+    /// Why a gate must not let the comparison pass, though nothing may be called worse. None
+    /// if it may.
+    pub fn shortfalls(&self) -> Vec<String> {
+        let codes = [NOTHING_MEASURED, RUNS_WITHOUT_REPLIES, NOTHING_COMPARED, LOWER_BOUND];
+        let of = |candidate: &super::Candidate| {
+            let obstacles = candidate.cautions.iter();
+            let obstacles = obstacles.filter(|caution| codes.contains(&caution.code.as_str()));
+            let missing = candidate.only_in_base.iter();
+            let missing = missing.map(|case| format!("only in base: {case}"));
+            obstacles.map(|caution| caution.message.clone()).chain(missing).collect::<Vec<_>>()
+        };
+        self.candidates.iter().flat_map(of).collect()
+    }
+
+    /// Whether there is no answer at all: a side measured nothing, or nothing was compared.
+    pub fn is_void(&self) -> bool {
+        let silent = |caution: &Caution| caution.code == NOTHING_MEASURED;
+        self.candidates.iter().any(|candidate| candidate.cautions.iter().any(silent))
+            || self.metrics().all(|metric| metric.verdict == Verdict::NotCompared)
+    }
+}

@@ -1,0 +1,68 @@
+//! Who serves the cells of a sweep: [`Servers`], looked up once before the first run.
+
+use std::collections::BTreeMap;
+
+use crate::plan::Target;
+use crate::report::Report;
+use crate::server_process::{self, ServerProcess};
+use crate::sweep::CellPlan;
+
+/// What is known of a server before a run.
+#[derive(Debug, Clone)]
+enum Server {
+    /// Each run starts one of its own, from this program.
+    Embedded,
+    /// The one at an address.
+    At(String, Option<ServerProcess>),
+}
+
+/// The servers of all cells, as they are now.
+#[derive(Debug)]
+pub(super) struct Servers {
+    of_cells: Vec<Server>,
+    /// This program.
+    program_sha256: Option<String>,
+}
+
+impl Servers {
+    pub(super) fn now(cells: &[CellPlan]) -> Self {
+        let mut known: BTreeMap<(String, Option<u32>), Option<ServerProcess>> = BTreeMap::new();
+        let mut server = |cell: &CellPlan| match cell.plan().map(|plan| plan.target) {
+            Ok(Target::Address { address, server_pid }) => {
+                let key = (address.clone(), server_pid);
+                let look = || match server_pid {
+                    Some(pid) => ServerProcess::of(pid),
+                    None => ServerProcess::at(&address),
+                };
+                let process = known.entry(key).or_insert_with(look).clone();
+                Server::At(address, process)
+            }
+            _ => Server::Embedded,
+        };
+        let of_cells = cells.iter().map(&mut server).collect();
+        Self { of_cells, program_sha256: server_process::program_sha256(std::process::id()) }
+    }
+
+    /// Whether the server of a cell is still the one that the report is about.
+    pub(super) fn is_same(&self, cell: usize, report: &Report) -> bool {
+        match &self.of_cells[cell] {
+            Server::At(_, process) => *process == report.server,
+            Server::Embedded => {
+                let of_report = report.server.as_ref().and_then(|s| s.program_sha256.as_ref());
+                of_report == self.program_sha256.as_ref()
+            }
+        }
+    }
+
+    /// The servers of which nothing but the address is known.
+    pub(super) fn unidentified(&self) -> Vec<String> {
+        let address = |server: &Server| match server {
+            Server::At(address, None) => Some(address.clone()),
+            _ => None,
+        };
+        let mut found: Vec<String> = self.of_cells.iter().filter_map(address).collect();
+        found.sort();
+        found.dedup();
+        found
+    }
+}

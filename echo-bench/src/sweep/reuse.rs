@@ -1,0 +1,126 @@
+//! Which stored runs a sweep goes on with: [`begin`]. A sweep that was cut is continued, a
+//! finished one is measured anew in a folder of its own unless it is asked for, and runs of a
+//! server that was replaced since are never reused. Nothing that is stored is overwritten.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use echo_net::settings::TimeSpan;
+
+use super::folder::{Folder, FolderError};
+use super::order::{Turn, order};
+use super::plan::SweepPlan;
+use crate::compare::Caution;
+use crate::report::Report;
+
+/// The folder that a sweep measures into, and what it takes over.
+#[derive(Debug)]
+pub struct Beginning {
+    /// The folder.
+    pub folder: Folder,
+    /// Runs that are reused.
+    pub found: Vec<(Turn, Report)>,
+    /// Whether they are of a sweep that was finished.
+    pub finished: bool,
+    /// Why the runs of another folder are not reused.
+    pub remark: Option<String>,
+}
+
+/// Chooses the folder for `plan` at `path`, or with a number after it. `resume` takes over a
+/// finished sweep too; `is_same_server` says whether the server of a cell is still the one
+/// that a report is about.
+///
+/// # Errors
+/// If the folder can't be used.
+pub fn begin(
+    path: &Path,
+    plan: &SweepPlan,
+    resume: bool,
+    is_same_server: impl Fn(usize, &Report) -> bool,
+) -> Result<Beginning, FolderError> {
+    let (newest, free) = numbered(path, plan);
+    let folder = Folder::open(&newest, plan)?;
+    let turns = order(plan.cells().len(), plan.repeats, plan.seed);
+    let found: Vec<(Turn, Report)> =
+        turns.into_iter().filter_map(|turn| Some((turn, folder.report(turn)?))).collect();
+    let finished = folder.result().exists();
+    let replaced = found.iter().any(|(turn, report)| !is_same_server(turn.cell, report));
+    let reason = if found.is_empty() {
+        None
+    } else if replaced {
+        Some("are of a server that was replaced since")
+    } else if finished && !resume {
+        Some("are of a finished sweep (--resume reuses them)")
+    } else {
+        None
+    };
+    let Some(reason) = reason else {
+        return Ok(Beginning { folder, found, finished, remark: None });
+    };
+    let remark = format!(
+        "the runs in {} {reason}: measuring anew in {}",
+        newest.display(),
+        free.display()
+    );
+    let folder = Folder::open(&free, plan)?;
+    Ok(Beginning { folder, found: Vec::new(), finished: false, remark: Some(remark) })
+}
+
+/// The newest folder of the plan at `path`, and one that is free.
+fn numbered(path: &Path, plan: &SweepPlan) -> (PathBuf, PathBuf) {
+    let numbered = |number: u32| {
+        let mut numbered = path.as_os_str().to_owned();
+        numbered.push(format!("-{number}"));
+        PathBuf::from(numbered)
+    };
+    let mut newest = path.to_owned();
+    let mut number = 2;
+    // What else has such a name is left alone.
+    while numbered(number).exists() {
+        if Folder::is_of(&numbered(number), plan) {
+            newest = numbered(number);
+        }
+        number += 1;
+    }
+    (newest, numbered(number))
+}
+
+impl Beginning {
+    /// How old the reused runs are, like `5m to 2m old`; none if none is reused.
+    pub fn age(&self, now: SystemTime) -> Option<String> {
+        let age = |report: &Report| {
+            let started = humantime::parse_rfc3339(&report.started_at).ok()?;
+            let age = now.duration_since(started).unwrap_or_default();
+            Some(Duration::from_secs(age.as_secs()))
+        };
+        let ages: Option<Vec<Duration>> =
+            self.found.iter().map(|(_, report)| age(report)).collect();
+        let Some(ages) = ages else { return Some("of unknown age".into()) };
+        let (oldest, youngest) = (ages.iter().max()?, ages.iter().min()?);
+        Some(if oldest == youngest {
+            format!("{} old", TimeSpan(*oldest))
+        } else {
+            format!("{} to {} old", TimeSpan(*oldest), TimeSpan(*youngest))
+        })
+    }
+
+    /// What a reader of the sweep must know about them; `unidentified` are the servers of which
+    /// the address alone is known.
+    pub fn caution(&self, now: SystemTime, unidentified: &[String]) -> Option<Caution> {
+        let age = self.age(now)?;
+        let from = if self.finished { "a finished" } else { "an unfinished" };
+        let (runs, are) = match self.found.len() {
+            1 => ("1 run".to_owned(), "is"),
+            several => (format!("{several} runs"), "are"),
+        };
+        let unnoticed = match unidentified {
+            [] => String::new(),
+            servers => format!(
+                "; only the address of {} is known, so a replaced server would not be noticed",
+                servers.join(", ")
+            ),
+        };
+        let message = format!("{runs} of {from} sweep {are} reused, {age}{unnoticed}");
+        Some(Caution { code: "reused-runs".into(), message })
+    }
+}
