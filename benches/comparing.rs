@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use echo_bench::compare::{Input, Options, Side, compare};
+use echo_bench_report::compare::{Input, Options, Side, compare};
 use made_up::Shape;
 
 #[path = "../echo-bench/tests/made_up/mod.rs"]

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use echo_bench::messages::{Messages, Verify};
+use echo_bench_engine::messages::{Messages, Verify};
 
 fn messages(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("messages");

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use echo_bench::schedule::{Arrival, ArrivalStream};
+use echo_bench_engine::schedule::{Arrival, ArrivalStream};
 use strum::VariantArray;
 
 const CONNECTIONS: u32 = 50;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::report::{Report, store};
+use echo_bench_report::report::{Report, store};
 
 /// The directory of a baseline, which need not exist.
 ///

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use echo_client::Endpoint;
 use echo_server::choice::choice;
 
-use crate::schema::Kind;
+use echo_bench_report::schema::Kind;
 
 pub use compare::{
     CompareArgs, CompareArgsError, CompareFormat, FailOn, JudgingArgs, SidePlace, Sides,

@@ -3,7 +3,7 @@
 
 use echo_net::fd_limit;
 
-use crate::plan::Plan;
+use echo_bench_engine::plan::Plan;
 
 /// Descriptors of the generator beside its connections: standard streams, reports, an epoll
 /// instance and a wake-up per thread.
@@ -74,11 +74,10 @@ pub fn local_ports() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::small_plan::plan;
 
     #[test]
     fn refuses_what_does_not_fit_and_names_what_would() {
-        let mut plan = plan();
+        let mut plan = Plan::builder("127.0.0.1:1").build().expect("a plan");
         plan.connections = 1000;
         assert_eq!(check(&plan, 1034, None), Ok(()));
         let refused = check(&plan, 1033, None).unwrap_err();

@@ -26,13 +26,18 @@ use echo_proto::terminal;
 
 use crate::cli::{ResultArgs, RunArgs};
 use crate::embedded::{EmbeddedServer, workers_of};
-use crate::engine::{self, Connected, EngineError, Observer, Peer, PeerTls, RunRecord};
-use crate::plan::{MessagePlan, Plan, Target};
+use crate::preflight;
 use crate::progress::Progress;
-use crate::record::Interval;
-use crate::report::{self, Circumstances, Environment, Report, SloVerdict, Verdict};
-use crate::server_process::{self, ServerProcess};
-use crate::{preflight, render};
+use echo_bench_engine::plan::{MessagePlan, Plan, Target};
+use echo_bench_engine::record::Interval;
+use echo_bench_engine::server_process::{self, ServerProcess};
+use echo_bench_engine::{
+    self as engine, Connected, EngineError, Observer, Peer, PeerTls, RunRecord,
+};
+use echo_bench_report::render;
+use echo_bench_report::report::{
+    self, Circumstances, Environment, Report, SloVerdict, Verdict,
+};
 
 use partial_file::PartialFile;
 use results::Results;

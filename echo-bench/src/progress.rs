@@ -8,11 +8,11 @@ use echo_net::settings::TimeSpan;
 use echo_proto::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::engine::{Connected, Observer};
-use crate::plan::{Plan, StopRule};
-use crate::record::Interval;
-use crate::render::units;
-use crate::report::{Report, Verdict};
+use echo_bench_engine::plan::{Plan, StopRule};
+use echo_bench_engine::record::Interval;
+use echo_bench_engine::{Connected, Observer};
+use echo_bench_report::render::units;
+use echo_bench_report::report::{Report, Verdict};
 
 /// Where progress goes.
 #[derive(Debug)]

@@ -104,7 +104,7 @@ fn help_is_a_command_too() {
 #[test]
 fn a_url_means_its_protocol_its_path_and_its_port() {
     use clap::Parser;
-    use echo_bench::plan::{MessagePlan, Plan, Target};
+    use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 
     let plan = |typed: &[&str]| -> Plan {
         let typed = [&["echo-bench"], typed].concat();

@@ -7,8 +7,8 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use echo_bench::record::Latency;
-use echo_bench::report::LatencySummary;
+use echo_bench_engine::record::Latency;
+use echo_bench_report::report::LatencySummary;
 use made_up::Shape;
 
 mod made_up;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
-use echo_bench::report::{LatencySummary, Report, store};
+use echo_bench_report::report::{LatencySummary, Report, store};
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 fn echo_bench(folder: &Path, args: &[&str]) -> Output {

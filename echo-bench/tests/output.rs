@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use echo_bench::report::Report;
+use echo_bench_report::report::Report;
 use made_up::Shape;
 
 mod made_up;

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use echo_bench::compare::{Metric, Verdict};
-use echo_bench::report::{Report, Tool, store};
-use echo_bench::sweep::analysis::{self, Options};
 use echo_bench::sweep::folder::{Folder, FolderError};
-use echo_bench::sweep::order::Turn;
 use echo_bench::sweep::reuse::{self, Beginning};
-use echo_bench::sweep::{Analysis, Axis, Cell, EffectMetric, Flag, Level, SweepPlan};
+use echo_bench_report::compare::{Metric, Verdict};
+use echo_bench_report::report::{Report, Tool, store};
+use echo_bench_report::sweep::analysis::{self, Options};
+use echo_bench_report::sweep::order::Turn;
+use echo_bench_report::sweep::{Analysis, Axis, Cell, EffectMetric, Flag, Level, SweepPlan};
 use made_up::Shape;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use clap::Parser;
 use echo_bench::cli::Cli;
-use echo_bench::engine::{self, Connected, Observer, Peer};
-use echo_bench::plan::EngineKind;
-use echo_bench::record::Interval;
+use echo_bench_engine::plan::EngineKind;
+use echo_bench_engine::record::Interval;
+use echo_bench_engine::{self as engine, Connected, Observer, Peer};
 use echo_net::stop::Stop;
 use echo_proto::ProtocolKind;
 use echo_server::model::ModelKind;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use clap::Parser;
 use echo_bench::cli::Cli;
-use echo_bench::engine::{self, Connected, Observer, Peer, RunRecord};
-use echo_bench::record::Interval;
+use echo_bench_engine::record::Interval;
+use echo_bench_engine::{self as engine, Connected, Observer, Peer, RunRecord};
 use echo_net::stop::Stop;
 
 use crate::scripted_server::ScriptedServer;

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use echo_bench::plan::EngineKind;
+use echo_bench_engine::plan::EngineKind;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use strum::VariantArray;
@@ -23,7 +23,7 @@ use crate::program::{own_program, tell_skipped, wait};
 /// fails, and names those that fail. It gets the flag; what is missing is told.
 pub(crate) fn each_engine(scenario: impl Fn(&str)) {
     let is_usable = |engine: &EngineKind| {
-        let usable = echo_bench::engine::check(*engine);
+        let usable = echo_bench_engine::check(*engine);
         if let Err(reason) = &usable {
             let (thread, cause) = (thread::current(), reason.source());
             let cause = cause.map(ToString::to_string).unwrap_or_default();

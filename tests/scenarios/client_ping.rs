@@ -28,7 +28,7 @@ fn ping_gets_the_echo_of_every_protocol() {
 #[test]
 fn percentiles_take_as_many_replies_in_a_ping_as_in_a_report() {
     for percentile in echo_client::ping::PERCENTILES {
-        let needed = echo_bench::stats::order::needed(percentile.quantile);
+        let needed = echo_bench_report::stats::order::needed(percentile.quantile);
         assert_eq!(percentile.needs, needed, "{}", percentile.name);
     }
 }

@@ -31,6 +31,7 @@ pub mod plan;
 pub mod record;
 mod rig;
 pub mod schedule;
+pub mod server_process;
 #[cfg(test)]
 mod simulation;
 mod threads;

@@ -8,7 +8,7 @@ use echo_net::settings::Count;
 use echo_server::choice::choice;
 
 use super::Format;
-use crate::compare::Options;
+use echo_bench_report::compare::Options;
 
 const EXAMPLES: &str = "\
 Examples:

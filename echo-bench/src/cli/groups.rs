@@ -13,10 +13,10 @@ use echo_server::model::ModelKind;
 
 use super::JudgingArgs;
 use crate::embedded::ServerFlags;
-use crate::messages::Verify;
-use crate::plan::{EngineKind, IdleStrategy};
-use crate::report::Slo;
-use crate::schedule::Arrival;
+use echo_bench_engine::messages::Verify;
+use echo_bench_engine::plan::{EngineKind, IdleStrategy};
+use echo_bench_engine::schedule::Arrival;
+use echo_bench_report::report::Slo;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use strum::VariantArray;
 
 use super::{CompareFormat, Format};
-use crate::output;
+use echo_bench_report::output;
 
 /// Formats that files can have, each with its ending.
 pub trait FileFormat: VariantArray + Display + Copy + PartialEq {

@@ -11,11 +11,11 @@ use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 
 use super::RunArgs;
 use super::groups::{MessageArgs, SizeRange};
-use crate::bounded;
-use crate::plan::{
+use echo_bench_engine::plan::{
     ChatPlan, IdleStrategy, Load, MessagePlan, Plan, PlanError, PoolPlan, SocketPlan, StopRule,
     Target,
 };
+use echo_bench_report::bounded;
 
 /// Most messages of a file; all of them stand in the report.
 const MOST_MESSAGES: usize = 1_000_000;

@@ -10,11 +10,11 @@ use echo_server::choice::choice;
 
 use super::CompareFormat;
 use super::compare::percent;
-use crate::bounded;
-use crate::compare::Metric;
 use crate::sweep::file::{self, BadPlanFile};
-use crate::sweep::typed::{SweptFlags, UnfitFlag};
-use crate::sweep::{SweepPlan, SweepPlanError};
+use crate::sweep::typed::{CommandLine, SweptFlags, UnfitFlag};
+use echo_bench_report::bounded;
+use echo_bench_report::compare::Metric;
+use echo_bench_report::sweep::{SweepPlan, SweepPlanError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -163,6 +163,6 @@ impl SweepArgs {
         }
         let repeats = self.repeat.or(file.repeats).unwrap_or(5);
         let seed = self.seed.or(file.seed).unwrap_or(1);
-        Ok(SweepPlan { fixed, axes, repeats, seed }.validated()?)
+        Ok(SweepPlan { fixed, axes, repeats, seed }.validated(&CommandLine)?)
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::plan::{Target, TlsPlan, Trust};
+use echo_bench_engine::plan::{Target, TlsPlan, Trust};
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]

@@ -4,10 +4,11 @@ use echo_proto::terminal;
 
 use super::results::hand_over;
 use super::{Exit, UsageError, complain, sides};
+use crate::baseline;
 use crate::cli::{CompareArgs, CompareFormat, FailOn, JudgingArgs, Outlet, SidePlace};
-use crate::compare::{self, Comparison, Input, Options, Side};
-use crate::report::{Report, store};
-use crate::{baseline, render};
+use echo_bench_report::compare::{self, Comparison, Input, Options, Side};
+use echo_bench_report::render;
+use echo_bench_report::report::{Report, store};
 
 /// Carries out a comparison from what was typed to the exit code.
 ///

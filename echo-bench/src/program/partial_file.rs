@@ -7,11 +7,11 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::compare::tell;
-use crate::engine::{Connected, Observer};
-use crate::plan::Plan;
-use crate::record::Interval;
-use crate::report::partial::{Header, Piece, intervals_per_piece};
-use crate::report::{Circumstances, store};
+use echo_bench_engine::plan::Plan;
+use echo_bench_engine::record::Interval;
+use echo_bench_engine::{Connected, Observer};
+use echo_bench_report::report::partial::{Header, Piece, intervals_per_piece};
+use echo_bench_report::report::{Circumstances, store};
 
 /// See the [module](self).
 #[derive(Debug)]

@@ -9,10 +9,10 @@ use anyhow::{Context, anyhow};
 use super::partial_file::PartialFile;
 use super::{UsageError, compare, print};
 use crate::cli::{FileFormat, Format, Outlet, ResultArgs};
-use crate::output;
-use crate::plan::Plan;
-use crate::render;
-use crate::report::{Circumstances, Report, store};
+use echo_bench_engine::plan::Plan;
+use echo_bench_report::output;
+use echo_bench_report::render;
+use echo_bench_report::report::{Circumstances, Report, store};
 
 /// The results of a run, and where they go.
 #[derive(Debug)]

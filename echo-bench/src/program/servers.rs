@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::Target;
-use crate::report::Report;
-use crate::server_process::{self, ServerProcess};
-use crate::sweep::CellPlan;
+use echo_bench_engine::plan::Target;
+use echo_bench_engine::server_process::{self, ServerProcess};
+use echo_bench_report::report::Report;
+use echo_bench_report::sweep::CellPlan;
+
+use crate::sweep::typed::CommandLine;
 
 /// What is known of a server before a run.
 #[derive(Debug, Clone)]
@@ -27,7 +29,8 @@ pub(super) struct Servers {
 impl Servers {
     pub(super) fn now(cells: &[CellPlan]) -> Self {
         let mut known: BTreeMap<(String, Option<u32>), Option<ServerProcess>> = BTreeMap::new();
-        let mut server = |cell: &CellPlan| match cell.plan().map(|plan| plan.target) {
+        let mut server = |cell: &CellPlan| match cell.plan(&CommandLine).map(|plan| plan.target)
+        {
             Ok(Target::Address { address, server_pid }) => {
                 let key = (address.clone(), server_pid);
                 let look = || match server_pid {

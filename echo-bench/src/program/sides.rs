@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rayon::prelude::*;
 
-use crate::compare::{self, Input, Side};
-use crate::report::store;
-use crate::sweep;
+use echo_bench_report::compare::{self, Input, Side};
+use echo_bench_report::report::store;
+use echo_bench_report::sweep;
 
 /// The reports of all `paths`, in order, as one side.
 ///

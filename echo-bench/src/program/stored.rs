@@ -3,8 +3,9 @@
 use super::results::{put, rendered};
 use super::{Exit, UsageError, compare as compared, sides, sweep as swept};
 use crate::cli::{MergeArgs, Outlet, ReportArgs};
-use crate::report::{Report, store};
-use crate::{compare, merge, sweep};
+use echo_bench_report::report::{Report, store};
+use echo_bench_report::sweep;
+use echo_bench_report::{compare, merge};
 
 /// Shows what was stored: a run, a comparison or a sweep.
 ///

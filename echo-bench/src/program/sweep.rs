@@ -21,16 +21,18 @@ use super::results::{check_file, hand_over};
 use super::servers::Servers;
 use super::{Exit, UsageError, complain, print};
 use crate::cli::{CompareFormat, Outlet, RunArgs, SweepArgs};
-use crate::output;
-use crate::plan::StopRule;
 use crate::progress::SweepProgress;
-use crate::render::{self, units};
-use crate::report::{Report, Tool, store};
-use crate::sweep::analysis::{self, Options};
+use crate::sweep::file;
 use crate::sweep::folder::Folder;
-use crate::sweep::order::{Turn, order};
 use crate::sweep::reuse::{self, Beginning};
-use crate::sweep::{Cell, CellPlan, SCHEMA, Sweep, SweepPlan, file};
+use crate::sweep::typed::CommandLine;
+use echo_bench_engine::plan::StopRule;
+use echo_bench_report::output;
+use echo_bench_report::render::{self, units};
+use echo_bench_report::report::{Report, Tool, store};
+use echo_bench_report::sweep::analysis::{self, Options};
+use echo_bench_report::sweep::order::{Turn, order};
+use echo_bench_report::sweep::{Cell, CellPlan, SCHEMA, Sweep, SweepPlan};
 
 /// The hidden subcommand by which the binary makes a run of a sweep.
 pub const CELL: &str = "run-cell";
@@ -189,7 +191,7 @@ fn gathered(plans: Vec<CellPlan>, made: Vec<(Turn, Result<Report, String>)>) -> 
 
 /// How long a run takes, as far as its plan tells.
 fn expected(cell: &CellPlan) -> Duration {
-    let Ok(plan) = cell.plan() else { return AROUND };
+    let Ok(plan) = cell.plan(&CommandLine) else { return AROUND };
     let window_ns = match plan.stop {
         StopRule::Duration { duration_ns } => duration_ns,
         StopRule::Requests { .. } => 0,
@@ -268,7 +270,7 @@ fn start(cell: &CellPlan, seed: u64, file: &Path) -> anyhow::Result<Child> {
     Command::new(program)
         .arg(CELL)
         .arg(format!("--die-with-parent={}", std::process::id()))
-        .args(cell.command_line())
+        .args(cell.command_line(&CommandLine))
         .arg(format!("--seed={seed}"))
         .args(["--quiet", "--no-report", "--output"])
         .arg(file)

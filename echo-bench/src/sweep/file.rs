@@ -4,8 +4,8 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::plan::{Axis, Flag, Level, SweepPlan};
-use super::typed::{self, SweptFlags};
+use super::typed::{self, CommandLine, SweptFlags};
+use echo_bench_report::sweep::{Axis, Flag, Level, SweepPlan};
 
 /// What a plan file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,7 +161,7 @@ pub fn write(plan: &SweepPlan) -> String {
     let mut lines = vec![format!("repeat = {}", plan.repeats), format!("seed = {}", plan.seed)];
     lines.extend(assignments(&plan.fixed));
     // Every [[axis]] is read after the flags, so those behind the first one are of its kind.
-    let listed = plan.axes.iter().take_while(|axis| axis.is_plain()).count();
+    let listed = plan.axes.iter().take_while(|axis| axis.is_plain(&CommandLine)).count();
     let (of_one_flag, named) = plan.axes.split_at(listed);
     for axis in of_one_flag {
         let values: Vec<String> = axis.levels.iter().map(|level| quoted(&level.name)).collect();
@@ -228,7 +228,8 @@ levels = [{ name = "default" }, { name = "8K", send-buffer = "8K" }]
         assert_eq!(file.repeats, Some(3));
         let (fixed, mut axes) = file.flags.resolve(&[]).unwrap();
         axes.extend(file.axes);
-        let plan = SweepPlan { fixed, axes, repeats: 3, seed: 9 }.validated().unwrap();
+        let plan =
+            SweepPlan { fixed, axes, repeats: 3, seed: 9 }.validated(&CommandLine).unwrap();
         assert_eq!(plan.cells().len(), 2 * 2 * 2 * 2 * 2);
         let again = read(&write(&plan)).unwrap();
         let (fixed, mut axes) = again.flags.resolve(&[]).unwrap();

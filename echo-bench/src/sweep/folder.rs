@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::order::Turn;
-use super::plan::SweepPlan;
-use crate::report::{Report, Tool, store};
-use crate::{bounded, output};
+use echo_bench_report::report::{Report, Tool, store};
+use echo_bench_report::sweep::SweepPlan;
+use echo_bench_report::sweep::order::Turn;
+use echo_bench_report::{bounded, output};
 
 /// The file that says which plan a folder belongs to.
 const PLAN: &str = "plan.toml";
@@ -108,7 +108,7 @@ impl Folder {
     /// Where a folder for `plan` is kept if the user names none: the same plan finds its
     /// own again.
     pub fn default_path(plan: &SweepPlan) -> PathBuf {
-        let digest = crate::schedule::fingerprint(identity(plan).bytes());
+        let digest = echo_bench_engine::schedule::fingerprint(identity(plan).bytes());
         Path::new("reports/runs").join(format!("sweep-{digest:016x}"))
     }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use echo_net::settings::TimeSpan;
 
 use super::folder::{Folder, FolderError};
-use super::order::{Turn, order};
-use super::plan::SweepPlan;
-use crate::compare::Caution;
-use crate::report::Report;
+use echo_bench_report::compare::Caution;
+use echo_bench_report::report::Report;
+use echo_bench_report::sweep::SweepPlan;
+use echo_bench_report::sweep::order::{Turn, order};
 
 /// The folder that a sweep measures into, and what it takes over.
 #[derive(Debug)]

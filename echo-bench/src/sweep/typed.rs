@@ -5,10 +5,11 @@
 use std::sync::LazyLock;
 
 use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
-use super::plan::{Axis, Flag, Level};
-use crate::cli::RunArgs;
+use crate::cli::{Cli, Command, RunArgs};
+use echo_bench_engine::plan::Plan;
+use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
 
 /// Flags of a run of which a sweep has its own.
 const OF_THE_SWEEP: [&str; 5] = ["output", "format", "threshold", "quiet", "seed"];
@@ -51,6 +52,37 @@ pub(super) fn is_switch(flag: &str) -> bool {
 /// are no levels.
 pub(super) fn is_repeatable(flag: &str) -> bool {
     find(flag).is_some_and(|flag| matches!(flag.get_action(), ArgAction::Append))
+}
+
+/// The flags of a run, as the command line defines them.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandLine;
+
+impl RunFlags for CommandLine {
+    fn is_switch(&self, flag: &str) -> bool {
+        is_switch(flag)
+    }
+
+    fn is_repeatable(&self, flag: &str) -> bool {
+        is_repeatable(flag)
+    }
+
+    fn plan(&self, command_line: &[String]) -> Result<Plan, String> {
+        let words = ["echo-bench", "run"].map(str::to_owned);
+        let typed = Cli::try_parse_from(words.iter().chain(command_line))
+            .map_err(|error| first_line(&error))?;
+        let Some(Command::Run(run)) = typed.command else { return Err("is no run".into()) };
+        run.plan().map_err(|error| error.to_string())
+    }
+}
+
+/// What clap says, without the usage that it adds.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.is_empty());
+    let lines: Vec<&str> =
+        lines.map(|line| line.trim_start_matches("error: ").trim()).collect();
+    lines.join(" ")
 }
 
 /// Why a flag can't be swept.

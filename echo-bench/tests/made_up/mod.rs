@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use echo_bench::record::Latency;
-use echo_bench::report::LatencySummary;
+use echo_bench_engine::record::Latency;
+use echo_bench_report::report::LatencySummary;
 
 /// How much evidence a report holds.
 #[derive(Debug, Clone, Copy)]

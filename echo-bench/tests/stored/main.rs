@@ -80,8 +80,8 @@ fn documents_of_older_versions_are_read() {
     for study in std::fs::read_dir(reports).unwrap() {
         let sweep = study.unwrap().path().join("sweep.json");
         if sweep.is_file() {
-            let read: echo_bench::sweep::Sweep =
-                echo_bench::report::store::open(&sweep).unwrap().parse().unwrap();
+            let read: echo_bench_report::sweep::Sweep =
+                echo_bench_report::report::store::open(&sweep).unwrap().parse().unwrap();
             assert!(read.finished() > 0);
             found += 1;
         }

@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use echo_bench::compare::{self, Input, Side};
-use echo_bench::report::Report;
-use echo_bench::sweep::analysis::{self, Options};
-use echo_bench::sweep::{self, Axis, Cell, Flag, Level, Sweep, SweepPlan};
+use echo_bench_report::compare::{self, Input, Side};
+use echo_bench_report::report::Report;
+use echo_bench_report::sweep::analysis::{self, Options};
+use echo_bench_report::sweep::{self, Axis, Cell, Flag, Level, Sweep, SweepPlan};
 use serde_json::{Value, json};
 
 use crate::made_up::{self, Shape};
@@ -126,6 +126,6 @@ fn swept() -> Sweep {
         })
         .collect();
     let analysis = analysis::analyse(&plan, &cells, SWEPT);
-    let tool = echo_bench::report::Tool::this();
+    let tool = echo_bench_report::report::Tool::this();
     Sweep { schema: sweep::SCHEMA.into(), tool, plan, cells, analysis }
 }

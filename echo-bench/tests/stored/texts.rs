@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use echo_bench::compare::{self, Comparison, Input, Side};
-use echo_bench::render;
-use echo_bench::report::{Report, store};
-use echo_bench::sweep::Sweep;
+use echo_bench_report::compare::{self, Comparison, Input, Side};
+use echo_bench_report::render;
+use echo_bench_report::report::{Report, store};
+use echo_bench_report::sweep::Sweep;
 use echo_proto::terminal;
 use serde_json::{Value, json};
 

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use echo_bench::compare::{self, Comparison, Input, Side};
-use echo_bench::merge;
-use echo_bench::render;
-use echo_bench::report::document::Stored;
-use echo_bench::report::{Report, store};
-use echo_bench::sweep::{Sweep, analysis};
+use echo_bench_report::compare::{self, Comparison, Input, Side};
+use echo_bench_report::merge;
+use echo_bench_report::render;
+use echo_bench_report::report::document::Stored;
+use echo_bench_report::report::{Report, store};
+use echo_bench_report::sweep::{Sweep, analysis};
 
 use crate::originals::{OPTIONS, Original, SWEPT, report, side};
 

@@ -1,0 +1,104 @@
+//! What became of an objective, in words: [`outcome`].
+
+use std::fmt::Write;
+
+use super::units;
+use crate::report::{SloOutcome, SloVerdict};
+
+/// Like `p99<5ms: MISSED, measured 8.91 ms (95 %: 8.70..9.12 ms)`.
+pub fn outcome(slo: &SloOutcome) -> String {
+    let verdict = match slo.verdict() {
+        SloVerdict::Missed => "MISSED",
+        SloVerdict::Met => "met",
+        SloVerdict::Undecided => "undecided",
+    };
+    let Some(measured) = measured(slo) else {
+        return format!("{}: {verdict}, nothing was measured", slo.slo);
+    };
+    let mut line = format!("{}: {verdict}, measured {measured}", slo.slo);
+    if let [Some(low), Some(high)] = slo.ci95 {
+        // Writing to a string can't fail, so the results are dropped here and below.
+        let _ = write!(line, " (95 %: {})", units::time_range(low as f64, high as f64));
+    }
+    if let Some(reason) = reason(slo) {
+        let _ = write!(line, "; {reason}");
+    }
+    line
+}
+
+/// The value with its marks: `~` where the sample is too small for an interval, `>=` where
+/// it is a lower bound.
+pub(super) fn measured(slo: &SloOutcome) -> Option<String> {
+    let weak = if is_weak(slo) { "~" } else { "" };
+    let bound = if slo.lower_bound { ">= " } else { "" };
+    slo.measured_ns.map(|ns| format!("{weak}{bound}{}", units::time(ns as f64)))
+}
+
+fn is_weak(slo: &SloOutcome) -> bool {
+    slo.independent.zip(slo.needed).is_some_and(|(independent, needed)| independent < needed)
+}
+
+/// Why an objective is undecided.
+pub(super) fn reason(slo: &SloOutcome) -> Option<String> {
+    if slo.verdict() != SloVerdict::Undecided || slo.measured_ns.is_none() {
+        return None;
+    }
+    Some(match (slo.independent, slo.needed) {
+        (Some(independent), Some(needed)) if independent < needed => {
+            weakness(slo.quantile(), independent, needed)
+        }
+        _ if slo.ci95[1].is_none() => {
+            "requests were never answered and may have taken any time".into()
+        }
+        _ => "the limit lies inside the 95 % interval".into(),
+    })
+}
+
+/// Why a percentile has no interval.
+pub(super) fn weakness(quantile: &str, independent: u64, needed: u64) -> String {
+    let (independent, needed) = (units::count(independent), units::count(needed));
+    format!("effective sample size {independent} ({quantile} needs {needed})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{LatencySummary, Slo};
+    use echo_bench_engine::record::Latency;
+
+    #[test]
+    fn says_what_was_measured_how_sure_it_is_and_why_it_is_undecided() {
+        let mut latency = Latency::default();
+        for k in 1..=200 {
+            latency.record(k * 10_000);
+        }
+        let mut unanswered = latency.clone();
+        for _ in 0..10 {
+            unanswered.record_censored(5_000_000);
+        }
+        let inside = "the limit lies inside the 95 % interval";
+        let never = "requests were never answered and may have taken any time";
+        for (latency, slo, told) in [
+            (&latency, "p50<5ms", "met, measured 1.00 ms (95 %: 0.86..1.15 ms)".to_owned()),
+            (
+                &latency,
+                "p50<900us",
+                format!("undecided, measured 1.00 ms (95 %: 0.86..1.15 ms); {inside}"),
+            ),
+            (&latency, "p50<500us", "MISSED, measured 1.00 ms (95 %: 0.86..1.15 ms)".into()),
+            (
+                &latency,
+                "p99<5ms",
+                "undecided, measured ~1.98 ms; effective sample size 200 (p99 needs 368)"
+                    .into(),
+            ),
+            (&unanswered, "p97<3s", format!("undecided, measured >= 5.00 ms; {never}")),
+            (&unanswered, "p97<1ms", "MISSED, measured >= 5.00 ms".into()),
+            (&Latency::default(), "p50<1s", "undecided, nothing was measured".into()),
+        ] {
+            let summary = LatencySummary::new(latency, &[]);
+            let judged = slo.parse::<Slo>().unwrap().judge(summary.as_ref(), &[]);
+            assert_eq!(outcome(&judged), format!("{slo}: {told}"));
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The report of a run: [`Report`], plain versioned data that carries its plan, its
+//! environment, its histograms, its counts, its warnings and its verdict. Anything can be
+//! shown, merged or compared later from it alone. Times are in nanoseconds and CPU in
+//! microseconds unless a name says otherwise; what was not measured is null.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use echo_bench_engine::plan::Plan;
+use echo_bench_engine::server_process::ServerProcess;
+
+mod build;
+mod coarsen;
+pub mod document;
+pub mod embedding;
+mod environment;
+mod hdr;
+mod latency;
+pub(crate) mod numbers;
+pub mod partial;
+mod pool;
+mod slo;
+pub mod store;
+mod validity;
+mod verdict;
+
+pub use build::{Circumstances, build};
+pub use coarsen::{coarsen, coarseness};
+pub use environment::Environment;
+pub use latency::{LatencySummary, QUANTILES, Quantile};
+pub use pool::PoolReport;
+pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
+pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
+
+/// The name and version of the report's shape.
+pub const SCHEMA: &str = "echo-bench.report/1";
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Name and version of this shape: `echo-bench.report/1`. Fields may be added within a
+    /// version; readers ignore what they don't know.
+    pub schema: String,
+    /// What made the report.
+    pub tool: Tool,
+    /// When the run began (RFC 3339, UTC).
+    pub started_at: String,
+    /// When the measured window began (RFC 3339, UTC): the zero of the intervals. Null in
+    /// older reports; of merged ones that of the first.
+    #[serde(default)]
+    pub window_started_at: Option<String>,
+    /// What the user said about the run.
+    pub labels: std::collections::BTreeMap<String, String>,
+    /// Every setting, resolved.
+    pub plan: Plan,
+    /// Where it ran.
+    pub environment: Environment,
+    /// The process that was measured, where it could be seen: one of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerProcess>,
+    /// The measured window as a whole.
+    pub summary: Summary,
+    /// The measured window in pieces, which add up to the whole.
+    pub intervals: Vec<IntervalReport>,
+    /// The generator's threads.
+    pub threads: Vec<ThreadReport>,
+    /// What went wrong, by kind.
+    pub errors: Vec<ErrorReport>,
+    /// What limits the trust in the numbers.
+    pub warnings: Vec<Warning>,
+    /// How far the numbers can be trusted.
+    pub verdict: Verdict,
+    /// Whether a signal cut the run short.
+    pub interrupted: bool,
+    /// Service level objectives and whether they were met.
+    pub slos: Vec<SloOutcome>,
+}
+
+impl Report {
+    /// The points of the time series: pieces that have a length, which not all have in reports
+    /// of earlier versions.
+    pub fn points(&self) -> impl Iterator<Item = &IntervalReport> {
+        self.intervals.iter().filter(|interval| interval.length_s > 0.0)
+    }
+}
+
+/// What made a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The git revision that it was built from, if known.
+    pub revision: Option<String>,
+}
+
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self {
+            name: "echo-bench".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            revision: option_env!("ECHO_BENCH_REVISION").map(Into::into),
+        }
+    }
+}
+
+impl std::fmt::Display for Tool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.name, self.version)?;
+        match &self.revision {
+            Some(revision) => write!(f, " ({revision})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The measured window as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Its length in seconds.
+    pub measured_s: f64,
+    /// Requests per second that fell due; null in a closed loop.
+    pub offered_per_s: Option<f64>,
+    /// Right answers per second that arrived within the window, whenever they were asked for;
+    /// null if the window has no length.
+    pub achieved_per_s: Option<f64>,
+    /// Right answers that arrived within the window. Rates and costs are of these;
+    /// `requests.ok` also counts what was answered in the drain, and not what was asked for
+    /// in the warm-up.
+    pub answered_in_window: u64,
+    /// Requests of the window by how they ended; they add up to `scheduled`.
+    pub requests: Requests,
+    /// Wire bytes within the window.
+    pub bytes: Bytes,
+    /// Connections.
+    pub connections: Connections,
+    /// The addresses of the target, which connections took in turn, and what came of
+    /// connecting to each.
+    #[serde(default)]
+    pub addresses: Vec<AddressReport>,
+    /// The clocks.
+    pub latency: Latency,
+    /// How late requests were written by the generator's own fault (open loop): of those
+    /// that found a free slot, the write minus the due instant.
+    pub send_lateness: Option<LatencySummary>,
+    /// Mean number of requests between their intended instant and their last reply byte,
+    /// counted apart from the latency clocks (Little's law checks one against the other).
+    pub in_flight_mean: Option<f64>,
+    /// What both sides cost.
+    pub cpu: Cpu,
+    /// What the kernel knew of the connections at the end.
+    pub tcp: Option<Tcp>,
+    /// What became of the connections of a pool; null without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolReport>,
+}
+
+impl Summary {
+    /// The clocks of requests that were measured, by name, response first. Without a wait,
+    /// response and service are one clock and are there once.
+    pub fn request_clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
+        let wait = self.latency.wait.as_ref();
+        let clocks = [
+            ("response", self.latency.response.as_ref()),
+            ("service", self.latency.service.as_ref().filter(|_| wait.is_some())),
+            ("wait", wait),
+            ("lateness", self.send_lateness.as_ref()),
+        ];
+        clocks.into_iter().filter_map(|(name, clock)| Some((name, clock?)))
+    }
+
+    /// The same and those of connections.
+    pub fn clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
+        let connections = [
+            ("connect", self.latency.connect.as_ref()),
+            ("tls", self.latency.tls.as_ref()),
+            ("tls resumed", self.latency.tls_resumed.as_ref()),
+        ];
+        let connections = connections.into_iter();
+        self.request_clocks()
+            .chain(connections.filter_map(|(name, clock)| Some((name, clock?))))
+    }
+}
+
+/// Requests by how they ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Requests {
+    /// Fell due (open loop) or were sent (closed loop) within the window.
+    pub scheduled: u64,
+    /// Answered rightly.
+    pub ok: u64,
+    /// Answered wrongly, or passed over.
+    pub mismatch: u64,
+    /// Answered with an error of the protocol.
+    pub error: u64,
+    /// Not answered within the timeout.
+    pub timeout: u64,
+    /// Lost with a connection that broke.
+    pub reset: u64,
+    /// Never sent: the connection could not be made.
+    pub refused: u64,
+    /// Lost with a connection that the server closed.
+    pub closed: u64,
+    /// Always 0: no setting gives requests up before they are sent. Kept for readers of this
+    /// version of the schema.
+    #[schemars(extend("deprecated" = true))]
+    pub shed: u64,
+    /// Never sent: no slot became free.
+    pub unsent: u64,
+    /// Sent, and without an answer when the drain ended.
+    pub in_flight: u64,
+}
+
+/// Wire bytes within the measured window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bytes {
+    /// Of requests.
+    pub sent: u64,
+    /// Of replies.
+    pub received: u64,
+}
+
+/// Connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Connections {
+    /// Asked for.
+    pub requested: u32,
+    /// Made before the load began.
+    pub established: u32,
+    /// Alive when the run ended.
+    pub alive_at_end: u32,
+    /// Made again during the load.
+    pub reconnects: u64,
+    /// From the first attempt until the last connection was made or had failed.
+    pub connect_phase_ns: u64,
+}
+
+/// An address of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AddressReport {
+    /// The address and the port.
+    pub address: String,
+    /// Connections that were made to it, before and during the load.
+    pub made: u64,
+    /// Attempts that failed. One that failed before any was made is left out, and its
+    /// connections go to the other addresses.
+    pub failed: u64,
+    /// Why the first of those failed.
+    pub failure: Option<String>,
+}
+
+/// The clocks. Per request, wait + service = response.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// From the first SYN to the connection made.
+    pub connect: Option<LatencySummary>,
+    /// From the connection made to the end of a full TLS handshake; null without one.
+    pub tls: Option<LatencySummary>,
+    /// The same for handshakes that resumed an earlier session; null without one.
+    #[serde(default)]
+    pub tls_resumed: Option<LatencySummary>,
+    /// From the intended instant to the write. In a closed loop a request is intended when
+    /// it is written, so there is no wait: null. But who takes connections from a pool intends
+    /// the request when it asks for the connection.
+    pub wait: Option<LatencySummary>,
+    /// From the write to the last byte of the reply.
+    pub service: Option<LatencySummary>,
+    /// From the intended instant to the last byte of the reply.
+    pub response: Option<LatencySummary>,
+}
+
+/// What both sides cost.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Cpu {
+    /// CPU of the generator per right answer, in microseconds.
+    pub client_us_per_message: Option<f64>,
+    /// CPU of the server per right answer, in microseconds; null for a server on another
+    /// host.
+    pub server_us_per_message: Option<f64>,
+    /// Cores that the generator kept busy.
+    pub client_busy: Option<f64>,
+    /// Cores that the server kept busy.
+    pub server_busy: Option<f64>,
+    /// Context switches of the generator within the window.
+    pub client_context_switches: Option<u64>,
+    /// Context switches of the server within the window; null with very many threads.
+    pub server_context_switches: Option<u64>,
+    /// Most memory that the generator ever had resident, in bytes.
+    pub client_peak_rss_bytes: Option<u64>,
+    /// Most memory that the server ever had resident, in bytes.
+    pub server_peak_rss_bytes: Option<u64>,
+}
+
+/// What the kernel knew of the connections that were alive at the end, and of those that were
+/// closed to be made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tcp {
+    /// How many were asked.
+    pub connections: u64,
+    /// Segments sent again by the generator's side.
+    pub retransmits: u64,
+    /// Median over the connections of the smoothed round-trip time, in microseconds.
+    pub rtt_median_us: Option<u32>,
+    /// The least round-trip time, in microseconds.
+    pub min_rtt_us: Option<u32>,
+    /// The kernel's actual send buffer of a connection in bytes.
+    pub send_buffer: Option<usize>,
+    /// The kernel's actual receive buffer of a connection in bytes.
+    pub recv_buffer: Option<usize>,
+}
+
+/// A piece of the measured window.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IntervalReport {
+    /// Its beginning, in seconds after that of the window.
+    pub at_s: f64,
+    /// Its length in seconds. What ends in the drain counts to the last interval.
+    pub length_s: f64,
+    /// Right answers in it.
+    pub ok: u64,
+    /// Requests that ended otherwise in it.
+    pub errors: u64,
+    /// Right answers per second.
+    pub achieved_per_s: Option<f64>,
+    /// Response latency.
+    pub response: Option<LatencySummary>,
+    /// CPU of the generator per right answer, in microseconds.
+    pub client_us_per_message: Option<f64>,
+    /// CPU of the server per right answer, in microseconds.
+    pub server_us_per_message: Option<f64>,
+}
+
+/// A generator thread.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThreadReport {
+    /// Share of the window in which it worked; spinning for want of events is no work.
+    pub busy: Option<f64>,
+}
+
+/// Failures of one kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorReport {
+    /// The kind.
+    pub kind: String,
+    /// How often it occurred, outside the measured window too.
+    pub count: u64,
+    /// The first of its kind.
+    pub first: FirstOffender,
+}
+
+/// The first failure of a kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FirstOffender {
+    /// The connection's number.
+    pub connection: u32,
+    /// The request's number on its connection, where one is concerned.
+    pub request: Option<u64>,
+    /// What was seen; bytes from the network are escaped.
+    pub detail: String,
+    /// The first byte of the message that differs from the right reply.
+    pub offset: Option<u64>,
+    /// What should be there, escaped.
+    pub expected: Option<String>,
+    /// What was there, escaped.
+    pub got: Option<String>,
+}

@@ -1,0 +1,279 @@
+//! What a sweep is to measure: [`SweepPlan`], fixed flags and axes, and the cells that they
+//! span. A cell becomes a run by being parsed as the command line of one.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use echo_bench_engine::plan::Plan;
+
+/// Most axes of a sweep, those of a single level included.
+const MOST_AXES: usize = 64;
+
+/// Most cells of a sweep; more is a slip of the keyboard.
+pub(super) const MOST_CELLS: usize = 10_000;
+
+/// Most runs of a sweep: of one second each, more than a day of them.
+pub(super) const MOST_RUNS: usize = 100_000;
+
+/// What the command line of a run knows about its flags.
+pub trait RunFlags {
+    /// Whether a flag takes no value in a run. In a sweep its values are `on` and `off`.
+    fn is_switch(&self, flag: &str) -> bool;
+
+    /// Whether a run takes a flag several times. Its values then go together in each run, and
+    /// are no levels.
+    fn is_repeatable(&self, flag: &str) -> bool;
+
+    /// The plan that a run with this command line has.
+    ///
+    /// # Errors
+    /// What a run says to it.
+    fn plan(&self, command_line: &[String]) -> Result<Plan, String>;
+}
+
+/// A flag of a run, as typed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Flag {
+    /// Its long name, without dashes.
+    pub flag: String,
+    /// Its value; `on` and `off` of a flag that takes none.
+    pub value: String,
+}
+
+/// A setting that varies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Axis {
+    /// Its name: the flag that it sets, or what the plan file calls it.
+    pub name: String,
+    /// Its levels; others are compared with the first.
+    pub levels: Vec<Level>,
+}
+
+/// A level of an axis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Level {
+    /// Its name: the value of the flag, or what the plan file calls it.
+    pub name: String,
+    /// What it sets.
+    pub flags: Vec<Flag>,
+}
+
+/// What a sweep is to measure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SweepPlan {
+    /// Flags of every run.
+    pub fixed: Vec<Flag>,
+    /// What varies; every combination of levels is a cell.
+    pub axes: Vec<Axis>,
+    /// Runs of each cell.
+    pub repeats: u32,
+    /// Seed of the order of the runs, and of their schedules and sizes.
+    pub seed: u64,
+}
+
+/// A combination of levels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellPlan {
+    /// Like `model=epoll, conns=10`.
+    pub name: String,
+    /// The name of its level of each axis.
+    pub levels: Vec<String>,
+    /// The flags of its runs.
+    pub flags: Vec<Flag>,
+}
+
+/// A plan that can't be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepPlanError {
+    /// No repeats.
+    #[error("--repeat must be at least 1")]
+    NoRepeats,
+    /// More than anyone can read.
+    #[error("{0} axes are too many (at most {MOST_AXES})")]
+    TooManyAxes(usize),
+    /// More than anyone means.
+    #[error("{0} cells are too many (at most {MOST_CELLS}); leave out levels or axes")]
+    TooManyCells(usize),
+    /// The same with its repeats.
+    #[error("{0} runs are too many (at most {MOST_RUNS}); lower --repeat or leave out levels")]
+    TooManyRuns(usize),
+    /// Axes that can't be told apart.
+    #[error("two axes are named {0}")]
+    SameName(String),
+    /// Closed and open loop.
+    #[error(
+        "{closed} is a closed loop and {open} an open one, whose numbers mean different things; \
+         sweep them apart"
+    )]
+    LoadModels {
+        /// A cell.
+        closed: String,
+        /// Another cell.
+        open: String,
+    },
+    /// A level that is there twice.
+    #[error("axis {axis} has the level {level} twice")]
+    Twice {
+        /// The axis.
+        axis: String,
+        /// The level.
+        level: String,
+    },
+    /// A flag that two axes set.
+    #[error("--{0} is set in two places; a flag is fixed or belongs to one axis")]
+    TwoPlaces(String),
+    /// A cell that is no run.
+    #[error("cell {cell}: {reason}")]
+    Cell {
+        /// The cell.
+        cell: String,
+        /// What a run says to it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.flag, self.value)
+    }
+}
+
+impl Axis {
+    /// Whether its levels are values of the one flag that it is named for.
+    pub fn is_plain(&self, run: &impl RunFlags) -> bool {
+        self.levels.len() > 1
+            && !run.is_repeatable(&self.name)
+            && self.levels.iter().all(|level| {
+                matches!(&level.flags[..],
+                    [only] if only.flag == self.name && only.value == level.name)
+            })
+    }
+}
+
+impl SweepPlan {
+    /// The plan, if every cell of it is a run.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn validated(self, run: &impl RunFlags) -> Result<Self, SweepPlanError> {
+        if self.repeats == 0 {
+            return Err(SweepPlanError::NoRepeats);
+        }
+        if self.axes.len() > MOST_AXES {
+            return Err(SweepPlanError::TooManyAxes(self.axes.len()));
+        }
+        let count = self.count();
+        if count > MOST_CELLS {
+            return Err(SweepPlanError::TooManyCells(count));
+        }
+        let runs = count.saturating_mul(self.repeats as usize);
+        if runs > MOST_RUNS {
+            return Err(SweepPlanError::TooManyRuns(runs));
+        }
+        self.refuse_doubles(run)?;
+        let (mut closed, mut open) = (None, None);
+        for cell in self.cells() {
+            let of_its_kind =
+                if cell.plan(run)?.load.is_open() { &mut open } else { &mut closed };
+            *of_its_kind = Some(cell.label());
+            if let (Some(closed), Some(open)) = (&closed, &open) {
+                let (closed, open) = (closed.clone(), open.clone());
+                return Err(SweepPlanError::LoadModels { closed, open });
+            }
+        }
+        Ok(self)
+    }
+
+    /// How many cells the axes span.
+    pub(super) fn count(&self) -> usize {
+        self.axes.iter().map(|axis| axis.levels.len()).fold(1, usize::saturating_mul)
+    }
+
+    fn refuse_doubles(&self, run: &impl RunFlags) -> Result<(), SweepPlanError> {
+        let mut places: Vec<&str> = self.fixed.iter().map(|flag| &*flag.flag).collect();
+        // One that a run takes several times may stand here several times.
+        places.dedup_by(|a, b| a == b && run.is_repeatable(a));
+        for (place, axis) in self.axes.iter().enumerate() {
+            if self.axes[..place].iter().any(|other| other.name == axis.name) {
+                return Err(SweepPlanError::SameName(axis.name.clone()));
+            }
+            for (place, level) in axis.levels.iter().enumerate() {
+                if axis.levels[..place].iter().any(|other| other.name == level.name) {
+                    let (axis, level) = (axis.name.clone(), level.name.clone());
+                    return Err(SweepPlanError::Twice { axis, level });
+                }
+            }
+            let flags = axis.levels.iter().flat_map(|level| &level.flags);
+            let mut own: Vec<&str> = flags.map(|flag| &*flag.flag).collect();
+            own.sort_unstable();
+            own.dedup();
+            places.extend(own);
+        }
+        places.sort_unstable();
+        match places.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(SweepPlanError::TwoPlaces(pair[0].to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Every combination of levels, the last axis changing fastest.
+    pub fn cells(&self) -> Vec<CellPlan> {
+        let mut combinations: Vec<Vec<&Level>> = vec![Vec::new()];
+        for axis in &self.axes {
+            let longer = |levels: &Vec<_>| {
+                let levels = levels.clone();
+                axis.levels.iter().map(move |level| {
+                    let mut longer = levels.clone();
+                    longer.push(level);
+                    longer
+                })
+            };
+            combinations = combinations.iter().flat_map(longer).collect();
+        }
+        combinations.iter().map(|levels| self.cell(levels)).collect()
+    }
+
+    fn cell(&self, levels: &[&Level]) -> CellPlan {
+        let names = self.axes.iter().zip(levels);
+        let names: Vec<String> =
+            names.map(|(axis, level)| format!("{}={}", axis.name, level.name)).collect();
+        let own = levels.iter().flat_map(|level| &level.flags);
+        CellPlan {
+            name: names.join(", "),
+            levels: levels.iter().map(|level| level.name.clone()).collect(),
+            flags: self.fixed.iter().chain(own).cloned().collect(),
+        }
+    }
+}
+
+impl CellPlan {
+    /// The command line of its runs, without the program's name.
+    pub fn command_line(&self, run: &impl RunFlags) -> Vec<String> {
+        let mut words = Vec::new();
+        for Flag { flag, value } in &self.flags {
+            match (run.is_switch(flag), value.as_str()) {
+                (true, "on") => words.push(format!("--{flag}")),
+                (true, _) => {}
+                // One word, for a value may begin with a dash.
+                (false, value) => words.push(format!("--{flag}={value}")),
+            }
+        }
+        words
+    }
+
+    /// The plan of its runs.
+    ///
+    /// # Errors
+    /// What a run says to its command line.
+    pub fn plan(&self, run: &impl RunFlags) -> Result<Plan, SweepPlanError> {
+        let refused = |reason| SweepPlanError::Cell { cell: self.label(), reason };
+        run.plan(&self.command_line(run)).map_err(refused)
+    }
+
+    /// Its name for people.
+    pub fn label(&self) -> String {
+        if self.name.is_empty() { "(the only one)".into() } else { self.name.clone() }
+    }
+}
