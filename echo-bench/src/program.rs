@@ -9,18 +9,15 @@ mod stored;
 mod sweep;
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use echo_net::address::Address;
 use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
-use echo_net::tls::{ClientTls, Fingerprint};
 use echo_net::{Nanos, fd_limit, signals, stdout};
 use echo_proto::terminal;
 
@@ -30,10 +27,8 @@ use crate::preflight;
 use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::record::Interval;
-use echo_bench_engine::server_process::{self, ServerProcess};
-use echo_bench_engine::{
-    self as engine, Connected, EngineError, Observer, Peer, PeerTls, RunRecord,
-};
+use echo_bench_engine::server_process::ServerProcess;
+use echo_bench_engine::{self as engine, Connected, EngineError, Observer, Peer, RunRecord};
 use echo_bench_report::render;
 use echo_bench_report::report::{
     self, Circumstances, Environment, Report, SloVerdict, Verdict,
@@ -153,69 +148,18 @@ impl Observer for Watching {
     }
 }
 
-/// Looks the target up.
+/// The server, looked up.
 fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Peer> {
-    match &plan.target {
-        Target::Embedded { .. } => {
-            let server = embedded.context("the embedded server was not started")?;
-            let tls = tls(plan, "localhost", server.fingerprint())?;
-            Ok(Peer { addresses: vec![server.address()], pid: Some(server.pid()), tls })
+    let peer = match embedded {
+        Some(server) => {
+            Peer::embedded(plan, server.address(), server.pid(), server.fingerprint())?
         }
-        Target::Address { address, server_pid } => {
-            let typed: Address = address.parse()?;
-            let found =
-                typed.resolve().with_context(|| format!("looking up {}", typed.host()))?;
-            let addresses = of_families(found, &plan.socket.sources)?;
-            if let Some(pid) = server_pid.filter(|pid| !server_process::exists(*pid)) {
-                bail!("--server-pid {pid}: there is no such process");
-            }
-            let pid = server_pid.or_else(|| only_owner(&addresses));
-            Ok(Peer { addresses, pid, tls: tls(plan, typed.host(), None)? })
-        }
-    }
-}
-
-/// How to speak TLS with the server called `host`, if the plan is to.
-fn tls(
-    plan: &Plan,
-    host: &str,
-    embedded: Option<Fingerprint>,
-) -> anyhow::Result<Option<PeerTls>> {
-    let Some(tls) = &plan.tls else { return Ok(None) };
-    let trust = tls.trust.of_servers(embedded);
-    let client = ClientTls::new(&trust, tls.resume)?;
-    for warning in client.warnings().iter().map(String::as_str).chain(trust.warning()) {
+        None => Peer::find(plan)?,
+    };
+    for warning in &peer.warnings {
         compare::tell(&format!("warning: {warning}"));
     }
-    let name = tls.server_name.as_deref().unwrap_or(host);
-    Ok(Some(PeerTls::new(client, name)?))
-}
-
-/// The addresses of a name, each once, that can be connected to from `sources`.
-fn of_families(found: Vec<SocketAddr>, sources: &[IpAddr]) -> anyhow::Result<Vec<SocketAddr>> {
-    let fits = |address: &SocketAddr| {
-        let same = |source: &IpAddr| source.is_ipv4() == address.is_ipv4();
-        sources.is_empty() || sources.iter().any(same)
-    };
-    let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in found {
-        if fits(&address) && !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() {
-        let family = if sources.iter().any(IpAddr::is_ipv4) { "an IPv4" } else { "an IPv6" };
-        bail!("--source-ip is {family} address, and the target has none of that family");
-    }
-    Ok(addresses)
-}
-
-/// The process that listens on those of the addresses that are on this machine, if it is one.
-fn only_owner(addresses: &[SocketAddr]) -> Option<u32> {
-    let local = addresses.iter().filter(|address| address.ip().is_loopback());
-    let mut owners = local.filter_map(|address| server_process::listener_owner(*address));
-    let first = owners.next()?;
-    owners.all(|owner| owner == first).then_some(first)
+    Ok(peer)
 }
 
 fn circumstances(
@@ -367,27 +311,4 @@ fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: b
         Exit::Done
     };
     exit as u8
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_those_of_the_families_of_the_sources() {
-        let parse = |all: &[&str]| -> Vec<SocketAddr> {
-            all.iter().map(|text| text.parse().unwrap()).collect()
-        };
-        let found = || parse(&["[::1]:1", "127.0.0.1:1", "[::1]:1", "127.0.0.2:1"]);
-        let of = |sources: &[&str]| {
-            let sources: Vec<_> = sources.iter().map(|text| text.parse().unwrap()).collect();
-            of_families(found(), &sources)
-        };
-        assert_eq!(of(&[]).unwrap(), parse(&["[::1]:1", "127.0.0.1:1", "127.0.0.2:1"]));
-        assert_eq!(of(&["127.0.0.3"]).unwrap(), parse(&["127.0.0.1:1", "127.0.0.2:1"]));
-        assert_eq!(of(&["::1", "127.0.0.3"]).unwrap().len(), 3);
-        let refused = of_families(parse(&["[::1]:1"]), &["127.0.0.3".parse().unwrap()]);
-        let told = refused.unwrap_err().to_string();
-        assert!(told.contains("--source-ip is an IPv4 address"), "{told}");
-    }
 }

@@ -33,7 +33,7 @@ fn of_run(server: SocketAddr, requests: u64, flags: &[String]) -> usize {
     let typed = fixed.into_iter().chain(flags.iter().map(String::as_str));
     let typed = Cli::try_parse_from(typed).expect("a valid command line");
     let plan = Arc::new(typed.run.plan().expect("a valid plan"));
-    let peer = Peer { addresses: vec![server], pid: None, tls: None };
+    let peer = Peer { addresses: vec![server], ..Peer::default() };
     let before = allocations();
     let record = engine::run(&plan, &peer, &Stop::new(), &mut Silent).expect("a run");
     let after = allocations();

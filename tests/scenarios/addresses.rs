@@ -6,26 +6,17 @@ use std::sync::Arc;
 
 use clap::Parser;
 use echo_bench::cli::Cli;
-use echo_bench_engine::record::Interval;
-use echo_bench_engine::{self as engine, Connected, Observer, Peer, RunRecord};
+use echo_bench_engine::{self as engine, Peer, RunRecord};
 use echo_net::stop::Stop;
 
 use crate::scripted_server::ScriptedServer;
 use crate::third_party_server::free_address;
 
-/// Hears nothing.
-struct Silent;
-
-impl Observer for Silent {
-    fn connected(&mut self, _: &Connected<'_>) {}
-    fn interval(&mut self, _: &Interval) {}
-}
-
 fn run(addresses: &[SocketAddr], flags: &[&str]) -> RunRecord {
     let typed = [&["echo-bench", "server.example:1", "--warmup=0"][..], flags].concat();
     let plan = Cli::try_parse_from(typed).expect("a command line").run.plan().expect("a plan");
-    let peer = Peer { addresses: addresses.to_vec(), pid: None, tls: None };
-    engine::run(&Arc::new(plan), &peer, &Stop::new(), &mut Silent).expect("a run")
+    let peer = Peer { addresses: addresses.to_vec(), ..Peer::default() };
+    engine::run(&Arc::new(plan), &peer, &Stop::new(), &mut ()).expect("a run")
 }
 
 fn line_server(address: &str) -> ScriptedServer {

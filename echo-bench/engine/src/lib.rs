@@ -27,6 +27,7 @@ mod gather;
 mod handshakes;
 mod kernel_facts;
 pub mod messages;
+mod peer;
 pub mod plan;
 pub mod record;
 mod rig;
@@ -43,21 +44,11 @@ pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
+pub use peer::{Peer, PeerError};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
 use threads::Threads;
 use timeline::Timeline;
-
-/// Whom to load, looked up.
-#[derive(Debug, Clone)]
-pub struct Peer {
-    /// Its addresses; connections take them in turn.
-    pub addresses: Vec<SocketAddr>,
-    /// Its process, where its cost can be read.
-    pub pid: Option<u32>,
-    /// How to speak TLS with it, if that is spoken.
-    pub tls: Option<PeerTls>,
-}
 
 /// Hears how a run goes, while it goes.
 pub trait Observer {
@@ -65,6 +56,12 @@ pub trait Observer {
     fn connected(&mut self, connected: &Connected<'_>);
     /// An interval is whole.
     fn interval(&mut self, interval: &Interval);
+}
+
+/// For who does not care how a run goes.
+impl Observer for () {
+    fn connected(&mut self, _connected: &Connected<'_>) {}
+    fn interval(&mut self, _interval: &Interval) {}
 }
 
 /// The connections that a load begins with.

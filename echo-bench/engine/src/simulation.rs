@@ -75,7 +75,11 @@ fn simulate_load(
     let assignment = Assignment {
         plan: Arc::clone(plan),
         messages: Arc::new(Messages::generated(SIZE, SIZE, plan.seed, plan.verify)),
-        peer: super::Peer { addresses: vec!["127.0.0.1:1".parse().unwrap()], pid: None, tls },
+        peer: super::Peer {
+            addresses: vec!["127.0.0.1:1".parse().unwrap()],
+            tls,
+            ..super::Peer::default()
+        },
         stop: Stop::new(),
     };
     let finished = Box::new(move |interval| *sink.lock().unwrap() += &interval);

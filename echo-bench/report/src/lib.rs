@@ -2,11 +2,13 @@
 //! and stores it; [`compare`] and [`merge`] work on stored reports alone, a [`sweep`] on many of
 //! them, with [`stats`]; [`render`] shows them to people as text, Markdown, CSV and web pages.
 //!
-//! This crate opens no socket, starts no thread of its own but for statistics, prints nothing
-//! and knows no command line.
+//! A program that wants it all calls [`run`]: an address in, a report out.
+//!
+//! This crate opens no socket itself, prints nothing and knows no command line.
 
 pub mod bounded;
 pub mod compare;
+mod measure;
 pub mod merge;
 pub mod output;
 pub mod render;
@@ -17,3 +19,9 @@ pub mod schema;
 mod small_plan;
 pub mod stats;
 pub mod sweep;
+
+pub use echo_bench_engine::plan::Plan;
+pub use echo_net::stop::Stop;
+pub use echo_proto::ProtocolKind;
+pub use measure::{RunError, run};
+pub use report::Report;

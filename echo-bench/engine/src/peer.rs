@@ -1,0 +1,161 @@
+//! The server of a run, looked up: [`Peer`].
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use echo_net::address::{Address, AddressError};
+use echo_net::tls::{ClientTls, Fault, Fingerprint, TrustError};
+
+use crate::handshakes::PeerTls;
+use crate::plan::{Plan, Target};
+use crate::server_process;
+
+/// See the [module](self).
+#[derive(Debug, Clone, Default)]
+pub struct Peer {
+    /// Its addresses; connections take them in turn.
+    pub addresses: Vec<SocketAddr>,
+    /// Its process, where its cost can be read.
+    pub pid: Option<u32>,
+    /// How to speak TLS with it, if that is spoken.
+    pub tls: Option<PeerTls>,
+    /// What the user should know before the run.
+    pub warnings: Vec<String>,
+}
+
+/// Why the server of a plan can't be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The name is not known.
+    #[error("looking up {host}: {reason}")]
+    Lookup {
+        /// The name.
+        host: String,
+        /// Why.
+        reason: io::Error,
+    },
+    /// No address of the name can be reached from the plan's sources.
+    #[error("--source-ip is {0} address, and the target has none of that family")]
+    Family(&'static str),
+    /// The process is not there.
+    #[error("--server-pid {0}: there is no such process")]
+    NoProcess(u32),
+    /// The plan wants a server that somebody else has to start.
+    #[error("the plan names no address: its server is an embedded one, which was not started")]
+    Embedded,
+    /// The files of the trust are no good.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// No certificate can have the server's name.
+    #[error(transparent)]
+    Name(#[from] Fault),
+}
+
+impl Peer {
+    /// The server at the address of a plan. Nothing is connected to.
+    ///
+    /// # Errors
+    /// When its name is not known, or the plan has none.
+    pub fn find(plan: &Plan) -> Result<Self, PeerError> {
+        let Target::Address { address, server_pid } = &plan.target else {
+            return Err(PeerError::Embedded);
+        };
+        let typed: Address = address.parse()?;
+        let found = typed
+            .resolve()
+            .map_err(|reason| PeerError::Lookup { host: typed.host().to_owned(), reason })?;
+        let addresses = of_families(found, &plan.socket.sources)?;
+        if let Some(pid) = server_pid.filter(|pid| !server_process::exists(*pid)) {
+            return Err(PeerError::NoProcess(pid));
+        }
+        let pid = server_pid.or_else(|| only_owner(&addresses));
+        Self { addresses, pid, ..Self::default() }.with_tls(plan, typed.host(), None)
+    }
+
+    /// A server of ours, with the fingerprint of its certificate if it has one.
+    ///
+    /// # Errors
+    /// When the plan's trust is no good.
+    pub fn embedded(
+        plan: &Plan,
+        address: SocketAddr,
+        pid: u32,
+        fingerprint: Option<Fingerprint>,
+    ) -> Result<Self, PeerError> {
+        let peer = Self { addresses: vec![address], pid: Some(pid), ..Self::default() };
+        peer.with_tls(plan, "localhost", fingerprint)
+    }
+
+    fn with_tls(
+        mut self,
+        plan: &Plan,
+        host: &str,
+        embedded: Option<Fingerprint>,
+    ) -> Result<Self, PeerError> {
+        if let Some(tls) = &plan.tls {
+            let trust = tls.trust.of_servers(embedded);
+            let client = ClientTls::new(&trust, tls.resume)?;
+            self.warnings.extend(client.warnings().iter().cloned());
+            self.warnings.extend(trust.warning().map(str::to_owned));
+            let name = tls.server_name.as_deref().unwrap_or(host);
+            self.tls = Some(PeerTls::new(client, name)?);
+        }
+        Ok(self)
+    }
+}
+
+/// The addresses of a name, each once, that can be connected to from `sources`.
+fn of_families(
+    found: Vec<SocketAddr>,
+    sources: &[IpAddr],
+) -> Result<Vec<SocketAddr>, PeerError> {
+    let fits = |address: &SocketAddr| {
+        let same = |source: &IpAddr| source.is_ipv4() == address.is_ipv4();
+        sources.is_empty() || sources.iter().any(same)
+    };
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for address in found {
+        if fits(&address) && !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    if addresses.is_empty() {
+        let ipv4 = sources.iter().any(IpAddr::is_ipv4);
+        return Err(PeerError::Family(if ipv4 { "an IPv4" } else { "an IPv6" }));
+    }
+    Ok(addresses)
+}
+
+/// The process that listens on those of the addresses that are on this machine, if it is one.
+fn only_owner(addresses: &[SocketAddr]) -> Option<u32> {
+    let local = addresses.iter().filter(|address| address.ip().is_loopback());
+    let mut owners = local.filter_map(|address| server_process::listener_owner(*address));
+    let first = owners.next()?;
+    owners.all(|owner| owner == first).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_of_the_families_of_the_sources() {
+        let parse = |all: &[&str]| -> Vec<SocketAddr> {
+            all.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let found = || parse(&["[::1]:1", "127.0.0.1:1", "[::1]:1", "127.0.0.2:1"]);
+        let of = |sources: &[&str]| {
+            let sources: Vec<_> = sources.iter().map(|text| text.parse().unwrap()).collect();
+            of_families(found(), &sources)
+        };
+        assert_eq!(of(&[]).unwrap(), parse(&["[::1]:1", "127.0.0.1:1", "127.0.0.2:1"]));
+        assert_eq!(of(&["127.0.0.3"]).unwrap(), parse(&["127.0.0.1:1", "127.0.0.2:1"]));
+        assert_eq!(of(&["::1", "127.0.0.3"]).unwrap().len(), 3);
+        let refused = of_families(parse(&["[::1]:1"]), &["127.0.0.3".parse().unwrap()]);
+        let told = refused.unwrap_err().to_string();
+        assert!(told.contains("--source-ip is an IPv4 address"), "{told}");
+    }
+}

@@ -1,0 +1,63 @@
+//! The whole way in one call, for programs: [`run`], from a plan to its report.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use echo_bench_engine::plan::Plan;
+use echo_bench_engine::server_process::ServerProcess;
+use echo_bench_engine::{self as engine, EngineError, Peer, PeerError};
+use echo_net::stop::Stop;
+
+use crate::report::{Circumstances, Environment, Report, build};
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The server can't be found.
+    #[error(transparent)]
+    Peer(#[from] PeerError),
+    /// No load could be put on it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Carries out `plan` against the server at its address, until it ends or `stop` is asked for,
+/// and reports. What goes wrong in the load is counted in the report and no error.
+///
+/// ```
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+/// # let address = listener.local_addr().unwrap().to_string();
+/// # std::thread::spawn(move || {
+/// #     for stream in listener.incoming().flatten() {
+/// #         std::thread::spawn(move || std::io::copy(&mut &stream, &mut &stream));
+/// #     }
+/// # });
+/// use echo_bench_report::{Plan, ProtocolKind, Stop, run};
+///
+/// let plan = Plan::builder(address).protocol(ProtocolKind::Raw).connections(2).requests(100);
+/// let report = run(&plan.build()?, &Stop::new())?;
+/// assert_eq!(report.summary.requests.ok, 100);
+/// println!("p50 {} ns", report.summary.latency.response.expect("it answered").p50_ns);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// When the server is not found, or no load could be put on it at all.
+pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
+    let peer = Peer::find(plan)?;
+    let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
+    let circumstances = Circumstances {
+        started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        window_started_at: None,
+        labels: BTreeMap::new(),
+        environment: Environment::read(loopback),
+        server: peer.pid.and_then(ServerProcess::of),
+        slos: Vec::new(),
+        // Of a server that is already there one worker is known to exist.
+        server_workers: peer.pid.map(|_| 1),
+        server_killed: false,
+    };
+    let record = engine::run(&Arc::new(plan.clone()), &peer, stop, &mut ())?;
+    Ok(build(plan, &record, circumstances))
+}
