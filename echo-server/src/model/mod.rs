@@ -16,14 +16,9 @@ mod crew;
 mod epoll;
 mod event_loop;
 mod mail_list;
-mod parking;
 mod pool;
 mod threads;
-mod threads_mail;
-mod tokio;
-pub(crate) mod tokio_accept;
-mod tokio_local;
-mod tokio_task;
+pub(crate) mod tokio;
 mod uring;
 
 /// The concurrency models, as they are named in flags and reports.
@@ -65,7 +60,7 @@ impl ModelKind {
             Self::Epoll => Box::new(epoll::Epoll),
             Self::Uring => Box::new(uring::Uring),
             Self::Tokio => Box::new(tokio::Tokio),
-            Self::TokioLocal => Box::new(tokio_local::TokioLocal),
+            Self::TokioLocal => Box::new(tokio::local::TokioLocal),
         }
     }
 

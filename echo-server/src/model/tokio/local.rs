@@ -11,23 +11,23 @@ use echo_net::stop::Stage;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::Model;
-use super::tokio_accept::{accept, reached, stages};
-use super::tokio_task::Tasks;
+use super::accept::{accept, reached, stages};
+use super::task::Tasks;
 use crate::admission::Permit;
 use crate::context::Context;
+use crate::model::{self, Model};
 
 /// A socket that was let in, on its way to another worker.
 type Dealt = (TcpStream, Permit);
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct TokioLocal;
+pub(in crate::model) struct TokioLocal;
 
 impl Model for TokioLocal {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let workers = context.config.workers;
-        super::check_listeners(&listeners, workers)?;
+        model::check_listeners(&listeners, workers)?;
         let keep_own = listeners.len() == workers;
         let mut listeners = listeners.into_iter();
         let (outboxes, inboxes): (Vec<_>, Vec<_>) =
@@ -48,7 +48,7 @@ impl Model for TokioLocal {
                 .collect();
             // Now only workers that accept hold any: an inbox ends when they all have ended.
             drop(outboxes);
-            super::join_all(threads)
+            model::join_all(threads)
         })
     }
 }
