@@ -48,7 +48,7 @@ impl Context {
             Service::Echo(protocol) => protocol.responder(max_message, SystemTime::now).into(),
             Service::Chat => Speaker::Chat(Box::new(self.hub.enter(max_message))),
         };
-        let session = Session::new(speaker, self.config.patience(), now);
+        let session = Session::new(speaker, self.config.timeouts(), now);
         match &self.config.tls {
             None => session,
             Some(tls) => {

@@ -5,7 +5,8 @@
 //! socket is ready, the model was woken, the deadline has passed, the server stops. The
 //! driver passes that to the session, counts and sends the replies, and answers with what the
 //! connection waits for, an [`Interest`], or that it is [`Closed`]. It never waits itself,
-//! unless sending on its transport does.
+//! unless sending on its transport does. The transport is passed to each call, not owned: a
+//! reactor keeps the sockets and the send queues of all its connections.
 
 use std::io;
 use std::net::SocketAddr;

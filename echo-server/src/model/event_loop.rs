@@ -1,8 +1,8 @@
 //! One event loop per worker, on any reactor. Each worker owns its connections and shares
 //! nothing with the others while it serves.
 //!
-//! With one group of listeners the first worker accepts and deals the sockets out in turn; with
-//! one per worker each accepts for itself.
+//! With one group of listeners the first worker accepts and distributes the sockets round
+//! robin; with one per worker each accepts for itself.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,14 +16,17 @@ use echo_net::stop::Stage;
 use echo_net::unread::Unread;
 use slotmap::SecondaryMap;
 
-use super::crew::Crew;
 use super::mail_list::MailList;
 use crate::admission::Permit;
 use crate::context::Context;
 use crate::counters::Served;
+use crate::deadline_sweep::DeadlineSweep;
 use crate::driver::{Closed, Driver, Interest, Scratch, Transport};
 use crate::session::NEVER;
-use crate::sweep::Sweep;
+
+mod handoff;
+
+use handoff::Handoff;
 
 /// Serves on one reactor per worker, each made on the thread that uses it.
 pub(super) fn serve<R: ServingReactor>(
@@ -32,15 +35,17 @@ pub(super) fn serve<R: ServingReactor>(
     make: impl Fn() -> io::Result<R> + Sync,
 ) -> io::Result<()> {
     super::check_listeners(&listeners, context.config.workers)?;
-    let crew = Crew::new(context.config.workers, listeners.len());
+    let handoff = Handoff::new(context.config.workers, listeners.len());
     let mut listeners = listeners.into_iter();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..context.config.workers)
             .map(|number| {
-                let (crew, make, group) = (&crew, &make, listeners.next().unwrap_or_default());
+                let (handoff, make, group) =
+                    (&handoff, &make, listeners.next().unwrap_or_default());
                 let name = format!("worker-{number}");
                 std::thread::Builder::new().name(name).spawn_scoped(scope, move || {
-                    context.force_on_error(Worker::run(number, group, crew, context, make))
+                    context
+                        .force_on_error(EventLoop::run(number, group, handoff, context, make))
                 })
             })
             .map(|thread| context.force_on_error(thread))
@@ -49,13 +54,13 @@ pub(super) fn serve<R: ServingReactor>(
     })
 }
 
-struct Worker<'a> {
+struct EventLoop<'a> {
     number: usize,
-    crew: &'a Crew,
+    handoff: &'a Handoff,
     context: &'a Context,
     connections: SecondaryMap<Key, Driver>,
     scratch: Scratch<Served>,
-    sweep: Sweep,
+    sweep: DeadlineSweep,
     /// Connections that have mail.
     mail: Arc<MailList<Key>>,
     /// The worker that gets the next socket.
@@ -66,26 +71,26 @@ struct Worker<'a> {
     now: Option<Nanos>,
 }
 
-impl<'a> Worker<'a> {
+impl<'a> EventLoop<'a> {
     fn run<R: ServingReactor>(
         number: usize,
         listeners: Vec<TcpListener>,
-        crew: &'a Crew,
+        handoff: &'a Handoff,
         context: &'a Context,
         make: impl Fn() -> io::Result<R>,
     ) -> io::Result<()> {
         context.pin_worker(number);
         let mut reactor = make()?;
         let waker = reactor.waker();
-        crew.inboxes[number].open(waker.clone());
+        handoff.inboxes[number].wake_with(waker.clone());
         context.stop.on_advance(move |_| waker.wake());
-        let mut worker = Self {
+        let mut this = Self {
             number,
-            crew,
+            handoff,
             context,
             connections: SecondaryMap::new(),
             scratch: Scratch::new(context.config.replies(), Served::default()),
-            sweep: Sweep::new(),
+            sweep: DeadlineSweep::new(),
             mail: MailList::new(reactor.waker()),
             turn: number,
             listening: !listeners.is_empty(),
@@ -95,10 +100,10 @@ impl<'a> Worker<'a> {
         for listener in listeners {
             reactor.listen(listener)?;
         }
-        worker.woken(&mut reactor);
-        let outcome = worker.serve(&mut reactor);
+        this.woken(&mut reactor);
+        let outcome = this.serve(&mut reactor);
         // Of the last turn.
-        context.counters.worker(number).add(worker.scratch.counts);
+        context.counters.worker(number).add(this.scratch.counts);
         outcome
     }
 
@@ -140,16 +145,16 @@ impl<'a> Worker<'a> {
     fn has_ended(&self) -> bool {
         // In this order: who stops accepting has put everything into the inboxes before.
         self.connections.is_empty()
-            && self.crew.accepting.load(Ordering::Acquire) == 0
-            && self.crew.inboxes[self.number].is_empty()
+            && self.handoff.accepting.load(Ordering::Acquire) == 0
+            && self.handoff.inboxes[self.number].is_empty()
     }
 
     fn begin_draining<R: ServingReactor>(&mut self, reactor: &mut R) {
         self.draining = true;
         if std::mem::take(&mut self.listening) {
             reactor.stop_listening();
-            self.crew.accepting.fetch_sub(1, Ordering::Release);
-            for inbox in &self.crew.inboxes {
+            self.handoff.accepting.fetch_sub(1, Ordering::Release);
+            for inbox in &self.handoff.inboxes {
                 inbox.wake();
             }
         }
@@ -258,7 +263,7 @@ impl<R: ServingReactor> Transport for OnReactor<'_, R> {
     }
 }
 
-impl<R: ServingReactor> Handler<R> for Worker<'_> {
+impl<R: ServingReactor> Handler<R> for EventLoop<'_> {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
         match event {
             Event::Received(bytes) => {
@@ -279,12 +284,12 @@ impl<R: ServingReactor> Handler<R> for Worker<'_> {
 
     fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
         let Some(permit) = self.context.admission.admit(socket.as_fd(), peer) else { return };
-        let owner = if self.crew.keep_own { self.number } else { self.turn };
-        self.turn = (self.turn + 1) % self.crew.inboxes.len();
+        let owner = if self.handoff.keep_own { self.number } else { self.turn };
+        self.turn = (self.turn + 1) % self.handoff.inboxes.len();
         if owner == self.number {
             self.open(reactor, socket, permit);
         } else {
-            self.crew.inboxes[owner].put(socket, permit);
+            self.handoff.inboxes[owner].put(socket, permit);
         }
     }
 
@@ -293,7 +298,7 @@ impl<R: ServingReactor> Handler<R> for Worker<'_> {
     }
 
     fn woken(&mut self, reactor: &mut R) {
-        for (socket, permit) in self.crew.inboxes[self.number].take() {
+        for (socket, permit) in self.handoff.inboxes[self.number].take() {
             self.open(reactor, socket, permit);
         }
         for key in self.mail.take() {

@@ -15,9 +15,9 @@ use rustix::io::Errno;
 use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 
 use crate::counters::Count;
+use crate::deadline_sweep::DeadlineSweep;
 use crate::driver::{Closed, Driver, Interest, QueuedSocket, Readiness, Scratch};
 use crate::model::mail_list::MailList;
-use crate::sweep::Sweep;
 
 /// Event data of the descriptors that end the workers, and that tell of mail; no slot map
 /// makes these keys, whose version (the upper half) is odd where they name something.
@@ -34,7 +34,7 @@ pub(super) struct SharedEpoll {
     /// Connections that have mail.
     mail: Arc<MailList<DefaultKey>>,
     connections: RwLock<Connections>,
-    sweep: Sweep,
+    sweep: DeadlineSweep,
     waker: OnceLock<Waker>,
 }
 
@@ -66,7 +66,8 @@ impl SharedEpoll {
         let mail_waker = Waker::new()?;
         epoll::add(&epoll, &mail_waker, EventData::new_u64(MAIL), EventFlags::IN)?;
         let mail = MailList::new(mail_waker);
-        let (connections, sweep, waker) = (RwLock::default(), Sweep::new(), OnceLock::new());
+        let (connections, sweep, waker) =
+            (RwLock::default(), DeadlineSweep::new(), OnceLock::new());
         Ok(Self { epoll, end, mail, connections, sweep, waker })
     }
 
@@ -76,7 +77,7 @@ impl SharedEpoll {
     }
 
     /// When to look at all deadlines.
-    pub(super) fn sweep(&self) -> &Sweep {
+    pub(super) fn sweep(&self) -> &DeadlineSweep {
         &self.sweep
     }
 
