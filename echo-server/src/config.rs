@@ -9,7 +9,7 @@ use echo_net::tls::ServerTls;
 use echo_proto::{Replies, Service, WriteMode};
 
 use crate::model::ModelKind;
-use crate::session::{NEVER, Patience};
+use crate::session::{NEVER, Timeouts};
 
 /// Everything that a running server depends on, apart from its listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +84,8 @@ pub(crate) fn available_cores() -> usize {
 
 impl Config {
     /// How long a session waits for its peer.
-    pub(crate) fn patience(&self) -> Patience {
-        Patience {
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        Timeouts {
             idle: self.idle_timeout.map_or(NEVER, clock::nanos),
             write: clock::nanos(self.write_timeout),
         }

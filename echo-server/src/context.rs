@@ -13,8 +13,8 @@ use tracing::warn;
 use crate::admission::{Admission, Permit};
 use crate::chat::Hub;
 use crate::config::Config;
-use crate::connection::Connection;
 use crate::counters::Counters;
+use crate::driver::Driver;
 use crate::session::Session;
 use crate::speaker::Speaker;
 
@@ -34,12 +34,12 @@ pub struct Context {
 }
 
 impl Context {
-    /// The connection of a socket that was let in, or turned away.
-    pub(crate) fn connection(&self, permit: Permit) -> Connection {
+    /// The driver of a socket that was let in, or turned away.
+    pub(crate) fn driver(&self, permit: Permit) -> Driver {
         let now = clock::now();
         let session =
             if permit.is_turned_away() { Session::turned_away(now) } else { self.session(now) };
-        Connection::new(session, permit)
+        Driver::new(session, permit)
     }
 
     fn session(&self, now: Nanos) -> Session {
@@ -48,7 +48,7 @@ impl Context {
             Service::Echo(protocol) => protocol.responder(max_message, SystemTime::now).into(),
             Service::Chat => Speaker::Chat(Box::new(self.hub.enter(max_message))),
         };
-        let session = Session::new(speaker, self.config.patience(), now);
+        let session = Session::new(speaker, self.config.timeouts(), now);
         match &self.config.tls {
             None => session,
             Some(tls) => {

@@ -45,6 +45,28 @@ impl AddAssign for Served {
     }
 }
 
+/// Where a thread counts.
+pub(crate) trait Count {
+    /// Adds to the counts.
+    fn count(&mut self, more: Served);
+}
+
+/// Kept by the thread, to be added to its [`WorkerCounters`] now and then.
+impl Count for Served {
+    #[inline]
+    fn count(&mut self, more: Served) {
+        *self += more;
+    }
+}
+
+/// At once.
+impl Count for &WorkerCounters {
+    #[inline]
+    fn count(&mut self, more: Served) {
+        self.add(more);
+    }
+}
+
 /// The counts of one worker. As large as two cache lines, which processors fetch in pairs,
 /// so that no two workers write to the same one.
 #[derive(Debug, Default)]

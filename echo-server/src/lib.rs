@@ -1,8 +1,9 @@
 //! An echo server whose concurrency model is a flag.
 //!
 //! [`run`] serves on listeners that it is given, by a [`Config`], until a
-//! [`Stop`](echo_net::stop::Stop) is asked for. The concurrency [`model`]s are thin shells
-//! around one sans-I/O [`session`]; who may come in is decided in [`admission`].
+//! [`Stop`](echo_net::stop::Stop) is asked for. A connection is one sans-I/O [`session`], which
+//! one driver connects with a socket; the concurrency [`model`]s only wait for sockets and
+//! share connections between threads. [`admission`] decides who may come in.
 //! [`program`] is the whole of the `echo-server` command, for `main` and for other programs
 //! that embed it.
 
@@ -13,10 +14,11 @@ pub mod chat;
 pub mod choice;
 pub mod cli;
 mod config;
-mod connection;
 mod context;
 mod counted;
 pub mod counters;
+mod deadline_sweep;
+mod driver;
 mod log_limit;
 pub mod logging;
 pub mod model;
@@ -24,7 +26,6 @@ pub mod program;
 mod server;
 pub mod session;
 pub mod speaker;
-mod sweep;
 mod thread_budget;
 
 pub use config::Config;

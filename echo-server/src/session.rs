@@ -1,6 +1,6 @@
-//! One connection's life without any I/O: [`Session`]. Every concurrency model is a thin
-//! shell around it: the shell moves bytes and tells what happened, the session says what to
-//! send and what to do [next](Session::next).
+//! One connection's life without any I/O: [`Session`]. The server's driver, the same for every
+//! concurrency model, moves bytes and tells what happened; the session says what to send and
+//! what to do [next](Session::next).
 //!
 //! A session goes from serving to finishing (flush what is owed, then shut down the write
 //! side) to lingering (discard what still arrives, so that unread input can't make the
@@ -41,14 +41,14 @@ pub const NEVER: Nanos = Nanos::MAX;
 
 /// How long a session waits for its peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct Timeouts {
     /// Without a byte either way; [`NEVER`] for ever.
     pub idle: Nanos,
     /// Without a byte of the output being taken.
     pub write: Nanos,
 }
 
-/// What a shell is to do now.
+/// What is to be done with the socket now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Next {
@@ -84,7 +84,7 @@ pub struct Session {
     speaker: Speaker,
     /// What the responder's bytes are inside of; in a box, since most sessions have none.
     tls: Option<Box<Secured>>,
-    patience: Patience,
+    timeouts: Timeouts,
     phase: Phase,
     /// The peer has half-closed: a close destroys nothing.
     input_ended: bool,
@@ -102,11 +102,11 @@ pub struct Session {
 
 impl Session {
     /// A connection that was just accepted.
-    pub fn new(speaker: impl Into<Speaker>, patience: Patience, now: Nanos) -> Self {
+    pub fn new(speaker: impl Into<Speaker>, timeouts: Timeouts, now: Nanos) -> Self {
         Self {
             speaker: speaker.into(),
             tls: None,
-            patience,
+            timeouts,
             phase: Phase::Serving,
             input_ended: false,
             holding: false,
@@ -122,9 +122,9 @@ impl Session {
     /// What still arrives is discarded, so that it can't destroy what was said.
     pub fn turned_away(now: Nanos) -> Self {
         let nobody = ProtocolKind::Raw.responder(0, SystemTime::now);
-        let patience = Patience { idle: LINGER, write: LINGER };
+        let timeouts = Timeouts { idle: LINGER, write: LINGER };
         let phase = Phase::Lingering { until: now.saturating_add(LINGER) };
-        Self { phase, ..Self::new(nobody, patience, now) }
+        Self { phase, ..Self::new(nobody, timeouts, now) }
     }
 
     /// The same inside TLS, whose handshake may last until `until`. From here on all bytes
@@ -198,11 +198,11 @@ impl Session {
                 seat.leave();
                 self.phase = Phase::Parting;
             }
-            Speaker::Echo(_) => self.say_goodbye(replies),
+            Speaker::Echo(_) => self.end_output(replies),
         }
     }
 
-    fn say_goodbye(&mut self, replies: &mut Replies) {
+    fn end_output(&mut self, replies: &mut Replies) {
         self.phase = Phase::Finishing;
         if let Some(tls) = &mut self.tls {
             tls.close(replies);
@@ -282,13 +282,13 @@ impl Session {
                 until.min(self.idle_until())
             }
             Phase::Serving | Phase::Draining(_) if self.held_until > 0 => self.held_until,
-            _ if self.replied > self.taken => self.sent_at.saturating_add(self.patience.write),
+            _ if self.replied > self.taken => self.sent_at.saturating_add(self.timeouts.write),
             _ => self.idle_until(),
         }
     }
 
     fn idle_until(&self) -> Nanos {
-        self.active_at.saturating_add(self.patience.idle)
+        self.active_at.saturating_add(self.timeouts.idle)
     }
 
     fn is_handshaking(&self) -> bool {
@@ -322,7 +322,7 @@ impl Session {
             return;
         }
         if let Phase::Lingering { until } = &mut self.phase
-            && now < self.sent_at.saturating_add(self.patience.write)
+            && now < self.sent_at.saturating_add(self.timeouts.write)
             && !end_acknowledged()
         {
             *until = now.saturating_add(LINGER / 4);
@@ -333,7 +333,7 @@ impl Session {
                 tls.time_out(replies);
                 self.phase = Phase::Closed;
             }
-            // An idle peer gets an orderly end, and time to see it.
+            // An idle peer gets a graceful close, and time to see it.
             (Phase::Serving | Phase::Draining(_), _) if self.replied == self.taken => {
                 self.finish(replies);
                 self.owe(now, replies);

@@ -6,7 +6,7 @@ use std::task::Wake;
 use super::pressure::MOMENT;
 use super::*;
 use crate::counters::ChatCounters;
-use crate::session::{HIGH_MARK, NEVER, Next, Patience, Session};
+use crate::session::{HIGH_MARK, NEVER, Next, Session, Timeouts};
 use crate::speaker::Speaker;
 use echo_net::clock::SECOND;
 use echo_proto::{Flow, Replies, Respond, WriteMode};
@@ -36,9 +36,9 @@ fn named(hub: &Arc<Hub>, name: &str) -> Seat {
 }
 
 #[derive(Default)]
-struct Bell(AtomicUsize);
+struct CountingWaker(AtomicUsize);
 
-impl Wake for Bell {
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -76,17 +76,17 @@ fn a_member_is_woken_once_for_all_that_it_has_not_taken() {
     let (hub, _) = hub(1024);
     let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
     seen(&anna);
-    let bell = Arc::new(Bell::default());
-    anna.wake(&Arc::clone(&bell).into());
+    let waker = Arc::new(CountingWaker::default());
+    anna.wake(&Arc::clone(&waker).into());
     assert_eq!(say(&mut bob, "one\ntwo\nthree\n"), Flow::Open);
-    assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+    assert_eq!(waker.0.load(Ordering::Relaxed), 1);
     let mut replies = Replies::new(WriteMode::Whole);
     assert_eq!(anna.take(1, &mut replies), Taken::Some);
     assert_eq!(say(&mut bob, "four\n"), Flow::Open);
-    assert_eq!(bell.0.load(Ordering::Relaxed), 1, "it knows that there is more");
+    assert_eq!(waker.0.load(Ordering::Relaxed), 1, "it knows that there is more");
     assert_eq!(seen(&anna), "bob: two\nbob: three\nbob: four\n");
     assert_eq!(say(&mut bob, "five\n"), Flow::Open);
-    assert_eq!(bell.0.load(Ordering::Relaxed), 2);
+    assert_eq!(waker.0.load(Ordering::Relaxed), 2);
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn who_does_not_read_is_let_go_and_the_others_miss_nothing() {
     let (anna, mut bob) = (named(&hub, "anna"), named(&hub, "bob"));
     let mut stuck = named(&hub, "stuck");
     seen(&anna);
-    let bell = Arc::new(Bell::default());
-    stuck.wake(&Arc::clone(&bell).into());
+    let waker = Arc::new(CountingWaker::default());
+    stuck.wake(&Arc::clone(&waker).into());
     let mut heard = String::new();
     for _ in 0..20 {
         assert_eq!(say(&mut bob, "something\n"), Flow::Open);
@@ -105,7 +105,7 @@ fn who_does_not_read_is_let_go_and_the_others_miss_nothing() {
     assert_eq!(heard.matches("bob: something\n").count(), 20);
     assert_eq!(heard.matches("* stuck left\n").count(), 1);
     assert_eq!(seen(&bob).matches("* stuck left\n").count(), 1);
-    assert_eq!(bell.0.load(Ordering::Relaxed), 2, "for the first line, and for the last");
+    assert_eq!(waker.0.load(Ordering::Relaxed), 2, "for the first line, and for the last");
     let taken = stuck.take(usize::MAX, &mut Replies::new(WriteMode::Whole));
     assert_eq!(taken, Taken::Overflown);
     let _ = say(&mut stuck, "I am still here\n");
@@ -125,8 +125,8 @@ fn a_line_longer_than_the_queue_reaches_who_reads() {
 }
 
 fn session(seat: Seat) -> Session {
-    let patience = Patience { idle: NEVER, write: SECOND };
-    Session::new(Speaker::Chat(Box::new(seat)), patience, 0)
+    let timeouts = Timeouts { idle: NEVER, write: SECOND };
+    Session::new(Speaker::Chat(Box::new(seat)), timeouts, 0)
 }
 
 /// All the mail that the peer, which has not taken `unsent` bytes, can be sent now.
@@ -205,17 +205,17 @@ fn who_fills_a_mailbox_is_not_heard_until_its_reader_has_read() {
     let anna = named(&hub, "anna");
     let mut bob = session(named(&hub, "bob"));
     let mut replies = Replies::new(WriteMode::Whole);
-    let bell = Arc::new(Bell::default());
-    bob.wake_for_mail(&Arc::clone(&bell).into());
+    let waker = Arc::new(CountingWaker::default());
+    bob.wake_for_mail(&Arc::clone(&waker).into());
     let mut heard = seen(&anna);
     for _ in 0..20 {
         bob.received(0, &lines(145), &mut replies);
         assert_eq!(mail(&mut bob, 0), "");
         assert_eq!(bob.next(0, 0), Next::Hold);
         assert!(bob.deadline() < MOMENT);
-        let rung = bell.0.load(Ordering::Relaxed);
+        let woken = waker.0.load(Ordering::Relaxed);
         heard += &seen(&anna);
-        assert_eq!(bell.0.load(Ordering::Relaxed), rung + 1);
+        assert_eq!(waker.0.load(Ordering::Relaxed), woken + 1);
         assert_eq!(mail(&mut bob, 0), "");
         assert_eq!((bob.next(0, 0), bob.deadline()), (Next::Read, NEVER));
     }
@@ -250,14 +250,14 @@ fn one_who_is_waited_for_and_goes_keeps_nobody_waiting() {
     let (hub, _) = hub(20_000);
     let deaf = named(&hub, "deaf");
     let mut bob = session(named(&hub, "bob"));
-    let bell = Arc::new(Bell::default());
-    bob.wake_for_mail(&Arc::clone(&bell).into());
+    let waker = Arc::new(CountingWaker::default());
+    bob.wake_for_mail(&Arc::clone(&waker).into());
     let mut replies = Replies::new(WriteMode::Whole);
     bob.received(0, &lines(145), &mut replies);
     assert_eq!(mail(&mut bob, 0), "");
     assert_eq!(bob.next(0, 0), Next::Hold);
     drop(deaf);
-    assert!(bell.0.load(Ordering::Relaxed) > 0);
+    assert!(waker.0.load(Ordering::Relaxed) > 0);
     assert_eq!(mail(&mut bob, 0), "* deaf left\n");
     assert_eq!(bob.next(0, 0), Next::Read);
 }

@@ -1,5 +1,5 @@
-//! A thread that only accepts, for the models whose workers do not: [`accept`] hands every
-//! socket that has a permit to a [`Doorway`].
+//! A thread that only accepts, for the models whose workers do not: [`accept`] passes every
+//! socket that has a permit to an [`AcceptHandler`].
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,23 +15,23 @@ use crate::admission::Permit;
 use crate::context::Context;
 use crate::session::NEVER;
 
-/// Most sockets that are handed on before the next look at the backlog. To start a thread
+/// Most sockets that are passed on before the next look at the backlog. To start a thread
 /// for each takes longer than it takes peers to connect, and a backlog that overflows makes
 /// them wait for a second (`tcp_syn_retries`).
-const ENTRIES: usize = 16;
+const BATCH: usize = 16;
 
 /// Where accepted sockets go.
-pub(super) trait Doorway {
-    /// Accepting begins; `waker` brings the next look at deadlines forward.
-    fn open(&mut self, waker: Waker) {
+pub(super) trait AcceptHandler {
+    /// Accepting begins; `waker` makes the next check of deadlines come at once.
+    fn started(&mut self, waker: Waker) {
         let _ = waker;
     }
 
     /// A non-blocking socket has a permit.
-    fn enter(&mut self, socket: OwnedFd, permit: Permit);
+    fn accepted(&mut self, socket: OwnedFd, permit: Permit);
 
-    /// Looks after deadlines; the instant of the next look, [`NEVER`] for none.
-    fn look_after(&mut self, now: Nanos) -> Nanos {
+    /// Checks deadlines; the instant of the next check, [`NEVER`] for none.
+    fn check_deadlines(&mut self, now: Nanos) -> Nanos {
         let _ = now;
         NEVER
     }
@@ -44,7 +44,7 @@ pub(super) trait Doorway {
 pub(super) fn accept(
     listeners: Vec<Vec<TcpListener>>,
     context: &Context,
-    doorway: &mut impl Doorway,
+    handler: &mut impl AcceptHandler,
 ) -> io::Result<()> {
     let Ok([group]) = <[Vec<TcpListener>; 1]>::try_from(listeners) else {
         let reason = format!("the model {} accepts on one thread", context.config.model);
@@ -53,41 +53,41 @@ pub(super) fn accept(
     // It never reads: the smallest buffer will do.
     let mut reactor = EpollReactor::new(1)?;
     let waker = reactor.waker();
-    doorway.open(waker.clone());
+    handler.started(waker.clone());
     context.stop.on_advance(move |_| waker.wake());
     for listener in group {
         reactor.listen(listener)?;
     }
-    let mut acceptor = Acceptor { context, doorway, accepted: VecDeque::new() };
+    let mut acceptor = Acceptor { context, handler, accepted: VecDeque::new() };
     while !context.is_stopping() {
-        let until = acceptor.doorway.look_after(clock::now());
+        let until = acceptor.handler.check_deadlines(clock::now());
         let until = if acceptor.accepted.is_empty() { until } else { 0 };
         reactor.turn((until != NEVER).then_some(until), &mut acceptor)?;
-        acceptor.hand_on(ENTRIES);
+        acceptor.pass_on(BATCH);
     }
     // What the kernel has accepted is received: closing the listener would reset it.
     reactor.turn(Some(0), &mut acceptor)?;
-    acceptor.hand_on(usize::MAX);
+    acceptor.pass_on(usize::MAX);
     Ok(())
 }
 
-struct Acceptor<'a, D> {
+struct Acceptor<'a, H> {
     context: &'a Context,
-    doorway: &'a mut D,
-    /// Those that have a permit and were not handed on yet.
+    handler: &'a mut H,
+    /// Those that have a permit and were not passed on yet.
     accepted: VecDeque<(OwnedFd, Permit)>,
 }
 
-impl<D: Doorway> Acceptor<'_, D> {
-    fn hand_on(&mut self, most: usize) {
+impl<H: AcceptHandler> Acceptor<'_, H> {
+    fn pass_on(&mut self, most: usize) {
         for _ in 0..most {
             let Some((socket, permit)) = self.accepted.pop_front() else { return };
-            self.doorway.enter(socket, permit);
+            self.handler.accepted(socket, permit);
         }
     }
 }
 
-impl<D: Doorway> Handler<EpollReactor> for Acceptor<'_, D> {
+impl<H: AcceptHandler> Handler<EpollReactor> for Acceptor<'_, H> {
     fn event(&mut self, _reactor: &mut EpollReactor, _key: Key, _event: Event<'_>) {}
 
     fn accepted(&mut self, _reactor: &mut EpollReactor, socket: OwnedFd, peer: SocketAddr) {

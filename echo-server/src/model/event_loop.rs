@@ -1,8 +1,8 @@
 //! One event loop per worker, on any reactor. Each worker owns its connections and shares
 //! nothing with the others while it serves.
 //!
-//! With one group of listeners the first worker accepts and deals the sockets out in turn; with
-//! one per worker each accepts for itself.
+//! With one group of listeners the first worker accepts and distributes the sockets round
+//! robin; with one per worker each accepts for itself.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -13,17 +13,20 @@ use std::sync::atomic::Ordering;
 use echo_net::Nanos;
 use echo_net::reactor::{Event, Handler, Key, ServingReactor};
 use echo_net::stop::Stage;
-use echo_proto::Replies;
+use echo_net::unread::Unread;
 use slotmap::SecondaryMap;
 
-use super::crew::Crew;
 use super::mail_list::MailList;
 use crate::admission::Permit;
-use crate::connection::Connection;
 use crate::context::Context;
 use crate::counters::Served;
-use crate::session::{NEVER, Next};
-use crate::sweep::Sweep;
+use crate::deadline_sweep::DeadlineSweep;
+use crate::driver::{Closed, Driver, Interest, Scratch, Transport};
+use crate::session::NEVER;
+
+mod handoff;
+
+use handoff::Handoff;
 
 /// Serves on one reactor per worker, each made on the thread that uses it.
 pub(super) fn serve<R: ServingReactor>(
@@ -32,15 +35,17 @@ pub(super) fn serve<R: ServingReactor>(
     make: impl Fn() -> io::Result<R> + Sync,
 ) -> io::Result<()> {
     super::check_listeners(&listeners, context.config.workers)?;
-    let crew = Crew::new(context.config.workers, listeners.len());
+    let handoff = Handoff::new(context.config.workers, listeners.len());
     let mut listeners = listeners.into_iter();
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..context.config.workers)
             .map(|number| {
-                let (crew, make, group) = (&crew, &make, listeners.next().unwrap_or_default());
+                let (handoff, make, group) =
+                    (&handoff, &make, listeners.next().unwrap_or_default());
                 let name = format!("worker-{number}");
                 std::thread::Builder::new().name(name).spawn_scoped(scope, move || {
-                    context.force_on_error(Worker::run(number, group, crew, context, make))
+                    context
+                        .force_on_error(EventLoop::run(number, group, handoff, context, make))
                 })
             })
             .map(|thread| context.force_on_error(thread))
@@ -49,14 +54,13 @@ pub(super) fn serve<R: ServingReactor>(
     })
 }
 
-struct Worker<'a> {
+struct EventLoop<'a> {
     number: usize,
-    crew: &'a Crew,
+    handoff: &'a Handoff,
     context: &'a Context,
-    connections: SecondaryMap<Key, Connection>,
-    replies: Replies,
-    served: Served,
-    sweep: Sweep,
+    connections: SecondaryMap<Key, Driver>,
+    scratch: Scratch<Served>,
+    sweep: DeadlineSweep,
     /// Connections that have mail.
     mail: Arc<MailList<Key>>,
     /// The worker that gets the next socket.
@@ -67,27 +71,26 @@ struct Worker<'a> {
     now: Option<Nanos>,
 }
 
-impl<'a> Worker<'a> {
+impl<'a> EventLoop<'a> {
     fn run<R: ServingReactor>(
         number: usize,
         listeners: Vec<TcpListener>,
-        crew: &'a Crew,
+        handoff: &'a Handoff,
         context: &'a Context,
         make: impl Fn() -> io::Result<R>,
     ) -> io::Result<()> {
         context.pin_worker(number);
         let mut reactor = make()?;
         let waker = reactor.waker();
-        crew.inboxes[number].open(waker.clone());
+        handoff.inboxes[number].wake_with(waker.clone());
         context.stop.on_advance(move |_| waker.wake());
-        let mut worker = Self {
+        let mut this = Self {
             number,
-            crew,
+            handoff,
             context,
             connections: SecondaryMap::new(),
-            replies: context.config.replies(),
-            served: Served::default(),
-            sweep: Sweep::new(),
+            scratch: Scratch::new(context.config.replies(), Served::default()),
+            sweep: DeadlineSweep::new(),
             mail: MailList::new(reactor.waker()),
             turn: number,
             listening: !listeners.is_empty(),
@@ -97,10 +100,10 @@ impl<'a> Worker<'a> {
         for listener in listeners {
             reactor.listen(listener)?;
         }
-        worker.woken(&mut reactor);
-        let outcome = worker.serve(&mut reactor);
+        this.woken(&mut reactor);
+        let outcome = this.serve(&mut reactor);
         // Of the last turn.
-        context.counters.worker(number).add(worker.served);
+        context.counters.worker(number).add(this.scratch.counts);
         outcome
     }
 
@@ -112,11 +115,11 @@ impl<'a> Worker<'a> {
             let spins = self.context.config.busy_poll && !self.connections.is_empty();
             let wait = if spins { Some(0) } else { (until != NEVER).then_some(until) };
             reactor.turn(wait, self)?;
-            if self.served != Served::default() {
-                counters.add(std::mem::take(&mut self.served));
+            if self.scratch.counts != Served::default() {
+                counters.add(std::mem::take(&mut self.scratch.counts));
             }
             if until != NEVER {
-                self.look_after_deadlines(reactor);
+                self.check_deadlines(reactor);
             }
             match self.context.stop.stage() {
                 Stage::Draining if !self.draining => {
@@ -142,158 +145,151 @@ impl<'a> Worker<'a> {
     fn has_ended(&self) -> bool {
         // In this order: who stops accepting has put everything into the inboxes before.
         self.connections.is_empty()
-            && self.crew.accepting.load(Ordering::Acquire) == 0
-            && self.crew.inboxes[self.number].is_empty()
+            && self.handoff.accepting.load(Ordering::Acquire) == 0
+            && self.handoff.inboxes[self.number].is_empty()
     }
 
     fn begin_draining<R: ServingReactor>(&mut self, reactor: &mut R) {
         self.draining = true;
         if std::mem::take(&mut self.listening) {
             reactor.stop_listening();
-            self.crew.accepting.fetch_sub(1, Ordering::Release);
-            for inbox in &self.crew.inboxes {
+            self.handoff.accepting.fetch_sub(1, Ordering::Release);
+            for inbox in &self.handoff.inboxes {
                 inbox.wake();
             }
         }
         let open: Vec<Key> = self.connections.keys().collect();
         for key in open {
-            self.stop_connection(reactor, key);
+            self.drive(reactor, key, Driver::stop);
         }
-    }
-
-    fn stop_connection<R: ServingReactor>(&mut self, reactor: &mut R, key: Key) {
-        let now = self.now(reactor);
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        connection.stop(now, reactor.unread(key), &mut self.replies);
-        self.served += Served::by(0, &self.replies);
-        self.answer(reactor, key, now);
     }
 
     fn open<R: ServingReactor>(&mut self, reactor: &mut R, socket: OwnedFd, permit: Permit) {
         match reactor.adopt(socket) {
             Ok(key) => {
-                let connection = self.context.connection(permit);
-                self.sweep.expect(connection.deadline());
-                let gets_mail = connection.gets_mail();
-                if gets_mail {
-                    connection.wake_for_mail(&self.mail.waker(key));
+                let driver = self.context.driver(permit);
+                if driver.gets_mail() {
+                    driver.wake_for_mail(&self.mail.waker(key));
                 }
-                self.connections.insert(key, connection);
-                if self.draining {
-                    self.stop_connection(reactor, key);
-                } else if gets_mail {
-                    // There may be some before the peer says a word.
-                    let now = self.now(reactor);
-                    self.go_on(reactor, key, now);
-                }
+                self.connections.insert(key, driver);
+                let begin = if self.draining { Driver::stop } else { Driver::proceed };
+                self.drive(reactor, key, begin);
             }
             Err(error) => self.context.admission.accept_failed(&error),
         }
     }
 
-    /// Sends the replies of the last step and does what the session wants next.
+    /// Tells a connection's driver what has happened, and waits for what it wants.
     #[inline]
-    fn answer<R: ServingReactor>(&mut self, reactor: &mut R, key: Key, now: Nanos) {
-        for write in self.replies.writes() {
-            reactor.send(key, write);
+    fn drive<'r, R: ServingReactor>(
+        &mut self,
+        reactor: &'r mut R,
+        key: Key,
+        tell: impl FnOnce(
+            &mut Driver,
+            Nanos,
+            &mut OnReactor<'r, R>,
+            &mut Scratch<Served>,
+        ) -> Result<Interest, Closed>,
+    ) {
+        let now = self.now(reactor);
+        let Some(driver) = self.connections.get_mut(key) else { return };
+        let mut transport = OnReactor { reactor, key };
+        let interest = tell(driver, now, &mut transport, &mut self.scratch);
+        let OnReactor { reactor, .. } = transport;
+        // What is unsent is the reactor's business.
+        let Ok(Interest { read, deadline, .. }) = interest else {
+            reactor.close(key);
+            self.connections.remove(key);
+            return;
+        };
+        if read {
+            reactor.resume(key);
+        } else {
+            reactor.pause(key);
         }
-        self.go_on(reactor, key, now);
+        self.sweep.expect(deadline);
     }
 
-    #[inline]
-    fn go_on<R: ServingReactor>(&mut self, reactor: &mut R, key: Key, now: Nanos) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        while connection.gets_mail()
-            && connection.mail(now, reactor.unsent(key), &mut self.replies)
-        {
-            self.served += Served::by(0, &self.replies);
-            for write in self.replies.writes() {
-                reactor.send(key, write);
-            }
-        }
-        let unsent = reactor.unsent(key);
-        match connection.next(now, unsent) {
-            Next::Read => reactor.resume(key),
-            Next::Hold => {
-                reactor.pause(key);
-                self.sweep.expect(connection.deadline());
-            }
-            Next::HalfClose => {
-                reactor.resume(key);
-                reactor.finish(key);
-                self.sweep.expect(connection.deadline());
-            }
-            Next::Close => {
-                reactor.close(key);
-                self.connections.remove(key);
-                return;
-            }
-        }
-        if unsent > 0 {
-            self.sweep.expect(connection.deadline());
-        }
-    }
-
-    fn look_after_deadlines<R: ServingReactor>(&mut self, reactor: &mut R) {
+    fn check_deadlines<R: ServingReactor>(&mut self, reactor: &mut R) {
         let now = self.now(reactor);
         if !self.sweep.is_due(now) {
             return;
         }
         let mut expired = Vec::new();
-        for (key, connection) in &mut self.connections {
-            if connection.deadline() <= now {
+        for (key, driver) in &mut self.connections {
+            if driver.deadline() <= now {
                 expired.push(key);
             } else {
-                self.sweep.expect(connection.deadline());
+                self.sweep.expect(driver.deadline());
             }
         }
         for key in expired {
-            // First told what was taken meanwhile, which may move the deadline.
-            self.go_on(reactor, key, now);
-            let Some(connection) = self.connections.get_mut(key) else { continue };
-            // Without a kernel to ask, what is sent has arrived.
-            connection.expire(now, &mut self.replies, || {
-                reactor.tcp_info(key).is_none_or(|info| !info.end_unacknowledged)
-            });
-            self.sweep.expect(connection.deadline());
-            self.served += Served::by(0, &self.replies);
-            self.answer(reactor, key, now);
+            self.drive(reactor, key, Driver::expire);
         }
     }
 }
 
-impl<R: ServingReactor> Handler<R> for Worker<'_> {
+/// One connection of a reactor, which has its socket and its send queue.
+struct OnReactor<'a, R> {
+    reactor: &'a mut R,
+    key: Key,
+}
+
+impl<R: ServingReactor> Transport for OnReactor<'_, R> {
+    #[inline]
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.reactor.send(self.key, bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn unsent(&self) -> usize {
+        self.reactor.unsent(self.key)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.reactor.finish(self.key);
+        Ok(())
+    }
+
+    fn unread(&self) -> Unread {
+        self.reactor.unread(self.key)
+    }
+
+    fn is_end_acknowledged(&self) -> bool {
+        // Without a kernel to ask, what is sent has arrived.
+        self.reactor.tcp_info(self.key).is_none_or(|info| !info.end_unacknowledged)
+    }
+}
+
+impl<R: ServingReactor> Handler<R> for EventLoop<'_> {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
-        let now = self.now(reactor);
-        let Some(connection) = self.connections.get_mut(key) else { return };
         match event {
             Event::Received(bytes) => {
-                connection.received(now, bytes, &mut self.replies);
-                self.served += Served::by(bytes.len(), &self.replies);
-                self.answer(reactor, key, now);
+                self.drive(reactor, key, |driver, now, transport, scratch| {
+                    driver.received(now, bytes, transport, scratch)
+                });
             }
-            Event::EndOfInput => {
-                connection.end_of_input(now, &mut self.replies);
-                self.served += Served::by(0, &self.replies);
-                self.answer(reactor, key, now);
-            }
-            Event::Sent => self.go_on(reactor, key, now),
+            Event::EndOfInput => self.drive(reactor, key, Driver::end_of_input),
+            Event::Sent => self.drive(reactor, key, Driver::proceed),
             Event::Connected => {}
             Event::Failed(error) => {
-                connection.broke(&error);
-                self.connections.remove(key);
+                if let Some(driver) = self.connections.remove(key) {
+                    let Closed = driver.broken(&error);
+                }
             }
         }
     }
 
     fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
         let Some(permit) = self.context.admission.admit(socket.as_fd(), peer) else { return };
-        let owner = if self.crew.keep_own { self.number } else { self.turn };
-        self.turn = (self.turn + 1) % self.crew.inboxes.len();
+        let owner = if self.handoff.keep_own { self.number } else { self.turn };
+        self.turn = (self.turn + 1) % self.handoff.inboxes.len();
         if owner == self.number {
             self.open(reactor, socket, permit);
         } else {
-            self.crew.inboxes[owner].put(socket, permit);
+            self.handoff.inboxes[owner].put(socket, permit);
         }
     }
 
@@ -302,12 +298,11 @@ impl<R: ServingReactor> Handler<R> for Worker<'_> {
     }
 
     fn woken(&mut self, reactor: &mut R) {
-        for (socket, permit) in self.crew.inboxes[self.number].take() {
+        for (socket, permit) in self.handoff.inboxes[self.number].take() {
             self.open(reactor, socket, permit);
         }
         for key in self.mail.take() {
-            let now = self.now(reactor);
-            self.go_on(reactor, key, now);
+            self.drive(reactor, key, Driver::proceed);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! A fixed set of worker threads that take ready connections from one shared epoll:
-//! [`Pool`]. A connection with nothing to say is [parked](super::parking) and costs no
-//! thread, and no worker ever waits for one connection: what a slow peer does not take is
-//! queued, and the connection parked until its socket is writable again.
+//! A fixed set of worker threads that take ready connections from one
+//! [shared epoll](shared_epoll): [`Pool`]. An idle connection costs no thread, and no worker
+//! ever waits for one connection: what a slow peer does not take is queued until its socket is
+//! writable again.
 
 use std::io;
 use std::net::TcpListener;
@@ -11,13 +11,17 @@ use std::time::Duration;
 use echo_net::Nanos;
 use echo_net::clock;
 use echo_net::reactor::Waker;
-use echo_proto::Replies;
 
 use super::Model;
-use super::acceptor::{self, Doorway};
-use super::parking::{Parking, Ready, Visit};
+use super::acceptor::{self, AcceptHandler};
 use crate::admission::Permit;
 use crate::context::Context;
+use crate::counters::WorkerCounters;
+use crate::driver::Scratch;
+
+mod shared_epoll;
+
+use shared_epoll::{Ready, SharedEpoll};
 
 /// How often the end of a stop looks whether all connections are gone.
 const DRAINED_POLL: Duration = Duration::from_millis(2);
@@ -28,87 +32,84 @@ pub(super) struct Pool;
 
 impl Model for Pool {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
-        let parking = Parking::new()?;
+        let shared = SharedEpoll::new()?;
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..context.config.workers)
                 .map(|number| {
-                    let parking = &parking;
+                    let shared = &shared;
                     let name = format!("worker-{number}");
                     let thread = std::thread::Builder::new().name(name);
                     thread.spawn_scoped(scope, move || {
-                        context.force_on_error(work(number, parking, context))
+                        context.force_on_error(work(number, shared, context))
                     })
                 })
                 .map(|thread| context.force_on_error(thread))
                 .collect();
-            let outcome = context.force_on_error(attend(listeners, &parking, context));
-            parking.end_workers();
+            let outcome = context.force_on_error(accept_and_drain(listeners, &shared, context));
+            shared.end_workers();
             super::join_all(threads).and(outcome)
         })
     }
 }
 
 /// Serves one ready connection after another.
-fn work(number: usize, parking: &Parking, context: &Context) -> io::Result<()> {
+fn work(number: usize, shared: &SharedEpoll, context: &Context) -> io::Result<()> {
     context.pin_worker(number);
-    let counters = context.counters.worker(number);
-    let mut replies = context.config.replies();
+    let mut scratch = scratch(context, number);
     let mut buffer = vec![0; context.config.read_buffer];
     loop {
-        match parking.wait()? {
-            Ready::Connection(key, flags) => {
-                parking.visit(key, |mut visit| {
-                    counters.add(visit.serve(flags, &mut buffer, &mut replies));
-                });
-            }
+        match shared.wait()? {
+            Ready::Connection(key, flags) => shared.claim(key, |connection| {
+                connection.serve(flags, &mut buffer, &mut scratch);
+            }),
             Ready::Nothing => {}
             Ready::End => return Ok(()),
         }
     }
 }
 
-/// Accepts, then sees to it that every connection ends.
-fn attend(
+fn scratch(context: &Context, worker: usize) -> Scratch<&WorkerCounters> {
+    Scratch::new(context.config.replies(), context.counters.worker(worker))
+}
+
+/// Accepts until a stop is asked for, then waits until every connection has ended.
+fn accept_and_drain(
     listeners: Vec<Vec<TcpListener>>,
-    parking: &Parking,
+    shared: &SharedEpoll,
     context: &Context,
 ) -> io::Result<()> {
-    let mut attendant = Attendant { parking, context, replies: context.config.replies() };
-    acceptor::accept(listeners, context, &mut attendant)?;
-    let counters = context.counters.worker(0);
-    parking.visit_all(|mut visit| counters.add(visit.stop(&mut attendant.replies)));
-    while !parking.is_empty() && !context.is_forced() {
-        attendant.look_after(clock::now());
+    let mut adding = Adding { shared, context, scratch: scratch(context, 0) };
+    acceptor::accept(listeners, context, &mut adding)?;
+    shared.claim_all(|connection| connection.stop(&mut adding.scratch));
+    while !shared.is_empty() && !context.is_forced() {
+        adding.check_deadlines(clock::now());
         std::thread::sleep(DRAINED_POLL);
     }
     Ok(())
 }
 
-/// Parks what comes in, and looks after deadlines.
-struct Attendant<'a> {
-    parking: &'a Parking,
+/// Adds what is accepted to the shared epoll, and checks deadlines.
+struct Adding<'a> {
+    shared: &'a SharedEpoll,
     context: &'a Context,
-    replies: Replies,
+    scratch: Scratch<&'a WorkerCounters>,
 }
 
-impl Doorway for Attendant<'_> {
-    fn open(&mut self, waker: Waker) {
-        self.parking.wake_for_deadlines(waker);
+impl AcceptHandler for Adding<'_> {
+    fn started(&mut self, waker: Waker) {
+        self.shared.wake_for_deadlines(waker);
     }
 
-    fn enter(&mut self, socket: OwnedFd, permit: Permit) {
-        if let Err(error) = self.parking.park(socket, self.context.connection(permit)) {
+    fn accepted(&mut self, socket: OwnedFd, permit: Permit) {
+        if let Err(error) = self.shared.add(socket, self.context.driver(permit)) {
             self.context.admission.accept_failed(&error);
         }
     }
 
-    fn look_after(&mut self, now: Nanos) -> Nanos {
-        let sweep = self.parking.sweep();
+    fn check_deadlines(&mut self, now: Nanos) -> Nanos {
+        let sweep = self.shared.sweep();
         if sweep.is_due(now) {
-            let counters = self.context.counters.worker(0);
-            self.parking.visit_all(|mut visit: Visit<'_>| {
-                counters.add(visit.expire(now, &mut self.replies));
-            });
+            self.shared.claim_all(|connection| connection.expire(now, &mut self.scratch));
         }
         sweep.at()
     }

@@ -1,4 +1,5 @@
-//! One task per connection on tokio's work-stealing runtime: [`Tokio`].
+//! One task per connection on tokio's work-stealing runtime: [`Tokio`]; and what it has in
+//! common with [`local`], where each worker has a runtime of its own.
 
 use std::io;
 use std::net::TcpListener;
@@ -11,12 +12,17 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use super::Model;
-use super::tokio_accept::{accept, reached, stages};
-use super::tokio_task::Tasks;
 use crate::context::Context;
 
+pub(crate) mod accept;
+pub(super) mod local;
+mod task;
+
+use accept::{accept, reached, stages};
+use task::Tasks;
+
 /// How long a forced stop waits for workers to leave the task that they are in.
-const FORCED_PATIENCE: Duration = Duration::from_millis(300);
+const FORCED_GRACE: Duration = Duration::from_millis(300);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -35,7 +41,7 @@ impl Model for Tokio {
             .enable_all()
             .build()?;
         let outcome = runtime.block_on(serve(listeners, context));
-        runtime.shutdown_timeout(FORCED_PATIENCE);
+        runtime.shutdown_timeout(FORCED_GRACE);
         outcome
     }
 }

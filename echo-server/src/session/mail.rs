@@ -52,7 +52,7 @@ impl Session {
         }
         self.give_time_to_read(now);
         if self.phase == Phase::Parting && taken == Taken::All {
-            self.say_goodbye(replies);
+            self.end_output(replies);
         }
         self.owe(now, replies);
         !replies.is_empty()

@@ -7,7 +7,7 @@ use echo_net::clock::SECOND;
 use echo_proto::{ProtocolKind, WriteMode};
 use proptest::prelude::*;
 
-const PATIENCE: Patience = Patience { idle: 10 * SECOND, write: 3 * SECOND };
+const TIMEOUTS: Timeouts = Timeouts { idle: 10 * SECOND, write: 3 * SECOND };
 
 /// A session and a peer that takes output only when told.
 struct Shell {
@@ -28,7 +28,7 @@ impl Shell {
         Self {
             session: Session::new(
                 protocol.responder(max_message, SystemTime::now),
-                PATIENCE,
+                TIMEOUTS,
                 now,
             ),
             replies: Replies::new(WriteMode::Whole),
@@ -152,7 +152,7 @@ fn lingering_waits_for_a_slow_reader_but_not_for_ever() {
     shell.receive(b"12345678901234567");
     shell.take_all();
     shell.acknowledged = false;
-    shell.wait(PATIENCE.write - 1);
+    shell.wait(TIMEOUTS.write - 1);
     assert_eq!(shell.next, Next::Read);
     shell.wait(LINGER);
     assert_eq!(shell.next, Next::Close);
@@ -174,7 +174,7 @@ fn reading_stops_above_the_high_mark_and_goes_on_below_the_low_one() {
 #[test]
 fn an_idle_peer_gets_an_orderly_end() {
     let mut shell = Shell::line();
-    shell.wait(PATIENCE.idle - 1);
+    shell.wait(TIMEOUTS.idle - 1);
     assert_eq!(shell.next, Next::Read);
     assert!(!shell.half_closed);
     shell.wait(1);
@@ -186,10 +186,10 @@ fn an_idle_peer_gets_an_orderly_end() {
 #[test]
 fn traffic_moves_the_idle_deadline() {
     let mut shell = Shell::line();
-    shell.wait(PATIENCE.idle - 1);
+    shell.wait(TIMEOUTS.idle - 1);
     shell.receive(b"a");
-    assert_eq!(shell.session.deadline(), shell.now + PATIENCE.idle);
-    shell.wait(PATIENCE.idle - 1);
+    assert_eq!(shell.session.deadline(), shell.now + TIMEOUTS.idle);
+    shell.wait(TIMEOUTS.idle - 1);
     assert!(!shell.half_closed);
 }
 
@@ -197,15 +197,15 @@ fn traffic_moves_the_idle_deadline() {
 fn a_peer_that_takes_nothing_is_cut_off_and_one_that_takes_a_little_is_not() {
     let mut shell = Shell::line();
     // A long silence before the first reply is no stall.
-    shell.wait(PATIENCE.write + 1);
+    shell.wait(TIMEOUTS.write + 1);
     shell.receive(b"abcdef\n");
     for _ in 0..4 {
-        shell.wait(PATIENCE.write - 1);
+        shell.wait(TIMEOUTS.write - 1);
         assert_eq!(shell.next, Next::Read);
         shell.take(1);
     }
     // Sending on is not taking.
-    shell.wait(PATIENCE.write - 1);
+    shell.wait(TIMEOUTS.write - 1);
     shell.receive(b"x\n");
     shell.wait(1);
     assert_eq!(shell.next, Next::Close);
@@ -213,9 +213,9 @@ fn a_peer_that_takes_nothing_is_cut_off_and_one_that_takes_a_little_is_not() {
 
 #[test]
 fn without_an_idle_limit_there_is_no_deadline() {
-    let patience = Patience { idle: NEVER, ..PATIENCE };
+    let timeouts = Timeouts { idle: NEVER, ..TIMEOUTS };
     let responder = ProtocolKind::Line.responder(16, SystemTime::now);
-    assert_eq!(Session::new(responder, patience, SECOND).deadline(), NEVER);
+    assert_eq!(Session::new(responder, timeouts, SECOND).deadline(), NEVER);
 }
 
 #[test]

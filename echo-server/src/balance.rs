@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, info, warn};
 
 use crate::counted::counted;
-use crate::model::tokio_accept::{Listeners, reached, stages};
+use crate::model::tokio::accept::{Listeners, reached, stages};
 
 mod backends;
 pub mod cli;

@@ -1,8 +1,8 @@
 //! A single-threaded tokio runtime per worker, one task per connection: [`TokioLocal`]. No
 //! task ever moves to another thread.
 //!
-//! With one group of listeners the first worker accepts and deals the sockets out in turn; with
-//! one per worker each accepts for itself.
+//! With one group of listeners the first worker accepts and distributes the sockets round
+//! robin; with one per worker each accepts for itself.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -11,23 +11,23 @@ use echo_net::stop::Stage;
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::Model;
-use super::tokio_accept::{accept, reached, stages};
-use super::tokio_task::Tasks;
+use super::accept::{accept, reached, stages};
+use super::task::Tasks;
 use crate::admission::Permit;
 use crate::context::Context;
+use crate::model::{self, Model};
 
 /// A socket that was let in, on its way to another worker.
-type Dealt = (TcpStream, Permit);
+type Handoff = (TcpStream, Permit);
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct TokioLocal;
+pub(in crate::model) struct TokioLocal;
 
 impl Model for TokioLocal {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let workers = context.config.workers;
-        super::check_listeners(&listeners, workers)?;
+        model::check_listeners(&listeners, workers)?;
         let keep_own = listeners.len() == workers;
         let mut listeners = listeners.into_iter();
         let (outboxes, inboxes): (Vec<_>, Vec<_>) =
@@ -38,9 +38,9 @@ impl Model for TokioLocal {
                 .enumerate()
                 .map(|(number, inbox)| {
                     let listeners = listeners.next().unwrap_or_default();
-                    let deals = !listeners.is_empty() && !keep_own;
-                    let outboxes = if deals { outboxes.clone() } else { Vec::new() };
-                    let worker = Worker { number, context, listeners, outboxes, inbox };
+                    let hands_off = !listeners.is_empty() && !keep_own;
+                    let outboxes = if hands_off { outboxes.clone() } else { Vec::new() };
+                    let worker = LocalRuntime { number, context, listeners, outboxes, inbox };
                     let thread = std::thread::Builder::new().name(format!("worker-{number}"));
                     thread.spawn_scoped(scope, || context.force_on_error(worker.run()))
                 })
@@ -48,21 +48,21 @@ impl Model for TokioLocal {
                 .collect();
             // Now only workers that accept hold any: an inbox ends when they all have ended.
             drop(outboxes);
-            super::join_all(threads)
+            model::join_all(threads)
         })
     }
 }
 
-struct Worker<'a> {
+struct LocalRuntime<'a> {
     number: usize,
     context: &'a Context,
     listeners: Vec<TcpListener>,
     /// Those of all workers; none if this one keeps what it accepts.
-    outboxes: Vec<UnboundedSender<Dealt>>,
-    inbox: UnboundedReceiver<Dealt>,
+    outboxes: Vec<UnboundedSender<Handoff>>,
+    inbox: UnboundedReceiver<Handoff>,
 }
 
-impl Worker<'_> {
+impl LocalRuntime<'_> {
     fn run(self) -> io::Result<()> {
         self.context.pin_worker(self.number);
         let runtime = Builder::new_current_thread().enable_all().build()?;

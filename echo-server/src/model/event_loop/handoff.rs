@@ -1,5 +1,5 @@
-//! What the workers of event loops know of each other: [`Crew`], with an inbox for each
-//! worker in which others put the sockets that they have accepted for it.
+//! How one event loop passes the sockets that it has accepted to others: [`Handoff`], with an
+//! [`Inbox`] for each worker.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicUsize;
@@ -24,11 +24,11 @@ impl Inbox {
     }
 
     /// `waker` wakes the worker from now on.
-    pub(super) fn open(&self, waker: Waker) {
+    pub(super) fn wake_with(&self, waker: Waker) {
         let _ = self.waker.set(waker);
     }
 
-    /// Hands a socket over.
+    /// Passes a socket to the worker.
     pub(super) fn put(&self, socket: OwnedFd, permit: Permit) {
         let mut sockets = self.lock();
         sockets.push((socket, permit));
@@ -38,7 +38,7 @@ impl Inbox {
         }
     }
 
-    /// Wakes the worker, if it has begun.
+    /// Wakes the worker, if it has started.
     pub(super) fn wake(&self) {
         let _sockets = self.lock();
         self.waker.get().inspect(|waker| waker.wake());
@@ -57,7 +57,7 @@ impl Inbox {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Crew {
+pub(super) struct Handoff {
     /// One for each worker.
     pub(super) inboxes: Box<[Inbox]>,
     /// Workers that still accept, and so may put something into an inbox.
@@ -66,7 +66,7 @@ pub(super) struct Crew {
     pub(super) keep_own: bool,
 }
 
-impl Crew {
+impl Handoff {
     /// `workers` workers, of whom `listeners` accept.
     pub(super) fn new(workers: usize, listeners: usize) -> Self {
         Self {

@@ -1,7 +1,8 @@
 //! How connections share threads: [`ModelKind`] names the concurrency models, [`Model`] is
-//! what they have in common. One file each; a new model is one more file, one variant and
-//! one arm of the match below. A model moves bytes and waits; what they mean, who may come
-//! in and when a connection ends is the business of the session and of admission.
+//! what they have in common. One file or folder each; a new model is one more file, one variant and
+//! one arm of the match below. A model is only a way to wait, and to share connections between
+//! threads; what happens to a connection is the driver's business, what the bytes mean and when
+//! it ends the session's, and who may come in that of admission.
 
 use std::io;
 use std::net::TcpListener;
@@ -12,18 +13,12 @@ use crate::context::Context;
 use crate::counted::counted;
 
 mod acceptor;
-mod crew;
 mod epoll;
 mod event_loop;
 mod mail_list;
-mod parking;
 mod pool;
 mod threads;
-mod threads_mail;
-mod tokio;
-pub(crate) mod tokio_accept;
-mod tokio_local;
-mod tokio_task;
+pub(crate) mod tokio;
 mod uring;
 
 /// The concurrency models, as they are named in flags and reports.
@@ -65,7 +60,7 @@ impl ModelKind {
             Self::Epoll => Box::new(epoll::Epoll),
             Self::Uring => Box::new(uring::Uring),
             Self::Tokio => Box::new(tokio::Tokio),
-            Self::TokioLocal => Box::new(tokio_local::TokioLocal),
+            Self::TokioLocal => Box::new(tokio::local::TokioLocal),
         }
     }
 

@@ -1,4 +1,4 @@
-//! When to look after deadlines: [`Sweep`]. Deadlines move with every byte, so none is
+//! When to check deadlines: [`DeadlineSweep`]. Deadlines move with every byte, so none is
 //! kept; all connections are looked at when the soonest could have passed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +13,13 @@ const INTERVAL: Nanos = 20 * MILLISECOND;
 
 /// The instant of the next look at all connections.
 #[derive(Debug)]
-pub(crate) struct Sweep {
+pub(crate) struct DeadlineSweep {
     at: AtomicU64,
     last: AtomicU64,
 }
 
-impl Sweep {
-    /// Nothing to look after yet.
+impl DeadlineSweep {
+    /// Nothing to check yet.
     pub(crate) fn new() -> Self {
         Self { at: AtomicU64::new(NEVER), last: AtomicU64::new(0) }
     }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn looks_at_the_soonest_deadline_but_not_too_often() {
-        let sweep = Sweep::new();
+        let sweep = DeadlineSweep::new();
         assert!(!sweep.is_due(NEVER - 1));
         assert!(sweep.expect(500 * MILLISECOND));
         assert!(sweep.expect(100 * MILLISECOND));

@@ -7,9 +7,8 @@
 //! cost nothing.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::io;
-use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,23 +17,17 @@ use std::time::Duration;
 
 use echo_net::Nanos;
 use echo_net::clock;
-use echo_net::send_queue::SendQueue;
-use echo_net::tcp_info::end_acknowledged;
-use echo_net::unread;
-use echo_proto::Replies;
-use rustix::net::Shutdown;
 use slotmap::{DefaultKey, SlotMap};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep};
-use tracing::debug;
 
 use crate::admission::Permit;
-use crate::connection::Connection;
 use crate::context::Context;
 use crate::counters::Served;
-use crate::session::{NEVER, Next};
+use crate::driver::{Closed, Driver, Interest, QueuedSocket, Scratch, Transport as _};
+use crate::session::NEVER;
 
 /// The connections of one runtime.
 #[derive(Debug)]
@@ -73,16 +66,10 @@ impl Tasks {
             open.stops[key] = None;
         }
         drop(open);
-        let connection = self.context.connection(permit);
+        let driver = self.context.driver(permit);
         let tasks = Arc::clone(self);
         tokio::spawn(async move {
-            let queue = SendQueue::default();
-            let now = clock::now();
-            let peer = connection.peer();
-            let task = Task { stream, connection, queue, tasks: &tasks, stopping: false, now };
-            if let Err(error) = task.serve(stopped).await {
-                debug!(%peer, %error, "connection broke");
-            }
+            let Err(Closed) = Task::new(stream, driver, &tasks).serve(stopped).await;
             tasks.ended(key);
         });
     }
@@ -119,25 +106,39 @@ impl Tasks {
     }
 }
 
-/// What a thread needs to serve one read; shared by all connections on it.
-struct Desk {
+/// What a thread needs to serve one connection after another.
+struct Thread {
     number: usize,
     buffer: Vec<u8>,
-    replies: Replies,
+    scratch: Scratch<Served>,
 }
 
 thread_local! {
-    static DESK: RefCell<Option<Desk>> = const { RefCell::new(None) };
+    static THREAD: RefCell<Option<Thread>> = const { RefCell::new(None) };
 }
 
-impl Desk {
+impl Thread {
     fn new(tasks: &Tasks) -> Self {
         let config = &tasks.context.config;
         Self {
             number: tasks.threads.fetch_add(1, Ordering::Relaxed),
             buffer: vec![0; config.read_buffer],
-            replies: config.replies(),
+            scratch: Scratch::new(config.replies(), Served::default()),
         }
+    }
+
+    /// Calls `serve` with what this thread has, then adds what it counted to the counters.
+    fn with<T>(tasks: &Tasks, serve: impl FnOnce(&mut [u8], &mut Scratch<Served>) -> T) -> T {
+        THREAD.with_borrow_mut(|thread| {
+            let Self { number, buffer, scratch } =
+                thread.get_or_insert_with(|| Self::new(tasks));
+            let result = serve(buffer, scratch);
+            if scratch.counts != Served::default() {
+                let counters = tasks.context.counters.worker(*number);
+                counters.add(std::mem::take(&mut scratch.counts));
+            }
+            result
+        })
     }
 }
 
@@ -150,33 +151,37 @@ fn instant(deadline: Nanos) -> Instant {
 }
 
 struct Task<'a> {
-    stream: TcpStream,
-    connection: Connection,
-    queue: SendQueue,
+    socket: QueuedSocket<TcpStream>,
+    driver: Driver,
     tasks: &'a Tasks,
+    /// Input is wanted.
+    reads: bool,
     stopping: bool,
-    /// The instant of the last thing that happened; asking the clock once for each is
-    /// enough.
-    now: Nanos,
 }
 
-impl Task<'_> {
-    async fn serve(mut self, mut stopped: oneshot::Receiver<()>) -> io::Result<()> {
-        let mut fires_at = self.connection.deadline();
+impl<'a> Task<'a> {
+    fn new(stream: TcpStream, driver: Driver, tasks: &'a Tasks) -> Self {
+        let socket = QueuedSocket::new(stream);
+        Self { socket, driver, tasks, reads: true, stopping: false }
+    }
+
+    /// Ends with the connection.
+    async fn serve(mut self, mut stopped: oneshot::Receiver<()>) -> Result<Infallible, Closed> {
+        self.drive(Driver::proceed)?;
+        let mut fires_at = self.driver.deadline();
         let mut timer = pin!(tokio::time::sleep_until(instant(fires_at)));
         poll_fn(|context| {
-            self.connection.wake_for_mail(context.waker());
+            if self.driver.gets_mail() {
+                self.driver.wake_for_mail(context.waker());
+                self.drive(Driver::proceed)?;
+            }
             loop {
                 if let Poll::Ready(ended) = self.move_bytes(context) {
                     return Poll::Ready(ended);
                 }
                 if !self.stopping && Pin::new(&mut stopped).poll(context).is_ready() {
                     self.stopping = true;
-                    self.now = clock::now();
-                    let unread = unread::read(self.stream.as_fd())?;
-                    self.tell(|connection, _, now, replies| {
-                        connection.stop(now, unread, replies);
-                    })?;
+                    self.drive(Driver::stop)?;
                 } else if !self.expired(context, &mut fires_at, timer.as_mut())? {
                     return Poll::Pending;
                 }
@@ -186,87 +191,68 @@ impl Task<'_> {
     }
 
     /// Sends, reads and answers until nothing more can be done now.
-    fn move_bytes(&mut self, context: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+    fn move_bytes(
+        &mut self,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Result<Infallible, Closed>> {
         loop {
-            while !self.queue.is_empty() && self.stream.poll_write_ready(context)?.is_ready() {
-                self.now = clock::now();
-                let stream = &self.stream;
-                self.queue.flush(|bytes| stream.try_write(bytes))?;
+            while self.socket.unsent() > 0 && self.poll_writable(context)?.is_ready() {
+                self.drive(Driver::writable)?;
             }
-            if self.connection.gets_mail() && self.mail()? {
-                continue;
-            }
-            match self.connection.next(self.now, self.queue.len()) {
-                Next::Read => {}
-                Next::Hold => return Poll::Pending,
-                Next::HalfClose => rustix::net::shutdown(&self.stream, Shutdown::Write)?,
-                Next::Close => return Poll::Ready(Ok(())),
+            if !self.reads {
+                return Poll::Pending;
             }
             ready!(self.read(context))?;
         }
     }
 
-    /// Sends some of the mail, if there is any.
-    fn mail(&mut self) -> io::Result<bool> {
-        let (now, unsent) = (clock::now(), self.queue.len());
-        DESK.with_borrow_mut(|desk| {
-            let desk = desk.get_or_insert_with(|| Desk::new(self.tasks));
-            if !self.connection.mail(now, unsent, &mut desk.replies) {
-                return Ok(false);
-            }
-            self.now = now;
-            self.answer(desk, 0)?;
-            Ok(true)
-        })
+    fn poll_writable(&self, context: &mut task::Context<'_>) -> Poll<Result<(), Closed>> {
+        let writable = self.socket.socket.poll_write_ready(context);
+        writable.map_err(|error| self.driver.broken(&error))
     }
 
     /// One read and the replies to it.
-    fn read(&mut self, context: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        DESK.with_borrow_mut(|desk| {
-            let desk = desk.get_or_insert_with(|| Desk::new(self.tasks));
-            let Desk { buffer, replies, .. } = desk;
+    fn read(&mut self, context: &mut task::Context<'_>) -> Poll<Result<(), Closed>> {
+        let Self { socket, driver, tasks, .. } = self;
+        let interest = Thread::with(tasks, |buffer, scratch| {
             let mut buffer = ReadBuf::new(buffer);
-            ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
-            self.now = clock::now();
-            match buffer.filled() {
-                [] => self.connection.end_of_input(self.now, replies),
-                input => self.connection.received(self.now, input, replies),
-            }
-            let received = buffer.filled().len();
-            Poll::Ready(self.answer(desk, received))
-        })
+            let read = Pin::new(&mut socket.socket).poll_read(context, &mut buffer);
+            ready!(read).map_err(|error| driver.broken(&error))?;
+            let now = clock::now();
+            Poll::Ready(match buffer.filled() {
+                [] => driver.end_of_input(now, socket, scratch),
+                input => driver.received(now, input, socket, scratch),
+            })
+        });
+        self.reads = ready!(interest)?.read;
+        Poll::Ready(Ok(()))
     }
 
-    /// Tells the connection what happened, and sends what it has to say.
-    fn tell(
+    /// Tells the driver what has happened now.
+    fn drive(
         &mut self,
-        tell: impl FnOnce(&mut Connection, &TcpStream, Nanos, &mut Replies),
-    ) -> io::Result<()> {
-        DESK.with_borrow_mut(|desk| {
-            let desk = desk.get_or_insert_with(|| Desk::new(self.tasks));
-            tell(&mut self.connection, &self.stream, self.now, &mut desk.replies);
-            self.answer(desk, 0)
-        })
-    }
-
-    /// Counts and sends the replies on the desk.
-    fn answer(&mut self, desk: &Desk, received: usize) -> io::Result<()> {
-        let Desk { number, replies, .. } = desk;
-        self.tasks.context.counters.worker(*number).add(Served::by(received, replies));
-        for bytes in replies.writes() {
-            self.queue.send(bytes, |bytes| self.stream.try_write(bytes))?;
-        }
+        tell: impl FnOnce(
+            &mut Driver,
+            Nanos,
+            &mut QueuedSocket<TcpStream>,
+            &mut Scratch<Served>,
+        ) -> Result<Interest, Closed>,
+    ) -> Result<(), Closed> {
+        let Self { socket, driver, tasks, .. } = self;
+        let now = clock::now();
+        let interest = Thread::with(tasks, |_, scratch| tell(driver, now, socket, scratch));
+        self.reads = interest?.read;
         Ok(())
     }
 
-    /// Whether the timer has fired and the session was told; else the timer is set.
+    /// Whether the timer has fired and the driver was told; else the timer is set.
     fn expired(
         &mut self,
         context: &mut task::Context<'_>,
         fires_at: &mut Nanos,
         mut timer: Pin<&mut Sleep>,
-    ) -> io::Result<bool> {
-        let deadline = self.connection.deadline();
+    ) -> Result<bool, Closed> {
+        let deadline = self.driver.deadline();
         if deadline < *fires_at {
             *fires_at = deadline;
             timer.as_mut().reset(instant(deadline));
@@ -274,12 +260,9 @@ impl Task<'_> {
         if timer.as_mut().poll(context).is_pending() {
             return Ok(false);
         }
-        self.now = clock::now();
-        self.tell(|connection, stream, now, replies| {
-            connection.expire(now, replies, || end_acknowledged(stream.as_fd()));
-        })?;
-        *fires_at = self.connection.deadline();
-        if *fires_at > self.now {
+        self.drive(Driver::expire)?;
+        *fires_at = self.driver.deadline();
+        if *fires_at > clock::now() {
             timer.reset(instant(*fires_at));
         }
         Ok(true)
