@@ -127,6 +127,7 @@ struct State {
 
 /// What a caller who waited gets.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "passed on once; a box would be an allocation")]
 enum Turn {
     Connection(Pooled),
     Place(Place),
@@ -229,15 +230,13 @@ impl Shared {
 
     async fn wait(&self, turn: oneshot::Receiver<Turn>) -> Result<Turn, PoolError> {
         let PoolOptions { max_size, wait_timeout: waited, .. } = self.options;
-        match tokio::time::timeout(waited, turn).await {
-            Ok(turn) => turn.map_err(|_| PoolError::Closed),
-            Err(_) => {
-                let mut state = self.lock();
-                state.core.forget(oneshot::Sender::is_closed);
-                state.core.count_wait_timeout();
-                Err(PoolError::Exhausted { max_size, waited })
-            }
+        if let Ok(turn) = tokio::time::timeout(waited, turn).await {
+            return turn.map_err(|_| PoolError::Closed);
         }
+        let mut state = self.lock();
+        state.core.forget(oneshot::Sender::is_closed);
+        state.core.count_wait_timeout();
+        Err(PoolError::Exhausted { max_size, waited })
     }
 
     /// A connection is free.

@@ -210,13 +210,11 @@ impl<C, W> PoolCore<C, W> {
     /// is reused; if nobody waits it idles.
     #[must_use = "the caller who waits longest gets the connection"]
     pub fn give_back(&mut self, connection: C, now: Nanos) -> Option<(W, C)> {
-        match self.waiting.pop_front() {
-            Some((_, caller)) => Some((caller, connection)),
-            None => {
-                self.idle.push_back(Idle { connection, since: now });
-                None
-            }
+        if let Some((_, caller)) = self.waiting.pop_front() {
+            return Some((caller, connection));
         }
+        self.idle.push_back(Idle { connection, since: now });
+        None
     }
 
     /// A connection that was in use is closed. Its place goes to who waits longest, who is to
@@ -239,13 +237,11 @@ impl<C, W> PoolCore<C, W> {
     /// A place that was granted is not needed.
     #[must_use = "the caller who waits longest is to connect"]
     pub fn vacate(&mut self) -> Option<W> {
-        match self.waiting.pop_front() {
-            Some((_, caller)) => Some(caller),
-            None => {
-                self.taken -= 1;
-                None
-            }
+        if let Some((_, caller)) = self.waiting.pop_front() {
+            return Some(caller);
         }
+        self.taken -= 1;
+        None
     }
 
     /// The next caller who has waited too long.
@@ -289,7 +285,7 @@ mod tests {
     const OPTIONS: PoolOptions = PoolOptions {
         max_size: 2,
         wait_timeout: Duration::from_nanos(100),
-        idle_lifetime: Some(Duration::from_nanos(1000)),
+        idle_lifetime: Some(Duration::from_micros(1)),
         max_uses: Some(3),
     };
 
@@ -337,8 +333,8 @@ mod tests {
     }
 
     impl World {
-        fn granted(&mut self, core: &mut PoolCore<u32, u32>, caller: u32, grant: Grant<u32>) {
-            match grant {
+        fn granted(&mut self, core: &mut PoolCore<u32, u32>, caller: u32, grant: &Grant<u32>) {
+            match *grant {
                 Grant::Reuse(connection) => {
                     core.accept();
                     self.using.push((caller, connection));
@@ -371,7 +367,7 @@ mod tests {
                     0 | 1 => {
                         let caller = world.next;
                         let grant = core.ask(caller, now);
-                        world.granted(&mut core, caller, grant);
+                        world.granted(&mut core, caller, &grant);
                     }
                     2 => if let Some(caller) = world.connecting.pop() {
                         core.made();
