@@ -5,10 +5,7 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use echo_bench_report::compare::{Input, Options, Side, compare};
-use made_up::Shape;
-
-#[path = "../echo-bench/tests/made_up/mod.rs"]
-mod made_up;
+use echo_test_support::made_up::{self, Shape};
 
 const REPORTS: u64 = 50;
 const SHAPE: Shape = Shape { intervals: 30, answers: 5000, spread: 4001 };

@@ -5,12 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use echo_test_support::program::{own_program, run, third_party_or_skip};
 use serde_json::Value;
-
-#[path = "scenarios/program.rs"]
-mod program;
-
-use program::{own_program, run, third_party_or_skip};
 
 /// A browser on a busy machine starts slowly.
 const PATIENCE: Duration = Duration::from_secs(90);

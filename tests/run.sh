@@ -55,6 +55,17 @@ build_documentation() {
   RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 }
 
+# Who takes the library of the client does not get its prompt.
+check_library_of_client() {
+  local tree
+  tree=$(cargo tree -p echo-bench -e normal --prefix none) || return 1
+  if grep '^rustyline ' <<<"$tree"; then
+    echo "echo-bench depends on the client's prompt (see the feature cli of echo-client)"
+    return 1
+  fi
+  cargo check -p echo-client --lib --no-default-features
+}
+
 step() {
   local name=$1 started=$SECONDS
   shift
@@ -74,6 +85,7 @@ step "tests" run_tests
 step "documentation" build_documentation
 step "release build" cargo build --release --workspace
 step "dependencies" refuse_banned_dependencies
+step "library of the client" check_library_of_client
 
 echo "=== all passed, $SECONDS s"
 skipped=$(grep -ao 'skipped: .*' "$log" | sort -u || true)

@@ -5,13 +5,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use echo_test_support::made_up::{self, Shape};
 use serde_json::{Value, json};
 
 use echo_bench_engine::record::Latency;
 use echo_bench_report::report::LatencySummary;
-use made_up::Shape;
-
-mod made_up;
 
 /// Ten intervals of close latencies.
 fn report(number: u64, level_us: u64) -> Value {

@@ -11,14 +11,12 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use echo_test_support::made_up::{self, Shape};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use echo_bench_report::report::Report;
-use made_up::Shape;
-
-mod made_up;
 
 /// How long anything here may take on a machine that has much to do.
 const PATIENCE: Duration = Duration::from_mins(1);

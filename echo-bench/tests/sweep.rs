@@ -11,12 +11,10 @@ use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::Turn;
 use echo_bench_report::sweep::{Analysis, Axis, Cell, EffectMetric, Flag, Level, SweepPlan};
-use made_up::Shape;
+use echo_test_support::made_up::{self, Shape};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
-
-mod made_up;
 
 fn report(number: u64, level_us: u64) -> Report {
     let shape = Shape { intervals: 10, answers: 500, spread: 101 };

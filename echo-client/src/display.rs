@@ -3,31 +3,30 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use echo_proto::{Outcome, ProtocolKind, Service};
-
-use crate::connection::Answer;
+use echo_client::connection::Answer;
 use echo_proto::terminal;
+use echo_proto::{Outcome, ProtocolKind, Service};
 
 const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default();
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
 /// The way in which replies are shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Display {
+pub(crate) struct Display {
     /// Where the replies come from.
-    pub protocol: Service,
+    pub(crate) protocol: Service,
     /// For a terminal: what it would obey is escaped. Else bytes stay as they came.
-    pub escaped: bool,
+    pub(crate) escaped: bool,
     /// With colours.
-    pub coloured: bool,
+    pub(crate) coloured: bool,
     /// With the round trip of each reply.
-    pub timed: bool,
+    pub(crate) timed: bool,
 }
 
 impl Display {
     /// Appends a reply to the output of a filter: as the server sent it, one a line. Raw
     /// replies have no lines but their own.
-    pub fn filtered(self, answer: &Answer<'_>, output: &mut Vec<u8>) {
+    pub(crate) fn filtered(self, answer: &Answer<'_>, output: &mut Vec<u8>) {
         self.plain(self.protocol.framing().reply_prefix(answer.outcome), output);
         self.plain(answer.body, output);
         if self.timed {
@@ -39,7 +38,7 @@ impl Display {
     }
 
     /// Appends bytes that may be part of a reply, without a line of their own.
-    pub fn plain(self, bytes: &[u8], output: &mut Vec<u8>) {
+    pub(crate) fn plain(self, bytes: &[u8], output: &mut Vec<u8>) {
         if self.escaped {
             let mut shown = String::new();
             terminal::escape(bytes, &mut shown);
@@ -50,7 +49,7 @@ impl Display {
     }
 
     /// Appends a reply to what a person at the prompt sees.
-    pub fn prompted(self, answer: &Answer<'_>, output: &mut String) {
+    pub(crate) fn prompted(self, answer: &Answer<'_>, output: &mut String) {
         let body = match self.protocol.framing() {
             // The newline that the prompt has sent comes back.
             ProtocolKind::Raw => answer.body.strip_suffix(b"\n").unwrap_or(answer.body),

@@ -7,15 +7,14 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use echo_client::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
+use echo_client::{SessionError, Tally};
 use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
 use crate::display::Display;
-use crate::error::SessionError;
-use crate::in_flight::Tally;
 
 /// Bytes of one read of the input.
 const CHUNK: usize = 64 * 1024;
@@ -32,7 +31,7 @@ const CHUNKS_AHEAD: usize = 2;
 ///
 /// # Errors
 /// When the session breaks, or ends before all input was sent and answered.
-pub async fn run(
+pub(crate) async fn run(
     connection: Connection,
     input: impl Read + Send + 'static,
     output: impl AsyncWrite + Unpin,

@@ -4,19 +4,19 @@
 use std::convert::Infallible;
 use std::pin::pin;
 
+use echo_client::SessionError;
+use echo_client::connection::{Arrival, Connection, Receiver, Sender};
 use echo_proto::ProtocolKind;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
-use crate::connection::{Arrival, Connection, Receiver, Sender};
 use crate::display::Display;
 use crate::editing::{Editing, REDRAW};
-use crate::error::SessionError;
 use crate::prompt::{Prompt, Show, Typed};
 
 /// How a session at the prompt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// The input was ended with Ctrl-D.
     EndOfInput,
     /// Ctrl-C.
@@ -32,7 +32,7 @@ pub enum Ending {
 ///
 /// # Errors
 /// When the session breaks or the server ends it.
-pub async fn run(
+pub(crate) async fn run(
     connection: Connection,
     display: Display,
     continued: Signal,

@@ -1,8 +1,15 @@
-//! The program `echo-client`: reads the flags and does what they say.
+//! The program `echo-client`: reads the flags and does what they say. Built with the feature
+//! `cli`.
 
 mod cli;
 mod console;
+mod display;
+mod editing;
+mod filter;
+mod history;
+mod interactive;
 mod ping_report;
+mod prompt;
 mod scan_report;
 mod statuses;
 mod talk;
@@ -12,11 +19,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use echo_client::SessionError;
-use echo_client::interactive::Ending;
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
 use crate::cli::{Cli, Command};
+use crate::interactive::Ending;
 
 fn main() -> ExitCode {
     let done = match Cli::try_parse() {

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::mpsc as blocking;
 use std::time::{Duration, Instant};
 
+use echo_client::SessionError;
 use rustyline::error::ReadlineError;
 use rustyline::{Config, DefaultEditor, ExternalPrinter, Prompt as EditorPrompt};
 use tokio::sync::mpsc;
 
 use crate::editing::Editing;
-use crate::error::SessionError;
 use crate::history;
 
 /// Pieces of text that may wait to be printed.

@@ -4,9 +4,8 @@ use std::io::{self, IsTerminal as _};
 
 use anyhow::Result;
 use echo_client::connection::{Answer, Options};
-use echo_client::interactive::Ending;
 use echo_client::link::{Link, Tls};
-use echo_client::{ConnectError, Connection, Display, filter, interactive};
+use echo_client::{ConnectError, Connection};
 use echo_net::tls::ClientTls;
 use echo_proto::{ProtocolKind, Service};
 use rustix::process::Signal;
@@ -14,6 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{self, Cli, TlsArgs};
 use crate::console::tell;
+use crate::display::Display;
+use crate::filter;
+use crate::interactive::{self, Ending};
 use crate::statuses::Statuses;
 
 /// Talks to the server until the session ends.

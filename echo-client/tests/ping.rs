@@ -6,10 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 
-#[expect(dead_code, reason = "other tests use the rest")]
-mod server;
-
-use server::{answer_lines, echo_lines, serve};
+use echo_test_support::one_connection::{answer_lines, echo_lines, serve};
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_echo-client"));

@@ -11,13 +11,10 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use echo_test_support::one_connection::{answer_lines, echo_bytes, echo_lines, serve};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-
-mod server;
-
-use server::{answer_lines, echo_bytes, echo_lines, serve};
 
 /// In the home directory.
 const HISTORY: &str = ".local/state/echo-client/history";

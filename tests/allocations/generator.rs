@@ -11,10 +11,10 @@ use echo_bench_engine::{self as engine, Connected, Observer, Peer};
 use echo_net::stop::Stop;
 use echo_proto::ProtocolKind;
 use echo_server::model::ModelKind;
+use echo_test_support::running_server::RunningServer;
+use echo_test_support::turn::turn;
 use strum::VariantArray;
 
-use crate::running_server::RunningServer;
-use crate::turn::turn;
 use crate::{MOST_PER_MESSAGE, allocations};
 
 /// Hears nothing.

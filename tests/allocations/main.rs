@@ -2,23 +2,6 @@
 //! any number of messages with the memory that they have. An allocator that counts is the
 //! witness; one side at a time runs in this process.
 
-#[expect(dead_code, reason = "shared with the scenarios, which use all of it")]
-#[path = "../scenarios/client.rs"]
-mod client;
-#[path = "../scenarios/deadline.rs"]
-mod deadline;
-#[expect(dead_code, reason = "shared with the scenarios, which use all of it")]
-#[path = "../scenarios/kernel_sockets.rs"]
-mod kernel_sockets;
-#[expect(dead_code, reason = "shared with the scenarios, which use all of it")]
-#[path = "../scenarios/program.rs"]
-mod program;
-#[expect(dead_code, reason = "shared with the scenarios, which use all of it")]
-#[path = "../scenarios/running_server.rs"]
-mod running_server;
-#[path = "../oracles/turn.rs"]
-mod turn;
-
 mod generator;
 mod server;
 

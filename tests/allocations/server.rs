@@ -9,10 +9,10 @@ use echo_net::stop::Stop;
 use echo_proto::{ProtocolKind, Replies, Request, Respond, WriteMode};
 use echo_server::Config;
 use echo_server::model::ModelKind;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::turn::turn;
 use strum::VariantArray;
 
-use crate::deadline::PATIENCE;
-use crate::turn::turn;
 use crate::{MOST_PER_MESSAGE, allocations};
 
 const PIPELINE: u64 = 16;

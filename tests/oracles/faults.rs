@@ -1,12 +1,12 @@
 //! Every fault is found, told apart, counted exactly, and its first offender is named, by
 //! every engine.
 
+use echo_test_support::bench_process::{BenchProcess, Finished, each_engine};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::turn::turn;
 use serde_json::Value;
 
-use crate::bench_process::{BenchProcess, Finished, each_engine};
-use crate::deadline::PATIENCE;
 use crate::fault_server::{Fault, FaultServer, Framing};
-use crate::turn::turn;
 
 /// Each framing with the arguments that make echo-bench speak it.
 const FRAMINGS: [(Framing, &str); 4] = [

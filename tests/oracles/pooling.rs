@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use crate::bench_process::{BenchProcess, Finished};
-use crate::deadline::PATIENCE;
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::turn::turn;
+
 use crate::fault_server::{Fault, FaultServer};
-use crate::turn::turn;
 
 const DELAY: Duration = Duration::from_millis(20);
 

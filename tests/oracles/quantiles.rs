@@ -4,14 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use echo_server::model::ModelKind;
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::RunningServer;
+use echo_test_support::turn::turn;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bench_process::{BenchProcess, Finished};
-use crate::deadline::PATIENCE;
 use crate::fault_server::{Fault, FaultServer};
-use crate::running_server::RunningServer;
-use crate::turn::turn;
 
 fn quantile_s(finished: &Finished, clock: &str, name: &str) -> f64 {
     let value = &finished.report()["summary"]["latency"][clock][format!("{name}_ns")];

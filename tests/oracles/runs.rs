@@ -8,15 +8,15 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use echo_server::model::ModelKind;
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::RunningServer;
+use echo_test_support::turn::turn;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use crate::bench_process::BenchProcess;
-use crate::deadline::PATIENCE;
 use crate::fault_server::{Fault, FaultServer};
-use crate::running_server::RunningServer;
-use crate::turn::turn;
 
 #[test]
 fn odd_plans_end_on_time_and_add_up() {

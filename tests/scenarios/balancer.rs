@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use echo_server::model::ModelKind;
+use echo_test_support::client::Client;
+use echo_test_support::deadline::{PATIENCE, wait_until};
+use echo_test_support::program::{own_program, run};
+use echo_test_support::running_server::RunningServer;
 use rustix::process::Signal;
 
-use crate::client::Client;
-use crate::deadline::{PATIENCE, wait_until};
 use crate::named_hosts::NamedHosts;
-use crate::program::{own_program, run};
-use crate::running_server::RunningServer;
 use crate::third_party_server::free_address;
 
 /// A balancer process; killed when dropped.

@@ -7,13 +7,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use echo_test_support::bench_process::{BenchProcess, committed_schema, each_engine};
+use echo_test_support::deadline::{PATIENCE, wait_for, wait_until};
+use echo_test_support::program::{own_program, run};
+use echo_test_support::running_server::{RunningServer, each_model, on_every_model};
 use rustix::process::Signal;
 use serde_json::Value;
-
-use crate::bench_process::{BenchProcess, committed_schema, each_engine};
-use crate::deadline::{PATIENCE, wait_for, wait_until};
-use crate::program::{own_program, run};
-use crate::running_server::{RunningServer, each_model, on_every_model};
 
 #[test]
 fn the_committed_schema_is_the_one_that_the_program_prints() {

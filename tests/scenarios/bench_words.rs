@@ -2,11 +2,11 @@
 //! comes before there is anything to report.
 
 use echo_server::ModelKind;
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::deadline::{PATIENCE, wait_until};
+use echo_test_support::running_server::RunningServer;
 use rustix::process::Signal;
 
-use crate::bench_process::BenchProcess;
-use crate::deadline::{PATIENCE, wait_until};
-use crate::running_server::RunningServer;
 use crate::scripted_server::ScriptedServer;
 
 #[test]

@@ -4,9 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use echo_net::cpu::Usage;
-
-use crate::deadline::PATIENCE;
-use crate::running_server::{RunningServer, each_model};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::{RunningServer, each_model};
 
 fn cpu(server: &RunningServer) -> Duration {
     Usage::of_process(server.pid()).expect("the server runs").cpu

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::client::Client;
+use echo_test_support::deadline::{PATIENCE, wait_until};
+use echo_test_support::running_server::{RunningServer, each_model, on_every_model};
 use rustix::process::Signal;
 use socket2::SockRef;
 
-use crate::bench_process::BenchProcess;
-use crate::client::Client;
-use crate::deadline::{PATIENCE, wait_until};
-use crate::running_server::{RunningServer, each_model, on_every_model};
 use crate::secure_client::SecureClient;
 
 const CHAT: [&str; 4] = ["--protocol", "chat", "--log-format", "json"];

@@ -3,10 +3,9 @@
 use std::process::Command;
 
 use echo_server::ModelKind;
-
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run, third_party_or_skip};
-use crate::running_server::{RunningServer, on_every_model};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run, third_party_or_skip};
+use echo_test_support::running_server::{RunningServer, on_every_model};
 
 /// What both see is waited for with a deadline; the exit code tells the first that failed.
 const TWO_TERMINALS: &str = r#"

@@ -3,11 +3,10 @@
 use std::process::Command;
 
 use echo_proto::ProtocolKind;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run};
+use echo_test_support::running_server::on_every_model;
 use strum::VariantArray;
-
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run};
-use crate::running_server::on_every_model;
 
 #[test]
 fn ping_gets_the_echo_of_every_protocol() {

@@ -1,8 +1,8 @@
 //! `--max-conns`: one more than the limit is told, and nobody else notices.
 
-use crate::client::Client;
-use crate::deadline::wait_for;
-use crate::running_server::{RunningServer, on_every_model};
+use echo_test_support::client::Client;
+use echo_test_support::deadline::wait_for;
+use echo_test_support::running_server::{RunningServer, on_every_model};
 
 const LIMIT: usize = 3;
 const FLAGS: [&str; 2] = ["--max-conns", "3"];

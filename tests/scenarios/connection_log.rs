@@ -1,10 +1,9 @@
 //! What the log says about connections, and what a signal has a running server say.
 
 use echo_server::model::ModelKind;
+use echo_test_support::deadline::wait_until;
+use echo_test_support::running_server::{RunningServer, each_model};
 use rustix::process::Signal;
-
-use crate::deadline::wait_until;
-use crate::running_server::{RunningServer, each_model};
 
 #[test]
 fn a_verbose_log_names_who_has_connected_and_who_has_left() {

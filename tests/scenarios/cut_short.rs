@@ -5,11 +5,10 @@ use std::thread;
 use std::time::Duration;
 
 use echo_server::ModelKind;
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::RunningServer;
 use rustix::process::Signal;
-
-use crate::bench_process::{BenchProcess, Finished};
-use crate::deadline::PATIENCE;
-use crate::running_server::RunningServer;
 
 /// What connections do: answer one by one, share a pool, chat.
 const WORKLOADS: [&[&str]; 4] = [

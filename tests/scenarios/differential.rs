@@ -7,13 +7,13 @@ use std::time::UNIX_EPOCH;
 use echo_proto::{
     Flow, MuxRequester, ProtocolKind, Replies, Request, Requester, Respond, WriteMode,
 };
+use echo_test_support::client::Text;
+use echo_test_support::running_server::{RunningServer, on_every_model};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{RngSeed, TestCaseError, TestRunner};
 use strum::VariantArray;
 
-use crate::client::Text;
-use crate::running_server::{RunningServer, on_every_model};
 use crate::secure_client::SecureClient;
 
 /// What carries the bytes.

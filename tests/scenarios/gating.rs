@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::bench_process::{BenchProcess, Finished};
-use crate::deadline::PATIENCE;
-use crate::program::own_program;
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::own_program;
 
 /// A run of one interval, with baselines in `room`.
 fn run(room: &Path, flags: &[&str]) -> Finished {

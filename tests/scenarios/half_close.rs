@@ -1,7 +1,8 @@
 //! A client that has said all and still listens.
 
+use echo_test_support::running_server::on_every_model;
+
 use crate::lines::numbered;
-use crate::running_server::on_every_model;
 
 #[test]
 fn half_close_answers_everything() {

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
+use echo_test_support::client::Text;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::on_every_model;
 use rustix::process::Signal;
-
-use crate::client::Text;
-use crate::deadline::PATIENCE;
-use crate::running_server::on_every_model;
 
 #[test]
 fn a_client_that_resets_does_not_disturb_others() {

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use crate::bench_process::{BenchProcess, Finished};
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run};
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run};
+
 use crate::scripted_server::{ScriptedServer, path_in};
 
 fn load(target: &str, flags: &[&str]) -> Finished {

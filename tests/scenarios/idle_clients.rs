@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::deadline::PATIENCE;
-use crate::running_server::on_every_model;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::on_every_model;
 
 const TIMEOUT: Duration = Duration::from_millis(400);
 const FLAGS: [&str; 2] = ["--idle-timeout", "400ms"];

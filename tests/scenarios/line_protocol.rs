@@ -1,7 +1,8 @@
 //! What a person with a telnet client sees.
 
+use echo_test_support::running_server::on_every_model;
+
 use crate::lines::numbered;
-use crate::running_server::on_every_model;
 
 #[test]
 fn a_line_comes_back_with_the_prefix() {

@@ -5,13 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
 
 use echo_server::model::ModelKind;
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::client::Client;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, tell_skipped, third_party_or_skip};
+use echo_test_support::running_server::{RunningServer, each_model};
 
-use crate::bench_process::BenchProcess;
-use crate::client::Client;
-use crate::deadline::PATIENCE;
 use crate::named_hosts::NamedHosts;
-use crate::program::{own_program, tell_skipped, third_party_or_skip};
-use crate::running_server::{RunningServer, each_model};
 
 /// Whether this machine has the loopback of IPv6; tells if not.
 fn has_ipv6(test: &str) -> bool {
@@ -125,7 +125,8 @@ fn a_port_in_use_on_one_family_is_not_taken_on_the_other_alone() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("ports are left");
     let port = taken.local_addr().expect("it is bound").port();
     let mut command = Command::new(own_program("echo-server"));
-    let output = crate::program::run(command.arg(format!(":{port}")), b"", PATIENCE);
+    let output =
+        echo_test_support::program::run(command.arg(format!(":{port}")), b"", PATIENCE);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(

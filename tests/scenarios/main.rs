@@ -1,15 +1,9 @@
 //! What users see, over real sockets and real processes. Each scenario runs on every
 //! concurrency model; a model added to `ModelKind` is tested here without a line more.
 
-mod bench_process;
 mod certificates;
-mod client;
-mod deadline;
-mod kernel_sockets;
 mod lines;
 mod named_hosts;
-mod program;
-mod running_server;
 mod scripted_server;
 mod secure_client;
 mod third_party_server;

@@ -1,7 +1,7 @@
 //! Crowds.
 
-use crate::deadline::wait_until;
-use crate::running_server::on_every_model;
+use echo_test_support::deadline::wait_until;
+use echo_test_support::running_server::on_every_model;
 
 /// Clients and servers of these tests share the machine's limit, one process each.
 fn make_room() {

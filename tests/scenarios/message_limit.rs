@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use crate::client::Text;
-use crate::deadline::wait_until;
-use crate::kernel_sockets::{wait_until_closed_by_server, wait_until_read};
+use echo_test_support::client::Text;
+use echo_test_support::deadline::wait_until;
+use echo_test_support::kernel_sockets::{wait_until_closed_by_server, wait_until_read};
+use echo_test_support::running_server::on_every_model;
+
 use crate::lines::numbered;
-use crate::running_server::on_every_model;
 
 const DEFAULT_LIMIT: usize = 65_536;
 const TOO_LONG: &[u8] = b"ERROR: line too long (limit 65536 bytes)\n";

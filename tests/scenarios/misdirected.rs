@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use echo_server::ModelKind;
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::RunningServer;
 
-use crate::bench_process::BenchProcess;
-use crate::deadline::PATIENCE;
-use crate::running_server::RunningServer;
 use crate::scripted_server::ScriptedServer;
 
 /// Runs of minutes that must end at once, and say why.

@@ -4,9 +4,8 @@
 use std::io::Write;
 use std::process::Command;
 
+use echo_test_support::program::{own_program, tell_skipped};
 use tempfile::NamedTempFile;
-
-use crate::program::{own_program, tell_skipped};
 
 /// A hosts file, which may change while programs run.
 pub(crate) struct NamedHosts {

@@ -4,11 +4,10 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::on_every_model;
 use rustix::process::Signal;
-
-use crate::bench_process::BenchProcess;
-use crate::deadline::PATIENCE;
-use crate::running_server::on_every_model;
 
 const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
 

@@ -3,9 +3,9 @@
 
 use std::process::Command;
 
-use crate::deadline::PATIENCE;
-use crate::program::{run, third_party_or_skip};
-use crate::running_server::{RunningServer, on_every_model};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{run, third_party_or_skip};
+use echo_test_support::running_server::{RunningServer, on_every_model};
 
 /// What `command` prints, with `input` on its standard input; it must succeed.
 #[track_caller]

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 
 use echo_proto::{Outcome, ProtocolKind, Request, WriteMode};
+use echo_test_support::client::Text;
+use echo_test_support::running_server::on_every_model;
 use strum::VariantArray;
 
-use crate::client::Text;
 use crate::lines::numbered;
-use crate::running_server::on_every_model;
 
 #[test]
 fn every_protocol_gives_each_message_back_in_order_and_ends_after_half_close() {

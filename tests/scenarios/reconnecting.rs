@@ -1,11 +1,10 @@
 //! `echo-bench --reconnect-after`: connections that are closed after so many requests and
 //! made again, which costs no request and surprises no server.
 
+use echo_test_support::bench_process::{BenchProcess, each_engine};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::running_server::on_every_model;
 use rustix::process::Signal;
-
-use crate::bench_process::{BenchProcess, each_engine};
-use crate::deadline::PATIENCE;
-use crate::running_server::on_every_model;
 
 const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
 

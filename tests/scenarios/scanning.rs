@@ -3,8 +3,8 @@
 use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 use std::process::Command;
 
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run, tell_skipped};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run, tell_skipped};
 
 /// A link-local address of this machine, with the number and the name of its interface.
 fn link_local() -> Option<(Ipv6Addr, u32, String)> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::deadline::PATIENCE;
+use echo_test_support::deadline::PATIENCE;
 
 /// See the [module](self). Its threads end with their connections.
 #[derive(Debug)]

@@ -6,9 +6,8 @@ use std::net::Shutdown;
 use std::thread;
 
 use echo_net::tls::{ClientTls, ServerTrust, Transform};
-
-use crate::client::{Client, Text};
-use crate::running_server::RunningServer;
+use echo_test_support::client::{Client, Text};
+use echo_test_support::running_server::RunningServer;
 
 /// One connection to a server that speaks TLS.
 pub(crate) struct SecureClient {

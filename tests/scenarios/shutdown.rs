@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use echo_test_support::client::{Client, Text};
+use echo_test_support::deadline::{PATIENCE, wait_until};
+use echo_test_support::kernel_sockets::wait_until_arrived;
+use echo_test_support::running_server::{RunningServer, on_every_model};
 use rustix::process::Signal;
 
-use crate::client::{Client, Text};
-use crate::deadline::{PATIENCE, wait_until};
-use crate::kernel_sockets::wait_until_arrived;
 use crate::lines::numbered;
-use crate::running_server::{RunningServer, on_every_model};
 
 const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
 

@@ -1,6 +1,6 @@
 //! TCP keeps bytes, not boundaries. Here each piece is read before the next is sent.
 
-use crate::running_server::on_every_model;
+use echo_test_support::running_server::on_every_model;
 
 const STREAM: &[u8] = b"a\nbc\r\n\nlast";
 const REPLIES: &[u8] = b"ECHO: a\nECHO: bc\nECHO: \nECHO: last\n";

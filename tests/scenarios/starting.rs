@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run};
-use crate::running_server::{RunningServer, each_model, on_every_model};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run};
+use echo_test_support::running_server::{RunningServer, each_model, on_every_model};
 
 #[test]
 fn the_ready_line_says_where_and_what_the_server_is() {

@@ -8,9 +8,9 @@ use std::process::{Command, Output};
 use echo_server::model::ModelKind;
 use serde_json::Value;
 
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run};
-use crate::running_server::RunningServer;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run};
+use echo_test_support::running_server::RunningServer;
 
 /// Two cells of fifty requests, kept in `room/kept`, or in the same with a number.
 fn sweep(room: &Path, flags: &[&str]) -> Output {

@@ -1,8 +1,8 @@
 //! Clients that others wrote: netcat-openbsd, bash's /dev/tcp, Python's sockets.
 
-use crate::deadline::PATIENCE;
-use crate::program::{run, third_party_or_skip};
-use crate::running_server::{RunningServer, on_every_model};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{run, third_party_or_skip};
+use echo_test_support::running_server::{RunningServer, on_every_model};
 
 /// What `program` with `arguments` (the port is appended) prints for `input`.
 fn printed(

@@ -4,7 +4,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
-use crate::deadline::wait_until;
+use echo_test_support::deadline::wait_until;
 
 /// A server process; killed when dropped.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 
 use std::process::Command;
 
-use crate::bench_process::{BenchProcess, Finished};
-use crate::deadline::PATIENCE;
-use crate::program::third_party_or_skip;
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::third_party_or_skip;
+
 use crate::third_party_server::{ThirdPartyServer, free_address};
 
 fn load(server: &ThirdPartyServer, flags: &[&str]) -> Finished {

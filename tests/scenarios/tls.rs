@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use echo_proto::{ProtocolKind, Request, WriteMode};
 use echo_server::ModelKind;
+use echo_test_support::client::Text;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run, third_party_or_skip};
+use echo_test_support::running_server::{RunningServer, each_model, on_every_model};
 use rustix::process::Signal;
 use strum::VariantArray;
 
 use crate::certificates::Certificates;
-use crate::client::Text;
-use crate::deadline::PATIENCE;
 use crate::lines::numbered;
-use crate::program::{own_program, run, third_party_or_skip};
-use crate::running_server::{RunningServer, each_model, on_every_model};
 use crate::secure_client::SecureClient;
 
 const TLS: [&str; 3] = ["--tls-self-signed", "--log-format", "json"];

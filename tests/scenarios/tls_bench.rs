@@ -4,14 +4,14 @@
 use std::process::Command;
 
 use echo_server::ModelKind;
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run};
+use echo_test_support::running_server::{RunningServer, each_model};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bench_process::{BenchProcess, Finished};
 use crate::certificates::Certificates;
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run};
-use crate::running_server::{RunningServer, each_model};
 
 const SHORT: [&str; 3] = ["--duration=300ms", "--warmup=100ms", "--quiet"];
 

@@ -6,12 +6,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use echo_server::ModelKind;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run, third_party_or_skip};
+use echo_test_support::running_server::RunningServer;
 use rustix::process::Signal;
 use tempfile::TempDir;
-
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run, third_party_or_skip};
-use crate::running_server::RunningServer;
 
 /// A folder in which `openssl` works.
 struct Folder {

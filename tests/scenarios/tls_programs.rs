@@ -8,14 +8,14 @@ use std::thread;
 use echo_net::tls::ServerTls;
 use echo_proto::ProtocolKind;
 use echo_server::ModelKind;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run};
+use echo_test_support::running_server::{RunningServer, on_every_model};
 use rustix::process::{Pid, Signal, kill_process};
 use strum::VariantArray;
 
 use crate::certificates::Certificates;
-use crate::deadline::PATIENCE;
 use crate::lines::numbered;
-use crate::program::{own_program, run};
-use crate::running_server::{RunningServer, on_every_model};
 
 const SELF_SIGNED: [&str; 1] = ["--tls-self-signed"];
 

@@ -3,9 +3,9 @@
 
 use std::process::Command;
 
-use crate::bench_process::{BenchProcess, Finished};
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, tell_skipped};
+use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, tell_skipped};
 
 /// Few ports on the loopback of a network namespace of its own; exit code 99 without one.
 const FEW_PORTS: &str = "ip link set lo up \

@@ -3,9 +3,9 @@
 
 use std::process::Command;
 
-use crate::bench_process::BenchProcess;
-use crate::deadline::PATIENCE;
-use crate::program::{own_program, run, third_party_or_skip};
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::deadline::PATIENCE;
+use echo_test_support::program::{own_program, run, third_party_or_skip};
 
 /// Runs a program with a filter (seccomp(2)) that has `io_uring_setup` fail with EPERM, as
 /// the default profiles of containers do. 425 is its number on every architecture.

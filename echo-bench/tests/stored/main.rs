@@ -4,8 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
-#[path = "../made_up/mod.rs"]
-mod made_up;
 mod mutation;
 mod originals;
 mod texts;

@@ -7,9 +7,9 @@ use echo_bench_report::compare::{self, Input, Side};
 use echo_bench_report::report::Report;
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::{self, Axis, Cell, Flag, Level, Sweep, SweepPlan};
+use echo_test_support::made_up::{self, Shape};
 use serde_json::{Value, json};
 
-use crate::made_up::{self, Shape};
 use crate::uses::Kind;
 
 /// A valid document.

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::server::{echo_lines, serve};
+use echo_test_support::one_connection::{echo_lines, serve};
 
 fn chat(arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_echo-client"))

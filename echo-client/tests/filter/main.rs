@@ -7,11 +7,9 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-mod chat;
-#[path = "../server/mod.rs"]
-mod server;
+use echo_test_support::one_connection::{answer_lines, echo_bytes, echo_lines, serve};
 
-use server::{answer_lines, echo_bytes, echo_lines, serve};
+mod chat;
 
 fn start(arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_echo-client"))

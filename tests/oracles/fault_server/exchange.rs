@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::deadline::PATIENCE;
+use echo_test_support::deadline::PATIENCE;
 
 /// See the [module](self).
 #[derive(Debug, Default)]

@@ -1,12 +1,14 @@
 //! A server for the tests of the client: one connection, one behaviour, no protocol code
 //! of the system under test.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 /// Serves one connection on a thread; its address, and the thread for its verdict.
-pub(crate) fn serve<T: Send + 'static>(
+pub fn serve<T: Send + 'static>(
     behaviour: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -15,12 +17,12 @@ pub(crate) fn serve<T: Send + 'static>(
 }
 
 /// Answers each line with `ECHO: ` before it, one at a time, until the client half-closes.
-pub(crate) fn echo_lines(stream: TcpStream) {
+pub fn echo_lines(stream: TcpStream) {
     answer_lines(stream, usize::MAX);
 }
 
 /// As [`echo_lines`], for so many lines at most; then closes.
-pub(crate) fn answer_lines(mut stream: TcpStream, most: usize) {
+pub fn answer_lines(mut stream: TcpStream, most: usize) {
     let mut lines = BufReader::new(stream.try_clone().unwrap());
     let mut line = Vec::new();
     for _ in 0..most {
@@ -35,7 +37,7 @@ pub(crate) fn answer_lines(mut stream: TcpStream, most: usize) {
 }
 
 /// Sends every byte back.
-pub(crate) fn echo_bytes(mut stream: TcpStream) {
+pub fn echo_bytes(mut stream: TcpStream) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match stream.read(&mut buffer).unwrap() {

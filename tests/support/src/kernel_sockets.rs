@@ -19,7 +19,7 @@ struct KernelSocket {
 type Table = HashMap<(u16, u16), KernelSocket>;
 
 /// Waits until all that `clients` sent is in the hands of the server's kernel.
-pub(crate) fn wait_until_arrived(clients: &[Client]) {
+pub fn wait_until_arrived(clients: &[Client]) {
     wait_until("all that was sent is acknowledged", || {
         let table = read_table();
         clients.iter().all(|client| {
@@ -31,7 +31,7 @@ pub(crate) fn wait_until_arrived(clients: &[Client]) {
 
 /// Waits until the server has read all that `clients` sent, so that what is sent next is
 /// another read of its own.
-pub(crate) fn wait_until_read(clients: &[Client]) {
+pub fn wait_until_read(clients: &[Client]) {
     wait_until("the server has read what was sent", || {
         let table = read_table();
         clients.iter().all(|client| {
@@ -45,7 +45,7 @@ pub(crate) fn wait_until_read(clients: &[Client]) {
 }
 
 /// Waits until the server has closed its socket, whatever its kernel still has to send.
-pub(crate) fn wait_until_closed_by_server(client: &Client) {
+pub fn wait_until_closed_by_server(client: &Client) {
     let (local, remote) = ports(client.stream());
     wait_until("the server has closed its socket", || {
         read_table().get(&(remote, local)).is_none_or(|far| far.is_closed)

@@ -8,17 +8,17 @@ use echo_bench_report::report::LatencySummary;
 
 /// How much evidence a report holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Shape {
+pub struct Shape {
     /// Intervals of a second.
-    pub(crate) intervals: u64,
+    pub intervals: u64,
     /// Answers in each.
-    pub(crate) answers: u64,
+    pub answers: u64,
     /// Latencies lie from 0.95 of the level to this many thousandths of it above that.
-    pub(crate) spread: u64,
+    pub spread: u64,
 }
 
 /// A report whose latencies are about `level_us`.
-pub(crate) fn report(shape: Shape, number: u64, level_us: u64) -> Value {
+pub fn report(shape: Shape, number: u64, level_us: u64) -> Value {
     let Shape { intervals: seconds, answers, spread } = shape;
     let mut whole = Latency::default();
     let mut intervals = Vec::new();

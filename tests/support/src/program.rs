@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// The path of one of the workspace's own programs.
-pub(crate) fn own_program(name: &str) -> PathBuf {
+pub fn own_program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows where it is");
     let profile = test.parent().and_then(Path::parent).expect("tests are in <profile>/deps");
     let program = profile.join(name);
@@ -24,7 +24,7 @@ pub(crate) fn own_program(name: &str) -> PathBuf {
 
 /// A command for a third party's program. Where it can't be found, says so in a line that
 /// `tests/run.sh` collects, and the test is to return.
-pub(crate) fn third_party_or_skip(test: &str, program: &str) -> Option<Command> {
+pub fn third_party_or_skip(test: &str, program: &str) -> Option<Command> {
     let present = match program {
         // Other programs of this name lack -N and -C.
         "nc" => Command::new("nc")
@@ -43,13 +43,13 @@ pub(crate) fn third_party_or_skip(test: &str, program: &str) -> Option<Command> 
 }
 
 /// Says that a test, or a part of it, is skipped, in a line that `tests/run.sh` collects.
-pub(crate) fn tell_skipped(test: &str, reason: impl Display) {
+pub fn tell_skipped(test: &str, reason: impl Display) {
     // Not eprintln!, which is captured and never shown for a test that passes.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
 /// Runs `command` with `input` on its standard input; kills it at the deadline.
-pub(crate) fn run(command: &mut Command, input: &[u8], at_most: Duration) -> Output {
+pub fn run(command: &mut Command, input: &[u8], at_most: Duration) -> Output {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -80,7 +80,7 @@ pub(crate) fn run(command: &mut Command, input: &[u8], at_most: Duration) -> Out
 }
 
 /// The exit of a child that ends in time.
-pub(crate) fn wait(child: &mut Child, at_most: Duration) -> Option<std::process::ExitStatus> {
+pub fn wait(child: &mut Child, at_most: Duration) -> Option<std::process::ExitStatus> {
     let deadline = Instant::now() + at_most;
     loop {
         if let Some(status) = child.try_wait().expect("it was started") {

@@ -6,6 +6,6 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Held for as long as a test measures: beside another one on few cores it would measure
 /// that one too.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
+pub fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,7 +21,7 @@ use crate::program::{own_program, tell_skipped, wait};
 
 /// Runs `scenario` for each engine that this machine can have, the later ones too when one
 /// fails, and names those that fail. It gets the flag; what is missing is told.
-pub(crate) fn each_engine(scenario: impl Fn(&str)) {
+pub fn each_engine(scenario: impl Fn(&str)) {
     let is_usable = |engine: &EngineKind| {
         let usable = echo_bench_engine::check(*engine);
         if let Err(reason) = &usable {
@@ -42,7 +42,7 @@ pub(crate) fn each_engine(scenario: impl Fn(&str)) {
 
 /// A started run; killed when dropped.
 #[derive(Debug)]
-pub(crate) struct BenchProcess {
+pub struct BenchProcess {
     child: Child,
     started: Instant,
     results: TempDir,
@@ -53,23 +53,26 @@ pub(crate) struct BenchProcess {
 
 /// How a run ended.
 #[derive(Debug)]
-pub(crate) struct Finished {
+pub struct Finished {
     /// Nothing when a signal ended it.
-    pub(crate) code: Option<i32>,
-    pub(crate) took: Duration,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+    pub code: Option<i32>,
+    /// From the start of the process to its end.
+    pub took: Duration,
+    /// All that it printed.
+    pub stdout: String,
+    /// All that it said on standard error.
+    pub stderr: String,
     report: Option<Value>,
 }
 
 impl BenchProcess {
     /// Starts `echo-bench` with results going to a folder of its own.
-    pub(crate) fn start(arguments: &[&str]) -> Self {
+    pub fn start(arguments: &[&str]) -> Self {
         Self::start_as(&mut Command::new(own_program("echo-bench")), arguments)
     }
 
     /// As [`start`](Self::start), by a command that runs `echo-bench` in the end.
-    pub(crate) fn start_as(command: &mut Command, arguments: &[&str]) -> Self {
+    pub fn start_as(command: &mut Command, arguments: &[&str]) -> Self {
         let results = tempfile::tempdir().expect("there is room for files");
         let mut child = command
             .args(arguments)
@@ -101,7 +104,7 @@ impl BenchProcess {
 
     /// Waits until the first second of the measured window is reported.
     #[track_caller]
-    pub(crate) fn wait_until_measuring(&mut self) {
+    pub fn wait_until_measuring(&mut self) {
         loop {
             let Ok(line) = self.progress.recv_timeout(PATIENCE) else {
                 panic!("no progress is told after {:#?}", self.said);
@@ -114,17 +117,19 @@ impl BenchProcess {
         }
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).expect("the child has not been waited for");
     }
 
-    pub(crate) fn pid(&self) -> Pid {
+    /// The process.
+    pub fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id")
     }
 
     /// Waits for the run to end by itself.
     #[track_caller]
-    pub(crate) fn finish(mut self, at_most: Duration) -> Finished {
+    pub fn finish(mut self, at_most: Duration) -> Finished {
         let status = wait(&mut self.child, at_most);
         let took = self.started.elapsed();
         let Some(status) = status else {
@@ -161,13 +166,14 @@ fn only_report_in(folder: &Path) -> Option<Value> {
 }
 
 impl Finished {
-    pub(crate) fn has_report(&self) -> bool {
+    /// Whether it left a report.
+    pub fn has_report(&self) -> bool {
         self.report.is_some()
     }
 
     /// The report, which passes the schema, and in which every request is accounted for.
     #[track_caller]
-    pub(crate) fn report(&self) -> &Value {
+    pub fn report(&self) -> &Value {
         let Some(report) = &self.report else { panic!("no report: {self:#?}") };
         let schema = serde_json::from_str(&committed_schema()).expect("the schema is JSON");
         let validator = jsonschema::validator_for(&schema).expect("the schema is one");
@@ -185,14 +191,15 @@ impl Finished {
 
     /// A count of the report's requests.
     #[track_caller]
-    pub(crate) fn requests(&self, kind: &str) -> u64 {
+    pub fn requests(&self, kind: &str) -> u64 {
         let count = &self.report()["summary"]["requests"][kind];
         count.as_u64().unwrap_or_else(|| panic!("no count of {kind}: {count}"))
     }
 }
 
 /// The schema that is published with the project.
-pub(crate) fn committed_schema() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/reports/echo-bench.report.schema.json");
+pub fn committed_schema() -> String {
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../reports/echo-bench.report.schema.json");
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

@@ -20,7 +20,7 @@ use crate::program::{own_program, tell_skipped, wait};
 
 /// Runs `scenario` for each model that this machine can have, the later ones too when one
 /// fails, and names those that fail.
-pub(crate) fn each_model(scenario: impl Fn(ModelKind)) {
+pub fn each_model(scenario: impl Fn(ModelKind)) {
     let failed: Vec<String> = ModelKind::VARIANTS
         .iter()
         .filter(|&&model| is_usable(model))
@@ -43,7 +43,7 @@ fn is_usable(model: ModelKind) -> bool {
 
 /// Runs `scenario` against a new server of each model, then asks that server to stop: it
 /// must end in order whatever the scenario did to it.
-pub(crate) fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
+pub fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
     each_model(|model| {
         let mut server = RunningServer::start(model, flags);
         scenario(&mut server);
@@ -53,16 +53,17 @@ pub(crate) fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServe
 
 /// How a server ended.
 #[derive(Debug)]
-pub(crate) struct Exit {
+pub struct Exit {
     /// Nothing when a signal ended it.
-    pub(crate) code: Option<i32>,
-    pub(crate) stderr: String,
+    pub code: Option<i32>,
+    /// All that it said on standard error.
+    pub stderr: String,
 }
 
 impl Exit {
     /// The last line of a server that was started with `--log-format json`.
     #[track_caller]
-    pub(crate) fn summary(&self) -> serde_json::Value {
+    pub fn summary(&self) -> serde_json::Value {
         let summary = self.stderr.lines().last().map(serde_json::from_str);
         let Some(Ok(summary)) = summary else { panic!("no summary in JSON: {self:?}") };
         summary
@@ -71,7 +72,7 @@ impl Exit {
 
 /// A server process; killed when dropped.
 #[derive(Debug)]
-pub(crate) struct RunningServer {
+pub struct RunningServer {
     child: Child,
     address: SocketAddr,
     ready: serde_json::Value,
@@ -85,18 +86,18 @@ pub(crate) struct RunningServer {
 
 impl RunningServer {
     /// Starts `echo-server` on a free port of the loopback and waits until it is ready.
-    pub(crate) fn start(model: ModelKind, flags: &[&str]) -> Self {
+    pub fn start(model: ModelKind, flags: &[&str]) -> Self {
         Self::start_at("127.0.0.1:0", model, flags)
     }
 
     /// The same at an address, as where another server was before.
-    pub(crate) fn start_at(address: &str, model: ModelKind, flags: &[&str]) -> Self {
+    pub fn start_at(address: &str, model: ModelKind, flags: &[&str]) -> Self {
         let mut program = Command::new(own_program("echo-server"));
         Self::start_as(program.arg(address), model, flags)
     }
 
     /// The same by a command that runs `echo-server` in the end, and names its address.
-    pub(crate) fn start_as(program: &mut Command, model: ModelKind, flags: &[&str]) -> Self {
+    pub fn start_as(program: &mut Command, model: ModelKind, flags: &[&str]) -> Self {
         let mut child = program
             .args(["--model", &model.to_string()])
             .args(flags)
@@ -145,38 +146,43 @@ impl RunningServer {
     }
 
     /// What it has said on standard error so far.
-    pub(crate) fn said_so_far(&self) -> String {
+    pub fn said_so_far(&self) -> String {
         String::from_utf8_lossy(&self.said.lock().expect("no panic")).into_owned()
     }
 
     /// What the server said when it was ready.
-    pub(crate) fn ready(&self) -> &serde_json::Value {
+    pub fn ready(&self) -> &serde_json::Value {
         &self.ready
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(crate) fn connect(&self) -> Client {
+    /// A new connection to it.
+    pub fn connect(&self) -> Client {
         Client::connect(self.address)
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    /// The process.
+    pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id");
         kill_process(pid, signal).expect("the child has not been waited for");
     }
 
-    pub(crate) fn is_running(&mut self) -> bool {
+    /// Whether the process has not ended yet.
+    pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("it was started").is_none()
     }
 
     /// Main memory that the process holds.
-    pub(crate) fn resident_kib(&self) -> u64 {
+    pub fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .expect("the process runs");
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -186,7 +192,7 @@ impl RunningServer {
 
     /// Waits for the process to end by itself.
     #[track_caller]
-    pub(crate) fn wait_exit(&mut self, at_most: Duration) -> Exit {
+    pub fn wait_exit(&mut self, at_most: Duration) -> Exit {
         let Some(status) = wait(&mut self.child, at_most) else {
             panic!("the server still runs after {at_most:?}");
         };
@@ -207,7 +213,7 @@ impl RunningServer {
 
     /// Asks it to stop, which it must do in order; what it said.
     #[track_caller]
-    pub(crate) fn stop(&mut self) -> String {
+    pub fn stop(&mut self) -> String {
         self.signal(Signal::TERM);
         let exit = self.wait_exit(PATIENCE);
         assert_eq!(exit.code, Some(0), "{exit:?}");

@@ -13,16 +13,18 @@ use crate::kernel_sockets;
 
 /// One connection to a server.
 #[derive(Debug)]
-pub(crate) struct Client {
+pub struct Client {
     stream: TcpStream,
 }
 
 impl Client {
-    pub(crate) fn connect(address: SocketAddr) -> Self {
+    /// Connects, or fails the test.
+    pub fn connect(address: SocketAddr) -> Self {
         Self::try_connect(address).unwrap_or_else(|error| panic!("connecting: {error}"))
     }
 
-    pub(crate) fn try_connect(address: SocketAddr) -> io::Result<Self> {
+    /// Connects; each wait of the connection has a deadline.
+    pub fn try_connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -30,18 +32,20 @@ impl Client {
         Ok(Self { stream })
     }
 
+    /// Sends all of `bytes`.
     #[track_caller]
-    pub(crate) fn send(&mut self, bytes: &[u8]) {
+    pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap_or_else(|error| panic!("sending: {error}"));
     }
 
-    pub(crate) fn half_close(&mut self) {
+    /// Ends the sending side; replies still arrive.
+    pub fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection is up");
     }
 
     /// Just `length` bytes.
     #[track_caller]
-    pub(crate) fn read(&mut self, length: usize) -> Vec<u8> {
+    pub fn read(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
         let mut filled = 0;
         while filled < length {
@@ -56,7 +60,7 @@ impl Client {
 
     /// All bytes up to an orderly end; a reset or silence fails the test.
     #[track_caller]
-    pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
+    pub fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         match self.stream.read_to_end(&mut bytes) {
             Ok(_) => bytes,
@@ -66,7 +70,7 @@ impl Client {
 
     /// Like [`read_to_end`](Self::read_to_end), with a pause after each piece.
     #[track_caller]
-    pub(crate) fn read_slowly_to_end(&mut self, pause: Duration) -> Vec<u8> {
+    pub fn read_slowly_to_end(&mut self, pause: Duration) -> Vec<u8> {
         let (mut bytes, mut piece) = (Vec::new(), [0; 16 * 1024]);
         loop {
             match self.stream.read(&mut piece) {
@@ -79,7 +83,7 @@ impl Client {
     }
 
     /// Sends `line`; what comes back up to a newline or the end, of whatever kind it is.
-    pub(crate) fn try_line(&mut self, line: &[u8]) -> Vec<u8> {
+    pub fn try_line(&mut self, line: &[u8]) -> Vec<u8> {
         let mut reply = Vec::new();
         if self.stream.write_all(line).is_ok() {
             let _ = BufReader::new(&self.stream).read_until(b'\n', &mut reply);
@@ -89,14 +93,14 @@ impl Client {
 
     /// Sends `request` and reads just `reply`.
     #[track_caller]
-    pub(crate) fn exchange(&mut self, request: &[u8], reply: &[u8]) {
+    pub fn exchange(&mut self, request: &[u8], reply: &[u8]) {
         self.send(request);
         self.expect(reply);
     }
 
     /// Reads just `reply`.
     #[track_caller]
-    pub(crate) fn expect(&mut self, reply: &[u8]) {
+    pub fn expect(&mut self, reply: &[u8]) {
         let seen = self.read(reply.len());
         assert_eq!(Text(&seen), Text(reply));
     }
@@ -104,7 +108,7 @@ impl Client {
     /// Sends all of `stream`, half-closes, and returns all that comes back, reading while
     /// sending as any client of a long stream must.
     #[track_caller]
-    pub(crate) fn converse(&mut self, stream: &[u8]) -> Vec<u8> {
+    pub fn converse(&mut self, stream: &[u8]) -> Vec<u8> {
         let mut sending = self.stream.try_clone().expect("a descriptor is free");
         thread::scope(|scope| {
             let sender = scope.spawn(move || {
@@ -119,7 +123,7 @@ impl Client {
     }
 
     /// Whether the server has ended the connection; gives it up to `at_most` to do so.
-    pub(crate) fn is_ended_within(&mut self, at_most: Duration) -> bool {
+    pub fn is_ended_within(&mut self, at_most: Duration) -> bool {
         self.stream.set_read_timeout(Some(at_most)).expect("not zero");
         let ended = match self.stream.read(&mut [0]) {
             Ok(count) => count == 0,
@@ -132,19 +136,14 @@ impl Client {
     }
 
     /// Closes so that the peer gets a reset (RFC 9293 section 3.10.4: abort).
-    pub(crate) fn reset(self) {
+    pub fn reset(self) {
         let no_linger = Some(Duration::ZERO);
         SockRef::from(&self.stream).set_linger(no_linger).expect("the socket is open");
     }
 
     /// Sends copies of `chunk` until the server takes no more for `still`, or until `most`
     /// bytes are sent; the number of bytes sent.
-    pub(crate) fn send_until_stuck(
-        &mut self,
-        chunk: &[u8],
-        still: Duration,
-        most: usize,
-    ) -> usize {
+    pub fn send_until_stuck(&mut self, chunk: &[u8], still: Duration, most: usize) -> usize {
         self.stream.set_nonblocking(true).expect("the socket is open");
         let (mut sent, mut last_progress) = (0, Instant::now());
         while sent < most && last_progress.elapsed() < still {
@@ -164,23 +163,24 @@ impl Client {
     }
 
     /// Waits until the server has read all that was sent.
-    pub(crate) fn wait_until_read(&self) {
+    pub fn wait_until_read(&self) {
         kernel_sockets::wait_until_read(std::slice::from_ref(self));
     }
 
-    pub(crate) fn stream(&self) -> &TcpStream {
+    /// The socket.
+    pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
     /// Another handle of the same connection, for a thread that sends.
-    pub(crate) fn sender(&self) -> TcpStream {
+    pub fn sender(&self) -> TcpStream {
         self.stream.try_clone().expect("a descriptor is free")
     }
 }
 
 /// Bytes that are shown as text in a failure, and not as a list of numbers.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Text<'a>(pub(crate) &'a [u8]);
+pub struct Text<'a>(pub &'a [u8]);
 
 impl std::fmt::Debug for Text<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
