@@ -17,6 +17,7 @@ use crate::secure::Secure;
 
 mod receiver;
 
+pub(crate) use receiver::Unfit;
 pub use receiver::{Answer, Arrival, Receiver};
 
 /// The first byte of an alert of TLS.

@@ -10,7 +10,6 @@
 //! This crate knows no protocol and formats nothing for people.
 
 pub mod address;
-pub mod alarm;
 pub mod clock;
 pub mod cpu;
 pub mod destinations;

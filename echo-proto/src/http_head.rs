@@ -11,6 +11,12 @@ pub(crate) const HEAD_LIMIT: usize = 16 * 1024;
 /// Most fields of a usual head.
 pub(crate) const FIELDS: usize = 64;
 
+/// Most bytes of the status line and the fields of a reply: cookies and policies may be long.
+pub(crate) const MOST_REPLY_HEAD: usize = 64 * 1024;
+
+/// Most fields of a reply.
+pub(crate) const MOST_REPLY_FIELDS: usize = 1024;
+
 /// Searches for the empty line at the end of a head, and never looks at a byte twice.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HeadEnd {

@@ -7,15 +7,9 @@ use std::ops::Range;
 
 use httparse::{ParserConfig, Status};
 
-use crate::http_head::{FIELDS, Framing, HeadEnd};
+use crate::http_head::{FIELDS, Framing, HeadEnd, MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
 use crate::line::ECHO_PREFIX;
 use crate::{HttpFault, Malformed};
-
-/// Most bytes of the status line and the fields of a reply: cookies and policies may be long.
-pub(crate) const MOST_HEAD: usize = 64 * 1024;
-
-/// Most fields of a reply.
-pub(crate) const MOST_FIELDS: usize = 1024;
 
 /// Longest line that tells the size of a chunk, with its extensions.
 const CHUNK_LINE: usize = 4096;
@@ -177,7 +171,7 @@ impl ReplyReader {
         if begun[..seen] != VERSION[..seen] {
             return Err(Malformed::NotHttp);
         }
-        let found = self.end.find_within(bytes, MOST_HEAD);
+        let found = self.end.find_within(bytes, MOST_REPLY_HEAD);
         let Some(length) = found.map_err(|_| Malformed::HeadTooLong)? else { return Ok(None) };
         let head = match understand::<FIELDS>(&bytes[..length]) {
             Err(Malformed::HeadTooLong) => understand_many(&bytes[..length]),
@@ -214,7 +208,8 @@ impl ReplyReader {
         if size > self.room() {
             return Err(Malformed::TooLong(self.limit));
         }
-        self.stage = if size == 0 { Stage::Trailer(MOST_HEAD) } else { Stage::Chunk(size) };
+        self.stage =
+            if size == 0 { Stage::Trailer(MOST_REPLY_HEAD) } else { Stage::Chunk(size) };
         Ok(Some(line))
     }
 
@@ -251,7 +246,7 @@ enum Body {
 #[cold]
 #[inline(never)]
 fn understand_many(head: &[u8]) -> Result<Understood, Malformed> {
-    understand::<MOST_FIELDS>(head)
+    understand::<MOST_REPLY_FIELDS>(head)
 }
 
 /// What a whole head of at most `MOST` fields says.

@@ -25,7 +25,6 @@ use crate::counted::counted;
 use crate::model::tokio::accept::{Listeners, reached, stages};
 
 mod backends;
-pub mod cli;
 mod copying;
 mod lookup;
 mod proxy_header;

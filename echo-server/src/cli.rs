@@ -10,15 +10,16 @@ use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
 use echo_proto::{Service, WriteMode};
 
-use crate::balance::cli::BalanceArgs;
 use crate::binding::Binding;
 use crate::choice::choice;
 use crate::config::{Config, available_cores};
 use crate::logging::{LogFormat, LogStyle};
-use crate::model::ModelKind;
+use crate::model_kind::ModelKind;
 
+mod balance;
 mod tls;
 
+pub use balance::BalanceArgs;
 pub use tls::TlsArgs;
 
 const EXAMPLES: &str = "\

@@ -8,7 +8,7 @@ use echo_net::socket::SocketOptions;
 use echo_net::tls::ServerTls;
 use echo_proto::{Replies, Service, WriteMode};
 
-use crate::model::ModelKind;
+use crate::model_kind::ModelKind;
 use crate::session::{NEVER, Timeouts};
 
 /// Everything that a running server depends on, apart from its listeners.

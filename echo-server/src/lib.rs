@@ -10,6 +10,7 @@
 pub mod admission;
 pub mod balance;
 pub mod binding;
+mod capacity;
 pub mod chat;
 pub mod choice;
 pub mod cli;
@@ -22,6 +23,7 @@ mod driver;
 mod log_limit;
 pub mod logging;
 pub mod model;
+mod model_kind;
 pub mod program;
 mod server;
 pub mod session;
@@ -30,5 +32,5 @@ mod thread_budget;
 
 pub use config::Config;
 pub use context::Context;
-pub use model::ModelKind;
+pub use model_kind::ModelKind;
 pub use server::{Outcome, Server, run};

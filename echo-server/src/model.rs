@@ -1,16 +1,18 @@
-//! How connections share threads: [`ModelKind`] names the concurrency models, [`Model`] is
-//! what they have in common. One file or folder each; a new model is one more file, one variant and
-//! one arm of the match below. A model is only a way to wait, and to share connections between
-//! threads; what happens to a connection is the driver's business, what the bytes mean and when
-//! it ends the session's, and who may come in that of admission.
+//! How connections share threads: [`Model`] is what the concurrency models have in common,
+//! [`build`] makes the one that [`ModelKind`] names. One file or folder each; a new model is one
+//! more file, one variant and one arm of the match below. A model is only a way to wait, and to
+//! share connections between threads; what happens to a connection is the driver's business,
+//! what the bytes mean and when it ends the session's, and who may come in that of admission.
 
 use std::io;
 use std::net::TcpListener;
 use std::thread::ScopedJoinHandle;
 
+pub use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
+pub use crate::model_kind::ModelKind;
 
 mod acceptor;
 mod epoll;
@@ -21,81 +23,16 @@ mod threads;
 pub(crate) mod tokio;
 mod uring;
 
-/// The concurrency models, as they are named in flags and reports.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    Default,
-    strum::Display,
-    strum::EnumString,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-pub enum ModelKind {
-    /// One blocking thread per connection.
-    Threads,
-    /// Worker threads that take ready connections from one shared epoll.
-    Pool,
-    /// One event loop per worker, each with connections of its own.
-    Epoll,
-    /// The same on `io_uring`, where the kernel accepts and receives by itself.
-    Uring,
-    /// One task per connection on tokio's work-stealing runtime.
-    #[default]
-    Tokio,
-    /// One task per connection, on a single-threaded tokio runtime per worker.
-    TokioLocal,
-}
-
-impl ModelKind {
-    /// The model itself.
-    pub fn build(self) -> Box<dyn Model> {
-        match self {
-            Self::Threads => Box::new(threads::Threads),
-            Self::Pool => Box::new(pool::Pool),
-            Self::Epoll => Box::new(epoll::Epoll),
-            Self::Uring => Box::new(uring::Uring),
-            Self::Tokio => Box::new(tokio::Tokio),
-            Self::TokioLocal => Box::new(tokio::local::TokioLocal),
-        }
+/// The model of this name.
+pub fn build(kind: ModelKind) -> Box<dyn Model> {
+    match kind {
+        ModelKind::Threads => Box::new(threads::Threads),
+        ModelKind::Pool => Box::new(pool::Pool),
+        ModelKind::Epoll => Box::new(epoll::Epoll),
+        ModelKind::Uring => Box::new(uring::Uring),
+        ModelKind::Tokio => Box::new(tokio::Tokio),
+        ModelKind::TokioLocal => Box::new(tokio::local::TokioLocal),
     }
-
-    /// Whether the number of workers is a setting; a thread per connection has none.
-    pub fn has_workers(self) -> bool {
-        self != Self::Threads
-    }
-
-    /// Whether each worker can accept on a listener of its own.
-    pub fn shares_listeners(self) -> bool {
-        matches!(self, Self::Epoll | Self::Uring | Self::Tokio | Self::TokioLocal)
-    }
-
-    /// Whether its workers wait in a loop of ours, which can look again and again rather
-    /// than sleep.
-    pub fn can_busy_poll(self) -> bool {
-        matches!(self, Self::Epoll | Self::Uring)
-    }
-
-    /// Whether this machine has what the model needs.
-    ///
-    /// # Errors
-    /// What is missing.
-    pub fn check(self) -> io::Result<()> {
-        self.build().check()
-    }
-}
-
-/// A limit of the machine on how many connections a model can have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capacity {
-    /// Most connections.
-    pub connections: u64,
-    /// What sets the limit.
-    pub bound_by: String,
 }
 
 /// One way to serve connections.

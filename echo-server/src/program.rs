@@ -15,13 +15,15 @@ use echo_proto::terminal;
 use serde::Serialize;
 use tracing::{info, warn};
 
-use crate::balance;
 use crate::binding::Binding;
 use crate::cli::{Cli, Command, InvalidArgs, ServerArgs};
 use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
+use crate::model;
 use crate::server::{Outcome, Server};
+
+mod balance;
 
 /// Exit code for a command line that can't be meant.
 const USAGE: u8 = 2;
@@ -37,7 +39,7 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ended = match &args.command {
         None => run(&args.server),
-        Some(Command::Balance(args)) => balance::cli::run(args),
+        Some(Command::Balance(args)) => balance::run(args),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -98,7 +100,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
 /// Refuses a model that can't serve here, before anything listens.
 fn check_model(config: &Config) -> anyhow::Result<()> {
     let model = config.model;
-    model.check().with_context(|| {
+    model::build(model).check().with_context(|| {
         format!("--model {model} can't be had on this machine (try --model epoll)")
     })?;
     let cores = available_cores();
@@ -177,7 +179,7 @@ impl Ready {
 
 /// Prints the ready line. A reader that has gone away is no reason not to serve; a line that
 /// can't be written is, since whoever waits for it would wait for ever.
-pub(crate) fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
+fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(ready).context("writing the ready line")?;
     stdout::finish(writeln!(io::stdout(), "{line}")).context(
         "writing the ready line to stdout (if nobody reads it, redirect stdout to /dev/null)",

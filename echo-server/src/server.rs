@@ -14,12 +14,13 @@ use echo_net::stop::{Stage, Stop};
 use tracing::{info, warn};
 
 use crate::admission::Admission;
+use crate::capacity::Capacity;
 use crate::chat::Hub;
 use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
 use crate::counters::{ChatServed, Counters, Served, TlsServed};
-use crate::model::{Capacity, Model};
+use crate::model::{self, Model};
 
 /// What a server has done so far, or in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -100,7 +101,7 @@ impl fmt::Debug for Server {
 impl Server {
     /// A server that ends when `stop` is asked for.
     pub fn new(config: Config, stop: &Stop) -> Self {
-        let model = config.model.build();
+        let model = model::build(config.model);
         let possible = most_connections(&config, &*model);
         let limit = config.max_conns.unwrap_or(u64::MAX).min(possible.connections);
         let config = Arc::new(config);

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::model::Capacity;
+use crate::capacity::Capacity;
 
 /// Memory mappings that one connection's thread may need: its stack, the signal stack, a
 /// guard page for each, and two buffers large enough for a mapping of their own.

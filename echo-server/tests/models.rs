@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
 use echo_proto::{ProtocolKind, Service, WriteMode};
-use echo_server::{Config, ModelKind, Outcome, run};
+use echo_server::{Config, ModelKind, Outcome, model, run};
 use strum::VariantArray;
 
 /// How long anything may take that has no time of its own.
@@ -69,7 +69,7 @@ fn config(model: ModelKind) -> Config {
 fn for_each_model(test: impl Fn(ModelKind)) {
     for &model in ModelKind::VARIANTS {
         println!("model {model}");
-        match model.check() {
+        match model::build(model).check() {
             Ok(()) => test(model),
             Err(reason) => {
                 let thread = thread::current();

@@ -8,7 +8,7 @@ use echo_net::socket::{self, SocketOptions};
 use echo_net::stop::Stop;
 use echo_proto::{ProtocolKind, Replies, Request, Respond, WriteMode};
 use echo_server::Config;
-use echo_server::model::ModelKind;
+use echo_server::model::{self, ModelKind};
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::turn::turn;
 use strum::VariantArray;
@@ -52,7 +52,7 @@ fn of_message(server: SocketAddr, protocol: ProtocolKind, limit: usize) -> f64 {
 fn a_reply_allocates_nothing() {
     let _turn = turn();
     for &model in ModelKind::VARIANTS {
-        if let Err(reason) = model.check() {
+        if let Err(reason) = model::build(model).check() {
             let test = "a_reply_allocates_nothing";
             let _ = writeln!(std::io::stderr(), "skipped: {test}: --model {model}: {reason}");
             continue;

@@ -12,7 +12,6 @@ use tokio::time::timeout_at;
 use super::{Options, Shared, State};
 use crate::error::SessionError;
 use crate::in_flight::Tally;
-use crate::pool::Cause;
 
 /// Bytes that one read may bring.
 const READ_BUFFER: usize = 64 * 1024;
@@ -20,6 +19,15 @@ const READ_BUFFER: usize = 64 * 1024;
 /// How long the server may take to close after its last reply; what it says in that time
 /// is shown too.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Why a connection on which no reply is due is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// The server closed it.
+    Closed,
+    /// It holds bytes that no request asked for.
+    Unsolicited,
+}
 
 /// One whole reply, as a [`Receiver`] tells it.
 #[derive(Debug, Clone, Copy)]
@@ -145,33 +153,33 @@ impl Receiver {
 
     /// Looks, without waiting, at what has arrived although no reply is due; `None` if
     /// nothing has that concerns who speaks here: TLS may say things for itself.
-    pub(crate) fn look(&mut self) -> Option<Cause> {
+    pub(crate) fn look(&mut self) -> Option<Unfit> {
         if !self.early.is_empty() {
-            return Some(Cause::Unsolicited);
+            return Some(Unfit::Unsolicited);
         }
         loop {
             // Not by way of the runtime, which may not have heard of it yet.
             let socket: &TcpStream = self.read.as_ref();
             let length = match rustix::io::read(socket, &mut self.buffer[..]) {
-                Ok(0) => return Some(Cause::Closed),
+                Ok(0) => return Some(Unfit::Closed),
                 Ok(length) => length,
                 Err(rustix::io::Errno::WOULDBLOCK) => return None,
                 Err(rustix::io::Errno::INTR) => continue,
-                Err(_) => return Some(Cause::Closed),
+                Err(_) => return Some(Unfit::Closed),
             };
             let mut state = self.shared.lock();
-            let Some(tls) = &mut state.tls else { return Some(Cause::Unsolicited) };
+            let Some(tls) = &mut state.tls else { return Some(Unfit::Unsolicited) };
             let (mut input, mut said) = (&self.buffer[..length], false);
             while !input.is_empty() {
                 if tls.receive(&mut input, |piece| said |= !piece.is_empty()).is_err() {
-                    return Some(Cause::Closed);
+                    return Some(Unfit::Closed);
                 }
             }
             if tls.is_input_over() {
-                return Some(Cause::Closed);
+                return Some(Unfit::Closed);
             }
             if said {
-                return Some(Cause::Unsolicited);
+                return Some(Unfit::Unsolicited);
             }
         }
     }

@@ -12,6 +12,7 @@ use echo_net::Nanos;
 use echo_net::clock::nanos;
 
 use super::PoolOptions;
+use crate::connection::Unfit;
 
 /// What a caller who wants a connection gets.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,6 +42,15 @@ pub enum Cause {
     Used,
     /// A request on it failed, or its caller gave up.
     Broken,
+}
+
+impl From<Unfit> for Cause {
+    fn from(unfit: Unfit) -> Self {
+        match unfit {
+            Unfit::Closed => Self::Closed,
+            Unfit::Unsolicited => Self::Unsolicited,
+        }
+    }
 }
 
 /// Connections that were not used again, by cause.

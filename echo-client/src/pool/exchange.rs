@@ -123,7 +123,7 @@ impl Exchange {
 
     /// Looks at what has arrived while nobody asked; `None` if the connection is fine.
     pub fn look(&mut self) -> Option<Cause> {
-        if self.ended { Some(Cause::Closed) } else { self.receiver.look() }
+        if self.ended { Some(Cause::Closed) } else { self.receiver.look().map(Cause::from) }
     }
 
     /// What the server said first.

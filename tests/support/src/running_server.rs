@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use echo_server::model::ModelKind;
+use echo_server::model::{self, ModelKind};
 use rustix::process::{Pid, Signal, kill_process};
 use strum::VariantArray;
 
@@ -32,7 +32,7 @@ pub fn each_model(scenario: impl Fn(ModelKind)) {
 
 /// Whether this machine has what the model needs; tells if not.
 fn is_usable(model: ModelKind) -> bool {
-    let usable = model.check();
+    let usable = model::build(model).check();
     if let Err(reason) = &usable {
         let thread = thread::current();
         let test = thread.name().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The command `echo-server balance`: what was typed ([`BalanceArgs`]), and [`run`].
+//! The command `echo-server balance`: [`run`].
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -6,71 +6,24 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Args;
 use echo_net::address::Address;
-use echo_net::settings::{TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
 
-use super::{Balancer, Config, Lookup, Policy, ProxyProtocol};
+use super::announce;
+use crate::balance::{Balancer, Config, Lookup};
 use crate::binding::Binding;
-use crate::choice::choice;
+use crate::capacity::Capacity;
+use crate::cli::BalanceArgs;
 use crate::logging::{LogFormat, LogStyle};
-use crate::model::Capacity;
-use crate::program;
 use crate::server::tell_limit;
-
-/// A balancer, as typed.
-#[derive(Debug, Clone, Args)]
-pub struct BalanceArgs {
-    /// Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
-    /// or PORT
-    #[arg(default_value = "127.0.0.1:8080")]
-    pub address: Address,
-
-    /// A server behind it (repeatable); of a name with several addresses, one that answers
-    #[arg(long, value_name = "ADDR", required = true)]
-    pub backend: Vec<Address>,
-
-    /// How a backend is picked
-    #[arg(long, value_parser = choice::<Policy>(), default_value_t)]
-    pub policy: Policy,
-
-    /// Tell backends who the client is, by the PROXY protocol
-    #[arg(long, value_parser = choice::<ProxyProtocol>())]
-    pub proxy_protocol: Option<ProxyProtocol>,
-
-    /// Most connections at a time; more wait [default: what the limit of open files allows]
-    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU64>)]
-    pub max_conns: Option<NonZeroU64>,
-
-    /// Time between two checks of a backend; out after 3 failures, back after 2 successes
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = above_zero)]
-    pub check_interval: TimeSpan,
-
-    /// How long to try to reach an address of a backend before the next one
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = above_zero)]
-    pub connect_timeout: TimeSpan,
-
-    /// How long nothing may move on a connection of which one side has ended
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = above_zero)]
-    pub half_close_timeout: TimeSpan,
-
-    /// How long a graceful stop may take before it is forced
-    #[arg(long, value_name = "TIME", default_value = "10s")]
-    pub drain_timeout: TimeSpan,
-
-    /// Log errors only, and no summary
-    #[arg(short, long)]
-    pub quiet: bool,
-}
 
 /// Balances until a signal stops it.
 ///
 /// # Errors
 /// When it can't listen, or a backend's name stands for nothing.
-pub fn run(args: &BalanceArgs) -> anyhow::Result<()> {
+pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     LogStyle { format: LogFormat::Text, verbose: 0, quiet: args.quiet }.begin();
     fd_limit::raise();
     let (asked, possible) = (args.max_conns.map(NonZeroU64::get), most_connections(args));
@@ -98,7 +51,7 @@ pub fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     let report = move || tell_so_far(&watched);
     signals::serve_signals(stop.clone(), report).context("setting up signals")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    program::announce(&ready)?;
+    announce(&ready)?;
     tell_limit(asked, &possible);
     let outcome = runtime.block_on(balancer.run(listeners, &stop)).context("balancing")?;
     // A lookup that is under way could take long, and nobody waits for it any more.
@@ -124,14 +77,6 @@ fn tell_so_far(balancer: &Balancer) {
     let _ = writeln!(stderr, "echo-server: so far {}", balancer.so_far());
     for backend in balancer.backends() {
         let _ = writeln!(stderr, "echo-server: backend {backend}");
-    }
-}
-
-fn above_zero(typed: &str) -> Result<TimeSpan, String> {
-    match typed.parse() {
-        Ok(TimeSpan(span)) if span.is_zero() => Err("must be above 0 (try 1s)".to_owned()),
-        Ok(span) => Ok(span),
-        Err(error) => Err(format!("{error}")),
     }
 }
 

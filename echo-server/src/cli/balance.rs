@@ -1,0 +1,63 @@
+//! What was typed after `echo-server balance`: [`BalanceArgs`].
+
+use std::num::NonZeroU64;
+
+use clap::Args;
+use echo_net::address::Address;
+use echo_net::settings::{TimeSpan, at_least_one};
+
+use crate::balance::{Policy, ProxyProtocol};
+use crate::choice::choice;
+
+/// A balancer, as typed.
+#[derive(Debug, Clone, Args)]
+pub struct BalanceArgs {
+    /// Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
+    /// or PORT
+    #[arg(default_value = "127.0.0.1:8080")]
+    pub address: Address,
+
+    /// A server behind it (repeatable); of a name with several addresses, one that answers
+    #[arg(long, value_name = "ADDR", required = true)]
+    pub backend: Vec<Address>,
+
+    /// How a backend is picked
+    #[arg(long, value_parser = choice::<Policy>(), default_value_t)]
+    pub policy: Policy,
+
+    /// Tell backends who the client is, by the PROXY protocol
+    #[arg(long, value_parser = choice::<ProxyProtocol>())]
+    pub proxy_protocol: Option<ProxyProtocol>,
+
+    /// Most connections at a time; more wait [default: what the limit of open files allows]
+    #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU64>)]
+    pub max_conns: Option<NonZeroU64>,
+
+    /// Time between two checks of a backend; out after 3 failures, back after 2 successes
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = above_zero)]
+    pub check_interval: TimeSpan,
+
+    /// How long to try to reach an address of a backend before the next one
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = above_zero)]
+    pub connect_timeout: TimeSpan,
+
+    /// How long nothing may move on a connection of which one side has ended
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = above_zero)]
+    pub half_close_timeout: TimeSpan,
+
+    /// How long a graceful stop may take before it is forced
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub drain_timeout: TimeSpan,
+
+    /// Log errors only, and no summary
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+fn above_zero(typed: &str) -> Result<TimeSpan, String> {
+    match typed.parse() {
+        Ok(TimeSpan(span)) if span.is_zero() => Err("must be above 0 (try 1s)".to_owned()),
+        Ok(span) => Ok(span),
+        Err(error) => Err(format!("{error}")),
+    }
+}

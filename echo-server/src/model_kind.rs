@@ -1,0 +1,50 @@
+//! The names of the concurrency models, and what a configuration must know of each:
+//! [`ModelKind`]. The models themselves are in [`model`](crate::model).
+
+/// The concurrency models, as they are named in flags and reports.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Default,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ModelKind {
+    /// One blocking thread per connection.
+    Threads,
+    /// Worker threads that take ready connections from one shared epoll.
+    Pool,
+    /// One event loop per worker, each with connections of its own.
+    Epoll,
+    /// The same on `io_uring`, where the kernel accepts and receives by itself.
+    Uring,
+    /// One task per connection on tokio's work-stealing runtime.
+    #[default]
+    Tokio,
+    /// One task per connection, on a single-threaded tokio runtime per worker.
+    TokioLocal,
+}
+
+impl ModelKind {
+    /// Whether the number of workers is a setting; a thread per connection has none.
+    pub fn has_workers(self) -> bool {
+        self != Self::Threads
+    }
+
+    /// Whether each worker can accept on a listener of its own.
+    pub fn shares_listeners(self) -> bool {
+        matches!(self, Self::Epoll | Self::Uring | Self::Tokio | Self::TokioLocal)
+    }
+
+    /// Whether its workers wait in a loop of ours, which can look again and again rather
+    /// than sleep.
+    pub fn can_busy_poll(self) -> bool {
+        matches!(self, Self::Epoll | Self::Uring)
+    }
+}
