@@ -84,7 +84,7 @@ impl<'a> EventLoop<'a> {
         let waker = reactor.waker();
         handoff.inboxes[number].wake_with(waker.clone());
         context.stop.on_advance(move |_| waker.wake());
-        let mut this = Self {
+        let mut event_loop = Self {
             number,
             handoff,
             context,
@@ -100,10 +100,10 @@ impl<'a> EventLoop<'a> {
         for listener in listeners {
             reactor.listen(listener)?;
         }
-        this.woken(&mut reactor);
-        let outcome = this.serve(&mut reactor);
+        event_loop.woken(&mut reactor);
+        let outcome = event_loop.serve(&mut reactor);
         // Of the last turn.
-        context.counters.worker(number).add(this.scratch.counts);
+        context.counters.worker(number).add(event_loop.scratch.counts);
         outcome
     }
 
