@@ -9,7 +9,7 @@ use httparse::{ParserConfig, Status};
 
 use crate::http_head::{FIELDS, Framing, HeadEnd};
 use crate::line::ECHO_PREFIX;
-use crate::{HttpFault, Malformed};
+use crate::{HttpFault, Malformed, carry_over};
 
 /// Most bytes of the status line and the fields of a reply: cookies and policies may be long.
 pub(crate) const MOST_HEAD: usize = 64 * 1024;
@@ -77,7 +77,7 @@ impl ReplyReader {
     /// Reads bodies of at most `limit` bytes, and what an echo has before them.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            limit,
+            limit: carry_over::possible(limit),
             stage: Stage::Head,
             end: HeadEnd::default(),
             head: Head::default(),
