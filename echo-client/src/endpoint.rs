@@ -145,7 +145,7 @@ mod tests {
         use Scheme::{Http, Https, Redis, Rediss};
         for (typed, address, scheme, path) in [
             ("localhost:80", "localhost:80", None, None),
-            (":80", "0.0.0.0:80", None, None),
+            (":80", ":80", None, None),
             ("http://localhost:8080/a?b=c", "localhost:8080", Some(Http), Some("/a?b=c")),
             ("http://localhost", "localhost:80", Some(Http), Some("/")),
             ("HTTPS://[::1]/", "[::1]:443", Some(Https), Some("/")),
