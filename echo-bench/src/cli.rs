@@ -5,8 +5,10 @@ mod compare;
 mod groups;
 mod outlet;
 mod plan;
+pub mod plan_file;
 mod stored;
 mod sweep;
+pub mod swept;
 mod tls;
 
 use clap::{Args, Parser, Subcommand};
@@ -24,6 +26,9 @@ pub use outlet::{FileFormat, InvalidOutlet, Outlet};
 pub use plan::RunArgsError;
 pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
+
+/// The hidden subcommand by which the binary makes a run of a sweep.
+pub const CELL: &str = "run-cell";
 
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
 use tls::TlsArgs;
@@ -87,7 +92,7 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// A run of a sweep, in a process of its own
-    #[command(name = crate::program::CELL, hide = true)]
+    #[command(name = CELL, hide = true)]
     Cell {
         /// The process that it must not outlive
         #[arg(long)]

@@ -39,7 +39,7 @@ use results::Results;
 
 pub use compare::compare;
 pub use stored::{merge, show};
-pub use sweep::{CELL, cell, sweep};
+pub use sweep::{cell, sweep};
 
 /// How a program ends. Part of the interface: scripts rely on the numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

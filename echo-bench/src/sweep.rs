@@ -1,10 +1,6 @@
-//! How sweeps are typed and kept: flags with several values ([`typed`]), plan files ([`file`]),
-//! the folder of a sweep ([`folder`]) and which of its runs may be reused ([`reuse`]). What a
-//! sweep is and comes to is `echo_bench_report::sweep`'s.
+//! How sweeps are kept: the folder of one ([`folder`]) and which of its runs may be reused
+//! ([`reuse`]). How one is typed is the command line's business, what it is and comes to
+//! `echo_bench_report::sweep`'s.
 
-pub mod file;
 pub mod folder;
 pub mod reuse;
-#[cfg(test)]
-mod tests;
-pub mod typed;

@@ -123,6 +123,8 @@ struct State {
     core: PoolCore<Exchange, oneshot::Sender<Turn>>,
     metrics: Metrics,
     closed: bool,
+    /// Callers who have given up since they were last taken out of the queue.
+    gave_up: usize,
 }
 
 /// What a caller who waited gets.
@@ -140,7 +142,8 @@ impl Pool {
     /// If `options` allow no connection at all.
     pub fn new(connector: Connector, options: PoolOptions) -> Self {
         let core = PoolCore::new(options);
-        let state = Mutex::new(State { core, metrics: Metrics::default(), closed: false });
+        let metrics = Metrics::default();
+        let state = Mutex::new(State { core, metrics, closed: false, gave_up: 0 });
         Self { shared: Arc::new(Shared { connector, options, state }) }
     }
 
@@ -230,33 +233,33 @@ impl Shared {
 
     async fn wait(&self, turn: oneshot::Receiver<Turn>) -> Result<Turn, PoolError> {
         let PoolOptions { max_size, wait_timeout: waited, .. } = self.options;
+        // Made before the wait, so that it ends after it, when the channel is closed.
+        let mut waiting = Waiting { shared: self, served: false };
         if let Ok(turn) = tokio::time::timeout(waited, turn).await {
+            waiting.served = true;
             return turn.map_err(|_| PoolError::Closed);
         }
-        let mut state = self.lock();
-        state.core.forget(oneshot::Sender::is_closed);
-        state.core.count_wait_timeout();
+        self.lock().core.count_wait_timeout();
         Err(PoolError::Exhausted { max_size, waited })
     }
 
     /// A connection is free.
     fn give_back(self: &Arc<Self>, mut exchange: Exchange) {
         loop {
-            let mut state = self.lock();
             let cause = if !exchange.is_whole() {
                 Some(Cause::Broken)
-            } else if state.core.is_used_up(exchange.uses()) {
+            } else if self.lock().core.is_used_up(exchange.uses()) {
                 Some(Cause::Used)
             } else {
                 None
             };
             if let Some(cause) = cause {
-                let next = state.core.discard(cause);
-                drop(state);
-                // Its place is free for the next, so it must be closed first.
+                // Closed first: then its place is free for the next.
                 drop(exchange);
+                let next = self.lock().core.discard(cause);
                 return self.pass_on(next);
             }
+            let mut state = self.lock();
             if state.closed {
                 let next = state.core.vacate();
                 drop(state);
@@ -278,12 +281,35 @@ impl Shared {
         }
     }
 
-    /// Gives a place to the caller who waited longest; one who gave up passes it on by
-    /// dropping it.
-    fn pass_on(self: &Arc<Self>, caller: Option<oneshot::Sender<Turn>>) {
-        if let Some(caller) = caller {
+    /// Gives a place to the caller who waited longest and has not given up.
+    fn pass_on(self: &Arc<Self>, mut next: Option<oneshot::Sender<Turn>>) {
+        while let Some(caller) = next {
             let place = Place { shared: Some(Arc::clone(self)) };
-            drop(caller.send(Turn::Place(place)));
+            let Err(Turn::Place(mut place)) = caller.send(Turn::Place(place)) else { return };
+            // Not by dropping it: each of many who gave up would take a piece of the stack.
+            place.shared = None;
+            next = self.lock().core.vacate();
+        }
+    }
+}
+
+/// A caller in the queue, who is forgotten if the wait ends without a turn.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    served: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.served {
+            return;
+        }
+        let State { core, gave_up, .. } = &mut *self.shared.lock();
+        *gave_up += 1;
+        // Not each time: where many give up at once, each would look at all others.
+        if *gave_up > core.waiting() / 2 {
+            core.forget(oneshot::Sender::is_closed);
+            *gave_up = 0;
         }
     }
 }

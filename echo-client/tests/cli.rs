@@ -105,14 +105,15 @@ fn flags_before_a_subcommand_are_told_where_they_go() {
     }
 }
 
-/// Runs the program with nowhere to print to: a full device, and a stdout that is closed.
-fn without_stdout(arguments: &[&str]) -> [Output; 2] {
+/// Runs the program with nowhere to print to: a full device, a stdout that is closed, and one
+/// that is open for reading only.
+fn without_stdout(arguments: &[&str]) -> [Output; 3] {
     let program = env!("CARGO_BIN_EXE_echo-client");
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let full = Command::new(program).args(arguments).stdout(full).output().unwrap();
-    let mut closed = Command::new("sh");
-    closed.args(["-c", "exec \"$@\" >&-", "sh", program]).args(arguments);
-    [full, closed.output().unwrap()]
+    [">/dev/full", ">&-", "1</dev/null"].map(|redirection| {
+        let script = format!("exec \"$@\" {redirection}");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, "sh", program]).args(arguments).output().unwrap()
+    })
 }
 
 #[test]
@@ -132,8 +133,10 @@ fn without_a_stdout_nothing_is_asked_of_a_server() {
     listener.set_nonblocking(true).unwrap();
     let address = listener.local_addr().unwrap().to_string();
     for arguments in [&[&address[..]][..], &["ping", "-c1", &address]] {
-        let [_, closed] = without_stdout(arguments);
-        assert_eq!(closed.status.code(), Some(1), "{arguments:?}: {closed:?}");
-        assert!(String::from_utf8(closed.stderr).unwrap().starts_with("error: writing"));
+        let [_, closed, unwritable] = without_stdout(arguments);
+        for output in [closed, unwritable] {
+            assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+            assert!(String::from_utf8(output.stderr).unwrap().starts_with("error: writing"));
+        }
     }
 }

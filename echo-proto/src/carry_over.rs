@@ -4,6 +4,12 @@
 /// The memory of a long message is not held by an idle connection.
 const KEPT_CAPACITY: usize = 4096;
 
+/// `limit`, or the most bytes that a buffer can have. A length within it that is added to a
+/// place in a buffer never overflows, whatever a peer announces.
+pub(crate) fn possible(limit: usize) -> usize {
+    limit.min(isize::MAX.unsigned_abs())
+}
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct CarryOver(Vec<u8>);

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use httparse::{Header, Status};
 
-use crate::carry_over::CarryOver;
+use crate::carry_over::{self, CarryOver};
 use crate::http_head::{FIELDS, Framing, HeadEnd};
 use crate::line::ECHO_PREFIX;
 use crate::{Flow, Replies, Respond, WriteMode};
@@ -121,7 +121,7 @@ impl HttpResponder {
     /// Accepts bodies of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         Self {
-            max_message,
+            max_message: carry_over::possible(max_message),
             partial: CarryOver::default(),
             end: HeadEnd::default(),
             head: None,

@@ -9,7 +9,7 @@ use httparse::{ParserConfig, Status};
 
 use crate::http_head::{FIELDS, Framing, HeadEnd, MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
 use crate::line::ECHO_PREFIX;
-use crate::{HttpFault, Malformed};
+use crate::{HttpFault, Malformed, carry_over};
 
 /// Longest line that tells the size of a chunk, with its extensions.
 const CHUNK_LINE: usize = 4096;
@@ -71,7 +71,7 @@ impl ReplyReader {
     /// Reads bodies of at most `limit` bytes, and what an echo has before them.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            limit,
+            limit: carry_over::possible(limit),
             stage: Stage::Head,
             end: HeadEnd::default(),
             head: Head::default(),

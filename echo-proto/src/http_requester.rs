@@ -317,6 +317,14 @@ mod tests {
     }
 
     #[test]
+    fn a_length_that_no_buffer_can_have_is_over_any_limit() {
+        let longest = usize::MAX;
+        let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {longest}\r\n\r\n");
+        let decoded = HttpRequester::new(longest).decode(reply.as_bytes(), |_| ());
+        assert!(matches!(decoded, Err(Malformed::TooLong(_))), "{decoded:?}");
+    }
+
+    #[test]
     fn what_is_no_reply_is_told_by_its_cause() {
         let http = |fault| Err(Malformed::Http(fault));
         let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";

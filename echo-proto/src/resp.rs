@@ -4,7 +4,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use crate::carry_over::CarryOver;
+use crate::carry_over::{self, CarryOver};
 use crate::resp_splitter::{Command, CommandSplitter, ProtocolError};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond, decimal};
 
@@ -163,7 +163,8 @@ const TYPES: &[u8] = b"$-+:";
 impl RespRequester {
     /// Expects replies to messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
-        let progress = ReplyProgress { limit: max_message, searched: 0, bulk: None };
+        let limit = carry_over::possible(max_message);
+        let progress = ReplyProgress { limit, searched: 0, bulk: None };
         Self { partial: CarryOver::default(), progress }
     }
 }
@@ -353,6 +354,18 @@ mod tests {
             let decoded = RespRequester::new(16).decode(nonsense.as_bytes(), |_| {});
             assert_eq!(decoded, Err(Malformed::NotResp), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn a_length_that_no_buffer_can_have_is_over_any_limit() {
+        let longest = usize::MAX;
+        let decoded =
+            RespRequester::new(longest).decode(format!("${longest}\r\n").as_bytes(), |_| {});
+        assert!(matches!(decoded, Err(Malformed::TooLong(_))), "{decoded:?}");
+        let mut replies = Replies::new(WriteMode::Whole);
+        let script = format!("*2\r\n$4\r\nECHO\r\n${longest}\r\n");
+        let flow = RespResponder::new(longest).receive(script.as_bytes(), &mut replies);
+        assert_eq!((flow, replies.errors()), (Flow::Finish, 1));
     }
 
     #[test]

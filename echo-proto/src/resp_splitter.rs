@@ -4,7 +4,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use crate::carry_over::CarryOver;
+use crate::carry_over::{self, CarryOver};
 use crate::decimal;
 use crate::resp_quotes::{self, Unbalanced};
 
@@ -81,6 +81,7 @@ struct Progress {
 impl CommandSplitter {
     /// A splitter for commands whose arguments together have at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
+        let limit = carry_over::possible(limit);
         Self { limit, partial: CarryOver::default(), progress: Progress::default() }
     }
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use echo_net::address::Address;
+use echo_net::clock;
 use echo_net::reactor::ACCEPT_PAUSE;
 use echo_net::socket::{SocketOptions, finish_connect, is_peers_fault};
 use echo_net::stop::{Stage, Stop};
@@ -22,6 +23,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, info, warn};
 
 use crate::counted::counted;
+use crate::log_limit::LogLimit;
 use crate::model::tokio::accept::{Listeners, reached, stages};
 
 mod backends;
@@ -94,6 +96,7 @@ pub struct Balancer {
     backends: Backends,
     connections: AtomicU64,
     unserved: AtomicU64,
+    unserved_logged: LogLimit,
 }
 
 impl Balancer {
@@ -111,6 +114,7 @@ impl Balancer {
             own,
             connections: AtomicU64::new(0),
             unserved: AtomicU64::new(0),
+            unserved_logged: LogLimit::default(),
         }))
     }
 
@@ -186,7 +190,9 @@ impl Balancer {
     async fn serve(&self, mut client: TcpStream, peer: SocketAddr) {
         let Some((mut backend, _in_use)) = self.reach_a_backend(&client, peer).await else {
             self.unserved.fetch_add(1, Ordering::Relaxed);
-            warn!(%peer, "no backend can be reached");
+            if let Some(suppressed) = self.unserved_logged.pass(clock::now()) {
+                warn!(%peer, suppressed, "no backend can be reached");
+            }
             return;
         };
         self.connections.fetch_add(1, Ordering::Relaxed);

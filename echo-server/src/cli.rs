@@ -216,12 +216,18 @@ pub struct ServerArgs {
     pub die_with_parent: Option<Option<u32>>,
 }
 
+/// Largest read buffer: every worker has one.
+const MOST_READ_BUFFER: usize = 1 << 30;
+
 /// Flags that can't be meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidArgs {
     /// A buffer or a message without room for a byte.
     #[error("--{0} 0 leaves no room for a byte (give at least 1)")]
     Zero(&'static str),
+    /// A read buffer that may not fit into memory.
+    #[error("--read-buffer: the maximum is {}", ByteSize(MOST_READ_BUFFER))]
+    ReadBuffer,
     /// A deadline that has always passed.
     #[error("--{0} 0 would cut off every peer (give at least 1ms)")]
     NoTime(&'static str),
@@ -260,6 +266,9 @@ impl TryFrom<&ServerArgs> for Config {
             if size == 0 {
                 return Err(InvalidArgs::Zero(flag));
             }
+        }
+        if args.read_buffer.0 > MOST_READ_BUFFER {
+            return Err(InvalidArgs::ReadBuffer);
         }
         if args.chat_queue.is_some() && !args.protocol.is_chat() {
             return Err(InvalidArgs::NoChat(args.protocol));
@@ -358,6 +367,7 @@ mod tests {
     fn what_can_t_be_meant_is_refused_and_names_the_flag() {
         for (typed, flag) in [
             (["--read-buffer", "0"], "--read-buffer"),
+            (["--read-buffer", "1025M"], "--read-buffer"),
             (["--max-message", "0"], "--max-message"),
             (["--chat-queue=0", "-pchat"], "--chat-queue"),
             (["--chat-queue", "1K"], "--protocol chat"),

@@ -64,6 +64,15 @@ fn start(lookup: Lookup) -> Running {
     Running { address, balancer, stop, thread }
 }
 
+#[track_caller]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !condition() {
+        assert!(begin.elapsed() < PATIENCE, "not {what} in time");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 #[test]
 fn a_name_is_tried_at_each_address_and_is_looked_up_again_only_while_it_is_down() {
     let nobody = TcpListener::bind("127.0.0.9:0").unwrap().local_addr().unwrap();
@@ -101,24 +110,29 @@ fn a_name_is_tried_at_each_address_and_is_looked_up_again_only_while_it_is_down(
 fn a_backend_that_is_down_is_found_where_its_name_leads_now() {
     let nobody = TcpListener::bind("127.0.0.9:0").unwrap().local_addr().unwrap();
     let there = backend("127.0.0.1:0", b"!");
-    let found = Arc::new(Mutex::new(vec![nobody]));
-    let known = Arc::clone(&found);
-    let lookup = Lookup::new(move |_| Ok(known.lock().unwrap().clone()));
-    let Running { address, stop, thread, .. } = start(lookup);
+    let (found, asked) = (Arc::new(Mutex::new(vec![nobody])), Arc::new(Mutex::new(0)));
+    let (known, times) = (Arc::clone(&found), Arc::clone(&asked));
+    let lookup = Lookup::new(move |_| {
+        *times.lock().unwrap() += 1;
+        Ok(known.lock().unwrap().clone())
+    });
+    let Running { address, balancer, stop, thread } = start(lookup);
     let answers = || {
         let mut byte = [0];
         TcpStream::connect(address).unwrap().read_exact(&mut byte).is_ok()
     };
     assert!(!answers());
-    // Itself is no answer: it keeps the address that it has.
-    *found.lock().unwrap() = vec![address];
-    assert!(!answers());
-    *found.lock().unwrap() = vec![there];
-    let begin = Instant::now();
-    while !answers() {
-        assert!(begin.elapsed() < PATIENCE, "never found");
-        thread::sleep(Duration::from_millis(5));
+    // Neither itself nor nothing is an answer: it keeps the address that it has.
+    for of_no_use in [vec![address], Vec::new()] {
+        *found.lock().unwrap() = of_no_use;
+        let before = *asked.lock().unwrap();
+        wait_until("asked again, and the answer seen", || *asked.lock().unwrap() > before + 2);
+        assert!(!answers());
+        let taken: Vec<_> = balancer.backends().collect();
+        assert_eq!(taken, ["name.test:1 is down, 0 connections open"]);
     }
+    *found.lock().unwrap() = vec![there];
+    wait_until("found", answers);
     stop.ask();
     assert!(thread.join().unwrap().unserved >= 2);
 }

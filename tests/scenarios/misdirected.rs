@@ -79,10 +79,9 @@ fn a_chat_with_a_server_of_no_chat_ends_before_it_begins() {
 #[test]
 fn a_server_that_is_slow_or_wrong_is_measured_to_the_end() {
     let slow = ScriptedServer::start(|stream| {
-        let mut first = [0; 4096];
-        while stream.peek(&mut first)? < 650 {}
-        let length = (&mut &*stream).read(&mut first)?;
-        for line in first[..length].split_inclusive(|byte| *byte == b'\n') {
+        let mut first = [0; 650];
+        (&mut &*stream).read_exact(&mut first)?;
+        for line in first.split_inclusive(|byte| *byte == b'\n') {
             (&mut &*stream).write_all(&[b"ECHO: ", line].concat())?;
         }
         Ok(())

@@ -10,7 +10,7 @@ use echo_net::clock::{self, MILLISECOND};
 use echo_net::cpu::Usage;
 use echo_net::stop::{Stage, Stop};
 
-use super::Observer;
+use super::observer::Observer;
 use super::timeline::{Timeline, pieces_per_interval};
 use crate::plan::Plan;
 use crate::record::{Interval, Packed, Tally};

@@ -27,6 +27,7 @@ mod gather;
 mod handshakes;
 mod kernel_facts;
 pub mod messages;
+mod observer;
 mod peer;
 pub mod plan;
 pub mod record;
@@ -44,38 +45,12 @@ pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
+pub use observer::{Connected, Observer};
 pub use peer::{Peer, PeerError};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
 use threads::Threads;
 use timeline::Timeline;
-
-/// Hears how a run goes, while it goes.
-pub trait Observer {
-    /// The connections are made, as far as they can be.
-    fn connected(&mut self, connected: &Connected<'_>);
-    /// An interval is whole.
-    fn interval(&mut self, interval: &Interval);
-}
-
-/// For who does not care how a run goes.
-impl Observer for () {
-    fn connected(&mut self, _connected: &Connected<'_>) {}
-    fn interval(&mut self, _interval: &Interval) {}
-}
-
-/// The connections that a load begins with.
-#[derive(Debug, Clone, Copy)]
-pub struct Connected<'a> {
-    /// How many were made.
-    pub established: u32,
-    /// From the first attempt until all were made or had failed.
-    pub phase_ns: Nanos,
-    /// Time to make each.
-    pub connect: &'a Latency,
-    /// Their TLS handshakes.
-    pub handshakes: &'a Handshakes,
-}
 
 /// Everything that was measured; raw, so that the report can be made from it alone.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use echo_client::pool::PoolCounts;
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 use echo_net::destinations::Destinations;
@@ -18,7 +19,6 @@ use super::Peer;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
 use super::timeline::Timeline;
-use super::workload::{Opening, Workload};
 use crate::messages::Messages;
 use crate::plan::Plan;
 use crate::record::{Interval, Latency};
@@ -38,6 +38,7 @@ mod sealed;
 mod waiting;
 mod window;
 mod wire;
+mod workload;
 
 pub(super) use demand::Demand;
 use dial_rate::DialRate;
@@ -49,6 +50,7 @@ pub(super) use parts::Parts;
 pub(super) use window::Window;
 pub(super) use wire::Wire;
 use wire::{Gone, WireFacts};
+pub(super) use workload::{Opening, Workload};
 
 /// How long a thread may go without looking at the stop latch and the timeouts.
 const LONGEST_WAIT: Nanos = 50 * MILLISECOND;
@@ -82,7 +84,7 @@ pub(super) struct ThreadRecord {
     /// work.
     pub(super) busy: Option<f64>,
     pub(super) kernel: KernelFacts,
-    pub(super) pool: Option<super::PoolCounts>,
+    pub(super) pool: Option<PoolCounts>,
     /// What came of connecting to the addresses of the server.
     pub(super) destinations: Destinations,
     /// The server speaks something else, and so the run was ended.

@@ -16,9 +16,9 @@ use echo_net::stop::Stop;
 use echo_proto::ProtocolKind;
 use proptest::prelude::*;
 
+use super::rig::Workload;
 use super::rig::{Assignment, Rig, Setup, ThreadRecord};
 use super::timeline::Timeline;
-use super::workload::Workload;
 use super::workload::chat::Chat;
 use super::workload::pool::PoolLoad;
 use super::workload::requests::Requests;

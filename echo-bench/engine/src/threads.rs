@@ -11,13 +11,13 @@ use echo_net::reactor::epoll::EpollReactor;
 use echo_net::reactor::uring::UringReactor;
 use echo_net::stop::{Stage, Stop};
 
+use super::Peer;
+use super::rig::Workload;
 use super::rig::{Assignment, Rig, Setup, ThreadRecord};
 use super::timeline::Timeline;
-use super::workload::Workload;
 use super::workload::chat::Chat;
 use super::workload::pool::PoolLoad;
 use super::workload::requests::Requests;
-use super::{EngineError, Peer};
 use crate::messages::Messages;
 use crate::plan::{EngineKind, MessagePlan, Plan};
 use crate::record::Interval;
@@ -65,7 +65,7 @@ impl Threads {
     }
 
     /// Waits until all have made their connections.
-    pub(super) fn setup(&mut self, stop: &Stop) -> Result<Setup, EngineError> {
+    pub(super) fn setup(&mut self, stop: &Stop) -> io::Result<Setup> {
         let mut all = Setup::default();
         for _ in 0..self.handles.len() {
             let Ok(setup) = self.setups.recv() else { break };
@@ -79,7 +79,7 @@ impl Threads {
                 }
                 Err(error) => {
                     stop.advance(Stage::Forced);
-                    return Err(error.into());
+                    return Err(error);
                 }
             }
         }

@@ -10,8 +10,8 @@ use echo_server::choice::choice;
 
 use super::CompareFormat;
 use super::compare::percent;
-use crate::sweep::file::{self, BadPlanFile};
-use crate::sweep::typed::{CommandLine, SweptFlags, UnfitFlag};
+use super::plan_file::{self, BadPlanFile};
+use super::swept::{CommandLine, SweptFlags, UnfitFlag};
 use echo_bench_report::bounded;
 use echo_bench_report::compare::Metric;
 use echo_bench_report::sweep::{SweepPlan, SweepPlanError};
@@ -135,12 +135,12 @@ impl SweepArgs {
     /// # Errors
     /// What is wrong, by flag, cell or line.
     pub fn plan(&self) -> Result<SweepPlan, SweepArgsError> {
-        let mut file = file::PlanFile::default();
+        let mut file = plan_file::PlanFile::default();
         let target = self.plan.as_deref().and_then(targets);
         if let Some(path) = self.plan.as_ref().filter(|_| target.is_none()) {
             let text = bounded::read(path, bounded::PLAN)
                 .map_err(|reason| SweepArgsError::Read { path: path.clone(), reason })?;
-            file = file::read(&text)
+            file = plan_file::read(&text)
                 .map_err(|reason| SweepArgsError::File { path: path.clone(), reason })?;
         }
         let mut flags = file.flags;

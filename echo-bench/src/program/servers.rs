@@ -7,7 +7,7 @@ use echo_bench_engine::server_process::{self, ServerProcess};
 use echo_bench_report::report::Report;
 use echo_bench_report::sweep::CellPlan;
 
-use crate::sweep::typed::CommandLine;
+use crate::cli::swept::CommandLine;
 
 /// What is known of a server before a run.
 #[derive(Debug, Clone)]

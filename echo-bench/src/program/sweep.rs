@@ -20,12 +20,11 @@ use super::compare::tell;
 use super::results::{check_file, hand_over};
 use super::servers::Servers;
 use super::{Exit, UsageError, complain, print};
-use crate::cli::{CompareFormat, Outlet, RunArgs, SweepArgs};
+use crate::cli::swept::CommandLine;
+use crate::cli::{CELL, CompareFormat, Outlet, RunArgs, SweepArgs, plan_file};
 use crate::progress::SweepProgress;
-use crate::sweep::file;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
-use crate::sweep::typed::CommandLine;
 use echo_bench_engine::plan::StopRule;
 use echo_bench_report::output;
 use echo_bench_report::render::{self, units};
@@ -33,9 +32,6 @@ use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::{Turn, order};
 use echo_bench_report::sweep::{Cell, CellPlan, SCHEMA, Sweep, SweepPlan};
-
-/// The hidden subcommand by which the binary makes a run of a sweep.
-pub const CELL: &str = "run-cell";
 
 /// Most of what a failed run says that is kept.
 const MOST_WORDS: u64 = 16 * 1024;
@@ -70,7 +66,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         return Ok(Exit::Usage as u8);
     };
     if args.print_plan {
-        print(&file::write(&plan))?;
+        print(&plan_file::write(&plan))?;
         return Ok(Exit::Done as u8);
     }
     let outlet = Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;

@@ -181,7 +181,7 @@ fn open_lock(path: &Path) -> io::Result<fs::File> {
 /// What makes a sweep the one that it is: everything but how often it is repeated, so that
 /// repeats can be added to it.
 fn identity(plan: &SweepPlan) -> String {
-    super::file::write(&SweepPlan { repeats: 1, ..plan.clone() })
+    crate::cli::plan_file::write(&SweepPlan { repeats: 1, ..plan.clone() })
 }
 
 fn differing_lines(found: &str, wanted: &str) -> String {

@@ -162,6 +162,11 @@ impl<C, W> PoolCore<C, W> {
         self.taken
     }
 
+    /// Callers in the queue.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// `caller` wants a connection at `now`.
     pub fn ask(&mut self, caller: W, now: Nanos) -> Grant<C> {
         if let Some(grant) = self.take_idle(now) {

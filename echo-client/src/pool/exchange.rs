@@ -92,21 +92,20 @@ impl Exchange {
                 arrival = receiving => arrival,
             };
             if arrival? == Arrival::End {
-                more = true;
+                self.ended = true;
                 if outcome.is_none() {
                     return Err(SessionError::Closed(self.receiver.tally()));
                 }
             }
         }
         self.used_at = Instant::now();
-        self.ended = self.receiver.is_over();
-        // After the server's end, a reply too many, or one to half a request, nobody should
-        // ask here again.
+        self.ended |= self.receiver.is_over();
+        // After a reply too many, or one to half a request, nobody should ask here again.
         self.whole = sent && !more && self.receiver.partial().is_empty();
         outcome.ok_or_else(|| SessionError::Closed(self.receiver.tally()))
     }
 
-    /// Whether all that was asked is answered, so that more can be asked.
+    /// Whether all that was asked is answered, and nothing else.
     pub fn is_whole(&self) -> bool {
         self.whole
     }

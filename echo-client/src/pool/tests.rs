@@ -1,5 +1,5 @@
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
 
 use echo_proto::{HttpHost, ProtocolKind};
@@ -16,10 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A pool to a listener of the test's.
 async fn pool(options: PoolOptions) -> (Pool, TcpListener) {
+    pool_of(ProtocolKind::Line, options).await
+}
+
+async fn pool_of(protocol: ProtocolKind, options: PoolOptions) -> (Pool, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let speak = Options {
-        protocol: ProtocolKind::Line,
+        protocol,
         typed: false,
         chat: false,
         max_message: 1024,
@@ -103,6 +107,45 @@ async fn who_finds_all_in_use_waits_and_is_told_the_limit_when_that_takes_too_lo
         (metrics.counts.created, metrics.counts.reused, metrics.counts.wait_timeouts),
         (2, 1, 1)
     );
+}
+
+/// Begins to wait for a connection.
+fn waiting(pool: &Pool) -> Pin<Box<impl Future<Output = Result<Pooled, PoolError>>>> {
+    let mut wait = Box::pin({
+        let pool = pool.clone();
+        async move { pool.get().await }
+    });
+    assert!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    wait
+}
+
+#[tokio::test]
+async fn who_gives_up_waiting_is_forgotten_at_once() {
+    let (pool, _listener) = pool(of(1)).await;
+    let _held = pool.get().await.unwrap();
+    drop([(); 100].map(|()| waiting(&pool)));
+    assert_eq!(pool.shared.lock().core.waiting(), 0);
+}
+
+/// Those whose turn comes while they are given up pass it on, however many there are.
+#[tokio::test]
+async fn a_place_passes_over_very_many_who_gave_up() {
+    let (pool, listener) = pool(of(1)).await;
+    let mut held = pool.get().await.unwrap();
+    drop(listener.accept().await.unwrap());
+    held.request(b"a", &mut Vec::new()).await.unwrap_err();
+    {
+        let mut state = pool.shared.lock();
+        for _ in 0..200_000 {
+            let (caller, _) = oneshot::channel();
+            assert!(matches!(state.core.ask(caller, clock::now()), Grant::Wait));
+        }
+    }
+    let last = waiting(&pool);
+    drop(held);
+    let (got, accepted) = tokio::join!(last, listener.accept());
+    drop((got.unwrap(), accepted.unwrap()));
+    assert_eq!(pool.size(), 1);
 }
 
 #[tokio::test]
@@ -207,6 +250,24 @@ async fn a_server_that_closes_instead_of_answering_fails_the_request_and_no_othe
     ask(&pool, "again").await;
     server.await.unwrap();
     assert_eq!(pool.metrics().counts.discarded.broken, 1);
+}
+
+#[tokio::test]
+async fn a_reply_that_ends_with_its_connection_has_not_failed() {
+    let (pool, listener) = pool_of(ProtocolKind::Http, of(1)).await;
+    let closing = tokio::spawn(async move {
+        let (mut peer, _) = listener.accept().await.unwrap();
+        while peer.read_u8().await.unwrap() != b'\n' {}
+        peer.write_all(b"HTTP/1.1 200 OK\r\n\r\nECHO: /").await.unwrap();
+        // Its end, and not a reset, although it has not read all.
+        peer.shutdown().await.unwrap();
+        (listener, peer)
+    });
+    ask(&pool, "/").await;
+    let _server = closing.await.unwrap();
+    drop(pool.get().await.unwrap());
+    let discarded = Discarded { closed: 1, ..Discarded::default() };
+    assert_eq!(pool.metrics().counts.discarded, discarded);
 }
 
 #[tokio::test]

@@ -126,6 +126,16 @@ fn each_refusal_has_its_status_and_ends_the_connection() {
 }
 
 #[test]
+fn a_length_that_no_buffer_can_have_is_over_any_limit() {
+    let longest = usize::MAX;
+    let mut replies = Replies::new(WriteMode::Whole);
+    let script = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {longest}\r\n\r\n");
+    let flow = HttpResponder::new(longest).receive(script.as_bytes(), &mut replies);
+    assert_eq!((flow, replies.errors()), (Flow::Finish, 1));
+    assert!(replies.bytes().starts_with(b"HTTP/1.1 413 "));
+}
+
+#[test]
 fn a_request_has_one_host_or_is_refused() {
     let refused = |text: &str| refused("400 Bad Request", &format!("ERROR: {text}"));
     let missing = refused("no Host field, which HTTP/1.1 requires");

@@ -39,14 +39,17 @@ impl Lookup {
         Self(Arc::new(find))
     }
 
-    /// The addresses of a backend, none of which is one of the balancer's `own`.
+    /// The addresses of a backend, at least one, none of which is one of the balancer's `own`.
     pub(super) fn find(
         &self,
         name: &Address,
         own: &[SocketAddr],
     ) -> Result<Vec<SocketAddr>, BackendError> {
-        let found = (self.0)(name)
-            .map_err(|reason| BackendError::Lookup { name: name.clone(), reason })?;
+        let failed = |reason| BackendError::Lookup { name: name.clone(), reason };
+        let found = (self.0)(name).map_err(failed)?;
+        if found.is_empty() {
+            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
+        }
         let found: Vec<_> = found.into_iter().map(canonical).collect();
         if found.iter().any(|backend| own.iter().any(|own| is_itself(*own, *backend))) {
             return Err(BackendError::Itself(name.clone()));
@@ -81,6 +84,13 @@ fn is_itself(own: SocketAddr, backend: SocketAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_without_an_address_is_an_error() {
+        let nothing = Lookup::new(|_| Ok(Vec::new()));
+        let told = nothing.find(&"name.test:1".parse().unwrap(), &[]).unwrap_err().to_string();
+        assert_eq!(told, "looking up --backend name.test:1: it has no address");
+    }
 
     #[test]
     fn a_balancer_knows_itself_by_every_address_that_it_can_be_reached_at() {

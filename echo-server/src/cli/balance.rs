@@ -17,31 +17,31 @@ pub struct BalanceArgs {
     #[arg(default_value = "127.0.0.1:8080")]
     pub address: Address,
 
-    /// A server behind it (repeatable); of a name with several addresses, one that answers
+    /// Backend server (repeatable); a name is tried at each of its addresses
     #[arg(long, value_name = "ADDR", required = true)]
     pub backend: Vec<Address>,
 
-    /// How a backend is picked
+    /// Load balancing policy
     #[arg(long, value_parser = choice::<Policy>(), default_value_t)]
     pub policy: Policy,
 
-    /// Tell backends who the client is, by the PROXY protocol
+    /// Send the client's address to backends (PROXY protocol)
     #[arg(long, value_parser = choice::<ProxyProtocol>())]
     pub proxy_protocol: Option<ProxyProtocol>,
 
-    /// Most connections at a time; more wait [default: what the limit of open files allows]
+    /// Maximum concurrent connections; more wait in the backlog [default: what the limit of open files allows]
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU64>)]
     pub max_conns: Option<NonZeroU64>,
 
-    /// Time between two checks of a backend; out after 3 failures, back after 2 successes
+    /// Health check interval; a backend is out after 3 failures and back after 2 successes
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = above_zero)]
     pub check_interval: TimeSpan,
 
-    /// How long to try to reach an address of a backend before the next one
+    /// Connect timeout for each address of a backend
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = above_zero)]
     pub connect_timeout: TimeSpan,
 
-    /// How long nothing may move on a connection of which one side has ended
+    /// Idle timeout of a half-closed connection
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = above_zero)]
     pub half_close_timeout: TimeSpan,
 

@@ -4,15 +4,15 @@
 //!
 //! One thread drives all members, since every message is heard by all of them.
 
+use echo_client::pool::PoolCounts;
 use echo_net::Nanos;
 use echo_net::reactor::Reactor;
 
 use self::deliveries::Deliveries;
 use self::lines::{Heard, Member};
-use super::{Opening, PoolCounts, Workload};
 use crate::plan::Plan;
 use crate::record::FailureKind;
-use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire};
+use crate::rig::{Asked, Demand, Ending, Loss, Opening, Parts, Window, Wire, Workload};
 
 mod deliveries;
 mod lines;

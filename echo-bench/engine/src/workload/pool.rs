@@ -12,17 +12,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use echo_client::pool::{Cause, Grant, PoolCore, PoolOptions};
+use echo_client::pool::{Cause, Grant, PoolCore, PoolCounts, PoolOptions};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 use echo_net::reactor::Reactor;
 use echo_proto::{Reply, Request as _, Requester};
 
 use super::requests::{InFlight, cut};
-use super::{PoolCounts, Workload};
 use crate::plan::{Plan, PoolPlan};
 use crate::record::FailureKind;
-use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire};
+use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
 
 /// How long a caller of a closed loop pauses when there was no connection for it, so that a
 /// server that is gone is not called as fast as the machine can.

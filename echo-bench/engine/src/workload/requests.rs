@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use echo_client::pool::PoolCounts;
 use echo_net::Nanos;
 use echo_net::reactor::Reactor;
 use echo_proto::{Reply, Request as _, Requester};
@@ -12,10 +13,9 @@ mod in_flight;
 
 pub(super) use in_flight::InFlight;
 
-use super::{PoolCounts, Workload};
 use crate::plan::{Load, Plan};
 use crate::record::{FailureKind, FirstOffender};
-use crate::rig::{Demand, Ending, Loss, Parts, Window, Wire};
+use crate::rig::{Demand, Ending, Loss, Parts, Window, Wire, Workload};
 
 /// A request that is due.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use echo_bench_report::sweep::SweepPlan;
 
-use super::file;
-use super::typed::CommandLine;
+use super::CommandLine;
+use crate::cli::plan_file as file;
 
 fn typed(line: &str) -> Result<SweepPlan, String> {
     let words = ["echo-bench", "sweep"].into_iter().chain(line.split_whitespace());

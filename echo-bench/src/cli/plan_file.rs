@@ -4,7 +4,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::typed::{self, CommandLine, SweptFlags};
+use super::swept::{self, CommandLine, SweptFlags};
 use echo_bench_report::sweep::{Axis, Flag, Level, SweepPlan};
 
 /// What a plan file says.
@@ -108,12 +108,12 @@ impl Source<'_> {
                 "name" => name = Some(self.scalar(value)?),
                 flag => {
                     // A list here is of values that go together.
-                    let values = if typed::is_repeatable(flag) {
+                    let values = if swept::is_repeatable(flag) {
                         self.values(value)?
                     } else {
                         vec![self.scalar(value)?]
                     };
-                    typed::check(flag, &values)
+                    swept::check(flag, &values)
                         .map_err(|reason| self.error(key.span().start, reason.to_string()))?;
                     let settings = values.into_iter();
                     flags.extend(settings.map(|value| Flag { flag: flag.to_owned(), value }));
@@ -147,7 +147,7 @@ pub fn read(text: &str) -> Result<PlanFile, BadPlanFile> {
             }
             flag => {
                 let values = source.values(value)?;
-                typed::check(flag, &values)
+                swept::check(flag, &values)
                     .map_err(|reason| source.error(key.span().start, reason.to_string()))?;
                 file.flags.0.push((flag.to_owned(), values));
             }

@@ -275,3 +275,6 @@ fn parts(link: &str) -> impl Iterator<Item = &str> {
 fn setting(flag: &str, value: &str) -> Flag {
     Flag { flag: flag.to_owned(), value: value.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;
