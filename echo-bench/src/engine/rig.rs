@@ -234,6 +234,9 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         if now < self.window.end() {
             self.wire.redial(reactor, &mut self.ledger, now);
         }
+        let (demand, last_answer) = (self.pace.demand.as_ref(), self.ledger.last_answer());
+        let is_expecting = || self.workload.is_expecting(&self.wire, demand, now);
+        self.window.watch(now, last_answer, is_expecting);
     }
 
     fn dial(&mut self, reactor: &mut R, link: u32) {
@@ -260,9 +263,8 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
 
     fn is_done(&self, now: Nanos) -> bool {
         let (window, demand) = (&self.window, self.pace.demand.as_ref());
-        let lost = window.is_out_of_patience(now, self.ledger.last_answer())
-            && self.workload.is_expecting(&self.wire, demand, now);
-        lost || window.is_over(now, || self.workload.is_unfinished(window, demand))
+        window.is_out_of_patience(now, self.ledger.last_answer())
+            || window.is_over(now, || self.workload.is_unfinished(window, demand))
     }
 
     /// Waits for events until something is due.
