@@ -144,7 +144,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         Self {
             wire: Wire::new(Arc::clone(&plan), peer, W::REDIALS, numbers),
             window: Window::new(&plan, stop),
-            ledger: Ledger::new(workload.is_open(&plan), finished),
+            ledger: Ledger::new(plan.has_waits(), finished),
             pace: Pace::new(plan.idle),
             begun: 0,
             next_scan: 0,
@@ -196,13 +196,14 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         timeline: Timeline,
     ) -> io::Result<ThreadRecord> {
         let start = timeline.start;
-        self.pace.demand = self.workload.demand(&self.plan, start);
         self.ledger.begin(&timeline);
         self.window.begin(timeline);
         self.ledger.tend(0, self.window.range());
         while reactor.now() < start {
             reactor.turn(Some(start), self)?;
         }
+        // Nothing falls due before the workload has begun.
+        self.pace.demand = self.workload.demand(&self.plan, start);
         let now = reactor.now();
         self.workload.begin(lend!(self, reactor, now));
         loop {

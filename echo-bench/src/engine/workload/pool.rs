@@ -354,11 +354,6 @@ impl PoolLoad {
 impl<R: Reactor> Workload<R> for PoolLoad {
     const REDIALS: bool = false;
 
-    /// A caller may wait for a connection in a closed loop too.
-    fn is_open(&self, _plan: &Plan) -> bool {
-        true
-    }
-
     /// All of the pool, or one of the whole run that shows whether there is a server.
     fn links_at_start(&self, links: u32) -> u32 {
         let is_first = self.callers.first().is_some_and(|caller| caller.number == 0);
