@@ -1,6 +1,8 @@
 //! Runs that end before their time: cut by signals, or left without replies. The report says
 //! so, in every workload.
 
+use std::io;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -9,6 +11,10 @@ use echo_test_support::bench_process::{BenchProcess, Finished};
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::running_server::RunningServer;
 use rustix::process::Signal;
+
+use echo_test_support::program::own_program;
+
+use crate::scripted_server::ScriptedServer;
 
 /// What connections do: answer one by one, share a pool, chat.
 const WORKLOADS: [&[&str]; 4] = [
@@ -95,4 +101,23 @@ fn connections_that_were_not_made_again_are_not_said_to_be() {
     assert_eq!(finished.report()["summary"]["connections"]["reconnects"], 0);
     let shown = finished.stdout.to_lowercase();
     assert!(!shown.contains("again") && !shown.contains("reconnect"), "{shown}");
+}
+
+#[test]
+fn a_number_of_requests_of_which_none_is_answered_leaves_a_report() {
+    let server = ScriptedServer::start(|mut all| io::copy(&mut all, &mut io::sink()).map(drop));
+    let address = server.address().to_string();
+    let mute = [&address, "--requests=10", "--conns=2", "--warmup=0", "--timeout=200ms"];
+    let finished = BenchProcess::start(&mute).finish(PATIENCE);
+    assert_eq!(finished.code, Some(4), "{finished:#?}");
+    let summary = &finished.report()["summary"];
+    // Nothing was answered for all that time.
+    assert!(summary["measured_s"].as_f64() >= Some(0.2), "{summary}");
+    assert_eq!(summary["achieved_per_s"], 0.0, "{summary}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let stored = folder.path().join("report.json");
+    std::fs::write(&stored, finished.report().to_string()).expect("room for a report");
+    let shown = Command::new(own_program("echo-bench")).arg("report").arg(&stored).output();
+    let shown = shown.expect("it runs");
+    assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
 }

@@ -34,6 +34,15 @@ fn the_server_sees_as_many_connections_as_the_pool_says() {
 }
 
 #[test]
+fn one_connection_shows_whether_there_is_a_server_however_many_threads_there_are() {
+    let run = ["--pool=0", "--conns=4", "--threads=3", "--requests=50", "--warmup=0"];
+    let finished = BenchProcess::start(&run).finish(PATIENCE);
+    let connections = &finished.report()["summary"]["connections"];
+    assert_eq!(connections["requested"], 1, "{connections}");
+    assert_eq!(connections["established"], 1, "{connections}");
+}
+
+#[test]
 fn connections_of_a_pool_end_in_order_inside_tls_too() {
     let flags = [&SUMMARY_IN_JSON[..], &["--tls-self-signed"]].concat();
     on_every_model(&flags, |server| {

@@ -78,7 +78,7 @@ impl<'a> Watch<'a> {
         timeline: Timeline,
         stop: &'a Stop,
     ) -> Self {
-        let open = plan.load.is_open();
+        let open = plan.has_waits();
         let gathered = Gathered {
             window_start: timeline.window_start,
             window_end: timeline.window_end(),

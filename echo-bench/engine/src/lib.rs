@@ -223,7 +223,8 @@ impl RunRecord {
     ) -> Self {
         let last_answer = records.iter().filter_map(|record| record.last_answer).max();
         let end = match gathered.window_end {
-            Nanos::MAX => last_answer.unwrap_or(gathered.window_start),
+            // Where nothing was answered, nothing tells what was load and what was patience.
+            Nanos::MAX => last_answer.unwrap_or(gathered.ended_at),
             end => end,
         };
         let since_start = |at: Nanos| at.saturating_sub(gathered.window_start);

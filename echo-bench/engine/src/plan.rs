@@ -236,6 +236,12 @@ impl Plan {
         self.pool.map_or(self.connections, |pool| pool.connections_of(self.connections))
     }
 
+    /// Whether a request may wait before it is written, so that its wait is a clock of its own:
+    /// for its turn in an open loop, or for a connection of a pool.
+    pub fn has_waits(&self) -> bool {
+        self.load.is_open() || self.pool.is_some()
+    }
+
     /// Connections that send something: in a chat room all but the deaf members.
     pub fn speakers(&self) -> u32 {
         let deaf = self.chat.as_ref().map_or(0, |chat| chat.deaf);

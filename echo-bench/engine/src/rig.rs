@@ -146,7 +146,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         Self {
             wire: Wire::new(Arc::clone(&plan), peer, W::REDIALS, numbers),
             window: Window::new(&plan, stop),
-            ledger: Ledger::new(workload.is_open(&plan), finished),
+            ledger: Ledger::new(plan.has_waits(), finished),
             pace: Pace::new(plan.idle),
             begun: 0,
             next_scan: 0,
@@ -198,13 +198,14 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         timeline: Timeline,
     ) -> io::Result<ThreadRecord> {
         let start = timeline.start;
-        self.pace.demand = self.workload.demand(&self.plan, start);
         self.ledger.begin(&timeline);
         self.window.begin(timeline);
         self.ledger.tend(0, self.window.range());
         while reactor.now() < start {
             reactor.turn(Some(start), self)?;
         }
+        // Nothing falls due before the workload has begun.
+        self.pace.demand = self.workload.demand(&self.plan, start);
         let now = reactor.now();
         self.workload.begin(lend!(self, reactor, now));
         loop {
@@ -236,6 +237,9 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         if now < self.window.end() {
             self.wire.redial(reactor, &mut self.ledger, now);
         }
+        let (demand, last_answer) = (self.pace.demand.as_ref(), self.ledger.last_answer());
+        let is_expecting = || self.workload.is_expecting(&self.wire, demand, now);
+        self.window.watch(now, last_answer, is_expecting);
     }
 
     fn dial(&mut self, reactor: &mut R, link: u32) {
@@ -262,9 +266,8 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
 
     fn is_done(&self, now: Nanos) -> bool {
         let (window, demand) = (&self.window, self.pace.demand.as_ref());
-        let lost = window.is_out_of_patience(now, self.ledger.last_answer())
-            && self.workload.is_expecting(&self.wire, demand, now);
-        lost || window.is_over(now, || self.workload.is_unfinished(window, demand))
+        window.is_out_of_patience(now, self.ledger.last_answer())
+            || window.is_over(now, || self.workload.is_unfinished(window, demand))
     }
 
     /// Waits for events until something is due.

@@ -70,7 +70,7 @@ fn simulate_load(
     links: u32,
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {
-    let total = Arc::new(Mutex::new(Interval::new(0, plan.load.is_open())));
+    let total = Arc::new(Mutex::new(Interval::new(0, plan.has_waits())));
     let sink = Arc::clone(&total);
     let assignment = Assignment {
         plan: Arc::clone(plan),

@@ -22,11 +22,6 @@ pub(crate) trait Workload<R: Reactor> {
     /// Whether the rig dials links again that were lost or not made.
     const REDIALS: bool;
 
-    /// Whether a request may wait before it is written, so that its wait is a clock.
-    fn is_open(&self, plan: &Plan) -> bool {
-        plan.load.is_open()
-    }
-
     /// How many of the thread's links are made before the load.
     fn links_at_start(&self, links: u32) -> u32 {
         links

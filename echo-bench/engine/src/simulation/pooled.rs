@@ -79,25 +79,36 @@ fn a_server_that_is_gone_ends_requests_unsent_and_is_not_called_in_a_frenzy() {
     }
 }
 
+/// The two of the set-up answer once; then there is no socket for any other.
+fn one_answer_and_no_socket(number: u64) -> Box<dyn Peer> {
+    struct NoSocket;
+    impl Peer for NoSocket {
+        fn connect(&mut self, _now: Nanos) -> ConnectOutcome {
+            ConnectOutcome::NoSocket(ErrorKind::AddrNotAvailable)
+        }
+        fn receive(&mut self, _now: Nanos, _bytes: &[u8], _script: &mut Script) {}
+    }
+    if number >= 2 {
+        return Box::new(NoSocket);
+    }
+    let ending = Some((1, Ending::Reset));
+    let options = EchoOptions { message: Some(SIZE), ending, ..EchoOptions::after(0) };
+    Box::new(EchoPeer::new(options))
+}
+
 #[test]
 fn no_socket_left_costs_each_request_once_however_many_are_due() {
     let plan = raw_plan(open(50_000.0, Arrival::Constant, 1), 4, SECOND);
-    let run = pooled(plan, 2, |number| {
-        struct NoSocket;
-        impl Peer for NoSocket {
-            fn connect(&mut self, _now: Nanos) -> ConnectOutcome {
-                ConnectOutcome::NoSocket(ErrorKind::AddrNotAvailable)
-            }
-            fn receive(&mut self, _now: Nanos, _bytes: &[u8], _script: &mut Script) {}
-        }
-        if number >= 2 {
-            return Box::new(NoSocket);
-        }
-        let ending = Some((1, Ending::Reset));
-        let options = EchoOptions { message: Some(SIZE), ending, ..EchoOptions::after(0) };
-        Box::new(EchoPeer::new(options))
-    });
+    let run = pooled(plan, 2, one_answer_and_no_socket);
     let tally = &run.total.tally;
     assert!(tally.is_conserved() && tally.scheduled == 50_000, "{tally:?}");
     assert_eq!(tally.unsent + tally.reset + tally.ok, 50_000, "{tally:?}");
+}
+
+#[test]
+fn any_number_of_callers_may_wait_when_there_is_no_socket() {
+    let plan = raw_plan(Load::Closed { pipeline: 1 }, 100_000, 40 * MILLISECOND);
+    let run = pooled(plan, 2, one_answer_and_no_socket);
+    let tally = &run.total.tally;
+    assert!(tally.is_conserved() && tally.unsent > 90_000, "{tally:?}");
 }

@@ -47,6 +47,18 @@ fn a_number_of_requests_is_given_up_on_a_peer_that_never_reads() {
 }
 
 #[test]
+fn a_slow_schedule_is_no_sign_of_a_server_that_is_gone() {
+    // Between two requests passes more time than a reply is waited for.
+    for slowly in [0.2, 1.0 / 7.0, 0.02] {
+        let mut plan = raw_plan(open(slowly, Arrival::Constant, 1), 1, SECOND);
+        plan.stop = StopRule::Requests { requests: 5 };
+        (plan.timeout_ns, plan.drain_ns) = (SECOND, 5 * SECOND);
+        let run = simulate(plan, echo(EchoOptions::after(400 * MILLISECOND)));
+        assert_eq!((run.total.tally.scheduled, run.total.tally.ok), (5, 5), "{slowly}");
+    }
+}
+
+#[test]
 fn what_fell_due_is_sent_in_the_drain_though_connections_wear_out() {
     let mut plan = raw_plan(open(1000.0, Arrival::Constant, 1), 2, SECOND);
     plan.reconnect_after = Some(1);
@@ -69,6 +81,17 @@ fn a_long_warm_up_is_no_sign_of_a_server_that_is_gone() {
     plan.warmup_ns = 20 * SECOND;
     let run = simulate(plan, echo(EchoOptions::after(MILLISECOND)));
     assert_eq!((run.total.tally.scheduled, run.total.tally.ok), (100, 100));
+}
+
+#[test]
+fn a_slow_schedule_gives_up_on_a_mute_server_too() {
+    let mut plan = raw_plan(open(0.2, Arrival::Constant, 1), 1, SECOND);
+    plan.stop = StopRule::Requests { requests: 100 };
+    (plan.timeout_ns, plan.drain_ns) = (SECOND, 9 * SECOND);
+    let run = simulate(plan, |_| Box::new(Deaf { until: None }));
+    let (begin, end) = run.times;
+    assert!(end - begin < 20 * SECOND, "{} ns", end - begin);
+    assert!(run.total.tally.is_conserved() && run.total.tally.scheduled < 5);
 }
 
 /// A web server that ends the first connections before anything was asked for.

@@ -154,14 +154,20 @@ impl PoolLoad {
         true
     }
 
-    /// Has a connection made for a caller.
+    /// Has a connection made for a caller; where there is no socket for it, for the next in
+    /// the queue.
     fn connect<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32) {
-        // There are as many links as places.
-        let place = if self.core.is_some() { self.vacant.pop() } else { Some(caller) };
-        let Some(link) = place else { return };
-        self.slots[link as usize].caller = Some(caller);
-        if !parts.dial(link) {
-            self.not_made(parts, link);
+        // Not by recursion: all who wait may have to go without.
+        let mut next = Some(caller);
+        while let Some(caller) = next {
+            // There are as many links as places.
+            let place = if self.core.is_some() { self.vacant.pop() } else { Some(caller) };
+            let Some(link) = place else { return };
+            self.slots[link as usize].caller = Some(caller);
+            if parts.dial(link) {
+                return;
+            }
+            next = self.not_made(parts, link);
         }
     }
 
@@ -227,8 +233,9 @@ impl PoolLoad {
         }
     }
 
-    /// The connection of a link could not be made.
-    fn not_made<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+    /// The connection of a link could not be made. The caller who has its place now, and is to
+    /// connect.
+    fn not_made<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Option<u32> {
         let caller = self.slots[link as usize].caller.take();
         let next = if let Some(core) = &mut self.core {
             self.vacant.push(link);
@@ -243,9 +250,7 @@ impl PoolLoad {
             let ending = if ours { Ending::Unsent } else { Ending::Refused };
             self.go_without(parts, caller, ending);
         }
-        if let Some(next) = next {
-            self.connect(parts, next);
-        }
+        next
     }
 
     /// The request on a link has ended, and the link is of use no more for this `cause`, or is
@@ -348,14 +353,10 @@ impl PoolLoad {
 impl<R: Reactor> Workload<R> for PoolLoad {
     const REDIALS: bool = false;
 
-    /// A caller may wait for a connection in a closed loop too.
-    fn is_open(&self, _plan: &Plan) -> bool {
-        true
-    }
-
-    /// All of the pool, or one that shows whether there is a server.
+    /// All of the pool, or one of the whole run that shows whether there is a server.
     fn links_at_start(&self, links: u32) -> u32 {
-        if self.core.is_some() { links } else { links.min(1) }
+        let is_first = self.callers.first().is_some_and(|caller| caller.number == 0);
+        if self.core.is_some() { links } else { is_first.into() }
     }
 
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand> {
@@ -435,7 +436,9 @@ impl<R: Reactor> Workload<R> for PoolLoad {
     }
 
     fn unmade(&mut self, parts: &mut Parts<'_, R>, link: u32) {
-        self.not_made(parts, link);
+        if let Some(next) = self.not_made(parts, link) {
+            self.connect(parts, next);
+        }
     }
 
     fn expire(&mut self, parts: &mut Parts<'_, R>) {

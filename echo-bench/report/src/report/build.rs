@@ -421,6 +421,7 @@ fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
     (tally.ok > 0 && unanswered && long).then(|| Finding::NoReplies {
         silent_s: seconds(silent),
         load_s: seconds(record.load_ns),
+        wrong: tally.mismatch + tally.error > 0,
     })
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 
+use super::numbers::LARGEST_COUNT;
 use super::{Circumstances, LatencySummary, Report, Tool, build};
 use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::{
@@ -20,9 +21,6 @@ const SCHEMA: &str = "echo-bench.partial/1";
 
 /// How such a file begins.
 const BEGINNING: &str = r#"{"schema":"echo-bench.partial/"#;
-
-/// No count of a run is greater: above this, JSON's numbers are not exact.
-const MOST: u64 = 1 << 53;
 
 /// The first line: what is known when the load begins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -117,7 +115,7 @@ impl Header {
             connect_phase_ns: self.connect_phase_ns,
             // The last that is known of them.
             alive_at_end: self.established,
-            total: Interval::new(0, self.plan.load.is_open()),
+            total: Interval::new(0, self.plan.has_waits()),
             interrupted: true,
             ..RunRecord::default()
         })
@@ -156,7 +154,7 @@ impl Piece {
         });
         let open = open.transpose()?;
         let counts = self.errors.iter().map(|(_, count, _)| count);
-        if self.tally.counts().into_iter().chain(counts).any(|count| count > MOST) {
+        if self.tally.counts().into_iter().chain(counts).any(|count| count > LARGEST_COUNT) {
             return Err("a count is above 2^53".into());
         }
         let packed = Packed::new(&response);
@@ -164,7 +162,13 @@ impl Piece {
         record.total += &Interval { index, tally: self.tally, errors: self.errors, latencies };
         let (total, errors) = (&record.total, record.total.errors.total());
         let values = total.latencies.response.count();
-        if total.tally.counts().into_iter().chain([errors, values]).any(|sum| sum > MOST) {
+        if total
+            .tally
+            .counts()
+            .into_iter()
+            .chain([errors, values])
+            .any(|sum| sum > LARGEST_COUNT)
+        {
             return Err("the counts add up to more than 2^53".into());
         }
         record.pieces.push(packed.clone());
@@ -181,7 +185,9 @@ fn packed(latency: &Latency) -> Option<LatencySummary> {
 fn unpacked(stored: Option<&LatencySummary>) -> Result<Latency, String> {
     let Some(stored) = stored else { return Ok(Latency::default()) };
     let latency = stored.latency().ok_or("a histogram can't be read")?;
-    if latency.count() > MOST || latency.censored().max(latency.clamped()) > latency.count() {
+    if latency.count() > LARGEST_COUNT
+        || latency.censored().max(latency.clamped()) > latency.count()
+    {
         return Err("a histogram's counts do not add up".into());
     }
     Ok(latency)

@@ -53,7 +53,7 @@ impl fmt::Display for Warning {
 pub(super) enum Finding {
     NothingMeasured,
     Interrupted { measured_s: f64 },
-    NoReplies { silent_s: f64, load_s: f64 },
+    NoReplies { silent_s: f64, load_s: f64, wrong: bool },
     GeneratorBusy { busy: f64 },
     LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64 },
     BelowOfferedRate { offered: f64, achieved: f64 },
@@ -120,9 +120,9 @@ impl Finding {
                 format!("a signal ended the run after {measured_s:.1} s of its window"),
                 "the numbers cover what was measured until then",
             ),
-            Self::NoReplies { silent_s, load_s } => (
+            Self::NoReplies { silent_s, load_s, wrong } => (
                 "no-replies",
-                format!("no replies for the last {silent_s:.1} s of {load_s:.1} s"),
+                no_replies(*silent_s, *load_s, *wrong),
                 "the numbers describe the part before; check whether the server failed",
             ),
             Self::NoSocket { failed, made, reason } => {
@@ -190,7 +190,7 @@ impl Finding {
             ),
             Self::GivenUp { asked, scheduled } => (
                 "given-up",
-                format!("no reply came any more after {scheduled} of {asked} requests"),
+                format!("no right reply came any more after {scheduled} of {asked} requests"),
                 "the run ended without the rest; see the errors",
             ),
             Self::Unbalanced { scheduled, ended } => {
@@ -219,6 +219,12 @@ fn no_socket(failed: u64, made: u64, reason: &str) -> String {
     format!(
         "no free local port or socket for {failed} connections, {made} were made ({reason})"
     )
+}
+
+/// Where wrong replies came, they may have come then.
+fn no_replies(silent_s: f64, load_s: f64, wrong: bool) -> String {
+    let replies = if wrong { "right replies" } else { "replies" };
+    format!("no {replies} for the last {silent_s:.1} s of {load_s:.1} s")
 }
 
 fn sent_late(lateness_p99_ns: u64, response_p50_ns: u64) -> String {

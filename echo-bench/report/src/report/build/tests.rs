@@ -120,6 +120,18 @@ fn a_run_whose_replies_end_before_it_does_is_invalid() {
 }
 
 #[test]
+fn wrong_replies_are_not_said_to_be_none() {
+    let mut record = record(5 * SECOND, &[interval(0, 1000, 4, MILLISECOND)]);
+    record.last_reply_ns = Some(3 * SECOND / 2);
+    for interval in [&mut record.total.tally, &mut record.intervals[0].tally] {
+        (interval.error, interval.timeout) = (interval.failed(), 0);
+    }
+    let report = report(&plan(), &record);
+    let told = &warning(&report, "no-replies").unwrap().message;
+    assert_eq!(told, "no right replies for the last 3.5 s of 5.0 s");
+}
+
+#[test]
 fn ports_that_ran_out_are_the_generators_limit_and_a_few_do_no_harm() {
     for (failed, verdict) in [(1, Verdict::Qualified), (50, Verdict::Invalid)] {
         let mut record = record(SECOND, &[interval(0, 1000, 0, MILLISECOND)]);

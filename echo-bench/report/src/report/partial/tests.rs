@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::report::{Environment, Slo};
 use crate::small_plan;
+use echo_bench_engine::plan::PoolPlan;
 
 /// A plan whose window is longer than what is measured of it.
 fn plan() -> Plan {
@@ -34,9 +35,9 @@ fn written(plan: &Plan, pieces: u64) -> String {
     let header = Header::new(plan, &circumstances, &connected);
     let mut text = serde_json::to_string(&header).unwrap() + "\n";
     for index in 0..pieces {
-        let mut interval = Interval::new(index, plan.load.is_open());
+        let mut interval = Interval::new(index, plan.has_waits());
         for us in 1..=100 {
-            interval.latencies.record(0, 0, us * 1_000);
+            interval.latencies.record(0, us * 500, us * 1_000);
         }
         interval.tally = Tally { scheduled: 101, ok: 100, answered: 100, ..Tally::default() };
         text += &(serde_json::to_string(&Piece::new(index, &interval)).unwrap() + "\n");
@@ -59,6 +60,15 @@ fn the_pieces_add_up_to_a_report_that_was_interrupted() {
     assert_eq!((response.count, response.p50_ns / 1_000), (300, 50));
     assert_eq!(report.summary.connections.connect_phase_ns, 9_000);
     assert_eq!((report.slos[0].met, report.labels["a"].as_str()), (true, "b"));
+}
+
+#[test]
+fn the_wait_for_a_connection_of_a_pool_is_told_from_the_service() {
+    let plan = Plan { pool: Some(PoolPlan { size: 1 }), ..plan() };
+    let latency = read(&written(&plan, 3)).unwrap().summary.latency;
+    let p50_us = |clock: Option<LatencySummary>| clock.map(|clock| clock.p50_ns / 1_000);
+    assert_eq!((p50_us(latency.response), p50_us(latency.service)), (Some(50), Some(25)));
+    assert_eq!(p50_us(latency.wait), Some(25));
 }
 
 #[test]
