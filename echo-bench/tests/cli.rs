@@ -73,6 +73,13 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["ws://localhost/"], "the URL scheme `ws` is not supported"),
         (vec!["http://localhost:1/x", "-p", "line"], "--protocol http"),
         (vec!["http://localhost:1/x", "--size", "9"], "--size"),
+        (
+            vec!["localhost:1", "--insecure"],
+            "--insecure needs --tls, or a URL of https or rediss",
+        ),
+        (vec!["--tls-resume"], "--tls-resume needs --tls"),
+        (vec!["http://localhost:1", "--cacert", "a"], "--cacert needs --tls"),
+        (vec!["redis://localhost:1", "--server-name", "a"], "--server-name needs --tls"),
         (vec!["localhost:1", "--http-host", "a"], "--http-host needs --protocol http"),
         (vec!["localhost:1", "-p", "http", "--http-host", "a\r\nb"], "--http-host"),
     ] {

@@ -126,22 +126,37 @@ pub(crate) struct TlsArgs {
 
     /// Trust the certificates in this PEM file and whom they vouch for [default: those that
     /// the system trusts]
-    #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "insecure")]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub(crate) cacert: Option<PathBuf>,
 
     /// Believe anyone: the server may be someone else
-    #[arg(long, requires = "tls")]
+    #[arg(long)]
     pub(crate) insecure: bool,
 
     /// Whom the server's certificate must name [default: the host of the address]
-    #[arg(long, value_name = "NAME", requires = "tls")]
+    #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Option<String>,
 }
 
 impl TlsArgs {
     /// Whether TLS is spoken with a server.
-    pub(crate) fn is_wanted(&self, server: &Endpoint) -> bool {
-        self.tls || server.is_secure()
+    ///
+    /// # Errors
+    /// When something is typed that means nothing without TLS.
+    pub(crate) fn is_wanted(&self, server: &Endpoint) -> Result<bool, String> {
+        // A URL may mean TLS, so this can't be said where the flags are declared.
+        let typed = [
+            ("--cacert", self.cacert.is_some()),
+            ("--insecure", self.insecure),
+            ("--server-name", self.server_name.is_some()),
+        ];
+        let secure = self.tls || server.is_secure();
+        match typed.into_iter().find(|(_, typed)| *typed) {
+            Some((flag, _)) if !secure => {
+                Err(format!("{flag} needs --tls, or a URL of https or rediss"))
+            }
+            _ => Ok(secure),
+        }
     }
 
     /// Whom to trust.

@@ -51,7 +51,7 @@ fn plan(args: &PingArgs) -> Result<Plan> {
     let service = cli::service(&args.addr, args.protocol.map(Into::into));
     let protocol = service.unwrap_or_else(|error| cli::refuse(error)).framing();
     let address = args.addr.address.clone().as_target();
-    let secure = args.tls.is_wanted(&args.addr);
+    let secure = args.tls.is_wanted(&args.addr).unwrap_or_else(|reason| cli::refuse(reason));
     let http_host = args.http.host(&address, protocol, secure);
     let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
     Ok(Plan {

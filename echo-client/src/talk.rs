@@ -37,7 +37,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
         cli::refuse(reason);
     }
     let address = cli.addr.address.clone().as_target();
-    let secure = cli.tls.is_wanted(&cli.addr);
+    let secure = cli.tls.is_wanted(&cli.addr).unwrap_or_else(|reason| cli::refuse(reason));
     let http_host = cli.http.host(&address, service.framing(), secure);
     let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
     let tls = secure.then(|| tls(&cli.tls, cli.quiet)).transpose()?;

@@ -51,6 +51,11 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["ping", "-p", "resp", "https://localhost/"], "the URL means --protocol http"),
         (&["scan", "http://localhost/"], "is a URL: write a host here"),
         (&["--http-host", "a", ":1"], "--http-host needs --protocol http"),
+        (&["--insecure", ":1"], "--insecure needs --tls, or a URL of https or rediss"),
+        (&["ping", "--cacert", "a", "http://h"], "--cacert needs --tls"),
+        (&["ping", "--server-name", "a", ":1"], "--server-name needs --tls"),
+        // What goes with TLS goes with a URL that means it, too.
+        (&["--cacert", "missing", "https://[::1]:1"], "--cacert missing: No such file"),
     ] {
         let output = client(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();

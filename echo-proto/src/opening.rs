@@ -43,7 +43,11 @@ impl Opening {
         let speaks = if begins(b"HTTP/1.") || is_page {
             // A server of web pages may leave the head out where it saw no version.
             ProtocolKind::Http.into()
-        } else if begins(b"+OK\r\n") || begins(b"+PONG\r\n") || is_resp_error(bytes) {
+        } else if begins(b"+OK\r\n")
+            || begins(b"+PONG\r\n")
+            || is_resp_error(bytes)
+            || is_resp_bulk(bytes)
+        {
             ProtocolKind::Resp.into()
         } else if begins(b"ECHO: ") {
             ProtocolKind::Line.into()
@@ -65,6 +69,14 @@ fn is_resp_error(bytes: &[u8]) -> bool {
     let Some(rest) = bytes.strip_prefix(b"-") else { return false };
     let capitals = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     capitals >= 3 && rest.get(capitals) == Some(&b' ')
+}
+
+/// A dollar sign, a length and CRLF: how Redis answers an `ECHO`.
+fn is_resp_bulk(bytes: &[u8]) -> bool {
+    let Some(rest) = bytes.strip_prefix(b"$") else { return false };
+    let rest = rest.strip_prefix(b"-").unwrap_or(rest);
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    digits > 0 && rest[digits..].starts_with(b"\r\n")
 }
 
 /// As it can be shown on a terminal.
@@ -94,6 +106,11 @@ mod tests {
             ("-NOAUTH Authentication required.", line, Some(resp)),
             ("-DENIED Redis is running", http, Some(resp)),
             ("+PONG\r\n", line, Some(resp)),
+            ("$64\r\n000000", command, Some(resp)),
+            ("$-1\r\n", command, Some(resp)),
+            ("$5 a piece\n", line, None),
+            ("$\r\n", line, None),
+            ("$64\r\n", resp, None),
             ("ECHO: POST / HTTP/1.1", http, Some(line)),
             ("* Welcome. Choose a name", line, Some(Service::Chat)),
             ("ECHO: HTTP/1.1", line, None),

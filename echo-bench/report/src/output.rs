@@ -176,17 +176,11 @@ fn draft(path: &Path) -> io::Result<NamedTempFile> {
     Builder::new()
         .prefix(".echo-bench-")
         .suffix(".tmp")
-        // As of any new file: the umask takes its part.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder_of(path))
-        .map_err(without_path)
-}
-
-/// What the system says. The crate adds the name of the draft, which nobody has typed.
-fn without_path(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|inner| inner.source());
-    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
-    inner.and_then(io::Error::raw_os_error).map_or(error, io::Error::from_raw_os_error)
+        // Opened here, for the crate adds to an error the name of the draft, which nobody has
+        // typed. Permissions are those of any new file.
+        .make_in(folder_of(path), |draft| {
+            OpenOptions::new().read(true).write(true).create_new(true).open(draft)
+        })
 }
 
 /// Owner and permissions of the file whose place is taken, before there is anything to read.

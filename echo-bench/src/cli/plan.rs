@@ -66,6 +66,9 @@ pub enum RunArgsError {
     /// A server that would not start.
     #[error("{0}")]
     Server(String),
+    /// A flag of TLS without TLS.
+    #[error("{0} needs --tls, or a URL of https or rediss")]
+    NeedsTls(&'static str),
     /// Only the server would speak TLS.
     #[error("--server-tls-... makes the embedded server speak TLS: give --tls too")]
     ServerTls,
@@ -139,7 +142,7 @@ impl RunArgs {
                 recv_buffer: self.sockets.recv_buffer.map(|size| size.0),
                 sources: self.sockets.source_ip.clone(),
             },
-            tls: self.tls.plan(&target, secure),
+            tls: self.tls.plan(&target, secure)?,
             idle: resolve_idle(load.idle, &target, threads, cores),
             engine: load.engine,
             seed: load.seed.unwrap_or_else(random_seed),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::RunArgsError;
 use echo_bench_engine::plan::{Target, TlsPlan, Trust};
 
 #[derive(Debug, Args)]
@@ -15,22 +16,39 @@ pub(super) struct TlsArgs {
     pub(super) tls: bool,
     /// Trust the certificates in this PEM file and whom they vouch for (default: those that
     /// the system trusts)
-    #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "insecure")]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
     /// Believe anyone; the report says so
-    #[arg(long, requires = "tls")]
+    #[arg(long)]
     insecure: bool,
     /// Whom the server's certificate must name (default: the host of the target)
-    #[arg(long, value_name = "NAME", requires = "tls")]
+    #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
     /// Resume TLS sessions where the server allows it (default: full handshakes only)
-    #[arg(long, requires = "tls")]
+    #[arg(long)]
     tls_resume: bool,
 }
 
 impl TlsArgs {
     /// What was typed, as a part of the plan.
-    pub(super) fn plan(&self, target: &Target, secure: bool) -> Option<TlsPlan> {
+    ///
+    /// # Errors
+    /// When something is typed that means nothing without TLS.
+    pub(super) fn plan(
+        &self,
+        target: &Target,
+        secure: bool,
+    ) -> Result<Option<TlsPlan>, RunArgsError> {
+        let typed = [
+            ("--cacert", self.cacert.is_some()),
+            ("--insecure", self.insecure),
+            ("--server-name", self.server_name.is_some()),
+            ("--tls-resume", self.tls_resume),
+        ];
+        // A URL may mean TLS, so this can't be said where the flags are declared.
+        if !secure && let Some((flag, _)) = typed.into_iter().find(|(_, typed)| *typed) {
+            return Err(RunArgsError::NeedsTls(flag));
+        }
         let trust = match (&self.cacert, target) {
             _ if self.insecure => Trust::Anyone,
             (Some(file), _) => Trust::Issuers { file: file.display().to_string() },
@@ -38,6 +56,6 @@ impl TlsArgs {
             (None, Target::Address { .. }) => Trust::Platform,
         };
         let (server_name, resume) = (self.server_name.clone(), self.tls_resume);
-        secure.then_some(TlsPlan { trust, server_name, resume })
+        Ok(secure.then_some(TlsPlan { trust, server_name, resume }))
     }
 }

@@ -66,15 +66,19 @@ impl PartialFile {
         let piece = serde_json::to_string(&Piece::new(interval.index / group, gathered))?;
         self.gathered = None;
         let mut lines = piece + "\n";
-        let file = match &mut self.file {
-            Some((_, file)) => file,
-            none => {
-                lines = serde_json::to_string(&self.header)? + "\n" + &lines;
-                let created = create(&self.folder, &self.plan, &self.circumstances.started_at)?;
-                &mut none.insert(created).1
-            }
-        };
-        file.write_all(lines.as_bytes())
+        if let Some((_, file)) = &mut self.file {
+            return file.write_all(lines.as_bytes());
+        }
+        lines = serde_json::to_string(&self.header)? + "\n" + &lines;
+        let (path, mut file) =
+            create(&self.folder, &self.plan, &self.circumstances.started_at)?;
+        if let Err(error) = file.write_all(lines.as_bytes()) {
+            // There is no room even for its first interval, so it says nothing.
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
+        self.file = Some((path, file));
+        Ok(())
     }
 }
 

@@ -199,6 +199,9 @@ pub(super) fn in_units(metric: Metric, value: f64) -> String {
     }
 }
 
+/// Ends of intervals above this are shown as that: such an interval says that nothing is known.
+const MOST: f64 = 10_000.0;
+
 /// Ratios below this are shown as what the base is divided by.
 const SMALL: f64 = 0.1;
 
@@ -213,13 +216,16 @@ pub(super) fn ratio(ratio: f64) -> String {
 
 /// The same for an interval, both ends in one way if they are alike.
 pub(super) fn ratio_range(low: f64, high: f64) -> String {
+    let end = |end: f64| {
+        if end > MOST { format!(">{}", digits(MOST)) } else { digits(end) }
+    };
     if high < SMALL && low > 0.0 {
-        format!("/ {}..{}", digits(1.0 / high), digits(1.0 / low))
+        format!("/ {}..{}", end(1.0 / high), end(1.0 / low))
     } else if low < 0.0005 {
         // Rounded to 0 it would claim too much.
-        format!("{}..{}", ratio(low), digits(high))
+        format!("<0.001..{}", end(high))
     } else {
-        format!("{}..{}", digits(low), digits(high))
+        format!("{}..{}", end(low), end(high))
     }
 }
 
@@ -268,4 +274,27 @@ fn reading(comparison: &Comparison) -> String {
 /// Like `9 comparisons`.
 pub(super) fn comparisons(count: usize) -> String {
     format!("{count} comparison{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_of_ratios_is_read_in_one_way() {
+        for (low, high, shown) in [
+            (0.95, 1.053, "0.950..1.053"),
+            (0.05, 12.0, "0.050..12.00"),
+            (0.01, 0.02, "/ 50.00..100.0"),
+            // One end is a small ratio, the other is none.
+            (1e-17, 4.4e16, "<0.001..>10000"),
+            (1e-4, 919_177.0, "<0.001..>10000"),
+            (0.0, 2.0, "<0.001..2.000"),
+            (1e-9, 0.05, "/ 20.00..>10000"),
+            (0.0, 0.05, "<0.001..0.050"),
+            (1.5, f64::INFINITY, "1.500..>10000"),
+        ] {
+            assert_eq!(ratio_range(low, high), shown);
+        }
+    }
 }

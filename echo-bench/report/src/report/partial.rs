@@ -233,7 +233,12 @@ pub fn read(text: &str) -> Result<Report, PartialError> {
     };
     let tally = &mut record.total.tally;
     tally.scheduled = tally.scheduled.max(tally.ended());
-    tally.in_flight += tally.scheduled - tally.ended();
+    let in_flight = tally.scheduled - tally.ended();
+    tally.in_flight += in_flight;
+    // They ended with the run, and so in its last interval.
+    if let Some(last) = record.intervals.last_mut() {
+        last.tally.in_flight += in_flight;
+    }
     let report = build(&plan, &record, header.circumstances);
     Ok(Report { tool: header.tool, plan: header.plan, ..report })
 }

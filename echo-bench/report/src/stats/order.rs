@@ -125,6 +125,13 @@ pub fn independent(
         .iter()
         .map(|&quantile| {
             let value = whole.value_at_quantile(quantile);
+            // No value is above the greatest, in no batch. What batches differ in is how many
+            // are below it.
+            let value = if share_below(whole, value) < 1.0 {
+                value
+            } else {
+                whole.lowest_equivalent(value).saturating_sub(1)
+            };
             Mark { value, share: share_below(whole, value), deviations: 0.0 }
         })
         .collect();
@@ -257,6 +264,22 @@ mod tests {
             histogram.record(value).unwrap();
         }
         histogram
+    }
+
+    #[test]
+    fn values_of_one_batch_do_not_make_the_tail_sure() {
+        // The twenty greatest came together, and the quantile is one of them.
+        let batch = |k| {
+            let burst = std::iter::repeat_n(100_000, if k == 3 { 20 } else { 0 });
+            (1..=1000).chain(burst)
+        };
+        let whole = histogram((0..10).flat_map(batch));
+        assert_eq!(whole.value_at_quantile(0.999), whole.max());
+        let worth = independent(&whole, (0..10).map(|k| histogram(batch(k))), &[0.999])[0];
+        assert!((300..900).contains(&worth), "{worth}");
+        // All alike: nothing can vary.
+        let same = || histogram(std::iter::repeat_n(7, 100));
+        assert_eq!(independent(&same(), (0..10).map(|_| same()), &[0.5]), [100]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::report::document::Stored;
 use crate::report::{Environment, Slo};
 use crate::small_plan;
 use echo_bench_engine::plan::PoolPlan;
@@ -56,6 +57,8 @@ fn the_pieces_add_up_to_a_report_that_was_interrupted() {
     let requests = report.summary.requests;
     assert_eq!((requests.scheduled, requests.ok, requests.in_flight), (303, 300, 3));
     assert_eq!(report.intervals.len(), 3);
+    // It is fit to be stored and read as any report is.
+    assert_eq!(report.validate().map_err(|invalid| invalid.to_string()), Ok(()));
     let response = report.summary.latency.response.unwrap();
     assert_eq!((response.count, response.p50_ns / 1_000), (300, 50));
     assert_eq!(report.summary.connections.connect_phase_ns, 9_000);
