@@ -129,7 +129,6 @@ struct State {
 
 /// What a caller who waited gets.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "passed on once; a box would be an allocation")]
 enum Turn {
     Connection(Box<Pooled>),
     Place(Place),
