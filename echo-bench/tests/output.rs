@@ -28,7 +28,7 @@ const RUN: [&str; 5] =
 /// A folder with two reports of one plan, `1.json` and `2.json`.
 fn room() -> TempDir {
     let room = tempfile::tempdir().unwrap();
-    let shape = Shape { intervals: 2, answers: 500, spread: 101 };
+    let shape = Shape { intervals: 8, answers: 500, spread: 101 };
     for number in [1, 2] {
         let report = made_up::report(shape, number, 100).to_string();
         fs::write(room.path().join(format!("{number}.json")), report).unwrap();

@@ -23,6 +23,14 @@ fn help_of_ping_is_whole() {
 }
 
 #[test]
+fn what_goes_with_tls_goes_with_a_url_that_means_it_too() {
+    let output = client(&["--cacert", "missing", "https://[::1]:1"]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("--cacert missing: No such file"), "{errors}");
+}
+
+#[test]
 fn nonsense_is_refused_with_2_and_a_reason() {
     for (arguments, reason) in [
         (&["localhost"][..], "has no port"),
@@ -54,8 +62,6 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["--insecure", ":1"], "--insecure needs --tls, or a URL of https or rediss"),
         (&["ping", "--cacert", "a", "http://h"], "--cacert needs --tls"),
         (&["ping", "--server-name", "a", ":1"], "--server-name needs --tls"),
-        // What goes with TLS goes with a URL that means it, too.
-        (&["--cacert", "missing", "https://[::1]:1"], "--cacert missing: No such file"),
     ] {
         let output = client(arguments);
         let errors = String::from_utf8(output.stderr).unwrap();

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use echo_proto::terminal::one_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -154,7 +155,9 @@ fn that_differ(reports: &[&Report], counts: fn(Kind) -> bool) -> Vec<String> {
     for other in others {
         for difference in differences(&[first], &[other]) {
             let Difference { kind, name, base, candidate, .. } = difference;
-            let told = format!("{name} ({} and {})", base.join(" "), candidate.join(" "));
+            // Texts of a stored file: none may pass for a line of our own.
+            let [base, candidate] = [base, candidate].map(|texts| one_line(&texts.join(" ")));
+            let told = format!("{} ({base} and {candidate})", one_line(&name));
             if counts(kind) && !found.contains(&told) {
                 found.push(told);
             }
