@@ -217,12 +217,10 @@ fn cpu(first: Option<&CostSample>, last: Option<&CostSample>, messages: u64) -> 
 
 fn tcp(record: &RunRecord) -> Option<Tcp> {
     let kernel = &record.kernel;
-    let mut rtts = kernel.rtt_us.clone();
-    rtts.sort_unstable();
     (kernel.connections > 0).then(|| Tcp {
         connections: kernel.connections,
         retransmits: kernel.retransmits,
-        rtt_median_us: rtts.get(rtts.len() / 2).copied(),
+        rtt_median_us: kernel.rtt_median_us(),
         min_rtt_us: kernel.min_rtt_us,
         send_buffer: kernel.buffers.map(|(send, _)| send),
         recv_buffer: kernel.buffers.map(|(_, recv)| recv),
