@@ -1,4 +1,4 @@
-//! Where results are written: [`write`] for a file that the user has named, [`replace`] and
+//! Where results are written: [`write()`] for a file that the user has named, [`replace`] and
 //! [`create`] for files of our own folders. A file is written whole or not at all, and an
 //! old one stays whole until the new one is.
 //!
@@ -56,7 +56,7 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
-/// Makes sure that [`write`] can write to a file, as far as can be known before.
+/// Makes sure that [`write()`] can write to a file, as far as can be known before.
 ///
 /// # Errors
 /// When it can't.
