@@ -1,5 +1,5 @@
 //! Serialises a type through its `Display` and `FromStr`, for enums of crates that know no
-//! serde. Used as `#[serde(with = "crate::as_text")]`, and with [`optional`] for a value that
+//! serde. Used as `#[serde(with = "crate::as_text")]`, and with `optional` for a value that
 //! may be missing.
 
 use std::fmt::Display;

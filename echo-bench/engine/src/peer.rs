@@ -10,7 +10,7 @@ use crate::handshakes::PeerTls;
 use crate::plan::{Plan, Target};
 use crate::server_process;
 
-/// See the [module](self).
+/// See the documentation of the module.
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
     /// Its addresses; connections take them in turn.

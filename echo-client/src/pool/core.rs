@@ -124,7 +124,7 @@ struct Idle<C> {
     since: Nanos,
 }
 
-/// See the [module](self). `C` names a connection, `W` a caller who waits.
+/// See the documentation of the module. `C` names a connection, `W` a caller who waits.
 #[derive(Debug)]
 pub struct PoolCore<C, W> {
     options: PoolOptions,
