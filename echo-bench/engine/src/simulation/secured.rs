@@ -52,6 +52,41 @@ impl Peer for SecureEcho {
     }
 }
 
+/// Takes a hello, says nothing, and notes what else it hears.
+struct Mute {
+    heard: Rc<RefCell<usize>>,
+    greeted: bool,
+}
+
+impl Peer for Mute {
+    fn receive(&mut self, _now: Nanos, bytes: &[u8], _script: &mut Script) {
+        if std::mem::replace(&mut self.greeted, true) {
+            *self.heard.borrow_mut() += bytes.len();
+        }
+    }
+}
+
+#[test]
+fn no_goodbye_is_said_within_a_handshake() {
+    let server = ServerTls::self_signed().unwrap();
+    let trust = ServerTrust::Certificate(server.fingerprint());
+    let tls = PeerTls::new(ClientTls::new(&trust, false).unwrap(), "localhost").unwrap();
+    let mut plan = raw_plan(open(100.0, Arrival::Constant, 1), 4, SECOND);
+    plan.pool = Some(PoolPlan { size: 0 });
+    (plan.timeout_ns, plan.drain_ns) = (10 * SECOND, MILLISECOND);
+    let plan = Arc::new(plan.validated().unwrap());
+    let (load, links) = pooled::pool_load(&plan, 0);
+    let heard = Rc::new(RefCell::new(0));
+    let others = Rc::clone(&heard);
+    let run = simulate_load(Some(tls), &plan, load, links, move |number| match number {
+        // Shows before the load that there is a server.
+        0 => Box::new(SecureEcho { tls: server.accept().unwrap(), replies: 1 }),
+        _ => Box::new(Mute { heard: Rc::clone(&others), greeted: false }),
+    });
+    assert!(run.total.tally.is_conserved() && run.total.tally.ok == 0);
+    assert_eq!(*heard.borrow(), 0, "bytes after the hello");
+}
+
 fn run(load: Load, trusts: bool) -> Simulated {
     run_with(load, trusts, usize::MAX)
 }
