@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use echo_bench_report::report::{Report, store};
+use echo_bench_report::report::{Report, Verdict, store};
 
 /// The directory of a baseline, which need not exist.
 ///
@@ -30,9 +30,15 @@ pub fn directory(name: &str) -> anyhow::Result<PathBuf> {
 /// Keeps `reports` under `name`, in place of what was kept there.
 ///
 /// # Errors
-/// If they can't be written; an older baseline of the name is then still whole.
+/// If one of them is no reference (it was interrupted, or is invalid), or they can't be written;
+/// an older baseline of the name is then still whole.
 pub fn save(name: &str, reports: &[&Report]) -> anyhow::Result<PathBuf> {
     let directory = directory(name)?;
+    if let Some(reason) = reports.iter().find_map(|report| unfit(report)) {
+        bail!(
+            "baseline `{name}` was not saved: {reason}; save a run that is complete and valid"
+        );
+    }
     let parent = directory.parent().context("a baseline has a parent directory")?;
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(parent)?;
@@ -51,6 +57,17 @@ pub fn save(name: &str, reports: &[&Report]) -> anyhow::Result<PathBuf> {
     };
     write().with_context(|| format!("saving the baseline in {}", directory.display()))?;
     Ok(directory)
+}
+
+/// Why later runs can't be judged by a run.
+fn unfit(report: &Report) -> Option<String> {
+    let of = |what: String| format!("the run of {} {what}", report.started_at);
+    if report.interrupted {
+        return Some(of("was interrupted".into()));
+    }
+    let codes: Vec<&str> = report.warnings.iter().map(|warning| &*warning.code).collect();
+    let reason = format!("is invalid (warnings: {})", codes.join(", "));
+    (report.verdict == Verdict::Invalid).then(|| of(reason))
 }
 
 /// The directory of a baseline that was saved.

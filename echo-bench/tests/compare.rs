@@ -336,6 +336,29 @@ fn a_baseline_is_saved_and_compared_with() {
 }
 
 #[test]
+fn a_run_that_is_no_reference_does_not_replace_a_baseline() {
+    let room = tempfile::tempdir().unwrap();
+    side(&room.path().join("good"), 1, 2, 100, same);
+    side(&room.path().join("cut"), 1, 2, 200, |report| report["interrupted"] = true.into());
+    side(&room.path().join("invalid"), 1, 2, 200, |report| {
+        report["verdict"] = "invalid".into();
+    });
+    let save = |side: &str| {
+        echo_bench(room.path(), &["compare", "--save-baseline", "main", "--new", side])
+    };
+    stdout(save("good"));
+    let saved = room.path().join("echo-bench/baselines/main/0001.json");
+    let before = std::fs::read(&saved).unwrap();
+    for (side, reason) in [("cut", "was interrupted"), ("invalid", "is invalid")] {
+        let refused = save(side);
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{told}");
+        assert!(told.contains("`main` was not saved") && told.contains(reason), "{told}");
+    }
+    assert_eq!(std::fs::read(&saved).unwrap(), before);
+}
+
+#[test]
 fn merging_loses_nothing_and_refuses_what_is_not_one_plan() {
     let room = tempfile::tempdir().unwrap();
     side(&room.path().join("a"), 1, 3, 100, same);

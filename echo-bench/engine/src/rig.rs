@@ -7,6 +7,7 @@
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use echo_client::pool::PoolCounts;
 use echo_net::Nanos;
@@ -98,6 +99,8 @@ pub(super) struct Assignment {
     pub(super) messages: Arc<Messages>,
     pub(super) peer: Peer,
     pub(super) stop: Stop,
+    /// Whether a successful reply ever came, so that the server speaks what is expected.
+    pub(super) proven: Arc<AtomicBool>,
 }
 
 /// See the [module](self).
@@ -142,9 +145,9 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         numbers: impl Iterator<Item = u32>,
         finished: Box<dyn FnMut(Interval) + Send>,
     ) -> Self {
-        let Assignment { plan, messages, peer, stop } = assignment;
+        let Assignment { plan, messages, peer, stop, proven } = assignment;
         Self {
-            wire: Wire::new(Arc::clone(&plan), peer, W::REDIALS, numbers),
+            wire: Wire::new(Arc::clone(&plan), peer, proven, W::REDIALS, numbers),
             window: Window::new(&plan, stop),
             ledger: Ledger::new(plan.has_waits(), finished),
             pace: Pace::new(plan.idle),

@@ -70,9 +70,11 @@ fn simulate_load(
     links: u32,
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {
-    let total = Arc::new(Mutex::new(Interval::new(0, plan.has_waits())));
-    let sink = Arc::clone(&total);
-    let assignment = Assignment {
+    simulate_thread(assignment(tls, plan), plan, workload, links, peers)
+}
+
+fn assignment(tls: Option<PeerTls>, plan: &Arc<Plan>) -> Assignment {
+    Assignment {
         plan: Arc::clone(plan),
         messages: Arc::new(Messages::generated(SIZE, SIZE, plan.seed, plan.verify)),
         peer: super::Peer {
@@ -81,7 +83,20 @@ fn simulate_load(
             ..super::Peer::default()
         },
         stop: Stop::new(),
-    };
+        proven: Arc::default(),
+    }
+}
+
+/// One of the threads that share an assignment.
+fn simulate_thread(
+    assignment: Assignment,
+    plan: &Arc<Plan>,
+    workload: impl Workload<SimulatedReactor>,
+    links: u32,
+    peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
+) -> Simulated {
+    let total = Arc::new(Mutex::new(Interval::new(0, plan.has_waits())));
+    let sink = Arc::clone(&total);
     let finished = Box::new(move |interval| *sink.lock().unwrap() += &interval);
     let mut rig = Rig::new(assignment, workload, 0..links, finished);
     let mut reactor = SimulatedReactor::new(START, peers);
@@ -340,4 +355,28 @@ fn requests_for_which_there_was_no_port_are_unsent_and_not_refused() {
         let ours = run.total.errors.of(FailureKind::NoSocket) > 0;
         assert_eq!(ours, counts.0 > 0, "{unmade:?}: {:?}", run.total.errors);
     }
+}
+
+#[test]
+fn an_address_that_speaks_tls_ends_no_run_in_which_another_thread_got_replies() {
+    struct Alerting;
+    impl Peer for Alerting {
+        fn receive(&mut self, _now: Nanos, _bytes: &[u8], script: &mut Script) {
+            script.deliver(0, b"\x15\x03\x03\x00\x02\x02\x0a");
+            script.half_close(1);
+        }
+    }
+    let plan = raw_plan(Load::Closed { pipeline: 1 }, 1, SECOND);
+    let plan = Arc::new(plan.validated().unwrap());
+    let requests = || Requests::new(&plan, 0..1);
+    let thread = |shared: &Assignment, peers: fn(u64) -> Box<dyn Peer>| {
+        simulate_thread(shared.clone(), &plan, requests(), 1, peers)
+    };
+    let alone = assignment(None, &plan);
+    assert!(thread(&alone, |_| Box::new(Alerting)).record.misdirected.is_some());
+    let shared = assignment(None, &plan);
+    thread(&shared, |number| echo(EchoOptions::after(MILLISECOND))(number));
+    let beside = thread(&shared, |_| Box::new(Alerting));
+    assert_eq!(beside.record.misdirected, None);
+    assert!(beside.total.errors.of(FailureKind::Malformed) + beside.total.tally.failed() > 0);
 }

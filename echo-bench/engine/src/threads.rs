@@ -41,6 +41,7 @@ impl Threads {
             plan: Arc::clone(plan),
             peer: peer.clone(),
             stop: stop.clone(),
+            proven: Arc::default(),
         };
         let (setup_sender, setups) = mpsc::channel();
         let (piece_sender, pieces) = mpsc::channel();
@@ -68,8 +69,7 @@ impl Threads {
     pub(super) fn setup(&mut self, stop: &Stop) -> io::Result<Setup> {
         let mut all = Setup::default();
         for _ in 0..self.handles.len() {
-            let Ok(setup) = self.setups.recv() else { break };
-            match setup {
+            match self.setups.recv().unwrap_or_else(|_| Err(panicked())) {
                 Ok(setup) => {
                     all.established += setup.established;
                     all.connect += &setup.connect;
@@ -103,10 +103,7 @@ impl Threads {
     pub(super) fn join(self) -> io::Result<Vec<ThreadRecord>> {
         let mut records = Vec::new();
         for handle in self.handles {
-            let record = handle
-                .join()
-                .map_err(|_| io::Error::other("a generator thread panicked"))??;
-            records.extend(record);
+            records.extend(handle.join().map_err(|_| panicked())??);
         }
         Ok(records)
     }
@@ -163,17 +160,24 @@ impl Thread {
         workload: impl Workload<R>,
         links: impl Iterator<Item = u32>,
     ) -> io::Result<Option<ThreadRecord>> {
-        let mut rig = Rig::new(self.assignment, workload, links, self.finished);
+        let Self { assignment, finished, setups, starts, .. } = self;
+        let mut rig = Rig::new(assignment, workload, links, finished);
         let setup = rig.connect_all(&mut reactor);
         let failed = setup.is_err();
-        if self.setups.send(setup).is_err() || failed {
+        if setups.send(setup).is_err() || failed {
             return Ok(None);
         }
-        match self.starts.recv() {
+        // Whoever waits for the others' must see when the last of them is gone.
+        drop(setups);
+        match starts.recv() {
             Ok(timeline) => rig.run(&mut reactor, timeline).map(Some),
             Err(_) => Ok(None),
         }
     }
+}
+
+fn panicked() -> io::Error {
+    io::Error::other("a generator thread panicked")
 }
 
 fn messages(plan: &Plan) -> Messages {
@@ -185,5 +189,32 @@ fn messages(plan: &Plan) -> Messages {
             texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
             plan.verify,
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_before_the_load_ends_the_run() {
+        let (setup_sender, setups) = mpsc::channel::<io::Result<Setup>>();
+        let (_, pieces) = mpsc::channel();
+        let (start, starts) = mpsc::channel::<Timeline>();
+        let (dying, living) = (setup_sender.clone(), setup_sender);
+        let panics = std::thread::spawn(move || {
+            let _held = dying;
+            panic!("on purpose, in a test");
+        });
+        let waits = std::thread::spawn(move || {
+            living.send(Ok(Setup::default())).unwrap();
+            drop(living);
+            let _ = starts.recv();
+            Ok(None)
+        });
+        let handles = vec![panics, waits];
+        let mut threads = Threads { handles, setups, starts: vec![start], pieces };
+        let failed = threads.setup(&Stop::new()).unwrap_err();
+        assert_eq!(failed.to_string(), "a generator thread panicked");
     }
 }

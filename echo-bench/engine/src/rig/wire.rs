@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use echo_net::Nanos;
 use echo_net::destinations::Destinations;
@@ -46,8 +47,8 @@ pub(crate) struct Wire {
     queue: VecDeque<u32>,
     /// When a link was last up: what takes longer while others come up is not stuck.
     last_up: Nanos,
-    /// Whether a right reply ever came, so that the server speaks what is expected.
-    is_proven: bool,
+    /// Shared by the threads: whether the server was seen to speak what is expected.
+    proven: Arc<AtomicBool>,
     /// Why the first link failed.
     failure: Option<io::Error>,
     facts: WireFacts,
@@ -71,6 +72,7 @@ impl Wire {
     pub(super) fn new(
         plan: Arc<Plan>,
         peer: Peer,
+        proven: Arc<AtomicBool>,
         redials: bool,
         numbers: impl Iterator<Item = u32>,
     ) -> Self {
@@ -79,6 +81,7 @@ impl Wire {
             destinations: Destinations::new(&peer.addresses, &plan.socket.sources),
             plan,
             peer,
+            proven,
             redials,
             links: numbers.map(|number| Link::new(number, first)).collect(),
             places: SecondaryMap::new(),
@@ -86,7 +89,6 @@ impl Wire {
             down: 0,
             queue: VecDeque::new(),
             last_up: 0,
-            is_proven: false,
             failure: None,
             facts: WireFacts::default(),
             buffers: Buffers::default(),
@@ -160,9 +162,12 @@ impl Wire {
         (std::mem::take(&mut self.facts), self.failure.take())
     }
 
-    /// Right replies came on a link.
+    /// Successful replies came on a link.
     pub(crate) fn prove(&mut self, link: u32) {
-        self.is_proven = true;
+        // Nobody's cache line is taken away for what is known already.
+        if !self.is_proven() {
+            self.proven.store(true, Ordering::Relaxed);
+        }
         self.links[link as usize].prove();
     }
 
@@ -172,11 +177,15 @@ impl Wire {
         self.links[link as usize].opening.hear(bytes);
     }
 
-    /// What the beginning of a link tells of a server that never gave a right reply, if it is
-    /// not what is expected.
+    fn is_proven(&self) -> bool {
+        self.proven.load(Ordering::Relaxed)
+    }
+
+    /// What the first bytes of a link say of a server that never gave a successful reply, if it
+    /// is not what is expected.
     #[inline]
     pub(super) fn judge(&self, link: u32) -> Option<Misdirected> {
-        if self.is_proven {
+        if self.is_proven() {
             return None;
         }
         let Link { target, opening, .. } = self.links[link as usize];
@@ -192,7 +201,7 @@ impl Wire {
 
     /// What it tells of a server that a link is lost so, if the server is not what is expected.
     pub(super) fn judge_loss(&self, link: u32, loss: &Loss) -> Option<Misdirected> {
-        let alerted = matches!(loss, Loss::SpeaksTls) && !self.is_proven;
+        let alerted = matches!(loss, Loss::SpeaksTls) && !self.is_proven();
         alerted.then(|| Misdirected::tls(self.links[link as usize].target))
     }
 

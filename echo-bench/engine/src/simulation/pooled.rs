@@ -112,3 +112,17 @@ fn any_number_of_callers_may_wait_when_there_is_no_socket() {
     let tally = &run.total.tally;
     assert!(tally.is_conserved() && tally.unsent > 90_000, "{tally:?}");
 }
+
+#[test]
+fn a_wait_that_times_out_in_the_warm_up_is_no_failure_of_the_window() {
+    let plan = Plan {
+        warmup_ns: SECOND,
+        timeout_ns: 200 * MILLISECOND,
+        ..raw_plan(Load::Closed { pipeline: 1 }, 4, SECOND)
+    };
+    let run = pooled(plan, 1, echo(EchoOptions::after(150 * MILLISECOND)));
+    let (tally, errors) = (&run.total.tally, &run.total.errors);
+    assert!(tally.unsent > 0 && tally.is_conserved(), "{tally:?}");
+    assert!(counts(&run).wait_timeouts > tally.unsent, "some of the warm-up, too");
+    assert_eq!(errors.of(FailureKind::Unsent), tally.unsent, "{errors:?}");
+}

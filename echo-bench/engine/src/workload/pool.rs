@@ -444,8 +444,10 @@ impl<R: Reactor> Workload<R> for PoolLoad {
     fn expire(&mut self, parts: &mut Parts<'_, R>) {
         let now = parts.now;
         while let Some(caller) = self.core.as_mut().and_then(|core| core.expire(now)) {
-            let number = self.callers[caller as usize].number;
-            parts.ledger.blame(number, FailureKind::Unsent, 1, || {
+            let Caller { number, phase, .. } = self.callers[caller as usize];
+            // What falls due in the warm-up is in no count.
+            let measured = matches!(phase, Phase::Calling(asked) if asked.measured);
+            parts.ledger.blame(number, FailureKind::Unsent, measured.into(), || {
                 "no connection of the pool became free in time (see --timeout)".into()
             });
             self.go_without(parts, caller, Ending::Unsent);
