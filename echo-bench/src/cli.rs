@@ -45,10 +45,10 @@ Examples:
 
 Exit codes: 0 done; 1 could not run, or requests failed; 2 usage; 3 an objective was
 missed or a metric is worse; 4 nothing was measured, the comparison with --baseline is
-inconclusive, or with --strict the generator was the limit or an objective is undecided;
+inconclusive, or with --strict the generator was the bottleneck or an objective is undecided;
 130/143 interrupted (the partial report is written).";
 
-/// A TCP load generator whose latency numbers can be believed.
+/// A TCP load generator with latency numbers that state their own uncertainty.
 #[derive(Debug, Parser)]
 #[command(
     name = "echo-bench",

@@ -52,7 +52,7 @@ pub enum Exit {
     Usage = 2,
     /// An objective was missed.
     Missed = 3,
-    /// Nothing was measured, or (strict) the generator was the limit or an objective is
+    /// Nothing was measured, or (strict) the generator was the bottleneck or an objective is
     /// undecided.
     Invalid = 4,
 }

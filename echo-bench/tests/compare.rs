@@ -111,6 +111,24 @@ fn a_gate_that_can_compare_nothing_fails_with_the_reason_and_both_values() {
 }
 
 #[test]
+fn a_gate_that_passes_names_the_percentiles_that_it_did_not_judge() {
+    let room = tempfile::tempdir().unwrap();
+    let shape = Shape { intervals: 10, answers: 50, spread: 101 };
+    let few = |number| move |report: &mut Value| *report = made_up::report(shape, number, 100);
+    side(&room.path().join("base"), 1, 1, 100, few(1));
+    side(&room.path().join("new"), 2, 1, 100, few(2));
+    let gate = |args: &[&str]| {
+        let output = echo_bench(room.path(), &[&["compare", "base", "new"], args].concat());
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        told
+    };
+    let told = gate(&["--fail-on", "worse"]);
+    assert!(told.contains("--fail-on did not judge p99.9:"), "{told}");
+    assert_eq!(gate(&[]), "", "without a gate nothing is judged");
+}
+
+#[test]
 fn what_was_made_of_reports_may_lie_beside_them() {
     let room = tempfile::tempdir().unwrap();
     side(&room.path().join("base"), 1, 3, 100, same);
@@ -139,6 +157,22 @@ fn a_gate_fails_where_a_side_measured_nothing() {
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(4), "{args:?}: {told}");
         let reason = format!("3 of 3 runs of the {whose} have no successful reply");
+        assert!(told.contains(&reason), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_gate_fails_where_runs_are_invalid_by_their_own_report() {
+    let room = tempfile::tempdir().unwrap();
+    let invalid = |report: &mut Value| report["verdict"] = "invalid".into();
+    side(&room.path().join("good"), 1, 3, 100, same);
+    side(&room.path().join("invalid"), 2, 3, 100, invalid);
+    for (args, whose) in [(["good", "invalid"], "candidate"), (["invalid", "good"], "base")] {
+        let gate = [&["compare", "--fail-on", "worse"][..], &args].concat();
+        let output = echo_bench(room.path(), &gate);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{args:?}: {told}");
+        let reason = format!("3 of 3 runs of the {whose} are invalid by their own report");
         assert!(told.contains(&reason), "{args:?}: {told}");
     }
 }

@@ -48,9 +48,9 @@ fn what_is_finished_is_found_again_and_what_was_cut_is_not() {
     drop(folder);
     let folder = Folder::open(directory.path(), &plan()).unwrap();
     assert_eq!(folder.report(FIRST), Some(whole));
-    assert_eq!(folder.report(SECOND), None, "an interrupted run is made again");
+    assert_eq!(folder.report(SECOND), None, "an interrupted run is repeated");
     std::fs::write(folder.file(FIRST), "{ half of a").unwrap();
-    assert_eq!(folder.report(FIRST), None, "a damaged file is made again");
+    assert_eq!(folder.report(FIRST), None, "a damaged file is measured anew");
 }
 
 fn refusal(path: &Path, plan: &SweepPlan) -> String {

@@ -53,7 +53,7 @@ Examples:
   echo-client ping --tls --cacert ca.pem 8443 inside TLS; the handshake is timed apart
 
 Ctrl-C ends it and prints the summary. A request without a reply within --timeout counts as
-lost, also when its reply comes later. A connection that breaks is made again; what falls due
+lost, also when its reply comes later. A connection that breaks is reconnected; what falls due
 meanwhile is lost. Any reply is timed; one that is an error or not the echo is marked.
 
 Exit codes:
@@ -116,7 +116,7 @@ pub(crate) struct Cli {
     pub(crate) quiet: bool,
 }
 
-/// Whether to speak TLS, and whom to believe, as typed.
+/// The TLS flags, as typed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
@@ -124,16 +124,15 @@ pub(crate) struct TlsArgs {
     #[arg(long)]
     pub(crate) tls: bool,
 
-    /// Trust the certificates in this PEM file and whom they vouch for [default: those that
-    /// the system trusts]
+    /// CA certificates (PEM) that verify the server [default: those of the system]
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub(crate) cacert: Option<PathBuf>,
 
-    /// Believe anyone: the server may be someone else
+    /// Skip certificate verification (the server may be an impostor)
     #[arg(long)]
     pub(crate) insecure: bool,
 
-    /// Whom the server's certificate must name [default: the host of the address]
+    /// Server name for SNI and certificate verification [default: the host of the address]
     #[arg(long, value_name = "NAME")]
     pub(crate) server_name: Option<String>,
 }

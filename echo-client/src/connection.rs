@@ -26,7 +26,7 @@ const ALERT: u8 = 21;
 /// How to speak on a connection.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What the bytes mean.
+    /// Application protocol.
     pub protocol: ProtocolKind,
     /// Whether a person types what is sent: where there are commands, a message is one.
     pub typed: bool,

@@ -16,7 +16,7 @@ use crate::secure::{Secure, handshake};
 pub struct Tls {
     /// Whom to believe.
     pub client: ClientTls,
-    /// Whom the server's certificate must name; `None`: the host of the address.
+    /// Server name for SNI and certificate verification; `None`: the host of the address.
     pub server_name: Option<String>,
 }
 

@@ -155,7 +155,7 @@ impl From<io::Error> for PingError {
 const RETRY: Duration = Duration::from_millis(250);
 
 /// Pings until the count is reached, telling `tell` what happens. A connection that breaks
-/// is made again. May be dropped at any time.
+/// is reconnected. May be dropped at any time.
 ///
 /// # Errors
 /// When the first connection can't be made, and when `tell` fails.

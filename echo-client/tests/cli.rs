@@ -35,7 +35,7 @@ fn nonsense_is_refused_with_2_and_a_reason() {
     for (arguments, reason) in [
         (&["localhost"][..], "has no port"),
         (&["--protocol", "smoke"], "possible values: line, raw, frame"),
-        (&["--timeout", "soon"], "is no duration"),
+        (&["--timeout", "soon"], "invalid duration"),
         (&["--timeout", "0"], "no time"),
         (&["--max-message", "big"], "--max-message"),
         (&["--connect-timeout", "0"], "no time"),
@@ -48,7 +48,7 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["scan", "[::1]:80"], "(try: echo-client scan ::1 --ports 80)"),
         (&["scan", "9101"], "(try: echo-client scan 127.0.0.1 --ports 9101)"),
         (&["scan", "localhost", "--concurrency", "0"], "at least 1"),
-        (&["scan", "localhost", "--concurrency", "few"], "is no count"),
+        (&["scan", "localhost", "--concurrency", "few"], "invalid count"),
         (&["1", "2"], "cannot be used with '[ADDR]'"),
         (&["-5"], "invalid port `-5`"),
         (&["ping", "-c", "-5"], "--count"),

@@ -102,7 +102,7 @@ pub fn ignore_file_size_signal() {
 /// Has the kernel end this process when the thread of its parent that started it ends.
 ///
 /// # Errors
-/// If that can't be had, or the parent is gone already (it is told by its id, where known).
+/// If that is unavailable, or the parent is gone already (it is told by its id, where known).
 pub fn end_with_parent(parent: Option<u32>) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // The parent may have ended before the line above; then nothing would ever tell.

@@ -12,7 +12,7 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 /// Options of a connection, set before it carries data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// Whether Nagle's algorithm (RFC 896) is off.
+    /// Set TCP_NODELAY: disable Nagle's algorithm (RFC 896).
     pub nodelay: bool,
     /// Kernel send buffer in bytes as asked; Linux doubles it. `None`: the system's.
     pub send_buffer: Option<usize>,

@@ -101,7 +101,7 @@ pub struct ServerArgs {
     #[arg(long, help_heading = "Model")]
     pub busy_poll: bool,
 
-    /// What the bytes mean
+    /// Application protocol
     #[arg(
         short,
         long,
@@ -121,7 +121,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "SIZE", help_heading = "Protocol")]
     pub chat_queue: Option<ByteSize>,
 
-    /// Bytes that one read may bring
+    /// Read buffer size in bytes
     #[arg(long, value_name = "SIZE", default_value = "16KiB", help_heading = "Protocol")]
     pub read_buffer: ByteSize,
 
@@ -136,7 +136,7 @@ pub struct ServerArgs {
     )]
     pub write_mode: WriteMode,
 
-    /// Whether Nagle's algorithm is off
+    /// Set TCP_NODELAY (disable Nagle's algorithm)
     #[arg(
         long,
         value_name = "ON|OFF",

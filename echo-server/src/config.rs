@@ -18,7 +18,7 @@ pub struct Config {
     pub model: ModelKind,
     /// Threads that serve; without meaning for [`ModelKind::Threads`].
     pub workers: usize,
-    /// What the bytes mean.
+    /// Application protocol.
     pub protocol: Service,
     /// Most bytes of payload in a message.
     pub max_message: usize,
@@ -26,7 +26,7 @@ pub struct Config {
     pub chat_queue: usize,
     /// Options of every connection's socket.
     pub socket: SocketOptions,
-    /// Bytes that one read may bring.
+    /// Read buffer size in bytes.
     pub read_buffer: usize,
     /// How replies become writes.
     pub write_mode: WriteMode,

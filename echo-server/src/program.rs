@@ -101,7 +101,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
 fn check_model(config: &Config) -> anyhow::Result<()> {
     let model = config.model;
     model::build(model).check().with_context(|| {
-        format!("--model {model} can't be had on this machine (try --model epoll)")
+        format!("--model {model} is unavailable on this machine (try --model epoll)")
     })?;
     let cores = available_cores();
     if config.busy_poll && config.workers >= cores {

@@ -35,7 +35,7 @@ fn a_server_that_ends_its_lines_with_crlf_is_explained() {
         let run = [&address, "--size=200", "--requests=5", "--warmup=0"];
         let finished = BenchProcess::start(&[&run[..], way].concat()).finish(PATIENCE);
         assert_eq!(finished.requests("mismatch"), 5, "{finished:#?}");
-        let told = "the right reply, and then 1 byte more: `\\r` (the server ends its lines \
+        let told = "the expected reply, and then 1 byte more: `\\r` (the server ends its lines \
                     with CRLF";
         assert!(finished.stdout.contains(told), "{}", finished.stdout);
     }

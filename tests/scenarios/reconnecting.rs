@@ -1,5 +1,5 @@
 //! `echo-bench --reconnect-after`: connections that are closed after so many requests and
-//! made again, which costs no request and surprises no server.
+//! reconnected, which costs no request and surprises no server.
 
 use echo_test_support::bench_process::{BenchProcess, each_engine};
 use echo_test_support::deadline::PATIENCE;

@@ -116,7 +116,7 @@ fn handshakes_of_a_server_at_peace(server: &mut RunningServer) -> serde_json::Va
 }
 
 #[test]
-fn ping_inside_tls_tells_the_handshake_apart_and_says_goodbye() {
+fn ping_inside_tls_tells_the_handshake_apart_and_closes_tls() {
     let certificates = Certificates::new();
     let flags = certificates.flags("localhost", 2400);
     for kind in ProtocolKind::VARIANTS.iter().map(ToString::to_string) {

@@ -6,7 +6,7 @@ use echo_net::tcp_info::TcpInfo;
 use hdrhistogram::Histogram;
 
 /// Facts over the connections that were alive at the end of a run, and over those that were
-/// closed to be made again.
+/// closed for a reconnect.
 #[derive(Debug, Clone)]
 pub struct KernelFacts {
     /// Connections that were asked.

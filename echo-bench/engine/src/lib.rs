@@ -65,7 +65,7 @@ pub struct RunRecord {
     pub connect_phase_ns: Nanos,
     /// Connections that lived at the end.
     pub alive_at_end: u32,
-    /// Connections made again during the load.
+    /// Reconnects during the load.
     pub reconnects: u64,
     /// When the measured window began.
     pub window_start: Nanos,
@@ -74,7 +74,7 @@ pub struct RunRecord {
     /// From the window's start until its end, or until what was left of a number of requests
     /// was given up.
     pub load_ns: Nanos,
-    /// From the window's start to the last right reply, within the load.
+    /// From the window's start to the last successful reply, within the load.
     pub last_reply_ns: Option<Nanos>,
     /// The whole window.
     pub total: Interval,
@@ -127,7 +127,7 @@ pub enum EngineError {
         wanted: u32,
     },
     /// This machine has not what the engine needs.
-    #[error("--engine {engine} can't be had on this machine (try --engine epoll)")]
+    #[error("--engine {engine} is unavailable on this machine (try --engine epoll)")]
     Unavailable {
         /// The engine.
         engine: EngineKind,

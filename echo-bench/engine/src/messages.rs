@@ -40,9 +40,9 @@ pub enum Verify {
 pub enum Deviation {
     /// It differs, and is nothing that we ever asked for.
     Corrupt,
-    /// It is the beginning of the right reply.
+    /// It is the beginning of the expected reply.
     Truncated,
-    /// It begins with the right reply and goes on.
+    /// It begins with the expected reply and goes on.
     Extended,
     /// It answers a request of another connection.
     Foreign {

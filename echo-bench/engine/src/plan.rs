@@ -74,7 +74,7 @@ pub struct Plan {
     /// Most connections begun per second before the load; null: as fast as they are made.
     #[serde(default)]
     pub connect_rate_per_s: Option<f64>,
-    /// After how many requests each connection is closed and made again; null: never.
+    /// Requests after which each connection is closed and reconnected; null: never.
     #[serde(default)]
     pub reconnect_after: Option<u32>,
     /// In how many writes each request is sent.
@@ -103,7 +103,7 @@ fn one_stream() -> u32 {
 /// others, and requests are deliveries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChatPlan {
-    /// Members who join, and then say and read nothing.
+    /// Slow consumers: members that never read.
     pub deaf: u32,
 }
 
@@ -165,7 +165,7 @@ pub enum MessagePlan {
 /// Socket options of the generator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SocketPlan {
-    /// Whether Nagle's algorithm is off.
+    /// Set TCP_NODELAY (disable Nagle's algorithm).
     pub nodelay: bool,
     /// Kernel send buffer as asked; null: the system's.
     pub send_buffer: Option<usize>,
@@ -205,7 +205,7 @@ pub enum IdleStrategy {
     Spin,
 }
 
-/// What moves the generator's bytes.
+/// Generator I/O backend.
 #[derive(
     Debug,
     Clone,

@@ -79,7 +79,7 @@ pub(super) struct ThreadRecord {
     pub(super) handshakes: Handshakes,
     /// Request-nanoseconds that requests were outstanding within the window.
     pub(super) outstanding_area: u128,
-    /// When the last right reply to a request of the window came.
+    /// When the last successful reply to a request of the window came.
     pub(super) last_answer: Option<Nanos>,
     /// Share of the window in which the thread worked; spinning for want of events is no
     /// work.

@@ -326,7 +326,7 @@ fn a_number_of_requests_is_given_up_when_the_server_is_gone() {
 }
 
 #[test]
-fn lost_connections_are_made_again_after_a_pause_that_grows() {
+fn lost_connections_are_redialled_after_a_pause_that_grows() {
     let closed = raw_plan(Load::Closed { pipeline: 1 }, 1, 10 * SECOND);
     let ending = Some((0, Ending::Reset));
     let run = simulate(closed, echo(EchoOptions { ending, ..EchoOptions::after(0) }));

@@ -62,7 +62,7 @@ pub struct Comparison {
 pub struct Method {
     /// Confidence of the intervals.
     pub confidence: f64,
-    /// Relative differences up to this are noise, however sure they are.
+    /// Noise threshold: smaller relative differences are ignored even if significant.
     pub threshold: f64,
     /// Bootstrap resamples.
     pub resamples: u32,

@@ -189,7 +189,7 @@ impl Summary {
 pub struct Requests {
     /// Fell due (open loop) or were sent (closed loop) within the window.
     pub scheduled: u64,
-    /// Answered rightly.
+    /// Answered with success.
     pub ok: u64,
     /// Answered wrongly, or passed over.
     pub mismatch: u64,
@@ -274,9 +274,9 @@ pub struct Latency {
 /// What both sides cost.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Cpu {
-    /// CPU of the generator per right answer, in microseconds.
+    /// CPU of the generator per successful reply, in microseconds.
     pub client_us_per_message: Option<f64>,
-    /// CPU of the server per right answer, in microseconds; null for a server on another
+    /// CPU of the server per successful reply, in microseconds; null for a server on another
     /// host.
     pub server_us_per_message: Option<f64>,
     /// Cores that the generator kept busy.
@@ -294,7 +294,7 @@ pub struct Cpu {
 }
 
 /// What the kernel knew of the connections that were alive at the end, and of those that were
-/// closed to be made again.
+/// closed for a reconnect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tcp {
     /// How many were asked.
@@ -322,13 +322,13 @@ pub struct IntervalReport {
     pub ok: u64,
     /// Requests that ended otherwise in it.
     pub errors: u64,
-    /// Right answers per second.
+    /// Successful replies per second.
     pub achieved_per_s: Option<f64>,
     /// Response latency.
     pub response: Option<LatencySummary>,
-    /// CPU of the generator per right answer, in microseconds.
+    /// CPU of the generator per successful reply, in microseconds.
     pub client_us_per_message: Option<f64>,
-    /// CPU of the server per right answer, in microseconds.
+    /// CPU of the server per successful reply, in microseconds.
     pub server_us_per_message: Option<f64>,
 }
 
@@ -359,7 +359,7 @@ pub struct FirstOffender {
     pub request: Option<u64>,
     /// What was seen; bytes from the network are escaped.
     pub detail: String,
-    /// The first byte of the message that differs from the right reply.
+    /// The first byte of the message that differs from the expected reply.
     pub offset: Option<u64>,
     /// What should be there, escaped.
     pub expected: Option<String>,

@@ -36,7 +36,7 @@ pub(super) struct LoadArgs {
     /// Requests in flight per connection (closed loop: 1, open loop: at most 64)
     #[arg(short = 'P', long, value_name = "N")]
     pub(super) pipeline: Option<u32>,
-    /// Open loop: requests per second over all connections, due whatever the server does
+    /// Open loop: target arrival rate, requests per second over all connections
     #[arg(short = 'R', long, value_name = "N")]
     pub(super) rate: Option<Rate>,
     /// Open loop: how requests are spread over time
@@ -46,10 +46,10 @@ pub(super) struct LoadArgs {
     /// request at a time. 0: a new connection for each request
     #[arg(long, value_name = "N")]
     pub(super) pool: Option<u32>,
-    /// Begin N connections per second before the load (default: as fast as they are made)
+    /// Connection ramp-up rate, per second (default: as fast as possible)
     #[arg(long, value_name = "N")]
     pub(super) connect_rate: Option<Rate>,
-    /// Close each connection after N requests, once they are answered, and make it again
+    /// Reconnect after N requests on a connection
     #[arg(long, value_name = "N")]
     pub(super) reconnect_after: Option<u32>,
     /// Load before the measured window
@@ -64,7 +64,7 @@ pub(super) struct LoadArgs {
     /// Seed of schedule and message sizes (default: random, printed)
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// What moves the generator's bytes
+    /// Generator I/O backend
     #[arg(long, value_parser = choice::<EngineKind>(), default_value = "epoll")]
     pub(super) engine: EngineKind,
     /// How a generator thread waits for the next due request
@@ -81,7 +81,7 @@ pub(super) struct MessageArgs {
     /// Host header of HTTP requests [default: the host and port of the target]
     #[arg(long, value_name = "HOST")]
     pub(super) http_host: Option<HttpHost>,
-    /// Members of a chat room who join, and then say and read nothing (--protocol chat)
+    /// Slow consumers: members of a chat room that never read (--protocol chat)
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) chat_deaf: u32,
     /// Streams of each connection, which its requests take in turn (--protocol mux)
@@ -107,7 +107,7 @@ pub(super) struct MessageArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sockets")]
 pub(super) struct SocketArgs {
-    /// Whether Nagle's algorithm is off
+    /// Set TCP_NODELAY (disable Nagle's algorithm)
     #[arg(long, value_parser = choice::<OnOff>(), default_value = "on")]
     pub(super) nodelay: OnOff,
     /// Kernel send buffer
@@ -173,7 +173,7 @@ pub struct ResultArgs {
     /// How to judge against the baseline
     #[command(flatten)]
     pub judging: JudgingArgs,
-    /// Exit 4 if the generator was the limit or an objective is undecided
+    /// Exit 4 if the generator was the bottleneck or an objective is undecided
     #[arg(long)]
     pub strict: bool,
     /// No progress

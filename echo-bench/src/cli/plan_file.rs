@@ -64,7 +64,7 @@ impl Source<'_> {
 
     fn number<T: std::str::FromStr>(&self, value: &Spanned<DeValue<'_>>) -> Read<T> {
         let text = self.scalar(value)?;
-        let reason = || self.error(value.span().start, format!("`{text}` is no count"));
+        let reason = || self.error(value.span().start, format!("invalid count `{text}`"));
         text.parse().map_err(|_| reason())
     }
 
@@ -246,7 +246,7 @@ levels = [{ name = "default" }, { name = "8K", send-buffer = "8K" }]
             ("conns = \n", 1, ""),
             ("conns = [1]\n\nconns = [2]\n", 3, ""),
             ("conns = [[1]]\n", 1, "expected a value"),
-            ("repeat = \"many\"\n", 1, "no count"),
+            ("repeat = \"many\"\n", 1, "invalid count"),
             ("conns = []\n", 1, "no value"),
             ("[[axis]]\nname = \"a\"\nlevel = 1\n", 3, "unknown key `level`"),
             ("[[axis]]\nname = \"a\"\nlevels = [\n{ name = \"x\", nope = 1 }]\n", 4, "--nope"),

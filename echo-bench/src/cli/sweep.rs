@@ -61,7 +61,7 @@ pub struct SweepArgs {
     /// What the ranking goes by (throughput; under --rate p99)
     #[arg(long, value_name = "METRIC", value_parser = choice::<Metric>(), help_heading = "Sweep")]
     pub rank_by: Option<Metric>,
-    /// Differences up to this are noise, however sure they are
+    /// Noise threshold: smaller differences are ignored even if significant
     #[arg(
         long, value_name = "PERCENT", value_parser = percent, default_value = "1%",
         help_heading = "Sweep"

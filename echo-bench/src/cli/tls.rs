@@ -14,14 +14,13 @@ pub(super) struct TlsArgs {
     /// own that is trusted
     #[arg(long)]
     pub(super) tls: bool,
-    /// Trust the certificates in this PEM file and whom they vouch for (default: those that
-    /// the system trusts)
+    /// CA certificates (PEM) that verify the server (default: those of the system)
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
-    /// Believe anyone; the report says so
+    /// Skip certificate verification (recorded in the report)
     #[arg(long)]
     insecure: bool,
-    /// Whom the server's certificate must name (default: the host of the target)
+    /// Server name for SNI and certificate verification (default: the host of the target)
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
     /// Resume TLS sessions where the server allows it (default: full handshakes only)

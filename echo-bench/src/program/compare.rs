@@ -81,6 +81,14 @@ fn judged(comparison: &Comparison, judging: JudgingArgs) -> Exit {
         complain(&format!("the comparison is inconclusive: {}", shortfalls.join("; ")));
         Exit::Invalid
     } else {
+        let left_out = comparison.not_judged();
+        if gated && !left_out.is_empty() {
+            let left_out: Vec<_> = left_out.iter().map(ToString::to_string).collect();
+            tell(&format!(
+                "note: --fail-on did not judge {}: not compared in every case (run longer)",
+                left_out.join(", ")
+            ));
+        }
         Exit::Done
     }
 }

@@ -207,7 +207,7 @@ fn a_refusal_names_the_file_the_field_and_what_is_wrong_with_it_once() {
     };
     let told = refused(&|document| document["intervals"][1]["ok"] = json!(-1));
     assert!(
-        told.starts_with("error: a.json is no echo-bench report: intervals[1].ok: "),
+        told.starts_with("error: a.json is not an echo-bench report: intervals[1].ok: "),
         "{told}"
     );
     let told = refused(&|document| document["summary"]["measured_s"] = json!(-1));
@@ -218,4 +218,18 @@ fn a_refusal_names_the_file_the_field_and_what_is_wrong_with_it_once() {
         "error: a.json is damaged: summary.requests.scheduled: 120, but the requests by how they \
          ended are 127\n"
     );
+}
+
+#[test]
+fn no_text_of_a_file_passes_for_a_line_of_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut document = ORIGINALS.iter().find(|known| known.name == "open").unwrap().document();
+    std::fs::write(folder.path().join("a.json"), document.to_string()).unwrap();
+    document["environment"]["clock_source"] = json!("tsc\nerror: all is well");
+    std::fs::write(folder.path().join("b.json"), document.to_string()).unwrap();
+    let output = echo_bench(folder.path(), &["merge", "a.json", "b.json"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains(r"tsc\nerror: all is well"), "{told}");
+    assert_eq!(told.lines().count(), 1, "{told}");
 }

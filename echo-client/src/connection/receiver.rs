@@ -13,7 +13,7 @@ use super::{Options, Shared, State};
 use crate::error::SessionError;
 use crate::in_flight::Tally;
 
-/// Bytes that one read may bring.
+/// Read buffer size in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 
 /// How long the server may take to close after its last reply; what it says in that time

@@ -42,7 +42,7 @@ pub struct Statistics {
     pub errors: u64,
     /// Replies that are neither.
     pub wrong: u64,
-    /// Connections made again.
+    /// Reconnects.
     pub reconnects: u64,
 }
 

@@ -9,9 +9,11 @@ use super::decimal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Count(pub u64);
 
-/// A text that is no count.
+/// A text that is not a count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no count (write a whole number, or one with k, M or G, like 500, 10k or 1M)")]
+#[error(
+    "invalid count `{0}` (write a whole number, or one with k, M or G, like 500, 10k or 1M)"
+)]
 pub struct InvalidCount(String);
 
 /// The factor that a suffix stands for.

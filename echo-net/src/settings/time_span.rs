@@ -13,7 +13,7 @@ pub struct TimeSpan(pub Duration);
 
 /// A text that is no length of time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no duration (write seconds, or units like 500us, 20ms, 30s, 1m30s or 2h)")]
+#[error("invalid duration `{0}` (write seconds, or units like 500us, 20ms, 30s, 1m30s or 2h)")]
 pub struct InvalidTimeSpan(String);
 
 const MICROSECOND: u64 = 1_000;

@@ -18,9 +18,9 @@ use super::{Fingerprint, Transform, provider};
 /// Which servers are believed to be who they say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerTrust {
-    /// Those vouched for by an issuer that this machine trusts.
+    /// Those issued by a CA that this machine trusts.
     Platform,
-    /// Those vouched for by a certificate in this PEM file.
+    /// Those issued by a CA certificate in this PEM file, or in it themselves.
     Issuers(PathBuf),
     /// The one with this certificate, whatever else it says.
     Certificate(Fingerprint),

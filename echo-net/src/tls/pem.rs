@@ -224,7 +224,7 @@ pub(super) fn is_certificate(certificate: &CertificateDer<'_>) -> Result<(), Pem
         .map_err(|reason| PemFault::BadCertificate(reason.to_string()))
 }
 
-/// Whether a certificate can vouch for others: nothing that a key on an unsupported curve has
+/// Whether a certificate can issue others: nothing that a key on an unsupported curve has
 /// signed can be verified.
 pub(super) fn is_issuer(certificate: &CertificateDer<'_>) -> Result<(), PemFault> {
     is_certificate(certificate)?;

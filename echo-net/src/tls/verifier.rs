@@ -13,7 +13,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 
 use super::{Fingerprint, provider};
 
-/// Trusts certificates that the user has named, and whatever they vouch for.
+/// Trusts certificates that the user has named, and whatever they have issued.
 ///
 /// As the usual verifier, but that a server may also present one of them itself: what
 /// `openssl req -x509` makes may call itself an issuer, and is used as it is.
@@ -32,7 +32,7 @@ impl GivenIssuers {
     }
 }
 
-/// Whether a certificate was refused only because it may vouch for others. Its dates have
+/// Whether a certificate was refused only because it is a CA certificate. Its dates have
 /// been judged by then, and nothing else.
 pub(super) fn is_issuer_itself(reason: &OtherError) -> bool {
     matches!(reason.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))

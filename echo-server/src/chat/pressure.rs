@@ -1,7 +1,7 @@
 //! Whether a mailbox fills faster than it is read, and how long those who speak wait for
 //! that to change: [`Pressure`]. From the instant at which it is half full its member has a
 //! [`MOMENT`] to read, and meanwhile it may fill no faster than to be full at the end of that:
-//! so a talk goes on as ever, and only who pours out files waits. Knows no clock; every
+//! so a talk goes on as ever, and only fast senders wait. Knows no clock; every
 //! instant is handed in.
 
 use std::task::Waker;

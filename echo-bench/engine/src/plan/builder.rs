@@ -177,7 +177,7 @@ impl PlanBuilder {
         self
     }
 
-    /// Makes the connections members of a chat room, of whom so many never read.
+    /// Joins all connections to one chat room; this many of them are slow consumers.
     pub fn chat(mut self, deaf: u32) -> Self {
         self.plan.chat = Some(ChatPlan { deaf });
         self.plan.protocol = ProtocolKind::Line;

@@ -10,7 +10,7 @@ use echo_net::tls::{Fingerprint, ServerTrust};
 pub struct TlsPlan {
     /// Which servers are believed to be who they say.
     pub trust: Trust,
-    /// Whom the server's certificate must name; null: the host of the target.
+    /// Server name for SNI and certificate verification; null: the host of the target.
     pub server_name: Option<String>,
     /// Whether sessions are resumed where the server allows it; if not, every handshake is
     /// a full one.
@@ -25,7 +25,7 @@ pub enum Trust {
     Embedded,
     /// Those that the machine trusts.
     Platform,
-    /// Those that a PEM file vouches for.
+    /// Those that the CA certificates of a PEM file verify.
     Issuers {
         /// The file.
         file: String,

@@ -30,7 +30,7 @@ const SMALLEST_SLOT: usize = 64;
 pub enum PlanError {
     #[error("--conns must be at least 1")]
     NoConnections,
-    #[error("--conns {0} is more than request stamps can tell apart (at most 16777216)")]
+    #[error("--conns {0} exceeds the maximum of 16777216")]
     TooManyConnections(u32),
     #[error("--threads must be at least 1")]
     NoThreads,

@@ -105,10 +105,13 @@ pub fn difference_in_words(expected: &[u8], got: &[u8]) -> String {
                 b"\r" => " (the server ends its lines with CRLF, and not with LF alone)",
                 _ => "",
             };
-            format!("the right reply, and then {} more: `{instead}`{hint}", bytes(more.len()))
+            format!(
+                "the expected reply, and then {} more: `{instead}`{hint}",
+                bytes(more.len())
+            )
         }
         (same, _) if same == got.len() => {
-            format!("the first {} of the {} of the right reply", same, bytes(expected.len()))
+            format!("the first {} of the {} of the expected reply", same, bytes(expected.len()))
         }
         (same, _) => format!("byte {same}: expected `{there}`, got `{instead}`"),
     }
@@ -178,7 +181,7 @@ mod tests {
         for (expected, got, told) in [
             (&*long, &*end, "and then 1 byte more: `\\r` (the server ends its lines with CRLF"),
             (&*long, &*other, "and then 2 bytes more: `yz`"),
-            (&*long, &long[..499], "the first 499 of the 500 bytes of the right reply"),
+            (&*long, &long[..499], "the first 499 of the 500 bytes of the expected reply"),
             ("abc", "axc", "byte 1: expected `bc`, got `xc`"),
         ] {
             let words = difference_in_words(expected.as_bytes(), got.as_bytes());

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Tally {
     /// Fell due (open loop) or were sent (closed loop) within the window.
     pub scheduled: u64,
-    /// Answered rightly.
+    /// Answered with success.
     pub ok: u64,
     /// Right answers that arrived within the window, whenever they were asked for. Rates and
     /// costs are of these; `ok` also counts what was answered in the drain.
@@ -43,7 +43,7 @@ impl Tally {
         self.ok + self.failed()
     }
 
-    /// Requests that did not get the right answer.
+    /// Requests that did not get their reply.
     pub fn failed(&self) -> u64 {
         self.mismatch
             + self.error

@@ -126,7 +126,7 @@ impl Ledger {
         self.next_boundary
     }
 
-    /// When the last right reply to a request of the window came.
+    /// When the last successful reply to a request of the window came.
     pub(super) fn last_answer(&self) -> Option<Nanos> {
         self.last_answer
     }
@@ -144,7 +144,7 @@ impl Ledger {
     }
 
     /// Counts failures of one kind of a connection; `detail` is made only for the first.
-    pub(crate) fn blame(
+    pub(crate) fn count_failures(
         &mut self,
         connection: u32,
         kind: FailureKind,

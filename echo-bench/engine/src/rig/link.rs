@@ -85,7 +85,7 @@ impl Link {
         self.state = State::Down(now + pause.min(SECOND) + spread);
     }
 
-    /// A right reply came: the next loss is a new one.
+    /// A successful reply came: the next loss is a new one.
     pub(super) fn prove(&mut self) {
         self.attempts = 0;
     }

@@ -20,8 +20,8 @@ pub(crate) struct Window {
     range: Range<Nanos>,
     /// How long a number of requests is waited for without any sign of the server.
     patience_ns: Nanos,
-    /// Since when the server was seen to owe something, if it has not answered rightly since.
-    owed_since: Option<Nanos>,
+    /// Since when replies have been outstanding, without a successful one since.
+    outstanding_since: Option<Nanos>,
 }
 
 impl Window {
@@ -31,7 +31,7 @@ impl Window {
             timeline: None,
             range: Nanos::MAX..Nanos::MAX,
             patience_ns: plan.timeout_ns.saturating_add(plan.drain_ns),
-            owed_since: None,
+            outstanding_since: None,
         }
     }
 
@@ -98,8 +98,8 @@ impl Window {
         }
     }
 
-    /// Looks whether the server owes anything, where it is to be given up one day. Until it
-    /// does, its silence is no sign, and a timeout does not settle what it owes.
+    /// Notes whether replies are outstanding, for a run that ends after a number of requests.
+    /// While none are, silence means nothing; a timeout does not settle an outstanding reply.
     pub(super) fn watch(
         &mut self,
         now: Nanos,
@@ -107,17 +107,18 @@ impl Window {
         is_expecting: impl FnOnce() -> bool,
     ) {
         if self.range.end == Nanos::MAX {
-            self.owed_since = self.owed_since.filter(|&since| last_answer < Some(since));
-            if self.owed_since.is_none() && is_expecting() {
-                self.owed_since = Some(now);
+            self.outstanding_since =
+                self.outstanding_since.filter(|&since| last_answer < Some(since));
+            if self.outstanding_since.is_none() && is_expecting() {
+                self.outstanding_since = Some(now);
             }
         }
     }
 
-    /// Whether a number of requests can't be reached any more: something was owed, and no
-    /// right reply came, for so long that the server must be gone.
+    /// Whether a number of requests can't be reached any more: replies were outstanding, and no
+    /// successful reply came for so long that the server must be gone.
     pub(super) fn is_out_of_patience(&self, now: Nanos, last_answer: Option<Nanos>) -> bool {
-        let Some(since) = self.owed_since else { return false };
+        let Some(since) = self.outstanding_since else { return false };
         let last_sign = since.max(last_answer.unwrap_or(0)).max(self.range.start);
         self.range.end == Nanos::MAX && now > last_sign.saturating_add(self.patience_ns)
     }

@@ -316,7 +316,7 @@ impl Wire {
         ledger: &mut Ledger,
         link: u32,
     ) {
-        self.say_goodbye(reactor, ledger, link);
+        self.send_close_notify(reactor, ledger, link);
         if let Some(key) = self.forget(link) {
             self.facts.kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
             reactor.close(key);
@@ -325,7 +325,12 @@ impl Wire {
 
     /// Inside TLS, tells the server that nothing follows: else it looks like a stream that was
     /// cut off. Within a handshake it would look like a refusal of the server.
-    fn say_goodbye<R: Reactor>(&mut self, reactor: &mut R, ledger: &mut Ledger, link: u32) {
+    fn send_close_notify<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        ledger: &mut Ledger,
+        link: u32,
+    ) {
         let tls = self.links[link as usize].tls.as_mut();
         let Some(tls) = tls.filter(|tls| !tls.is_handshaking()) else { return };
         self.buffers.wire.clear();
@@ -334,13 +339,13 @@ impl Wire {
         self.post(reactor, ledger, link, now);
     }
 
-    /// The run is over: asks the kernel about the links that are up, and says goodbye.
+    /// The run is over: asks the kernel about the links that are up, and closes TLS.
     pub(super) fn conclude<R: Reactor>(&mut self, reactor: &mut R, ledger: &mut Ledger) {
         for link in 0..self.len() {
             if let Some(key) = self.links[link as usize].key.filter(|_| self.is_up(link)) {
                 self.facts.kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
             }
-            self.say_goodbye(reactor, ledger, link);
+            self.send_close_notify(reactor, ledger, link);
         }
     }
 }

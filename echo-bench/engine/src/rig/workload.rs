@@ -95,7 +95,7 @@ pub(crate) trait Workload<R: Reactor> {
         let _ = parts;
     }
 
-    /// Whether the server owes something, so that its silence says that it is gone.
+    /// Whether replies are outstanding, so that silence means that the server is gone.
     fn is_expecting(&self, wire: &Wire, demand: Option<&Demand>, now: Nanos) -> bool;
 
     /// Whether a request of the window has not ended, or was due and is still to be sent.

@@ -67,7 +67,7 @@ impl Peer for Mute {
 }
 
 #[test]
-fn no_goodbye_is_said_within_a_handshake() {
+fn no_close_notify_is_sent_within_a_handshake() {
     let server = ServerTls::self_signed().unwrap();
     let trust = ServerTrust::Certificate(server.fingerprint());
     let tls = PeerTls::new(ClientTls::new(&trust, false).unwrap(), "localhost").unwrap();

@@ -52,7 +52,7 @@ impl Chat {
                 let audience = self.deliveries.audience(speaker);
                 parts.ledger.schedule(audience);
                 self.unsaid.push((intended, audience));
-                parts.ledger.blame(speaker, FailureKind::Unsent, audience, || {
+                parts.ledger.count_failures(speaker, FailureKind::Unsent, audience, || {
                     "a message of a member who is gone".into()
                 });
             }
@@ -133,8 +133,11 @@ impl<R: Reactor> Workload<R> for Chat {
             Heard::Text { speaker, body } => {
                 deliveries.heard(link, speaker, body, messages, at, ledger);
             }
-            Heard::Error(text) => ledger
-                .blame(link, FailureKind::ErrorReply, 1, || text.escape_ascii().to_string()),
+            Heard::Error(text) => {
+                ledger.count_failures(link, FailureKind::ErrorReply, 1, || {
+                    text.escape_ascii().to_string()
+                })
+            }
         });
         heard.map_err(|too_long| Loss::Malformed(too_long.into()))
     }
@@ -146,7 +149,9 @@ impl<R: Reactor> Workload<R> for Chat {
         }
         let (kind, ending) = loss.counts_as();
         let missed = self.deliveries.deafen(link, parts.now, parts.ledger, ending);
-        parts.ledger.blame(link, kind, 1, || format!("{loss}, deliveries missed: {missed}"));
+        parts
+            .ledger
+            .count_failures(link, kind, 1, || format!("{loss}, deliveries missed: {missed}"));
     }
 
     fn is_expecting(&self, _wire: &Wire, _demand: Option<&Demand>, _now: Nanos) -> bool {
@@ -161,7 +166,7 @@ impl<R: Reactor> Workload<R> for Chat {
         for link in 0..parts.wire.len() {
             let missing =
                 self.deliveries.deafen(link, parts.now, parts.ledger, Ending::InFlight);
-            parts.ledger.blame(link, FailureKind::InFlight, missing, || {
+            parts.ledger.count_failures(link, FailureKind::InFlight, missing, || {
                 "not delivered when the drain ended".into()
             });
         }

@@ -427,7 +427,9 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         };
         let (kind, ending) = loss.counts_as();
         let number = self.callers[caller as usize].number;
-        parts.ledger.blame(number, kind, 1, || format!("{loss}, requests unanswered: 1"));
+        parts
+            .ledger
+            .count_failures(number, kind, 1, || format!("{loss}, requests unanswered: 1"));
         if loss.is_answer() {
             self.slots[link as usize].in_flight.garble(parts.now, parts.ledger);
         }
@@ -447,7 +449,7 @@ impl<R: Reactor> Workload<R> for PoolLoad {
             let Caller { number, phase, .. } = self.callers[caller as usize];
             // What falls due in the warm-up is in no count.
             let measured = matches!(phase, Phase::Calling(asked) if asked.measured);
-            parts.ledger.blame(number, FailureKind::Unsent, measured.into(), || {
+            parts.ledger.count_failures(number, FailureKind::Unsent, measured.into(), || {
                 "no connection of the pool became free in time (see --timeout)".into()
             });
             self.go_without(parts, caller, Ending::Unsent);
@@ -489,7 +491,7 @@ impl<R: Reactor> Workload<R> for PoolLoad {
             match phase {
                 Phase::Free => {}
                 Phase::Calling(asked) => {
-                    parts.ledger.blame(
+                    parts.ledger.count_failures(
                         number,
                         FailureKind::Unsent,
                         asked.measured.into(),
@@ -499,14 +501,17 @@ impl<R: Reactor> Workload<R> for PoolLoad {
                 }
                 Phase::Asking(link) => {
                     let measured = self.slots[link as usize].in_flight.measured();
-                    parts.ledger.blame(number, FailureKind::InFlight, measured.into(), || {
-                        "no reply when the drain ended".into()
-                    });
+                    parts.ledger.count_failures(
+                        number,
+                        FailureKind::InFlight,
+                        measured.into(),
+                        || "no reply when the drain ended".into(),
+                    );
                     self.end(parts, link, Ending::InFlight);
                 }
             }
             let unsent = parts.give_up_schedule(place, Ending::Unsent);
-            parts.ledger.blame(number, FailureKind::Unsent, unsent, || {
+            parts.ledger.count_failures(number, FailureKind::Unsent, unsent, || {
                 "it was due and its caller was not free".into()
             });
         }

@@ -1,6 +1,6 @@
 //! Requests and their replies on connections of one's own: [`Requests`]. Each connection has
 //! so many slots, takes its part of the schedule (open loop) or fills its free slots (closed
-//! loop), and is made again when it has had its number of requests.
+//! loop), and is reconnected after its number of requests.
 
 use std::sync::Arc;
 
@@ -240,7 +240,7 @@ impl Requests {
         decoded.map_err(Loss::Malformed)?;
         // It would be closed with whatever is sent on it from now on.
         if requester.is_over() {
-            // Before the load there is nothing to be made again for at once.
+            // Before the load nothing needs the connection at once.
             if in_flight.waiting() > 0 || !parts.has_begun() {
                 return Err(Loss::Closed);
             }
@@ -251,7 +251,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Closes a link that has had its requests and their replies, and has it made again if
+    /// Closes a link that has had its requests and their replies, and reconnects it if
     /// there are more.
     fn renew<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         parts.close(link);
@@ -260,7 +260,7 @@ impl Requests {
         parts.wire.enqueue(link);
     }
 
-    /// Ends what is in flight on a link, which may be made again.
+    /// Ends what is in flight on a link, which may reconnect.
     fn start_over<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, ending: Ending) {
         let conversation = &mut self.conversations[link as usize];
         conversation.in_flight.abandon(parts.now, parts.ledger, ending);
@@ -410,7 +410,7 @@ impl<R: Reactor> Workload<R> for Requests {
             self.give_up_schedule(parts, link);
             let in_flight = &mut self.conversations[link as usize].in_flight;
             let (number, waiting) = (self.numbers[link as usize], in_flight.measured());
-            parts.ledger.blame(number, FailureKind::InFlight, waiting.into(), || {
+            parts.ledger.count_failures(number, FailureKind::InFlight, waiting.into(), || {
                 "no reply when the drain ended".into()
             });
             in_flight.abandon(parts.now, parts.ledger, Ending::InFlight);

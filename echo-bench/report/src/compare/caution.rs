@@ -61,7 +61,7 @@ pub(crate) fn of_runs(whom: &str, reports: &[&Report]) -> Vec<Caution> {
     let found = [
         (
             invalid,
-            "invalid-runs",
+            gate::INVALID_RUNS,
             format!("{invalid} of {of} runs of {whom} are invalid by their own report"),
         ),
         (

@@ -1,6 +1,8 @@
 //! Whether a comparison can carry an answer: [`Comparison::shortfalls`]. A gate fails closed,
 //! so whatever hides a regression from it must be found here.
 
+use strum::VariantArray as _;
+
 use super::{Case, Caution, Comparison, Metric, MetricComparison, Standing, Verdict};
 use crate::report::Report;
 
@@ -15,6 +17,9 @@ const NOTHING_COMPARED: &str = "nothing-compared";
 
 /// The candidate has lower bounds where the base has values.
 const LOWER_BOUND: &str = "lower-bound";
+
+/// Runs of a side are invalid by their own report.
+pub(super) const INVALID_RUNS: &str = "invalid-runs";
 
 /// What keeps the comparison of two sides from carrying an answer, as cautions.
 pub(super) fn obstacles(
@@ -82,7 +87,13 @@ impl Comparison {
     /// Why a gate must not let the comparison pass, though nothing may be called worse. None
     /// if it may.
     pub fn shortfalls(&self) -> Vec<String> {
-        let codes = [NOTHING_MEASURED, RUNS_WITHOUT_REPLIES, NOTHING_COMPARED, LOWER_BOUND];
+        let codes = [
+            NOTHING_MEASURED,
+            RUNS_WITHOUT_REPLIES,
+            NOTHING_COMPARED,
+            LOWER_BOUND,
+            INVALID_RUNS,
+        ];
         let of = |candidate: &super::Candidate| {
             let obstacles = candidate.cautions.iter();
             let obstacles = obstacles.filter(|caution| codes.contains(&caution.code.as_str()));
@@ -91,6 +102,17 @@ impl Comparison {
             obstacles.map(|caution| caution.message.clone()).chain(missing).collect::<Vec<_>>()
         };
         self.candidates.iter().flat_map(of).collect()
+    }
+
+    /// Percentiles that were not compared in some case, so that a gate that passes says nothing
+    /// about them.
+    pub fn not_judged(&self) -> Vec<Metric> {
+        let left_out = |metric: &MetricComparison| metric.verdict == Verdict::NotCompared;
+        let quantiles = Metric::VARIANTS.iter().filter(|metric| metric.quantile().is_some());
+        let is_left_out = |wanted: &&Metric| {
+            self.metrics().any(|metric| metric.metric == **wanted && left_out(metric))
+        };
+        quantiles.filter(is_left_out).copied().collect()
     }
 
     /// Whether there is no answer at all: a side measured nothing, or nothing was compared.

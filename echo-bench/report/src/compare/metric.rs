@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Metric {
-    /// Right answers per second.
+    /// Successful replies per second.
     Throughput,
     /// The median response latency, in nanoseconds.
     P50,
@@ -36,11 +36,11 @@ pub enum Metric {
     /// The greatest response latency of a run, in nanoseconds (over several runs, the
     /// geometric mean).
     Max,
-    /// CPU of the generator per right answer, in microseconds.
+    /// CPU of the generator per successful reply, in microseconds.
     ClientCpu,
-    /// CPU of the server per right answer, in microseconds.
+    /// CPU of the server per successful reply, in microseconds.
     ServerCpu,
-    /// Requests without a right answer, as a share of all.
+    /// Requests without a successful reply, as a share of all.
     Errors,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Piece {
     pub(super) ok: f64,
     /// Requests.
     pub(super) asked: f64,
-    /// Requests without a right answer.
+    /// Requests without a successful reply.
     pub(super) failed: f64,
     /// Its length.
     pub(super) seconds: f64,

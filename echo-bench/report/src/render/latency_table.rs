@@ -20,7 +20,7 @@ pub(super) fn weak(report: &Report) -> Vec<String> {
         .collect()
 }
 
-/// The table without a style; `None` if no latency is claimed.
+/// The table without a style; `None` if there is no latency.
 pub(super) fn of(report: &Report) -> Option<Table> {
     let summary = &report.summary;
     summary.latency.response.as_ref()?;

@@ -36,7 +36,7 @@ pub fn report(report: &Report) -> String {
         }
         out.push('\n');
     } else {
-        let _ = writeln!(out, "No latency is claimed: nothing was answered rightly.\n");
+        let _ = writeln!(out, "No latency: no successful replies.\n");
     }
     let _ = writeln!(out, "```\n{}\n{}\n```\n", text::counts(report), text::costs(report));
     for warning in &report.warnings {

@@ -191,7 +191,7 @@ fn failures(requests: &Requests) -> [(&'static str, u64); 8] {
 
 fn latencies(report: &Report) -> String {
     match latency_table::of(report) {
-        None => "latency    none claimed: nothing was answered rightly\n".into(),
+        None => "latency    n/a: no successful replies\n".into(),
         Some(mut table) => {
             table.load_style(presets::NOTHING);
             for column in table.column_iter_mut().take(1) {
@@ -226,7 +226,7 @@ pub(super) fn costs(report: &Report) -> String {
             |us: Option<u32>| us.map_or("n/a".into(), |us| units::time(f64::from(us) * 1e3));
         let _ = write!(
             out,
-            "\ntcp        {}, median rtt {}, least {}",
+            "\ntcp        {}, median rtt {}, min {}",
             units::counted(tcp.retransmits, "retransmit"),
             us(tcp.rtt_median_us),
             us(tcp.min_rtt_us)

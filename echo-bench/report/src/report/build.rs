@@ -158,12 +158,12 @@ fn address(destination: &Destination) -> AddressReport {
 
 fn latencies(record: &RunRecord, clock: Summarise) -> Latency {
     let total = &record.total;
-    // Where nothing was answered rightly there is no latency to speak of, only ages.
-    let claimed = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
-    let response = claimed(clock(&total.latencies.response, &record.pieces));
+    // Without a successful reply there is no latency, only ages.
+    let valid = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
+    let response = valid(clock(&total.latencies.response, &record.pieces));
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
-        Some(open) => (claimed(clock(&open.wait, &[])), claimed(clock(&open.service, &[]))),
+        Some(open) => (valid(clock(&open.wait, &[])), valid(clock(&open.service, &[]))),
     };
     let connect = clock(&record.connect, &[]);
     let tls = clock(&record.handshakes.full, &[]);

@@ -85,7 +85,7 @@ pub enum LoadError {
         reason: std::io::Error,
     },
     /// The file is no document, or misses a field of one.
-    #[error("{path} is no echo-bench report: {field}{reason}")]
+    #[error("{path} is not an echo-bench report: {field}{reason}")]
     Shape {
         /// The file.
         path: PathBuf,

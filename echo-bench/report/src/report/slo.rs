@@ -21,7 +21,7 @@ pub struct Slo {
     limit: TimeSpan,
 }
 
-/// A text that is no objective.
+/// A text that is not an objective.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidSlo {
     /// Not of the form.

@@ -74,7 +74,7 @@ pub(super) enum Finding {
     NotJudged,
 }
 
-/// The code of every finding that says that the generator was the limit; `--strict` makes
+/// The code of every finding that says that the generator was the bottleneck; `--strict` makes
 /// these an exit code.
 pub const GENERATOR_LIMITED: &str = "generator-limited";
 
@@ -112,8 +112,8 @@ impl Finding {
         match self {
             Self::NothingMeasured => (
                 "nothing-measured",
-                "no request of the window got a right answer".into(),
-                "no latency is claimed; see the errors",
+                "no request of the window got a successful reply".into(),
+                "no latency is reported; see the errors",
             ),
             Self::Interrupted { measured_s } => (
                 "interrupted",
@@ -153,13 +153,13 @@ impl Finding {
             }
             Self::ErrorsSeen { failed, scheduled } => (
                 "errors-seen",
-                format!("{failed} of {scheduled} requests got no right answer"),
-                "percentiles cover right answers and lower bounds only; see the errors",
+                format!("{failed} of {scheduled} requests failed"),
+                "percentiles cover successful replies and lower bounds only; see the errors",
             ),
             Self::StrayReplies { stray } => (
                 "stray-replies",
                 format!("{stray} replies answered no request"),
-                "the server says more than it was asked; see the errors",
+                "unsolicited replies received; see the errors",
             ),
             Self::LateBounds { censored } => (
                 "lower-bounds",
@@ -190,7 +190,7 @@ impl Finding {
             ),
             Self::GivenUp { asked, scheduled } => (
                 "given-up",
-                format!("no right reply came any more after {scheduled} of {asked} requests"),
+                format!("no successful reply after {scheduled} of {asked} requests"),
                 "the run ended without the rest; see the errors",
             ),
             Self::Unbalanced { scheduled, ended } => {
@@ -223,7 +223,7 @@ fn no_socket(failed: u64, made: u64, reason: &str) -> String {
 
 /// Where wrong replies came, they may have come then.
 fn no_replies(silent_s: f64, load_s: f64, wrong: bool) -> String {
-    let replies = if wrong { "right replies" } else { "replies" };
+    let replies = if wrong { "successful replies" } else { "replies" };
     format!("no {replies} for the last {silent_s:.1} s of {load_s:.1} s")
 }
 

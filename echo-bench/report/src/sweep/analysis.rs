@@ -87,10 +87,7 @@ fn cautions(plan: &SweepPlan, cells: &[Cell]) -> Vec<Caution> {
         reports.iter().filter(|r| r.summary.requests.ok < r.summary.requests.scheduled);
     let failing = failing.count();
     if failing > 0 {
-        add(
-            "failed-requests",
-            format!("in {failing} runs some requests had no right answer; see errors"),
-        );
+        add("failed-requests", format!("in {failing} runs some requests failed; see errors"));
     }
     let changed = conditions_that_differ(&reports);
     if !changed.is_empty() {

@@ -105,7 +105,7 @@ impl UringReactor {
                 }
             }
             Err(error) => match error.raw_os_error() {
-                // The request to receive is made again below. The buffers are back by the
+                // The request to receive is repeated below. The buffers are back by the
                 // time the kernel hears of it.
                 Some(libc::ENOBUFS) => self.starved += 1,
                 Some(libc::EINTR | libc::EAGAIN) => {}

@@ -4,7 +4,7 @@ use std::io;
 
 /// The kernel, or whoever restricts this process, gives no ring that is good enough.
 #[derive(Debug, thiserror::Error)]
-#[error("io_uring is not to be had: {asked}: {reason}{}", cause(reason))]
+#[error("io_uring is unavailable: {asked}: {reason}{}", cause(reason))]
 pub struct Unavailable {
     /// What was asked for.
     pub asked: &'static str,

@@ -94,7 +94,7 @@ impl Wire {
         error: io::Error,
         now: Nanos,
     ) {
-        ledger.blame(self.number(link), kind, 1, || error.to_string());
+        ledger.count_failures(self.number(link), kind, 1, || error.to_string());
         self.failure.get_or_insert(error);
         self.links[link as usize].lacks_socket = kind == FailureKind::NoSocket;
         self.back_off(link, now);

@@ -103,7 +103,7 @@ impl Deliveries {
         // Nobody hears himself, and a server may say what it likes.
         if listener == speaker || speaker as usize >= self.members {
             let detail = || format!("text of member {speaker}");
-            return ledger.blame(listener, FailureKind::Unsolicited, 1, detail);
+            return ledger.count_failures(listener, FailureKind::Unsolicited, 1, detail);
         }
         if !self.listens[listener as usize] {
             return;
@@ -166,7 +166,7 @@ impl Deliveries {
         ledger.succeed(said.intended, said.written, said.measured, at);
     }
 
-    /// A member hears nothing any more; what it was still owed ends as `ending` says. How
+    /// A member hears nothing any more; its missing deliveries end as `ending` says. How
     /// many deliveries that were.
     pub(super) fn deafen(
         &mut self,

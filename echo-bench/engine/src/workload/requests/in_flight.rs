@@ -80,7 +80,7 @@ impl InFlight {
         self.measured
     }
 
-    /// Right answers so far, in warm-up and drain too.
+    /// Successful replies so far, in warm-up and drain too.
     pub(crate) fn right_answers(&self) -> u64 {
         self.right_answers
     }
@@ -166,7 +166,7 @@ impl InFlight {
         }
     }
 
-    /// Books a right answer to the slot at `place`.
+    /// Books a successful reply to the slot at `place`.
     #[inline]
     fn answer(&mut self, place: usize, at: Nanos, into: &mut Ledger) {
         let slot = &mut self.slots[place];
@@ -243,7 +243,7 @@ impl InFlight {
         }
     }
 
-    /// Books a right reply to another request of this connection than the one at `turn`,
+    /// Books a correct reply to another request of this connection than the one at `turn`,
     /// the oldest of its stream.
     fn settle_elsewhere(
         &mut self,
@@ -332,14 +332,14 @@ impl InFlight {
         self.end_answered(place, at, into, Ending::Mismatch);
     }
 
-    /// Ends a request with a reply that is no right answer: it was answered, so its latency
-    /// is known and says nothing about right answers; it is only counted.
+    /// Ends a request with a wrong reply: it was answered, so its latency
+    /// is known and says nothing about successes; it is only counted.
     fn end_answered(&mut self, place: usize, at: Nanos, into: &mut Ledger, ending: Ending) {
         self.end(place, at, into, State::Answered, ending);
         self.drop_answered();
     }
 
-    /// Ends the slot at `place`, if it waits, without a right answer.
+    /// Ends the slot at `place`, if it waits, without success.
     fn end(
         &mut self,
         place: usize,

@@ -129,7 +129,7 @@ fn latency(quantile: &Quantile, response: Option<&LatencySummary>) -> Tile {
         ..Tile::new(quantile.name, value, notes)
     };
     let Some(response) = response else {
-        return absent("not claimed".into(), vec!["nothing was answered rightly".into()]);
+        return absent("n/a".into(), vec!["no successful replies".into()]);
     };
     let shown = numbers::percentile(response, quantile);
     if let Some((independent, needed)) = response.weakness(quantile) {

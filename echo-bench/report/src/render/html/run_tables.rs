@@ -114,7 +114,7 @@ fn requests(report: &Report) -> Table {
         vec![name.into(), numbers::count(count).into(), share.into()]
     };
     table.rows = [
-        ("answered rightly", requests.ok),
+        ("ok", requests.ok),
         ("answered wrongly", requests.mismatch),
         ("answered with an error", requests.error),
         ("timed out", requests.timeout),

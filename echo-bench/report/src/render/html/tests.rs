@@ -221,7 +221,7 @@ fn a_run_without_answers_claims_no_latency() {
     report.intervals.clear();
     report.verdict = Verdict::Invalid;
     let page = run(&report);
-    assert!(page.contains("not claimed") && !page.contains("data-chart="));
+    assert!(page.contains("no successful replies") && !page.contains("data-chart="));
 }
 
 /// A closed loop has a wait where callers share a pool.

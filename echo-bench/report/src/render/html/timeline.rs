@@ -16,7 +16,7 @@ pub(super) struct Timeline {
     pub(super) at_s: Vec<f64>,
     /// Response latency by quantile, the highest last.
     pub(super) latency: Vec<Series>,
-    /// Right answers per second.
+    /// Successful replies per second.
     pub(super) ok_per_s: Vec<Option<f64>>,
     /// Requests per second that ended otherwise; null if there are none in the whole run.
     pub(super) failed_per_s: Option<Vec<Option<f64>>>,

@@ -128,7 +128,7 @@ fn wrong_replies_are_not_said_to_be_none() {
     }
     let report = report(&plan(), &record);
     let told = &warning(&report, "no-replies").unwrap().message;
-    assert_eq!(told, "no right replies for the last 3.5 s of 5.0 s");
+    assert_eq!(told, "no successful replies for the last 3.5 s of 5.0 s");
 }
 
 #[test]
