@@ -48,11 +48,13 @@ use crate::error::ConnectError;
 
 mod connector;
 mod core;
+mod counts;
 mod exchange;
 mod metrics;
 
-pub use self::core::{Cause, Discarded, Grant, PoolCore, PoolCounts};
+pub use self::core::{Grant, PoolCore};
 pub use connector::Connector;
+pub use counts::{Cause, Discarded, PoolCounts};
 pub use exchange::Exchange;
 pub use metrics::Metrics;
 

@@ -2,5 +2,7 @@
 //! their own, requests through a pool, the members of a chat.
 
 pub(super) mod chat;
+mod conversation;
+mod in_flight;
 pub(super) mod pool;
 pub(super) mod requests;

@@ -136,7 +136,7 @@ impl<R: Reactor> Workload<R> for Chat {
             Heard::Error(text) => {
                 ledger.count_failures(link, FailureKind::ErrorReply, 1, || {
                     text.escape_ascii().to_string()
-                })
+                });
             }
         });
         heard.map_err(|too_long| Loss::Malformed(too_long.into()))

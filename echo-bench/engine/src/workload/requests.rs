@@ -7,12 +7,10 @@ use std::sync::Arc;
 use echo_client::pool::PoolCounts;
 use echo_net::Nanos;
 use echo_net::reactor::Reactor;
-use echo_proto::{Reply, Request as _, Requester};
+use echo_proto::Request as _;
 
-mod in_flight;
-
-pub(super) use in_flight::InFlight;
-
+use super::conversation::{Conversation, Outgoing};
+use super::in_flight::InFlight;
 use crate::plan::{Load, Plan};
 use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Demand, Ending, Loss, Parts, Window, Wire, Workload};
@@ -26,17 +24,24 @@ struct Due {
 
 /// What goes over one link.
 #[derive(Debug)]
-struct Conversation {
-    requester: Requester,
-    in_flight: InFlight,
+struct Place {
+    conversation: Conversation,
     /// The number of the first request since the link was made.
     first_request: u64,
 }
 
-impl Conversation {
+impl Place {
+    fn in_flight(&self) -> &InFlight {
+        &self.conversation.in_flight
+    }
+
+    fn in_flight_mut(&mut self) -> &mut InFlight {
+        &mut self.conversation.in_flight
+    }
+
     /// Requests that it can take beside those in flight: at most so many since it was made.
     fn left_of(&self, most: u32) -> u32 {
-        let sent = self.in_flight.next_request() - self.first_request;
+        let sent = self.in_flight().next_request() - self.first_request;
         u64::from(most).saturating_sub(sent) as u32
     }
 }
@@ -47,34 +52,29 @@ pub(crate) struct Requests {
     plan: Arc<Plan>,
     /// The fleet-wide numbers of its connections.
     numbers: Vec<u32>,
-    conversations: Vec<Conversation>,
+    places: Vec<Place>,
     /// No request can have waited for its whole timeout before.
     next_expiry: Nanos,
-    /// Reused from batch to batch: the due requests, a message, its wire form, its writes.
+    /// Reused from batch to batch: the due requests.
     batch: Vec<Due>,
-    text: Vec<u8>,
-    wire: Vec<u8>,
-    cuts: Vec<usize>,
+    outgoing: Outgoing,
 }
 
 impl Requests {
     /// Of the connections with these fleet-wide `numbers`.
     pub(crate) fn new(plan: &Arc<Plan>, numbers: impl Iterator<Item = u32>) -> Self {
         let numbers: Vec<_> = numbers.collect();
-        let conversation = |_: &u32| Conversation {
-            requester: plan.requester(),
-            in_flight: InFlight::new(plan.streams),
+        let place = |_: &u32| Place {
+            conversation: Conversation::new(plan, plan.streams),
             first_request: 0,
         };
         Self {
-            conversations: numbers.iter().map(conversation).collect(),
+            places: numbers.iter().map(place).collect(),
             numbers,
             plan: Arc::clone(plan),
             next_expiry: 0,
             batch: Vec::new(),
-            text: Vec::new(),
-            wire: Vec::new(),
-            cuts: Vec::new(),
+            outgoing: Outgoing::default(),
         }
     }
 
@@ -83,17 +83,17 @@ impl Requests {
         if !wire.is_up(link) {
             return 0;
         }
-        let conversation = &self.conversations[link as usize];
-        let free = self.plan.load.pipeline().saturating_sub(conversation.in_flight.waiting());
-        free.min(self.plan.reconnect_after.map_or(u32::MAX, |most| conversation.left_of(most)))
+        let place = &self.places[link as usize];
+        let free = self.plan.load.pipeline().saturating_sub(place.in_flight().waiting());
+        free.min(self.plan.reconnect_after.map_or(u32::MAX, |most| place.left_of(most)))
     }
 
     /// Whether a link has had all its requests, and their replies.
     fn is_worn_out(&self, wire: &Wire, link: u32) -> bool {
-        let conversation = &self.conversations[link as usize];
+        let place = &self.places[link as usize];
         wire.is_up(link)
-            && conversation.in_flight.waiting() == 0
-            && self.plan.reconnect_after.is_some_and(|most| conversation.left_of(most) == 0)
+            && place.in_flight().waiting() == 0
+            && self.plan.reconnect_after.is_some_and(|most| place.left_of(most) == 0)
     }
 
     /// Whether there are or will be requests for a link.
@@ -183,20 +183,18 @@ impl Requests {
         requests: u32,
         add: impl FnOnce(&mut InFlight, Nanos),
     ) -> Nanos {
-        let Conversation { requester, in_flight, .. } = &mut self.conversations[link as usize];
+        let Conversation { requester, in_flight } =
+            &mut self.places[link as usize].conversation;
         let number = self.numbers[link as usize];
         let first = in_flight.next_request();
-        self.wire.clear();
         for request in first..first + u64::from(requests) {
-            let start = self.wire.len();
-            parts.messages.write(number, request, &mut self.text);
-            requester.encode(request, &self.text, &mut self.wire);
-            cut(&mut self.cuts, start..self.wire.len(), self.plan.split_writes);
+            let writes = self.plan.split_writes;
+            self.outgoing.add(requester, parts.messages, (number, request), writes);
         }
         let now = parts.reactor.now();
         add(in_flight, now);
         parts.ledger.wrote(requests.into(), now);
-        parts.send(link, &mut self.wire, &mut self.cuts, now);
+        self.outgoing.send(parts, link, now);
         now
     }
 
@@ -224,28 +222,18 @@ impl Requests {
         bytes: Option<&[u8]>,
     ) -> Result<(), Loss> {
         let number = self.numbers[link as usize];
-        let Conversation { requester, in_flight, .. } = &mut self.conversations[link as usize];
-        let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
-        let (waiting, right) = (in_flight.waiting(), in_flight.right_answers());
-        let each = |reply: Reply<'_>| in_flight.settle(number, messages, reply, at, ledger);
-        let decoded = if let Some(bytes) = bytes {
-            requester.decode(bytes, each)
-        } else {
-            requester.end_of_input(each);
-            Ok(())
-        };
-        if in_flight.right_answers() > right {
-            parts.wire.prove(link);
-        }
-        decoded.map_err(Loss::Malformed)?;
+        let conversation = &mut self.places[link as usize].conversation;
+        let awaited = conversation.settle(parts, link, number, bytes)?.awaited;
+        let (waiting, is_over) =
+            (conversation.in_flight.waiting(), conversation.requester.is_over());
         // It would be closed with whatever is sent on it from now on.
-        if requester.is_over() {
+        if is_over {
             // Before the load nothing needs the connection at once.
-            if in_flight.waiting() > 0 || !parts.has_begun() {
+            if waiting > 0 || !parts.has_begun() {
                 return Err(Loss::Closed);
             }
             self.renew(parts, link);
-        } else if in_flight.waiting() < waiting && parts.has_begun() {
+        } else if waiting < awaited && parts.has_begun() {
             self.feed(parts, link);
         }
         Ok(())
@@ -262,7 +250,7 @@ impl Requests {
 
     /// Ends what is in flight on a link, which may reconnect.
     fn start_over<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, ending: Ending) {
-        let conversation = &mut self.conversations[link as usize];
+        let conversation = &mut self.places[link as usize].conversation;
         conversation.in_flight.abandon(parts.now, parts.ledger, ending);
         conversation.requester = self.plan.requester();
     }
@@ -278,20 +266,10 @@ impl Requests {
         let unsent = parts.give_up_schedule(link, ending);
         parts.ledger.errors().count_many(kind, unsent, || FirstOffender {
             connection: self.numbers[link as usize],
-            request: Some(self.conversations[link as usize].in_flight.next_request()),
+            request: Some(self.places[link as usize].in_flight().next_request()),
             detail: "it was due and could not be sent".into(),
             difference: None,
         });
-    }
-}
-
-/// Adds where the writes of a message end that is sent in so many.
-pub(super) fn cut(cuts: &mut Vec<usize>, message: std::ops::Range<usize>, writes: u32) {
-    if writes > 1 {
-        let piece = message.len().div_ceil(writes as usize).max(1);
-        let end = message.end;
-        cuts.extend(message.step_by(piece).skip(1));
-        cuts.push(end);
     }
 }
 
@@ -304,8 +282,8 @@ impl<R: Reactor> Workload<R> for Requests {
     }
 
     fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
-        let conversation = &mut self.conversations[link as usize];
-        conversation.first_request = conversation.in_flight.next_request();
+        let place = &mut self.places[link as usize];
+        place.first_request = place.in_flight().next_request();
         if parts.has_begun() {
             self.feed(parts, link);
         }
@@ -349,7 +327,7 @@ impl<R: Reactor> Workload<R> for Requests {
     }
 
     fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss) {
-        let in_flight = &self.conversations[link as usize].in_flight;
+        let in_flight = self.places[link as usize].in_flight();
         let (waiting, request) = (in_flight.waiting(), in_flight.oldest_waiting());
         let (kind, ending) = loss.counts_as();
         parts.ledger.errors().count(kind, || FirstOffender {
@@ -359,7 +337,7 @@ impl<R: Reactor> Workload<R> for Requests {
             difference: None,
         });
         if loss.is_answer() {
-            self.conversations[link as usize].in_flight.garble(parts.now, parts.ledger);
+            self.places[link as usize].in_flight_mut().garble(parts.now, parts.ledger);
         }
         self.start_over(parts, link, ending);
     }
@@ -377,7 +355,7 @@ impl<R: Reactor> Workload<R> for Requests {
         // What is written from now on has at least the whole timeout.
         let mut oldest = now;
         for link in 0..parts.wire.len() {
-            let in_flight = &mut self.conversations[link as usize].in_flight;
+            let in_flight = self.places[link as usize].in_flight_mut();
             let expired =
                 in_flight.expire(self.numbers[link as usize], before, now, parts.ledger);
             oldest = oldest.min(in_flight.oldest_written().unwrap_or(now));
@@ -393,7 +371,7 @@ impl<R: Reactor> Workload<R> for Requests {
         // Nothing due yet is no sign that anything is wrong.
         demand.is_none_or(|demand| {
             let owed = |link: u32| {
-                !wire.is_up(link) || self.conversations[link as usize].in_flight.waiting() > 0
+                !wire.is_up(link) || self.places[link as usize].in_flight().waiting() > 0
             };
             demand.has_backlog(now) || (0..wire.len()).any(owed)
         })
@@ -402,13 +380,13 @@ impl<R: Reactor> Workload<R> for Requests {
     fn is_unfinished(&self, window: &Window, demand: Option<&Demand>) -> bool {
         let backlog =
             !window.is_spent() && demand.is_some_and(|demand| demand.has_backlog(window.end()));
-        backlog || self.conversations.iter().any(|talk| talk.in_flight.measured() > 0)
+        backlog || self.places.iter().any(|place| place.in_flight().measured() > 0)
     }
 
     fn conclude(&mut self, parts: &mut Parts<'_, R>) -> Option<PoolCounts> {
         for link in 0..parts.wire.len() {
             self.give_up_schedule(parts, link);
-            let in_flight = &mut self.conversations[link as usize].in_flight;
+            let in_flight = self.places[link as usize].in_flight_mut();
             let (number, waiting) = (self.numbers[link as usize], in_flight.measured());
             parts.ledger.count_failures(number, FailureKind::InFlight, waiting.into(), || {
                 "no reply when the drain ended".into()

@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::small_plan::plan;
-use echo_bench_engine::record::{FirstOffender as First, Interval};
+use echo_bench_engine::plan::StopRule;
+use echo_bench_engine::record::{FailureKind, FirstOffender as First, Interval};
+use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
 
 const SECOND: Nanos = 1000 * MILLISECOND;
 
