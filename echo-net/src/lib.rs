@@ -21,6 +21,7 @@ pub mod send_queue;
 pub mod settings;
 pub mod signals;
 pub mod socket;
+pub mod stamps;
 pub mod stdout;
 pub mod stop;
 pub mod tcp_info;

@@ -92,6 +92,9 @@ pub struct ConnectOptions {
     pub source: Option<IpAddr>,
     /// Options of the new socket.
     pub socket: SocketOptions,
+    /// Whether the kernel is to stamp what is received, where it can: see
+    /// [`Reactor::arrival`](crate::reactor::Reactor::arrival).
+    pub stamps: bool,
 }
 
 /// Whether a failed `bind` says that this machine does not have the address, or not even its
@@ -165,8 +168,8 @@ pub fn begin_connect(options: &ConnectOptions) -> io::Result<OwnedFd> {
 }
 
 /// For options that no safe crate knows.
-#[expect(unsafe_code, reason = "setsockopt of IP_BIND_ADDRESS_NO_PORT is in no safe crate")]
-fn set_int_option(
+#[expect(unsafe_code, reason = "setsockopt of these options is in no safe crate")]
+pub(crate) fn set_int_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
     name: libc::c_int,

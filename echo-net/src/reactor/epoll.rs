@@ -16,6 +16,7 @@ use super::listening::{self, Listening};
 use super::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 use crate::clock::{self, Nanos, SECOND};
 use crate::socket::{self, ConnectOptions};
+use crate::stamps::{self, StampClock};
 use crate::tcp_info::{self, TcpInfo};
 use crate::unread::{self, Unread};
 
@@ -46,6 +47,9 @@ pub struct EpollReactor {
     buffer: Vec<u8>,
     /// Connections whose sending failed and whose handler has not been told yet.
     failures: Vec<(Key, io::Error)>,
+    stamp_clock: StampClock,
+    /// When that which the handler is being given arrived.
+    arrival: Option<Nanos>,
 }
 
 impl fmt::Debug for EpollReactor {
@@ -74,11 +78,12 @@ impl EpollReactor {
             events: Vec::with_capacity(EVENTS_PER_TURN),
             buffer: vec![0; read_buffer.max(1)],
             failures: Vec::new(),
+            stamp_clock: StampClock::default(),
+            arrival: None,
         })
     }
 
-    fn insert(&mut self, socket: OwnedFd, connecting: bool) -> io::Result<Key> {
-        let mut connection = Connection::new(socket, connecting);
+    fn insert(&mut self, mut connection: Connection) -> io::Result<Key> {
         connection.interest = connection.wanted_interest();
         let mut added = Ok(());
         let epoll = &self.epoll;
@@ -152,13 +157,22 @@ impl EpollReactor {
     fn read(&mut self, key: Key, handler: &mut impl Handler<Self>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let buffer = &mut self.buffer[..];
-        match rustix::net::recv(&connection.socket, buffer, RecvFlags::empty()) {
-            Ok((0, _)) => {
+        let received = if connection.stamped {
+            stamps::receive(connection.socket.as_fd(), buffer).map(|(length, stamp)| {
+                self.arrival = stamp.and_then(|stamp| self.stamp_clock.instant(stamp));
+                length
+            })
+        } else {
+            rustix::net::recv(&connection.socket, buffer, RecvFlags::empty())
+                .map(|(length, _)| length)
+        };
+        match received {
+            Ok(0) => {
                 connection.ended = true;
                 self.update_interest(key);
                 handler.event(self, key, Event::EndOfInput);
             }
-            Ok((length, _)) => {
+            Ok(length) => {
                 // The handler borrows the reactor, so the buffer leaves it for the call.
                 let buffer = std::mem::take(&mut self.buffer);
                 handler.event(self, key, Event::Received(&buffer[..length]));
@@ -167,6 +181,7 @@ impl EpollReactor {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
             Err(error) => self.fail(key, error.into(), handler),
         }
+        self.arrival = None;
     }
 
     fn flush(&mut self, key: Key, handler: &mut impl Handler<Self>) {
@@ -270,7 +285,8 @@ impl Reactor for EpollReactor {
 
     fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
         let socket = socket::begin_connect(options)?;
-        self.insert(socket, true)
+        let stamped = options.stamps && stamps::ask(socket.as_fd()).is_ok();
+        self.insert(Connection::new(socket, true, stamped))
     }
 
     fn send(&mut self, key: Key, bytes: &[u8]) {
@@ -320,6 +336,10 @@ impl Reactor for EpollReactor {
         tcp_info::read(self.connections.get(key)?.socket.as_fd()).ok()
     }
 
+    fn arrival(&self) -> Option<Nanos> {
+        self.arrival
+    }
+
     fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)> {
         socket::buffer_sizes(self.connections.get(key)?.socket.as_fd()).ok()
     }
@@ -367,7 +387,7 @@ impl ServingReactor for EpollReactor {
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
-        self.insert(socket, false)
+        self.insert(Connection::new(socket, false, false))
     }
 
     fn unread(&self, key: Key) -> Unread {

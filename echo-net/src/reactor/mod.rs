@@ -106,6 +106,11 @@ pub trait Reactor: Sized {
     /// What the kernel knows of the connection; `None` where there is no kernel.
     fn tcp_info(&self, key: Key) -> Option<TcpInfo>;
 
+    /// When the kernel received the last of the bytes that the handler is being given by
+    /// [`Event::Received`]: an instant of [`now`](Self::now)'s clock. `None` at other times, and
+    /// for connections whose [stamps](ConnectOptions::stamps) were not asked for or not given.
+    fn arrival(&self) -> Option<Nanos>;
+
     /// The kernel's actual (send, receive) buffer sizes; `None` where there is no kernel.
     fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)>;
 

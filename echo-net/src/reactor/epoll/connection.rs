@@ -16,6 +16,8 @@ pub(super) struct Connection {
     /// What epoll watches for now.
     pub(super) interest: EventFlags,
     pub(super) connecting: bool,
+    /// The kernel stamps what is received.
+    pub(super) stamped: bool,
     pub(super) paused: bool,
     /// The peer has half-closed.
     pub(super) ended: bool,
@@ -24,12 +26,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(socket: OwnedFd, connecting: bool) -> Self {
+    pub(super) fn new(socket: OwnedFd, connecting: bool, stamped: bool) -> Self {
         Self {
             socket,
             queue: SendQueue::default(),
             interest: EventFlags::empty(),
             connecting,
+            stamped,
             paused: false,
             ended: false,
             finish_when_sent: false,

@@ -30,7 +30,8 @@ use peer::Act;
 /// What arrives from the peer and is held back while reading is paused.
 #[derive(Debug)]
 enum Arrival {
-    Bytes(Vec<u8>),
+    /// When they arrived, too.
+    Bytes(Vec<u8>, Nanos),
     End,
 }
 
@@ -56,6 +57,7 @@ enum Output {
     Finished,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
 struct Connection {
     peer: Box<dyn Peer>,
     queue: SendQueue,
@@ -67,6 +69,8 @@ struct Connection {
     held_back: VecDeque<Arrival>,
     /// TCP keeps order: nothing arrives before what the peer sent earlier.
     last_arrival: Nanos,
+    /// Whether the handler may know when bytes arrived.
+    stamped: bool,
 }
 
 /// See the [module](self).
@@ -80,6 +84,10 @@ pub struct SimulatedReactor {
     scheduled: BTreeMap<(Nanos, u64), (Key, Happening)>,
     /// The number of the next thing to be scheduled.
     number: u64,
+    /// How much later than they arrive bytes are read.
+    pickup: Nanos,
+    /// When the bytes that the handler is being given arrived.
+    arrival: Option<Nanos>,
 }
 
 impl fmt::Debug for SimulatedReactor {
@@ -103,7 +111,15 @@ impl SimulatedReactor {
             begun: Vec::new(),
             scheduled: BTreeMap::new(),
             number: 0,
+            pickup: 0,
+            arrival: None,
         }
+    }
+
+    /// Bytes are read so much later than they arrive, as by a thread that is always behind.
+    #[must_use]
+    pub fn with_pickup(self, pickup: Nanos) -> Self {
+        Self { pickup, ..self }
     }
 
     fn schedule(&mut self, at: Nanos, key: Key, happening: Happening) {
@@ -116,7 +132,9 @@ impl SimulatedReactor {
             let Some(connection) = self.connections.get_mut(key) else { return };
             let mut at = self.now.saturating_add(after);
             let happening = match act {
-                Act::Deliver(bytes) => Happening::Arrived(Arrival::Bytes(bytes)),
+                Act::Deliver(bytes) => {
+                    Happening::Arrived(Arrival::Bytes(bytes, at.max(connection.last_arrival)))
+                }
                 Act::HalfClose => Happening::Arrived(Arrival::End),
                 Act::Reset => Happening::Broken(io::ErrorKind::ConnectionReset.into()),
                 Act::Tell(other, bytes) => {
@@ -129,6 +147,7 @@ impl SimulatedReactor {
             if let Happening::Arrived(_) = happening {
                 at = at.max(connection.last_arrival);
                 connection.last_arrival = at;
+                at = at.saturating_add(self.pickup);
             }
             self.schedule(at, key, happening);
         }
@@ -175,7 +194,11 @@ impl SimulatedReactor {
             && let Some(arrival) = connection.held_back.pop_front()
         {
             match arrival {
-                Arrival::Bytes(bytes) => handler.event(self, key, Event::Received(&bytes)),
+                Arrival::Bytes(bytes, at) => {
+                    self.arrival = connection.stamped.then_some(at);
+                    handler.event(self, key, Event::Received(&bytes));
+                    self.arrival = None;
+                }
                 Arrival::End => {
                     connection.ended = true;
                     handler.event(self, key, Event::EndOfInput);
@@ -254,7 +277,7 @@ impl Reactor for SimulatedReactor {
         self.now
     }
 
-    fn connect(&mut self, _options: &ConnectOptions) -> io::Result<Key> {
+    fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
         let mut peer = (self.peers)(self.begun.len() as u64);
         let outcome = peer.connect(self.now);
         if let ConnectOutcome::NoSocket(kind) = outcome {
@@ -270,6 +293,7 @@ impl Reactor for SimulatedReactor {
             output: Output::Open,
             held_back: VecDeque::new(),
             last_arrival: 0,
+            stamped: options.stamps,
         });
         self.begun.push(key);
         let (after, happening) = match outcome {
@@ -332,6 +356,10 @@ impl Reactor for SimulatedReactor {
 
     fn tcp_info(&self, _key: Key) -> Option<TcpInfo> {
         None
+    }
+
+    fn arrival(&self) -> Option<Nanos> {
+        self.arrival
     }
 
     fn buffer_sizes(&self, _key: Key) -> Option<(usize, usize)> {

@@ -13,6 +13,7 @@ use crate::socket::{self, SocketOptions};
 
 mod listeners;
 mod scripts;
+mod stamps;
 
 /// A reactor under test.
 pub(super) trait Backend: ServingReactor {
@@ -276,8 +277,12 @@ fn what_is_unread_is_counted_wherever_it_is<R: Backend>() {
 fn connecting_tells_success_and_refusal<R: Backend>() {
     let Some((mut server, address)) = listening::<R>(4096) else { return };
     let Some(mut client) = R::make(4096) else { return };
-    let mut options =
-        ConnectOptions { target: address, source: None, socket: SocketOptions::default() };
+    let mut options = ConnectOptions {
+        target: address,
+        source: None,
+        socket: SocketOptions::default(),
+        stamps: false,
+    };
     let mut log = Log::default();
     client.connect(&options).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);

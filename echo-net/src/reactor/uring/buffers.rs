@@ -7,7 +7,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -94,7 +94,12 @@ impl Buffers {
     /// The kernel has handed this buffer over and no lease of it exists.
     pub(super) unsafe fn lease(&self, id: u16, length: usize) -> Option<Lease> {
         let valid = id < self.0.count && length <= self.0.size;
-        valid.then(|| Lease { shared: Rc::clone(&self.0), id, length })
+        valid.then(|| Lease { shared: Rc::clone(&self.0), id, bytes: 0..length })
+    }
+
+    /// Bytes of one buffer.
+    pub(super) fn size(&self) -> usize {
+        self.0.size
     }
 }
 
@@ -145,7 +150,17 @@ fn zeroed(layout: Layout) -> NonNull<u8> {
 pub(super) struct Lease {
     shared: Rc<Shared>,
     id: u16,
-    length: usize,
+    /// Which of the buffer's bytes count, all of them initialised.
+    bytes: Range<usize>,
+}
+
+impl Lease {
+    /// Only these of its bytes count from now on.
+    pub(super) fn narrow(&mut self, bytes: Range<usize>) {
+        let length = self.bytes.len();
+        let (start, end) = (bytes.start.min(length), bytes.end.min(length));
+        self.bytes = self.bytes.start + start..self.bytes.start + end.max(start);
+    }
 }
 
 impl Deref for Lease {
@@ -155,9 +170,10 @@ impl Deref for Lease {
         // SAFETY: the memory is initialised (it began as zeros) and lives as long as the
         // shared part; the kernel writes to this buffer only after it is offered again, in
         // `drop`.
-        unsafe {
-            std::slice::from_raw_parts(self.shared.start_of(self.id).as_ptr(), self.length)
-        }
+        let all = unsafe {
+            std::slice::from_raw_parts(self.shared.start_of(self.id).as_ptr(), self.bytes.end)
+        };
+        &all[self.bytes.start..]
     }
 }
 

@@ -92,12 +92,23 @@ impl UringReactor {
         if !more {
             connection.receiving = Request::None;
         }
+        let mut stamp = None;
+        let result = if connection.stamped {
+            result.and_then(|lease| self.ring.unpack(lease)).map(|(lease, read)| {
+                stamp = read;
+                lease
+            })
+        } else {
+            result
+        };
         match result {
             Ok(received) => {
                 if connection.paused || connection.holds_back() {
                     connection.hold_back(received.as_ref());
                 } else if let Some(bytes) = received {
+                    self.arrival = stamp.and_then(|stamp| self.stamp_clock.instant(stamp));
                     handler.event(self, key, Event::Received(&bytes));
+                    self.arrival = None;
                 } else {
                     connection.ended = true;
                     self.update(key);

@@ -26,6 +26,8 @@ pub(super) struct Connection {
     pub(super) socket: OwnedFd,
     pub(super) queue: SendQueue,
     pub(super) connecting: bool,
+    /// The kernel stamps what is received.
+    pub(super) stamped: bool,
     pub(super) paused: bool,
     /// The peer has half-closed.
     pub(super) ended: bool,
@@ -49,11 +51,12 @@ pub(super) enum Arrival {
 }
 
 impl Connection {
-    pub(super) fn new(socket: OwnedFd, connecting: bool) -> Self {
+    pub(super) fn new(socket: OwnedFd, connecting: bool, stamped: bool) -> Self {
         Self {
             socket,
             queue: SendQueue::default(),
             connecting,
+            stamped,
             paused: false,
             ended: false,
             finish_when_sent: false,

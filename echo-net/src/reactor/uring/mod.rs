@@ -25,6 +25,7 @@ use super::listening::Listening;
 use super::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 use crate::clock::{self, Nanos};
 use crate::socket::{self, ConnectOptions};
+use crate::stamps::{self, StampClock};
 use crate::tcp_info::{self, TcpInfo};
 use crate::unread::{self, Unread};
 
@@ -58,6 +59,9 @@ pub struct UringReactor {
     failures: Vec<(Key, io::Error)>,
     /// How often all buffers were in use when something arrived.
     starved: u64,
+    stamp_clock: StampClock,
+    /// When that which the handler is being given arrived.
+    arrival: Option<Nanos>,
 }
 
 /// A listener and the request to accept on it.
@@ -104,6 +108,8 @@ impl UringReactor {
             resumed: Vec::new(),
             failures: Vec::new(),
             starved: 0,
+            stamp_clock: StampClock::default(),
+            arrival: None,
         })
     }
 
@@ -139,7 +145,11 @@ impl UringReactor {
         let Some(connection) = self.connections.get_mut(key) else { return };
         match (connection.receiving, connection.wants_to_receive()) {
             (Request::None, true) => {
-                self.ring.receive(connection.socket.as_fd(), key);
+                if connection.stamped {
+                    self.ring.receive_stamped(connection.socket.as_fd(), key);
+                } else {
+                    self.ring.receive(connection.socket.as_fd(), key);
+                }
                 connection.receiving = Request::Made;
             }
             (Request::Made, false) => {
@@ -215,7 +225,9 @@ impl Reactor for UringReactor {
 
     fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
         let socket = socket::begin_connect(options)?;
-        Ok(self.insert(Connection::new(socket, true)))
+        let stamped =
+            options.stamps && self.ring.can_stamp() && stamps::ask(socket.as_fd()).is_ok();
+        Ok(self.insert(Connection::new(socket, true, stamped)))
     }
 
     fn send(&mut self, key: Key, bytes: &[u8]) {
@@ -268,6 +280,10 @@ impl Reactor for UringReactor {
 
     fn tcp_info(&self, key: Key) -> Option<TcpInfo> {
         tcp_info::read(self.connections.get(key)?.socket.as_fd()).ok()
+    }
+
+    fn arrival(&self) -> Option<Nanos> {
+        self.arrival
     }
 
     fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)> {
@@ -324,7 +340,7 @@ impl ServingReactor for UringReactor {
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
-        Ok(self.insert(Connection::new(socket, false)))
+        Ok(self.insert(Connection::new(socket, false, false)))
     }
 
     fn unread(&self, key: Key) -> Unread {

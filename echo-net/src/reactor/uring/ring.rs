@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use io_uring::squeue::{Entry, Flags};
-use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd, RecvMsgOut, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode};
 use rustix::event::PollFlags;
 
@@ -21,12 +21,16 @@ use super::subject::Subject;
 use super::unavailable::Unavailable;
 use crate::Nanos;
 use crate::clock::SECOND;
+use crate::stamps::{self, Stamp};
 
 /// Requests handed over in one system call at most.
 const SUBMISSIONS: u32 = 1024;
 
 /// Completions that wait to be taken; more than these the kernel keeps for itself, at a cost.
 const COMPLETIONS: u32 = 8 * SUBMISSIONS;
+
+/// Smallest buffers that stamped bytes are received into.
+const LEAST_STAMPED: usize = 1024;
 
 /// What came of a request. `more`: the request goes on and completes again.
 #[derive(Debug)]
@@ -52,6 +56,9 @@ pub(super) struct Ring {
     requests: VecDeque<Entry>,
     completions: VecDeque<Completion>,
     flags: EnterFlags,
+    /// Says how much control data is wanted with bytes that are stamped. In a box, since the
+    /// kernel reads it when it is told of a request.
+    message: Box<libc::msghdr>,
     /// The kernel lets only the thread that made the ring use it.
     not_send: PhantomData<*const ()>,
 }
@@ -95,6 +102,7 @@ impl Ring {
             requests: VecDeque::new(),
             completions: VecDeque::new(),
             flags,
+            message: Box::new(stamped_message()),
             not_send: PhantomData,
         })
     }
@@ -110,6 +118,38 @@ impl Ring {
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, key: Key) {
         let request = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), GROUP);
         self.push(request.build(), Subject::Receive(key));
+    }
+
+    /// As [`receive`](Self::receive), with a stamp in front of the bytes: see
+    /// [`unpack`](Self::unpack).
+    pub(super) fn receive_stamped(&mut self, socket: BorrowedFd<'_>, key: Key) {
+        let socket = Fd(socket.as_raw_fd());
+        let request = opcode::RecvMsgMulti::new(socket, &raw const *self.message, GROUP);
+        self.push(request.build(), Subject::Receive(key));
+    }
+
+    /// Whether a buffer has room for a stamp in front of a useful number of bytes.
+    pub(super) fn can_stamp(&self) -> bool {
+        self.buffers.size() >= LEAST_STAMPED
+    }
+
+    /// Takes what [`receive_stamped`](Self::receive_stamped) has received apart: its bytes,
+    /// none at the end of the input, and their stamp.
+    pub(super) fn unpack(
+        &self,
+        received: Option<Lease>,
+    ) -> io::Result<(Option<Lease>, Option<Stamp>)> {
+        let Some(mut lease) = received else { return Ok((None, None)) };
+        let parts = RecvMsgOut::parse(&lease, &self.message).map_err(|()| {
+            io::Error::other("the kernel gave less than the header of a message")
+        })?;
+        let stamp = stamps::of_control(parts.control_data());
+        let bytes = lease.len() - parts.payload_data().len()..lease.len();
+        if bytes.is_empty() {
+            return Ok((None, None));
+        }
+        lease.narrow(bytes);
+        Ok((Some(lease), stamp))
     }
 
     /// Watches for `events`, errors and hang-ups: once, or (`multi`) each time that
@@ -197,8 +237,9 @@ impl Ring {
     fn hand_over(&mut self) -> bool {
         let mut submissions = self.kernel.submission();
         while let Some(request) = self.requests.front() {
-            // SAFETY: no request made above refers to memory of this process; receiving
-            // writes to the registered buffers, which live as long as the ring.
+            // SAFETY: no request made above refers to memory of this process but the message,
+            // which the ring keeps; receiving writes to the registered buffers, which live as
+            // long as the ring.
             if unsafe { submissions.push(request) }.is_err() {
                 return false;
             }
@@ -268,4 +309,12 @@ impl Ring {
             self.completions.push_back(completion);
         }
     }
+}
+
+/// No name and room for a stamp: all that the kernel looks at.
+fn stamped_message() -> libc::msghdr {
+    // SAFETY: `msghdr` is plain numbers and pointers, for which all zeros is a valid value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_controllen = stamps::CONTROL as _;
+    message
 }

@@ -45,6 +45,7 @@ impl Wire {
         place.target = target;
         let socket = &self.plan.socket;
         let options = ConnectOptions {
+            stamps: false,
             target,
             source,
             socket: SocketOptions {
