@@ -52,7 +52,7 @@ pub async fn connect_with(
         }
     };
     let reached = first_to_answer(in_turn(targets), deadline, |target| async move {
-        attempt_with(&ConnectOptions { target, source: None, socket }).await
+        attempt_with(&ConnectOptions { target, source: None, socket, stamps: false }).await
     })
     .await;
     reached.map_err(|attempts| ConnectError::NoneAnswered {
@@ -137,7 +137,12 @@ fn in_order(targets: &[SocketAddr], mut failed: Vec<Attempt>) -> Vec<Attempt> {
 
 /// One attempt at one address, for as long as the caller waits.
 pub(crate) async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
-    let options = ConnectOptions { target, source: None, socket: SocketOptions::default() };
+    let options = ConnectOptions {
+        target,
+        source: None,
+        socket: SocketOptions::default(),
+        stamps: false,
+    };
     attempt_with(&options).await
 }
 

@@ -20,7 +20,7 @@ use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
 use crate::plan::{EngineKind, Plan};
-use crate::record::{Interval, Latency, Packed};
+use crate::record::{Interval, Latency, Packed, Served, Stamped};
 
 pub mod as_text;
 mod gather;
@@ -82,11 +82,18 @@ pub struct RunRecord {
     pub intervals: Vec<IntervalRecord>,
     /// Response latencies of the pieces that the window was cut into, in order.
     pub pieces: Vec<Packed>,
-    /// Mean number of requests between write and reply within the window, counted apart
-    /// from the latency clocks.
+    /// Mean number of requests between their intended instant and their reply within the
+    /// window, counted apart from the latency clocks.
     pub outstanding_mean: Option<f64>,
+    /// Clocks of the requests on connections with receive stamps.
+    pub stamped: Stamped,
+    /// What each connection, caller or listener got.
+    pub served: Vec<Served>,
     /// Share of the window that each worker was busy, where known.
     pub busy: Vec<Option<f64>>,
+    /// Share of the window in which each thread wanted to run and did not, where known: queued
+    /// for a CPU, out of its quota, or stopped.
+    pub denied: Vec<Option<f64>>,
     /// At the window's start, at every interval's end, and at the window's end.
     pub costs: Vec<CostSample>,
     /// What the kernel knew at the end.
@@ -231,7 +238,9 @@ impl RunRecord {
         let measured_ns = since_start(end);
         let load_ns = since_start(gathered.window_end.min(gathered.ended_at));
         let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
-        let area: u128 = records.iter().map(|record| record.outstanding_area).sum();
+        let area: u128 = records.iter().map(|record| record.ledger.outstanding_area).sum();
+        let (mut stamped, mut served) = (Stamped::default(), Vec::new());
+        let mut denied = Vec::new();
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
         let mut pool: Option<PoolCounts> = None;
@@ -244,6 +253,9 @@ impl RunRecord {
             handshakes += &record.handshakes;
             destinations += &record.destinations;
             busy.push(record.busy);
+            denied.push(record.denied);
+            stamped += &record.ledger.stamped;
+            served.extend(record.ledger.served);
             kernel += record.kernel;
             if let Some(counts) = record.pool {
                 *pool.get_or_insert_default() += counts;
@@ -264,6 +276,9 @@ impl RunRecord {
             intervals: gathered.intervals,
             pieces: gathered.pieces,
             outstanding_mean: (measured_ns > 0).then(|| area as f64 / measured_ns as f64),
+            stamped,
+            served,
+            denied,
             busy,
             costs: gathered.costs,
             kernel,

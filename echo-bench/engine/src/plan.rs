@@ -13,11 +13,13 @@ use crate::messages::Verify;
 
 mod builder;
 mod load;
+mod stamps;
 mod tls;
 mod validity;
 
 pub use builder::PlanBuilder;
 pub use load::{Load, StopRule};
+pub use stamps::Stamps;
 pub use tls::{TlsPlan, Trust};
 pub use validity::PlanError;
 
@@ -88,10 +90,18 @@ pub struct Plan {
     pub idle: IdleStrategy,
     /// Moves bytes for the generator.
     pub engine: EngineKind,
+    /// Connections on which the kernel stamps what arrives.
+    #[serde(default = "no_stamps")]
+    pub stamps: Stamps,
     /// Seed of the schedule and of message sizes.
     pub seed: u64,
     /// Fingerprint of the open-loop schedule; null in a closed loop.
     pub schedule_digest: Option<String>,
+}
+
+/// Reports from before there were stamps.
+fn no_stamps() -> Stamps {
+    Stamps::Off
 }
 
 /// Reports from before there were streams.

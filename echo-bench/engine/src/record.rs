@@ -5,10 +5,14 @@ mod errors;
 mod histogram;
 mod interval;
 mod packed;
+mod served;
+mod stamped;
 mod tally;
 
 pub use errors::{Difference, Errors, FailureKind, FirstOffender, difference_in_words};
 pub use histogram::Latency;
 pub use interval::{Interval, Latencies, OpenClocks};
 pub use packed::Packed;
+pub use served::Served;
+pub use stamped::Stamped;
 pub use tally::Tally;

@@ -44,7 +44,7 @@ mod workload;
 
 pub(super) use demand::Demand;
 use dial_rate::DialRate;
-pub(super) use ledger::{Asked, Ending, Ledger};
+pub(super) use ledger::{Asked, Ending, Ledger, LedgerRecord};
 pub(super) use loss::Loss;
 pub use misdirected::Misdirected;
 use pace::Pace;
@@ -78,13 +78,15 @@ pub(super) struct ThreadRecord {
     pub(super) connect: Latency,
     /// Those of reconnects.
     pub(super) handshakes: Handshakes,
-    /// Request-nanoseconds that requests were outstanding within the window.
-    pub(super) outstanding_area: u128,
+    /// What the ledger has beside its intervals.
+    pub(super) ledger: LedgerRecord,
     /// When the last successful reply to a request of the window came.
     pub(super) last_answer: Option<Nanos>,
     /// Share of the window in which the thread worked; spinning for want of events is no
     /// work.
     pub(super) busy: Option<f64>,
+    /// Share of the window in which the thread wanted to run and did not.
+    pub(super) denied: Option<f64>,
     pub(super) kernel: KernelFacts,
     pub(super) pool: Option<PoolCounts>,
     /// What came of connecting to the addresses of the server.
@@ -150,10 +152,13 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         finished: Box<dyn FnMut(Interval) + Send>,
     ) -> Self {
         let Assignment { plan, messages, peer, stop, proven } = assignment;
+        let wire = Wire::new(Arc::clone(&plan), peer, proven, W::REDIALS, numbers);
+        let mut ledger = Ledger::new(plan.has_waits(), finished);
+        ledger.enrol(workload.actors(wire.len()));
         Self {
-            wire: Wire::new(Arc::clone(&plan), peer, proven, W::REDIALS, numbers),
+            wire,
             window: Window::new(&plan, stop),
-            ledger: Ledger::new(plan.has_waits(), finished),
+            ledger,
             pace: Pace::new(plan.idle),
             begun: 0,
             next_scan: 0,
@@ -217,6 +222,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         self.workload.begin(lend!(self, reactor, now));
         loop {
             let now = reactor.now();
+            self.pace.woke(now);
             self.tend(reactor, now);
             self.pace.observe(now, &self.window.range());
             // Before asking whether all is done: what fell due while the thread slept past
@@ -283,9 +289,16 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         let latest = (now + LONGEST_WAIT).min(self.next_scan);
         let waiting = self.pace.waiting(now, &edges, latest);
         let before = self.events;
-        reactor.turn(Some(waiting.until), self)?;
-        if waiting.spins && self.events == before {
-            self.pace.spun(reactor.now() - now);
+        if waiting.spins {
+            // Since it began to spin, and not since it began to send.
+            let begin = reactor.now();
+            reactor.turn(Some(waiting.until), self)?;
+            if self.events == before {
+                self.pace.spun(reactor.now() - begin);
+            }
+        } else {
+            self.pace.sleeps_until(waiting.until);
+            reactor.turn(Some(waiting.until), self)?;
         }
         Ok(())
     }
@@ -303,9 +316,10 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             reconnects: facts.reconnects,
             connect: facts.connect,
             handshakes: facts.handshakes,
-            outstanding_area: self.ledger.conclude(now),
+            ledger: self.ledger.conclude(now),
             last_answer,
             busy: self.pace.busy_share(),
+            denied: self.pace.denied_share(),
             kernel: facts.kernel,
             pool,
             destinations: self.wire.take_destinations(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use echo_net::Nanos;
-use echo_net::clock::MILLISECOND;
+use echo_net::clock::{MILLISECOND, SECOND};
 
 use crate::plan::{Plan, StopRule};
 
@@ -66,6 +66,17 @@ impl Timeline {
     /// The end of the measured window; `Nanos::MAX` while a number of requests decides.
     pub(super) fn window_end(&self) -> Nanos {
         self.shared.window_end.load(Ordering::Acquire)
+    }
+
+    /// From when on a request of the warm-up that has no reply yet counts in the window: a
+    /// tenth of it has passed, or a second where a number of requests decides. One that was
+    /// merely under way when the window began is of no concern to it.
+    pub(super) fn outlived(&self) -> Nanos {
+        let length = match self.window_end() {
+            Nanos::MAX => 10 * SECOND,
+            end => end - self.window_start.min(end),
+        };
+        self.window_start.saturating_add(length / 10)
     }
 
     /// A signal ends the window at `now`, if it would end later.

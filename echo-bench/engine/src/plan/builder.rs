@@ -8,7 +8,7 @@ use echo_proto::ProtocolKind;
 
 use super::{
     ChatPlan, EngineKind, IdleStrategy, Load, MessagePlan, Plan, PlanError, PoolPlan,
-    SocketPlan, StopRule, Target,
+    SocketPlan, Stamps, StopRule, Target,
 };
 use crate::messages::Verify;
 use crate::schedule::Arrival;
@@ -70,6 +70,7 @@ impl Plan {
             tls: None,
             idle: IdleStrategy::Sleep,
             engine: EngineKind::Epoll,
+            stamps: Stamps::Sample,
             seed: 1,
             schedule_digest: None,
         };

@@ -52,17 +52,22 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     fn ready(&mut self, reactor: &mut R, link: u32, now: Nanos) {
         let in_load = self.window.start() != Nanos::MAX;
         self.wire.comes_up(link, now, in_load);
+        if self.wire.is_stamped(link) && W::ACTOR_PER_LINK {
+            self.ledger.has_stamps(link);
+        }
         self.workload.ready(lend!(self, reactor, now), link);
     }
 
     fn received(&mut self, reactor: &mut R, key: Key, link: u32, bytes: &[u8]) {
         let at = reactor.now();
         self.ledger.received(bytes.len(), at);
+        self.ledger.arrives(reactor.arrival());
         if self.wire.is_secured() {
             self.unseal(reactor, key, link, bytes);
         } else {
             self.arrived(reactor, link, bytes, at);
         }
+        self.ledger.arrives(None);
     }
 
     /// Ciphertext has arrived: what it holds arrives at the instant at which it was decrypted.

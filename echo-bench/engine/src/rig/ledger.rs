@@ -6,7 +6,7 @@ use std::ops::Range;
 use echo_net::Nanos;
 
 use super::occupancy::Occupancy;
-use crate::record::{Errors, FailureKind, FirstOffender, Interval, Tally};
+use crate::record::{Errors, FailureKind, FirstOffender, Interval, Served, Stamped, Tally};
 use crate::timeline::Timeline;
 
 /// A request.
@@ -14,10 +14,20 @@ use crate::timeline::Timeline;
 pub(crate) struct Asked {
     /// When it was due; in a closed loop, when it was written.
     pub(crate) intended: Nanos,
+    /// From when on nothing but the generator held it up: when it was due, or when its slot
+    /// became free, if that was later.
+    pub(crate) ready: Nanos,
     /// When it was written, if it was.
     pub(crate) written: Option<Nanos>,
     /// Whether it belongs to the measured window.
     pub(crate) measured: bool,
+}
+
+impl Asked {
+    /// How long it was held up by the generator alone, as of `at` if it was not written.
+    fn late(&self, at: Nanos) -> Nanos {
+        self.written.unwrap_or(at).saturating_sub(self.ready)
+    }
 }
 
 /// How a request ends without success.
@@ -65,6 +75,15 @@ impl Ending {
     }
 }
 
+/// What a ledger has to say at the end, beside its intervals.
+#[derive(Debug)]
+pub(crate) struct LedgerRecord {
+    /// Request-nanoseconds that requests were due, and without their reply, within the window.
+    pub(crate) outstanding_area: u128,
+    pub(crate) served: Vec<Served>,
+    pub(crate) stamped: Box<Stamped>,
+}
+
 /// See the [module](self). One per thread.
 pub(crate) struct Ledger {
     interval: Interval,
@@ -73,6 +92,17 @@ pub(crate) struct Ledger {
     window: Range<Nanos>,
     occupancy: Occupancy,
     last_answer: Option<Nanos>,
+    /// A request of the warm-up that ends from here on has outlived it, and counts.
+    outlived: Nanos,
+    /// What each connection, caller or listener got.
+    served: Vec<Served>,
+    /// Those whose connection has receive stamps.
+    has_stamps: Vec<bool>,
+    /// When the bytes that are being handled arrived, where it is known.
+    arrival: Option<Nanos>,
+    /// Whether no reply of the present read has been counted yet.
+    is_first: bool,
+    stamped: Box<Stamped>,
     timeline: Option<Timeline>,
     next_boundary: Nanos,
     /// Takes finished pieces.
@@ -94,6 +124,12 @@ impl Ledger {
             window: Nanos::MAX..Nanos::MAX,
             occupancy: Occupancy::default(),
             last_answer: None,
+            outlived: Nanos::MAX,
+            served: Vec::new(),
+            has_stamps: Vec::new(),
+            arrival: None,
+            is_first: false,
+            stamped: Box::default(),
             timeline: None,
             next_boundary: Nanos::MAX,
             finished,
@@ -103,6 +139,7 @@ impl Ledger {
     pub(super) fn begin(&mut self, timeline: &Timeline) {
         self.occupancy = Occupancy::new(timeline.window_start);
         self.next_boundary = timeline.piece_end(0);
+        self.outlived = timeline.outlived();
         self.timeline = Some(timeline.clone());
     }
 
@@ -131,11 +168,45 @@ impl Ledger {
         self.last_answer
     }
 
-    /// The run is over: hands over the rest. Request-nanoseconds that requests were
-    /// outstanding within the window.
-    pub(super) fn conclude(&mut self, now: Nanos) -> u128 {
+    /// The run is over: hands over the rest.
+    pub(super) fn conclude(&mut self, now: Nanos) -> LedgerRecord {
         self.hand_over();
-        self.occupancy.area(now, self.window.end)
+        LedgerRecord {
+            outstanding_area: self.occupancy.area(now, self.window.end),
+            served: std::mem::take(&mut self.served),
+            stamped: std::mem::take(&mut self.stamped),
+        }
+    }
+
+    /// So many connections, callers or listeners are counted apart.
+    pub(super) fn enrol(&mut self, actors: u32) {
+        self.served = vec![Served::default(); actors as usize];
+        self.has_stamps = vec![false; actors as usize];
+    }
+
+    /// What an actor is sent has receive stamps, where its replies come over one connection.
+    pub(super) fn has_stamps(&mut self, actor: u32) {
+        if let Some(has_stamps) = self.has_stamps.get_mut(actor as usize) {
+            *has_stamps = true;
+        }
+    }
+
+    /// What is handled from now on arrived at this instant; `None`: nobody knows.
+    #[inline]
+    pub(super) fn arrives(&mut self, at: Option<Nanos>) {
+        self.arrival = at;
+        self.is_first = true;
+    }
+
+    /// When what is being handled arrived, where it is known.
+    pub(crate) fn arrival(&self) -> Option<Nanos> {
+        self.arrival
+    }
+
+    /// Whether a request counts if it ends at `at`: it is of the window, or has outlived the
+    /// warm-up.
+    pub(crate) fn belongs(&self, asked: &Asked, at: Nanos) -> bool {
+        asked.measured || (asked.intended < self.window.start && at >= self.outlived)
     }
 
     /// What went wrong.
@@ -171,6 +242,11 @@ impl Ledger {
         }
     }
 
+    /// Requests waited from when they were due until they were written or given up.
+    pub(crate) fn waited(&mut self, requests: u64, due: Nanos, until: Nanos) {
+        self.occupancy.waited(requests, due, until, self.window.end);
+    }
+
     /// Requests were written, of the window or not.
     pub(crate) fn wrote(&mut self, requests: u64, now: Nanos) {
         self.occupancy.add(requests, now, self.window.end);
@@ -190,35 +266,64 @@ impl Ledger {
         }
     }
 
-    /// A request got its own reply, the last byte of it `at` this instant.
+    /// A request of an actor got its own reply, the last byte of it `at` this instant.
     #[inline]
-    pub(crate) fn succeed(
-        &mut self,
-        intended: Nanos,
-        written: Nanos,
-        measured: bool,
-        at: Nanos,
-    ) {
+    pub(crate) fn succeed(&mut self, actor: u32, asked: &Asked, at: Nanos) {
         self.occupancy.remove(1, at, self.window.end);
-        self.interval.tally.answered += u64::from(self.window.contains(&at));
-        if measured {
-            self.interval.tally.ok += 1;
-            self.interval.latencies.record(intended, written, at);
-            self.last_answer = Some(at);
+        if self.window.contains(&at) {
+            self.interval.tally.answered += 1;
+            if let Some(served) = self.served.get_mut(actor as usize) {
+                served.answered += 1;
+                served.latency_ns += at - asked.intended;
+            }
+        }
+        if asked.measured {
+            self.answer(asked, at);
+        } else if self.belongs(asked, at) {
+            self.schedule(1);
+            self.answer(asked, at);
         }
     }
 
-    /// A request has ended without success.
-    pub(crate) fn end(&mut self, asked: Asked, ending: Ending, at: Nanos) {
+    #[inline]
+    fn answer(&mut self, asked: &Asked, at: Nanos) {
+        let written = asked.written.unwrap_or(asked.intended);
+        self.interval.tally.ok += 1;
+        self.interval.latencies.record(asked.intended, written, at);
+        self.last_answer = Some(at);
+        if let Some(arrived) = self.arrival {
+            let sent = (asked.intended, asked.late(at), written);
+            self.stamped.record(sent, arrived, at);
+            self.stamped.exact += u64::from(std::mem::take(&mut self.is_first));
+        }
+    }
+
+    /// A request of an actor has ended without success.
+    pub(crate) fn end(&mut self, actor: u32, asked: &Asked, ending: Ending, at: Nanos) {
         if asked.written.is_some() {
             self.occupancy.remove(1, at, self.window.end);
+        } else {
+            self.waited(1, asked.intended, at);
         }
-        if asked.measured {
-            *ending.count(&mut self.interval.tally) += 1;
-            if !ending.was_answered() {
-                let Asked { intended, written, .. } = asked;
-                self.interval.latencies.record_censored(intended, written, at);
-            }
+        if !self.belongs(asked, at) {
+            return;
+        }
+        if !asked.measured {
+            self.schedule(1);
+        }
+        *ending.count(&mut self.interval.tally) += 1;
+        if ending.was_answered() {
+            return;
+        }
+        self.interval.latencies.record_censored(asked.intended, asked.written, at);
+        if self.has_stamps.get(actor as usize) == Some(&true) {
+            let age = at.saturating_sub(asked.intended);
+            self.stamped.record_censored(age, asked.late(at));
+        }
+        if ending != Ending::Refused
+            && let Some(served) = self.served.get_mut(actor as usize)
+        {
+            served.unanswered += 1;
         }
     }
 }

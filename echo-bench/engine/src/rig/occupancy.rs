@@ -30,6 +30,19 @@ impl Occupancy {
         self.level -= requests.min(self.level);
     }
 
+    /// Requests waited, without being counted as outstanding, from one instant to another.
+    pub(super) fn waited(
+        &mut self,
+        requests: u64,
+        from: Nanos,
+        until: Nanos,
+        window_end: Nanos,
+    ) {
+        let within = |at: Nanos| at.clamp(self.window_start, window_end.max(self.window_start));
+        let waited = within(until).saturating_sub(within(from));
+        self.area += u128::from(requests) * u128::from(waited);
+    }
+
     /// The area in request-nanoseconds up to `now`.
     pub(super) fn area(&mut self, now: Nanos, window_end: Nanos) -> u128 {
         self.advance(now, window_end);
@@ -54,6 +67,8 @@ mod tests {
         occupancy.add(2, 50, 200);
         occupancy.add(1, 150, 200);
         occupancy.remove(3, 300, 200);
-        assert_eq!(occupancy.area(400, 200), 2 * 50 + 3 * 50);
+        occupancy.waited(2, 90, 110, 200);
+        occupancy.waited(1, 190, 300, 200);
+        assert_eq!(occupancy.area(400, 200), 2 * 50 + 3 * 50 + 2 * 10 + 10);
     }
 }

@@ -19,11 +19,20 @@ pub(super) struct Pace {
     /// How long the thread has spun for want of events.
     spun: Nanos,
     window_end: Nanos,
+    /// When its sleep is to end; at the end of time when it does not sleep.
+    awake_at: Nanos,
 }
 
 impl Pace {
     pub(super) fn new(idle: IdleStrategy) -> Self {
-        Self { demand: None, idle, busy: BusyClock::default(), spun: 0, window_end: Nanos::MAX }
+        Self {
+            demand: None,
+            idle,
+            busy: BusyClock::new(),
+            spun: 0,
+            window_end: Nanos::MAX,
+            awake_at: Nanos::MAX,
+        }
     }
 
     /// When the next request is due of those that have a slot.
@@ -48,6 +57,22 @@ impl Pace {
     /// The thread has spun so long without an event.
     pub(super) fn spun(&mut self, spun: Nanos) {
         self.spun += spun;
+    }
+
+    /// The thread is to be awake again at `until`.
+    pub(super) fn sleeps_until(&mut self, until: Nanos) {
+        self.awake_at = until;
+    }
+
+    /// It is awake, and has handled what it was woken for.
+    #[inline]
+    pub(super) fn woke(&mut self, now: Nanos) {
+        self.busy.waited(std::mem::replace(&mut self.awake_at, Nanos::MAX), now);
+    }
+
+    /// Share of the window in which the thread wanted to run and did not.
+    pub(super) fn denied_share(&self) -> Option<f64> {
+        self.busy.denied_share()
     }
 
     /// Share of the window in which the thread worked.

@@ -61,8 +61,8 @@ impl<R: Reactor> Parts<'_, R> {
         for intended in demand.take_rest(actor, end).filter(|&at| at >= self.window.start()) {
             unsent += 1;
             self.ledger.schedule(1);
-            let asked = Asked { intended, written: None, measured: true };
-            self.ledger.end(asked, ending, self.now);
+            let asked = Asked { intended, ready: self.now, written: None, measured: true };
+            self.ledger.end(actor, &asked, ending, self.now);
         }
         unsent
     }

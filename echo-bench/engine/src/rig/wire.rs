@@ -111,6 +111,11 @@ impl Wire {
         self.links[link as usize].state == State::Up
     }
 
+    /// Whether a link has receive stamps, where the kernel gives them.
+    pub(super) fn is_stamped(&self, link: u32) -> bool {
+        self.plan.stamps.covers(link, self.len())
+    }
+
     /// Links that are up.
     pub(crate) fn up(&self) -> u32 {
         self.links.iter().filter(|link| link.state == State::Up).count() as u32

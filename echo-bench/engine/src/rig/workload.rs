@@ -22,6 +22,14 @@ pub(crate) trait Workload<R: Reactor> {
     /// Whether the rig dials links again that were lost or not made.
     const REDIALS: bool;
 
+    /// Whether what comes over a link is for one actor, who has the number of the link.
+    const ACTOR_PER_LINK: bool = true;
+
+    /// How many connections, callers or listeners are counted apart, on so many links.
+    fn actors(&self, links: u32) -> u32 {
+        links
+    }
+
     /// How many of the thread's links are made before the load.
     fn links_at_start(&self, links: u32) -> u32 {
         links

@@ -129,7 +129,7 @@ fn each_delivery_is_timed_from_the_instant_its_message_was_due() {
         assert_eq!(response.count_at((member + 1) * MILLISECOND), 150, "member {member}");
     }
     assert_eq!((run.record.alive_at_end, run.record.reconnects), (5, 0));
-    let little = run.record.outstanding_area as f64 / (response.mean() * 600.0);
+    let little = run.record.ledger.outstanding_area as f64 / (response.mean() * 600.0);
     assert!((little - 1.0).abs() < 0.02, "{little}");
 }
 

@@ -171,8 +171,10 @@ impl<R: Reactor> Workload<R> for Chat {
             });
         }
         for (intended, audience) in self.unsaid.drain(..) {
-            let asked = Asked { intended, written: None, measured: true };
-            (0..audience).for_each(|_| parts.ledger.end(asked, Ending::Unsent, parts.now));
+            let asked = Asked { intended, ready: parts.now, written: None, measured: true };
+            // Of no listener, since nobody was there to say it.
+            (0..audience)
+                .for_each(|_| parts.ledger.end(u32::MAX, &asked, Ending::Unsent, parts.now));
         }
         None
     }

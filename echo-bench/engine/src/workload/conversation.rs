@@ -30,9 +30,9 @@ pub(super) struct Settled {
 }
 
 impl Conversation {
-    /// Without a request, on so many streams.
-    pub(super) fn new(plan: &Plan, streams: u32) -> Self {
-        Self { requester: plan.requester(), in_flight: InFlight::new(streams) }
+    /// Without a request of this actor, on so many streams.
+    pub(super) fn new(plan: &Plan, actor: u32, streams: u32) -> Self {
+        Self { requester: plan.requester(), in_flight: InFlight::new(actor, streams) }
     }
 
     /// Settles the requests that `bytes` (`None`: the end of them) answer.

@@ -28,15 +28,26 @@ enum State {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     intended: Nanos,
+    /// From when on nothing but the generator held it up.
+    ready: Nanos,
     written: Nanos,
     /// Whether it belongs to the measured window.
     measured: bool,
     state: State,
 }
 
+impl Slot {
+    fn asked(&self) -> Asked {
+        let Self { intended, ready, written, measured, .. } = *self;
+        Asked { intended, ready, written: Some(written), measured }
+    }
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct InFlight {
+    /// Whose requests they are, for the counts of each.
+    actor: u32,
     slots: VecDeque<Slot>,
     /// The request number of the first slot.
     first: u64,
@@ -58,11 +69,12 @@ pub(crate) struct InFlight {
 const PASSED_OVER: usize = 64;
 
 impl InFlight {
-    /// Nothing yet, on so many streams.
-    pub(crate) fn new(streams: u32) -> Self {
+    /// Nothing yet of this actor, on so many streams.
+    pub(crate) fn new(actor: u32, streams: u32) -> Self {
         let streams = u64::from(streams.max(1));
         let oldest = if streams > 1 { (0..streams).collect() } else { Vec::new() };
         Self {
+            actor,
             slots: VecDeque::new(),
             first: 0,
             streams,
@@ -82,6 +94,12 @@ impl InFlight {
     /// Requests of the measured window that await an answer.
     pub(crate) fn measured(&self) -> u32 {
         self.measured
+    }
+
+    /// Requests that await an answer, and count if they end now without one.
+    pub(crate) fn owed(&self, at: Nanos, ledger: &Ledger) -> u64 {
+        let waiting = self.slots.iter().filter(|slot| slot.state == State::Waiting);
+        waiting.filter(|slot| ledger.belongs(&slot.asked(), at)).count() as u64
     }
 
     /// Successful replies so far, in warm-up and drain too.
@@ -106,17 +124,19 @@ impl InFlight {
         self.first + self.slots.len() as u64
     }
 
-    /// Goes on with a request of this number, where none awaits an answer.
-    pub(crate) fn begin_at(&mut self, request: u64) {
+    /// Goes on with a request of this number of another actor, where none awaits an answer.
+    pub(crate) fn begin_at(&mut self, actor: u32, request: u64) {
         debug_assert!(self.slots.is_empty(), "requests keep their numbers");
-        self.first = request;
+        (self.actor, self.first) = (actor, request);
         self.passed_over.clear();
     }
 
-    /// Adds the next request.
+    /// Adds the next request, which is written `at` this instant.
     #[inline]
-    pub(crate) fn push(&mut self, intended: Nanos, written: Nanos, measured: bool) {
-        self.slots.push_back(Slot { intended, written, measured, state: State::Waiting });
+    pub(crate) fn push(&mut self, asked: &Asked, at: Nanos) {
+        let &Asked { intended, ready, measured, .. } = asked;
+        let state = State::Waiting;
+        self.slots.push_back(Slot { intended, ready, written: at, measured, state });
         self.waiting += 1;
         self.measured += u32::from(measured);
     }
@@ -180,7 +200,7 @@ impl InFlight {
             self.waiting -= 1;
             self.right_answers += 1;
             self.measured -= u32::from(slot.measured);
-            into.succeed(slot.intended, slot.written, slot.measured, at);
+            into.succeed(self.actor, &slot.asked(), at);
         }
         self.drop_answered();
     }
@@ -209,10 +229,9 @@ impl InFlight {
         let was_waiting = slot.state == State::Waiting;
         slot.state = state;
         if was_waiting {
-            let Slot { intended, written, measured, .. } = *slot;
             self.waiting -= 1;
-            self.measured -= u32::from(measured);
-            into.end(Asked { intended, written: Some(written), measured }, ending, at);
+            self.measured -= u32::from(slot.measured);
+            into.end(self.actor, &slot.asked(), ending, at);
         }
     }
 
@@ -234,7 +253,7 @@ impl InFlight {
                 continue;
             }
             expired = true;
-            if slot.measured {
+            if into.belongs(&slot.asked(), at) {
                 let request = self.first + place as u64;
                 into.errors().count(FailureKind::Timeout, || {
                     let waited = (at - slot.written) / 1_000_000;

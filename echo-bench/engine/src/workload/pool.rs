@@ -48,6 +48,8 @@ struct Caller {
     phase: Phase,
     /// When its last request ended.
     freed_at: Nanos,
+    /// When it asked for a connection last.
+    called_at: Nanos,
 }
 
 /// A place for a connection.
@@ -85,8 +87,10 @@ impl PoolLoad {
         numbers: impl Iterator<Item = u32>,
         links: u32,
     ) -> Self {
-        let caller = |number| Caller { number, next: 0, phase: Phase::Free, freed_at: 0 };
-        let slot = |_| Slot { conversation: Conversation::new(plan, 1), caller: None, uses: 0 };
+        let caller =
+            |number| Caller { number, next: 0, phase: Phase::Free, freed_at: 0, called_at: 0 };
+        let slot =
+            |_| Slot { conversation: Conversation::new(plan, 0, 1), caller: None, uses: 0 };
         let core = (pool.size > 0).then(|| {
             let mut core = PoolCore::new(PoolOptions {
                 max_size: links.max(1) as usize,
@@ -169,6 +173,11 @@ impl PoolLoad {
 
 impl<R: Reactor> Workload<R> for PoolLoad {
     const REDIALS: bool = false;
+    const ACTOR_PER_LINK: bool = false;
+
+    fn actors(&self, _links: u32) -> u32 {
+        self.callers.len() as u32
+    }
 
     /// All of the pool, or one of the whole run that shows whether there is a server.
     fn links_at_start(&self, links: u32) -> u32 {
@@ -264,9 +273,10 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         let now = parts.now;
         while let Some(caller) = self.core.as_mut().and_then(|core| core.expire(now)) {
             let Caller { number, phase, .. } = self.callers[caller as usize];
-            // What falls due in the warm-up is in no count.
-            let measured = matches!(phase, Phase::Calling(asked) if asked.measured);
-            parts.ledger.count_failures(number, FailureKind::Unsent, measured.into(), || {
+            // What falls due in the warm-up and ends in it is in no count.
+            let owed =
+                matches!(phase, Phase::Calling(asked) if parts.ledger.belongs(&asked, now));
+            parts.ledger.count_failures(number, FailureKind::Unsent, owed.into(), || {
                 "no connection of the pool became free in time (see --timeout)".into()
             });
             self.go_without(parts, caller, Ending::Unsent);
@@ -308,22 +318,21 @@ impl<R: Reactor> Workload<R> for PoolLoad {
             match phase {
                 Phase::Free => {}
                 Phase::Calling(asked) => {
+                    let owed = parts.ledger.belongs(&asked, parts.now);
                     parts.ledger.count_failures(
                         number,
                         FailureKind::Unsent,
-                        asked.measured.into(),
+                        owed.into(),
                         || "no connection when the drain ended".into(),
                     );
-                    parts.ledger.end(asked, Ending::Unsent, parts.now);
+                    parts.ledger.end(place, &asked, Ending::Unsent, parts.now);
                 }
                 Phase::Asking(link) => {
-                    let measured = self.slots[link as usize].conversation.in_flight.measured();
-                    parts.ledger.count_failures(
-                        number,
-                        FailureKind::InFlight,
-                        measured.into(),
-                        || "no reply when the drain ended".into(),
-                    );
+                    let in_flight = &self.slots[link as usize].conversation.in_flight;
+                    let owed = in_flight.owed(parts.now, parts.ledger);
+                    parts.ledger.count_failures(number, FailureKind::InFlight, owed, || {
+                        "no reply when the drain ended".into()
+                    });
                     self.end(parts, link, Ending::InFlight);
                 }
             }

@@ -13,14 +13,7 @@ use super::conversation::{Conversation, Outgoing};
 use super::in_flight::InFlight;
 use crate::plan::{Load, Plan};
 use crate::record::{FailureKind, FirstOffender};
-use crate::rig::{Demand, Ending, Loss, Parts, Window, Wire, Workload};
-
-/// A request that is due.
-#[derive(Debug, Clone, Copy)]
-struct Due {
-    intended: Nanos,
-    measured: bool,
-}
+use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
 
 /// What goes over one link.
 #[derive(Debug)]
@@ -56,7 +49,7 @@ pub(crate) struct Requests {
     /// No request can have waited for its whole timeout before.
     next_expiry: Nanos,
     /// Reused from batch to batch: the due requests.
-    batch: Vec<Due>,
+    batch: Vec<Asked>,
     outgoing: Outgoing,
 }
 
@@ -64,12 +57,12 @@ impl Requests {
     /// Of the connections with these fleet-wide `numbers`.
     pub(crate) fn new(plan: &Arc<Plan>, numbers: impl Iterator<Item = u32>) -> Self {
         let numbers: Vec<_> = numbers.collect();
-        let place = |_: &u32| Place {
-            conversation: Conversation::new(plan, plan.streams),
+        let place = |link: usize| Place {
+            conversation: Conversation::new(plan, link as u32, plan.streams),
             first_request: 0,
         };
         Self {
-            places: numbers.iter().map(place).collect(),
+            places: (0..numbers.len()).map(place).collect(),
             numbers,
             plan: Arc::clone(plan),
             next_expiry: 0,
@@ -113,6 +106,8 @@ impl Requests {
         on_time: bool,
     ) {
         let mut free = self.free_slots(parts.wire, link);
+        // Its slot was free from the instant on at which the reply before it arrived.
+        let freed_at = parts.ledger.arrival().unwrap_or(parts.now);
         let (Some(demand), window) = (parts.demand.as_mut(), parts.window) else { return };
         while free > 0 && demand.peek(link) <= parts.now && demand.peek(link) < window.end() {
             let intended = demand.peek(link);
@@ -122,7 +117,8 @@ impl Requests {
             }
             demand.advance(link);
             free -= 1;
-            self.batch.push(Due { intended, measured });
+            let ready = if on_time { intended } else { intended.max(freed_at) };
+            self.batch.push(Asked { intended, ready, written: None, measured });
         }
         if demand.peek(link) <= parts.now {
             demand.set_aside(link);
@@ -134,14 +130,19 @@ impl Requests {
         }
         let batch = std::mem::take(&mut self.batch);
         let written = self.transmit(parts, link, batch.len() as u32, |slots, at| {
-            for due in &batch {
-                slots.push(due.intended, at, due.measured);
+            for asked in &batch {
+                slots.push(asked, at);
             }
         });
-        for due in batch.iter().filter(|due| due.measured) {
-            parts.ledger.schedule(1);
-            if on_time {
-                parts.ledger.late(written - due.intended);
+        // Without a stamp nobody knows since when a slot was free that was not free in time.
+        let is_known = on_time || parts.ledger.arrival().is_some();
+        for asked in &batch {
+            parts.ledger.waited(1, asked.intended, written);
+            if asked.measured {
+                parts.ledger.schedule(1);
+                if is_known {
+                    parts.ledger.late(written - asked.ready);
+                }
             }
         }
         self.batch = batch;
@@ -165,9 +166,8 @@ impl Requests {
         let mut measured = false;
         self.transmit(parts, link, granted as u32, |slots, at| {
             measured = if counted { due } else { window.contains(at) };
-            for _ in 0..granted {
-                slots.push(at, at, measured);
-            }
+            let asked = Asked { intended: at, ready: at, written: None, measured };
+            (0..granted).for_each(|_| slots.push(&asked, at));
         });
         if measured {
             parts.ledger.schedule(granted);
@@ -387,8 +387,9 @@ impl<R: Reactor> Workload<R> for Requests {
         for link in 0..parts.wire.len() {
             self.give_up_schedule(parts, link);
             let in_flight = self.places[link as usize].in_flight_mut();
-            let (number, waiting) = (self.numbers[link as usize], in_flight.measured());
-            parts.ledger.count_failures(number, FailureKind::InFlight, waiting.into(), || {
+            let (number, owed) =
+                (self.numbers[link as usize], in_flight.owed(parts.now, parts.ledger));
+            parts.ledger.count_failures(number, FailureKind::InFlight, owed, || {
                 "no reply when the drain ended".into()
             });
             in_flight.abandon(parts.now, parts.ledger, Ending::InFlight);

@@ -38,6 +38,7 @@ impl Wire {
         ledger: &mut Ledger,
         link: u32,
     ) -> bool {
+        let stamps = self.is_stamped(link);
         let place = &mut self.links[link as usize];
         let turn = (place.number as usize).wrapping_add(place.dials);
         place.dials = place.dials.wrapping_add(1);
@@ -45,7 +46,7 @@ impl Wire {
         place.target = target;
         let socket = &self.plan.socket;
         let options = ConnectOptions {
-            stamps: false,
+            stamps,
             target,
             source,
             socket: SocketOptions {

@@ -20,6 +20,14 @@ struct Said {
     measured: bool,
 }
 
+impl Said {
+    fn asked(self) -> Asked {
+        let Self { intended, written, measured } = self;
+        // Whoever speaks has no slot to wait for.
+        Asked { intended, ready: intended, written: Some(written), measured }
+    }
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Deliveries {
@@ -82,6 +90,7 @@ impl Deliveries {
         ledger: &mut Ledger,
     ) {
         let audience = self.audience(speaker);
+        ledger.waited(audience, intended, written);
         ledger.wrote(audience, written);
         if measured {
             ledger.schedule(audience);
@@ -149,7 +158,7 @@ impl Deliveries {
             self.passed_over.insert((listener, speaker, skipped));
             let detail = format!("from member {speaker}; a later one came first");
             ledger.errors().count(FailureKind::Dropped, || offender(detail));
-            self.end(speaker, skipped, at, ledger, Ending::Unmatched);
+            self.end((listener, speaker), skipped, at, ledger, Ending::Unmatched);
         }
         self.settled[place] = number + 1;
         let said = self.said[speaker as usize][number as usize];
@@ -160,10 +169,10 @@ impl Deliveries {
                 difference: Some(Difference::between(&expected, body)),
                 ..offender(detail)
             });
-            return self.end(speaker, number, at, ledger, Ending::Mismatch);
+            return self.end((listener, speaker), number, at, ledger, Ending::Mismatch);
         }
         self.outstanding -= u64::from(said.measured);
-        ledger.succeed(said.intended, said.written, said.measured, at);
+        ledger.succeed(listener, &said.asked(), at);
     }
 
     /// A member hears nothing any more; its missing deliveries end as `ending` says. How
@@ -184,7 +193,7 @@ impl Deliveries {
             let place = listener as usize * self.members + speaker as usize;
             let said = self.said[speaker as usize].len() as u32;
             for number in self.settled[place]..said {
-                self.end(speaker, number, at, ledger, ending);
+                self.end((listener, speaker), number, at, ledger, ending);
             }
             self.settled[place] = said;
         }
@@ -195,15 +204,15 @@ impl Deliveries {
     /// A wrong one has no latency, not even a lower bound.
     fn end(
         &mut self,
-        speaker: u32,
+        (listener, speaker): (u32, u32),
         number: u32,
         at: Nanos,
         ledger: &mut Ledger,
         ending: Ending,
     ) {
-        let Said { intended, written, measured } = self.said[speaker as usize][number as usize];
-        self.outstanding -= u64::from(measured);
-        ledger.end(Asked { intended, written: Some(written), measured }, ending, at);
+        let said = self.said[speaker as usize][number as usize];
+        self.outstanding -= u64::from(said.measured);
+        ledger.end(listener, &said.asked(), ending, at);
     }
 }
 

@@ -1,6 +1,11 @@
 use super::*;
 use crate::messages::Verify;
 
+/// A request of the window that is due at this instant.
+fn asked(at: Nanos) -> Asked {
+    Asked { intended: at, ready: at, written: None, measured: true }
+}
+
 struct Bed {
     messages: Messages,
     requests: InFlight,
@@ -14,9 +19,9 @@ impl Bed {
 
     fn with_streams(requests: u64, streams: u32) -> Self {
         let messages = Messages::generated(32, 32, 0, Verify::Full);
-        let mut in_flight = InFlight::new(streams);
+        let mut in_flight = InFlight::new(0, streams);
         for number in 0..requests {
-            in_flight.push(number, number, true);
+            in_flight.push(&asked(number), number);
         }
         Self { messages, requests: in_flight, ledger: Ledger::of_test(false) }
     }
@@ -168,7 +173,7 @@ fn streams_may_overtake_each_other() {
     assert_eq!((bed.ledger.interval().tally.ok, bed.requests.waiting()), (9, 0));
     let response = bed.ledger.interval().latencies.response.histogram();
     assert_eq!((response.min(), response.max()), (100, 100), "each by its own clock");
-    bed.requests.push(200, 200, true);
+    bed.requests.push(&asked(200), 200);
     bed.reply_on(0, 9, 300);
     assert_eq!(bed.ledger.interval().tally.ok, 10);
 }
@@ -204,7 +209,7 @@ fn streams_stay_in_step_after_a_connection_was_lost() {
     bed.reply_on(0, 0, 50);
     bed.requests.abandon(60, &mut bed.ledger, Ending::Reset);
     for at in 0..3 {
-        bed.requests.push(100 + at, 100 + at, true);
+        bed.requests.push(&asked(100 + at), 100 + at);
     }
     for (stream, request) in [(1, 7), (2, 5), (0, 6)] {
         bed.reply_on(stream, request, 200);

@@ -27,8 +27,10 @@ impl PoolLoad {
                 parts.ledger.late(now.saturating_sub(intended));
             }
         }
+        let ready = intended.max(place.freed_at);
         parts.ledger.schedule(u64::from(measured));
-        place.phase = Phase::Calling(Asked { intended, written: None, measured });
+        place.phase = Phase::Calling(Asked { intended, ready, written: None, measured });
+        place.called_at = now;
         let grant = self.core.as_mut().map_or(Grant::Connect, |core| core.ask(caller, now));
         match grant {
             Grant::Wait => {}
@@ -76,10 +78,10 @@ impl PoolLoad {
     /// The caller of a link writes its request.
     pub(super) fn ask<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let slot = &mut self.slots[link as usize];
-        let Some(place) = slot.caller else { return };
-        let caller = &mut self.callers[place as usize];
+        let Some(actor) = slot.caller else { return };
+        let caller = &mut self.callers[actor as usize];
         let Phase::Calling(asked) = caller.phase else { return };
-        let request = caller.next;
+        let (request, called_at) = (caller.next, caller.called_at);
         caller.next += 1;
         caller.phase = Phase::Asking(link);
         slot.uses += 1;
@@ -87,8 +89,14 @@ impl PoolLoad {
         let (place, writes) = ((caller.number, request), self.plan.split_writes);
         self.outgoing.add(requester, parts.messages, place, writes);
         let now = parts.reactor.now();
-        in_flight.begin_at(request);
-        in_flight.push(asked.intended, now, asked.measured);
+        // Who waited for the connection could use it from the instant on at which the reply
+        // before arrived on it, or from now on.
+        let freed_at = parts.ledger.arrival().unwrap_or(now);
+        let ready =
+            if called_at == parts.now { asked.ready } else { asked.ready.max(freed_at) };
+        in_flight.begin_at(actor, request);
+        in_flight.push(&Asked { ready, ..asked }, now);
+        parts.ledger.waited(1, asked.intended, now);
         parts.ledger.wrote(1, now);
         self.outgoing.send(parts, link, now);
     }
@@ -96,7 +104,8 @@ impl PoolLoad {
     /// The request of a caller has ended.
     fn free<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32) {
         let place = &mut self.callers[caller as usize];
-        (place.phase, place.freed_at) = (Phase::Free, parts.now);
+        let freed_at = parts.ledger.arrival().unwrap_or(parts.now);
+        (place.phase, place.freed_at) = (Phase::Free, freed_at);
         if let Some(demand) = parts.demand.as_mut() {
             // What is due by now is asked for when all that has happened is seen.
             if demand.is_set_aside(caller) {
@@ -116,7 +125,7 @@ impl PoolLoad {
     ) {
         let place = &mut self.callers[caller as usize];
         let Phase::Calling(asked) = place.phase else { return };
-        parts.ledger.end(asked, ending, parts.now);
+        parts.ledger.end(caller, &asked, ending, parts.now);
         if parts.demand.is_some() {
             self.free(parts, caller);
         } else {
