@@ -60,6 +60,37 @@ impl Usage {
     }
 }
 
+/// What all CPUs of the machine have done since it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// Time in which they ran anything, interrupts too.
+    pub busy: Duration,
+    /// Time in which they had work and the hypervisor ran something else.
+    pub stolen: Duration,
+}
+
+impl Machine {
+    /// As of now, to a hundredth of a second; `None` where the kernel does not say.
+    pub fn read() -> Option<Self> {
+        Self::of(&fs::read_to_string("/proc/stat").ok()?)
+    }
+
+    /// By `/proc/stat` (`proc_stat(5)`): user, nice, system, idle, iowait, irq, softirq, steal.
+    fn of(text: &str) -> Option<Self> {
+        let line = text.lines().find(|line| line.starts_with("cpu "))?;
+        let mut ticks = [0_u64; 8];
+        let values = line.split_whitespace().skip(1);
+        for (tick, value) in ticks.iter_mut().zip(values) {
+            *tick = value.parse().ok()?;
+        }
+        let [user, nice, system, _, _, irq, softirq, steal] = ticks;
+        // The kernel counts in hundredths of a second here, whatever its timer does.
+        let time = |ticks: u64| Duration::from_millis(ticks.saturating_mul(10));
+        let busy = [user, nice, system, irq, softirq].into_iter().fold(0, u64::saturating_add);
+        Some(Self { busy: time(busy), stolen: time(steal) })
+    }
+}
+
 /// CPU time of the calling thread in nanoseconds.
 pub fn thread_cpu_ns() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
@@ -155,6 +186,16 @@ mod tests {
         assert!(own.cpu > Duration::from_millis(5), "{own:?}");
         assert!(seen.cpu > Duration::from_millis(5), "{seen:?}");
         assert!(seen.peak_rss_bytes > 100_000);
+    }
+
+    #[test]
+    fn the_machines_account_is_read_and_half_of_one_is_not() {
+        let text = "cpu  1 2 3 40 50 6 7 8 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n";
+        let machine = Machine::of(text).unwrap();
+        assert_eq!(machine.busy, Duration::from_millis(190));
+        assert_eq!(machine.stolen, Duration::from_millis(80));
+        assert_eq!(Machine::of("cpu  1 x\n"), None);
+        assert!(Machine::read().is_some());
     }
 
     #[test]

@@ -10,12 +10,15 @@
 //! This crate knows no protocol and formats nothing for people.
 
 pub mod address;
+pub mod cgroup;
 pub mod clock;
 pub mod cpu;
 pub mod destinations;
 pub mod fd_limit;
 pub mod interrupt;
+pub mod netstat;
 pub mod pin;
+pub mod placement;
 pub mod reactor;
 pub mod send_queue;
 pub mod settings;
