@@ -11,12 +11,16 @@ use echo_net::cpu::Usage;
 use echo_net::stop::{Stage, Stop};
 
 use super::observer::Observer;
+use super::surroundings::{Lookout, Surroundings};
 use super::timeline::{Timeline, pieces_per_interval};
 use crate::plan::Plan;
 use crate::record::{Interval, Packed, Tally};
 
 /// How often the stop latch is looked at.
 const LOOK_EVERY: Nanos = 20 * MILLISECOND;
+
+/// How often it is looked where the server works.
+const PLACED_EVERY: Nanos = 200 * MILLISECOND;
 
 /// What both sides had used at an instant.
 #[derive(Debug, Clone, Copy)]
@@ -52,6 +56,7 @@ pub(super) struct Gathered {
     pub(super) pieces: Vec<Packed>,
     pub(super) costs: Vec<CostSample>,
     pub(super) interrupted: bool,
+    pub(super) surroundings: Surroundings,
 }
 
 /// See the [module](self).
@@ -61,6 +66,9 @@ pub(super) struct Watch<'a> {
     pid: Option<u32>,
     interval_ns: Nanos,
     next_sample: Nanos,
+    lookout: Lookout,
+    /// When to look again where the server works.
+    next_look: Nanos,
     ended: bool,
     workers: u32,
     pieces_per_interval: u64,
@@ -88,9 +96,12 @@ impl<'a> Watch<'a> {
             pieces: Vec::new(),
             costs: Vec::new(),
             interrupted: false,
+            surroundings: Surroundings::default(),
         };
         Self {
             next_sample: timeline.window_start,
+            lookout: Lookout::new(),
+            next_look: timeline.window_start,
             interval_ns: plan.interval_ns,
             workers: plan.threads,
             pieces_per_interval: pieces_per_interval(plan),
@@ -132,6 +143,7 @@ impl<'a> Watch<'a> {
         }
         self.gathered.window_end = self.timeline.window_end();
         self.gathered.interrupted = self.timeline.is_interrupted();
+        self.gathered.surroundings = self.lookout.conclude();
         self.gathered
     }
 
@@ -183,6 +195,10 @@ impl<'a> Watch<'a> {
             self.timeline.interrupt(now);
         }
         let end = self.timeline.window_end();
+        if !self.ended && now >= self.next_look {
+            self.lookout.look_at_server(self.pid);
+            self.next_look = now + PLACED_EVERY;
+        }
         if self.ended || now < self.next_sample.min(end) {
             return;
         }
@@ -196,6 +212,7 @@ impl<'a> Watch<'a> {
     }
 
     fn sample(&mut self, at: Nanos) {
+        self.lookout.look(self.pid);
         self.gathered.costs.push(CostSample {
             at,
             client: Usage::of_self().ok(),

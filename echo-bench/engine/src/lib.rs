@@ -8,6 +8,7 @@
 //! This crate alone opens load sockets. It judges nothing, prints nothing, traps no signal and
 //! knows no command line.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub mod schedule;
 pub mod server_process;
 #[cfg(test)]
 mod simulation;
+mod surroundings;
 mod threads;
 mod timeline;
 mod workload;
@@ -49,6 +51,7 @@ pub use observer::{Connected, Observer};
 pub use peer::{Peer, PeerError};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
+pub use surroundings::Surroundings;
 use threads::Threads;
 use timeline::Timeline;
 
@@ -96,6 +99,10 @@ pub struct RunRecord {
     pub denied: Vec<Option<f64>>,
     /// At the window's start, at every interval's end, and at the window's end.
     pub costs: Vec<CostSample>,
+    /// CPUs on which the generator's threads were seen to work.
+    pub cpus: Vec<usize>,
+    /// What happened around the run.
+    pub surroundings: Surroundings,
     /// What the kernel knew at the end.
     pub kernel: KernelFacts,
     /// What became of the connections of a pool, if there was one.
@@ -240,7 +247,7 @@ impl RunRecord {
         let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
         let area: u128 = records.iter().map(|record| record.ledger.outstanding_area).sum();
         let (mut stamped, mut served) = (Stamped::default(), Vec::new());
-        let mut denied = Vec::new();
+        let (mut denied, mut cpus) = (Vec::new(), BTreeSet::new());
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
         let mut pool: Option<PoolCounts> = None;
@@ -254,6 +261,7 @@ impl RunRecord {
             destinations += &record.destinations;
             busy.push(record.busy);
             denied.push(record.denied);
+            cpus.extend(record.cpus);
             stamped += &record.ledger.stamped;
             served.extend(record.ledger.served);
             kernel += record.kernel;
@@ -285,6 +293,8 @@ impl RunRecord {
             pool,
             destinations: destinations.all().to_vec(),
             interrupted: gathered.interrupted,
+            cpus: cpus.into_iter().collect(),
+            surroundings: gathered.surroundings,
         }
     }
 }

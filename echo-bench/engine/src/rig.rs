@@ -85,6 +85,8 @@ pub(super) struct ThreadRecord {
     /// Share of the window in which the thread worked; spinning for want of events is no
     /// work.
     pub(super) busy: Option<f64>,
+    /// CPUs that the thread was seen on in the window.
+    pub(super) cpus: Vec<usize>,
     /// Share of the window in which the thread wanted to run and did not.
     pub(super) denied: Option<f64>,
     pub(super) kernel: KernelFacts,
@@ -320,6 +322,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             last_answer,
             busy: self.pace.busy_share(),
             denied: self.pace.denied_share(),
+            cpus: self.pace.cpus(),
             kernel: facts.kernel,
             pool,
             destinations: self.wire.take_destinations(),

@@ -1,5 +1,6 @@
 //! How busy a generator thread is, and how long it was kept from working: [`BusyClock`].
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -34,6 +35,8 @@ pub(super) struct BusyClock {
     /// How long the thread stood still although it was neither asleep by its own wish, nor
     /// running, nor queued for a CPU: stopped by a signal, or with the whole machine.
     frozen: Nanos,
+    /// The CPUs that it was seen on.
+    cpus: BTreeSet<usize>,
 }
 
 impl BusyClock {
@@ -50,6 +53,7 @@ impl BusyClock {
             return;
         }
         let look = self.look(now, spun);
+        self.cpus.insert(rustix::thread::sched_getcpu());
         self.first.get_or_insert(look);
         self.last = Some(look);
         self.closed = now >= window.end;
@@ -74,6 +78,11 @@ impl BusyClock {
                 .zip(before.delayed)
                 .map_or(0, |(now, then)| now.saturating_sub(then));
         self.frozen += beyond.saturating_sub(explained);
+    }
+
+    /// The CPUs that the thread was seen on.
+    pub(super) fn cpus(&self) -> Vec<usize> {
+        self.cpus.iter().copied().collect()
     }
 
     fn look(&self, at: Nanos, spun: Nanos) -> Look {

@@ -70,6 +70,11 @@ impl Pace {
         self.busy.waited(std::mem::replace(&mut self.awake_at, Nanos::MAX), now);
     }
 
+    /// CPUs that the thread was seen on in the window.
+    pub(super) fn cpus(&self) -> Vec<usize> {
+        self.busy.cpus()
+    }
+
     /// Share of the window in which the thread wanted to run and did not.
     pub(super) fn denied_share(&self) -> Option<f64> {
         self.busy.denied_share()
