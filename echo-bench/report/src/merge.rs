@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use crate::compare::settings_that_differ;
 use crate::report::document::{Invalid, Stored};
 use crate::report::{
-    AddressReport, Bytes, Connections, Cpu, ErrorReport, IntervalReport, Latency,
-    LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
+    AddressReport, Bytes, Connections, Cpu, ErrorReport, GeneratorShare, IntervalReport,
+    Latency, LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
 };
 use echo_bench_engine::record;
 
@@ -119,6 +119,9 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         all().map(|summary| of(&summary.connections)).fold(0, u32::saturating_add)
     };
     let latency = |clock: fn(&Summary) -> Option<&LatencySummary>| latency(reports, clock);
+    let response = latency(|summary| summary.latency.response.as_ref())?;
+    let shares = all().filter_map(|summary| summary.generator_share.as_ref());
+    let share = response.as_ref().and_then(|all| GeneratorShare::merged(shares, all));
     Ok(Summary {
         measured_s,
         offered_per_s: all()
@@ -149,8 +152,16 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             tls_resumed: latency(|summary| summary.latency.tls_resumed.as_ref())?,
             wait: latency(|summary| summary.latency.wait.as_ref())?,
             service: latency(|summary| summary.latency.service.as_ref())?,
-            response: latency(|summary| summary.latency.response.as_ref())?,
+            path: latency(|summary| summary.latency.path.as_ref())?,
+            pickup: latency(|summary| summary.latency.pickup.as_ref())?,
+            response,
         },
+        generator_share: share,
+        // Which connection of one run is which of another nobody knows: that of the least fair.
+        fairness: all()
+            .filter_map(|summary| summary.fairness.as_ref())
+            .min_by(|a, b| b.below_tenth.cmp(&a.below_tenth).then(a.jain.total_cmp(&b.jain)))
+            .cloned(),
         send_lateness: latency(|summary| summary.send_lateness.as_ref())?,
         in_flight_mean: over_time(|summary| summary.in_flight_mean),
         cpu: Cpu {

@@ -14,11 +14,13 @@ mod coarsen;
 pub mod document;
 pub mod embedding;
 mod environment;
+mod fairness;
 mod hdr;
 mod latency;
 pub(crate) mod numbers;
 pub mod partial;
 mod pool;
+mod share;
 mod slo;
 pub mod store;
 mod validity;
@@ -27,8 +29,10 @@ mod verdict;
 pub use build::{Circumstances, build};
 pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
+pub use fairness::Fairness;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use pool::PoolReport;
+pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
 pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
 
@@ -145,6 +149,13 @@ pub struct Summary {
     /// How late requests were written by the generator's own fault (open loop): of those
     /// that found a free slot, the write minus the due instant.
     pub send_lateness: Option<LatencySummary>,
+    /// How much of the response latency is the generator's own; null without receive stamps
+    /// of the kernel (`plan.stamps`), as in older reports.
+    #[serde(default)]
+    pub generator_share: Option<GeneratorShare>,
+    /// How evenly the connections were served; null in older reports.
+    #[serde(default)]
+    pub fairness: Option<Fairness>,
     /// Mean number of requests between their intended instant and their last reply byte,
     /// counted apart from the latency clocks (Little's law checks one against the other).
     pub in_flight_mean: Option<f64>,
@@ -166,6 +177,8 @@ impl Summary {
             ("response", self.latency.response.as_ref()),
             ("service", self.latency.service.as_ref().filter(|_| wait.is_some())),
             ("wait", wait),
+            ("path", self.latency.path.as_ref()),
+            ("pickup", self.latency.pickup.as_ref()),
             ("lateness", self.send_lateness.as_ref()),
         ];
         clocks.into_iter().filter_map(|(name, clock)| Some((name, clock?)))
@@ -269,6 +282,15 @@ pub struct Latency {
     pub service: Option<LatencySummary>,
     /// From the intended instant to the last byte of the reply.
     pub response: Option<LatencySummary>,
+    /// From the write to the arrival of the last byte in the generator's kernel: server and
+    /// network, and nothing of the generator. Of the requests on connections with receive stamps;
+    /// null without.
+    #[serde(default)]
+    pub path: Option<LatencySummary>,
+    /// From that arrival to the read: the wait in the generator's own receive queue. Of the same
+    /// requests.
+    #[serde(default)]
+    pub pickup: Option<LatencySummary>,
 }
 
 /// What both sides cost.
@@ -337,6 +359,10 @@ pub struct IntervalReport {
 pub struct ThreadReport {
     /// Share of the window in which it worked; spinning for want of events is no work.
     pub busy: Option<f64>,
+    /// Share of the window in which it wanted to run and did not: it was queued for a CPU, out
+    /// of the quota of its control group, or stopped.
+    #[serde(default)]
+    pub denied: Option<f64>,
 }
 
 /// Failures of one kind.

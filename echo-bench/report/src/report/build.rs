@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::verdict::Finding;
 use super::{
-    AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender,
-    IntervalReport, Latency, LatencySummary, Report, Requests, SCHEMA, Slo, Summary, Tcp,
-    ThreadReport, Tool, Verdict,
+    AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, Fairness, FirstOffender,
+    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, Requests, SCHEMA, Slo,
+    Summary, Tcp, ThreadReport, Tool, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan};
 use echo_bench_engine::record::{self, Packed, Tally};
@@ -92,7 +92,7 @@ fn build_with(
         server: circumstances.server,
         slos,
         intervals,
-        threads: record.busy.iter().map(|&busy| ThreadReport { busy }).collect(),
+        threads: threads(record),
         errors: errors(&record.total.errors),
         warnings: findings.iter().map(Finding::warning).collect(),
         verdict,
@@ -110,7 +110,9 @@ fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
     let per_s = |count: u64| (record.measured_ns > 0).then(|| count as f64 / measured_s);
     let latency = latencies(record, clock);
     let open = total.latencies.open.as_deref();
-    let wait_mean = latency.wait.as_ref().map_or(0.0, |wait| wait.mean_ns * wait.count as f64);
+    let share = latency.response.as_ref().and_then(|response| {
+        GeneratorShare::new(&record.stamped, response, |latency| clock(latency, &[]))
+    });
     Summary {
         measured_s,
         offered_per_s: match plan.load {
@@ -130,14 +132,20 @@ fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
         },
         addresses: record.destinations.iter().map(address).collect(),
         send_lateness: open.and_then(|open| clock(&open.lateness, &[])),
-        in_flight_mean: record
-            .outstanding_mean
-            .map(|outstanding| outstanding + wait_mean / record.measured_ns as f64),
+        generator_share: share,
+        fairness: Fairness::new(&record.served),
+        in_flight_mean: record.outstanding_mean,
         cpu: cpu(record.costs.first(), record.costs.last(), total.tally.answered),
         tcp: tcp(record),
         pool: record.pool.map(Into::into),
         latency,
     }
+}
+
+fn threads(record: &RunRecord) -> Vec<ThreadReport> {
+    let denied = record.denied.iter().copied().chain(std::iter::repeat(None));
+    let threads = record.busy.iter().zip(denied);
+    threads.map(|(&busy, denied)| ThreadReport { busy, denied }).collect()
 }
 
 fn address(destination: &Destination) -> AddressReport {
@@ -158,7 +166,8 @@ fn latencies(record: &RunRecord, clock: Summarise) -> Latency {
     let connect = clock(&record.connect, &[]);
     let tls = clock(&record.handshakes.full, &[]);
     let tls_resumed = clock(&record.handshakes.resumed, &[]);
-    Latency { connect, tls, tls_resumed, wait, service, response }
+    let (path, pickup) = (clock(&record.stamped.path, &[]), clock(&record.stamped.pickup, &[]));
+    Latency { connect, tls, tls_resumed, wait, service, response, path, pickup }
 }
 
 fn requests(tally: &Tally) -> Requests {

@@ -54,8 +54,12 @@ pub(super) enum Finding {
     NothingMeasured,
     Interrupted { measured_s: f64 },
     NoReplies { silent_s: f64, load_s: f64, wrong: bool },
-    GeneratorBusy { busy: f64 },
-    LateSchedule { lateness_p99_ns: u64, response_p50_ns: u64 },
+    GeneratorBusy { busy: f64, attributed: bool },
+    OwnShare { quantile: &'static str, share: f64, generator_ns: u64, late: bool },
+    Denied { share: f64, quota: Option<f64> },
+    Starved { starved: u64, connections: u64 },
+    Unfair { below_tenth: u64, connections: u64, median: u64 },
+    LittlesLaw { in_flight: f64, expected: f64 },
     BelowOfferedRate { offered: f64, achieved: f64 },
     NotAllEstablished { requested: u32, established: u32 },
     NoSocket { failed: u64, made: u64, reason: String },
@@ -92,10 +96,14 @@ impl Finding {
     pub(super) fn severity(&self) -> Verdict {
         match self {
             Self::NothingMeasured
-            | Self::LateSchedule { .. }
+            | Self::Starved { .. }
             | Self::NoReplies { .. }
             | Self::Unbalanced { .. }
             | Self::NotJudged => Verdict::Invalid,
+            // It is told apart, so that the server's numbers stand.
+            Self::GeneratorBusy { attributed: true, .. } => Verdict::Valid,
+            // What is left of the generator says nothing of the server.
+            Self::Denied { share, .. } if *share > 0.5 => Verdict::Invalid,
             // A few among very many move no number.
             Self::NoSocket { failed, made, .. } if *failed > made / 100 => Verdict::Invalid,
             _ => Verdict::Qualified,
@@ -128,15 +136,35 @@ impl Finding {
             Self::NoSocket { failed, made, reason } => {
                 (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
             }
-            Self::GeneratorBusy { busy } => (
-                GENERATOR_LIMITED,
+            Self::GeneratorBusy { busy, attributed } => (
+                if *attributed { GENERATOR_BUSY } else { GENERATOR_LIMITED },
                 format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
                 "the server may be faster than this; give the generator more --threads or cores",
             ),
-            Self::LateSchedule { lateness_p99_ns, response_p50_ns } => (
+            Self::OwnShare { quantile, share, generator_ns, late } => (
                 GENERATOR_LIMITED,
-                sent_late(*lateness_p99_ns, *response_p50_ns),
-                "use --idle hybrid or spin, give the generator its own core, or lower --rate",
+                own_share(quantile, *share, *generator_ns, *late),
+                if *late { AGAINST_LATE_SENDS } else { AGAINST_SLOW_PICKUP },
+            ),
+            Self::Denied { share, quota } => (
+                GENERATOR_LIMITED,
+                denied(*share, *quota),
+                if quota.is_some() { AGAINST_QUOTA } else { AGAINST_OTHER_LOAD },
+            ),
+            Self::Starved { starved, connections } => (
+                "starved-connections",
+                format!("{starved} of {connections} connections got no reply in the window"),
+                "check the server's limits and workers; the percentiles describe the others",
+            ),
+            Self::Unfair { below_tenth, connections, median } => (
+                "unfair",
+                unfair(*below_tenth, *connections, *median),
+                "the median describes the fast connections; see the server's scheduling",
+            ),
+            Self::LittlesLaw { in_flight, expected } => (
+                "littles-law",
+                littles_law(*in_flight, *expected),
+                "rate x mean latency must be the mean in flight; see failures and warm-up",
             ),
             Self::BelowOfferedRate { offered, achieved } => (
                 "below-offered-rate",
@@ -227,13 +255,52 @@ fn no_replies(silent_s: f64, load_s: f64, wrong: bool) -> String {
     format!("no {replies} for the last {silent_s:.1} s of {load_s:.1} s")
 }
 
-fn sent_late(lateness_p99_ns: u64, response_p50_ns: u64) -> String {
-    let ms = |ns: u64| ns as f64 / 1e6;
+/// The code of the note that the generator was busy, where its part is told apart.
+const GENERATOR_BUSY: &str = "generator-busy";
+
+const AGAINST_LATE_SENDS: &str =
+    "use --idle hybrid or spin, give the generator its own core, or lower --rate";
+const AGAINST_SLOW_PICKUP: &str =
+    "read path for the server's latency; use more --threads or cores, or less load";
+const AGAINST_QUOTA: &str = "raise the quota of the control group, or run outside of it";
+const AGAINST_OTHER_LOAD: &str =
+    "give the generator cores of its own, lower --threads, stop other load";
+
+fn own_share(quantile: &str, share: f64, generator_ns: u64, late: bool) -> String {
+    let part = if late { "late sends" } else { "slow pickup of replies" };
     format!(
-        "requests were sent late: p99 {:.3} ms against a median response of {:.3} ms",
-        ms(lateness_p99_ns),
-        ms(response_p50_ns)
+        "{:.0} % of {quantile} ({:.3} ms) is the generator's own: {part}",
+        share * 100.0,
+        generator_ns as f64 / 1e6
     )
+}
+
+fn denied(share: f64, quota: Option<f64>) -> String {
+    let cause = match quota {
+        Some(cores) => format!("its control group may use {cores:.2} cores"),
+        None => "other threads ran, or it was stopped".into(),
+    };
+    format!(
+        "a generator thread wanted to run and did not for {:.0} % of the time: {cause}",
+        share * 100.0
+    )
+}
+
+fn unfair(below_tenth: u64, connections: u64, median: u64) -> String {
+    format!(
+        "{below_tenth} of {connections} connections got less than a tenth of the median of \
+         {median} replies"
+    )
+}
+
+/// Which side is suspect: what was in flight and has no latency, or the other way round.
+fn littles_law(in_flight: f64, expected: f64) -> String {
+    let suspect = if in_flight > expected {
+        "the latencies lack requests that were in flight"
+    } else {
+        "the latencies hold more than was in flight within the window"
+    };
+    format!("{in_flight:.1} requests in flight, but rate x latency is {expected:.1}: {suspect}")
 }
 
 fn unbalanced(scheduled: u64, ended: u64) -> String {

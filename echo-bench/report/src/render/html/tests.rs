@@ -65,6 +65,8 @@ fn report() -> Report {
         plan,
         environment: Environment { cores: Some(2), loopback: true, ..Environment::default() },
         summary: Summary {
+            generator_share: None,
+            fairness: None,
             measured_s: 4.0,
             offered_per_s: Some(501.25),
             achieved_per_s: Some(500.0),
@@ -80,6 +82,8 @@ fn report() -> Report {
             },
             addresses: Vec::new(),
             latency: crate::report::Latency {
+                path: None,
+                pickup: None,
                 connect: LatencySummary::new(&latency(50, 2, 0), &[]),
                 tls: None,
                 tls_resumed: None,
@@ -94,7 +98,7 @@ fn report() -> Report {
             pool: None,
         },
         intervals: (0..4).map(interval).collect(),
-        threads: vec![ThreadReport { busy: Some(0.25) }],
+        threads: vec![ThreadReport { busy: Some(0.25), denied: None }],
         errors: vec![ErrorReport {
             kind: "timeout".into(),
             count: 5,

@@ -1,18 +1,29 @@
 //! What a run is worth: [`judge`] finds what makes it qualified or invalid.
 
-use echo_bench_engine::RunRecord;
 use echo_bench_engine::plan::{Plan, StopRule, Trust};
 use echo_bench_engine::record::FailureKind;
+use echo_bench_engine::{RunRecord, Surroundings};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 
 use super::Circumstances;
 use crate::report::verdict::Finding;
-use crate::report::{QUANTILES, Summary};
+use crate::report::{LatencySummary, QUANTILES, Requests, Summary};
 use crate::stats::{order, steady};
 
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
+
+/// A generator thread that wanted to run and did not for more than this was held up.
+const DENIED: f64 = 0.05;
+
+/// A larger part of the median or the 99th percentile must be the server's and the network's.
+const OWN_SHARE: f64 = 0.1;
+
+/// By more than this the two sides of Little's law don't differ by chance, given so many
+/// seconds of work: requests in flight times the length of the window.
+const LITTLE: f64 = 0.05;
+const LEAST_WORK_S: f64 = 30.0;
 
 /// So long may nobody answer, since a busy machine makes such pauses by itself.
 const SHORT_PAUSE: Nanos = 100 * MILLISECOND;
@@ -39,6 +50,8 @@ pub(super) fn judge(
         findings.push(Finding::NothingMeasured);
     }
     findings.extend(no_replies(plan, record));
+    findings.extend(unfair(summary));
+    findings.extend(littles_law(summary));
     if record.interrupted {
         findings.push(Finding::Interrupted { measured_s: summary.measured_s });
     }
@@ -98,20 +111,20 @@ fn limits_of_the_generator(
     summary: &Summary,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let busy = record.busy.iter().copied().flatten().fold(0.0, f64::max);
+    let greatest = |of: &[Option<f64>]| of.iter().copied().flatten().fold(0.0, f64::max);
+    let denied = greatest(&record.denied);
+    if denied > DENIED {
+        let Surroundings { quota, throttled, .. } = record.surroundings;
+        let by_quota = throttled
+            .is_some_and(|time| time.as_nanos() as f64 > DENIED * record.measured_ns as f64);
+        findings.push(Finding::Denied { share: denied, quota: quota.filter(|_| by_quota) });
+    }
+    let busy = greatest(&record.busy);
     if busy > BUSY {
-        findings.push(Finding::GeneratorBusy { busy });
+        let attributed = summary.generator_share.is_some();
+        findings.push(Finding::GeneratorBusy { busy, attributed });
     }
-    if let (Some(lateness), Some(response)) =
-        (&summary.send_lateness, &summary.latency.response)
-        && lateness.ci95.contains_key("p99")
-        && lateness.p99_ns > response.p50_ns / 10
-    {
-        findings.push(Finding::LateSchedule {
-            lateness_p99_ns: lateness.p99_ns,
-            response_p50_ns: response.p50_ns,
-        });
-    }
+    findings.extend(own_share(summary));
     let no_socket = no_socket(record);
     if no_socket.is_none()
         && let (Some(offered), Some(achieved)) = (summary.offered_per_s, summary.achieved_per_s)
@@ -127,6 +140,68 @@ fn limits_of_the_generator(
         findings.push(Finding::SharedCores { generator: plan.threads, server, cores });
     }
     findings
+}
+
+/// The generator's own part of the latencies, where it is more than a little.
+fn own_share(summary: &Summary) -> Option<Finding> {
+    let response = summary.latency.response.as_ref()?;
+    let total = |clock: Option<&LatencySummary>| {
+        clock.map_or(0.0, |clock| clock.mean_ns * clock.count as f64)
+    };
+    if let Some(share) = &summary.generator_share {
+        let (quantile, part) = share.largest()?;
+        let (all, ours) = (total(Some(&share.response)), total(Some(&share.corrected)));
+        let pickup = total(summary.latency.pickup.as_ref());
+        return (part.share > OWN_SHARE).then(|| Finding::OwnShare {
+            quantile,
+            share: part.share,
+            generator_ns: part.generator_ns,
+            late: all - ours - pickup > pickup,
+        });
+    }
+    // Without stamps the late sends are known, and not the wait for replies to be read.
+    let lateness = summary.send_lateness.as_ref()?;
+    let share = |late: u64, all: u64| late as f64 / all.max(1) as f64;
+    [("p50", lateness.p50_ns, response.p50_ns), ("p99", lateness.p99_ns, response.p99_ns)]
+        .into_iter()
+        .map(|(quantile, late, all)| (quantile, late.min(all), share(late.min(all), all)))
+        .filter(|(.., share)| *share > OWN_SHARE)
+        .max_by(|(.., a), (.., b)| a.total_cmp(b))
+        .map(|(quantile, generator_ns, share)| Finding::OwnShare {
+            quantile,
+            share,
+            generator_ns,
+            late: true,
+        })
+}
+
+/// Connections that got nothing, or far less than the others.
+fn unfair(summary: &Summary) -> Option<Finding> {
+    let fairness = summary.fairness.as_ref()?;
+    let connections = fairness.connections;
+    if fairness.starved > 0 && fairness.max > 0 {
+        return Some(Finding::Starved { starved: fairness.starved, connections });
+    }
+    (fairness.below_tenth > 0).then_some(Finding::Unfair {
+        below_tenth: fairness.below_tenth,
+        connections,
+        median: fairness.median,
+    })
+}
+
+/// Mean in flight = rate x mean latency (Little 1961): the one is counted apart from the other.
+fn littles_law(summary: &Summary) -> Option<Finding> {
+    let (response, in_flight) = (summary.latency.response.as_ref()?, summary.in_flight_mean?);
+    let Requests { mismatch, error, scheduled, .. } = summary.requests;
+    let work_s = in_flight * summary.measured_s;
+    // What was answered wrongly was in flight, and has no latency.
+    let has_gaps = (mismatch + error) as f64 > 0.01 * scheduled as f64;
+    if work_s < LEAST_WORK_S || has_gaps || summary.measured_s <= 0.0 {
+        return None;
+    }
+    let expected = response.count as f64 * response.mean_ns / 1e9 / summary.measured_s;
+    ((expected / in_flight - 1.0).abs() > LITTLE)
+        .then_some(Finding::LittlesLaw { in_flight, expected })
 }
 
 /// Connections that were not made for want of a port or a descriptor on this side.
