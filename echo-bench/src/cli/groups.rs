@@ -14,7 +14,7 @@ use echo_server::model::ModelKind;
 use super::JudgingArgs;
 use crate::embedded::ServerFlags;
 use echo_bench_engine::messages::Verify;
-use echo_bench_engine::plan::{EngineKind, IdleStrategy};
+use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps};
 use echo_bench_engine::schedule::Arrival;
 use echo_bench_report::report::Slo;
 
@@ -70,6 +70,10 @@ pub(super) struct LoadArgs {
     /// How a generator thread waits for the next due request
     #[arg(long, value_parser = choice::<IdleStrategy>(), default_value = "auto")]
     pub(super) idle: IdleStrategy,
+    /// Kernel receive timestamps, which tell the wait in the generator's receive queue from the
+    /// server's latency: on a sample of the connections, on all of them, or off
+    #[arg(long, value_parser = choice::<Stamps>(), default_value = "sample")]
+    pub(super) stamps: Stamps,
 }
 
 #[derive(Debug, Args)]

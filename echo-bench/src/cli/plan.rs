@@ -145,6 +145,7 @@ impl RunArgs {
             tls: self.tls.plan(&target, secure)?,
             idle: resolve_idle(load.idle, &target, threads, cores),
             engine: load.engine,
+            stamps: load.stamps,
             seed: load.seed.unwrap_or_else(random_seed),
             schedule_digest: None,
             target,

@@ -2,7 +2,10 @@
 //! accounted for, and the pieces of the window are no more than the whole.
 
 use super::document::{Invalid, Stored, Within, ensure};
-use super::{IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary, hdr, numbers};
+use super::{
+    GeneratorShare, IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary, hdr,
+    numbers,
+};
 
 /// The longest time, in seconds: what fits into 64 bits of nanoseconds.
 const LONGEST_S: f64 = 18_446_744_073.0;
@@ -44,9 +47,14 @@ impl Summary {
             ("latency.wait", &latency.wait),
             ("latency.service", &latency.service),
             ("latency.response", &latency.response),
+            ("latency.path", &latency.path),
+            ("latency.pickup", &latency.pickup),
             ("send_lateness", &self.send_lateness),
         ] {
             clock.as_ref().map_or(Ok(()), LatencySummary::validate).within(name)?;
+        }
+        if let Some(share) = &self.generator_share {
+            share.validate().within("generator_share")?;
         }
         let scheduled = self.requests.scheduled;
         ensure(
@@ -135,6 +143,18 @@ impl LatencySummary {
         for (name, &worth) in &self.independent {
             let reason = format_args!("{worth} of {values} values");
             ensure(worth <= values, format_args!("independent.{name}"), reason)?;
+        }
+        Ok(())
+    }
+}
+
+impl GeneratorShare {
+    fn validate(&self) -> Result<(), Invalid> {
+        self.response.validate().within("response")?;
+        self.corrected.validate().within("corrected")?;
+        for (name, part) in &self.quantiles {
+            let reason = format_args!("{} is no share", part.share);
+            ensure((0.0..=1.0).contains(&part.share), format_args!("{name}.share"), reason)?;
         }
         Ok(())
     }
