@@ -21,7 +21,7 @@ use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
 use crate::plan::{EngineKind, Plan};
-use crate::record::{Interval, Latency, Packed, Served, Stamped};
+use crate::record::{Interval, Latency, Packed, Served, Span, Stamped};
 
 pub mod as_text;
 mod gather;
@@ -79,6 +79,10 @@ pub struct RunRecord {
     pub load_ns: Nanos,
     /// From the window's start to the last successful reply, within the load.
     pub last_reply_ns: Option<Nanos>,
+    /// When the successful replies to requests of the window came.
+    pub replies: Span,
+    /// When the requests of the window were due.
+    pub due: Span,
     /// The whole window.
     pub total: Interval,
     /// The window's intervals, in order.
@@ -235,7 +239,12 @@ impl RunRecord {
         gathered: Gathered,
         records: Vec<ThreadRecord>,
     ) -> Self {
-        let last_answer = records.iter().filter_map(|record| record.last_answer).max();
+        let (mut replies, mut due) = (Span::default(), Span::default());
+        for record in &records {
+            replies += record.ledger.replies;
+            due += record.ledger.due;
+        }
+        let last_answer = replies.last();
         let end = match gathered.window_end {
             // Where nothing was answered, nothing tells what was load and what was patience.
             Nanos::MAX => last_answer.unwrap_or(gathered.ended_at),
@@ -280,6 +289,8 @@ impl RunRecord {
             measured_ns,
             load_ns,
             last_reply_ns,
+            replies,
+            due,
             total: gathered.total,
             intervals: gathered.intervals,
             pieces: gathered.pieces,

@@ -6,6 +6,7 @@ mod histogram;
 mod interval;
 mod packed;
 mod served;
+mod span;
 mod stamped;
 mod tally;
 
@@ -14,5 +15,6 @@ pub use histogram::Latency;
 pub use interval::{Interval, Latencies, OpenClocks};
 pub use packed::Packed;
 pub use served::Served;
+pub use span::Span;
 pub use stamped::Stamped;
 pub use tally::Tally;

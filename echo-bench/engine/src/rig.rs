@@ -80,8 +80,6 @@ pub(super) struct ThreadRecord {
     pub(super) handshakes: Handshakes,
     /// What the ledger has beside its intervals.
     pub(super) ledger: LedgerRecord,
-    /// When the last successful reply to a request of the window came.
-    pub(super) last_answer: Option<Nanos>,
     /// Share of the window in which the thread worked; spinning for want of events is no
     /// work.
     pub(super) busy: Option<f64>,
@@ -312,14 +310,12 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         let alive_at_end = self.wire.up();
         self.wire.conclude(reactor, &mut self.ledger);
         let (facts, _) = self.wire.take_facts();
-        let last_answer = self.ledger.last_answer();
         ThreadRecord {
             alive_at_end,
             reconnects: facts.reconnects,
             connect: facts.connect,
             handshakes: facts.handshakes,
             ledger: self.ledger.conclude(now),
-            last_answer,
             busy: self.pace.busy_share(),
             denied: self.pace.denied_share(),
             cpus: self.pace.cpus(),

@@ -125,10 +125,12 @@ impl std::fmt::Display for Tool {
 pub struct Summary {
     /// Its length in seconds.
     pub measured_s: f64,
-    /// Requests per second that fell due; null in a closed loop.
+    /// Requests per second that fell due; null in a closed loop. Of a run that ends after a
+    /// number of requests: from the first to the last.
     pub offered_per_s: Option<f64>,
     /// Right answers per second that arrived within the window, whenever they were asked for;
-    /// null if the window has no length.
+    /// null if the window has no length. Of a run that ends after a number of requests: from the
+    /// first reply to the last; null of a single one.
     pub achieved_per_s: Option<f64>,
     /// Right answers that arrived within the window. Rates and costs are of these;
     /// `requests.ok` also counts what was answered in the drain, and not what was asked for

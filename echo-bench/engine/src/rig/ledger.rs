@@ -6,7 +6,9 @@ use std::ops::Range;
 use echo_net::Nanos;
 
 use super::occupancy::Occupancy;
-use crate::record::{Errors, FailureKind, FirstOffender, Interval, Served, Stamped, Tally};
+use crate::record::{
+    Errors, FailureKind, FirstOffender, Interval, Served, Span, Stamped, Tally,
+};
 use crate::timeline::Timeline;
 
 /// A request.
@@ -82,6 +84,10 @@ pub(crate) struct LedgerRecord {
     pub(crate) outstanding_area: u128,
     pub(crate) served: Vec<Served>,
     pub(crate) stamped: Box<Stamped>,
+    /// When the successful replies to requests of the window came.
+    pub(crate) replies: Span,
+    /// When the requests of the window were due.
+    pub(crate) due: Span,
 }
 
 /// See the [module](self). One per thread.
@@ -91,7 +97,8 @@ pub(crate) struct Ledger {
     /// A copy of the run's window, refreshed each turn.
     window: Range<Nanos>,
     occupancy: Occupancy,
-    last_answer: Option<Nanos>,
+    replies: Span,
+    due: Span,
     /// A request of the warm-up that ends from here on has outlived it, and counts.
     outlived: Nanos,
     /// What each connection, caller or listener got.
@@ -123,7 +130,8 @@ impl Ledger {
             open,
             window: Nanos::MAX..Nanos::MAX,
             occupancy: Occupancy::default(),
-            last_answer: None,
+            replies: Span::default(),
+            due: Span::default(),
             outlived: Nanos::MAX,
             served: Vec::new(),
             has_stamps: Vec::new(),
@@ -165,7 +173,7 @@ impl Ledger {
 
     /// When the last successful reply to a request of the window came.
     pub(super) fn last_answer(&self) -> Option<Nanos> {
-        self.last_answer
+        self.replies.last()
     }
 
     /// The run is over: hands over the rest.
@@ -175,6 +183,8 @@ impl Ledger {
             outstanding_area: self.occupancy.area(now, self.window.end),
             served: std::mem::take(&mut self.served),
             stamped: std::mem::take(&mut self.stamped),
+            replies: self.replies,
+            due: self.due,
         }
     }
 
@@ -230,9 +240,13 @@ impl Ledger {
         });
     }
 
-    /// Requests of the window were scheduled; each is to end.
-    pub(crate) fn schedule(&mut self, requests: u64) {
+    /// Requests of the window were due at this instant; each is to end.
+    #[inline]
+    pub(crate) fn schedule(&mut self, requests: u64, due: Nanos) {
         self.interval.tally.scheduled += requests;
+        if requests > 0 {
+            self.due.widen(due);
+        }
     }
 
     /// A request of the window that found a free slot was written that late, by our own fault.
@@ -280,7 +294,7 @@ impl Ledger {
         if asked.measured {
             self.answer(asked, at);
         } else if self.belongs(asked, at) {
-            self.schedule(1);
+            self.schedule(1, asked.intended);
             self.answer(asked, at);
         }
     }
@@ -290,7 +304,7 @@ impl Ledger {
         let written = asked.written.unwrap_or(asked.intended);
         self.interval.tally.ok += 1;
         self.interval.latencies.record(asked.intended, written, at);
-        self.last_answer = Some(at);
+        self.replies.widen(at);
         if let Some(arrived) = self.arrival {
             let sent = (asked.intended, asked.late(at), written);
             self.stamped.record(sent, arrived, at);
@@ -309,7 +323,7 @@ impl Ledger {
             return;
         }
         if !asked.measured {
-            self.schedule(1);
+            self.schedule(1, asked.intended);
         }
         *ending.count(&mut self.interval.tally) += 1;
         if ending.was_answered() {

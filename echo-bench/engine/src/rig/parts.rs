@@ -60,7 +60,7 @@ impl<R: Reactor> Parts<'_, R> {
         let mut unsent = 0;
         for intended in demand.take_rest(actor, end).filter(|&at| at >= self.window.start()) {
             unsent += 1;
-            self.ledger.schedule(1);
+            self.ledger.schedule(1, intended);
             let asked = Asked { intended, ready: self.now, written: None, measured: true };
             self.ledger.end(actor, &asked, ending, self.now);
         }

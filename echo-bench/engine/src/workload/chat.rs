@@ -50,7 +50,7 @@ impl Chat {
         if !parts.wire.is_up(speaker) {
             if measured {
                 let audience = self.deliveries.audience(speaker);
-                parts.ledger.schedule(audience);
+                parts.ledger.schedule(audience, intended);
                 self.unsaid.push((intended, audience));
                 parts.ledger.count_failures(speaker, FailureKind::Unsent, audience, || {
                     "a message of a member who is gone".into()

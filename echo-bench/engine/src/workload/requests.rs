@@ -139,7 +139,7 @@ impl Requests {
         for asked in &batch {
             parts.ledger.waited(1, asked.intended, written);
             if asked.measured {
-                parts.ledger.schedule(1);
+                parts.ledger.schedule(1, asked.intended);
                 if is_known {
                     parts.ledger.late(written - asked.ready);
                 }
@@ -164,13 +164,13 @@ impl Requests {
         // Requests that were claimed are of the window; else the instant of the write decides.
         let counted = window.counts_requests();
         let mut measured = false;
-        self.transmit(parts, link, granted as u32, |slots, at| {
+        let written = self.transmit(parts, link, granted as u32, |slots, at| {
             measured = if counted { due } else { window.contains(at) };
             let asked = Asked { intended: at, ready: at, written: None, measured };
             (0..granted).for_each(|_| slots.push(&asked, at));
         });
         if measured {
-            parts.ledger.schedule(granted);
+            parts.ledger.schedule(granted, written);
         }
     }
 

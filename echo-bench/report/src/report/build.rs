@@ -12,7 +12,7 @@ use super::{
     GeneratorShare, IntervalReport, Latency, LatencySummary, Report, Requests, SCHEMA, Slo,
     Summary, Tcp, ThreadReport, Tool, Verdict,
 };
-use echo_bench_engine::plan::{Load, Plan};
+use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed, Tally};
 use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{CostSample, IntervalRecord, RunRecord};
@@ -115,11 +115,17 @@ fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
     });
     Summary {
         measured_s,
-        offered_per_s: match plan.load {
-            Load::Closed { .. } => None,
-            Load::Open { .. } => per_s(total.tally.scheduled),
+        offered_per_s: match (plan.load, plan.stop) {
+            (Load::Closed { .. }, _) => None,
+            (Load::Open { .. }, StopRule::Duration { .. }) => per_s(total.tally.scheduled),
+            (Load::Open { .. }, _) => record.due.rate_per_s(total.tally.scheduled),
         },
-        achieved_per_s: per_s(total.tally.answered),
+        // A run of a number of requests has no window of its own: it is over with the last of
+        // them, which would count without the time that follows it.
+        achieved_per_s: match plan.stop {
+            StopRule::Duration { .. } => per_s(total.tally.answered),
+            StopRule::Requests { .. } => record.replies.rate_per_s(total.tally.ok),
+        },
         answered_in_window: total.tally.answered,
         requests: requests(&total.tally),
         bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },

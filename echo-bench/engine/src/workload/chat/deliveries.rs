@@ -93,7 +93,7 @@ impl Deliveries {
         ledger.waited(audience, intended, written);
         ledger.wrote(audience, written);
         if measured {
-            ledger.schedule(audience);
+            ledger.schedule(audience, intended);
             self.outstanding += audience;
         }
         self.said[speaker as usize].push(Said { intended, written, measured });

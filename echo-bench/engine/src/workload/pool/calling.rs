@@ -28,7 +28,7 @@ impl PoolLoad {
             }
         }
         let ready = intended.max(place.freed_at);
-        parts.ledger.schedule(u64::from(measured));
+        parts.ledger.schedule(u64::from(measured), intended);
         place.phase = Phase::Calling(Asked { intended, ready, written: None, measured });
         place.called_at = now;
         let grant = self.core.as_mut().map_or(Grant::Connect, |core| core.ask(caller, now));
