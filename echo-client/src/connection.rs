@@ -25,7 +25,7 @@ const ALERT: u8 = 21;
 
 /// How to speak on a connection.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ConnectionOptions {
     /// Application protocol.
     pub protocol: ProtocolKind,
     /// Whether a person types what is sent: where there are commands, a message is one.
@@ -45,22 +45,22 @@ pub struct Options {
 pub struct Connection {
     stream: TcpStream,
     tls: Option<Secure>,
-    options: Options,
+    options: ConnectionOptions,
 }
 
 impl Connection {
     /// Speaks on a socket that is connected.
-    pub fn new(stream: TcpStream, options: Options) -> Self {
+    pub fn new(stream: TcpStream, options: ConnectionOptions) -> Self {
         Self { stream, tls: None, options }
     }
 
     /// Speaks inside TLS, on a socket whose [handshake](crate::secure::handshake) is over.
-    pub fn inside_tls(stream: TcpStream, tls: Secure, options: Options) -> Self {
+    pub fn inside_tls(stream: TcpStream, tls: Secure, options: ConnectionOptions) -> Self {
         Self { stream, tls: Some(tls), options }
     }
 
     /// How it speaks.
-    pub fn options(&self) -> &Options {
+    pub fn options(&self) -> &ConnectionOptions {
         &self.options
     }
 
@@ -71,14 +71,15 @@ impl Connection {
             Some(Secure { transform, early, .. }) => (Some(transform), early),
             None => (None, Vec::new()),
         };
-        let Options { protocol, typed, max_message, ref http_host, .. } = self.options;
+        let ConnectionOptions { protocol, typed, max_message, ref http_host, .. } =
+            self.options;
         let requester = if typed {
             protocol.typed_requester(max_message)
         } else {
             protocol.requester(max_message)
         };
         let requester = requester.for_http_host(http_host);
-        let shared = Arc::new(Shared(Mutex::new(State {
+        let shared = Arc::new(SharedState(Mutex::new(ConnectionState {
             requester,
             opening: Opening::default(),
             in_flight: InFlight::default(),
@@ -104,7 +105,7 @@ impl Connection {
 
 /// What both directions know.
 #[derive(Debug)]
-struct State {
+struct ConnectionState {
     requester: Requester,
     /// What the server said first.
     opening: Opening,
@@ -119,7 +120,7 @@ struct State {
     tls: Option<Transform>,
 }
 
-impl State {
+impl ConnectionState {
     /// Whether `first`, which the server has said first, means that it expected TLS.
     fn is_refused_for_tls(&self, first: &[u8]) -> bool {
         self.tls.is_none() && !self.sent_alert && is_alert(first)
@@ -127,10 +128,10 @@ impl State {
 }
 
 #[derive(Debug)]
-struct Shared(Mutex<State>);
+struct SharedState(Mutex<ConnectionState>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedState {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,8 +140,8 @@ impl Shared {
 #[derive(Debug)]
 pub struct Sender {
     write: OwnedWriteHalf,
-    shared: Arc<Shared>,
-    options: Options,
+    shared: Arc<SharedState>,
+    options: ConnectionOptions,
     wire: Vec<u8>,
     /// The same inside TLS.
     sealed: Vec<u8>,
@@ -161,7 +162,7 @@ impl Sender {
         if state.chat {
             state.said_goodbye |= payload.trim_ascii_end() == b"/quit";
         } else {
-            let Options { protocol, typed, .. } = self.options;
+            let ConnectionOptions { protocol, typed, .. } = self.options;
             let has_reply = !typed || protocol.has_reply(payload);
             self.queued += u64::from(has_reply);
             state.said_goodbye |= !has_reply;

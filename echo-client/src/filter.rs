@@ -7,7 +7,9 @@ use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use echo_client::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
+use echo_client::connection::{
+    Answer, Arrival, Connection, ConnectionOptions, Receiver, Sender,
+};
 use echo_client::{SessionError, Tally};
 use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -99,7 +101,7 @@ enum Unsent {
 async fn send_all(
     mut sender: Sender,
     chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
-    options: Options,
+    options: ConnectionOptions,
 ) -> Result<(), Unsent> {
     let sent = match options.protocol {
         ProtocolKind::Raw => send_bytes(&mut sender, chunks).await,
@@ -204,7 +206,7 @@ mod tests {
         });
         let protocol = ProtocolKind::Line;
         let timeout = Duration::from_secs(10);
-        let options = Options {
+        let options = ConnectionOptions {
             protocol,
             typed: true,
             chat: false,

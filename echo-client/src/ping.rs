@@ -10,7 +10,7 @@ use echo_net::address::Address;
 use echo_proto::{Outcome, ProtocolKind, Reply};
 use tokio::time::{sleep, sleep_until};
 
-use crate::connection::Options;
+use crate::connection::ConnectionOptions;
 use crate::error::{ConnectError, SessionError};
 use crate::link::{Link, Tls};
 
@@ -19,12 +19,12 @@ mod session;
 mod statistics;
 
 use sequence::Sequence;
-use session::Session;
+use session::PingSession;
 pub use statistics::{PERCENTILES, Percentile, Statistics};
 
 /// How to ping.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct PingPlan {
     /// Whom.
     pub address: Address,
     /// From one request to the next; zero: each as soon as the one before it has ended.
@@ -38,10 +38,10 @@ pub struct Plan {
     /// How to speak TLS; `None`: not at all.
     pub tls: Option<Tls>,
     /// How to speak, and how long a request waits for its reply until it counts as lost.
-    pub options: Options,
+    pub options: ConnectionOptions,
 }
 
-impl Plan {
+impl PingPlan {
     /// The message of request `number`: it tells its number as far as there is room.
     fn message(&self, number: u64) -> Vec<u8> {
         let mut message = format!("ping {number} ").into_bytes();
@@ -106,7 +106,7 @@ impl<'a> Said<'a> {
 
 /// What happens in the course of a run.
 #[derive(Debug)]
-pub enum Event<'a> {
+pub enum PingEvent<'a> {
     /// The connection is made, inside TLS where that is wanted.
     Connected(SocketAddr, Option<Inside>),
     /// A reply has come.
@@ -160,23 +160,23 @@ const RETRY: Duration = Duration::from_millis(250);
 /// # Errors
 /// When the first connection can't be made, and when `tell` fails.
 pub async fn run(
-    plan: &Plan,
-    mut tell: impl FnMut(Event<'_>) -> io::Result<()>,
+    plan: &PingPlan,
+    mut tell: impl FnMut(PingEvent<'_>) -> io::Result<()>,
 ) -> Result<(), PingError> {
     let mut link = plan.connect().await?;
     if let Ok(peer) = link.stream.peer_addr() {
-        tell(Event::Connected(peer, Inside::of(&link)))?;
+        tell(PingEvent::Connected(peer, Inside::of(&link)))?;
     }
     let mut sequence = Sequence::new(plan.interval, plan.count, Instant::now());
     loop {
-        let mut session = Session::new(plan, link);
+        let mut session = PingSession::new(plan, link);
         let Some(reason) = session.talk(plan, &mut sequence, &mut tell).await? else {
             return Ok(());
         };
         let broken = Instant::now();
-        tell(Event::Broken(reason))?;
+        tell(PingEvent::Broken(reason))?;
         for number in sequence.abandon() {
-            tell(Event::Lost(number, Loss::Broken))?;
+            tell(PingEvent::Lost(number, Loss::Broken))?;
         }
         let useless = !session.has_answered();
         drop(session);
@@ -185,7 +185,7 @@ pub async fn run(
         };
         link = again;
         if let Ok(peer) = link.stream.peer_addr() {
-            tell(Event::Reconnected(peer, broken.elapsed()))?;
+            tell(PingEvent::Reconnected(peer, broken.elapsed()))?;
         }
     }
 }
@@ -193,10 +193,10 @@ pub async fn run(
 /// A new connection, after a pause if the last one was of no use; `None` if the last request
 /// falls due before there is one. What falls due meanwhile is lost.
 async fn reconnect(
-    plan: &Plan,
+    plan: &PingPlan,
     mut pause: bool,
     sequence: &mut Sequence,
-    tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
 ) -> Result<Option<Link>, PingError> {
     loop {
         if pause && lose_until(sequence, tell, sleep(RETRY)).await?.is_none() {
@@ -205,7 +205,7 @@ async fn reconnect(
         match lose_until(sequence, tell, plan.connect()).await? {
             None => return Ok(None),
             Some(Ok(link)) => return Ok(Some(link)),
-            Some(Err(error)) => tell(Event::Failed(error))?,
+            Some(Err(error)) => tell(PingEvent::Failed(error))?,
         }
         // Without a grid each attempt stands for one request.
         if plan.interval.is_zero() {
@@ -219,7 +219,7 @@ async fn reconnect(
 /// meanwhile is lost.
 async fn lose_until<T>(
     sequence: &mut Sequence,
-    tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     done: impl Future<Output = T>,
 ) -> Result<Option<T>, PingError> {
     let mut done = pin!(done);
@@ -234,10 +234,10 @@ async fn lose_until<T>(
 
 fn lose_due(
     sequence: &mut Sequence,
-    tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
 ) -> Result<(), PingError> {
     match sequence.take(Instant::now()) {
-        Some(number) => Ok(tell(Event::Lost(number, Loss::NoConnection))?),
+        Some(number) => Ok(tell(PingEvent::Lost(number, Loss::NoConnection))?),
         None => Ok(()),
     }
 }

@@ -4,9 +4,9 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use echo_client::connection::Options;
+use echo_client::connection::ConnectionOptions;
 use echo_client::ping::{
-    self, Event, Inside, Loss, PERCENTILES, PingError, Plan, Said, Statistics,
+    self, Inside, Loss, PERCENTILES, PingError, PingEvent, PingPlan, Said, Statistics,
 };
 use echo_net::settings::TimeSpan;
 use echo_proto::terminal;
@@ -47,21 +47,21 @@ pub(crate) async fn run(
     }
 }
 
-fn plan(args: &PingArgs) -> Result<Plan> {
+fn plan(args: &PingArgs) -> Result<PingPlan> {
     let service = cli::service(&args.addr, args.protocol.map(Into::into));
     let protocol = service.unwrap_or_else(|error| cli::refuse(error)).framing();
     let address = args.addr.address.clone().as_target();
     let secure = args.tls.is_wanted(&args.addr).unwrap_or_else(|reason| cli::refuse(reason));
     let http_host = args.http.host(&address, protocol, secure);
     let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
-    Ok(Plan {
+    Ok(PingPlan {
         address,
         interval: args.interval.0,
         count: args.count.map(|count| count.0),
         size: args.size.0,
         connect_timeout: args.patience.for_connection(),
         tls: secure.then(|| talk::tls(&args.tls, args.quiet)).transpose()?,
-        options: Options {
+        options: ConnectionOptions {
             protocol,
             typed: false,
             chat: false,
@@ -74,19 +74,19 @@ fn plan(args: &PingArgs) -> Result<Plan> {
 
 struct Report<'a> {
     args: &'a PingArgs,
-    plan: &'a Plan,
+    plan: &'a PingPlan,
     statistics: Statistics,
     /// Whether it has been said why there is no connection.
     explained: bool,
 }
 
 impl Report<'_> {
-    fn tell(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn tell(&mut self, event: &PingEvent<'_>) -> io::Result<()> {
         self.statistics.count(event);
-        if self.args.quiet && !matches!(event, Event::Connected(..)) {
+        if self.args.quiet && !matches!(event, PingEvent::Connected(..)) {
             return Ok(());
         }
-        if matches!(event, Event::Failed(_)) {
+        if matches!(event, PingEvent::Failed(_)) {
             // Once per outage: the reason stays the same.
             if std::mem::replace(&mut self.explained, true) {
                 return Ok(());
@@ -94,7 +94,7 @@ impl Report<'_> {
         }
         let mut out = io::stdout().lock();
         match event {
-            Event::Connected(peer, inside) => {
+            PingEvent::Connected(peer, inside) => {
                 let (size, protocol) = (self.plan.size, self.plan.options.protocol);
                 write!(out, "PING {peer}: {size} bytes of payload, protocol {protocol}")?;
                 if let Some(Inside { version, handshake }) = inside {
@@ -103,7 +103,7 @@ impl Report<'_> {
                 }
                 writeln!(out)
             }
-            Event::Reply { number, bytes, round_trip, late, instead } => {
+            PingEvent::Reply { number, bytes, round_trip, late, instead } => {
                 let time = milliseconds(*round_trip);
                 write!(out, "{bytes} bytes: seq={number} time={time} ms")?;
                 if *late {
@@ -115,8 +115,8 @@ impl Report<'_> {
                 }
                 writeln!(out)
             }
-            Event::Unasked(said) => writeln!(out, "not asked for: {}", told(said)),
-            Event::Lost(number, loss) => {
+            PingEvent::Unasked(said) => writeln!(out, "not asked for: {}", told(said)),
+            PingEvent::Lost(number, loss) => {
                 let why = match loss {
                     Loss::Timeout => {
                         format!("no reply within {}", TimeSpan(self.plan.options.timeout))
@@ -127,13 +127,13 @@ impl Report<'_> {
                 };
                 writeln!(out, "lost: seq={number}: {why}")
             }
-            Event::Broken(reason) => {
+            PingEvent::Broken(reason) => {
                 writeln!(out, "connection broken: {}", terminal::printable(reason))
             }
-            Event::Failed(error) => {
+            PingEvent::Failed(error) => {
                 writeln!(out, "{}", terminal::printable(&error.to_string()))
             }
-            Event::Reconnected(peer, after) => {
+            PingEvent::Reconnected(peer, after) => {
                 self.explained = false;
                 writeln!(out, "reconnected to {peer} after {} ms", milliseconds(*after))
             }

@@ -14,12 +14,12 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use echo_client::connection::Options;
+//! use echo_client::connection::ConnectionOptions;
 //! use echo_client::pool::{Connector, Pool, PoolOptions};
 //! use echo_proto::{HttpHost, ProtocolKind};
 //!
 //! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = Options {
+//! let options = ConnectionOptions {
 //!     protocol: ProtocolKind::Line,
 //!     typed: false,
 //!     chat: false,
@@ -110,18 +110,18 @@ pub enum PoolError {
 /// See the [module](self). Clones share the connections.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPool>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedPool {
     connector: Connector,
     options: PoolOptions,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PoolState {
     core: PoolCore<Exchange, oneshot::Sender<Turn>>,
     metrics: Metrics,
     closed: bool,
@@ -144,8 +144,8 @@ impl Pool {
     pub fn new(connector: Connector, options: PoolOptions) -> Self {
         let core = PoolCore::new(options);
         let metrics = Metrics::default();
-        let state = Mutex::new(State { core, metrics, closed: false, gave_up: 0 });
-        Self { shared: Arc::new(Shared { connector, options, state }) }
+        let state = Mutex::new(PoolState { core, metrics, closed: false, gave_up: 0 });
+        Self { shared: Arc::new(SharedPool { connector, options, state }) }
     }
 
     /// A connection that works as far as can be told, for one caller; it comes back to the
@@ -223,8 +223,8 @@ impl Pool {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedPool {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -296,7 +296,7 @@ impl Shared {
 
 /// A caller in the queue, who is forgotten if the wait ends without a turn.
 struct Waiting<'a> {
-    shared: &'a Shared,
+    shared: &'a SharedPool,
     served: bool,
 }
 
@@ -305,7 +305,7 @@ impl Drop for Waiting<'_> {
         if self.served {
             return;
         }
-        let State { core, gave_up, .. } = &mut *self.shared.lock();
+        let PoolState { core, gave_up, .. } = &mut *self.shared.lock();
         *gave_up += 1;
         // Not each time: where many give up at once, each would look at all others.
         if *gave_up > core.waiting() / 2 {
@@ -319,7 +319,7 @@ impl Drop for Waiting<'_> {
 #[derive(Debug)]
 struct Place {
     /// There until it is used.
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<SharedPool>>,
 }
 
 impl Place {
@@ -358,7 +358,7 @@ impl Drop for Place {
 pub struct Pooled {
     /// There until it is dropped.
     exchange: Option<Exchange>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedPool>,
 }
 
 const LOANED: &str = "the loan ends when it is dropped";

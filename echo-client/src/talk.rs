@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _};
 
 use anyhow::Result;
-use echo_client::connection::{Answer, Options};
+use echo_client::connection::{Answer, ConnectionOptions};
 use echo_client::link::{Link, Tls};
 use echo_client::{ConnectError, Connection};
 use echo_net::tls::ClientTls;
@@ -43,7 +43,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let tls = secure.then(|| tls(&cli.tls, cli.quiet)).transpose()?;
     let link = Link::open(&address, tls.as_ref(), cli.patience.for_connection()).await?;
     let peer = link.stream.peer_addr()?;
-    let options = Options {
+    let options = ConnectionOptions {
         protocol: service.framing(),
         typed: true,
         chat: service.is_chat(),

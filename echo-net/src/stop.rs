@@ -19,7 +19,7 @@ pub enum Stage {
 type Listener = Box<dyn Fn(Stage) + Send + Sync>;
 
 #[derive(Default)]
-struct Shared {
+struct StopState {
     stage: AtomicU8,
     listeners: Mutex<Vec<Listener>>,
 }
@@ -27,7 +27,7 @@ struct Shared {
 /// A latch that goes from running to draining to forced and never back. Clones share it.
 #[derive(Clone, Default)]
 pub struct Stop {
-    shared: Arc<Shared>,
+    shared: Arc<StopState>,
 }
 
 impl fmt::Debug for Stop {

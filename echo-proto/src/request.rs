@@ -1,9 +1,15 @@
 //! The client's side of a protocol: [`Request`], what a [`Reply`] says, and how one can be
 //! [`Malformed`]. Refuses to keep requests: who sent what, and when, is the caller's.
 
-use crate::http_head::{MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
 use crate::length_prefix::FrameTooLong;
 use crate::line_splitter::LineTooLong;
+
+/// Most bytes of the status line and the fields of an HTTP reply: cookies and policies may be
+/// long.
+pub(crate) const MOST_REPLY_HEAD: usize = 64 * 1024;
+
+/// Most fields of an HTTP reply.
+pub(crate) const MOST_REPLY_FIELDS: usize = 1024;
 
 /// Which request a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

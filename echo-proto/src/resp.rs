@@ -4,8 +4,12 @@
 
 use std::ops::{ControlFlow, Range};
 
+mod quotes;
+mod splitter;
+
+use splitter::{CommandSplitter, ProtocolError, RespCommand};
+
 use crate::carry_over::{self, CarryOver};
-use crate::resp_splitter::{Command, CommandSplitter, ProtocolError};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond, decimal};
 
 /// Most bytes of an unknown command's name that are told back.
@@ -37,15 +41,15 @@ impl RespResponder {
 /// Whether this is a line of an HTTP request. A browser can be made to send one here, with
 /// commands in its body (cross-protocol scripting), so nothing after it is answered. Redis
 /// does the same at `POST` and `Host:`; a `GET` of a key has one argument, that of HTTP two.
-fn is_http(command: Command<'_>) -> bool {
+fn is_http(command: RespCommand<'_>) -> bool {
     let named = |known: &&[u8]| command.name.eq_ignore_ascii_case(known);
     named(&&b"HOST:"[..])
         || VERBS.iter().any(named)
         || (named(&&b"GET"[..]) && command.arguments == 2)
 }
 
-fn answer(command: Command<'_>, replies: &mut Replies) -> ControlFlow<()> {
-    let Command { name, argument, arguments } = command;
+fn answer(command: RespCommand<'_>, replies: &mut Replies) -> ControlFlow<()> {
+    let RespCommand { name, argument, arguments } = command;
     let named = |known: &[u8]| name.eq_ignore_ascii_case(known);
     match (argument, arguments) {
         (Some(message), 1) if named(b"ECHO") || named(b"PING") => bulk(message, replies),

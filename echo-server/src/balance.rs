@@ -47,7 +47,7 @@ const OPTIONS: SocketOptions = SocketOptions {
 
 /// What a balancer does.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct BalanceConfig {
     /// Whom it balances between; at least one. Of a backend with several addresses, all are
     /// tried, and they are looked up again while it is down.
     pub backends: Vec<Address>,
@@ -71,7 +71,7 @@ pub struct Config {
 
 /// What a balancer has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Outcome {
+pub struct BalanceSummary {
     /// Connections that a backend took.
     pub connections: u64,
     /// Connections that no backend could be reached for.
@@ -80,7 +80,7 @@ pub struct Outcome {
     pub cut: u64,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for BalanceSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connections, unserved, cut } = self;
         write!(f, "{}, {unserved} unserved, {cut} cut", counted(*connections, "connection"))
@@ -90,7 +90,7 @@ impl fmt::Display for Outcome {
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Balancer {
-    config: Config,
+    config: BalanceConfig,
     /// Where it listens.
     own: Vec<SocketAddr>,
     backends: Backends,
@@ -105,7 +105,7 @@ impl Balancer {
     ///
     /// # Errors
     /// When a backend has no address, or is the balancer itself.
-    pub fn new(config: Config, own: Vec<SocketAddr>) -> Result<Arc<Self>, BackendError> {
+    pub fn new(config: BalanceConfig, own: Vec<SocketAddr>) -> Result<Arc<Self>, BackendError> {
         let find = |name: &Address| Ok((name.clone(), config.lookup.find(name, &own)?));
         let found = config.backends.iter().map(find).collect::<Result<_, BackendError>>()?;
         Ok(Arc::new(Self {
@@ -127,7 +127,7 @@ impl Balancer {
         self: Arc<Self>,
         listeners: Vec<TcpListener>,
         stop: &Stop,
-    ) -> io::Result<Outcome> {
+    ) -> io::Result<BalanceSummary> {
         let mut listeners = Listeners::new(listeners)?;
         let room = Arc::new(Semaphore::new(self.config.max_conns.min(Semaphore::MAX_PERMITS)));
         let mut checks = JoinSet::new();
@@ -165,12 +165,12 @@ impl Balancer {
             _ = timeout(self.config.drain_timeout, ended) => {}
             () = forced => {}
         }
-        Ok(Outcome { cut: open.len() as u64, ..self.so_far() })
+        Ok(BalanceSummary { cut: open.len() as u64, ..self.so_far() })
     }
 
     /// What was done so far.
-    pub fn so_far(&self) -> Outcome {
-        Outcome {
+    pub fn so_far(&self) -> BalanceSummary {
+        BalanceSummary {
             connections: self.connections.load(Ordering::Relaxed),
             unserved: self.unserved.load(Ordering::Relaxed),
             cut: 0,

@@ -33,4 +33,4 @@ mod thread_budget;
 pub use config::Config;
 pub use context::Context;
 pub use model_kind::ModelKind;
-pub use server::{Outcome, Server, run};
+pub use server::{Server, ServerSummary, run};

@@ -27,7 +27,7 @@ mod uring;
 pub fn build(kind: ModelKind) -> Box<dyn Model> {
     match kind {
         ModelKind::Threads => Box::new(threads::Threads),
-        ModelKind::Pool => Box::new(pool::Pool),
+        ModelKind::Pool => Box::new(pool::PoolModel),
         ModelKind::Epoll => Box::new(epoll::Epoll),
         ModelKind::Uring => Box::new(uring::Uring),
         ModelKind::Tokio => Box::new(tokio::Tokio),

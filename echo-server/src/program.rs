@@ -21,7 +21,7 @@ use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
 use crate::model;
-use crate::server::{Outcome, Server};
+use crate::server::{Server, ServerSummary};
 
 mod balance;
 
@@ -186,7 +186,7 @@ fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
     )
 }
 
-fn summarise(outcome: &Outcome, format: LogFormat) {
+fn summarise(outcome: &ServerSummary, format: LogFormat) {
     let line = match format {
         LogFormat::Text => format!("echo-server: {outcome}"),
         LogFormat::Json => serde_json::to_string(outcome).unwrap_or_default(),
@@ -195,12 +195,12 @@ fn summarise(outcome: &Outcome, format: LogFormat) {
 }
 
 /// Says what a running server has done; whoever asks wants to know, also with `--quiet`.
-fn tell_so_far((active, outcome): (u64, Outcome), format: LogFormat) {
+fn tell_so_far((active, outcome): (u64, ServerSummary), format: LogFormat) {
     #[derive(Serialize)]
     struct SoFar {
         active: u64,
         #[serde(flatten)]
-        outcome: Outcome,
+        outcome: ServerSummary,
     }
     let line = match format {
         LogFormat::Text => {

@@ -1,5 +1,5 @@
 //! Serving until told to stop: [`Server`], or [`run`] in one call, and what came of it:
-//! [`Outcome`]. Binds nothing and traps no signal: listeners come in from outside, and so does
+//! [`ServerSummary`]. Binds nothing and traps no signal: listeners come in from outside, and so does
 //! the wish to stop.
 
 use std::fmt;
@@ -24,7 +24,7 @@ use crate::model::{self, Model};
 
 /// What a server has done so far, or in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Outcome {
+pub struct ServerSummary {
     /// Connections let in.
     pub connections: u64,
     /// Connections turned away.
@@ -40,7 +40,7 @@ pub struct Outcome {
     pub chat: Option<ChatServed>,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ServerSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connections, refused, cut, served, tls, chat } = self;
         let Served { messages, bytes_in, bytes_out, errors } = served;
@@ -70,7 +70,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-impl Outcome {
+impl ServerSummary {
     fn of(context: &Context) -> Self {
         let Context { config, admission, counters, .. } = context;
         Self {
@@ -119,9 +119,9 @@ impl Server {
 
     /// Tells, from any thread and at any time, how many connections are open and what was done
     /// so far.
-    pub fn watch(&self) -> impl Fn() -> (u64, Outcome) + Send + 'static {
+    pub fn watch(&self) -> impl Fn() -> (u64, ServerSummary) + Send + 'static {
         let context = self.context.clone();
-        move || (context.admission.active(), Outcome::of(&context))
+        move || (context.admission.active(), ServerSummary::of(&context))
     }
 
     /// Serves on `listeners` until the stop is asked for and all connections have ended, or
@@ -131,14 +131,14 @@ impl Server {
     ///
     /// # Errors
     /// When the model can't serve at all; what goes wrong with one connection ends only that.
-    pub fn run(self, listeners: Vec<Vec<TcpListener>>) -> io::Result<Outcome> {
+    pub fn run(self, listeners: Vec<Vec<TcpListener>>) -> io::Result<ServerSummary> {
         let Self { model, context, possible } = self;
         if listeners.is_empty() || listeners.iter().any(Vec::is_empty) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listener"));
         }
         tell_limit(context.config.max_conns, &possible);
         force_late(&context, || model.serve(listeners, &context))?;
-        Ok(Outcome::of(&context))
+        Ok(ServerSummary::of(&context))
     }
 }
 
@@ -150,7 +150,7 @@ pub fn run(
     listeners: Vec<Vec<TcpListener>>,
     config: Config,
     stop: &Stop,
-) -> io::Result<Outcome> {
+) -> io::Result<ServerSummary> {
     Server::new(config, stop).run(listeners)
 }
 

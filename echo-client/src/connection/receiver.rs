@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout_at;
 
-use super::{Options, Shared, State};
+use super::{ConnectionOptions, ConnectionState, SharedState};
 use crate::error::SessionError;
 use crate::in_flight::Tally;
 
@@ -62,8 +62,8 @@ pub enum Arrival {
 #[derive(Debug)]
 pub struct Receiver {
     read: OwnedReadHalf,
-    shared: Arc<Shared>,
-    options: Options,
+    shared: Arc<SharedState>,
+    options: ConnectionOptions,
     buffer: Vec<u8>,
     /// What was inside of TLS.
     plaintext: Vec<u8>,
@@ -77,8 +77,8 @@ impl Receiver {
     /// Reads what comes after `early`, which was said within the handshake.
     pub(super) fn new(
         read: OwnedReadHalf,
-        shared: Arc<Shared>,
-        options: Options,
+        shared: Arc<SharedState>,
+        options: ConnectionOptions,
         early: Vec<u8>,
     ) -> Self {
         let (buffer, plaintext) = (vec![0; READ_BUFFER], Vec::new());
@@ -106,7 +106,7 @@ impl Receiver {
         if is_first && state.is_refused_for_tls(&self.buffer[..length]) {
             return Err(SessionError::SpeaksTls(state.in_flight.tally()));
         }
-        let State { requester, opening, in_flight, finished, tls, .. } = &mut *state;
+        let ConnectionState { requester, opening, in_flight, finished, tls, .. } = &mut *state;
         let ended = length == 0 && self.early.is_empty();
         let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
         if ended {

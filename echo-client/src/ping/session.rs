@@ -1,4 +1,4 @@
-//! One connection in a run of pings, inside TLS or not: [`Session`] sends what is due and
+//! One connection in a run of pings, inside TLS or not: [`PingSession`] sends what is due and
 //! tells what comes back, until it is over or broken. Makes no connection.
 
 use std::io;
@@ -9,7 +9,7 @@ use echo_proto::{Opening, Outcome, Reply, Request as _, Requester};
 use tokio::net::TcpStream;
 
 use super::sequence::{Answered, Sequence};
-use super::{Event, Loss, PingError, Plan, Said, at};
+use super::{Loss, PingError, PingEvent, PingPlan, Said, at};
 use crate::error::words;
 use crate::link::Link;
 use crate::secure::Secure;
@@ -27,7 +27,7 @@ const UNANSWERED: usize = 10_000;
 const CLOSED: &str = "the server closed the connection";
 
 /// See the [module](self).
-pub(super) struct Session {
+pub(super) struct PingSession {
     stream: TcpStream,
     tls: Option<Transform>,
     requester: Requester,
@@ -44,8 +44,8 @@ pub(super) struct Session {
     answered: bool,
 }
 
-impl Session {
-    pub(super) fn new(plan: &Plan, Link { stream, tls, .. }: Link) -> Self {
+impl PingSession {
+    pub(super) fn new(plan: &PingPlan, Link { stream, tls, .. }: Link) -> Self {
         let limit = plan.options.max_message.max(plan.size);
         let (tls, plaintext) = match tls {
             Some(Secure { transform, early, .. }) => (Some(transform), early),
@@ -76,9 +76,9 @@ impl Session {
     /// Pings until the sequence is over (`None`) or the connection of no more use (why).
     pub(super) async fn talk(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<Option<String>, PingError> {
         let timeout = plan.options.timeout;
         // What was said within the handshake.
@@ -88,7 +88,7 @@ impl Session {
                 return Ok(Some(words(&error)));
             }
             for number in sequence.expire(Instant::now(), timeout) {
-                tell(Event::Lost(number, Loss::Timeout))?;
+                tell(PingEvent::Lost(number, Loss::Timeout))?;
             }
             if sequence.is_over() {
                 return Ok(None);
@@ -126,13 +126,13 @@ impl Session {
     /// Sends what is due; the inner error is the connection's.
     fn send_due(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<io::Result<()>, PingError> {
         while let Some(number) = sequence.take(Instant::now()) {
             if self.unsent.len() > UNREAD {
-                tell(Event::Lost(number, Loss::Unread))?;
+                tell(PingEvent::Lost(number, Loss::Unread))?;
                 continue;
             }
             self.queue(number, &plan.message(number));
@@ -200,10 +200,10 @@ impl Session {
     /// use, if it is not.
     fn settle(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         arrived: Instant,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<Option<String>, PingError> {
         if self.plaintext.is_empty() {
             return Ok(None);
@@ -228,10 +228,10 @@ impl Session {
     /// The connection has ended in order: tells the reply that ends with it, if one does.
     fn end(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         arrived: Instant,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<(), PingError> {
         let mut told = Ok(());
         self.requester.end_of_input(|reply| {
@@ -243,7 +243,7 @@ impl Session {
 }
 
 /// Inside TLS an end is announced, however it comes about; as far as the peer takes it now.
-impl Drop for Session {
+impl Drop for PingSession {
     fn drop(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.unsent);
@@ -253,13 +253,13 @@ impl Drop for Session {
     }
 }
 
-fn event<'a>(plan: &Plan, reply: Reply<'a>, answered: Option<&Answered>) -> Event<'a> {
+fn event<'a>(plan: &PingPlan, reply: Reply<'a>, answered: Option<&Answered>) -> PingEvent<'a> {
     let said = Said::of(reply, plan.options.protocol);
     let Some(&Answered { number, round_trip, late }) = answered else {
-        return Event::Unasked(said);
+        return PingEvent::Unasked(said);
     };
     let echoed = reply.outcome == Outcome::Echo && reply.body == plan.message(number);
-    Event::Reply {
+    PingEvent::Reply {
         number,
         bytes: said.prefix.len() + said.body.len(),
         round_trip,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::{Event, Said};
+use super::{PingEvent, Said};
 use crate::brief::Brief;
 
 /// A percentile, and how many replies it takes to say it.
@@ -71,9 +71,9 @@ impl fmt::Debug for Statistics {
 
 impl Statistics {
     /// Counts what happened.
-    pub fn count(&mut self, event: &Event<'_>) {
+    pub fn count(&mut self, event: &PingEvent<'_>) {
         match event {
-            Event::Reply { round_trip, late, instead, .. } => {
+            PingEvent::Reply { round_trip, late, instead, .. } => {
                 match instead {
                     None => self.echoes += 1,
                     Some(Said { is_error: true, .. }) => self.errors += 1,
@@ -86,9 +86,12 @@ impl Statistics {
                     self.round_trips.saturating_record(ns);
                 }
             }
-            Event::Lost(..) => self.lost += 1,
-            Event::Reconnected(..) => self.reconnects += 1,
-            Event::Connected(..) | Event::Unasked(_) | Event::Broken(_) | Event::Failed(_) => {}
+            PingEvent::Lost(..) => self.lost += 1,
+            PingEvent::Reconnected(..) => self.reconnects += 1,
+            PingEvent::Connected(..)
+            | PingEvent::Unasked(_)
+            | PingEvent::Broken(_)
+            | PingEvent::Failed(_) => {}
         }
     }
 
@@ -136,11 +139,11 @@ mod tests {
     use super::*;
     use crate::ping::Loss;
 
-    fn reply(number: u64, late: bool, instead: Option<&[u8]>) -> Event<'_> {
+    fn reply(number: u64, late: bool, instead: Option<&[u8]>) -> PingEvent<'_> {
         let round_trip = Duration::from_micros(number);
         let said = |body| Said { is_error: false, status: None, prefix: b"", body };
         let instead = instead.map(said);
-        Event::Reply { number, bytes: 1, round_trip, late, instead }
+        PingEvent::Reply { number, bytes: 1, round_trip, late, instead }
     }
 
     #[test]
@@ -161,7 +164,7 @@ mod tests {
     fn a_late_reply_stays_lost_and_is_not_in_the_times() {
         let mut statistics = Statistics::default();
         assert_eq!((statistics.loss(), statistics.spread()), (None, None));
-        statistics.count(&Event::Lost(1, Loss::Timeout));
+        statistics.count(&PingEvent::Lost(1, Loss::Timeout));
         statistics.count(&reply(1, true, None));
         statistics.count(&reply(2, false, Some(b"no")));
         assert_eq!((statistics.answered(), statistics.lost()), (1, 1));

@@ -6,7 +6,7 @@ use echo_net::address::Address;
 use echo_net::socket::SocketOptions;
 
 use super::Exchange;
-use crate::connection::Options;
+use crate::connection::ConnectionOptions;
 use crate::error::ConnectError;
 use crate::link::{Link, Tls};
 
@@ -18,7 +18,7 @@ pub struct Connector {
     /// TLS around the protocol, if it is wanted.
     pub tls: Option<Tls>,
     /// How to speak.
-    pub options: Options,
+    pub options: ConnectionOptions,
     /// How long making a connection may take, TLS included.
     pub connect_timeout: Duration,
     /// Options of the socket.
@@ -27,7 +27,7 @@ pub struct Connector {
 
 impl Connector {
     /// Plaintext, with 5 s for a connection and the usual options.
-    pub fn new(address: Address, options: Options) -> Self {
+    pub fn new(address: Address, options: ConnectionOptions) -> Self {
         Self {
             address,
             tls: None,

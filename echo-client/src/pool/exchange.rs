@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use echo_proto::{Opening, Outcome};
 use tokio::net::TcpStream;
 
-use crate::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
+use crate::connection::{Answer, Arrival, Connection, ConnectionOptions, Receiver, Sender};
 use crate::error::SessionError;
 use crate::link::Link;
 use crate::secure::Secure;
@@ -31,7 +31,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// On a connection that was just made.
-    pub fn new(link: Link, options: Options) -> Self {
+    pub fn new(link: Link, options: ConnectionOptions) -> Self {
         let Link { stream, tls, connected_in } = link;
         let handshake =
             tls.as_ref().map(|Secure { transform, took, .. }| (*took, transform.is_resumed()));

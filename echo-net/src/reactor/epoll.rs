@@ -21,7 +21,7 @@ use crate::unread::{self, Unread};
 
 mod connection;
 
-use connection::Connection;
+use connection::EpollSocket;
 
 /// Event data of the waker, and of the first listener; those of the others follow. No slot
 /// map ever makes these keys, whose upper half is never zero.
@@ -38,7 +38,7 @@ const ACCEPTS_PER_TURN: usize = 4096;
 /// See the [module](self).
 pub struct EpollReactor {
     epoll: OwnedFd,
-    connections: SlotMap<Key, Connection>,
+    connections: SlotMap<Key, EpollSocket>,
     listening: Vec<Listening>,
     waker: Waker,
     events: Vec<epoll::Event>,
@@ -78,7 +78,7 @@ impl EpollReactor {
     }
 
     fn insert(&mut self, socket: OwnedFd, connecting: bool) -> io::Result<Key> {
-        let mut connection = Connection::new(socket, connecting);
+        let mut connection = EpollSocket::new(socket, connecting);
         connection.interest = connection.wanted_interest();
         let mut added = Ok(());
         let epoll = &self.epoll;

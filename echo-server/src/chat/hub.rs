@@ -18,7 +18,7 @@ use crate::counters::ChatCounters;
 /// A room and the mailboxes of its members.
 #[derive(Debug)]
 pub struct Hub {
-    state: Mutex<State>,
+    state: Mutex<HubState>,
     /// Most bytes that may wait for one member.
     queue: usize,
     /// The server is stopping: everyone leaves, and nobody needs to be told.
@@ -27,7 +27,7 @@ pub struct Hub {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HubState {
     room: Room,
     mailboxes: HashMap<MemberId, Arc<Mailbox>>,
 }
@@ -101,12 +101,12 @@ impl Hub {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl HubState {
     /// Puts lines into mailboxes. Those whose mailbox runs over leave, which makes more
     /// lines; each can do so once.
     fn deliver(&mut self, mut posted: Posted, counters: &ChatCounters) -> Delivered {

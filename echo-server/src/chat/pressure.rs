@@ -16,13 +16,13 @@ pub(super) const MOMENT: Nanos = SECOND;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Pressure {
-    state: State,
+    state: Patience,
     /// Who is to be woken once there is room.
     waiting: Vec<Waker>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum State {
+enum Patience {
     #[default]
     None,
     /// There is, and nobody has looked at the clock yet.
@@ -35,21 +35,21 @@ enum State {
 impl Pressure {
     /// The mailbox is more than half full.
     pub(super) fn rise(&mut self) {
-        if matches!(self.state, State::None) {
-            self.state = State::Noticed;
+        if matches!(self.state, Patience::None) {
+            self.state = Patience::Noticed;
         }
     }
 
     /// The mailbox has room again; who waited for it.
     #[must_use]
     pub(super) fn fall(&mut self) -> Vec<Waker> {
-        self.state = State::None;
+        self.state = Patience::None;
         std::mem::take(&mut self.waiting)
     }
 
     /// Whether whoever goes on to speak is to wait.
     pub(super) fn is_felt(&self) -> bool {
-        matches!(self.state, State::Noticed | State::Since(_))
+        matches!(self.state, Patience::Noticed | Patience::Since(_))
     }
 
     /// Until when a speaker is to wait, if it is, while `bytes` wait where there is room for
@@ -62,15 +62,15 @@ impl Pressure {
         waker: Option<&Waker>,
     ) -> Option<Nanos> {
         let since = match self.state {
-            State::None | State::GivenUp => return None,
-            State::Noticed => now,
-            State::Since(since) => since,
+            Patience::None | Patience::GivenUp => return None,
+            Patience::Noticed => now,
+            Patience::Since(since) => since,
         };
-        self.state = State::Since(since);
+        self.state = Patience::Since(since);
         if now >= since.saturating_add(MOMENT) {
             // The others see that at their own deadlines.
             self.waiting = Vec::new();
-            self.state = State::GivenUp;
+            self.state = Patience::GivenUp;
             return None;
         }
         let half = limit / 2;

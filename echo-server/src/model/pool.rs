@@ -1,5 +1,5 @@
 //! A fixed set of worker threads that take ready connections from one
-//! [shared epoll](shared_epoll): [`Pool`]. An idle connection costs no thread, and no worker
+//! [shared epoll](shared_epoll): [`PoolModel`]. An idle connection costs no thread, and no worker
 //! ever waits for one connection: what a slow peer does not take is queued until its socket is
 //! writable again.
 
@@ -28,9 +28,9 @@ const DRAINED_POLL: Duration = Duration::from_millis(2);
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Pool;
+pub(super) struct PoolModel;
 
-impl Model for Pool {
+impl Model for PoolModel {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let shared = SharedEpoll::new()?;
         std::thread::scope(|scope| {

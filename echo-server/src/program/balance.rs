@@ -12,7 +12,7 @@ use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
 
 use super::announce;
-use crate::balance::{Balancer, Config, Lookup};
+use crate::balance::{BalanceConfig, Balancer, Lookup};
 use crate::binding::Binding;
 use crate::capacity::Capacity;
 use crate::cli::BalanceArgs;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     fd_limit::raise();
     let (asked, possible) = (args.max_conns.map(NonZeroU64::get), most_connections(args));
     let limit = asked.unwrap_or(u64::MAX).min(possible.connections);
-    let config = Config {
+    let config = BalanceConfig {
         backends: args.backend.iter().cloned().map(Address::as_target).collect(),
         lookup: Lookup::default(),
         policy: args.policy,
@@ -80,7 +80,7 @@ fn tell_so_far(balancer: &Balancer) {
     }
 }
 
-fn ready(own: &[SocketAddr], config: &Config) -> serde_json::Value {
+fn ready(own: &[SocketAddr], config: &BalanceConfig) -> serde_json::Value {
     let backends: Vec<String> = config.backends.iter().map(Address::to_string).collect();
     serde_json::json!({
         "ready": true,

@@ -1,4 +1,4 @@
-//! One connection of the backend: [`Connection`], its socket, what waits to be sent, and
+//! One connection of the backend: [`EpollSocket`], its socket, what waits to be sent, and
 //! what epoll watches for.
 
 use std::os::fd::OwnedFd;
@@ -10,7 +10,7 @@ use crate::send_queue::SendQueue;
 /// See the [module](self).
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
-pub(super) struct Connection {
+pub(super) struct EpollSocket {
     pub(super) socket: OwnedFd,
     pub(super) queue: SendQueue,
     /// What epoll watches for now.
@@ -23,7 +23,7 @@ pub(super) struct Connection {
     pub(super) finish_when_sent: bool,
 }
 
-impl Connection {
+impl EpollSocket {
     pub(super) fn new(socket: OwnedFd, connecting: bool) -> Self {
         Self {
             socket,

@@ -34,10 +34,10 @@ const PAGE: usize = 4096;
 
 /// See the [module](self). Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Buffers(Rc<Shared>);
+pub(super) struct Buffers(Rc<SharedBuffers>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedBuffers {
     memory: NonNull<u8>,
     memory_layout: Layout,
     entries: NonNull<BufRingEntry>,
@@ -61,7 +61,7 @@ impl Buffers {
         let entries_layout = Layout::array::<BufRingEntry>(count)
             .and_then(|layout| layout.align_to(PAGE))
             .expect("1024 entries fit into the address space");
-        let buffers = Self(Rc::new(Shared {
+        let buffers = Self(Rc::new(SharedBuffers {
             memory: zeroed(memory_layout),
             memory_layout,
             entries: zeroed(entries_layout).cast(),
@@ -98,7 +98,7 @@ impl Buffers {
     }
 }
 
-impl Shared {
+impl SharedBuffers {
     /// Offers a buffer to the kernel, which may write to it from now on.
     fn offer(&self, id: u16) {
         let tail = self.tail.get();
@@ -123,7 +123,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for SharedBuffers {
     fn drop(&mut self) {
         // SAFETY: both were allocated with these layouts, and the ring that wrote to them
         // is gone, as `Buffers::register` demands.
@@ -143,7 +143,7 @@ fn zeroed(layout: Layout) -> NonNull<u8> {
 /// Bytes received into a buffer that is ours until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
-    shared: Rc<Shared>,
+    shared: Rc<SharedBuffers>,
     id: u16,
     length: usize,
 }

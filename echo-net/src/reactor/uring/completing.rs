@@ -187,7 +187,7 @@ impl UringReactor {
         &mut self,
         key: Key,
         more: bool,
-        request: impl Fn(&mut super::Connection) -> &mut Request,
+        request: impl Fn(&mut super::UringSocket) -> &mut Request,
     ) {
         if !more && let Some(closed) = self.closing.get_mut(&key) {
             *request(closed) = Request::None;

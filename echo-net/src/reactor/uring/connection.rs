@@ -1,4 +1,4 @@
-//! One connection of the backend: [`Connection`], its socket, what waits in either
+//! One connection of the backend: [`UringSocket`], its socket, what waits in either
 //! direction, and which of its requests the kernel has.
 
 use std::collections::VecDeque;
@@ -22,7 +22,7 @@ pub(super) enum Request {
 /// See the [module](self).
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
-pub(super) struct Connection {
+pub(super) struct UringSocket {
     pub(super) socket: OwnedFd,
     pub(super) queue: SendQueue,
     pub(super) connecting: bool,
@@ -48,7 +48,7 @@ pub(super) enum Arrival {
     End,
 }
 
-impl Connection {
+impl UringSocket {
     pub(super) fn new(socket: OwnedFd, connecting: bool) -> Self {
         Self {
             socket,

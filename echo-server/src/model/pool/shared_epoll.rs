@@ -24,7 +24,7 @@ use crate::model::mail_list::MailList;
 const END: u64 = 0;
 const MAIL: u64 = 1;
 
-type Connections = SlotMap<DefaultKey, Arc<Mutex<Connection>>>;
+type Connections = SlotMap<DefaultKey, Arc<Mutex<PooledConnection>>>;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct SharedEpoll {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct PooledConnection {
     socket: QueuedSocket<OwnedFd>,
     driver: Driver,
     /// Whether input is wanted.
@@ -91,7 +91,7 @@ impl SharedEpoll {
     pub(super) fn add(&self, socket: OwnedFd, driver: Driver) -> io::Result<()> {
         self.expect(driver.deadline());
         let socket = QueuedSocket::new(socket);
-        let connection = Connection { socket, driver, reads: true, closed: false };
+        let connection = PooledConnection { socket, driver, reads: true, closed: false };
         let shared = Arc::new(Mutex::new(connection));
         let key = self.connections_mut().insert(Arc::clone(&shared));
         let connection = lock(&shared);
@@ -165,7 +165,7 @@ impl SharedEpoll {
     }
 }
 
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn lock(connection: &Mutex<PooledConnection>) -> MutexGuard<'_, PooledConnection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -173,7 +173,7 @@ fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
 pub(super) struct Claimed<'a> {
     shared: &'a SharedEpoll,
     key: DefaultKey,
-    connection: MutexGuard<'a, Connection>,
+    connection: MutexGuard<'a, PooledConnection>,
 }
 
 impl Claimed<'_> {
@@ -184,7 +184,7 @@ impl Claimed<'_> {
         buffer: &mut [u8],
         scratch: &mut Scratch<impl Count>,
     ) {
-        let Connection { socket, driver, reads, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, reads, .. } = &mut *self.connection;
         let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         let readiness = Readiness::new(*reads, flags.contains(EventFlags::IN), broken);
         let interest = driver.ready(clock::now(), readiness, buffer, socket, scratch);
@@ -193,14 +193,14 @@ impl Claimed<'_> {
 
     /// The server is stopping.
     pub(super) fn stop(mut self, scratch: &mut Scratch<impl Count>) {
-        let Connection { socket, driver, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, .. } = &mut *self.connection;
         let interest = driver.stop(clock::now(), socket, scratch);
         self.rearm(interest);
     }
 
     /// Ends the wait if the deadline has passed.
     pub(super) fn expire(mut self, now: Nanos, scratch: &mut Scratch<impl Count>) {
-        let Connection { socket, driver, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, .. } = &mut *self.connection;
         let deadline = driver.deadline();
         if deadline > now {
             self.shared.expect(deadline);
@@ -222,7 +222,7 @@ impl Claimed<'_> {
     fn wait_for(&mut self, interest: Interest) -> Result<(), Closed> {
         let Interest { read, write, deadline } = interest;
         self.shared.expect(deadline);
-        let Connection { socket, driver, reads, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, reads, .. } = &mut *self.connection;
         *reads = read;
         let mut flags = EventFlags::ONESHOT;
         flags.set(EventFlags::IN, read);

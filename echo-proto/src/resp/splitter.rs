@@ -4,9 +4,9 @@
 
 use std::ops::{ControlFlow, Range};
 
+use super::quotes::{self, Unbalanced};
 use crate::carry_over::{self, CarryOver};
 use crate::decimal;
-use crate::resp_quotes::{self, Unbalanced};
 
 /// Most arguments of a command, its name included. None that is answered has more than
 /// two; others are read so that they can be refused by name.
@@ -23,7 +23,7 @@ const NAME_ROOM: usize = 64;
 
 /// Why a stream is none of Redis commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProtocolError {
+pub(super) enum ProtocolError {
     #[error("invalid multibulk length")]
     ArrayLength,
     #[error("invalid bulk length")]
@@ -42,17 +42,17 @@ pub(crate) enum ProtocolError {
 
 /// One whole command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Command<'a> {
-    pub(crate) name: &'a [u8],
+pub(super) struct RespCommand<'a> {
+    pub(super) name: &'a [u8],
     /// The first argument after the name.
-    pub(crate) argument: Option<&'a [u8]>,
+    pub(super) argument: Option<&'a [u8]>,
     /// Arguments after the name.
-    pub(crate) arguments: usize,
+    pub(super) arguments: usize,
 }
 
 /// Cuts a byte stream into commands, whatever the split of the stream.
 #[derive(Debug)]
-pub(crate) struct CommandSplitter {
+pub(super) struct CommandSplitter {
     limit: usize,
     /// The unfinished command.
     partial: CarryOver,
@@ -80,17 +80,17 @@ struct Progress {
 
 impl CommandSplitter {
     /// A splitter for commands whose arguments together have at most `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         let limit = carry_over::possible(limit);
         Self { limit, partial: CarryOver::default(), progress: Progress::default() }
     }
 
     /// Takes all of `input` and calls `each` with every command that it completes; stops
     /// early when `each` breaks, and the value tells so.
-    pub(crate) fn feed(
+    pub(super) fn feed(
         &mut self,
         input: &[u8],
-        mut each: impl FnMut(Command<'_>) -> ControlFlow<()>,
+        mut each: impl FnMut(RespCommand<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, ProtocolError> {
         let Self { limit, partial, progress } = self;
         let mut flow = ControlFlow::Continue(());
@@ -113,7 +113,7 @@ impl CommandSplitter {
     }
 
     /// Whether a command has begun and not ended.
-    pub(crate) fn is_within(&self) -> bool {
+    pub(super) fn is_within(&self) -> bool {
         !self.partial.bytes().is_empty()
     }
 }
@@ -124,11 +124,11 @@ enum Step<'a> {
     Unfinished,
     /// A command without a word, which asks for nothing.
     Empty,
-    Command(Command<'a>),
+    Command(RespCommand<'a>),
 }
 
-impl<'a> From<Option<Command<'a>>> for Step<'a> {
-    fn from(command: Option<Command<'a>>) -> Self {
+impl<'a> From<Option<RespCommand<'a>>> for Step<'a> {
+    fn from(command: Option<RespCommand<'a>>) -> Self {
         command.map_or(Self::Empty, Self::Command)
     }
 }
@@ -155,7 +155,7 @@ impl Progress {
                 else {
                     return Ok(Step::Unfinished);
                 };
-                let command = if resp_quotes::has_quotes(line) {
+                let command = if quotes::has_quotes(line) {
                     inline_with_quotes(line, limit, unquoted)?
                 } else {
                     inline(line, limit)?
@@ -236,8 +236,8 @@ impl Progress {
         self.whole += 1;
     }
 
-    fn command<'a>(&self, bytes: &'a [u8]) -> Command<'a> {
-        Command {
+    fn command<'a>(&self, bytes: &'a [u8]) -> RespCommand<'a> {
+        RespCommand {
             name: &bytes[self.name.clone()],
             argument: (self.whole > 1).then(|| &bytes[self.argument.clone()]),
             arguments: self.whole - 1,
@@ -246,14 +246,14 @@ impl Progress {
 }
 
 /// A command in a line of words without quotes.
-fn inline(line: &[u8], limit: usize) -> Result<Option<Command<'_>>, ProtocolError> {
+fn inline(line: &[u8], limit: usize) -> Result<Option<RespCommand<'_>>, ProtocolError> {
     let words = || line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(name) = words().next() else { return Ok(None) };
     if words().skip(1).map(<[u8]>::len).sum::<usize>() > limit {
         return Err(ProtocolError::LongBulk(limit));
     }
     let argument = words().nth(1);
-    Ok(Some(Command { name, argument, arguments: words().count() - 1 }))
+    Ok(Some(RespCommand { name, argument, arguments: words().count() - 1 }))
 }
 
 /// A command in a line of words, some of them in quotes; all are written to `unquoted`.
@@ -261,11 +261,11 @@ fn inline_with_quotes<'a>(
     mut line: &[u8],
     limit: usize,
     unquoted: &'a mut Vec<u8>,
-) -> Result<Option<Command<'a>>, ProtocolError> {
+) -> Result<Option<RespCommand<'a>>, ProtocolError> {
     let mut whole = Progress::default();
     loop {
         let begin = unquoted.len();
-        let found = resp_quotes::next_word(&mut line, unquoted);
+        let found = quotes::next_word(&mut line, unquoted);
         if !found.map_err(|Unbalanced| ProtocolError::Quotes)? {
             break;
         }

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::reply::{ReplyReader, Whole};
 use crate::carry_over::CarryOver;
-use crate::http_reply::{ReplyReader, Whole};
 use crate::line::ECHO_PREFIX;
 use crate::{Answers, HttpHost, Malformed, Outcome, Reply, Request, decimal};
 

@@ -56,7 +56,7 @@ enum Output {
     Finished,
 }
 
-struct Connection {
+struct SimulatedSocket {
     peer: Box<dyn Peer>,
     queue: SendQueue,
     connecting: bool,
@@ -72,7 +72,7 @@ struct Connection {
 /// See the [module](self).
 pub struct SimulatedReactor {
     now: Nanos,
-    connections: SlotMap<Key, Connection>,
+    connections: SlotMap<Key, SimulatedSocket>,
     peers: Box<dyn FnMut(u64) -> Box<dyn Peer>>,
     /// Connections begun so far, by number.
     begun: Vec<Key>,
@@ -261,7 +261,7 @@ impl Reactor for SimulatedReactor {
             self.begun.push(Key::default());
             return Err(kind.into());
         }
-        let key = self.connections.insert(Connection {
+        let key = self.connections.insert(SimulatedSocket {
             peer,
             queue: SendQueue::default(),
             connecting: true,

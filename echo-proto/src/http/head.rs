@@ -6,20 +6,14 @@ use httparse::Header;
 use crate::decimal;
 
 /// Most bytes of a request line and the fields after it.
-pub(crate) const HEAD_LIMIT: usize = 16 * 1024;
+pub(super) const HEAD_LIMIT: usize = 16 * 1024;
 
 /// Most fields of a usual head.
-pub(crate) const FIELDS: usize = 64;
-
-/// Most bytes of the status line and the fields of a reply: cookies and policies may be long.
-pub(crate) const MOST_REPLY_HEAD: usize = 64 * 1024;
-
-/// Most fields of a reply.
-pub(crate) const MOST_REPLY_FIELDS: usize = 1024;
+pub(super) const FIELDS: usize = 64;
 
 /// Searches for the empty line at the end of a head, and never looks at a byte twice.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HeadEnd {
+pub(super) struct HeadEnd {
     searched: usize,
     /// Where the line that is searched begins.
     line: usize,
@@ -30,12 +24,12 @@ pub(crate) struct HeadEnd {
 
 impl HeadEnd {
     /// The length of the head that `bytes` begin with; `Ok(None)` if it goes on.
-    pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadTooLong> {
+    pub(super) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadTooLong> {
         self.find_within(bytes, HEAD_LIMIT)
     }
 
     /// As [`find`](Self::find), for a head of at most `limit` bytes.
-    pub(crate) fn find_within(
+    pub(super) fn find_within(
         &mut self,
         bytes: &[u8],
         limit: usize,
@@ -61,26 +55,26 @@ impl HeadEnd {
 
 /// The head is over its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HeadTooLong;
+pub(super) struct HeadTooLong;
 
 /// What the fields of a message say about its body and the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of its own on the wire")]
-pub(crate) struct Framing {
-    pub(crate) length: Option<usize>,
+pub(super) struct Framing {
+    pub(super) length: Option<usize>,
     /// There is a transfer coding.
-    pub(crate) chunked: bool,
+    pub(super) chunked: bool,
     /// The last transfer coding is `chunked`, so that the body tells its own end.
-    pub(crate) ends_chunked: bool,
-    pub(crate) close: bool,
-    pub(crate) keep_alive: bool,
-    pub(crate) expects_continue: bool,
+    pub(super) ends_chunked: bool,
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) expects_continue: bool,
 }
 
 impl Framing {
     /// Reads `fields`; `None` if lengths contradict each other or are no numbers, which
     /// could make two readers see different messages (RFC 9112 section 6.3).
-    pub(crate) fn of(fields: &[Header<'_>]) -> Option<Self> {
+    pub(super) fn of(fields: &[Header<'_>]) -> Option<Self> {
         let mut framing = Self::default();
         for Header { name, value } in fields {
             let named = |known: &str| name.eq_ignore_ascii_case(known);

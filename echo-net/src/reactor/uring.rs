@@ -35,7 +35,7 @@ mod ring;
 mod subject;
 mod unavailable;
 
-use connection::{Connection, Request};
+use connection::{Request, UringSocket};
 use ring::{Completion, Ring};
 use subject::Subject;
 pub use unavailable::Unavailable;
@@ -47,9 +47,9 @@ const EVENTS_PER_LOOK: usize = 1024;
 /// as work of that thread, which interrupts a system call that it makes meanwhile.
 pub struct UringReactor {
     ring: Ring,
-    connections: SlotMap<Key, Connection>,
+    connections: SlotMap<Key, UringSocket>,
     /// Connections that were closed, but for their last completions.
-    closing: HashMap<Key, Connection>,
+    closing: HashMap<Key, UringSocket>,
     acceptors: Vec<Acceptor>,
     waker: Waker,
     /// Connections that are read again, with something that was held back.
@@ -157,7 +157,7 @@ impl UringReactor {
         }
     }
 
-    fn insert(&mut self, connection: Connection) -> Key {
+    fn insert(&mut self, connection: UringSocket) -> Key {
         let key = self.connections.insert(connection);
         self.update(key);
         key
@@ -215,7 +215,7 @@ impl Reactor for UringReactor {
 
     fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
         let socket = socket::begin_connect(options)?;
-        Ok(self.insert(Connection::new(socket, true)))
+        Ok(self.insert(UringSocket::new(socket, true)))
     }
 
     fn send(&mut self, key: Key, bytes: &[u8]) {
@@ -324,7 +324,7 @@ impl ServingReactor for UringReactor {
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
-        Ok(self.insert(Connection::new(socket, false)))
+        Ok(self.insert(UringSocket::new(socket, false)))
     }
 
     fn unread(&self, key: Key) -> Unread {

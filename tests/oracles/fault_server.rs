@@ -22,11 +22,11 @@ use framing::Message;
 pub(crate) struct FaultServer {
     address: SocketAddr,
     listener: TcpListener,
-    shared: Arc<Shared>,
+    shared: Arc<FaultServerState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct FaultServerState {
     committed: AtomicU64,
     exchange: Exchange,
     /// When the first message of all came.
@@ -48,7 +48,7 @@ impl FaultServer {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<FaultServerState>::default();
         let accepting = listener.try_clone().expect("descriptors are left");
         let of_threads = Arc::clone(&shared);
         thread::spawn(move || {
@@ -86,7 +86,7 @@ struct Peer {
     fault: Option<Fault>,
     /// A reply that is to come after the next one.
     held: Option<Vec<u8>>,
-    shared: Arc<Shared>,
+    shared: Arc<FaultServerState>,
 }
 
 impl Peer {

@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use httparse::{ParserConfig, Status};
 
-use crate::http_head::{FIELDS, Framing, HeadEnd, MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
+use super::head::{FIELDS, Framing, HeadEnd};
 use crate::line::ECHO_PREFIX;
+use crate::request::{MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
 use crate::{HttpFault, Malformed, carry_over};
 
 /// Longest line that tells the size of a chunk, with its extensions.
@@ -22,7 +23,7 @@ const VERSION: &[u8] = b"HTTP/1.";
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct ReplyReader {
+pub(super) struct ReplyReader {
     limit: usize,
     stage: Stage,
     end: HeadEnd,
@@ -59,17 +60,17 @@ struct Head {
 
 /// A whole reply.
 #[derive(Debug, Clone)]
-pub(crate) struct Whole {
-    pub(crate) status: u16,
+pub(super) struct Whole {
+    pub(super) status: u16,
     /// Where its body is in the bytes that were shown; `None`: it is [`ReplyReader::body`].
-    pub(crate) body: Option<Range<usize>>,
+    pub(super) body: Option<Range<usize>>,
     /// Whether the connection ends with it.
-    pub(crate) last: bool,
+    pub(super) last: bool,
 }
 
 impl ReplyReader {
     /// Reads bodies of at most `limit` bytes, and what an echo has before them.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             limit: carry_over::possible(limit),
             stage: Stage::Head,
@@ -81,7 +82,7 @@ impl ReplyReader {
 
     /// Reads on at `bytes`: how many of them are used up, and the reply that ends there.
     /// What is not used up is to be shown again, with what follows.
-    pub(crate) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Option<Whole>), Malformed> {
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Option<Whole>), Malformed> {
         let mut used = 0;
         loop {
             let rest = &bytes[used..];
@@ -134,12 +135,12 @@ impl ReplyReader {
     }
 
     /// The reply that the end of the connection completes, if it does.
-    pub(crate) fn end_of_input(&mut self) -> Option<Whole> {
+    pub(super) fn end_of_input(&mut self) -> Option<Whole> {
         (self.stage == Stage::UntilEnd).then(|| self.finish(None))
     }
 
     /// The body of a reply that came in pieces; of an unfinished one, what there is of it.
-    pub(crate) fn body(&self) -> &[u8] {
+    pub(super) fn body(&self) -> &[u8] {
         self.joined.get(self.head.length..).unwrap_or_default()
     }
 
@@ -150,7 +151,7 @@ impl ReplyReader {
     }
 
     /// What there is of a reply that has begun, comes in pieces and has not ended.
-    pub(crate) fn partial(&self) -> &[u8] {
+    pub(super) fn partial(&self) -> &[u8] {
         match self.stage {
             Stage::Head | Stage::Whole(_) => &[],
             _ => &self.joined,

@@ -5,17 +5,17 @@
 
 /// A quote is not closed, or something other than a space comes after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unbalanced;
+pub(super) struct Unbalanced;
 
 /// Whether a line has to be read by [`next_word`]; otherwise its words are what is between
 /// spaces.
-pub(crate) fn has_quotes(line: &[u8]) -> bool {
+pub(super) fn has_quotes(line: &[u8]) -> bool {
     memchr::memchr2(b'"', b'\'', line).is_some()
 }
 
 /// Appends the next word of `rest` to `words`, and takes it off `rest`; whether there is one.
 /// What is appended is never longer than what is taken.
-pub(crate) fn next_word(rest: &mut &[u8], words: &mut Vec<u8>) -> Result<bool, Unbalanced> {
+pub(super) fn next_word(rest: &mut &[u8], words: &mut Vec<u8>) -> Result<bool, Unbalanced> {
     *rest = rest.trim_ascii_start();
     if rest.is_empty() {
         return Ok(false);
