@@ -1,4 +1,4 @@
-//! `echo-client ping`: a line per reply and a summary, as ping(8) prints them.
+//! `echo-client ping`: a line per reply and a summary, in the format of ping(8).
 
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
@@ -14,11 +14,10 @@ use echo_proto::terminal;
 use crate::cli::{self, LONGEST_MESSAGE, PingArgs};
 use crate::talk;
 
-/// Bytes of a wrong reply that are shown.
+/// Bytes shown of a wrong reply.
 const EXCERPT: usize = 64;
 
-/// Pings as the flags say until the count is reached or `interrupted`; whether any echo came
-/// back.
+/// Runs a ping until the count is reached or `interrupted`; whether any echo was received.
 pub(crate) async fn run(
     args: &PingArgs,
     interrupted: impl Future<Output = ()>,
@@ -76,7 +75,7 @@ struct Report<'a> {
     args: &'a PingArgs,
     plan: &'a PingPlan,
     statistics: Statistics,
-    /// Whether it has been said why there is no connection.
+    /// Whether the reason for the missing connection was already printed.
     explained: bool,
 }
 
@@ -99,7 +98,7 @@ impl Report<'_> {
                 write!(out, "PING {peer}: {size} bytes of payload, protocol {protocol}")?;
                 if let Some(Inside { version, handshake }) = inside {
                     let took = milliseconds(*handshake);
-                    write!(out, " inside {version}, handshake {took} ms")?;
+                    write!(out, " over {version}, handshake {took} ms")?;
                 }
                 writeln!(out)
             }
@@ -107,7 +106,7 @@ impl Report<'_> {
                 let time = milliseconds(*round_trip);
                 write!(out, "{bytes} bytes: seq={number} time={time} ms")?;
                 if *late {
-                    write!(out, " (too late, counted as lost)")?;
+                    write!(out, " (late, counted as lost)")?;
                 }
                 if let Some(said) = instead {
                     let what = if said.is_error { "an error" } else { "not the echo" };
@@ -115,7 +114,7 @@ impl Report<'_> {
                 }
                 writeln!(out)
             }
-            PingEvent::Unasked(said) => writeln!(out, "not asked for: {}", told(said)),
+            PingEvent::Unasked(said) => writeln!(out, "unsolicited: {}", told(said)),
             PingEvent::Lost(number, loss) => {
                 let why = match loss {
                     Loss::Timeout => {
@@ -123,7 +122,7 @@ impl Report<'_> {
                     }
                     Loss::Broken => "the connection broke before the reply".to_owned(),
                     Loss::NoConnection => "no connection".to_owned(),
-                    Loss::Unread => "not sent, the server reads nothing".to_owned(),
+                    Loss::Unread => "not sent, the server does not read".to_owned(),
                 };
                 writeln!(out, "lost: seq={number}: {why}")
             }
@@ -150,8 +149,8 @@ impl Report<'_> {
         write!(out, "{answered} answered, {lost} lost ({share}), time {took:.1} s")?;
         for (count, what) in [
             (statistics.reconnects, "reconnected"),
-            (statistics.late, "answered too late"),
-            (statistics.errors, "answered with an error"),
+            (statistics.late, "late"),
+            (statistics.errors, "with errors"),
             (statistics.wrong, "not the echo"),
         ] {
             if count > 0 {
@@ -172,7 +171,7 @@ impl Report<'_> {
     }
 }
 
-/// A share in per cent, never rounded to a whole 0 or 100.
+/// A percentage, never rounded to exactly 0 or 100.
 fn percent(share: f64) -> String {
     let percent = format!("{:.1}", share * 100.0);
     let shown = match percent.as_str() {
@@ -183,12 +182,12 @@ fn percent(share: f64) -> String {
     format!("{shown} %")
 }
 
-/// To the microsecond, as ping(8) shows it.
+/// With microsecond precision, as in ping(8).
 fn milliseconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64() * 1e3)
 }
 
-/// A reply that is not the echo, as far as it is shown.
+/// A reply that is not the echo, shortened.
 fn told(said: &Said<'_>) -> String {
     let text = excerpt(&[said.prefix, said.body].concat());
     match said.status {
@@ -197,7 +196,7 @@ fn told(said: &Said<'_>) -> String {
     }
 }
 
-/// The beginning of a body, safe for a terminal.
+/// The beginning of a body, escaped for a terminal.
 fn excerpt(body: &[u8]) -> String {
     let mut shown = String::from("`");
     let one_line: Vec<u8> = body[..body.len().min(EXCERPT)]

@@ -1,10 +1,9 @@
-//! One interface for event-driven I/O that speaks in completions: [`Reactor`] and its
-//! [`Handler`].
+//! Event-driven I/O in completion style: [`Reactor`] and its [`Handler`].
 //!
-//! A handler is told what has happened (a connection made, bytes received, queued bytes
-//! taken by the kernel) and answers with commands (send, pause, finish, close). Backends
-//! are one module each: [`epoll`] and [`uring`] for real sockets, [`simulated`] for tests
-//! with a manual clock. A reactor belongs to one thread; only its [`Waker`] may leave it.
+//! A handler receives events (connected, bytes received, queued bytes sent) and issues commands
+//! (send, pause, finish, close). Each backend is a module: [`epoll`] and [`uring`] for real
+//! sockets, [`simulated`] for tests with a manual clock. A reactor belongs to one thread; only
+//! its [`Waker`] may be used from others.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -26,39 +25,39 @@ mod tests;
 pub mod uring;
 
 slotmap::new_key_type! {
-    /// Names a connection of a reactor. A key of a connection that is gone names nothing,
-    /// also when its place is taken again.
+    /// Identifies a connection of a reactor. Keys are not reused: the key of a closed
+    /// connection stays invalid.
     pub struct Key;
 }
 
-/// What happened to a connection.
+/// An event on a connection.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The connection that was begun with [`Reactor::connect`] is made.
+    /// The connection started by [`Reactor::connect`] is established.
     Connected,
-    /// Bytes have arrived. They are gone after the call.
+    /// Bytes received; valid only during the call.
     Received(&'a [u8]),
     /// The peer has half-closed: no more bytes will arrive.
     EndOfInput,
-    /// Bytes had to be queued, and now the kernel has taken the last of them.
+    /// The last queued bytes were handed to the kernel.
     Sent,
-    /// The connection could not be made, or broke. Its key names nothing any more.
+    /// Connecting failed or the connection broke. The key is invalid from now on.
     Failed(io::Error),
 }
 
-/// Who is told what happened.
+/// Receives the events of a reactor.
 pub trait Handler<R: Reactor> {
-    /// Something happened to a connection.
+    /// An event on a connection.
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>);
 
-    /// A connection was accepted on a listener. It is not the reactor's until it is
+    /// A connection was accepted. It is not registered with the reactor until it is
     /// [adopted](ServingReactor::adopt). `peer` is [canonical](crate::address::canonical).
     fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
         let _ = (reactor, socket, peer);
     }
 
-    /// Accepting failed, and not for a reason that lies with the peer. Accepting pauses
-    /// for [`ACCEPT_PAUSE`] and goes on by itself.
+    /// Accepting failed for a local reason. It pauses for [`ACCEPT_PAUSE`] and resumes
+    /// automatically.
     fn accept_failed(&mut self, reactor: &mut R, error: io::Error) {
         let _ = (reactor, error);
     }
@@ -69,51 +68,51 @@ pub trait Handler<R: Reactor> {
     }
 }
 
-/// How long accepting pauses when descriptors or memory have run out: retrying at once
-/// would burn a core without accepting anything.
+/// Pause of accepting when descriptors or memory have run out: immediate retries would
+/// busy-loop.
 pub const ACCEPT_PAUSE: Nanos = 100 * crate::clock::MILLISECOND;
 
 /// Moves bytes and reports completions; one per thread.
 pub trait Reactor: Sized {
-    /// The present instant of the reactor's clock.
+    /// The current time of the reactor's clock.
     fn now(&self) -> Nanos;
 
-    /// Begins a connection; [`Event::Connected`] or [`Event::Failed`] follows.
+    /// Starts a connection; [`Event::Connected`] or [`Event::Failed`] follows.
     ///
     /// # Errors
-    /// When no socket can be had (descriptors or ports have run out).
+    /// When no socket can be created (out of descriptors or ports).
     fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key>;
 
-    /// Sends all of `bytes`, in order after what was sent before: at once as far as the
-    /// kernel takes them, the rest when it can. A failure shows as [`Event::Failed`].
+    /// Sends `bytes` after everything sent before: immediately as far as the kernel accepts
+    /// them, the rest when it can. Errors are reported as [`Event::Failed`].
     fn send(&mut self, key: Key, bytes: &[u8]);
 
-    /// Bytes that the kernel has not taken yet.
+    /// Bytes that are queued and not yet accepted by the kernel.
     fn unsent(&self, key: Key) -> usize;
 
-    /// Stops reading, so that the peer feels the back pressure.
+    /// Stops reading, which applies backpressure to the peer.
     fn pause(&mut self, key: Key);
 
-    /// Reads again.
+    /// Resumes reading.
     fn resume(&mut self, key: Key);
 
-    /// Shuts down the write side (half-close) once all is sent.
+    /// Half-closes (shuts down the write side) once everything is sent.
     fn finish(&mut self, key: Key);
 
-    /// Forgets the connection and closes its socket; no event follows.
+    /// Closes the socket; no further event follows.
     fn close(&mut self, key: Key);
 
-    /// What the kernel knows of the connection; `None` where there is no kernel.
+    /// TCP_INFO of the connection; `None` in the simulated reactor.
     fn tcp_info(&self, key: Key) -> Option<TcpInfo>;
 
-    /// The kernel's actual (send, receive) buffer sizes; `None` where there is no kernel.
+    /// The effective (send, receive) buffer sizes; `None` in the simulated reactor.
     fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)>;
 
-    /// Waits until something happens or until the instant `until` (for ever with `None`),
-    /// and tells `handler` all that has happened. An instant in the past only looks.
+    /// Waits for events or until `until` (forever with `None`) and passes all events to
+    /// `handler`. With an instant in the past it only polls.
     ///
     /// # Errors
-    /// When waiting itself is impossible; the reactor is of no more use then.
+    /// When waiting fails; the reactor is unusable afterwards.
     fn turn(
         &mut self,
         until: Option<Nanos>,
@@ -121,45 +120,45 @@ pub trait Reactor: Sized {
     ) -> io::Result<()>;
 }
 
-/// A reactor that also serves: it accepts connections and can be woken.
+/// A reactor for servers: it accepts connections and can be woken.
 pub trait ServingReactor: Reactor {
-    /// Accepts connections from now on, on this listener too; it must be non-blocking.
+    /// Starts accepting connections on this non-blocking listener too.
     fn listen(&mut self, listener: TcpListener) -> io::Result<()>;
 
     /// Closes all listeners.
     fn stop_listening(&mut self);
 
-    /// Takes over a connected, non-blocking socket.
+    /// Registers a connected, non-blocking socket.
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key>;
 
-    /// Input that has arrived and of which the handler was not told yet.
+    /// Input that has arrived but was not passed to the handler yet.
     fn unread(&self, key: Key) -> Unread;
 
-    /// A handle that ends a [`turn`](Reactor::turn) from any thread.
+    /// A handle that interrupts [`turn`](Reactor::turn) from any thread.
     fn waker(&self) -> Waker;
 }
 
-/// Ends a reactor's wait from any thread; the handler is told through
-/// [`Handler::woken`]. Several uses before the reactor notices count as one.
+/// Interrupts a reactor's wait from any thread, which calls [`Handler::woken`]. Several uses
+/// before the reactor notices are merged into one.
 #[derive(Debug, Clone)]
 pub struct Waker(Arc<OwnedFd>);
 
 impl Waker {
-    /// A waker for whoever waits until its descriptor is readable.
+    /// A waker for event loops that wait for its descriptor to become readable.
     ///
     /// # Errors
-    /// When no descriptor is left.
+    /// When no descriptor is available.
     pub fn new() -> io::Result<Self> {
         Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
     }
 
     /// Wakes the reactor.
     pub fn wake(&self) {
-        // The only possible failure is a counter that is full: it wakes all the same.
+        // The only possible failure is a full counter, which also wakes.
         let _ = rustix::io::write(self.0.as_fd(), &1_u64.to_ne_bytes());
     }
 
-    /// Forgets that it was used.
+    /// Resets it after use.
     pub fn reset(&self) {
         let _ = rustix::io::read(self.0.as_fd(), &mut [0; 8]);
     }

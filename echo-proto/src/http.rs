@@ -1,6 +1,6 @@
-//! HTTP/1.1, as much of it as stock tools need to drive the server, and as the load
-//! generator needs to drive a web server: [`HttpResponder`], [`HttpRequester`] and the
-//! [`HttpHost`] that requests name. Knows no other version.
+//! HTTP/1.1, as much of it as stock tools need to drive the server and the load generator needs
+//! to drive a web server: [`HttpResponder`], [`HttpRequester`] and the [`HttpHost`] of
+//! requests. No other version is supported.
 
 mod head;
 mod host;

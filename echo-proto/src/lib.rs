@@ -1,4 +1,4 @@
-//! What the bytes of the echo protocols mean.
+//! The echo protocols, sans-I/O.
 //!
 //! A protocol is a pair of pure state machines: [`Responder`] is the server's side (bytes
 //! in, reply bytes out, keep the connection or finish it) and [`Requester`] the client's

@@ -1,5 +1,5 @@
-//! What a server has done: [`Served`] counts of one worker or one read, added up in
-//! [`Counters`], which every worker adds to without disturbing the others.
+//! Server statistics: [`Served`] counts of one worker or one read, summed up in [`Counters`],
+//! which workers update without contention.
 
 use std::ops::AddAssign;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use echo_proto::Replies;
 /// Messages and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Served {
-    /// Messages answered; in a protocol without framing a read counts as one, and in a chat
-    /// every line that was sent to a member.
+    /// Messages answered. In a protocol without framing each read counts as one, in chat every
+    /// line sent to a member.
     pub messages: u64,
-    /// Bytes received, as they were on the wire.
+    /// Bytes received on the wire.
     pub bytes_in: u64,
-    /// Bytes replied, as they were on the wire.
+    /// Bytes sent on the wire.
     pub bytes_out: u64,
-    /// Messages refused or cut short by the peer, TLS connections that failed, and members
-    /// of a chat that did not read.
+    /// Messages refused or truncated, failed TLS connections, and chat members disconnected for
+    /// not reading.
     pub errors: u64,
 }
 
 impl Served {
-    /// What one read brought and what was replied to it.
+    /// The counts of one read and its replies.
     #[inline]
     pub fn by(input: usize, replies: &Replies) -> Self {
         Self {
@@ -45,13 +45,13 @@ impl AddAssign for Served {
     }
 }
 
-/// Where a thread counts.
+/// Destination of a thread's counts.
 pub(crate) trait Count {
     /// Adds to the counts.
     fn count(&mut self, more: Served);
 }
 
-/// Kept by the thread, to be added to its [`WorkerCounters`] now and then.
+/// Local to the thread, and added to its [`WorkerCounters`] periodically.
 impl Count for Served {
     #[inline]
     fn count(&mut self, more: Served) {
@@ -59,7 +59,7 @@ impl Count for Served {
     }
 }
 
-/// At once.
+/// Immediately.
 impl Count for &WorkerCounters {
     #[inline]
     fn count(&mut self, more: Served) {
@@ -67,8 +67,8 @@ impl Count for &WorkerCounters {
     }
 }
 
-/// The counts of one worker. As large as two cache lines, which processors fetch in pairs,
-/// so that no two workers write to the same one.
+/// The counts of one worker. Two cache lines large (processors prefetch pairs), which avoids
+/// false sharing.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub struct WorkerCounters {
@@ -100,25 +100,25 @@ impl WorkerCounters {
     }
 }
 
-/// How TLS connections went.
+/// TLS statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct TlsServed {
-    /// Handshakes that were finished.
+    /// Completed handshakes.
     pub handshakes: u64,
-    /// Those among them that took up an earlier session.
+    /// Those that resumed an earlier session.
     pub resumed: u64,
-    /// Peers that did not speak TLS.
+    /// Connections of peers that did not speak TLS.
     pub plaintext: u64,
-    /// Handshakes that were not finished in time.
+    /// Handshakes that timed out.
     pub timeout: u64,
-    /// Connections that failed otherwise.
+    /// Other failed connections.
     pub failed: u64,
-    /// Streams that ended without the peer's word for it.
+    /// Streams that ended without close_notify.
     pub truncated: u64,
 }
 
-/// [`TlsServed`], added to by all sessions. Once or twice in a connection's life: one place
-/// for all workers will do.
+/// [`TlsServed`], shared by all sessions. Updated once or twice per connection, so contention
+/// does not matter.
 #[derive(Debug, Default)]
 pub struct TlsCounters {
     pub(crate) handshakes: AtomicU64,
@@ -144,16 +144,16 @@ impl TlsCounters {
     }
 }
 
-/// How the chat went.
+/// Chat statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct ChatServed {
-    /// Lines that members have said, commands included.
+    /// Lines received from members, commands included.
     pub lines: u64,
-    /// Members that were let go because they did not read.
+    /// Members disconnected because they did not read.
     pub overflown: u64,
 }
 
-/// [`ChatServed`], counted where lines go through one lock anyway.
+/// [`ChatServed`], updated where lines are serialised by a lock anyway.
 #[derive(Debug, Default)]
 pub struct ChatCounters {
     lines: AtomicU64,
@@ -191,7 +191,7 @@ impl Counters {
         Self { workers, tls: Arc::default(), chat: Arc::default() }
     }
 
-    /// The counts of worker number `worker`; more workers than there are counts share them.
+    /// The counts of worker number `worker`; additional workers share them.
     pub fn worker(&self, worker: usize) -> &WorkerCounters {
         &self.workers[worker % self.workers.len()]
     }

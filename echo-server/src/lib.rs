@@ -1,11 +1,10 @@
 //! An echo server whose concurrency model is a flag.
 //!
-//! [`run`] serves on listeners that it is given, by a [`Config`], until a
-//! [`Stop`](echo_net::stop::Stop) is asked for. A connection is one sans-I/O [`session`], which
-//! one driver connects with a socket; the concurrency [`model`]s only wait for sockets and
-//! share connections between threads. [`admission`] decides who may come in.
-//! [`program`] is the whole of the `echo-server` command, for `main` and for other programs
-//! that embed it.
+//! [`run`] serves on the given listeners with a [`Config`] until a
+//! [`Stop`](echo_net::stop::Stop) is requested. A connection is a sans-I/O [`session`], which a
+//! common driver connects with its socket; the concurrency [`model`]s only wait for sockets and
+//! distribute connections over threads. [`admission`] enforces the connection limit.
+//! [`program`] is the `echo-server` command, for `main` and for programs that embed it.
 
 pub mod admission;
 pub mod balance;

@@ -1,4 +1,4 @@
-//! The server: more messages, no more allocations.
+//! The server does not allocate per message.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ use crate::{MOST_PER_MESSAGE, allocations};
 
 const PIPELINE: u64 = 16;
 
-/// A batch of requests, and the replies to it.
+/// A batch of requests, and its replies.
 fn batch(protocol: ProtocolKind, limit: usize) -> (Vec<u8>, usize) {
     let mut requester = protocol.requester(limit);
     let mut wire = Vec::new();
@@ -29,7 +29,7 @@ fn batch(protocol: ProtocolKind, limit: usize) -> (Vec<u8>, usize) {
     (wire, replies.bytes().len())
 }
 
-/// Allocations for each message of a client that has been served for a while.
+/// Allocations per message of a client in steady state.
 fn of_message(server: SocketAddr, protocol: ProtocolKind, limit: usize) -> f64 {
     let (wire, length) = batch(protocol, limit);
     let mut replies = vec![0; length];

@@ -1,5 +1,5 @@
-//! What users see, over real sockets and real processes. Each scenario runs on every
-//! concurrency model; a model added to `ModelKind` is tested here without a line more.
+//! End-to-end tests over real sockets and processes. Each scenario runs on every concurrency
+//! model; a model added to `ModelKind` is covered automatically.
 
 mod certificates;
 mod lines;

@@ -1,5 +1,5 @@
-//! One connection in a run of pings, inside TLS or not: [`PingSession`] sends what is due and
-//! tells what comes back, until it is over or broken. Makes no connection.
+//! One connection of a ping, with or without TLS: [`PingSession`] sends requests when they are
+//! due and reports replies, until it is over or broken. Does not reconnect.
 
 use std::io;
 use std::time::Instant;
@@ -14,16 +14,16 @@ use crate::error::words;
 use crate::link::Link;
 use crate::secure::Secure;
 
-/// Bytes of one read.
+/// Read buffer size in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// Bytes that may wait for the peer to read, beside one message.
+/// Maximum unsent bytes, in addition to one message.
 const UNREAD: usize = 256 * 1024;
 
-/// Requests without a reply after which a connection is given up.
+/// Maximum number of unanswered requests before the connection is abandoned.
 const UNANSWERED: usize = 10_000;
 
-/// Why nothing follows, where the server has ended the connection in order.
+/// The reason after a graceful close by the server.
 const CLOSED: &str = "the server closed the connection";
 
 /// See the [module](self).
@@ -31,16 +31,16 @@ pub(super) struct PingSession {
     stream: TcpStream,
     tls: Option<Transform>,
     requester: Requester,
-    /// What the server said first.
+    /// The server's first bytes.
     opening: Opening,
-    /// What the peer has not taken yet.
+    /// Unsent bytes.
     unsent: Vec<u8>,
     buffer: Vec<u8>,
-    /// What has arrived and was not looked at.
+    /// Received bytes that were not decoded yet.
     plaintext: Vec<u8>,
-    /// Whether nothing has arrived yet.
+    /// Whether nothing was received yet.
     is_new: bool,
-    /// Whether a reply has come.
+    /// Whether a reply was received.
     answered: bool,
 }
 
@@ -68,12 +68,12 @@ impl PingSession {
         }
     }
 
-    /// Whether a reply has come.
+    /// Whether a reply was received.
     pub(super) fn has_answered(&self) -> bool {
         self.answered
     }
 
-    /// Pings until the sequence is over (`None`) or the connection of no more use (why).
+    /// Runs until the sequence is over (`None`) or the connection is unusable (the reason).
     pub(super) async fn talk(
         &mut self,
         plan: &PingPlan,
@@ -81,7 +81,7 @@ impl PingSession {
         tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<Option<String>, PingError> {
         let timeout = plan.options.timeout;
-        // What was said within the handshake.
+        // Bytes received with the handshake.
         let mut ended = self.settle(plan, Instant::now(), sequence, tell)?;
         while ended.is_none() {
             if let Err(error) = self.send_due(plan, sequence, tell)? {
@@ -123,7 +123,7 @@ impl PingSession {
         Ok(ended)
     }
 
-    /// Sends what is due; the inner error is the connection's.
+    /// Sends due requests; the inner error is the connection's.
     fn send_due(
         &mut self,
         plan: &PingPlan,
@@ -144,7 +144,7 @@ impl PingSession {
         Ok(Ok(()))
     }
 
-    /// Puts a request into the next write.
+    /// Adds a request to the next write.
     fn queue(&mut self, number: u64, message: &[u8]) {
         let Some(tls) = &mut self.tls else {
             return self.requester.encode(number, message, &mut self.unsent);
@@ -154,7 +154,7 @@ impl PingSession {
         tls.send(&wire, &mut self.unsent);
     }
 
-    /// Writes as much as the peer takes.
+    /// Writes as much as the kernel accepts.
     fn write(&mut self) -> io::Result<()> {
         while !self.unsent.is_empty() {
             match self.stream.try_write(&self.unsent) {
@@ -166,7 +166,7 @@ impl PingSession {
         Ok(())
     }
 
-    /// Reads what is there; `None` if nothing is after all.
+    /// Reads; `None` if there is nothing to read.
     fn read(&mut self) -> io::Result<Option<usize>> {
         match self.stream.try_read(&mut self.buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -174,21 +174,21 @@ impl PingSession {
         }
     }
 
-    /// Adds the bytes just read to those to be looked at; why none follow, if none do.
+    /// Adds the bytes just read to those to be decoded; returns the reason if none follow.
     fn unseal(&mut self, length: usize) -> Option<String> {
         let Self { tls, buffer, plaintext, unsent, is_new, .. } = self;
-        let mut input = &buffer[..length];
+        let input = &buffer[..length];
         let Some(tls) = tls else {
             if std::mem::take(is_new) && is_alert(input) {
-                return Some("the server seems to speak TLS (try --tls)".to_owned());
+                return Some("the server seems to require TLS (try --tls)".to_owned());
             }
             plaintext.extend_from_slice(input);
             return (length == 0).then(|| CLOSED.to_owned());
         };
-        let mut received = if length == 0 { tls.end_of_input() } else { Ok(()) };
-        while !input.is_empty() && received.is_ok() {
-            received = tls.receive(&mut input, |piece| plaintext.extend_from_slice(piece));
-        }
+        let received = match length {
+            0 => tls.end_of_input(),
+            _ => tls.receive_all(input, |piece| plaintext.extend_from_slice(piece)),
+        };
         tls.take_output(unsent);
         match received {
             Err(fault) => Some(fault.to_string()),
@@ -196,8 +196,7 @@ impl PingSession {
         }
     }
 
-    /// Tells the replies that what has arrived completes; why the connection is of no more
-    /// use, if it is not.
+    /// Reports the replies that are complete; returns the reason if the connection is unusable.
     fn settle(
         &mut self,
         plan: &PingPlan,
@@ -225,7 +224,7 @@ impl PingSession {
         Ok(decoded.err().map(|why| format!("{why}{remedy}")))
     }
 
-    /// The connection has ended in order: tells the reply that ends with it, if one does.
+    /// Graceful close by the server: reports the reply that this completes, if any.
     fn end(
         &mut self,
         plan: &PingPlan,
@@ -242,12 +241,12 @@ impl PingSession {
     }
 }
 
-/// Inside TLS an end is announced, however it comes about; as far as the peer takes it now.
+/// Sends a close_notify, if the kernel accepts it at once.
 impl Drop for PingSession {
     fn drop(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.unsent);
-            // Whom to tell of a failure?
+            // Errors no longer matter.
             let _ = self.write();
         }
     }

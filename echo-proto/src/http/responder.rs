@@ -11,30 +11,30 @@ use crate::carry_over::{self, CarryOver};
 use crate::line::ECHO_PREFIX;
 use crate::{Flow, Replies, Respond, WriteMode};
 
-/// Most fields of a request: what a proxy with much to tell may add, and no more work than
-/// one read is worth.
+/// Maximum number of header fields: enough for proxies that add many, and bounded in parsing
+/// cost.
 const MOST_FIELDS: usize = 1024;
 
 /// The server's side of HTTP.
 #[derive(Debug)]
 pub struct HttpResponder {
     max_message: usize,
-    /// The unfinished request.
+    /// The incomplete request.
     partial: CarryOver,
     end: HeadEnd,
-    /// The head of the unfinished request, once it is whole.
+    /// The head of the incomplete request, once it is complete itself.
     head: Option<Head>,
     finished: bool,
 }
 
-/// What a request wants, apart from its path and its body.
+/// A parsed request head.
 #[derive(Debug, Clone, Copy)]
 struct Head {
     method: Method,
     /// Bytes before the body.
     length: usize,
     body: usize,
-    /// Where the path is within the head.
+    /// Range of the path within the head.
     path: (usize, usize),
     persistence: Persistence,
 }
@@ -47,18 +47,18 @@ enum Method {
     Send,
 }
 
-/// What becomes of the connection after a reply.
+/// Whether the connection is kept alive after a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Persistence {
-    /// It goes on, as is usual since HTTP/1.1.
+    /// Keep-alive by default (HTTP/1.1).
     Usual,
-    /// It goes on because an old client asked for it, and wants to be told.
+    /// Keep-alive requested by an HTTP/1.0 client, which needs a confirmation.
     Asked,
-    /// It ends.
+    /// The connection is closed.
     Close,
 }
 
-/// Why a request is refused and the connection ended.
+/// Why a request is refused and the connection closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum Refusal {
     #[error("malformed request")]
@@ -109,7 +109,7 @@ impl Refusal {
     }
 }
 
-/// What a client is told that a full server turns away.
+/// The reply to a connection over the limit.
 pub(crate) fn server_full() -> Vec<u8> {
     let mut replies = Replies::new(WriteMode::Whole);
     Refusal::Full.tell(&mut replies);
@@ -129,7 +129,7 @@ impl HttpResponder {
     }
 }
 
-/// The head of the request that `bytes` begin with, if it is whole.
+/// Parses the head at the start of `bytes`, if it is complete.
 fn read_head(
     end: &mut HeadEnd,
     bytes: &[u8],
@@ -144,16 +144,15 @@ fn read_head(
     .map(Some)
 }
 
-/// Apart, so that requests with a usual head don't carry the room for an unusual one on their
-/// stack.
+/// Separate, so that requests with few header fields don't reserve stack space for many.
 #[cold]
 #[inline(never)]
 fn understand_many(head: &[u8], max_message: usize) -> Result<(Head, bool), Refusal> {
     understand::<MOST_FIELDS>(head, max_message)
 }
 
-/// What a whole head of at most `MOST` fields says, and whether the client waits to be told
-/// to go on.
+/// Parses a complete head of at most `MOST` fields; also whether the client expects `100
+/// Continue`.
 #[inline]
 fn understand<const MOST: usize>(
     bytes: &[u8],
@@ -191,15 +190,15 @@ fn understand<const MOST: usize>(
         (_, 0, true) => Persistence::Asked,
         _ => Persistence::Usual,
     };
-    // The path is a part of `bytes`: only where is kept, since they may move.
+    // `bytes` may move, so the path is kept as a range.
     let start = path.as_ptr().addr() - bytes.as_ptr().addr();
     let path = (start, start + path.len());
     let waits = framing.expects_continue && minor > 0;
     Ok((Head { method, length: bytes.len(), body, path, persistence }, waits))
 }
 
-/// Whether there is the one `Host` field that there must be (RFC 9112 section 3.2). One that
-/// two readers could understand differently is refused, though nothing here uses it.
+/// Checks for exactly one valid `Host` field (RFC 9112 section 3.2). An ambiguous one is
+/// refused, although it is not used here.
 fn check_host(fields: &[Header<'_>], minor: u8) -> Result<(), Refusal> {
     let mut hosts = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("Host"));
     match (hosts.next(), hosts.next()) {
@@ -212,12 +211,12 @@ fn check_host(fields: &[Header<'_>], minor: u8) -> Result<(), Refusal> {
     }
 }
 
-/// What a host and its port are made of (RFC 3986 section 3.2.2).
+/// Whether a byte is valid in a host and port (RFC 3986 section 3.2.2).
 fn may_be_in_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }
 
-/// Answers a whole request; whether the connection goes on.
+/// Replies to a complete request; whether the connection is kept alive.
 fn answer(head: Head, bytes: &[u8], replies: &mut Replies) -> ControlFlow<()> {
     let path = &bytes[head.path.0..head.path.1];
     let body = &bytes[head.length..head.length + head.body];
@@ -293,8 +292,8 @@ impl Respond for HttpResponder {
     }
 
     fn end_of_input(&mut self, replies: &mut Replies) {
-        // Empty lines before a request are none of it (RFC 9112 section 2.2); old clients send
-        // one after a body.
+        // Empty lines before a request are ignored (RFC 9112 section 2.2); old clients send one
+        // after a body.
         let begun = self.partial.bytes().iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
         if !self.finished && begun {
             replies.count_error();

@@ -1,5 +1,5 @@
-//! One connection of the backend: [`EpollSocket`], its socket, what waits to be sent, and
-//! what epoll watches for.
+//! A connection of this backend: [`EpollSocket`], with its socket, send queue and epoll
+//! interest.
 
 use std::os::fd::OwnedFd;
 
@@ -13,7 +13,7 @@ use crate::send_queue::SendQueue;
 pub(super) struct EpollSocket {
     pub(super) socket: OwnedFd,
     pub(super) queue: SendQueue,
-    /// What epoll watches for now.
+    /// Current epoll interest.
     pub(super) interest: EventFlags,
     pub(super) connecting: bool,
     pub(super) paused: bool,
@@ -36,7 +36,7 @@ impl EpollSocket {
         }
     }
 
-    /// What epoll should watch for.
+    /// The epoll interest that it should have.
     pub(super) fn wanted_interest(&self) -> EventFlags {
         let mut wanted = EventFlags::empty();
         wanted.set(EventFlags::OUT, self.connecting || !self.queue.is_empty());

@@ -1,4 +1,4 @@
-//! What is this backend's own; what it has in common with others is tested with them.
+//! Tests specific to this backend; the shared contract is tested for all backends.
 
 use std::io::Write as _;
 
