@@ -33,7 +33,7 @@ pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, 
 ///
 /// # Errors
 /// Those of [`connect`].
-pub async fn connect_with(
+pub(crate) async fn connect_with(
     address: &Address,
     timeout: Duration,
     socket: SocketOptions,

@@ -193,11 +193,6 @@ impl Sender {
         written
     }
 
-    /// Bytes written so far.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent
-    }
-
     /// Sends a close_notify, without waiting: if the kernel does not accept it now it is
     /// omitted.
     pub(crate) fn say_goodbye(&mut self) {

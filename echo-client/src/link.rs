@@ -48,7 +48,7 @@ impl Link {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn open_with(
+    pub(crate) async fn open_with(
         address: &Address,
         tls: Option<&Tls>,
         timeout: Duration,

@@ -85,7 +85,7 @@ fn process_cpu(pid: u32) -> io::Result<Duration> {
 
 /// Maximum number of threads whose context switches are read one by one; more would cost too
 /// much.
-pub const MOST_THREADS: usize = 256;
+const MOST_THREADS: usize = 256;
 
 /// (voluntary, involuntary) context switches of the live threads of a process; `None` if there
 /// are too many.

@@ -10,7 +10,6 @@ use std::ops::AddAssign;
 pub struct Destinations {
     all: Vec<Destination>,
     sources: Vec<IpAddr>,
-    turn: usize,
 }
 
 /// An address and its connection statistics.
@@ -44,13 +43,7 @@ impl Destinations {
         assert!(!addresses.is_empty(), "a server has at least one address");
         let unused = |&address| Destination { address, made: 0, failed: 0, failure: None };
         let all = addresses.iter().map(unused).collect();
-        Self { all, sources: sources.to_vec(), turn: 0 }
-    }
-
-    /// Target and source of the next connection.
-    pub fn next_route(&mut self) -> Route {
-        self.turn += 1;
-        self.route(self.turn - 1)
+        Self { all, sources: sources.to_vec() }
     }
 
     /// Target and source of connection number `turn`.

@@ -13,7 +13,7 @@ pub struct FrameTooLong {
 /// Splits a byte stream into frames: a header of `HEADER` bytes, whose last four are the
 /// big-endian payload length, then the payload.
 #[derive(Debug)]
-pub struct LengthPrefixSplitter<const HEADER: usize> {
+pub(crate) struct LengthPrefixSplitter<const HEADER: usize> {
     limit: usize,
     /// The incomplete frame, header included.
     partial: Vec<u8>,
@@ -25,14 +25,14 @@ const KEPT_CAPACITY: usize = 4096;
 
 impl<const HEADER: usize> LengthPrefixSplitter<HEADER> {
     /// A splitter for payloads of at most `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         const { assert!(HEADER >= 4) };
         Self { limit, partial: Vec::new() }
     }
 
     /// Consumes all of `input` and calls `each` with header and payload of every completed
     /// frame. The header of a frame over the limit stays in [`partial`](Self::partial).
-    pub fn feed(
+    pub(crate) fn feed(
         &mut self,
         mut input: &[u8],
         mut each: impl FnMut(&[u8; HEADER], &[u8]),
@@ -56,7 +56,7 @@ impl<const HEADER: usize> LengthPrefixSplitter<HEADER> {
     }
 
     /// The incomplete frame so far, header included.
-    pub fn partial(&self) -> &[u8] {
+    pub(crate) fn partial(&self) -> &[u8] {
         &self.partial
     }
 

@@ -47,7 +47,7 @@ pub use command::{CommandRequester, CommandResponder};
 pub use frame::{FrameRequester, FrameResponder};
 pub use http::{HttpHost, HttpRequester, HttpResponder, InvalidHttpHost};
 pub use kind::{ProtocolKind, UnfitMessage};
-pub use length_prefix::{FrameTooLong, LengthPrefixSplitter};
+pub use length_prefix::FrameTooLong;
 pub use line::{LineRequester, LineResponder};
 pub use line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
 pub use mux::{MuxRequester, MuxResponder};

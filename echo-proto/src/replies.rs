@@ -84,7 +84,7 @@ impl Replies {
 
     /// Marks the end of a reply's prefix or header.
     #[inline]
-    pub fn end_prefix(&mut self) {
+    pub(crate) fn end_prefix(&mut self) {
         if self.mode == WriteMode::Split {
             self.cut();
         }

@@ -24,7 +24,7 @@ const LEAST_LINGERING: u64 = 8;
 
 /// Counts connections and enforces the limit.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     config: Arc<Config>,
     stop: Stop,
     limit: u64,
@@ -43,7 +43,7 @@ pub struct Admission {
 
 impl Admission {
     /// Admits at most `limit` concurrent connections.
-    pub fn new(config: Arc<Config>, stop: Stop, limit: u64) -> Self {
+    pub(crate) fn new(config: Arc<Config>, stop: Stop, limit: u64) -> Self {
         // Inside TLS no error can be sent before the handshake.
         let words = config.tls.is_none();
         let refusal = if words { config.protocol.framing().server_full() } else { Vec::new() };
@@ -66,7 +66,11 @@ impl Admission {
 
     /// The permit of an accepted non-blocking socket, also if it was
     /// [refused](Permit::is_turned_away); `None` if it must be closed at once.
-    pub fn admit(self: &Arc<Self>, socket: BorrowedFd<'_>, peer: SocketAddr) -> Option<Permit> {
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        socket: BorrowedFd<'_>,
+        peer: SocketAddr,
+    ) -> Option<Permit> {
         if !take_place(&self.active, self.limit) {
             self.refuse(socket, "connection limit reached");
             let lingers = take_place(&self.lingering, self.most_lingering);
@@ -87,7 +91,7 @@ impl Admission {
     }
 
     /// Counts a refused connection, sends the error reply and half-closes.
-    pub fn refuse(&self, socket: BorrowedFd<'_>, reason: &str) {
+    pub(crate) fn refuse(&self, socket: BorrowedFd<'_>, reason: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(suppressed) = self.refusals_logged.pass(clock::now()) {
             warn!(limit = self.limit, suppressed, "refused a connection: {reason}");
@@ -100,29 +104,29 @@ impl Admission {
 
     /// Logs that a connection could not be accepted, at a limited rate. Changes nothing:
     /// pausing is up to the caller.
-    pub fn log_accept_failure(&self, error: &io::Error) {
+    pub(crate) fn log_accept_failure(&self, error: &io::Error) {
         if let Some(suppressed) = self.failures_logged.pass(clock::now()) {
             warn!(%error, suppressed, "accepting a connection failed");
         }
     }
 
     /// Open connections.
-    pub fn active(&self) -> u64 {
+    pub(crate) fn active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)
     }
 
     /// Connections admitted so far.
-    pub fn accepted(&self) -> u64 {
+    pub(crate) fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
     /// Connections refused so far.
-    pub fn refused(&self) -> u64 {
+    pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
     /// Connections aborted by a forced stop.
-    pub fn cut(&self) -> u64 {
+    pub(crate) fn cut(&self) -> u64 {
         self.cut.load(Ordering::Relaxed)
     }
 }
@@ -138,7 +142,7 @@ fn take_place(taken: &AtomicU64, most: u64) -> bool {
 
 /// A slot of an admitted or refused connection; released when it is dropped.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     admission: Arc<Admission>,
     peer: SocketAddr,
     turned_away: bool,
@@ -146,19 +150,19 @@ pub struct Permit {
 
 impl Permit {
     /// The peer's address.
-    pub fn peer(&self) -> SocketAddr {
+    pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
     /// Whether the connection was refused: the error was sent, its output has ended, and it
     /// must not be served.
-    pub fn is_turned_away(&self) -> bool {
+    pub(crate) fn is_turned_away(&self) -> bool {
         self.turned_away
     }
 
     /// Reports that the connection ends with output pending. It counts as aborted if the server
     /// was forced to stop; otherwise the peer caused it.
-    pub fn ends_early(&self) {
+    pub(crate) fn ends_early(&self) {
         if self.admission.stop.stage() == Stage::Forced {
             self.admission.cut.fetch_add(1, Ordering::Relaxed);
         }

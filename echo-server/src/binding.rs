@@ -14,7 +14,7 @@ const PORTS_TRIED: usize = 16;
 
 /// An address and its listen options.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
+pub(crate) struct Binding {
     /// The address; port 0 selects a free one.
     pub address: Address,
     /// Length of the accept queue.
@@ -24,11 +24,11 @@ pub struct Binding {
 }
 
 /// Listeners: a group per accepting worker, each with one listener per address.
-pub type Groups = Vec<Vec<TcpListener>>;
+pub(crate) type Groups = Vec<Vec<TcpListener>>;
 
 /// Why listening failed.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
+pub(crate) enum BindError {
     /// The host can't be resolved.
     #[error("looking up {address}: {reason}")]
     Lookup {
@@ -64,7 +64,11 @@ impl Binding {
     /// with a warning, unless none is left.
     ///
     /// "All interfaces" is one dual-stack listener, or IPv4 only if IPv6 is unavailable.
-    pub fn listen(&self, count: usize, options: &SocketOptions) -> Result<Groups, BindError> {
+    pub(crate) fn listen(
+        &self,
+        count: usize,
+        options: &SocketOptions,
+    ) -> Result<Groups, BindError> {
         let lookup = |reason| BindError::Lookup { address: self.address.clone(), reason };
         let addresses = self.address.resolve().map_err(lookup)?;
         let groups = match self.listen_on(&addresses, count, options) {

@@ -2,7 +2,7 @@
 
 /// A limit of the machine on concurrent connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capacity {
+pub(crate) struct Capacity {
     /// Maximum number of connections.
     pub connections: u64,
     /// The cause of the limit.

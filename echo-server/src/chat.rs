@@ -11,6 +11,6 @@ mod seat;
 #[cfg(test)]
 mod tests;
 
-pub use hub::Hub;
-pub use mailbox::Taken;
-pub use seat::Seat;
+pub(crate) use hub::Hub;
+pub(crate) use mailbox::Taken;
+pub(crate) use seat::Seat;

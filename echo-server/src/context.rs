@@ -20,7 +20,7 @@ use crate::speaker::Speaker;
 
 /// Passed to every worker. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub(crate) struct Context {
     /// Settings.
     pub config: Arc<Config>,
     /// Connection limit.

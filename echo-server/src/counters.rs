@@ -71,7 +71,7 @@ impl Count for &WorkerCounters {
 /// false sharing.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct WorkerCounters {
+pub(crate) struct WorkerCounters {
     messages: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -81,7 +81,7 @@ pub struct WorkerCounters {
 impl WorkerCounters {
     /// Adds to the counts.
     #[inline]
-    pub fn add(&self, more: Served) {
+    pub(crate) fn add(&self, more: Served) {
         self.messages.fetch_add(more.messages, Ordering::Relaxed);
         self.bytes_in.fetch_add(more.bytes_in, Ordering::Relaxed);
         self.bytes_out.fetch_add(more.bytes_out, Ordering::Relaxed);
@@ -120,7 +120,7 @@ pub struct TlsServed {
 /// [`TlsServed`], shared by all sessions. Updated once or twice per connection, so contention
 /// does not matter.
 #[derive(Debug, Default)]
-pub struct TlsCounters {
+pub(crate) struct TlsCounters {
     pub(crate) handshakes: AtomicU64,
     pub(crate) resumed: AtomicU64,
     pub(crate) plaintext: AtomicU64,
@@ -131,7 +131,7 @@ pub struct TlsCounters {
 
 impl TlsCounters {
     /// The counts so far.
-    pub fn read(&self) -> TlsServed {
+    pub(crate) fn read(&self) -> TlsServed {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         TlsServed {
             handshakes: read(&self.handshakes),
@@ -155,7 +155,7 @@ pub struct ChatServed {
 
 /// [`ChatServed`], updated where lines are serialised by a lock anyway.
 #[derive(Debug, Default)]
-pub struct ChatCounters {
+pub(crate) struct ChatCounters {
     lines: AtomicU64,
     overflown: AtomicU64,
 }
@@ -170,7 +170,7 @@ impl ChatCounters {
     }
 
     /// The counts so far.
-    pub fn read(&self) -> ChatServed {
+    pub(crate) fn read(&self) -> ChatServed {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ChatServed { lines: read(&self.lines), overflown: read(&self.overflown) }
     }
@@ -178,7 +178,7 @@ impl ChatCounters {
 
 /// The counts of all workers.
 #[derive(Debug)]
-pub struct Counters {
+pub(crate) struct Counters {
     workers: Box<[WorkerCounters]>,
     tls: Arc<TlsCounters>,
     chat: Arc<ChatCounters>,
@@ -186,28 +186,28 @@ pub struct Counters {
 
 impl Counters {
     /// For `workers` workers, at least one.
-    pub fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         let workers = (0..workers.max(1)).map(|_| WorkerCounters::default()).collect();
         Self { workers, tls: Arc::default(), chat: Arc::default() }
     }
 
     /// The counts of worker number `worker`; additional workers share them.
-    pub fn worker(&self, worker: usize) -> &WorkerCounters {
+    pub(crate) fn worker(&self, worker: usize) -> &WorkerCounters {
         &self.workers[worker % self.workers.len()]
     }
 
     /// Those of TLS.
-    pub fn tls(&self) -> &Arc<TlsCounters> {
+    pub(crate) fn tls(&self) -> &Arc<TlsCounters> {
         &self.tls
     }
 
     /// Those of the chat.
-    pub fn chat(&self) -> &Arc<ChatCounters> {
+    pub(crate) fn chat(&self) -> &Arc<ChatCounters> {
         &self.chat
     }
 
     /// The sum over all workers.
-    pub fn total(&self) -> Served {
+    pub(crate) fn total(&self) -> Served {
         let mut total = Served::default();
         for worker in &self.workers {
             total += worker.read();

@@ -29,7 +29,7 @@ pub enum LogFormat {
 
 /// Log format and level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogStyle {
+pub(crate) struct LogStyle {
     /// Log format.
     pub format: LogFormat,
     /// Number of `--verbose` flags.
@@ -40,7 +40,7 @@ pub struct LogStyle {
 
 impl LogStyle {
     /// Initialises logging; the environment variable `RUST_LOG` overrides the level.
-    pub fn begin(self) {
+    pub(crate) fn begin(self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => LevelFilter::ERROR,
             (false, 0) => LevelFilter::INFO,

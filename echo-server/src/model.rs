@@ -1,4 +1,4 @@
-//! Concurrency models: [`Model`] is their common interface, [`build`] constructs the one that
+//! Concurrency models: `Model` is their common interface, `build` constructs the one that
 //! [`ModelKind`] names. One file or folder each; a new model is one more file, one variant and
 //! one arm of the match below. A model only waits and distributes connections over threads; the
 //! driver handles events of a connection, the session decides when it ends, and admission
@@ -8,7 +8,7 @@ use std::io;
 use std::net::TcpListener;
 use std::thread::ScopedJoinHandle;
 
-pub use crate::capacity::Capacity;
+use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
@@ -23,8 +23,16 @@ mod threads;
 pub(crate) mod tokio;
 mod uring;
 
+/// Checks that this machine supports the model.
+///
+/// # Errors
+/// What is missing.
+pub fn check(kind: ModelKind) -> io::Result<()> {
+    build(kind).check()
+}
+
 /// The model with this name.
-pub fn build(kind: ModelKind) -> Box<dyn Model> {
+pub(crate) fn build(kind: ModelKind) -> Box<dyn Model> {
     match kind {
         ModelKind::Threads => Box::new(threads::Threads),
         ModelKind::Pool => Box::new(pool::PoolModel),
@@ -36,7 +44,7 @@ pub fn build(kind: ModelKind) -> Box<dyn Model> {
 }
 
 /// A way to serve connections.
-pub trait Model {
+pub(crate) trait Model {
     /// Checks that this machine supports the model.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ pub enum ModelKind {
 
 impl ModelKind {
     /// Whether the number of workers can be set; a thread per connection has none.
-    pub fn has_workers(self) -> bool {
+    pub(crate) fn has_workers(self) -> bool {
         self != Self::Threads
     }
 

@@ -27,21 +27,21 @@ use secured::Secured;
 
 /// A session with this much unsent output stops reading, so that a peer that does not read
 /// can't make it queue without bound.
-pub const HIGH_MARK: usize = 64 * 1024;
+pub(crate) const HIGH_MARK: usize = 64 * 1024;
 
 /// It resumes reading at this much unsent output.
-pub const LOW_MARK: usize = 32 * 1024;
+pub(crate) const LOW_MARK: usize = 32 * 1024;
 
 /// How long input is discarded after the last reply before the socket is closed, provided the
 /// peer has acknowledged all output by then.
-pub const LINGER: Nanos = SECOND;
+pub(crate) const LINGER: Nanos = SECOND;
 
 /// No deadline.
-pub const NEVER: Nanos = Nanos::MAX;
+pub(crate) const NEVER: Nanos = Nanos::MAX;
 
 /// The timeouts of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// Without a byte in either direction; [`NEVER`] to disable.
     pub idle: Nanos,
     /// Without a byte of output accepted.
@@ -51,7 +51,7 @@ pub struct Timeouts {
 /// What to do with the socket next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Next {
+pub(crate) enum Next {
     /// Read input.
     Read,
     /// Wait until more output was accepted.
@@ -80,7 +80,7 @@ enum Phase {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     speaker: Speaker,
     /// TLS around the responder's bytes; boxed, since most sessions have none.
     tls: Option<Box<Secured>>,
@@ -102,7 +102,7 @@ pub struct Session {
 
 impl Session {
     /// A session of a newly accepted connection.
-    pub fn new(speaker: impl Into<Speaker>, timeouts: Timeouts, now: Nanos) -> Self {
+    pub(crate) fn new(speaker: impl Into<Speaker>, timeouts: Timeouts, now: Nanos) -> Self {
         Self {
             speaker: speaker.into(),
             tls: None,
@@ -120,7 +120,7 @@ impl Session {
 
     /// A session of a refused connection: the error was sent and the write side is shut down.
     /// Further input is discarded, so that it can't destroy the error reply.
-    pub fn turned_away(now: Nanos) -> Self {
+    pub(crate) fn turned_away(now: Nanos) -> Self {
         let nobody = ProtocolKind::Raw.responder(0, SystemTime::now);
         let timeouts = Timeouts { idle: LINGER, write: LINGER };
         let phase = Phase::Lingering { until: now.saturating_add(LINGER) };
@@ -130,7 +130,7 @@ impl Session {
     /// Adds TLS, whose handshake may last until `until`. From here on all bytes passed in and
     /// out are those on the wire.
     #[must_use]
-    pub fn inside_tls(
+    pub(crate) fn inside_tls(
         mut self,
         transform: Result<Transform, Fault>,
         until: Nanos,
@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Handles received bytes. Afterwards `replies` holds exactly what to send now.
-    pub fn received(&mut self, now: Nanos, input: &[u8], replies: &mut Replies) {
+    pub(crate) fn received(&mut self, now: Nanos, input: &[u8], replies: &mut Replies) {
         replies.clear();
         self.active_at = now;
         let unread = match self.phase {
@@ -172,7 +172,7 @@ impl Session {
     }
 
     /// Handles the peer's half-close. Afterwards `replies` holds what to send now.
-    pub fn end_of_input(&mut self, now: Nanos, replies: &mut Replies) {
+    pub(crate) fn end_of_input(&mut self, now: Nanos, replies: &mut Replies) {
         replies.clear();
         self.active_at = now;
         self.input_ended = true;
@@ -220,7 +220,7 @@ impl Session {
     /// Afterwards `replies` holds what to send now.
     ///
     /// An incomplete message gets no reply: its echo would be wrong.
-    pub fn stop(&mut self, now: Nanos, unread: Unread, replies: &mut Replies) {
+    pub(crate) fn stop(&mut self, now: Nanos, unread: Unread, replies: &mut Replies) {
         replies.clear();
         if let Speaker::Chat(seat) = &self.speaker {
             seat.close_room();
@@ -241,7 +241,7 @@ impl Session {
 
     /// What to do next, with `unsent` bytes of output queued. Must be called after every event,
     /// once the replies were passed on.
-    pub fn next(&mut self, now: Nanos, unsent: usize) -> Next {
+    pub(crate) fn next(&mut self, now: Nanos, unsent: usize) -> Next {
         let taken = self.replied.saturating_sub(unsent as u64);
         if taken > self.taken {
             self.taken = taken;
@@ -271,7 +271,7 @@ impl Session {
 
     /// When [`expire`](Self::expire) is due currently; [`NEVER`] for none. It moves with every
     /// byte, so it must be checked again before use.
-    pub fn deadline(&self) -> Nanos {
+    pub(crate) fn deadline(&self) -> Nanos {
         match self.phase {
             Phase::Closed => 0,
             Phase::Lingering { until } => until,
@@ -306,7 +306,7 @@ impl Session {
     /// While lingering, `end_acknowledged` is queried for whether the peer has acknowledged all
     /// output: until then a close with unread input would destroy what a slow reader has left
     /// in our send buffer.
-    pub fn expire(
+    pub(crate) fn expire(
         &mut self,
         now: Nanos,
         replies: &mut Replies,
@@ -344,7 +344,7 @@ impl Session {
 
     /// Whether a close now would abort the connection: it is being served, or output is
     /// pending.
-    pub fn is_owed(&self) -> bool {
+    pub(crate) fn is_owed(&self) -> bool {
         !matches!(self.phase, Phase::Lingering { .. } | Phase::Closed)
     }
 }

@@ -6,7 +6,7 @@ use crate::chat::Seat;
 
 /// Receives a session's input.
 #[derive(Debug)]
-pub enum Speaker {
+pub(crate) enum Speaker {
     /// Replies to each message.
     Echo(Responder),
     /// A member of the chat room.

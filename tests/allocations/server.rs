@@ -52,7 +52,7 @@ fn of_message(server: SocketAddr, protocol: ProtocolKind, limit: usize) -> f64 {
 fn a_reply_allocates_nothing() {
     let _turn = turn();
     for &model in ModelKind::VARIANTS {
-        if let Err(reason) = model::build(model).check() {
+        if let Err(reason) = model::check(model) {
             let test = "a_reply_allocates_nothing";
             let _ = writeln!(std::io::stderr(), "skipped: {test}: --model {model}: {reason}");
             continue;

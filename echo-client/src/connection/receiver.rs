@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Opening, Outcome, ProtocolKind, Reply, Request as _};
+use echo_proto::{Outcome, ProtocolKind, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -181,21 +181,6 @@ impl Receiver {
     /// Whether the server announced that it closes the connection after the last reply.
     pub(crate) fn is_over(&self) -> bool {
         self.shared.lock().requester.is_over()
-    }
-
-    /// The server's first bytes.
-    pub(crate) fn opening(&self) -> Opening {
-        self.shared.lock().opening
-    }
-
-    /// Bytes read so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// The socket.
-    pub(crate) fn socket(&self) -> &TcpStream {
-        self.read.as_ref()
     }
 
     /// A connection closed without close_notify. If everything was answered by self-delimiting

@@ -164,7 +164,7 @@ impl<C, W> PoolCore<C, W> {
 
     /// A granted place is not needed.
     #[must_use = "the caller who waits longest is to connect"]
-    pub fn vacate(&mut self) -> Option<W> {
+    pub(crate) fn vacate(&mut self) -> Option<W> {
         let next = self.waiting.pop_front();
         self.taken -= usize::from(next.is_none());
         next.map(|(_, caller)| caller)
@@ -188,7 +188,7 @@ impl<C, W> PoolCore<C, W> {
     }
 
     /// Counts a caller whose own wait timed out.
-    pub fn count_wait_timeout(&mut self) {
+    pub(crate) fn count_wait_timeout(&mut self) {
         self.counts.wait_timeouts += 1;
     }
 

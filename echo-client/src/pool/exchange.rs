@@ -3,13 +3,11 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Opening, Outcome};
-use tokio::net::TcpStream;
+use echo_proto::Outcome;
 
 use crate::connection::{Answer, Arrival, Connection, ConnectionOptions, Receiver, Sender};
 use crate::error::SessionError;
 use crate::link::Link;
-use crate::secure::Secure;
 
 use super::Cause;
 
@@ -19,8 +17,6 @@ pub struct Exchange {
     sender: Sender,
     receiver: Receiver,
     connected_in: Duration,
-    /// With whether an earlier session was resumed.
-    handshake: Option<(Duration, bool)>,
     uses: u64,
     used_at: Instant,
     /// No request is pending and none has failed.
@@ -33,8 +29,6 @@ impl Exchange {
     /// On a new connection.
     pub fn new(link: Link, options: ConnectionOptions) -> Self {
         let Link { stream, tls, connected_in } = link;
-        let handshake =
-            tls.as_ref().map(|Secure { transform, took, .. }| (*took, transform.is_resumed()));
         let connection = match tls {
             None => Connection::new(stream, options),
             Some(tls) => Connection::inside_tls(stream, tls, options),
@@ -44,7 +38,6 @@ impl Exchange {
             sender,
             receiver,
             connected_in,
-            handshake,
             uses: 0,
             used_at: Instant::now(),
             whole: true,
@@ -106,48 +99,23 @@ impl Exchange {
     }
 
     /// Whether every request is answered, without unsolicited data.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.whole
     }
 
     /// Requests so far.
-    pub fn uses(&self) -> u64 {
+    pub(crate) fn uses(&self) -> u64 {
         self.uses
     }
 
-    /// Since the last reply, or since it was opened.
-    pub fn idle_for(&self) -> Duration {
-        self.used_at.elapsed()
-    }
-
     /// Checks an idle connection; `None` if it is usable.
-    pub fn look(&mut self) -> Option<Cause> {
+    pub(crate) fn look(&mut self) -> Option<Cause> {
         if self.ended { Some(Cause::Closed) } else { self.receiver.look().map(Cause::from) }
     }
 
-    /// The server's first bytes.
-    pub fn opening(&self) -> Opening {
-        self.receiver.opening()
-    }
-
-    /// Bytes sent and received so far, TLS included except its handshake.
-    pub fn traffic(&self) -> (u64, u64) {
-        (self.sender.sent(), self.receiver.received())
-    }
-
-    /// The socket, for TCP_INFO.
-    pub fn socket(&self) -> &TcpStream {
-        self.receiver.socket()
-    }
-
     /// Connect time.
-    pub fn connected_in(&self) -> Duration {
+    pub(crate) fn connected_in(&self) -> Duration {
         self.connected_in
-    }
-
-    /// Duration of the TLS handshake, and whether it resumed an earlier session.
-    pub fn handshake(&self) -> Option<(Duration, bool)> {
-        self.handshake
     }
 }
 

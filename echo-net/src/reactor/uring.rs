@@ -126,12 +126,6 @@ impl UringReactor {
         }
     }
 
-    /// How often data arrived while all buffers were in use. It stays in the kernel until
-    /// buffers are free, which is soon: a buffer is in use only until its bytes were handled.
-    pub fn starved(&self) -> u64 {
-        self.starved
-    }
-
     /// Submits and cancels requests so that the kernel has those that are wanted.
     fn update(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };

@@ -43,7 +43,7 @@ impl HttpRequester {
 
     /// Sets the `Host` of requests.
     #[must_use]
-    pub fn for_host(self, host: HttpHost) -> Self {
+    pub(crate) fn for_host(self, host: HttpHost) -> Self {
         Self { host, ..self }
     }
 

@@ -16,7 +16,7 @@ use crate::counters::ChatCounters;
 
 /// A room and the mailboxes of its members.
 #[derive(Debug)]
-pub struct Hub {
+pub(crate) struct Hub {
     state: Mutex<HubState>,
     /// Maximum bytes queued for one member.
     queue: usize,
@@ -45,13 +45,13 @@ struct Delivered {
 
 impl Hub {
     /// An empty room with at most `queue` bytes queued per member.
-    pub fn new(queue: usize, counters: Arc<ChatCounters>) -> Arc<Self> {
+    pub(crate) fn new(queue: usize, counters: Arc<ChatCounters>) -> Arc<Self> {
         let (state, closing) = (Mutex::default(), AtomicBool::new(false));
         Arc::new(Self { state, queue, closing, counters })
     }
 
     /// Adds a member, whose lines have at most `max_message` bytes. The greeting is queued.
-    pub fn enter(self: &Arc<Self>, max_message: usize) -> Seat {
+    pub(crate) fn enter(self: &Arc<Self>, max_message: usize) -> Seat {
         let mailbox = Arc::new(Mailbox::new(self.queue));
         // Nobody waits for it yet.
         let _no_waker = mailbox.push(GREETING.into());

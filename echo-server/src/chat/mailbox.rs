@@ -24,7 +24,7 @@ pub(super) struct Pushed {
 
 /// Result of taking lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// The mailbox is empty now.
     All,
     /// More is queued.

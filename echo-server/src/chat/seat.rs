@@ -19,7 +19,7 @@ const FREE: usize = 4096;
 
 /// A connection's membership. Dropping it leaves the room.
 #[derive(Debug)]
-pub struct Seat {
+pub(crate) struct Seat {
     member: MemberId,
     hub: Arc<Hub>,
     lines: ChatLines,
@@ -41,13 +41,13 @@ impl Seat {
     }
 
     /// Appends queued lines to `replies` while less than `room` bytes were appended.
-    pub fn take(&self, room: usize, replies: &mut Replies) -> Taken {
+    pub(crate) fn take(&self, room: usize, replies: &mut Replies) -> Taken {
         self.mailbox.take(room, replies)
     }
 
     /// Until when this member's input must not be read, if it has filled the mailboxes of
     /// others. Must be called after all its input, and again when woken.
-    pub fn waits_until(&self, now: Nanos) -> Option<Nanos> {
+    pub(crate) fn waits_until(&self, now: Nanos) -> Option<Nanos> {
         match self.pressing {
             0 => None,
             // Only records the time.
@@ -57,19 +57,19 @@ impl Seat {
     }
 
     /// From now on `waker` is called when there is something new to [take](Self::take).
-    pub fn wake(&self, waker: &Waker) {
+    pub(crate) fn wake(&self, waker: &Waker) {
         self.mailbox.wake(waker);
     }
 
     /// Leaves the room; queued lines can still be taken.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         if !std::mem::replace(&mut self.left, true) {
             self.hub.leave(self.member);
         }
     }
 
     /// The server is stopping: from now on members leave without announcement.
-    pub fn close_room(&self) {
+    pub(crate) fn close_room(&self) {
         self.hub.close();
     }
 

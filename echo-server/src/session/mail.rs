@@ -13,13 +13,13 @@ impl Session {
     /// Whether there can be output that the session learns of only through
     /// [`mail`](Self::mail).
     #[inline]
-    pub fn gets_mail(&self) -> bool {
+    pub(crate) fn gets_mail(&self) -> bool {
         matches!(self.speaker, Speaker::Chat(_))
     }
 
     /// From now on `waker` is called when there is new [`mail`](Self::mail).
     #[inline]
-    pub fn wake_for_mail(&self, waker: &Waker) {
+    pub(crate) fn wake_for_mail(&self, waker: &Waker) {
         if let Speaker::Chat(seat) = &self.speaker {
             seat.wake(waker);
         }
@@ -29,7 +29,7 @@ impl Session {
     /// when woken, until it returns false. Afterwards `replies` holds what to send now. No mail
     /// is taken while much output is unsent.
     #[inline]
-    pub fn mail(&mut self, now: Nanos, unsent: usize, replies: &mut Replies) -> bool {
+    pub(crate) fn mail(&mut self, now: Nanos, unsent: usize, replies: &mut Replies) -> bool {
         self.gets_mail() && self.take_mail(now, unsent, replies)
     }
 

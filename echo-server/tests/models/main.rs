@@ -72,7 +72,7 @@ fn config(model: ModelKind) -> Config {
 fn for_each_model(test: impl Fn(ModelKind)) {
     for &model in ModelKind::VARIANTS {
         println!("model {model}");
-        match model::build(model).check() {
+        match model::check(model) {
             Ok(()) => test(model),
             Err(reason) => {
                 let thread = thread::current();

@@ -32,7 +32,7 @@ pub fn each_model(scenario: impl Fn(ModelKind)) {
 
 /// Whether the model is available on this machine; reports it if not.
 fn is_usable(model: ModelKind) -> bool {
-    let usable = model::build(model).check();
+    let usable = model::check(model);
     if let Err(reason) = &usable {
         let thread = thread::current();
         let test = thread.name().unwrap_or_default();
