@@ -200,7 +200,7 @@ pub enum SessionError {
         tally: Tally,
     },
     /// The server answered plaintext with a TLS alert.
-    #[error("the server seems to require TLS; {0} (try --tls)")]
+    #[error("the server seems to speak TLS; {0} (try --tls)")]
     SpeaksTls(Tally),
     /// The server closed the connection before it had answered everything.
     #[error("the server closed the connection; {0}")]

@@ -189,7 +189,7 @@ fn a_server_that_speaks_tls_is_named_and_its_alert_is_no_reply() {
             stream.read_to_end(&mut Vec::new())
         });
         let (seen, code) = ping(&["-c", "1", "-p", protocol, &address]);
-        let expected = "connection broken: the server seems to require TLS (try --tls)\n";
+        let expected = "connection broken: the server seems to speak TLS (try --tls)\n";
         assert!(seen.contains(expected), "{seen}");
         assert!(seen.contains("0 answered, 1 lost"), "{seen}");
         assert_eq!(code, Some(1));

@@ -204,7 +204,7 @@ fn a_balancer_does_not_balance_to_itself_by_whatever_name() {
             run(balancer.args(["balance", &own, "--backend", &backend]), b"", PATIENCE);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        let told = format!("--backend {backend} is this balancer itself");
+        let told = format!("--backend {backend} is the address of the balancer itself");
         assert!(errors.contains(&told), "{own}: {errors}");
     }
 }

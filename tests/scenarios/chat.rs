@@ -1,5 +1,7 @@
 //! The chat room, on every model: recipients, order, and members that leave.
 
+mod programs;
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -128,7 +128,7 @@ fn a_body_of_several_mebibytes_is_read_and_a_limit_is_named() {
         assert!(errors[0].to_string().contains("limit of 16777216 bytes"), "{errors:#?}");
     }
     let (_, errors, well) = client(&["-p", "http", &address], b"/20000000\n");
-    let told = "the reply is longer than the limit of 16777216 bytes";
+    let told = "the reply exceeds the limit of 16777216 bytes";
     assert!(
         !well && errors.contains(told) && errors.contains("increase --max-message"),
         "{errors}"
@@ -145,7 +145,7 @@ fn a_redis_reply_over_the_limit_is_no_other_protocol() {
         _ => String::new(),
     });
     let (_, errors, well) = client(&["-p", "resp", &server.address().to_string()], b"a\n");
-    let told = "the reply is longer than the limit of 16777216 bytes";
+    let told = "the reply exceeds the limit of 16777216 bytes";
     assert!(
         !well && errors.contains(told) && errors.contains("increase --max-message"),
         "{errors}"

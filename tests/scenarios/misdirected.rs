@@ -110,7 +110,7 @@ fn a_server_that_speaks_tls_is_named_so() {
             let run = [&address, "--protocol", protocol, "--requests=20", "--warmup=0"];
             let finished = BenchProcess::start(&[&run[..], way].concat()).finish(PATIENCE);
             assert_eq!(finished.code, Some(1), "{finished:#?}");
-            let told = "the server seems to require TLS (try --tls)";
+            let told = "the server seems to speak TLS (try --tls)";
             assert!(finished.stderr.contains(told), "{protocol}: {}", finished.stderr);
         }
     }

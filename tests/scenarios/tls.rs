@@ -1,5 +1,9 @@
 //! TLS on every model: the same replies inside it, and no service for plaintext clients.
 
+mod bench;
+mod files;
+mod programs;
+
 use std::process::Command;
 use std::time::{Duration, Instant};
 

@@ -180,7 +180,7 @@ impl PingSession {
         let input = &buffer[..length];
         let Some(tls) = tls else {
             if std::mem::take(is_new) && is_alert(input) {
-                return Some("the server seems to require TLS (try --tls)".to_owned());
+                return Some("the server seems to speak TLS (try --tls)".to_owned());
             }
             plaintext.extend_from_slice(input);
             return (length == 0).then(|| CLOSED.to_owned());

@@ -123,7 +123,7 @@ impl<C, W> PoolCore<C, W> {
 
     /// Opening a connection failed. The place goes to the longest waiting caller, which must
     /// connect.
-    #[must_use = "the caller who waits longest is to connect"]
+    #[must_use = "the longest waiting caller must connect"]
     pub fn not_made(&mut self) -> Option<W> {
         self.counts.connect_failures += 1;
         self.vacate()
@@ -136,7 +136,7 @@ impl<C, W> PoolCore<C, W> {
 
     /// A connection is free. It goes to the longest waiting caller, which must check it like
     /// any reused one; if nobody waits it becomes idle.
-    #[must_use = "the caller who waits longest gets the connection"]
+    #[must_use = "the longest waiting caller gets the connection"]
     pub fn give_back(&mut self, connection: C, now: Nanos) -> Option<(W, C)> {
         if let Some((_, caller)) = self.waiting.pop_front() {
             return Some((caller, connection));
@@ -147,7 +147,7 @@ impl<C, W> PoolCore<C, W> {
 
     /// A connection in use was closed. Its place goes to the longest waiting caller, which must
     /// connect.
-    #[must_use = "the caller who waits longest is to connect"]
+    #[must_use = "the longest waiting caller must connect"]
     pub fn discard(&mut self, cause: Cause) -> Option<W> {
         self.counts.discarded.count(cause);
         self.vacate()
@@ -163,7 +163,7 @@ impl<C, W> PoolCore<C, W> {
     }
 
     /// A granted place is not needed.
-    #[must_use = "the caller who waits longest is to connect"]
+    #[must_use = "the longest waiting caller must connect"]
     pub(crate) fn vacate(&mut self) -> Option<W> {
         let next = self.waiting.pop_front();
         self.taken -= usize::from(next.is_none());

@@ -243,7 +243,7 @@ fn a_server_that_speaks_tls_is_named_and_its_alert_is_no_reply() {
         let output = filter(&["--protocol", protocol, &address], b"hello\n");
         assert_eq!(
             errors(&output),
-            "error: the server seems to require TLS; 0 of 1 requests answered (try --tls)\n"
+            "error: the server seems to speak TLS; 0 of 1 requests answered (try --tls)\n"
         );
         assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
     }
