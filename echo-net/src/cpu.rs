@@ -29,7 +29,7 @@ impl Usage {
 
     /// Another process on this machine: CPU time from its CPU clock, which includes finished
     /// threads, the rest from `/proc`. Context switches are those of its live threads, and
-    /// `None` beyond [`MOST_THREADS`].
+    /// `None` beyond 256 threads.
     pub fn of_process(pid: u32) -> io::Result<Self> {
         let cpu = process_cpu(pid)?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;

@@ -1,5 +1,5 @@
-//! Command line arguments: [`ServerArgs`]. They are converted to a [`Config`], a [`Binding`]
-//! and a [`LogStyle`] below.
+//! Command line arguments: [`ServerArgs`]. They are converted to a [`Config`], listen addresses
+//! and a log style below.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 

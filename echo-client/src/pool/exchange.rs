@@ -47,7 +47,7 @@ impl Exchange {
 
     /// Sends `payload` and waits for its reply, which replaces what `reply` holds.
     ///
-    /// A caller that is cancelled during this leaves the connection [broken](Self::is_whole).
+    /// A caller that is cancelled during this leaves the connection unusable.
     ///
     /// # Errors
     /// When the connection breaks or is closed, on an invalid reply, and when nothing arrives

@@ -30,7 +30,7 @@ pub struct HttpRequester {
 
 impl HttpRequester {
     /// Expects replies to messages of at most `max_message` bytes. The `Host` is `localhost`
-    /// unless [set](Self::for_host).
+    /// unless set by [`Requester::for_http_host`](crate::Requester::for_http_host).
     pub fn new(max_message: usize) -> Self {
         Self {
             host: HttpHost::default(),
