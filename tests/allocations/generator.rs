@@ -1,4 +1,4 @@
-//! The generator: more requests, no more allocations.
+//! The generator does not allocate per request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use strum::VariantArray;
 
 use crate::{MOST_PER_MESSAGE, allocations};
 
-/// Hears nothing.
+/// Discards progress.
 struct Silent;
 
 impl Observer for Silent {
@@ -25,10 +25,10 @@ impl Observer for Silent {
     fn interval(&mut self, _: &Interval) {}
 }
 
-/// Allocations of a run of so many requests.
+/// Allocations of a run with this many requests.
 fn of_run(server: SocketAddr, requests: u64, flags: &[String]) -> usize {
     let (address, requests_flag) = (server.to_string(), format!("--requests={requests}"));
-    // One interval, for each is handed over in memory of its own.
+    // A single interval, since each interval allocates its histograms.
     let fixed = ["echo-bench", &address, &requests_flag, "--warmup=0", "--interval=1h"];
     let typed = fixed.into_iter().chain(flags.iter().map(String::as_str));
     let typed = Cli::try_parse_from(typed).expect("a valid command line");

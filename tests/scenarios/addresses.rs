@@ -1,4 +1,4 @@
-//! A server with several addresses: all that answer are used in turn, and the report says so.
+//! A server with several addresses: all reachable ones are used in rotation and reported.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

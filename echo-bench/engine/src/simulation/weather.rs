@@ -74,13 +74,10 @@ impl Peer for Sealed {
     fn window(&mut self, now: Nanos, offered: usize) -> Window {
         self.inner.window(now, offered)
     }
-    fn receive(&mut self, now: Nanos, mut bytes: &[u8], script: &mut Script) {
+    fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
         let mut plaintext = Vec::new();
-        while !bytes.is_empty() {
-            let received =
-                self.tls.receive(&mut bytes, |piece| plaintext.extend_from_slice(piece));
-            received.expect("the client speaks TLS");
-        }
+        let received = self.tls.receive_all(bytes, |piece| plaintext.extend_from_slice(piece));
+        received.expect("the client speaks TLS");
         let mut output = Vec::new();
         self.tls.take_output(&mut output);
         script.deliver(0, &output);

@@ -108,7 +108,7 @@ fn what_can_t_be_measured_is_refused_before_anything_runs() {
         ("--conns 1,2 --arrival poisson", "--rate"),
         ("--conns 1,2 --target 127.0.0.1:1 --model epoll", "cannot be used with"),
         ("--model epoll,tokio --server-read-buffer many", "'--server-read-buffer <SIZE>'"),
-        ("--server-read-buffer 1K,0", "cell server-read-buffer=0: --server-read-buffer 0"),
+        ("--server-read-buffer 1K,0", "cell server-read-buffer=0: --server-read-buffer must"),
         ("--server-nodelay on --server-nodelay on --conns 1,2", "level on twice"),
         ("--conns 1,1", "level 1 twice"),
         ("--conns 5", "nothing varies"),
