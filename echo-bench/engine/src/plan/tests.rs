@@ -52,10 +52,11 @@ fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
         })
     };
     assert!(chat(|_| {}).is_ok());
-    let cases: [(&str, Spoil); 6] = [
+    let cases: [(&str, Spoil); 7] = [
         ("--rate", |plan| plan.load = Load::Closed { pipeline: 1 }),
         ("--conns", |plan| plan.connections = 1),
         ("--conns", |plan| plan.connections = 2001),
+        ("--threads 2", |plan| plan.threads = 2),
         ("deaf", |plan| plan.workload = WorkloadPlan::Chat { deaf: 1 }),
         ("--verify", |plan| plan.verify = Verify::Length),
         ("--size", |plan| {
@@ -164,12 +165,13 @@ fn never_has_more_threads_than_connections_and_reads_back_from_json() {
         WorkloadPlan::Chat { deaf: 0 },
     ];
     for workload in workloads {
+        let is_chat = workload.deaf().is_some();
         let plan = plan_with(|plan| {
-            plan.threads = 8;
+            plan.threads = if is_chat { 1 } else { 8 };
             plan.load = Load::Open { rate_per_s: 0.5, arrival: Arrival::Poisson, pipeline: 1 };
             plan.workload = workload;
         });
-        assert_eq!(plan.threads, 2);
+        assert_eq!(plan.threads, if is_chat { 1 } else { 2 });
         assert!(plan.schedule_digest.is_some());
         let json = serde_json::to_string(&plan).unwrap();
         assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);

@@ -84,6 +84,8 @@ pub enum PlanError {
     NoReconnect,
     #[error("--reconnect-after has no effect with {0}: leave it out")]
     ReconnectWith(&'static str),
+    #[error("--protocol chat is driven by one thread: leave --threads {0} out")]
+    ChatThreads(u32),
     #[error("a chat speaks the line protocol, not {0}")]
     ChatProtocol(ProtocolKind),
     #[error("--http-host needs --protocol http")]
@@ -186,6 +188,7 @@ fn check_chat(plan: &Settings) -> Result<(), PlanError> {
     match () {
         () if !plan.load.is_open() => Err(PlanError::ChatWithoutRate),
         () if hearing < 2 || plan.connections > MOST_MEMBERS => Err(PlanError::ChatMembers),
+        () if plan.threads > 1 => Err(PlanError::ChatThreads(plan.threads)),
         () if !checked => Err(PlanError::ChatMessages),
         () => Ok(()),
     }

@@ -105,6 +105,11 @@ fn a_line_that_was_not_finished_is_left_out() {
     }
 }
 
+const CLOSED: &str = r#""load":{"model":"closed","pipeline":1}"#;
+/// Without a rate, no instant follows.
+const OPEN: &str =
+    r#""load":{"model":"open","rate_per_s":0.0,"arrival":"poisson","pipeline":1}"#;
+
 #[test]
 fn what_does_not_add_up_is_refused_with_its_line() {
     let good = written(&plan(), 3);
@@ -118,6 +123,7 @@ fn what_does_not_add_up_is_refused_with_its_line() {
         (replaced(1, "partial/1", "partial/2"), "line 1: this version reads"),
         (replaced(1, "\"established\":1", "\"established\":9000"), "line 1: more connections"),
         (replaced(1, "\"interval_ns\":1000000000", "\"interval_ns\":1"), "line 1: --interval"),
+        (replaced(1, CLOSED, OPEN), "line 1: --rate must be above 0"),
         (replaced(2, "\"index\":0", "\"index\":1"), "line 2: interval 1 where 0"),
         (replaced(3, "\"ok\":100", "\"ok\":18446744073709551615"), "line 3: a count is above"),
         (replaced(3, "\"ok\":100", "\"ok\":-1"), "line 3: "),
