@@ -70,9 +70,9 @@ fn no_close_notify_is_sent_within_a_handshake() {
     let trust = ServerTrust::Certificate(server.fingerprint());
     let tls = PeerTls::new(ClientTls::new(&trust, false).unwrap(), "localhost").unwrap();
     let mut plan = raw_plan(open(100.0, Arrival::Constant, 1), 4, SECOND);
-    plan.pool = Some(PoolPlan { size: 0 });
+    plan.workload = pooled::pool(0);
     (plan.timeout_ns, plan.drain_ns) = (10 * SECOND, MILLISECOND);
-    let plan = Arc::new(plan.validated().unwrap());
+    let plan = Arc::new(Plan::new(plan).unwrap());
     let (load, links) = pooled::pool_load(&plan, 0);
     let heard = Rc::new(RefCell::new(0));
     let others = Rc::clone(&heard);

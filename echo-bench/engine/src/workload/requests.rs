@@ -50,6 +50,8 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Requests {
     plan: Arc<Plan>,
+    /// As the plan has it; asked for each request.
+    reconnect_after: Option<u32>,
     /// The fleet-wide numbers of its connections.
     numbers: Vec<u32>,
     places: Vec<Place>,
@@ -65,13 +67,14 @@ impl Requests {
     pub(crate) fn new(plan: &Arc<Plan>, numbers: impl Iterator<Item = u32>) -> Self {
         let numbers: Vec<_> = numbers.collect();
         let place = |_: &u32| Place {
-            conversation: Conversation::new(plan, plan.streams),
+            conversation: Conversation::new(plan, plan.workload.protocol().streams()),
             first_request: 0,
         };
         Self {
             places: numbers.iter().map(place).collect(),
             numbers,
             plan: Arc::clone(plan),
+            reconnect_after: plan.workload.reconnect_after(),
             next_expiry: 0,
             batch: Vec::new(),
             outgoing: Outgoing::default(),
@@ -85,7 +88,7 @@ impl Requests {
         }
         let place = &self.places[link as usize];
         let free = self.plan.load.pipeline().saturating_sub(place.in_flight().waiting());
-        free.min(self.plan.reconnect_after.map_or(u32::MAX, |most| place.left_of(most)))
+        free.min(self.reconnect_after.map_or(u32::MAX, |most| place.left_of(most)))
     }
 
     /// Whether a link has had all its requests, and their replies.
@@ -93,7 +96,7 @@ impl Requests {
         let place = &self.places[link as usize];
         wire.is_up(link)
             && place.in_flight().waiting() == 0
-            && self.plan.reconnect_after.is_some_and(|most| place.left_of(most) == 0)
+            && self.reconnect_after.is_some_and(|most| place.left_of(most) == 0)
     }
 
     /// Whether there are or will be requests for a link.
