@@ -1,5 +1,5 @@
-//! What it costs to compare: two sides of 50 reports with 30 intervals each, 10,000
-//! resamples, on one thread and on one per core. The ratio is what the cores give.
+//! Cost of a comparison: two sides of 50 reports with 30 intervals each, 10,000 resamples, on
+//! one thread and on one per core. The ratio is the parallel speedup.
 
 use std::hint::black_box;
 

@@ -1,6 +1,6 @@
-//! What the bytes of each protocol cost: one message, and 64 pipelined, of 16 bytes to
-//! 16 KiB. Throughput is in messages and in payload. The client's encoding and decoding are
-//! costs of the instrument; the server's `receive` is the floor under every model.
+//! Cost of each protocol's encoding and decoding: one message, and 64 pipelined, of 16 bytes to
+//! 16 KiB. Throughput is in messages and in payload. The client's side is overhead of the
+//! generator; the server's `receive` is the lower bound for every model.
 
 use std::hint::black_box;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ const SIZES: [usize; 4] = [16, 64, 1024, 16 * 1024];
 const PIPELINES: [u64; 2] = [1, 64];
 const MAX_MESSAGE: usize = 64 * 1024;
 
-/// What is encoded, decoded or served in one go.
+/// Input of one iteration.
 struct Batch {
     kind: ProtocolKind,
     payload: Vec<u8>,
@@ -27,7 +27,7 @@ impl Batch {
         self.kind.requester(MAX_MESSAGE)
     }
 
-    /// Puts the requests into `wire`.
+    /// Encodes the requests into `wire`.
     fn encode(&self, requester: &mut Requester, wire: &mut Vec<u8>) {
         wire.clear();
         for number in 0..self.pipeline {
@@ -41,7 +41,7 @@ impl Batch {
         wire
     }
 
-    /// The replies of a server to the requests.
+    /// A server's replies to the requests.
     fn replies(&self) -> Vec<u8> {
         let mut replies = Replies::new(WriteMode::Whole);
         let mut responder = self.kind.responder(MAX_MESSAGE, SystemTime::now);
@@ -71,8 +71,8 @@ fn each(criterion: &mut Criterion, group: &str, bench: impl Fn(&mut Bencher<'_>,
     group.finish();
 }
 
-/// A new requester for each round, as one that is never answered would grow; so the first
-/// allocation of one that remembers what it waits for is in these rows.
+/// A new requester per iteration, as an unanswered one would grow; so these rows include the
+/// first allocation of requesters that track requests.
 fn encoding(criterion: &mut Criterion) {
     each(criterion, "encode", |bencher, batch| {
         let mut wire = Vec::new();

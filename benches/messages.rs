@@ -1,5 +1,5 @@
-//! What it costs to write a message, and to check that a reply is its echo, the work that the
-//! generator does for every request and every reply.
+//! Cost of generating a message, and of verifying an echo, which the generator does for every
+//! request and every reply.
 
 use std::hint::black_box;
 

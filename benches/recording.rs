@@ -1,5 +1,5 @@
-//! What it costs to record one latency sample, the work that the generator does for every
-//! reply: from 1 ns to 1 h with three significant digits.
+//! Cost of recording one latency sample, which the generator does for every reply: from 1 ns to
+//! 1 h with three significant digits.
 
 use std::hint::black_box;
 
@@ -13,8 +13,8 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, HOUR_NS, 3).expect("the bounds are fit")
 }
 
-/// Latencies that look like a loopback's, with one in 64 a thousand times as long, so that
-/// the counts are not all in one cache line. A fixed xorshift: every run has the same.
+/// Latencies similar to a loopback's, with one in 64 a thousand times as long, so that the
+/// counts are not all in one cache line. A fixed-seed xorshift, so all runs are identical.
 fn samples() -> Vec<u64> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {

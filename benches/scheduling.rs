@@ -1,5 +1,5 @@
-//! What it costs to know when the next request is due, the work that an open-loop run does
-//! for every request.
+//! Cost of computing when the next request is due, which an open-loop run does for every
+//! request.
 
 use std::hint::black_box;
 

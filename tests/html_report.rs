@@ -1,5 +1,5 @@
-//! Pages in a real browser: they draw every chart, complain of nothing and ask for nothing,
-//! in light and in dark. The pictures stay in `target/screenshots`.
+//! Pages in a real browser: all charts are drawn, without console errors and without external
+//! requests, in light and dark mode. Screenshots are kept in `target/screenshots`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use echo_test_support::program::{own_program, run, third_party_or_skip};
 use serde_json::Value;
 
-/// A browser on a busy machine starts slowly.
+/// Browsers start slowly on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Tells what the page did, as text that `--dump-dom` shows: complaints, what was loaded
-/// from elsewhere, and for each chart its values and its dots that are not empty.
+/// Reports the page's behaviour as text for `--dump-dom`: errors, external resources, and for
+/// each chart its values and non-empty dots.
 const WATCH: &str = r#"<script>
 const seen = { complaints: [], loaded: 0, charts: {}, marks: [] };
 addEventListener("error", event => seen.complaints.push(event.message));
@@ -47,7 +47,7 @@ addEventListener("load", () => setTimeout(() => {
 }, 500));
 </script>"#;
 
-/// The page of a short run of open load, without a report beside it.
+/// The page of a short open-loop run, without a JSON report.
 fn page_of_a_run(folder: &Path) -> PathBuf {
     let page = folder.join("run.html");
     let mut command = Command::new(own_program("echo-bench"));
@@ -63,7 +63,7 @@ fn page_of_a_run(folder: &Path) -> PathBuf {
 }
 
 fn browser(mut command: Command, folder: &Path, page: &Path, more: &[&str]) -> String {
-    // An empty profile each time; nothing of the browser's own goes out.
+    // A new profile each time; no network access by the browser itself.
     let profile = tempfile::tempdir_in(folder).expect("the folder is there");
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]);
     command.args(["--no-first-run", "--disable-background-networking", "--disable-sync"]);
@@ -78,7 +78,7 @@ fn browser(mut command: Command, folder: &Path, page: &Path, more: &[&str]) -> S
     String::from_utf8(output.stdout).expect("a page is text")
 }
 
-/// A comparison of two short runs a side, the new one with Nagle's algorithm in the way.
+/// A comparison of two short runs per side, the candidate with Nagle's algorithm.
 fn page_of_a_comparison(folder: &Path) -> PathBuf {
     for _ in 0..2 {
         for nodelay in ["on", "off"] {
@@ -98,7 +98,7 @@ fn page_of_a_comparison(folder: &Path) -> PathBuf {
     page
 }
 
-/// A sweep over two axes, two short runs of each cell.
+/// A sweep over two axes, two short runs per cell.
 fn page_of_a_sweep(folder: &Path) -> PathBuf {
     let page = folder.join("sweep.html");
     let mut command = Command::new(own_program("echo-bench"));
@@ -120,7 +120,7 @@ fn page_of_a_sweep(folder: &Path) -> PathBuf {
     page
 }
 
-/// What [`WATCH`] tells of a page.
+/// The output of [`WATCH`] for a page.
 fn watch(command: Command, folder: &Path, page: &Path, more: &[&str]) -> Value {
     let written = std::fs::read_to_string(page).expect("the page is there");
     let watched = folder.join("watched.html");
@@ -185,7 +185,7 @@ fn a_sweep_is_drawn_wide_and_narrow_and_its_cells_can_be_asked_for_another_metri
     let narrow = ["--window-size=500,2000"];
     let narrow = watch(Command::new("chromium"), folder.path(), &page, &narrow);
     for seen in [&wide, &narrow] {
-        // The axis of most levels is drawn in one panel for each level of the other.
+        // The axis with most levels is drawn in one panel per level of the other.
         assert_drawn(seen, &["percentiles panels.0", "percentiles panels.1"]);
         assert_eq!(seen["wider"], 0, "the page is wider than its window: {seen}");
         let colours = |cells: &Value| -> Vec<String> {
@@ -212,7 +212,7 @@ fn pictures_are_taken_in_light_and_dark_wide_and_narrow() {
     take_pictures(folder.path(), &page, "run", [2700, 4400]);
 }
 
-/// Pictures of these heights, wide and narrow, kept for people.
+/// Screenshots with these heights, wide and narrow.
 fn take_pictures(folder: &Path, page: &Path, kind: &str, [wide, narrow]: [u32; 2]) {
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
     std::fs::create_dir_all(&kept).expect("the build directory is ours");

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use etcetera::base_strategy::{BaseStrategy as _, Xdg};
 
 use echo_bench_report::report::{Report, Verdict, store};
 
@@ -17,13 +18,8 @@ pub fn directory(name: &str) -> anyhow::Result<PathBuf> {
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
         bail!("`{name}` can't name a baseline: use letters, digits and - _ + .");
     }
-    // The specification says that a relative path is to be ignored.
-    let absolute = |variable: &str| {
-        std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
-    };
-    let data = absolute("XDG_DATA_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
-        .context("finding a place for baselines: set HOME or XDG_DATA_HOME")?;
+    let data = Xdg::new().ok().map(|xdg| xdg.data_dir()).filter(|path| path.is_absolute());
+    let data = data.context("finding a place for baselines: set HOME or XDG_DATA_HOME")?;
     Ok(data.join("echo-bench/baselines").join(name))
 }
 

@@ -3,9 +3,10 @@
 
 mod compare;
 mod groups;
-mod outlet;
+mod inputs;
 mod plan;
 pub mod plan_file;
+mod server_flags;
 mod stored;
 mod sweep;
 pub mod swept;
@@ -18,11 +19,9 @@ use echo_server::choice::choice;
 
 use echo_bench_report::schema::Kind;
 
-pub use compare::{
-    CompareArgs, CompareArgsError, CompareFormat, FailOn, JudgingArgs, SidePlace, Sides,
-};
-pub use groups::{Format, ResultArgs};
-pub use outlet::{FileFormat, InvalidOutlet, Outlet};
+pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace, Sides};
+pub use groups::ResultArgs;
+pub use inputs::Inputs;
 pub use plan::RunArgsError;
 pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};

@@ -6,7 +6,9 @@
 
 pub mod baseline;
 pub mod cli;
+pub mod console;
 pub mod embedded;
+pub mod outlet;
 pub mod preflight;
 pub mod program;
 pub mod progress;

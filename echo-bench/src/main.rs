@@ -2,20 +2,22 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
 use echo_bench::cli::{Cli, Command};
+use echo_bench::console::{complain, print};
 use echo_bench::embedded;
 use echo_bench::program::{self, Exit};
-use echo_net::signals;
+use echo_net::{signals, stdout};
 
 fn main() -> ExitCode {
     signals::ignore_file_size_signal();
-    let done = Cli::try_parse().map_or_else(|told| program::explain(&told), run);
+    let done = Cli::try_parse().map_or_else(|told| explain(&told), run);
     match done {
         Ok(code) => code,
         Err(error) => {
-            program::complain(&format!("{error:#}"));
+            complain(&format!("{error:#}"));
             ExitCode::from(program::code_of(&error) as u8)
         }
     }
@@ -31,12 +33,21 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Report(args)) => program::show(&args),
         Some(Command::Merge(args)) => program::merge(&args),
         Some(Command::Serve { args }) => return Ok(embedded::serve(args)),
-        Some(Command::Schema { of }) => program::print(&of.schema()).map(|()| Exit::Done as u8),
+        Some(Command::Schema { of }) => print(&of.schema()).map(|()| Exit::Done as u8),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "echo-bench", &mut script);
-            program::print(&String::from_utf8_lossy(&script)).map(|()| Exit::Done as u8)
+            print(&String::from_utf8_lossy(&script)).map(|()| Exit::Done as u8)
         }
     };
     code.map(ExitCode::from)
+}
+
+/// Prints what clap has to say: an error, or the help or version that was asked for.
+fn explain(told: &clap::Error) -> anyhow::Result<ExitCode> {
+    if told.use_stderr() {
+        told.exit();
+    }
+    stdout::finish(told.print()).context("writing to stdout")?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -48,7 +48,7 @@ pub fn check(plan: &Plan, limit: u64, ports: Option<u64>) -> Result<(), Unfit> {
     let connections = plan.connections;
     let reserve = RESERVE + 2 * u64::from(plan.threads);
     // A caller of a pool has a timer, too.
-    let each = if plan.pool.is_some() { 2 } else { 1 };
+    let each = if plan.is_pooled() { 2 } else { 1 };
     let needed = each * u64::from(connections) + reserve;
     if needed > limit {
         let most = limit.saturating_sub(reserve) / each;
@@ -77,13 +77,13 @@ mod tests {
 
     #[test]
     fn refuses_what_does_not_fit_and_names_what_would() {
-        let mut plan = Plan::builder("127.0.0.1:1").build().expect("a plan");
-        plan.connections = 1000;
+        let plan = Plan::builder("127.0.0.1:1").connections(1000).build().expect("a plan");
         assert_eq!(check(&plan, 1034, None), Ok(()));
         let refused = check(&plan, 1033, None).unwrap_err();
         assert!(refused.to_string().contains("at most 999 connections"), "{refused}");
         assert!(matches!(check(&plan, 9999, Some(999)), Err(Unfit::Ports { .. })));
-        plan.socket.sources = vec!["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
+        let sources = vec!["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
+        let plan = plan.with(|plan| plan.socket.sources = sources).unwrap();
         assert_eq!(check(&plan, 9999, Some(500)), Ok(()));
     }
 }

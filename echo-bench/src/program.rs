@@ -8,8 +8,6 @@ mod sides;
 mod stored;
 mod sweep;
 
-use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -18,11 +16,12 @@ use anyhow::Context;
 use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
-use echo_net::{Nanos, fd_limit, signals, stdout};
-use echo_proto::terminal;
+use echo_net::{Nanos, fd_limit, signals};
 
-use crate::cli::{ResultArgs, RunArgs};
-use crate::embedded::{EmbeddedServer, workers_of};
+use crate::cli::{Inputs, ResultArgs, RunArgs};
+use crate::console::{complain, print, tell};
+use crate::embedded::EmbeddedServer;
+use crate::outlet::InvalidOutlet;
 use crate::preflight;
 use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
@@ -62,7 +61,7 @@ pub enum Exit {
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
 pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
-    let plan = match args.plan() {
+    let plan = match Inputs::of(args).and_then(|inputs| args.plan(&inputs)) {
         Ok(plan) => Arc::new(plan),
         Err(error) => {
             complain(&format!("{error}"));
@@ -70,7 +69,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         }
     };
     if let MessagePlan::Given { crlf: true, .. } = plan.messages {
-        compare::tell("note: --message-file has CRLF lines; they are sent without the CR");
+        tell("note: --message-file has CRLF lines; they are sent without the CR");
     }
     let results = Results::prepare(&args.results)?;
     check_baselines(&args.results)?;
@@ -97,7 +96,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let record = match record {
         Ok(record) => record,
         Err(error @ EngineError::Interrupted { .. }) => {
-            compare::tell(&error.to_string());
+            tell(&error.to_string());
             return Ok(received.exit_code().unwrap_or(1));
         }
         Err(error) => {
@@ -157,7 +156,7 @@ fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<P
         None => Peer::find(plan)?,
     };
     for warning in &peer.warnings {
-        compare::tell(&format!("warning: {warning}"));
+        tell(&format!("warning: {warning}"));
     }
     Ok(peer)
 }
@@ -169,7 +168,7 @@ fn circumstances(
     started_at: String,
 ) -> Circumstances {
     let server_workers = match &plan.target {
-        Target::Embedded { server } => workers_of(server).map(|workers| workers as u32),
+        Target::Embedded { server } => server.workers,
         // Of a server that is already there one worker is known to exist.
         Target::Address { .. } => peer.pid.map(|_| 1),
     };
@@ -207,7 +206,7 @@ fn check_baselines(results: &ResultArgs) -> anyhow::Result<()> {
 /// Says which objectives are not met, for formats in which nobody reads it at once.
 fn tell_objectives(report: &Report) {
     for slo in report.slos.iter().filter(|slo| !slo.met) {
-        compare::tell(&format!("slo {}", render::slo::outcome(slo)));
+        tell(&format!("slo {}", render::slo::outcome(slo)));
     }
 }
 
@@ -227,7 +226,7 @@ fn with_baselines(
                 if in_text {
                     lost.extend(print(&format!("\n{text}")).err());
                 } else {
-                    compare::tell(&text);
+                    tell(&text);
                 }
             }
             Err(error) => lost.push(error),
@@ -236,32 +235,12 @@ fn with_baselines(
     if let Some(name) = &results.save_baseline {
         match crate::baseline::save(name, &[report]) {
             Ok(place) => {
-                compare::tell(&format!("baseline {name}: this run, in {}", place.display()));
+                tell(&format!("baseline {name}: this run, in {}", place.display()));
             }
             Err(error) => lost.push(error),
         }
     }
     code
-}
-
-/// Prints on stdout, with nothing that a terminal would obey; a reader that has gone away is no
-/// error. There is no styling of our own, and JSON and pages are escaped in their own way before.
-pub fn print(text: &str) -> anyhow::Result<()> {
-    let text = terminal::printable(text);
-    let written = anstream::stdout().lock().write_all(text.as_bytes());
-    stdout::finish(written).context("writing to stdout")
-}
-
-/// Prints what clap has to say: an error, or the help or version that was asked for.
-///
-/// # Errors
-/// When what was asked for could not be printed.
-pub fn explain(told: &clap::Error) -> anyhow::Result<ExitCode> {
-    if told.use_stderr() {
-        told.exit();
-    }
-    stdout::finish(told.print()).context("writing to stdout")?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// A command line that contradicts itself.
@@ -277,13 +256,8 @@ impl UsageError {
 
 /// The exit code of an error.
 pub fn code_of(error: &anyhow::Error) -> Exit {
-    if error.is::<UsageError>() { Exit::Usage } else { Exit::Failed }
-}
-
-/// Prints an error on stderr, with nothing that a terminal would obey.
-pub fn complain(text: &str) {
-    // There is nowhere left to complain about a stderr that is closed.
-    let _ = writeln!(anstream::stderr(), "error: {}", terminal::printable(text));
+    let is_usage = error.is::<UsageError>() || error.is::<InvalidOutlet>();
+    if is_usage { Exit::Usage } else { Exit::Failed }
 }
 
 fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: bool) -> u8 {

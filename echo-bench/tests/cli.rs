@@ -111,17 +111,19 @@ fn help_is_a_command_too() {
 #[test]
 fn a_url_means_its_protocol_its_path_and_its_port() {
     use clap::Parser;
+    use echo_bench::cli::{Cli, Inputs};
     use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 
     let plan = |typed: &[&str]| -> Plan {
         let typed = [&["echo-bench"], typed].concat();
-        echo_bench::cli::Cli::try_parse_from(typed).unwrap().run.plan().unwrap()
+        let inputs = Inputs { messages: None, cores: 2, seed: 1 };
+        Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap()
     };
     let told = |typed: &[&str]| {
         let plan = plan(typed);
-        let Target::Address { address, .. } = plan.target else { panic!("{typed:?}") };
-        let host = plan.http_host.map(|host| host.to_string());
-        (address, plan.protocol.to_string(), plan.tls.is_some(), host)
+        let Target::Address { address, .. } = &plan.target else { panic!("{typed:?}") };
+        let host = plan.workload.protocol().http_host().map(ToString::to_string);
+        (address.clone(), plan.protocol().to_string(), plan.tls.is_some(), host)
     };
     let http = |address: &str, tls, host: &str| {
         (address.to_owned(), "http".to_owned(), tls, Some(host.to_owned()))

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use echo_bench::cli::plan_file::identity;
 use echo_bench::sweep::folder::{Folder, FolderError};
 use echo_bench::sweep::reuse::{self, Beginning};
 use echo_bench_report::compare::{Metric, Verdict};
@@ -34,19 +35,24 @@ fn plan() -> SweepPlan {
     SweepPlan { fixed: Vec::new(), axes, repeats: 2, seed: 1 }
 }
 
+/// The folder of a sweep.
+fn open(path: &Path, plan: &SweepPlan) -> Result<Folder, FolderError> {
+    Folder::open(path, &identity(plan))
+}
+
 const FIRST: Turn = Turn { repeat: 0, cell: 0 };
 const SECOND: Turn = Turn { repeat: 1, cell: 0 };
 
 #[test]
 fn what_is_finished_is_found_again_and_what_was_cut_is_not() {
     let directory = tempfile::tempdir().unwrap();
-    let folder = Folder::open(directory.path(), &plan()).unwrap();
+    let folder = open(directory.path(), &plan()).unwrap();
     assert_eq!(folder.report(FIRST), None);
     let whole = report(1, 100);
     store::save(&whole, &folder.file(FIRST)).unwrap();
     store::save(&Report { interrupted: true, ..whole.clone() }, &folder.file(SECOND)).unwrap();
     drop(folder);
-    let folder = Folder::open(directory.path(), &plan()).unwrap();
+    let folder = open(directory.path(), &plan()).unwrap();
     assert_eq!(folder.report(FIRST), Some(whole));
     assert_eq!(folder.report(SECOND), None, "an interrupted run is repeated");
     std::fs::write(folder.file(FIRST), "{ half of a").unwrap();
@@ -54,13 +60,13 @@ fn what_is_finished_is_found_again_and_what_was_cut_is_not() {
 }
 
 fn refusal(path: &Path, plan: &SweepPlan) -> String {
-    Folder::open(path, plan).unwrap_err().to_string()
+    open(path, plan).unwrap_err().to_string()
 }
 
 #[test]
 fn the_folder_of_another_plan_is_refused_with_what_differs() {
     let directory = tempfile::tempdir().unwrap();
-    drop(Folder::open(directory.path(), &plan()).unwrap());
+    drop(open(directory.path(), &plan()).unwrap());
     let mut other = plan();
     other.axes[1] = axis("conns", &["1", "20"]);
     let told = refusal(directory.path(), &other);
@@ -69,16 +75,16 @@ fn the_folder_of_another_plan_is_refused_with_what_differs() {
     let told = refusal(directory.path(), &SweepPlan { seed: 2, ..plan() });
     assert!(told.contains("- seed = 1; + seed = 2"), "{told}");
     // Repeats may be added.
-    drop(Folder::open(directory.path(), &SweepPlan { repeats: 5, ..plan() }).unwrap());
+    drop(open(directory.path(), &SweepPlan { repeats: 5, ..plan() }).unwrap());
 }
 
 #[test]
 fn two_sweeps_at_a_time_do_not_share_a_folder() {
     let directory = tempfile::tempdir().unwrap();
-    let first = Folder::open(directory.path(), &plan()).unwrap();
-    assert!(matches!(Folder::open(directory.path(), &plan()), Err(FolderError::InUse { .. })));
+    let first = open(directory.path(), &plan()).unwrap();
+    assert!(matches!(open(directory.path(), &plan()), Err(FolderError::InUse { .. })));
     drop(first);
-    drop(Folder::open(directory.path(), &plan()).unwrap());
+    drop(open(directory.path(), &plan()).unwrap());
 }
 
 #[test]
@@ -97,7 +103,7 @@ fn a_link_in_the_place_of_the_lock_is_not_written_through() {
 #[test]
 fn runs_of_another_build_are_not_mixed_in() {
     let directory = tempfile::tempdir().unwrap();
-    let folder = Folder::open(directory.path(), &plan()).unwrap();
+    let folder = open(directory.path(), &plan()).unwrap();
     assert!(folder.check_tool(&Tool::this(), &Tool::this()).is_ok());
     let old = Tool { version: "0.0.9".into(), revision: Some("abc".into()), ..Tool::this() };
     let told = folder.check_tool(&old, &Tool::this()).unwrap_err().to_string();
@@ -106,7 +112,7 @@ fn runs_of_another_build_are_not_mixed_in() {
 
 /// Stores both runs of the first cell, and the result if the sweep is to be finished.
 fn measured(path: &Path, finished: bool) {
-    let folder = Folder::open(path, &plan()).unwrap();
+    let folder = open(path, &plan()).unwrap();
     for turn in [FIRST, SECOND] {
         store::save(&report(1, 100), &folder.file(turn)).unwrap();
     }
@@ -118,7 +124,7 @@ fn measured(path: &Path, finished: bool) {
 /// How many runs are reused, where the sweep measures, and what is said.
 fn begun(path: &Path, resume: bool, is_same: bool) -> (usize, String, Option<String>) {
     let Beginning { folder, found, remark, .. } =
-        reuse::begin(path, &plan(), resume, |_, _| is_same).unwrap();
+        reuse::begin(path, &plan(), &identity(&plan()), resume, |_, _| is_same).unwrap();
     let name = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
     (found.len(), name, remark)
 }
@@ -159,7 +165,8 @@ fn reused_runs_are_told_with_their_age() {
     let room = tempfile::tempdir().unwrap();
     measured(&room.path().join("cut"), false);
     let path = room.path().join("cut");
-    let beginning = reuse::begin(&path, &plan(), false, |_, _| true).unwrap();
+    let beginning =
+        reuse::begin(&path, &plan(), &identity(&plan()), false, |_, _| true).unwrap();
     // The runs began at 00:01.
     let now = humantime::parse_rfc3339("2026-01-01T00:30:00Z").unwrap();
     let told = beginning.caution(now, &["192.0.2.1:80".into()]).unwrap().message;
@@ -170,9 +177,9 @@ fn reused_runs_are_told_with_their_age() {
 
 #[test]
 fn every_plan_has_a_default_folder_of_its_own_whatever_its_repeats() {
-    let path = Folder::default_path(&plan());
-    assert_eq!(Folder::default_path(&SweepPlan { repeats: 9, ..plan() }), path);
-    assert_ne!(Folder::default_path(&SweepPlan { seed: 9, ..plan() }), path);
+    let path = Folder::default_path(&identity(&plan()));
+    assert_eq!(Folder::default_path(&identity(&SweepPlan { repeats: 9, ..plan() })), path);
+    assert_ne!(Folder::default_path(&identity(&SweepPlan { seed: 9, ..plan() })), path);
 }
 
 const OPTIONS: Options = Options { threshold: 0.01, resamples: 200, seed: 1, rank_by: None };

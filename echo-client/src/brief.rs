@@ -1,10 +1,10 @@
-//! A histogram in a line: [`Brief`]. The crate's own `Debug` prints every bucket.
+//! One-line `Debug` of a histogram: [`Brief`]. The crate's own prints every bucket.
 
 use std::fmt;
 
 use hdrhistogram::Histogram;
 
-/// Shows a histogram of nanoseconds by its count and a few of its values.
+/// Shows the count and a few values of a histogram of nanoseconds.
 pub(crate) struct Brief<'a>(pub(crate) &'a Histogram<u64>);
 
 impl fmt::Debug for Brief<'_> {

@@ -1,5 +1,4 @@
-//! The command line as typed. Flags only: what they mean is decided in `main` and in the
-//! library.
+//! Command line arguments; their meaning is decided in `main` and in the library.
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -24,18 +23,18 @@ pub(crate) use order::explain;
 const EXAMPLES: &str = "\
 Examples:
   echo-client                                 talk to 127.0.0.1:8080 at a prompt
-  echo-client --time [::1]:9000               with the round trip of each reply
+  echo-client --time [::1]:9000               show the round-trip time of each reply
   printf 'a\\nb\\n' | echo-client :9000         send lines from a pipe, print the replies
-  echo-client --protocol raw 7 < in > out     send bytes as they are
-  echo-client --tls --cacert ca.pem :8443     talk inside TLS
+  echo-client --protocol raw 7 < in > out     send bytes unchanged
+  echo-client --tls --cacert ca.pem :8443     connect over TLS
   echo-client --protocol chat :9000           a chat room: /nick NAME first, then text
-  echo-client ping -c 10 :9000                how long each reply takes
-  echo-client scan localhost --ports 1-1024   which ports take connections
+  echo-client ping -c 10 :9000                measure round-trip times
+  echo-client scan localhost --ports 1-1024   list open ports
 
-At a prompt Ctrl-D ends. In a pipe every line is a request (with --protocol raw: the bytes
-as they are); after the last one the connection is half-closed, and the client ends when all
-is answered. In a chat nothing is answered: what others say is printed until the server ends
-the connection, or says nothing for --timeout after the half-close.
+At a prompt, Ctrl-D exits. In a pipe every line is a request (with --protocol raw, bytes are
+sent unchanged); after the last one the client half-closes the connection, and exits once
+everything is answered. Chat lines have no replies: lines of others are printed until the
+server closes the connection, or sends nothing for --timeout after the half-close.
 
 Exit codes:
   0    all requests were answered
@@ -48,17 +47,17 @@ const PING_HELP: &str = "\
 Examples:
   echo-client ping                            127.0.0.1:8080, once a second
   echo-client ping -c 400 -i 10ms [::1]:9000  enough for a p99
-  echo-client ping -i 0 -c 10k -q :9000       back to back, the summary alone
-  echo-client ping -p resp :6379              a Redis
-  echo-client ping --tls --cacert ca.pem 8443 inside TLS; the handshake is timed apart
+  echo-client ping -i 0 -c 10k -q :9000       back to back, summary only
+  echo-client ping -p resp :6379              a Redis server
+  echo-client ping --tls --cacert ca.pem 8443 over TLS; times the handshake separately
 
-Ctrl-C ends it and prints the summary. A request without a reply within --timeout counts as
-lost, also when its reply comes later. A connection that breaks is reconnected; what falls due
-meanwhile is lost. Any reply is timed; one that is an error or not the echo is marked.
+Ctrl-C stops and prints the summary. A request without a reply within --timeout counts as
+lost, even if its reply arrives later. A broken connection is reconnected; requests due
+meanwhile are lost. All replies are timed; errors and wrong replies are marked.
 
 Exit codes:
-  0  an echo came back
-  1  none came back, or no connection at the start
+  0  at least one echo received
+  1  no echo received, or the first connection failed
   2  usage
 ";
 
@@ -73,37 +72,36 @@ Exit codes:
     allow_negative_numbers = true
 )]
 pub(crate) struct Cli {
-    /// What to do; without one, talk.
+    /// The subcommand; without one, an interactive or piped session.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https,
-    /// redis, rediss)
+    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https, redis,
+    /// rediss)
     #[arg(default_value = "127.0.0.1:8080")]
     pub(crate) addr: Endpoint,
 
-    /// How messages are framed, or chat: a room where others hear what is typed [default:
-    /// line, or what a URL says]
+    /// Application protocol; chat is a chat room [default: line, or that of the URL]
     #[arg(short, long, value_parser = choice::<Service>(), help_heading = "Session")]
     pub(crate) protocol: Option<Service>,
 
-    /// How long to wait
+    /// Timeouts.
     #[command(flatten)]
     pub(crate) patience: Patience,
 
-    /// The longest message or reply
+    /// Maximum size of a message or reply
     #[arg(long, value_name = "SIZE", default_value = "16MiB", help_heading = "Session")]
     pub(crate) max_message: ByteSize,
 
-    /// What HTTP requests say.
+    /// Settings of HTTP requests.
     #[command(flatten)]
     pub(crate) http: HttpArgs,
 
-    /// Whether to speak TLS.
+    /// TLS settings.
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
-    /// Show the round trip of each reply
+    /// Show the round-trip time of each reply
     #[arg(long, help_heading = "Output")]
     pub(crate) time: bool,
 
@@ -111,24 +109,24 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
     pub(crate) color: ColorChoice,
 
-    /// Say nothing but replies and errors
+    /// Print nothing but replies and errors
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
 }
 
-/// The TLS flags, as typed.
+/// TLS arguments.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArgs {
-    /// Speak TLS (1.2 or 1.3); the server must prove who it is
+    /// Use TLS (1.2 or 1.3) and verify the server's certificate
     #[arg(long)]
     pub(crate) tls: bool,
 
-    /// CA certificates (PEM) that verify the server [default: those of the system]
+    /// CA certificates (PEM) that verify the server [default: the system's trust store]
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     pub(crate) cacert: Option<PathBuf>,
 
-    /// Skip certificate verification (the server may be an impostor)
+    /// Skip certificate verification (insecure: allows impersonation)
     #[arg(long)]
     pub(crate) insecure: bool,
 
@@ -138,12 +136,12 @@ pub(crate) struct TlsArgs {
 }
 
 impl TlsArgs {
-    /// Whether TLS is spoken with a server.
+    /// Whether to use TLS with a server.
     ///
     /// # Errors
-    /// When something is typed that means nothing without TLS.
+    /// When a TLS flag is given without TLS.
     pub(crate) fn is_wanted(&self, server: &Endpoint) -> Result<bool, String> {
-        // A URL may mean TLS, so this can't be said where the flags are declared.
+        // A URL may imply TLS, so clap can't express this.
         let typed = [
             ("--cacert", self.cacert.is_some()),
             ("--insecure", self.insecure),
@@ -158,13 +156,13 @@ impl TlsArgs {
         }
     }
 
-    /// Whom to trust.
+    /// The selected server trust.
     pub(crate) fn trust(&self) -> ServerTrust {
         ServerTrust::of(self.cacert.clone(), self.insecure)
     }
 }
 
-/// What HTTP requests say beside the message, as typed.
+/// Arguments of HTTP requests.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Session")]
 pub(crate) struct HttpArgs {
@@ -174,10 +172,10 @@ pub(crate) struct HttpArgs {
 }
 
 impl HttpArgs {
-    /// The site that requests to a server are for, inside TLS or not.
+    /// The `Host` of requests to a server, with or without TLS.
     ///
     /// # Errors
-    /// When that can't be typed with this protocol, or can't be told from the address.
+    /// When the flag does not fit the protocol, or the address is not a valid `Host`.
     pub(crate) fn host(
         &self,
         server: &Address,
@@ -196,41 +194,40 @@ impl HttpArgs {
     }
 }
 
-/// How long to wait, as typed.
+/// Timeout arguments.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Session")]
 pub(crate) struct Patience {
-    /// How long to wait for a reply that is due
+    /// Reply timeout
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = timeout)]
     pub(crate) timeout: TimeSpan,
 
-    /// How long to wait for the connection, over all addresses of the name [default: as
-    /// --timeout]
+    /// Connect timeout, over all addresses of the name [default: same as --timeout]
     #[arg(long, value_name = "TIME", value_parser = timeout)]
     connect_timeout: Option<TimeSpan>,
 }
 
 impl Patience {
-    /// How long to wait for the connection.
+    /// The connect timeout.
     pub(crate) fn for_connection(&self) -> Duration {
         self.connect_timeout.unwrap_or(self.timeout).0
     }
 }
 
-/// Ends the program over a command line that can't be meant.
+/// Exits with a usage error.
 pub(crate) fn refuse(reason: impl Display) -> ! {
     Cli::command().error(ErrorKind::ArgumentConflict, reason).exit()
 }
 
-/// What is spoken with a server.
+/// The protocol of a server.
 ///
 /// # Errors
-/// When a URL and the flag disagree, or the URL has a path.
+/// When URL and flag contradict each other, or the URL has a path.
 pub(crate) fn service(server: &Endpoint, typed: Option<Service>) -> Result<Service, String> {
     match server.path.as_deref() {
         None | Some("/") => server.service(typed).map_err(|error| error.to_string()),
         Some(path) => {
-            Err(format!("leave `{path}` out of the URL: a path is sent as a message"))
+            Err(format!("remove `{path}` from the URL (a path is sent as a message)"))
         }
     }
 }
@@ -238,78 +235,78 @@ pub(crate) fn service(server: &Endpoint, typed: Option<Service>) -> Result<Servi
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Time the replies to one small request after the other
+    /// Measure the round-trip time of single requests
     Ping(PingArgs),
-    /// Print the ports of a host that take connections, one a line
+    /// List the open TCP ports of a host, one per line
     Scan(ScanArgs),
 }
 
-/// The longest message or reply that the client takes unless it is told another.
+/// Default of the maximum message size.
 pub(crate) const LONGEST_MESSAGE: usize = 16 << 20;
 
-/// A ping, as typed.
+/// Arguments of `ping`.
 #[derive(Debug, Args)]
 #[command(after_help = PING_HELP, allow_negative_numbers = true)]
 pub(crate) struct PingArgs {
-    /// Where the server is: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https,
-    /// redis, rediss)
+    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https, redis,
+    /// rediss)
     #[arg(default_value = "127.0.0.1:8080")]
     pub(crate) addr: Endpoint,
 
-    /// Requests in total (default: until interrupted)
+    /// Number of requests [default: until interrupted]
     #[arg(short, long, value_name = "N", value_parser = at_least_one)]
     pub(crate) count: Option<Count>,
 
-    /// From one request to the next; 0: each as soon as the one before it has its reply
+    /// Interval between requests; 0: send each after the previous reply
     #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(crate) interval: TimeSpan,
 
-    /// Bytes of payload
+    /// Payload size in bytes
     #[arg(short, long, value_name = "SIZE", default_value = "56", value_parser = size)]
     pub(crate) size: ByteSize,
 
-    /// How messages are framed [default: line, or what a URL says]
+    /// Application protocol [default: line, or that of the URL]
     #[arg(short, long, value_parser = choice::<ProtocolKind>())]
     pub(crate) protocol: Option<ProtocolKind>,
 
-    /// What HTTP requests say.
+    /// Settings of HTTP requests.
     #[command(flatten)]
     pub(crate) http: HttpArgs,
 
-    /// How long to wait
+    /// Timeouts.
     #[command(flatten)]
     pub(crate) patience: Patience,
 
-    /// Whether to speak TLS.
+    /// TLS settings.
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 
-    /// Print the summary only
+    /// Print only the summary
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
 }
 
-/// A scan, as typed.
+/// Arguments of `scan`.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct ScanArgs {
-    /// Name or address of the host
+    /// Host name or address
     #[arg(value_parser = host)]
     pub(crate) host: String,
 
-    /// Ports to try: numbers and ranges
+    /// Ports to scan: numbers and ranges
     #[arg(long, value_name = "PORTS", default_value = "1-1024")]
     pub(crate) ports: PortList,
 
-    /// Attempts at a time
+    /// Maximum concurrent connection attempts
     #[arg(long, value_name = "N", default_value = "500", value_parser = at_least_one)]
     pub(crate) concurrency: Count,
 
-    /// How long to wait for an answer; a port that gives none counts as filtered
+    /// Connect timeout; a port without an answer counts as filtered
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = timeout)]
     pub(crate) timeout: TimeSpan,
 
-    /// Print the open ports only, no counts
+    /// Print the open ports only, no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }
@@ -342,28 +339,26 @@ where
 
 fn timeout(typed: &str) -> Result<TimeSpan, String> {
     match typed.parse() {
-        Ok(TimeSpan(span)) if span.is_zero() => {
-            Err("nothing can answer in no time (try 5s)".to_owned())
-        }
+        Ok(TimeSpan(span)) if span.is_zero() => Err("must be above 0 (try 5s)".to_owned()),
         Ok(span) => Ok(span),
         Err(error) => Err(format!("{error}")),
     }
 }
 
-/// A timer of the runtime is no finer (tokio's wheel has a tick of one millisecond).
+/// Tokio's timers have a resolution of one millisecond.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 fn interval(typed: &str) -> Result<TimeSpan, String> {
     match typed.parse() {
         Ok(TimeSpan(span)) if !span.is_zero() && span < SHORTEST_INTERVAL => {
-            Err("the shortest is 1ms (or 0: as soon as the reply is there)".to_owned())
+            Err("the minimum is 1ms (or 0: send after each reply)".to_owned())
         }
         Ok(span) => Ok(span),
         Err(error) => Err(format!("{error}")),
     }
 }
 
-/// A host by itself: a port beside it would be looked up as part of the name.
+/// A host without port: with one it would be resolved as part of the name.
 fn host(typed: &str) -> Result<String, String> {
     let address = match typed.parse::<Address>() {
         Ok(address) => address,
@@ -374,12 +369,12 @@ fn host(typed: &str) -> Result<String, String> {
     };
     let address = address.as_target();
     let (host, port) = (address.host(), address.port());
-    Err(format!("ports go into --ports (try: echo-client scan {host} --ports {port})"))
+    Err(format!("specify ports with --ports (try: echo-client scan {host} --ports {port})"))
 }
 
 fn at_least_one(typed: &str) -> Result<Count, String> {
     match typed.parse() {
-        Ok(Count(0)) => Err("at least 1".to_owned()),
+        Ok(Count(0)) => Err("must be at least 1".to_owned()),
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
     }
@@ -387,7 +382,7 @@ fn at_least_one(typed: &str) -> Result<Count, String> {
 
 fn size(typed: &str) -> Result<ByteSize, String> {
     match typed.parse() {
-        Ok(ByteSize(size)) if size > LONGEST_MESSAGE => Err("at most 16MiB".to_owned()),
+        Ok(ByteSize(size)) if size > LONGEST_MESSAGE => Err("the maximum is 16MiB".to_owned()),
         Ok(size) => Ok(size),
         Err(error) => Err(format!("{error}")),
     }

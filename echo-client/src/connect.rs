@@ -1,5 +1,5 @@
-//! Making the connection: [`connect`] tries every address that a name stands for, each with
-//! a head start over the next, and takes the first that answers (RFC 8305).
+//! Establishes a connection: [`connect`] tries all addresses of a name, each with a head start
+//! over the next, and takes the first that answers (Happy Eyeballs, RFC 8305).
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,27 +14,26 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::{Attempt, ConnectError};
 
-/// How long an address is tried alone before the next one is tried beside it (RFC 8305
-/// section 5 recommends this).
+/// Head start of an address over the next one (recommended by RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Connects to the first address of `address` that answers.
 ///
-/// The addresses are tried in the resolver's order, IPv6 and IPv4 in turn. The next one is
-/// begun when one has failed, or has not answered within a quarter of a second. All of it,
-/// looking up the name included, takes at most `timeout`.
+/// The addresses are tried in the resolver's order, alternating between IPv6 and IPv4. The next
+/// attempt starts when one has failed, or has not answered within a quarter of a second. All of
+/// it, including name resolution, takes at most `timeout`.
 ///
 /// # Errors
-/// When no address answers; the error tells why, for each of them.
+/// When no address answers; the error lists the reason for each.
 pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, ConnectError> {
     connect_with(address, timeout, SocketOptions::default()).await
 }
 
-/// As [`connect`], with options of the socket.
+/// Like [`connect`], with socket options.
 ///
 /// # Errors
-/// As [`connect`].
-pub async fn connect_with(
+/// Those of [`connect`].
+pub(crate) async fn connect_with(
     address: &Address,
     timeout: Duration,
     socket: SocketOptions,
@@ -62,14 +61,14 @@ pub async fn connect_with(
     })
 }
 
-/// Far enough ahead where `timeout` is beyond what a clock can tell.
+/// A distant instant if `timeout` overflows.
 fn deadline_in(timeout: Duration) -> Instant {
     const FAR: Duration = Duration::from_hours(24 * 365);
     Instant::now() + timeout.min(FAR)
 }
 
-/// The same addresses with the families in turn, the first one's first, so that a family
-/// that does not work costs one head start and not many (RFC 8305 section 4).
+/// The same addresses with alternating families, starting with the first one's, so that a
+/// family that does not work costs one head start and not many (RFC 8305 section 4).
 fn in_turn(targets: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut ordered: Vec<SocketAddr> = Vec::with_capacity(targets.len());
     let mut left = targets;
@@ -86,7 +85,7 @@ fn in_turn(targets: Vec<SocketAddr>) -> Vec<SocketAddr> {
     ordered
 }
 
-/// What the first of `targets` to answer gave; else what came of each.
+/// The result of the first of `targets` to answer; otherwise the results of all.
 async fn first_to_answer<T, F>(
     targets: Vec<SocketAddr>,
     deadline: Instant,
@@ -97,7 +96,7 @@ where
     F: Future<Output = io::Result<T>> + Send + 'static,
 {
     let mut waiting = targets.iter().copied();
-    // Those that lose are given up when this is dropped.
+    // Dropping this aborts the other attempts.
     let mut under_way = JoinSet::new();
     let mut failed = Vec::new();
     loop {
@@ -116,8 +115,8 @@ where
             }
             Ok(None) if waiting.len() == 0 => break,
             Err(_) if Instant::now() >= deadline => break,
-            // The next one's turn. (A task that ends without an outcome can't be: none is
-            // aborted, and an attempt does not panic.)
+            // Start the next one. (No task ends without a result: none is aborted, and attempts
+            // do not panic.)
             Ok(Some(Err(_)) | None) | Err(_) => {}
         }
     }
@@ -125,8 +124,8 @@ where
     Err(in_order(&targets[..begun], failed))
 }
 
-/// What came of each target, in the order in which they were to be tried; those that have
-/// not failed have not answered.
+/// The result of each target, in the order of attempts; those without an error have not
+/// answered.
 fn in_order(targets: &[SocketAddr], mut failed: Vec<Attempt>) -> Vec<Attempt> {
     let mut outcome = |&target: &SocketAddr| {
         let place = failed.iter().position(|attempt| attempt.target == target);
@@ -135,7 +134,7 @@ fn in_order(targets: &[SocketAddr], mut failed: Vec<Attempt>) -> Vec<Attempt> {
     targets.iter().map(&mut outcome).collect()
 }
 
-/// One attempt at one address, for as long as the caller waits.
+/// One attempt to connect to one address, without a timeout of its own.
 pub(crate) async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
     let options = ConnectOptions {
         target,
@@ -146,7 +145,7 @@ pub(crate) async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
     attempt_with(&options).await
 }
 
-/// As [`attempt`], with socket options of the caller's.
+/// Like [`attempt`], with socket options.
 pub(crate) async fn attempt_with(options: &ConnectOptions) -> io::Result<TcpStream> {
     let stream = TcpStream::from_std(socket::begin_connect(options)?.into())?;
     stream.writable().await?;

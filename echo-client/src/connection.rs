@@ -1,6 +1,6 @@
-//! A protocol spoken on a socket: [`Connection`], which splits into a [`Sender`] and a
-//! [`Receiver`] so that replies are read while requests are written. Keeps no more than
-//! one read and one write in memory; formats nothing.
+//! A protocol connection over a socket: [`Connection`], which splits into a [`Sender`] and a
+//! [`Receiver`] so that replies are read while requests are written. Buffers at most one read
+//! and one write.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,23 +20,25 @@ mod receiver;
 pub(crate) use receiver::Unfit;
 pub use receiver::{Answer, Arrival, Receiver};
 
-/// The first byte of an alert of TLS.
+/// First byte of a TLS alert.
 const ALERT: u8 = 21;
 
-/// How to speak on a connection.
+/// Options of a connection.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ConnectionOptions {
     /// Application protocol.
     pub protocol: ProtocolKind,
-    /// Whether a person types what is sent: where there are commands, a message is one.
+    /// Whether messages are typed by a person: in the command protocol, a message includes its
+    /// command.
     pub typed: bool,
-    /// Whether lines are for others, and what arrives is theirs: no request has a reply.
+    /// Whether this is a chat, where lines have no reply and everything received is
+    /// unsolicited.
     pub chat: bool,
-    /// The longest message or reply in bytes.
+    /// Maximum size of a message or reply in bytes.
     pub max_message: usize,
-    /// The site that HTTP requests are for.
+    /// The `Host` of HTTP requests.
     pub http_host: HttpHost,
-    /// How long nothing may arrive while a reply is due.
+    /// Reply timeout: maximum time without received bytes while a reply is pending.
     pub timeout: Duration,
 }
 
@@ -45,40 +47,41 @@ pub struct Options {
 pub struct Connection {
     stream: TcpStream,
     tls: Option<Secure>,
-    options: Options,
+    options: ConnectionOptions,
 }
 
 impl Connection {
-    /// Speaks on a socket that is connected.
-    pub fn new(stream: TcpStream, options: Options) -> Self {
+    /// Uses a connected socket.
+    pub fn new(stream: TcpStream, options: ConnectionOptions) -> Self {
         Self { stream, tls: None, options }
     }
 
-    /// Speaks inside TLS, on a socket whose [handshake](crate::secure::handshake) is over.
-    pub fn inside_tls(stream: TcpStream, tls: Secure, options: Options) -> Self {
+    /// Uses TLS, on a socket whose [handshake](crate::secure::handshake) is complete.
+    pub fn inside_tls(stream: TcpStream, tls: Secure, options: ConnectionOptions) -> Self {
         Self { stream, tls: Some(tls), options }
     }
 
-    /// How it speaks.
-    pub fn options(&self) -> &Options {
+    /// Its options.
+    pub fn options(&self) -> &ConnectionOptions {
         &self.options
     }
 
-    /// The two directions.
+    /// Splits it into its two directions.
     pub fn split(self) -> (Sender, Receiver) {
         let (read, write) = self.stream.into_split();
         let (tls, early) = match self.tls {
             Some(Secure { transform, early, .. }) => (Some(transform), early),
             None => (None, Vec::new()),
         };
-        let Options { protocol, typed, max_message, ref http_host, .. } = self.options;
+        let ConnectionOptions { protocol, typed, max_message, ref http_host, .. } =
+            self.options;
         let requester = if typed {
             protocol.typed_requester(max_message)
         } else {
             protocol.requester(max_message)
         };
         let requester = requester.for_http_host(http_host);
-        let shared = Arc::new(Shared(Mutex::new(State {
+        let shared = Arc::new(SharedState(Mutex::new(ConnectionState {
             requester,
             opening: Opening::default(),
             in_flight: InFlight::default(),
@@ -102,58 +105,58 @@ impl Connection {
     }
 }
 
-/// What both directions know.
+/// State shared by both directions.
 #[derive(Debug)]
-struct State {
+struct ConnectionState {
     requester: Requester,
-    /// What the server said first.
+    /// The server's first bytes.
     opening: Opening,
     in_flight: InFlight,
-    /// When our side was ended.
+    /// When our side was half-closed.
     finished: Option<Instant>,
     chat: bool,
-    /// Asked the server to end the connection, which is no request that has a reply.
+    /// Whether a request without reply has asked the server to close the connection.
     said_goodbye: bool,
-    /// What was sent begins as an alert of TLS does: an echo would look like one.
+    /// Whether the sent data starts like a TLS alert, so that an echo would look like one.
     sent_alert: bool,
     tls: Option<Transform>,
 }
 
-impl State {
-    /// Whether `first`, which the server has said first, means that it expected TLS.
+impl ConnectionState {
+    /// Whether `first`, the server's first bytes, mean that it expected TLS.
     fn is_refused_for_tls(&self, first: &[u8]) -> bool {
         self.tls.is_none() && !self.sent_alert && is_alert(first)
     }
 }
 
 #[derive(Debug)]
-struct Shared(Mutex<State>);
+struct SharedState(Mutex<ConnectionState>);
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedState {
+    fn lock(&self) -> MutexGuard<'_, ConnectionState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The direction to the server.
+/// The sending direction.
 #[derive(Debug)]
 pub struct Sender {
     write: OwnedWriteHalf,
-    shared: Arc<Shared>,
-    options: Options,
+    shared: Arc<SharedState>,
+    options: ConnectionOptions,
     wire: Vec<u8>,
-    /// The same inside TLS.
+    /// Encrypted bytes, with TLS.
     sealed: Vec<u8>,
     /// Number of the next request.
     number: u64,
-    /// Requests in `wire` that have a reply.
+    /// Requests in `wire` that expect a reply.
     queued: u64,
     /// Bytes written so far.
     sent: u64,
 }
 
 impl Sender {
-    /// Puts a request into the next write.
+    /// Adds a request to the next write.
     pub fn queue(&mut self, payload: &[u8]) {
         let mut state = self.shared.lock();
         state.requester.encode(self.number, payload, &mut self.wire);
@@ -161,14 +164,14 @@ impl Sender {
         if state.chat {
             state.said_goodbye |= payload.trim_ascii_end() == b"/quit";
         } else {
-            let Options { protocol, typed, .. } = self.options;
+            let ConnectionOptions { protocol, typed, .. } = self.options;
             let has_reply = !typed || protocol.has_reply(payload);
             self.queued += u64::from(has_reply);
             state.said_goodbye |= !has_reply;
         }
     }
 
-    /// Writes the queued requests in one go.
+    /// Writes the queued requests at once.
     ///
     /// # Errors
     /// When the connection is broken.
@@ -190,15 +193,10 @@ impl Sender {
         written
     }
 
-    /// Bytes written so far.
-    pub(crate) fn sent(&self) -> u64 {
-        self.sent
-    }
-
-    /// Says inside TLS that nothing follows, without waiting: what the kernel does not take
-    /// now is not said.
+    /// Sends a close_notify, without waiting: if the kernel does not accept it now it is
+    /// omitted.
     pub(crate) fn say_goodbye(&mut self) {
-        // After half a record nothing would be understood.
+        // After a partial record it would be invalid.
         if self.wire.is_empty()
             && let Some(tls) = &mut self.shared.lock().tls
         {

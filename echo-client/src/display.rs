@@ -1,4 +1,4 @@
-//! How replies look: [`Display`]. Makes text and prints nothing.
+//! Formatting of replies: [`Display`]. Prints nothing.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use echo_proto::{Outcome, ProtocolKind, Service};
 const RED: anstyle::Style = anstyle::AnsiColor::Red.on_default();
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
-/// The way in which replies are shown.
+/// How replies are shown.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Display {
-    /// Where the replies come from.
+    /// What sends the replies.
     pub(crate) protocol: Service,
-    /// For a terminal: what it would obey is escaped. Else bytes stay as they came.
+    /// Escaped for a terminal; otherwise bytes are unchanged.
     pub(crate) escaped: bool,
     /// With colours.
     pub(crate) coloured: bool,
-    /// With the round trip of each reply.
+    /// With the round-trip time of each reply.
     pub(crate) timed: bool,
 }
 
 impl Display {
-    /// Appends a reply to the output of a filter: as the server sent it, one a line. Raw
-    /// replies have no lines but their own.
+    /// Appends a reply to piped output: as the server sent it, one per line. Raw replies are
+    /// not line-based.
     pub(crate) fn filtered(self, answer: &Answer<'_>, output: &mut Vec<u8>) {
         self.plain(self.protocol.framing().reply_prefix(answer.outcome), output);
         self.plain(answer.body, output);
@@ -37,7 +37,7 @@ impl Display {
         }
     }
 
-    /// Appends bytes that may be part of a reply, without a line of their own.
+    /// Appends bytes that may be part of a reply, without adding a newline.
     pub(crate) fn plain(self, bytes: &[u8], output: &mut Vec<u8>) {
         if self.escaped {
             let mut shown = String::new();
@@ -48,14 +48,14 @@ impl Display {
         }
     }
 
-    /// Appends a reply to what a person at the prompt sees.
+    /// Appends a reply as shown at the prompt.
     pub(crate) fn prompted(self, answer: &Answer<'_>, output: &mut String) {
         let body = match self.protocol.framing() {
-            // The newline that the prompt has sent comes back.
+            // The newline that the prompt has sent is echoed.
             ProtocolKind::Raw => answer.body.strip_suffix(b"\n").unwrap_or(answer.body),
             _ => answer.body,
         };
-        // In a chat they are what others say, and answer nothing.
+        // In a chat these are lines of others, not replies.
         if !self.protocol.is_chat() {
             output.push_str("< ");
         }
@@ -81,11 +81,11 @@ impl Display {
     }
 }
 
-/// A round trip in milliseconds to the microsecond, as ping(8) shows it.
+/// A round-trip time in milliseconds with microsecond precision, as in ping(8).
 fn shown_time(round_trip: Option<Duration>) -> String {
     match round_trip {
         Some(round_trip) => format!("{:.3} ms", round_trip.as_secs_f64() * 1e3),
-        None => "not asked for".to_owned(),
+        None => "unsolicited".to_owned(),
     }
 }
 

@@ -1,39 +1,39 @@
-//! The terminal's modes while a line is edited: [`Editing`] sets them again after the program
-//! was stopped. Whoever has the terminal in between leaves it in modes of its own, and the
-//! editor sets its own only where it is the one that stops the program, and then not surely
-//! after it: a signal to a process need not stop the sending thread at once.
+//! Terminal modes while a line is edited: [`Editing`] restores them after the program was
+//! suspended. Whatever uses the terminal meanwhile leaves it in other modes; the line editor
+//! restores its own only if it suspended the program itself, and even that is racy: a signal to
+//! a process need not stop the sending thread at once.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// Has the editor draw its line anew: text that brackets what is pasted, as the editor asks
-/// of the terminal, and leaves the cursor where it was.
+/// Makes the editor redraw its line: an empty bracketed paste, as the editor enables it, which
+/// leaves the cursor where it was.
 pub(crate) const REDRAW: &str = "\x1b[?2004h\x1b[A\n";
 
-/// The modes of the terminal while a line is edited, `None` while none is. Clones share them.
+/// The terminal modes while a line is edited, otherwise `None`. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Editing(Arc<Mutex<Option<Termios>>>);
 
 impl Editing {
-    /// Remembers the modes, once for each line: the editor has set them.
+    /// Saves the modes at the start of each line, after the editor has set them.
     pub(crate) fn began(&self) {
         self.with(|modes| {
             if modes.is_none() {
                 let now = tcgetattr(io::stdin()).ok();
-                // Where lines come whole there is nothing to set.
+                // In canonical mode there is nothing to restore.
                 *modes = now.filter(|now| !now.local_modes.contains(LocalModes::ICANON));
             }
         });
     }
 
-    /// Forgets them: the editor has set back those of before.
+    /// Clears them: the editor has restored the original modes.
     pub(crate) fn ended(&self) {
         self.with(|modes| *modes = None);
     }
 
-    /// Sets them again if a line is edited; whether one is, and has to be drawn anew.
+    /// Restores them if a line is being edited; whether it is, and must be redrawn.
     pub(crate) fn resume(&self) -> bool {
         self.with(|modes| {
             modes.as_ref().is_some_and(|modes| {

@@ -1,5 +1,5 @@
-//! A server as people type it: [`Endpoint`], an address or a URL, whose scheme says how to
-//! speak. Looks nothing up.
+//! A server as typed: [`Endpoint`], an address or a URL, whose scheme selects protocol and TLS.
+//! Resolves nothing.
 
 use std::str::FromStr;
 
@@ -10,15 +10,15 @@ use http::Uri;
 /// A server as typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Where the server is.
+    /// Its address.
     pub address: Address,
-    /// What the scheme says; nothing for an address alone.
+    /// The scheme of a URL; none for an address.
     pub scheme: Option<Scheme>,
     /// The path of an HTTP URL, with its query; at least `/`.
     pub path: Option<String>,
 }
 
-/// How to speak, by the scheme of a URL.
+/// The scheme of a URL.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
 )]
@@ -26,11 +26,11 @@ pub struct Endpoint {
 pub enum Scheme {
     /// HTTP.
     Http,
-    /// HTTP inside TLS.
+    /// HTTP over TLS.
     Https,
     /// The Redis protocol.
     Redis,
-    /// The Redis protocol inside TLS.
+    /// The Redis protocol over TLS.
     Rediss,
 }
 
@@ -43,7 +43,7 @@ impl Scheme {
         }
     }
 
-    /// Whether it is spoken inside TLS.
+    /// Whether it uses TLS.
     pub fn is_secure(self) -> bool {
         matches!(self, Self::Https | Self::Rediss)
     }
@@ -57,36 +57,36 @@ impl Scheme {
     }
 }
 
-/// A text that is neither an address nor a URL that can be spoken with.
+/// Neither an address nor a supported URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// No address.
+    /// Invalid address.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// No URL.
+    /// Invalid URL.
     #[error("invalid URL `{0}`: {1}")]
     Url(String, String),
-    /// A scheme that says nothing here.
+    /// Unsupported scheme.
     #[error(
         "`{0}`: the URL scheme `{1}` is not supported (http, https, redis and rediss are; or \
-         write HOST:PORT and choose with --protocol)"
+         use HOST:PORT and --protocol)"
     )]
     Scheme(String, String),
-    /// The URL and the flag disagree.
+    /// URL and flag contradict each other.
     #[error(
-        "the URL means --protocol {0}, and --protocol {1} was given: leave one of them out"
+        "the URL implies --protocol {0}, which contradicts --protocol {1} (remove one of them)"
     )]
     Protocol(ProtocolKind, Service),
-    /// A part of a URL that nothing is done with.
+    /// Unsupported part of a URL.
     #[error("`{0}`: {1} in a URL are not supported")]
     Part(String, &'static str),
 }
 
 impl Endpoint {
-    /// What is spoken, where `typed` is what a flag says.
+    /// The protocol, where `typed` is the value of a flag.
     ///
     /// # Errors
-    /// When the scheme says something else.
+    /// When the scheme implies another protocol.
     pub fn service(&self, typed: Option<Service>) -> Result<Service, EndpointError> {
         match (self.scheme.map(Scheme::protocol), typed) {
             (Some(scheme), Some(typed)) if typed != scheme.into() => {
@@ -97,7 +97,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether the scheme wants TLS.
+    /// Whether the scheme implies TLS.
     pub fn is_secure(&self) -> bool {
         self.scheme.is_some_and(Scheme::is_secure)
     }

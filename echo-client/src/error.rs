@@ -1,5 +1,5 @@
-//! What can go wrong, in words that name the cause and the remedy: [`ConnectError`] before
-//! the connection is made, [`SessionError`] after.
+//! Errors with cause and remedy: [`ConnectError`] while connecting, [`SessionError`]
+//! afterwards.
 
 use std::fmt::Write as _;
 use std::io;
@@ -14,81 +14,81 @@ use echo_proto::{Malformed, Opening, ProtocolKind};
 use crate::in_flight::Tally;
 use echo_proto::terminal;
 
-/// Why no connection was made.
+/// Why connecting failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The name stands for no address.
-    #[error("looking up {}: {} (is the name right?)", shown(address.host()), words(reason))]
+    /// Name resolution failed.
+    #[error("looking up {}: {} (check the host name)", shown(address.host()), words(reason))]
     Lookup {
-        /// Where to connect.
+        /// The target.
         address: Address,
-        /// What the resolver says.
+        /// The resolver's error.
         reason: io::Error,
     },
-    /// The resolver did not answer.
+    /// Name resolution timed out.
     #[error(
-        "looking up {}: no answer within {} (wait longer with --connect-timeout, or write the \
-         address in numbers)",
+        "looking up {}: no answer within {} (increase --connect-timeout, or use an IP \
+         address)",
         shown(address.host()),
         TimeSpan(*timeout)
     )]
     LookupTimeout {
-        /// Where to connect.
+        /// The target.
         address: Address,
-        /// How long was waited.
+        /// The timeout.
         timeout: Duration,
     },
     /// No address of the name has answered.
     #[error("connecting to {}: {}", shown(&address.to_string()), told(address, attempts, *timeout))]
     NoneAnswered {
-        /// Where to connect.
+        /// The target.
         address: Address,
-        /// What came of each address, in the order in which they were tried.
+        /// The result for each address, in the order of attempts.
         attempts: Vec<Attempt>,
-        /// How long was waited.
+        /// The timeout.
         timeout: Duration,
     },
-    /// The connection was made, and TLS on it was not.
-    #[error("speaking TLS with {}: {fault}{}", shown(&address.to_string()), remedy(fault))]
+    /// The TLS handshake failed.
+    #[error("TLS handshake with {}: {fault}{}", shown(&address.to_string()), remedy(fault))]
     Tls {
-        /// Where to.
+        /// The target.
         address: Address,
-        /// Why not.
+        /// The TLS error.
         fault: Fault,
     },
-    /// The server has not finished the handshake in the time for making a connection.
+    /// The TLS handshake did not complete within the connect timeout.
     #[error(
-        "speaking TLS with {}: no handshake in time (does the server speak TLS? wait longer \
-         with --connect-timeout)",
+        "TLS handshake with {}: timed out (does the server speak TLS? increase \
+         --connect-timeout)",
         shown(&address.to_string())
     )]
     TlsTimeout {
-        /// Where to.
+        /// The target.
         address: Address,
     },
-    /// The connection broke within the handshake.
-    #[error("speaking TLS with {}: {}", shown(&address.to_string()), words(reason))]
+    /// The connection broke during the handshake.
+    #[error("TLS handshake with {}: {}", shown(&address.to_string()), words(reason))]
     TlsBroken {
-        /// Where to.
+        /// The target.
         address: Address,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
-    /// Nobody can be trusted.
+    /// Invalid trust settings.
     #[error(transparent)]
     Trust(#[from] TrustError),
 }
 
-/// What a client can do about it, where the fault does not say so itself.
+/// The remedy, where the fault does not include it.
 fn remedy(fault: &Fault) -> &'static str {
     match fault {
         Fault::NotTls | Fault::Unfinished => " (does the server speak TLS? try without --tls)",
-        Fault::WrongName { .. } => " (expect another name with --server-name)",
+        Fault::WrongName { .. } => " (set another name with --server-name)",
         _ => "",
     }
 }
 
-/// What is wrong with a reply that is none or too long, and what can be done about it.
+/// The cause of an invalid or too long reply, and the remedy.
 fn malformed(
     reason: &Malformed,
     expected: ProtocolKind,
@@ -102,27 +102,27 @@ fn malformed(
     }
     let remedy = match reason {
         Malformed::HeadTooLong => "",
-        Malformed::TooLong(_) => " (raise --max-message)",
-        // Bytes of another protocol can look like the beginning of something very long.
-        reason if reason.is_limit() => " (raise --max-message, unless --protocol is wrong)",
-        _ => " (is --protocol right?)",
+        Malformed::TooLong(_) => " (increase --max-message)",
+        // Bytes of another protocol can look like the start of a very long reply.
+        reason if reason.is_limit() => " (increase --max-message, unless --protocol is wrong)",
+        _ => " (check --protocol)",
     };
     format!("{reason}; {tally}{remedy}")
 }
 
-/// What came of the attempt to connect to one address.
+/// The result of connecting to one address.
 #[derive(Debug)]
 pub struct Attempt {
     /// The address.
     pub target: SocketAddr,
-    /// What the system says; `None`: nobody has answered.
+    /// The system's error; `None`: no answer.
     pub failure: Option<io::Error>,
 }
 
-/// Addresses that an error names one by one.
+/// Maximum number of addresses listed in an error.
 const NAMED: usize = 8;
 
-/// Each address with what came of it, and what can be done about it.
+/// Each address with its result, and the remedy.
 fn told(address: &Address, attempts: &[Attempt], timeout: Duration) -> String {
     let of_kind = |attempt: &Attempt, kind| {
         attempt.failure.as_ref().is_some_and(|failure| failure.kind() == kind)
@@ -131,7 +131,7 @@ fn told(address: &Address, attempts: &[Attempt], timeout: Duration) -> String {
     let refused =
         attempts.iter().any(|attempt| of_kind(attempt, io::ErrorKind::ConnectionRefused));
     let whole = match attempts {
-        [] => "the name stands for no address".to_owned(),
+        [] => "the name has no address".to_owned(),
         [only] if only.target.to_string() == address.to_string() => reason(only, timeout),
         _ if silent => {
             let targets = attempts.iter().map(|attempt| attempt.target.to_string());
@@ -149,7 +149,7 @@ fn told(address: &Address, attempts: &[Attempt], timeout: Duration) -> String {
             let address = shown(&address.to_string());
             format!(" (is a server running there? start one with: echo-server {address})")
         }
-        (_, true) => " (wait longer with --connect-timeout)".to_owned(),
+        (_, true) => " (increase --connect-timeout)".to_owned(),
         _ => String::new(),
     };
     whole + &remedy
@@ -173,80 +173,80 @@ fn silence(timeout: Duration) -> String {
     format!("no answer within {}", TimeSpan(timeout))
 }
 
-/// What was typed, which need not have come from a keyboard.
+/// A typed address, which may contain control characters.
 fn shown(typed: &str) -> String {
     let mut shown = String::new();
     terminal::escape(typed.as_bytes(), &mut shown);
     shown
 }
 
-/// Why a session on a connection did not end well.
+/// Why a session failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The connection broke.
     #[error("the connection broke: {}; {tally}", words(reason))]
     Broken {
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
-        /// How far it came.
+        /// Requests sent and answered.
         tally: Tally,
     },
-    /// TLS went wrong.
+    /// TLS error.
     #[error("{fault}; {tally}")]
     Tls {
-        /// How.
+        /// The error.
         fault: Fault,
-        /// How far it came.
+        /// Requests sent and answered.
         tally: Tally,
     },
-    /// The server answered with an alert of TLS, which is not spoken here.
+    /// The server answered plaintext with a TLS alert.
     #[error("the server seems to speak TLS; {0} (try --tls)")]
     SpeaksTls(Tally),
-    /// The server ended the connection before it had answered everything.
+    /// The server closed the connection before it had answered everything.
     #[error("the server closed the connection; {0}")]
     Closed(Tally),
-    /// Requests wait for an answer and nothing arrives.
-    #[error("no reply within {}; {tally} (wait longer with --timeout)", TimeSpan(*timeout))]
+    /// Reply timeout.
+    #[error("no reply within {}; {tally} (increase --timeout)", TimeSpan(*timeout))]
     NoReply {
-        /// How long was waited.
+        /// The timeout.
         timeout: Duration,
-        /// How far it came.
+        /// Requests sent and answered.
         tally: Tally,
     },
-    /// What arrived is no reply, or one that is too long.
+    /// Invalid or too long reply.
     #[error("{}", malformed(reason, *protocol, *opening, *tally))]
     Malformed {
-        /// What was expected.
+        /// The expected protocol.
         protocol: ProtocolKind,
-        /// What the server said first on the connection.
+        /// The server's first bytes.
         opening: Opening,
-        /// What arrived.
+        /// What is wrong with it.
         reason: Malformed,
-        /// How far it came.
+        /// Requests sent and answered.
         tally: Tally,
     },
-    /// The input holds more without a newline than a message may have.
-    #[error("a line of the input is longer than {} (raise --max-message)", ByteSize(*.0))]
+    /// A line of the input is longer than the maximum message size.
+    #[error("a line of the input is longer than {} (increase --max-message)", ByteSize(*.0))]
     LongLine(usize),
-    /// The input can't be read.
+    /// Reading the input failed.
     #[error("reading the input: {}", words(.0))]
     Input(io::Error),
-    /// The results can't be written.
+    /// Writing the replies failed.
     #[error("writing the replies: {}", words(.0))]
     Output(io::Error),
-    /// The prompt does not work.
+    /// The terminal failed.
     #[error("reading from the terminal: {0}")]
     Prompt(String),
 }
 
 impl SessionError {
-    /// Whether nobody reads the replies any more.
+    /// Whether the reader of the output has closed its pipe.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(reason) if reason.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
-/// An error of the system as it reads inside a sentence, without its number.
+/// A system error without its number, for use inside a sentence.
 pub(crate) fn words(error: &io::Error) -> String {
     let kind = error.kind().to_string();
     if error.raw_os_error().is_none() || kind == "uncategorized error" {
@@ -295,7 +295,7 @@ mod tests {
     fn of_very_many_addresses_the_first_are_named() {
         let attempts = (1..=20).map(|n| attempt(&format!("127.0.0.{n}:1"), None)).collect();
         let told = none_answered("many:1", attempts);
-        assert!(told.contains("127.0.0.8:1 and 12 more (wait longer"), "{told}");
+        assert!(told.contains("127.0.0.8:1 and 12 more (increase"), "{told}");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The client in a pipe: [`run`] sends the input, half-closes at its end, and writes the
-//! replies as they come. Holds a few reads of input at most, however long the input is, and
-//! reads replies at the same time, so that neither side can wait for the other. In a chat
-//! no line has a reply, and the lines of others are written as they come.
+//! replies as they arrive. Buffers at most a few reads of input, and reads replies
+//! concurrently, which avoids deadlock. In a chat lines have no replies, and lines of others
+//! are written as they arrive.
 
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use echo_client::connection::{Answer, Arrival, Connection, Options, Receiver, Sender};
+use echo_client::connection::{
+    Answer, Arrival, Connection, ConnectionOptions, Receiver, Sender,
+};
 use echo_client::{SessionError, Tally};
 use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -16,18 +18,18 @@ use tokio::time::timeout;
 
 use crate::display::Display;
 
-/// Bytes of one read of the input.
+/// Read buffer size of the input.
 const CHUNK: usize = 64 * 1024;
 
-/// How long the end of the input is waited for when the server has ended the connection.
+/// How long to wait for the end of the input after the server has closed the connection.
 const END_OF_INPUT: Duration = Duration::from_millis(200);
 
-/// Reads of the input that may wait to be sent.
+/// Maximum number of reads queued for sending.
 const CHUNKS_AHEAD: usize = 2;
 
-/// Sends every line of `input` as one request (the raw protocol: its bytes as they are)
-/// and writes the replies to `output`, until the input has ended and all is answered. Each is
-/// shown to `look` before it is written.
+/// Sends every line of `input` as one request (the raw protocol: its bytes unchanged) and
+/// writes the replies to `output`, until the input has ended and everything is answered. Each
+/// reply is passed to `look` before it is written.
 ///
 /// # Errors
 /// When the session breaks, or ends before all input was sent and answered.
@@ -51,8 +53,8 @@ pub(crate) async fn run(
         tokio::pin!(receiving, sending);
         tokio::select! {
             outcome = &mut receiving => {
-                // A server may end the connection with its reply, and before the end of the
-                // input was seen.
+                // A server may close the connection with its reply, before the end of the input
+                // was read.
                 let patience = if outcome.is_ok() { END_OF_INPUT } else { Duration::ZERO };
                 (outcome, timeout(patience, sending).await.ok())
             }
@@ -69,7 +71,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Reads as far ahead as the channel has room.
+/// Reads ahead until the channel is full.
 fn read_input(mut input: impl Read, chunks: &mpsc::Sender<io::Result<Vec<u8>>>) {
     loop {
         let mut chunk = vec![0; CHUNK];
@@ -89,23 +91,23 @@ fn read_input(mut input: impl Read, chunks: &mpsc::Sender<io::Result<Vec<u8>>>) 
     }
 }
 
-/// Why not all of the input was sent.
+/// Why the input was not sent completely.
 enum Unsent {
     Input(SessionError),
-    /// Why, the receiver will see: there may be replies to read yet.
+    /// The receiver reports the reason: there may be replies left to read.
     Broken,
 }
 
 async fn send_all(
     mut sender: Sender,
     chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
-    options: Options,
+    options: ConnectionOptions,
 ) -> Result<(), Unsent> {
     let sent = match options.protocol {
         ProtocolKind::Raw => send_bytes(&mut sender, chunks).await,
         _ => send_lines(&mut sender, chunks, options.max_message).await,
     };
-    // Where that fails the receiver sees why, unless all is answered.
+    // If that fails the receiver reports why, unless everything is answered.
     let _ = sender.finish().await;
     sent
 }
@@ -133,7 +135,7 @@ async fn send_lines(
             sender.queue(line);
             ControlFlow::Continue(())
         });
-        // What came before a line that is too long is sent all the same.
+        // Lines before one that is too long are still sent.
         sender.send().await.map_err(|_| Unsent::Broken)?;
         let _all_of_it = fed.map_err(too_long)?;
     }
@@ -168,7 +170,7 @@ async fn receive_all(
         if !more {
             let partial = receiver.partial();
             display.plain(&partial, &mut shown);
-            // On a terminal, what is told of it would stand right behind it.
+            // On a terminal, the error message would follow on the same line.
             if display.escaped && !partial.is_empty() && !shown.ends_with(b"\n") {
                 shown.push(b'\n');
             }
@@ -193,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written of half a reply, to a terminal or not.
+    /// The output for a partial reply, on a terminal or not.
     async fn half_a_reply(escaped: bool) -> Vec<u8> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -204,7 +206,7 @@ mod tests {
         });
         let protocol = ProtocolKind::Line;
         let timeout = Duration::from_secs(10);
-        let options = Options {
+        let options = ConnectionOptions {
             protocol,
             typed: true,
             chat: false,

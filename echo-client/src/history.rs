@@ -1,30 +1,23 @@
-//! What was typed in earlier sessions: where that is kept, and that nobody else can read it.
+//! The history file of the prompt: its path, and its permissions.
 
-use std::ffi::OsString;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Lines that are kept.
+use etcetera::base_strategy::{BaseStrategy as _, Xdg};
+
+/// Maximum number of lines.
 pub(crate) const KEPT_LINES: usize = 1000;
 
-/// `echo-client/history` in the directory for state of the XDG base directory
-/// specification; `None` where the environment names none.
+/// `echo-client/history` in the XDG state directory; `None` without a home directory.
 pub(crate) fn path() -> Option<PathBuf> {
-    path_in(std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME"))
+    let state = Xdg::new().ok()?.state_dir()?.join("echo-client/history");
+    // Not below the working directory, if HOME is relative or empty.
+    Some(state).filter(|path| path.is_absolute())
 }
 
-fn path_in(state: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
-    // The specification says to ignore a path that is not absolute.
-    let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let state = state
-        .and_then(absolute)
-        .or_else(|| home.and_then(absolute).map(|home| home.join(".local/state")))?;
-    Some(state.join("echo-client/history"))
-}
-
-/// Makes the file and its directory where they are missing, and shuts others out.
+/// Creates the file and its directory if they are missing, and makes them private.
 pub(crate) fn prepare(path: &Path) -> io::Result<()> {
     if let Some(directory) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
@@ -36,22 +29,6 @@ pub(crate) fn prepare(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn follows_the_environment() {
-        let path = |state: Option<&str>, home: Option<&str>| {
-            path_in(state.map(OsString::from), home.map(OsString::from))
-                .map(|path| path.display().to_string())
-        };
-        for (state, home, expected) in [
-            (Some("/state"), Some("/home/a"), Some("/state/echo-client/history")),
-            (None, Some("/home/a"), Some("/home/a/.local/state/echo-client/history")),
-            (Some("state"), Some("/home/a"), Some("/home/a/.local/state/echo-client/history")),
-            (Some(""), None, None),
-        ] {
-            assert_eq!(path(state, home).as_deref(), expected, "{state:?} {home:?}");
-        }
-    }
 
     #[test]
     fn shuts_others_out_of_an_old_file_too() {

@@ -1,13 +1,13 @@
-//! The requests that wait for their reply: [`InFlight`]. Knows no socket and reads no clock.
+//! Requests waiting for their reply: [`InFlight`]. No socket, no clock.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// How many requests were made, and how many of them were answered.
+/// How many requests were sent, and how many of them were answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Requests made.
+    /// Requests sent.
     pub requested: u64,
     /// Requests answered.
     pub answered: u64,
@@ -16,25 +16,25 @@ pub struct Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.requested {
-            0 => f.write_str("no request was open"),
+            0 => f.write_str("no request was pending"),
             requested => write!(f, "{} of {requested} requests answered", self.answered),
         }
     }
 }
 
-/// Requests in the order in which they were sent, with their instants.
+/// Pending requests in sending order, with their send times.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     tally: Tally,
-    /// One entry per write and not per request, so that a million small requests cost
-    /// little.
+    /// One entry per write and not per request, so that a million small requests need little
+    /// memory.
     writes: VecDeque<(Instant, u64)>,
-    /// Since when nothing has happened although a reply is due.
+    /// When something was last received while a reply was pending.
     quiet_since: Option<Instant>,
 }
 
 impl InFlight {
-    /// `count` requests are being written in one go.
+    /// `count` requests are being written at once.
     pub(crate) fn sent(&mut self, now: Instant, count: u64) {
         if count == 0 {
             return;
@@ -49,7 +49,8 @@ impl InFlight {
         self.quiet_since = (!self.is_empty()).then_some(now);
     }
 
-    /// The oldest request is answered; how long that took. `None` if nobody asked.
+    /// The oldest request was answered; returns its round-trip time. `None` if the reply is
+    /// unsolicited.
     pub(crate) fn answered(&mut self, now: Instant) -> Option<Duration> {
         let (sent, count) = self.writes.front_mut()?;
         let round_trip = now.saturating_duration_since(*sent);
@@ -66,12 +67,12 @@ impl InFlight {
         self.writes.is_empty()
     }
 
-    /// Since when nothing has arrived although a reply is due; `None` if none is.
+    /// Since when nothing has arrived while a reply is pending; `None` if none is.
     pub(crate) fn quiet_since(&self) -> Option<Instant> {
         self.quiet_since
     }
 
-    /// How many were made and answered so far.
+    /// How many were sent and answered so far.
     pub(crate) fn tally(&self) -> Tally {
         self.tally
     }

@@ -1,5 +1,5 @@
-//! The client at a terminal: [`run`] shows a prompt, sends what is typed, and prints what
-//! the server says above the line that is being typed.
+//! The client at a terminal: [`run`] shows a prompt, sends typed lines, and prints what the
+//! server sends above the line that is being edited.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -14,21 +14,20 @@ use crate::display::Display;
 use crate::editing::{Editing, REDRAW};
 use crate::prompt::{Prompt, Show, Typed};
 
-/// How a session at the prompt ended.
+/// How an interactive session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The input was ended with Ctrl-D.
+    /// Ctrl-D.
     EndOfInput,
     /// Ctrl-C.
     Interrupted,
 }
 
-/// Talks to the server until the input ends or the session breaks. The next prompt follows
-/// the replies to the line before it.
+/// Talks to the server until the input ends or the session breaks. The next prompt follows the
+/// replies to the previous line.
 ///
-/// The program must have a handler for SIGINT: the signal is used to end the prompt. At each
-/// `continued` (SIGCONT) the terminal, which others had meanwhile, is made ready for typing
-/// again.
+/// The program must handle SIGINT: the signal is used to end the prompt. At each `continued`
+/// (SIGCONT) the terminal modes are restored.
 ///
 /// # Errors
 /// When the session breaks or the server ends it.
@@ -52,7 +51,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Makes the terminal ready for typing each time that the program goes on after a stop.
+/// Restores the terminal each time the program is resumed.
 async fn resume(
     mut continued: Signal,
     editing: Editing,
@@ -63,7 +62,7 @@ async fn resume(
             return std::future::pending().await;
         }
         if editing.resume() {
-            // What waits to be shown draws the line anew as well.
+            // Pending output redraws the line as well.
             let _ = screen.try_send(Show::Text(REDRAW.into()));
         }
     }
@@ -88,10 +87,10 @@ async fn converse(
     }
 }
 
-/// Sends a line as it was typed; one that was pasted may hold several.
+/// Sends a line as typed; a pasted one may contain several.
 async fn send(sender: &mut Sender, protocol: ProtocolKind, typed: &str) {
     match protocol {
-        // Without framing the newline is the user's own, as in any byte stream.
+        // Without framing the newline is part of the data.
         ProtocolKind::Raw => sender.queue(format!("{typed}\n").as_bytes()),
         _ if protocol.is_text() => {
             for line in typed.split('\n') {
@@ -100,11 +99,11 @@ async fn send(sender: &mut Sender, protocol: ProtocolKind, typed: &str) {
         }
         _ => sender.queue(typed.as_bytes()),
     }
-    // Whether and why the connection broke is for the receiver to tell.
+    // The receiver reports whether and why the connection broke.
     let _ = sender.send().await;
 }
 
-/// What comes from the server, on its way to the screen.
+/// Shows data from the server.
 struct View {
     receiver: Receiver,
     screen: mpsc::Sender<Show>,
@@ -112,7 +111,7 @@ struct View {
 }
 
 impl View {
-    /// Shows what comes until `done` is.
+    /// Shows data until `done` completes.
     async fn show_until<T>(
         &mut self,
         done: impl Future<Output = T>,
@@ -126,7 +125,7 @@ impl View {
         }
     }
 
-    /// Shows what comes until every request is answered, then asks for the next prompt.
+    /// Shows data until every request is answered, then requests the next prompt.
     async fn show_replies(&mut self) -> Result<(), SessionError> {
         while !self.receiver.is_idle() {
             self.show_next().await?;
@@ -135,10 +134,10 @@ impl View {
         Ok(())
     }
 
-    /// Waits for replies and shows them. May be cancelled without loss.
+    /// Waits for replies and shows them. Cancellation-safe.
     async fn show_next(&mut self) -> Result<(), SessionError> {
-        // Room first: what has been received can't be put back. The printer goes only with
-        // the prompt, which ends the session.
+        // Reserve room first: received data can't be put back. The printer ends only with the
+        // prompt, which ends the session.
         let Ok(room) = self.screen.reserve().await else { return std::future::pending().await };
         let mut text = String::new();
         let display = self.display;
@@ -154,7 +153,7 @@ impl View {
     }
 
     async fn show(&self, what: Show) {
-        // The printer goes only with the prompt, which ends the session.
+        // The printer ends only with the prompt, which ends the session.
         let _ = self.screen.send(what).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A connection that can be spoken on, inside TLS or not: [`Link`]. Speaks no protocol.
+//! An established connection, with or without TLS: [`Link`].
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::connect::connect_with;
 use crate::error::ConnectError;
 use crate::secure::{Secure, handshake};
 
-/// How to speak TLS, and with whom.
+/// TLS settings of a connection.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// Whom to believe.
+    /// Accepted certificates.
     pub client: ClientTls,
     /// Server name for SNI and certificate verification; `None`: the host of the address.
     pub server_name: Option<String>,
@@ -25,18 +25,17 @@ pub struct Tls {
 pub struct Link {
     /// The socket.
     pub stream: TcpStream,
-    /// What speaks TLS on it, if that is wanted.
+    /// The TLS state, if TLS is used.
     pub tls: Option<Secure>,
-    /// How long the connection took to make, TLS excluded.
+    /// Connect time, without the TLS handshake.
     pub connected_in: Duration,
 }
 
 impl Link {
-    /// Connects, and agrees on TLS if that is wanted; all of it takes at most `timeout`.
+    /// Connects, with the TLS handshake if `tls` is given; all of it takes at most `timeout`.
     ///
     /// # Errors
-    /// When no address answers, and when the server does not prove who it is, does not
-    /// speak TLS, or takes too long.
+    /// When no address answers, and when the TLS handshake fails or times out.
     pub async fn open(
         address: &Address,
         tls: Option<&Tls>,
@@ -45,11 +44,11 @@ impl Link {
         Self::open_with(address, tls, timeout, SocketOptions::default()).await
     }
 
-    /// As [`open`](Self::open), with options of the socket.
+    /// Like [`open`](Self::open), with socket options.
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub async fn open_with(
+    pub(crate) async fn open_with(
         address: &Address,
         tls: Option<&Tls>,
         timeout: Duration,
@@ -67,7 +66,7 @@ impl Link {
         Ok(Self { stream, tls: Some(tls), connected_in })
     }
 
-    /// The version of TLS, if it is spoken.
+    /// The TLS version, if TLS is used.
     pub fn version(&self) -> Option<&'static str> {
         self.tls.as_ref().and_then(|tls| tls.transform.version())
     }

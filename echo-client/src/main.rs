@@ -1,5 +1,4 @@
-//! The program `echo-client`: reads the flags and does what they say. Built with the feature
-//! `cli`.
+//! The program `echo-client`. Built with the feature `cli`.
 
 mod cli;
 mod console;
@@ -35,7 +34,7 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(code) => code.into(),
-        // The reader of the results may go when it has seen enough.
+        // A closed pipe is not an error.
         Err(error) if error.downcast_ref().is_some_and(SessionError::is_broken_pipe) => {
             ExitCode::SUCCESS
         }
@@ -46,7 +45,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what clap has to say: an error, or the help or version that was asked for.
+/// Prints clap's output: an error, help or version.
 fn explain(told: clap::Error) -> Result<u8> {
     if told.use_stderr() {
         let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
@@ -56,12 +55,13 @@ fn explain(told: clap::Error) -> Result<u8> {
     Ok(0)
 }
 
-/// Talks until the session ends or a signal arrives; the exit code.
+/// Runs until the session ends or a signal arrives; returns the exit code.
 fn run(cli: &Cli) -> Result<u8> {
-    // Nothing is asked of a server if the replies would be lost.
+    // Nothing is sent to the server if the replies would be lost.
     stdout::check().map_err(SessionError::Output)?;
     let stop = Stop::new();
-    let signal = echo_net::signals::ask_on_signals(stop.clone()).context("trapping signals")?;
+    let signal =
+        echo_net::signals::ask_on_signals(stop.clone()).context("setting up signals")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match &cli.command {
@@ -72,14 +72,14 @@ fn run(cli: &Cli) -> Result<u8> {
                 let ended = scan_report::run(args, asked(&stop)).await;
                 ended.map(|all| all.then_some(0)).transpose()
             }
-            // An interruption is how a ping ends, and no failure.
+            // An interrupt is the normal end of a ping.
             Some(Command::Ping(args)) => {
                 let ended = ping_report::run(args, asked(&stop)).await;
                 Some(ended.map(|alive| u8::from(!alive)))
             }
         }
     });
-    // A read of standard input that is still under way can't be taken back.
+    // A pending read of standard input can't be cancelled.
     runtime.shutdown_background();
     ended.unwrap_or_else(|| Ok(signal.exit_code().unwrap_or(INTERRUPTED)))
 }
@@ -87,7 +87,7 @@ fn run(cli: &Cli) -> Result<u8> {
 /// The exit code after Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
-/// What `work` gives, unless a signal comes before.
+/// The result of `work`, unless a signal arrives first.
 async fn unless_asked<T>(stop: &Stop, work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),
@@ -101,6 +101,6 @@ async fn asked(stop: &Stop) {
     stop.on_advance(move |to| {
         stage.send_replace(to);
     });
-    // The latch keeps the sending side.
+    // The latch keeps the sender.
     let _ = asked.wait_for(|stage| *stage > Stage::Running).await;
 }

@@ -1,5 +1,5 @@
-//! One small request after the other, and how long each reply took: [`run`]. Requests fall
-//! due on a grid that replies, losses and reconnects do not move. Formats nothing.
+//! Round-trip times of single requests: [`run`]. Requests are due at fixed intervals, which
+//! replies, losses and reconnects do not shift.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use echo_net::address::Address;
 use echo_proto::{Outcome, ProtocolKind, Reply};
 use tokio::time::{sleep, sleep_until};
 
-use crate::connection::Options;
+use crate::connection::ConnectionOptions;
 use crate::error::{ConnectError, SessionError};
 use crate::link::{Link, Tls};
 
@@ -19,30 +19,30 @@ mod session;
 mod statistics;
 
 use sequence::Sequence;
-use session::Session;
+use session::PingSession;
 pub use statistics::{PERCENTILES, Percentile, Statistics};
 
-/// How to ping.
+/// Settings of a ping.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    /// Whom.
+pub struct PingPlan {
+    /// The server.
     pub address: Address,
-    /// From one request to the next; zero: each as soon as the one before it has ended.
+    /// Interval between requests; zero: each is sent after the previous one has ended.
     pub interval: Duration,
-    /// Requests in total; `None`: no end.
+    /// Number of requests; `None`: unlimited.
     pub count: Option<u64>,
-    /// Bytes of a message.
+    /// Message size in bytes.
     pub size: usize,
-    /// How long to wait for a connection, its handshake included.
+    /// Connect timeout, TLS handshake included.
     pub connect_timeout: Duration,
-    /// How to speak TLS; `None`: not at all.
+    /// TLS settings; `None`: plaintext.
     pub tls: Option<Tls>,
-    /// How to speak, and how long a request waits for its reply until it counts as lost.
-    pub options: Options,
+    /// Connection options; their timeout is how long a request waits until it counts as lost.
+    pub options: ConnectionOptions,
 }
 
-impl Plan {
-    /// The message of request `number`: it tells its number as far as there is room.
+impl PingPlan {
+    /// The message of request `number`, which contains the number if there is room.
     fn message(&self, number: u64) -> Vec<u8> {
         let mut message = format!("ping {number} ").into_bytes();
         message.resize(self.size, b'.');
@@ -59,7 +59,7 @@ impl Plan {
 pub struct Inside {
     /// Its version.
     pub version: &'static str,
-    /// How long the handshake took, the connection excluded.
+    /// Duration of the handshake, without connecting.
     pub handshake: Duration,
 }
 
@@ -77,20 +77,20 @@ pub enum Loss {
     Timeout,
     /// The connection broke before the reply came.
     Broken,
-    /// It fell due while there was no connection.
+    /// It was due while there was no connection.
     NoConnection,
-    /// It fell due while the peer took no more bytes.
+    /// It was due while the send buffer was full.
     Unread,
 }
 
-/// What a reply says that is not the echo of its request.
+/// A reply other than the echo of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Said<'a> {
     /// Whether it is an error reply of the protocol.
     pub is_error: bool,
-    /// The status, where the protocol has one and it is none of success.
+    /// The status code, in protocols that have one, unless it is a success.
     pub status: Option<u16>,
-    /// What stands before the text of an error reply.
+    /// The prefix of an error reply.
     pub prefix: &'static [u8],
     /// The reply without framing and prefix.
     pub body: &'a [u8],
@@ -104,43 +104,43 @@ impl<'a> Said<'a> {
     }
 }
 
-/// What happens in the course of a run.
+/// An event during a run.
 #[derive(Debug)]
-pub enum Event<'a> {
-    /// The connection is made, inside TLS where that is wanted.
+pub enum PingEvent<'a> {
+    /// The connection is established, with TLS if requested.
     Connected(SocketAddr, Option<Inside>),
     /// A reply has come.
     Reply {
         /// The number of its request, from 1.
         number: u64,
-        /// Bytes of the body; of an error reply, with what stands before it.
+        /// Bytes of the body; of an error reply, with its prefix.
         bytes: usize,
-        /// From the sending of the request.
+        /// Since the request was sent.
         round_trip: Duration,
-        /// Whether the request had been given up as lost.
+        /// Whether the request had already been counted as lost.
         late: bool,
-        /// What it says, if it is not the echo of the message.
+        /// The reply, if it is not the echo of the message.
         instead: Option<Said<'a>>,
     },
-    /// A reply that no request asked for.
+    /// An unsolicited reply.
     Unasked(Said<'a>),
     /// A request is lost.
     Lost(u64, Loss),
-    /// The connection is lost, for this reason.
+    /// The connection broke, for this reason.
     Broken(String),
-    /// There is no connection, and this attempt to make one has failed.
+    /// An attempt to reconnect has failed.
     Failed(ConnectError),
-    /// There is a connection again, after so long without.
+    /// Reconnected, after this time without a connection.
     Reconnected(SocketAddr, Duration),
 }
 
-/// Why a run could not go on.
+/// Why a run was aborted.
 #[derive(Debug, thiserror::Error)]
 pub enum PingError {
-    /// The first connection could not be made.
+    /// The first connection attempt failed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// Whoever is told does not listen any more.
+    /// The event callback failed.
     #[error(transparent)]
     Told(SessionError),
 }
@@ -151,32 +151,32 @@ impl From<io::Error> for PingError {
     }
 }
 
-/// From a connection that was of no use, or a failed attempt to make one, to the next.
+/// Pause between a useless connection, or a failed attempt, and the next one.
 const RETRY: Duration = Duration::from_millis(250);
 
-/// Pings until the count is reached, telling `tell` what happens. A connection that breaks
-/// is reconnected. May be dropped at any time.
+/// Sends requests until the count is reached, and calls `tell` with events. A broken connection
+/// is reconnected. Cancellation-safe.
 ///
 /// # Errors
-/// When the first connection can't be made, and when `tell` fails.
+/// When the first connection attempt fails, and when `tell` fails.
 pub async fn run(
-    plan: &Plan,
-    mut tell: impl FnMut(Event<'_>) -> io::Result<()>,
+    plan: &PingPlan,
+    mut tell: impl FnMut(PingEvent<'_>) -> io::Result<()>,
 ) -> Result<(), PingError> {
     let mut link = plan.connect().await?;
     if let Ok(peer) = link.stream.peer_addr() {
-        tell(Event::Connected(peer, Inside::of(&link)))?;
+        tell(PingEvent::Connected(peer, Inside::of(&link)))?;
     }
     let mut sequence = Sequence::new(plan.interval, plan.count, Instant::now());
     loop {
-        let mut session = Session::new(plan, link);
+        let mut session = PingSession::new(plan, link);
         let Some(reason) = session.talk(plan, &mut sequence, &mut tell).await? else {
             return Ok(());
         };
         let broken = Instant::now();
-        tell(Event::Broken(reason))?;
+        tell(PingEvent::Broken(reason))?;
         for number in sequence.abandon() {
-            tell(Event::Lost(number, Loss::Broken))?;
+            tell(PingEvent::Lost(number, Loss::Broken))?;
         }
         let useless = !session.has_answered();
         drop(session);
@@ -185,18 +185,18 @@ pub async fn run(
         };
         link = again;
         if let Ok(peer) = link.stream.peer_addr() {
-            tell(Event::Reconnected(peer, broken.elapsed()))?;
+            tell(PingEvent::Reconnected(peer, broken.elapsed()))?;
         }
     }
 }
 
-/// A new connection, after a pause if the last one was of no use; `None` if the last request
-/// falls due before there is one. What falls due meanwhile is lost.
+/// Reconnects, after a pause if the last connection was useless; `None` if the last request is
+/// due before that. Requests due meanwhile are lost.
 async fn reconnect(
-    plan: &Plan,
+    plan: &PingPlan,
     mut pause: bool,
     sequence: &mut Sequence,
-    tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
 ) -> Result<Option<Link>, PingError> {
     loop {
         if pause && lose_until(sequence, tell, sleep(RETRY)).await?.is_none() {
@@ -205,9 +205,9 @@ async fn reconnect(
         match lose_until(sequence, tell, plan.connect()).await? {
             None => return Ok(None),
             Some(Ok(link)) => return Ok(Some(link)),
-            Some(Err(error)) => tell(Event::Failed(error))?,
+            Some(Err(error)) => tell(PingEvent::Failed(error))?,
         }
-        // Without a grid each attempt stands for one request.
+        // Without an interval each attempt counts as one request.
         if plan.interval.is_zero() {
             lose_due(sequence, tell)?;
         }
@@ -215,11 +215,11 @@ async fn reconnect(
     }
 }
 
-/// What `done` gives; `None` if the last request falls due before it. What falls due
-/// meanwhile is lost.
+/// The result of `done`; `None` if the last request is due before it. Requests due meanwhile
+/// are lost.
 async fn lose_until<T>(
     sequence: &mut Sequence,
-    tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     done: impl Future<Output = T>,
 ) -> Result<Option<T>, PingError> {
     let mut done = pin!(done);
@@ -234,15 +234,15 @@ async fn lose_until<T>(
 
 fn lose_due(
     sequence: &mut Sequence,
-    tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+    tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
 ) -> Result<(), PingError> {
     match sequence.take(Instant::now()) {
-        Some(number) => Ok(tell(Event::Lost(number, Loss::NoConnection))?),
+        Some(number) => Ok(tell(PingEvent::Lost(number, Loss::NoConnection))?),
         None => Ok(()),
     }
 }
 
-/// Waits for an instant; for ever if there is none.
+/// Waits for an instant; forever if there is none.
 async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant.into()).await,

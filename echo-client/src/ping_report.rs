@@ -1,12 +1,12 @@
-//! `echo-client ping`: a line per reply and a summary, as ping(8) prints them.
+//! `echo-client ping`: a line per reply and a summary, in the format of ping(8).
 
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use echo_client::connection::Options;
+use echo_client::connection::ConnectionOptions;
 use echo_client::ping::{
-    self, Event, Inside, Loss, PERCENTILES, PingError, Plan, Said, Statistics,
+    self, Inside, Loss, PERCENTILES, PingError, PingEvent, PingPlan, Said, Statistics,
 };
 use echo_net::settings::TimeSpan;
 use echo_proto::terminal;
@@ -14,11 +14,10 @@ use echo_proto::terminal;
 use crate::cli::{self, LONGEST_MESSAGE, PingArgs};
 use crate::talk;
 
-/// Bytes of a wrong reply that are shown.
+/// Bytes shown of a wrong reply.
 const EXCERPT: usize = 64;
 
-/// Pings as the flags say until the count is reached or `interrupted`; whether any echo came
-/// back.
+/// Runs a ping until the count is reached or `interrupted`; whether any echo was received.
 pub(crate) async fn run(
     args: &PingArgs,
     interrupted: impl Future<Output = ()>,
@@ -47,21 +46,21 @@ pub(crate) async fn run(
     }
 }
 
-fn plan(args: &PingArgs) -> Result<Plan> {
+fn plan(args: &PingArgs) -> Result<PingPlan> {
     let service = cli::service(&args.addr, args.protocol.map(Into::into));
     let protocol = service.unwrap_or_else(|error| cli::refuse(error)).framing();
     let address = args.addr.address.clone().as_target();
     let secure = args.tls.is_wanted(&args.addr).unwrap_or_else(|reason| cli::refuse(reason));
     let http_host = args.http.host(&address, protocol, secure);
     let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
-    Ok(Plan {
+    Ok(PingPlan {
         address,
         interval: args.interval.0,
         count: args.count.map(|count| count.0),
         size: args.size.0,
         connect_timeout: args.patience.for_connection(),
         tls: secure.then(|| talk::tls(&args.tls, args.quiet)).transpose()?,
-        options: Options {
+        options: ConnectionOptions {
             protocol,
             typed: false,
             chat: false,
@@ -74,19 +73,19 @@ fn plan(args: &PingArgs) -> Result<Plan> {
 
 struct Report<'a> {
     args: &'a PingArgs,
-    plan: &'a Plan,
+    plan: &'a PingPlan,
     statistics: Statistics,
-    /// Whether it has been said why there is no connection.
+    /// Whether the reason for the missing connection was already printed.
     explained: bool,
 }
 
 impl Report<'_> {
-    fn tell(&mut self, event: &Event<'_>) -> io::Result<()> {
+    fn tell(&mut self, event: &PingEvent<'_>) -> io::Result<()> {
         self.statistics.count(event);
-        if self.args.quiet && !matches!(event, Event::Connected(..)) {
+        if self.args.quiet && !matches!(event, PingEvent::Connected(..)) {
             return Ok(());
         }
-        if matches!(event, Event::Failed(_)) {
+        if matches!(event, PingEvent::Failed(_)) {
             // Once per outage: the reason stays the same.
             if std::mem::replace(&mut self.explained, true) {
                 return Ok(());
@@ -94,20 +93,20 @@ impl Report<'_> {
         }
         let mut out = io::stdout().lock();
         match event {
-            Event::Connected(peer, inside) => {
+            PingEvent::Connected(peer, inside) => {
                 let (size, protocol) = (self.plan.size, self.plan.options.protocol);
                 write!(out, "PING {peer}: {size} bytes of payload, protocol {protocol}")?;
                 if let Some(Inside { version, handshake }) = inside {
                     let took = milliseconds(*handshake);
-                    write!(out, " inside {version}, handshake {took} ms")?;
+                    write!(out, " over {version}, handshake {took} ms")?;
                 }
                 writeln!(out)
             }
-            Event::Reply { number, bytes, round_trip, late, instead } => {
+            PingEvent::Reply { number, bytes, round_trip, late, instead } => {
                 let time = milliseconds(*round_trip);
                 write!(out, "{bytes} bytes: seq={number} time={time} ms")?;
                 if *late {
-                    write!(out, " (too late, counted as lost)")?;
+                    write!(out, " (late, counted as lost)")?;
                 }
                 if let Some(said) = instead {
                     let what = if said.is_error { "an error" } else { "not the echo" };
@@ -115,25 +114,25 @@ impl Report<'_> {
                 }
                 writeln!(out)
             }
-            Event::Unasked(said) => writeln!(out, "not asked for: {}", told(said)),
-            Event::Lost(number, loss) => {
+            PingEvent::Unasked(said) => writeln!(out, "unsolicited: {}", told(said)),
+            PingEvent::Lost(number, loss) => {
                 let why = match loss {
                     Loss::Timeout => {
                         format!("no reply within {}", TimeSpan(self.plan.options.timeout))
                     }
                     Loss::Broken => "the connection broke before the reply".to_owned(),
                     Loss::NoConnection => "no connection".to_owned(),
-                    Loss::Unread => "not sent, the server reads nothing".to_owned(),
+                    Loss::Unread => "not sent, the server does not read".to_owned(),
                 };
                 writeln!(out, "lost: seq={number}: {why}")
             }
-            Event::Broken(reason) => {
+            PingEvent::Broken(reason) => {
                 writeln!(out, "connection broken: {}", terminal::printable(reason))
             }
-            Event::Failed(error) => {
+            PingEvent::Failed(error) => {
                 writeln!(out, "{}", terminal::printable(&error.to_string()))
             }
-            Event::Reconnected(peer, after) => {
+            PingEvent::Reconnected(peer, after) => {
                 self.explained = false;
                 writeln!(out, "reconnected to {peer} after {} ms", milliseconds(*after))
             }
@@ -150,8 +149,8 @@ impl Report<'_> {
         write!(out, "{answered} answered, {lost} lost ({share}), time {took:.1} s")?;
         for (count, what) in [
             (statistics.reconnects, "reconnected"),
-            (statistics.late, "answered too late"),
-            (statistics.errors, "answered with an error"),
+            (statistics.late, "late"),
+            (statistics.errors, "with errors"),
             (statistics.wrong, "not the echo"),
         ] {
             if count > 0 {
@@ -172,7 +171,7 @@ impl Report<'_> {
     }
 }
 
-/// A share in per cent, never rounded to a whole 0 or 100.
+/// A percentage, never rounded to exactly 0 or 100.
 fn percent(share: f64) -> String {
     let percent = format!("{:.1}", share * 100.0);
     let shown = match percent.as_str() {
@@ -183,12 +182,12 @@ fn percent(share: f64) -> String {
     format!("{shown} %")
 }
 
-/// To the microsecond, as ping(8) shows it.
+/// With microsecond precision, as in ping(8).
 fn milliseconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64() * 1e3)
 }
 
-/// A reply that is not the echo, as far as it is shown.
+/// A reply that is not the echo, shortened.
 fn told(said: &Said<'_>) -> String {
     let text = excerpt(&[said.prefix, said.body].concat());
     match said.status {
@@ -197,7 +196,7 @@ fn told(said: &Said<'_>) -> String {
     }
 }
 
-/// The beginning of a body, safe for a terminal.
+/// The beginning of a body, escaped for a terminal.
 fn excerpt(body: &[u8]) -> String {
     let mut shown = String::from("`");
     let one_line: Vec<u8> = body[..body.len().min(EXCERPT)]

@@ -1,25 +1,25 @@
-//! Connections that many callers share, one at a time each: [`Pool`], over a [`Connector`]
-//! that makes them and an [`Exchange`] that asks and is answered on one of them.
+//! A connection pool: [`Pool`], with a [`Connector`] that opens connections and an [`Exchange`]
+//! for requests on one of them. Each connection serves one caller at a time.
 //!
-//! A connection is looked at before it is given out again: one that the server has closed, that
-//! holds bytes nobody asked for, that has idled or served long enough, is replaced. One whose
-//! caller gave up in the middle of a request is closed at once, since the late reply would
+//! A connection is checked before it is reused: it is replaced if the server has closed it, if
+//! it holds unsolicited bytes, and after its idle lifetime or maximum number of requests. It is
+//! closed at once if its caller was cancelled during a request, since the late reply would
 //! answer the wrong request.
 //!
-//! A pool hides the wait for a connection from whoever times only the request. So it is timed
-//! here ([`Metrics::wait`]), and belongs into every latency that a user would notice.
+//! The wait for a connection is not part of a request's own time, so the pool measures it
+//! ([`Metrics::wait`]); include it in any latency as seen by users.
 //!
-//! No request is made twice: a server that closes a connection just as it is given out costs
-//! that request, and the caller decides.
+//! Requests are not retried: if a server closes a connection just as it is reused, the request
+//! fails and the caller decides.
 //!
 //! ```
 //! use std::time::Duration;
-//! use echo_client::connection::Options;
+//! use echo_client::connection::ConnectionOptions;
 //! use echo_client::pool::{Connector, Pool, PoolOptions};
 //! use echo_proto::{HttpHost, ProtocolKind};
 //!
 //! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = Options {
+//! let options = ConnectionOptions {
 //!     protocol: ProtocolKind::Line,
 //!     typed: false,
 //!     chat: false,
@@ -58,22 +58,22 @@ pub use counts::{Cause, Discarded, PoolCounts};
 pub use exchange::Exchange;
 pub use metrics::Metrics;
 
-/// How many connections, and for how long.
+/// Size and lifetimes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolOptions {
-    /// Most connections at one time; at least 1.
+    /// Maximum number of connections; at least 1.
     pub max_size: usize,
     /// How long [`Pool::get`] waits for a connection to become free.
     pub wait_timeout: Duration,
-    /// A connection that nobody has used for so long is not given out again; `None`: however
-    /// long. To be shorter than the server's own patience.
+    /// Maximum idle time of a reused connection; `None`: unlimited. Should be shorter than the
+    /// server's idle timeout.
     pub idle_lifetime: Option<Duration>,
-    /// Requests after which a connection is not given out again; `None`: any number.
+    /// Maximum number of requests per connection; `None`: unlimited.
     pub max_uses: Option<u64>,
 }
 
 impl Default for PoolOptions {
-    /// 8 connections, a wait of 5 s, a minute idle, any number of requests.
+    /// 8 connections, 5 s wait timeout, 1 min idle lifetime, unlimited requests.
     fn default() -> Self {
         Self {
             max_size: 8,
@@ -84,22 +84,22 @@ impl Default for PoolOptions {
     }
 }
 
-/// Why a pool gave no connection.
+/// Why a pool returned no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// All are in use.
+    /// All connections are in use.
     #[error(
-        "no connection became free within {}: all {max_size} of the pool are in use (a larger \
-         pool or a longer wait helps, a slow server is not made faster by either)",
+        "no connection available within {}: all {max_size} of the pool are in use (increase the \
+         pool size or the wait timeout; neither makes a slow server faster)",
         TimeSpan(*waited)
     )]
     Exhausted {
-        /// The limit.
+        /// The maximum.
         max_size: usize,
-        /// How long was waited.
+        /// The wait timeout.
         waited: Duration,
     },
-    /// A new one can't be made.
+    /// Opening a connection failed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// [`Pool::close`] was called.
@@ -110,26 +110,26 @@ pub enum PoolError {
 /// See the [module](self). Clones share the connections.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPool>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedPool {
     connector: Connector,
     options: PoolOptions,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PoolState {
     core: PoolCore<Exchange, oneshot::Sender<Turn>>,
     metrics: Metrics,
     closed: bool,
-    /// Callers who have given up since they were last taken out of the queue.
+    /// Cancelled callers since the queue was last cleaned up.
     gave_up: usize,
 }
 
-/// What a caller who waited gets.
+/// What a waiting caller receives.
 #[derive(Debug)]
 enum Turn {
     Connection(Box<Pooled>),
@@ -137,22 +137,22 @@ enum Turn {
 }
 
 impl Pool {
-    /// An empty pool: connections are made when they are asked for.
+    /// An empty pool: connections are opened on demand.
     ///
     /// # Panics
-    /// If `options` allow no connection at all.
+    /// If `options` allow no connections.
     pub fn new(connector: Connector, options: PoolOptions) -> Self {
         let core = PoolCore::new(options);
         let metrics = Metrics::default();
-        let state = Mutex::new(State { core, metrics, closed: false, gave_up: 0 });
-        Self { shared: Arc::new(Shared { connector, options, state }) }
+        let state = Mutex::new(PoolState { core, metrics, closed: false, gave_up: 0 });
+        Self { shared: Arc::new(SharedPool { connector, options, state }) }
     }
 
-    /// A connection that works as far as can be told, for one caller; it comes back to the
-    /// pool when it is dropped.
+    /// Waits for a usable connection, for one caller; it returns to the pool when it is
+    /// dropped.
     ///
     /// # Errors
-    /// When all are in use for too long, and when a new one can't be made.
+    /// When all are in use until the timeout, and when opening a new one fails.
     pub async fn get(&self) -> Result<Pooled, PoolError> {
         let begin = Instant::now();
         let (sender, turn) = oneshot::channel();
@@ -178,14 +178,14 @@ impl Pool {
     async fn settled(&self, grant: Grant<Exchange>) -> Result<Pooled, PoolError> {
         match grant {
             Grant::Reuse(exchange) => self.checked(self.shared.lend(exchange)).await,
-            // What it replaces is closed by being dropped.
+            // The replaced connection is closed by dropping it.
             Grant::Replace(_) | Grant::Connect | Grant::Wait => {
                 Place { shared: Some(Arc::clone(&self.shared)) }.connect().await
             }
         }
     }
 
-    /// The connection, or another one if it does not work any more.
+    /// The connection, or another one if it is no longer usable.
     async fn checked(&self, mut pooled: Pooled) -> Result<Pooled, PoolError> {
         while let Some(cause) = pooled.look() {
             let stale = pooled.exchange.take();
@@ -200,31 +200,31 @@ impl Pool {
         Ok(pooled)
     }
 
-    /// What happened so far.
+    /// The metrics so far.
     pub fn metrics(&self) -> Metrics {
         let state = self.shared.lock();
         Metrics { counts: state.core.counts(), ..state.metrics.clone() }
     }
 
-    /// Connections that are open now or being made, in use or not.
+    /// Connections that are open or being opened, in use or not.
     pub fn size(&self) -> usize {
         self.shared.lock().core.size()
     }
 
-    /// Gives out no more connections, and closes those that nobody uses.
+    /// Closes the pool and all idle connections.
     pub fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
         let idle: Vec<_> = state.core.drain().collect();
-        // Who waits is told by the end of its channel.
+        // Waiting callers notice the end of their channel.
         state.core.forget(|_| true);
         drop(state);
         drop(idle);
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedPool {
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -234,7 +234,7 @@ impl Shared {
 
     async fn wait(&self, turn: oneshot::Receiver<Turn>) -> Result<Turn, PoolError> {
         let PoolOptions { max_size, wait_timeout: waited, .. } = self.options;
-        // Made before the wait, so that it ends after it, when the channel is closed.
+        // Created before the wait, so that it is dropped after it, when the channel is closed.
         let mut waiting = Waiting { shared: self, served: false };
         if let Ok(turn) = tokio::time::timeout(waited, turn).await {
             waiting.served = true;
@@ -255,7 +255,7 @@ impl Shared {
                 None
             };
             if let Some(cause) = cause {
-                // Closed first: then its place is free for the next.
+                // Closed first, then its slot is free for the next.
                 drop(exchange);
                 let next = self.lock().core.discard(cause);
                 return self.pass_on(next);
@@ -271,7 +271,7 @@ impl Shared {
                 return;
             };
             drop(state);
-            // A caller who gave up leaves the connection to the next one.
+            // If the caller was cancelled, the connection goes to the next one.
             let Err(Turn::Connection(mut pooled)) =
                 caller.send(Turn::Connection(Box::new(self.lend(connection))))
             else {
@@ -282,21 +282,21 @@ impl Shared {
         }
     }
 
-    /// Gives a place to the caller who waited longest and has not given up.
+    /// Gives a slot to the longest waiting caller that was not cancelled.
     fn pass_on(self: &Arc<Self>, mut next: Option<oneshot::Sender<Turn>>) {
         while let Some(caller) = next {
             let place = Place { shared: Some(Arc::clone(self)) };
             let Err(Turn::Place(mut place)) = caller.send(Turn::Place(place)) else { return };
-            // Not by dropping it: each of many who gave up would take a piece of the stack.
+            // Not by dropping it: many cancelled callers would recurse deeply.
             place.shared = None;
             next = self.lock().core.vacate();
         }
     }
 }
 
-/// A caller in the queue, who is forgotten if the wait ends without a turn.
+/// A queued caller, which is removed if the wait ends without a turn.
 struct Waiting<'a> {
-    shared: &'a Shared,
+    shared: &'a SharedPool,
     served: bool,
 }
 
@@ -305,9 +305,9 @@ impl Drop for Waiting<'_> {
         if self.served {
             return;
         }
-        let State { core, gave_up, .. } = &mut *self.shared.lock();
+        let PoolState { core, gave_up, .. } = &mut *self.shared.lock();
         *gave_up += 1;
-        // Not each time: where many give up at once, each would look at all others.
+        // Not each time: with many cancellations at once that would be quadratic.
         if *gave_up > core.waiting() / 2 {
             core.forget(oneshot::Sender::is_closed);
             *gave_up = 0;
@@ -315,11 +315,11 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// The right to have one more connection. Passed on when it is dropped.
+/// The right to open one connection. Passed on when it is dropped.
 #[derive(Debug)]
 struct Place {
-    /// There until it is used.
-    shared: Option<Arc<Shared>>,
+    /// Present until it is used.
+    shared: Option<Arc<SharedPool>>,
 }
 
 impl Place {
@@ -353,18 +353,18 @@ impl Drop for Place {
     }
 }
 
-/// A connection on loan from a [`Pool`].
+/// A connection borrowed from a [`Pool`].
 #[derive(Debug)]
 pub struct Pooled {
-    /// There until it is dropped.
+    /// Present until it is dropped.
     exchange: Option<Exchange>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedPool>,
 }
 
 const LOANED: &str = "the loan ends when it is dropped";
 
 impl Pooled {
-    /// Why the connection can't be used, if it can't.
+    /// Why the connection is unusable, if it is.
     fn look(&mut self) -> Option<Cause> {
         self.exchange.as_mut().and_then(Exchange::look)
     }

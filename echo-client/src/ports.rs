@@ -1,16 +1,14 @@
-//! Which ports to look at: [`PortList`], typed as `22,80,8000-8100`.
+//! A set of ports: [`PortList`], typed as `22,80,8000-8100`.
 
 use std::str::FromStr;
 
-/// Ports in ascending order, none of them twice; never empty and never 0.
+/// Ports in ascending order, without duplicates; never empty and never 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortList(Vec<u16>);
 
-/// A text that is no list of ports.
+/// Invalid port list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is no list of ports (write numbers and ranges of 1 to 65535, like 22,8000-8100)"
-)]
+#[error("invalid port list `{0}` (use numbers and ranges from 1 to 65535, like 22,8000-8100)")]
 pub struct InvalidPortList(String);
 
 impl PortList {

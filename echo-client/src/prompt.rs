@@ -1,5 +1,5 @@
-//! The prompt on the terminal: [`Prompt`] reads lines with a thread of its own and prints
-//! above the line that is being typed with another. Knows no connection.
+//! The prompt on the terminal: [`Prompt`] reads lines on one thread and prints above the edited
+//! line on another. Independent of the connection.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -14,21 +14,22 @@ use tokio::sync::mpsc;
 use crate::editing::Editing;
 use crate::history;
 
-/// Pieces of text that may wait to be printed.
+/// Maximum number of queued outputs.
 const PRINTS_AHEAD: usize = 64;
 
-/// How long the prompt waits at most for the word to go on: a printer that is stuck while
-/// the terminal changes hands is freed by the next prompt.
+/// Maximum wait of the prompt before it continues: a printer that is stuck while the program is
+/// suspended is released by the next prompt.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the printer waits at most for the prompt to be drawn.
+/// Maximum wait of the printer for the prompt to be drawn.
 const DRAWING: Duration = Duration::from_secs(1);
 
-/// How long the threads have to end when the prompt is dropped, and how often they are told.
+/// How long the threads may take to end when the prompt is dropped, and how often they are
+/// signalled.
 const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_STEP: Duration = Duration::from_millis(20);
 
-/// What came from the keyboard.
+/// Keyboard input.
 #[derive(Debug)]
 pub(crate) enum Typed {
     /// A line; the next one is read after [`Show::Prompt`].
@@ -37,30 +38,30 @@ pub(crate) enum Typed {
     End,
     /// Ctrl-C.
     Interrupted,
-    /// The terminal is of no more use.
+    /// The terminal failed.
     Failed(String),
 }
 
-/// What is to happen on the screen, in order.
+/// Output, in order.
 #[derive(Debug)]
 pub(crate) enum Show {
-    /// Whole lines.
+    /// Complete lines.
     Text(String),
     /// The next prompt.
     Prompt,
 }
 
-/// A prompt on standard input and output, until it is dropped. The program must have a
-/// handler for SIGINT: dropping uses the signal to end the reading of a line.
+/// A prompt on standard input and output, until it is dropped. The program must handle SIGINT:
+/// dropping uses the signal to interrupt the line editor.
 #[derive(Debug)]
 pub(crate) struct Prompt {
     typed: mpsc::Receiver<Typed>,
     screen: Option<mpsc::Sender<Show>>,
     go_on: blocking::Sender<()>,
-    /// Whether the editor changes the terminal, and so must restore it.
+    /// Whether the editor changes terminal modes, and so must restore them.
     edits: bool,
     editing: Editing,
-    /// Each tells, by ending, that its thread has.
+    /// Each is disconnected when its thread has ended.
     reading: blocking::Receiver<()>,
     printing: blocking::Receiver<()>,
 }
@@ -76,7 +77,7 @@ impl Prompt {
             .auto_add_history(true)
             .build();
         let mut editor = DefaultEditor::with_config(config).map_err(failed)?;
-        // A terminal without cursor movement has none; there, text goes where the cursor is.
+        // A terminal without cursor movement has none; there, text is printed at the cursor.
         let printer = editor.create_external_printer().ok();
         let edits = printer.is_some();
         let (typed_in, typed) = mpsc::channel(1);
@@ -92,17 +93,17 @@ impl Prompt {
         Ok(Self { typed, screen: Some(screen), go_on, edits, editing, reading, printing })
     }
 
-    /// Waits for the keyboard.
+    /// Waits for keyboard input.
     pub(crate) async fn typed(&mut self) -> Typed {
         self.typed.recv().await.unwrap_or(Typed::End)
     }
 
-    /// The modes of the terminal while a line is typed.
+    /// The terminal modes while a line is edited.
     pub(crate) fn editing(&self) -> Editing {
         self.editing.clone()
     }
 
-    /// Where to show something; to be dropped before the prompt is.
+    /// A handle for output; must be dropped before the prompt.
     pub(crate) fn screen(&self) -> mpsc::Sender<Show> {
         self.screen.clone().expect("it is only taken when the prompt is dropped")
     }
@@ -114,21 +115,21 @@ impl Drop for Prompt {
         let _ = self.go_on.send(());
         let deadline = Instant::now() + if self.edits { FAREWELL } else { Duration::ZERO };
         while has_not_ended(&self.reading, FAREWELL_STEP) && Instant::now() < deadline {
-            // While a line is read the editor handles the signal: it gives up the line and
+            // While a line is read the editor handles the signal: it discards the line and
             // restores the terminal.
             let _ = rustix::process::kill_process(
                 rustix::process::getpid(),
                 rustix::process::Signal::INT,
             );
         }
-        // Only now: the editor looks for signals only as long as there is a printer, and
-        // the printer may wait for the prompt to take its text.
+        // Only now: the editor checks for signals only while there is a printer, and the
+        // printer may wait for the prompt to take its text.
         self.screen = None;
         has_not_ended(&self.printing, FAREWELL);
     }
 }
 
-/// Starts a thread; what is returned is disconnected when it has ended.
+/// Starts a thread; the returned channel is disconnected when it has ended.
 fn spawn(
     name: &str,
     work: impl FnOnce() + Send + 'static,
@@ -146,9 +147,8 @@ fn has_not_ended(thread: &blocking::Receiver<()>, wait: Duration) -> bool {
     thread.recv_timeout(wait) == Err(blocking::RecvTimeoutError::Timeout)
 }
 
-/// The prompt as the editor knows it, which tells when it is drawn: by then the editor has
-/// the terminal, and what is printed goes above the line. A moment earlier it would be
-/// written right behind the prompt.
+/// The prompt as the editor renders it, which signals when it is drawn: from then on output is
+/// printed above the line. Earlier it would be printed right after the prompt.
 struct Drawn {
     teller: blocking::SyncSender<()>,
     editing: Editing,
@@ -156,7 +156,7 @@ struct Drawn {
 
 impl EditorPrompt for Drawn {
     fn raw(&self) -> &'static str {
-        // Full means that it was told before.
+        // Full means that it was already signalled.
         let _ = self.teller.try_send(());
         self.editing.began();
         "> "
@@ -188,16 +188,16 @@ fn read_lines(
         }
     }
     if let Some(path) = history {
-        // Comfort, not data: a session does not fail for want of it.
+        // Optional: a session must not fail because of it.
         let _ = editor.append_history(&path);
     }
 }
 
-/// Loads the history; where it is, if it can be kept.
+/// Loads the history; returns its path, if it is writable.
 fn load_history(editor: &mut DefaultEditor) -> Option<PathBuf> {
     let path = history::path()?;
     history::prepare(&path).ok()?;
-    // A file that is no history is left alone and not added to.
+    // A file that is not a history is not modified.
     let empty = std::fs::metadata(&path).ok()?.len() == 0;
     (empty || editor.load_history(&path).is_ok()).then_some(path)
 }
@@ -214,7 +214,7 @@ fn print_all(
             Show::Text(text) => print(printer.as_mut(), &text),
             Show::Prompt => {
                 let _of_the_last_prompt = drawn.try_recv();
-                // Fails when the prompt has ended; then nobody draws either.
+                // Fails when the prompt has ended, and nothing is drawn any more.
                 let _ = go_on.send(()).map(|()| drawn.recv_timeout(DRAWING));
             }
         }
@@ -230,6 +230,6 @@ fn print(printer: Option<&mut impl ExternalPrinter>, text: &str) {
 
 fn print_where_the_cursor_is(text: &str) {
     let mut output = io::stdout().lock();
-    // A terminal that is gone has nobody to tell of it.
+    // A closed terminal can't show the error.
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
 }

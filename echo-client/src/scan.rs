@@ -1,5 +1,5 @@
-//! Which ports of a host take connections: [`scan`], with a bounded number of attempts at
-//! a time. It connects and hangs up; it sends nothing and never guesses what listens.
+//! A TCP connect scan of ports: [`scan`], with bounded concurrency. It connects and closes,
+//! sends nothing, and does not identify services.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,22 +13,20 @@ use tokio::time::timeout;
 
 use crate::connect;
 
-/// What came of an attempt to connect.
+/// State of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PortState {
-    /// Somebody listens.
+    /// It accepts connections.
     Open,
-    /// The host says that nobody does.
+    /// The host refused the connection.
     Refused,
-    /// Nothing came back, or the network says that it can't be reached: a filter, or no
-    /// host.
+    /// No answer, or unreachable according to the network: filtered, or no such host.
     Filtered,
 }
 
-/// Tries each of `ports` at `host` (whose own port counts for nothing), `concurrency` at a
-/// time, and tells `each` what came of it, in the order in which it came. An attempt that
-/// could not be made, as for want of descriptors, says nothing of its port: its error is told
-/// in place of a state.
+/// Tries each of `ports` at `host` (whose own port is ignored), `concurrency` at a time, and
+/// calls `each` with the results as they arrive. An attempt that fails locally, for instance
+/// without descriptors, says nothing about its port: its error is reported instead of a state.
 pub async fn scan(
     host: SocketAddr,
     ports: &[u16],
@@ -57,7 +55,7 @@ async fn scan_with<F>(
         let attempt = attempt.clone();
         workers.spawn(async move {
             while let Some(&port) = ports.get(next.fetch_add(1, Ordering::Relaxed)) {
-                // The zone of the host stays.
+                // Keeps the zone of the host.
                 let mut target = host;
                 target.set_port(port);
                 if found.send((port, attempt(target).await)).is_err() {
@@ -77,7 +75,7 @@ async fn attempt(target: SocketAddr, patience: Duration) -> io::Result<PortState
         ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
     };
     match timeout(patience, connect::attempt(target)).await {
-        // A socket that was given the very port it connects to has met itself (RFC 9293
+        // A socket whose source port is the target port has connected to itself (RFC 9293
         // section 3.5, simultaneous open).
         Ok(Ok(stream)) if stream.local_addr()? == target => Ok(PortState::Refused),
         Ok(Ok(_)) => Ok(PortState::Open),
@@ -105,7 +103,7 @@ mod tests {
         let [open_port, closed_port, silent_port] =
             [&open, &closed, &silent].map(|listener| listener.local_addr().unwrap().port());
         drop(closed);
-        // A listener whose backlog is full gives no answer.
+        // A listener with a full backlog gives no answer.
         rustix::net::listen(&silent, 0).unwrap();
         let mut held = Vec::new();
         let target = silent.local_addr().unwrap();

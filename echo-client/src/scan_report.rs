@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::ScanArgs;
 use crate::console::tell;
 
-/// Scans as the flags say, until all ports are tried or `interrupted`; whether all were.
+/// Scans until all ports are tried or `interrupted`; whether all were.
 pub(crate) async fn run(
     args: &ScanArgs,
     interrupted: impl Future<Output = ()>,
@@ -31,7 +31,7 @@ pub(crate) async fn run(
     let ports = args.ports.ports();
     let room = echo_net::fd_limit::room_for_connections();
     let concurrency = args.concurrency.0.min(room.max(1)) as usize;
-    // Hidden by itself where stderr is no terminal.
+    // Hidden automatically if stderr is not a terminal.
     let bar = ProgressBar::new(ports.len() as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} ports, {eta} left") {
         bar.set_style(style);
@@ -42,7 +42,7 @@ pub(crate) async fn run(
         found.count(port, state);
     });
     let all = tokio::select! {
-        // What is known by now is told before the interruption is looked at.
+        // Results so far are printed before the interruption is handled.
         biased;
         () = scanning => true,
         () = interrupted => false,
@@ -63,15 +63,15 @@ pub(crate) async fn run(
     }
 }
 
-/// What came of the ports that were tried.
+/// Results of the scan.
 #[derive(Debug, Default)]
 struct Found {
     open: Vec<u16>,
     refused: usize,
     filtered: usize,
-    /// Attempts that could not be made.
+    /// Attempts that failed locally.
     failed: usize,
-    /// The first of them.
+    /// The first of their errors.
     failure: Option<(u16, io::Error)>,
 }
 
@@ -92,7 +92,7 @@ impl Found {
         self.open.len() + self.refused + self.filtered + self.failed
     }
 
-    /// The counts; of a scan that was interrupted also how many `ports` there were to try.
+    /// The counts; of an interrupted scan also the total number of `ports`.
     fn summary(&self, interrupted: Option<usize>) -> String {
         let Self { open, refused, filtered, .. } = self;
         let failed = match self.failed {
@@ -105,7 +105,7 @@ impl Found {
         format!("{} open, {refused} refused, {filtered} filtered{failed}{part}", open.len())
     }
 
-    /// An error if nothing is known of some ports.
+    /// An error if some ports could not be tried.
     fn verdict(&self, host: &str) -> Result<()> {
         let Some((port, error)) = &self.failure else { return Ok(()) };
         let (failed, tried) = (self.failed, self.tried());
@@ -113,7 +113,7 @@ impl Found {
     }
 }
 
-/// How a host is called: by its address, with its zone as typed.
+/// The host's display name: its address, with its zone as typed.
 fn shown(typed: &str, host: SocketAddr) -> String {
     match bare(typed).split_once('%') {
         Some((_, zone)) => format!("{}%{zone}", host.ip()),
@@ -126,7 +126,7 @@ fn bare(typed: &str) -> &str {
     typed.strip_prefix('[').and_then(|typed| typed.strip_suffix(']')).unwrap_or(typed)
 }
 
-/// The first address that the resolver has for a name, and the others.
+/// The resolver's first address of a name, and the others.
 async fn look_up(name: &str) -> Result<(SocketAddr, Vec<IpAddr>)> {
     let found = tokio::net::lookup_host((bare(name), 0)).await;
     let mut found = found.with_context(|| format!("looking up {name}"))?;
@@ -146,10 +146,10 @@ async fn look_up(name: &str) -> Result<(SocketAddr, Vec<IpAddr>)> {
     Ok((host, others))
 }
 
-/// Addresses of a name that are named beside the one that is scanned.
+/// Maximum number of other addresses listed.
 const NAMED: usize = 4;
 
-/// Which address of a name is scanned, where there is a choice: each may have ports of its own.
+/// Which address of a name is scanned, if it has several: each may have different open ports.
 fn choice(name: &str, host: IpAddr, others: &[IpAddr]) -> Option<String> {
     let mut named: Vec<_> = others.iter().take(NAMED).map(ToString::to_string).collect();
     if others.len() > NAMED {

@@ -1,4 +1,4 @@
-//! TLS on a connection that was just made: [`handshake`].
+//! The TLS handshake on a new connection: [`handshake`].
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -11,25 +11,25 @@ use tokio::time::timeout;
 
 use crate::error::ConnectError;
 
-/// Bytes of one read.
+/// Read buffer size in bytes.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// A handshake that is over.
+/// A completed handshake.
 #[derive(Debug)]
 pub struct Secure {
-    /// What speaks TLS from here on.
+    /// The TLS state.
     pub transform: Transform,
-    /// What the server has said already: a chat greets unasked.
+    /// Data already received from the server: a chat greets first.
     pub early: Vec<u8>,
-    /// How long it took, the connection excluded.
+    /// Duration, without connecting.
     pub took: Duration,
 }
 
-/// Agrees on TLS with the server at the other end of `stream`, which must prove that it is
-/// the one called `name` (the host of `address`, if none is given), within `at_most`.
+/// Performs the TLS handshake on `stream` and verifies the certificate for `name` (the host of
+/// `address`, if none is given), within `at_most`.
 ///
 /// # Errors
-/// When the server does not prove it, does not speak TLS, or takes too long.
+/// When verification fails, the server does not speak TLS, or the timeout has passed.
 pub async fn handshake(
     stream: &mut TcpStream,
     tls: &ClientTls,
@@ -49,7 +49,7 @@ pub async fn handshake(
     }
 }
 
-/// Says and hears what there is to say and hear, until both sides agree.
+/// Exchanges handshake messages until it is complete.
 async fn agree(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Result<(), Fault>> {
     let mut received = Ok(());
     loop {
@@ -57,7 +57,7 @@ async fn agree(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Result
         secure.transform.take_output(&mut output);
         let sent = stream.write_all(&output).await;
         if received.is_err() {
-            // The alert is for the server, if it still listens.
+            // The alert is best effort.
             return Ok(received);
         }
         sent?;
@@ -76,10 +76,5 @@ async fn receive(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Resu
     if length == 0 {
         return Ok(transform.end_of_input());
     }
-    let mut input = &buffer[..length];
-    let mut received = Ok(());
-    while !input.is_empty() && received.is_ok() {
-        received = transform.receive(&mut input, |piece| early.extend_from_slice(piece));
-    }
-    Ok(received)
+    Ok(transform.receive_all(&buffer[..length], |piece| early.extend_from_slice(piece)))
 }

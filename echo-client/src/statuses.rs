@@ -1,9 +1,8 @@
-//! The replies whose status is no success, as they are told beside their bodies: [`Statuses`].
-//! Prints nothing.
+//! Reports HTTP status codes other than success: [`Statuses`]. Prints nothing.
 
 use echo_client::connection::Answer;
 
-/// Replies that are told one by one.
+/// Maximum number of replies reported individually.
 const NAMED: u64 = 5;
 
 /// See the [module](self).
@@ -14,7 +13,7 @@ pub(crate) struct Statuses {
 }
 
 impl Statuses {
-    /// What is to be told of the next reply, if anything.
+    /// The message for the next reply, if any.
     pub(crate) fn of(&mut self, answer: &Answer<'_>) -> Option<String> {
         self.replies += 1;
         let status = answer.failed_status()?;
@@ -23,12 +22,12 @@ impl Statuses {
         (self.failed <= NAMED).then(|| format!("reply {reply}: status {status}"))
     }
 
-    /// What is to be told of those that were not told one by one.
+    /// The message for replies that were not reported individually.
     pub(crate) fn rest(&self) -> Option<String> {
         match self.failed.saturating_sub(NAMED) {
             0 => None,
-            1 => Some("1 more reply has such a status".to_owned()),
-            more => Some(format!("{more} more replies have such a status")),
+            1 => Some("1 more reply with an error status".to_owned()),
+            more => Some(format!("{more} more replies with an error status")),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! One session: connects and chooses between the prompt and the pipe.
+//! One session: connects and runs the prompt or the pipe.
 
 use std::io::{self, IsTerminal as _};
 
 use anyhow::Result;
-use echo_client::connection::{Answer, Options};
+use echo_client::connection::{Answer, ConnectionOptions};
 use echo_client::link::{Link, Tls};
 use echo_client::{ConnectError, Connection};
 use echo_net::tls::ClientTls;
@@ -18,17 +18,17 @@ use crate::filter;
 use crate::interactive::{self, Ending};
 use crate::statuses::Statuses;
 
-/// Talks to the server until the session ends.
+/// Runs a session with the server.
 pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let at_a_prompt = io::stdin().is_terminal() && io::stdout().is_terminal();
     let service =
         cli::service(&cli.addr, cli.protocol).unwrap_or_else(|error| cli::refuse(error));
     let untimed = match service {
         Service::Echo(ProtocolKind::Raw) if !at_a_prompt => Some(
-            "--time needs replies that can be told apart: in a pipe, the raw protocol has none \
+            "--time requires message boundaries, which the raw protocol does not have in a pipe \
              (try --protocol line)",
         ),
-        Service::Chat => Some("--time needs replies: in a chat, no line has one"),
+        Service::Chat => Some("--time is not supported in a chat: lines have no replies"),
         Service::Echo(_) => None,
     };
     if cli.time
@@ -43,7 +43,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let tls = secure.then(|| tls(&cli.tls, cli.quiet)).transpose()?;
     let link = Link::open(&address, tls.as_ref(), cli.patience.for_connection()).await?;
     let peer = link.stream.peer_addr()?;
-    let options = Options {
+    let options = ConnectionOptions {
         protocol: service.framing(),
         typed: true,
         chat: service.is_chat(),
@@ -51,7 +51,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
         http_host,
         timeout: cli.patience.timeout.0,
     };
-    let version = link.version().map(|version| format!(" inside {version}"));
+    let version = link.version().map(|version| format!(" over {version}"));
     let version = version.unwrap_or_default();
     let connection = match link.tls {
         None => Connection::new(link.stream, options),
@@ -67,7 +67,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     if at_a_prompt {
         if !cli.quiet {
             tell(format_args!(
-                "connected to {peer}, protocol {service}{version} (Ctrl-D ends)"
+                "connected to {peer}, protocol {service}{version} (Ctrl-D to exit)"
             ));
         }
         let continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
@@ -87,9 +87,9 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     Ok(Ending::EndOfInput)
 }
 
-/// How to speak TLS; warns of trust that is none.
+/// The TLS settings; warns if they are insecure.
 ///
-/// To be called before anything is sent: a file that is no good is not the server's business.
+/// Called before anything is sent: an unusable file must not cause a connection.
 pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Tls, ConnectError> {
     let trust = args.trust();
     let client = ClientTls::new(&trust, false)?;

@@ -31,7 +31,7 @@ fn prints_the_open_ports_in_order_and_counts_the_others() {
 fn a_host_without_an_address_and_ports_that_are_none_are_told() {
     for (arguments, code, reason) in [
         (["no such host", "--ports=1"], 1, "looking up no such host"),
-        (["127.0.0.1", "--ports=0"], 2, "no list of ports"),
+        (["127.0.0.1", "--ports=0"], 2, "invalid port list"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_echo-client"))
             .arg("scan")

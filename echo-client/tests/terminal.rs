@@ -155,7 +155,7 @@ fn find(text: &[u8], part: &str) -> Option<usize> {
 fn talks_at_a_prompt_until_ctrl_d() {
     let (address, server) = serve(echo_lines);
     let mut session = Session::start(&[&address]);
-    session.expect(&format!("connected to {address}, protocol line (Ctrl-D ends)"));
+    session.expect(&format!("connected to {address}, protocol line (Ctrl-D to exit)"));
     session.expect("> ");
     session.type_in("hello\r");
     session.expect("< ECHO: hello\r\n");

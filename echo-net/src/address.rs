@@ -1,6 +1,6 @@
-//! Addresses as people type them: `host:port`, `[::1]:port`, `:port` (all interfaces, as
-//! in the origin document) or a bare `port` (loopback); and [`canonical`], the one form in
-//! which every address is compared, sent and shown.
+//! Addresses as typed on a command line: `host:port`, `[::1]:port`, `:port` (all interfaces) or
+//! a bare `port` (loopback); and [`canonical`], the form in which addresses are compared, sent
+//! and displayed.
 
 use std::fmt;
 use std::io;
@@ -10,18 +10,18 @@ use std::str::FromStr;
 /// The host of `:PORT`.
 const ALL_INTERFACES: &str = "";
 
-/// An IPv4 address for an IPv4-mapped IPv6 one (RFC 4291 section 2.5.5.2), which a dual-stack
-/// socket uses for IPv4 peers; any other address as it is.
+/// Maps an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), which a dual-stack socket
+/// reports for IPv4 peers, to IPv4; other addresses are unchanged.
 #[must_use]
 pub fn canonical(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, address.port())),
-        // Not made anew: it may have a scope.
+        // Unchanged, since it may have a scope.
         IpAddr::V6(_) => address,
     }
 }
 
-/// A host and a port that have the right shape; the host is not looked up yet.
+/// A syntactically valid host and port; the host is not resolved yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     /// Empty for all interfaces.
@@ -29,23 +29,23 @@ pub struct Address {
     port: u16,
 }
 
-/// A text that is no address.
+/// Invalid address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// No port at its end.
-    #[error("`{0}` has no port (write HOST:PORT, [IPv6]:PORT, :PORT or PORT)")]
+    /// No port at the end.
+    #[error("`{0}` has no port (use HOST:PORT, [IPv6]:PORT, :PORT or PORT)")]
     NoPort(String),
     /// The port is not a number from 0 to 65535.
     #[error("invalid port `{0}` (0 to 65535)")]
     BadPort(String),
-    /// A URL, where only an address makes sense.
-    #[error("`{0}` is a URL: write HOST:PORT here")]
+    /// A URL where an address is expected.
+    #[error("`{0}` is a URL: use HOST:PORT here")]
     Url(String),
-    /// The path of a socket in the file system.
-    #[error("`{0}`: unix-domain sockets are not supported yet (write HOST:PORT)")]
+    /// The path of a unix-domain socket.
+    #[error("`{0}`: unix-domain sockets are not supported yet (use HOST:PORT)")]
     Path(String),
     /// An IPv6 address without brackets is ambiguous.
-    #[error("`{0}` looks like IPv6: write it in brackets, like [::1]:8080")]
+    #[error("`{0}` looks like IPv6: use brackets, like [::1]:8080")]
     Brackets(String),
 }
 
@@ -64,7 +64,7 @@ impl FromStr for Address {
             None if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
                 ("127.0.0.1", text)
             }
-            // A port that is none, like -5 or 1e4, and not a host without one.
+            // An invalid port such as -5 or 1e4, rather than a host without port.
             None if is_number(text) => ("127.0.0.1", text),
             None => return Err(AddressError::NoPort(text.to_owned())),
         };
@@ -78,7 +78,7 @@ impl FromStr for Address {
     }
 }
 
-/// In numbers, so that nothing is looked up.
+/// Numeric, so no lookup is needed.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         let text = address.to_string();
@@ -118,12 +118,13 @@ impl Address {
         self.host == ALL_INTERFACES
     }
 
-    /// Whether the host is an address and no name, so that a lookup always gives the same.
+    /// Whether the host is an IP address rather than a name, so that resolving it is
+    /// deterministic.
     pub fn is_literal(&self) -> bool {
         self.is_all_interfaces() || self.host.parse::<IpAddr>().is_ok()
     }
 
-    /// Every socket address that the host stands for, in the resolver's order, each once and
+    /// Resolves the host: all its socket addresses in the resolver's order, deduplicated and
     /// [canonical]; `[::]` for all interfaces.
     pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
         if self.is_all_interfaces() {
@@ -142,8 +143,8 @@ impl Address {
         Ok(found)
     }
 
-    /// This address as the target of a connection: "all interfaces" means loopback, by IPv4
-    /// where both families would do.
+    /// This address as a connection target: "all interfaces" becomes loopback, IPv4 if both
+    /// families are possible.
     #[must_use]
     pub fn as_target(mut self) -> Self {
         let loopback = match self.host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
@@ -223,7 +224,7 @@ mod tests {
             ("host:", "invalid port ``"),
             ("host:65536", "invalid port `65536`"),
             ("-5", "invalid port `-5`"),
-            ("::1:80", "write it in brackets"),
+            ("::1:80", "use brackets"),
             ("http://host:80/x", "is a URL"),
             ("unix:/run/x.sock", "unix-domain sockets are not supported yet"),
             ("/run/x.sock", "unix-domain sockets are not supported yet"),

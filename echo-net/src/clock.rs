@@ -1,5 +1,5 @@
-//! The one clock of every measurement: `CLOCK_MONOTONIC` in nanoseconds. It is the same
-//! clock in every process of a machine and never steps.
+//! The clock of all measurements: `CLOCK_MONOTONIC` in nanoseconds. It is the same for all
+//! processes of a machine and never steps.
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -19,7 +19,7 @@ pub fn now() -> Nanos {
     time.tv_sec as u64 * SECOND + time.tv_nsec as u64
 }
 
-/// A duration in nanoseconds; durations over 584 years count as that.
+/// A duration in nanoseconds, saturating at 584 years.
 pub fn nanos(duration: std::time::Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

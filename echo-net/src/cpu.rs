@@ -1,5 +1,4 @@
-//! What a process or a thread has cost: [`Usage`]. Reads the kernel's accounts; starts and
-//! stops nothing.
+//! Resource usage of a process or a thread: [`Usage`], as the kernel reports it.
 
 #![expect(unsafe_code, reason = "getrusage and clock_getcpuclockid are in no safe crate")]
 
@@ -9,16 +8,16 @@ use std::time::Duration;
 
 use crate::clock::SECOND;
 
-/// What a process has used since it began.
+/// Resources used by a process since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
-    /// CPU time, user and system, of all threads that live or have lived.
+    /// CPU time, user and system, of all its threads, including finished ones.
     pub cpu: Duration,
-    /// Times it gave up the CPU by itself, to wait.
+    /// Voluntary context switches.
     pub voluntary_switches: Option<u64>,
-    /// Times the CPU was taken from it.
+    /// Involuntary context switches.
     pub involuntary_switches: Option<u64>,
-    /// Most memory it ever had resident, in bytes.
+    /// Peak resident set size in bytes.
     pub peak_rss_bytes: u64,
 }
 
@@ -28,9 +27,9 @@ impl Usage {
         rusage()
     }
 
-    /// Another process of this machine: its CPU clock, which also holds what threads used
-    /// that have ended, and its `/proc` entry. Context switches are those of its threads
-    /// that live, and unknown (`None` fields) beyond [`MOST_THREADS`].
+    /// Another process on this machine: CPU time from its CPU clock, which includes finished
+    /// threads, the rest from `/proc`. Context switches are those of its live threads, and
+    /// `None` beyond 256 threads.
     pub fn of_process(pid: u32) -> io::Result<Self> {
         let cpu = process_cpu(pid)?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
@@ -43,7 +42,7 @@ impl Usage {
         })
     }
 
-    /// What was used since `earlier`; the memory stays that of now.
+    /// The difference to `earlier`; the peak RSS is the current one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let difference =
@@ -115,18 +114,19 @@ fn process_cpu(pid: u32) -> io::Result<Duration> {
     Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
 }
 
-/// Threads of a process beyond which their accounts are not read one by one: that would
-/// cost more than it tells.
-pub const MOST_THREADS: usize = 256;
+/// Maximum number of threads whose context switches are read one by one; more would cost too
+/// much.
+pub(crate) const MOST_THREADS: usize = 256;
 
-/// (voluntary, involuntary) context switches of the live threads of a process.
+/// (voluntary, involuntary) context switches of the live threads of a process; `None` if there
+/// are too many.
 fn context_switches(pid: u32) -> io::Result<Option<(u64, u64)>> {
     let mut sum = (0, 0);
     for (number, task) in fs::read_dir(format!("/proc/{pid}/task"))?.enumerate() {
         if number == MOST_THREADS {
             return Ok(None);
         }
-        // A thread that ends meanwhile is no error.
+        // A thread that ends meanwhile is not an error.
         let status = fs::read_to_string(task?.path().join("status")).unwrap_or_default();
         sum.0 += field(&status, "voluntary_ctxt_switches:");
         sum.1 += field(&status, "nonvoluntary_ctxt_switches:");
@@ -134,12 +134,12 @@ fn context_switches(pid: u32) -> io::Result<Option<(u64, u64)>> {
     Ok(Some(sum))
 }
 
-/// The peak of resident memory in bytes, by a `/proc` status file of a process.
+/// Peak RSS in bytes from a `/proc/PID/status` file.
 fn peak_rss(status: &str) -> u64 {
     field(status, "VmHWM:") * 1024
 }
 
-/// The number of a line `name value` of a `/proc` status file; 0 where there is none.
+/// The number in a line `name value` of a `/proc/PID/status` file; 0 if it is missing.
 fn field(status: &str, name: &str) -> u64 {
     status
         .lines()
@@ -163,7 +163,7 @@ fn rusage() -> io::Result<Usage> {
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
         voluntary_switches: Some(usage.ru_nvcsw as u64),
         involuntary_switches: Some(usage.ru_nivcsw as u64),
-        // Not `ru_maxrss`, which goes on from that of whoever started this program.
+        // Not `ru_maxrss`, which is inherited from the parent.
         peak_rss_bytes: peak_rss(&fs::read_to_string("/proc/self/status")?),
     })
 }

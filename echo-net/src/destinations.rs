@@ -1,6 +1,6 @@
-//! The addresses of a server, which connections take in turn: [`Destinations`]. One that has
-//! failed before it ever took a connection is left out while there is another: a name like
-//! `localhost` may stand for addresses that nobody listens on. Makes no connection.
+//! The addresses of a server, used in rotation: [`Destinations`]. An address that failed before
+//! it ever accepted a connection is skipped while another works: a name like `localhost` may
+//! resolve to addresses without a listener. Opens no connection itself.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::AddAssign;
@@ -10,33 +10,32 @@ use std::ops::AddAssign;
 pub struct Destinations {
     all: Vec<Destination>,
     sources: Vec<IpAddr>,
-    turn: usize,
 }
 
-/// An address, and what came of connecting to it.
+/// An address and its connection statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The address.
     pub address: SocketAddr,
-    /// Connections that were made.
+    /// Successful connections.
     pub made: u64,
-    /// Attempts that failed.
+    /// Failed attempts.
     pub failed: u64,
-    /// Why the first of those failed.
+    /// Error of the first failed attempt.
     pub failure: Option<String>,
 }
 
-/// Where a connection goes.
+/// Target and source of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// To.
+    /// Target address.
     pub target: SocketAddr,
-    /// From, if that is not the system's choice.
+    /// Source address; `None`: chosen by the system.
     pub source: Option<IpAddr>,
 }
 
 impl Destinations {
-    /// Connections go to `addresses` from `sources` (none: the system's choice).
+    /// Connects to `addresses` from `sources` (none: chosen by the system).
     ///
     /// # Panics
     /// If there is no address.
@@ -44,19 +43,13 @@ impl Destinations {
         assert!(!addresses.is_empty(), "a server has at least one address");
         let unused = |&address| Destination { address, made: 0, failed: 0, failure: None };
         let all = addresses.iter().map(unused).collect();
-        Self { all, sources: sources.to_vec(), turn: 0 }
+        Self { all, sources: sources.to_vec() }
     }
 
-    /// Where the next connection goes.
-    pub fn next_route(&mut self) -> Route {
-        self.turn += 1;
-        self.route(self.turn - 1)
-    }
-
-    /// Where the connection goes whose turn is the `turn`th.
+    /// Target and source of connection number `turn`.
     pub fn route(&self, turn: usize) -> Route {
         let usable = self.all.iter().filter(|destination| destination.is_usable()).count();
-        // Where all have failed, all are tried.
+        // If all have failed, all are tried.
         let among = if usable == 0 { self.all.len() } else { usable };
         let mut candidates =
             self.all.iter().filter(|destination| usable == 0 || destination.is_usable());
@@ -64,20 +57,20 @@ impl Destinations {
         let target = chosen.address;
         let of_family = |source: &&IpAddr| source.is_ipv4() == target.is_ipv4();
         let sources = self.sources.iter().filter(of_family);
-        // Another turn of all addresses takes the next source.
+        // Each round over all addresses uses the next source.
         let source = sources.clone().nth(turn / among % sources.count().max(1)).copied();
         Route { target, source }
     }
 
-    /// A connection to `target` was made.
+    /// Records a successful connection to `target`.
     pub fn made(&mut self, target: SocketAddr) {
         if let Some(destination) = self.find(target) {
             destination.made += 1;
         }
     }
 
-    /// No connection to `target` was made, for this reason; whether another address is to be
-    /// tried in its place.
+    /// Records a failed connection to `target`; whether another address should be tried
+    /// instead.
     pub fn failed(&mut self, target: SocketAddr, reason: &dyn ToString) -> bool {
         let Some(destination) = self.find(target) else { return false };
         destination.failed += 1;
@@ -85,7 +78,7 @@ impl Destinations {
         !destination.is_usable() && self.all.iter().any(Destination::is_usable)
     }
 
-    /// The addresses, and what came of connecting to them.
+    /// The addresses and their statistics.
     pub fn all(&self) -> &[Destination] {
         &self.all
     }
@@ -101,7 +94,7 @@ impl Destination {
     }
 }
 
-/// What came of the same addresses elsewhere.
+/// Adds the statistics of the same addresses from elsewhere.
 impl AddAssign<&Self> for Destinations {
     fn add_assign(&mut self, other: &Self) {
         for one in &other.all {
@@ -139,7 +132,7 @@ mod tests {
         let [dead, first, second] = [0, 1, 2].map(|turn| of.route(turn).target);
         assert!(of.failed(dead, &"refused"));
         assert_eq!(targets(&of, 3), ["127.0.0.1:1", "127.0.0.2:1", "127.0.0.1:1"]);
-        // One that has answered once is not left out when it fails later.
+        // An address that has worked once is not skipped when it fails later.
         of.made(first);
         assert!(!of.failed(first, &"full"));
         assert!(of.failed(second, &"refused"));

@@ -1,11 +1,11 @@
-//! Wakes a thread out of a blocking system call: [`Interruptible`].
+//! Interrupts a thread in a blocking system call: [`Interruptible`].
 //!
-//! A signal that does nothing makes a blocked `read` or `write` return `EINTR`
-//! (signal(7)), and leaves the socket as it is. Shutting down the reading side would wake a
-//! reader too, but after a half-close the kernel then answers whatever the peer still sends
-//! with a reset, which destroys replies on their way (RFC 9293, 3.10.7.4).
+//! A signal with an empty handler makes a blocked `read` or `write` return `EINTR` (signal(7))
+//! and does not affect the socket. Shutting down the read side would wake a reader too, but
+//! after a half-close the kernel then answers further data of the peer with a RST, which
+//! destroys replies in flight (RFC 9293, 3.10.7.4).
 //!
-//! It carries no message: who is interrupted looks for itself what has changed.
+//! It carries no message: the interrupted thread checks for itself what has changed.
 
 #![expect(unsafe_code, reason = "no safe crate interrupts a thread")]
 
@@ -13,13 +13,13 @@ use std::io;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Ignored unless somebody asks for it, and nobody here uses out-of-band data.
+/// Ignored by default, and nothing here uses out-of-band data.
 const SIGNAL: libc::c_int = libc::SIGURG;
 
 /// Nobody.
 const NONE: i32 = 0;
 
-/// A thread that lets itself be interrupted.
+/// A thread that can be interrupted.
 #[derive(Debug, Default)]
 pub struct Interruptible {
     thread: AtomicI32,
@@ -32,22 +32,21 @@ impl Interruptible {
         Self::default()
     }
 
-    /// From now on it is the calling thread, which is to look only after this whether there
-    /// is a reason to be interrupted.
+    /// Registers the calling thread. It must check for a reason to be interrupted only after
+    /// this.
     pub fn enter(&self) {
         static HANDLER: Once = Once::new();
         HANDLER.call_once(install_handler);
         self.thread.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::SeqCst);
     }
 
-    /// The thread has noticed, or ends: it is interrupted no more.
+    /// Unregisters the thread.
     pub fn leave(&self) {
         self.thread.store(NONE, Ordering::SeqCst);
     }
 
-    /// Interrupts the thread, if there is one. To be repeated until it has noticed: it may
-    /// have been on its way into a system call, where a signal is over before the waiting
-    /// begins.
+    /// Interrupts the thread, if one is registered. Must be repeated until the thread reacts: a
+    /// signal that arrives just before a blocking system call is lost.
     pub fn interrupt(&self) {
         let thread = self.thread.load(Ordering::SeqCst);
         if thread != NONE {
@@ -60,7 +59,7 @@ impl Interruptible {
     }
 }
 
-/// Without `SA_RESTART`: the system call is not to go on.
+/// Without `SA_RESTART`: the system call must not be restarted.
 fn install_handler() {
     extern "C" fn nothing(_: libc::c_int) {}
     let handler: extern "C" fn(libc::c_int) = nothing;

@@ -1,13 +1,12 @@
-//! How the bytes of the echo system move.
+//! Network and operating system primitives of the echo system.
 //!
-//! The heart is the completion-style [`reactor`]: one interface that speaks of connections
-//! made, bytes received and bytes sent, with an `epoll` backend for real sockets and a
-//! [simulated](reactor::simulated) one with a manual clock for tests. Around it are the
-//! small pieces that every program here needs: socket options, addresses, descriptor
-//! limits, CPU accounting, kernel facts about a connection, the signal to stop, and
-//! [TLS](tls) as a transform of bytes.
+//! Its core is the completion-style [`reactor`]: one interface for connections, received bytes
+//! and sent bytes, with backends on `epoll` and `io_uring`, and a
+//! [simulated](reactor::simulated) one with a manual clock for tests. Other modules are shared
+//! by all programs: socket options, addresses, typed settings, descriptor limits, CPU
+//! accounting, TCP_INFO, signals, and [TLS](tls) as a transform of bytes.
 //!
-//! This crate knows no protocol and formats nothing for people.
+//! This crate knows no application protocol.
 
 pub mod address;
 pub mod cgroup;

@@ -1,19 +1,19 @@
-//! Which CPUs the threads run on: [`pin_thread`] and [`allowed`].
+//! CPU affinity of threads: [`pin_thread`] and [`allowed`].
 
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The CPUs that the calling thread may run on, in ascending order.
+/// The CPUs that the calling thread is allowed to use, in ascending order.
 pub fn allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
 }
 
-/// Lets the calling thread, and threads that it starts, run on `cpus` only.
+/// Restricts the calling thread, and threads that it starts, to `cpus`.
 ///
 /// # Errors
-/// When none of them exists or is allowed for this process.
+/// When none of them exists or all are forbidden for this process.
 pub fn pin_thread(cpus: &[usize]) -> io::Result<()> {
     let mut set = CpuSet::new();
     for &cpu in cpus.iter().filter(|&&cpu| cpu < CpuSet::MAX_CPU) {

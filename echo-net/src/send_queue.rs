@@ -1,4 +1,4 @@
-//! Output that the kernel would not take yet: [`SendQueue`]. Used by the reactor and by the
+//! Output that the kernel did not accept yet: [`SendQueue`]. Used by the reactor and by the
 //! concurrency models that write to non-blocking sockets themselves. Allocates only while
 //! something is queued.
 
@@ -8,17 +8,17 @@ use std::io;
 #[derive(Debug, Default)]
 pub struct SendQueue {
     bytes: Vec<u8>,
-    /// How many of `bytes` were taken already.
+    /// How many of `bytes` were already written.
     taken: usize,
 }
 
 impl SendQueue {
-    /// Hands `bytes` to `write`, as much as it takes, and queues the rest; nothing is
-    /// written past bytes that are queued already.
+    /// Passes `bytes` to `write`, as much as it accepts, and queues the rest; writes nothing if
+    /// something is already queued.
     ///
     /// # Errors
-    /// Those of `write`, but for [`io::ErrorKind::WouldBlock`] and
-    /// [`io::ErrorKind::Interrupted`], which are no errors here.
+    /// Those of `write`, except [`io::ErrorKind::WouldBlock`] and
+    /// [`io::ErrorKind::Interrupted`], which are handled here.
     pub fn send(
         &mut self,
         mut bytes: &[u8],
@@ -27,8 +27,8 @@ impl SendQueue {
         if self.is_empty() {
             bytes = &bytes[write_some(bytes, write)?..];
         }
-        // A queue that is never empty must not keep all that ever went through it. What is
-        // moved is at most as much as was taken since, so each byte is moved once.
+        // Compacts a queue that is never empty. What is moved is at most as much as was written
+        // since, so each byte is moved once.
         if self.taken > self.len() {
             self.bytes.drain(..self.taken);
             self.taken = 0;
@@ -37,7 +37,7 @@ impl SendQueue {
         Ok(())
     }
 
-    /// Hands what is queued to `write`; whether nothing is left.
+    /// Passes queued bytes to `write`; whether the queue is empty afterwards.
     ///
     /// # Errors
     /// As [`send`](Self::send).
@@ -61,7 +61,7 @@ impl SendQueue {
     }
 }
 
-/// Writes until all is taken or the socket would block; how much was taken.
+/// Writes until all is accepted or the socket would block; returns the number of bytes.
 fn write_some(
     bytes: &[u8],
     mut write: impl FnMut(&[u8]) -> io::Result<usize>,
@@ -83,7 +83,7 @@ fn write_some(
 mod tests {
     use super::*;
 
-    /// A socket that takes at most `room` bytes before it would block.
+    /// A socket that accepts at most `room` bytes before it would block.
     fn socket(sink: &mut Vec<u8>, mut room: usize) -> impl FnMut(&[u8]) -> io::Result<usize> {
         move |bytes| {
             if room == 0 {

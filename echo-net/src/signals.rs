@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM as a [`Stop`], and what other signals ask of a server. For a program's
-//! `main`: a library never traps signals.
+//! SIGINT and SIGTERM as a [`Stop`], and the other signals of a server. For a program's `main`:
+//! a library never traps signals.
 
 #![expect(unsafe_code, reason = "no safe crate at hand ignores a signal")]
 
@@ -14,23 +14,23 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::stop::Stop;
 
-/// Which signal has asked for the stop, if one has.
+/// The signal that requested the stop, if any.
 #[derive(Debug, Clone, Default)]
 pub struct Received(Arc<AtomicI32>);
 
 impl Received {
-    /// The exit code of a program that a signal ended: 128 + its number.
+    /// The exit code after a signal: 128 plus its number.
     pub fn exit_code(&self) -> Option<u8> {
         let number = self.0.load(Ordering::Acquire);
         u8::try_from(number).ok().filter(|&number| number > 0).map(|number| 128 + number)
     }
 }
 
-/// From now on each SIGINT or SIGTERM [asks](Stop::ask) `stop`: the first to drain, the
-/// second to give up.
+/// From now on SIGINT and SIGTERM [stop](Stop::ask): the first gracefully, the second
+/// immediately.
 ///
 /// # Errors
-/// When the handlers or the thread that waits for them can't be set up.
+/// When the handlers or the signal thread can't be set up.
 pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
     let received = Received::default();
     let first = received.clone();
@@ -42,11 +42,11 @@ pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
     Ok(received)
 }
 
-/// The signals of a server: SIGINT and SIGTERM as [`ask_on_signals`] has them, SIGUSR1 calls
-/// `report`, and SIGHUP does nothing: the end of the terminal is not the end of the server.
+/// The signals of a server: SIGINT and SIGTERM as in [`ask_on_signals`], SIGUSR1 calls
+/// `report`, and SIGHUP is ignored, so that the server survives its terminal.
 ///
 /// # Errors
-/// When the handlers or the thread that waits for them can't be set up.
+/// When the handlers or the signal thread can't be set up.
 pub fn serve_signals(stop: Stop, report: impl Fn() + Send + 'static) -> io::Result<()> {
     let kinds = [
         SignalKind::interrupt(),
@@ -63,7 +63,7 @@ pub fn serve_signals(stop: Stop, report: impl Fn() + Send + 'static) -> io::Resu
     })
 }
 
-/// Calls `each` for every signal of these kinds, on a thread of its own.
+/// Calls `each` for every signal of these kinds, on a separate thread.
 fn on_each<const N: usize>(
     kinds: [SignalKind; N],
     each: impl Fn(SignalKind) + Send + 'static,
@@ -92,20 +92,21 @@ fn on_each<const N: usize>(
     Ok(())
 }
 
-/// From now on a write beyond the limit of a file's size (`ulimit -f`) fails, where it would
-/// end the process.
+/// From now on a write beyond the file size limit (`ulimit -f`) returns an error instead of
+/// killing the process.
 pub fn ignore_file_size_signal() {
     // SAFETY: nobody here handles SIGXFSZ, and to ignore a signal runs no code of ours.
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
-/// Has the kernel end this process when the thread of its parent that started it ends.
+/// Makes the kernel kill this process when the parent thread that started it ends.
 ///
 /// # Errors
-/// If that is unavailable, or the parent is gone already (it is told by its id, where known).
+/// If that is unavailable, or the parent (identified by its pid, where known) has already
+/// exited.
 pub fn end_with_parent(parent: Option<u32>) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    // The parent may have ended before the line above; then nothing would ever tell.
+    // The parent may have exited before the call above, in which case no signal would come.
     let now = getppid().map_or(0, |pid| pid.as_raw_nonzero().get());
     match parent.and_then(|parent| i32::try_from(parent).ok()) {
         Some(parent) if parent != now => {

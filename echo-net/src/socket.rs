@@ -1,5 +1,5 @@
-//! Socket options and the making of sockets: [`SocketOptions`], [`listen`],
-//! [`ConnectOptions`]. What the kernel really granted can be read back.
+//! Socket options and socket creation: [`SocketOptions`], [`listen`], [`ConnectOptions`]. The
+//! effective values can be read back.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
@@ -14,9 +14,11 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 pub struct SocketOptions {
     /// Set TCP_NODELAY: disable Nagle's algorithm (RFC 896).
     pub nodelay: bool,
-    /// Kernel send buffer in bytes as asked; Linux doubles it. `None`: the system's.
+    /// Kernel send buffer (SO_SNDBUF) in bytes as requested; Linux doubles it. `None`: system
+    /// default.
     pub send_buffer: Option<usize>,
-    /// Kernel receive buffer in bytes as asked; Linux doubles it. `None`: the system's.
+    /// Kernel receive buffer (SO_RCVBUF) in bytes as requested; Linux doubles it. `None`:
+    /// system default.
     pub recv_buffer: Option<usize>,
     /// Idle time before the first keepalive probe; `None`: no probes.
     pub keepalive: Option<Duration>,
@@ -29,8 +31,8 @@ impl Default for SocketOptions {
 }
 
 impl SocketOptions {
-    /// Sets them on a socket. Buffer sizes belong on the listener too: the window scale is
-    /// agreed on before `accept` returns.
+    /// Sets them on a socket. Set buffer sizes on the listener too: the window scale is
+    /// negotiated before `accept` returns.
     pub fn apply(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let socket = SockRef::from(&socket);
         self.apply_buffers(&socket)?;
@@ -53,17 +55,17 @@ impl SocketOptions {
     }
 }
 
-/// The kernel's actual buffer sizes of a socket in bytes: (send, receive).
+/// The effective buffer sizes of a socket in bytes: (send, receive).
 pub fn buffer_sizes(socket: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
     let socket = SockRef::from(&socket);
     Ok((socket.send_buffer_size()?, socket.recv_buffer_size()?))
 }
 
-/// A bound and listening socket, non-blocking. `[::]` listens on IPv4 too (dual-stack),
-/// whatever the system's default (`net.ipv6.bindv6only`).
+/// Creates a bound, listening, non-blocking socket. `[::]` also listens on IPv4 (dual-stack),
+/// whatever the system default (`net.ipv6.bindv6only`).
 ///
-/// `SO_REUSEADDR` is always set, so that a restart can bind at once; `reuse_port` lets
-/// several listeners share the port.
+/// `SO_REUSEADDR` is always set, so that a restart can bind at once; `reuse_port` lets several
+/// listeners share the port.
 pub fn listen(
     address: SocketAddr,
     backlog: u32,
@@ -83,12 +85,12 @@ pub fn listen(
     Ok(socket.into())
 }
 
-/// Where and how to connect.
+/// Target and options of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectOptions {
     /// The peer.
     pub target: SocketAddr,
-    /// The address to connect from; the port is left to the kernel.
+    /// The source address; the port is chosen by the kernel.
     pub source: Option<IpAddr>,
     /// Options of the new socket.
     pub socket: SocketOptions,
@@ -97,24 +99,23 @@ pub struct ConnectOptions {
     pub stamps: bool,
 }
 
-/// Whether a failed `bind` says that this machine does not have the address, or not even its
-/// family.
+/// Whether a failed `bind` means that this machine does not have the address or its family.
 pub fn is_address_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
 }
 
-/// Whether this is an address of this machine, whatever its port, so that a connection to it
-/// stays here.
+/// Whether this is an address of this machine, whatever its port, so that a connection to it is
+/// local.
 pub fn is_own(mut address: SocketAddr) -> bool {
-    // The kernel lets a socket be bound to its own addresses only; no port is taken, since a
-    // datagram socket shares none with a stream.
+    // A socket can be bound to local addresses only; no TCP port is used, since a datagram
+    // socket has its own port space.
     address.set_port(0);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None);
     socket.is_ok_and(|socket| socket.bind(&address.into()).is_ok())
 }
 
-/// Whether a failed `accept` lies with the peer of that one connection (accept(2) passes on
-/// its network errors): the next one may be accepted at once.
+/// Whether a failed `accept` was caused by the peer of that connection (accept(2) passes on its
+/// network errors), so that the next one may be accepted at once.
 pub fn is_peers_fault(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -134,7 +135,7 @@ pub fn is_peers_fault(error: &io::Error) -> bool {
     )
 }
 
-/// Why a socket reports an error or a hang-up.
+/// The pending error (SO_ERROR) of a socket that reports an error or a hang-up.
 pub(crate) fn broken_by(socket: BorrowedFd<'_>) -> io::Error {
     match rustix::net::sockopt::socket_error(socket) {
         Ok(Err(error)) | Err(error) => error.into(),
@@ -142,20 +143,20 @@ pub(crate) fn broken_by(socket: BorrowedFd<'_>) -> io::Error {
     }
 }
 
-/// One `send` of what a non-blocking socket takes of `bytes`.
+/// A single non-blocking `send`; returns the bytes accepted.
 pub(crate) fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
 }
 
-/// A non-blocking socket whose connection has been begun; it is made once the socket
+/// A non-blocking socket with a connection in progress; it is established once the socket
 /// becomes writable without an error.
 pub fn begin_connect(options: &ConnectOptions) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(options.target), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     options.socket.apply(socket.as_fd())?;
     if let Some(source) = options.source {
-        // Without this, bind() reserves a port for the source alone and exhausts the range
-        // long before the (source, destination) pairs are used up.
+        // Otherwise bind() reserves a port for the source alone, which exhausts the range long
+        // before the (source, destination) pairs are used up.
         set_int_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
@@ -167,7 +168,7 @@ pub fn begin_connect(options: &ConnectOptions) -> io::Result<OwnedFd> {
     Ok(socket.into())
 }
 
-/// For options that no safe crate knows.
+/// For options that no safe crate supports.
 #[expect(unsafe_code, reason = "setsockopt of these options is in no safe crate")]
 pub(crate) fn set_int_option(
     socket: BorrowedFd<'_>,
@@ -189,13 +190,13 @@ pub(crate) fn set_int_option(
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The outcome of a connection that was begun, once its socket is writable.
+/// The result of a non-blocking connect, once the socket is writable.
 ///
 /// # Errors
-/// The reason of the failure. A connection of a socket to itself counts as refused: on
-/// loopback, a port of the ephemeral range that nobody listens on can be chosen as the
-/// source port of a connection to it, and TCP's simultaneous open (RFC 9293 section 3.5)
-/// then joins the socket to itself. A byte echo would seem to work.
+/// The reason of the failure. A socket connected to itself counts as refused: on loopback, an
+/// ephemeral port without listener can be chosen as the source port of a connection to it, and
+/// TCP's simultaneous open (RFC 9293 section 3.5) then connects the socket to itself. A byte
+/// echo would seem to work.
 pub fn finish_connect(socket: BorrowedFd<'_>) -> io::Result<()> {
     let socket = SockRef::from(&socket);
     if let Some(error) = socket.take_error()? {

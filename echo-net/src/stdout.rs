@@ -1,17 +1,17 @@
-//! Standard output whose loss is seen: [`check`] before anything is done, [`finish`] after
-//! something was written. For a program's `main`: a library prints nothing.
+//! Detects lost standard output: [`check`] before anything is done, [`finish`] after writing.
+//! For a program's `main`: a library prints nothing.
 //!
-//! Rust opens `/dev/null` in place of a standard stream that is closed, before `main`, so
-//! that a later file can't take its number. From then on everything that is written there
-//! is lost without an error. So the stream is looked at earlier, when the process is loaded.
-//! Rust also ignores that a stream which is open for reading only can't be written to.
+//! Before `main`, Rust opens `/dev/null` in place of a closed standard stream, so that a later
+//! file can't get its number. From then on all output is lost without an error, so the stream
+//! is checked earlier, when the process is loaded. Rust also ignores write errors on a stream
+//! opened for reading only.
 
 #![expect(unsafe_code, reason = "no safe code runs before the runtime's own set-up")]
 
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether standard output was closed when the program began, or can't be written to.
+/// Whether standard output was closed at program start, or is not writable.
 static LOST: AtomicBool = AtomicBool::new(false);
 
 // SAFETY: the loader calls each entry of `.init_array` once, with the C calling convention,
@@ -27,10 +27,10 @@ extern "C" fn look() {
     LOST.store(lost, Ordering::Relaxed);
 }
 
-/// Whether there is a standard output that can be written to.
+/// Checks that standard output is writable.
 ///
 /// # Errors
-/// `EBADF` if there was none when the program began.
+/// `EBADF` if it was closed at program start.
 pub fn check() -> io::Result<()> {
     if LOST.load(Ordering::Relaxed) {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
@@ -38,11 +38,11 @@ pub fn check() -> io::Result<()> {
     Ok(())
 }
 
-/// How writing to standard output ended, after what is still buffered was written too. A
-/// reader that has gone away has seen what it wanted, which is no error.
+/// The result of writing to standard output, after flushing it. A reader that has closed the
+/// pipe is not an error.
 ///
 /// # Errors
-/// When something that was written is lost.
+/// When output was lost.
 pub fn finish(written: io::Result<()>) -> io::Result<()> {
     check()?;
     match written.and_then(|()| io::stdout().flush()) {

@@ -1,5 +1,5 @@
-//! "Please stop", told apart from "stop at once": [`Stop`], a latch that any thread may
-//! read or advance. Whether all *have* stopped is the business of who waits for them.
+//! Graceful and immediate stop: [`Stop`], a latch that any thread may read or advance. Waiting
+//! until everything *has* stopped is the caller's task.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,18 +8,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How urgently to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Go on.
+    /// Running.
     Running,
-    /// Take nothing new, finish what was received.
+    /// Accept nothing new, finish what was received.
     Draining,
-    /// Give up what is not finished.
+    /// Abort what is unfinished.
     Forced,
 }
 
 type Listener = Box<dyn Fn(Stage) + Send + Sync>;
 
 #[derive(Default)]
-struct Shared {
+struct StopState {
     stage: AtomicU8,
     listeners: Mutex<Vec<Listener>>,
 }
@@ -27,7 +27,7 @@ struct Shared {
 /// A latch that goes from running to draining to forced and never back. Clones share it.
 #[derive(Clone, Default)]
 pub struct Stop {
-    shared: Arc<Shared>,
+    shared: Arc<StopState>,
 }
 
 impl fmt::Debug for Stop {
@@ -42,7 +42,7 @@ impl Stop {
         Self::default()
     }
 
-    /// Where it stands.
+    /// The current stage.
     pub fn stage(&self) -> Stage {
         match self.shared.stage.load(Ordering::Acquire) {
             0 => Stage::Running,
@@ -51,7 +51,7 @@ impl Stop {
         }
     }
 
-    /// Asks for a graceful stop; a second call asks for an immediate one.
+    /// Requests a graceful stop; a second call requests an immediate one.
     pub fn ask(&self) {
         match self.stage() {
             Stage::Running => self.advance(Stage::Draining),
@@ -59,7 +59,7 @@ impl Stop {
         }
     }
 
-    /// Goes to `stage` if it is not there yet, and tells every listener.
+    /// Advances to `stage` if it is not there yet, and calls every listener.
     pub fn advance(&self, stage: Stage) {
         let listeners = self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         if self.shared.stage.fetch_max(stage as u8, Ordering::AcqRel) < stage as u8 {
@@ -69,8 +69,8 @@ impl Stop {
         }
     }
 
-    /// Calls `listener` at each advance, and at once if one has been made already. It runs
-    /// on the thread that advances and must not block or call back into this latch.
+    /// Calls `listener` at each advance, and at once if one has already happened. It runs on
+    /// the advancing thread and must not block or call back into this latch.
     pub fn on_advance(&self, listener: impl Fn(Stage) + Send + Sync + 'static) {
         let mut listeners =
             self.shared.listeners.lock().unwrap_or_else(PoisonError::into_inner);

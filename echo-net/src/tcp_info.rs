@@ -1,30 +1,30 @@
-//! What the kernel knows of a connection: [`TcpInfo`], from `getsockopt(TCP_INFO)`.
+//! Kernel statistics of a connection: [`TcpInfo`], from `getsockopt(TCP_INFO)`.
 
 #![expect(unsafe_code, reason = "no safe crate reads TCP_INFO")]
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Facts about one connection, from its making until now.
+/// Statistics of one connection since it was established.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpInfo {
-    /// Whether our end was sent and is not acknowledged yet (FIN-WAIT-1, RFC 9293 3.3.2).
+    /// Whether our FIN was sent and is not acknowledged yet (FIN-WAIT-1, RFC 9293 3.3.2).
     pub end_unacknowledged: bool,
-    /// Whether the peer's end has arrived (CLOSE-WAIT), and all bytes before it.
+    /// Whether the peer's FIN has arrived (CLOSE-WAIT), with all bytes before it.
     pub peer_ended: bool,
-    /// Segments sent again.
+    /// Retransmitted segments.
     pub retransmits: u64,
     /// Smoothed round-trip time in microseconds.
     pub rtt_us: u32,
-    /// Least round-trip time seen in microseconds.
+    /// Minimum round-trip time in microseconds.
     pub min_rtt_us: u32,
 }
 
-/// `TCP_FIN_WAIT1` and `TCP_CLOSE_WAIT` of the kernel's state numbers.
+/// State numbers of `TCP_FIN_WAIT1` and `TCP_CLOSE_WAIT` in the kernel.
 const FIN_WAIT_1: u8 = 4;
 const CLOSE_WAIT: u8 = 8;
 
-/// Reads the facts about `socket`.
+/// Reads TCP_INFO of `socket`.
 pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     // SAFETY: `tcp_info` is plain numbers, for which all zeros is a valid value; older
     // kernels fill only the front of it.
@@ -53,9 +53,9 @@ pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     })
 }
 
-/// Whether the peer's kernel has everything that was sent on `socket`, after its write side
+/// Whether the peer's kernel has acknowledged everything sent on `socket`, after its write side
 /// was shut down.
 pub fn end_acknowledged(socket: BorrowedFd<'_>) -> bool {
-    // A socket that can't tell is broken: waiting for it is of no use.
+    // If the query fails the socket is broken, and waiting is useless.
     read(socket).map_or(true, |info| !info.end_unacknowledged)
 }

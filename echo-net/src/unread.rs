@@ -1,5 +1,5 @@
-//! What a socket holds and nobody has read yet: [`Unread`]. Whoever stops gracefully serves
-//! exactly that, and is not held up by a peer that goes on sending.
+//! Unread input of a socket: [`Unread`]. A graceful stop serves exactly that, and is not
+//! delayed by a peer that continues to send.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -11,13 +11,13 @@ use crate::tcp_info;
 pub struct Unread {
     /// Bytes.
     pub bytes: usize,
-    /// Whether the peer's end of input follows them.
+    /// Whether the end of input follows them.
     pub ended: bool,
 }
 
-/// What the kernel holds for `socket`.
+/// The kernel's receive queue of `socket`.
 pub fn read(socket: BorrowedFd<'_>) -> io::Result<Unread> {
-    // The end is asked for first: if it was there, then so were all bytes before it.
+    // The end is queried first: if it had arrived, then so had all bytes before it.
     let ended = tcp_info::read(socket)?.peer_ended;
     let bytes = rustix::io::ioctl_fionread(socket)?;
     Ok(Unread { bytes: usize::try_from(bytes).unwrap_or(usize::MAX), ended })

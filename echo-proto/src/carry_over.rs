@@ -1,11 +1,12 @@
-//! The unfinished end of a byte stream, kept until more arrives: [`CarryOver`]. What is
-//! whole in one piece of input is never copied.
+//! The unfinished end of a byte stream, kept until more arrives: [`CarryOver`]. A message that
+//! arrives complete is never copied.
 
-/// The memory of a long message is not held by an idle connection.
+/// Capacity above this is freed, so that an idle connection does not hold the memory of a long
+/// message.
 const KEPT_CAPACITY: usize = 4096;
 
-/// `limit`, or the most bytes that a buffer can have. A length within it that is added to a
-/// place in a buffer never overflows, whatever a peer announces.
+/// `limit`, capped at the largest possible buffer, so that adding an announced length to an
+/// offset never overflows.
 pub(crate) fn possible(limit: usize) -> usize {
     limit.min(isize::MAX.unsigned_abs())
 }
@@ -15,8 +16,8 @@ pub(crate) fn possible(limit: usize) -> usize {
 pub(crate) struct CarryOver(Vec<u8>);
 
 impl CarryOver {
-    /// Shows `cut` all bytes that are not used up, `input` last, and keeps those after the
-    /// number that it says are used up now.
+    /// Calls `cut` with all unconsumed bytes, `input` last, and keeps those after the number of
+    /// bytes that it reports as consumed.
     pub(crate) fn feed<E>(
         &mut self,
         input: &[u8],
@@ -36,7 +37,7 @@ impl CarryOver {
         Ok(())
     }
 
-    /// What is kept.
+    /// The bytes kept so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

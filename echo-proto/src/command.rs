@@ -1,5 +1,5 @@
-//! Lines whose first word is a command: `UPPER straße` is answered with `STRASSE`. A
-//! command that must interpret its text wants UTF-8; `ECHO` stays 8-bit clean.
+//! Lines whose first word is a command: the reply to `UPPER straße` is `STRASSE`. Commands that
+//! interpret their text require UTF-8; `ECHO` is 8-bit clean.
 
 use std::ops::ControlFlow;
 use std::time::UNIX_EPOCH;
@@ -10,7 +10,7 @@ use crate::line::{self, ECHO_PREFIX, ERROR_PREFIX};
 use crate::line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond, WallClock};
 
-/// The longest command and the space after it: text of the limit must fit behind them.
+/// The longest command and the space after it, which do not count towards the message limit.
 const LONGEST_WORD: usize = b"REVERSE ".len();
 
 const HELP: &[u8] =
@@ -28,7 +28,8 @@ enum Command {
 }
 
 impl Command {
-    /// The command of a line and its text. Those that take no text are none with one.
+    /// The command of a line and its text. A command that takes no text does not match with
+    /// one.
     fn of(line: &[u8]) -> Option<(Self, &[u8])> {
         let (word, text) = match memchr::memchr(b' ', line) {
             Some(space) => (&line[..space], &line[space + 1..]),
@@ -59,15 +60,14 @@ pub struct CommandResponder {
 }
 
 impl CommandResponder {
-    /// Accepts commands with at most `max_message` bytes of text; `clock` is asked for the
-    /// time by `TIME`.
+    /// Accepts commands with at most `max_message` bytes of text; `TIME` reads `clock`.
     pub fn new(max_message: usize, clock: WallClock) -> Self {
         let limit = max_message.saturating_add(LONGEST_WORD);
         let lines = LineSplitter::new(limit, CarriageReturn::Drop);
         Self { lines, max_message, clock, finished: false }
     }
 
-    /// Ends the connection if a line said so, or was too long.
+    /// Finishes the connection after `QUIT` or a line that is too long.
     fn conclude(
         &mut self,
         fed: Result<ControlFlow<()>, LineTooLong>,
@@ -84,7 +84,7 @@ impl CommandResponder {
     }
 }
 
-/// What to do after a line.
+/// What happens after a line.
 enum Step {
     GoOn,
     Quit,
@@ -108,7 +108,7 @@ fn answer(line: &[u8], max_message: usize, clock: WallClock, replies: &mut Repli
         Command::Lower => interpret(text, replies, push_lower),
         Command::Reverse => interpret(text, replies, push_reversed),
         Command::Time => {
-            // A clock that was never set is before the epoch, which has no such form.
+            // A clock that was never set may be before the epoch, which RFC 3339 can't express.
             let now = humantime::format_rfc3339_millis(clock().max(UNIX_EPOCH));
             replies.push_display(now);
             replies.push(b"\n");
@@ -123,7 +123,7 @@ fn answer(line: &[u8], max_message: usize, clock: WallClock, replies: &mut Repli
     Step::GoOn
 }
 
-/// An error that the connection survives is an answer like any other.
+/// An error reply that keeps the connection open.
 fn error(reason: &[u8], replies: &mut Replies) {
     replies.push(ERROR_PREFIX);
     replies.end_prefix();
@@ -156,8 +156,8 @@ fn push_lower(text: &str, replies: &mut Replies) {
     }
 }
 
-/// Reads forwards and writes backwards: searching backwards for the beginning of a cluster
-/// takes quadratic time in a text of flags.
+/// Iterates forwards and writes backwards: finding cluster boundaries backwards is quadratic in
+/// a text of flags.
 fn push_reversed(text: &str, replies: &mut Replies) {
     let mut room = replies.push_room(text.len());
     for cluster in text.graphemes(true) {
@@ -204,21 +204,21 @@ impl Respond for CommandResponder {
 #[derive(Debug)]
 pub struct CommandRequester {
     lines: LineSplitter,
-    /// Whether the command is part of the message.
+    /// Whether messages include the command.
     typed: bool,
 }
 
 impl CommandRequester {
-    /// Asks for the echo of messages of at most `max_message` bytes.
+    /// Requests the echo of messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
         let limit = max_message.max(256).saturating_add(ECHO_PREFIX.len());
         Self { lines: LineSplitter::new(limit, CarriageReturn::Keep), typed: false }
     }
 
-    /// Sends messages as they are: whoever wrote them wrote the command, too. Every line
-    /// but an error is then a right reply, whole.
+    /// Sends messages as they are, command included. Every reply line other than an error
+    /// counts as a correct reply, whole.
     pub fn typed(max_message: usize) -> Self {
-        // No letter's upper or lower case is more than three times as long.
+        // Upper or lower case is at most three times as long as the original.
         let limit = max_message.max(256).saturating_mul(3).saturating_add(ECHO_PREFIX.len());
         Self { lines: LineSplitter::new(limit, CarriageReturn::Keep), typed: true }
     }

@@ -1,6 +1,6 @@
 //! Decimal numbers in a byte stream: [`append`] and [`parse`]. No sign, no allocation.
 
-/// Most digits of a `usize`.
+/// Maximum number of digits of a `usize`.
 const MOST_DIGITS: usize = 20;
 
 /// Appends `number` in decimal.
@@ -18,7 +18,7 @@ pub(crate) fn append(mut number: usize, to: &mut Vec<u8>) {
     to.extend_from_slice(&digits[start..]);
 }
 
-/// The number that `digits` are; `None` for anything else, and for one too large to count.
+/// Parses `digits`; `None` for anything else and on overflow.
 pub(crate) fn parse(digits: &[u8]) -> Option<usize> {
     if digits.is_empty() {
         return None;

@@ -63,7 +63,7 @@ pub struct FrameRequester {
 impl FrameRequester {
     /// Expects replies to messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
-        // Room for an error frame too, however short the messages are.
+        // An error frame fits too, however short the messages are.
         Self { frames: LengthPrefixSplitter::new(max_message.max(256)) }
     }
 }

@@ -1,13 +1,12 @@
-//! What a server that is full says in each protocol's own words, before it closes:
-//! [`ProtocolKind::server_full`]. A protocol without messages has no words for it.
+//! The reply of a server that has reached its connection limit, in each protocol:
+//! [`ProtocolKind::server_full`]. `raw` has no error replies.
 
 use crate::{ProtocolKind, http};
 
 const TEXT: &str = "ERROR: server full";
 
 impl ProtocolKind {
-    /// What a client is told that a full server turns away; empty where the protocol has no
-    /// words for it.
+    /// The reply to a connection over the limit; empty where the protocol has no error replies.
     pub fn server_full(self) -> Vec<u8> {
         let frame = || {
             let length = u32::try_from(TEXT.len()).unwrap_or_default().to_be_bytes();
@@ -16,7 +15,7 @@ impl ProtocolKind {
         match self {
             Self::Line | Self::Command => format!("{TEXT}\n").into_bytes(),
             Self::Frame => frame(),
-            // The client has not named a stream yet.
+            // The client has not used a stream yet.
             Self::Mux => [&[0; 4], &frame()[..]].concat(),
             Self::Resp => b"-ERR max number of clients reached\r\n".to_vec(),
             Self::Http => http::server_full(),

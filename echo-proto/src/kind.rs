@@ -1,4 +1,4 @@
-//! Names a protocol and builds its two sides: [`ProtocolKind`], the one place that chooses.
+//! The protocols by name, and constructors of their two sides: [`ProtocolKind`].
 
 use crate::{
     CommandRequester, CommandResponder, FrameRequester, FrameResponder, HttpRequester,
@@ -28,19 +28,19 @@ pub enum ProtocolKind {
     Raw,
     /// `[u32 big-endian length][payload]`, echoed as the same frame.
     Frame,
-    /// Lines whose first word says what to do with the rest.
+    /// Lines whose first word is a command.
     Command,
     /// Frames on numbered streams.
     Mux,
-    /// The Redis protocol: `PING`, `ECHO` and what stock tools need beside them.
+    /// The Redis protocol: `PING`, `ECHO` and the commands that stock tools send on connect.
     Resp,
-    /// HTTP/1.1: a path or a body comes back.
+    /// HTTP/1.1: echoes a path or a body.
     Http,
 }
 
 impl ProtocolKind {
-    /// The server's side of a new connection. Only a protocol that tells the time asks
-    /// `clock` for it.
+    /// The server's side of a new connection. `clock` is used only by protocols that report the
+    /// time.
     pub fn responder(self, max_message: usize, clock: WallClock) -> Responder {
         match self {
             Self::Line => Responder::Line(LineResponder::new(max_message)),
@@ -53,8 +53,8 @@ impl ProtocolKind {
         }
     }
 
-    /// The client's side of a new connection, which has each message echoed; where there
-    /// are streams, all on one.
+    /// The client's side of a new connection, which requests the echo of each message, on a
+    /// single stream where there are several.
     pub fn requester(self, max_message: usize) -> Requester {
         match self {
             Self::Line => Requester::Line(LineRequester::new(max_message)),
@@ -67,8 +67,8 @@ impl ProtocolKind {
         }
     }
 
-    /// The client's side for messages that a person types: where there are commands, a
-    /// message is one.
+    /// The client's side for messages typed by a person: in the command protocol, a message
+    /// includes its command.
     pub fn typed_requester(self, max_message: usize) -> Requester {
         match self {
             Self::Command => Requester::Command(CommandRequester::typed(max_message)),
@@ -81,7 +81,7 @@ impl ProtocolKind {
         self != Self::Command || !typed.trim_ascii_end().eq_ignore_ascii_case(b"QUIT")
     }
 
-    /// The limit of a message's payload in bytes where the user sets none.
+    /// The default limit of a message's payload in bytes.
     pub fn default_max_message(self) -> usize {
         match self {
             Self::Line | Self::Command => 64 * 1024,
@@ -94,8 +94,8 @@ impl ProtocolKind {
         matches!(self, Self::Line | Self::Command)
     }
 
-    /// What stands in a reply to a [typed](Self::typed_requester) message before its
-    /// [body](crate::Reply::body), so that a client can show the reply as it was sent.
+    /// The prefix of the [body](crate::Reply::body) in a reply to a
+    /// [typed](Self::typed_requester) message, for showing the reply as it was sent.
     pub fn reply_prefix(self, outcome: Outcome) -> &'static [u8] {
         match (self, outcome) {
             (Self::Line, Outcome::Echo) => line::ECHO_PREFIX,
@@ -104,7 +104,7 @@ impl ProtocolKind {
         }
     }
 
-    /// Whether `message` can be sent as one request and its reply be recognised.
+    /// Whether `message` can be sent as one request and its reply recognised.
     pub fn check_message(self, message: &[u8]) -> Result<(), UnfitMessage> {
         match self {
             Self::Line | Self::Command if memchr::memchr(b'\n', message).is_some() => {
@@ -119,16 +119,16 @@ impl ProtocolKind {
     }
 }
 
-/// Why a text can't be one request of a protocol.
+/// Why a message can't be sent as one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnfitMessage {
     /// It would be two lines.
-    #[error("a line can't hold a newline")]
+    #[error("a line can't contain a newline")]
     Newline,
     /// The server drops it, so the echo would differ.
     #[error("a line can't end with a carriage return")]
     CarriageReturn,
-    /// There would be no reply to see.
+    /// It would have no visible reply.
     #[error("a raw message needs at least one byte")]
     Empty,
 }

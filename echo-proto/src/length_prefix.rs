@@ -1,6 +1,6 @@
-//! Cuts a byte stream into length-prefixed frames: [`LengthPrefixSplitter`]. The prefix is
-//! never believed: memory grows only with bytes that arrived, and a length over the limit
-//! is refused before a byte of its payload is kept.
+//! Splits a byte stream into length-prefixed frames: [`LengthPrefixSplitter`]. Never allocates
+//! by an announced length: memory grows only with bytes that arrived, and a length over the
+//! limit is refused before any payload is buffered.
 
 /// A frame whose announced payload is over the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -10,28 +10,29 @@ pub struct FrameTooLong {
     pub limit: usize,
 }
 
-/// Cuts a byte stream into frames of a `HEADER`-byte header, whose last four bytes are the
-/// payload's length in big-endian order, and the payload.
+/// Splits a byte stream into frames: a header of `HEADER` bytes, whose last four are the
+/// big-endian payload length, then the payload.
 #[derive(Debug)]
-pub struct LengthPrefixSplitter<const HEADER: usize> {
+pub(crate) struct LengthPrefixSplitter<const HEADER: usize> {
     limit: usize,
-    /// The unfinished frame, header included.
+    /// The incomplete frame, header included.
     partial: Vec<u8>,
 }
 
-/// As for lines: the memory of a long frame is not held by an idle connection.
+/// Capacity above this is freed, so that an idle connection does not hold the memory of a long
+/// frame.
 const KEPT_CAPACITY: usize = 4096;
 
 impl<const HEADER: usize> LengthPrefixSplitter<HEADER> {
     /// A splitter for payloads of at most `limit` bytes.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         const { assert!(HEADER >= 4) };
         Self { limit, partial: Vec::new() }
     }
 
-    /// Takes all of `input` and calls `each` with header and payload of every frame that it
-    /// completes. The header of a frame that is too long stays in [`partial`](Self::partial).
-    pub fn feed(
+    /// Consumes all of `input` and calls `each` with header and payload of every completed
+    /// frame. The header of a frame over the limit stays in [`partial`](Self::partial).
+    pub(crate) fn feed(
         &mut self,
         mut input: &[u8],
         mut each: impl FnMut(&[u8; HEADER], &[u8]),
@@ -54,13 +55,13 @@ impl<const HEADER: usize> LengthPrefixSplitter<HEADER> {
         Ok(())
     }
 
-    /// The unfinished frame so far, header included.
-    pub fn partial(&self) -> &[u8] {
+    /// The incomplete frame so far, header included.
+    pub(crate) fn partial(&self) -> &[u8] {
         &self.partial
     }
 
-    /// Adds to the unfinished frame just what it lacks; what is left of the input, once the
-    /// frame is whole.
+    /// Adds the missing bytes to the incomplete frame; returns the rest of the input once the
+    /// frame is complete.
     fn complete_partial<'a>(
         &mut self,
         mut input: &'a [u8],

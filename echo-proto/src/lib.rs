@@ -1,4 +1,4 @@
-//! What the bytes of the echo protocols mean.
+//! The echo protocols, sans-I/O.
 //!
 //! A protocol is a pair of pure state machines: [`Responder`] is the server's side (bytes
 //! in, reply bytes out, keep the connection or finish it) and [`Requester`] the client's
@@ -26,10 +26,6 @@ mod decimal;
 mod frame;
 mod full;
 mod http;
-mod http_head;
-mod http_host;
-mod http_reply;
-mod http_requester;
 mod kind;
 mod length_prefix;
 mod line;
@@ -41,8 +37,6 @@ mod replies;
 mod request;
 mod requester;
 mod resp;
-mod resp_quotes;
-mod resp_splitter;
 mod respond;
 mod responder;
 mod service;
@@ -51,11 +45,9 @@ mod unseen;
 
 pub use command::{CommandRequester, CommandResponder};
 pub use frame::{FrameRequester, FrameResponder};
-pub use http::HttpResponder;
-pub use http_host::{HttpHost, InvalidHttpHost};
-pub use http_requester::HttpRequester;
+pub use http::{HttpHost, HttpRequester, HttpResponder, InvalidHttpHost};
 pub use kind::{ProtocolKind, UnfitMessage};
-pub use length_prefix::{FrameTooLong, LengthPrefixSplitter};
+pub use length_prefix::FrameTooLong;
 pub use line::{LineRequester, LineResponder};
 pub use line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
 pub use mux::{MuxRequester, MuxResponder};

@@ -1,5 +1,5 @@
-//! The default protocol: `<text>\n` is answered with `ECHO: <text>\n`. 8-bit clean: bytes
-//! that are not UTF-8 come back as they were.
+//! The default protocol: the reply to `<text>\n` is `ECHO: <text>\n`. 8-bit clean: invalid
+//! UTF-8 is echoed unchanged.
 
 use std::ops::ControlFlow;
 
@@ -23,7 +23,7 @@ impl LineResponder {
     }
 }
 
-/// The last word to a peer whose line is too long.
+/// The final error reply to a line that is too long.
 pub(crate) fn refuse(reason: LineTooLong, replies: &mut Replies) {
     replies.count_error();
     replies.push_display(format_args!("ERROR: {reason}\n"));
@@ -78,7 +78,7 @@ pub struct LineRequester {
 impl LineRequester {
     /// Expects replies to messages of at most `max_message` bytes.
     pub fn new(max_message: usize) -> Self {
-        // Room for an error line too, however short the messages are.
+        // An error line fits too, however short the messages are.
         let limit = max_message.max(256).saturating_add(ERROR_PREFIX.len());
         Self { lines: LineSplitter::new(limit, CarriageReturn::Keep) }
     }

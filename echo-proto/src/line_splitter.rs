@@ -1,5 +1,5 @@
-//! Cuts a byte stream into lines: [`LineSplitter`]. Never looks at a byte twice for the
-//! delimiter, holds at most one unfinished line, and refuses lines over its limit.
+//! Splits a byte stream into lines: [`LineSplitter`]. Scans each byte once, buffers at most one
+//! incomplete line, and refuses lines over its limit.
 
 use std::ops::ControlFlow;
 
@@ -16,21 +16,21 @@ pub struct LineTooLong {
 pub enum CarriageReturn {
     /// Drop one: telnet and `nc -C` send it.
     Drop,
-    /// It is text.
+    /// Keep it as text.
     Keep,
 }
 
-/// Cuts a byte stream into lines that end with `\n`, whatever the split of the stream.
+/// Splits a byte stream into lines that end with `\n`, however the stream is fragmented.
 #[derive(Debug)]
 pub struct LineSplitter {
     limit: usize,
     carriage_return: CarriageReturn,
-    /// The unfinished line; holds no `\n`, so only new input is ever searched.
+    /// The incomplete line; holds no `\n`, so only new input is searched.
     partial: Vec<u8>,
 }
 
-/// An unfinished line's memory is kept for the next one only up to this size, so that
-/// thousands of connections that each once sent a long line do not hold it for ever.
+/// Capacity above this is freed after an incomplete line, so that thousands of connections that
+/// once sent a long line do not hold it forever.
 const KEPT_CAPACITY: usize = 4096;
 
 impl LineSplitter {
@@ -39,9 +39,10 @@ impl LineSplitter {
         Self { limit, carriage_return, partial: Vec::new() }
     }
 
-    /// Takes all of `input` and calls `each` with the text of every line that it completes.
+    /// Consumes all of `input` and calls `each` with the text of every completed line.
     ///
-    /// Stops early, dropping the rest of the input, when `each` breaks; the value tells so.
+    /// Stops early and drops the rest of the input when `each` breaks; the return value reports
+    /// it.
     pub fn feed(
         &mut self,
         input: &[u8],
@@ -69,8 +70,8 @@ impl LineSplitter {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The text of a last line that has no newline, if there is one. Its carriage return goes
-    /// the way of those before a newline.
+    /// The text of a last line without newline, if any. Its carriage return is treated like one
+    /// before a newline.
     pub fn end_of_input(&mut self) -> Result<Option<Vec<u8>>, LineTooLong> {
         let mut last = std::mem::take(&mut self.partial);
         if last.is_empty() {
@@ -80,7 +81,7 @@ impl LineSplitter {
         Ok(Some(last))
     }
 
-    /// The unfinished line so far.
+    /// The incomplete line so far.
     pub fn partial(&self) -> &[u8] {
         &self.partial
     }
@@ -93,8 +94,8 @@ impl LineSplitter {
         if text.len() > self.limit { Err(self.too_long()) } else { Ok(text) }
     }
 
-    /// An unfinished line may hold one byte over the limit, if that can still turn out to
-    /// be a carriage return that does not count.
+    /// An incomplete line may exceed the limit by one byte, which may be a carriage return that
+    /// does not count.
     fn check_partial(&self) -> Result<(), LineTooLong> {
         let over = self.partial.len().saturating_sub(self.limit);
         let may_be_dropped = over == 1

@@ -1,6 +1,6 @@
 //! Frames on numbered streams: `[u32 big-endian stream][u32 big-endian length][payload]`,
-//! echoed on the same stream. Streams need no opening and any number is one. Replies keep
-//! their order within a stream; a client must not rely on more.
+//! echoed on the same stream. Streams need no opening, and any id is valid. Order is guaranteed
+//! within a stream only.
 
 use crate::length_prefix::{FrameTooLong, LengthPrefixSplitter};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond};
@@ -21,7 +21,7 @@ impl MuxResponder {
         Self { frames: LengthPrefixSplitter::new(max_message), finished: false }
     }
 
-    /// Tells it on the stream of the frame that is too long.
+    /// Sends the error on the stream of the frame that is too long.
     fn refuse(&mut self, reason: FrameTooLong, replies: &mut Replies) {
         let stream = self.frames.partial().first_chunk::<4>().copied().unwrap_or_default();
         let text = format!("ERROR: {reason}");
@@ -59,7 +59,7 @@ impl Respond for MuxResponder {
     }
 }
 
-/// The client's side of the mux protocol: requests take the streams in turn.
+/// The client's side of the mux protocol: requests rotate through the streams.
 #[derive(Debug)]
 pub struct MuxRequester {
     frames: LengthPrefixSplitter<HEADER>,
@@ -70,7 +70,7 @@ impl MuxRequester {
     /// Expects replies to messages of at most `max_message` bytes; request *n* goes to
     /// stream *n* modulo `streams`, of which there is at least one.
     pub fn new(max_message: usize, streams: u32) -> Self {
-        // Room for an error frame too, however short the messages are.
+        // An error frame fits too, however short the messages are.
         let frames = LengthPrefixSplitter::new(max_message.max(256));
         Self { frames, streams: streams.max(1) }
     }

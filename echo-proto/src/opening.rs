@@ -1,11 +1,11 @@
-//! What a server speaks, told from the first bytes that it says: [`Opening`]. For a client
-//! that speaks something else, and would wait for replies that can't come.
+//! Detects what a server speaks from its first bytes: [`Opening`]. For a client of another
+//! protocol, which would otherwise wait for replies in vain.
 
 use std::fmt;
 
 use crate::{ProtocolKind, Service, terminal};
 
-/// Bytes that tell.
+/// Bytes that are inspected.
 const LENGTH: usize = 32;
 
 /// The first bytes of a server on one connection.
@@ -16,7 +16,7 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// Hears on, as far as there is something to learn.
+    /// Records more bytes, up to the number that is inspected.
     #[inline]
     pub fn hear(&mut self, input: &[u8]) {
         let known = usize::from(self.length);
@@ -27,12 +27,12 @@ impl Opening {
         }
     }
 
-    /// What was heard.
+    /// The recorded bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
     }
 
-    /// What a server that says this speaks, if that is clear and is not `expected`.
+    /// The protocol that the server appears to speak, if it is unambiguous and not `expected`.
     pub fn unlike(&self, expected: Service) -> Option<Service> {
         let bytes = self.bytes();
         let begins = |with: &[u8]| bytes.starts_with(with);
@@ -41,7 +41,7 @@ impl Opening {
             bytes.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag))
         });
         let speaks = if begins(b"HTTP/1.") || is_page {
-            // A server of web pages may leave the head out where it saw no version.
+            // A web server may omit the head if it saw no HTTP version.
             ProtocolKind::Http.into()
         } else if begins(b"+OK\r\n")
             || begins(b"+PONG\r\n")
@@ -56,7 +56,7 @@ impl Opening {
         } else {
             return None;
         };
-        // A command may be answered as a line is.
+        // A command reply may look like a line reply.
         let is_expected = speaks == expected
             || (speaks == ProtocolKind::Line.into()
                 && expected == ProtocolKind::Command.into());
@@ -64,7 +64,7 @@ impl Opening {
     }
 }
 
-/// A minus, a code in capitals, and a space: `-ERR `, `-NOAUTH `, `-DENIED `.
+/// A minus, an upper-case code and a space: `-ERR `, `-NOAUTH `, `-DENIED `.
 fn is_resp_error(bytes: &[u8]) -> bool {
     let Some(rest) = bytes.strip_prefix(b"-") else { return false };
     let capitals = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
@@ -79,7 +79,7 @@ fn is_resp_bulk(bytes: &[u8]) -> bool {
     digits > 0 && rest[digits..].starts_with(b"\r\n")
 }
 
-/// As it can be shown on a terminal.
+/// Escaped for a terminal.
 impl fmt::Display for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = String::new();

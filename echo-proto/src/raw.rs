@@ -1,5 +1,5 @@
-//! RFC 862: every byte comes back, in order, without framing. For a client a message is a
-//! run of bytes whose length only the client knows, so any plain byte echo can be driven.
+//! RFC 862: every byte is echoed, in order, without framing. For a client a message is a run of
+//! bytes whose length only the client knows, so any plain byte echo can be tested.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,8 @@ pub struct RawResponder;
 
 impl Respond for RawResponder {
     fn receive(&mut self, input: &[u8], replies: &mut Replies) -> Flow {
-        // Without framing nobody but the client knows the messages; a read counts as one.
+        // Without framing only the client knows the message boundaries; each read counts as one
+        // message.
         replies.push(input);
         replies.end_message();
         Flow::Open
@@ -23,17 +24,17 @@ impl Respond for RawResponder {
 /// The client's side of the raw protocol.
 #[derive(Debug, Default)]
 pub struct RawRequester {
-    /// Lengths of the requests that have no whole reply yet.
+    /// Lengths of the requests without a complete reply.
     lengths: Lengths,
     partial: Vec<u8>,
 }
 
-/// Lengths, oldest first, as runs of equal ones: most clients have messages of one length,
-/// and those need no more than the first run.
+/// Lengths, oldest first, run-length encoded: most clients have messages of one length, which
+/// need a single run.
 #[derive(Debug, Default)]
 struct Lengths {
     first: usize,
-    /// How often the first comes before the next; none are left if 0.
+    /// How many times the first length repeats; 0 if none are left.
     times: u64,
     later: VecDeque<(usize, u64)>,
 }
@@ -73,7 +74,7 @@ impl Lengths {
 }
 
 impl Request for RawRequester {
-    /// An empty payload has no reply that could be seen and is not to be sent.
+    /// An empty payload has no visible reply and must not be sent.
     #[inline]
     fn encode(&mut self, _number: u64, payload: &[u8], wire: &mut Vec<u8>) {
         debug_assert!(!payload.is_empty(), "an empty raw message can't be answered");

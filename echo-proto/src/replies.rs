@@ -1,12 +1,12 @@
-//! Where a responder puts its replies: [`Replies`], one growing buffer that also remembers
-//! where the output is to be cut into separate writes. Refuses to write anything itself.
+//! A responder's output: [`Replies`], a growing buffer that also records where it is split into
+//! separate writes. It writes nothing itself.
 
 use std::fmt;
 use std::io::Write as _;
 
 use crate::decimal;
 
-/// How replies become writes.
+/// How replies are split into writes.
 #[derive(
     Debug,
     Clone,
@@ -20,7 +20,7 @@ use crate::decimal;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum WriteMode {
-    /// One write for all replies to one read.
+    /// One write for all replies to a read.
     #[default]
     Whole,
     /// Prefix and text of each reply in two writes, as a naive server does.
@@ -29,18 +29,18 @@ pub enum WriteMode {
     PerMessage,
 }
 
-/// Reply bytes, with the places where one write ends and the next begins.
+/// Reply bytes, with the boundaries of writes.
 ///
-/// Reused from read to read: [`clear`](Self::clear) keeps the memory.
+/// Reused from read to read: [`clear`](Self::clear) keeps the capacity.
 #[derive(Debug)]
 pub struct Replies {
     mode: WriteMode,
     bytes: Vec<u8>,
-    /// Ends of all writes but the last; stays empty in [`WriteMode::Whole`].
+    /// Ends of all writes but the last; always empty in [`WriteMode::Whole`].
     cuts: Vec<usize>,
     messages: u64,
     errors: u64,
-    /// Memory for the next [`transform`](Self::transform).
+    /// Buffer of [`transform`](Self::transform).
     spare: Vec<u8>,
 }
 
@@ -69,9 +69,9 @@ impl Replies {
         decimal::append(number, &mut self.bytes);
     }
 
-    /// Appends what a value looks like.
+    /// Appends a value formatted with `Display`.
     pub(crate) fn push_display(&mut self, value: impl fmt::Display) {
-        // Memory takes all; a value that can't be shown leaves what it has shown so far.
+        // Writing to memory can't fail; a failing `Display` leaves its partial output.
         let _ = write!(self.bytes, "{value}");
     }
 
@@ -84,7 +84,7 @@ impl Replies {
 
     /// Marks the end of a reply's prefix or header.
     #[inline]
-    pub fn end_prefix(&mut self) {
+    pub(crate) fn end_prefix(&mut self) {
         if self.mode == WriteMode::Split {
             self.cut();
         }
@@ -99,8 +99,8 @@ impl Replies {
         }
     }
 
-    /// Puts in the place of each write what `each` makes of it, as encryption does; where
-    /// writes end, and the counts, stay.
+    /// Replaces the bytes of each write by what `each` makes of them, for example encryption.
+    /// The number of writes and the counts stay.
     pub fn transform(&mut self, mut each: impl FnMut(&[u8], &mut Vec<u8>)) {
         self.spare.clear();
         let mut start = 0;
@@ -119,7 +119,7 @@ impl Replies {
         write(&mut self.bytes);
     }
 
-    /// Counts a message that was refused or cut short.
+    /// Counts a message that was refused or truncated.
     pub fn count_error(&mut self) {
         self.errors += 1;
     }
@@ -128,7 +128,7 @@ impl Replies {
         self.cuts.push(self.bytes.len());
     }
 
-    /// All bytes, without regard to writes.
+    /// All bytes, ignoring write boundaries.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -138,7 +138,7 @@ impl Replies {
         self.bytes.is_empty()
     }
 
-    /// The writes that the mode asks for, in order, none of them empty.
+    /// The writes in order, none of them empty.
     pub fn writes(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self.cuts.iter().copied().chain([self.bytes.len()]);
         let mut start = 0;
@@ -155,12 +155,12 @@ impl Replies {
         self.messages
     }
 
-    /// Messages refused or cut short since the last [`clear`](Self::clear).
+    /// Messages refused or truncated since the last [`clear`](Self::clear).
     pub fn errors(&self) -> u64 {
         self.errors
     }
 
-    /// Forgets everything but the memory.
+    /// Clears everything but the capacity.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.cuts.clear();

@@ -1,9 +1,15 @@
-//! The client's side of a protocol: [`Request`], what a [`Reply`] says, and how one can be
-//! [`Malformed`]. Refuses to keep requests: who sent what, and when, is the caller's.
+//! The client's side of a protocol: [`Request`], its [`Reply`], and invalid replies,
+//! [`Malformed`]. Requests are not stored: the caller tracks who sent what, and when.
 
-use crate::http_head::{MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
 use crate::length_prefix::FrameTooLong;
 use crate::line_splitter::LineTooLong;
+
+/// Maximum size of the status line and header fields of an HTTP reply, in bytes; cookies and
+/// policies may be long.
+pub(crate) const MOST_REPLY_HEAD: usize = 64 * 1024;
+
+/// Maximum number of header fields of an HTTP reply.
+pub(crate) const MOST_REPLY_FIELDS: usize = 1024;
 
 /// Which request a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,41 +20,41 @@ pub enum Answers {
     OldestOf(u32),
 }
 
-/// What a reply says, apart from its text.
+/// Kind of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The body is the echo.
     Echo,
     /// The server answered with an error; the body is its text.
     Error,
-    /// Neither an echo nor an error of the protocol; the body is all of it.
+    /// Neither an echo nor a protocol error; the body is all of it.
     Unexpected,
 }
 
-/// One whole reply.
+/// One complete reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reply<'a> {
     /// The request that it answers.
     pub answers: Answers,
     /// Echo, error, or neither.
     pub outcome: Outcome,
-    /// The status, where the protocol has one beside the body.
+    /// The status code, in protocols that have one.
     pub status: Option<u16>,
     /// The reply without framing and prefix.
     pub body: &'a [u8],
 }
 
-/// Bytes from a server that are no reply of the protocol. The connection is of no more use.
+/// Bytes from a server that are not a valid reply. The connection is unusable afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// A line longer than any reply to our messages.
+    /// A line longer than any expected reply.
     #[error(transparent)]
     LineTooLong(#[from] LineTooLong),
-    /// A frame longer than any reply to our messages.
+    /// A frame longer than any expected reply.
     #[error(transparent)]
     FrameTooLong(#[from] FrameTooLong),
     /// More bytes than were sent, in a protocol without framing.
-    #[error("{0} bytes arrived that no request asked for")]
+    #[error("{0} unsolicited bytes received")]
     Unsolicited(usize),
     /// Not the Redis protocol.
     #[error("not a reply of the Redis protocol")]
@@ -56,15 +62,15 @@ pub enum Malformed {
     /// Not HTTP/1.
     #[error("not an HTTP/1 reply")]
     NotHttp,
-    /// HTTP/1, and broken.
+    /// Invalid HTTP/1.
     #[error("invalid HTTP reply: {0}")]
     Http(#[from] HttpFault),
-    /// A reply of the protocol that is longer than it may be.
-    #[error("the reply is longer than the limit of {0} bytes")]
+    /// A reply over the limit.
+    #[error("the reply exceeds the limit of {0} bytes")]
     TooLong(usize),
-    /// Fields of an HTTP reply that are more than they may be.
+    /// An HTTP head over the limit.
     #[error(
-        "the head of the HTTP reply is over the limit of {} bytes or {} fields",
+        "the HTTP reply head exceeds the limit of {} bytes or {} fields",
         MOST_REPLY_HEAD,
         MOST_REPLY_FIELDS
     )]
@@ -74,19 +80,19 @@ pub enum Malformed {
 /// What is wrong with an HTTP reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HttpFault {
-    /// Its status line or a field.
+    /// Malformed status line or header field.
     #[error("malformed status line or header field")]
     Head,
-    /// Its length.
-    #[error("Content-Length is not a number, or contradicts another one")]
+    /// Invalid or conflicting Content-Length.
+    #[error("invalid or conflicting Content-Length")]
     Length,
-    /// A chunk of its body.
+    /// Malformed chunk.
     #[error("malformed chunk")]
     Chunk,
 }
 
 impl Malformed {
-    /// Whether a reply may be right, and only a limit of ours was passed.
+    /// Whether the reply may be valid and only exceeds a limit of ours.
     pub fn is_limit(&self) -> bool {
         match self {
             Self::LineTooLong(_)
@@ -103,21 +109,22 @@ pub trait Request {
     /// Appends the wire form of request number `number` (from 0, per connection) to `wire`.
     ///
     /// # Panics
-    /// Never for a payload that [`ProtocolKind::check_message`](crate::ProtocolKind::check_message)
-    /// accepts; the server answers any other in its own way.
+    /// Never for a payload that
+    /// [`ProtocolKind::check_message`](crate::ProtocolKind::check_message) accepts; the
+    /// server's reply to any other is its own.
     fn encode(&mut self, number: u64, payload: &[u8], wire: &mut Vec<u8>);
 
-    /// Takes all of `input` and calls `each` with every reply that it completes, in order.
+    /// Consumes all of `input` and calls `each` with every completed reply, in order.
     fn decode(&mut self, input: &[u8], each: impl FnMut(Reply<'_>)) -> Result<(), Malformed>;
 
-    /// The server has ended the connection in order: calls `each` with the reply that ends
-    /// thereby, where the protocol has such.
+    /// The server closed the connection gracefully: calls `each` with the reply that this
+    /// completes, where the protocol has such replies.
     fn end_of_input(&mut self, _each: impl FnMut(Reply<'_>)) {}
 
-    /// Bytes of a reply that has begun and not ended.
+    /// Bytes of an incomplete reply.
     fn partial(&self) -> &[u8];
 
-    /// Whether the server has said that it ends the connection after the last reply.
+    /// Whether the server announced that it closes the connection after the last reply.
     fn is_over(&self) -> bool {
         false
     }

@@ -1,5 +1,5 @@
-//! The client's side of any protocol: [`Requester`], the closed set of what implements
-//! [`Request`].
+//! The client's side of any protocol: [`Requester`], the closed set of [`Request`]
+//! implementations.
 
 use crate::request::{Malformed, Reply, Request};
 use crate::{
@@ -23,12 +23,12 @@ pub enum Requester {
     Mux(MuxRequester),
     /// See [`RespRequester`].
     Resp(RespRequester),
-    /// See [`HttpRequester`]. In a box, as it is by far the largest.
+    /// See [`HttpRequester`]. Boxed, as it is by far the largest.
     Http(Box<HttpRequester>),
 }
 
 impl Requester {
-    /// The same with the site that HTTP requests are for; other protocols name none.
+    /// Sets the `Host` of HTTP requests; other protocols ignore it.
     #[must_use]
     pub fn for_http_host(self, host: &HttpHost) -> Self {
         match self {
@@ -66,7 +66,7 @@ impl Request for Requester {
     }
 
     fn end_of_input(&mut self, each: impl FnMut(Reply<'_>)) {
-        // Any other reply tells its own end.
+        // All other replies are self-delimiting.
         if let Self::Http(http) = self {
             http.end_of_input(each);
         }

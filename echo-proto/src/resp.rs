@@ -1,21 +1,25 @@
-//! As much of the Redis protocol (RESP2) as stock tools need to drive the server, and as
-//! the load generator needs to drive a Redis: `PING`, `ECHO`, `QUIT`, `HELLO`, `CLIENT`.
-//! Stores nothing; any other command is an error that the connection survives.
+//! The Redis protocol (RESP2), as much of it as stock tools need to drive the server and the
+//! load generator needs to drive a Redis: `PING`, `ECHO`, `QUIT`, `HELLO`, `CLIENT`. Stores
+//! nothing; any other command gets an error reply and the connection stays open.
 
 use std::ops::{ControlFlow, Range};
 
+mod quotes;
+mod splitter;
+
+use splitter::{CommandSplitter, ProtocolError, RespCommand};
+
 use crate::carry_over::{self, CarryOver};
-use crate::resp_splitter::{Command, CommandSplitter, ProtocolError};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond, decimal};
 
-/// Most bytes of an unknown command's name that are told back.
+/// Bytes of an unknown command's name that the error repeats.
 const NAME_SHOWN: usize = 128;
 
-/// Methods of HTTP that are no commands of Redis.
+/// HTTP methods that are not Redis commands.
 const VERBS: [&[u8]; 8] =
     [b"POST", b"PUT", b"HEAD", b"DELETE", b"OPTIONS", b"PATCH", b"CONNECT", b"TRACE"];
 
-/// Who answers, in the order of a Redis.
+/// Reply to `HELLO`, in the field order of Redis.
 const HELLO: &[u8] = b"*14\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n\
     $5\r\nproto\r\n:2\r\n$2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n\
     $4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n";
@@ -34,18 +38,18 @@ impl RespResponder {
     }
 }
 
-/// Whether this is a line of an HTTP request. A browser can be made to send one here, with
-/// commands in its body (cross-protocol scripting), so nothing after it is answered. Redis
-/// does the same at `POST` and `Host:`; a `GET` of a key has one argument, that of HTTP two.
-fn is_http(command: Command<'_>) -> bool {
+/// Whether this is a line of an HTTP request. A browser can be tricked into sending one, with
+/// commands in its body (cross-protocol scripting), so nothing after it is executed. Redis does
+/// the same for `POST` and `Host:`; a Redis `GET` has one argument, an HTTP `GET` two.
+fn is_http(command: RespCommand<'_>) -> bool {
     let named = |known: &&[u8]| command.name.eq_ignore_ascii_case(known);
     named(&&b"HOST:"[..])
         || VERBS.iter().any(named)
         || (named(&&b"GET"[..]) && command.arguments == 2)
 }
 
-fn answer(command: Command<'_>, replies: &mut Replies) -> ControlFlow<()> {
-    let Command { name, argument, arguments } = command;
+fn answer(command: RespCommand<'_>, replies: &mut Replies) -> ControlFlow<()> {
+    let RespCommand { name, argument, arguments } = command;
     let named = |known: &[u8]| name.eq_ignore_ascii_case(known);
     match (argument, arguments) {
         (Some(message), 1) if named(b"ECHO") || named(b"PING") => bulk(message, replies),
@@ -97,7 +101,7 @@ fn wrong_number(name: &[u8], replies: &mut Replies) {
 fn unknown(name: &[u8], replies: &mut Replies) {
     let shown = &name[..name.len().min(NAME_SHOWN)];
     replies.push(b"-ERR unknown command '");
-    // An end of line in the name must not end the reply.
+    // A line break in the name must not end the reply.
     for piece in shown.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
         match piece.split_last() {
             Some((b'\r' | b'\n', text)) => {
@@ -137,27 +141,27 @@ impl Respond for RespResponder {
     }
 }
 
-/// The client's side of the Redis protocol: every message is asked for with `ECHO`.
+/// The client's side of the Redis protocol: every message is sent with `ECHO`.
 #[derive(Debug)]
 pub struct RespRequester {
     partial: CarryOver,
     progress: ReplyProgress,
 }
 
-/// How much of an unfinished reply is understood. Places count from its beginning.
+/// Parser state of an incomplete reply. Offsets count from its beginning.
 #[derive(Debug)]
 struct ReplyProgress {
     limit: usize,
-    /// Bytes of it that hold no end of a line.
+    /// Bytes already searched for a line end.
     searched: usize,
-    /// Where its bulk string is, or will be.
+    /// Range of its bulk string, once known.
     bulk: Option<Range<usize>>,
 }
 
-/// Longest line of a reply.
+/// Maximum length of a reply line.
 const REPLY_LINE: usize = 4096;
 
-/// What a reply to our requests begins with: a bulk string, an error, a text, a number.
+/// Type bytes of replies to our requests: bulk string, error, simple string, integer.
 const TYPES: &[u8] = b"$-+:";
 
 impl RespRequester {
@@ -170,8 +174,8 @@ impl RespRequester {
 }
 
 impl ReplyProgress {
-    /// The first reply in `bytes`, if it is whole: what it says, where its body is, and its
-    /// length.
+    /// The first reply in `bytes`, if it is complete: its outcome, the range of its body, and
+    /// its length.
     #[inline]
     fn next(
         &mut self,

@@ -1,5 +1,5 @@
-//! The server's side of any protocol: [`Responder`], the closed set of what implements
-//! [`Respond`].
+//! The server's side of any protocol: [`Responder`], the closed set of [`Respond`]
+//! implementations.
 
 use crate::respond::{Flow, Respond};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 
 /// The server's side of one connection, whichever its protocol.
 ///
-/// An enum and not a box: the match is made once per read, and nothing is allocated for it.
+/// An enum and not a box: one match per read, and no allocation.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Responder {

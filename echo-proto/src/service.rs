@@ -1,6 +1,6 @@
-//! What a server can be asked to do: [`Service`], an echo [protocol](ProtocolKind) or the
-//! [chat](crate::chat) room. Chat is no protocol of its own kind there, since a line of it
-//! has no reply that a requester could wait for.
+//! What a server offers: [`Service`], an echo [protocol](ProtocolKind) or the
+//! [chat](crate::chat) room. Chat is not a [`ProtocolKind`], since its lines have no reply that
+//! a requester could wait for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,12 +9,12 @@ use strum::VariantArray;
 
 use crate::ProtocolKind;
 
-/// What a listener speaks. Named in flags and reports as it displays itself.
+/// What a listener serves. Flags and reports use the displayed name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
-    /// Messages are answered one by one.
+    /// Each message gets a reply.
     Echo(ProtocolKind),
-    /// Lines go to the other members of a room.
+    /// Lines are sent to the other members of a room.
     Chat,
 }
 
@@ -35,12 +35,12 @@ impl VariantArray for Service {
 }
 
 impl Service {
-    /// Whether members talk to each other.
+    /// Whether this is a chat room.
     pub fn is_chat(self) -> bool {
         self == Self::Chat
     }
 
-    /// How its bytes are cut into messages.
+    /// The framing of its byte stream.
     pub fn framing(self) -> ProtocolKind {
         match self {
             Self::Echo(protocol) => protocol,

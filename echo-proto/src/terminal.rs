@@ -1,18 +1,17 @@
-//! Text from the network or a file, made fit for a terminal: [`escape`], and [`printable`]
-//! where a program prints. A peer must not be able to
-//! move the cursor, set the title, paste commands or turn text around.
+//! Escapes text from the network or a file for a terminal: [`escape`], and [`printable`] for
+//! complete output. A peer must not be able to move the cursor, set the title, paste commands
+//! or reverse text.
 
 use std::fmt::Write as _;
 
 use crate::unseen::judged;
 
-/// Appends `text` to `shown` with everything escaped that a terminal would obey or nobody
-/// would see: control characters but newline and tab, marks of direction, and other invisible
-/// characters but those that shape an emoji or a letter. Bytes that are not UTF-8 show as
+/// Appends `text` to `shown` and escapes everything that a terminal interprets or does not
+/// show: control characters except newline and tab, directional marks, and other invisible
+/// characters except those that shape an emoji or a letter. Bytes that are not UTF-8 become
 /// `\xff`.
 ///
-/// A backslash is doubled, so that what is shown can always be told from what was escaped:
-/// no two texts look the same.
+/// A backslash is doubled, so escapes are unambiguous: no two texts look the same.
 pub fn escape(text: &[u8], shown: &mut String) {
     for chunk in text.utf8_chunks() {
         for (character, fit) in judged(chunk.valid()) {
@@ -24,9 +23,8 @@ pub fn escape(text: &[u8], shown: &mut String) {
     }
 }
 
-/// `text` with everything escaped as by [`escape`], but for backslashes: for what a program
-/// prints, in which some parts may have come from a peer or a file, escaped already or not.
-/// Printing what was made printable changes nothing more.
+/// `text` escaped as by [`escape`], except backslashes: for program output, parts of which may
+/// come from a peer or a file, escaped already or not. Idempotent.
 pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for part in text.split_inclusive('\\') {
@@ -37,8 +35,8 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// The same on one line: newlines and tabs are escaped too, so that a part of a line can't
-/// pass for other lines.
+/// The same on one line: newlines and tabs are escaped too, so that part of a line can't pass
+/// for another line.
 pub fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }

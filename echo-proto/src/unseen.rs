@@ -1,12 +1,12 @@
-//! Characters that a reader does not see, or that a terminal obeys: [`judged`] tells which
-//! characters of a text may be shown as they are. The chat's server and the programs that
-//! write to a terminal judge alike.
-//!
+//! Characters that are invisible or that a terminal interprets: [`judged`] decides which
+//! characters of a text may be shown as they are. Shared by the chat server and the programs
+//! that write to a terminal.
 //! Unfit are control characters but tab, the separators of lines and paragraphs, and
-//! Unicode's default-ignorable code points (marks of direction, tags, fillers, soft hyphens):
-//! they hide text, or turn it around. Of these, a joiner or an emoji's variation selector
-//! stays where it changes what is seen: inside an emoji, after a virama, and between letters
-//! that join. Without them 👩‍💻, می‌خواهم and ශ්‍රී would be misspelt.
+//! Not shown are control characters except tab, line and paragraph separators, and Unicode's
+//! default-ignorable code points (directional marks, tags, fillers, soft hyphens), which hide
+//! or reverse text. Of these, a joiner or an emoji variation selector is kept where it changes
+//! the rendering: inside an emoji, after a virama, and between joining letters. Without them
+//! 👩‍💻, می‌خواهم and ශ්‍රී would be misspelt.
 
 use icu_properties::props::{
     BinaryProperty as _, CanonicalCombiningClass, DefaultIgnorableCodePoint, Emoji,
@@ -31,7 +31,7 @@ pub(crate) fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// Whether `character` may be shown, `before` being the one before it that is.
+/// Whether `character` may be shown; `before` is the last character that was.
 fn is_fit(before: Option<char>, character: char, after: Option<char>) -> bool {
     match character {
         '\t' | ' '..='~' => true,
@@ -47,8 +47,8 @@ fn is_fit(before: Option<char>, character: char, after: Option<char>) -> bool {
     }
 }
 
-/// Whether a joiner (or non-joiner) between two characters changes what is seen: the rules of
-/// RFC 5892, appendix A.1 and A.2, and those of emoji (UTS 51, ED-16).
+/// Whether a joiner (or non-joiner) between two characters changes the rendering: RFC 5892,
+/// appendix A.1 and A.2, and emoji (UTS 51, ED-16).
 fn joins(before: char, joiner: char, after: Option<char>) -> bool {
     let after_virama =
         CanonicalCombiningClass::for_char(before) == CanonicalCombiningClass::Virama;

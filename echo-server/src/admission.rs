@@ -1,6 +1,6 @@
-//! Who may come in: [`Admission`], the one accept policy of all models. Every connection
-//! holds a [`Permit`]: it is served, or it was turned away, told so in its protocol's words,
-//! and only lingers until the words have arrived.
+//! Connection limit: [`Admission`], the accept policy of all models. Every connection holds a
+//! [`Permit`]: it is served, or it was refused with an error reply and only lingers until the
+//! peer has received it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,23 +17,23 @@ use tracing::{debug, warn};
 use crate::config::Config;
 use crate::log_limit::LogLimit;
 
-/// Most connections that linger at a time because they were turned away, and the fewest that
-/// there must be room for; they need descriptors too. Those beyond are closed at once.
+/// Maximum number of refused connections that linger at a time, and the minimum that must be
+/// possible; they need descriptors too. Those beyond are closed at once.
 const MOST_LINGERING: u64 = 64;
 const LEAST_LINGERING: u64 = 8;
 
-/// Counts connections and says which may come in.
+/// Counts connections and enforces the limit.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     config: Arc<Config>,
     stop: Stop,
     limit: u64,
-    /// What a peer that is turned away is told; empty where the protocol has no words for it.
+    /// The error reply to refused connections; empty where the protocol has none.
     refusal: Vec<u8>,
     active: AtomicU64,
     accepted: AtomicU64,
     refused: AtomicU64,
-    /// Connections that were turned away and linger.
+    /// Refused connections that linger.
     lingering: AtomicU64,
     most_lingering: u64,
     cut: AtomicU64,
@@ -42,9 +42,9 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Lets at most `limit` connections in at a time.
-    pub fn new(config: Arc<Config>, stop: Stop, limit: u64) -> Self {
-        // Before a handshake there is no way to say anything inside TLS.
+    /// Admits at most `limit` concurrent connections.
+    pub(crate) fn new(config: Arc<Config>, stop: Stop, limit: u64) -> Self {
+        // Inside TLS no error can be sent before the handshake.
         let words = config.tls.is_none();
         let refusal = if words { config.protocol.framing().server_full() } else { Vec::new() };
         let spare = fd_limit::room_for_connections().saturating_sub(limit);
@@ -64,11 +64,15 @@ impl Admission {
         }
     }
 
-    /// The permit of a non-blocking socket that was accepted, also if it is
-    /// [turned away](Permit::is_turned_away); `None` if it is to be closed at once.
-    pub fn admit(self: &Arc<Self>, socket: BorrowedFd<'_>, peer: SocketAddr) -> Option<Permit> {
+    /// The permit of an accepted non-blocking socket, also if it was
+    /// [refused](Permit::is_turned_away); `None` if it must be closed at once.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        socket: BorrowedFd<'_>,
+        peer: SocketAddr,
+    ) -> Option<Permit> {
         if !take_place(&self.active, self.limit) {
-            self.refuse(socket, "limit of connections reached");
+            self.refuse(socket, "connection limit reached");
             let lingers = take_place(&self.lingering, self.most_lingering);
             return lingers.then(|| self.permit(peer, true));
         }
@@ -86,46 +90,48 @@ impl Admission {
         Permit { admission: Arc::clone(self), peer, turned_away }
     }
 
-    /// Counts a socket as turned away, says so, and ends the output.
-    pub fn refuse(&self, socket: BorrowedFd<'_>, reason: &str) {
+    /// Counts a refused connection, sends the error reply and half-closes.
+    pub(crate) fn refuse(&self, socket: BorrowedFd<'_>, reason: &str) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(suppressed) = self.refusals_logged.pass(clock::now()) {
             warn!(limit = self.limit, suppressed, "refused a connection: {reason}");
         }
-        // A new socket's buffer is empty, so these fail only if the peer is gone.
+        // The send buffer of a new socket is empty, so these fail only if the peer has
+        // disconnected.
         let _ = rustix::net::send(socket, &self.refusal, SendFlags::NOSIGNAL);
         let _ = rustix::net::shutdown(socket, Shutdown::Write);
     }
 
-    /// Logs that accepting has failed and pauses.
-    pub fn accept_failed(&self, error: &io::Error) {
+    /// Logs that a connection could not be accepted, at a limited rate. Changes nothing:
+    /// pausing is up to the caller.
+    pub(crate) fn log_accept_failure(&self, error: &io::Error) {
         if let Some(suppressed) = self.failures_logged.pass(clock::now()) {
-            warn!(%error, suppressed, "accepting failed; pausing for 100 ms");
+            warn!(%error, suppressed, "accepting a connection failed");
         }
     }
 
-    /// Connections open now.
-    pub fn active(&self) -> u64 {
+    /// Open connections.
+    pub(crate) fn active(&self) -> u64 {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// Connections let in so far.
-    pub fn accepted(&self) -> u64 {
+    /// Connections admitted so far.
+    pub(crate) fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections turned away so far.
-    pub fn refused(&self) -> u64 {
+    /// Connections refused so far.
+    pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Connections that a forced stop has cut short.
-    pub fn cut(&self) -> u64 {
+    /// Connections aborted by a forced stop.
+    pub(crate) fn cut(&self) -> u64 {
         self.cut.load(Ordering::Relaxed)
     }
 }
 
-/// Takes one of `most` places, if one is free.
+/// Takes one of `most` slots, if one is free.
 fn take_place(taken: &AtomicU64, most: u64) -> bool {
     let free = taken.fetch_add(1, Ordering::Relaxed) < most;
     if !free {
@@ -134,29 +140,29 @@ fn take_place(taken: &AtomicU64, most: u64) -> bool {
     free
 }
 
-/// The right to be connected; given back when it is dropped.
+/// A slot of an admitted or refused connection; released when it is dropped.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     admission: Arc<Admission>,
     peer: SocketAddr,
     turned_away: bool,
 }
 
 impl Permit {
-    /// Who is connected.
-    pub fn peer(&self) -> SocketAddr {
+    /// The peer's address.
+    pub(crate) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Whether the connection was refused: it has been told, its output has ended, and it is
-    /// not to be served.
-    pub fn is_turned_away(&self) -> bool {
+    /// Whether the connection was refused: the error was sent, its output has ended, and it
+    /// must not be served.
+    pub(crate) fn is_turned_away(&self) -> bool {
         self.turned_away
     }
 
-    /// Tells that the connection ends although something was owed to its peer. It counts
-    /// as cut if the server was forced to stop; else the peer did it.
-    pub fn ends_early(&self) {
+    /// Reports that the connection ends with output pending. It counts as aborted if the server
+    /// was forced to stop; otherwise the peer caused it.
+    pub(crate) fn ends_early(&self) {
         if self.admission.stop.stage() == Stage::Forced {
             self.admission.cut.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,6 +1,6 @@
-//! A layer-4 load balancer: [`Balancer`] accepts, picks a backend and copies bytes both ways,
-//! each direction's end passed on by itself. A backend that can't be reached is skipped
-//! before the client sees anything. It understands none of the bytes.
+//! A layer-4 load balancer: [`Balancer`] accepts, selects a backend and copies bytes both ways
+//! with independent half-close. An unreachable backend is skipped before the client notices.
+//! Payload is not interpreted.
 
 use std::fmt;
 use std::io;
@@ -37,7 +37,7 @@ use copying::copy_both_ways;
 pub use lookup::{BackendError, Lookup};
 pub use proxy_header::ProxyProtocol;
 
-/// Of both sides: who vanished without a word is found out.
+/// For both sides: keepalive detects peers that have vanished.
 const OPTIONS: SocketOptions = SocketOptions {
     nodelay: true,
     send_buffer: None,
@@ -45,53 +45,53 @@ const OPTIONS: SocketOptions = SocketOptions {
     keepalive: Some(Duration::from_mins(1)),
 };
 
-/// What a balancer does.
+/// Configuration of a balancer.
 #[derive(Debug, Clone)]
-pub struct Config {
-    /// Whom it balances between; at least one. Of a backend with several addresses, all are
-    /// tried, and they are looked up again while it is down.
+pub struct BalanceConfig {
+    /// The backends; at least one. All addresses of a backend are tried, and its name is
+    /// resolved again while it is down.
     pub backends: Vec<Address>,
-    /// Finds the addresses of the backends.
+    /// Resolves the backends.
     pub lookup: Lookup,
-    /// How one is picked.
+    /// Load balancing policy.
     pub policy: Policy,
-    /// Whether backends are told who the client is.
+    /// Whether backends receive the client's address (PROXY protocol).
     pub proxy_protocol: Option<ProxyProtocol>,
-    /// Most connections at a time; more wait in the backlog.
+    /// Maximum concurrent connections; more wait in the backlog.
     pub max_conns: usize,
-    /// Time between two checks of a backend.
+    /// Health check interval.
     pub check_interval: Duration,
-    /// How long an attempt to reach an address of a backend may take.
+    /// Connect timeout per address of a backend.
     pub connect_timeout: Duration,
-    /// How long nothing may move on a connection of which one side has ended.
+    /// Idle timeout of half-closed connections.
     pub half_close_timeout: Duration,
-    /// How long a stop waits for connections to end.
+    /// Maximum duration of a graceful stop.
     pub drain_timeout: Duration,
 }
 
-/// What a balancer has done.
+/// Statistics of a balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Outcome {
-    /// Connections that a backend took.
+pub struct BalanceSummary {
+    /// Connections accepted by a backend.
     pub connections: u64,
-    /// Connections that no backend could be reached for.
+    /// Connections without a reachable backend.
     pub unserved: u64,
-    /// Connections that were open when the stop was forced.
+    /// Connections open when the stop was forced.
     pub cut: u64,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for BalanceSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connections, unserved, cut } = self;
-        write!(f, "{}, {unserved} unserved, {cut} cut", counted(*connections, "connection"))
+        write!(f, "{}, {unserved} unserved, {cut} aborted", counted(*connections, "connection"))
     }
 }
 
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Balancer {
-    config: Config,
-    /// Where it listens.
+    config: BalanceConfig,
+    /// Its own listen addresses.
     own: Vec<SocketAddr>,
     backends: Backends,
     connections: AtomicU64,
@@ -100,12 +100,12 @@ pub struct Balancer {
 }
 
 impl Balancer {
-    /// A balancer that is to listen on the addresses `own`. Looks the backends up, which may
+    /// A balancer that will listen on the addresses `own`. Resolves the backends, which may
     /// block.
     ///
     /// # Errors
     /// When a backend has no address, or is the balancer itself.
-    pub fn new(config: Config, own: Vec<SocketAddr>) -> Result<Arc<Self>, BackendError> {
+    pub fn new(config: BalanceConfig, own: Vec<SocketAddr>) -> Result<Arc<Self>, BackendError> {
         let find = |name: &Address| Ok((name.clone(), config.lookup.find(name, &own)?));
         let found = config.backends.iter().map(find).collect::<Result<_, BackendError>>()?;
         Ok(Arc::new(Self {
@@ -118,8 +118,8 @@ impl Balancer {
         }))
     }
 
-    /// Balances on non-blocking listeners until `stop` is asked for and all connections have
-    /// ended, or until it is forced.
+    /// Runs on non-blocking listeners until `stop` is requested and all connections have ended,
+    /// or until it is forced.
     ///
     /// # Errors
     /// When the listeners can't be used.
@@ -127,7 +127,7 @@ impl Balancer {
         self: Arc<Self>,
         listeners: Vec<TcpListener>,
         stop: &Stop,
-    ) -> io::Result<Outcome> {
+    ) -> io::Result<BalanceSummary> {
         let mut listeners = Listeners::new(listeners)?;
         let room = Arc::new(Semaphore::new(self.config.max_conns.min(Semaphore::MAX_PERMITS)));
         let mut checks = JoinSet::new();
@@ -165,19 +165,19 @@ impl Balancer {
             _ = timeout(self.config.drain_timeout, ended) => {}
             () = forced => {}
         }
-        Ok(Outcome { cut: open.len() as u64, ..self.so_far() })
+        Ok(BalanceSummary { cut: open.len() as u64, ..self.so_far() })
     }
 
-    /// What was done so far.
-    pub fn so_far(&self) -> Outcome {
-        Outcome {
+    /// Statistics so far.
+    pub fn so_far(&self) -> BalanceSummary {
+        BalanceSummary {
             connections: self.connections.load(Ordering::Relaxed),
             unserved: self.unserved.load(Ordering::Relaxed),
             cut: 0,
         }
     }
 
-    /// How each backend does, in words.
+    /// The health of each backend as text.
     pub fn backends(&self) -> impl Iterator<Item = String> {
         self.backends.numbers().map(|backend| {
             let (well, open) = self.backends.state(backend);
@@ -191,7 +191,7 @@ impl Balancer {
         let Some((mut backend, _in_use)) = self.reach_a_backend(&client, peer).await else {
             self.unserved.fetch_add(1, Ordering::Relaxed);
             if let Some(suppressed) = self.unserved_logged.pass(clock::now()) {
-                warn!(%peer, suppressed, "no backend can be reached");
+                warn!(%peer, suppressed, "no backend reachable");
             }
             return;
         };
@@ -202,7 +202,7 @@ impl Balancer {
         }
     }
 
-    /// The first of the backends, in the order of the policy, that takes a connection.
+    /// Connects to the first backend, in the order of the policy, that accepts.
     async fn reach_a_backend(
         &self,
         client: &TcpStream,
@@ -221,7 +221,7 @@ impl Balancer {
         None
     }
 
-    /// A connection to the first of a backend's addresses that takes one, with `header` sent.
+    /// Connects to the first address of a backend that accepts, and sends `header`.
     async fn dial(&self, backend: usize, header: &[u8]) -> Option<TcpStream> {
         for address in self.backends.addresses(backend) {
             match self.dial_address(address, header).await {
@@ -231,7 +231,7 @@ impl Balancer {
                 }
                 Err(error) => {
                     let backend = self.backends.name(backend);
-                    debug!(%backend, %address, %error, "not reached");
+                    debug!(%backend, %address, %error, "backend address unreachable");
                 }
             }
         }
@@ -250,28 +250,28 @@ impl Balancer {
     fn checked(&self, backend: usize, reached: bool) {
         let name = self.backends.name(backend);
         match self.backends.checked(backend, reached) {
-            Some(true) => info!(backend = %name, "backend is back"),
-            Some(false) => warn!(backend = %name, "backend is out"),
+            Some(true) => info!(backend = %name, "backend is up"),
+            Some(false) => warn!(backend = %name, "backend is down"),
             None => {}
         }
     }
 
-    /// Takes over what a name stands for now. One that can't be looked up keeps its addresses.
+    /// Resolves the name of a backend again. On failure it keeps its addresses.
     fn looked_up(&self, backend: usize, found: Result<Vec<SocketAddr>, BackendError>) {
         match found {
             Ok(found) => {
                 let name = self.backends.name(backend);
                 if self.backends.moved(backend, found) {
                     let addresses = self.backends.addresses(backend);
-                    info!(backend = %name, ?addresses, "backend has other addresses now");
+                    info!(backend = %name, ?addresses, "backend addresses changed");
                 }
             }
-            Err(error) => debug!(%error, "no other addresses"),
+            Err(error) => debug!(%error, "backend lookup failed"),
         }
     }
 }
 
-/// The next client, once there is room for it.
+/// The next client, once a slot is free.
 async fn accept(
     listeners: &mut Listeners,
     room: &Arc<Semaphore>,
@@ -281,14 +281,14 @@ async fn accept(
     Ok((client, peer, permit))
 }
 
-/// Checks a backend now and then, for ever. While it is down its name is looked up again: it
-/// may have moved.
+/// Health checks of a backend, forever. While it is down its name is resolved again: its
+/// address may have changed.
 async fn check(balancer: Arc<Balancer>, backend: usize) {
     let header = balancer.config.proxy_protocol.map(ProxyProtocol::own_header);
     let mut due = tokio::time::interval(balancer.config.check_interval);
-    // A check that took long is no reason for several at once.
+    // A slow check must not be followed by a burst.
     due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // At most one at a time; checks go on meanwhile.
+    // At most one lookup at a time; checks continue meanwhile.
     let mut lookup = JoinSet::new();
     loop {
         tokio::select! {

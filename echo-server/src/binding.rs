@@ -1,4 +1,4 @@
-//! Where a server listens: [`Binding`].
+//! Listen addresses of a server: [`Binding`].
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -9,40 +9,40 @@ use echo_net::settings::ByteSize;
 use echo_net::socket::{SocketOptions, buffer_sizes, is_address_missing, listen};
 use tracing::warn;
 
-/// How often a free port is looked for that is free on every address.
+/// Attempts to find a port that is free on every address.
 const PORTS_TRIED: usize = 16;
 
-/// An address and how to listen there.
+/// An address and its listen options.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// The address; port 0 takes a free one.
+pub(crate) struct Binding {
+    /// The address; port 0 selects a free one.
     pub address: Address,
-    /// Connections that the kernel holds until they are accepted.
+    /// Length of the accept queue.
     pub backlog: u32,
     /// Whether several listeners may share the port.
     pub reuse_port: bool,
 }
 
-/// Listeners, a group for each worker that accepts, each with one listener for every address.
-pub type Groups = Vec<Vec<TcpListener>>;
+/// Listeners: a group per accepting worker, each with one listener per address.
+pub(crate) type Groups = Vec<Vec<TcpListener>>;
 
-/// Why nothing listens.
+/// Why listening failed.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// The host has no address.
+pub(crate) enum BindError {
+    /// The host can't be resolved.
     #[error("looking up {address}: {reason}")]
     Lookup {
         /// As typed.
         address: Address,
-        /// What the resolver says.
+        /// The resolver's error.
         reason: io::Error,
     },
-    /// One of the host's addresses can't be listened on.
+    /// Binding one of the host's addresses failed.
     #[error("binding {address}: {reason}{}", remedy(reason))]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the kernel says.
+        /// The kernel's error.
         reason: io::Error,
     },
 }
@@ -50,7 +50,7 @@ pub enum BindError {
 fn remedy(reason: &io::Error) -> &'static str {
     match reason.kind() {
         io::ErrorKind::AddrInUse => {
-            " (is another server running? stop it, or take port 0 for a free one)"
+            " (is another server running? stop it, or use port 0 for a free port)"
         }
         io::ErrorKind::AddrNotAvailable => " (no interface of this machine has that address)",
         io::ErrorKind::PermissionDenied => " (ports below 1024 need privileges)",
@@ -59,12 +59,16 @@ fn remedy(reason: &io::Error) -> &'static str {
 }
 
 impl Binding {
-    /// Listens on every address of the host, for `count` workers that accept; for more than
-    /// one only where the port may be shared. Addresses that this machine does not have are
-    /// left out with a warning, unless none is left.
+    /// Listens on every address of the host, for `count` accepting workers; for more than one
+    /// only where the port may be shared. Addresses that this machine does not have are skipped
+    /// with a warning, unless none is left.
     ///
-    /// All interfaces are one dual-stack listener, or an IPv4 one where there is no IPv6.
-    pub fn listen(&self, count: usize, options: &SocketOptions) -> Result<Groups, BindError> {
+    /// "All interfaces" is one dual-stack listener, or IPv4 only if IPv6 is unavailable.
+    pub(crate) fn listen(
+        &self,
+        count: usize,
+        options: &SocketOptions,
+    ) -> Result<Groups, BindError> {
         let lookup = |reason| BindError::Lookup { address: self.address.clone(), reason };
         let addresses = self.address.resolve().map_err(lookup)?;
         let groups = match self.listen_on(&addresses, count, options) {
@@ -80,7 +84,7 @@ impl Binding {
         Ok(groups)
     }
 
-    /// The same on addresses that are known, at least one.
+    /// The same for resolved addresses, at least one.
     fn listen_on(
         &self,
         addresses: &[SocketAddr],
@@ -90,7 +94,7 @@ impl Binding {
         let mut tried = 1;
         loop {
             match self.try_to_listen_on(addresses, count, options) {
-                // What was free on one address was not on another: any other port will do.
+                // The port was free on one address but not on another: try a different one.
                 Err(BindError::Bind { reason, .. })
                     if reason.kind() == io::ErrorKind::AddrInUse
                         && self.address.port() == 0
@@ -114,7 +118,7 @@ impl Binding {
         let (mut port, mut left_out) = (self.address.port(), Vec::new());
         for &(mut address) in addresses {
             for group in &mut groups {
-                // Port 0 has become a real one, which the others must take too.
+                // Port 0 was replaced by an actual port, which the others must use too.
                 address.set_port(port);
                 let listener = listen(address, self.backlog, self.reuse_port, options);
                 match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
@@ -136,12 +140,12 @@ impl Binding {
             return Err(BindError::Bind { address, reason });
         }
         for (address, reason) in left_out {
-            warn!(%address, %reason, "not listening on one address of {}", self.address);
+            warn!(%address, %reason, "skipping an address of {}", self.address);
         }
         Ok(groups)
     }
 
-    /// Says which settings the kernel has lowered without an error.
+    /// Warns about settings that the kernel has lowered silently.
     fn warn_if_lowered(&self, listener: &TcpListener, options: &SocketOptions) {
         let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
         if let Some(limit) = limit.ok().and_then(|limit| limit.trim().parse::<u32>().ok())
@@ -149,10 +153,10 @@ impl Binding {
         {
             warn!(
                 asked = self.backlog,
-                "--backlog is lowered to {limit}: net.core.somaxconn (sysctl) allows no more"
+                "--backlog is lowered to {limit} by sysctl net.core.somaxconn"
             );
         }
-        // Linux doubles what is asked (socket(7)), and tells the doubled size.
+        // Linux doubles the requested size (socket(7)) and reports the doubled one.
         let Ok((send, receive)) = buffer_sizes(listener.as_fd()) else { return };
         for (flag, sysctl, asked, actual) in [
             ("send-buffer", "wmem_max", options.send_buffer, send / 2),
@@ -162,7 +166,7 @@ impl Binding {
                 let (asked, actual) = (ByteSize(asked), ByteSize(actual));
                 warn!(
                     %asked,
-                    "--{flag} is lowered to {actual}: net.core.{sysctl} (sysctl) allows no more"
+                    "--{flag} is lowered to {actual} by sysctl net.core.{sysctl}"
                 );
             }
         }

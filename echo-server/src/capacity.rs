@@ -1,10 +1,10 @@
-//! How many connections can be served at a time, and why no more: [`Capacity`].
+//! Maximum number of connections, and its cause: [`Capacity`].
 
-/// A limit of the machine on how many connections can be served.
+/// A limit of the machine on concurrent connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Capacity {
-    /// Most connections.
+pub(crate) struct Capacity {
+    /// Maximum number of connections.
     pub connections: u64,
-    /// What sets the limit.
+    /// The cause of the limit.
     pub bound_by: String,
 }

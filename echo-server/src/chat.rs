@@ -1,8 +1,8 @@
-//! The chat room between connections: the [`Hub`] holds the room of
-//! [`echo_proto::chat`], a [`Seat`] is one connection's place in it, and a
-//! mailbox keeps the lines that wait for one member. Nothing here
-//! touches a socket. Who says much while a mailbox is rather full gives its reader a moment
-//! to read, and no more; nobody else waits, and a member whose mailbox runs over is let go.
+//! The chat room shared by connections: the [`Hub`] holds the room of [`echo_proto::chat`], a
+//! [`Seat`] is a connection's membership, and a mailbox queues the lines of one member. Nothing
+//! here touches a socket. Backpressure applies to senders that fill a mailbox: they pause
+//! briefly so that its reader can catch up. Nobody else waits, and a member whose mailbox
+//! overflows is disconnected.
 
 mod hub;
 mod mailbox;
@@ -11,6 +11,6 @@ mod seat;
 #[cfg(test)]
 mod tests;
 
-pub use hub::Hub;
-pub use mailbox::Taken;
-pub use seat::Seat;
+pub(crate) use hub::Hub;
+pub(crate) use mailbox::Taken;
+pub(crate) use seat::Seat;

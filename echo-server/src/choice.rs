@@ -1,5 +1,5 @@
-//! Flags that take one of a closed set of names: [`choice`] makes a clap parser of any enum
-//! that knows its variants, so that `--help` always lists them all.
+//! Flags with a closed set of values: [`choice`] makes a clap parser for any enum that lists
+//! its variants, so that `--help` always shows them all.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantArray;
 
-/// A parser for the names of `T`, as it displays them.
+/// A parser for the displayed names of `T`.
 pub fn choice<T>() -> impl TypedValueParser<Value = T>
 where
     T: VariantArray + Display + FromStr + Clone + Send + Sync + 'static,

@@ -1,5 +1,5 @@
-//! What was typed: [`ServerArgs`]. They do nothing; what they mean is a
-//! [`Config`], a [`Binding`] and a [`LogStyle`], each made in one place below.
+//! Command line arguments: [`ServerArgs`]. They are converted to a [`Config`], listen addresses
+//! and a log style below.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
@@ -27,14 +27,14 @@ Examples:
   echo-server                                  line echo on 127.0.0.1:8080
   echo-server :9000 --model epoll --workers 2  all interfaces, two event loops
   echo-server 0 --protocol raw --pin 0         a free port, RFC 862 echo, on CPU 0
-  echo-server 8443 --tls-self-signed           TLS, for a try on this machine
+  echo-server 8443 --tls-self-signed           TLS with a self-signed certificate
   echo-server --protocol chat                  a chat room; echo-client -p chat joins it
   echo-server balance :9000 --backend :9001 --backend :9002
-  printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       ask it something
+  printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       send it two lines
 
 Sizes are written 64, 4K or 1MiB; durations 500us, 30s or 1m30s, and a bare number is
-seconds. When it can accept, one line of JSON on stdout tells the address. SIGINT and
-SIGTERM stop it gracefully; a second one at once. SIGUSR1 logs what it has done so far.";
+seconds. Once it accepts connections it prints its address as a line of JSON on stdout.
+SIGINT or SIGTERM stops it gracefully, a second one immediately. SIGUSR1 prints statistics.";
 
 /// An echo server whose concurrency model is a flag
 #[derive(Debug, Clone, Parser)]
@@ -46,7 +46,7 @@ SIGTERM stop it gracefully; a second one at once. SIGUSR1 logs what it has done 
     allow_negative_numbers = true
 )]
 pub struct Cli {
-    /// What to do; without one, serve.
+    /// The subcommand; without one, serve.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The server, if no subcommand is given.
@@ -57,7 +57,7 @@ pub struct Cli {
 /// Subcommands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Share connections out between servers behind this one (layer 4)
+    /// Run a layer-4 load balancer in front of other servers
     Balance(BalanceArgs),
 }
 
@@ -65,15 +65,15 @@ pub enum Command {
 #[derive(Debug, Clone, Parser)]
 #[command(name = "echo-server", version, after_help = EXAMPLES)]
 pub struct ServerArgs {
-    /// Where to listen
+    /// Listen address
     #[arg(
         default_value = "127.0.0.1:8080",
-        help = "Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and \
+        help = "Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and \
                 IPv6), or PORT"
     )]
     pub address: Address,
 
-    /// How connections share threads
+    /// Concurrency model
     #[arg(
         long,
         value_name = "NAME",
@@ -83,7 +83,7 @@ pub struct ServerArgs {
     )]
     pub model: ModelKind,
 
-    /// Threads that serve [default: the cores that may be used]
+    /// Worker threads [default: number of available cores]
     #[arg(
         long,
         value_name = "N",
@@ -92,12 +92,12 @@ pub struct ServerArgs {
     )]
     pub workers: Option<NonZeroU16>,
 
-    /// CPUs for the workers, one each in turn, like 0 or 0,2-3
+    /// CPU affinity: one CPU per worker, in rotation, like 0 or 0,2-3
     #[arg(long, value_name = "CPUS", help_heading = "Model")]
     pub pin: Option<CpuList>,
 
-    /// Never sleep while there are connections (epoll, uring): no wake-ups, but each worker
-    /// takes all of a core, which should be its own (see --workers and --pin)
+    /// Busy-poll while connections are open (epoll, uring): saves wake-ups, but each worker
+    /// uses a whole core, which should be reserved for it (see --workers and --pin)
     #[arg(long, help_heading = "Model")]
     pub busy_poll: bool,
 
@@ -112,12 +112,12 @@ pub struct ServerArgs {
     )]
     pub protocol: Service,
 
-    /// Most bytes of payload in a message [default: 64KiB for text, 1MiB for frames]
+    /// Maximum message size in bytes of payload [default: 64KiB for text, 1MiB for frames]
     #[arg(long, value_name = "SIZE", help_heading = "Protocol")]
     pub max_message: Option<ByteSize>,
 
-    /// Most that may wait for a member of a chat; one that reads too slowly is cut off
-    /// [default: 1MiB]
+    /// Send queue per chat member; a member that reads too slowly is disconnected [default:
+    /// 1MiB]
     #[arg(long, value_name = "SIZE", help_heading = "Protocol")]
     pub chat_queue: Option<ByteSize>,
 
@@ -125,8 +125,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "SIZE", default_value = "16KiB", help_heading = "Protocol")]
     pub read_buffer: ByteSize,
 
-    /// How replies become writes: one for all replies to a read, two for each reply, or one
-    /// for each reply
+    /// How replies are split into writes: one write for all replies to a read, two per reply,
+    /// or one per reply
     #[arg(
         long,
         value_name = "MODE",
@@ -146,15 +146,15 @@ pub struct ServerArgs {
     )]
     pub nodelay: OnOff,
 
-    /// Kernel send buffer, which Linux doubles [default: the system's]
+    /// Kernel send buffer (SO_SNDBUF; Linux doubles it) [default: system setting]
     #[arg(long, value_name = "SIZE", help_heading = "Sockets")]
     pub send_buffer: Option<ByteSize>,
 
-    /// Kernel receive buffer, which Linux doubles [default: the system's]
+    /// Kernel receive buffer (SO_RCVBUF; Linux doubles it) [default: system setting]
     #[arg(long, value_name = "SIZE", help_heading = "Sockets")]
     pub recv_buffer: Option<ByteSize>,
 
-    /// Connections that the kernel holds until they are accepted
+    /// Listen backlog: length of the accept queue
     #[arg(
         long,
         value_name = "N",
@@ -164,11 +164,11 @@ pub struct ServerArgs {
     )]
     pub backlog: NonZeroU32,
 
-    /// Let other listeners share the port; event-loop models then have one per worker
+    /// Set SO_REUSEPORT; event-loop models then have one listener per worker
     #[arg(long, help_heading = "Sockets")]
     pub reuse_port: bool,
 
-    /// Most connections at a time [default: the limit of open files, less 32]
+    /// Maximum concurrent connections [default: open files limit minus 32]
     #[arg(
         long,
         value_name = "N",
@@ -177,15 +177,15 @@ pub struct ServerArgs {
     )]
     pub max_conns: Option<NonZeroU64>,
 
-    /// Close a connection without traffic for this long; 0: never
+    /// Idle timeout; 0 disables it
     #[arg(long, value_name = "TIME", default_value = "5m", help_heading = "Limits")]
     pub idle_timeout: TimeSpan,
 
-    /// Cut off a peer that takes none of its replies for this long
+    /// Disconnect a peer that accepts no output for this long
     #[arg(long, value_name = "TIME", default_value = "30s", help_heading = "Limits")]
     pub write_timeout: TimeSpan,
 
-    /// How long a graceful stop may take before it is forced
+    /// Drain timeout: maximum duration of a graceful stop
     #[arg(long, value_name = "TIME", default_value = "10s", help_heading = "Limits")]
     pub drain_timeout: TimeSpan,
 
@@ -193,7 +193,7 @@ pub struct ServerArgs {
     #[command(flatten)]
     pub tls: TlsArgs,
 
-    /// How log lines look on stderr
+    /// Log format on stderr
     #[arg(
         long,
         value_name = "FORMAT",
@@ -203,50 +203,47 @@ pub struct ServerArgs {
     )]
     pub log_format: LogFormat,
 
-    /// Log more; twice: everything
+    /// Verbose logging (-v debug, -vv trace)
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
 
-    /// Log errors only, and no summary
+    /// Log errors only, and print no summary
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
     pub quiet: bool,
 
-    /// Die when the process with this id, the parent, is gone
+    /// Exit when the parent process with this id exits
     #[arg(long, value_name = "PID", require_equals = true, num_args = 0..=1, hide = true)]
     pub die_with_parent: Option<Option<u32>>,
 }
 
-/// Largest read buffer: every worker has one.
+/// Maximum read buffer: every worker has one.
 const MOST_READ_BUFFER: usize = 1 << 30;
 
-/// Flags that can't be meant.
+/// Invalid arguments.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidArgs {
-    /// A buffer or a message without room for a byte.
-    #[error("--{0} 0 leaves no room for a byte (give at least 1)")]
+    /// A size of zero.
+    #[error("--{0} must be at least 1 byte")]
     Zero(&'static str),
     /// A read buffer that may not fit into memory.
     #[error("--read-buffer: the maximum is {}", ByteSize(MOST_READ_BUFFER))]
     ReadBuffer,
-    /// A deadline that has always passed.
-    #[error("--{0} 0 would cut off every peer (give at least 1ms)")]
+    /// A timeout of zero.
+    #[error("--{0} 0 would disconnect every peer (use at least 1ms)")]
     NoTime(&'static str),
-    /// A room where nobody chats.
-    #[error("--chat-queue: nobody chats in --protocol {0} (take --protocol chat)")]
+    /// A chat setting with another protocol.
+    #[error("--chat-queue requires --protocol chat, not {0}")]
     NoChat(Service),
-    /// A CPU that this process may not use.
-    #[error("--pin: CPU {cpu} is not among those this process may use ({allowed:?})")]
+    /// A CPU that this process must not use.
+    #[error("--pin: CPU {cpu} is not available to this process (available: {allowed:?})")]
     Cpu {
         /// As typed.
         cpu: usize,
-        /// What the kernel allows.
+        /// The allowed CPUs.
         allowed: Vec<usize>,
     },
-    /// A model that leaves waiting to others.
-    #[error(
-        "--busy-poll: the workers of --model {0} don't wait in a loop of their own that could \
-         poll (take --model epoll or uring)"
-    )]
+    /// A model without its own polling loop.
+    #[error("--busy-poll is not supported by --model {0} (use --model epoll or uring)")]
     BusyPoll(ModelKind),
 }
 
@@ -277,7 +274,7 @@ impl TryFrom<&ServerArgs> for Config {
             return Err(InvalidArgs::NoTime("write-timeout"));
         }
         let cpus = args.pin.as_ref().map_or(&[][..], CpuList::cpus);
-        // A kernel that does not tell is asked when the pinning is done.
+        // If the query fails, the error comes when the affinity is set.
         let allowed = pin::allowed().unwrap_or_else(|_| cpus.to_vec());
         if let Some(&cpu) = cpus.iter().find(|cpu| !allowed.contains(cpu)) {
             return Err(InvalidArgs::Cpu { cpu, allowed });
@@ -304,7 +301,7 @@ impl TryFrom<&ServerArgs> for Config {
             write_timeout: args.write_timeout.0,
             drain_timeout: args.drain_timeout.0,
             cpus: cpus.to_vec(),
-            // Read from files, which can fail for other reasons than what was typed.
+            // Loaded from files, which can fail for other reasons.
             tls: None,
             handshake_timeout: Self::default().handshake_timeout,
             busy_poll: args.busy_poll,

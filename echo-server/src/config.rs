@@ -1,5 +1,5 @@
-//! What a server is to do: [`Config`], resolved and valid. Where it listens is the business
-//! of who calls [`run`](crate::run).
+//! Configuration of a server: [`Config`], resolved and valid. The caller of [`run`](crate::run)
+//! decides where it listens.
 
 use std::time::Duration;
 
@@ -11,41 +11,41 @@ use echo_proto::{Replies, Service, WriteMode};
 use crate::model_kind::ModelKind;
 use crate::session::{NEVER, Timeouts};
 
-/// Everything that a running server depends on, apart from its listeners.
+/// Settings of a running server, except its listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// How connections share threads.
+    /// Concurrency model.
     pub model: ModelKind,
-    /// Threads that serve; without meaning for [`ModelKind::Threads`].
+    /// Number of worker threads; ignored by [`ModelKind::Threads`].
     pub workers: usize,
     /// Application protocol.
     pub protocol: Service,
-    /// Most bytes of payload in a message.
+    /// Maximum message size in bytes of payload.
     pub max_message: usize,
-    /// Most bytes that may wait for a member of a chat that does not read.
+    /// Maximum bytes queued for a slow chat member.
     pub chat_queue: usize,
-    /// Options of every connection's socket.
+    /// Options of every accepted socket.
     pub socket: SocketOptions,
     /// Read buffer size in bytes.
     pub read_buffer: usize,
-    /// How replies become writes.
+    /// How replies are split into writes.
     pub write_mode: WriteMode,
-    /// Most connections at a time; `None`: as many as descriptors allow.
+    /// Maximum concurrent connections; `None`: as many as descriptors allow.
     pub max_conns: Option<u64>,
-    /// A connection without traffic for this long is closed; `None`: never.
+    /// Idle timeout; `None`: disabled.
     pub idle_timeout: Option<Duration>,
-    /// A peer that takes nothing of its output for this long is cut off.
+    /// Write timeout: a peer that accepts no output for this long is disconnected.
     pub write_timeout: Duration,
-    /// How long a graceful stop may take before it is forced.
+    /// Drain timeout: maximum duration of a graceful stop.
     pub drain_timeout: Duration,
-    /// Who the server is, if it speaks TLS.
+    /// TLS identity, if TLS is enabled.
     pub tls: Option<ServerTls>,
-    /// A peer that has not finished its TLS handshake by then is cut off.
+    /// TLS handshake timeout.
     pub handshake_timeout: Duration,
-    /// CPUs for the workers, one each in turn; empty: wherever the kernel puts them.
+    /// CPU affinity: one CPU per worker, in rotation; empty: none.
     pub cpus: Vec<usize>,
-    /// Whether workers with connections look again and again rather than sleep; without
-    /// meaning for models that [can't](ModelKind::can_busy_poll).
+    /// Whether workers with connections busy-poll; ignored by models that
+    /// [can't](ModelKind::can_busy_poll).
     pub busy_poll: bool,
 }
 
@@ -59,7 +59,7 @@ impl Default for Config {
             max_message: protocol.framing().default_max_message(),
             chat_queue: 1024 * 1024,
             socket: SocketOptions {
-                // Finds out about peers that vanished, whatever the idle time-out.
+                // Detects peers that have vanished, whatever the idle timeout.
                 keepalive: Some(Duration::from_mins(1)),
                 ..SocketOptions::default()
             },
@@ -77,13 +77,13 @@ impl Default for Config {
     }
 }
 
-/// Cores that this process may use.
+/// Number of cores available to this process.
 pub(crate) fn available_cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 impl Config {
-    /// How long a session waits for its peer.
+    /// The timeouts of a session.
     pub(crate) fn timeouts(&self) -> Timeouts {
         Timeouts {
             idle: self.idle_timeout.map_or(NEVER, clock::nanos),
@@ -91,12 +91,12 @@ impl Config {
         }
     }
 
-    /// A worker's buffer for replies.
+    /// A worker's reply buffer.
     pub(crate) fn replies(&self) -> Replies {
         Replies::new(self.write_mode)
     }
 
-    /// The CPU of a worker, if it has one of its own.
+    /// The CPU of a worker, if affinity is set.
     pub(crate) fn cpu_of(&self, worker: usize) -> Option<usize> {
         self.cpus.get(worker % self.cpus.len().max(1)).copied()
     }

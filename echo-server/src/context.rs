@@ -1,4 +1,4 @@
-//! What all parts of one running server share: [`Context`].
+//! State shared by all parts of a running server: [`Context`].
 
 use std::io;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use crate::driver::Driver;
 use crate::session::Session;
 use crate::speaker::Speaker;
 
-/// Handed to every worker. Clones share it.
+/// Passed to every worker. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Context {
-    /// What to do.
+pub(crate) struct Context {
+    /// Settings.
     pub config: Arc<Config>,
-    /// Who may come in.
+    /// Connection limit.
     pub admission: Arc<Admission>,
-    /// Who chats with whom; empty where nobody does.
+    /// The chat room; empty for other protocols.
     pub hub: Arc<Hub>,
-    /// What was done.
+    /// Statistics.
     pub counters: Arc<Counters>,
-    /// When to end.
+    /// Stop signal.
     pub stop: Stop,
 }
 
 impl Context {
-    /// The driver of a socket that was let in, or turned away.
+    /// The driver of an admitted or refused socket.
     pub(crate) fn driver(&self, permit: Permit) -> Driver {
         let now = clock::now();
         let session =
@@ -58,18 +58,17 @@ impl Context {
         }
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     pub(crate) fn is_stopping(&self) -> bool {
         self.stop.stage() > Stage::Running
     }
 
-    /// Whether everything is to end at once.
+    /// Whether the stop was forced.
     pub(crate) fn is_forced(&self) -> bool {
         self.stop.stage() == Stage::Forced
     }
 
-    /// Ends everything at once if a part of the server failed: the connections that it
-    /// should have served would hang.
+    /// Forces the stop if a part of the server failed: its connections would hang otherwise.
     pub(crate) fn force_on_error<T>(&self, result: io::Result<T>) -> io::Result<T> {
         if result.is_err() {
             self.stop.advance(Stage::Forced);
@@ -77,12 +76,12 @@ impl Context {
         result
     }
 
-    /// Puts the calling thread, worker number `worker`, on its CPU if it has one.
+    /// Sets the CPU affinity of the calling thread, worker number `worker`.
     pub(crate) fn pin_worker(&self, worker: usize) {
         if let Some(cpu) = self.config.cpu_of(worker)
             && let Err(error) = pin_thread(&[cpu])
         {
-            warn!(worker, cpu, %error, "can't pin a worker");
+            warn!(worker, cpu, %error, "can't set the CPU affinity of a worker");
         }
     }
 }

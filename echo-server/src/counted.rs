@@ -1,4 +1,4 @@
-//! A number with its noun, for people: [`counted`].
+//! A count with its noun: [`counted`].
 
 /// `1 connection`, `2 connections`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {

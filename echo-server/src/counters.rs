@@ -1,5 +1,5 @@
-//! What a server has done: [`Served`] counts of one worker or one read, added up in
-//! [`Counters`], which every worker adds to without disturbing the others.
+//! Server statistics: [`Served`] counts of one worker or one read, summed up in [`Counters`],
+//! which workers update without contention.
 
 use std::ops::AddAssign;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use echo_proto::Replies;
 /// Messages and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Served {
-    /// Messages answered; in a protocol without framing a read counts as one, and in a chat
-    /// every line that was sent to a member.
+    /// Messages answered. In a protocol without framing each read counts as one, in chat every
+    /// line sent to a member.
     pub messages: u64,
-    /// Bytes received, as they were on the wire.
+    /// Bytes received on the wire.
     pub bytes_in: u64,
-    /// Bytes replied, as they were on the wire.
+    /// Bytes sent on the wire.
     pub bytes_out: u64,
-    /// Messages refused or cut short by the peer, TLS connections that failed, and members
-    /// of a chat that did not read.
+    /// Messages refused or truncated, failed TLS connections, and chat members disconnected for
+    /// not reading.
     pub errors: u64,
 }
 
 impl Served {
-    /// What one read brought and what was replied to it.
+    /// The counts of one read and its replies.
     #[inline]
     pub fn by(input: usize, replies: &Replies) -> Self {
         Self {
@@ -45,13 +45,13 @@ impl AddAssign for Served {
     }
 }
 
-/// Where a thread counts.
+/// Destination of a thread's counts.
 pub(crate) trait Count {
     /// Adds to the counts.
     fn count(&mut self, more: Served);
 }
 
-/// Kept by the thread, to be added to its [`WorkerCounters`] now and then.
+/// Local to the thread, and added to its [`WorkerCounters`] periodically.
 impl Count for Served {
     #[inline]
     fn count(&mut self, more: Served) {
@@ -59,7 +59,7 @@ impl Count for Served {
     }
 }
 
-/// At once.
+/// Immediately.
 impl Count for &WorkerCounters {
     #[inline]
     fn count(&mut self, more: Served) {
@@ -67,11 +67,11 @@ impl Count for &WorkerCounters {
     }
 }
 
-/// The counts of one worker. As large as two cache lines, which processors fetch in pairs,
-/// so that no two workers write to the same one.
+/// The counts of one worker. Two cache lines large (processors prefetch pairs), which avoids
+/// false sharing.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct WorkerCounters {
+pub(crate) struct WorkerCounters {
     messages: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -81,7 +81,7 @@ pub struct WorkerCounters {
 impl WorkerCounters {
     /// Adds to the counts.
     #[inline]
-    pub fn add(&self, more: Served) {
+    pub(crate) fn add(&self, more: Served) {
         self.messages.fetch_add(more.messages, Ordering::Relaxed);
         self.bytes_in.fetch_add(more.bytes_in, Ordering::Relaxed);
         self.bytes_out.fetch_add(more.bytes_out, Ordering::Relaxed);
@@ -100,27 +100,27 @@ impl WorkerCounters {
     }
 }
 
-/// How TLS connections went.
+/// TLS statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct TlsServed {
-    /// Handshakes that were finished.
+    /// Completed handshakes.
     pub handshakes: u64,
-    /// Those among them that took up an earlier session.
+    /// Those that resumed an earlier session.
     pub resumed: u64,
-    /// Peers that did not speak TLS.
+    /// Connections of peers that did not speak TLS.
     pub plaintext: u64,
-    /// Handshakes that were not finished in time.
+    /// Handshakes that timed out.
     pub timeout: u64,
-    /// Connections that failed otherwise.
+    /// Other failed connections.
     pub failed: u64,
-    /// Streams that ended without the peer's word for it.
+    /// Streams that ended without close_notify.
     pub truncated: u64,
 }
 
-/// [`TlsServed`], added to by all sessions. Once or twice in a connection's life: one place
-/// for all workers will do.
+/// [`TlsServed`], shared by all sessions. Updated once or twice per connection, so contention
+/// does not matter.
 #[derive(Debug, Default)]
-pub struct TlsCounters {
+pub(crate) struct TlsCounters {
     pub(crate) handshakes: AtomicU64,
     pub(crate) resumed: AtomicU64,
     pub(crate) plaintext: AtomicU64,
@@ -131,7 +131,7 @@ pub struct TlsCounters {
 
 impl TlsCounters {
     /// The counts so far.
-    pub fn read(&self) -> TlsServed {
+    pub(crate) fn read(&self) -> TlsServed {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         TlsServed {
             handshakes: read(&self.handshakes),
@@ -144,18 +144,18 @@ impl TlsCounters {
     }
 }
 
-/// How the chat went.
+/// Chat statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct ChatServed {
-    /// Lines that members have said, commands included.
+    /// Lines received from members, commands included.
     pub lines: u64,
-    /// Members that were let go because they did not read.
+    /// Members disconnected because they did not read.
     pub overflown: u64,
 }
 
-/// [`ChatServed`], counted where lines go through one lock anyway.
+/// [`ChatServed`], updated where lines are serialised by a lock anyway.
 #[derive(Debug, Default)]
-pub struct ChatCounters {
+pub(crate) struct ChatCounters {
     lines: AtomicU64,
     overflown: AtomicU64,
 }
@@ -170,7 +170,7 @@ impl ChatCounters {
     }
 
     /// The counts so far.
-    pub fn read(&self) -> ChatServed {
+    pub(crate) fn read(&self) -> ChatServed {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ChatServed { lines: read(&self.lines), overflown: read(&self.overflown) }
     }
@@ -178,7 +178,7 @@ impl ChatCounters {
 
 /// The counts of all workers.
 #[derive(Debug)]
-pub struct Counters {
+pub(crate) struct Counters {
     workers: Box<[WorkerCounters]>,
     tls: Arc<TlsCounters>,
     chat: Arc<ChatCounters>,
@@ -186,28 +186,28 @@ pub struct Counters {
 
 impl Counters {
     /// For `workers` workers, at least one.
-    pub fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         let workers = (0..workers.max(1)).map(|_| WorkerCounters::default()).collect();
         Self { workers, tls: Arc::default(), chat: Arc::default() }
     }
 
-    /// The counts of worker number `worker`; more workers than there are counts share them.
-    pub fn worker(&self, worker: usize) -> &WorkerCounters {
+    /// The counts of worker number `worker`; additional workers share them.
+    pub(crate) fn worker(&self, worker: usize) -> &WorkerCounters {
         &self.workers[worker % self.workers.len()]
     }
 
     /// Those of TLS.
-    pub fn tls(&self) -> &Arc<TlsCounters> {
+    pub(crate) fn tls(&self) -> &Arc<TlsCounters> {
         &self.tls
     }
 
     /// Those of the chat.
-    pub fn chat(&self) -> &Arc<ChatCounters> {
+    pub(crate) fn chat(&self) -> &Arc<ChatCounters> {
         &self.chat
     }
 
     /// The sum over all workers.
-    pub fn total(&self) -> Served {
+    pub(crate) fn total(&self) -> Served {
         let mut total = Served::default();
         for worker in &self.workers {
             total += worker.read();

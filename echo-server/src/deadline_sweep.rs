@@ -1,5 +1,5 @@
 //! When to check deadlines: [`DeadlineSweep`]. Deadlines move with every byte, so none is
-//! kept; all connections are looked at when the soonest could have passed.
+//! stored; all connections are checked when the earliest could have passed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,10 +8,10 @@ use echo_net::clock::MILLISECOND;
 
 use crate::session::NEVER;
 
-/// Least time between two looks; deadlines are kept to this precision.
+/// Minimum time between two sweeps, which is the precision of deadlines.
 const INTERVAL: Nanos = 20 * MILLISECOND;
 
-/// The instant of the next look at all connections.
+/// Time of the next sweep over all connections.
 #[derive(Debug)]
 pub(crate) struct DeadlineSweep {
     at: AtomicU64,
@@ -24,19 +24,19 @@ impl DeadlineSweep {
         Self { at: AtomicU64::new(NEVER), last: AtomicU64::new(0) }
     }
 
-    /// A connection has this deadline; it may move later without telling. Whether the next
-    /// look is sooner for it.
+    /// Registers a connection's deadline, which may move later without notice. Whether the next
+    /// sweep becomes earlier.
     pub(crate) fn expect(&self, deadline: Nanos) -> bool {
         let at = deadline.max(self.last.load(Ordering::Relaxed).saturating_add(INTERVAL));
         at < self.at.load(Ordering::Relaxed) && self.at.fetch_min(at, Ordering::Relaxed) > at
     }
 
-    /// The instant of the next look; [`NEVER`] for none.
+    /// Time of the next sweep; [`NEVER`] for none.
     pub(crate) fn at(&self) -> Nanos {
         self.at.load(Ordering::Relaxed)
     }
 
-    /// Whether to look now. If so, all deadlines are to be told again.
+    /// Whether to sweep now. If so, all deadlines must be registered again.
     pub(crate) fn is_due(&self, now: Nanos) -> bool {
         let due = now >= self.at();
         if due {

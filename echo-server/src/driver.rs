@@ -1,12 +1,12 @@
-//! One connection as every concurrency model drives it: [`Driver`], a session and its permit,
-//! on a [`Transport`] (a socket and what waits to be sent on it).
+//! A connection as every concurrency model drives it: [`Driver`], a session and its permit, on
+//! a [`Transport`] (a socket and its send queue).
 //!
-//! A model calls the driver when something has happened: input or its end has arrived, the
-//! socket is ready, the model was woken, the deadline has passed, the server stops. The
-//! driver passes that to the session, counts and sends the replies, and answers with what the
-//! connection waits for, an [`Interest`], or that it is [`Closed`]. It never waits itself,
-//! unless sending on its transport does. The transport is passed to each call, not owned: a
-//! reactor keeps the sockets and the send queues of all its connections.
+//! A model calls the driver on every event: input or its end has arrived, the socket is ready,
+//! the model was woken, the deadline has passed, the server stops. The driver passes it to the
+//! session, counts and sends the replies, and returns what the connection waits for, an
+//! [`Interest`], or that it is [`Closed`]. It never blocks, unless sending on its transport
+//! does. The transport is passed to each call, not owned: a reactor keeps the sockets and send
+//! queues of all its connections.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,16 +26,16 @@ mod transport;
 
 pub(crate) use transport::{NonBlocking, QueuedSocket, Readiness, Transport};
 
-/// What a driver needs only during a call: one per thread, for all of its connections.
+/// Per-thread state that drivers use during calls.
 #[derive(Debug)]
 pub(crate) struct Scratch<C> {
     replies: Replies,
-    /// Where everything is counted.
+    /// The counters to update.
     pub(crate) counts: C,
 }
 
 impl<C: Count> Scratch<C> {
-    /// Replies are collected in `replies`, and counted in `counts`.
+    /// Replies are collected in `replies` and counted in `counts`.
     pub(crate) fn new(replies: Replies, counts: C) -> Self {
         Self { replies, counts }
     }
@@ -44,15 +44,15 @@ impl<C: Count> Scratch<C> {
 /// What an open connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Interest {
-    /// Input is to be read.
+    /// Read input.
     pub(crate) read: bool,
-    /// Output waits until the socket is writable.
+    /// Output is queued until the socket is writable.
     pub(crate) write: bool,
-    /// When [`Driver::expire`] is due. It moves with every byte.
+    /// When to call [`Driver::expire`]. It moves with every byte.
     pub(crate) deadline: Nanos,
 }
 
-/// The connection is over; its socket is to be closed.
+/// The connection is over; its socket must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Closed;
 
@@ -61,17 +61,17 @@ pub(crate) struct Closed;
 pub(crate) struct Driver {
     session: Session,
     permit: Permit,
-    /// The peer did not get all of the output.
+    /// The peer did not receive all of the output.
     cut_short: bool,
 }
 
 impl Driver {
-    /// Of a connection that was let in, or turned away.
+    /// A driver for an admitted or refused connection.
     pub(crate) fn new(session: Session, permit: Permit) -> Self {
         Self { session, permit, cut_short: false }
     }
 
-    /// Who is connected.
+    /// The peer's address.
     pub(crate) fn peer(&self) -> SocketAddr {
         self.permit.peer()
     }
@@ -82,13 +82,13 @@ impl Driver {
         self.session.deadline()
     }
 
-    /// Whether there can be output that no input of this connection has caused.
+    /// Whether there can be output without input on this connection.
     #[inline]
     pub(crate) fn gets_mail(&self) -> bool {
         self.session.gets_mail()
     }
 
-    /// `waker` is used from now on when [`proceed`](Self::proceed) has mail to send.
+    /// From now on `waker` is called when [`proceed`](Self::proceed) has mail to send.
     #[inline]
     pub(crate) fn wake_for_mail(&self, waker: &Waker) {
         self.session.wake_for_mail(waker);
@@ -100,12 +100,12 @@ impl Driver {
         Closed
     }
 
-    /// The socket is closed before the peer's kernel has all of the output.
+    /// The socket is closed before the peer has acknowledged all of the output.
     pub(crate) fn cut_short(&mut self) {
         self.cut_short = true;
     }
 
-    /// Bytes have arrived.
+    /// Handles received bytes.
     #[inline]
     pub(crate) fn received(
         &mut self,
@@ -118,7 +118,7 @@ impl Driver {
         self.answer(now, input.len(), transport, scratch)
     }
 
-    /// The peer has half-closed.
+    /// Handles the peer's half-close.
     pub(crate) fn end_of_input(
         &mut self,
         now: Nanos,
@@ -129,7 +129,7 @@ impl Driver {
         self.answer(now, 0, transport, scratch)
     }
 
-    /// The server is stopping.
+    /// Starts a graceful stop.
     pub(crate) fn stop(
         &mut self,
         now: Nanos,
@@ -140,21 +140,21 @@ impl Driver {
         self.answer(now, 0, transport, scratch)
     }
 
-    /// Ends the wait if the deadline has passed.
+    /// Handles the deadline, if it has passed.
     pub(crate) fn expire(
         &mut self,
         now: Nanos,
         transport: &mut impl Transport,
         scratch: &mut Scratch<impl Count>,
     ) -> Result<Interest, Closed> {
-        // What the kernel took meanwhile may move the deadline.
+        // Output sent meanwhile may have moved the deadline.
         self.proceed(now, transport, scratch)?;
         self.session.expire(now, &mut scratch.replies, || transport.is_end_acknowledged());
         self.answer(now, 0, transport, scratch)
     }
 
-    /// Goes on without input: when the connection begins, when the kernel has taken output
-    /// and when there may be mail.
+    /// Continues without input: at the start of the connection, when queued output was sent and
+    /// when there may be mail.
     #[inline]
     pub(crate) fn proceed(
         &mut self,
@@ -180,7 +180,7 @@ impl Driver {
         Ok(Interest { read, write: unsent > 0, deadline: self.session.deadline() })
     }
 
-    /// The socket is writable again, or the model was woken.
+    /// Handles a writable socket or a wake-up.
     pub(crate) fn writable<S: NonBlocking>(
         &mut self,
         now: Nanos,
@@ -191,7 +191,7 @@ impl Driver {
         self.proceed(now, socket, scratch)
     }
 
-    /// The socket is ready: sends what is queued, and reads once into `buffer` if there is
+    /// Handles a ready socket: sends what is queued, and reads once into `buffer` if there is
     /// input.
     pub(crate) fn ready<S: NonBlocking>(
         &mut self,
@@ -228,8 +228,8 @@ impl Driver {
         self.proceed(transport.after_sending(now), transport, scratch)
     }
 
-    /// Counts what was received and the replies to it, whether they can be sent or not, and
-    /// sends them.
+    /// Counts received bytes and their replies, whether they can be sent or not, and sends
+    /// them.
     #[inline]
     fn send(
         &self,

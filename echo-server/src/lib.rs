@@ -1,36 +1,35 @@
 //! An echo server whose concurrency model is a flag.
 //!
-//! [`run`] serves on listeners that it is given, by a [`Config`], until a
-//! [`Stop`](echo_net::stop::Stop) is asked for. A connection is one sans-I/O [`session`], which
-//! one driver connects with a socket; the concurrency [`model`]s only wait for sockets and
-//! share connections between threads. [`admission`] decides who may come in.
-//! [`program`] is the whole of the `echo-server` command, for `main` and for other programs
-//! that embed it.
+//! [`run`] serves on the given listeners with a [`Config`] until a
+//! [`Stop`](echo_net::stop::Stop) is requested. A connection is a sans-I/O session, which a
+//! common driver connects with its socket; the concurrency [`model`]s only wait for sockets and
+//! distribute connections over threads. Admission enforces the connection limit.
+//! [`program`] is the `echo-server` command, for `main` and for programs that embed it.
 
-pub mod admission;
+mod admission;
 pub mod balance;
-pub mod binding;
+mod binding;
 mod capacity;
-pub mod chat;
+mod chat;
 pub mod choice;
 pub mod cli;
 mod config;
 mod context;
 mod counted;
-pub mod counters;
+mod counters;
 mod deadline_sweep;
 mod driver;
 mod log_limit;
-pub mod logging;
+mod logging;
 pub mod model;
 mod model_kind;
 pub mod program;
 mod server;
-pub mod session;
-pub mod speaker;
+mod session;
+mod speaker;
 mod thread_budget;
 
 pub use config::Config;
-pub use context::Context;
+pub use counters::{ChatServed, Served, TlsServed};
 pub use model_kind::ModelKind;
-pub use server::{Outcome, Server, run};
+pub use server::{Server, ServerSummary, run};

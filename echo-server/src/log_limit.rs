@@ -1,24 +1,24 @@
-//! One line for many like events: [`LogLimit`]. A flood of refusals must not become a flood
-//! of log lines.
+//! Rate limit of log lines: [`LogLimit`]. A flood of refused connections must not flood the
+//! log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 
-/// At most one line in this time.
+/// Interval in which at most one line is logged.
 const PERIOD: Nanos = 5 * SECOND;
 
-/// Lets one event in five seconds through and counts the others.
+/// Passes one event per five seconds and counts the others.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimit {
-    /// The instant from which on an event may pass.
+    /// When the next event may pass.
     open_at: AtomicU64,
     suppressed: AtomicU64,
 }
 
 impl LogLimit {
-    /// Whether this event may be logged: if so, how many were held back since the last.
+    /// Whether this event may be logged: if so, the number suppressed since the last.
     pub(crate) fn pass(&self, now: Nanos) -> Option<u64> {
         let open_at = self.open_at.load(Ordering::Relaxed);
         let mine = now >= open_at

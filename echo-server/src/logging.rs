@@ -1,12 +1,12 @@
-//! Log lines on stderr: [`LogStyle`]. Text from peers is escaped by the formatter; nothing
-//! is logged per message.
+//! Logging on stderr: [`LogStyle`]. Text from peers is escaped by the formatter; nothing is
+//! logged per message.
 
 use std::io;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// How log lines look.
+/// Log format.
 #[derive(
     Debug,
     Clone,
@@ -20,27 +20,27 @@ use tracing_subscriber::filter::LevelFilter;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// What is logged, and how.
+/// Log format and level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogStyle {
-    /// How lines look.
+pub(crate) struct LogStyle {
+    /// Log format.
     pub format: LogFormat,
-    /// How often more was asked for.
+    /// Number of `--verbose` flags.
     pub verbose: u8,
-    /// Whether only errors are wanted.
+    /// Whether to log errors only.
     pub quiet: bool,
 }
 
 impl LogStyle {
-    /// Begins to log; the environment variable `RUST_LOG` overrides the level.
-    pub fn begin(self) {
+    /// Initialises logging; the environment variable `RUST_LOG` overrides the level.
+    pub(crate) fn begin(self) {
         let level = match (self.quiet, self.verbose) {
             (true, _) => LevelFilter::ERROR,
             (false, 0) => LevelFilter::INFO,
@@ -52,9 +52,9 @@ impl LogStyle {
             .with_env_filter(filter)
             .with_writer(io::stderr)
             .with_target(false)
-            // A log that can't be written, as on a full disk, must not end the server.
+            // A failing log, as on a full disk, must not stop the server.
             .log_internal_errors(false);
-        // Fails only where the program that embeds this one logs already.
+        // Fails only if the embedding program has already set up logging.
         let _ = match self.format {
             LogFormat::Text => {
                 lines.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init()

@@ -1,14 +1,14 @@
-//! How connections share threads: [`Model`] is what the concurrency models have in common,
-//! [`build`] makes the one that [`ModelKind`] names. One file or folder each; a new model is one
-//! more file, one variant and one arm of the match below. A model is only a way to wait, and to
-//! share connections between threads; what happens to a connection is the driver's business,
-//! what the bytes mean and when it ends the session's, and who may come in that of admission.
+//! Concurrency models: `Model` is their common interface, `build` constructs the one that
+//! [`ModelKind`] names. One file or folder each; a new model is one more file, one variant and
+//! one arm of the match below. A model only waits and distributes connections over threads; the
+//! driver handles events of a connection, the session decides when it ends, and admission
+//! enforces the limit.
 
 use std::io;
 use std::net::TcpListener;
 use std::thread::ScopedJoinHandle;
 
-pub use crate::capacity::Capacity;
+use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
@@ -23,11 +23,19 @@ mod threads;
 pub(crate) mod tokio;
 mod uring;
 
-/// The model of this name.
-pub fn build(kind: ModelKind) -> Box<dyn Model> {
+/// Checks that this machine supports the model.
+///
+/// # Errors
+/// What is missing.
+pub fn check(kind: ModelKind) -> io::Result<()> {
+    build(kind).check()
+}
+
+/// The model with this name.
+pub(crate) fn build(kind: ModelKind) -> Box<dyn Model> {
     match kind {
         ModelKind::Threads => Box::new(threads::Threads),
-        ModelKind::Pool => Box::new(pool::Pool),
+        ModelKind::Pool => Box::new(pool::PoolModel),
         ModelKind::Epoll => Box::new(epoll::Epoll),
         ModelKind::Uring => Box::new(uring::Uring),
         ModelKind::Tokio => Box::new(tokio::Tokio),
@@ -35,9 +43,9 @@ pub fn build(kind: ModelKind) -> Box<dyn Model> {
     }
 }
 
-/// One way to serve connections.
-pub trait Model {
-    /// Whether this machine has what the model needs.
+/// A way to serve connections.
+pub(crate) trait Model {
+    /// Checks that this machine supports the model.
     ///
     /// # Errors
     /// What is missing.
@@ -45,26 +53,26 @@ pub trait Model {
         Ok(())
     }
 
-    /// What limits this model beyond descriptors; `None`: nothing.
+    /// The limit of this model beyond descriptors; `None`: none.
     fn capacity(&self) -> Option<Capacity> {
         None
     }
 
-    /// Descriptors that one connection needs.
+    /// Descriptors per connection.
     fn descriptors(&self, config: &Config) -> u64 {
         let _ = config;
         1
     }
 
-    /// Serves until the context's stop is asked for and all connections have ended, or
-    /// until it is forced. The listeners are those that [`run`](crate::run) was given.
+    /// Serves until a stop is requested and all connections have ended, or until it is forced.
+    /// The listeners are those passed to [`run`](crate::run).
     ///
     /// # Errors
-    /// When serving is impossible; what goes wrong with one connection ends only that.
+    /// When serving is impossible; errors of a connection end only that connection.
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()>;
 }
 
-/// Each group of listeners is one worker's.
+/// One group of listeners per worker.
 fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result<()> {
     if listeners.len() > workers {
         let (groups, workers) = (listeners.len() as u64, workers as u64);
@@ -78,7 +86,7 @@ fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result
     Ok(())
 }
 
-/// Waits for all threads; the first failure, if any, is theirs together.
+/// Joins all threads and returns their first error.
 fn join_all(threads: Vec<io::Result<ScopedJoinHandle<'_, io::Result<()>>>>) -> io::Result<()> {
     let mut outcome = Ok(());
     for thread in threads {

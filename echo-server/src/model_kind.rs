@@ -1,5 +1,5 @@
-//! The names of the concurrency models, and what a configuration must know of each:
-//! [`ModelKind`]. The models themselves are in [`model`](crate::model).
+//! The names of the concurrency models, and their properties: [`ModelKind`]. The models
+//! themselves are in [`model`](crate::model).
 
 /// The concurrency models, as they are named in flags and reports.
 #[derive(
@@ -20,9 +20,9 @@ pub enum ModelKind {
     Threads,
     /// Worker threads that take ready connections from one shared epoll.
     Pool,
-    /// One event loop per worker, each with connections of its own.
+    /// One event loop per worker, each with its own connections.
     Epoll,
-    /// The same on `io_uring`, where the kernel accepts and receives by itself.
+    /// The same on `io_uring` with multishot accept and receive.
     Uring,
     /// One task per connection on tokio's work-stealing runtime.
     #[default]
@@ -32,18 +32,17 @@ pub enum ModelKind {
 }
 
 impl ModelKind {
-    /// Whether the number of workers is a setting; a thread per connection has none.
-    pub fn has_workers(self) -> bool {
+    /// Whether the number of workers can be set; a thread per connection has none.
+    pub(crate) fn has_workers(self) -> bool {
         self != Self::Threads
     }
 
-    /// Whether each worker can accept on a listener of its own.
+    /// Whether each worker can have its own listener.
     pub fn shares_listeners(self) -> bool {
         matches!(self, Self::Epoll | Self::Uring | Self::Tokio | Self::TokioLocal)
     }
 
-    /// Whether its workers wait in a loop of ours, which can look again and again rather
-    /// than sleep.
+    /// Whether its workers can busy-poll instead of sleeping.
     pub fn can_busy_poll(self) -> bool {
         matches!(self, Self::Epoll | Self::Uring)
     }

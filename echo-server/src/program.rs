@@ -1,5 +1,5 @@
-//! The whole of the `echo-server` command: [`run_from`]. Other programs embed it by running
-//! themselves again with these arguments, so that the server is a process of its own.
+//! The `echo-server` command: [`run_from`]. Programs embed it by executing themselves with
+//! these arguments, so that the server is a separate process.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -21,15 +21,14 @@ use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
 use crate::model;
-use crate::server::{Outcome, Server};
+use crate::server::{Server, ServerSummary};
 
 mod balance;
 
-/// Exit code for a command line that can't be meant.
+/// Exit code for invalid usage.
 const USAGE: u8 = 2;
 
-/// Runs the server by the arguments of a command line, the program's name first, until a
-/// signal stops it.
+/// Runs the server with the given command line, program name first, until a signal stops it.
 pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = match Cli::try_parse_from(args) {
         Ok(args) => args,
@@ -51,7 +50,7 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Prints what clap has to say: an error, or the help or version that was asked for.
+/// Prints clap's output: an error, help or version.
 fn explain(told: &clap::Error) -> ExitCode {
     let printed = told.print();
     if !told.use_stderr()
@@ -65,7 +64,7 @@ fn explain(told: &clap::Error) -> ExitCode {
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
     if let Some(parent) = args.die_with_parent {
-        signals::end_with_parent(parent).context("tying to the parent")?;
+        signals::end_with_parent(parent).context("watching the parent process")?;
     }
     let mut config = Config::try_from(args)?;
     config.tls = args.tls.identity()?;
@@ -76,7 +75,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let count = if config.model.shares_listeners() { config.workers } else { 1 };
     let listeners = Binding::from(args).listen(count, &config.socket)?;
     let addresses = listeners[0].iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
-    let addresses: Vec<SocketAddr> = addresses.context("asking for the listener's address")?;
+    let addresses: Vec<SocketAddr> = addresses.context("getting the listener's address")?;
     let ready = Ready::of(&config, addresses);
     for address in &ready.addrs {
         warn_if_public(*address, config.tls.is_some());
@@ -97,7 +96,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refuses a model that can't serve here, before anything listens.
+/// Refuses a model that is unsupported here, before listening.
 fn check_model(config: &Config) -> anyhow::Result<()> {
     let model = config.model;
     model::build(model).check().with_context(|| {
@@ -107,7 +106,7 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     if config.busy_poll && config.workers >= cores {
         warn!(
             workers = config.workers,
-            cores, "--busy-poll leaves no core to anyone else; fewer --workers would"
+            cores, "--busy-poll occupies all cores (use fewer --workers)"
         );
     }
     Ok(())
@@ -115,38 +114,39 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
 
 fn warn_if_public(address: SocketAddr, secret: bool) {
     if !address.ip().is_loopback() {
-        let reads = if secret { "" } else { ", and read what others send (see --tls-cert)" };
-        warn!(%address, "anyone who can reach this address can use the server{reads}");
+        let plaintext =
+            if secret { "" } else { " and traffic is not encrypted (see --tls-cert)" };
+        warn!(%address, "public address: no authentication{plaintext}");
     }
 }
 
-/// For people, who compare it with what their client shows.
+/// For people, who compare it with the one that their client shows.
 fn tell_identity(tls: &ServerTls) {
     info!("TLS certificate, SHA-256 fingerprint {}", tls.fingerprint());
     for warning in tls.warnings() {
         warn!("{warning}");
     }
     if let Some(doubt) = tls.doubt() {
-        warn!("clients will refuse this server: {doubt}");
+        warn!("clients will reject the certificate: {doubt}");
     }
 }
 
-/// What is told on stdout once connections are accepted.
+/// The ready line on stdout, printed once connections are accepted.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name in the JSON line")]
 struct Ready {
     ready: bool,
-    /// The first of all addresses.
+    /// The first listen address.
     addr: SocketAddr,
     addrs: Vec<SocketAddr>,
     model: String,
     protocol: String,
-    /// Null where the model has a thread per connection.
+    /// Null for a thread per connection.
     workers: Option<usize>,
     busy_poll: bool,
     pid: u32,
     version: &'static str,
-    /// Null where plaintext is spoken.
+    /// Null without TLS.
     tls: Option<ReadyTls>,
 }
 
@@ -157,7 +157,7 @@ struct ReadyTls {
 }
 
 impl Ready {
-    /// `addrs` are those listened on, at least one.
+    /// `addrs` are the listen addresses, at least one.
     fn of(config: &Config, addrs: Vec<SocketAddr>) -> Self {
         Self {
             ready: true,
@@ -177,8 +177,8 @@ impl Ready {
     }
 }
 
-/// Prints the ready line. A reader that has gone away is no reason not to serve; a line that
-/// can't be written is, since whoever waits for it would wait for ever.
+/// Prints the ready line. A closed pipe is ignored; any other write error is fatal, since a
+/// program that waits for the line would wait forever.
 fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(ready).context("writing the ready line")?;
     stdout::finish(writeln!(io::stdout(), "{line}")).context(
@@ -186,7 +186,7 @@ fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
     )
 }
 
-fn summarise(outcome: &Outcome, format: LogFormat) {
+fn summarise(outcome: &ServerSummary, format: LogFormat) {
     let line = match format {
         LogFormat::Text => format!("echo-server: {outcome}"),
         LogFormat::Json => serde_json::to_string(outcome).unwrap_or_default(),
@@ -194,13 +194,13 @@ fn summarise(outcome: &Outcome, format: LogFormat) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Says what a running server has done; whoever asks wants to know, also with `--quiet`.
-fn tell_so_far((active, outcome): (u64, Outcome), format: LogFormat) {
+/// Prints statistics of a running server, also with `--quiet`.
+fn tell_so_far((active, outcome): (u64, ServerSummary), format: LogFormat) {
     #[derive(Serialize)]
     struct SoFar {
         active: u64,
         #[serde(flatten)]
-        outcome: Outcome,
+        outcome: ServerSummary,
     }
     let line = match format {
         LogFormat::Text => {

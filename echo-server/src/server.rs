@@ -1,6 +1,6 @@
-//! Serving until told to stop: [`Server`], or [`run`] in one call, and what came of it:
-//! [`Outcome`]. Binds nothing and traps no signal: listeners come in from outside, and so does
-//! the wish to stop.
+//! Runs a server until it is stopped: [`Server`], or [`run`] in one call; the result is a
+//! [`ServerSummary`]. Binds nothing and traps no signal: listeners and the stop signal are
+//! passed in.
 
 use std::fmt;
 use std::io;
@@ -22,31 +22,31 @@ use crate::counted::counted;
 use crate::counters::{ChatServed, Counters, Served, TlsServed};
 use crate::model::{self, Model};
 
-/// What a server has done so far, or in its life.
+/// Statistics of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct Outcome {
-    /// Connections let in.
+pub struct ServerSummary {
+    /// Connections admitted.
     pub connections: u64,
-    /// Connections turned away.
+    /// Connections refused.
     pub refused: u64,
-    /// Connections that ended before all was answered, because the stop was forced.
+    /// Connections aborted with replies pending, because the stop was forced.
     pub cut: u64,
     /// Messages and bytes.
     #[serde(flatten)]
     pub served: Served,
-    /// How TLS went, where it was spoken.
+    /// TLS statistics, with TLS.
     pub tls: Option<TlsServed>,
-    /// How the chat went, where there was one.
+    /// Chat statistics, with the chat protocol.
     pub chat: Option<ChatServed>,
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for ServerSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { connections, refused, cut, served, tls, chat } = self;
         let Served { messages, bytes_in, bytes_out, errors } = served;
         write!(
             f,
-            "{}, {refused} refused, {}, {} in, {} out, {}, {cut} cut",
+            "{}, {refused} refused, {}, {} in, {} out, {}, {cut} aborted",
             counted(*connections, "connection"),
             counted(*messages, "message"),
             counted(*bytes_in, "byte"),
@@ -64,13 +64,13 @@ impl fmt::Display for Outcome {
         }
         if let Some(ChatServed { lines, overflown }) = chat {
             let (lines, members) = (counted(*lines, "line"), counted(*overflown, "member"));
-            write!(f, "; chat: {lines}, {members} cut off that did not read")?;
+            write!(f, "; chat: {lines}, {members} disconnected for not reading")?;
         }
         Ok(())
     }
 }
 
-impl Outcome {
+impl ServerSummary {
     fn of(context: &Context) -> Self {
         let Context { config, admission, counters, .. } = context;
         Self {
@@ -84,11 +84,11 @@ impl Outcome {
     }
 }
 
-/// A server that is to serve.
+/// A server before it runs.
 pub struct Server {
     model: Box<dyn Model>,
     context: Context,
-    /// The most connections that there could be.
+    /// The limit of the machine.
     possible: Capacity,
 }
 
@@ -99,7 +99,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// A server that ends when `stop` is asked for.
+    /// A server that ends when `stop` is requested.
     pub fn new(config: Config, stop: &Stop) -> Self {
         let model = model::build(config.model);
         let possible = most_connections(&config, &*model);
@@ -117,48 +117,47 @@ impl Server {
         Self { model, context, possible }
     }
 
-    /// Tells, from any thread and at any time, how many connections are open and what was done
-    /// so far.
-    pub fn watch(&self) -> impl Fn() -> (u64, Outcome) + Send + 'static {
+    /// A function that returns the open connections and the statistics so far, from any thread.
+    pub fn watch(&self) -> impl Fn() -> (u64, ServerSummary) + Send + 'static {
         let context = self.context.clone();
-        move || (context.admission.active(), Outcome::of(&context))
+        move || (context.admission.active(), ServerSummary::of(&context))
     }
 
-    /// Serves on `listeners` until the stop is asked for and all connections have ended, or
-    /// have been cut: at the drain deadline, or when asked again. The listeners are
-    /// non-blocking, and come in groups: one for each worker that accepts, with a listener for
-    /// each address; of [models](crate::ModelKind) whose workers don't accept, a single group.
+    /// Serves on `listeners` until the stop is requested and all connections have ended or were
+    /// aborted (at the drain deadline, or by a second request). The listeners are non-blocking
+    /// and grouped: one group per accepting worker, with one listener per address; a single
+    /// group for [models](crate::ModelKind) whose workers don't accept.
     ///
     /// # Errors
-    /// When the model can't serve at all; what goes wrong with one connection ends only that.
-    pub fn run(self, listeners: Vec<Vec<TcpListener>>) -> io::Result<Outcome> {
+    /// When the model can't serve at all; errors of a connection end only that connection.
+    pub fn run(self, listeners: Vec<Vec<TcpListener>>) -> io::Result<ServerSummary> {
         let Self { model, context, possible } = self;
         if listeners.is_empty() || listeners.iter().any(Vec::is_empty) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listener"));
         }
         tell_limit(context.config.max_conns, &possible);
         force_late(&context, || model.serve(listeners, &context))?;
-        Ok(Outcome::of(&context))
+        Ok(ServerSummary::of(&context))
     }
 }
 
-/// [`Server::run`] of a new server.
+/// Runs a new server: [`Server::run`].
 ///
 /// # Errors
-/// As there.
+/// Those of [`Server::run`].
 pub fn run(
     listeners: Vec<Vec<TcpListener>>,
     config: Config,
     stop: &Stop,
-) -> io::Result<Outcome> {
+) -> io::Result<ServerSummary> {
     Server::new(config, stop).run(listeners)
 }
 
-/// What descriptors and the model allow, whichever is less.
+/// The limit by descriptors or the model, whichever is lower.
 fn most_connections(config: &Config, model: &dyn Model) -> Capacity {
     let by_descriptors = Capacity {
         connections: fd_limit::room_for_connections() / model.descriptors(config),
-        bound_by: "the limit of open files (ulimit -n)".to_owned(),
+        bound_by: "the open files limit (ulimit -n)".to_owned(),
     };
     match model.capacity() {
         Some(by_model) if by_model.connections < by_descriptors.connections => by_model,
@@ -166,17 +165,17 @@ fn most_connections(config: &Config, model: &dyn Model) -> Capacity {
     }
 }
 
-/// Says how many connections there may be, where it is not what was asked for.
+/// Logs the connection limit, unless it is the requested one.
 pub(crate) fn tell_limit(asked: Option<u64>, possible: &Capacity) {
     let (bound_by, most) = (&possible.bound_by, counted(possible.connections, "connection"));
     match asked {
         Some(asked) if asked <= possible.connections => {}
-        Some(asked) => warn!(asked, "at most {most}: {bound_by} allows no more"),
-        None => info!("at most {most}, by {bound_by}"),
+        Some(asked) => warn!(asked, "limited to {most} by {bound_by}"),
+        None => info!("limited to {most} by {bound_by}"),
     }
 }
 
-/// Does `serve`, and forces the stop when draining has taken too long.
+/// Runs `serve`, and forces the stop when the drain timeout has passed.
 fn force_late<T>(context: &Context, serve: impl FnOnce() -> T) -> T {
     let (begin_draining, draining) = channel();
     let (end, ended) = channel::<()>();
@@ -184,20 +183,23 @@ fn force_late<T>(context: &Context, serve: impl FnOnce() -> T) -> T {
     let stop = context.stop.clone();
     let begin_draining = Mutex::new(Some(begin_draining));
     context.stop.on_advance(move |_| {
-        // Dropping it tells.
+        // Dropping it starts the timeout.
         drop(begin_draining.lock().unwrap_or_else(PoisonError::into_inner).take());
     });
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let _: Result<(), _> = draining.recv();
             if ended.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
-                warn!("not all was answered within {}; cutting the rest", TimeSpan(timeout));
+                warn!(
+                    "drain timeout of {} reached, aborting the remaining connections",
+                    TimeSpan(timeout)
+                );
                 stop.advance(Stage::Forced);
             }
         });
         let result = serve();
         drop(end);
-        // A model that failed has not been asked to stop; nothing is left to wait for.
+        // A model that failed was not asked to stop; there is nothing to wait for.
         context.stop.advance(Stage::Draining);
         result
     })

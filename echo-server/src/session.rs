@@ -1,11 +1,11 @@
-//! One connection's life without any I/O: [`Session`]. The server's driver, the same for every
-//! concurrency model, moves bytes and tells what happened; the session says what to send and
+//! A connection's life cycle, sans-I/O: [`Session`]. The server's driver, common to all
+//! concurrency models, moves bytes and reports events; the session decides what to send and
 //! what to do [next](Session::next).
 //!
-//! A session goes from serving to finishing (flush what is owed, then shut down the write
-//! side) to lingering (discard what still arrives, so that unread input can't make the
-//! kernel destroy the last reply, RFC 9293 3.6.1) to closed. It refuses to look at a clock
-//! or a socket; every instant is handed in.
+//! A session goes from serving to finishing (flush pending replies, then shut down the write
+//! side) to lingering (discard further input, so that unread data does not make the kernel
+//! reset the connection and destroy the last reply, RFC 9293 3.6.1) to closed. No clock and no
+//! socket: instants are passed in.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -25,38 +25,38 @@ mod secured;
 
 use secured::Secured;
 
-/// Above this much unsent output a session stops reading, so that a peer that does not read
+/// A session with this much unsent output stops reading, so that a peer that does not read
 /// can't make it queue without bound.
-pub const HIGH_MARK: usize = 64 * 1024;
+pub(crate) const HIGH_MARK: usize = 64 * 1024;
 
-/// At this much unsent output it reads again.
-pub const LOW_MARK: usize = 32 * 1024;
+/// It resumes reading at this much unsent output.
+pub(crate) const LOW_MARK: usize = 32 * 1024;
 
-/// How long input is discarded after the last reply before the socket is closed anyway,
-/// if the peer's kernel has all of the output by then.
-pub const LINGER: Nanos = SECOND;
+/// How long input is discarded after the last reply before the socket is closed, provided the
+/// peer has acknowledged all output by then.
+pub(crate) const LINGER: Nanos = SECOND;
 
 /// No deadline.
-pub const NEVER: Nanos = Nanos::MAX;
+pub(crate) const NEVER: Nanos = Nanos::MAX;
 
-/// How long a session waits for its peer.
+/// The timeouts of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// Without a byte either way; [`NEVER`] for ever.
+pub(crate) struct Timeouts {
+    /// Without a byte in either direction; [`NEVER`] to disable.
     pub idle: Nanos,
-    /// Without a byte of the output being taken.
+    /// Without a byte of output accepted.
     pub write: Nanos,
 }
 
-/// What is to be done with the socket now.
+/// What to do with the socket next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Next {
-    /// Read what comes.
+pub(crate) enum Next {
+    /// Read input.
     Read,
-    /// Do not read before more of the output is taken.
+    /// Wait until more output was accepted.
     Hold,
-    /// Shut down the write side, then read what comes.
+    /// Shut down the write side, then read input.
     HalfClose,
     /// Close the socket.
     Close,
@@ -65,11 +65,11 @@ pub enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// Told to stop: serving this many bytes more, which had arrived before.
+    /// Stopping: serving this many bytes more, which had already arrived.
     Draining(usize),
-    /// Nothing is answered any more, but there is mail that was addressed before.
+    /// No more replies; mail that was addressed earlier is pending.
     Parting,
-    /// Nothing is answered any more, but some of the output is not sent yet.
+    /// No more replies; some output is not sent yet.
     Finishing,
     /// All is sent and the write side is shut down.
     Lingering {
@@ -80,29 +80,29 @@ enum Phase {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     speaker: Speaker,
-    /// What the responder's bytes are inside of; in a box, since most sessions have none.
+    /// TLS around the responder's bytes; boxed, since most sessions have none.
     tls: Option<Box<Secured>>,
     timeouts: Timeouts,
     phase: Phase,
-    /// The peer has half-closed: a close destroys nothing.
+    /// The peer has half-closed, so a close destroys nothing.
     input_ended: bool,
     holding: bool,
-    /// It is not read before, so that others can take what it has said to them; 0 if it is.
+    /// Input is not read before this time, so that other members can catch up; 0 if it is.
     held_until: Nanos,
-    /// The last instant at which bytes arrived or were taken.
+    /// The last time bytes were received or sent.
     active_at: Nanos,
-    /// The last instant at which output was taken, or began to be owed, or was all sent.
+    /// The last time output was accepted, became pending, or was all sent.
     sent_at: Nanos,
-    /// Output so far, and how much of it was taken, in bytes.
+    /// Total output so far, and the part that was sent, in bytes.
     replied: u64,
     taken: u64,
 }
 
 impl Session {
-    /// A connection that was just accepted.
-    pub fn new(speaker: impl Into<Speaker>, timeouts: Timeouts, now: Nanos) -> Self {
+    /// A session of a newly accepted connection.
+    pub(crate) fn new(speaker: impl Into<Speaker>, timeouts: Timeouts, now: Nanos) -> Self {
         Self {
             speaker: speaker.into(),
             tls: None,
@@ -118,19 +118,19 @@ impl Session {
         }
     }
 
-    /// A connection that was turned away: all is said to it, and its write side is shut down.
-    /// What still arrives is discarded, so that it can't destroy what was said.
-    pub fn turned_away(now: Nanos) -> Self {
+    /// A session of a refused connection: the error was sent and the write side is shut down.
+    /// Further input is discarded, so that it can't destroy the error reply.
+    pub(crate) fn turned_away(now: Nanos) -> Self {
         let nobody = ProtocolKind::Raw.responder(0, SystemTime::now);
         let timeouts = Timeouts { idle: LINGER, write: LINGER };
         let phase = Phase::Lingering { until: now.saturating_add(LINGER) };
         Self { phase, ..Self::new(nobody, timeouts, now) }
     }
 
-    /// The same inside TLS, whose handshake may last until `until`. From here on all bytes
-    /// that are told and handed out are those on the wire.
+    /// Adds TLS, whose handshake may last until `until`. From here on all bytes passed in and
+    /// out are those on the wire.
     #[must_use]
-    pub fn inside_tls(
+    pub(crate) fn inside_tls(
         mut self,
         transform: Result<Transform, Fault>,
         until: Nanos,
@@ -141,15 +141,15 @@ impl Session {
                 self.tls = Some(Box::new(Secured::new(transform, until, counters)));
             }
             Err(fault) => {
-                warn!(%fault, "can't begin a TLS connection");
+                warn!(%fault, "can't start TLS");
                 self.phase = Phase::Closed;
             }
         }
         self
     }
 
-    /// Bytes have arrived. Afterwards `replies` holds what is to be sent now, and only that.
-    pub fn received(&mut self, now: Nanos, input: &[u8], replies: &mut Replies) {
+    /// Handles received bytes. Afterwards `replies` holds exactly what to send now.
+    pub(crate) fn received(&mut self, now: Nanos, input: &[u8], replies: &mut Replies) {
         replies.clear();
         self.active_at = now;
         let unread = match self.phase {
@@ -171,8 +171,8 @@ impl Session {
         self.owe(now, replies);
     }
 
-    /// The peer has half-closed. Afterwards `replies` holds what is to be sent now.
-    pub fn end_of_input(&mut self, now: Nanos, replies: &mut Replies) {
+    /// Handles the peer's half-close. Afterwards `replies` holds what to send now.
+    pub(crate) fn end_of_input(&mut self, now: Nanos, replies: &mut Replies) {
         replies.clear();
         self.active_at = now;
         self.input_ended = true;
@@ -190,7 +190,7 @@ impl Session {
         }
     }
 
-    /// Nothing is answered after what `replies` holds, and the mail that waits.
+    /// Stops replying after what is in `replies` and the pending mail.
     fn finish(&mut self, replies: &mut Replies) {
         self.held_until = 0;
         match &mut self.speaker {
@@ -216,11 +216,11 @@ impl Session {
         self.replied += replies.bytes().len() as u64;
     }
 
-    /// Asked to stop: what has arrived is still served, nothing after it. Afterwards
-    /// `replies` holds what is to be sent now.
+    /// Starts a graceful stop: input that has arrived is still served, nothing after it.
+    /// Afterwards `replies` holds what to send now.
     ///
-    /// An unfinished message is not answered: its echo would be a wrong one.
-    pub fn stop(&mut self, now: Nanos, unread: Unread, replies: &mut Replies) {
+    /// An incomplete message gets no reply: its echo would be wrong.
+    pub(crate) fn stop(&mut self, now: Nanos, unread: Unread, replies: &mut Replies) {
         replies.clear();
         if let Speaker::Chat(seat) = &self.speaker {
             seat.close_room();
@@ -234,14 +234,14 @@ impl Session {
                 self.owe(now, replies);
             }
             Unread { bytes, ended: false } => self.phase = Phase::Draining(bytes),
-            // The input is finite and its end is the session's end.
+            // The remaining input is finite and its end is the session's end.
             Unread { ended: true, .. } => self.phase = Phase::Draining(usize::MAX),
         }
     }
 
-    /// What to do, when `unsent` bytes of the output are not taken yet. To be asked after
-    /// everything that was told, once the replies were handed on.
-    pub fn next(&mut self, now: Nanos, unsent: usize) -> Next {
+    /// What to do next, with `unsent` bytes of output queued. Must be called after every event,
+    /// once the replies were passed on.
+    pub(crate) fn next(&mut self, now: Nanos, unsent: usize) -> Next {
         let taken = self.replied.saturating_sub(unsent as u64);
         if taken > self.taken {
             self.taken = taken;
@@ -269,16 +269,16 @@ impl Session {
         }
     }
 
-    /// The instant at which [`expire`](Self::expire) is due, as things stand; [`NEVER`] for
-    /// none. It moves with every byte, so it is to be asked again before it is believed.
-    pub fn deadline(&self) -> Nanos {
+    /// When [`expire`](Self::expire) is due currently; [`NEVER`] for none. It moves with every
+    /// byte, so it must be checked again before use.
+    pub(crate) fn deadline(&self) -> Nanos {
         match self.phase {
             Phase::Closed => 0,
             Phase::Lingering { until } => until,
             Phase::Serving | Phase::Draining(_) if self.is_handshaking() => {
                 let until = self.tls.as_ref().map_or(NEVER, |tls| tls.handshake_until());
-                // Never later than what holds after the handshake: whoever waits is not told
-                // of a deadline that has become sooner.
+                // Never later than the deadline after the handshake: models are not notified of
+                // a deadline that becomes earlier.
                 until.min(self.idle_until())
             }
             Phase::Serving | Phase::Draining(_) if self.held_until > 0 => self.held_until,
@@ -295,18 +295,18 @@ impl Session {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
     }
 
-    /// Whether the peer broke the rules of TLS.
+    /// Whether the peer violated the TLS protocol.
     fn has_failed(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.has_failed())
     }
 
-    /// Gives up waiting if the deadline has passed; then [`next`](Self::next) tells how.
-    /// Afterwards `replies` holds what is to be sent now.
+    /// Handles the deadline, if it has passed; [`next`](Self::next) returns the consequence.
+    /// Afterwards `replies` holds what to send now.
     ///
-    /// While lingering, `end_acknowledged` is asked whether the peer's kernel has all of
-    /// the output: until then a close with unread input would destroy what a slow reader
-    /// has left in our kernel.
-    pub fn expire(
+    /// While lingering, `end_acknowledged` is queried for whether the peer has acknowledged all
+    /// output: until then a close with unread input would destroy what a slow reader has left
+    /// in our send buffer.
+    pub(crate) fn expire(
         &mut self,
         now: Nanos,
         replies: &mut Replies,
@@ -317,7 +317,7 @@ impl Session {
             return;
         }
         if self.held_until > 0 {
-            // The others had their time.
+            // The other members had their time.
             self.give_time_to_read(now);
             return;
         }
@@ -342,9 +342,9 @@ impl Session {
         }
     }
 
-    /// Whether a close now would cut the connection short: it is being served, or some of
-    /// its output is not sent.
-    pub fn is_owed(&self) -> bool {
+    /// Whether a close now would abort the connection: it is being served, or output is
+    /// pending.
+    pub(crate) fn is_owed(&self) -> bool {
         !matches!(self.phase, Phase::Lingering { .. } | Phase::Closed)
     }
 }

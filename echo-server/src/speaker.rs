@@ -1,13 +1,13 @@
-//! The server's side of one connection: [`Speaker`], which answers or chats.
+//! The application protocol of a connection: [`Speaker`], either echo or chat.
 
 use echo_proto::{Flow, Replies, Respond, Responder};
 
 use crate::chat::Seat;
 
-/// Whoever the session gives its input to.
+/// Receives a session's input.
 #[derive(Debug)]
-pub enum Speaker {
-    /// Answers messages one by one.
+pub(crate) enum Speaker {
+    /// Replies to each message.
     Echo(Responder),
     /// A member of the chat room.
     Chat(Box<Seat>),

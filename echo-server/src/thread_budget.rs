@@ -1,6 +1,6 @@
-//! How many threads this process may still start: [`budget`]. Starting more does not always
-//! fail in an orderly way: where no mapping is left for a new thread's signal stack, the
-//! whole process is aborted.
+//! How many threads this process may still start: [`budget`]. Exceeding it does not always
+//! return an error: where no mapping is left for a new thread's signal stack, the process is
+//! aborted.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +9,14 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::capacity::Capacity;
 
-/// Memory mappings that one connection's thread may need: its stack, the signal stack, a
-/// guard page for each, and two buffers large enough for a mapping of their own.
+/// Memory mappings that a connection's thread may need: its stack, the signal stack, a guard
+/// page for each, and two buffers large enough for their own mapping.
 const MAPPINGS_PER_THREAD: u64 = 6;
 
-/// Mappings left to the rest of the process.
+/// Mappings reserved for the rest of the process.
 const SPARE_MAPPINGS: u64 = 1024;
 
-/// Threads left to the rest of the system where a limit is not for this process alone.
+/// Threads reserved for the rest of the system where a limit is not per process.
 const SPARE_THREADS: u64 = 64;
 
 /// The tightest limit on threads of this process.
@@ -25,8 +25,8 @@ pub(crate) fn budget() -> Option<Capacity> {
         ("vm.max_map_count (sysctl)", by_mappings()),
         ("kernel.threads-max (sysctl)", number("/proc/sys/kernel/threads-max")),
         ("kernel.pid_max (sysctl)", number("/proc/sys/kernel/pid_max")),
-        ("the limit of processes (ulimit -u)", getrlimit(Resource::Nproc).current),
-        ("pids.max of the control group", by_control_group()),
+        ("the process limit (ulimit -u)", getrlimit(Resource::Nproc).current),
+        ("pids.max of the cgroup", by_control_group()),
     ];
     let tightest = limits.into_iter().filter_map(|(name, limit)| Some((limit?, name))).min()?;
     let (threads, name) = tightest;
@@ -42,13 +42,13 @@ fn by_mappings() -> Option<u64> {
     Some(most.saturating_sub(used as u64 + SPARE_MAPPINGS) / MAPPINGS_PER_THREAD)
 }
 
-/// The least of what the process's group and the groups around it have left.
+/// The smallest remaining allowance of the process's cgroup and its ancestors.
 fn by_control_group() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = |line: &str| {
         let mut fields = line.splitn(3, ':').skip(1);
         let (controllers, path) = (fields.next()?, fields.next()?.trim_start_matches('/'));
-        // Version 2 has one group without a name, version 1 one for each controller.
+        // Version 2 has one unnamed hierarchy, version 1 one per controller.
         match controllers {
             "" => Some(Path::new("/sys/fs/cgroup").join(path)),
             "pids" => Some(Path::new("/sys/fs/cgroup/pids").join(path)),
@@ -60,7 +60,7 @@ fn by_control_group() -> Option<u64> {
         .filter_map(path)
         .flat_map(|group| group.ancestors().map(Path::to_owned).collect::<Vec<_>>())
         .filter_map(|group| {
-            // "max" is no number and no limit.
+            // "max" is not a number and means no limit.
             let most = number(group.join("pids.max"))?;
             Some(most.saturating_sub(number(group.join("pids.current")).unwrap_or(0)))
         })

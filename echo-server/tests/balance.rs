@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
-use echo_server::balance::{Balancer, Config, Lookup, Outcome, Policy};
+use echo_server::balance::{BalanceConfig, BalanceSummary, Balancer, Lookup, Policy};
 
 /// How long anything may take that has no time of its own.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,8 +28,8 @@ fn backend(address: &str, name: &'static [u8]) -> SocketAddr {
     address
 }
 
-fn config(lookup: Lookup) -> Config {
-    Config {
+fn config(lookup: Lookup) -> BalanceConfig {
+    BalanceConfig {
         backends: vec!["name.test:1".parse().unwrap()],
         lookup,
         policy: Policy::default(),
@@ -47,7 +47,7 @@ struct Running {
     address: SocketAddr,
     balancer: Arc<Balancer>,
     stop: Stop,
-    thread: JoinHandle<Outcome>,
+    thread: JoinHandle<BalanceSummary>,
 }
 
 fn start(lookup: Lookup) -> Running {
@@ -102,7 +102,7 @@ fn a_name_is_tried_at_each_address_and_is_looked_up_again_only_while_it_is_down(
     *found.lock().unwrap() = vec![second];
     assert_eq!(answer(), b"1");
     stop.ask();
-    let Outcome { connections, unserved, .. } = thread.join().unwrap();
+    let BalanceSummary { connections, unserved, .. } = thread.join().unwrap();
     assert_eq!((connections, unserved), (6, 0));
 }
 

@@ -60,7 +60,7 @@ fn a_signal_ends_it_with_a_summary_and_success() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let told = stderr_of(&mut child);
     let summary = "echo-server: 0 connections, 0 refused, 0 messages, 0 bytes in, 0 bytes out, \
-                   0 errors, 0 cut\n";
+                   0 errors, 0 aborted\n";
     assert!(told.ends_with(summary), "{told}");
 }
 
@@ -76,15 +76,15 @@ fn one_of_a_kind_is_told_in_the_singular() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let told = stderr_of(&mut child);
     let summary = "echo-server: 1 connection, 0 refused, 1 message, 1 byte in, 1 byte out, \
-                   0 errors, 0 cut\n";
+                   0 errors, 0 aborted\n";
     assert!(told.ends_with(summary), "{told}");
 }
 
 #[test]
 fn a_setting_that_is_lowered_is_said() {
     for (args, part) in [
-        (&["0", "--max-conns", "99999999"][..], "at most"),
-        (&["balance", "0", "--backend", ":1", "--max-conns", "99999999"], "at most"),
+        (&["0", "--max-conns", "99999999"][..], "limited to"),
+        (&["balance", "0", "--backend", ":1", "--max-conns", "99999999"], "limited to"),
         (&["0", "--backlog", "2000000000"], "--backlog is lowered to"),
         (&["0", "--recv-buffer", "1GiB"], "--recv-buffer is lowered to"),
         (&["0", "--send-buffer", "1GiB"], "--send-buffer is lowered to"),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
 use echo_net::tls::ServerTls;
-use echo_server::counters::TlsServed;
+use echo_server::TlsServed;
 use echo_server::{Config, ModelKind, run};
 use strum::VariantArray;
 

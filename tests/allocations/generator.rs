@@ -1,11 +1,10 @@
-//! The generator: more requests, no more allocations.
+//! The generator does not allocate per request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Parser;
-use echo_bench::cli::Cli;
-use echo_bench_engine::plan::EngineKind;
+use echo_bench_engine::plan::{EngineKind, Plan, PlanBuilder};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{self as engine, Connected, Observer, Peer};
 use echo_net::stop::Stop;
@@ -17,7 +16,7 @@ use strum::VariantArray;
 
 use crate::{MOST_PER_MESSAGE, allocations};
 
-/// Hears nothing.
+/// Discards progress.
 struct Silent;
 
 impl Observer for Silent {
@@ -25,19 +24,17 @@ impl Observer for Silent {
     fn interval(&mut self, _: &Interval) {}
 }
 
-/// Allocations of a run of so many requests.
-fn of_run(server: SocketAddr, requests: u64, flags: &[String]) -> usize {
-    let (address, requests_flag) = (server.to_string(), format!("--requests={requests}"));
-    // One interval, for each is handed over in memory of its own.
-    let fixed = ["echo-bench", &address, &requests_flag, "--warmup=0", "--interval=1h"];
-    let typed = fixed.into_iter().chain(flags.iter().map(String::as_str));
-    let typed = Cli::try_parse_from(typed).expect("a valid command line");
-    let plan = Arc::new(typed.run.plan().expect("a valid plan"));
+/// Allocations of a run with this many requests.
+fn of_run(server: SocketAddr, requests: u64, plan: PlanBuilder) -> usize {
+    // A single interval, since each interval allocates its histograms.
+    let hour = Duration::from_hours(1);
+    let plan = plan.requests(requests).warmup(Duration::ZERO).interval(hour);
+    let plan = Arc::new(plan.build().expect("a valid plan"));
     let peer = Peer { addresses: vec![server], ..Peer::default() };
     let before = allocations();
     let record = engine::run(&plan, &peer, &Stop::new(), &mut Silent).expect("a run");
     let after = allocations();
-    assert_eq!(record.total.tally.ok, requests, "{flags:?}");
+    assert_eq!(record.total.tally.ok, requests, "{plan:?}");
     after - before
 }
 
@@ -48,14 +45,14 @@ fn a_request_allocates_nothing() {
         for &protocol in ProtocolKind::VARIANTS {
             let protocol_flag = format!("--protocol={protocol}");
             let server = RunningServer::start(ModelKind::Epoll, &[&protocol_flag]);
-            for load in ["--pipeline=1", "--pipeline=16", "--rate=20k"] {
-                let mut flags = vec![protocol_flag.clone(), load.to_owned()];
-                flags.push(format!("--engine={engine}"));
+            let plan = Plan::builder(server.address().to_string()).protocol(protocol);
+            let plan = plan.engine(engine);
+            for load in [plan.clone().pipeline(1), plan.clone().pipeline(16), plan.rate(20e3)] {
                 let (few, many) = (2_000, 12_000);
-                let run = |requests| of_run(server.address(), requests, &flags);
+                let run = |requests| of_run(server.address(), requests, load.clone());
                 let (base, more) = (run(few), run(many));
                 let each = (more as f64 - base as f64) / (many - few) as f64;
-                assert!(each < MOST_PER_MESSAGE, "{flags:?}: {each} a message");
+                assert!(each < MOST_PER_MESSAGE, "{load:?}: {each} a message");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The server: more messages, no more allocations.
+//! The server does not allocate per message.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ use crate::{MOST_PER_MESSAGE, allocations};
 
 const PIPELINE: u64 = 16;
 
-/// A batch of requests, and the replies to it.
+/// A batch of requests, and its replies.
 fn batch(protocol: ProtocolKind, limit: usize) -> (Vec<u8>, usize) {
     let mut requester = protocol.requester(limit);
     let mut wire = Vec::new();
@@ -29,7 +29,7 @@ fn batch(protocol: ProtocolKind, limit: usize) -> (Vec<u8>, usize) {
     (wire, replies.bytes().len())
 }
 
-/// Allocations for each message of a client that has been served for a while.
+/// Allocations per message of a client in steady state.
 fn of_message(server: SocketAddr, protocol: ProtocolKind, limit: usize) -> f64 {
     let (wire, length) = batch(protocol, limit);
     let mut replies = vec![0; length];
@@ -52,7 +52,7 @@ fn of_message(server: SocketAddr, protocol: ProtocolKind, limit: usize) -> f64 {
 fn a_reply_allocates_nothing() {
     let _turn = turn();
     for &model in ModelKind::VARIANTS {
-        if let Err(reason) = model::build(model).check() {
+        if let Err(reason) = model::check(model) {
             let test = "a_reply_allocates_nothing";
             let _ = writeln!(std::io::stderr(), "skipped: {test}: --model {model}: {reason}");
             continue;

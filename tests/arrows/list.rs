@@ -1,16 +1,16 @@
-//! The list in ARCHITECTURE.md: [`List`], a fenced block of the kind `arrows`.
+//! The list in ARCHITECTURE.md: [`List`], a fenced block with the language `arrows`.
 
 use std::fmt::Write as _;
 
 use crate::source::Arrows;
 
-/// What ARCHITECTURE.md allows, crate by crate.
+/// The dependencies that ARCHITECTURE.md allows, per crate.
 #[derive(Debug, PartialEq)]
 pub(crate) struct List(pub(crate) Vec<(String, Arrows)>);
 
 impl List {
-    /// Reads `[folder of a crate]`, then `module -> module, module` for each module that
-    /// names others; a line that begins with a space goes on with the one before.
+    /// Parses `[folder of a crate]`, then `module -> module, module` for each module that uses
+    /// others; a line that begins with a space continues the previous one.
     pub(crate) fn parse(document: &str) -> Self {
         let block =
             document.split_once("```arrows\n").and_then(|(_, rest)| rest.split_once("```"));
@@ -33,7 +33,7 @@ impl List {
     }
 }
 
-/// The arrows of one crate as the list has them.
+/// A crate's dependencies in the format of the list.
 pub(crate) fn listed(folder: &str, arrows: &Arrows) -> String {
     let mut text = format!("[{folder}]\n");
     for (from, to) in arrows {

@@ -1,5 +1,5 @@
-//! Which module may name which: the source of each crate that ARCHITECTURE.md lists has the
-//! arrows of that list, no more and no fewer, and none of them lie in a circle.
+//! Dependencies between modules: the source of each crate listed in ARCHITECTURE.md has exactly
+//! the dependencies of that list, and there is no cycle.
 
 mod list;
 mod source;
@@ -20,13 +20,13 @@ fn list() -> List {
     List::parse(&std::fs::read_to_string(path).expect("ARCHITECTURE.md is there"))
 }
 
-/// Each arrow by itself.
+/// Each dependency as a pair.
 fn pairs(arrows: &Arrows) -> BTreeSet<(&str, &str)> {
     let each = arrows.iter();
     each.flat_map(|(from, to)| to.iter().map(|to| (from.as_str(), to.as_str()))).collect()
 }
 
-/// The modules that can be reached from `start` along arrows.
+/// The modules reachable from `start`.
 fn reached<'a>(arrows: &'a Arrows, start: &str) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut to_visit = vec![start];
@@ -40,7 +40,7 @@ fn reached<'a>(arrows: &'a Arrows, start: &str) -> BTreeSet<&'a str> {
     reached
 }
 
-/// The sets of modules that name each other in a circle.
+/// The sets of modules in a dependency cycle.
 fn circles(arrows: &Arrows) -> BTreeSet<BTreeSet<&str>> {
     let in_circle = |&module: &&str| reached(arrows, module).contains(module);
     let modules = arrows.keys().map(String::as_str).filter(in_circle);

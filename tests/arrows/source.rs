@@ -1,5 +1,5 @@
-//! From source text to arrows: [`arrows_of`] reads the modules of a crate and says which
-//! top-level module names which. What tests alone use (`#[cfg(test)]`) is no arrow.
+//! Extracts dependencies from source text: [`arrows_of`] parses the modules of a crate and
+//! finds which top-level module uses which. Test-only uses (`#[cfg(test)]`) do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItemFn, Item, ItemMod, ItemUse, Macro, MetaList, UseTree};
 
-/// From each module to those that it names.
+/// From each module to those that it uses.
 pub(crate) type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// The arrows between the top-level modules of the library and of the program in `folder`.
+/// The dependencies between the top-level modules of the library and of the program in
+/// `folder`.
 pub(crate) fn arrows_of(folder: &Path) -> Arrows {
     let roots = ["lib.rs", "main.rs"].map(|root| folder.join("src").join(root));
     let mut arrows = Arrows::new();
@@ -32,8 +33,8 @@ fn parse(path: &Path) -> syn::File {
     syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Which module a name that follows `crate::` belongs to: modules, and what the root
-/// re-exports of them.
+/// The module of a name that follows `crate::`: modules, and what the root re-exports from
+/// them.
 struct RootNames(BTreeMap<String, String>);
 
 impl RootNames {
@@ -58,7 +59,7 @@ impl RootNames {
     }
 }
 
-/// Each path of a `use`, and the name that it gets.
+/// Each path of a `use`, and its local name.
 fn leaves(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     match tree {
         UseTree::Path(path) => {
@@ -76,18 +77,18 @@ fn leaves(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     }
 }
 
-/// Goes through one module after the other.
+/// Visits one module after the other.
 struct Reader {
     root_names: RootNames,
-    /// Where the files of the modules in this one are.
+    /// Directory of this module's child modules.
     folder: PathBuf,
-    /// The path of this module from the root, which is empty.
+    /// Path of this module from the root, which is empty.
     module: Vec<String>,
     arrows: Arrows,
 }
 
 impl Reader {
-    /// Takes a path as it is written in this module.
+    /// Records a path as written in this module.
     fn names<T: AsRef<str>>(&mut self, path: &[T]) {
         let Some(own) = self.module.first() else { return };
         let mut base = self.module.clone();
@@ -95,26 +96,26 @@ impl Reader {
         match rest.next() {
             Some("crate") => base.clear(),
             Some("super") => drop(base.pop()),
-            // Anything else is a name of this module's, or of another crate.
+            // Any other name belongs to this module, or to another crate.
             _ => return,
         }
         while rest.next_if_eq(&"super").is_some() {
             base.pop();
         }
-        // Else it stays within the top-level module.
+        // Otherwise it stays within the top-level module.
         if !base.is_empty() {
             return;
         }
         let Some(name) = rest.next() else { return };
         let to = self.root_names.0.get(name).cloned();
-        // What the root itself defines is above all modules.
+        // Items defined in the root itself belong to no module.
         let to = to.unwrap_or_else(|| format!("crate::{name}"));
         if to != *own {
             self.arrows.entry(own.clone()).or_default().insert(to);
         }
     }
 
-    /// Takes the paths in the input of a macro, which may be anything.
+    /// Records the paths in the input of a macro, which may be anything.
     fn names_in(&mut self, tokens: &str) {
         let tokens: String = tokens.split_whitespace().collect::<Vec<_>>().join(" ");
         let tokens = tokens.replace(" :: ", "::").replace(":: ", "::").replace(" ::", "::");

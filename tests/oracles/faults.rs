@@ -1,4 +1,4 @@
-//! Every fault is found, told apart, counted exactly, and its first offender is named, by
+//! Every fault is detected, classified and counted exactly, and its first offender is named, by
 //! every engine.
 
 use echo_test_support::bench_process::{BenchProcess, Finished, each_engine};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::fault_server::{Fault, FaultServer, Framing};
 
-/// Each framing with the arguments that make echo-bench speak it.
+/// Each framing with the arguments for echo-bench.
 const FRAMINGS: [(Framing, &str); 4] = [
     (Framing::Line, "--protocol=line"),
     (Framing::Frame, "--protocol=frame"),
@@ -16,7 +16,7 @@ const FRAMINGS: [(Framing, &str); 4] = [
     (Framing::Raw(64), "--protocol=raw"),
 ];
 
-/// In these a reply that is too long, too short or one too many shows its bounds.
+/// Framings in which replies that are too long, too short or duplicated keep their boundaries.
 fn framed() -> impl Iterator<Item = (Framing, &'static str)> {
     FRAMINGS.into_iter().filter(|(framing, _)| !matches!(framing, Framing::Raw(_)))
 }
@@ -30,7 +30,7 @@ fn run_against(engine: &str, server: &FaultServer, more: &[&str]) -> Finished {
     arguments.extend(more);
     let usual = ["--conns=2", "--pipeline=4", "--requests=400", "--rate=4k", "--timeout=400ms"];
     for flag in usual {
-        // A flag is given once: by the test, or else as it is here.
+        // A flag may be given once: by the test, otherwise these defaults.
         if !more.iter().any(|own| name(own) == name(flag)) {
             arguments.push(flag);
         }
@@ -38,7 +38,7 @@ fn run_against(engine: &str, server: &FaultServer, more: &[&str]) -> Finished {
     BenchProcess::start(&arguments).finish(PATIENCE)
 }
 
-/// A server that errs on its second connection only.
+/// A server with faults on its second connection only.
 fn erring(framing: Framing, fault: Fault) -> FaultServer {
     FaultServer::start_with(framing, fault, |connection| connection == 1)
 }
@@ -59,7 +59,7 @@ fn kinds(finished: &Finished) -> Vec<&str> {
     errors.iter().filter_map(|error| error["kind"].as_str()).collect()
 }
 
-/// The first offender of a kind, which is this request of the second connection.
+/// The first offender of a kind is this request of the second connection.
 #[track_caller]
 fn first_offender<'a>(finished: &'a Finished, kind: &str, request: u64) -> &'a Value {
     let Some(error) = error(finished, kind) else { panic!("no {kind}: {finished:#?}") };
@@ -69,7 +69,7 @@ fn first_offender<'a>(finished: &'a Finished, kind: &str, request: u64) -> &'a V
     first
 }
 
-/// Every fault was counted once, as `kind` and nothing else, and cost one request each.
+/// Every fault was counted once as `kind` only, and cost one request.
 #[track_caller]
 fn assert_only(finished: &Finished, kind: &str, server: &FaultServer) {
     assert!(server.committed() > 0, "{finished:#?}");
@@ -117,7 +117,7 @@ fn a_reply_cut_short_is_truncated() {
     });
 }
 
-/// Without framing every byte after one that is lost is in the wrong place.
+/// Without framing every byte after a lost one is misplaced.
 #[test]
 fn where_bytes_have_no_framing_nothing_is_right_after_a_lost_one() {
     let _turn = turn();
@@ -159,7 +159,7 @@ fn a_reply_that_never_comes_is_dropped_or_timed_out() {
             let finished = run_against(engine, &server, &[protocol]);
             let (dropped, timeout) = (count(&finished, "dropped"), count(&finished, "timeout"));
             assert_eq!(dropped + timeout, server.committed(), "{protocol}");
-            // Only the last of all has none after it that would tell.
+            // Only the very last one has no successor that would reveal it.
             assert!(timeout <= 1, "{protocol}: {finished:#?}");
             assert_eq!(finished.requests("mismatch"), dropped, "{protocol}");
             assert_eq!(finished.requests("ok"), 400 - server.committed(), "{protocol}");
@@ -177,7 +177,7 @@ fn a_reply_that_is_overtaken_is_reordered_once_its_turn_is_over() {
     each_engine(|engine| {
         for (framing, protocol) in framed() {
             let server = erring(framing, Fault::Reorder(10));
-            // So that the last message of a connection is none of those held back.
+            // So that the last message of a connection is not a delayed one.
             let plan = [protocol, "--rate=4k", "--requests=398", "--pipeline=64"];
             let finished = run_against(engine, &server, &plan);
             assert_eq!(kinds(&finished), ["dropped", "reordered"], "{protocol}: {finished:#?}");
@@ -189,7 +189,7 @@ fn a_reply_that_is_overtaken_is_reordered_once_its_turn_is_over() {
     });
 }
 
-/// A multiplexed protocol keeps the order within a stream and promises none across them.
+/// A multiplexed protocol guarantees order within a stream only.
 #[test]
 fn streams_may_overtake_each_other() {
     let _turn = turn();
@@ -210,7 +210,7 @@ fn the_reply_of_another_connection_is_foreign() {
     each_engine(|engine| {
         for (framing, protocol) in FRAMINGS {
             let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true);
-            // Half of the requests for each, so that every message finds its counterpart.
+            // Half of the requests each, so that every message has a counterpart.
             let finished =
                 run_against(engine, &server, &[protocol, "--rate=4k", "--pipeline=64"]);
             assert_only(&finished, "foreign", &server);
@@ -240,7 +240,7 @@ fn a_reset_loses_what_was_in_flight_and_the_connection_is_made_again() {
     each_engine(|engine| {
         let server = FaultServer::start(Fault::Reset(50));
         let finished = run_against(engine, &server, &[]);
-        // The kernel tells a reset; a reset while nothing was in flight would lose nothing.
+        // A reset is reported by the kernel; a reset with nothing in flight would lose nothing.
         assert_eq!(count(&finished, "reset"), server.committed());
         assert!(finished.requests("reset") >= server.committed());
         let reconnects = &finished.report()["summary"]["connections"]["reconnects"];

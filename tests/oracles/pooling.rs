@@ -1,5 +1,5 @@
-//! Callers who share a pool of connections to a server whose delay is known: what they wait
-//! for each other is in the response, and not in the service.
+//! Callers that share a connection pool to a server with a known delay: the wait for a
+//! connection counts in the response time, not in the service time.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn run(server: &FaultServer, more: &[&str]) -> Finished {
     BenchProcess::start(&arguments.concat()).finish(PATIENCE)
 }
 
-/// A clock's median in units of the delay.
+/// The median of a metric in units of the delay.
 #[track_caller]
 fn median(finished: &Finished, clock: &str) -> f64 {
     let median = &finished.report()["summary"]["latency"][clock]["p50_ns"];
@@ -50,7 +50,7 @@ fn callers_who_share_a_connection_wait_for_each_other_and_their_response_says_so
     assert_eq!(pool(&own, "created"), 4);
 }
 
-/// Four times as much is asked for as one connection can serve.
+/// Four times the capacity of one connection is requested.
 #[test]
 fn a_pool_that_is_too_small_for_the_rate_queues_and_the_schedule_goes_on() {
     let _turn = turn();
@@ -59,7 +59,7 @@ fn a_pool_that_is_too_small_for_the_rate_queues_and_the_schedule_goes_on() {
     let finished = run(&server, &flags);
     assert_eq!(finished.requests("scheduled"), 200);
     assert_eq!(finished.requests("ok"), 200, "{finished:#?}");
-    // The last of 200 requests of 20 ms each, of which the second's worth was due in 1 s.
+    // The last of 200 requests of 20 ms each, which were due within 1 s.
     let longest = &finished.report()["summary"]["latency"]["response"]["max_ns"];
     let longest = longest.as_u64().expect("it was measured") / 1_000_000;
     assert!((2700..=4500).contains(&longest), "{longest} ms");
@@ -85,7 +85,7 @@ fn a_new_connection_for_each_request_is_made_for_each() {
     let server = FaultServer::start(Fault::Delay(Duration::ZERO));
     let finished = run(&server, &["--pool=0", "--conns=3", "--requests=60"]);
     assert_eq!(finished.requests("ok"), 60, "{finished:#?}");
-    // One more, to see whether there is a server.
+    // One more, to detect a server.
     assert_eq!((pool(&finished, "created"), pool(&finished, "reused")), (61, 0));
     assert_eq!(finished.report()["summary"]["latency"]["connect"]["count"], 61);
     assert_eq!(pool(&finished, "discarded_used"), 60);

@@ -18,8 +18,8 @@ fn quantile_s(finished: &Finished, clock: &str, name: &str) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{clock} {name}: {value}")) / 1e9
 }
 
-/// Two thousand requests a second for ten seconds, and two seconds in the middle in which
-/// the server stands still: quantile(q) = S - (1 - q) T (Tene 2013).
+/// Two thousand requests per second for ten seconds, with a stall of two seconds in the middle:
+/// quantile(q) = S - (1 - q) T (Tene 2013).
 fn stalled_run() -> (Finished, f64) {
     let server = RunningServer::start(ModelKind::Epoll, &[]);
     let address = server.address().to_string();
@@ -39,12 +39,12 @@ fn stalled_run() -> (Finished, f64) {
     let stopped = Instant::now();
     thread::sleep(Duration::from_secs(2).saturating_sub(stopped.elapsed()));
     server.signal(Signal::CONT);
-    // A busy machine stretches the sleep, and with it the stall.
+    // A busy machine lengthens the sleep, and with it the stall.
     let stall_s = stopped.elapsed().as_secs_f64();
     (bench.finish(PATIENCE), stall_s)
 }
 
-/// What is wrong with a stalled run, if anything is.
+/// What is wrong with a stalled run, if anything.
 fn deviation((finished, stall_s): &(Finished, f64)) -> Option<String> {
     for (name, quantile) in [("p90", 0.9), ("p95", 0.95), ("p99", 0.99)] {
         let expected = stall_s - (1.0 - quantile) * 10.0;
@@ -62,7 +62,7 @@ fn a_stall_shows_in_full_on_the_response_clock() {
     let _turn = turn();
     let mut run = stalled_run();
     if let Some(reason) = deviation(&run) {
-        // Something else may have had the cores.
+        // The machine may have been busy.
         eprintln!("measured again: {reason}");
         run = stalled_run();
     }
@@ -94,7 +94,7 @@ fn each_reply_of_a_batch_is_timed_by_its_own_last_byte() {
     let wrong = |finished: &Finished| {
         let response = &finished.report()["summary"]["latency"]["service"];
         let at = |name: &str| response[name].as_f64().expect("measured") / 1e6;
-        // A sleep is never shorter, and on an idle machine hardly longer, than asked for.
+        // A sleep is never shorter than requested, and on an idle machine hardly longer.
         [
             ("min_ns", 5.0),
             ("p50_ns", 20.0),
@@ -106,19 +106,19 @@ fn each_reply_of_a_batch_is_timed_by_its_own_last_byte() {
         .find(|&(name, ms)| !(ms * 0.999..ms * 1.02 + 0.2 + slack(ms)).contains(&at(name)))
         .map(|(name, ms)| format!("{name} is {} ms and should be {ms} ms", at(name)))
     };
-    // Something else may have the cores for a while.
+    // The machine may be busy for a while.
     let deadline = Instant::now() + PATIENCE;
     while let Some(reason) = wrong(&run()) {
         assert!(Instant::now() < deadline, "to the last: {reason}");
     }
 }
 
-/// How much the server's own sleeps, each up to 0.1 ms late, add up to.
+/// Accumulated error of the server's sleeps, each up to 0.1 ms late.
 fn slack(ms: f64) -> f64 {
     ms / 5.0 * 0.1
 }
 
-/// Mean in flight = rate x mean latency (Little 1961), counted and timed apart.
+/// Mean in flight = rate x mean latency (Little 1961), counted and timed independently.
 #[test]
 fn littles_law_holds_in_every_load_model() {
     let _turn = turn();
@@ -141,7 +141,7 @@ fn littles_law_holds_in_every_load_model() {
     }
 }
 
-/// The same law for a stall that the server makes by itself, in two seconds.
+/// The same law for a stall in the server, within two seconds.
 #[test]
 fn a_short_stall_shows_in_full_too() {
     let _turn = turn();
@@ -159,6 +159,6 @@ fn a_short_stall_shows_in_full_too() {
             off.then(|| format!("response {name} is {got} s and should be {expected} s"))
         })
     };
-    // Once more where a busy machine has stretched the stall.
+    // Once more if a busy machine has lengthened the stall.
     assert_eq!(wrong().and_then(|_| wrong()), None);
 }

@@ -1,5 +1,5 @@
-//! Odd plans end on time with numbers that add up, gates open and shut, and schedules are
-//! the same for the same seed.
+//! Unusual plans end on time with consistent numbers, gates pass and fail, and schedules are
+//! identical for the same seed.
 
 use std::os::fd::OwnedFd;
 use std::process::Command;
@@ -60,7 +60,7 @@ fn more_than_the_machine_can_do_is_a_verdict_and_no_nonsense() {
     assert_eq!(finished.requests("scheduled"), 5_000_000);
     let summary = &report["summary"];
     assert!(summary["achieved_per_s"].as_f64() < summary["offered_per_s"].as_f64());
-    // Whichever side gave up first, it is said and the exit code is none of success.
+    // Whichever side gave up first, it is reported and the exit code is not success.
     assert_ne!(report["verdict"], "valid");
     let warnings = report["warnings"].to_string();
     assert!(warnings.contains("below-offered-rate"), "{warnings}");
@@ -104,7 +104,7 @@ fn the_cost_of_a_server_that_was_there_already_is_found_by_its_port() {
     assert!(cpu["server_us_per_message"].as_f64() > Some(0.0), "{cpu}");
 }
 
-/// Two processes hold the listening socket, so neither can be blamed for the cost.
+/// Two processes hold the listening socket, so CPU time can't be attributed.
 #[test]
 fn the_cost_of_a_server_that_cannot_be_told_is_null_and_no_zero() {
     let _turn = turn();
@@ -129,7 +129,7 @@ fn the_cost_of_a_server_that_cannot_be_told_is_null_and_no_zero() {
 fn a_generator_that_is_the_limit_is_exit_4_if_strict() {
     let _turn = turn();
     for (strict, code) in [(&["--strict"][..], 4), (&[], 0)] {
-        // A sleep ends late by more than a tenth of what a reply over the loopback takes.
+        // A sleep overruns by more than a tenth of a loopback reply.
         let plan = ["--rate=1k", "--idle=sleep", "--duration=500ms", "--warmup=0", "-q"];
         let finished = BenchProcess::start(&[&plan, strict].concat()).finish(PATIENCE);
         let warnings = finished.report()["warnings"].to_string();
@@ -138,7 +138,7 @@ fn a_generator_that_is_the_limit_is_exit_4_if_strict() {
     }
 }
 
-/// What another tool reads from the log is what the report says.
+/// What another tool reads from the log equals the report.
 #[test]
 fn the_interval_log_is_read_back_and_agrees_with_the_report() {
     let _turn = turn();

@@ -1,4 +1,4 @@
-//! `echo-server balance` between servers that live, die and come late.
+//! `echo-server balance` with backends that are up, fail, or start late.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -33,7 +33,7 @@ impl Balancer {
         )
     }
 
-    /// The same by a command that has all but these flags.
+    /// The same with a given command, which contains all other flags.
     fn start_as(program: &mut Command, flags: &[&str]) -> Self {
         let mut child = program
             .arg("--check-interval=50ms")
@@ -88,12 +88,12 @@ fn the_death_of_one_backend_under_load_harms_no_connection_to_the_other_and_no_n
         died.store(true, Ordering::Relaxed);
         threads.into_iter().map(|thread| thread.join().expect("no wrong reply")).sum::<usize>()
     });
-    // Half of them were with the dead one and ended; the others noticed nothing.
+    // Half of the connections were to the dead backend and ended; the others were unaffected.
     assert_eq!(kept, 100);
 }
 
-/// Keeps asking over all of `clients` until `stop`, and then once more; how many were
-/// answered to the last.
+/// Sends requests over all of `clients` until `stop`, and then once more; returns how many were
+/// answered to the end.
 fn ask_again_and_again(
     clients: &mut [Client],
     asked: &AtomicUsize,
@@ -104,7 +104,7 @@ fn ask_again_and_again(
         let last = stop.load(Ordering::Relaxed);
         open.retain_mut(|client| match &client.try_line(b"load\n")[..] {
             b"ECHO: load\n" => true,
-            // A dead backend may have said a part of its last reply.
+            // A dead backend may have sent part of its last reply.
             cut if b"ECHO: load\n".starts_with(cut) => false,
             other => panic!("{:?}", String::from_utf8_lossy(other)),
         });
@@ -128,7 +128,7 @@ fn a_backend_that_comes_late_is_used_once_it_is_there() {
         })
         .collect();
     let listener = TcpListener::bind(late).expect("still free");
-    // Checks connect and say nothing; the first that speaks is a client.
+    // Health checks connect without sending; the first that sends is a client.
     let greeted = thread::spawn(move || {
         loop {
             let (mut stream, _) = listener.accept().expect("the listener lives");
@@ -168,7 +168,7 @@ fn a_client_that_stays_after_its_backend_has_ended_is_let_go_but_not_while_it_se
     let balancer = Balancer::start(&[address], &["--half-close-timeout=2s"]);
     let mut client = balancer.connect();
     client.send(b"!");
-    // Checks connect and say nothing.
+    // Health checks connect without sending.
     let mut stream = loop {
         let (mut stream, _) = backend.accept().expect("the listener lives");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
@@ -204,7 +204,7 @@ fn a_balancer_does_not_balance_to_itself_by_whatever_name() {
             run(balancer.args(["balance", &own, "--backend", &backend]), b"", PATIENCE);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{errors}");
-        let told = format!("--backend {backend} is this balancer itself");
+        let told = format!("--backend {backend} is the address of the balancer itself");
         assert!(errors.contains(&told), "{own}: {errors}");
     }
 }
@@ -270,7 +270,7 @@ fn a_backend_s_name_is_tried_at_all_its_addresses_and_looked_up_again_once_it_is
         balancer.connect().exchange(b"x\n", b"ECHO: x\n");
     }
     first.stop();
-    // Where the name does not stand for it yet.
+    // An address that the name does not resolve to yet.
     let mut program = Command::new(own_program("echo-server"));
     let moved = format!("127.0.0.8:{port}");
     let _moved = RunningServer::start_as(program.arg(moved), ModelKind::default(), &[]);
@@ -298,14 +298,14 @@ fn usr1_tells_how_a_balancer_and_its_backends_do() {
     let mut wait_for = |part: &str| {
         lines.find(|line| line.contains(part)).unwrap_or_else(|| panic!("never said: {part}"));
     };
-    wait_for("backend is out");
+    wait_for("backend is down");
     signal(Signal::HUP);
     signal(Signal::USR1);
-    wait_for("echo-server: so far 0 connections, 0 unserved, 0 cut");
+    wait_for("echo-server: so far 0 connections, 0 unserved, 0 aborted");
     wait_for(&format!("echo-server: backend {} is up, 0 connections open", live.address()));
     wait_for(&format!("echo-server: backend {dead} is down, 0 connections open"));
     signal(Signal::TERM);
-    wait_for("echo-server: 0 connections, 0 unserved, 0 cut");
+    wait_for("echo-server: 0 connections, 0 unserved, 0 aborted");
     assert!(child.wait().expect("it was started").success());
 }
 
@@ -320,7 +320,7 @@ fn a_backend_is_told_who_the_client_is() {
     let told = loop {
         let (stream, _) = backend.accept().expect("the listener lives");
         let mut lines = BufReader::new(stream).lines();
-        // Checks say that they are none of a client.
+        // Health checks are marked as LOCAL.
         if let Some(Ok(line)) = lines.next()
             && line != "PROXY UNKNOWN"
         {

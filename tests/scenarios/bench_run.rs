@@ -1,5 +1,5 @@
-//! `echo-bench` against servers that work, and against servers that fail in every way that
-//! a load generator must not make look good.
+//! `echo-bench` against working servers, and against servers with failures that a load
+//! generator must not hide.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -76,7 +76,7 @@ fn a_run_against_each_embedded_model_has_no_error() {
     });
 }
 
-/// Two programs that count the same thing, neither knowing the other.
+/// Two programs count the same thing independently.
 #[test]
 fn the_counts_of_generator_and_server_agree() {
     on_every_model(&["--log-format", "json"], |server| {
@@ -121,7 +121,7 @@ fn every_protocol_and_message_can_be_driven() {
 
 #[test]
 fn a_target_that_refuses_is_told_once_and_at_once() {
-    // Bound for a moment, so that nobody listens there now.
+    // Bound for a moment, so that nothing listens there now.
     let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let address = address.expect("a port is free").to_string();
     let finished =
@@ -181,7 +181,7 @@ fn a_server_that_stalls_halfway_is_counted_and_the_run_ends_on_time() {
     });
 }
 
-/// Accepts every connection and hands it to `serve`, for as long as the test process lives.
+/// Accepts every connection and passes it to `serve`, as long as the test process lives.
 fn fake_server(serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("bound");
@@ -198,7 +198,7 @@ fn fake_server(serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static) -> S
 #[test]
 fn of_a_mute_server_no_latency_is_claimed() {
     let address = fake_server(|mut stream| {
-        // Reads all, says nothing.
+        // Reads everything, sends nothing.
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
     let target = format!("--target={address}");
@@ -224,7 +224,7 @@ fn of_a_mute_server_no_latency_is_claimed() {
     assert_eq!(report["summary"]["achieved_per_s"].as_f64(), Some(0.0));
 }
 
-/// What is answered in the drain belongs to the last piece that has a length.
+/// Replies during the drain count in the last interval that has a duration.
 #[test]
 fn the_time_series_has_no_piece_without_length_and_adds_up() {
     let address = fake_server(|mut stream| {
@@ -239,7 +239,7 @@ fn the_time_series_has_no_piece_without_length_and_adds_up() {
     });
     let target = format!("--target={address}");
     for window in [
-        // The pieces of such intervals have no whole number of nanoseconds.
+        // The intervals are not a whole number of nanoseconds.
         &["--duration=2s", "--interval=100ms"][..],
         &["--duration=500100us", "--interval=100ms"],
         &["--requests=50", "--interval=10ms"],
@@ -303,14 +303,14 @@ fn the_embedded_server_never_outlives_the_generator() {
     run.signal(Signal::KILL);
     drop(run);
     wait_until("the server is gone", || {
-        // Who waits for orphans may be slow to; a zombie is gone enough.
+        // The reaper of orphans may be slow; a zombie counts as ended.
         std::fs::read_to_string(format!("/proc/{server}/stat")).map_or(true, |stat| {
             stat.rsplit_once(") ").is_some_and(|(_, s)| s.starts_with('Z'))
         })
     });
 }
 
-/// The id of a process whose parent is `parent`.
+/// The pid of a process whose parent is `parent`.
 fn child_of(parent: i32) -> Option<i32> {
     let processes = std::fs::read_dir("/proc").expect("Linux has it");
     processes.filter_map(Result::ok).find_map(|entry| {
@@ -352,7 +352,7 @@ fn arguments_that_mean_nothing_are_named_and_the_code_is_2() {
     }
 }
 
-/// What a process had used before it became another program is counted on by `getrusage`.
+/// `getrusage` includes what a process had used before it called exec.
 #[test]
 fn the_memory_of_who_started_the_run_is_not_the_generators() {
     let starter = std::hint::black_box(vec![1_u8; 300 << 20]);

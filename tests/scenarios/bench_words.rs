@@ -1,5 +1,5 @@
-//! What the generator says: in the right number, where a reply differs, and when a signal
-//! comes before there is anything to report.
+//! Messages of the generator: singular and plural, where a reply differs, and a signal before
+//! there is anything to report.
 
 use echo_server::ModelKind;
 use echo_test_support::bench_process::BenchProcess;
@@ -31,7 +31,7 @@ fn a_server_that_ends_its_lines_with_crlf_is_explained() {
     let server = ScriptedServer::of_lines(|line| format!("ECHO: {line}\r\n"));
     let address = server.address().to_string();
     for way in [&[][..], &["--pool=1"]] {
-        // More than an excerpt from the beginning would hold.
+        // More than an excerpt from the beginning contains.
         let run = [&address, "--size=200", "--requests=5", "--warmup=0"];
         let finished = BenchProcess::start(&[&run[..], way].concat()).finish(PATIENCE);
         assert_eq!(finished.requests("mismatch"), 5, "{finished:#?}");

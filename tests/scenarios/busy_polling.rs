@@ -11,14 +11,15 @@ fn cpu(server: &RunningServer) -> Duration {
     Usage::of_process(server.pid()).expect("the server runs").cpu
 }
 
-/// Waits for a while in which the server uses so much (`true`) or hardly any CPU time.
+/// Waits for a period in which the server uses much (`true`) or hardly any CPU time.
 fn wait_until_it_spins(server: &RunningServer, spins: bool) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let before = cpu(server);
         thread::sleep(Duration::from_millis(200));
         let used = cpu(server).saturating_sub(before);
-        // A loaded machine gives a spinning thread little, and a sleeping one needs none.
+        // On a loaded machine a spinning thread gets little CPU time; a sleeping one needs
+        // none.
         if if spins {
             used > Duration::from_millis(40)
         } else {

@@ -1,4 +1,4 @@
-//! Certificates of every kind in files: [`Certificates`].
+//! Certificate files of every kind: [`Certificates`].
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 
-/// An issuer, and certificates that it has signed, in a directory of their own.
+/// A CA, and certificates that it has issued, in a temporary directory.
 pub(crate) struct Certificates {
     directory: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -19,7 +19,7 @@ impl Certificates {
         let key = KeyPair::generate().expect("random numbers");
         let mut parameters = CertificateParams::default();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Each issuer has a name of its own, by which it is not mistaken for another.
+        // Each CA has a unique name.
         let name = directory.path().display().to_string();
         parameters.distinguished_name.push(DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(parameters, key).expect("a certificate");
@@ -43,7 +43,7 @@ impl Certificates {
         self.path("issuer.pem")
     }
 
-    /// The flags of a server that is called `name` until the end of `year`.
+    /// The flags of a server named `name`, valid until the end of `year`.
     pub(crate) fn flags(&self, name: &str, year: i32) -> [String; 4] {
         let key = KeyPair::generate().expect("random numbers");
         let mut parameters = CertificateParams::new([name.to_owned()]).expect("a good name");

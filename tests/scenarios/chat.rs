@@ -1,4 +1,6 @@
-//! The chat room, on every model: who hears what, in which order, and who leaves.
+//! The chat room, on every model: recipients, order, and members that leave.
+
+mod programs;
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +21,7 @@ use crate::secure_client::SecureClient;
 const CHAT: [&str; 4] = ["--protocol", "chat", "--log-format", "json"];
 const GREETING: &[u8] = b"* Welcome. Choose a name with /nick <name>\n";
 
-/// A member with a name; `online` is what it is told.
+/// A named member; `online` is what it is sent.
 fn join(server: &RunningServer, name: &str, online: &str) -> Client {
     let mut client = server.connect();
     client.expect(GREETING);
@@ -64,7 +66,7 @@ fn members_hear_each_other_and_of_each_leaving_once() {
                 client.expect(format!("* {name} left\n").as_bytes());
             }
         }
-        // Nothing came twice, and the one without a name heard nothing.
+        // Nothing was duplicated, and the unnamed member received nothing.
         for client in [&mut anna, &mut bob] {
             client.exchange(b"/who\n", b"* 2 online: anna, robert\n");
         }
@@ -109,7 +111,7 @@ fn a_line_too_long_is_refused_after_what_others_said() {
     });
 }
 
-/// What one member heard of each other one until it was told to go.
+/// The lines that one member received from each other one until it was stopped.
 fn listen(stream: TcpStream, count: &AtomicUsize) -> HashMap<String, Vec<usize>> {
     let mut heard: HashMap<String, Vec<usize>> = HashMap::new();
     for line in BufReader::new(stream).lines() {
@@ -122,8 +124,8 @@ fn listen(stream: TcpStream, count: &AtomicUsize) -> HashMap<String, Vec<usize>>
     heard
 }
 
-/// `members` members of whom each says `lines` lines of about `length` bytes at once; every
-/// one must hear all lines of all others, once and in order.
+/// `members` members each send `lines` lines of about `length` bytes at once; each must receive
+/// all lines of the others, once and in order.
 fn all_hear_all(server: &RunningServer, members: usize, lines: usize, length: usize) {
     let streams: Vec<TcpStream> = (0..members)
         .map(|number| {
@@ -161,7 +163,7 @@ fn all_hear_all(server: &RunningServer, members: usize, lines: usize, length: us
         wait_until("all is heard", || {
             heard.load(Ordering::Relaxed) >= members * (members - 1) * lines
         });
-        // Whatever came twice comes before the end.
+        // Duplicates would come before the end.
         server.signal(Signal::TERM);
         let all: Vec<usize> = (0..lines).collect();
         for (me, listener) in listeners.into_iter().enumerate() {
@@ -175,7 +177,7 @@ fn all_hear_all(server: &RunningServer, members: usize, lines: usize, length: us
     });
 }
 
-/// What someone without a name is told of who is there.
+/// What an unnamed client is sent about the members.
 fn who(server: &RunningServer) -> String {
     let mut client = server.connect();
     client.expect(GREETING);
@@ -207,7 +209,7 @@ fn a_server_that_stops_delivers_what_was_said_before() {
         anna.expect(b"* bob joined\n");
         let line = [&[b'x'; 2000][..], b"\n"].concat();
         anna.send(&line.repeat(LINES));
-        // The answer tells that all before it was said.
+        // The reply proves that everything before it was processed.
         anna.exchange(b"/who\n", b"* 2 online: anna, bob\n");
         server.signal(Signal::TERM);
         assert_eq!(anna.read_to_end(), b"", "who leaves is no news when all have to");
@@ -256,8 +258,8 @@ fn who_does_not_read_is_cut_off_and_the_others_hear_everything() {
         for client in [&mut anna, &mut bob] {
             client.exchange(b"/who\n", b"* 2 online: anna, bob\n");
         }
-        // Its connection ends, too, long before the write time-out, after what had been
-        // sent to it.
+        // Its connection also ends, long before the write timeout, after what had been sent to
+        // it.
         let end = Instant::now();
         let mut rest = Vec::new();
         let _reset_or_end = std::io::Read::read_to_end(&mut stuck.sender(), &mut rest);
@@ -270,7 +272,7 @@ fn who_does_not_read_is_cut_off_and_the_others_hear_everything() {
     });
 }
 
-/// Far more than the queue holds, as fast as it can be sent: whoever reads gets all of it.
+/// Far more than the queue holds, at full speed: readers receive all of it.
 #[test]
 fn who_reads_hears_everything_however_much_is_said_at_once() {
     const LINES: usize = 10_000;
@@ -346,8 +348,8 @@ fn a_room_inside_tls_is_the_same_room() {
     });
 }
 
-/// 19 others hear each of the 100 messages, whatever the model, and one who never reads keeps
-/// nobody from hearing.
+/// 19 others receive each of the 100 messages on every model, and one that never reads delays
+/// nobody.
 #[test]
 fn the_generator_sees_every_delivery_on_every_model() {
     each_model(|model| {
@@ -369,7 +371,7 @@ fn the_generator_sees_every_delivery_on_every_model() {
             ];
             let finished = BenchProcess::start(&[&run[..], room].concat()).finish(PATIENCE);
             assert_eq!(finished.code, Some(0), "{room:?}: {}", finished.stderr);
-            // As many as the rate says, whoever is there to say them.
+            // As many as the rate requires, however many members there are.
             assert_eq!(finished.requests("ok"), 100 * (hearing - 1), "{room:?}");
             assert_eq!(finished.requests("scheduled"), finished.requests("ok"), "{room:?}");
             let handshakes = finished.report()["summary"]["latency"]["tls"]["count"].as_u64();

@@ -1,4 +1,4 @@
-//! `echo-client ping` against our own server: any protocol that replies, IPv6 too.
+//! `echo-client ping` against our own server: every protocol with replies, and IPv6.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! `--max-conns`: one more than the limit is told, and nobody else notices.
+//! `--max-conns`: a connection over the limit gets an error, and the others are unaffected.
 
 use echo_test_support::client::Client;
 use echo_test_support::deadline::wait_for;
@@ -7,7 +7,7 @@ use echo_test_support::running_server::{RunningServer, on_every_model};
 const LIMIT: usize = 3;
 const FLAGS: [&str; 2] = ["--max-conns", "3"];
 
-/// As many clients as may be, each known to be served.
+/// As many clients as allowed, each known to be served.
 fn fill(server: &RunningServer) -> Vec<Client> {
     (0..LIMIT)
         .map(|_| {
@@ -38,7 +38,7 @@ fn a_place_can_be_used_again_after_a_close() {
         let mut served = fill(server);
         for _ in 0..3 {
             drop(served.remove(0));
-            // The server learns of the close when it does; until then it says no.
+            // The server may not have noticed the close yet, and still refuses.
             let next = wait_for("a place becomes free", || {
                 let mut client = server.connect();
                 (client.try_line(b"next\n") == b"ECHO: next\n").then_some(client)

@@ -1,4 +1,4 @@
-//! What the log says about connections, and what a signal has a running server say.
+//! Log lines about connections, and the statistics printed on a signal.
 
 use echo_server::model::ModelKind;
 use echo_test_support::deadline::wait_until;
@@ -66,8 +66,8 @@ fn usr1_tells_the_counters_so_far_and_hup_nothing_and_the_server_goes_on() {
         client.exchange(b"x\n", b"ECHO: x\n");
         server.signal(Signal::HUP);
         let counters = "echo-server: 1 connection open; so far 1 connection, 0 refused, \
-                        1 message, 2 bytes in, 8 bytes out, 0 errors, 0 cut\n";
-        // Asked again: an event loop counts what it has replied at the end of its turn.
+                        1 message, 2 bytes in, 8 bytes out, 0 errors, 0 aborted\n";
+        // Repeated: an event loop counts replies at the end of its turn.
         wait_until("it tells its counters", || {
             server.signal(Signal::USR1);
             server.said_so_far().contains(counters)

@@ -1,5 +1,5 @@
-//! Runs that end before their time: cut by signals, or left without replies. The report says
-//! so, in every workload.
+//! Runs that end early: interrupted by signals, or without replies. The report says so, in
+//! every workload.
 
 use std::io;
 use std::process::Command;
@@ -16,7 +16,7 @@ use echo_test_support::program::own_program;
 
 use crate::scripted_server::ScriptedServer;
 
-/// What connections do: answer one by one, share a pool, chat.
+/// The workloads: requests, pool, chat.
 const WORKLOADS: [&[&str]; 4] = [
     &["--rate=500", "--conns=4"],
     &["--conns=4", "--threads=2"],
@@ -24,13 +24,13 @@ const WORKLOADS: [&[&str]; 4] = [
     &["--protocol=chat", "--rate=50", "--conns=4"],
 ];
 
-/// Signals of two kinds: the kernel would make one of two alike.
+/// Two different signals: the kernel would merge two equal ones.
 fn cut_by_two_signals(flags: &[&str], pause: Duration) {
     let run = ["--duration=60s", "--warmup=0"];
     let mut run = BenchProcess::start(&[&run[..], flags].concat());
     run.wait_until_measuring();
     run.signal(Signal::INT);
-    // Not a wait for anything: when the second signal comes is what is tried here.
+    // Not a wait for a condition: the timing of the second signal is under test.
     thread::sleep(pause);
     run.signal(Signal::TERM);
     let finished = run.finish(PATIENCE);
@@ -111,7 +111,7 @@ fn a_number_of_requests_of_which_none_is_answered_leaves_a_report() {
     let finished = BenchProcess::start(&mute).finish(PATIENCE);
     assert_eq!(finished.code, Some(4), "{finished:#?}");
     let summary = &finished.report()["summary"];
-    // Nothing was answered for all that time.
+    // Nothing was answered during that time.
     assert!(summary["measured_s"].as_f64() >= Some(0.2), "{summary}");
     assert_eq!(summary["achieved_per_s"], 0.0, "{summary}");
     let folder = tempfile::tempdir().expect("a folder");

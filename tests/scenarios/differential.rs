@@ -1,6 +1,6 @@
-//! The same bytes give the same replies, whatever the protocol, the model and what carries
-//! the bytes. Scripts are generated from a fixed seed; what is right is what the protocol
-//! alone replies, without a server around it.
+//! The same bytes give the same replies, whatever the protocol, model and transport. Scripts
+//! are generated from a fixed seed; the expected replies come from the protocol alone, without
+//! a server.
 
 use std::time::UNIX_EPOCH;
 
@@ -16,33 +16,33 @@ use strum::VariantArray;
 
 use crate::secure_client::SecureClient;
 
-/// What carries the bytes.
+/// The transport.
 struct Carrier {
     name: &'static str,
     server_flags: &'static [&'static str],
-    /// Sends the pieces of a script to a server, half-closes, and returns what comes back.
+    /// Sends the pieces of a script to a server, half-closes, and returns what it receives.
     converse: fn(&RunningServer, &Script) -> Vec<u8>,
 }
 
-/// Another way to carry bytes is another row.
+/// A new transport is one more row.
 const CARRIERS: [Carrier; 2] = [
     Carrier { name: "TCP", server_flags: &[], converse: over_tcp },
     Carrier { name: "TLS", server_flags: &["--tls-self-signed"], converse: over_tls },
 ];
 
-/// Bytes of a message at most: small, so that being over it is common.
+/// Message limit in bytes: small, so that exceeding it is common.
 const LIMIT: usize = 300;
 
 const CASES: u32 = 60;
 const SEED: u64 = 0x6563_686f;
 
-/// What a client does: it sends a stream in pieces, waits after some of them until the
-/// server has read them, and half-closes.
+/// A client script: sends a stream in pieces, waits after some of them until the server has
+/// read them, and half-closes.
 #[derive(Clone)]
 struct Script {
     stream: Vec<u8>,
     cuts: Vec<Index>,
-    /// After so many pieces the client no longer waits.
+    /// After this many pieces the client no longer waits.
     waits: usize,
 }
 
@@ -72,7 +72,8 @@ impl Script {
         pieces
     }
 
-    /// What `kind` replies, and the number of the piece with which it ended the connection.
+    /// The replies of `kind`, and the number of the piece with which it finished the
+    /// connection.
     fn right_replies(&self, kind: ProtocolKind) -> (Vec<u8>, Option<usize>) {
         let mut responder = kind.responder(LIMIT, || UNIX_EPOCH);
         let mut replies = Replies::new(WriteMode::Whole);
@@ -98,7 +99,7 @@ fn over_tcp(server: &RunningServer, script: &Script) -> Vec<u8> {
     client.read_to_end()
 }
 
-/// Each piece is a record of its own, or several.
+/// Each piece is one TLS record, or several.
 fn over_tls(server: &RunningServer, script: &Script) -> Vec<u8> {
     let mut client = SecureClient::connect(server);
     for (number, piece) in script.pieces().into_iter().enumerate() {
@@ -111,7 +112,7 @@ fn over_tls(server: &RunningServer, script: &Script) -> Vec<u8> {
     client.read_to_end()
 }
 
-/// Bytes among which those that delimit something are common.
+/// Random bytes in which delimiters are common.
 fn bytes(size: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![
         2 => any::<u8>(),
@@ -121,7 +122,7 @@ fn bytes(size: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = 
     prop::collection::vec(byte, size)
 }
 
-/// A message as a client of `kind` sends it, a number of times.
+/// A message as a client of `kind` sends it, several times.
 fn messages(kind: ProtocolKind) -> impl Strategy<Value = Vec<u8>> {
     let text = prop_oneof![
         6 => bytes(0..40_usize),
@@ -146,7 +147,7 @@ fn messages(kind: ProtocolKind) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// What the commands of a protocol look like, and what is nearly one.
+/// Valid commands of a protocol, and near misses.
 fn words(kind: ProtocolKind) -> &'static [&'static [u8]] {
     match kind {
         ProtocolKind::Command => &[
@@ -195,7 +196,7 @@ fn scripts(kind: ProtocolKind) -> impl Strategy<Value = Script> {
     let parts = prop::collection::vec(part, 0..10).prop_map(|parts| parts.concat());
     let cuts = prop::collection::vec(any::<Index>(), 0..6);
     let cut_short = prop::option::weighted(0.3, any::<Index>());
-    // Few: the kernel's table of sockets is slow to read on a busy machine.
+    // Few: reading the kernel's socket table is slow on a busy machine.
     let waits = prop_oneof![9 => Just(0_usize), 1 => 1..3_usize];
     (parts, cuts, cut_short, waits).prop_map(|(mut stream, cuts, cut_short, waits)| {
         if let Some(end) = cut_short {
@@ -205,7 +206,7 @@ fn scripts(kind: ProtocolKind) -> impl Strategy<Value = Script> {
     })
 }
 
-/// Has every script of the fixed seed checked.
+/// Checks every script of the fixed seed.
 fn for_each_script(kind: ProtocolKind, check: impl Fn(Script) -> Result<(), TestCaseError>) {
     let config = ProptestConfig {
         cases: CASES,
@@ -228,7 +229,7 @@ fn every_model_replies_what_the_protocol_says() {
             on_every_model(&[&flags[..], carrier.server_flags].concat(), |server| {
                 for_each_script(kind, |mut script| {
                     let (right, ended_with) = script.right_replies(kind);
-                    // What is not read for its meaning need not be waited for.
+                    // Only where a read's boundaries matter does the client wait.
                     script.waits = script.waits.min(ended_with.unwrap_or(usize::MAX));
                     let seen = (carrier.converse)(server, &script);
                     prop_assert_eq!(Text(&seen), Text(&right), "over {}", carrier.name);
@@ -239,7 +240,7 @@ fn every_model_replies_what_the_protocol_says() {
     }
 }
 
-/// The scripts are worth their time only if they reach the corners.
+/// The scripts are only useful if they cover the edge cases.
 #[test]
 fn scripts_hold_errors_early_ends_pipelines_and_cut_messages() {
     for &kind in ProtocolKind::VARIANTS {

@@ -1,4 +1,4 @@
-//! Runs that are gated by a baseline.
+//! Runs gated by a baseline.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use echo_test_support::bench_process::{BenchProcess, Finished};
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::own_program;
 
-/// A run of one interval, with baselines in `room`.
+/// A run of one interval, with its baselines in `room`.
 fn run(room: &Path, flags: &[&str]) -> Finished {
     let mut command = Command::new(own_program("echo-bench"));
     let common = ["--conns=2", "--requests=2000", "--warmup=0s"];

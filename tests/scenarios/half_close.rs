@@ -1,4 +1,4 @@
-//! A client that has said all and still listens.
+//! A client that half-closes and still reads.
 
 use echo_test_support::running_server::on_every_model;
 

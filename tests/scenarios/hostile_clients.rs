@@ -1,4 +1,4 @@
-//! Clients that misbehave harm only themselves.
+//! Misbehaving clients harm only themselves.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn a_client_that_never_reads_stops_nobody_and_costs_bounded_memory() {
             server.connect().exchange(b"newcomer\n", b"ECHO: newcomer\n");
         }
 
-        // Whoever reads at last finds everything, in order.
+        // A late reader still finds everything, in order.
         let mut late = stuck.swap_remove(0);
         let lines = sent[0] / chunk.len();
         late.half_close();
@@ -69,11 +69,11 @@ fn a_client_that_never_reads_stops_nobody_and_costs_bounded_memory() {
     });
 }
 
-/// What was received counts, though the client is gone when it is to be answered.
+/// Received messages count, though the client is gone when they are answered.
 #[test]
 fn a_message_is_counted_though_its_reply_cannot_be_sent() {
     on_every_model(&["--log-format", "json"], |server| {
-        // Both the request and the reset are there when the server looks.
+        // Request and reset are both there when the server reads.
         server.signal(Signal::STOP);
         let mut client = server.connect();
         client.send(b"one\ntwo\n");

@@ -1,5 +1,5 @@
-//! The generator and the client with HTTP servers that others might write: which site they ask
-//! for, every legal way to tell where a reply ends, and limits that are passed.
+//! Generator and client with foreign HTTP servers: the Host header, every legal body framing,
+//! and exceeded limits.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -16,7 +16,7 @@ fn load(target: &str, flags: &[&str]) -> Finished {
     BenchProcess::start(&[&always[..], flags].concat()).finish(PATIENCE)
 }
 
-/// What `echo-client` prints on both outputs, and whether it is content.
+/// What `echo-client` prints on both outputs, and whether it succeeds.
 fn client(arguments: &[&str], input: &[u8]) -> (String, String, bool) {
     let mut command = Command::new(own_program("echo-client"));
     let output = run(command.args(arguments), input, PATIENCE);
@@ -60,7 +60,7 @@ fn requests_name_the_site_that_was_asked_for() {
     }
 }
 
-/// Replies with the body `ECHO: /a`, and whether the server ends the connection after each.
+/// Replies with the body `ECHO: /a`, and whether the server closes the connection after each.
 fn legal_replies() -> Vec<(&'static str, bool, String)> {
     let fields = "X-Field: some value of a proxy\r\n".repeat(200);
     let chunks = "4\r\nECHO\r\n4;extension=1\r\n: /a\r\n0\r\n";
@@ -128,9 +128,9 @@ fn a_body_of_several_mebibytes_is_read_and_a_limit_is_named() {
         assert!(errors[0].to_string().contains("limit of 16777216 bytes"), "{errors:#?}");
     }
     let (_, errors, well) = client(&["-p", "http", &address], b"/20000000\n");
-    let told = "the reply is longer than the limit of 16777216 bytes";
+    let told = "the reply exceeds the limit of 16777216 bytes";
     assert!(
-        !well && errors.contains(told) && errors.contains("raise --max-message"),
+        !well && errors.contains(told) && errors.contains("increase --max-message"),
         "{errors}"
     );
     let (said, errors, well) =
@@ -145,9 +145,9 @@ fn a_redis_reply_over_the_limit_is_no_other_protocol() {
         _ => String::new(),
     });
     let (_, errors, well) = client(&["-p", "resp", &server.address().to_string()], b"a\n");
-    let told = "the reply is longer than the limit of 16777216 bytes";
+    let told = "the reply exceeds the limit of 16777216 bytes";
     assert!(
-        !well && errors.contains(told) && errors.contains("raise --max-message"),
+        !well && errors.contains(told) && errors.contains("increase --max-message"),
         "{errors}"
     );
     assert!(!errors.contains("--protocol"), "{errors}");

@@ -1,4 +1,4 @@
-//! `--idle-timeout`: who says nothing goes, who speaks stays.
+//! `--idle-timeout`: idle clients are disconnected, active ones are not.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn the_idle_go_and_the_active_stay() {
             assert!(started.elapsed() < PATIENCE, "the idle client is never ended");
         };
         assert!(ended_after >= TIMEOUT * 9 / 10, "ended after {ended_after:?} already");
-        // The active one is older than the timeout by now.
+        // The active client is connected for longer than the timeout by now.
         active.exchange(b"still here\n", b"ECHO: still here\n");
         assert!(active.is_ended_within(PATIENCE), "it is idle now");
     });

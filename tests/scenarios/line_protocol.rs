@@ -1,4 +1,4 @@
-//! What a person with a telnet client sees.
+//! The line protocol as seen by a telnet client.
 
 use echo_test_support::running_server::on_every_model;
 

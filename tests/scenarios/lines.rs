@@ -1,4 +1,4 @@
-//! Numbered lines: a lost, doubled or swapped one shows.
+//! Numbered lines, which reveal lost, duplicated or swapped ones.
 
 use std::io::Write;
 use std::ops::Range;

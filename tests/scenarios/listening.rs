@@ -1,5 +1,5 @@
-//! Where a server listens: `:PORT` on both address families, a name on all its addresses; and
-//! how peers are named.
+//! Listen addresses: `:PORT` on both address families, a name on all its addresses; and display
+//! of peers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
@@ -13,7 +13,7 @@ use echo_test_support::running_server::{RunningServer, each_model};
 
 use crate::named_hosts::NamedHosts;
 
-/// Whether this machine has the loopback of IPv6; tells if not.
+/// Whether this machine has an IPv6 loopback; reports it if not.
 fn has_ipv6(test: &str) -> bool {
     let bound = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0));
     if bound.is_err() {
@@ -66,14 +66,14 @@ fn the_address_of_the_ready_line_can_be_given_to_the_generator_and_so_can_the_po
         let flags = [target, "--requests=100", "--warmup=0", "--conns=2"];
         let finished = BenchProcess::start(&flags).finish(PATIENCE);
         assert_eq!((finished.code, finished.requests("ok")), (Some(0), 100), "{finished:?}");
-        // The server is found by its listener, although that is another address.
+        // The server process is found by its listener, although that has another address.
         let cpu = &finished.report()["summary"]["cpu"]["server_us_per_message"];
         assert!(cpu.is_number(), "{target}: {finished:?}");
     }
 }
 
-/// Runs a program with a filter (seccomp(2)) that has the kernel know no IPv6: a socket of
-/// that family fails with EAFNOSUPPORT.
+/// Runs a program with a seccomp(2) filter without IPv6: sockets of that family fail with
+/// EAFNOSUPPORT.
 const WITHOUT_IPV6: &str = r#"
 import ctypes, os, platform, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)

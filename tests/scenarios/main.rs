@@ -1,5 +1,5 @@
-//! What users see, over real sockets and real processes. Each scenario runs on every
-//! concurrency model; a model added to `ModelKind` is tested here without a line more.
+//! End-to-end tests over real sockets and processes. Each scenario runs on every concurrency
+//! model; a model added to `ModelKind` is covered automatically.
 
 mod certificates;
 mod lines;
@@ -14,7 +14,6 @@ mod bench_run;
 mod bench_words;
 mod busy_polling;
 mod chat;
-mod chat_programs;
 mod client_ping;
 mod connection_limit;
 mod connection_log;
@@ -42,8 +41,5 @@ mod sweeping;
 mod third_party_clients;
 mod third_party_targets;
 mod tls;
-mod tls_bench;
-mod tls_files;
-mod tls_programs;
 mod used_up_ports;
 mod without_uring;

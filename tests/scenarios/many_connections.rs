@@ -1,9 +1,10 @@
-//! Crowds.
+//! Many connections.
 
 use echo_test_support::deadline::wait_until;
 use echo_test_support::running_server::on_every_model;
 
-/// Clients and servers of these tests share the machine's limit, one process each.
+/// Clients and servers of these tests are separate processes with the same descriptor limit
+/// each.
 fn make_room() {
     let limit = echo_net::fd_limit::raise();
     assert!(limit >= 2_500, "1,000 connections need more descriptors than {limit}");
@@ -61,7 +62,7 @@ fn connections_that_come_and_go_leave_nothing_behind() {
         for _ in 0..300 {
             assert_eq!(server.connect().converse(b"bye"), b"ECHO: bye\n");
         }
-        // A worker may open a few for itself with its first connection.
+        // A worker may open some descriptors with its first connection.
         let few = 10;
         wait_until("the connections' descriptors are closed", || open() <= before + few);
     });

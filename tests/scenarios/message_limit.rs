@@ -1,5 +1,5 @@
-//! Messages of exactly the limit, and over it: the error must be readable, so the end that
-//! follows is orderly and never a reset.
+//! Messages at and over the limit: the error must be readable, so the connection must be closed
+//! gracefully and never reset.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn the_error_outlives_megabytes_that_follow_the_long_line() {
     });
 }
 
-/// A plain close with unread input resets, and what still waits at the server is gone.
+/// A plain close with unread input would reset, and discard the server's send buffer.
 #[test]
 fn replies_before_the_error_reach_a_slow_reader_too() {
     let long = line(DEFAULT_LIMIT + 1);
@@ -58,7 +58,7 @@ fn replies_before_the_error_reach_a_slow_reader_too() {
     let expected = [&numbered("ECHO: ", 0..12_000)[..], TOO_LONG].concat();
     on_every_model(&["--send-buffer", "1MiB"], |server| {
         let mut client = server.connect();
-        // More than the client's kernel takes unread, less than the server's keeps.
+        // More than the client's kernel buffers unread, less than the server's does.
         client.send(&stream);
         client.half_close();
         wait_until_closed_by_server(&client);
@@ -82,7 +82,7 @@ fn after_the_error_the_server_does_not_wait_for_the_client_to_close() {
         let mut refused = server.connect();
         refused.send(&line(11));
         refused.read_to_end();
-        // Its place is free again although it has never closed.
+        // Its slot is free again although it has never closed.
         wait_until("the place of the refused client is free", || {
             server.connect().try_line(b"next\n") == b"ECHO: next\n"
         });

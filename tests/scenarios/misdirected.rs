@@ -1,4 +1,4 @@
-//! What the generator says of a target that is not what the command line says.
+//! The generator with a target that does not match the command line.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use echo_test_support::running_server::RunningServer;
 
 use crate::scripted_server::ScriptedServer;
 
-/// Runs of minutes that must end at once, and say why.
+/// Runs of minutes that must end at once, with a reason.
 #[track_caller]
 fn ends_at_once(address: SocketAddr, flags: &[&str], reason: &str) {
     let address = address.to_string();
@@ -22,7 +22,7 @@ fn ends_at_once(address: SocketAddr, flags: &[&str], reason: &str) {
     }
 }
 
-/// What Redis says to a line that is no command of its.
+/// The reply of Redis to a line that is not a command.
 fn redis() -> ScriptedServer {
     ScriptedServer::of_lines(|line| {
         format!("-ERR unknown command '{line}', with args beginning with: \r\n")
@@ -74,8 +74,8 @@ fn a_chat_with_a_server_of_no_chat_ends_before_it_begins() {
     }
 }
 
-/// Silence says nothing about the protocol, and neither does a server that gives wrong answers
-/// in the protocol that was asked for.
+/// Silence does not identify the protocol, and neither does a server with wrong replies in the
+/// requested protocol.
 #[test]
 fn a_server_that_is_slow_or_wrong_is_measured_to_the_end() {
     let slow = ScriptedServer::start(|stream| {
@@ -90,7 +90,7 @@ fn a_server_that_is_slow_or_wrong_is_measured_to_the_end() {
     let run = [&address, "--conns=1", "--rate=20", "--requests=10", "--warmup=0"];
     let finished = BenchProcess::start(&run).finish(PATIENCE);
     assert_eq!(finished.requests("ok"), 10, "{finished:#?}");
-    // Echoes without a prefix, and is told to say what another protocol would.
+    // Echoes without a prefix, and receives text that looks like another protocol.
     let plain = ScriptedServer::of_lines(|line| format!("{line}\n"));
     let address = plain.address().to_string();
     for message in ["HTTP/1.1 200 OK", "-ERR unknown"] {
@@ -120,7 +120,7 @@ fn a_server_that_speaks_tls_is_named_so() {
 fn a_server_process_that_does_not_exist_is_refused_and_not_left_out() {
     let server = RunningServer::start(ModelKind::default(), &[]);
     let address = server.address().to_string();
-    // No system gives out this number.
+    // No system returns this error number.
     let finished =
         BenchProcess::start(&[&address, "--server-pid=2000000000", "-d1"]).finish(PATIENCE);
     assert_eq!(finished.code, Some(1), "{finished:#?}");

@@ -1,5 +1,5 @@
-//! Names of hosts that stand for what a scenario wants: [`NamedHosts`], a hosts file that a
-//! program sees in the place of the system's.
+//! Host names under test control: [`NamedHosts`], a hosts file that replaces the system's for a
+//! program.
 
 use std::io::Write;
 use std::process::Command;
@@ -13,8 +13,8 @@ pub(crate) struct NamedHosts {
 }
 
 impl NamedHosts {
-    /// One in which each name of `lines` stands for an address; `None`, and told, where this
-    /// user may not have a file system of its own (`mount_namespaces(7)`).
+    /// A hosts file with `lines`; `None`, with a note, if this user can't create a mount
+    /// namespace (`mount_namespaces(7)`).
     pub(crate) fn new_or_skip(test: &str, lines: &str) -> Option<Self> {
         let mut hosts = Self { file: NamedTempFile::new().expect("room for a file") };
         hosts.set(lines);
@@ -25,7 +25,7 @@ impl NamedHosts {
         works.then_some(hosts)
     }
 
-    /// From now on programs see these lines.
+    /// Replaces the lines for running programs.
     pub(crate) fn set(&mut self, lines: &str) {
         let file = self.file.as_file_mut();
         file.set_len(0).expect("it is ours");
@@ -33,7 +33,7 @@ impl NamedHosts {
         file.write_all(lines.as_bytes()).expect("room for a file");
     }
 
-    /// A command that runs one of our own programs with these names.
+    /// A command that runs one of our programs with these names.
     pub(crate) fn own_program(&self, name: &str) -> Command {
         self.command(&own_program(name).display().to_string())
     }

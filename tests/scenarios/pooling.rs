@@ -1,5 +1,5 @@
-//! `echo-bench --pool`: requests that take their connections from a pool, against real
-//! servers, in plaintext and inside TLS.
+//! `echo-bench --pool`: requests over a connection pool, against real servers, in plaintext and
+//! TLS.
 
 use std::net::TcpListener;
 use std::time::Duration;

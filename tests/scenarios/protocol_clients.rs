@@ -1,5 +1,5 @@
-//! Clients that others wrote for the protocols that are not lines: the tools of Redis, wrk,
-//! curl, and netcat and Python where nobody has written one.
+//! Third-party clients for the protocols that are not line-based: the tools of Redis, wrk,
+//! curl, and netcat and Python where there is none.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{run, third_party_or_skip};
 use echo_test_support::running_server::{RunningServer, on_every_model};
 
-/// What `command` prints, with `input` on its standard input; it must succeed.
+/// The output of `command`, with `input` on its standard input; it must succeed.
 #[track_caller]
 fn printed(command: &mut Command, input: &[u8]) -> String {
     let output = run(command, input, PATIENCE);

@@ -1,4 +1,4 @@
-//! Every protocol and every way to write, on every model: what is sent is what comes back.
+//! Every protocol and every write mode, on every model: what is sent is echoed.
 
 use std::cell::RefCell;
 

@@ -1,5 +1,5 @@
-//! `echo-bench --reconnect-after`: connections that are closed after so many requests and
-//! reconnected, which costs no request and surprises no server.
+//! `echo-bench --reconnect-after`: reconnecting after every N requests loses no request and
+//! causes no server errors.
 
 use echo_test_support::bench_process::{BenchProcess, each_engine};
 use echo_test_support::deadline::PATIENCE;
@@ -28,7 +28,8 @@ fn no_connection_has_more_requests_and_the_server_sees_each_end_in_order() {
                     assert_eq!(finished.report()["errors"], serde_json::json!([]), "{load}");
                     let again = summary["connections"]["reconnects"].as_u64();
                     let again = again.expect("by the schema");
-                    // 143 connections for 1000 requests, a last one begun for each of ten.
+                    // 143 connections for 1000 requests; each of the ten may have started
+                    // another one.
                     assert!((133..=153).contains(&again), "{load}: {again}");
                     let clock = if tls.is_empty() { "connect" } else { "tls" };
                     assert_eq!(summary["latency"][clock]["count"], 10 + again, "{load}");
@@ -38,7 +39,7 @@ fn no_connection_has_more_requests_and_the_server_sees_each_end_in_order() {
                 let exit = server.wait_exit(PATIENCE);
                 let summary = exit.summary();
                 assert_eq!(summary["messages"], 3000);
-                // Each of ten may be on its way when a run ends, and within its handshake.
+                // Each of ten may be in progress when the run ends, and in its handshake.
                 let count = |name: &str| summary[name].as_u64().expect("by the schema");
                 let seen = count("connections");
                 assert!((made..=made + 30).contains(&seen), "{made} made, {seen} seen");
@@ -49,7 +50,7 @@ fn no_connection_has_more_requests_and_the_server_sees_each_end_in_order() {
     });
 }
 
-/// Handshakes count on both ways alike, and so does what TLS says for itself.
+/// Handshakes count in both directions, and so do TLS control records.
 #[test]
 fn bytes_on_the_wire_are_those_that_the_server_counts() {
     on_every_model(&[&SUMMARY_IN_JSON[..], &["--tls-self-signed"]].concat(), |server| {
@@ -60,8 +61,8 @@ fn bytes_on_the_wire_are_those_that_the_server_counts() {
         server.signal(Signal::TERM);
         let seen = server.wait_exit(PATIENCE).summary();
         let bytes = &finished.report()["summary"]["bytes"];
-        // The first handshake is before the window, and the server says goodbye to who has
-        // hung up already.
+        // The first handshake is before the window, and the server sends close_notify to peers
+        // that have closed already.
         for (ours, theirs) in [("sent", "bytes_in"), ("received", "bytes_out")] {
             let count =
                 |value: &serde_json::Value| value.as_u64().expect("by the schema") as f64;

@@ -1,4 +1,4 @@
-//! Scans of addresses that are more than four numbers.
+//! Scans of IPv6 addresses with zones.
 
 use std::net::{Ipv6Addr, SocketAddrV6, TcpListener};
 use std::process::Command;
@@ -6,14 +6,14 @@ use std::process::Command;
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{own_program, run, tell_skipped};
 
-/// A link-local address of this machine, with the number and the name of its interface.
+/// A link-local address of this machine, with its interface's number and name.
 fn link_local() -> Option<(Ipv6Addr, u32, String)> {
     let table = std::fs::read_to_string("/proc/net/if_inet6").ok()?;
     table.lines().find_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();
         let [address, interface, _, _, flags, name] = fields[..] else { return None };
         let address = Ipv6Addr::from(u128::from_str_radix(address, 16).ok()?);
-        // Flag 0x40: the address is still being checked and can't be used.
+        // Flag 0x40: the address is tentative and can't be used yet.
         let ready = u8::from_str_radix(flags, 16).ok()? & 0x40 == 0;
         let interface = u32::from_str_radix(interface, 16).ok()?;
         (address.is_unicast_link_local() && ready)

@@ -1,4 +1,4 @@
-//! A server that says what a test wants of it: [`ScriptedServer`], a thread per connection.
+//! A server with scripted behaviour: [`ScriptedServer`], a thread per connection.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -29,7 +29,7 @@ impl ScriptedServer {
             for stream in listener.incoming().map_while(Result::ok) {
                 counted.fetch_add(1, Ordering::SeqCst);
                 let serve = Arc::clone(&serve);
-                // A peer that breaks off is no fault of the script.
+                // A peer that disconnects is not an error of the script.
                 thread::spawn(move || {
                     let _ = stream.set_read_timeout(Some(PATIENCE));
                     let _ = serve(&stream);
@@ -49,7 +49,7 @@ impl ScriptedServer {
         Self::start_on("127.0.0.1:0", serve)
     }
 
-    /// Answers each line with what `reply` makes of it.
+    /// Replies to each line with the result of `reply`.
     pub(crate) fn of_lines(reply: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self::start(move |stream| {
             for line in BufReader::new(stream).lines() {
@@ -60,7 +60,7 @@ impl ScriptedServer {
         })
     }
 
-    /// Answers each HTTP request, of which it shows the head to `reply`; ends the connection
+    /// Replies to each HTTP request, whose head is passed to `reply`; closes the connection
     /// after a reply if `closes`.
     pub(crate) fn of_http(
         address: &str,
@@ -84,13 +84,13 @@ impl ScriptedServer {
         self.address
     }
 
-    /// Connections that came so far.
+    /// Connections accepted so far.
     pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 }
 
-/// The head of a request and the length of its body; `None` at the end of the input.
+/// The head of a request and the length of its body; `None` at the end of input.
 fn read_head(input: &mut impl BufRead) -> io::Result<Option<(String, u64)>> {
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -108,7 +108,7 @@ fn read_head(input: &mut impl BufRead) -> io::Result<Option<(String, u64)>> {
     }
 }
 
-/// The path that the head of a request asks for.
+/// The path of a request.
 pub(crate) fn path_in(head: &str) -> &str {
     head.split(' ').nth(1).unwrap_or_default()
 }

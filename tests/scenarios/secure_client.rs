@@ -1,5 +1,5 @@
-//! A blocking client that speaks TLS: [`SecureClient`]. Every wait has a deadline, and a
-//! stream that is cut off fails the test.
+//! A blocking TLS client: [`SecureClient`]. Every wait has a deadline, and a truncated stream
+//! fails the test.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -9,7 +9,7 @@ use echo_net::tls::{ClientTls, ServerTrust, Transform};
 use echo_test_support::client::{Client, Text};
 use echo_test_support::running_server::RunningServer;
 
-/// One connection to a server that speaks TLS.
+/// A connection to a TLS server.
 pub(crate) struct SecureClient {
     client: Client,
     transform: Transform,
@@ -17,7 +17,7 @@ pub(crate) struct SecureClient {
 }
 
 impl SecureClient {
-    /// A connection whose handshake is over; the server's own certificate is trusted.
+    /// A connection after the handshake; the server's own certificate is trusted.
     #[track_caller]
     pub(crate) fn connect(server: &RunningServer) -> Self {
         let fingerprint = server.ready()["tls"]["fingerprint"].as_str().expect("it speaks TLS");
@@ -40,20 +40,17 @@ impl SecureClient {
         self.client.send(&output);
     }
 
-    /// One read; whether the connection goes on.
+    /// One read; whether the connection continues.
     fn receive(&mut self) -> bool {
         let mut buffer = [0; 16 * 1024];
         let length = match self.client.stream().read(&mut buffer) {
             Ok(length) => length,
             Err(error) => panic!("{error} after {:?}", Text(&self.plaintext)),
         };
-        let mut input = &buffer[..length];
         let Self { transform, plaintext, .. } = self;
-        while !input.is_empty() {
-            transform
-                .receive(&mut input, |piece| plaintext.extend_from_slice(piece))
-                .unwrap_or_else(|fault| panic!("{fault}"));
-        }
+        transform
+            .receive_all(&buffer[..length], |piece| plaintext.extend_from_slice(piece))
+            .unwrap_or_else(|fault| panic!("{fault}"));
         length > 0
     }
 
@@ -68,15 +65,14 @@ impl SecureClient {
         self.client.wait_until_read();
     }
 
-    /// Announces that nothing more follows (`close_notify`), and leaves the TCP stream open:
-    /// the announcement alone must do.
+    /// Sends close_notify and leaves the TCP stream open: that alone must suffice.
     pub(crate) fn half_close(&mut self) {
         let mut output = Vec::new();
         self.transform.close(&mut output);
         self.client.send(&output);
     }
 
-    /// Sends `request` and reads just `reply`.
+    /// Sends `request` and reads exactly `reply`.
     #[track_caller]
     pub(crate) fn exchange(&mut self, request: &[u8], reply: &[u8]) {
         self.send(request);
@@ -86,12 +82,12 @@ impl SecureClient {
         assert_eq!(Text(&std::mem::take(&mut self.plaintext)), Text(reply));
     }
 
-    /// Ends the TCP stream without a word of TLS, as someone on the way could.
+    /// Ends the TCP stream without close_notify, as an attacker could.
     pub(crate) fn cut_off(&mut self) {
         self.client.half_close();
     }
 
-    /// Everything up to the server's announced end.
+    /// Everything up to the server's close_notify.
     #[track_caller]
     pub(crate) fn read_to_end(&mut self) -> Vec<u8> {
         while self.receive() {}
@@ -100,7 +96,7 @@ impl SecureClient {
     }
 
     /// Sends all of `stream` in records of at most `record` bytes, half-closes, and returns
-    /// all that comes back, reading while sending.
+    /// everything received, reading while sending.
     #[track_caller]
     pub(crate) fn converse(&mut self, stream: &[u8], record: usize) -> Vec<u8> {
         let mut output = Vec::new();

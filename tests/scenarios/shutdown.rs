@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: what was received is answered, then the end, within the deadline.
+//! SIGTERM and SIGINT: received messages are answered, then connections close, within the
+//! deadline.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,12 +16,12 @@ use crate::lines::numbered;
 
 const SUMMARY_IN_JSON: [&str; 2] = ["--log-format", "json"];
 
-/// Keeps the kernel from taking all that a server has to say: with buffers of its own choice
-/// it might hold megabytes, and the server would be done.
+/// Limits what the kernel buffers for a server: with its default buffers it might hold
+/// megabytes, and the server would be done.
 const SMALL_SEND_BUFFER: [&str; 2] = ["--send-buffer", "16K"];
 
-/// A client that has a reply on its way that it will not read, so that a server with a
-/// [small send buffer](SMALL_SEND_BUFFER) can't finish.
+/// A client with a pending reply that it will not read, so that a server with a [small send
+/// buffer](SMALL_SEND_BUFFER) can't finish.
 fn unfinishable(server: &RunningServer) -> Client {
     let mut client = server.connect();
     let line = [&[b'x'; 1023][..], b"\n"].concat();
@@ -32,15 +33,14 @@ fn unfinishable(server: &RunningServer) -> Client {
 fn shutdown_under_load_answers_what_was_received() {
     const CLIENTS: usize = 50;
     const LINES: usize = 1000;
-    // Many reads each, so that a server that stops between two of them is found out.
+    // Many reads each, so that a server that stops between two of them is detected.
     let flags = [&SUMMARY_IN_JSON[..], &["--read-buffer", "512"]].concat();
     on_every_model(&flags, |server| {
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| server.connect()).collect();
         for client in &mut clients {
             client.exchange(b"accepted\n", b"ECHO: accepted\n");
         }
-        // All of it waits in the server's kernel when the server, awake again, finds the
-        // signal.
+        // All of it is in the server's receive buffer when the resumed server sees the signal.
         server.signal(Signal::STOP);
         for client in &mut clients {
             client.send(&numbered("", 0..LINES));
@@ -61,7 +61,7 @@ fn shutdown_under_load_answers_what_was_received() {
 #[test]
 fn shutdown_while_clients_go_on_sending_ends_each_stream_in_order() {
     const CLIENTS: usize = 8;
-    // A kernel may hold megabytes for each, which on a busy machine take their time.
+    // A kernel may buffer megabytes for each, which takes time on a busy machine.
     let flags = [&SUMMARY_IN_JSON[..], &["--drain-timeout", "60s"]].concat();
     on_every_model(&flags, |server| {
         let (started, answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -107,8 +107,7 @@ fn shutdown_while_clients_go_on_sending_ends_each_stream_in_order() {
     });
 }
 
-/// A peer whose kernel is full when the server stops gets its end late, and has sent more
-/// by then.
+/// A peer with a full receive buffer sees the FIN late, and has sent more by then.
 #[test]
 fn a_client_that_reads_slowly_and_goes_on_sending_gets_every_reply_and_the_end() {
     on_every_model(&SUMMARY_IN_JSON, |server| {
@@ -129,7 +128,7 @@ fn a_client_that_reads_slowly_and_goes_on_sending_gets_every_reply_and_the_end()
     });
 }
 
-/// Who keeps coming must not keep a server from stopping, and the server's count must be the
+/// Clients that keep connecting must not delay the stop, and the server's count must match the
 /// clients'.
 #[test]
 fn a_server_that_clients_keep_coming_to_stops_and_has_counted_every_reply() {
@@ -173,7 +172,7 @@ fn idle_clients_get_the_end_and_the_server_exits_long_before_the_deadline() {
         for client in &mut idle {
             assert_eq!(client.read_to_end(), b"");
         }
-        // Half a line is no message as long as the client may send the rest.
+        // An incomplete line is not a message as long as the client may send the rest.
         assert_eq!(mid_line.read_to_end(), b"");
         let exit = server.wait_exit(PATIENCE);
         assert_eq!(exit.code, Some(0), "{exit:?}");
@@ -197,7 +196,7 @@ fn a_client_that_does_not_read_is_cut_at_the_drain_timeout() {
     });
 }
 
-/// A stop must not give a peer more time than it has while all goes on.
+/// A stop must not give a peer more time than it has during normal operation.
 #[test]
 fn a_client_that_does_not_read_is_cut_at_the_write_timeout_in_a_drain_too() {
     let patience = ["--write-timeout", "1s", "--drain-timeout", "60s"];

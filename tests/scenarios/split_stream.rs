@@ -1,4 +1,4 @@
-//! TCP keeps bytes, not boundaries. Here each piece is read before the next is sent.
+//! TCP does not preserve message boundaries. Here each piece is read before the next is sent.
 
 use echo_test_support::running_server::on_every_model;
 

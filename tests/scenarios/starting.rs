@@ -1,4 +1,4 @@
-//! What a user sees before the first client: the ready line, or a clear refusal.
+//! Server startup: the ready line, or a clear error.
 
 use std::net::TcpListener;
 use std::process::Command;
@@ -28,7 +28,7 @@ fn the_model_is_the_one_that_was_asked_for() {
     });
 }
 
-/// The exit code and what was said on standard error.
+/// The exit code and standard error.
 fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
     let output = run(Command::new(own_program("echo-server")).args(arguments), b"", PATIENCE);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "nothing is ready");

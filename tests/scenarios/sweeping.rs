@@ -1,5 +1,5 @@
-//! Sweeps over a server that was there before them: which runs are measured, which are reused,
-//! and what is said of it.
+//! Sweeps against a running server: which runs are measured, which are reused, and what is
+//! reported.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{own_program, run};
 use echo_test_support::running_server::RunningServer;
 
-/// Two cells of fifty requests, kept in `room/kept`, or in the same with a number.
+/// Two cells of fifty requests, stored in `room/kept`, or in the same with a number.
 fn sweep(room: &Path, flags: &[&str]) -> Output {
     let mut command = Command::new(own_program("echo-bench"));
     command.current_dir(room).arg("sweep").args(flags);
@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("it is text")
 }
 
-/// When the run of a cell began, and which process it measured.
+/// When the run of a cell started, and which process it measured.
 fn run_of(room: &Path, folder: &str, cell: u32) -> (String, u64) {
     let file = room.join(folder).join(format!("cell00{cell}-repeat01.json"));
     let report = fs::read(&file).expect("the cell was measured");
@@ -33,7 +33,7 @@ fn run_of(room: &Path, folder: &str, cell: u32) -> (String, u64) {
     (started, report["server"]["pid"].as_u64().unwrap_or_default())
 }
 
-/// Leaves a folder as a sweep does that was cut after its first cell.
+/// Leaves a folder like a sweep that was interrupted after its first cell.
 fn cut(room: &Path, folder: &str) {
     fs::remove_file(room.join(folder).join("sweep.json")).expect("it was finished");
     fs::remove_file(room.join(folder).join("cell002-repeat01.json")).expect("it was measured");
@@ -44,7 +44,7 @@ fn a_finished_sweep_is_measured_anew_unless_it_is_asked_for() {
     let room = tempfile::tempdir().expect("there is room for files");
     let room = room.path();
     let server = RunningServer::start(ModelKind::Epoll, &[]);
-    // The server in the place of a plan file, as in a run.
+    // The server instead of a plan file, as in a run.
     let target = server.address().to_string();
     let first = sweep(room, &[&target]);
     assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));

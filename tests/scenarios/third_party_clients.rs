@@ -1,10 +1,10 @@
-//! Clients that others wrote: netcat-openbsd, bash's /dev/tcp, Python's sockets.
+//! Third-party clients: netcat-openbsd, bash's /dev/tcp, Python's sockets.
 
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{run, third_party_or_skip};
 use echo_test_support::running_server::{RunningServer, on_every_model};
 
-/// What `program` with `arguments` (the port is appended) prints for `input`.
+/// The output of `program` with `arguments` (the port is appended) for `input`.
 fn printed(
     test: &str,
     server: &RunningServer,

@@ -1,5 +1,4 @@
-//! A server of a third party for one scenario: [`ThirdPartyServer`], on a free port of the
-//! loopback.
+//! A third-party server for one scenario: [`ThirdPartyServer`], on a free port of the loopback.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -13,8 +12,8 @@ pub(crate) struct ThirdPartyServer {
     address: SocketAddr,
 }
 
-/// An address of the loopback where nobody listens. Programs that can't choose a port by
-/// themselves are given it.
+/// A loopback address without a listener, for programs that can't choose a free port
+/// themselves.
 pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("ports are left");
     listener.local_addr().expect("it is bound")

@@ -1,5 +1,5 @@
-//! `echo-bench` against servers that others wrote: Redis, nginx, and one in Python that
-//! answers streams out of turn.
+//! `echo-bench` against third-party servers: Redis, nginx, and a Python server that replies to
+//! streams out of order.
 
 use std::process::Command;
 
@@ -71,7 +71,7 @@ fn an_nginx_answers_every_path_and_body_errors_are_told() {
     let http = ["--protocol=http", "--requests=3000", "--conns=20", "--pipeline=4"];
     all_right(&load(&nginx, &[&http[..], &[&paths]].concat()), 3000);
 
-    // Each tenth reply is the last of its connection, and says so.
+    // Each tenth reply is the last of its connection, and announces it.
     let few = ["--protocol=http", "--requests=3000", "--conns=20", "--message=/few"];
     for more in
         [&["--pipeline=1"][..], &["--pipeline=1", "--rate=20k"], &["--pool=20"], &["--pool=0"]]
@@ -95,7 +95,7 @@ fn an_nginx_answers_every_path_and_body_errors_are_told() {
     assert!(errors.contains("status 404"), "{errors}");
 }
 
-/// An HTTP server that says `Connection: close` in each response, and does so.
+/// An HTTP server that sends `Connection: close` in each response, and closes.
 const ONE_RESPONSE_EACH: &str = r#"
 import socket, sys, threading
 def serve(client):
@@ -130,7 +130,7 @@ fn http_connections_that_the_server_closes_are_counted_and_made_again() {
         let finished = load(&server, &[&http[..], &[pipeline]].concat());
         let report = finished.report();
         if pipeline == "--pipeline=1" {
-            // Nothing was asked for that the server had not promised to answer.
+            // No request was sent beyond those that the server had announced to answer.
             assert_eq!(finished.code, Some(0), "{finished:#?}");
             assert_eq!(finished.requests("ok"), 60, "{finished:#?}");
             let again = &report["summary"]["connections"]["reconnects"];
@@ -138,7 +138,7 @@ fn http_connections_that_the_server_closes_are_counted_and_made_again() {
             continue;
         }
         assert_eq!(finished.code, Some(1), "{finished:#?}");
-        // Each connection has one right answer, and what else was in flight on it has none.
+        // Each connection has one correct reply; other requests in flight on it have none.
         let connections = &report["summary"]["connections"];
         let made = connections["established"].as_u64().zip(connections["reconnects"].as_u64());
         let made = made.map(|(established, again)| established + again).expect("by the schema");
@@ -152,8 +152,8 @@ fn http_connections_that_the_server_closes_are_counted_and_made_again() {
     }
 }
 
-/// A mux server for one connection, which answers what one read brings in the order of the
-/// expression `argv[2]`.
+/// A mux server for one connection, which replies to the requests of one read in the order of
+/// the expression `argv[2]`.
 const MUX_SERVER: &str = r#"
 import socket, struct, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))

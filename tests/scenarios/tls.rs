@@ -1,4 +1,8 @@
-//! TLS on every model: the same replies inside it, and nothing for those who do not speak it.
+//! TLS on every model: the same replies inside it, and no service for plaintext clients.
+
+mod bench;
+mod files;
+mod programs;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -18,7 +22,7 @@ use crate::secure_client::SecureClient;
 
 const TLS: [&str; 3] = ["--tls-self-signed", "--log-format", "json"];
 
-/// Stops the server; the counts of TLS in its summary.
+/// Stops the server; returns the TLS counts in its summary.
 #[track_caller]
 fn tls_counts(server: &mut RunningServer) -> serde_json::Value {
     server.signal(Signal::TERM);
@@ -36,7 +40,7 @@ fn the_same_bytes_inside_tls_give_the_same_replies_whatever_the_protocol() {
             let message = format!("{number} {}", "*".repeat(number as usize % 97));
             requester.encode(number, message.as_bytes(), &mut stream);
         }
-        // An end in the middle of a message.
+        // Closed in the middle of a message.
         stream.extend_from_slice(b"\x00\x01 no end");
         each_model(|model| {
             let protocol = kind.to_string();
@@ -130,7 +134,7 @@ fn an_idle_client_is_told_the_end_inside_tls() {
         client.exchange(b"x\n", b"ECHO: x\n");
         let begin = Instant::now();
         assert_eq!(client.read_to_end(), b"");
-        // Long before the deadline of handshakes, which is over.
+        // Long before the handshake timeout.
         assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     });
 }
@@ -161,7 +165,7 @@ fn openssl_speaks_1_2_and_1_3_and_is_refused_with_1_1() {
                     "s_client", "-connect", &address, "-quiet", version, "-CAfile", &issuer,
                 ]);
                 command.args(["-verify_return_error", "-verify_hostname", "localhost"]);
-                // Else openssl itself refuses to offer 1.1.
+                // Otherwise openssl itself refuses to offer 1.1.
                 command.args(["-cipher", "DEFAULT:@SECLEVEL=0"]);
                 let output = run(&mut command, b"ECHO from openssl\nQUIT\n", PATIENCE);
                 let seen = String::from_utf8_lossy(&output.stdout);
@@ -220,9 +224,12 @@ fn a_server_whose_files_are_no_good_says_so_and_does_not_start() {
             ["--tls-cert", "/nowhere.pem", "--tls-key", &key],
             "--tls-cert /nowhere.pem: No such file",
         ),
-        (["--tls-cert", &key, "--tls-key", &key], "no certificate in it"),
+        (["--tls-cert", &key, "--tls-key", &key], "no certificate found"),
         (["--tls-cert", &good, "--tls-key", &good], "no private key"),
-        (["--tls-cert", &certificates.issuer(), "--tls-key", &key], "not the key of"),
+        (
+            ["--tls-cert", &certificates.issuer(), "--tls-key", &key],
+            "does not match the certificate",
+        ),
     ] {
         let mut command = Command::new(own_program("echo-server"));
         let output = run(command.arg("127.0.0.1:0").args(arguments), b"", PATIENCE);

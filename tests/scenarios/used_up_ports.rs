@@ -1,5 +1,4 @@
-//! `echo-bench` on a machine with few local ports: a limit of the generator, and said to be
-//! one.
+//! `echo-bench` on a machine with few local ports: reported as a limit of the generator.
 
 use std::process::Command;
 
@@ -7,12 +6,12 @@ use echo_test_support::bench_process::{BenchProcess, Finished};
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{own_program, tell_skipped};
 
-/// Few ports on the loopback of a network namespace of its own; exit code 99 without one.
+/// Few ports on the loopback of a separate network namespace; exit code 99 without one.
 const FEW_PORTS: &str = "ip link set lo up \
     && echo '32768 32818' > /proc/sys/net/ipv4/ip_local_port_range \
     && echo 0 > /proc/sys/net/ipv4/tcp_tw_reuse || exit 99; exec \"$@\"";
 
-/// A run with 51 local ports, none of which is free again before a minute has passed.
+/// A run with 51 local ports, none of which is free again within a minute.
 fn run_with_few_ports(test: &str, flags: &[&str]) -> Option<Finished> {
     let mut command = Command::new("unshare");
     command.args(["-r", "-n", "sh", "-c", FEW_PORTS, "sh"]);

@@ -1,5 +1,5 @@
-//! A kernel that refuses `io_uring`, as in a container: what needs it says so, names the way
-//! out and does nothing else; what does not need it works.
+//! A kernel that denies `io_uring`, as in a container: programs that need it report it with the
+//! remedy and exit; all others work.
 
 use std::process::Command;
 
@@ -7,8 +7,8 @@ use echo_test_support::bench_process::BenchProcess;
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{own_program, run, third_party_or_skip};
 
-/// Runs a program with a filter (seccomp(2)) that has `io_uring_setup` fail with EPERM, as
-/// the default profiles of containers do. 425 is its number on every architecture.
+/// Runs a program with a seccomp(2) filter in which `io_uring_setup` fails with EPERM, as in
+/// the default profiles of containers. 425 is its number on every architecture.
 const REFUSING: &str = r#"
 import ctypes, os, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -34,14 +34,14 @@ for arguments in [
 os.execv(sys.argv[1], sys.argv[1:])
 "#;
 
-/// The command of one of our programs where `io_uring` is refused, if it can be made here.
+/// A command that runs one of our programs without `io_uring`, if possible here.
 fn refused(test: &str, program: &str) -> Option<Command> {
     let mut command = third_party_or_skip(test, "python3")?;
     command.args(["-c", REFUSING]).arg(own_program(program));
     Some(command)
 }
 
-/// It is said once, with its cause and the way out.
+/// It is reported once, with cause and remedy.
 #[track_caller]
 fn assert_told(stderr: &str, remedy: &str) {
     for part in

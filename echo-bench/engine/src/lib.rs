@@ -20,7 +20,7 @@ use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
-use crate::plan::{EngineKind, Plan};
+use crate::plan::{EngineKind, Plan, PlanError};
 use crate::record::{Interval, Latency, Packed, Served, Span, Stamped};
 
 pub mod as_text;
@@ -153,6 +153,9 @@ pub enum EngineError {
         #[source]
         reason: Unavailable,
     },
+    /// A plan of an older version asks for more than this one can do.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The generator itself failed.
     #[error("running a generator thread")]
     Worker(#[from] io::Error),
@@ -180,6 +183,7 @@ pub fn run(
     stop: &Stop,
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, EngineError> {
+    plan.check()?;
     let begin = clock::now();
     let mut threads = Threads::start(plan, peer, stop)?;
     let setup = threads.setup(stop)?;

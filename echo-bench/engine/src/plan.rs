@@ -1,37 +1,59 @@
 //! What a run is to do, resolved and valid: [`Plan`]. It is data, part of every report, and
 //! two runs with the same plan mean the same. It does nothing and knows no command line.
 
-use std::net::IpAddr;
+use std::ops::Deref;
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use echo_net::Nanos;
-use echo_proto::{HttpHost, MuxRequester, ProtocolKind, Requester, Service};
+use echo_proto::{ProtocolKind, Requester, Service};
 
 use crate::messages::Verify;
+use document::PlanDocument;
 
 mod builder;
+mod document;
+mod generator;
 mod load;
+mod message;
+mod server;
 mod stamps;
 mod tls;
 mod validity;
+mod workload;
 
 pub use builder::PlanBuilder;
+pub use generator::{EngineKind, IdleStrategy, SocketPlan};
 pub use load::{Load, StopRule};
+pub use message::MessagePlan;
+pub use server::{NotAFlag, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
 pub use tls::{TlsPlan, Trust};
 pub use validity::PlanError;
+pub use workload::{ProtocolPlan, WorkloadPlan};
 
 /// Least limit of a reply of HTTP and of the Redis protocol.
 const LONG_REPLY: usize = 16 << 20;
 
-/// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A plan that makes sense. Its [`Settings`] can be read and not changed: another plan is made
+/// of them by [`Plan::with`].
+///
+/// One that is made here can be carried out, too. One that is read from a report may exceed a
+/// limit that is younger than the report: [`Plan::check`] says so, which a run asks first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "PlanDocument", into = "PlanDocument")]
 pub struct Plan {
+    settings: Settings,
+    /// Fingerprint of the open-loop schedule; none in a closed loop.
+    schedule_digest: Option<String>,
+}
+
+/// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
     /// Whom to load.
     pub target: Target,
-    /// Connections in total.
+    /// Connections in total; the callers, where they share a pool.
     pub connections: u32,
     /// Generator threads.
     pub threads: u32,
@@ -47,273 +69,178 @@ pub struct Plan {
     pub drain_ns: Nanos,
     /// Length of an interval of the time series.
     pub interval_ns: Nanos,
-    /// The protocol.
-    #[serde(with = "crate::as_text")]
-    #[schemars(with = "String")]
-    pub protocol: ProtocolKind,
-    /// The `Host` header of HTTP requests; null with another protocol.
-    #[serde(
-        default,
-        with = "crate::as_text::optional",
-        skip_serializing_if = "Option::is_none"
-    )]
-    #[schemars(with = "Option<String>")]
-    pub http_host: Option<HttpHost>,
-    /// The members of a chat room, if that is what the connections are.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub chat: Option<ChatPlan>,
-    /// The pool that requests take their connections from; then `connections` are callers
-    /// with one request at a time. Null: every connection is driven for itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pool: Option<PoolPlan>,
-    /// Streams of a connection, which its requests take in turn (`mux`).
-    #[serde(default = "one_stream")]
-    pub streams: u32,
+    /// What connections are for, and what they speak.
+    pub workload: WorkloadPlan,
     /// What requests say.
     pub messages: MessagePlan,
     /// How thoroughly replies are checked.
     pub verify: Verify,
-    /// Most connections begun per second before the load; null: as fast as they are made.
-    #[serde(default)]
+    /// Most connections begun per second before the load; none: as fast as they are made.
     pub connect_rate_per_s: Option<f64>,
-    /// Requests after which each connection is closed and reconnected; null: never.
-    #[serde(default)]
-    pub reconnect_after: Option<u32>,
     /// In how many writes each request is sent.
     pub split_writes: u32,
     /// Socket options of the generator.
     pub socket: SocketPlan,
-    /// TLS around the protocol; null: plaintext.
-    #[serde(default)]
+    /// TLS around the protocol; none: plaintext.
     pub tls: Option<TlsPlan>,
     /// How the generator waits.
     pub idle: IdleStrategy,
     /// Moves bytes for the generator.
     pub engine: EngineKind,
     /// Connections on which the kernel stamps what arrives.
-    #[serde(default = "no_stamps")]
     pub stamps: Stamps,
     /// Seed of the schedule and of message sizes.
     pub seed: u64,
-    /// Fingerprint of the open-loop schedule; null in a closed loop.
-    pub schedule_digest: Option<String>,
 }
 
-/// Reports from before there were stamps.
-fn no_stamps() -> Stamps {
-    Stamps::Off
-}
+impl Deref for Plan {
+    type Target = Settings;
 
-/// Reports from before there were streams.
-fn one_stream() -> u32 {
-    1
-}
-
-/// Members of a chat room. Every connection is one; each message is delivered to all
-/// others, and requests are deliveries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ChatPlan {
-    /// Slow consumers: members that never read.
-    pub deaf: u32,
-}
-
-/// A pool of connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PoolPlan {
-    /// Most connections at one time; 0: a new one for each request.
-    pub size: u32,
-}
-
-impl PoolPlan {
-    /// Connections to be made before the load: all that so many callers can use, or one that
-    /// shows whether there is a server.
-    pub fn connections_of(self, callers: u32) -> u32 {
-        self.size.clamp(1, callers.max(1))
+    fn deref(&self) -> &Settings {
+        &self.settings
     }
 }
 
-/// Whom to load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Target {
-    /// An echo-server of our own, started for the run as a child process.
-    Embedded {
-        /// Its command line.
-        server: Vec<String>,
-    },
-    /// A server that is already there.
-    Address {
-        /// Its address as given.
-        address: String,
-        /// Its process, if the user named it, for its CPU cost.
-        server_pid: Option<u32>,
-    },
-}
-
-/// What requests say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum MessagePlan {
-    /// Generated texts, each different.
-    Generated {
-        /// Least size.
-        min_bytes: usize,
-        /// Greatest size.
-        max_bytes: usize,
-    },
-    /// These texts in turn.
-    Given {
-        /// The texts.
-        texts: Vec<String>,
-        /// Whether they are lines of a file that end in CR and LF: neither is sent as a part
-        /// of a message.
-        #[serde(default)]
-        crlf: bool,
-    },
-}
-
-/// Socket options of the generator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SocketPlan {
-    /// Set TCP_NODELAY (disable Nagle's algorithm).
-    pub nodelay: bool,
-    /// Kernel send buffer as asked; null: the system's.
-    pub send_buffer: Option<usize>,
-    /// Kernel receive buffer as asked; null: the system's.
-    pub recv_buffer: Option<usize>,
-    /// Addresses to connect from, in turn; empty: the system's choice.
-    pub sources: Vec<IpAddr>,
-}
-
-/// How a generator thread waits for the next due request or reply.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    strum::Display,
-    strum::EnumString,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-#[serde(rename_all = "kebab-case")]
-pub enum IdleStrategy {
-    /// `hybrid` where generator threads and embedded server workers have a core each, else
-    /// `sleep`.
-    #[default]
-    Auto,
-    /// Sleep in the kernel with nanosecond deadlines.
-    Sleep,
-    /// Sleep until shortly before the next due request, then spin.
-    Hybrid,
-    /// Never sleep.
-    Spin,
-}
-
-/// Generator I/O backend.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Default,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    strum::Display,
-    strum::EnumString,
-    strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-#[serde(rename_all = "kebab-case")]
-pub enum EngineKind {
-    /// Readiness by epoll.
-    #[default]
-    Epoll,
-    /// Completions by `io_uring`, where the kernel has it.
-    Uring,
-}
-
 impl Plan {
-    /// Connections that are to be there when the load begins.
+    /// A plan for the server at `address` (`host:port`): 10 connections in a closed loop, one
+    /// request at a time on each, lines of 64 bytes, 10 s after a warm-up of 2 s.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use echo_bench_engine::plan::Plan;
+    ///
+    /// let plan = Plan::builder("127.0.0.1:7000")
+    ///     .connections(100)
+    ///     .rate(10_000.0)
+    ///     .duration(Duration::from_secs(30))
+    ///     .build()?;
+    /// assert!(plan.load.is_open());
+    /// # Ok::<(), echo_bench_engine::plan::PlanError>(())
+    /// ```
+    ///
+    /// Nobody changes a plan:
+    ///
+    /// ```compile_fail
+    /// # let mut plan = echo_bench_engine::plan::Plan::builder("127.0.0.1:7000").build().unwrap();
+    /// plan.connections = 0;
+    /// ```
+    pub fn builder(address: impl Into<String>) -> PlanBuilder {
+        PlanBuilder::new(Target::Address { address: address.into(), server_pid: None })
+    }
+
+    /// The plan with these settings.
+    ///
+    /// # Errors
+    /// What is wrong with them, by flag.
+    pub fn new(mut settings: Settings) -> Result<Self, PlanError> {
+        validity::check_sense(&settings)?;
+        validity::check_limits(&settings)?;
+        // A thread without a connection has nothing to do.
+        settings.threads = settings.threads.min(settings.connections);
+        let schedule_digest = match settings.load {
+            Load::Closed { .. } => None,
+            Load::Open { rate_per_s, arrival, .. } => {
+                let speakers = settings.speakers();
+                Some(crate::schedule::digest(settings.seed, rate_per_s, arrival, speakers))
+            }
+        };
+        Ok(Self { settings, schedule_digest })
+    }
+
+    /// The plan with other settings.
+    ///
+    /// # Errors
+    /// What is wrong with them, by flag.
+    pub fn with(&self, change: impl FnOnce(&mut Settings)) -> Result<Self, PlanError> {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        Self::new(settings)
+    }
+
+    /// Whether this version can carry it out, wherever it comes from.
+    ///
+    /// # Errors
+    /// What it can't, by flag.
+    pub fn check(&self) -> Result<(), PlanError> {
+        validity::check_limits(&self.settings)
+    }
+}
+
+impl Settings {
+    /// Connections to have when the load begins: of a pool, all that so many callers can use, or
+    /// one that shows whether there is a server.
     pub fn connections_at_start(&self) -> u32 {
-        self.pool.map_or(self.connections, |pool| pool.connections_of(self.connections))
+        let callers = self.connections.max(1);
+        self.workload.pool_size().map_or(self.connections, |size| size.clamp(1, callers))
     }
 
     /// Whether a request may wait before it is written, so that its wait is a clock of its own:
     /// for its turn in an open loop, or for a connection of a pool.
     pub fn has_waits(&self) -> bool {
-        self.load.is_open() || self.pool.is_some()
+        self.load.is_open() || self.is_pooled()
+    }
+
+    /// Whether requests take their connections from a pool.
+    pub fn is_pooled(&self) -> bool {
+        self.workload.pool_size().is_some()
     }
 
     /// Connections that send something: in a chat room all but the deaf members.
     pub fn speakers(&self) -> u32 {
-        let deaf = self.chat.as_ref().map_or(0, |chat| chat.deaf);
-        self.connections.saturating_sub(deaf)
+        self.connections.saturating_sub(self.workload.deaf().unwrap_or(0))
+    }
+
+    /// The application protocol.
+    pub fn protocol(&self) -> ProtocolKind {
+        self.workload.protocol().kind()
     }
 
     /// The client's side of a new connection.
     pub fn requester(&self) -> Requester {
-        let largest = self.longest_reply();
-        let requester = match self.protocol {
-            ProtocolKind::Mux => Requester::Mux(MuxRequester::new(largest, self.streams)),
-            protocol => protocol.requester(largest),
-        };
-        match &self.http_host {
-            None => requester,
-            Some(host) => requester.for_http_host(host),
-        }
+        self.workload.protocol().requester(self.longest_reply())
     }
 
     /// What the server is expected to speak.
     pub fn service(&self) -> Service {
-        if self.chat.is_some() { Service::Chat } else { self.protocol.into() }
+        self.workload.service()
     }
 
     /// The longest reply that is read, in bytes.
     pub fn longest_reply(&self) -> usize {
-        match self.protocol {
+        match self.protocol() {
             // Of servers that may say something else than was asked for.
             ProtocolKind::Http | ProtocolKind::Resp => self.largest_message().max(LONG_REPLY),
             _ => self.largest_message(),
         }
     }
 
-    /// What is spoken, in words.
-    pub fn spoken(&self) -> String {
-        match &self.chat {
-            None => match self.pool {
-                None => match self.reconnect_after {
-                    None => format!("{} protocol", self.protocol),
-                    Some(1) => format!("{} protocol, one request a connection", self.protocol),
-                    Some(most) => {
-                        format!("{} protocol, {most} requests a connection", self.protocol)
-                    }
-                },
-                Some(PoolPlan { size: 0 }) => {
-                    format!("{} protocol, a new connection for each request", self.protocol)
-                }
-                Some(PoolPlan { size }) => {
-                    format!("{} protocol, callers share a pool of {size}", self.protocol)
-                }
-            },
-            Some(ChatPlan { deaf: 0 }) => "chat; requests are deliveries".into(),
-            Some(ChatPlan { deaf }) => format!("chat, {deaf} deaf; requests are deliveries"),
-        }
-    }
-
     /// The size of the largest message.
     pub fn largest_message(&self) -> usize {
-        match &self.messages {
-            MessagePlan::Generated { max_bytes, .. } => *max_bytes,
-            MessagePlan::Given { texts, .. } => {
-                texts.iter().map(String::len).max().unwrap_or(0)
+        self.messages.largest()
+    }
+
+    /// What is spoken, in words.
+    pub fn spoken(&self) -> String {
+        let protocol = self.protocol();
+        match self.workload {
+            WorkloadPlan::Requests { reconnect_after: None, .. } => {
+                format!("{protocol} protocol")
+            }
+            WorkloadPlan::Requests { reconnect_after: Some(1), .. } => {
+                format!("{protocol} protocol, one request a connection")
+            }
+            WorkloadPlan::Requests { reconnect_after: Some(most), .. } => {
+                format!("{protocol} protocol, {most} requests a connection")
+            }
+            WorkloadPlan::Pool { size: 0, .. } => {
+                format!("{protocol} protocol, a new connection for each request")
+            }
+            WorkloadPlan::Pool { size, .. } => {
+                format!("{protocol} protocol, callers share a pool of {size}")
+            }
+            WorkloadPlan::Chat { deaf: 0 } => "chat; requests are deliveries".into(),
+            WorkloadPlan::Chat { deaf } => {
+                format!("chat, {deaf} deaf; requests are deliveries")
             }
         }
     }

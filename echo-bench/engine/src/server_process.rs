@@ -1,18 +1,19 @@
-//! Whose a listening socket is, [`listener_owner`], and what tells that process from another
-//! that takes its place, [`ServerProcess`]: both from `/proc`, of servers of this machine.
+//! The process that owns a listening socket, [`listener_owner`], and its identity,
+//! [`ServerProcess`], which distinguishes it from another process in its place: both from
+//! `/proc`, for servers on this machine.
 
 use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use echo_net::address::Address;
+use echo_net::address::{Address, canonical};
+use procfs::net::{TcpNetEntry, TcpState};
+use procfs::process::{FDTarget, Process, all_processes};
+use procfs::sys::kernel::random;
 use ring::digest::{Context, SHA256};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// State of a listening socket in `/proc/net/tcp`.
-const LISTEN: &str = "0A";
 
 /// A server's process. Two are the same one exactly where all of this is equal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,12 +31,8 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// The process `pid` as it is now; `None` if there is none.
     pub fn of(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name before may hold anything. Field 22 of proc_pid_stat(5) is the 20th after it.
-        let (_, fields) = stat.rsplit_once(')')?;
-        let start_ticks = fields.split_whitespace().nth(19)?.parse().ok()?;
-        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-        let boot_id = boot_id.map(|id| id.trim().to_owned());
+        let start_ticks = process(pid)?.stat().ok()?.starttime;
+        let boot_id = random::boot_id().ok();
         Some(Self { pid, start_ticks, boot_id, program_sha256: program_sha256(pid) })
     }
 
@@ -71,79 +68,46 @@ pub fn exists(pid: u32) -> bool {
     fs::exists(format!("/proc/{pid}/stat")).unwrap_or(false)
 }
 
-/// The process that listens at `address` on this machine; `None` if nobody does, or if it
-/// can't be seen (another user's, another network namespace), or if several do.
+/// The process that listens at `address` on this machine; `None` if there is none, if it
+/// is not visible (another user's, another network namespace), or if there are several.
 pub fn listener_owner(address: SocketAddr) -> Option<u32> {
-    let inodes: Vec<_> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .into_iter()
-        .filter_map(|table| fs::read_to_string(table).ok())
-        .flat_map(|table| listeners(&table, address))
-        .collect();
-    let mut owners: Vec<u32> = inodes.iter().flat_map(|inode| holders(inode)).collect();
-    owners.sort_unstable();
-    owners.dedup();
-    match owners[..] {
-        [owner] => Some(owner),
-        _ => None,
-    }
-}
-
-/// Inodes of the sockets of a `/proc/net/tcp` table that listen at `address`.
-fn listeners(table: &str, address: SocketAddr) -> Vec<String> {
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let fields: Vec<_> = line.split_whitespace().collect();
-            let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-            let (ip, port) = local.split_once(':')?;
-            let port = u16::from_str_radix(port, 16).ok()?;
-            let serves = *state == LISTEN && port == address.port() && covers(ip, address.ip());
-            serves.then(|| (*inode).to_owned())
-        })
-        .collect()
-}
-
-/// Whether a listener at the address `hex` of the table takes connections to `ip`.
-fn covers(hex: &str, ip: IpAddr) -> bool {
-    let unspecified = hex.bytes().all(|digit| digit == b'0');
-    let same = match ip {
-        IpAddr::V4(ip) => {
-            // The kernel prints the word of the address in its own byte order.
-            let word = format!("{:08X}", u32::from_ne_bytes(ip.octets()));
-            hex == word || hex.ends_with(&format!("FFFF0000{word}"))
-        }
-        IpAddr::V6(ip) => {
-            let octets = ip.octets();
-            let (words, _) = octets.as_chunks::<4>();
-            let word = |word: &[u8; 4]| format!("{:08X}", u32::from_ne_bytes(*word));
-            words.iter().map(word).collect::<Vec<_>>().concat() == hex
-        }
-    };
-    unspecified || same
-}
-
-/// Processes that hold the socket with this inode open.
-fn holders(inode: &str) -> Vec<u32> {
-    let link = format!("socket:[{inode}]");
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    processes
+    let tables = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten();
+    let sockets: Vec<u64> =
+        tables.flatten().filter(|socket| serves(socket, address)).map(|it| it.inode).collect();
+    let mut owners = all_processes()
+        .ok()?
         .flatten()
-        .filter_map(|process| process.file_name().to_str()?.parse().ok())
-        .filter(|pid: &u32| {
-            let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
-            descriptors
-                .flatten()
-                .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
-                .any(|target| target.as_os_str() == link.as_str())
+        .filter(|process| holds_any(process, &sockets))
+        .filter_map(|process| u32::try_from(process.pid).ok());
+    owners.next().filter(|_| owners.next().is_none())
+}
+
+/// Whether a socket listens and accepts connections to `address`.
+fn serves(socket: &TcpNetEntry, address: SocketAddr) -> bool {
+    let local = socket.local_address;
+    socket.state == TcpState::Listen
+        && local.port() == address.port()
+        && (local.ip().is_unspecified() || canonical(local).ip() == canonical(address).ip())
+}
+
+/// Whether a process has one of these sockets open, given by inode.
+fn holds_any(process: &Process, sockets: &[u64]) -> bool {
+    process.fd().is_ok_and(|mut descriptors| {
+        descriptors.any(|descriptor| match descriptor.map(|descriptor| descriptor.target) {
+            Ok(FDTarget::Socket(inode)) => sockets.contains(&inode),
+            _ => false,
         })
-        .collect()
+    })
+}
+
+fn process(pid: u32) -> Option<Process> {
+    Process::new(i32::try_from(pid).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use std::net::{IpAddr, TcpListener};
 
     #[test]
     fn a_process_is_known_by_more_than_its_number() {

@@ -13,7 +13,6 @@ use echo_net::reactor::simulated::{
     ConnectOutcome, EchoOptions, EchoPeer, Ending, Peer, Script, SimulatedReactor, Window,
 };
 use echo_net::stop::Stop;
-use echo_proto::ProtocolKind;
 use proptest::prelude::*;
 
 use super::rig::Workload;
@@ -25,7 +24,9 @@ use super::workload::requests::Requests;
 use super::{PeerTls, PoolCounts};
 use crate::messages::Messages;
 use crate::plan::tests::plan;
-use crate::plan::{ChatPlan, Load, MessagePlan, Plan, PoolPlan, Stamps, StopRule};
+use crate::plan::{
+    Load, MessagePlan, Plan, ProtocolPlan, Settings, Stamps, StopRule, WorkloadPlan,
+};
 use crate::record::{FailureKind, Interval};
 use crate::schedule::{Arrival, ArrivalStream};
 
@@ -48,17 +49,17 @@ struct Simulated {
 }
 
 /// Runs a plan on one simulated worker.
-fn simulate(plan: Plan, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Simulated {
+fn simulate(plan: Settings, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Simulated {
     simulate_inside(None, plan, peers)
 }
 
 /// The same inside TLS, if any.
 fn simulate_inside(
     tls: Option<PeerTls>,
-    plan: Plan,
+    plan: Settings,
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {
-    let plan = Arc::new(plan.validated().unwrap());
+    let plan = Arc::new(Plan::new(plan).unwrap());
     let load = Requests::new(&plan, 0..plan.connections);
     simulate_load(tls, &plan, load, plan.connections, peers)
 }
@@ -119,15 +120,19 @@ fn simulate_on(
     Simulated { total, setup, record, times: (begin, reactor.now()) }
 }
 
-fn raw_plan(load: Load, connections: u32, duration_ns: Nanos) -> Plan {
-    Plan {
+fn raw_plan(load: Load, connections: u32, duration_ns: Nanos) -> Settings {
+    Settings {
         load,
         connections,
-        protocol: ProtocolKind::Raw,
+        workload: requests(ProtocolPlan::Raw),
         messages: MessagePlan::Generated { min_bytes: SIZE, max_bytes: SIZE },
         stop: StopRule::Duration { duration_ns },
-        ..plan()
+        ..Settings::clone(&plan())
     }
+}
+
+fn requests(protocol: ProtocolPlan) -> WorkloadPlan {
+    WorkloadPlan::Requests { protocol, reconnect_after: None }
 }
 
 fn open(rate_per_s: f64, arrival: Arrival, pipeline: u32) -> Load {
@@ -378,7 +383,7 @@ fn an_address_that_speaks_tls_ends_no_run_in_which_another_thread_got_replies() 
         }
     }
     let plan = raw_plan(Load::Closed { pipeline: 1 }, 1, SECOND);
-    let plan = Arc::new(plan.validated().unwrap());
+    let plan = Arc::new(Plan::new(plan).unwrap());
     let requests = || Requests::new(&plan, 0..1);
     let thread = |shared: &Assignment, peers: fn(u64) -> Box<dyn Peer>| {
         simulate_thread(shared.clone(), &plan, requests(), 1, peers)

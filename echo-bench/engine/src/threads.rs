@@ -19,7 +19,7 @@ use super::workload::chat::Chat;
 use super::workload::pool::PoolLoad;
 use super::workload::requests::Requests;
 use crate::messages::Messages;
-use crate::plan::{EngineKind, MessagePlan, Plan};
+use crate::plan::{EngineKind, MessagePlan, Plan, WorkloadPlan};
 use crate::record::Interval;
 
 /// Bytes that one read of a thread may bring.
@@ -142,15 +142,17 @@ impl Thread {
         let plan = Arc::clone(&self.assignment.plan);
         let mine = |all: u32| (self.number..all).step_by(plan.threads as usize);
         let actors = mine(plan.connections);
-        if plan.chat.is_some() {
-            self.load(reactor, Chat::new(&plan), actors)
-        } else if let Some(pool) = plan.pool {
-            let links =
-                if pool.size == 0 { actors.clone() } else { mine(plan.connections_at_start()) };
-            let load = PoolLoad::new(&plan, pool, actors, links.clone().count() as u32);
-            self.load(reactor, load, links)
-        } else {
-            self.load(reactor, Requests::new(&plan, actors.clone()), actors)
+        match plan.workload {
+            WorkloadPlan::Chat { .. } => self.load(reactor, Chat::new(&plan), actors),
+            WorkloadPlan::Pool { size, .. } => {
+                let links =
+                    if size == 0 { actors.clone() } else { mine(plan.connections_at_start()) };
+                let load = PoolLoad::new(&plan, size, actors, links.clone().count() as u32);
+                self.load(reactor, load, links)
+            }
+            WorkloadPlan::Requests { .. } => {
+                self.load(reactor, Requests::new(&plan, actors.clone()), actors)
+            }
         }
     }
 

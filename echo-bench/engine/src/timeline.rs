@@ -143,25 +143,27 @@ pub(super) fn pieces_per_interval(plan: &Plan) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::plan;
+    use crate::plan::tests::{plan, plan_with};
 
     #[test]
     fn short_windows_are_cut_finer_than_long_ones() {
-        let mut plan = plan();
         for (seconds, pieces) in [(1, 50), (10, 5), (60, 1), (3600, 1)] {
-            plan.stop = StopRule::Duration { duration_ns: seconds * plan.interval_ns };
+            let plan = plan_with(|plan| {
+                plan.stop = StopRule::Duration { duration_ns: seconds * plan.interval_ns };
+            });
             assert_eq!(pieces_per_interval(&plan), pieces, "{seconds} s");
         }
     }
 
     #[test]
     fn pieces_end_where_intervals_and_windows_end() {
-        let mut plan = plan();
         for interval_ns in [10_000_000, 333_333_333, 1_000_000_000] {
             for intervals in 1..70 {
-                plan.interval_ns = interval_ns;
                 let duration_ns = intervals * interval_ns;
-                plan.stop = StopRule::Duration { duration_ns };
+                let plan = plan_with(|plan| {
+                    plan.interval_ns = interval_ns;
+                    plan.stop = StopRule::Duration { duration_ns };
+                });
                 let pieces = pieces_per_interval(&plan);
                 let timeline = Timeline::new(&plan, 12_345);
                 let case = format!("{intervals} intervals of {interval_ns} ns");
@@ -180,8 +182,7 @@ mod tests {
 
     #[test]
     fn claims_end_with_the_budget() {
-        let mut plan = plan();
-        plan.stop = StopRule::Requests { requests: 5 };
+        let plan = plan_with(|plan| plan.stop = StopRule::Requests { requests: 5 });
         let timeline = Timeline::new(&plan, 0);
         assert_eq!((timeline.claim(3), timeline.claim(3), timeline.claim(1)), (3, 2, 0));
         assert!(timeline.is_spent());

@@ -20,7 +20,9 @@ use crate::compare::{Caution, Method, Metric, MetricComparison, Standing};
 use crate::report::{Report, SloVerdict, Tool};
 
 pub use objectives::CellSlo;
-pub use plan::{Axis, CellPlan, Flag, Level, RunFlags, SweepPlan, SweepPlanError};
+pub use plan::{
+    Axis, CellPlan, Flag, Level, PlannedCell, PlannedSweep, RunFlags, SweepPlan, SweepPlanError,
+};
 
 /// The name and version of the sweep's shape.
 pub const SCHEMA: &str = "echo-bench.sweep/1";

@@ -7,7 +7,7 @@ use clap::Args;
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
-use super::Format;
+use crate::outlet::CompareFormat;
 use echo_bench_report::compare::Options;
 
 const EXAMPLES: &str = "\
@@ -177,41 +177,6 @@ pub enum FailOn {
     /// Any metric called worse.
     Worse,
 }
-
-/// Formats of a printed comparison.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-pub enum CompareFormat {
-    /// For a terminal.
-    Text,
-    /// The comparison itself.
-    Json,
-    /// For a pull request.
-    Markdown,
-    /// A web page of its own.
-    Html,
-}
-
-impl TryFrom<Format> for CompareFormat {
-    type Error = NoCsv;
-
-    fn try_from(format: Format) -> Result<Self, NoCsv> {
-        match format {
-            Format::Text => Ok(Self::Text),
-            Format::Json => Ok(Self::Json),
-            Format::Csv => Err(NoCsv),
-            Format::Markdown => Ok(Self::Markdown),
-            Format::Html => Ok(Self::Html),
-        }
-    }
-}
-
-/// A comparison is wanted as CSV.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a comparison has no CSV: say --format json, text, markdown or html")]
-pub struct NoCsv;
 
 /// A share, typed like `1%` or `0.5%`.
 pub(super) fn percent(text: &str) -> Result<f64, String> {

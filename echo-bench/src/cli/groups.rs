@@ -12,7 +12,8 @@ use echo_server::choice::choice;
 use echo_server::model::ModelKind;
 
 use super::JudgingArgs;
-use crate::embedded::ServerFlags;
+use super::server_flags::ServerFlags;
+use crate::outlet::Format;
 use echo_bench_engine::messages::Verify;
 use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps};
 use echo_bench_engine::schedule::Arrival;
@@ -183,24 +184,6 @@ pub struct ResultArgs {
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// Formats of the printed report.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
-)]
-#[strum(serialize_all = "kebab-case")]
-pub enum Format {
-    /// For a terminal.
-    Text,
-    /// The report itself.
-    Json,
-    /// Rows for a spreadsheet: the window, and each interval.
-    Csv,
-    /// For an issue or a pull request.
-    Markdown,
-    /// A web page in one file, with charts.
-    Html,
 }
 
 /// A size, or a range of sizes, in bytes.

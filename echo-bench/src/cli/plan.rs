@@ -9,13 +9,12 @@ use echo_net::clock::nanos;
 use echo_net::settings::{Rate, TimeSpan};
 use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 
-use super::RunArgs;
-use super::groups::{MessageArgs, SizeRange};
+use super::groups::{LoadArgs, MessageArgs, SizeRange};
+use super::{Inputs, RunArgs, server_flags};
 use echo_bench_engine::plan::{
-    ChatPlan, IdleStrategy, Load, MessagePlan, Plan, PlanError, PoolPlan, SocketPlan, StopRule,
-    Target,
+    IdleStrategy, Load, MessagePlan, Plan, PlanError, ProtocolPlan, ServerFlag, Settings,
+    SocketPlan, StopRule, Target, WorkloadPlan,
 };
-use echo_bench_report::bounded;
 
 /// Most messages of a file; all of them stand in the report.
 const MOST_MESSAGES: usize = 1_000_000;
@@ -45,9 +44,9 @@ pub enum RunArgsError {
     /// A target whose name can't stand in a `Host` header.
     #[error("{0} (name it with --http-host)")]
     Host(#[from] InvalidHttpHost),
-    /// A flag of HTTP without HTTP.
-    #[error("--http-host needs --protocol http")]
-    HostWithoutHttp,
+    /// A flag of chats without a chat.
+    #[error("--chat-deaf needs --protocol chat")]
+    DeafWithoutChat,
     /// More messages than a report has room for.
     #[error("--message-file holds {0} messages (at most {MOST_MESSAGES})")]
     Messages(usize),
@@ -75,49 +74,25 @@ pub enum RunArgsError {
 }
 
 impl RunArgs {
-    /// What was typed, as a plan.
+    /// What was typed, as a plan. Reads nothing: see [`Inputs`].
     ///
     /// # Errors
     /// What is wrong, by flag.
-    pub fn plan(&self) -> Result<Plan, RunArgsError> {
-        let (load, messages) = (&self.load, &self.messages);
+    pub fn plan(&self, inputs: &Inputs) -> Result<Plan, RunArgsError> {
+        let load = &self.load;
         let connections =
             u32::try_from(load.conns.0).map_err(|_| RunArgsError::Connections(load.conns.0))?;
-        let cores = std::thread::available_parallelism().map_or(1, Into::into);
-        let threads = load.threads.unwrap_or((cores / 2).max(1) as u32);
-        // All members of a chat room are driven by one thread. With several, each would have
-        // its own part of a pool, so that is for the user to ask for.
         let service = self.service()?;
-        let most = if service.is_chat() { 1 } else { connections.max(1) };
-        let pooled = load.pool.is_some();
-        let threads = match load.threads {
-            None if pooled => 1,
-            _ => threads.min(most),
-        };
-        let target = self.resolve_target(service, threads, cores)?;
+        self.check_chat(service)?;
+        let threads = self.threads(service, connections, inputs.cores);
+        let messages = self.messages.resolve(self.endpoint(), inputs.messages.as_deref())?;
+        let target = self.resolve_target(service, threads, inputs.cores, messages.largest())?;
         let secure = self.tls.tls || self.endpoint().is_some_and(Endpoint::is_secure);
         let timeout_ns = nanos(load.timeout.0);
-        if messages.chat_deaf > 0 && !service.is_chat() {
-            return Err(PlanError::DeafWithoutChat.into());
-        }
-        for (flag, typed) in
-            [("--pipeline", load.pipeline.is_some()), ("--threads", load.threads.is_some())]
-        {
-            if typed && service.is_chat() {
-                return Err(RunArgsError::NotInChat(flag));
-            }
-        }
-        let plan = Plan {
+        let plan = Plan::new(Settings {
             connections,
             threads,
-            load: match load.rate {
-                None => Load::Closed { pipeline: load.pipeline.unwrap_or(1) },
-                Some(rate) => Load::Open {
-                    rate_per_s: rate.per_second(),
-                    arrival: load.arrival,
-                    pipeline: load.pipeline.unwrap_or(if pooled { 1 } else { 64 }),
-                },
-            },
+            load: load.resolve(),
             stop: match load.requests {
                 Some(requests) => StopRule::Requests { requests: requests.0 },
                 None => StopRule::Duration { duration_ns: window(load.duration) },
@@ -126,16 +101,11 @@ impl RunArgs {
             timeout_ns,
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
             interval_ns: nanos(self.results.interval.0),
-            protocol: service.framing(),
-            http_host: self.http_host(service.framing(), secure)?,
-            chat: service.is_chat().then_some(ChatPlan { deaf: messages.chat_deaf }),
-            pool: load.pool.map(|size| PoolPlan { size }),
+            workload: self.workload(service, secure)?,
             connect_rate_per_s: load.connect_rate.map(Rate::per_second),
-            reconnect_after: load.reconnect_after,
-            streams: messages.streams,
-            messages: messages.resolve(self.endpoint())?,
-            verify: messages.verify,
-            split_writes: messages.split_writes,
+            messages,
+            verify: self.messages.verify,
+            split_writes: self.messages.split_writes,
             socket: SocketPlan {
                 nodelay: self.sockets.nodelay.is_on(),
                 send_buffer: self.sockets.send_buffer.map(|size| size.0),
@@ -143,26 +113,51 @@ impl RunArgs {
                 sources: self.sockets.source_ip.clone(),
             },
             tls: self.tls.plan(&target, secure)?,
-            idle: resolve_idle(load.idle, &target, threads, cores),
+            idle: resolve_idle(load.idle, &target, threads, inputs.cores),
             engine: load.engine,
             stamps: load.stamps,
-            seed: load.seed.unwrap_or_else(random_seed),
-            schedule_digest: None,
+            seed: load.seed.unwrap_or(inputs.seed),
             target,
-        };
-        let mut plan = plan.validated()?;
-        // Both sides are ours, so what we mean to send is what the server accepts.
-        let (largest, protocol) = (plan.largest_message(), plan.protocol);
-        if let Target::Embedded { server } = &mut plan.target
-            && largest > protocol.default_max_message()
-            && !server.iter().any(|flag| flag == "--max-message")
-        {
-            server.extend(["--max-message".to_owned(), largest.to_string()]);
-        }
+        })?;
         if let Target::Embedded { server } = &plan.target {
-            crate::embedded::check(server).map_err(RunArgsError::Server)?;
+            server_flags::check(server).map_err(RunArgsError::Server)?;
         }
         Ok(plan)
+    }
+
+    /// Refuses flags that mean nothing with this service.
+    fn check_chat(&self, service: Service) -> Result<(), RunArgsError> {
+        if !service.is_chat() {
+            let deaf = self.messages.chat_deaf > 0;
+            return if deaf { Err(RunArgsError::DeafWithoutChat) } else { Ok(()) };
+        }
+        let typed = [
+            ("--pipeline", self.load.pipeline.is_some()),
+            ("--threads", self.load.threads.is_some()),
+        ];
+        match typed.iter().find(|(_, typed)| *typed) {
+            Some((flag, _)) => Err(RunArgsError::NotInChat(flag)),
+            None => Ok(()),
+        }
+    }
+
+    fn threads(&self, service: Service, connections: u32, cores: usize) -> u32 {
+        // All members of a chat room are driven by one thread. With several, each would have
+        // its own part of a pool, so that is for the user to ask for.
+        if service.is_chat() || (self.load.threads.is_none() && self.load.pool.is_some()) {
+            return 1;
+        }
+        let threads = self.load.threads.unwrap_or((cores / 2).max(1) as u32);
+        threads.min(connections.max(1))
+    }
+
+    fn workload(&self, service: Service, secure: bool) -> Result<WorkloadPlan, RunArgsError> {
+        let framing = service.framing();
+        let host = self.http_host(framing, secure)?;
+        let protocol = ProtocolPlan::new(framing, self.messages.streams, host)?;
+        let deaf = service.is_chat().then_some(self.messages.chat_deaf);
+        let (pool, reconnect_after) = (self.load.pool, self.load.reconnect_after);
+        Ok(WorkloadPlan::new(protocol, deaf, pool, reconnect_after)?)
     }
 
     /// The server, if one was typed.
@@ -183,9 +178,6 @@ impl RunArgs {
     ) -> Result<Option<HttpHost>, RunArgsError> {
         let typed = self.messages.http_host.clone();
         match (typed, self.endpoint()) {
-            (Some(_), _) if protocol != ProtocolKind::Http => {
-                Err(RunArgsError::HostWithoutHttp)
-            }
             (Some(typed), _) => Ok(Some(typed)),
             _ if protocol != ProtocolKind::Http => Ok(None),
             (None, None) => Ok(Some(HttpHost::default())),
@@ -201,6 +193,7 @@ impl RunArgs {
         service: Service,
         threads: u32,
         cores: usize,
+        largest_message: usize,
     ) -> Result<Target, RunArgsError> {
         let flags = &self.server.flags;
         match self.endpoint() {
@@ -212,12 +205,17 @@ impl RunArgs {
             None => {
                 let model = self.server.model.unwrap_or_default();
                 let workers = cores.saturating_sub(threads as usize).max(1);
-                let mut server = flags.command_line(model, &service, workers);
-                let speaks_tls = server.iter().any(|flag| flag.starts_with("--tls-"));
-                match (self.tls.tls, speaks_tls) {
-                    (true, false) => server.push("--tls-self-signed".to_owned()),
+                let mut server = flags.server(model, service, workers as u32);
+                match (self.tls.tls, server.speaks_tls()) {
+                    (true, false) => server.add(ServerFlag::switch("tls-self-signed")),
                     (false, true) => return Err(RunArgsError::ServerTls),
                     _ => {}
+                }
+                // Both sides are ours, so what we mean to send is what the server accepts.
+                if largest_message > service.framing().default_max_message()
+                    && !server.has("max-message")
+                {
+                    server.add(ServerFlag::new("max-message", largest_message.to_string()));
                 }
                 Ok(Target::Embedded { server })
             }
@@ -237,11 +235,11 @@ fn resolve_idle(
     cores: usize,
 ) -> IdleStrategy {
     let workers = match target {
-        Target::Embedded { server } => crate::embedded::workers_of(server),
+        Target::Embedded { server } => server.workers,
         Target::Address { .. } => None,
     };
     match (typed, workers) {
-        (IdleStrategy::Auto, Some(workers)) if threads as usize + workers <= cores => {
+        (IdleStrategy::Auto, Some(workers)) if (threads + workers) as usize <= cores => {
             IdleStrategy::Hybrid
         }
         (IdleStrategy::Auto, _) => IdleStrategy::Sleep,
@@ -249,9 +247,26 @@ fn resolve_idle(
     }
 }
 
+impl LoadArgs {
+    fn resolve(&self) -> Load {
+        match self.rate {
+            None => Load::Closed { pipeline: self.pipeline.unwrap_or(1) },
+            Some(rate) => Load::Open {
+                rate_per_s: rate.per_second(),
+                arrival: self.arrival,
+                pipeline: self.pipeline.unwrap_or(if self.pool.is_some() { 1 } else { 64 }),
+            },
+        }
+    }
+}
+
 impl MessageArgs {
-    /// What requests say; a URL names a path.
-    fn resolve(&self, endpoint: Option<&Endpoint>) -> Result<MessagePlan, RunArgsError> {
+    /// What requests say; a URL names a path, and `file` is the text of the message file.
+    fn resolve(
+        &self,
+        endpoint: Option<&Endpoint>,
+        file: Option<&str>,
+    ) -> Result<MessagePlan, RunArgsError> {
         let path = endpoint.and_then(|endpoint| endpoint.path.as_ref());
         let typed =
             self.size.is_some() || self.message.is_some() || self.message_file.is_some();
@@ -267,17 +282,10 @@ impl MessageArgs {
         if let Some(text) = &self.message {
             return Ok(MessagePlan::Given { texts: vec![text.clone()], crlf: false });
         }
-        let Some(path) = &self.message_file else {
+        let Some(text) = file else {
             let SizeRange { min, max } = self.size.unwrap_or(SizeRange { min: 64, max: 64 });
             return Ok(MessagePlan::Generated { min_bytes: min, max_bytes: max });
         };
-        let text = if path.as_os_str() == "-" {
-            bounded::read_from(std::io::stdin(), bounded::MESSAGES)
-        } else {
-            bounded::read(path, bounded::MESSAGES)
-        };
-        let failed = |reason| RunArgsError::MessageFile { path: path.clone(), reason };
-        let text = text.map_err(failed)?;
         let count = text.lines().count();
         if count > MOST_MESSAGES {
             return Err(RunArgsError::Messages(count));
@@ -285,11 +293,4 @@ impl MessageArgs {
         let texts = text.lines().map(str::to_owned).collect();
         Ok(MessagePlan::Given { texts, crlf: text.contains("\r\n") })
     }
-}
-
-fn random_seed() -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    // The standard library seeds this from the system's randomness. Below 2^53, so that
-    // every JSON reader gets it back exactly.
-    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 11
 }

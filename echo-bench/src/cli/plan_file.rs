@@ -156,6 +156,12 @@ pub fn read(text: &str) -> Result<PlanFile, BadPlanFile> {
     Ok(file)
 }
 
+/// What makes a sweep the one that it is: everything but how often it is repeated, so that
+/// repeats can be added to it.
+pub fn identity(plan: &SweepPlan) -> String {
+    write(&SweepPlan { repeats: 1, ..plan.clone() })
+}
+
 /// The plan as a file that [`read`] understands.
 pub fn write(plan: &SweepPlan) -> String {
     let mut lines = vec![format!("repeat = {}", plan.repeats), format!("seed = {}", plan.seed)];
@@ -228,8 +234,8 @@ levels = [{ name = "default" }, { name = "8K", send-buffer = "8K" }]
         assert_eq!(file.repeats, Some(3));
         let (fixed, mut axes) = file.flags.resolve(&[]).unwrap();
         axes.extend(file.axes);
-        let plan =
-            SweepPlan { fixed, axes, repeats: 3, seed: 9 }.validated(&CommandLine).unwrap();
+        let plan = SweepPlan { fixed, axes, repeats: 3, seed: 9 };
+        let plan = plan.planned(&CommandLine).unwrap().plan;
         assert_eq!(plan.cells().len(), 2 * 2 * 2 * 2 * 2);
         let again = read(&write(&plan)).unwrap();
         let (fixed, mut axes) = again.flags.resolve(&[]).unwrap();

@@ -6,7 +6,7 @@ use clap::Args;
 
 use echo_server::choice::choice;
 
-use super::Format;
+use crate::outlet::Format;
 
 /// A stored report or comparison to show, as typed.
 #[derive(Debug, Args)]

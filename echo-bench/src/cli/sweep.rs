@@ -8,13 +8,13 @@ use echo_net::address::Address;
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
-use super::CompareFormat;
 use super::compare::percent;
 use super::plan_file::{self, BadPlanFile};
 use super::swept::{CommandLine, SweptFlags, UnfitFlag};
+use crate::outlet::CompareFormat;
 use echo_bench_report::bounded;
 use echo_bench_report::compare::Metric;
-use echo_bench_report::sweep::{SweepPlan, SweepPlanError};
+use echo_bench_report::sweep::{PlannedSweep, SweepPlan, SweepPlanError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -134,7 +134,7 @@ impl SweepArgs {
     ///
     /// # Errors
     /// What is wrong, by flag, cell or line.
-    pub fn plan(&self) -> Result<SweepPlan, SweepArgsError> {
+    pub fn plan(&self) -> Result<PlannedSweep, SweepArgsError> {
         let mut file = plan_file::PlanFile::default();
         let target = self.plan.as_deref().and_then(targets);
         if let Some(path) = self.plan.as_ref().filter(|_| target.is_none()) {
@@ -163,6 +163,6 @@ impl SweepArgs {
         }
         let repeats = self.repeat.or(file.repeats).unwrap_or(5);
         let seed = self.seed.or(file.seed).unwrap_or(1);
-        Ok(SweepPlan { fixed, axes, repeats, seed }.validated(&CommandLine)?)
+        Ok(SweepPlan { fixed, axes, repeats, seed }.planned(&CommandLine)?)
     }
 }

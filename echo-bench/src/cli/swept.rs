@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
-use crate::cli::{Cli, Command, RunArgs};
+use crate::cli::{Cli, Command, Inputs, RunArgs};
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
 
@@ -56,7 +56,7 @@ pub(super) fn is_repeatable(flag: &str) -> bool {
 
 /// The flags of a run, as the command line defines them.
 #[derive(Debug, Clone, Copy)]
-pub struct CommandLine;
+pub(super) struct CommandLine;
 
 impl RunFlags for CommandLine {
     fn is_switch(&self, flag: &str) -> bool {
@@ -72,7 +72,8 @@ impl RunFlags for CommandLine {
         let typed = Cli::try_parse_from(words.iter().chain(command_line))
             .map_err(|error| first_line(&error))?;
         let Some(Command::Run(run)) = typed.command else { return Err("is no run".into()) };
-        run.plan().map_err(|error| error.to_string())
+        let inputs = Inputs::of(&run).map_err(|error| error.to_string())?;
+        run.plan(&inputs).map_err(|error| error.to_string())
     }
 }
 

@@ -1,11 +1,10 @@
 //! The way of a comparison: sides, comparison, rendering, exit code.
 
-use echo_proto::terminal;
-
-use super::results::hand_over;
-use super::{Exit, UsageError, complain, sides};
+use super::{Exit, sides};
 use crate::baseline;
-use crate::cli::{CompareArgs, CompareFormat, FailOn, JudgingArgs, Outlet, SidePlace};
+use crate::cli::{CompareArgs, FailOn, JudgingArgs, SidePlace};
+use crate::console::{complain, tell};
+use crate::outlet::{CompareFormat, Outlet};
 use echo_bench_report::compare::{self, Comparison, Input, Options, Side};
 use echo_bench_report::render;
 use echo_bench_report::report::{Report, store};
@@ -15,7 +14,7 @@ use echo_bench_report::report::{Report, store};
 /// # Errors
 /// When reports can't be read or compared, or a result could not be written.
 pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
-    let outlet = Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;
+    let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let typed = args.sides().and_then(|sides| Ok((sides, args.options()?)));
     let (sides, options) = match typed {
         Ok(typed) => typed,
@@ -39,7 +38,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     }
     let Some(base) = base else { return Ok(Exit::Done as u8) };
     let comparison = compare::compare(&base, &candidates, options)?;
-    hand_over(&outlet, |format| rendered(&comparison, format))?;
+    outlet.hand_over(|format| rendered(&comparison, format))?;
     Ok(judged(&comparison, args.judging) as u8)
 }
 
@@ -97,11 +96,4 @@ fn baseline_side(name: &str) -> anyhow::Result<Side> {
     let directory = baseline::find(name)?;
     let inputs = sides::inputs(&[directory])?;
     Ok(Side { name: format!("baseline {name}"), inputs })
-}
-
-/// A remark, apart from the results, with nothing that a terminal would obey.
-pub(super) fn tell(text: &str) {
-    use std::io::Write;
-    // A remark that nobody can see is no reason to fail.
-    let _ = writeln!(anstream::stderr(), "{}", terminal::printable(text));
 }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::compare::tell;
+use crate::console::tell;
 use echo_bench_engine::plan::Plan;
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Connected, Observer};

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 
+use super::UsageError;
 use super::partial_file::PartialFile;
-use super::{UsageError, compare, print};
-use crate::cli::{FileFormat, Format, Outlet, ResultArgs};
+use crate::cli::ResultArgs;
+use crate::console::{print, tell};
+use crate::outlet::{Format, Outlet, check_file, put_file};
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::output;
 use echo_bench_report::render;
@@ -40,8 +42,7 @@ impl<'a> Results<'a> {
     /// # Errors
     /// A [`UsageError`] if what was typed contradicts itself; else what has no place.
     pub(super) fn prepare(args: &'a ResultArgs) -> anyhow::Result<Self> {
-        let outlet =
-            Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;
+        let outlet = Outlet::new(args.output.as_deref(), args.format)?;
         one_place_each(args)?;
         let to_stdout = |file: &Option<PathBuf>| file.as_deref().is_some_and(output::is_stdout);
         let printed = match &outlet.file {
@@ -60,7 +61,8 @@ impl<'a> Results<'a> {
                 format!("storing reports in {directory} (name another place with --report-dir, or none with --no-report)")
             })?;
         }
-        for file in [&args.output, &args.hgrm, &args.hlog].into_iter().flatten() {
+        outlet.check()?;
+        for file in [&args.hgrm, &args.hlog].into_iter().flatten() {
             check_file(file)?;
         }
         Ok(Self { args, outlet, printed })
@@ -129,13 +131,13 @@ impl<'a> Results<'a> {
         match kept.map(Path::display) {
             Some(place) if self.are_text() => text = format!("{text}report     {place}\n"),
             Some(place) if !lost.is_empty() => {
-                compare::tell(&format!("the report is in {place}"));
+                tell(&format!("the report is in {place}"));
             }
             _ => {}
         }
         let printed = if rescue {
-            compare::tell(&text);
-            compare::tell("the report could not be stored, so it is printed on stdout as JSON");
+            tell(&text);
+            tell("the report could not be stored, so it is printed on stdout as JSON");
             print(&store::to_json(report))
         } else {
             print(&text)
@@ -143,39 +145,10 @@ impl<'a> Results<'a> {
         if let Err(error) = printed {
             lost.push(error);
             if kept.is_none() && !rescue {
-                compare::tell(&rendered(report, Format::Text));
+                tell(&rendered(report, Format::Text));
             }
         }
     }
-}
-
-/// Writes a document to the file that was named for it, and prints it: as text, if there is a
-/// file. What can't be written is printed all the same.
-///
-/// # Errors
-/// When it can't be written or printed.
-pub(super) fn hand_over<F: FileFormat>(
-    outlet: &Outlet<F>,
-    rendered: impl Fn(F) -> String,
-) -> anyhow::Result<()> {
-    let Some(path) = &outlet.file else { return print(&rendered(outlet.format)) };
-    let written = put_file(path, &rendered(outlet.format));
-    print(&rendered(F::TEXT)).and(written)
-}
-
-/// Writes a document to the file that was named for it, or prints it.
-///
-/// # Errors
-/// When it can't be written or printed.
-pub(super) fn put<F: FileFormat>(outlet: &Outlet<F>, text: &str) -> anyhow::Result<()> {
-    match &outlet.file {
-        Some(path) => put_file(path, text),
-        None => print(text),
-    }
-}
-
-fn put_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    output::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
 /// Refuses two results for one place: one of them would be lost.
@@ -203,14 +176,6 @@ fn one_place_each(args: &ResultArgs) -> anyhow::Result<()> {
         places.push((flag, path));
     }
     Ok(())
-}
-
-/// Makes sure that a file can be written, unless it stands for stdout.
-pub(super) fn check_file(file: &Path) -> anyhow::Result<()> {
-    if output::is_stdout(file) {
-        return Ok(());
-    }
-    output::check(file).with_context(|| format!("writing {}", file.display()))
 }
 
 /// The report in a format.

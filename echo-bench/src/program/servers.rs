@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use echo_bench_engine::plan::Target;
 use echo_bench_engine::server_process::{self, ServerProcess};
 use echo_bench_report::report::Report;
-use echo_bench_report::sweep::CellPlan;
-
-use crate::cli::swept::CommandLine;
+use echo_bench_report::sweep::PlannedCell;
 
 /// What is known of a server before a run.
 #[derive(Debug, Clone)]
@@ -27,20 +25,19 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    pub(super) fn now(cells: &[CellPlan]) -> Self {
+    pub(super) fn now(cells: &[PlannedCell]) -> Self {
         let mut known: BTreeMap<(String, Option<u32>), Option<ServerProcess>> = BTreeMap::new();
-        let mut server = |cell: &CellPlan| match cell.plan(&CommandLine).map(|plan| plan.target)
-        {
-            Ok(Target::Address { address, server_pid }) => {
-                let key = (address.clone(), server_pid);
-                let look = || match server_pid {
+        let mut server = |cell: &PlannedCell| match &cell.target {
+            Target::Address { address, server_pid } => {
+                let key = (address.clone(), *server_pid);
+                let look = || match *server_pid {
                     Some(pid) => ServerProcess::of(pid),
-                    None => ServerProcess::at(&address),
+                    None => ServerProcess::at(address),
                 };
                 let process = known.entry(key).or_insert_with(look).clone();
-                Server::At(address, process)
+                Server::At(address.clone(), process)
             }
-            _ => Server::Embedded,
+            Target::Embedded { .. } => Server::Embedded,
         };
         let of_cells = cells.iter().map(&mut server).collect();
         Self { of_cells, program_sha256: server_process::program_sha256(std::process::id()) }

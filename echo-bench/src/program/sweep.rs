@@ -16,22 +16,20 @@ use echo_net::signals;
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
-use super::compare::tell;
-use super::results::{check_file, hand_over};
+use super::Exit;
 use super::servers::Servers;
-use super::{Exit, UsageError, complain, print};
-use crate::cli::swept::CommandLine;
-use crate::cli::{CELL, CompareFormat, Outlet, RunArgs, SweepArgs, plan_file};
+use crate::cli::{CELL, RunArgs, SweepArgs, plan_file};
+use crate::console::{complain, print, tell};
+use crate::outlet::{CompareFormat, Outlet};
 use crate::progress::SweepProgress;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
-use echo_bench_engine::plan::StopRule;
 use echo_bench_report::output;
 use echo_bench_report::render::{self, units};
 use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::{Turn, order};
-use echo_bench_report::sweep::{Cell, CellPlan, SCHEMA, Sweep, SweepPlan};
+use echo_bench_report::sweep::{Cell, PlannedCell, PlannedSweep, SCHEMA, Sweep, SweepPlan};
 
 /// Most of what a failed run says that is kept.
 const MOST_WORDS: u64 = 16 * 1024;
@@ -54,8 +52,8 @@ pub fn cell(parent: u32, run: &RunArgs) -> anyhow::Result<u8> {
 /// # Errors
 /// When its folder can't be used, or the result could not be written.
 pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
-    let plan = match args.plan() {
-        Ok(plan) => plan,
+    let planned = match args.plan() {
+        Ok(planned) => planned,
         Err(error) => {
             complain(&error.to_string());
             return Ok(Exit::Usage as u8);
@@ -66,21 +64,23 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         return Ok(Exit::Usage as u8);
     };
     if args.print_plan {
-        print(&plan_file::write(&plan))?;
+        print(&plan_file::write(&planned.plan))?;
         return Ok(Exit::Done as u8);
     }
-    let outlet = Outlet::new(args.output.as_deref(), args.format).map_err(UsageError::new)?;
+    let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     stdout::check().context("writing to stdout")?;
-    args.output.as_deref().map_or(Ok(()), check_file)?;
-    let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&plan));
-    let servers = Servers::now(&plan.cells());
+    outlet.check()?;
+    let identity = plan_file::identity(&planned.plan);
+    let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&identity));
+    let servers = Servers::now(&planned.cells);
     let is_same_server = |cell: usize, report: &Report| servers.is_same(cell, report);
-    let beginning = reuse::begin(&path, &plan, args.resume, is_same_server)?;
+    let beginning = reuse::begin(&path, &planned.plan, &identity, args.resume, is_same_server)?;
     let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let cells = measure(&plan, &beginning, &stop, args.quiet)?;
+    let cells = measure(&planned, &beginning, &stop, args.quiet)?;
     let folder = &beginning.folder;
+    let plan = planned.plan;
     if let Some(code) = received.exit_code() {
         let done: usize = cells.iter().map(|cell| cell.runs.len()).sum();
         let all = cells.len() * plan.repeats as usize;
@@ -113,13 +113,13 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
 
 /// Makes every run that is missing; the reports and failures of all of them.
 fn measure(
-    plan: &SweepPlan,
+    planned: &PlannedSweep,
     beginning: &Beginning,
     stop: &Stop,
     quiet: bool,
 ) -> anyhow::Result<Vec<Cell>> {
     let Beginning { folder, found, remark, .. } = beginning;
-    let plans = plan.cells();
+    let PlannedSweep { plan, cells: plans } = planned;
     let mut missing = order(plans.len(), plan.repeats, plan.seed);
     missing.retain(|turn| found.iter().all(|(there, _)| there != turn));
     if let (Some((_, there)), false) = (found.first(), missing.is_empty()) {
@@ -160,7 +160,7 @@ fn measure(
         if stop.stage() > Stage::Running && outcome.is_err() {
             break;
         }
-        progress.run(&cell.label(), turn.repeat, begin.elapsed(), &outcome);
+        progress.run(&cell.cell.label(), turn.repeat, begin.elapsed(), &outcome);
         made.push((turn, outcome));
     }
     progress.finish();
@@ -168,14 +168,14 @@ fn measure(
     Ok(gathered(plans, made))
 }
 
-fn gathered(plans: Vec<CellPlan>, made: Vec<(Turn, Result<Report, String>)>) -> Vec<Cell> {
-    let empty = |plan: CellPlan| Cell {
-        name: plan.name,
-        levels: plan.levels,
+fn gathered(plans: &[PlannedCell], made: Vec<(Turn, Result<Report, String>)>) -> Vec<Cell> {
+    let empty = |plan: &PlannedCell| Cell {
+        name: plan.cell.name.clone(),
+        levels: plan.cell.levels.clone(),
         runs: Vec::new(),
         failures: Vec::new(),
     };
-    let mut cells: Vec<Cell> = plans.into_iter().map(empty).collect();
+    let mut cells: Vec<Cell> = plans.iter().map(empty).collect();
     for (turn, outcome) in made {
         match outcome {
             Ok(report) => cells[turn.cell].runs.push(report),
@@ -186,13 +186,8 @@ fn gathered(plans: Vec<CellPlan>, made: Vec<(Turn, Result<Report, String>)>) -> 
 }
 
 /// How long a run takes, as far as its plan tells.
-fn expected(cell: &CellPlan) -> Duration {
-    let Ok(plan) = cell.plan(&CommandLine) else { return AROUND };
-    let window_ns = match plan.stop {
-        StopRule::Duration { duration_ns } => duration_ns,
-        StopRule::Requests { .. } => 0,
-    };
-    Duration::from_nanos(plan.warmup_ns + window_ns) + AROUND
+fn expected(cell: &PlannedCell) -> Duration {
+    Duration::from_nanos(cell.load_ns) + AROUND
 }
 
 /// The process of the run that is going on.
@@ -213,7 +208,7 @@ fn pass_on(stop: &Stop, running: &Running) {
 /// Makes a run.
 fn one(
     plan: &SweepPlan,
-    cell: &CellPlan,
+    cell: &PlannedCell,
     turn: Turn,
     folder: &Folder,
     stop: &Stop,
@@ -261,12 +256,12 @@ fn words(child: &mut Child) -> String {
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 
-fn start(cell: &CellPlan, seed: u64, file: &Path) -> anyhow::Result<Child> {
+fn start(cell: &PlannedCell, seed: u64, file: &Path) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("finding this program")?;
     Command::new(program)
         .arg(CELL)
         .arg(format!("--die-with-parent={}", std::process::id()))
-        .args(cell.command_line(&CommandLine))
+        .args(&cell.command_line)
         .arg(format!("--seed={seed}"))
         .args(["--quiet", "--no-report", "--output"])
         .arg(file)
@@ -291,7 +286,7 @@ fn store_and_show(
     let result = folder.result();
     let stored = output::replace(&result, &store::to_json(sweep))
         .with_context(|| format!("writing {}", result.display()));
-    hand_over(outlet, |format| rendered(sweep, format)).and(stored)?;
+    outlet.hand_over(|format| rendered(sweep, format)).and(stored)?;
     if outlet.file.is_none() && outlet.format == CompareFormat::Json {
         // In the other formats there is a table of them.
         for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {

@@ -1,6 +1,6 @@
 //! Where a sweep keeps what it has measured: [`Folder`]. One file per run, written whole, so
-//! that a sweep that was cut goes on with what is missing. Refuses the folder of another
-//! plan.
+//! that a sweep that was cut goes on with what is missing. What a sweep is, is a text here:
+//! its identity. Refuses the folder of another one.
 
 use std::fs::{self, TryLockError};
 use std::io;
@@ -11,11 +11,10 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use echo_bench_report::report::{Report, Tool, store};
-use echo_bench_report::sweep::SweepPlan;
 use echo_bench_report::sweep::order::Turn;
 use echo_bench_report::{bounded, output};
 
-/// The file that says which plan a folder belongs to.
+/// The file that says which sweep a folder belongs to.
 const PLAN: &str = "plan.toml";
 
 /// The file that the sweep which uses a folder holds locked.
@@ -74,11 +73,11 @@ pub enum FolderError {
 }
 
 impl Folder {
-    /// The folder for `plan` under `path`, made if need be.
+    /// The folder at `path` of the sweep with this `identity`, made if need be.
     ///
     /// # Errors
-    /// If it can't be made, or belongs to another plan.
-    pub fn open(path: &Path, plan: &SweepPlan) -> Result<Self, FolderError> {
+    /// If it can't be made, or belongs to another sweep.
+    pub fn open(path: &Path, identity: &str) -> Result<Self, FolderError> {
         let failed = |reason| FolderError::Io { path: path.to_owned(), reason };
         fs::create_dir_all(path).map_err(failed)?;
         let lock = open_lock(&path.join(LOCK)).map_err(failed)?;
@@ -90,32 +89,30 @@ impl Folder {
             Err(TryLockError::Error(reason)) => return Err(failed(reason)),
         }
         let file = path.join(PLAN);
-        let text = identity(plan);
         match bounded::read(&file, bounded::PLAN) {
-            Ok(found) if found == text => {}
+            Ok(found) if found == identity => {}
             Ok(found) => {
-                let differs = differing_lines(&found, &text);
+                let differs = differing_lines(&found, identity);
                 return Err(FolderError::OtherPlan { path: path.to_owned(), differs });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                output::replace(&file, &text).map_err(failed)?;
+                output::replace(&file, identity).map_err(failed)?;
             }
             Err(error) => return Err(failed(error)),
         }
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
-    /// Where a folder for `plan` is kept if the user names none: the same plan finds its
+    /// Where the folder of a sweep is kept if the user names none: the same sweep finds its
     /// own again.
-    pub fn default_path(plan: &SweepPlan) -> PathBuf {
-        let digest = echo_bench_engine::schedule::fingerprint(identity(plan).bytes());
+    pub fn default_path(identity: &str) -> PathBuf {
+        let digest = echo_bench_engine::schedule::fingerprint(identity.bytes());
         Path::new("reports/runs").join(format!("sweep-{digest:016x}"))
     }
 
-    /// Whether there is a folder for `plan` at `path`.
-    pub fn is_of(path: &Path, plan: &SweepPlan) -> bool {
-        bounded::read(&path.join(PLAN), bounded::PLAN)
-            .is_ok_and(|found| found == identity(plan))
+    /// Whether there is a folder of this sweep at `path`.
+    pub fn is_of(path: &Path, identity: &str) -> bool {
+        bounded::read(&path.join(PLAN), bounded::PLAN).is_ok_and(|found| found == identity)
     }
 
     /// Takes back that the sweep is finished, before further runs are made.
@@ -176,12 +173,6 @@ fn open_lock(path: &Path) -> io::Result<fs::File> {
         Some(Errno::LOOP) => io::Error::other(format!("its file `{LOCK}` is a link")),
         _ => error,
     })
-}
-
-/// What makes a sweep the one that it is: everything but how often it is repeated, so that
-/// repeats can be added to it.
-fn identity(plan: &SweepPlan) -> String {
-    crate::cli::plan_file::write(&SweepPlan { repeats: 1, ..plan.clone() })
 }
 
 fn differing_lines(found: &str, wanted: &str) -> String {

@@ -26,7 +26,8 @@ pub struct Beginning {
     pub remark: Option<String>,
 }
 
-/// Chooses the folder for `plan` at `path`, or with a number after it. `resume` takes over a
+/// Chooses the folder for `plan` at `path`, or with a number after it; `identity` says which sweep
+/// it is. `resume` takes over a
 /// finished sweep too; `is_same_server` says whether the server of a cell is still the one
 /// that a report is about.
 ///
@@ -35,12 +36,13 @@ pub struct Beginning {
 pub fn begin(
     path: &Path,
     plan: &SweepPlan,
+    identity: &str,
     resume: bool,
     is_same_server: impl Fn(usize, &Report) -> bool,
 ) -> Result<Beginning, FolderError> {
-    let (newest, free) = numbered(path, plan);
-    let folder = Folder::open(&newest, plan)?;
-    let turns = order(plan.cells().len(), plan.repeats, plan.seed);
+    let (newest, free) = numbered(path, identity);
+    let folder = Folder::open(&newest, identity)?;
+    let turns = order(plan.count(), plan.repeats, plan.seed);
     let found: Vec<(Turn, Report)> =
         turns.into_iter().filter_map(|turn| Some((turn, folder.report(turn)?))).collect();
     let finished = folder.result().exists();
@@ -62,12 +64,12 @@ pub fn begin(
         newest.display(),
         free.display()
     );
-    let folder = Folder::open(&free, plan)?;
+    let folder = Folder::open(&free, identity)?;
     Ok(Beginning { folder, found: Vec::new(), finished: false, remark: Some(remark) })
 }
 
-/// The newest folder of the plan at `path`, and one that is free.
-fn numbered(path: &Path, plan: &SweepPlan) -> (PathBuf, PathBuf) {
+/// The newest folder of the sweep at `path`, and one that is free.
+fn numbered(path: &Path, identity: &str) -> (PathBuf, PathBuf) {
     let numbered = |number: u32| {
         let mut numbered = path.as_os_str().to_owned();
         numbered.push(format!("-{number}"));
@@ -77,7 +79,7 @@ fn numbered(path: &Path, plan: &SweepPlan) -> (PathBuf, PathBuf) {
     let mut number = 2;
     // What else has such a name is left alone.
     while numbered(number).exists() {
-        if Folder::is_of(&numbered(number), plan) {
+        if Folder::is_of(&numbered(number), identity) {
             newest = numbered(number);
         }
         number += 1;

@@ -1,13 +1,13 @@
-//! Flags that were typed before a subcommand, which takes only those after it: [`explain`].
+//! Handles flags before a subcommand, which must follow it: [`explain`].
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Error, Parser as _};
 
 use super::Cli;
 
-/// What to tell of a command line that `error` was found in: that flags go after the
-/// subcommand, and how the line is right, where that is what is wrong with it. Otherwise the
-/// same error: clap names what it has taken for a subcommand, and that may be any word.
+/// Replaces `error` by one that says that flags go after the subcommand, with the corrected
+/// command line, if that is the problem. Otherwise returns it unchanged: clap treats any word
+/// as a possible subcommand.
 pub(crate) fn explain(error: Error, typed: &[String]) -> Error {
     if !error.use_stderr() {
         return error;
@@ -35,8 +35,8 @@ pub(crate) fn explain(error: Error, typed: &[String]) -> Error {
     Cli::command().error(ErrorKind::ArgumentConflict, reason)
 }
 
-/// Whether `error` can come of the place of subcommand `name`, after which all is right or not.
-/// Otherwise the word was a value, or something else is wrong.
+/// Whether `error` may be caused by flags before subcommand `name`; `is_right`: the reordered
+/// line is valid. Otherwise the word was a value, or something else is wrong.
 fn can_be_about(error: &Error, name: &str, is_right: bool) -> bool {
     match error.kind() {
         ErrorKind::ArgumentConflict => true,
@@ -48,7 +48,7 @@ fn can_be_about(error: &Error, name: &str, is_right: bool) -> bool {
     }
 }
 
-/// Whether a shell and a terminal leave a word as it is.
+/// Whether a word needs no quoting in a shell and no escaping on a terminal.
 fn is_plain(word: &str) -> bool {
     !word.is_empty()
         && word

@@ -12,7 +12,7 @@ fn v6(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv6Addr::LOCALHOST, port))
 }
 
-/// A name that stands for both loopback addresses, with a listener on one of them only.
+/// A name that resolves to both loopback addresses, with a listener on one of them only.
 fn localhost(listens: impl Into<std::net::IpAddr>) -> (Vec<SocketAddr>, TcpListener) {
     let listener = TcpListener::bind((listens.into(), 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -92,8 +92,8 @@ async fn silence_ends_at_the_deadline_with_all_that_were_tried() {
     };
     assert_eq!(
         error.to_string(),
-        "connecting to host:1: no answer within 3s from 127.0.0.1:1 and 127.0.0.2:1 (wait \
-         longer with --connect-timeout)"
+        "connecting to host:1: no answer within 3s from 127.0.0.1:1 and 127.0.0.2:1 \
+         (increase --connect-timeout)"
     );
 }
 
@@ -121,7 +121,7 @@ async fn a_full_backlog_is_given_up_in_time() {
     let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let mut held = Vec::new();
     let short = Duration::from_millis(200);
-    // The backlog holds a connection or two that nobody accepts; after that, silence.
+    // The backlog holds a connection or two; further SYNs are dropped.
     let given_up = loop {
         match connect(&address, short).await {
             Ok(stream) => held.push(stream),
@@ -131,8 +131,6 @@ async fn a_full_backlog_is_given_up_in_time() {
     };
     assert_eq!(
         given_up.to_string(),
-        format!(
-            "connecting to {address}: no answer within 200ms (wait longer with --connect-timeout)"
-        )
+        format!("connecting to {address}: no answer within 200ms (increase --connect-timeout)")
     );
 }

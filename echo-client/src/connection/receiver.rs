@@ -1,96 +1,95 @@
-//! The direction from the server: [`Receiver`].
+//! The receiving direction: [`Receiver`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Opening, Outcome, ProtocolKind, Reply, Request as _};
+use echo_proto::{Outcome, ProtocolKind, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::timeout_at;
 
-use super::{Options, Shared, State};
+use super::{ConnectionOptions, ConnectionState, SharedState};
 use crate::error::SessionError;
 use crate::in_flight::Tally;
 
 /// Read buffer size in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// How long the server may take to close after its last reply; what it says in that time
-/// is shown too.
+/// How long the server may take to close after its last reply; further replies in that time are
+/// reported.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Why a connection on which no reply is due is of no more use.
+/// Why an idle connection is unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {
-    /// The server closed it.
+    /// The server has closed it.
     Closed,
-    /// It holds bytes that no request asked for.
+    /// It holds unsolicited bytes.
     Unsolicited,
 }
 
-/// One whole reply, as a [`Receiver`] tells it.
+/// A complete reply, as passed to the caller of a [`Receiver`].
 #[derive(Debug, Clone, Copy)]
 pub struct Answer<'a> {
     /// Echo, error, or neither.
     pub outcome: Outcome,
-    /// The status, where the protocol has one beside the body.
+    /// The status code, in protocols that have one.
     pub status: Option<u16>,
     /// The reply without framing and prefix.
     pub body: &'a [u8],
-    /// From the writing of its request to its arrival; `None` if nobody asked.
+    /// Round-trip time since its request was written; `None` if it is unsolicited.
     pub round_trip: Option<Duration>,
 }
 
 impl Answer<'_> {
-    /// The status, if it is none of success.
+    /// The status code, unless it is a success.
     pub fn failed_status(&self) -> Option<u16> {
         self.status.filter(|status| !(200..300).contains(status))
     }
 }
 
-/// Whether more may arrive.
+/// Whether more data may arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// Something arrived, and more may follow.
+    /// Data has arrived, and more may follow.
     Open,
-    /// The server has ended the connection, or has had its time to do so.
+    /// The server has closed the connection, or its time to do so is over.
     End,
 }
 
-/// The direction from the server.
+/// The receiving direction.
 #[derive(Debug)]
 pub struct Receiver {
     read: OwnedReadHalf,
-    shared: Arc<Shared>,
-    options: Options,
+    shared: Arc<SharedState>,
+    options: ConnectionOptions,
     buffer: Vec<u8>,
-    /// What was inside of TLS.
+    /// Decrypted bytes, with TLS.
     plaintext: Vec<u8>,
-    /// What was said within the handshake.
+    /// Bytes received with the handshake.
     early: Vec<u8>,
     /// Bytes read so far.
     received: u64,
 }
 
 impl Receiver {
-    /// Reads what comes after `early`, which was said within the handshake.
+    /// Starts with `early`, received with the handshake.
     pub(super) fn new(
         read: OwnedReadHalf,
-        shared: Arc<Shared>,
-        options: Options,
+        shared: Arc<SharedState>,
+        options: ConnectionOptions,
         early: Vec<u8>,
     ) -> Self {
         let (buffer, plaintext) = (vec![0; READ_BUFFER], Vec::new());
         Self { read, shared, options, buffer, plaintext, early, received: 0 }
     }
 
-    /// Waits for bytes and calls `each` with every reply that they complete. May be
-    /// cancelled without loss.
+    /// Waits for bytes and calls `each` with every reply that they complete. Cancellation-safe.
     ///
     /// # Errors
-    /// When the connection is broken, when what arrives is no reply, or when nothing
-    /// arrives for the timeout while a reply is due.
+    /// When the connection breaks, on an invalid reply, and when nothing arrives within the
+    /// timeout while a reply is pending.
     pub async fn receive(
         &mut self,
         mut each: impl FnMut(Answer<'_>),
@@ -106,7 +105,7 @@ impl Receiver {
         if is_first && state.is_refused_for_tls(&self.buffer[..length]) {
             return Err(SessionError::SpeaksTls(state.in_flight.tally()));
         }
-        let State { requester, opening, in_flight, finished, tls, .. } = &mut *state;
+        let ConnectionState { requester, opening, in_flight, finished, tls, .. } = &mut *state;
         let ended = length == 0 && self.early.is_empty();
         let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
         if ended {
@@ -115,11 +114,9 @@ impl Receiver {
         if let Some(tls) = tls {
             self.plaintext.clear();
             self.plaintext.append(&mut self.early);
-            while !input.is_empty() && fault.is_none() {
-                let plaintext = &mut self.plaintext;
-                fault =
-                    tls.receive(&mut input, |piece| plaintext.extend_from_slice(piece)).err();
-            }
+            let plaintext = &mut self.plaintext;
+            let received = tls.receive_all(input, |piece| plaintext.extend_from_slice(piece));
+            fault = received.err();
             if tls.is_input_over() {
                 arrival = Arrival::End;
             }
@@ -151,14 +148,14 @@ impl Receiver {
         }
     }
 
-    /// Looks, without waiting, at what has arrived although no reply is due; `None` if
-    /// nothing has that concerns who speaks here: TLS may say things for itself.
+    /// Checks an idle connection without waiting; `None` if it is usable. TLS records without
+    /// application data are fine.
     pub(crate) fn look(&mut self) -> Option<Unfit> {
         if !self.early.is_empty() {
             return Some(Unfit::Unsolicited);
         }
         loop {
-            // Not by way of the runtime, which may not have heard of it yet.
+            // Not through the runtime, which may not have polled the socket yet.
             let socket: &TcpStream = self.read.as_ref();
             let length = match rustix::io::read(socket, &mut self.buffer[..]) {
                 Ok(0) => return Some(Unfit::Closed),
@@ -169,13 +166,10 @@ impl Receiver {
             };
             let mut state = self.shared.lock();
             let Some(tls) = &mut state.tls else { return Some(Unfit::Unsolicited) };
-            let (mut input, mut said) = (&self.buffer[..length], false);
-            while !input.is_empty() {
-                if tls.receive(&mut input, |piece| said |= !piece.is_empty()).is_err() {
-                    return Some(Unfit::Closed);
-                }
-            }
-            if tls.is_input_over() {
+            let mut said = false;
+            let received =
+                tls.receive_all(&self.buffer[..length], |piece| said |= !piece.is_empty());
+            if received.is_err() || tls.is_input_over() {
                 return Some(Unfit::Closed);
             }
             if said {
@@ -184,28 +178,13 @@ impl Receiver {
         }
     }
 
-    /// Whether the server has said that it ends the connection after the last reply.
+    /// Whether the server announced that it closes the connection after the last reply.
     pub(crate) fn is_over(&self) -> bool {
         self.shared.lock().requester.is_over()
     }
 
-    /// What the server said first.
-    pub(crate) fn opening(&self) -> Opening {
-        self.shared.lock().opening
-    }
-
-    /// Bytes read so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// The socket.
-    pub(crate) fn socket(&self) -> &TcpStream {
-        self.read.as_ref()
-    }
-
-    /// An end of the connection that the server has not announced inside TLS. Where all is
-    /// answered by replies that tell their own end, nothing can be missing.
+    /// A connection closed without close_notify. If everything was answered by self-delimiting
+    /// replies, nothing can be missing.
     fn check_end(&self) -> Result<(), SessionError> {
         let mut state = self.shared.lock();
         let fault = state.tls.as_mut().and_then(|tls| tls.end_of_input().err());
@@ -220,8 +199,8 @@ impl Receiver {
         }
     }
 
-    /// Reads; 0 at the end of the connection, and when all is answered and the server has
-    /// had its time to close.
+    /// Reads; 0 at the end of the connection, and when everything is answered and the server
+    /// has had its time to close.
     async fn read_some(&mut self) -> Result<usize, SessionError> {
         loop {
             let (quiet_since, finished) = {
@@ -230,10 +209,10 @@ impl Receiver {
             };
             let deadline = match (quiet_since, finished) {
                 (Some(since), _) => since + self.options.timeout,
-                // Others may say something as long as the server keeps us.
+                // In a chat others may still send.
                 (None, Some(since)) if self.options.chat => since + self.options.timeout,
                 (None, Some(since)) => since + LINGER,
-                // Looked at again then: a request may have become due meanwhile.
+                // Checked again then: a request may have been sent meanwhile.
                 (None, None) => Instant::now() + LINGER.min(self.options.timeout),
             };
             match timeout_at(deadline.into(), self.read.read(&mut self.buffer)).await {
@@ -242,7 +221,7 @@ impl Receiver {
                     return Ok(0);
                 }
                 Ok(Ok(length)) => return Ok(length),
-                // All is said; that the server hangs up rudely does no harm.
+                // Everything is answered; a reset by the server does no harm.
                 Ok(Err(_)) if self.is_done() => return Ok(0),
                 Ok(Err(reason)) => {
                     return Err(SessionError::Broken { reason, tally: self.tally() });
@@ -262,19 +241,19 @@ impl Receiver {
         (state.said_goodbye || state.finished.is_some()) && state.in_flight.is_empty()
     }
 
-    /// Whether the server was asked to end the connection, as with `/quit` in a chat and
-    /// `QUIT` where there are commands, and owes nothing.
+    /// Whether the server was asked to close the connection, as with `/quit` in chat and `QUIT`
+    /// in the command protocol, and no reply is pending.
     pub fn said_goodbye(&self) -> bool {
         let state = self.shared.lock();
         state.said_goodbye && state.in_flight.is_empty()
     }
 
-    /// Bytes of a reply that has begun and not ended.
+    /// Bytes of an incomplete reply.
     pub fn partial(&self) -> Vec<u8> {
         self.shared.lock().requester.partial().to_vec()
     }
 
-    /// How many requests were made and answered so far.
+    /// How many requests were sent and answered so far.
     pub fn tally(&self) -> Tally {
         self.shared.lock().in_flight.tally()
     }

@@ -1,24 +1,24 @@
-//! Which request is due when, and which wait for a reply: [`Sequence`]. Pure: it is told
-//! what time it is.
+//! The schedule of requests, and those waiting for a reply: [`Sequence`]. Pure: the time is
+//! passed in.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A request of the grid that is later than this, and than one interval, is left out: a
-/// program that was stopped for an hour has no burst to make up for.
+/// A request that is later than this, and than one interval, is skipped: a program that was
+/// suspended for an hour must not send a burst.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Sequence {
-    /// Zero: the next request is due when none waits.
+    /// Zero: the next request is due when none is pending.
     interval: Duration,
     count: Option<u64>,
     next_due: Instant,
     /// The number of the last request.
     last: u64,
-    /// Sent and unanswered, oldest first. Those that were given up stay: their reply may
-    /// come yet, and must not be taken for another's.
+    /// Sent and unanswered, oldest first. Those counted as lost stay: their reply may still
+    /// arrive, and must not be matched to another request.
     unanswered: VecDeque<Request>,
     waiting: usize,
 }
@@ -30,12 +30,12 @@ struct Request {
     given_up: bool,
 }
 
-/// A request that has got its reply.
+/// An answered request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answered {
     pub(super) number: u64,
     pub(super) round_trip: Duration,
-    /// It had been given up.
+    /// Whether it had been counted as lost.
     pub(super) late: bool,
 }
 
@@ -51,21 +51,20 @@ impl Sequence {
         }
     }
 
-    /// When the next request is due; `None` if there is none, or its instant depends on a
-    /// reply.
+    /// When the next request is due; `None` if there is none, or if it waits for a reply.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let ended = self.count.is_some_and(|count| self.last >= count);
         let held_back = self.interval.is_zero() && self.waiting > 0;
         (!ended && !held_back).then_some(self.next_due)
     }
 
-    /// As [`next_due`](Self::next_due), where there is a grid.
+    /// Like [`next_due`](Self::next_due), with a fixed interval.
     pub(super) fn next_on_grid(&self) -> Option<Instant> {
         self.next_due().filter(|_| !self.interval.is_zero())
     }
 
-    /// The number of the request that is due, if one is. The one after it is due a whole
-    /// number of intervals after the first, however late this one is.
+    /// The number of the request that is due, if any. The next one is due a whole number of
+    /// intervals after the first, however late this one is.
     pub(super) fn take(&mut self, now: Instant) -> Option<u64> {
         let due = self.next_due().filter(|&due| due <= now)?;
         self.last += 1;
@@ -73,28 +72,28 @@ impl Sequence {
         let late = now.saturating_duration_since(self.next_due);
         if !self.interval.is_zero() && late > self.interval.max(CATCH_UP) {
             let missed = late.as_nanos() / self.interval.as_nanos();
-            // In range: the grid is no finer than a millisecond, and u32::MAX of those is
-            // 49 days of standstill.
+            // In range: the interval is at least a millisecond, and u32::MAX of those is 49
+            // days of standstill.
             let missed = u32::try_from(missed).unwrap_or(u32::MAX);
             self.next_due += self.interval * missed;
         }
         Some(self.last)
     }
 
-    /// A request that was taken is on its way.
+    /// A request that was taken has been sent.
     pub(super) fn sent(&mut self, number: u64, now: Instant) {
         self.unanswered.push_back(Request { number, sent: now, given_up: false });
         self.waiting += 1;
     }
 
-    /// A reply has come: to the oldest request without one.
+    /// A reply has arrived: to the oldest request without one.
     pub(super) fn answered(&mut self, now: Instant) -> Option<Answered> {
         let Request { number, sent, given_up: late } = self.unanswered.pop_front()?;
         self.waiting -= usize::from(!late);
         Some(Answered { number, round_trip: now.saturating_duration_since(sent), late })
     }
 
-    /// Gives up the requests that have waited for `timeout`; their numbers.
+    /// Times out requests that have waited for `timeout`; returns their numbers.
     pub(super) fn expire(&mut self, now: Instant, timeout: Duration) -> Vec<u64> {
         let waited =
             |request: &&mut Request| now.saturating_duration_since(request.sent) >= timeout;
@@ -110,17 +109,17 @@ impl Sequence {
         expired
     }
 
-    /// The connection is gone: the numbers of the requests that waited.
+    /// The connection has broken; returns the numbers of pending requests.
     pub(super) fn abandon(&mut self) -> Vec<u64> {
         self.waiting = 0;
         let gone = self.unanswered.drain(..);
         gone.filter(|request| !request.given_up).map(|request| request.number).collect()
     }
 
-    /// When something is due next: a request, or the giving up of one.
+    /// Time of the next event: a request or a timeout.
     pub(super) fn next_event(&self, timeout: Duration) -> Option<Instant> {
         let oldest = self.unanswered.iter().find(|request| !request.given_up);
-        // A timeout beyond what a clock can tell never comes.
+        // A timeout that overflows never comes.
         let given_up = oldest.and_then(|oldest| oldest.sent.checked_add(timeout));
         [self.next_due(), given_up].into_iter().flatten().min()
     }
@@ -130,7 +129,7 @@ impl Sequence {
         self.unanswered.len()
     }
 
-    /// Whether all that were asked for have ended.
+    /// Whether all requests have ended.
     pub(super) fn is_over(&self) -> bool {
         self.count.is_some_and(|count| self.last >= count) && self.waiting == 0
     }

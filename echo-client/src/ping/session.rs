@@ -1,5 +1,5 @@
-//! One connection in a run of pings, inside TLS or not: [`Session`] sends what is due and
-//! tells what comes back, until it is over or broken. Makes no connection.
+//! One connection of a ping, with or without TLS: [`PingSession`] sends requests when they are
+//! due and reports replies, until it is over or broken. Does not reconnect.
 
 use std::io;
 use std::time::Instant;
@@ -9,43 +9,43 @@ use echo_proto::{Opening, Outcome, Reply, Request as _, Requester};
 use tokio::net::TcpStream;
 
 use super::sequence::{Answered, Sequence};
-use super::{Event, Loss, PingError, Plan, Said, at};
+use super::{Loss, PingError, PingEvent, PingPlan, Said, at};
 use crate::error::words;
 use crate::link::Link;
 use crate::secure::Secure;
 
-/// Bytes of one read.
+/// Read buffer size in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// Bytes that may wait for the peer to read, beside one message.
+/// Maximum unsent bytes, in addition to one message.
 const UNREAD: usize = 256 * 1024;
 
-/// Requests without a reply after which a connection is given up.
+/// Maximum number of unanswered requests before the connection is abandoned.
 const UNANSWERED: usize = 10_000;
 
-/// Why nothing follows, where the server has ended the connection in order.
+/// The reason after a graceful close by the server.
 const CLOSED: &str = "the server closed the connection";
 
 /// See the [module](self).
-pub(super) struct Session {
+pub(super) struct PingSession {
     stream: TcpStream,
     tls: Option<Transform>,
     requester: Requester,
-    /// What the server said first.
+    /// The server's first bytes.
     opening: Opening,
-    /// What the peer has not taken yet.
+    /// Unsent bytes.
     unsent: Vec<u8>,
     buffer: Vec<u8>,
-    /// What has arrived and was not looked at.
+    /// Received bytes that were not decoded yet.
     plaintext: Vec<u8>,
-    /// Whether nothing has arrived yet.
+    /// Whether nothing was received yet.
     is_new: bool,
-    /// Whether a reply has come.
+    /// Whether a reply was received.
     answered: bool,
 }
 
-impl Session {
-    pub(super) fn new(plan: &Plan, Link { stream, tls, .. }: Link) -> Self {
+impl PingSession {
+    pub(super) fn new(plan: &PingPlan, Link { stream, tls, .. }: Link) -> Self {
         let limit = plan.options.max_message.max(plan.size);
         let (tls, plaintext) = match tls {
             Some(Secure { transform, early, .. }) => (Some(transform), early),
@@ -68,27 +68,27 @@ impl Session {
         }
     }
 
-    /// Whether a reply has come.
+    /// Whether a reply was received.
     pub(super) fn has_answered(&self) -> bool {
         self.answered
     }
 
-    /// Pings until the sequence is over (`None`) or the connection of no more use (why).
+    /// Runs until the sequence is over (`None`) or the connection is unusable (the reason).
     pub(super) async fn talk(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<Option<String>, PingError> {
         let timeout = plan.options.timeout;
-        // What was said within the handshake.
+        // Bytes received with the handshake.
         let mut ended = self.settle(plan, Instant::now(), sequence, tell)?;
         while ended.is_none() {
             if let Err(error) = self.send_due(plan, sequence, tell)? {
                 return Ok(Some(words(&error)));
             }
             for number in sequence.expire(Instant::now(), timeout) {
-                tell(Event::Lost(number, Loss::Timeout))?;
+                tell(PingEvent::Lost(number, Loss::Timeout))?;
             }
             if sequence.is_over() {
                 return Ok(None);
@@ -123,16 +123,16 @@ impl Session {
         Ok(ended)
     }
 
-    /// Sends what is due; the inner error is the connection's.
+    /// Sends due requests; the inner error is the connection's.
     fn send_due(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<io::Result<()>, PingError> {
         while let Some(number) = sequence.take(Instant::now()) {
             if self.unsent.len() > UNREAD {
-                tell(Event::Lost(number, Loss::Unread))?;
+                tell(PingEvent::Lost(number, Loss::Unread))?;
                 continue;
             }
             self.queue(number, &plan.message(number));
@@ -144,7 +144,7 @@ impl Session {
         Ok(Ok(()))
     }
 
-    /// Puts a request into the next write.
+    /// Adds a request to the next write.
     fn queue(&mut self, number: u64, message: &[u8]) {
         let Some(tls) = &mut self.tls else {
             return self.requester.encode(number, message, &mut self.unsent);
@@ -154,7 +154,7 @@ impl Session {
         tls.send(&wire, &mut self.unsent);
     }
 
-    /// Writes as much as the peer takes.
+    /// Writes as much as the kernel accepts.
     fn write(&mut self) -> io::Result<()> {
         while !self.unsent.is_empty() {
             match self.stream.try_write(&self.unsent) {
@@ -166,7 +166,7 @@ impl Session {
         Ok(())
     }
 
-    /// Reads what is there; `None` if nothing is after all.
+    /// Reads; `None` if there is nothing to read.
     fn read(&mut self) -> io::Result<Option<usize>> {
         match self.stream.try_read(&mut self.buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
@@ -174,10 +174,10 @@ impl Session {
         }
     }
 
-    /// Adds the bytes just read to those to be looked at; why none follow, if none do.
+    /// Adds the bytes just read to those to be decoded; returns the reason if none follow.
     fn unseal(&mut self, length: usize) -> Option<String> {
         let Self { tls, buffer, plaintext, unsent, is_new, .. } = self;
-        let mut input = &buffer[..length];
+        let input = &buffer[..length];
         let Some(tls) = tls else {
             if std::mem::take(is_new) && is_alert(input) {
                 return Some("the server seems to speak TLS (try --tls)".to_owned());
@@ -185,10 +185,10 @@ impl Session {
             plaintext.extend_from_slice(input);
             return (length == 0).then(|| CLOSED.to_owned());
         };
-        let mut received = if length == 0 { tls.end_of_input() } else { Ok(()) };
-        while !input.is_empty() && received.is_ok() {
-            received = tls.receive(&mut input, |piece| plaintext.extend_from_slice(piece));
-        }
+        let received = match length {
+            0 => tls.end_of_input(),
+            _ => tls.receive_all(input, |piece| plaintext.extend_from_slice(piece)),
+        };
         tls.take_output(unsent);
         match received {
             Err(fault) => Some(fault.to_string()),
@@ -196,14 +196,13 @@ impl Session {
         }
     }
 
-    /// Tells the replies that what has arrived completes; why the connection is of no more
-    /// use, if it is not.
+    /// Reports the replies that are complete; returns the reason if the connection is unusable.
     fn settle(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         arrived: Instant,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<Option<String>, PingError> {
         if self.plaintext.is_empty() {
             return Ok(None);
@@ -225,13 +224,13 @@ impl Session {
         Ok(decoded.err().map(|why| format!("{why}{remedy}")))
     }
 
-    /// The connection has ended in order: tells the reply that ends with it, if one does.
+    /// Graceful close by the server: reports the reply that this completes, if any.
     fn end(
         &mut self,
-        plan: &Plan,
+        plan: &PingPlan,
         arrived: Instant,
         sequence: &mut Sequence,
-        tell: &mut impl FnMut(Event<'_>) -> io::Result<()>,
+        tell: &mut impl FnMut(PingEvent<'_>) -> io::Result<()>,
     ) -> Result<(), PingError> {
         let mut told = Ok(());
         self.requester.end_of_input(|reply| {
@@ -242,24 +241,24 @@ impl Session {
     }
 }
 
-/// Inside TLS an end is announced, however it comes about; as far as the peer takes it now.
-impl Drop for Session {
+/// Sends a close_notify, if the kernel accepts it at once.
+impl Drop for PingSession {
     fn drop(&mut self) {
         if let Some(tls) = &mut self.tls {
             tls.close(&mut self.unsent);
-            // Whom to tell of a failure?
+            // Errors no longer matter.
             let _ = self.write();
         }
     }
 }
 
-fn event<'a>(plan: &Plan, reply: Reply<'a>, answered: Option<&Answered>) -> Event<'a> {
+fn event<'a>(plan: &PingPlan, reply: Reply<'a>, answered: Option<&Answered>) -> PingEvent<'a> {
     let said = Said::of(reply, plan.options.protocol);
     let Some(&Answered { number, round_trip, late }) = answered else {
-        return Event::Unasked(said);
+        return PingEvent::Unasked(said);
     };
     let echoed = reply.outcome == Outcome::Echo && reply.body == plan.message(number);
-    Event::Reply {
+    PingEvent::Reply {
         number,
         bytes: said.prefix.len() + said.body.len(),
         round_trip,

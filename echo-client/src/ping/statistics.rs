@@ -1,21 +1,21 @@
-//! What a run of pings comes to: [`Statistics`]. Counts; formats nothing.
+//! Statistics of a ping: [`Statistics`].
 
 use std::fmt;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::{Event, Said};
+use super::{PingEvent, Said};
 use crate::brief::Brief;
 
-/// A percentile, and how many replies it takes to say it.
+/// A percentile, and the number of replies that it requires.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Percentile {
-    /// How it is called.
+    /// Its name.
     pub name: &'static str,
     /// From 0 to 1.
     pub quantile: f64,
-    /// With fewer independent values there is no 95 % order-statistic interval around it.
+    /// With fewer independent samples there is no 95 % order-statistic interval around it.
     pub needs: u64,
 }
 
@@ -26,21 +26,21 @@ pub const PERCENTILES: [Percentile; 3] = [
     Percentile { name: "p99", quantile: 0.99, needs: 368 },
 ];
 
-/// The largest round trip that is told apart, and the digits of each.
+/// The largest recorded round-trip time, and the significant digits.
 const HIGHEST_NS: u64 = 3_600_000_000_000;
 const DIGITS: u8 = 3;
 
-/// What a run of pings comes to.
+/// Statistics of a ping.
 pub struct Statistics {
     round_trips: Histogram<u64>,
     lost: u64,
-    /// Replies to requests that had been counted as lost.
+    /// Replies to requests that had already been counted as lost.
     pub late: u64,
-    /// Replies that are the echo, also those that came too late.
+    /// Correct echoes, including late ones.
     pub echoes: u64,
     /// Error replies.
     pub errors: u64,
-    /// Replies that are neither.
+    /// Other replies.
     pub wrong: u64,
     /// Reconnects.
     pub reconnects: u64,
@@ -70,10 +70,10 @@ impl fmt::Debug for Statistics {
 }
 
 impl Statistics {
-    /// Counts what happened.
-    pub fn count(&mut self, event: &Event<'_>) {
+    /// Counts an event.
+    pub fn count(&mut self, event: &PingEvent<'_>) {
         match event {
-            Event::Reply { round_trip, late, instead, .. } => {
+            PingEvent::Reply { round_trip, late, instead, .. } => {
                 match instead {
                     None => self.echoes += 1,
                     Some(Said { is_error: true, .. }) => self.errors += 1,
@@ -86,29 +86,32 @@ impl Statistics {
                     self.round_trips.saturating_record(ns);
                 }
             }
-            Event::Lost(..) => self.lost += 1,
-            Event::Reconnected(..) => self.reconnects += 1,
-            Event::Connected(..) | Event::Unasked(_) | Event::Broken(_) | Event::Failed(_) => {}
+            PingEvent::Lost(..) => self.lost += 1,
+            PingEvent::Reconnected(..) => self.reconnects += 1,
+            PingEvent::Connected(..)
+            | PingEvent::Unasked(_)
+            | PingEvent::Broken(_)
+            | PingEvent::Failed(_) => {}
         }
     }
 
-    /// Requests that were answered in time.
+    /// Requests answered in time.
     pub fn answered(&self) -> u64 {
         self.round_trips.len()
     }
 
-    /// Requests that were not.
+    /// Requests lost.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// The share of requests that were lost; `None` before the first has ended.
+    /// The share of requests lost; `None` before the first has ended.
     pub fn loss(&self) -> Option<f64> {
         let ended = self.answered() + self.lost;
         (ended > 0).then(|| self.lost as f64 / ended as f64)
     }
 
-    /// The least, the mean, the greatest and the standard deviation; `None` without a reply.
+    /// Minimum, mean, maximum and standard deviation; `None` without a reply.
     pub fn spread(&self) -> Option<[Duration; 4]> {
         let times = &self.round_trips;
         let nanos = |ns: f64| Duration::from_nanos(ns as u64);
@@ -123,7 +126,7 @@ impl Statistics {
         })
     }
 
-    /// The round trip at a percentile; `None` if there are too few to say.
+    /// The round-trip time at a percentile; `None` if there are too few samples.
     pub fn at(&self, percentile: Percentile) -> Option<Duration> {
         (self.answered() >= percentile.needs).then(|| {
             Duration::from_nanos(self.round_trips.value_at_quantile(percentile.quantile))
@@ -136,11 +139,11 @@ mod tests {
     use super::*;
     use crate::ping::Loss;
 
-    fn reply(number: u64, late: bool, instead: Option<&[u8]>) -> Event<'_> {
+    fn reply(number: u64, late: bool, instead: Option<&[u8]>) -> PingEvent<'_> {
         let round_trip = Duration::from_micros(number);
         let said = |body| Said { is_error: false, status: None, prefix: b"", body };
         let instead = instead.map(said);
-        Event::Reply { number, bytes: 1, round_trip, late, instead }
+        PingEvent::Reply { number, bytes: 1, round_trip, late, instead }
     }
 
     #[test]
@@ -161,7 +164,7 @@ mod tests {
     fn a_late_reply_stays_lost_and_is_not_in_the_times() {
         let mut statistics = Statistics::default();
         assert_eq!((statistics.loss(), statistics.spread()), (None, None));
-        statistics.count(&Event::Lost(1, Loss::Timeout));
+        statistics.count(&PingEvent::Lost(1, Loss::Timeout));
         statistics.count(&reply(1, true, None));
         statistics.count(&reply(2, false, Some(b"no")));
         assert_eq!((statistics.answered(), statistics.lost()), (1, 1));

@@ -1,4 +1,4 @@
-//! How connections are made: [`Connector`].
+//! Opens connections: [`Connector`].
 
 use std::time::Duration;
 
@@ -6,28 +6,28 @@ use echo_net::address::Address;
 use echo_net::socket::SocketOptions;
 
 use super::Exchange;
-use crate::connection::Options;
+use crate::connection::ConnectionOptions;
 use crate::error::ConnectError;
 use crate::link::{Link, Tls};
 
-/// Where to connect, and how.
+/// Target and settings of connections.
 #[derive(Debug, Clone)]
 pub struct Connector {
-    /// The server. A name is looked up for every connection.
+    /// The server. A name is resolved for every connection.
     pub address: Address,
-    /// TLS around the protocol, if it is wanted.
+    /// TLS settings, if TLS is used.
     pub tls: Option<Tls>,
-    /// How to speak.
-    pub options: Options,
-    /// How long making a connection may take, TLS included.
+    /// Connection options.
+    pub options: ConnectionOptions,
+    /// Connect timeout, TLS handshake included.
     pub connect_timeout: Duration,
-    /// Options of the socket.
+    /// Socket options.
     pub socket: SocketOptions,
 }
 
 impl Connector {
-    /// Plaintext, with 5 s for a connection and the usual options.
-    pub fn new(address: Address, options: Options) -> Self {
+    /// Plaintext, with a connect timeout of 5 s and default socket options.
+    pub fn new(address: Address, options: ConnectionOptions) -> Self {
         Self {
             address,
             tls: None,
@@ -37,10 +37,10 @@ impl Connector {
         }
     }
 
-    /// A new connection.
+    /// Opens a connection.
     ///
     /// # Errors
-    /// When no address answers, or no TLS comes about.
+    /// When no address answers, or the TLS handshake fails.
     pub async fn open(&self) -> Result<Exchange, ConnectError> {
         let Self { address, tls, options, connect_timeout, socket } = self;
         let link = Link::open_with(address, tls.as_ref(), *connect_timeout, *socket).await?;

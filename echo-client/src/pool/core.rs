@@ -1,8 +1,8 @@
-//! Who gets which connection: [`PoolCore`]. Pure: it opens nothing, waits for nothing and
-//! reads no clock; whoever owns it does, and reports what happened. [`Pool`](super::Pool) puts
-//! an async face on it, and a load generator can drive it from its own event loop.
+//! Allocation of connections to callers: [`PoolCore`]. Sans-I/O: its owner opens connections,
+//! waits, and reports what happened. [`Pool`](super::Pool) is its async interface; the load
+//! generator drives it from its own event loop.
 //!
-//! A *place* is the right to have one connection. Places are limited; callers who find none
+//! A *place* is the right to have one connection. Places are limited; callers without one
 //! queue, and are served in order.
 
 use std::collections::VecDeque;
@@ -13,13 +13,14 @@ use echo_net::clock::nanos;
 use super::PoolOptions;
 use super::counts::{Cause, PoolCounts};
 
-/// What a caller who wants a connection gets.
+/// The answer to a caller that wants a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Grant<C> {
-    /// An idle connection. The owner checks that it still works, then reports
-    /// [`accept`](PoolCore::accept) or [`reject`](PoolCore::reject).
+    /// An idle connection. The owner checks it, then reports [`accept`](PoolCore::accept) or
+    /// [`reject`](PoolCore::reject).
     Reuse(C),
-    /// A place, taken over from this connection, which is to be closed: it has idled too long.
+    /// A place, taken over from this connection, which must be closed: its idle lifetime is
+    /// over.
     Replace(C),
     /// A place. The owner connects, then reports [`made`](PoolCore::made) or
     /// [`not_made`](PoolCore::not_made).
@@ -34,14 +35,15 @@ struct Idle<C> {
     since: Nanos,
 }
 
-/// See the documentation of the module. `C` names a connection, `W` a caller who waits.
+/// See the documentation of the module. `C` is a connection, `W` a waiting caller.
 #[derive(Debug)]
 pub struct PoolCore<C, W> {
     options: PoolOptions,
     idle: VecDeque<Idle<C>>,
-    /// Places taken: connections in use, idle, or being made.
+    /// Places taken: connections in use, idle, or being opened.
     taken: usize,
-    /// Who waits, and since when. While anyone does, no place is free and nothing idles.
+    /// Waiting callers, and since when. While there are any, no place is free and no connection
+    /// idle.
     waiting: VecDeque<(Nanos, W)>,
     counts: PoolCounts,
 }
@@ -50,7 +52,7 @@ impl<C, W> PoolCore<C, W> {
     /// An empty pool.
     ///
     /// # Panics
-    /// If `options` allow no connection at all.
+    /// If `options` allow no connections.
     pub fn new(options: PoolOptions) -> Self {
         assert!(options.max_size > 0, "a pool holds at least one connection");
         Self {
@@ -62,12 +64,12 @@ impl<C, W> PoolCore<C, W> {
         }
     }
 
-    /// What happened so far.
+    /// The counts so far.
     pub fn counts(&self) -> PoolCounts {
         self.counts
     }
 
-    /// Connections that exist or are being made.
+    /// Connections that exist or are being opened.
     pub fn size(&self) -> usize {
         self.taken
     }
@@ -90,13 +92,13 @@ impl<C, W> PoolCore<C, W> {
         Grant::Wait
     }
 
-    /// A connection that was granted for reuse works.
+    /// A connection granted for reuse is usable.
     pub fn accept(&mut self) {
         self.counts.reused += 1;
     }
 
-    /// A connection that was granted for reuse does not work. Its place stays with the caller,
-    /// who gets the next idle connection, or connects.
+    /// A connection granted for reuse is unusable. Its place stays with the caller, which gets
+    /// the next idle connection, or connects.
     pub fn reject(&mut self, cause: Cause, now: Nanos) -> Grant<C> {
         self.counts.discarded.count(cause);
         let Some(grant) = self.take_idle(now) else { return Grant::Connect };
@@ -114,26 +116,27 @@ impl<C, W> PoolCore<C, W> {
         Some(Grant::Replace(connection))
     }
 
-    /// A connection was made in its place.
+    /// The connection was opened.
     pub fn made(&mut self) {
         self.counts.created += 1;
     }
 
-    /// No connection could be made. The place goes to who waits longest, who is to connect.
-    #[must_use = "the caller who waits longest is to connect"]
+    /// Opening a connection failed. The place goes to the longest waiting caller, which must
+    /// connect.
+    #[must_use = "the longest waiting caller must connect"]
     pub fn not_made(&mut self) -> Option<W> {
         self.counts.connect_failures += 1;
         self.vacate()
     }
 
-    /// Whether a connection with so many requests behind it has served its time.
+    /// Whether a connection with this many requests has reached its maximum.
     pub fn is_used_up(&self, uses: u64) -> bool {
         self.options.max_uses.is_some_and(|most| uses >= most)
     }
 
-    /// A connection is free. It goes to who waits longest, who is to check it like any that
-    /// is reused; if nobody waits it idles.
-    #[must_use = "the caller who waits longest gets the connection"]
+    /// A connection is free. It goes to the longest waiting caller, which must check it like
+    /// any reused one; if nobody waits it becomes idle.
+    #[must_use = "the longest waiting caller gets the connection"]
     pub fn give_back(&mut self, connection: C, now: Nanos) -> Option<(W, C)> {
         if let Some((_, caller)) = self.waiting.pop_front() {
             return Some((caller, connection));
@@ -142,15 +145,15 @@ impl<C, W> PoolCore<C, W> {
         None
     }
 
-    /// A connection that was in use is closed. Its place goes to who waits longest, who is to
+    /// A connection in use was closed. Its place goes to the longest waiting caller, which must
     /// connect.
-    #[must_use = "the caller who waits longest is to connect"]
+    #[must_use = "the longest waiting caller must connect"]
     pub fn discard(&mut self, cause: Cause) -> Option<W> {
         self.counts.discarded.count(cause);
         self.vacate()
     }
 
-    /// Takes idle connections out that `is_stale`, for instance because their end was seen.
+    /// Removes idle connections that are `is_stale`, for instance closed by the server.
     pub fn withdraw(&mut self, cause: Cause, mut is_stale: impl FnMut(&C) -> bool) {
         let before = self.idle.len();
         self.idle.retain(|idle| !is_stale(&idle.connection));
@@ -159,15 +162,15 @@ impl<C, W> PoolCore<C, W> {
         (0..gone).for_each(|_| self.counts.discarded.count(cause));
     }
 
-    /// A place that was granted is not needed.
-    #[must_use = "the caller who waits longest is to connect"]
-    pub fn vacate(&mut self) -> Option<W> {
+    /// A granted place is not needed.
+    #[must_use = "the longest waiting caller must connect"]
+    pub(crate) fn vacate(&mut self) -> Option<W> {
         let next = self.waiting.pop_front();
         self.taken -= usize::from(next.is_none());
         next.map(|(_, caller)| caller)
     }
 
-    /// The next caller who has waited too long.
+    /// Removes the next caller whose wait has timed out.
     pub fn expire(&mut self, now: Nanos) -> Option<W> {
         let (since, _) = self.waiting.front()?;
         if now.saturating_sub(*since) < nanos(self.options.wait_timeout) {
@@ -177,19 +180,19 @@ impl<C, W> PoolCore<C, W> {
         self.waiting.pop_front().map(|(_, caller)| caller)
     }
 
-    /// Callers whom `gone` names wait no more; whether any did.
+    /// Removes waiting callers that are `gone`; whether there were any.
     pub fn forget(&mut self, mut gone: impl FnMut(&W) -> bool) -> bool {
         let before = self.waiting.len();
         self.waiting.retain(|(_, caller)| !gone(caller));
         self.waiting.len() < before
     }
 
-    /// Counts a caller who gave up waiting by its own clock.
-    pub fn count_wait_timeout(&mut self) {
+    /// Counts a caller whose own wait timed out.
+    pub(crate) fn count_wait_timeout(&mut self) {
         self.counts.wait_timeouts += 1;
     }
 
-    /// Takes everything that is idle, to be closed.
+    /// Removes all idle connections, to be closed.
     pub fn drain(&mut self) -> impl Iterator<Item = C> {
         self.taken -= self.idle.len();
         std::mem::take(&mut self.idle).into_iter().map(|idle| idle.connection)
@@ -245,10 +248,10 @@ mod tests {
         assert!(!core.is_used_up(2) && core.is_used_up(3));
     }
 
-    /// A pool with callers that do what a random script says.
+    /// A pool with callers that follow a random script.
     #[derive(Default)]
     struct World {
-        /// Callers with a connection, who connect, and who wait.
+        /// Callers with a connection, connecting, and waiting.
         using: Vec<(u32, u32)>,
         connecting: Vec<u32>,
         waiting: Vec<u32>,

@@ -1,21 +1,21 @@
-//! What became of the connections of a pool: [`PoolCounts`].
+//! Counts of a pool: [`PoolCounts`].
 
 use std::ops::AddAssign;
 
 use crate::connection::Unfit;
 
-/// Why a connection is not used again.
+/// Why a connection is not reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The server closed it.
+    /// The server has closed it.
     Closed,
-    /// It holds bytes that no request asked for.
+    /// It holds unsolicited bytes.
     Unsolicited,
-    /// It idled too long.
+    /// Its idle lifetime is over.
     Idle,
-    /// It served its number of requests.
+    /// It has reached its maximum number of requests.
     Used,
-    /// A request on it failed, or its caller gave up.
+    /// A request on it failed, or its caller was cancelled.
     Broken,
 }
 
@@ -28,23 +28,23 @@ impl From<Unfit> for Cause {
     }
 }
 
-/// Connections that were not used again, by cause.
+/// Connections that were not reused, by cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Discarded {
-    /// The server had closed them.
+    /// Closed by the server.
     pub closed: u64,
-    /// They held bytes that no request had asked for.
+    /// With unsolicited bytes.
     pub unsolicited: u64,
-    /// They had idled too long.
+    /// Idle for too long.
     pub idle: u64,
-    /// They had served their number of requests.
+    /// With their maximum number of requests.
     pub used: u64,
-    /// A request on them failed, or its caller gave up.
+    /// With a failed request or a cancelled caller.
     pub broken: u64,
 }
 
 impl Discarded {
-    /// For whatever cause.
+    /// The total.
     pub fn total(&self) -> u64 {
         let Self { closed, unsolicited, idle, used, broken } = self;
         closed + unsolicited + idle + used + broken
@@ -62,18 +62,18 @@ impl Discarded {
     }
 }
 
-/// What became of the connections of a pool.
+/// Counts of a pool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolCounts {
-    /// Connections made.
+    /// Connections opened.
     pub created: u64,
-    /// Times that a connection was given out again.
+    /// Reuses of connections.
     pub reused: u64,
-    /// Connections that were not used again, by cause.
+    /// Connections that were not reused, by cause.
     pub discarded: Discarded,
-    /// Connections that could not be made.
+    /// Connections that failed to open.
     pub connect_failures: u64,
-    /// Callers who gave up waiting, as all connections were in use.
+    /// Callers whose wait timed out because all connections were in use.
     pub wait_timeouts: u64,
 }
 

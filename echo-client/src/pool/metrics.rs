@@ -1,4 +1,4 @@
-//! What happened in a pool: [`Metrics`].
+//! Metrics of a pool: [`Metrics`].
 
 use std::fmt;
 use std::time::Duration;
@@ -8,18 +8,17 @@ use hdrhistogram::Histogram;
 use super::{Exchange, PoolCounts};
 use crate::brief::Brief;
 
-/// Times above this are recorded as this.
+/// Longer times are recorded as this.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
-/// Counts, and how long things took, since the pool was made.
+/// Counts and times since the pool was created.
 #[derive(Clone)]
 pub struct Metrics {
-    /// What became of the connections.
+    /// Counts of connections.
     pub counts: PoolCounts,
-    /// How long callers waited until they had a connection, in nanoseconds: for one to
-    /// become free, or to be made.
+    /// How long callers waited for a connection to be free or opened, in nanoseconds.
     pub wait: Histogram<u64>,
-    /// How long connections took to make, TLS excluded, in nanoseconds.
+    /// Connect times without TLS, in nanoseconds.
     pub connect: Histogram<u64>,
 }
 

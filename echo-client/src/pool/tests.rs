@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::connection::Options;
+use crate::connection::ConnectionOptions;
 use crate::error::SessionError;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ async fn pool(options: PoolOptions) -> (Pool, TcpListener) {
 async fn pool_of(protocol: ProtocolKind, options: PoolOptions) -> (Pool, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string().parse().unwrap();
-    let speak = Options {
+    let speak = ConnectionOptions {
         protocol,
         typed: false,
         chat: false,
@@ -285,7 +285,7 @@ async fn a_server_that_is_not_there_is_a_failure_to_connect() {
 async fn raw_pool(timeout: Duration, max_message: usize) -> (Pool, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string().parse().unwrap();
-    let speak = Options {
+    let speak = ConnectionOptions {
         protocol: ProtocolKind::Raw,
         typed: false,
         chat: false,

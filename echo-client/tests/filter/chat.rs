@@ -79,7 +79,7 @@ fn a_server_that_goes_away_is_an_error_and_there_is_nothing_to_time() {
     let mut client = chat(&[&address]);
     let input = client.stdin.take().unwrap();
     let output = client.wait_with_output().unwrap();
-    let error = "error: the server closed the connection; no request was open\n";
+    let error = "error: the server closed the connection; no request was pending\n";
     assert_ended(&output, 1, "* bye\n", error);
     drop(input);
 

@@ -161,7 +161,7 @@ fn a_silent_server_is_given_up_after_the_timeout() {
     assert_eq!(output.stdout, b"ECHO: a\n");
     assert_eq!(
         errors(&output),
-        "error: no reply within 300ms; 1 of 2 requests answered (wait longer with --timeout)\n"
+        "error: no reply within 300ms; 1 of 2 requests answered (increase --timeout)\n"
     );
     assert_eq!(output.status.code(), Some(1));
 }
@@ -214,7 +214,7 @@ fn what_is_no_reply_is_named() {
         ),
         (
             b"\xff\xff\xff\xff",
-            "frame too long (limit 16777216 bytes); 0 of 1 requests answered (raise \
+            "frame too long (limit 16777216 bytes); 0 of 1 requests answered (increase \
              --max-message, unless --protocol is wrong)",
         ),
     ] {
@@ -276,7 +276,7 @@ fn a_line_over_the_limit_is_refused_after_what_came_before_it() {
     assert_eq!(output.stdout, b"ECHO: abcd\n");
     assert_eq!(
         errors(&output),
-        "error: a line of the input is longer than 4 (raise --max-message)\n"
+        "error: a line of the input is longer than 4 (increase --max-message)\n"
     );
     assert_eq!(output.status.code(), Some(1));
 }
@@ -379,7 +379,7 @@ fn a_status_that_is_no_success_is_told_beside_the_body() {
     let bodies = "ECHO: /x\n".repeat(REPLIES);
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("ok\n{bodies}"));
     let told = "reply 2: status 500\nreply 3: status 500\nreply 4: status 500\n\
-                reply 5: status 500\nreply 6: status 500\n2 more replies have such a status\n";
+                reply 5: status 500\nreply 6: status 500\n2 more replies with an error status\n";
     assert_eq!(errors(&output), told);
     assert_eq!(output.status.code(), Some(0), "all requests were answered");
 }

@@ -1,6 +1,6 @@
-//! The reactor on Linux's `epoll`, level-triggered, with nanosecond deadlines
-//! (`epoll_pwait2`). One read per readiness, a write straight after, and no `epoll_ctl`
-//! per message: interest changes only when the kernel takes no more or reading pauses.
+//! The reactor on Linux `epoll`, level-triggered, with nanosecond timeouts (`epoll_pwait2`).
+//! One read per readiness event, an immediate write, and no `epoll_ctl` per message: interest
+//! changes only when the send buffer is full or reading is paused.
 
 use std::fmt;
 use std::io;
@@ -22,30 +22,30 @@ use crate::unread::{self, Unread};
 
 mod connection;
 
-use connection::Connection;
+use connection::EpollSocket;
 
-/// Event data of the waker, and of the first listener; those of the others follow. No slot
-/// map ever makes these keys, whose upper half is never zero.
+/// Event data of the waker and of the first listener; further listeners follow. They never
+/// collide with slot map keys, whose upper half is never zero.
 const WAKER: u64 = 0;
 const FIRST_LISTENER: u64 = 1;
 
-/// Most events taken from the kernel in one turn.
+/// Maximum number of events per turn.
 const EVENTS_PER_TURN: usize = 1024;
 
-/// Most connections accepted in one turn, so that a flood of them can't silence the rest;
-/// as large as any backlog, so that one turn empties it.
+/// Maximum number of connections accepted per turn, so that a connection flood can't starve the
+/// others; as large as any backlog, so that one turn empties it.
 const ACCEPTS_PER_TURN: usize = 4096;
 
 /// See the [module](self).
 pub struct EpollReactor {
     epoll: OwnedFd,
-    connections: SlotMap<Key, Connection>,
+    connections: SlotMap<Key, EpollSocket>,
     listening: Vec<Listening>,
     waker: Waker,
     events: Vec<epoll::Event>,
-    /// What one read may bring; shared by all connections.
+    /// Read buffer, shared by all connections.
     buffer: Vec<u8>,
-    /// Connections whose sending failed and whose handler has not been told yet.
+    /// Connections whose send failed and whose handler was not notified yet.
     failures: Vec<(Key, io::Error)>,
     stamp_clock: StampClock,
     /// When that which the handler is being given arrived.
@@ -65,7 +65,7 @@ impl EpollReactor {
     /// A reactor that reads at most `read_buffer` bytes at a time.
     ///
     /// # Errors
-    /// When the kernel gives no epoll instance or no descriptor for waking it.
+    /// When the epoll instance or the waker can't be created.
     pub fn new(read_buffer: usize) -> io::Result<Self> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let waker = Waker::new()?;
@@ -83,7 +83,7 @@ impl EpollReactor {
         })
     }
 
-    fn insert(&mut self, mut connection: Connection) -> io::Result<Key> {
+    fn insert(&mut self, mut connection: EpollSocket) -> io::Result<Key> {
         connection.interest = connection.wanted_interest();
         let mut added = Ok(());
         let epoll = &self.epoll;
@@ -99,7 +99,7 @@ impl EpollReactor {
         Ok(key)
     }
 
-    /// Tells the kernel what to watch for, if that has changed.
+    /// Updates the epoll interest if it has changed.
     fn update_interest(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let wanted = connection.wanted_interest();
@@ -129,7 +129,7 @@ impl EpollReactor {
             }
             return;
         }
-        // Nearly every event of a connection that is made.
+        // The common case.
         if flags == EventFlags::IN && !connection.paused && !connection.ended {
             self.read(key, handler);
             return;
@@ -146,7 +146,8 @@ impl EpollReactor {
         }
     }
 
-    /// A connection that broke while nobody reads it; else epoll would report it for ever.
+    /// Handles an error on a connection that is not being read; level-triggered epoll would
+    /// report it forever.
     fn report_broken(&mut self, key: Key, handler: &mut impl Handler<Self>) {
         let Some(connection) = self.connections.get(key) else { return };
         let error = socket::broken_by(connection.socket.as_fd());
@@ -173,7 +174,7 @@ impl EpollReactor {
                 handler.event(self, key, Event::EndOfInput);
             }
             Ok(length) => {
-                // The handler borrows the reactor, so the buffer leaves it for the call.
+                // Taken out during the call, since the handler borrows the reactor.
                 let buffer = std::mem::take(&mut self.buffer);
                 handler.event(self, key, Event::Received(&buffer[..length]));
                 self.buffer = buffer;
@@ -215,7 +216,7 @@ impl EpollReactor {
 
     fn accept_all(&mut self, number: usize, handler: &mut impl Handler<Self>) {
         for _ in 0..ACCEPTS_PER_TURN {
-            // Looked up again each time: the handler may stop listening.
+            // Looked up each time: the handler may stop listening.
             let Some(listening) = self.listening.get_mut(number) else { return };
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             match rustix::net::acceptfrom_with(&listening.listener, flags) {
@@ -235,7 +236,7 @@ impl EpollReactor {
         }
     }
 
-    /// Ends a pause of accepting that is over.
+    /// Resumes accepting after a pause.
     fn resume_accepting(&mut self) -> io::Result<()> {
         for (number, listening) in self.listening.iter_mut().enumerate() {
             if listening.resume() {
@@ -248,7 +249,7 @@ impl EpollReactor {
     fn wait(&mut self, until: Option<Nanos>) -> io::Result<()> {
         let accept_again = self.listening.iter().filter_map(Listening::paused_until);
         let until = accept_again.chain(until).min();
-        // An instant long past needs no clock to be told from now.
+        // An instant in the past needs no clock reading.
         let left = until.map(|until| match until {
             0 => 0,
             until => until.saturating_sub(clock::now()),
@@ -271,7 +272,7 @@ fn watch_listener(epoll: &OwnedFd, listener: &TcpListener, number: usize) -> io:
     Ok(epoll::add(epoll, listener, data, EventFlags::IN)?)
 }
 
-/// Of which listener an event tells, if it does.
+/// The listener that an event belongs to, if any.
 fn listener_number(event: epoll::Event) -> Option<usize> {
     let number = event.data.u64().checked_sub(FIRST_LISTENER)?;
     u32::try_from(number).ok().map(|number| number as usize)
@@ -286,7 +287,7 @@ impl Reactor for EpollReactor {
     fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
         let socket = socket::begin_connect(options)?;
         let stamped = options.stamps && stamps::ask(socket.as_fd()).is_ok();
-        self.insert(Connection::new(socket, true, stamped))
+        self.insert(EpollSocket::new(socket, true, stamped))
     }
 
     fn send(&mut self, key: Key, bytes: &[u8]) {
@@ -323,7 +324,7 @@ impl Reactor for EpollReactor {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.finish_when_sent = !connection.queue.is_empty();
         if !connection.finish_when_sent {
-            // Fails only for a connection that broke, which shows as an event anyway.
+            // Fails only if the connection broke, which is reported as an event.
             let _ = rustix::net::shutdown(&connection.socket, Shutdown::Write);
         }
     }
@@ -352,9 +353,9 @@ impl Reactor for EpollReactor {
         self.report_failures(handler);
         self.resume_accepting()?;
         self.wait(until)?;
-        // The handler borrows the reactor, so the events leave it while it is told.
+        // Taken out during the call, since the handler borrows the reactor.
         let mut events = std::mem::take(&mut self.events);
-        // Connections wait in the backlog with a timer of their own: they come first.
+        // Listeners first: connections in the backlog have timers running.
         for event in &events {
             if let Some(number) = listener_number(*event) {
                 self.accept_all(number, handler);
@@ -387,12 +388,12 @@ impl ServingReactor for EpollReactor {
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
-        self.insert(Connection::new(socket, false, false))
+        self.insert(EpollSocket::new(socket, false, false))
     }
 
     fn unread(&self, key: Key) -> Unread {
         let socket = self.connections.get(key).map(|connection| connection.socket.as_fd());
-        // A socket that can't tell is broken, and holds nothing to serve.
+        // If the query fails the socket is broken and holds nothing to serve.
         socket.and_then(|socket| unread::read(socket).ok()).unwrap_or_default()
     }
 

@@ -1,4 +1,4 @@
-//! A listener that a reactor accepts on: [`Listening`]; and the address of who is accepted.
+//! A listener of a reactor: [`Listening`]; and the address of an accepted peer.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -8,14 +8,13 @@ use super::ACCEPT_PAUSE;
 use crate::address::canonical;
 use crate::clock::{self, Nanos};
 
-/// The address of a peer as the kernel gives it; it may be gone already, and its address with
-/// it.
+/// The peer's address as reported by the kernel; fails if the peer has already disconnected.
 pub(super) fn peer(given: Option<SocketAddrAny>) -> SocketAddr {
     let peer = given.and_then(|peer| SocketAddr::try_from(peer).ok());
     peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), canonical)
 }
 
-/// A listener, and whether accepting pauses because descriptors or memory have run out.
+/// A listener, and whether accepting is paused because descriptors or memory have run out.
 #[derive(Debug)]
 pub(super) struct Listening {
     pub(super) listener: TcpListener,
@@ -27,7 +26,7 @@ impl Listening {
         Self { listener, paused_until: None }
     }
 
-    /// Begins a pause of accepting.
+    /// Pauses accepting.
     pub(super) fn pause(&mut self) {
         self.paused_until = Some(clock::now() + ACCEPT_PAUSE);
     }
@@ -37,7 +36,7 @@ impl Listening {
         self.paused_until
     }
 
-    /// Ends a pause that is over; whether it did.
+    /// Ends the pause if it is due; whether it did.
     pub(super) fn resume(&mut self) -> bool {
         let over = self.paused_until.is_some_and(|until| until <= clock::now());
         if over {

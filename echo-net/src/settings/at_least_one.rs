@@ -1,25 +1,24 @@
-//! Numbers of which there must be one: [`at_least_one`], for the standard library's types
-//! that can't be zero. These say "number would be zero for non-zero type" themselves, which
-//! means nothing to whoever typed it.
+//! Positive numbers: [`at_least_one`], for the standard library's non-zero types, whose own
+//! message ("number would be zero for non-zero type") means nothing to users.
 
 use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 
-/// A text that is no number, or zero.
+/// Zero, or not a number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotAtLeastOne {
     /// Nothing would be done.
     #[error("must be at least 1")]
     Zero,
-    /// No number, or one that is too large.
+    /// Not a number, or too large.
     #[error(transparent)]
     NoNumber(ParseIntError),
 }
 
-/// Reads a number that can't be zero.
+/// Parses a positive number.
 ///
 /// # Errors
-/// When it is zero, or none.
+/// When it is zero or not a number.
 pub fn at_least_one<T>(typed: &str) -> Result<T, NotAtLeastOne>
 where
     T: FromStr<Err = ParseIntError>,

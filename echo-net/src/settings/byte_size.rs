@@ -5,14 +5,14 @@ use std::str::FromStr;
 
 use super::decimal;
 
-/// A size in bytes. `K` and `KiB` are both 1024: for buffers nobody means 1000. What was typed
-/// is never more than a buffer can have (`isize::MAX`).
+/// A size in bytes. `K` and `KiB` are both 1024, as usual for buffers. A parsed value never
+/// exceeds the largest possible buffer (`isize::MAX`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub usize);
 
-/// A text that is no size.
+/// Invalid size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no size (write bytes, or a number with K, M or G, like 64, 4K or 1MiB)")]
+#[error("invalid size `{0}` (use bytes, or a number with K, M or G, like 64, 4K or 1MiB)")]
 pub struct InvalidByteSize(String);
 
 const UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
@@ -23,7 +23,7 @@ impl FromStr for ByteSize {
     fn from_str(text: &str) -> Result<Self, InvalidByteSize> {
         let (number, unit) = decimal::split(text);
         let factor = match unit.to_ascii_lowercase().as_str() {
-            // A fraction of a byte is a slip of the pen.
+            // A fraction of a byte is probably a typo.
             "" | "b" if !number.contains('.') => Some(1),
             "k" | "kb" | "kib" => Some(1 << 10),
             "m" | "mb" | "mib" => Some(1 << 20),

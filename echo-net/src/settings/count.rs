@@ -9,14 +9,12 @@ use super::decimal;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Count(pub u64);
 
-/// A text that is not a count.
+/// Invalid count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "invalid count `{0}` (write a whole number, or one with k, M or G, like 500, 10k or 1M)"
-)]
+#[error("invalid count `{0}` (use a whole number, or one with k, M or G, like 500, 10k or 1M)")]
 pub struct InvalidCount(String);
 
-/// The factor that a suffix stands for.
+/// The factor of a suffix.
 pub(super) fn factor(suffix: &str) -> Option<u64> {
     match suffix {
         "" => Some(1),

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// CPU numbers in the order typed, none of them twice; never empty.
+/// CPU numbers in the order typed, without duplicates; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CpuList(Vec<usize>);
 
-/// A text that is no list of CPUs.
+/// Invalid CPU list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no list of CPUs (write numbers and ranges, like 0 or 0,2-3)")]
+#[error("invalid CPU list `{0}` (use numbers and ranges, like 0 or 0,2-3)")]
 pub struct InvalidCpuList(String);
 
-/// The largest number that is taken for a CPU; keeps a slip of the pen from filling memory.
+/// The largest valid CPU number, so that a typo can't exhaust memory.
 const LARGEST: usize = 4095;
 
 impl CpuList {

@@ -1,13 +1,13 @@
-//! Decimal numbers with a unit, read without rounding: `2.5` of 1000 is exactly 2500.
+//! Decimal numbers with a unit, parsed without rounding: `2.5` of 1000 is exactly 2500.
 
-/// The number that `text` begins with, and what follows it.
+/// Splits `text` into a leading number and the rest.
 pub(super) fn split(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     text.split_at(end)
 }
 
-/// `number` times `unit`; a fraction below one is cut off. `None` for what is no number or
-/// too large for a `u64`.
+/// `number` times `unit`; a fraction below one is truncated. `None` if it is not a number or
+/// overflows a `u64`.
 pub(super) fn times(number: &str, unit: u64) -> Option<u64> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() {
@@ -17,7 +17,7 @@ pub(super) fn times(number: &str, unit: u64) -> Option<u64> {
     let mut unit = u128::from(unit);
     let mut parts = 0;
     let mut scale = 1_u128;
-    // Digits past the last that matters are checked, but can't change the result.
+    // Further digits are validated, but can't change the result.
     for digit in fraction.bytes() {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit <= 9)?;
         if scale < 1_000_000_000_000_000 {
@@ -34,7 +34,7 @@ fn digits(text: &str) -> Option<u64> {
     if text.is_empty() { Some(0) } else { text.parse().ok() }
 }
 
-/// `amount` in units of `unit` without rounding: `2500` by 1000 is `2.5`.
+/// Formats `amount` in units of `unit` without rounding: `2500` by 1000 is `2.5`.
 pub(super) fn show(amount: u64, unit: u64) -> String {
     let (whole, rest) = (amount / unit, amount % unit);
     if rest == 0 {

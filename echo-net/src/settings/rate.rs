@@ -1,4 +1,4 @@
-//! How often something happens in a second: [`Rate`], typed as `0.5`, `100`, `10k` or `1M`.
+//! A rate per second: [`Rate`], typed as `0.5`, `100`, `10k` or `1M`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,13 @@ use std::str::FromStr;
 use super::count::factor;
 use super::decimal;
 
-/// A number per second, finite and above zero; fractions are legal.
+/// A number per second, finite and above zero; may be fractional.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(f64);
 
-/// A text that is no rate.
+/// Invalid rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no rate per second above 0 (write it like 0.5, 100, 10k or 1M)")]
+#[error("invalid rate `{0}` (use a number per second above 0, like 0.5, 100, 10k or 1M)")]
 pub struct InvalidRate(String);
 
 impl Rate {
@@ -21,7 +21,7 @@ impl Rate {
         (per_second.is_finite() && per_second > 0.0).then_some(Self(per_second))
     }
 
-    /// How often in a second.
+    /// The rate per second.
     pub fn per_second(self) -> f64 {
         self.0
     }
@@ -44,7 +44,7 @@ impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (factor, suffix) in [(1e9, "G"), (1e6, "M"), (1e3, "k")] {
             let short = self.0 / factor;
-            // Only where nothing is lost, neither to the eye nor on the way back.
+            // Only where it is exact and parses back to the same value.
             if short >= 1.0 && short.fract() == 0.0 && short * factor == self.0 {
                 return write!(f, "{short}{suffix}");
             }

@@ -1,5 +1,4 @@
-//! A length of time: [`TimeSpan`], typed as `500us`, `30s`, `1m30s`, or a bare number of
-//! seconds.
+//! A duration: [`TimeSpan`], typed as `500us`, `30s`, `1m30s`, or a bare number of seconds.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +6,13 @@ use std::time::Duration;
 
 use super::decimal;
 
-/// A length of time, to the nanosecond.
+/// A duration with nanosecond resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeSpan(pub Duration);
 
-/// A text that is no length of time.
+/// Invalid duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("invalid duration `{0}` (write seconds, or units like 500us, 20ms, 30s, 1m30s or 2h)")]
+#[error("invalid duration `{0}` (use seconds, or units like 500us, 20ms, 30s, 1m30s or 2h)")]
 pub struct InvalidTimeSpan(String);
 
 const MICROSECOND: u64 = 1_000;
@@ -60,7 +59,7 @@ fn nanos(text: &str) -> Option<u64> {
 
 impl fmt::Display for TimeSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // 584 years and more show as that, which no flag can ask for.
+        // Saturates at 584 years, which no flag accepts.
         let nanos = u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX);
         let (hours, minutes, rest) = (nanos / HOUR, nanos % HOUR / MINUTE, nanos % MINUTE);
         if hours > 0 {

@@ -1,13 +1,13 @@
-//! How a server that speaks TLS answers a client that does not: [`is_alert`].
+//! Detects that a server requires TLS from its answer to plaintext: [`is_alert`].
 
-/// Bytes of an alert that nothing seals: those before any key is agreed on.
+/// Size of an unencrypted alert record.
 const ALERT_BYTES: usize = 7;
 
-/// Whether `bytes`, the first that arrived on a connection without TLS, are alerts of TLS and
-/// nothing else: the other side seems to speak it, and did not understand what it got.
+/// Whether `bytes`, the first that arrived on a plaintext connection, are TLS alerts and
+/// nothing else: the other side probably speaks TLS and did not understand the request.
 ///
-/// An alert is a record of type 21 and version 3.x that holds two bytes, its level (1 or 2)
-/// and what it says (RFC 8446 sections 5.1 and 6).
+/// An alert is a record of type 21 and version 3.x that holds two bytes, level (1 or 2) and
+/// description (RFC 8446 sections 5.1 and 6).
 pub fn is_alert(bytes: &[u8]) -> bool {
     let (alerts, rest) = bytes.as_chunks::<ALERT_BYTES>();
     let whole = !alerts.is_empty() && rest.is_empty();
@@ -22,8 +22,8 @@ mod tests {
     fn answer_to(plaintext: &[u8]) -> Vec<u8> {
         let tls = ServerTls::self_signed().unwrap();
         let mut transform: Transform = tls.accept().unwrap();
-        let (mut input, mut output) = (plaintext, Vec::new());
-        transform.receive(&mut input, |_| {}).unwrap_err();
+        let mut output = Vec::new();
+        transform.receive_all(plaintext, |_| {}).unwrap_err();
         transform.take_output(&mut output);
         output
     }
@@ -48,7 +48,7 @@ mod tests {
             &[&FATAL[..], b"\n"].concat(),
             &[&FATAL[..], b"hello\n\n"].concat(),
             b"ECHO: a",
-            // Of a handshake, of no version, longer, of no level.
+            // A handshake record, invalid version, wrong length, invalid level.
             &[22, 3, 1, 0, 2, 2, 70],
             &[21, 2, 1, 0, 2, 2, 70],
             &[21, 3, 1, 0, 3, 2, 70],

@@ -1,4 +1,4 @@
-//! Whom a client trusts: [`ClientTls`], made from a [`ServerTrust`].
+//! TLS configuration of a client: [`ClientTls`], made from a [`ServerTrust`].
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -15,21 +15,21 @@ use super::pem::{self, PemError, PemFile};
 use super::verifier::{GivenIssuers, KnownCertificate};
 use super::{Fingerprint, Transform, provider};
 
-/// Which servers are believed to be who they say.
+/// Which server certificates are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerTrust {
-    /// Those issued by a CA that this machine trusts.
+    /// Those issued by a CA in the system's trust store.
     Platform,
-    /// Those issued by a CA certificate in this PEM file, or in it themselves.
+    /// Those issued by a CA certificate in this PEM file, or contained in it.
     Issuers(PathBuf),
-    /// The one with this certificate, whatever else it says.
+    /// The certificate with this fingerprint, without further checks.
     Certificate(Fingerprint),
-    /// All of them: the connection is secret, and nobody knows with whom.
+    /// Any: the connection is encrypted, but not authenticated.
     Anyone,
 }
 
 impl ServerTrust {
-    /// What `--cacert` and `--insecure` mean.
+    /// The trust that `--cacert` and `--insecure` select.
     pub fn of(cacert: Option<PathBuf>, insecure: bool) -> Self {
         match cacert {
             _ if insecure => Self::Anyone,
@@ -38,16 +38,16 @@ impl ServerTrust {
         }
     }
 
-    /// What is to be said to who trusts like this, if anything.
+    /// A warning about insecure settings.
     pub fn warning(&self) -> Option<&'static str> {
         (*self == Self::Anyone).then_some(
-            "--insecure: nobody checks who the server is; anyone on the way can pose as it \
-             (name its certificate with --cacert instead)",
+            "--insecure: certificate verification is disabled, which allows man-in-the-middle \
+             attacks (verify the server with --cacert instead)",
         )
     }
 }
 
-/// How a client speaks TLS. Clones share it, and the sessions that may be resumed.
+/// TLS configuration of a client. Clones share it and the session cache.
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
@@ -60,13 +60,13 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-/// Why nobody can be trusted.
+/// Why a trust configuration is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// A file is of no use.
+    /// A PEM file is unusable.
     #[error(transparent)]
     Pem(#[from] PemError),
-    /// A certificate in it can't be trusted in.
+    /// A certificate in the file can't act as an issuer.
     #[error("--cacert {file} line {line}: not usable as an issuer: {reason}")]
     Issuer {
         /// The file.
@@ -76,20 +76,20 @@ pub enum TrustError {
         /// What is wrong.
         reason: String,
     },
-    /// The machine has no list of issuers.
-    #[error("this machine has no list of trusted issuers{0} (name one with --cacert)")]
+    /// The system has no trust store.
+    #[error("no system trust store found{0} (specify CA certificates with --cacert)")]
     NoPlatform(String),
-    /// TLS itself can't be set up.
+    /// TLS setup failed.
     #[error("setting up TLS: {0}")]
     Setup(String),
 }
 
 impl ClientTls {
-    /// Trusts as told. Sessions are resumed where the server allows it if `resumes`; else
-    /// every handshake is a full one.
+    /// A configuration with this trust. Sessions are resumed where the server allows it if
+    /// `resumes`; otherwise every handshake is a full one.
     ///
     /// # Errors
-    /// When the issuers can't be read.
+    /// When the issuers can't be loaded.
     pub fn new(trust: &ServerTrust, resumes: bool) -> Result<Self, TrustError> {
         let mut warnings = Vec::new();
         let verifier: Arc<dyn ServerCertVerifier> = match trust {
@@ -112,26 +112,26 @@ impl ClientTls {
         Ok(Self { config: Arc::new(config), warnings })
     }
 
-    /// What is wrong with the files that the client can do without.
+    /// Problems in the files that are not fatal.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// A connection that was just made to the server called `name`, a DNS name or an IP
-    /// address. Its first [output](Transform::take_output) is the client's hello.
+    /// Starts TLS on a new connection to the server `name`, a DNS name or an IP address. Its
+    /// first [output](Transform::take_output) is the ClientHello.
     ///
     /// # Errors
     /// When `name` is neither.
     pub fn connect(&self, name: &str) -> Result<Transform, Fault> {
         let name = without_zone(name);
         let name = ServerName::try_from(name.to_owned()).map_err(|_| {
-            Fault::Broken(format!("`{}` is no name for a certificate", name.escape_debug()))
+            Fault::Broken(format!("invalid server name `{}`", name.escape_debug()))
         })?;
         Ok(Transform::new(ClientConnection::new(Arc::clone(&self.config), name)?))
     }
 }
 
-/// The zone of an IPv6 address is this machine's own, and in no certificate.
+/// The zone of an IPv6 address is local, and not part of certificates.
 fn without_zone(name: &str) -> &str {
     match name.split_once('%') {
         Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => address,
@@ -163,7 +163,7 @@ fn web_pki(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, TrustError
 fn platform_roots() -> Result<RootCertStore, TrustError> {
     let loaded = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // Old lists hold a few that nobody can use any more.
+    // Old lists contain a few certificates that can't be parsed.
     roots.add_parsable_certificates(loaded.certs);
     if roots.is_empty() {
         let why = loaded.errors.first().map(|error| format!(": {error}")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Why a TLS connection failed: [`Fault`], in words that name the cause and the way out.
+//! Why a TLS connection failed: [`Fault`], with cause and remedy.
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
@@ -10,56 +10,57 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 /// What went wrong on a TLS connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The certificate's issuer is not among those that are trusted.
+    /// The certificate's issuer is not trusted.
     #[error(
-        "the server's certificate was issued by nobody that is trusted here (name its issuer \
-         with --cacert, or see --insecure)"
+        "the issuer of the server's certificate is not trusted (add it with --cacert, or see \
+         --insecure)"
     )]
     UnknownIssuer,
-    /// The certificate names a trusted issuer, whose key did not sign it.
+    /// The certificate names a trusted issuer, but is not signed with its key.
     #[error(
-        "the server's certificate was not signed by the issuer of that name that is trusted here (is --cacert the right one?)"
+        "the server's certificate is not signed by the trusted issuer of that name (check \
+         --cacert)"
     )]
     WrongIssuer,
     /// The certificate is for other names.
     #[error("the server's certificate is for {presented}, not for {expected}")]
     WrongName {
-        /// Who was asked for.
+        /// The expected server name.
         expected: String,
-        /// Whom the certificate names.
+        /// The names in the certificate.
         presented: String,
     },
-    /// The certificate is out of date.
+    /// The certificate has expired.
     #[error("the server's certificate expired{}", ago(*days))]
     Expired {
-        /// Since how many whole days, where that is known.
+        /// Whole days since then, if known.
         days: Option<u64>,
     },
-    /// The certificate is for later.
-    #[error("the server's certificate is not valid yet (is the clock right?)")]
+    /// The certificate is not valid yet.
+    #[error("the server's certificate is not valid yet (check the system clock)")]
     NotValidYet,
-    /// The certificate is not the one that was expected.
-    #[error("the server's certificate has another fingerprint than the expected one")]
+    /// The certificate has an unexpected fingerprint.
+    #[error("the fingerprint of the server's certificate is not the expected one")]
     WrongFingerprint,
-    /// Something else is wrong with the certificate.
-    #[error("the server's certificate is no good: {0}")]
+    /// Another certificate error.
+    #[error("the server's certificate is invalid: {0}")]
     BadCertificate(String),
-    /// What arrives is no TLS.
+    /// The peer's bytes are not TLS.
     #[error("the peer does not speak TLS")]
     NotTls,
-    /// The peer speaks only versions that are not spoken here.
-    #[error("no version of TLS in common (only 1.2 and 1.3 are spoken here)")]
+    /// No common TLS version.
+    #[error("no common TLS version (supported: 1.2 and 1.3)")]
     Version,
-    /// The peer did not like something, and said so.
-    #[error("the peer refused: {0}")]
+    /// The peer sent a fatal alert.
+    #[error("the peer sent a TLS alert: {0}")]
     Refused(String),
-    /// The connection ended before the handshake did.
-    #[error("the peer ended the connection within the handshake")]
+    /// The connection ended during the handshake.
+    #[error("the peer closed the connection during the handshake")]
     Unfinished,
-    /// The connection ended without the peer's word for it: something may be missing.
-    #[error("the stream was cut off: it ended without a close_notify")]
+    /// The connection ended without close_notify: data may be missing.
+    #[error("stream truncated: closed without close_notify")]
     Truncated,
-    /// The peer breaks the rules of TLS, or its bytes were changed on the way.
+    /// A protocol violation, or corrupted data.
     #[error("TLS failed: {0}")]
     Broken(String),
 }
@@ -74,7 +75,7 @@ fn ago(days: Option<u64>) -> String {
 }
 
 impl Fault {
-    /// Whether it is the certificate that is not accepted.
+    /// Whether the certificate was rejected.
     pub fn is_about_certificate(&self) -> bool {
         match self {
             Self::UnknownIssuer
@@ -130,7 +131,7 @@ impl From<CertificateError> for Fault {
             }
             CertificateError::NotValidForNameContext { expected, presented } => {
                 let presented = match presented.len() {
-                    0 => "no name at all".into(),
+                    0 => "no name".into(),
                     _ => {
                         presented.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ")
                     }
@@ -149,7 +150,7 @@ impl From<CertificateError> for Fault {
                         .into(),
                 )
             }
-            // The only verifier here that gives this verdict compares fingerprints.
+            // The only verifier that returns this compares fingerprints.
             CertificateError::ApplicationVerificationFailure => Self::WrongFingerprint,
             other => Self::BadCertificate(other.to_string()),
         }
@@ -160,15 +161,15 @@ fn days_between(from: UnixTime, to: UnixTime) -> u64 {
     to.as_secs().saturating_sub(from.as_secs()) / SECONDS_PER_DAY
 }
 
-/// A name from a certificate of an unknown peer, safe to show. rustls writes names as
-/// `DnsName("localhost")` and `IpAddress(127.0.0.1)`.
+/// A name from an untrusted certificate, escaped. rustls writes names as `DnsName("localhost")`
+/// and `IpAddress(127.0.0.1)`.
 fn plain(name: &str) -> String {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     let shown: String = inner.unwrap_or(name).trim_matches('"').chars().take(80).collect();
     shown.escape_debug().to_string()
 }
 
-/// The name of an alert as it reads inside a sentence: `BadCertificate` is "bad certificate".
+/// The name of an alert in lower case: `BadCertificate` becomes "bad certificate".
 fn words(alert: AlertDescription) -> String {
     let name = format!("{alert:?}");
     let mut words = String::new();
@@ -178,7 +179,7 @@ fn words(alert: AlertDescription) -> String {
         }
         words.push(letter);
     }
-    // `CA` stays what it is.
+    // `CA` is kept.
     words.split(' ').map(lowered).collect::<Vec<_>>().join(" ")
 }
 

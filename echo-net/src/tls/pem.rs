@@ -1,5 +1,5 @@
-//! Certificates and keys in PEM files: [`PemFile`]. What is wrong is said with the flag, the
-//! file, the line, what was found there and the way out. Refuses keys that need a passphrase.
+//! Certificates and keys from PEM files: [`PemFile`]. Errors name the flag, the file, the line,
+//! what was found and the remedy. Keys with a passphrase are not supported.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -17,21 +17,21 @@ mod blocks;
 #[cfg(test)]
 mod tests;
 
-/// Most bytes of a PEM file: a hundred times what the largest collections of roots have.
+/// Maximum size of a PEM file in bytes: a hundred times the largest root collections.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Kinds of blocks that are named where none is of use.
+/// Maximum number of block labels named in an error.
 const MOST_NAMED: usize = 4;
 
-/// Curves that keys may be on and that nothing here can compute with: their object
-/// identifiers in DER, which stand in keys and certificates alike.
+/// Unsupported curves: their object identifiers in DER, which appear in keys and certificates
+/// alike.
 const UNSUPPORTED_CURVES: [(&[u8], &str); 3] = [
     (&[6, 5, 0x2b, 0x81, 4, 0, 0x23], "P-521"),
     (&[6, 5, 0x2b, 0x81, 4, 0, 0x0a], "secp256k1"),
     (&[6, 3, 0x2b, 0x65, 0x71], "Ed448"),
 ];
 
-/// Why a PEM file, or a block in it, is of no use.
+/// Why a PEM file, or a block in it, is unusable.
 #[derive(Debug, thiserror::Error)]
 #[error("{flag} {}{}: {fault}", file.display(), line.map(|line| format!(" line {line}")).unwrap_or_default())]
 pub struct PemError {
@@ -39,7 +39,7 @@ pub struct PemError {
     pub flag: &'static str,
     /// The file.
     pub file: PathBuf,
-    /// The line where the block begins, if it is about one.
+    /// The line of the block, if the error is about one.
     pub line: Option<usize>,
     /// What is wrong.
     pub fault: PemFault,
@@ -48,20 +48,20 @@ pub struct PemError {
 /// What is wrong with a PEM file, or a block in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PemFault {
-    /// It can't be read.
+    /// Reading failed.
     #[error("{0}")]
     Unreadable(String),
-    /// It holds nothing of what is looked for.
+    /// It does not contain what is needed.
     #[error(
-        "no {wanted} in it (expected PEM, with a line -----BEGIN {label}-----{})",
+        "no {wanted} found (expected PEM, with a line -----BEGIN {label}-----{})",
         held(found)
     )]
     Without {
-        /// What was looked for.
+        /// What was needed.
         wanted: &'static str,
-        /// How it begins.
+        /// Its PEM label.
         label: &'static str,
-        /// The labels of what is there.
+        /// The labels found instead.
         found: Vec<String>,
     },
     /// It is DER.
@@ -73,32 +73,32 @@ pub enum PemFault {
     /// It is text in another encoding.
     #[error("UTF-16 text (save the file as UTF-8 or ASCII)")]
     Utf16,
-    /// A BEGIN line has no END line.
-    #[error("broken PEM: -----BEGIN {label}----- without its END line (is the file cut off?)")]
+    /// A BEGIN line without END line.
+    #[error("broken PEM: -----BEGIN {label}----- without its END line (truncated file?)")]
     Unfinished {
-        /// What begins.
+        /// Its label.
         label: String,
     },
-    /// What is between BEGIN and END is not base64.
+    /// Invalid base64 between BEGIN and END.
     #[error("broken PEM: {0}")]
     Broken(String),
-    /// A certificate with OpenSSL's own settings of trust behind it.
+    /// A certificate in OpenSSL's TRUSTED CERTIFICATE format.
     #[error(
-        "a TRUSTED CERTIFICATE, a format of OpenSSL's own (convert it: openssl x509 -in FILE)"
+        "a TRUSTED CERTIFICATE in OpenSSL's own format (convert it: openssl x509 -in FILE)"
     )]
     Trusted,
-    /// The data is not a certificate.
+    /// Invalid certificate data.
     #[error("not a valid X.509 certificate: {0} (remove or replace it)")]
     BadCertificate(String),
-    /// The key needs a passphrase.
+    /// The key has a passphrase.
     #[error(
         "an encrypted private key, {label} (decrypt it: openssl pkey -in FILE -out PLAIN_FILE)"
     )]
     Encrypted {
-        /// What it says it is.
+        /// Its PEM label.
         label: String,
     },
-    /// The key is of a kind that nothing here can compute with.
+    /// An unsupported kind of key.
     #[error(
         "{what} is not supported (use ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 8192 bits)"
     )]
@@ -113,10 +113,10 @@ fn held(found: &[String]) -> String {
     if found.len() > MOST_NAMED {
         named.push("more");
     }
-    if named.is_empty() { String::new() } else { format!("; it holds: {}", named.join(", ")) }
+    if named.is_empty() { String::new() } else { format!("; found: {}", named.join(", ")) }
 }
 
-/// A PEM file that a flag has named.
+/// A PEM file named by a flag.
 pub(super) struct PemFile<'a> {
     flag: &'static str,
     path: &'a Path,
@@ -126,14 +126,14 @@ pub(super) struct PemFile<'a> {
 /// The certificates of a file.
 #[derive(Debug)]
 pub(super) struct Certificates {
-    /// Those that are of use, at least one, each with its line.
+    /// Usable certificates, at least one, each with its line.
     pub(super) good: Vec<(usize, CertificateDer<'static>)>,
-    /// Why the others are not.
+    /// Why the others are unusable.
     pub(super) bad: Vec<PemError>,
 }
 
 impl Certificates {
-    /// What is to be said of those that are left out.
+    /// Warnings about certificates that are ignored.
     pub(super) fn warnings(&self) -> Vec<String> {
         self.bad.iter().map(|error| format!("certificate ignored: {error}")).collect()
     }
@@ -145,7 +145,7 @@ impl<'a> PemFile<'a> {
         let unreadable = |reason: io::Error| unfit(PemFault::Unreadable(reason.to_string()));
         let mut text = Vec::new();
         let file = File::open(path).map_err(unreadable)?;
-        // A device or a pipe tells no size.
+        // A device or a pipe has no size.
         file.take(MOST_BYTES + 1).read_to_end(&mut text).map_err(unreadable)?;
         if text.len() as u64 > MOST_BYTES {
             return Err(unfit(PemFault::Unreadable("too large for PEM".into())));
@@ -153,7 +153,7 @@ impl<'a> PemFile<'a> {
         Ok(Self { flag, path, blocks: blocks(&text).map_err(unfit)? })
     }
 
-    /// All certificates in it, in order, at least one of which passes `check`.
+    /// All its certificates, in order, at least one of which passes `check`.
     pub(super) fn certificates(
         &self,
         check: impl Fn(&CertificateDer<'_>) -> Result<(), PemFault>,
@@ -178,7 +178,7 @@ impl<'a> PemFile<'a> {
         Ok(Certificates { good, bad })
     }
 
-    /// The first private key in it, ready to sign.
+    /// Its first private key, ready for signing.
     pub(super) fn key(&self) -> Result<Arc<dyn SigningKey>, PemError> {
         let is_key = |block: &&Block| block.label.ends_with("PRIVATE KEY");
         let Some(block) = self.blocks.iter().find(is_key) else {
@@ -217,15 +217,15 @@ fn decode<T: PemObject>(block: &Block, label: &str) -> Result<T, PemFault> {
         .map_err(|reason| PemFault::Broken(reason.to_string()))
 }
 
-/// Whether a certificate can be read at all.
+/// Whether a certificate can be parsed.
 pub(super) fn is_certificate(certificate: &CertificateDer<'_>) -> Result<(), PemFault> {
     webpki::anchor_from_trusted_cert(certificate)
         .map(drop)
         .map_err(|reason| PemFault::BadCertificate(reason.to_string()))
 }
 
-/// Whether a certificate can issue others: nothing that a key on an unsupported curve has
-/// signed can be verified.
+/// Whether a certificate can act as an issuer: signatures on an unsupported curve can't be
+/// verified.
 pub(super) fn is_issuer(certificate: &CertificateDer<'_>) -> Result<(), PemFault> {
     is_certificate(certificate)?;
     let anchor = webpki::anchor_from_trusted_cert(certificate);

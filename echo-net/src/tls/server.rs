@@ -1,4 +1,4 @@
-//! Who a server is: [`ServerTls`], from PEM files or made up on the spot.
+//! TLS identity of a server: [`ServerTls`], from PEM files or self-signed.
 
 use std::fmt;
 use std::path::Path;
@@ -19,13 +19,13 @@ use super::{Fingerprint, Transform, provider};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How long a certificate that is made up on the spot is valid.
+/// Validity of a self-signed certificate.
 const SELF_SIGNED_FOR: Duration = Duration::from_hours(365 * 24);
 
-/// Whom such a certificate names.
+/// Subject alternative names of a self-signed certificate.
 const SELF_SIGNED_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
-/// A server's certificate and key, and how it speaks TLS. Clones share it.
+/// A server's certificate, key and TLS configuration. Clones share it.
 #[derive(Clone)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
@@ -36,14 +36,14 @@ pub struct ServerTls {
 
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of the key, nothing.
+        // Never the key.
         f.debug_struct("ServerTls")
             .field("fingerprint", &self.fingerprint)
             .finish_non_exhaustive()
     }
 }
 
-/// Two are equal if they show the same certificate.
+/// Equal if they have the same certificate.
 impl PartialEq for ServerTls {
     fn eq(&self, other: &Self) -> bool {
         self.fingerprint == other.fingerprint
@@ -52,23 +52,21 @@ impl PartialEq for ServerTls {
 
 impl Eq for ServerTls {}
 
-/// Why a server can't speak TLS.
+/// Why a TLS identity is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// A file is of no use.
+    /// A PEM file is unusable.
     #[error(transparent)]
     Pem(#[from] PemError),
-    /// The two files do not belong together.
-    #[error(
-        "--tls-key {key}: it is not the key of the certificate in --tls-cert {certificate}"
-    )]
+    /// Certificate and key do not match.
+    #[error("--tls-key {key} does not match the certificate in --tls-cert {certificate}")]
     KeyMismatch {
         /// The certificate's file.
         certificate: String,
         /// The key's file.
         key: String,
     },
-    /// The chain begins with another certificate than the key's.
+    /// The chain does not begin with the key's certificate.
     #[error(
         "--tls-cert {certificate} line {line}: the certificate of --tls-key {key} is here, after \
          others (move it to the beginning of the file: the server's certificate comes first, \
@@ -82,7 +80,7 @@ pub enum IdentityError {
         /// The key's file.
         key: String,
     },
-    /// They can't be used.
+    /// rustls rejects them.
     #[error("using --tls-cert {certificate} with --tls-key {key}: {reason}")]
     Unusable {
         /// The certificate's file.
@@ -92,14 +90,13 @@ pub enum IdentityError {
         /// What is wrong.
         reason: String,
     },
-    /// No certificate could be made up.
-    #[error("making a certificate: {0}")]
+    /// A self-signed certificate could not be generated.
+    #[error("generating a certificate: {0}")]
     SelfSigned(String),
 }
 
 impl ServerTls {
-    /// By the certificate (and those of its issuers after it, if any) and the key in two
-    /// PEM files.
+    /// Loads the certificate (followed by its issuers, if any) and the key from two PEM files.
     ///
     /// # Errors
     /// Names the flag, the file and what is wrong with it.
@@ -118,7 +115,7 @@ impl ServerTls {
                 let line = found.good[place].0;
                 return Err(IdentityError::WrongOrder { certificate: file, line, key });
             }
-            // The one that can't be read may be the key's.
+            // The certificate that can't be parsed may be the key's.
             None => match found.bad.into_iter().next() {
                 Some(bad) => return Err(bad.into()),
                 None => return Err(IdentityError::KeyMismatch { certificate: file, key }),
@@ -133,11 +130,11 @@ impl ServerTls {
         Ok(Self { warnings, ..made })
     }
 
-    /// By a certificate that is made up now, for this machine only, and signed by nobody
-    /// else. Valid for a year and never written anywhere.
+    /// Generates a self-signed certificate for this machine, valid for a year and never written
+    /// to disk.
     ///
     /// # Errors
-    /// When no key can be made (the system has no random numbers).
+    /// When no key can be generated (no random numbers).
     pub fn self_signed() -> Result<Self, IdentityError> {
         let failed = |error: rcgen::Error| IdentityError::SelfSigned(error.to_string());
         let key = KeyPair::generate().map_err(failed)?;
@@ -145,7 +142,7 @@ impl ServerTls {
         let mut parameters = CertificateParams::new(names).map_err(failed)?;
         parameters.distinguished_name.push(DnType::CommonName, "echo-server");
         let now = SystemTime::now();
-        // Clocks of peers may go a little late.
+        // Clocks of peers may be slightly behind.
         parameters.not_before = (now - HOUR).into();
         parameters.not_after = (now + SELF_SIGNED_FOR).into();
         let certificate = parameters.self_signed(&key).map_err(failed)?;
@@ -165,8 +162,8 @@ impl ServerTls {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-        // Sessions are taken up again from what the client holds: nothing to store here, and
-        // no limit on how many.
+        // Sessions are resumed from tickets held by the client: no server-side storage, and no
+        // limit on their number.
         config.ticketer = rustls::crypto::ring::Ticketer::new()?;
         Ok(Self { config: Arc::new(config), fingerprint, doubt, warnings: Vec::new() })
     }
@@ -176,18 +173,18 @@ impl ServerTls {
         self.fingerprint
     }
 
-    /// Why clients will not accept the certificate, whomever they trust: it has expired, or
-    /// is not valid yet, or is for something else.
+    /// Why clients will reject the certificate, whatever they trust: it has expired, is not
+    /// valid yet, or is for another purpose.
     pub fn doubt(&self) -> Option<&Fault> {
         self.doubt.as_ref()
     }
 
-    /// What is wrong with the files that the server can do without.
+    /// Problems in the files that are not fatal.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// A connection that was just accepted.
+    /// Starts TLS on an accepted connection.
     ///
     /// # Errors
     /// When the system has no random numbers.
@@ -196,13 +193,13 @@ impl ServerTls {
     }
 }
 
-/// Whether the certificate is the key's.
+/// Whether the certificate matches the key.
 fn matches(certificate: &CertificateDer<'static>, key: &Arc<dyn SigningKey>) -> bool {
     CertifiedKey::new(vec![certificate.clone()], Arc::clone(key)).keys_match().is_ok()
 }
 
-/// What is to be said of a chain in which a certificate is not the issuer of the one before
-/// it (RFC 5246 section 7.4.2; RFC 8446 lets clients put up with it).
+/// Warns about a chain in which a certificate is not the issuer of the previous one (RFC 5246
+/// section 7.4.2; RFC 8446 lets clients tolerate it).
 fn out_of_order(file: &Path, chain: &[(usize, CertificateDer<'static>)]) -> Option<String> {
     let astray = chain.windows(2).find(|pair| {
         let parsed = |at: usize| webpki::EndEntityCert::try_from(&pair[at].1);
@@ -210,13 +207,13 @@ fn out_of_order(file: &Path, chain: &[(usize, CertificateDer<'static>)]) -> Opti
     })?;
     Some(format!(
         "--tls-cert {} line {}: this certificate is not the issuer of the one before it; some \
-         clients will refuse the chain (put each issuer right after what it has signed)",
+         clients will reject the chain (put each issuer right after the certificate that it signed)",
         file.display(),
         astray[1].0
     ))
 }
 
-/// What a client that trusts the certificate would say of it today.
+/// How a client that trusts the certificate would reject it today.
 fn doubt(chain: &[CertificateDer<'static>]) -> Option<Fault> {
     let (certificate, issuers) = chain.split_first()?;
     let mut roots = RootCertStore::empty();
@@ -224,7 +221,7 @@ fn doubt(chain: &[CertificateDer<'static>]) -> Option<Fault> {
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .ok()?;
-    // Dates are judged before the name and the issuer, of which nothing is known here.
+    // Validity dates are checked before name and issuer, which are not known here.
     let name = ServerName::try_from("localhost").ok()?;
     let verdict =
         verifier.verify_server_cert(certificate, issuers, &name, &[], UnixTime::now());

@@ -1,4 +1,4 @@
-//! Both sides joined in memory, and certificates of every kind.
+//! Both sides connected in memory, and certificates of every kind.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// One side of a connection, with what arrived and what waits to be sent.
+/// One side of a connection, with its received plaintext and pending output.
 struct Side {
     transform: Transform,
     plaintext: Vec<u8>,
@@ -23,14 +23,11 @@ impl Side {
         Self { transform, plaintext: Vec::new(), output: Vec::new() }
     }
 
-    /// Takes all of `ciphertext` and answers what the handshake asks for.
-    fn receive(&mut self, mut ciphertext: &[u8]) -> Result<(), Fault> {
+    /// Receives all of `ciphertext` and collects the response.
+    fn receive(&mut self, ciphertext: &[u8]) -> Result<(), Fault> {
         let Self { transform, plaintext, output } = self;
-        let mut received = Ok(());
-        while !ciphertext.is_empty() && received.is_ok() {
-            received =
-                transform.receive(&mut ciphertext, |piece| plaintext.extend_from_slice(piece));
-        }
+        let received =
+            transform.receive_all(ciphertext, |piece| plaintext.extend_from_slice(piece));
         transform.take_output(output);
         received
     }
@@ -44,7 +41,7 @@ impl Side {
     }
 }
 
-/// Carries what waits on both sides, in pieces of `length` bytes, until nothing does.
+/// Transfers pending output of both sides, in pieces of `length` bytes, until there is none.
 fn exchange(client: &mut Side, server: &mut Side, length: usize) -> Result<(), Fault> {
     client.transform.take_output(&mut client.output);
     while !(client.output.is_empty() && server.output.is_empty()) {
@@ -201,7 +198,7 @@ fn a_session_is_resumed_only_by_a_client_that_wants_it() {
     }
 }
 
-/// Certificates in files of a directory of their own.
+/// Certificates in a temporary directory.
 struct Files {
     directory: TempDir,
     issuer: CertifiedIssuer<'static, KeyPair>,
@@ -237,7 +234,7 @@ impl Files {
         ServerTls::from_pem_files(&certificate, &key).unwrap()
     }
 
-    /// What a client says that trusts the issuer and asks for `localhost`.
+    /// The result of a client that trusts the issuer and connects to `localhost`.
     fn verdict(&self, server: &ServerTls) -> Result<(), Fault> {
         let trust = ServerTrust::Issuers(self.directory.path().join("ca.pem"));
         verdict(&ClientTls::new(&trust, false).unwrap(), server)
@@ -316,7 +313,7 @@ fn a_file_that_is_no_good_is_named_with_its_flag_and_what_is_wrong() {
         ("broken.pem", "server.key", ["--tls-cert", "broken.pem", "broken PEM"]),
         ("server.key", "server.key", ["--tls-cert", "server.key", "no certificate"]),
         ("server.pem", "server.pem", ["--tls-key", "server.pem", "no private key"]),
-        ("server.pem", "other.key", ["--tls-key", "other.key", "not the key"]),
+        ("server.pem", "other.key", ["--tls-key", "other.key", "does not match"]),
     ] {
         let error = ServerTls::from_pem_files(&path(certificate), &path(key)).unwrap_err();
         let error = error.to_string();

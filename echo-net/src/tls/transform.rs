@@ -1,9 +1,9 @@
-//! One TLS connection without its socket: [`Transform`]. Ciphertext in, plaintext out, and
-//! the other way round; any split of the ciphertext gives the same plaintext.
+//! A TLS connection without its socket: [`Transform`]. Ciphertext in, plaintext out, and vice
+//! versa; any fragmentation of the ciphertext gives the same plaintext.
 //!
 //! Built on rustls' buffered connection, whose buffers are bounded (a record, or 64 KiB of
-//! handshake). Its unbuffered one would save a copy, and leaves discarding, ordering and
-//! growing buffers to the caller, each of them a way to get it wrong (rustls issue 2121).
+//! handshake). The unbuffered one would save a copy, but leaves discarding, ordering and
+//! growing buffers to the caller, which is error-prone (rustls issue 2121).
 
 use std::io::{BufRead, ErrorKind};
 
@@ -11,24 +11,24 @@ use rustls::{Connection, HandshakeKind, ProtocolVersion};
 
 use super::fault::Fault;
 
-/// First bytes of a TLS record: change cipher spec, alert, handshake, application data
-/// (RFC 8446 section 5.1).
+/// First bytes of TLS records: change cipher spec, alert, handshake, application data (RFC 8446
+/// section 5.1).
 const RECORD_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
 
-/// The alert "decode error", fatal, for a peer that does not speak TLS. "Unexpected message"
-/// would do as well, but that one ends in a newline and is a reply to clients of lines.
+/// The fatal alert "decode error", for a peer that does not speak TLS. Not "unexpected
+/// message", which ends in a newline and would be a reply to clients of line protocols.
 const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 
-/// One TLS connection without its socket: ciphertext in, plaintext out, and back.
+/// A TLS connection without its socket: ciphertext in, plaintext out, and vice versa.
 #[derive(Debug)]
 pub struct Transform {
     connection: Connection,
-    /// The first byte has arrived, and may begin a record.
+    /// Whether a first byte has arrived that may begin a record.
     begun: bool,
-    /// The peer has said that no more plaintext follows.
+    /// Whether the peer has sent close_notify.
     input_over: bool,
     closed: bool,
-    /// What is to be sent and does not come from the connection.
+    /// An alert to send that rustls does not generate.
     alert: Option<[u8; 7]>,
 }
 
@@ -43,21 +43,36 @@ impl Transform {
         }
     }
 
-    /// Takes some of `ciphertext`, at least a byte, and hands the plaintext that it
-    /// completes to `each`, piece by piece. To be repeated until nothing is left.
+    /// Decrypts all of `ciphertext` and passes the plaintext to `each`, piece by piece.
     ///
-    /// Afterwards there may be [output](Self::take_output): the handshake's next step, or
-    /// the alert that tells the peer of a fault.
+    /// Afterwards there may be [output](Self::take_output): the next handshake message, or an
+    /// alert.
     ///
     /// # Errors
-    /// The connection is of no more use. What had arrived before has been handed on.
+    /// The connection is unusable. The plaintext before the error has been passed on.
+    pub fn receive_all(
+        &mut self,
+        mut ciphertext: &[u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), Fault> {
+        while !ciphertext.is_empty() {
+            self.receive(&mut ciphertext, &mut each)?;
+        }
+        Ok(())
+    }
+
+    /// Like [`receive_all`](Self::receive_all), for a part of `ciphertext`, at least a byte,
+    /// which is removed from it. For callers that act between records.
+    ///
+    /// # Errors
+    /// Those of [`receive_all`](Self::receive_all).
     pub fn receive(
         &mut self,
         ciphertext: &mut &[u8],
         each: impl FnMut(&[u8]),
     ) -> Result<(), Fault> {
         let received = self.take_some(ciphertext, each);
-        // After the alert, nothing.
+        // Nothing follows an alert.
         self.closed |= received.is_err();
         received
     }
@@ -68,14 +83,14 @@ impl Transform {
         each: impl FnMut(&[u8]),
     ) -> Result<(), Fault> {
         let Some(first) = ciphertext.first() else { return Ok(()) };
-        // Without waiting for the rest of a record's header: it may never come.
+        // Decided on the first byte: the rest of a record header may never come.
         if !self.begun && !RECORD_TYPES.contains(first) {
             self.alert = Some(DECODE_ERROR);
             return Err(Fault::NotTls);
         }
         self.begun = true;
         if self.input_over {
-            // RFC 8446 section 6.1: whatever follows a close_notify is ignored.
+            // Data after a close_notify is ignored (RFC 8446 section 6.1).
             *ciphertext = &[];
             return Ok(());
         }
@@ -84,7 +99,7 @@ impl Transform {
         self.hand_on(each);
         self.input_over = processed?.peer_has_closed();
         match taken {
-            Ok(0) if !self.input_over => Err(Fault::Broken("a record is too long".into())),
+            Ok(0) if !self.input_over => Err(Fault::Broken("record too long".into())),
             Ok(_) => Ok(()),
             Err(error) => Err(Fault::Broken(error.to_string())),
         }
@@ -92,7 +107,8 @@ impl Transform {
 
     fn hand_on(&mut self, mut each: impl FnMut(&[u8])) {
         let mut reader = self.connection.reader();
-        // Ends with an error if there is no more now, and with nothing if there never will be.
+        // Ends with an error if there is no more now, and with 0 bytes at the end of the
+        // stream.
         while let Ok(piece) = reader.fill_buf() {
             let length = piece.len();
             if length == 0 {
@@ -103,10 +119,10 @@ impl Transform {
         }
     }
 
-    /// The peer has ended the connection, or its half of it.
+    /// The peer has closed or half-closed the TCP connection.
     ///
     /// # Errors
-    /// It did so without a word, and not all that it sent may have arrived.
+    /// It did so without close_notify, so data may be missing.
     pub fn end_of_input(&mut self) -> Result<(), Fault> {
         if self.input_over {
             Ok(())
@@ -117,9 +133,9 @@ impl Transform {
         }
     }
 
-    /// Appends `plaintext`, encrypted, to `output`, after everything else that is to be
-    /// sent. How much of it was taken: all, once the [handshake](Self::is_handshaking) is
-    /// over; before, some waits inside until then. Nothing after [`close`](Self::close).
+    /// Encrypts `plaintext` and appends it to `output`, after everything pending. Returns how
+    /// much was accepted: all, once the [handshake](Self::is_handshaking) is complete; during
+    /// it, some is buffered until then. Nothing after [`close`](Self::close).
     pub fn send(&mut self, plaintext: &[u8], output: &mut Vec<u8>) -> usize {
         let mut taken = 0;
         while taken < plaintext.len() && !self.closed {
@@ -133,13 +149,13 @@ impl Transform {
         taken
     }
 
-    /// Appends what is to be sent now to `output`.
+    /// Appends pending output to `output`.
     pub fn take_output(&mut self, output: &mut Vec<u8>) {
         if let Some(alert) = self.alert.take() {
             output.extend_from_slice(&alert);
         }
         while self.connection.wants_write() {
-            // Memory takes everything.
+            // Writing to memory can't fail.
             match self.connection.write_tls(output) {
                 Ok(1..) => {}
                 Ok(0) => break,
@@ -148,8 +164,7 @@ impl Transform {
         }
     }
 
-    /// Appends the word that no more plaintext follows (`close_notify`), once. What the peer
-    /// sends can still be received.
+    /// Appends a `close_notify`, once. Data of the peer can still be received.
     pub fn close(&mut self, output: &mut Vec<u8>) {
         if !std::mem::replace(&mut self.closed, true) {
             self.connection.send_close_notify();
@@ -157,28 +172,27 @@ impl Transform {
         self.take_output(output);
     }
 
-    /// Whether the handshake is still under way.
+    /// Whether the handshake is in progress.
     pub fn is_handshaking(&self) -> bool {
         self.connection.is_handshaking()
     }
 
-    /// Whether a byte of the peer has arrived.
+    /// Whether the peer has sent anything.
     pub fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Whether the peer has said that no more plaintext follows.
+    /// Whether the peer has sent close_notify.
     pub fn is_input_over(&self) -> bool {
         self.input_over
     }
 
-    /// Whether the handshake took up an earlier session, which spares both sides the
-    /// certificate.
+    /// Whether the handshake resumed an earlier session, which avoids sending the certificate.
     pub fn is_resumed(&self) -> bool {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// The version of TLS, once it is agreed on, like `TLSv1.3`.
+    /// The negotiated TLS version, like `TLSv1.3`.
     pub fn version(&self) -> Option<&'static str> {
         self.connection.protocol_version().map(|version| match version {
             ProtocolVersion::TLSv1_2 => "TLSv1.2",

@@ -1,6 +1,5 @@
-//! How a server's certificate is judged where the usual way is not enough:
-//! [`GivenIssuers`] and [`KnownCertificate`]. In every case the server must prove that it
-//! holds the certificate's key.
+//! Certificate verification beyond rustls' default: [`GivenIssuers`] and [`KnownCertificate`].
+//! In every case the server must prove possession of the certificate's key.
 
 use std::sync::Arc;
 
@@ -13,10 +12,10 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 
 use super::{Fingerprint, provider};
 
-/// Trusts certificates that the user has named, and whatever they have issued.
+/// Trusts certificates given by the user, and those that they have issued.
 ///
-/// As the usual verifier, but that a server may also present one of them itself: what
-/// `openssl req -x509` makes may call itself an issuer, and is used as it is.
+/// Like the default verifier, but a server may also present one of them itself: `openssl req
+/// -x509` generates CA certificates that are used as server certificates.
 #[derive(Debug)]
 pub(super) struct GivenIssuers {
     usual: Arc<WebPkiServerVerifier>,
@@ -32,8 +31,8 @@ impl GivenIssuers {
     }
 }
 
-/// Whether a certificate was refused only because it is a CA certificate. Its dates have
-/// been judged by then, and nothing else.
+/// Whether a certificate was refused only because it is a CA certificate. Its validity dates
+/// were checked before that, and nothing else.
 pub(super) fn is_issuer_itself(reason: &OtherError) -> bool {
     matches!(reason.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
@@ -81,7 +80,7 @@ impl ServerCertVerifier for GivenIssuers {
     }
 }
 
-/// Accepts one certificate, or any, whatever it says.
+/// Accepts one certificate, or any, without further checks.
 #[derive(Debug)]
 pub(super) struct KnownCertificate {
     /// `None`: any.

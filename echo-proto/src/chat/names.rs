@@ -1,9 +1,9 @@
-//! Who is called what: [`Names`]. One identity has one name, and no name can be taken for
-//! another member's or for the server's.
+//! Member names: [`Names`]. Each identity has one name, and no name can be mistaken for another
+//! member's or for the server.
 //!
-//! Names are compared by their compatibility case fold (Unicode 3.13, D146), and by what they
-//! look like (UTS 39, section 4). Names that look alike within one script (`user1`, `userl`)
-//! are two names; of those whose likeness needs a second script one is refused.
+//! Names are compared by compatibility case fold (Unicode 3.13, D146) and by confusable
+//! skeleton (UTS 39, section 4). Look-alikes within one script (`user1`, `userl`) are distinct
+//! names; of look-alikes across scripts only the first is accepted.
 
 use std::collections::BTreeMap;
 
@@ -19,19 +19,19 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::MemberId;
 
-/// Most letters of a name, as people count them: grapheme clusters.
+/// Maximum name length in grapheme clusters.
 const LONGEST_NAME: usize = 32;
 
-/// Most characters of a name: letters may be made of several.
+/// Maximum name length in characters: a grapheme cluster may have several.
 const MOST_CHARACTERS: usize = 4 * LONGEST_NAME;
 
-/// Most nonspacing marks in a row (UTS 39, section 5.4).
+/// Maximum number of consecutive nonspacing marks (UTS 39, section 5.4).
 const MOST_MARKS: usize = 4;
 
-/// What a line of the server begins with, and who is taken for the server.
+/// Prefixes of server lines, and names that suggest authority.
 const RESERVED: [&str; 4] = ["ERROR", "server", "system", "admin"];
 
-/// Why somebody can't have a name.
+/// Why a name was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refused {
     #[error("A name has 1 to {LONGEST_NAME} letters, digits, _ or -")]
@@ -47,14 +47,14 @@ pub(super) enum Refused {
 /// The names of a room's members.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// By identity, in which order `/who` shows them.
+    /// Keyed by identity, which is the order of `/who`.
     holders: BTreeMap<String, MemberId>,
-    /// What the names look like, and the scripts that each is wholly written in.
+    /// The confusable skeletons of the names, and the scripts that each is entirely written in.
     looks: BTreeMap<(String, MemberId), AugmentedScriptSet>,
 }
 
 impl Names {
-    /// Gives `member` the name `wanted` in place of the one it has, if any.
+    /// Gives `member` the name `wanted`, replacing its old one, if any.
     pub(super) fn claim(
         &mut self,
         wanted: &str,
@@ -83,7 +83,7 @@ impl Names {
         Ok(())
     }
 
-    /// Frees the name that `member` has.
+    /// Releases the name of `member`.
     pub(super) fn release(&mut self, name: &str, member: MemberId) {
         self.holders.remove(&identity(name));
         for look in looks(name) {
@@ -91,17 +91,17 @@ impl Names {
         }
     }
 
-    /// Who is called so.
+    /// The member with this name.
     pub(super) fn holder(&self, name: &str) -> Option<MemberId> {
         is_name(name).then(|| self.holders.get(&identity(name)).copied())?
     }
 
-    /// Everyone who has a name, in the order of their names.
+    /// All named members, sorted by name.
     pub(super) fn members(&self) -> impl Iterator<Item = MemberId> {
         self.holders.values().copied()
     }
 
-    /// Whether another's name looks so and shares no script with these.
+    /// Whether another member's name has this skeleton and shares no script with these.
     fn is_mixed_script_confusable(
         &self,
         look: &str,
@@ -117,8 +117,8 @@ impl Names {
     }
 }
 
-/// Letters and digits of any script, combining marks after a letter, `_` and `-`; nothing
-/// that is not seen. A name can't hold what a terminal would act on.
+/// Letters and digits of any script, combining marks after a letter, `_` and `-`. No invisible
+/// characters, and none that a terminal interprets.
 fn is_name(text: &str) -> bool {
     if text.chars().nth(MOST_CHARACTERS).is_some() {
         return false;
@@ -131,7 +131,7 @@ fn is_name(text: &str) -> bool {
             matches!(category, GeneralCategory::NonspacingMark | GeneralCategory::SpacingMark);
         let fit = match category {
             _ if DefaultIgnorableCodePoint::for_char(character) => false,
-            // After a letter, or after a mark that is after one, and not after itself.
+            // Only after a letter or after a different mark that follows one.
             _ if is_mark => {
                 last.is_some_and(|last| is_letter(last) || marks > 0 && last != character)
             }
@@ -151,7 +151,7 @@ fn is_letter(character: char) -> bool {
     GeneralCategoryGroup::Letter.contains(GeneralCategory::for_char(character))
 }
 
-/// The same for names that are one (D146).
+/// The identity of a name: equal for names that are the same (D146).
 fn identity(name: &str) -> String {
     let folded = fold(&name.nfd().collect::<String>());
     fold(&folded.nfkd().collect::<String>()).nfkc().collect()
@@ -161,13 +161,13 @@ fn fold(text: &str) -> String {
     CaseMapper::new().fold_string(text).into_owned()
 }
 
-/// What a name looks like: capitals may look alike where small letters do not, and the other
-/// way round.
+/// The confusable skeletons of a name. Upper-case forms may be confusable where lower-case
+/// forms are not, and vice versa.
 fn looks(name: &str) -> [String; 2] {
     [fold(&skeleton(name).collect::<String>()), skeleton(&identity(name)).collect()]
 }
 
-/// Whether a reserved name is seen in one of `looks`, whatever is written around it.
+/// Whether a reserved name appears in one of `looks`, whatever surrounds it.
 fn is_reserved(looks: &[String; 2]) -> bool {
     let plain = |look: &String| look.chars().filter(|&c| is_letter(c)).collect::<String>();
     let seen = looks.each_ref().map(plain);

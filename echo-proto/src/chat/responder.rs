@@ -1,11 +1,11 @@
-//! One member's side of the stream: [`ChatLines`], which cuts what it sends into lines.
+//! One member's byte stream, split into lines: [`ChatLines`].
 
 use std::ops::ControlFlow;
 
 use super::Stay;
 use crate::line_splitter::{CarriageReturn, LineSplitter, LineTooLong};
 
-/// Cuts a member's bytes into lines of at most `max_message` bytes.
+/// Splits a member's bytes into lines of at most `max_message` bytes.
 #[derive(Debug)]
 pub struct ChatLines {
     lines: LineSplitter,
@@ -17,10 +17,10 @@ impl ChatLines {
         Self { lines: LineSplitter::new(max_message, CarriageReturn::Drop) }
     }
 
-    /// Calls `each` with every line that `input` completes, until one of them wants out.
+    /// Calls `each` with every line that `input` completes, until one of them leaves the room.
     ///
     /// # Errors
-    /// A line over the limit; the member is to be told, and let go.
+    /// A line over the limit; the caller sends the error and disconnects the member.
     pub fn feed(
         &mut self,
         input: &[u8],

@@ -1,10 +1,10 @@
-//! What a member may send to the others: [`cleaned`].
+//! Sanitizes what members send to each other: [`cleaned`].
 
 use std::borrow::Cow;
 
 use crate::unseen::judged;
 
-/// The text with U+FFFD for every character that is not seen or that a terminal obeys.
+/// The text with U+FFFD for every character that is invisible or that a terminal interprets.
 pub(super) fn cleaned(text: &str) -> Cow<'_, str> {
     if judged(text).all(|(_, fit)| fit) {
         return Cow::Borrowed(text);

@@ -1,5 +1,5 @@
-//! Which backend is next: [`Backends`], who is well and how busy, and where each of them may
-//! be reached. Opens no socket.
+//! Selection of backends: [`Backends`], with their health, open connections and addresses.
+//! Opens no socket.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use echo_net::address::Address;
 
-/// Failures in a row after which a backend is out.
+/// Consecutive failures after which a backend is down.
 const FAILURES: u32 = 3;
 
-/// Successes in a row after which it is back.
+/// Consecutive successes after which it is up again.
 const SUCCESSES: u32 = 2;
 
-/// How a backend is picked.
+/// Load balancing policy.
 #[derive(
     Debug,
     Clone,
@@ -27,10 +27,10 @@ const SUCCESSES: u32 = 2;
 )]
 #[strum(serialize_all = "kebab-case")]
 pub enum Policy {
-    /// One after the other.
+    /// In rotation.
     #[default]
     RoundRobin,
-    /// The one with the fewest open connections.
+    /// Fewest open connections first.
     LeastConns,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Backends {
 #[derive(Debug)]
 struct Backend {
     name: Address,
-    /// All that the name stands for; the one that answered last is the first to be tried.
+    /// All addresses of the name; the last one that worked is tried first.
     addresses: Mutex<Vec<SocketAddr>>,
     open: Arc<AtomicUsize>,
     health: Mutex<Health>,
@@ -54,11 +54,11 @@ struct Backend {
 #[derive(Debug, Clone, Copy)]
 struct Health {
     well: bool,
-    /// Checks in a row that say otherwise.
+    /// Consecutive checks that contradict the current state.
     against: u32,
 }
 
-/// A connection of a backend, which counts until it is dropped.
+/// A connection to a backend, counted until it is dropped.
 #[derive(Debug)]
 pub(super) struct InUse(Arc<AtomicUsize>);
 
@@ -69,7 +69,7 @@ impl Drop for InUse {
 }
 
 impl Backends {
-    /// All well, none in use.
+    /// All up, without connections.
     pub(super) fn new(found: Vec<(Address, Vec<SocketAddr>)>, policy: Policy) -> Self {
         let backend = |(name, addresses)| Backend {
             name,
@@ -81,22 +81,22 @@ impl Backends {
         Self { policy, turn: AtomicUsize::new(0), all }
     }
 
-    /// Each of them by number.
+    /// Indices of all backends.
     pub(super) fn numbers(&self) -> std::ops::Range<usize> {
         0..self.all.len()
     }
 
-    /// As it was typed.
+    /// The name as typed.
     pub(super) fn name(&self, backend: usize) -> &Address {
         &self.all[backend].name
     }
 
-    /// Where to try to reach it, in order.
+    /// Its addresses, in the order to try.
     pub(super) fn addresses(&self, backend: usize) -> Vec<SocketAddr> {
         lock(&self.all[backend].addresses).clone()
     }
 
-    /// One of its addresses has answered.
+    /// Records that one of its addresses has answered.
     pub(super) fn answered(&self, backend: usize, address: SocketAddr) {
         let mut addresses = lock(&self.all[backend].addresses);
         if let Some(place) = addresses.iter().position(|known| *known == address) {
@@ -104,7 +104,7 @@ impl Backends {
         }
     }
 
-    /// Its name stands for these addresses now; whether they are others than before.
+    /// Updates its addresses; whether they have changed.
     pub(super) fn moved(&self, backend: usize, mut found: Vec<SocketAddr>) -> bool {
         let mut addresses = lock(&self.all[backend].addresses);
         let same = found.len() == addresses.len()
@@ -115,7 +115,7 @@ impl Backends {
         !same
     }
 
-    /// Whether it is well, and how many connections it has.
+    /// Whether it is up, and its number of open connections.
     pub(super) fn state(&self, backend: usize) -> (bool, usize) {
         let backend = &self.all[backend];
         (lock(&backend.health).well, backend.open.load(Ordering::Relaxed))
@@ -128,13 +128,13 @@ impl Backends {
         InUse(open)
     }
 
-    /// Backends to try for a new connection, best first; those that are out come last, since
-    /// trying them is better than turning the client away.
+    /// Backends to try for a new connection, best first. Those that are down come last, since
+    /// trying them is better than refusing the client.
     pub(super) fn candidates(&self) -> Vec<usize> {
         let count = self.all.len();
         let first = self.turn.fetch_add(1, Ordering::Relaxed);
         let mut order: Vec<usize> = (0..count).map(|i| (first + i) % count).collect();
-        // Stable: those that are equal stay in turn.
+        // Stable: ties stay in rotation order.
         order.sort_by_key(|&backend| {
             let backend = &self.all[backend];
             let open = match self.policy {
@@ -146,7 +146,7 @@ impl Backends {
         order
     }
 
-    /// A backend was reached, or was not; whether it is well if that has changed.
+    /// Records whether a backend was reached; returns its new state if it has changed.
     pub(super) fn checked(&self, backend: usize, reached: bool) -> Option<bool> {
         let mut health = lock(&self.all[backend].health);
         if reached == health.well {

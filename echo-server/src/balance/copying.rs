@@ -1,5 +1,4 @@
-//! Bytes between a client and its backend: [`copy_both_ways`], each direction's end passed on
-//! by itself. Once one has ended, the other must go on moving.
+//! Copies bytes between client and backend: [`copy_both_ways`], with independent half-close.
 
 use std::io;
 use std::pin::pin;
@@ -10,15 +9,15 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Bytes of each direction that are held while the other side does not take them.
+/// Buffer size per direction.
 const BUFFER: usize = 64 * 1024;
 
-/// Copies until both directions have ended, or until one has and nothing moves in the other
-/// for `half_close_timeout`: a peer that neither speaks nor ends its side would keep the
-/// connection for ever.
+/// Copies until both directions have ended, or until one has and the other is idle for
+/// `half_close_timeout`: otherwise a peer that neither sends nor closes would hold the
+/// connection forever.
 ///
 /// # Errors
-/// When one of the connections breaks, or does not end in time.
+/// When a connection breaks, or times out after a half-close.
 pub(super) async fn copy_both_ways(
     client: &mut TcpStream,
     backend: &mut TcpStream,
@@ -48,7 +47,7 @@ pub(super) async fn copy_both_ways(
     }
 }
 
-/// Copies one direction and passes its end on; `moved` counts the bytes.
+/// Copies one direction and forwards its half-close; `moved` counts the bytes.
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,

@@ -1,5 +1,4 @@
-//! Where the addresses of a backend's name come from: [`Lookup`]; the balancer's own are not
-//! among them.
+//! Resolves backend names: [`Lookup`], rejecting addresses of the balancer itself.
 
 use std::fmt;
 use std::io;
@@ -9,30 +8,32 @@ use std::sync::Arc;
 use echo_net::address::{Address, canonical};
 use echo_net::socket::is_own;
 
-/// Why there is nothing to balance between.
+/// Why a backend is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
-    /// A name has no addresses.
+    /// The name can't be resolved.
     #[error("looking up --backend {name}: {reason}")]
     Lookup {
         /// As typed.
         name: Address,
-        /// What the resolver says.
+        /// The resolver's error.
         reason: io::Error,
     },
-    /// One of its addresses is the balancer's own.
-    #[error("--backend {0} is this balancer itself: it would connect to itself without end")]
+    /// One of its addresses is the balancer itself.
+    #[error(
+        "--backend {0} is the address of the balancer itself: it would connect to itself in a loop"
+    )]
     Itself(Address),
 }
 
 type Find = dyn Fn(&Address) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
-/// Finds the addresses of a name, and may block; by default, the system's resolver.
+/// Resolves a name, which may block; by default with the system's resolver.
 #[derive(Clone)]
 pub struct Lookup(Arc<Find>);
 
 impl Lookup {
-    /// One of another kind.
+    /// A custom resolver.
     pub fn new(
         find: impl Fn(&Address) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
     ) -> Self {
@@ -48,7 +49,7 @@ impl Lookup {
         let failed = |reason| BackendError::Lookup { name: name.clone(), reason };
         let found = (self.0)(name).map_err(failed)?;
         if found.is_empty() {
-            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "it has no address")));
+            return Err(failed(io::Error::new(io::ErrorKind::NotFound, "no address found")));
         }
         let found: Vec<_> = found.into_iter().map(canonical).collect();
         if found.iter().any(|backend| own.iter().any(|own| is_itself(*own, *backend))) {
@@ -70,12 +71,12 @@ impl fmt::Debug for Lookup {
     }
 }
 
-/// Whether a connection to `backend` comes to the listener at `own`.
+/// Whether a connection to `backend` reaches the listener at `own`.
 fn is_itself(own: SocketAddr, backend: SocketAddr) -> bool {
     let (own_ip, ip) = (own.ip(), backend.ip());
     // `[::]` is dual-stack, `0.0.0.0` is not.
     let everywhere = own_ip.is_unspecified() && (own.is_ipv6() || backend.is_ipv4());
-    // A connection to no address in particular goes to the loopback.
+    // Connecting to the unspecified address reaches the loopback interface.
     let loopback = own_ip.is_loopback() && ip.is_unspecified();
     own.port() == backend.port()
         && (own_ip == ip || loopback || (everywhere && is_own(backend)))
@@ -89,7 +90,7 @@ mod tests {
     fn a_name_without_an_address_is_an_error() {
         let nothing = Lookup::new(|_| Ok(Vec::new()));
         let told = nothing.find(&"name.test:1".parse().unwrap(), &[]).unwrap_err().to_string();
-        assert_eq!(told, "looking up --backend name.test:1: it has no address");
+        assert_eq!(told, "looking up --backend name.test:1: no address found");
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Who the client is, told to a backend ahead of its bytes: [`ProxyProtocol`], as the
-//! specification of the PROXY protocol has it.
+//! Sends the client's address to a backend before its data: [`ProxyProtocol`] v1 and v2.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,18 +19,17 @@ pub enum ProxyProtocol {
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 impl ProxyProtocol {
-    /// The header for a connection that is the balancer's own, as a check of its health: no
-    /// client is behind it.
+    /// The header of the balancer's own connections (health checks), which have no client.
     pub(super) fn own_header(self) -> Vec<u8> {
         match self {
             Self::V1 => b"PROXY UNKNOWN\r\n".to_vec(),
-            // Version 2, the command LOCAL; then no family, and no addresses.
+            // Version 2, command LOCAL, no family, no addresses.
             Self::V2 => [&SIGNATURE[..], &[0x20, 0, 0, 0]].concat(),
         }
     }
 
-    /// The header for a connection of `client` to `own`, both of one family, which is IPv4 for
-    /// IPv4-mapped addresses: that is what was spoken on the wire.
+    /// The header for a connection from `client` to `own`, both of one family, which is IPv4
+    /// for IPv4-mapped addresses, as on the wire.
     pub(super) fn header(self, client: SocketAddr, own: SocketAddr) -> Vec<u8> {
         let (client, own) = (canonical(client), canonical(own));
         let (ip, ports) = ((client.ip(), own.ip()), (client.port(), own.port()));
@@ -43,7 +41,7 @@ impl ProxyProtocol {
             }
             Self::V2 => {
                 let addresses = [octets(ip.0), octets(ip.1)].concat();
-                // Version 2, the command PROXY; then family and stream.
+                // Version 2, command PROXY, then family and stream.
                 let family = if client.is_ipv4() { 0x11 } else { 0x21 };
                 let length = (addresses.len() + 4) as u16;
                 let mut header = [&SIGNATURE[..], &[0x21, family]].concat();

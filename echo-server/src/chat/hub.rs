@@ -1,6 +1,5 @@
-//! The one room of a server: [`Hub`]. Under its lock the room decides who gets which line
-//! and the lines are put into mailboxes, so that all members see the same order; waking
-//! their connections comes after.
+//! The chat room of a server: [`Hub`]. Recipients are chosen and mailboxes filled under one
+//! lock, so that all members see the same order; their connections are woken afterwards.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,43 +16,42 @@ use crate::counters::ChatCounters;
 
 /// A room and the mailboxes of its members.
 #[derive(Debug)]
-pub struct Hub {
-    state: Mutex<State>,
-    /// Most bytes that may wait for one member.
+pub(crate) struct Hub {
+    state: Mutex<HubState>,
+    /// Maximum bytes queued for one member.
     queue: usize,
-    /// The server is stopping: everyone leaves, and nobody needs to be told.
+    /// The server is stopping: members leave without announcement.
     closing: AtomicBool,
     counters: Arc<ChatCounters>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct HubState {
     room: Room,
     mailboxes: HashMap<MemberId, Arc<Mailbox>>,
 }
 
-/// Lines on their way into mailboxes.
+/// Lines to be put into mailboxes.
 type Posted = Vec<(Audience, Arc<str>)>;
 
-/// What came of putting lines into mailboxes.
+/// Effects of delivering lines.
 #[derive(Debug, Default)]
 struct Delivered {
-    /// To be woken, once no lock is held.
+    /// To wake, once no lock is held.
     wakers: Vec<Waker>,
-    /// Bytes that went into some mailbox that was rather full.
+    /// Bytes added to mailboxes above half full.
     pressing: usize,
 }
 
 impl Hub {
-    /// An empty room, in which at most `queue` bytes may wait for one member.
-    pub fn new(queue: usize, counters: Arc<ChatCounters>) -> Arc<Self> {
+    /// An empty room with at most `queue` bytes queued per member.
+    pub(crate) fn new(queue: usize, counters: Arc<ChatCounters>) -> Arc<Self> {
         let (state, closing) = (Mutex::default(), AtomicBool::new(false));
         Arc::new(Self { state, queue, closing, counters })
     }
 
-    /// A newcomer's place, whose lines have at most `max_message` bytes. The greeting waits
-    /// to be taken.
-    pub fn enter(self: &Arc<Self>, max_message: usize) -> Seat {
+    /// Adds a member, whose lines have at most `max_message` bytes. The greeting is queued.
+    pub(crate) fn enter(self: &Arc<Self>, max_message: usize) -> Seat {
         let mailbox = Arc::new(Mailbox::new(self.queue));
         // Nobody waits for it yet.
         let _no_waker = mailbox.push(GREETING.into());
@@ -63,7 +61,8 @@ impl Hub {
         Seat::new(member, Arc::clone(self), mailbox, max_message)
     }
 
-    /// A line of a member; how many bytes of it went into mailboxes that are rather full.
+    /// Processes a line of a member; returns how many bytes went into mailboxes above half
+    /// full.
     pub(super) fn say(&self, member: MemberId, line: &[u8]) -> (Stay, usize) {
         let mut posted = Posted::new();
         let mut state = self.lock();
@@ -75,14 +74,14 @@ impl Hub {
         (stay, pressing)
     }
 
-    /// Until when one that fills mailboxes is to wait, if it is; `waker` is used when that
-    /// may be over sooner.
+    /// Until when a sender that fills mailboxes must pause, if at all; `waker` is called if it
+    /// may resume sooner.
     pub(super) fn wait(&self, now: Nanos, waker: Option<&Waker>) -> Option<Nanos> {
         let state = self.lock();
         state.mailboxes.values().filter_map(|mailbox| mailbox.wait(now, waker)).max()
     }
 
-    /// A member is gone; the second time nothing happens.
+    /// Removes a member; a second call does nothing.
     pub(super) fn leave(&self, member: MemberId) {
         let mut posted = Posted::new();
         let mut state = self.lock();
@@ -101,14 +100,14 @@ impl Hub {
         self.closing.store(true, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Puts lines into mailboxes. Those whose mailbox runs over leave, which makes more
-    /// lines; each can do so once.
+impl HubState {
+    /// Delivers lines. Members whose mailbox overflows leave, which creates more lines; each
+    /// leaves once.
     fn deliver(&mut self, mut posted: Posted, counters: &ChatCounters) -> Delivered {
         let (mut delivered, mut overflown) = (Delivered::default(), Vec::new());
         while !posted.is_empty() {
@@ -134,7 +133,7 @@ impl State {
                 }
             }
             for member in overflown.drain(..) {
-                debug!(?member, "a member does not read; it is let go");
+                debug!(?member, "slow chat member disconnected");
                 counters.count_overflown();
                 self.mailboxes.remove(&member);
                 self.room.leave(member, &mut |to, line| posted.push((to, line.into())));

@@ -1,5 +1,5 @@
-//! The lines that wait for one member: [`Mailbox`]. Bounded; whoever reads too slowly finds
-//! it overflown, and gets nothing more.
+//! The queued lines of one member: [`Mailbox`]. Bounded: on overflow the contents are dropped
+//! and nothing more is queued.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,26 +10,26 @@ use echo_proto::Replies;
 
 use super::pressure::Pressure;
 
-/// What came of putting a line into a mailbox.
+/// Result of queueing a line.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Pushed {
-    /// The line was too much, for the first time: the member is to leave.
+    /// The line caused the overflow: the member must leave.
     pub(super) overflown: bool,
-    /// The mailbox is rather full: whoever goes on is to [wait](Mailbox::wait).
+    /// The mailbox is above half full: the sender must [wait](Mailbox::wait).
     pub(super) pressed: bool,
-    /// To be woken, once no lock is held.
+    /// To wake, once no lock is held.
     pub(super) waker: Option<Waker>,
 }
 
-/// What was in a mailbox.
+/// Result of taking lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
-    /// Everything was taken.
+pub(crate) enum Taken {
+    /// The mailbox is empty now.
     All,
-    /// There is more than there was room for.
+    /// More is queued.
     Some,
-    /// The member read too slowly, and its lines are lost.
+    /// The mailbox had overflowed; its lines are lost.
     Overflown,
 }
 
@@ -37,29 +37,29 @@ pub enum Taken {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     contents: Mutex<Contents>,
-    /// Most bytes that may wait; one line may always.
+    /// Maximum bytes queued; a single line is always accepted.
     limit: usize,
 }
 
 #[derive(Debug, Default)]
 struct Contents {
-    /// Each with its newline, and shared with the other members who get it.
+    /// With their newlines, shared with the other recipients.
     lines: VecDeque<Arc<str>>,
     bytes: usize,
     waker: Option<Waker>,
-    /// The owner knows that there is something to take.
+    /// The owner was already woken.
     told: bool,
     overflown: bool,
     pressure: Pressure,
 }
 
 impl Mailbox {
-    /// Empty, for at most `limit` bytes.
+    /// An empty mailbox for at most `limit` bytes.
     pub(super) fn new(limit: usize) -> Self {
         Self { contents: Mutex::default(), limit }
     }
 
-    /// Puts a line in, unless it has run over.
+    /// Queues a line, unless the mailbox has overflowed.
     pub(super) fn push(&self, line: Arc<str>) -> Pushed {
         let mut contents = self.lock();
         if contents.overflown {
@@ -82,7 +82,7 @@ impl Mailbox {
         Pushed { overflown: false, pressed: contents.pressure.is_felt(), waker }
     }
 
-    /// Appends lines to `replies` while less than `room` bytes of them were appended.
+    /// Appends lines to `replies` while less than `room` bytes were appended.
     pub(super) fn take(&self, room: usize, replies: &mut Replies) -> Taken {
         let mut contents = self.lock();
         if contents.overflown {
@@ -108,15 +108,15 @@ impl Mailbox {
         if all { Taken::All } else { Taken::Some }
     }
 
-    /// Until when one that has filled it is to wait, if it is; `waker` is used when that is
-    /// over sooner.
+    /// Until when a sender that has filled it must pause, if at all; `waker` is called if it
+    /// may resume sooner.
     pub(super) fn wait(&self, now: Nanos, waker: Option<&Waker>) -> Option<Nanos> {
         let mut contents = self.lock();
         let bytes = contents.bytes;
         contents.pressure.wait(now, bytes, self.limit, waker)
     }
 
-    /// From now on `waker` is used when there is something new to take.
+    /// From now on `waker` is called when a line is queued.
     pub(super) fn wake(&self, waker: &Waker) {
         let mut contents = self.lock();
         match &mut contents.waker {
@@ -125,7 +125,7 @@ impl Mailbox {
         }
     }
 
-    /// The waker that is used.
+    /// The registered waker.
     pub(super) fn waker(&self) -> Option<Waker> {
         self.lock().waker.clone()
     }

@@ -1,59 +1,57 @@
-//! Whether a mailbox fills faster than it is read, and how long those who speak wait for
-//! that to change: [`Pressure`]. From the instant at which it is half full its member has a
-//! [`MOMENT`] to read, and meanwhile it may fill no faster than to be full at the end of that:
-//! so a talk goes on as ever, and only fast senders wait. Knows no clock; every
-//! instant is handed in.
+//! Backpressure of one mailbox: [`Pressure`]. From the moment it is half full its member has a
+//! [`MOMENT`] to read, and senders are paced so that it can't be full before the end of that.
+//! Only fast senders wait. No clock: instants are passed in.
 
 use std::task::Waker;
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 
-/// How long speakers wait at most for one member to read. By then most of what waits is taken
-/// by who reads as fast as a network, also by one whose process had no core for a while.
+/// Maximum time that senders wait for one member. It is enough for a reader at network speed,
+/// even if its process was not scheduled for a while.
 pub(super) const MOMENT: Nanos = SECOND;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Pressure {
-    state: State,
-    /// Who is to be woken once there is room.
+    state: Patience,
+    /// Woken once there is room.
     waiting: Vec<Waker>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
-enum State {
+enum Patience {
     #[default]
     None,
-    /// There is, and nobody has looked at the clock yet.
+    /// Above half full, start time not recorded yet.
     Noticed,
     Since(Nanos),
-    /// The member had its moment and has not read enough: nobody waits for it before it has.
+    /// The time is up and the member has not read enough: senders no longer wait for it.
     GivenUp,
 }
 
 impl Pressure {
-    /// The mailbox is more than half full.
+    /// The mailbox has become more than half full.
     pub(super) fn rise(&mut self) {
-        if matches!(self.state, State::None) {
-            self.state = State::Noticed;
+        if matches!(self.state, Patience::None) {
+            self.state = Patience::Noticed;
         }
     }
 
-    /// The mailbox has room again; who waited for it.
+    /// The mailbox has room again; returns the senders to wake.
     #[must_use]
     pub(super) fn fall(&mut self) -> Vec<Waker> {
-        self.state = State::None;
+        self.state = Patience::None;
         std::mem::take(&mut self.waiting)
     }
 
-    /// Whether whoever goes on to speak is to wait.
+    /// Whether further senders must wait.
     pub(super) fn is_felt(&self) -> bool {
-        matches!(self.state, State::Noticed | State::Since(_))
+        matches!(self.state, Patience::Noticed | Patience::Since(_))
     }
 
-    /// Until when a speaker is to wait, if it is, while `bytes` wait where there is room for
-    /// `limit`; `waker` is used when that is over sooner.
+    /// Until when a sender must wait, if at all, with `bytes` queued out of `limit`; `waker` is
+    /// called if it may resume sooner.
     pub(super) fn wait(
         &mut self,
         now: Nanos,
@@ -62,15 +60,15 @@ impl Pressure {
         waker: Option<&Waker>,
     ) -> Option<Nanos> {
         let since = match self.state {
-            State::None | State::GivenUp => return None,
-            State::Noticed => now,
-            State::Since(since) => since,
+            Patience::None | Patience::GivenUp => return None,
+            Patience::Noticed => now,
+            Patience::Since(since) => since,
         };
-        self.state = State::Since(since);
+        self.state = Patience::Since(since);
         if now >= since.saturating_add(MOMENT) {
-            // The others see that at their own deadlines.
+            // Other senders notice at their own deadlines.
             self.waiting = Vec::new();
-            self.state = State::GivenUp;
+            self.state = Patience::GivenUp;
             return None;
         }
         let half = limit / 2;
@@ -128,8 +126,8 @@ mod tests {
         impl std::task::Wake for Nobody {
             fn wake(self: std::sync::Arc<Self>) {}
         }
-        // As a mailbox hands it out. The first one may differ from its copies in a way that
-        // means nothing.
+        // As a mailbox passes it. The first clone may differ from the others in an irrelevant
+        // way.
         let waker = Waker::from(std::sync::Arc::new(Nobody)).clone();
         let mut pressure = Pressure::default();
         for _ in 0..2 {

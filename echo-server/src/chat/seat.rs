@@ -1,6 +1,7 @@
-//! One connection's place in the room: [`Seat`], the responder of a session that chats. What
-//! it has to say is not a reply to what it hears: it waits in a mailbox, own answers too, so
-//! that a member sees everything in the order of the room, and is [taken](Seat::take).
+//! A connection's membership in the room: [`Seat`], the responder of a chat session. Its output
+//! is not a reply to its input: everything, including its own error replies, is queued in a
+//! mailbox and [taken](Seat::take) from it, so that a member sees all lines in the room's
+//! order.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -12,18 +13,18 @@ use echo_proto::{Flow, LineTooLong, Replies, Respond};
 use super::hub::Hub;
 use super::mailbox::{Mailbox, Taken};
 
-/// What a member may say while mailboxes are rather full without waiting for their readers:
-/// a talk goes on beside those who pour out files.
+/// Bytes that a member may send while mailboxes are above half full without waiting: normal
+/// conversation is not slowed down by fast senders.
 const FREE: usize = 4096;
 
-/// A place in the room, of one connection. Dropping it leaves the room.
+/// A connection's membership. Dropping it leaves the room.
 #[derive(Debug)]
-pub struct Seat {
+pub(crate) struct Seat {
     member: MemberId,
     hub: Arc<Hub>,
     lines: ChatLines,
     mailbox: Arc<Mailbox>,
-    /// Bytes that it has said without a pause into mailboxes that were rather full.
+    /// Bytes sent into mailboxes above half full since the last pause.
     pressing: usize,
     left: bool,
 }
@@ -39,42 +40,40 @@ impl Seat {
         Self { member, hub, lines, mailbox, pressing: 0, left: false }
     }
 
-    /// Appends what waits for this member to `replies`, as long as less than `room` bytes
-    /// of it were appended.
-    pub fn take(&self, room: usize, replies: &mut Replies) -> Taken {
+    /// Appends queued lines to `replies` while less than `room` bytes were appended.
+    pub(crate) fn take(&self, room: usize, replies: &mut Replies) -> Taken {
         self.mailbox.take(room, replies)
     }
 
-    /// Until when this member is not to be heard, if it has filled the mailboxes of others:
-    /// they get a moment to read. To be asked after everything that it said, and again when
-    /// woken.
-    pub fn waits_until(&self, now: Nanos) -> Option<Nanos> {
+    /// Until when this member's input must not be read, if it has filled the mailboxes of
+    /// others. Must be called after all its input, and again when woken.
+    pub(crate) fn waits_until(&self, now: Nanos) -> Option<Nanos> {
         match self.pressing {
             0 => None,
-            // Only tells what time it is.
+            // Only records the time.
             1..=FREE => self.hub.wait(now, None).and(None),
             _ => self.hub.wait(now, self.mailbox.waker().as_ref()),
         }
     }
 
-    /// From now on `waker` is used when there is something new to [take](Self::take).
-    pub fn wake(&self, waker: &Waker) {
+    /// From now on `waker` is called when there is something new to [take](Self::take).
+    pub(crate) fn wake(&self, waker: &Waker) {
         self.mailbox.wake(waker);
     }
 
-    /// Leaves the room; what waits can still be taken.
-    pub fn leave(&mut self) {
+    /// Leaves the room; queued lines can still be taken.
+    pub(crate) fn leave(&mut self) {
         if !std::mem::replace(&mut self.left, true) {
             self.hub.leave(self.member);
         }
     }
 
-    /// The server is stopping: from now on nobody is told who leaves.
-    pub fn close_room(&self) {
+    /// The server is stopping: from now on members leave without announcement.
+    pub(crate) fn close_room(&self) {
         self.hub.close();
     }
 
-    /// Tells a member that it is let go.
+    /// Sends the error before disconnecting.
     fn refuse(&self, reason: LineTooLong, replies: &mut Replies) {
         replies.count_error();
         // The caller takes it.

@@ -1,4 +1,4 @@
-//! What was typed after `echo-server balance`: [`BalanceArgs`].
+//! Arguments of `echo-server balance`: [`BalanceArgs`].
 
 use std::num::NonZeroU64;
 
@@ -9,10 +9,10 @@ use echo_net::settings::{TimeSpan, at_least_one};
 use crate::balance::{Policy, ProxyProtocol};
 use crate::choice::choice;
 
-/// A balancer, as typed.
+/// Command line arguments of a balancer.
 #[derive(Debug, Clone, Args)]
 pub struct BalanceArgs {
-    /// Where to listen: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
+    /// Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
     /// or PORT
     #[arg(default_value = "127.0.0.1:8080")]
     pub address: Address,
@@ -29,11 +29,12 @@ pub struct BalanceArgs {
     #[arg(long, value_parser = choice::<ProxyProtocol>())]
     pub proxy_protocol: Option<ProxyProtocol>,
 
-    /// Maximum concurrent connections; more wait in the backlog [default: what the limit of open files allows]
+    /// Maximum concurrent connections; more wait in the backlog [default: derived from the open
+    /// files limit]
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU64>)]
     pub max_conns: Option<NonZeroU64>,
 
-    /// Health check interval; a backend is out after 3 failures and back after 2 successes
+    /// Health check interval; a backend is down after 3 failures and back after 2 successes
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = above_zero)]
     pub check_interval: TimeSpan,
 
@@ -45,11 +46,11 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = above_zero)]
     pub half_close_timeout: TimeSpan,
 
-    /// How long a graceful stop may take before it is forced
+    /// Drain timeout: maximum duration of a graceful stop
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub drain_timeout: TimeSpan,
 
-    /// Log errors only, and no summary
+    /// Log errors only, and print no summary
     #[arg(short, long)]
     pub quiet: bool,
 }

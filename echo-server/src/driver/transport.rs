@@ -1,5 +1,5 @@
-//! How a driver reaches its peer: [`Transport`]; and that of the models that learn only that a
-//! socket is ready: [`QueuedSocket`], a non-blocking socket and what waits to be sent on it.
+//! A driver's access to its socket: [`Transport`]; and the implementation for models that
+//! receive readiness events: [`QueuedSocket`], a non-blocking socket with a send queue.
 
 use std::io;
 use std::net::TcpStream;
@@ -12,24 +12,24 @@ use echo_net::unread::{self, Unread};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
 
-/// How a driver reaches its peer. Only the model knows how to wait for it.
+/// A driver's access to its socket. Only the model knows how to wait for it.
 pub(crate) trait Transport {
-    /// Sends all of `bytes`: at once as far as the kernel takes them, the rest later.
+    /// Sends `bytes`: immediately as far as the kernel accepts them, the rest later.
     fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Bytes that the kernel has not taken yet.
+    /// Bytes not yet accepted by the kernel.
     fn unsent(&self) -> usize;
 
-    /// Shuts down the write side; nothing is unsent then.
+    /// Shuts down the write side; the queue is empty then.
     fn finish(&mut self) -> io::Result<()>;
 
     /// Input that has arrived and was not read yet.
     fn unread(&self) -> Unread;
 
-    /// Whether the peer's kernel has everything, after [`finish`](Self::finish).
+    /// Whether the peer has acknowledged everything, after [`finish`](Self::finish).
     fn is_end_acknowledged(&self) -> bool;
 
-    /// The instant after sending, where it began at `now`: a later one only if sending waits.
+    /// The time after sending, which started at `now`: later only if sending blocks.
     fn after_sending(&self, now: Nanos) -> Nanos {
         now
     }
@@ -37,7 +37,7 @@ pub(crate) trait Transport {
 
 /// A non-blocking socket.
 pub(crate) trait NonBlocking: AsFd {
-    /// Sends what the kernel takes of `bytes` now.
+    /// Sends what the kernel accepts of `bytes` now.
     fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(rustix::net::send(self, bytes, SendFlags::NOSIGNAL)?)
     }
@@ -49,7 +49,7 @@ impl NonBlocking for &TcpStream {}
 
 impl NonBlocking for tokio::net::TcpStream {
     fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
-        // The runtime is to learn that the socket would block.
+        // The runtime must see the WouldBlock.
         self.try_write(bytes)
     }
 }
@@ -57,7 +57,7 @@ impl NonBlocking for tokio::net::TcpStream {
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct QueuedSocket<S> {
-    /// What the model waits for.
+    /// What the model currently waits for.
     pub(crate) socket: S,
     queue: SendQueue,
 }
@@ -68,7 +68,7 @@ impl<S: NonBlocking> QueuedSocket<S> {
         Self { socket, queue: SendQueue::default() }
     }
 
-    /// Sends what the kernel takes now of what is queued.
+    /// Sends what the kernel accepts of the queue.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         let Self { socket, queue } = self;
         if !queue.is_empty() {
@@ -77,7 +77,7 @@ impl<S: NonBlocking> QueuedSocket<S> {
         Ok(())
     }
 
-    /// Reads once; 0 bytes at the end of input, `None` if there is nothing to read now.
+    /// Reads once; 0 bytes at the end of input, `None` if there is nothing to read.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         match rustix::net::recv(&self.socket, buffer, RecvFlags::empty()) {
             Ok((length, _)) => Ok(Some(length)),
@@ -104,7 +104,7 @@ impl<S: NonBlocking> Transport for QueuedSocket<S> {
     }
 
     fn unread(&self) -> Unread {
-        // A socket that can't tell is broken, and holds nothing to serve.
+        // If the query fails the socket is broken and holds nothing to serve.
         unread::read(self.socket.as_fd()).unwrap_or_default()
     }
 
@@ -113,19 +113,19 @@ impl<S: NonBlocking> Transport for QueuedSocket<S> {
     }
 }
 
-/// What poll(2) or epoll(7) has told of a socket.
+/// Readiness as reported by poll(2) or epoll(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Readiness {
-    /// There is input, or an error that reading will tell.
+    /// There is input, or an error that reading will return.
     Readable,
-    /// It broke while no input was wanted: nothing else would tell.
+    /// It broke while no input was wanted, so nothing else would report it.
     Broken,
-    /// At most, there is room for output.
+    /// There may be room for output.
     Writable,
 }
 
 impl Readiness {
-    /// From the flags of a socket of which input was `wanted` or not.
+    /// Converts event flags of a socket on which input was `wanted` or not.
     pub(crate) fn new(wanted: bool, input: bool, broken: bool) -> Self {
         match (wanted, broken) {
             (true, _) if input || broken => Self::Readable,

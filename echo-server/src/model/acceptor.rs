@@ -1,5 +1,5 @@
-//! A thread that only accepts, for the models whose workers do not: [`accept`] passes every
-//! socket that has a permit to an [`AcceptHandler`].
+//! A dedicated accept thread, for models whose workers do not accept: [`accept`] passes every
+//! socket with a permit to an [`AcceptHandler`].
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,29 +15,29 @@ use crate::admission::Permit;
 use crate::context::Context;
 use crate::session::NEVER;
 
-/// Most sockets that are passed on before the next look at the backlog. To start a thread
-/// for each takes longer than it takes peers to connect, and a backlog that overflows makes
-/// them wait for a second (`tcp_syn_retries`).
+/// Maximum number of sockets passed on before the backlog is checked again. Starting a thread
+/// takes longer than peers take to connect, and a backlog overflow delays them by a second (SYN
+/// retransmission).
 const BATCH: usize = 16;
 
-/// Where accepted sockets go.
+/// Receives accepted sockets.
 pub(super) trait AcceptHandler {
-    /// Accepting begins; `waker` makes the next check of deadlines come at once.
+    /// Called at the start; `waker` triggers the next deadline check immediately.
     fn started(&mut self, waker: Waker) {
         let _ = waker;
     }
 
-    /// A non-blocking socket has a permit.
+    /// Receives a non-blocking socket and its permit.
     fn accepted(&mut self, socket: OwnedFd, permit: Permit);
 
-    /// Checks deadlines; the instant of the next check, [`NEVER`] for none.
+    /// Checks deadlines; returns the time of the next check, [`NEVER`] for none.
     fn check_deadlines(&mut self, now: Nanos) -> Nanos {
         let _ = now;
         NEVER
     }
 }
 
-/// Accepts on the calling thread until a stop is asked for; then the listeners are closed.
+/// Accepts on the calling thread until a stop is requested, then closes the listeners.
 ///
 /// # Errors
 /// Also when there is not exactly one group of listeners.
@@ -50,7 +50,7 @@ pub(super) fn accept(
         let reason = format!("the model {} accepts on one thread", context.config.model);
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     };
-    // It never reads: the smallest buffer will do.
+    // It never reads, so the smallest buffer suffices.
     let mut reactor = EpollReactor::new(1)?;
     let waker = reactor.waker();
     handler.started(waker.clone());
@@ -65,7 +65,7 @@ pub(super) fn accept(
         reactor.turn((until != NEVER).then_some(until), &mut acceptor)?;
         acceptor.pass_on(BATCH);
     }
-    // What the kernel has accepted is received: closing the listener would reset it.
+    // Connections already in the backlog are served: closing the listener would reset them.
     reactor.turn(Some(0), &mut acceptor)?;
     acceptor.pass_on(usize::MAX);
     Ok(())
@@ -74,7 +74,7 @@ pub(super) fn accept(
 struct Acceptor<'a, H> {
     context: &'a Context,
     handler: &'a mut H,
-    /// Those that have a permit and were not passed on yet.
+    /// Sockets with a permit that were not passed on yet.
     accepted: VecDeque<(OwnedFd, Permit)>,
 }
 
@@ -96,6 +96,6 @@ impl<H: AcceptHandler> Handler<EpollReactor> for Acceptor<'_, H> {
     }
 
     fn accept_failed(&mut self, _reactor: &mut EpollReactor, error: io::Error) {
-        self.context.admission.accept_failed(&error);
+        self.context.admission.log_accept_failure(&error);
     }
 }

@@ -1,4 +1,4 @@
-//! One event loop per worker on Linux's epoll: [`Epoll`].
+//! One event loop per worker on Linux epoll: [`Epoll`].
 
 use std::io;
 use std::net::TcpListener;

@@ -1,8 +1,8 @@
 //! One event loop per worker, on any reactor. Each worker owns its connections and shares
 //! nothing with the others while it serves.
 //!
-//! With one group of listeners the first worker accepts and distributes the sockets round
-//! robin; with one per worker each accepts for itself.
+//! With one group of listeners the first worker accepts and distributes the sockets in
+//! rotation; with one per worker each accepts for itself.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -28,7 +28,7 @@ mod handoff;
 
 use handoff::Handoff;
 
-/// Serves on one reactor per worker, each made on the thread that uses it.
+/// Serves with one reactor per worker, created on the thread that uses it.
 pub(super) fn serve<R: ServingReactor>(
     listeners: Vec<Vec<TcpListener>>,
     context: &Context,
@@ -61,13 +61,13 @@ struct EventLoop<'a> {
     connections: SecondaryMap<Key, Driver>,
     scratch: Scratch<Served>,
     sweep: DeadlineSweep,
-    /// Connections that have mail.
+    /// Connections with mail.
     mail: Arc<MailList<Key>>,
-    /// The worker that gets the next socket.
+    /// The worker that receives the next socket.
     turn: usize,
     listening: bool,
     draining: bool,
-    /// The instant of this turn's first event; asking the clock once a turn is enough.
+    /// Time of the turn's first event; one clock reading per turn suffices.
     now: Option<Nanos>,
 }
 
@@ -102,7 +102,7 @@ impl<'a> EventLoop<'a> {
         }
         event_loop.woken(&mut reactor);
         let outcome = event_loop.serve(&mut reactor);
-        // Of the last turn.
+        // Time of the last turn.
         context.counters.worker(number).add(event_loop.scratch.counts);
         outcome
     }
@@ -123,8 +123,8 @@ impl<'a> EventLoop<'a> {
             }
             match self.context.stop.stage() {
                 Stage::Draining if !self.draining => {
-                    // What the kernel has accepted is received: closing the listener would
-                    // reset it.
+                    // Connections already in the backlog are served: closing the listener would
+                    // reset them.
                     reactor.turn(Some(0), self)?;
                     self.begin_draining(reactor);
                 }
@@ -141,9 +141,9 @@ impl<'a> EventLoop<'a> {
         *self.now.get_or_insert_with(|| reactor.now())
     }
 
-    /// Nothing is open here, and nothing more can come from another worker.
+    /// Nothing is open here, and no other worker can pass on a connection.
     fn has_ended(&self) -> bool {
-        // In this order: who stops accepting has put everything into the inboxes before.
+        // In this order: a worker that has stopped accepting has already filled the inboxes.
         self.connections.is_empty()
             && self.handoff.accepting.load(Ordering::Acquire) == 0
             && self.handoff.inboxes[self.number].is_empty()
@@ -175,11 +175,11 @@ impl<'a> EventLoop<'a> {
                 let begin = if self.draining { Driver::stop } else { Driver::proceed };
                 self.drive(reactor, key, begin);
             }
-            Err(error) => self.context.admission.accept_failed(&error),
+            Err(error) => self.context.admission.log_accept_failure(&error),
         }
     }
 
-    /// Tells a connection's driver what has happened, and waits for what it wants.
+    /// Calls a connection's driver on an event and applies the interest that it returns.
     #[inline]
     fn drive<'r, R: ServingReactor>(
         &mut self,
@@ -197,7 +197,7 @@ impl<'a> EventLoop<'a> {
         let mut transport = OnReactor { reactor, key };
         let interest = tell(driver, now, &mut transport, &mut self.scratch);
         let OnReactor { reactor, .. } = transport;
-        // What is unsent is the reactor's business.
+        // The reactor handles queued output.
         let Ok(Interest { read, deadline, .. }) = interest else {
             reactor.close(key);
             self.connections.remove(key);
@@ -230,7 +230,7 @@ impl<'a> EventLoop<'a> {
     }
 }
 
-/// One connection of a reactor, which has its socket and its send queue.
+/// A connection of a reactor, which owns its socket and send queue.
 struct OnReactor<'a, R> {
     reactor: &'a mut R,
     key: Key,
@@ -258,7 +258,7 @@ impl<R: ServingReactor> Transport for OnReactor<'_, R> {
     }
 
     fn is_end_acknowledged(&self) -> bool {
-        // Without a kernel to ask, what is sent has arrived.
+        // In the simulation, sent bytes have arrived.
         self.reactor.tcp_info(self.key).is_none_or(|info| !info.end_unacknowledged)
     }
 }
@@ -294,7 +294,7 @@ impl<R: ServingReactor> Handler<R> for EventLoop<'_> {
     }
 
     fn accept_failed(&mut self, _reactor: &mut R, error: io::Error) {
-        self.context.admission.accept_failed(&error);
+        self.context.admission.log_accept_failure(&error);
     }
 
     fn woken(&mut self, reactor: &mut R) {

@@ -1,5 +1,5 @@
-//! Which connections have mail: [`MailList`], for models whose workers wait for many of
-//! them. A connection is on it at most once for each time that it is told.
+//! Connections with mail: [`MailList`], for models whose workers wait for many connections.
+//! Repeated notifications of a connection are merged until it is taken.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::task::{Wake, Waker as TaskWaker};
 
 use echo_net::reactor::Waker;
 
-/// Connections, named by keys, that are to be looked at; whoever looks is woken.
+/// Keys of connections to check; the worker that checks them is woken.
 #[derive(Debug)]
 pub(super) struct MailList<K> {
     keys: Mutex<VecDeque<K>>,
@@ -15,33 +15,33 @@ pub(super) struct MailList<K> {
 }
 
 impl<K: Copy + Send + Sync + 'static> MailList<K> {
-    /// Empty; `waker` is used when it no longer is.
+    /// Empty; `waker` is called when a key is added to an empty list.
     pub(super) fn new(waker: Waker) -> Arc<Self> {
         Arc::new(Self { keys: Mutex::default(), waker })
     }
 
-    /// A waker that puts a connection on the list.
+    /// A waker that adds a connection to the list.
     pub(super) fn waker(self: &Arc<Self>, key: K) -> TaskWaker {
         TaskWaker::from(Arc::new(Notice { list: Arc::clone(self), key }))
     }
 
-    /// Puts a connection on the list.
+    /// Adds a connection to the list.
     pub(super) fn put(&self, key: K) {
         let mut keys = self.lock();
         keys.push_back(key);
-        // One that was not empty has been woken for and not been looked at yet.
+        // If it was not empty, a worker has already been woken.
         if keys.len() == 1 {
             self.waker.wake();
         }
     }
 
-    /// All that are on the list; it is empty then.
+    /// Takes all keys.
     pub(super) fn take(&self) -> VecDeque<K> {
         std::mem::take(&mut *self.lock())
     }
 
-    /// The first on the list. The waker is reset with the last one, so that as long as there
-    /// are more it wakes others to share in the work.
+    /// Takes the first key. The waker is reset with the last one, so that other workers are
+    /// woken as long as there are more.
     pub(super) fn take_one(&self) -> Option<K> {
         let mut keys = self.lock();
         let key = keys.pop_front();

@@ -1,7 +1,7 @@
-//! A fixed set of worker threads that take ready connections from one
-//! [shared epoll](shared_epoll): [`Pool`]. An idle connection costs no thread, and no worker
-//! ever waits for one connection: what a slow peer does not take is queued until its socket is
-//! writable again.
+//! A fixed number of worker threads that take ready connections from one [shared
+//! epoll](shared_epoll): [`PoolModel`]. An idle connection needs no thread, and no worker
+//! blocks on one connection: output that a slow peer does not accept is queued until its socket
+//! is writable.
 
 use std::io;
 use std::net::TcpListener;
@@ -23,14 +23,14 @@ mod shared_epoll;
 
 use shared_epoll::{Ready, SharedEpoll};
 
-/// How often the end of a stop looks whether all connections are gone.
+/// Poll interval for the end of all connections during a stop.
 const DRAINED_POLL: Duration = Duration::from_millis(2);
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Pool;
+pub(super) struct PoolModel;
 
-impl Model for Pool {
+impl Model for PoolModel {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let shared = SharedEpoll::new()?;
         std::thread::scope(|scope| {
@@ -52,7 +52,7 @@ impl Model for Pool {
     }
 }
 
-/// Serves one ready connection after another.
+/// Serves ready connections one after another.
 fn work(number: usize, shared: &SharedEpoll, context: &Context) -> io::Result<()> {
     context.pin_worker(number);
     let mut scratch = scratch(context, number);
@@ -72,7 +72,7 @@ fn scratch(context: &Context, worker: usize) -> Scratch<&WorkerCounters> {
     Scratch::new(context.config.replies(), context.counters.worker(worker))
 }
 
-/// Accepts until a stop is asked for, then waits until every connection has ended.
+/// Accepts until a stop is requested, then waits until every connection has ended.
 fn accept_and_drain(
     listeners: Vec<Vec<TcpListener>>,
     shared: &SharedEpoll,
@@ -88,7 +88,7 @@ fn accept_and_drain(
     Ok(())
 }
 
-/// Adds what is accepted to the shared epoll, and checks deadlines.
+/// Registers accepted sockets with the shared epoll, and checks deadlines.
 struct Adding<'a> {
     shared: &'a SharedEpoll,
     context: &'a Context,
@@ -102,7 +102,7 @@ impl AcceptHandler for Adding<'_> {
 
     fn accepted(&mut self, socket: OwnedFd, permit: Permit) {
         if let Err(error) = self.shared.add(socket, self.context.driver(permit)) {
-            self.context.admission.accept_failed(&error);
+            self.context.admission.log_accept_failure(&error);
         }
     }
 

@@ -1,5 +1,5 @@
-//! One blocking thread per connection: [`Threads`]. The kernel does all the waiting; the
-//! price is a thread for every client, busy or not.
+//! One blocking thread per connection: [`Threads`]. The kernel does all the waiting, at the
+//! cost of a thread for every client, busy or not.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -26,18 +26,18 @@ mod polling;
 use blocking::{BlockedThread, Blocking};
 use polling::{Polling, ThreadWaker};
 
-/// Stack of a connection's thread. The session needs little of it, and only pages that are
-/// touched cost memory.
+/// Stack size of a connection's thread. The session needs little, and only touched pages cost
+/// memory.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// How long a forced stop waits for threads to notice.
+/// How long a forced stop waits for threads to exit.
 const FORCED_GRACE: Duration = Duration::from_millis(300);
 
-/// How often the wait for all threads looks whether it is to give up.
+/// Poll interval of that wait.
 const NOTICE_FORCE: Duration = Duration::from_millis(20);
 
-/// After how long threads that have not noticed a stop are interrupted again. It doubles each
-/// time: a write that is interrupted waits anew, and is to time out in the end.
+/// Initial delay before threads that have not noticed a stop are interrupted again. It doubles
+/// each time: an interrupted write starts its timeout anew and must still time out eventually.
 const INTERRUPT_AGAIN: Duration = Duration::from_millis(20);
 
 /// See the [module](self).
@@ -71,7 +71,7 @@ struct LiveThreads {
     emptied: Condvar,
 }
 
-/// How to end a thread's wait.
+/// Interrupts a thread's wait.
 #[derive(Debug, Clone)]
 enum Interrupt {
     Blocked(Arc<BlockedThread>),
@@ -130,7 +130,7 @@ impl LiveThreads {
     }
 }
 
-/// Starts a thread for every socket that comes in.
+/// Starts a thread for every accepted socket.
 struct Starter<'a> {
     context: &'a Context,
     live: Arc<LiveThreads>,
@@ -144,7 +144,7 @@ impl AcceptHandler for Starter<'_> {
         let driver = self.context.driver(permit);
         let interrupt = match interrupt(&socket, &driver) {
             Ok(interrupt) => interrupt,
-            Err(error) => return self.context.admission.accept_failed(&error),
+            Err(error) => return self.context.admission.log_accept_failure(&error),
         };
         let key = self.live.lock().insert(interrupt.clone());
         let number = self.started;
@@ -175,7 +175,7 @@ impl AcceptHandler for Starter<'_> {
     }
 }
 
-/// How to end the wait of a connection's thread.
+/// Interrupts the wait of a connection's thread.
 fn interrupt(socket: &Arc<TcpStream>, driver: &Driver) -> io::Result<Interrupt> {
     if driver.gets_mail() {
         return ThreadWaker::new().map(Arc::new).map(Interrupt::Polling);

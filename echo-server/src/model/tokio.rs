@@ -1,5 +1,5 @@
-//! One task per connection on tokio's work-stealing runtime: [`Tokio`]; and what it has in
-//! common with [`local`], where each worker has a runtime of its own.
+//! One task per connection on tokio's work-stealing runtime: [`Tokio`]; and what it shares with
+//! [`local`], where each worker has its own runtime.
 
 use std::io;
 use std::net::TcpListener;
@@ -21,7 +21,7 @@ mod task;
 use accept::{accept, reached, stages};
 use task::Tasks;
 
-/// How long a forced stop waits for workers to leave the task that they are in.
+/// How long a forced stop waits for workers to leave their current task.
 const FORCED_GRACE: Duration = Duration::from_millis(300);
 
 /// See the [module](self).
@@ -61,7 +61,7 @@ async fn serve(listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Resul
     }
     let stages = stages(&context.stop);
     let serving = async {
-        // All acceptors end when a stop is asked for, or when one of them can't go on.
+        // All acceptors end when a stop is requested, or when one of them fails.
         while let Some(ended) = acceptors.join_next().await {
             ended.map_err(io::Error::other)??;
         }

@@ -1,4 +1,4 @@
-//! One event loop per worker on Linux's `io_uring`: [`Uring`].
+//! One event loop per worker on Linux `io_uring`: [`Uring`].
 
 use std::io;
 use std::net::TcpListener;

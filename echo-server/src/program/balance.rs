@@ -12,23 +12,23 @@ use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
 
 use super::announce;
-use crate::balance::{Balancer, Config, Lookup};
+use crate::balance::{BalanceConfig, Balancer, Lookup};
 use crate::binding::Binding;
 use crate::capacity::Capacity;
 use crate::cli::BalanceArgs;
 use crate::logging::{LogFormat, LogStyle};
 use crate::server::tell_limit;
 
-/// Balances until a signal stops it.
+/// Runs the balancer until a signal stops it.
 ///
 /// # Errors
-/// When it can't listen, or a backend's name stands for nothing.
+/// When it can't listen, or a backend can't be resolved.
 pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     LogStyle { format: LogFormat::Text, verbose: 0, quiet: args.quiet }.begin();
     fd_limit::raise();
     let (asked, possible) = (args.max_conns.map(NonZeroU64::get), most_connections(args));
     let limit = asked.unwrap_or(u64::MAX).min(possible.connections);
-    let config = Config {
+    let config = BalanceConfig {
         backends: args.backend.iter().cloned().map(Address::as_target).collect(),
         lookup: Lookup::default(),
         policy: args.policy,
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     let mut groups = binding.listen(1, &SocketOptions::default())?;
     let listeners = groups.pop().context("no listener was made")?;
     let own = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
-    let own = own.context("asking for the listener's address")?;
+    let own = own.context("getting the listener's address")?;
     let ready = ready(&own, &config);
     let balancer = Balancer::new(config, own)?;
     let stop = Stop::new();
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     announce(&ready)?;
     tell_limit(asked, &possible);
     let outcome = runtime.block_on(balancer.run(listeners, &stop)).context("balancing")?;
-    // A lookup that is under way could take long, and nobody waits for it any more.
+    // A lookup in progress could take long, and is no longer needed.
     runtime.shutdown_background();
     if !args.quiet {
         let _ = writeln!(io::stderr(), "echo-server: {outcome}");
@@ -62,16 +62,15 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What descriptors allow.
+/// The limit set by descriptors.
 fn most_connections(args: &BalanceArgs) -> Capacity {
-    // Each connection has two sockets, and checks need one each.
+    // Each connection has two sockets, and each health check one.
     let room = fd_limit::room_for_connections().saturating_sub(args.backend.len() as u64);
-    let bound_by = "the limit of open files (ulimit -n)".to_owned();
+    let bound_by = "the open files limit (ulimit -n)".to_owned();
     Capacity { connections: (room / 2).max(1), bound_by }
 }
 
-/// Says what a running balancer has done, and how its backends do; whoever asks wants to
-/// know, also with `--quiet`.
+/// Prints statistics and backend health of a running balancer, also with `--quiet`.
 fn tell_so_far(balancer: &Balancer) {
     let mut stderr = io::stderr().lock();
     let _ = writeln!(stderr, "echo-server: so far {}", balancer.so_far());
@@ -80,7 +79,7 @@ fn tell_so_far(balancer: &Balancer) {
     }
 }
 
-fn ready(own: &[SocketAddr], config: &Config) -> serde_json::Value {
+fn ready(own: &[SocketAddr], config: &BalanceConfig) -> serde_json::Value {
     let backends: Vec<String> = config.backends.iter().map(Address::to_string).collect();
     serde_json::json!({
         "ready": true,

@@ -1,5 +1,4 @@
-//! What others have to say to a session's peer, unasked, and how long that peer is not heard
-//! because others are to read first. Only a chat has either.
+//! Unsolicited output of a session (mail) and pauses of its input, both used by chat only.
 
 use std::task::Waker;
 
@@ -11,26 +10,26 @@ use crate::chat::Taken;
 use crate::speaker::Speaker;
 
 impl Session {
-    /// Whether others can have something to say to this peer, of which the session knows
-    /// only once it looks for [`mail`](Self::mail).
+    /// Whether there can be output that the session learns of only through
+    /// [`mail`](Self::mail).
     #[inline]
-    pub fn gets_mail(&self) -> bool {
+    pub(crate) fn gets_mail(&self) -> bool {
         matches!(self.speaker, Speaker::Chat(_))
     }
 
-    /// From now on `waker` is used when there is new [`mail`](Self::mail).
+    /// From now on `waker` is called when there is new [`mail`](Self::mail).
     #[inline]
-    pub fn wake_for_mail(&self, waker: &Waker) {
+    pub(crate) fn wake_for_mail(&self, waker: &Waker) {
         if let Speaker::Chat(seat) = &self.speaker {
             seat.wake(waker);
         }
     }
 
-    /// Looks for mail, when `unsent` bytes of the output are not taken yet: to be asked
-    /// after everything that was told and when woken, until there is none. Afterwards
-    /// `replies` holds what is to be sent now. No mail is taken while much is unsent.
+    /// Takes mail, with `unsent` bytes of output queued. Must be called after every event and
+    /// when woken, until it returns false. Afterwards `replies` holds what to send now. No mail
+    /// is taken while much output is unsent.
     #[inline]
-    pub fn mail(&mut self, now: Nanos, unsent: usize, replies: &mut Replies) -> bool {
+    pub(crate) fn mail(&mut self, now: Nanos, unsent: usize, replies: &mut Replies) -> bool {
         self.gets_mail() && self.take_mail(now, unsent, replies)
     }
 
@@ -58,13 +57,13 @@ impl Session {
         !replies.is_empty()
     }
 
-    /// Who has said much is not read for a moment, if others are to read first.
+    /// Pauses the input of a fast sender, if slower readers must catch up.
     pub(super) fn give_time_to_read(&mut self, now: Nanos) {
         let Speaker::Chat(seat) = &self.speaker else { return };
         let heard = matches!(self.phase, Phase::Serving | Phase::Draining(_));
         let until = if heard { seat.waits_until(now) } else { None };
         if self.held_until > 0 {
-            // It could not do anything.
+            // A pause would have no effect.
             self.active_at = now;
         }
         self.held_until = until.unwrap_or(0);

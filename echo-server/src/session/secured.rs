@@ -1,5 +1,5 @@
-//! The TLS around a session's bytes: [`Secured`]. Decides nothing about the connection's
-//! life; it tells the session that the input is over, and counts what happened.
+//! TLS of a session: [`Secured`]. It does not decide about the connection's life cycle; it
+//! reports the end of input, and counts events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::speaker::Speaker;
 #[derive(Debug)]
 pub(super) struct Secured {
     transform: Transform,
-    /// When the handshake must be over.
+    /// Handshake deadline.
     handshake_until: Nanos,
     handshaking: bool,
     failed: bool,
@@ -32,7 +32,7 @@ impl Secured {
         Self { transform, handshake_until, handshaking: true, failed: false, counters }
     }
 
-    /// Takes all of `input`; afterwards `replies` holds, encrypted, what is to be sent.
+    /// Handles all of `input`; afterwards `replies` holds the encrypted output.
     pub(super) fn receive(
         &mut self,
         responder: &mut Speaker,
@@ -66,26 +66,26 @@ impl Secured {
         flow
     }
 
-    /// The connection has ended. Where the peer did not announce it, a message that has
-    /// begun is not answered: the rest of it may have been cut off on the way.
+    /// Handles the end of the connection. Without close_notify an incomplete message gets no
+    /// reply: the rest of it may have been truncated.
     pub(super) fn end_of_input(&mut self, replies: &mut Replies) {
         match self.transform.end_of_input() {
-            // Whoever only looks whether somebody listens does no harm.
+            // A port scan or health check is not an error.
             Err(Fault::Unfinished) if !self.transform.has_begun() => self.handshaking = false,
             Err(fault) => self.fail(&fault, replies),
-            // The end was answered when it was announced.
+            // It was handled when the close_notify arrived.
             Ok(()) => {}
         }
     }
 
-    /// The handshake took too long.
+    /// The handshake timed out.
     pub(super) fn time_out(&mut self, replies: &mut Replies) {
-        debug!("no TLS handshake in time");
+        debug!("TLS handshake timed out");
         replies.count_error();
         count(&self.counters.timeout);
     }
 
-    /// Appends the word that nothing follows.
+    /// Appends a close_notify.
     pub(super) fn close(&mut self, replies: &mut Replies) {
         replies.append(|output| self.transform.close(output));
     }
@@ -98,12 +98,12 @@ impl Secured {
         self.handshake_until
     }
 
-    /// Whether the peer broke the rules.
+    /// Whether the peer violated the protocol.
     pub(super) fn has_failed(&self) -> bool {
         self.failed
     }
 
-    /// Puts `replies`, encrypted, in their own place.
+    /// Encrypts `replies` in place.
     pub(super) fn encrypt(&mut self, replies: &mut Replies) {
         if !replies.is_empty() {
             replies.transform(|plaintext, output| {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
 use echo_proto::{ProtocolKind, Service, WriteMode};
-use echo_server::{Config, ModelKind, Outcome, model, run};
+use echo_server::{Config, ModelKind, ServerSummary, model, run};
 use strum::VariantArray;
 
 mod limits;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Server {
     address: SocketAddr,
     stop: Stop,
-    thread: JoinHandle<io::Result<Outcome>>,
+    thread: JoinHandle<io::Result<ServerSummary>>,
 }
 
 impl Server {
@@ -44,7 +44,7 @@ impl Server {
     }
 
     /// Asks to stop, unless that was done, and waits.
-    fn stop(self) -> Outcome {
+    fn stop(self) -> ServerSummary {
         if self.stop.stage() == echo_net::stop::Stage::Running {
             self.stop.ask();
         }
@@ -72,7 +72,7 @@ fn config(model: ModelKind) -> Config {
 fn for_each_model(test: impl Fn(ModelKind)) {
     for &model in ModelKind::VARIANTS {
         println!("model {model}");
-        match model::build(model).check() {
+        match model::check(model) {
             Ok(()) => test(model),
             Err(reason) => {
                 let thread = thread::current();

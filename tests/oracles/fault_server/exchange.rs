@@ -1,4 +1,4 @@
-//! Where two connections swap their texts: [`Exchange`].
+//! Swaps messages between two connections: [`Exchange`].
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -15,8 +15,8 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Leaves the text of message `number` of `connection`, and waits for that of the other
-    /// one of connections 0 and 1, which it gets; its own if the other never has one.
+    /// Stores message `number` of `connection`, and waits for that of the other one of
+    /// connections 0 and 1, which it returns; its own if the other never sends one.
     pub(super) fn swap(&self, connection: usize, number: u64, text: &[u8]) -> Vec<u8> {
         let mut texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         texts.insert((connection, number), text.to_vec());

@@ -1,31 +1,30 @@
-//! What can go wrong: [`Fault`].
+//! Kinds of injected faults: [`Fault`].
 
 use std::time::Duration;
 
-/// What the server does wrong, or how it takes its time. Messages are counted from 1, for
-/// each connection by itself.
+/// An injected fault or delay. Messages are counted from 1 per connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
-    /// Serves one message after the other, each for this long.
+    /// Serves messages sequentially, each with this service time.
     Delay(Duration),
-    /// Answers nothing for this `length`, once, `at` so long after the first message.
+    /// Stalls once for `length`, `at` this long after the first message.
     Stall { at: Duration, length: Duration },
-    /// Every n-th message gets no reply.
+    /// Drops the reply to every n-th message.
     Drop(u64),
-    /// One byte of every n-th reply, at this place of the text, is another.
+    /// Corrupts one byte of every n-th reply, at this offset of the text.
     Corrupt { every: u64, offset: usize },
-    /// Every n-th reply comes twice.
+    /// Sends every n-th reply twice.
     Duplicate(u64),
-    /// Every n-th reply has only so many bytes of the text.
+    /// Truncates every n-th reply to this many bytes of text.
     Truncate { every: u64, length: usize },
-    /// Every n-th reply comes after the one that should follow it.
+    /// Swaps every n-th reply with the following one.
     Reorder(u64),
     /// Two connections get each other's reply to every n-th message.
     Swap(u64),
-    /// The connection is reset instead of the n-th reply.
+    /// Resets the connection instead of the n-th reply.
     Reset(u64),
-    /// After n replies nothing more is answered.
+    /// Stops replying after n replies.
     Mute(u64),
-    /// A line that nobody asked for comes after every n-th reply.
+    /// Sends an unsolicited line after every n-th reply.
     Babble(u64),
 }

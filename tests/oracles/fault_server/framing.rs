@@ -1,15 +1,15 @@
-//! How the fault server finds messages in bytes, and makes replies of texts: [`Framing`].
-//! Written anew and not with our protocol code, so that a mistake there can't hide itself.
+//! Message framing of the fault server: [`Framing`]. Independent of our protocol code, so that
+//! the two can't share a bug.
 
 use std::io::{self, BufRead};
 
-/// A protocol, as far as echoing needs it.
+/// A protocol, as far as an echo needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     Line,
     Frame,
     Mux,
-    /// Messages of just so many bytes.
+    /// Messages of exactly this many bytes.
     Raw(usize),
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Message {
 }
 
 impl Framing {
-    /// The next message; an error at the end of the input.
+    /// The next message; an error at the end of input.
     pub(super) fn read(self, input: &mut impl BufRead) -> io::Result<Message> {
         let (mut stream, mut text) = ([0; 4], Vec::new());
         match self {
@@ -48,7 +48,7 @@ impl Framing {
         Ok(Message { stream, text })
     }
 
-    /// The reply to `message` that says `text`.
+    /// The reply to `message` with this text.
     pub(super) fn reply(self, message: &Message, text: &[u8]) -> Vec<u8> {
         let length = u32::try_from(text.len()).expect("messages of tests are short");
         match self {

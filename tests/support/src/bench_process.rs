@@ -1,5 +1,5 @@
-//! A run of `echo-bench` as a user starts it: [`BenchProcess`], and what it left behind:
-//! [`Finished`], whose report has passed the committed schema and adds up.
+//! A run of `echo-bench` as a user starts it: [`BenchProcess`], and its result: [`Finished`],
+//! whose report conforms to the committed schema and adds up.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
@@ -19,8 +19,8 @@ use tempfile::TempDir;
 use crate::deadline::PATIENCE;
 use crate::program::{own_program, tell_skipped, wait};
 
-/// Runs `scenario` for each engine that this machine can have, the later ones too when one
-/// fails, and names those that fail. It gets the flag; what is missing is told.
+/// Runs `scenario` for each engine available on this machine, continuing after failures, and
+/// names those that fail. Unavailable ones are reported.
 pub fn each_engine(scenario: impl Fn(&str)) {
     let is_usable = |engine: &EngineKind| {
         let usable = echo_bench_engine::check(*engine);
@@ -51,27 +51,27 @@ pub struct BenchProcess {
     said: Vec<String>,
 }
 
-/// How a run ended.
+/// Result of a run.
 #[derive(Debug)]
 pub struct Finished {
-    /// Nothing when a signal ended it.
+    /// `None` if a signal ended it.
     pub code: Option<i32>,
-    /// From the start of the process to its end.
+    /// Wall time of the process.
     pub took: Duration,
-    /// All that it printed.
+    /// Its standard output.
     pub stdout: String,
-    /// All that it said on standard error.
+    /// Its standard error.
     pub stderr: String,
     report: Option<Value>,
 }
 
 impl BenchProcess {
-    /// Starts `echo-bench` with results going to a folder of its own.
+    /// Starts `echo-bench` with its results in a temporary folder.
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_as(&mut Command::new(own_program("echo-bench")), arguments)
     }
 
-    /// As [`start`](Self::start), by a command that runs `echo-bench` in the end.
+    /// Like [`start`](Self::start), with a command that executes `echo-bench`.
     pub fn start_as(command: &mut Command, arguments: &[&str]) -> Self {
         let results = tempfile::tempdir().expect("there is room for files");
         let mut child = command
@@ -102,7 +102,7 @@ impl BenchProcess {
         Self { child, started, results, stdout: Some(stdout), progress, said }
     }
 
-    /// Waits until the first second of the measured window is reported.
+    /// Waits until the first second of the measurement window is reported.
     #[track_caller]
     pub fn wait_until_measuring(&mut self) {
         loop {
@@ -127,7 +127,7 @@ impl BenchProcess {
         Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id")
     }
 
-    /// Waits for the run to end by itself.
+    /// Waits for the run to end on its own.
     #[track_caller]
     pub fn finish(mut self, at_most: Duration) -> Finished {
         let status = wait(&mut self.child, at_most);
@@ -166,12 +166,12 @@ fn only_report_in(folder: &Path) -> Option<Value> {
 }
 
 impl Finished {
-    /// Whether it left a report.
+    /// Whether it stored a report.
     pub fn has_report(&self) -> bool {
         self.report.is_some()
     }
 
-    /// The report, which passes the schema, and in which every request is accounted for.
+    /// The report, which conforms to the schema and accounts for every request.
     #[track_caller]
     pub fn report(&self) -> &Value {
         let Some(report) = &self.report else { panic!("no report: {self:#?}") };
@@ -197,7 +197,7 @@ impl Finished {
     }
 }
 
-/// The schema that is published with the project.
+/// The published schema.
 pub fn committed_schema() -> String {
     let path =
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../reports/echo-bench.report.schema.json");

@@ -1,5 +1,5 @@
-//! A blocking client that says what a user would notice: [`Client`]. Every wait has a
-//! deadline, and a reset is told apart from an orderly end.
+//! A blocking client for tests: [`Client`]. Every wait has a deadline, and a reset is
+//! distinguished from a graceful close.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -38,12 +38,12 @@ impl Client {
         self.stream.write_all(bytes).unwrap_or_else(|error| panic!("sending: {error}"));
     }
 
-    /// Ends the sending side; replies still arrive.
+    /// Half-closes; replies still arrive.
     pub fn half_close(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection is up");
     }
 
-    /// Just `length` bytes.
+    /// Reads exactly `length` bytes.
     #[track_caller]
     pub fn read(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
@@ -58,7 +58,7 @@ impl Client {
         bytes
     }
 
-    /// All bytes up to an orderly end; a reset or silence fails the test.
+    /// All bytes up to a graceful close; a reset or a timeout fails the test.
     #[track_caller]
     pub fn read_to_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    /// Sends `line`; what comes back up to a newline or the end, of whatever kind it is.
+    /// Sends `line`; returns what is received up to a newline or the end, whatever its kind.
     pub fn try_line(&mut self, line: &[u8]) -> Vec<u8> {
         let mut reply = Vec::new();
         if self.stream.write_all(line).is_ok() {
@@ -91,22 +91,22 @@ impl Client {
         reply
     }
 
-    /// Sends `request` and reads just `reply`.
+    /// Sends `request` and reads exactly `reply`.
     #[track_caller]
     pub fn exchange(&mut self, request: &[u8], reply: &[u8]) {
         self.send(request);
         self.expect(reply);
     }
 
-    /// Reads just `reply`.
+    /// Reads exactly `reply`.
     #[track_caller]
     pub fn expect(&mut self, reply: &[u8]) {
         let seen = self.read(reply.len());
         assert_eq!(Text(&seen), Text(reply));
     }
 
-    /// Sends all of `stream`, half-closes, and returns all that comes back, reading while
-    /// sending as any client of a long stream must.
+    /// Sends all of `stream`, half-closes, and returns everything received, reading while
+    /// sending to avoid deadlock.
     #[track_caller]
     pub fn converse(&mut self, stream: &[u8]) -> Vec<u8> {
         let mut sending = self.stream.try_clone().expect("a descriptor is free");
@@ -122,7 +122,7 @@ impl Client {
         })
     }
 
-    /// Whether the server has ended the connection; gives it up to `at_most` to do so.
+    /// Whether the server closes the connection within `at_most`.
     pub fn is_ended_within(&mut self, at_most: Duration) -> bool {
         self.stream.set_read_timeout(Some(at_most)).expect("not zero");
         let ended = match self.stream.read(&mut [0]) {
@@ -135,14 +135,14 @@ impl Client {
         ended
     }
 
-    /// Closes so that the peer gets a reset (RFC 9293 section 3.10.4: abort).
+    /// Resets the connection (RFC 9293 section 3.10.4: abort).
     pub fn reset(self) {
         let no_linger = Some(Duration::ZERO);
         SockRef::from(&self.stream).set_linger(no_linger).expect("the socket is open");
     }
 
-    /// Sends copies of `chunk` until the server takes no more for `still`, or until `most`
-    /// bytes are sent; the number of bytes sent.
+    /// Sends copies of `chunk` until the server accepts no more for `still`, or until `most`
+    /// bytes are sent; returns the number of bytes.
     pub fn send_until_stuck(&mut self, chunk: &[u8], still: Duration, most: usize) -> usize {
         self.stream.set_nonblocking(true).expect("the socket is open");
         let (mut sent, mut last_progress) = (0, Instant::now());
@@ -178,7 +178,7 @@ impl Client {
     }
 }
 
-/// Bytes that are shown as text in a failure, and not as a list of numbers.
+/// Bytes shown as text in failures, rather than as a list of numbers.
 #[derive(PartialEq, Eq)]
 pub struct Text<'a>(pub &'a [u8]);
 

@@ -1,14 +1,14 @@
-//! Waiting for conditions, never for luck.
+//! Waiting for conditions with a deadline.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything that must happen may take on a slow and busy machine.
+/// Maximum time for anything that must happen, on a slow and busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
-/// Looks again and again until `look` has found something.
+/// Polls until `look` returns something.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -21,7 +21,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Looks again and again until `condition` holds.
+/// Polls until `condition` holds.
 #[track_caller]
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(what, || condition().then_some(()));

@@ -1,5 +1,5 @@
-//! What the kernel knows about both ends of loopback connections: the condition to wait for
-//! where a server gives no sign of its own, like having read half a line.
+//! The kernel's view of both ends of loopback connections: a condition to wait for where the
+//! server gives no sign, as after reading an incomplete line.
 
 use std::collections::HashMap;
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ struct KernelSocket {
 /// By local and remote port.
 type Table = HashMap<(u16, u16), KernelSocket>;
 
-/// Waits until all that `clients` sent is in the hands of the server's kernel.
+/// Waits until everything that `clients` sent is in the server's kernel.
 pub fn wait_until_arrived(clients: &[Client]) {
     wait_until("all that was sent is acknowledged", || {
         let table = read_table();
@@ -29,8 +29,8 @@ pub fn wait_until_arrived(clients: &[Client]) {
     });
 }
 
-/// Waits until the server has read all that `clients` sent, so that what is sent next is
-/// another read of its own.
+/// Waits until the server has read everything that `clients` sent, so that what is sent next is
+/// a separate read.
 pub fn wait_until_read(clients: &[Client]) {
     wait_until("the server has read what was sent", || {
         let table = read_table();
@@ -44,7 +44,7 @@ pub fn wait_until_read(clients: &[Client]) {
     });
 }
 
-/// Waits until the server has closed its socket, whatever its kernel still has to send.
+/// Waits until the server has closed its socket, whatever is left in its send buffer.
 pub fn wait_until_closed_by_server(client: &Client) {
     let (local, remote) = ports(client.stream());
     wait_until("the server has closed its socket", || {

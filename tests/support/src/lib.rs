@@ -1,9 +1,8 @@
-//! What the tests of the echo system share: waiting for conditions, a client that says what a
-//! user would notice, the programs as processes, and what is made up for them. A test that
-//! fails panics, and so does all of this.
+//! Shared test support: waiting for conditions, a blocking client, the programs as processes,
+//! and made-up data. Errors panic, as in any test.
 //!
-//! The crates' own tests take it without features; `programs` adds the processes, and so the
-//! whole system; `reports` the reports that are made up.
+//! The crates' own tests use it without features; `programs` adds the processes, and so all
+//! crates; `reports` adds made-up reports.
 
 #![expect(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 

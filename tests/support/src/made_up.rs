@@ -1,23 +1,23 @@
-//! Reports that are made up: the numbers of a machine that answers just so. Key function:
-//! [`report`]. For tests and benches of what is done with reports.
+//! Made-up reports of an idealised server: [`report`]. For tests and benches that process
+//! reports.
 
 use serde_json::{Value, json};
 
 use echo_bench_engine::record::Latency;
 use echo_bench_report::report::LatencySummary;
 
-/// How much evidence a report holds.
+/// Amount of data in a report.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
     /// Intervals of a second.
     pub intervals: u64,
-    /// Answers in each.
+    /// Replies in each.
     pub answers: u64,
-    /// Latencies lie from 0.95 of the level to this many thousandths of it above that.
+    /// Latencies range from 0.95 of the level to this many thousandths above that.
     pub spread: u64,
 }
 
-/// A report whose latencies are about `level_us`.
+/// A report with latencies of about `level_us`.
 pub fn report(shape: Shape, number: u64, level_us: u64) -> Value {
     let Shape { intervals: seconds, answers, spread } = shape;
     let mut whole = Latency::default();

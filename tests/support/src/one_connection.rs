@@ -1,5 +1,4 @@
-//! A server for the tests of the client: one connection, one behaviour, no protocol code
-//! of the system under test.
+//! A server for client tests: one connection, one behaviour, without our own protocol code.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -7,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-/// Serves one connection on a thread; its address, and the thread for its verdict.
+/// Serves one connection on a thread; returns its address, and the thread with its result.
 pub fn serve<T: Send + 'static>(
     behaviour: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (String, JoinHandle<T>) {
@@ -16,12 +15,12 @@ pub fn serve<T: Send + 'static>(
     (address, std::thread::spawn(move || behaviour(listener.accept().unwrap().0)))
 }
 
-/// Answers each line with `ECHO: ` before it, one at a time, until the client half-closes.
+/// Replies to each line with `ECHO: ` before it, sequentially, until the client half-closes.
 pub fn echo_lines(stream: TcpStream) {
     answer_lines(stream, usize::MAX);
 }
 
-/// As [`echo_lines`], for so many lines at most; then closes.
+/// Like [`echo_lines`], for at most this many lines; then closes.
 pub fn answer_lines(mut stream: TcpStream, most: usize) {
     let mut lines = BufReader::new(stream.try_clone().unwrap());
     let mut line = Vec::new();
@@ -36,7 +35,7 @@ pub fn answer_lines(mut stream: TcpStream, most: usize) {
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
-/// Sends every byte back.
+/// Echoes every byte.
 pub fn echo_bytes(mut stream: TcpStream) {
     let mut buffer = vec![0; 64 * 1024];
     loop {

@@ -1,5 +1,5 @@
-//! Finding and running programs: our own, built by the same cargo call as this test, and
-//! those of third parties, whose absence is told and never silent.
+//! Finds and runs programs: our own, built by the same cargo call as this test, and third-party
+//! ones, whose absence is always reported.
 
 use std::fmt::Display;
 use std::io::{Read, Write};
@@ -22,8 +22,8 @@ pub fn own_program(name: &str) -> PathBuf {
     program
 }
 
-/// A command for a third party's program. Where it can't be found, says so in a line that
-/// `tests/run.sh` collects, and the test is to return.
+/// A command for a third-party program. If it can't be found, prints a line that `tests/run.sh`
+/// collects, and the test should return.
 pub fn third_party_or_skip(test: &str, program: &str) -> Option<Command> {
     let present = match program {
         // Other programs of this name lack -N and -C.
@@ -42,9 +42,9 @@ pub fn third_party_or_skip(test: &str, program: &str) -> Option<Command> {
     None
 }
 
-/// Says that a test, or a part of it, is skipped, in a line that `tests/run.sh` collects.
+/// Reports that a test, or a part of it, is skipped, in a line that `tests/run.sh` collects.
 pub fn tell_skipped(test: &str, reason: impl Display) {
-    // Not eprintln!, which is captured and never shown for a test that passes.
+    // Not eprintln!, which is captured and not shown for a test that passes.
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
@@ -58,7 +58,7 @@ pub fn run(command: &mut Command, input: &[u8], at_most: Duration) -> Output {
         .unwrap_or_else(|error| panic!("starting {command:?}: {error}"));
     let mut stdin = child.stdin.take().expect("piped");
     let input = input.to_vec();
-    // A program that ends early closes the pipe; its exit code is what the test looks at.
+    // A program that exits early closes the pipe; the test checks its exit code.
     let writing = thread::spawn(move || stdin.write_all(&input).is_ok());
     let stdout = collect(child.stdout.take().expect("piped"));
     let stderr = collect(child.stderr.take().expect("piped"));
@@ -96,7 +96,7 @@ pub fn wait(child: &mut Child, at_most: Duration) -> Option<std::process::ExitSt
 fn collect(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What came before an error is still worth showing.
+        // Output before an error is still worth showing.
         let _ = pipe.read_to_end(&mut bytes);
         bytes
     })

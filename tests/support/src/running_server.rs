@@ -18,8 +18,8 @@ use crate::client::Client;
 use crate::deadline::PATIENCE;
 use crate::program::{own_program, tell_skipped, wait};
 
-/// Runs `scenario` for each model that this machine can have, the later ones too when one
-/// fails, and names those that fail.
+/// Runs `scenario` for each model available on this machine, continuing after failures, and
+/// names those that fail.
 pub fn each_model(scenario: impl Fn(ModelKind)) {
     let failed: Vec<String> = ModelKind::VARIANTS
         .iter()
@@ -30,9 +30,9 @@ pub fn each_model(scenario: impl Fn(ModelKind)) {
     assert!(failed.is_empty(), "fails with --model {}", failed.join(", --model "));
 }
 
-/// Whether this machine has what the model needs; tells if not.
+/// Whether the model is available on this machine; reports it if not.
 fn is_usable(model: ModelKind) -> bool {
-    let usable = model::build(model).check();
+    let usable = model::check(model);
     if let Err(reason) = &usable {
         let thread = thread::current();
         let test = thread.name().unwrap_or_default();
@@ -41,8 +41,8 @@ fn is_usable(model: ModelKind) -> bool {
     usable.is_ok()
 }
 
-/// Runs `scenario` against a new server of each model, then asks that server to stop: it
-/// must end in order whatever the scenario did to it.
+/// Runs `scenario` against a new server of each model, then stops that server, which must end
+/// gracefully whatever the scenario did to it.
 pub fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
     each_model(|model| {
         let mut server = RunningServer::start(model, flags);
@@ -51,17 +51,17 @@ pub fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
     });
 }
 
-/// How a server ended.
+/// Result of a server.
 #[derive(Debug)]
 pub struct Exit {
-    /// Nothing when a signal ended it.
+    /// `None` if a signal ended it.
     pub code: Option<i32>,
-    /// All that it said on standard error.
+    /// Its standard error.
     pub stderr: String,
 }
 
 impl Exit {
-    /// The last line of a server that was started with `--log-format json`.
+    /// The last line of a server started with `--log-format json`.
     #[track_caller]
     pub fn summary(&self) -> serde_json::Value {
         let summary = self.stderr.lines().last().map(serde_json::from_str);
@@ -80,7 +80,7 @@ pub struct RunningServer {
     said: Arc<Mutex<Vec<u8>>>,
     stderr: Option<JoinHandle<()>>,
     ended: bool,
-    /// Held open: a server must not care, and one that reads it must not see its end.
+    /// Held open: a server must neither read it nor notice its end.
     _stdin: ChildStdin,
 }
 
@@ -90,13 +90,13 @@ impl RunningServer {
         Self::start_at("127.0.0.1:0", model, flags)
     }
 
-    /// The same at an address, as where another server was before.
+    /// The same at a given address, for example that of an earlier server.
     pub fn start_at(address: &str, model: ModelKind, flags: &[&str]) -> Self {
         let mut program = Command::new(own_program("echo-server"));
         Self::start_as(program.arg(address), model, flags)
     }
 
-    /// The same by a command that runs `echo-server` in the end, and names its address.
+    /// The same with a command that executes `echo-server`, and contains its address.
     pub fn start_as(program: &mut Command, model: ModelKind, flags: &[&str]) -> Self {
         let mut child = program
             .args(["--model", &model.to_string()])
@@ -145,17 +145,17 @@ impl RunningServer {
         server
     }
 
-    /// What it has said on standard error so far.
+    /// Its standard error so far.
     pub fn said_so_far(&self) -> String {
         String::from_utf8_lossy(&self.said.lock().expect("no panic")).into_owned()
     }
 
-    /// What the server said when it was ready.
+    /// Its ready line.
     pub fn ready(&self) -> &serde_json::Value {
         &self.ready
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -176,12 +176,12 @@ impl RunningServer {
         kill_process(pid, signal).expect("the child has not been waited for");
     }
 
-    /// Whether the process has not ended yet.
+    /// Whether the process is still running.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("it was started").is_none()
     }
 
-    /// Main memory that the process holds.
+    /// Resident memory of the process.
     pub fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .expect("the process runs");
@@ -190,7 +190,7 @@ impl RunningServer {
         number.expect("VmRSS is a number of kB")
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to end on its own.
     #[track_caller]
     pub fn wait_exit(&mut self, at_most: Duration) -> Exit {
         let Some(status) = wait(&mut self.child, at_most) else {
@@ -211,7 +211,7 @@ impl RunningServer {
         }
     }
 
-    /// Asks it to stop, which it must do in order; what it said.
+    /// Stops it, which must be graceful; returns its output.
     #[track_caller]
     pub fn stop(&mut self) -> String {
         self.signal(Signal::TERM);

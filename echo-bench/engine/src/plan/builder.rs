@@ -1,14 +1,13 @@
-//! How a program makes a plan: [`Plan::builder`]. What is not said is as the command line has
+//! How a plan is made: [`PlanBuilder`]. What is not said is as the command line has
 //! it by default.
 
 use std::time::Duration;
 
 use echo_net::clock::nanos;
-use echo_proto::ProtocolKind;
 
 use super::{
-    ChatPlan, EngineKind, IdleStrategy, Load, MessagePlan, Plan, PlanError, PoolPlan,
-    SocketPlan, Stamps, StopRule, Target,
+    EngineKind, IdleStrategy, Load, MessagePlan, Plan, PlanError, ProtocolPlan, Settings,
+    SocketPlan, Stamps, StopRule, Target, WorkloadPlan,
 };
 use crate::messages::Verify;
 use crate::schedule::Arrival;
@@ -20,29 +19,14 @@ const OPEN_PIPELINE: u32 = 64;
 #[derive(Debug, Clone)]
 #[must_use = "a plan is made by `build`"]
 pub struct PlanBuilder {
-    plan: Plan,
+    settings: Settings,
 }
 
-impl Plan {
-    /// A plan for the server at `address` (`host:port`): 10 connections in a closed loop, one
-    /// request at a time on each, lines of 64 bytes, 10 s after a warm-up of 2 s.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use echo_bench_engine::plan::Plan;
-    ///
-    /// let plan = Plan::builder("127.0.0.1:7000")
-    ///     .connections(100)
-    ///     .rate(10_000.0)
-    ///     .duration(Duration::from_secs(30))
-    ///     .build()?;
-    /// assert!(plan.load.is_open());
-    /// # Ok::<(), echo_bench_engine::plan::PlanError>(())
-    /// ```
-    pub fn builder(address: impl Into<String>) -> PlanBuilder {
+impl PlanBuilder {
+    pub(super) fn new(target: Target) -> Self {
         let second = nanos(Duration::from_secs(1));
-        let plan = Self {
-            target: Target::Address { address: address.into(), server_pid: None },
+        let settings = Settings {
+            target,
             connections: 10,
             threads: 1,
             load: Load::Closed { pipeline: 1 },
@@ -51,15 +35,13 @@ impl Plan {
             timeout_ns: 5 * second,
             drain_ns: 5 * second,
             interval_ns: second,
-            protocol: ProtocolKind::Line,
-            http_host: None,
-            chat: None,
-            pool: None,
-            streams: 1,
+            workload: WorkloadPlan::Requests {
+                protocol: ProtocolPlan::Line,
+                reconnect_after: None,
+            },
             messages: MessagePlan::Generated { min_bytes: 64, max_bytes: 64 },
             verify: Verify::Full,
             connect_rate_per_s: None,
-            reconnect_after: None,
             split_writes: 1,
             socket: SocketPlan {
                 nodelay: true,
@@ -72,134 +54,160 @@ impl Plan {
             engine: EngineKind::Epoll,
             stamps: Stamps::Sample,
             seed: 1,
-            schedule_digest: None,
         };
-        PlanBuilder { plan }
+        Self { settings }
     }
-}
 
-impl PlanBuilder {
+    /// Any settings, for those that have no function of their own here.
+    pub fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+
     /// The server that is loaded.
     pub fn target(mut self, target: Target) -> Self {
-        self.plan.target = target;
+        self.settings.target = target;
         self
     }
 
     /// Connections in total.
     pub fn connections(mut self, connections: u32) -> Self {
-        self.plan.connections = connections;
+        self.settings.connections = connections;
         self
     }
 
     /// Generator threads.
     pub fn threads(mut self, threads: u32) -> Self {
-        self.plan.threads = threads;
+        self.settings.threads = threads;
         self
     }
 
     /// Closed loop: each connection sends when fewer than `pipeline` of its requests are in
     /// flight.
     pub fn pipeline(mut self, pipeline: u32) -> Self {
-        self.plan.load = Load::Closed { pipeline };
+        self.settings.load = Load::Closed { pipeline };
         self
     }
 
     /// Open loop: target arrival rate in requests per second over all connections, evenly
     /// spaced.
     pub fn rate(self, rate_per_s: f64) -> Self {
-        let pipeline = if self.plan.pool.is_some() { 1 } else { OPEN_PIPELINE };
+        let pipeline = if self.settings.is_pooled() { 1 } else { OPEN_PIPELINE };
         self.load(Load::Open { rate_per_s, arrival: Arrival::Constant, pipeline })
     }
 
     /// The load model with all its numbers.
     pub fn load(mut self, load: Load) -> Self {
-        self.plan.load = load;
+        self.settings.load = load;
         self
     }
 
     /// Length of the measured window.
     pub fn duration(mut self, duration: Duration) -> Self {
-        self.plan.stop = StopRule::Duration { duration_ns: nanos(duration) };
+        self.settings.stop = StopRule::Duration { duration_ns: nanos(duration) };
         self
     }
 
     /// The measured window ends after so many requests.
     pub fn requests(mut self, requests: u64) -> Self {
-        self.plan.stop = StopRule::Requests { requests };
+        self.settings.stop = StopRule::Requests { requests };
         self
     }
 
     /// Load before the measured window.
     pub fn warmup(mut self, warmup: Duration) -> Self {
-        self.plan.warmup_ns = nanos(warmup);
+        self.settings.warmup_ns = nanos(warmup);
         self
     }
 
     /// How long a request waits for its reply, and a connection to be made.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.plan.timeout_ns = nanos(timeout);
+        self.settings.timeout_ns = nanos(timeout);
         self
     }
 
     /// How long replies are waited for after the window.
     pub fn drain(mut self, drain: Duration) -> Self {
-        self.plan.drain_ns = nanos(drain);
+        self.settings.drain_ns = nanos(drain);
         self
     }
 
     /// Length of an interval of the time series.
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.plan.interval_ns = nanos(interval);
+        self.settings.interval_ns = nanos(interval);
         self
     }
 
-    /// The application protocol.
-    pub fn protocol(mut self, protocol: ProtocolKind) -> Self {
-        self.plan.protocol = protocol;
+    /// The application protocol; also of a pool's requests. What was a chat is none then.
+    pub fn protocol(mut self, spoken: impl Into<ProtocolPlan>) -> Self {
+        match &mut self.settings.workload {
+            WorkloadPlan::Requests { protocol, .. } | WorkloadPlan::Pool { protocol, .. } => {
+                *protocol = spoken.into();
+            }
+            chat @ WorkloadPlan::Chat { .. } => {
+                *chat =
+                    WorkloadPlan::Requests { protocol: spoken.into(), reconnect_after: None };
+            }
+        }
         self
     }
 
     /// What requests say.
     pub fn messages(mut self, messages: MessagePlan) -> Self {
-        self.plan.messages = messages;
+        self.settings.messages = messages;
         self
     }
 
     /// How thoroughly replies are checked.
     pub fn verify(mut self, verify: Verify) -> Self {
-        self.plan.verify = verify;
+        self.settings.verify = verify;
         self
     }
 
     /// Takes the connection of each request from a pool of this size (0: a new one each time);
     /// connections are then callers with one request at a time.
     pub fn pool(mut self, size: u32) -> Self {
-        self.plan.pool = Some(PoolPlan { size });
+        let workload = &self.settings.workload;
+        self.settings.workload = WorkloadPlan::Pool {
+            protocol: workload.protocol().clone(),
+            size,
+            reconnect_after: workload.reconnect_after(),
+        };
+        self
+    }
+
+    /// Closes each connection after so many requests, and reconnects. In a chat this has no
+    /// effect.
+    pub fn reconnect_after(mut self, requests: u32) -> Self {
+        match &mut self.settings.workload {
+            WorkloadPlan::Requests { reconnect_after, .. }
+            | WorkloadPlan::Pool { reconnect_after, .. } => *reconnect_after = Some(requests),
+            WorkloadPlan::Chat { .. } => {}
+        }
         self
     }
 
     /// Joins all connections to one chat room; this many of them are slow consumers.
     pub fn chat(mut self, deaf: u32) -> Self {
-        self.plan.chat = Some(ChatPlan { deaf });
-        self.plan.protocol = ProtocolKind::Line;
+        self.settings.workload = WorkloadPlan::Chat { deaf };
         self
     }
 
     /// Generator I/O backend.
     pub fn engine(mut self, engine: EngineKind) -> Self {
-        self.plan.engine = engine;
+        self.settings.engine = engine;
         self
     }
 
     /// How generator threads wait.
     pub fn idle(mut self, idle: IdleStrategy) -> Self {
-        self.plan.idle = idle;
+        self.settings.idle = idle;
         self
     }
 
     /// Seed of the schedule and of message sizes.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.plan.seed = seed;
+        self.settings.seed = seed;
         self
     }
 
@@ -208,6 +216,6 @@ impl PlanBuilder {
     /// # Errors
     /// What is wrong with it.
     pub fn build(self) -> Result<Plan, PlanError> {
-        self.plan.validated()
+        Plan::new(self.settings)
     }
 }

@@ -35,6 +35,14 @@ impl Load {
         }
     }
 
+    /// Requests per second over all connections; none in a closed loop.
+    pub fn rate_per_s(&self) -> Option<f64> {
+        match *self {
+            Self::Closed { .. } => None,
+            Self::Open { rate_per_s, .. } => Some(rate_per_s),
+        }
+    }
+
     /// Whether requests fall due on a schedule.
     pub fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use echo_net::clock::SECOND;
+use echo_proto::HttpHost;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::schedule::Arrival;
@@ -13,57 +15,84 @@ pub(crate) fn plan() -> Plan {
     plan.build().expect("it is valid")
 }
 
+/// The same with other settings.
+pub(crate) fn plan_with(change: impl FnOnce(&mut Settings)) -> Plan {
+    plan().with(change).expect("it is valid")
+}
+
+/// Why there is no plan with such settings.
+fn refused(change: impl FnOnce(&mut Settings)) -> String {
+    plan().with(change).expect_err("it is no plan").to_string()
+}
+
+type Spoil = fn(&mut Settings);
+type Change = fn(&mut Value);
+
+fn requests(protocol: ProtocolPlan) -> WorkloadPlan {
+    WorkloadPlan::Requests { protocol, reconnect_after: None }
+}
+
+fn reconnecting(requests: u32) -> WorkloadPlan {
+    let reconnect_after = Some(requests);
+    WorkloadPlan::Requests { protocol: ProtocolPlan::Line, reconnect_after }
+}
+
+fn pool(size: u32, reconnect_after: Option<u32>) -> WorkloadPlan {
+    WorkloadPlan::Pool { protocol: ProtocolPlan::Line, size, reconnect_after }
+}
+
 #[test]
 fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
-    type Spoil = fn(&mut Plan);
     let chat = |spoil: Spoil| {
-        let mut plan = plan();
-        plan.chat = Some(ChatPlan { deaf: 0 });
-        plan.load = Load::Open { rate_per_s: 10.0, arrival: Arrival::Constant, pipeline: 1 };
-        spoil(&mut plan);
-        plan.validated().map(drop).map_err(|error| error.to_string())
+        plan().with(|plan| {
+            plan.workload = WorkloadPlan::Chat { deaf: 0 };
+            plan.load =
+                Load::Open { rate_per_s: 10.0, arrival: Arrival::Constant, pipeline: 1 };
+            spoil(plan);
+        })
     };
-    assert_eq!(chat(|_| {}), Ok(()));
-    let cases: [(&str, Spoil); 6] = [
+    assert!(chat(|_| {}).is_ok());
+    let cases: [(&str, Spoil); 7] = [
         ("--rate", |plan| plan.load = Load::Closed { pipeline: 1 }),
         ("--conns", |plan| plan.connections = 1),
         ("--conns", |plan| plan.connections = 2001),
-        ("deaf", |plan| plan.chat = Some(ChatPlan { deaf: 1 })),
+        ("--threads 2", |plan| plan.threads = 2),
+        ("deaf", |plan| plan.workload = WorkloadPlan::Chat { deaf: 1 }),
         ("--verify", |plan| plan.verify = Verify::Length),
         ("--size", |plan| {
             plan.messages = MessagePlan::Generated { min_bytes: 11, max_bytes: 64 };
         }),
     ];
     for (flag, spoil) in cases {
-        let error = chat(spoil).unwrap_err();
+        let error = chat(spoil).unwrap_err().to_string();
         assert!(error.contains(flag) && error.contains("chat"), "{error}");
     }
 }
 
 #[test]
 fn refuses_each_nonsense_by_its_flag() {
-    type Spoil = fn(&mut Plan);
-    let cases: [(&str, Spoil); 14] = [
+    let cases: [(&str, Spoil); 16] = [
         ("--conns", |plan| plan.connections = 0),
         ("--threads", |plan| plan.threads = 0),
         ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
         ("--pipeline 5000000", |plan| plan.load = Load::Closed { pipeline: 5_000_000 }),
+        ("--rate must", |plan| {
+            plan.load = Load::Open { rate_per_s: 0.0, arrival: Arrival::Constant, pipeline: 1 };
+        }),
+        ("--connect-rate", |plan| plan.connect_rate_per_s = Some(f64::INFINITY)),
         ("--duration", |plan| plan.stop = StopRule::Duration { duration_ns: 0 }),
         ("--requests", |plan| plan.stop = StopRule::Requests { requests: 0 }),
         ("--timeout", |plan| plan.timeout_ns = 0),
-        ("--streams", |plan| plan.streams = 0),
-        ("--protocol mux", |plan| plan.streams = 2),
+        ("--streams", |plan| plan.workload = requests(ProtocolPlan::Mux { streams: 0 })),
+        ("--streams", |plan| plan.workload = requests(ProtocolPlan::Mux { streams: 65_537 })),
         ("--size 5-4", |plan| {
             plan.messages = MessagePlan::Generated { min_bytes: 5, max_bytes: 4 };
         }),
-        ("--reconnect-after", |plan| plan.reconnect_after = Some(0)),
-        ("--pool", |plan| {
-            plan.reconnect_after = Some(1);
-            plan.pool = Some(PoolPlan { size: 0 });
-        }),
+        ("--reconnect-after", |plan| plan.workload = reconnecting(0)),
+        ("--pool", |plan| plan.workload = pool(0, Some(1))),
         ("--threads 2 exceeds --pool 1", |plan| {
             plan.threads = 2;
-            plan.pool = Some(PoolPlan { size: 1 });
+            plan.workload = pool(1, None);
         }),
         ("message 2", |plan| {
             plan.messages =
@@ -71,16 +100,42 @@ fn refuses_each_nonsense_by_its_flag() {
         }),
     ];
     for (flag, spoil) in cases {
-        let mut plan = plan();
-        spoil(&mut plan);
-        let error = plan.validated().unwrap_err().to_string();
+        let error = refused(spoil);
+        assert!(error.contains(flag), "{error}");
+    }
+}
+
+#[test]
+fn settings_that_can_not_be_combined_are_refused_by_their_flag() {
+    let workload = |deaf, pool, reconnect_after| {
+        WorkloadPlan::new(ProtocolPlan::Line, deaf, pool, reconnect_after)
+            .map_err(|error| error.to_string())
+    };
+    for (error, flag) in [
+        (workload(Some(0), Some(1), None), "leave --protocol chat out"),
+        (workload(Some(0), None, Some(1)), "no effect with --protocol chat"),
+        (
+            WorkloadPlan::new(ProtocolPlan::Raw, Some(0), None, None)
+                .map_err(|error| error.to_string()),
+            "not raw",
+        ),
+    ] {
+        let error = error.unwrap_err();
+        assert!(error.contains(flag), "{error}");
+    }
+    for (kind, streams, host, flag) in [
+        (ProtocolKind::Line, 2, None, "--protocol mux"),
+        (ProtocolKind::Http, 2, None, "--protocol mux"),
+        (ProtocolKind::Mux, 2, Some(HttpHost::default()), "--protocol http"),
+    ] {
+        let error = ProtocolPlan::new(kind, streams, host).unwrap_err().to_string();
         assert!(error.contains(flag), "{error}");
     }
 }
 
 #[test]
 fn times_that_can_not_be_added_up_are_refused_by_their_flag() {
-    type Set = fn(&mut Plan, u64);
+    type Set = fn(&mut Settings, u64);
     let flags: [(&str, Set); 5] = [
         ("--duration", |plan, ns| plan.stop = StopRule::Duration { duration_ns: ns }),
         ("--warmup", |plan, ns| plan.warmup_ns = ns),
@@ -91,28 +146,72 @@ fn times_that_can_not_be_added_up_are_refused_by_their_flag() {
     let century = 100 * 365 * 24 * 3600 * SECOND;
     for (flag, set) in flags {
         for ns in [century + 1, 18_446_744_073 * SECOND, u64::MAX] {
-            let mut plan = plan();
-            set(&mut plan, ns);
-            let error = plan.validated().unwrap_err().to_string();
+            let error = refused(|plan| set(plan, ns));
             assert!(error.contains(flag), "{error}");
         }
     }
-    let mut longest = plan();
-    for (_, set) in flags {
-        set(&mut longest, century);
-    }
-    assert!(longest.validated().is_ok());
+    let longest = plan().with(|plan| flags.iter().for_each(|(_, set)| set(plan, century)));
+    assert!(longest.is_ok());
     assert!(century.checked_mul(5).is_some(), "their sum is an instant");
 }
 
 #[test]
 fn never_has_more_threads_than_connections_and_reads_back_from_json() {
-    let mut typed = plan();
-    typed.threads = 8;
-    typed.load = Load::Open { rate_per_s: 0.5, arrival: Arrival::Poisson, pipeline: 64 };
-    let valid = typed.validated().unwrap();
-    assert_eq!(valid.threads, 2);
-    assert!(valid.schedule_digest.is_some());
-    let json = serde_json::to_string(&valid).unwrap();
-    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), valid);
+    let workloads = [
+        requests(ProtocolPlan::Mux { streams: 3 }),
+        requests(ProtocolPlan::Http { host: Some(HttpHost::default()) }),
+        reconnecting(7),
+        pool(8, Some(9)),
+        WorkloadPlan::Chat { deaf: 0 },
+    ];
+    for workload in workloads {
+        let is_chat = workload.deaf().is_some();
+        let plan = plan_with(|plan| {
+            plan.threads = if is_chat { 1 } else { 8 };
+            plan.load = Load::Open { rate_per_s: 0.5, arrival: Arrival::Poisson, pipeline: 1 };
+            plan.workload = workload;
+        });
+        assert_eq!(plan.threads, if is_chat { 1 } else { 2 });
+        assert!(plan.schedule_digest.is_some());
+        let json = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
+    }
+}
+
+#[test]
+fn a_stored_plan_must_make_sense_and_may_exceed_a_younger_limit() {
+    let stored = |change: Change| {
+        let mut json = serde_json::to_value(plan()).unwrap();
+        change(&mut json);
+        serde_json::from_value::<Plan>(json)
+    };
+    let over: [Change; 3] = [
+        |json| json["connections"] = json!(20_000_000),
+        |json| json["interval_ns"] = json!(1),
+        |json| (json["pool"], json["threads"]) = (json!({"size": 1}), json!(2)),
+    ];
+    for change in over {
+        let plan = stored(change).unwrap();
+        assert!(plan.check().is_err());
+    }
+    let senseless: [Change; 6] = [
+        |json| json["connections"] = json!(0),
+        |json| json["interval_ns"] = json!(0),
+        |json| json["streams"] = json!(2),
+        |json| json["http_host"] = json!("a.example"),
+        |json| (json["pool"], json["chat"]) = (json!({"size": 1}), json!({"deaf": 1})),
+        |json| {
+            json["messages"] = json!({"kind": "generated", "min_bytes": 2, "max_bytes": 1});
+        },
+    ];
+    for change in senseless {
+        assert!(stored(change).is_err());
+    }
+    // As it was before there were streams, pools and chats.
+    let old = stored(|json| {
+        for younger in ["streams", "reconnect_after", "connect_rate_per_s", "tls"] {
+            json.as_object_mut().unwrap().remove(younger);
+        }
+    });
+    assert_eq!(old.unwrap(), plan());
 }

@@ -1,10 +1,12 @@
-//! Whether a plan can be carried out: [`Plan::validated`], and why not: [`PlanError`].
+//! Whether settings make a plan, and why not: [`PlanError`]. Two kinds of rules: those of
+//! [`check_sense`] have always held, so they hold for stored plans, too; those of
+//! [`check_limits`] say what this version carries out.
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_proto::{ProtocolKind, UnfitMessage};
 
-use super::{Load, MessagePlan, Plan, PoolPlan, StopRule};
+use super::{MessagePlan, Settings, StopRule, WorkloadPlan};
 use crate::messages::Verify;
 
 /// Most bytes that the requests in flight on one connection may hold: they may all have to
@@ -45,6 +47,8 @@ pub enum PlanError {
     NoDuration,
     #[error("--requests must be at least 1")]
     NoRequests,
+    #[error("{0} must be above 0")]
+    NoRate(&'static str),
     #[error("--timeout must be above 0")]
     NoTimeout,
     #[error("{0} must be at most 876000h (100 years)")]
@@ -80,8 +84,12 @@ pub enum PlanError {
     NoReconnect,
     #[error("--reconnect-after has no effect with {0}: leave it out")]
     ReconnectWith(&'static str),
-    #[error("--chat-deaf needs --protocol chat")]
-    DeafWithoutChat,
+    #[error("--protocol chat is driven by one thread: leave --threads {0} out")]
+    ChatThreads(u32),
+    #[error("a chat speaks the line protocol, not {0}")]
+    ChatProtocol(ProtocolKind),
+    #[error("--http-host needs --protocol http")]
+    HostWithoutHttp,
     #[error("--size {0} is above the limit of a message (at most 1GiB)")]
     HugeMessage(usize),
     #[error("--size {min}-{max}: the first must not be above the second")]
@@ -92,137 +100,136 @@ pub enum PlanError {
     UnfitMessage { number: usize, protocol: ProtocolKind, reason: UnfitMessage },
 }
 
-impl Plan {
-    /// This plan, if it can be carried out.
-    ///
-    /// # Errors
-    /// What is wrong with it, by flag.
-    pub fn validated(mut self) -> Result<Self, PlanError> {
-        self.check_numbers()?;
-        self.check_times()?;
-        self.check_messages()?;
-        self.check_chat()?;
-        self.check_pool()?;
-        let (pipeline, message) = (self.load.pipeline(), self.largest_message());
-        let batch = u64::from(pipeline).saturating_mul(message.max(SMALLEST_SLOT) as u64);
-        if pipeline > 1 && batch > LARGEST_BATCH {
-            return Err(PlanError::HugeBatch { pipeline, message });
+/// Checks what every plan must have to mean something.
+pub(super) fn check_sense(plan: &Settings) -> Result<(), PlanError> {
+    let wrong = match (&plan.stop, &plan.messages) {
+        (StopRule::Duration { duration_ns: 0 }, _) => PlanError::NoDuration,
+        (StopRule::Requests { requests: 0 }, _) => PlanError::NoRequests,
+        (_, MessagePlan::Generated { min_bytes, max_bytes }) if min_bytes > max_bytes => {
+            PlanError::SizesReversed { min: *min_bytes, max: *max_bytes }
         }
-        // A thread without a connection has nothing to do.
-        self.threads = self.threads.min(self.connections);
-        self.schedule_digest = match self.load {
-            Load::Closed { .. } => None,
-            Load::Open { rate_per_s, arrival, .. } => {
-                Some(crate::schedule::digest(self.seed, rate_per_s, arrival, self.speakers()))
-            }
-        };
-        Ok(self)
-    }
-
-    fn check_numbers(&self) -> Result<(), PlanError> {
-        let wrong = match self.stop {
-            StopRule::Duration { duration_ns: 0 } => Some(PlanError::NoDuration),
-            StopRule::Requests { requests: 0 } => Some(PlanError::NoRequests),
-            _ if self.connections == 0 => Some(PlanError::NoConnections),
-            _ if self.connections > 1 << 24 => {
-                Some(PlanError::TooManyConnections(self.connections))
-            }
-            _ if self.threads == 0 => Some(PlanError::NoThreads),
-            _ if self.load.pipeline() == 0 => Some(PlanError::NoPipeline),
-            _ if self.timeout_ns == 0 => Some(PlanError::NoTimeout),
-            _ if self.interval_ns < SECOND / 100 => Some(PlanError::ShortInterval),
-            _ if self.split_writes == 0 => Some(PlanError::NoWrites),
-            _ if self.reconnect_after == Some(0) => Some(PlanError::NoReconnect),
-            _ if self.reconnect_after.is_some() && self.chat.is_some() => {
-                Some(PlanError::ReconnectWith("--protocol chat"))
-            }
-            _ if self.reconnect_after.is_some() && self.pool == Some(PoolPlan { size: 0 }) => {
-                Some(PlanError::ReconnectWith("--pool 0"))
-            }
-            _ if !(1..=1 << 16).contains(&self.streams) => Some(PlanError::Streams),
-            _ if self.streams > 1 && self.protocol != ProtocolKind::Mux => {
-                Some(PlanError::StreamsWithoutMux(self.streams))
-            }
-            _ => None,
-        };
-        wrong.map_or(Ok(()), Err)
-    }
-
-    fn check_times(&self) -> Result<(), PlanError> {
-        let duration_ns = match self.stop {
-            StopRule::Duration { duration_ns } => duration_ns,
-            StopRule::Requests { .. } => 0,
-        };
-        let huge = [
-            ("--duration", duration_ns),
-            ("--warmup", self.warmup_ns),
-            // Before the drain, which is as long where it was not typed.
-            ("--timeout", self.timeout_ns),
-            ("--drain", self.drain_ns),
-            ("--interval", self.interval_ns),
-        ]
-        .into_iter()
-        .find(|&(_, time)| time > LONGEST);
-        huge.map_or(Ok(()), |(flag, _)| Err(PlanError::HugeTime(flag)))
-    }
-
-    fn check_chat(&self) -> Result<(), PlanError> {
-        if self.chat.is_none() {
-            return Ok(());
+        (_, MessagePlan::Given { texts, .. }) if texts.is_empty() => PlanError::NoMessages,
+        _ if plan.connections == 0 => PlanError::NoConnections,
+        _ if plan.threads == 0 => PlanError::NoThreads,
+        _ if plan.load.pipeline() == 0 => PlanError::NoPipeline,
+        _ if plan.load.rate_per_s().is_some_and(is_no_rate) => PlanError::NoRate("--rate"),
+        _ if plan.connect_rate_per_s.is_some_and(is_no_rate) => {
+            PlanError::NoRate("--connect-rate")
         }
-        let hearing = self.speakers();
-        let checked = matches!(self.messages,
-            MessagePlan::Generated { min_bytes, .. } if min_bytes >= LEAST_STAMPED)
-            && self.verify == Verify::Full
-            && self.split_writes == 1
-            && matches!(self.stop, StopRule::Duration { .. });
-        match () {
-            () if !self.load.is_open() => Err(PlanError::ChatWithoutRate),
-            () if hearing < 2 || self.connections > MOST_MEMBERS => Err(PlanError::ChatMembers),
-            () if !checked => Err(PlanError::ChatMessages),
-            () => Ok(()),
-        }
-    }
+        _ if plan.timeout_ns == 0 => PlanError::NoTimeout,
+        _ if plan.interval_ns == 0 => PlanError::ShortInterval,
+        _ if plan.split_writes == 0 => PlanError::NoWrites,
+        _ if plan.workload.protocol().streams() == 0 => PlanError::Streams,
+        _ if plan.workload.reconnect_after() == Some(0) => PlanError::NoReconnect,
+        _ => return Ok(()),
+    };
+    Err(wrong)
+}
 
-    fn check_pool(&self) -> Result<(), PlanError> {
-        let Some(PoolPlan { size }) = self.pool else { return Ok(()) };
-        let meaningless = [
-            ("--protocol chat", self.chat.is_some()),
-            ("--pipeline", self.load.pipeline() > 1),
-            ("--streams", self.streams > 1),
-        ];
-        match meaningless.iter().find(|(_, given)| *given) {
-            Some((flag, _)) => Err(PlanError::NotWithPool(flag)),
-            None if size > 0 && self.threads > size => {
-                Err(PlanError::PoolThreads { threads: self.threads, size })
-            }
-            None => Ok(()),
-        }
-    }
+/// Whether a rate is none, so that no instant follows from it.
+fn is_no_rate(per_second: f64) -> bool {
+    !(per_second > 0.0 && per_second.is_finite())
+}
 
-    fn check_messages(&self) -> Result<(), PlanError> {
-        let check = |number: usize, text: &[u8]| {
-            self.protocol.check_message(text).map_err(|reason| PlanError::UnfitMessage {
-                number,
-                protocol: self.protocol,
-                reason,
-            })
-        };
-        match &self.messages {
-            MessagePlan::Generated { min_bytes, max_bytes } => {
-                let (min, max) = (*min_bytes, *max_bytes);
-                if min > max {
-                    return Err(PlanError::SizesReversed { min, max });
-                }
-                if max > 1 << 30 {
-                    return Err(PlanError::HugeMessage(max));
-                }
-                check(1, &b"x"[..min.min(1)])
-            }
-            MessagePlan::Given { texts, .. } if texts.is_empty() => Err(PlanError::NoMessages),
-            MessagePlan::Given { texts, .. } => {
-                texts.iter().enumerate().try_for_each(|(i, text)| check(i + 1, text.as_bytes()))
-            }
+/// Checks that this version can carry it out.
+pub(super) fn check_limits(plan: &Settings) -> Result<(), PlanError> {
+    let streams = plan.workload.protocol().streams();
+    let (pipeline, message) = (plan.load.pipeline(), plan.largest_message());
+    let batch = u64::from(pipeline).saturating_mul(message.max(SMALLEST_SLOT) as u64);
+    if plan.connections > 1 << 24 {
+        return Err(PlanError::TooManyConnections(plan.connections));
+    }
+    if plan.interval_ns < SECOND / 100 {
+        return Err(PlanError::ShortInterval);
+    }
+    if streams > 1 << 16 {
+        return Err(PlanError::Streams);
+    }
+    check_times(plan)?;
+    check_messages(plan)?;
+    match plan.workload {
+        WorkloadPlan::Requests { .. } => {}
+        WorkloadPlan::Pool { size, reconnect_after, .. } => {
+            check_pool(plan, size, reconnect_after)?;
+        }
+        WorkloadPlan::Chat { .. } => check_chat(plan)?,
+    }
+    if pipeline > 1 && batch > LARGEST_BATCH {
+        return Err(PlanError::HugeBatch { pipeline, message });
+    }
+    Ok(())
+}
+
+fn check_times(plan: &Settings) -> Result<(), PlanError> {
+    let duration_ns = match plan.stop {
+        StopRule::Duration { duration_ns } => duration_ns,
+        StopRule::Requests { .. } => 0,
+    };
+    let huge = [
+        ("--duration", duration_ns),
+        ("--warmup", plan.warmup_ns),
+        // Before the drain, which is as long where it was not typed.
+        ("--timeout", plan.timeout_ns),
+        ("--drain", plan.drain_ns),
+        ("--interval", plan.interval_ns),
+    ]
+    .into_iter()
+    .find(|&(_, time)| time > LONGEST);
+    huge.map_or(Ok(()), |(flag, _)| Err(PlanError::HugeTime(flag)))
+}
+
+fn check_chat(plan: &Settings) -> Result<(), PlanError> {
+    let hearing = plan.speakers();
+    let checked = matches!(plan.messages,
+        MessagePlan::Generated { min_bytes, .. } if min_bytes >= LEAST_STAMPED)
+        && plan.verify == Verify::Full
+        && plan.split_writes == 1
+        && matches!(plan.stop, StopRule::Duration { .. });
+    match () {
+        () if !plan.load.is_open() => Err(PlanError::ChatWithoutRate),
+        () if hearing < 2 || plan.connections > MOST_MEMBERS => Err(PlanError::ChatMembers),
+        () if plan.threads > 1 => Err(PlanError::ChatThreads(plan.threads)),
+        () if !checked => Err(PlanError::ChatMessages),
+        () => Ok(()),
+    }
+}
+
+fn check_pool(
+    plan: &Settings,
+    size: u32,
+    reconnect_after: Option<u32>,
+) -> Result<(), PlanError> {
+    match () {
+        () if plan.load.pipeline() > 1 => Err(PlanError::NotWithPool("--pipeline")),
+        () if plan.workload.protocol().streams() > 1 => {
+            Err(PlanError::NotWithPool("--streams"))
+        }
+        () if size == 0 && reconnect_after.is_some() => {
+            Err(PlanError::ReconnectWith("--pool 0"))
+        }
+        () if size > 0 && plan.threads > size => {
+            Err(PlanError::PoolThreads { threads: plan.threads, size })
+        }
+        () => Ok(()),
+    }
+}
+
+fn check_messages(plan: &Settings) -> Result<(), PlanError> {
+    let protocol = plan.protocol();
+    let check = |number: usize, text: &[u8]| {
+        protocol.check_message(text).map_err(|reason| PlanError::UnfitMessage {
+            number,
+            protocol,
+            reason,
+        })
+    };
+    match &plan.messages {
+        MessagePlan::Generated { max_bytes, .. } if *max_bytes > 1 << 30 => {
+            Err(PlanError::HugeMessage(*max_bytes))
+        }
+        MessagePlan::Generated { min_bytes, .. } => check(1, &b"x"[..(*min_bytes).min(1)]),
+        MessagePlan::Given { texts, .. } => {
+            texts.iter().enumerate().try_for_each(|(i, text)| check(i + 1, text.as_bytes()))
         }
     }
 }

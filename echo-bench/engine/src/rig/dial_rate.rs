@@ -38,14 +38,14 @@ impl DialRate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::plan;
+    use crate::plan::tests::plan_with;
 
     #[test]
     fn connections_are_spread_evenly_and_none_is_late() {
-        let mut plan = plan();
-        (plan.connections, plan.connect_rate_per_s) = (300, Some(1000.0));
+        let with_rate =
+            |rate| plan_with(|plan| (plan.connections, plan.connect_rate_per_s) = (300, rate));
         // A third of them, at a third of the rate.
-        let rate = DialRate::new(&plan, 100, SECOND);
+        let rate = DialRate::new(&with_rate(Some(1000.0)), 100, SECOND);
         assert_eq!(rate.allowed(SECOND), 1);
         for begun in 1..100 {
             let next = rate.next(begun).unwrap();
@@ -53,8 +53,7 @@ mod tests {
             assert_eq!(rate.allowed(next - 1000), begun, "the {begun}th");
         }
         assert_eq!(rate.next(100).unwrap() / 1_000_000, 1300);
-        plan.connect_rate_per_s = None;
-        let rate = DialRate::new(&plan, 100, SECOND);
+        let rate = DialRate::new(&with_rate(None), 100, SECOND);
         assert_eq!((rate.allowed(SECOND), rate.next(1)), (usize::MAX, None));
     }
 }

@@ -4,17 +4,20 @@ use super::*;
 
 pub(super) fn pool_load(plan: &Arc<Plan>, size: u32) -> (PoolLoad, u32) {
     let links = if size == 0 { plan.connections } else { plan.connections_at_start() };
-    let load = PoolLoad::new(plan, PoolPlan { size }, 0..plan.connections, links);
+    let load = PoolLoad::new(plan, size, 0..plan.connections, links);
     (load, links)
 }
 
+pub(super) fn pool(size: u32) -> WorkloadPlan {
+    WorkloadPlan::Pool { protocol: ProtocolPlan::Raw, size, reconnect_after: None }
+}
+
 fn pooled(
-    mut plan: Plan,
+    plan: Settings,
     size: u32,
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {
-    plan.pool = Some(PoolPlan { size });
-    let plan = Arc::new(plan.validated().unwrap());
+    let plan = Arc::new(Plan::new(Settings { workload: pool(size), ..plan }).unwrap());
     let (load, links) = pool_load(&plan, size);
     simulate_load(None, &plan, load, links, peers)
 }
@@ -115,7 +118,7 @@ fn any_number_of_callers_may_wait_when_there_is_no_socket() {
 
 #[test]
 fn a_wait_that_times_out_in_the_warm_up_is_no_failure_of_the_window() {
-    let plan = Plan {
+    let plan = Settings {
         warmup_ns: SECOND,
         timeout_ns: 200 * MILLISECOND,
         ..raw_plan(Load::Closed { pipeline: 1 }, 4, SECOND)

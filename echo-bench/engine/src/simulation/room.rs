@@ -101,16 +101,15 @@ impl Peer for RoomPeer {
     }
 }
 
-pub(super) fn chat_plan(members: u32, deaf: u32, rate: f64, duration_ns: Nanos) -> Plan {
-    Plan {
-        chat: Some(ChatPlan { deaf }),
-        protocol: ProtocolKind::Line,
+pub(super) fn chat_plan(members: u32, deaf: u32, rate: f64, duration_ns: Nanos) -> Settings {
+    Settings {
+        workload: WorkloadPlan::Chat { deaf },
         ..raw_plan(open(rate, Arrival::Constant, 64), members, duration_ns)
     }
 }
 
-fn chat(plan: Plan, treat: impl Fn(u64) -> Treatment + 'static) -> Simulated {
-    let plan = Arc::new(plan.validated().unwrap());
+fn chat(plan: Settings, treat: impl Fn(u64) -> Treatment + 'static) -> Simulated {
+    let plan = Arc::new(Plan::new(plan).unwrap());
     let room = Room::default();
     simulate_load(None, &plan, Chat::new(&plan), plan.connections, move |number| {
         Box::new(RoomPeer::new(number, &room, treat(number)))
@@ -167,7 +166,7 @@ fn a_wrong_delivery_has_no_latency() {
             self.0.told(now, &bytes, script);
         }
     }
-    let plan = Arc::new(chat_plan(3, 0, 50.0, SECOND).validated().unwrap());
+    let plan = Arc::new(Plan::new(chat_plan(3, 0, 50.0, SECOND)).unwrap());
     let room = Room::default();
     let run = simulate_load(None, &plan, Chat::new(&plan), 3, move |number| {
         Box::new(Garbling(RoomPeer::new(number, &room, Treatment::after(MILLISECOND))))
@@ -193,7 +192,7 @@ fn a_server_that_does_not_let_anyone_in_or_speaks_tls_is_named() {
     let silent: fn(u64) -> Box<dyn Peer> = |_| Box::new(Silent);
     let tls: fn(u64) -> Box<dyn Peer> = |_| Box::new(SpeaksTls);
     for (peers, cause) in [(silent, "is it a chat server?"), (tls, "try --tls")] {
-        let plan = Arc::new(chat_plan(3, 0, 50.0, SECOND).validated().unwrap());
+        let plan = Arc::new(Plan::new(chat_plan(3, 0, 50.0, SECOND)).unwrap());
         let run = simulate_load(None, &plan, Chat::new(&plan), 3, peers);
         assert_eq!(run.setup.established, 0);
         let failure = run.setup.failure.expect("nobody was let in").to_string();

@@ -22,15 +22,13 @@ impl Peer for SecureEcho {
         ConnectOutcome::Made { after: MILLISECOND }
     }
 
-    fn receive(&mut self, _now: Nanos, mut bytes: &[u8], script: &mut Script) {
+    fn receive(&mut self, _now: Nanos, bytes: &[u8], script: &mut Script) {
         let mut output = Vec::new();
         let mut requests: Vec<Vec<u8>> = Vec::new();
-        while !bytes.is_empty() {
-            let received = self.tls.receive(&mut bytes, |piece| requests.push(piece.to_vec()));
-            if received.is_err() {
-                // The client has refused.
-                return;
-            }
+        let received = self.tls.receive_all(bytes, |piece| requests.push(piece.to_vec()));
+        if received.is_err() {
+            // The client has refused.
+            return;
         }
         self.tls.take_output(&mut output);
         script.deliver_in_pieces(FLIGHT, &output, 100);
@@ -72,9 +70,9 @@ fn no_close_notify_is_sent_within_a_handshake() {
     let trust = ServerTrust::Certificate(server.fingerprint());
     let tls = PeerTls::new(ClientTls::new(&trust, false).unwrap(), "localhost").unwrap();
     let mut plan = raw_plan(open(100.0, Arrival::Constant, 1), 4, SECOND);
-    plan.pool = Some(PoolPlan { size: 0 });
+    plan.workload = pooled::pool(0);
     (plan.timeout_ns, plan.drain_ns) = (10 * SECOND, MILLISECOND);
-    let plan = Arc::new(plan.validated().unwrap());
+    let plan = Arc::new(Plan::new(plan).unwrap());
     let (load, links) = pooled::pool_load(&plan, 0);
     let heard = Rc::new(RefCell::new(0));
     let others = Rc::clone(&heard);
@@ -159,5 +157,5 @@ fn a_stream_that_ends_without_a_word_is_cut_off_and_not_closed() {
     assert_eq!((tally.reset, tally.closed), (tally.failed(), 0), "{tally:?}");
     let (kind, _, first) = run.total.errors.iter().next().unwrap();
     assert_eq!(kind, FailureKind::Reset);
-    assert!(first.detail.contains("cut off"), "{first:?}");
+    assert!(first.detail.contains("truncated"), "{first:?}");
 }

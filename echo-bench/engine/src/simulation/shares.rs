@@ -4,8 +4,8 @@ use super::*;
 use crate::record::{Served, Stamped};
 
 /// Runs a plan against a peer that answers after `delay`, on a thread that reads `pickup` later.
-fn behind(plan: Plan, delay: Nanos, pickup: Nanos) -> Simulated {
-    let plan = Arc::new(plan.validated().unwrap());
+fn behind(plan: Settings, delay: Nanos, pickup: Nanos) -> Simulated {
+    let plan = Arc::new(Plan::new(plan).unwrap());
     let load = Requests::new(&plan, 0..plan.connections);
     let peers = echo(EchoOptions::after(delay));
     let reactor = SimulatedReactor::new(START, peers).with_pickup(pickup);
@@ -37,8 +37,10 @@ fn a_wait_in_our_own_receive_queue_is_told_from_the_server() {
 
 #[test]
 fn without_stamps_nothing_is_claimed_of_the_share() {
-    let plan =
-        Plan { stamps: Stamps::Off, ..raw_plan(open(500.0, Arrival::Constant, 8), 4, SECOND) };
+    let plan = Settings {
+        stamps: Stamps::Off,
+        ..raw_plan(open(500.0, Arrival::Constant, 8), 4, SECOND)
+    };
     let run = behind(plan, MILLISECOND, MILLISECOND);
     assert_eq!(run.record.ledger.stamped.response.count(), 0);
     assert!(run.total.tally.ok > 0);
@@ -74,7 +76,7 @@ fn what_the_server_never_answers_is_counted_though_it_was_sent_in_the_warm_up() 
         }))
     };
     for warmup_ns in [0, SECOND] {
-        let plan = Plan {
+        let plan = Settings {
             warmup_ns,
             timeout_ns: 100 * SECOND,
             drain_ns: SECOND,
@@ -106,7 +108,7 @@ fn a_stall_that_began_in_the_warm_up_shows_in_full() {
             script.deliver(wait, bytes);
         }
     }
-    let plan = Plan {
+    let plan = Settings {
         warmup_ns: SECOND,
         timeout_ns: 100 * SECOND,
         ..raw_plan(Load::Closed { pipeline: 1 }, 4, 5 * SECOND)
@@ -120,7 +122,7 @@ fn a_stall_that_began_in_the_warm_up_shows_in_full() {
 
 #[test]
 fn what_is_merely_under_way_when_the_window_begins_is_of_no_concern_to_it() {
-    let plan = Plan {
+    let plan = Settings {
         warmup_ns: SECOND,
         ..raw_plan(open(1000.0, Arrival::Constant, 64), 4, 2 * SECOND)
     };
@@ -132,7 +134,7 @@ fn what_is_merely_under_way_when_the_window_begins_is_of_no_concern_to_it() {
 fn the_wait_for_a_slot_after_the_window_is_no_load_within_it() {
     // Ten requests a second too many: what is due and unsent at the end waits in the drain.
     let options = EchoOptions { serial: true, ..EchoOptions::after(10 * MILLISECOND) };
-    let plan = Plan {
+    let plan = Settings {
         timeout_ns: 100 * SECOND,
         drain_ns: 50 * SECOND,
         ..raw_plan(open(200.0, Arrival::Constant, 1), 1, 2 * SECOND)

@@ -61,7 +61,8 @@ fn a_slow_schedule_is_no_sign_of_a_server_that_is_gone() {
 #[test]
 fn what_fell_due_is_sent_in_the_drain_though_connections_wear_out() {
     let mut plan = raw_plan(open(1000.0, Arrival::Constant, 1), 2, SECOND);
-    plan.reconnect_after = Some(1);
+    plan.workload =
+        WorkloadPlan::Requests { protocol: ProtocolPlan::Raw, reconnect_after: Some(1) };
     plan.drain_ns = 60 * SECOND;
     let connect = ConnectOutcome::Made { after: 10 * MILLISECOND };
     let run = simulate(plan, echo(EchoOptions { connect, ..EchoOptions::after(MILLISECOND) }));
@@ -118,7 +119,7 @@ impl Peer for Web {
 #[test]
 fn a_connection_that_a_server_ends_before_the_load_is_made_again() {
     let mut plan = raw_plan(Load::Closed { pipeline: 1 }, 4, SECOND);
-    plan.protocol = ProtocolKind::Http;
+    plan.workload = requests(ProtocolPlan::Http { host: None });
     // The first are there, and lost, before the last is begun.
     plan.connect_rate_per_s = Some(100.0);
     let run = simulate(plan, |number| Box::new(Web { hangs_up: number < 2 }));

@@ -3,7 +3,7 @@
 
 use echo_net::tls::{ClientTls, ServerTls, ServerTrust, Transform};
 
-use super::pooled::pool_load;
+use super::pooled::{pool, pool_load};
 use super::room::{Room, RoomPeer, Treatment, chat_plan};
 use super::*;
 
@@ -74,13 +74,10 @@ impl Peer for Sealed {
     fn window(&mut self, now: Nanos, offered: usize) -> Window {
         self.inner.window(now, offered)
     }
-    fn receive(&mut self, now: Nanos, mut bytes: &[u8], script: &mut Script) {
+    fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
         let mut plaintext = Vec::new();
-        while !bytes.is_empty() {
-            let received =
-                self.tls.receive(&mut bytes, |piece| plaintext.extend_from_slice(piece));
-            received.expect("the client speaks TLS");
-        }
+        let received = self.tls.receive_all(bytes, |piece| plaintext.extend_from_slice(piece));
+        received.expect("the client speaks TLS");
         let mut output = Vec::new();
         self.tls.take_output(&mut output);
         script.deliver(0, &output);
@@ -215,8 +212,10 @@ proptest! {
         plan.seed = seed;
         plan.timeout_ns = 100 * MILLISECOND;
         plan.drain_ns = 300 * MILLISECOND;
-        plan.pool = if let Kind::Pool(size) = kind { Some(PoolPlan { size }) } else { None };
-        let plan = Arc::new(plan.validated().unwrap());
+        if let Kind::Pool(size) = kind {
+            plan.workload = pool(size);
+        }
+        let plan = Arc::new(Plan::new(plan).unwrap());
         let server = secured.then(|| ServerTls::self_signed().unwrap());
         let tls = server.as_ref().map(|server| {
             let trust = ServerTrust::Certificate(server.fingerprint());

@@ -19,7 +19,7 @@ use echo_net::reactor::Reactor;
 use echo_proto::Request as _;
 
 use super::conversation::{Conversation, Outgoing, Settled};
-use crate::plan::{Plan, PoolPlan};
+use crate::plan::Plan;
 use crate::record::FailureKind;
 use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
 
@@ -80,10 +80,11 @@ pub(crate) struct PoolLoad {
 }
 
 impl PoolLoad {
-    /// Of the callers with these fleet-wide `numbers`, on so many links of this thread.
+    /// Of the callers with these fleet-wide `numbers`, on so many links of this thread; `size` is
+    /// that of the whole pool, or 0.
     pub(crate) fn new(
         plan: &Arc<Plan>,
-        pool: PoolPlan,
+        size: u32,
         numbers: impl Iterator<Item = u32>,
         links: u32,
     ) -> Self {
@@ -91,12 +92,12 @@ impl PoolLoad {
             |number| Caller { number, next: 0, phase: Phase::Free, freed_at: 0, called_at: 0 };
         let slot =
             |_| Slot { conversation: Conversation::new(plan, 0, 1), caller: None, uses: 0 };
-        let core = (pool.size > 0).then(|| {
+        let core = (size > 0).then(|| {
             let mut core = PoolCore::new(PoolOptions {
                 max_size: links.max(1) as usize,
                 wait_timeout: Duration::from_nanos(plan.timeout_ns),
                 idle_lifetime: None,
-                max_uses: plan.reconnect_after.map(u64::from),
+                max_uses: plan.workload.reconnect_after().map(u64::from),
             });
             // They are all made before the load, for nobody.
             for link in 0..links {

@@ -43,6 +43,8 @@ impl Place {
 #[derive(Debug)]
 pub(crate) struct Requests {
     plan: Arc<Plan>,
+    /// As the plan has it; asked for each request.
+    reconnect_after: Option<u32>,
     /// The fleet-wide numbers of its connections.
     numbers: Vec<u32>,
     places: Vec<Place>,
@@ -58,13 +60,18 @@ impl Requests {
     pub(crate) fn new(plan: &Arc<Plan>, numbers: impl Iterator<Item = u32>) -> Self {
         let numbers: Vec<_> = numbers.collect();
         let place = |link: usize| Place {
-            conversation: Conversation::new(plan, link as u32, plan.streams),
+            conversation: Conversation::new(
+                plan,
+                link as u32,
+                plan.workload.protocol().streams(),
+            ),
             first_request: 0,
         };
         Self {
             places: (0..numbers.len()).map(place).collect(),
             numbers,
             plan: Arc::clone(plan),
+            reconnect_after: plan.workload.reconnect_after(),
             next_expiry: 0,
             batch: Vec::new(),
             outgoing: Outgoing::default(),
@@ -78,7 +85,7 @@ impl Requests {
         }
         let place = &self.places[link as usize];
         let free = self.plan.load.pipeline().saturating_sub(place.in_flight().waiting());
-        free.min(self.plan.reconnect_after.map_or(u32::MAX, |most| place.left_of(most)))
+        free.min(self.reconnect_after.map_or(u32::MAX, |most| place.left_of(most)))
     }
 
     /// Whether a link has had all its requests, and their replies.
@@ -86,7 +93,7 @@ impl Requests {
         let place = &self.places[link as usize];
         wire.is_up(link)
             && place.in_flight().waiting() == 0
-            && self.plan.reconnect_after.is_some_and(|most| place.left_of(most) == 0)
+            && self.reconnect_after.is_some_and(|most| place.left_of(most) == 0)
     }
 
     /// Whether there are or will be requests for a link.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use echo_bench_engine::plan::{Plan, Target};
+use echo_bench_engine::plan::{Plan, ServerPlan, Target};
 
 /// A plan as settings by name, like `socket.nodelay`.
 pub(super) type Settings = BTreeMap<String, String>;
@@ -53,19 +53,15 @@ fn flatten(name: &str, value: &Value, settings: &mut Settings) {
     }
 }
 
-/// The embedded server's command line, flag by flag.
-fn flags(server: &[String]) -> Settings {
-    let mut flags = Settings::new();
-    let mut words = server.iter().peekable();
-    while let Some(flag) = words.next() {
-        let values: Vec<&str> =
-            std::iter::from_fn(|| words.next_if(|word| !word.starts_with("--")))
-                .map(String::as_str)
-                .collect();
-        let value = if values.is_empty() { "on".to_owned() } else { values.join(" ") };
-        flags.insert(format!("server.{}", flag.trim_start_matches('-')), value);
-    }
+/// The embedded server's flags.
+fn flags(server: &ServerPlan) -> Settings {
+    let flags = server.all_flags().into_iter();
     flags
+        .map(|flag| {
+            let value = flag.value.unwrap_or_else(|| "on".to_owned());
+            (format!("server.{}", flag.name), value)
+        })
+        .collect()
 }
 
 /// Pairs the cases of two sides.
@@ -130,13 +126,15 @@ fn name(settings: &Settings, telling: &BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::small_plan::plan_with;
+    use echo_bench_engine::plan::ServerFlag;
 
     fn plan(conns: u32, nodelay: bool) -> Settings {
-        let mut plan = crate::small_plan::plan();
-        plan.connections = conns;
-        plan.socket.nodelay = nodelay;
-        plan.seed = u64::from(conns) + 7;
-        settings(&plan)
+        settings(&plan_with(|plan| {
+            plan.connections = conns;
+            plan.socket.nodelay = nodelay;
+            plan.seed = u64::from(conns) + 7;
+        }))
     }
 
     #[test]
@@ -163,10 +161,11 @@ mod tests {
 
     #[test]
     fn the_embedded_servers_flags_are_settings() {
-        let mut plan = crate::small_plan::plan();
-        let line = ["--model", "epoll", "--reuse-port", "--workers", "2"];
-        plan.target = Target::Embedded { server: line.map(str::to_owned).to_vec() };
-        let settings = settings(&plan);
+        let settings = settings(&plan_with(|plan| {
+            let flags = [ServerFlag::new("model", "epoll"), ServerFlag::switch("reuse-port")];
+            let server = ServerPlan { workers: Some(2), ..ServerPlan::new(flags) };
+            plan.target = Target::Embedded { server };
+        }));
         assert_eq!(settings["server.model"], "epoll");
         assert_eq!(settings["server.reuse-port"], "on");
         assert_eq!(settings["server.workers"], "2");

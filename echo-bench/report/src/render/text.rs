@@ -46,7 +46,7 @@ pub fn report(report: &Report) -> String {
 pub(super) fn subject(report: &Report) -> String {
     let plan = &report.plan;
     let what = match &plan.target {
-        Target::Embedded { server } => format!("embedded echo-server ({})", server.join(" ")),
+        Target::Embedded { server } => format!("embedded echo-server ({server})"),
         Target::Address { address, .. } => address.clone(),
     };
     let tls = match &plan.tls {
@@ -59,7 +59,7 @@ pub(super) fn subject(report: &Report) -> String {
 
 pub(super) fn load(plan: &Plan) -> String {
     // Callers of a pool are no connections.
-    let noun = if plan.pool.is_some() { "caller" } else { "connection" };
+    let noun = if plan.is_pooled() { "caller" } else { "connection" };
     let connections = units::counted(plan.connections.into(), noun);
     let model = match plan.load {
         Load::Closed { pipeline } => {
@@ -239,7 +239,7 @@ pub(super) fn costs(report: &Report) -> String {
 pub(super) fn reading(report: &Report) -> String {
     let summary = &report.summary;
     match report.plan.load {
-        Load::Closed { .. } if report.plan.pool.is_some() => "closed loop: a caller asks again \
+        Load::Closed { .. } if report.plan.is_pooled() => "closed loop: a caller asks again \
              when it is answered, so a slow server is asked less often; percentiles are of response \
              (the call to the last byte), so the wait for a connection counts"
             .to_owned(),

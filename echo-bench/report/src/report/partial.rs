@@ -101,7 +101,7 @@ impl Header {
         if self.schema != SCHEMA {
             return Err(format!("this version reads `{SCHEMA}`"));
         }
-        self.plan.clone().validated().map_err(|error| error.to_string())?;
+        self.plan.check().map_err(|error| error.to_string())?;
         if self.established > self.plan.connections_at_start() {
             return Err("more connections are made than asked for".into());
         }
@@ -217,10 +217,9 @@ pub fn read(text: &str) -> Result<Report, PartialError> {
             .map_err(|reason| PartialError::Shape { line, reason })?;
         piece.add_to(&mut record).map_err(wrong(line))?;
     }
-    let plan = Plan {
-        interval_ns: header.plan.interval_ns * intervals_per_piece(&header.plan),
-        ..header.plan.clone()
-    };
+    let together = intervals_per_piece(&header.plan);
+    let plan = header.plan.with(|plan| plan.interval_ns *= together);
+    let plan = plan.map_err(|error| error.to_string()).map_err(wrong(1))?;
     let pieces = record.intervals.len() as u64;
     if pieces == 0 {
         return Err(PartialError::Nothing);

@@ -40,7 +40,7 @@ pub fn save_in(report: &Report, directory: &Path) -> std::io::Result<PathBuf> {
 pub fn names(started_at: &str, plan: &Plan, ending: &str) -> impl Iterator<Item = String> {
     let stamp: String =
         started_at.chars().filter(char::is_ascii_alphanumeric).take(15).collect();
-    let base = format!("{stamp}-{}-c{}", plan.protocol, plan.connections);
+    let base = format!("{stamp}-{}-c{}", plan.protocol(), plan.connections);
     (1_u64..).map(move |number| match number {
         1 => format!("{base}.{ending}"),
         _ => format!("{base}-{number}.{ending}"),

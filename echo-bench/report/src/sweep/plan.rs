@@ -6,7 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use echo_bench_engine::plan::Plan;
+use echo_bench_engine::plan::{Plan, StopRule, Target};
+use echo_net::Nanos;
 
 /// Most axes of a sweep, those of a single level included.
 const MOST_AXES: usize = 64;
@@ -84,6 +85,29 @@ pub struct CellPlan {
     pub flags: Vec<Flag>,
 }
 
+/// A sweep that can be carried out.
+#[derive(Debug, Clone)]
+pub struct PlannedSweep {
+    /// Its plan.
+    pub plan: SweepPlan,
+    /// Its cells, in order.
+    pub cells: Vec<PlannedCell>,
+}
+
+/// A cell whose flags make a run, with what a sweep must know of it. Not the whole plan: a
+/// thousand cells would hold a thousand copies of a message file.
+#[derive(Debug, Clone)]
+pub struct PlannedCell {
+    /// The cell.
+    pub cell: CellPlan,
+    /// The command line of its runs, without the program's name.
+    pub command_line: Vec<String>,
+    /// Whom they load.
+    pub target: Target,
+    /// Warm-up and window of a run; the warm-up alone if it ends with a number of requests.
+    pub load_ns: Nanos,
+}
+
 /// A plan that can't be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepPlanError {
@@ -153,11 +177,12 @@ impl Axis {
 }
 
 impl SweepPlan {
-    /// The plan, if every cell of it is a run.
+    /// The plan with its cells, if every cell of it is a run. The command line of each is
+    /// parsed once, here.
     ///
     /// # Errors
     /// The first thing that is wrong with it.
-    pub fn validated(self, run: &impl RunFlags) -> Result<Self, SweepPlanError> {
+    pub fn planned(self, run: &impl RunFlags) -> Result<PlannedSweep, SweepPlanError> {
         if self.repeats == 0 {
             return Err(SweepPlanError::NoRepeats);
         }
@@ -174,20 +199,30 @@ impl SweepPlan {
         }
         self.refuse_doubles(run)?;
         let (mut closed, mut open) = (None, None);
+        let mut cells = Vec::with_capacity(count);
         for cell in self.cells() {
-            let of_its_kind =
-                if cell.plan(run)?.load.is_open() { &mut open } else { &mut closed };
+            let command_line = cell.command_line(run);
+            let plan = run.plan(&command_line);
+            let refused = |reason| SweepPlanError::Cell { cell: cell.label(), reason };
+            let plan = plan.map_err(refused)?;
+            let of_its_kind = if plan.load.is_open() { &mut open } else { &mut closed };
             *of_its_kind = Some(cell.label());
             if let (Some(closed), Some(open)) = (&closed, &open) {
                 let (closed, open) = (closed.clone(), open.clone());
                 return Err(SweepPlanError::LoadModels { closed, open });
             }
+            let window_ns = match plan.stop {
+                StopRule::Duration { duration_ns } => duration_ns,
+                StopRule::Requests { .. } => 0,
+            };
+            let (target, load_ns) = (plan.target.clone(), plan.warmup_ns + window_ns);
+            cells.push(PlannedCell { cell, command_line, target, load_ns });
         }
-        Ok(self)
+        Ok(PlannedSweep { plan: self, cells })
     }
 
     /// How many cells the axes span.
-    pub(super) fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.axes.iter().map(|axis| axis.levels.len()).fold(1, usize::saturating_mul)
     }
 
@@ -249,8 +284,7 @@ impl SweepPlan {
 }
 
 impl CellPlan {
-    /// The command line of its runs, without the program's name.
-    pub fn command_line(&self, run: &impl RunFlags) -> Vec<String> {
+    fn command_line(&self, run: &impl RunFlags) -> Vec<String> {
         let mut words = Vec::new();
         for Flag { flag, value } in &self.flags {
             match (run.is_switch(flag), value.as_str()) {
@@ -261,15 +295,6 @@ impl CellPlan {
             }
         }
         words
-    }
-
-    /// The plan of its runs.
-    ///
-    /// # Errors
-    /// What a run says to its command line.
-    pub fn plan(&self, run: &impl RunFlags) -> Result<Plan, SweepPlanError> {
-        let refused = |reason| SweepPlanError::Cell { cell: self.label(), reason };
-        run.plan(&self.command_line(run)).map_err(refused)
     }
 
     /// Its name for people.

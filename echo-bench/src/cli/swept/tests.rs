@@ -3,26 +3,26 @@
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use echo_bench_report::sweep::SweepPlan;
+use echo_bench_report::sweep::{PlannedSweep, SweepPlan};
 
 use super::CommandLine;
 use crate::cli::plan_file as file;
 
-fn typed(line: &str) -> Result<SweepPlan, String> {
+fn typed(line: &str) -> Result<PlannedSweep, String> {
     let words = ["echo-bench", "sweep"].into_iter().chain(line.split_whitespace());
     let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
     let Some(Command::Sweep(args)) = cli.command else { panic!("{line}") };
     args.plan().map_err(|error| error.to_string())
 }
 
-fn lines(plan: &SweepPlan) -> Vec<String> {
-    plan.cells().iter().map(|cell| cell.command_line(&CommandLine).join(" ")).collect()
+fn lines(sweep: &PlannedSweep) -> Vec<String> {
+    sweep.cells.iter().map(|cell| cell.command_line.join(" ")).collect()
 }
 
 #[test]
 fn every_list_is_an_axis_in_the_order_typed_and_the_last_changes_fastest() {
-    let plan = typed("--conns 1,2 -d 1s --model epoll,tokio --repeat 3 --seed 9").unwrap();
-    let names: Vec<String> = plan.cells().into_iter().map(|cell| cell.name).collect();
+    let sweep = typed("--conns 1,2 -d 1s --model epoll,tokio --repeat 3 --seed 9").unwrap();
+    let names: Vec<String> = sweep.cells.iter().map(|cell| cell.cell.name.clone()).collect();
     assert_eq!(
         names,
         [
@@ -32,70 +32,70 @@ fn every_list_is_an_axis_in_the_order_typed_and_the_last_changes_fastest() {
             "conns=2, model=tokio"
         ]
     );
-    assert_eq!(lines(&plan)[2], "--duration=1s --conns=2 --model=epoll");
-    assert_eq!((plan.repeats, plan.seed), (3, 9));
+    assert_eq!(lines(&sweep)[2], "--duration=1s --conns=2 --model=epoll");
+    assert_eq!((sweep.plan.repeats, sweep.plan.seed), (3, 9));
 }
 
 #[test]
 fn a_flag_typed_again_adds_levels_and_commas_of_a_text_are_no_list() {
-    let plan = typed("--message a,b --message c --conns 1 --conns 2").unwrap();
-    assert_eq!(lines(&plan)[1], "--message=a,b --conns=2");
-    assert_eq!(plan.cells().len(), 4);
+    let sweep = typed("--message a,b --message c --conns 1 --conns 2").unwrap();
+    assert_eq!(lines(&sweep)[1], "--message=a,b --conns=2");
+    assert_eq!(sweep.cells.len(), 4);
     assert!(typed("--conns 1,2 --server-pin 0,0").unwrap_err().contains("'0,0'"));
 }
 
 #[test]
 fn what_a_run_takes_several_times_goes_together_in_every_cell() {
-    let plan =
+    let sweep =
         typed("--slo p99<5s --slo p50<1s --label a=1,2 --label b=3 --conns 1,2").unwrap();
     let all = "--slo=p99<5s --slo=p50<1s --label=a=1,2 --label=b=3 --conns=1";
-    assert_eq!(lines(&plan)[0], all);
-    assert_eq!(plan.cells().len(), 2);
-    let again = file::read(&file::write(&plan)).unwrap();
-    assert_eq!(again.flags.resolve(&[]).unwrap(), (plan.fixed, plan.axes));
+    assert_eq!(lines(&sweep)[0], all);
+    assert_eq!(sweep.cells.len(), 2);
+    let again = file::read(&file::write(&sweep.plan)).unwrap();
+    assert_eq!(again.flags.resolve(&[]).unwrap(), (sweep.plan.fixed, sweep.plan.axes));
 }
 
 #[test]
 fn linked_flags_are_one_axis() {
-    let plan = typed(
+    let sweep = typed(
         "--nodelay on,off --server-nodelay on,off --link nodelay,server-nodelay \
          --split-writes 1,2 --server-write-mode whole,split --link split-writes+server-write-mode",
     )
     .unwrap();
     assert_eq!(
-        lines(&plan)[1],
+        lines(&sweep)[1],
         "--nodelay=on --server-nodelay=on --split-writes=2 --server-write-mode=split"
     );
-    let cells = plan.cells();
+    let cells = &sweep.cells;
     assert_eq!(cells.len(), 4);
     assert_eq!(
-        cells[3].name,
+        cells[3].cell.name,
         "nodelay+server-nodelay=off, split-writes+server-write-mode=2/split"
     );
     // What is printed is the same sweep, in the same order.
-    let again = file::read(&file::write(&plan)).unwrap();
+    let again = file::read(&file::write(&sweep.plan)).unwrap();
     let (fixed, mut axes) = again.flags.resolve(&[]).unwrap();
     axes.extend(again.axes);
-    assert_eq!((fixed, axes), (plan.fixed, plan.axes));
+    assert_eq!((fixed, axes), (sweep.plan.fixed, sweep.plan.axes));
 }
 
 #[test]
 fn a_linked_axis_before_a_list_keeps_its_place_in_the_plan_file() {
-    let plan =
+    let sweep =
         typed("--nodelay on,off --server-nodelay on,off --link nodelay,server-nodelay -c 1,2");
-    let plan = plan.unwrap();
-    let again = file::read(&file::write(&plan)).unwrap();
+    let sweep = sweep.unwrap();
+    let again = file::read(&file::write(&sweep.plan)).unwrap();
     let (_, mut axes) = again.flags.resolve(&[]).unwrap();
     axes.extend(again.axes);
-    assert_eq!(axes, plan.axes);
+    assert_eq!(axes, sweep.plan.axes);
 }
 
 #[test]
 fn a_flag_without_a_value_is_on_or_off() {
-    let plan = typed("--model epoll --server-reuse-port=on,off").unwrap();
-    assert_eq!(lines(&plan), ["--model=epoll --server-reuse-port", "--model=epoll"]);
-    let plan = typed("--model epoll,tokio --server-reuse-port").unwrap();
-    assert_eq!(lines(&plan)[0], "--server-reuse-port --model=epoll");
+    let sweep = typed("--model epoll --server-reuse-port=on,off").unwrap();
+    assert_eq!(lines(&sweep), ["--model=epoll --server-reuse-port", "--model=epoll"]);
+    let sweep = typed("--model epoll,tokio --server-reuse-port").unwrap();
+    assert_eq!(lines(&sweep)[0], "--server-reuse-port --model=epoll");
     assert!(typed("--conns 1,2 --server-reuse-port=maybe").unwrap_err().contains("on or off"));
 }
 
@@ -108,7 +108,7 @@ fn what_can_t_be_measured_is_refused_before_anything_runs() {
         ("--conns 1,2 --arrival poisson", "--rate"),
         ("--conns 1,2 --target 127.0.0.1:1 --model epoll", "cannot be used with"),
         ("--model epoll,tokio --server-read-buffer many", "'--server-read-buffer <SIZE>'"),
-        ("--server-read-buffer 1K,0", "cell server-read-buffer=0: --server-read-buffer 0"),
+        ("--server-read-buffer 1K,0", "cell server-read-buffer=0: --server-read-buffer must"),
         ("--server-nodelay on --server-nodelay on --conns 1,2", "level on twice"),
         ("--conns 1,1", "level 1 twice"),
         ("--conns 5", "nothing varies"),
@@ -148,8 +148,8 @@ fn axes_of_a_plan_file_must_be_told_apart_and_measure_alike() {
         let read = file::read(text).unwrap();
         let (fixed, mut axes) = read.flags.resolve(&[]).unwrap();
         axes.extend(read.axes);
-        let error =
-            SweepPlan { fixed, axes, repeats: 1, seed: 1 }.validated(&CommandLine).unwrap_err();
+        let plan = SweepPlan { fixed, axes, repeats: 1, seed: 1 };
+        let error = plan.planned(&CommandLine).unwrap_err();
         assert!(error.to_string().contains(told), "{text}: {error}");
     }
 }

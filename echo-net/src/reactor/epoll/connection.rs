@@ -1,5 +1,5 @@
-//! One connection of the backend: [`Connection`], its socket, what waits to be sent, and
-//! what epoll watches for.
+//! A connection of this backend: [`EpollSocket`], with its socket, send queue and epoll
+//! interest.
 
 use std::os::fd::OwnedFd;
 
@@ -10,10 +10,10 @@ use crate::send_queue::SendQueue;
 /// See the [module](self).
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
-pub(super) struct Connection {
+pub(super) struct EpollSocket {
     pub(super) socket: OwnedFd,
     pub(super) queue: SendQueue,
-    /// What epoll watches for now.
+    /// Current epoll interest.
     pub(super) interest: EventFlags,
     pub(super) connecting: bool,
     /// The kernel stamps what is received.
@@ -25,7 +25,7 @@ pub(super) struct Connection {
     pub(super) finish_when_sent: bool,
 }
 
-impl Connection {
+impl EpollSocket {
     pub(super) fn new(socket: OwnedFd, connecting: bool, stamped: bool) -> Self {
         Self {
             socket,
@@ -39,7 +39,7 @@ impl Connection {
         }
     }
 
-    /// What epoll should watch for.
+    /// The epoll interest that it should have.
     pub(super) fn wanted_interest(&self) -> EventFlags {
         let mut wanted = EventFlags::empty();
         wanted.set(EventFlags::OUT, self.connecting || !self.queue.is_empty());

@@ -1,46 +1,46 @@
-//! The far ends of simulated connections: [`Peer`], and [`EchoPeer`], which sends back what
-//! it received, late, in pieces or not at all. Peers that know a protocol belong to the
+//! The remote ends of simulated connections: [`Peer`], and [`EchoPeer`], which echoes what it
+//! receives, with delays, in pieces or not at all. Peers that speak a protocol belong to the
 //! tests of the crates that need them.
 
 use std::io;
 
 use crate::Nanos;
 
-/// How an attempt to connect ends.
+/// Result of a connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectOutcome {
-    /// The connection is made.
+    /// The connection is established.
     Made {
-        /// This long after the attempt.
+        /// Delay after the attempt.
         after: Nanos,
     },
-    /// The connection is not made: refused, unreachable, timed out.
+    /// The connection fails: refused, unreachable, timed out.
     Failed {
-        /// This long after the attempt.
+        /// Delay after the attempt.
         after: Nanos,
         /// The reason.
         kind: io::ErrorKind,
     },
-    /// Nobody answers, ever.
+    /// No answer, ever.
     Unanswered,
-    /// There is no socket for it: [`Reactor::connect`](crate::reactor::Reactor::connect)
-    /// itself fails.
+    /// No socket can be created: [`Reactor::connect`](crate::reactor::Reactor::connect) itself
+    /// fails.
     NoSocket(io::ErrorKind),
 }
 
-/// What the kernel takes of the bytes that it is offered.
+/// How many bytes the send window accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// At most so many bytes now; the rest is queued.
+    /// At most this many bytes now; the rest is queued.
     pub bytes: usize,
-    /// When the kernel asks the peer again for the rest; `None`: never.
+    /// When the window reopens; `None`: never.
     pub reopens_after: Option<Nanos>,
 }
 
 impl Window {
     /// Takes everything.
     pub const OPEN: Self = Self { bytes: usize::MAX, reopens_after: None };
-    /// Takes nothing, for ever: a peer that has stopped reading.
+    /// Accepts nothing, forever: a peer that has stopped reading.
     pub const SHUT: Self = Self { bytes: 0, reopens_after: None };
 }
 
@@ -52,37 +52,36 @@ pub(super) enum Act {
     Reset,
 }
 
-/// What a peer is going to do. Delays count from the call that was given the script.
+/// Actions of a peer. Delays are relative to the call that received the script.
 ///
-/// Bytes and the half-close keep the order in which they were put here, over all calls of a
-/// connection: like TCP, a later one waits for an earlier one.
+/// Bytes and the half-close keep their order over all calls of a connection, like TCP: a later
+/// one waits for an earlier one.
 #[derive(Debug, Default)]
 pub struct Script {
     pub(super) acts: Vec<(Nanos, Act)>,
 }
 
 impl Script {
-    /// Sends `bytes`, which arrive in one piece.
+    /// Sends `bytes`, delivered in one piece.
     pub fn deliver(&mut self, after: Nanos, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.acts.push((after, Act::Deliver(bytes.to_vec())));
         }
     }
 
-    /// Sends `bytes`, which arrive in pieces of at most `size` bytes: partial reads.
+    /// Sends `bytes`, delivered in pieces of at most `size` bytes (partial reads).
     pub fn deliver_in_pieces(&mut self, after: Nanos, bytes: &[u8], size: usize) {
         for piece in bytes.chunks(size.max(1)) {
             self.deliver(after, piece);
         }
     }
 
-    /// Has the peer of another connection, named by its number, [told](Peer::told) of
-    /// something, if it still exists.
+    /// Sends a [message](Peer::told) to the peer of another connection, if it still exists.
     pub fn tell(&mut self, after: Nanos, connection: u64, bytes: &[u8]) {
         self.acts.push((after, Act::Tell(connection, bytes.to_vec())));
     }
 
-    /// Adds what another script wants, with every delivery changed by `seal`, in order.
+    /// Appends another script, with the bytes of every delivery transformed by `seal`.
     pub fn append_sealed(&mut self, other: Self, mut seal: impl FnMut(&[u8]) -> Vec<u8>) {
         self.acts.extend(other.acts.into_iter().map(|(after, act)| match act {
             Act::Deliver(bytes) => (after, Act::Deliver(seal(&bytes))),
@@ -90,55 +89,55 @@ impl Script {
         }));
     }
 
-    /// Sends nothing more after what was sent.
+    /// Half-closes after everything sent before.
     pub fn half_close(&mut self, after: Nanos) {
         self.acts.push((after, Act::HalfClose));
     }
 
-    /// Breaks the connection at that instant; what has not arrived by then is lost.
+    /// Resets the connection at that instant; undelivered data is lost.
     pub fn reset(&mut self, after: Nanos) {
         self.acts.push((after, Act::Reset));
     }
 }
 
-/// The far end of one simulated connection. Dropped when the connection is closed or breaks.
+/// The remote end of one simulated connection. Dropped when the connection closes or breaks.
 pub trait Peer {
-    /// Answers the attempt to connect.
+    /// Handles the connection attempt.
     fn connect(&mut self, now: Nanos) -> ConnectOutcome {
         let _ = now;
         ConnectOutcome::Made { after: 0 }
     }
 
-    /// The connection is made; a peer may speak first.
+    /// The connection is established; the peer may send first.
     fn connected(&mut self, now: Nanos, script: &mut Script) {
         let _ = (now, script);
     }
 
-    /// How much the kernel takes when `offered` bytes are to be sent: at each send, and
-    /// again each time that the window reopens.
+    /// How many of `offered` bytes the window accepts: asked at each send, and whenever the
+    /// window reopens.
     fn window(&mut self, now: Nanos, offered: usize) -> Window {
         let _ = (now, offered);
         Window::OPEN
     }
 
-    /// Bytes that the kernel took.
+    /// Receives bytes.
     fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script);
 
-    /// The near end has half-closed.
+    /// Our side has half-closed.
     fn end_of_input(&mut self, now: Nanos, script: &mut Script) {
         let _ = (now, script);
     }
 
-    /// The peer of another connection [tells](Script::tell) this one something.
+    /// Receives a [message](Script::tell) from the peer of another connection.
     fn told(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
         let _ = (now, bytes, script);
     }
 }
 
-/// What an [`EchoPeer`] does instead of going on.
+/// How an [`EchoPeer`] ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// Reads, and answers nothing.
+    /// Reads and never replies.
     Mute,
     /// Half-closes.
     HalfClose,
@@ -146,31 +145,32 @@ pub enum Ending {
     Reset,
 }
 
-/// How an [`EchoPeer`] goes about it. All delays are virtual, and exact.
+/// Behaviour of an [`EchoPeer`]. All delays are virtual and exact.
 #[derive(Debug, Clone, Copy)]
 pub struct EchoOptions {
-    /// How an attempt to connect ends.
+    /// Result of connection attempts.
     pub connect: ConnectOutcome,
-    /// Bytes of a message; `None`: what arrives together is one message.
+    /// Message size in bytes; `None`: what arrives together is one message.
     pub message: Option<usize>,
     /// Service time of a message.
     pub delay: Nanos,
-    /// Up to so much more service time, evenly distributed.
+    /// Maximum random extra service time, uniformly distributed.
     pub jitter: Nanos,
-    /// Of the random service times: equal seeds give equal times.
+    /// Seed of the random service times.
     pub seed: u64,
-    /// Serves one message after the other; else all that came together at the same time.
+    /// Serves messages one after another; otherwise those that arrive together are served in
+    /// parallel.
     pub serial: bool,
-    /// Replies arrive in pieces of at most so many bytes.
+    /// Replies arrive in pieces of at most this many bytes.
     pub piece: usize,
-    /// Every n-th message (counted from 1) gets no reply.
+    /// Every n-th message (from 1) gets no reply.
     pub skip_every: Option<u64>,
-    /// After so many messages the peer goes on in this way.
+    /// After this many messages the peer behaves this way.
     pub ending: Option<(u64, Ending)>,
 }
 
 impl EchoOptions {
-    /// Connects at once and answers after `delay` whatever arrives.
+    /// Connects at once and replies after `delay`.
     pub const fn after(delay: Nanos) -> Self {
         Self {
             connect: ConnectOutcome::Made { after: 0 },
@@ -186,14 +186,14 @@ impl EchoOptions {
     }
 }
 
-/// Sends back every byte that it receives.
+/// Echoes every byte that it receives.
 #[derive(Debug)]
 pub struct EchoPeer {
     options: EchoOptions,
-    /// Messages received whole.
+    /// Complete messages received.
     received: u64,
     partial: Vec<u8>,
-    /// When the service of the last message ends.
+    /// When service of the last message ends.
     busy_until: Nanos,
     random: u64,
 }
@@ -229,7 +229,7 @@ impl EchoPeer {
     }
 
     fn draw_jitter(&mut self) -> Nanos {
-        // SplitMix64 (Steele, Lea and Flood 2014): enough for a delay, and needs no crate.
+        // SplitMix64 (Steele, Lea and Flood 2014): sufficient for delays, without a dependency.
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.random;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -267,7 +267,7 @@ impl Peer for EchoPeer {
     }
 
     fn end_of_input(&mut self, _now: Nanos, script: &mut Script) {
-        // Waits for the replies that are still under way, as all that arrives does.
+        // Waits for replies in flight, like all deliveries.
         if !self.has_ended() {
             script.half_close(0);
         }

@@ -9,7 +9,7 @@ use crate::socket::SocketOptions;
 
 const START: Nanos = 1_000;
 
-/// What the handler was told: instant, number of the connection, event.
+/// Recorded events: instant, number of the connection, event.
 #[derive(Default)]
 struct Log {
     keys: Vec<Key>,
@@ -37,7 +37,7 @@ impl Handler<SimulatedReactor> for Log {
 }
 
 impl Log {
-    /// What was told since the last call, at instants counted from the start.
+    /// Events since the last call, with instants relative to the start.
     fn take(&mut self) -> Vec<(Nanos, usize, String)> {
         let told = std::mem::take(&mut self.told);
         told.into_iter().map(|(at, connection, text)| (at - START, connection, text)).collect()
@@ -62,12 +62,12 @@ fn echo(options: EchoOptions) -> Box<dyn Peer> {
     Box::new(EchoPeer::new(options))
 }
 
-/// Runs until nothing is scheduled any more.
+/// Runs until no event is pending.
 fn run(reactor: &mut SimulatedReactor, log: &mut Log) {
     while reactor.turn(None, log).is_ok() {}
 }
 
-/// A reactor with one connection to `peer`, made.
+/// A reactor with one established connection to `peer`.
 fn connected(peer: Box<dyn Peer>) -> (SimulatedReactor, Log, Key) {
     let mut peer = Some(peer);
     let mut reactor = SimulatedReactor::new(START, move |_| peer.take().unwrap());
@@ -78,7 +78,7 @@ fn connected(peer: Box<dyn Peer>) -> (SimulatedReactor, Log, Key) {
     (reactor, log, key)
 }
 
-/// Takes the windows of a list in turn, then everything, and keeps what it is given.
+/// Uses the windows of a list in turn, then an unlimited one, and records what it receives.
 struct Slow {
     windows: VecDeque<Window>,
     received: Rc<RefCell<Vec<u8>>>,

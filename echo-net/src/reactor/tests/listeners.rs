@@ -1,4 +1,4 @@
-//! Where a backend accepts, and whom.
+//! Listeners of a backend.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Random scripts: whatever is paused, resumed, finished or closed, and in whatever order,
-//! what a connection received is echoed whole and in order.
+//! Random scripts of pause, resume, finish and close in any order: everything received is
+//! echoed completely and in order.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -16,14 +16,14 @@ for_each_backend!(every_byte_is_echoed_in_order_whatever_the_script);
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// The peer writes so many bytes, of a pattern that is its own.
+    /// The peer writes this many bytes of its own pattern.
     Write(usize, usize),
     Pause(usize),
     Resume(usize),
-    /// The handler pauses at the next bytes, and resumes after so many turns.
+    /// The handler pauses at the next bytes and resumes after this many turns.
     PauseAtBytes(usize),
     Turn,
-    /// The peer goes without reading.
+    /// The peer closes without reading.
     Vanish(usize),
 }
 
@@ -107,7 +107,7 @@ impl Peer {
         });
         let reading = std::thread::spawn(move || {
             let mut echoed = Vec::new();
-            // A peer that vanished is not asked what it read.
+            // A peer that disconnected is not checked.
             let _ = input.read_to_end(&mut echoed);
             echoed
         });
@@ -186,7 +186,7 @@ fn play<R: Backend>(mut reactor: R, address: std::net::SocketAddr, steps: &[Step
 
 fn every_byte_is_echoed_in_order_whatever_the_script<R: Backend>() {
     let config = ProptestConfig { cases: 40, failure_persistence: None, ..<_>::default() };
-    // Small reads make many completions, large ones few buffers.
+    // Small reads give many completions, large ones few buffers.
     proptest!(config, |(steps in steps(), size in prop_oneof![Just(100_usize), Just(4 << 20)])| {
         let Some((reactor, address)) = listening::<R>(size) else { return Ok(()) };
         play(reactor, address, &steps);

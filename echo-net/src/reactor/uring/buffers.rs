@@ -1,4 +1,4 @@
-//! Memory that the kernel picks receive buffers from: [`Buffers`], a provided buffer ring
+//! Receive buffers provided to the kernel: [`Buffers`], a provided buffer ring
 //! (`io_uring_register_buf_ring(3)`). A filled buffer is a [`Lease`], which returns to the
 //! kernel when it is dropped.
 
@@ -15,29 +15,29 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
-/// The only group of buffers of a ring.
+/// The only buffer group of a ring.
 pub(super) const GROUP: u16 = 0;
 
-/// Memory for buffers that is aimed at. Only what is received into is ever touched.
+/// Target size of all buffers. Pages are touched only when used.
 const MEMORY: usize = 16 << 20;
 
-/// Fewest and most buffers: so many receptions can complete before one is handled.
+/// Minimum and maximum number of buffers, which bounds the completions before one is handled.
 const FEWEST: usize = 8;
 const MOST: usize = 1024;
 
-/// Added to each buffer, so that the first lines of all buffers do not fall into the same
-/// set of the processor's caches.
+/// Added to each buffer, so that the first cache lines of all buffers do not map to the same
+/// set.
 const SKEW: usize = 64;
 
-/// The kernel wants the ring of entries to begin a page.
+/// The ring of entries must be page-aligned.
 const PAGE: usize = 4096;
 
 /// See the [module](self). Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Buffers(Rc<Shared>);
+pub(super) struct Buffers(Rc<SharedBuffers>);
 
 #[derive(Debug)]
-struct Shared {
+struct SharedBuffers {
     memory: NonNull<u8>,
     memory_layout: Layout,
     entries: NonNull<BufRingEntry>,
@@ -46,12 +46,12 @@ struct Shared {
     count: u16,
     /// Bytes of one buffer, without the skew.
     size: usize,
-    /// Entries written so far; the kernel takes them in order.
+    /// Entries written so far; the kernel consumes them in order.
     tail: Cell<u16>,
 }
 
 impl Buffers {
-    /// Buffers of `size` bytes each, all of them offered to the kernel once they are
+    /// Buffers of `size` bytes each, all available to the kernel once they are
     /// [registered](Self::register).
     pub(super) fn new(size: usize) -> Self {
         let size = size.clamp(1, MEMORY);
@@ -61,7 +61,7 @@ impl Buffers {
         let entries_layout = Layout::array::<BufRingEntry>(count)
             .and_then(|layout| layout.align_to(PAGE))
             .expect("1024 entries fit into the address space");
-        let buffers = Self(Rc::new(Shared {
+        let buffers = Self(Rc::new(SharedBuffers {
             memory: zeroed(memory_layout),
             memory_layout,
             entries: zeroed(entries_layout).cast(),
@@ -76,8 +76,8 @@ impl Buffers {
         buffers
     }
 
-    /// Tells the kernel of them. The ring must end before the last clone of `self`, and
-    /// with it before the last lease, does.
+    /// Registers the buffers. The ring must be dropped before the last clone of `self`, and
+    /// therefore before the last lease.
     ///
     /// # Safety
     /// The caller keeps a clone of `self` for as long as the ring lives.
@@ -88,7 +88,7 @@ impl Buffers {
         unsafe { ring.register_buf_ring_with_flags(address, self.0.count, GROUP, 0) }
     }
 
-    /// The buffer `id` with its first `length` bytes filled; `None` if there is none such.
+    /// Buffer `id` with its first `length` bytes filled; `None` if there is no such buffer.
     ///
     /// # Safety
     /// The kernel has handed this buffer over and no lease of it exists.
@@ -103,8 +103,8 @@ impl Buffers {
     }
 }
 
-impl Shared {
-    /// Offers a buffer to the kernel, which may write to it from now on.
+impl SharedBuffers {
+    /// Returns a buffer to the kernel, which may write to it from now on.
     fn offer(&self, id: u16) {
         let tail = self.tail.get();
         let place = usize::from(tail & (self.count - 1));
@@ -128,7 +128,7 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
+impl Drop for SharedBuffers {
     fn drop(&mut self) {
         // SAFETY: both were allocated with these layouts, and the ring that wrote to them
         // is gone, as `Buffers::register` demands.
@@ -145,10 +145,10 @@ fn zeroed(layout: Layout) -> NonNull<u8> {
     NonNull::new(memory).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
-/// Bytes received into a buffer that is ours until this is dropped.
+/// Received bytes in a buffer that is not returned to the kernel until this is dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
-    shared: Rc<Shared>,
+    shared: Rc<SharedBuffers>,
     id: u16,
     /// Which of the buffer's bytes count, all of them initialised.
     bytes: Range<usize>,

@@ -1,4 +1,4 @@
-//! What the reactor does when requests complete.
+//! Handling of completions.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,7 +14,7 @@ use crate::reactor::{Event, Handler, Reactor, listening};
 use crate::socket;
 
 impl UringReactor {
-    /// Begins to accept on a listener, unless that is under way.
+    /// Starts to accept on a listener, unless it already does.
     pub(super) fn accept(&mut self, number: usize) {
         if let Some(acceptor) = self.acceptors.get_mut(number)
             && let Some(listening) = &acceptor.listening
@@ -26,12 +26,12 @@ impl UringReactor {
         }
     }
 
-    /// Tells of what was held back from those that are read again; whether anything was.
+    /// Delivers data that was held back on resumed connections; whether there was any.
     pub(super) fn tell_held_back(&mut self, handler: &mut impl Handler<Self>) -> bool {
         let mut told = false;
-        // Those that are resumed meanwhile have their turn in the next turn.
+        // Connections resumed meanwhile are handled in the next turn.
         for key in std::mem::take(&mut self.resumed) {
-            // Looked up again each time: the handler may pause or close.
+            // Looked up each time: the handler may pause or close.
             while let Some(connection) = self.connections.get_mut(key)
                 && !connection.paused
                 && let Some(arrival) = connection.release()
@@ -50,7 +50,7 @@ impl UringReactor {
         told
     }
 
-    /// Tells of all that has completed so far; how much it was.
+    /// Handles all completions so far; returns their number.
     pub(super) fn complete(&mut self, handler: &mut impl Handler<Self>) -> usize {
         let present = self.ring.completions().len();
         for _ in 0..present {
@@ -116,8 +116,8 @@ impl UringReactor {
                 }
             }
             Err(error) => match error.raw_os_error() {
-                // The request to receive is repeated below. The buffers are back by the
-                // time the kernel hears of it.
+                // The receive request is repeated below. The buffers are returned before the
+                // kernel sees it.
                 Some(libc::ENOBUFS) => self.starved += 1,
                 Some(libc::EINTR | libc::EAGAIN) => {}
                 Some(libc::ECANCELED) if !connection.broken => {}
@@ -162,7 +162,7 @@ impl UringReactor {
             self.flush(key, handler);
         }
         let Some(connection) = self.connections.get(key) else { return };
-        // While it is read, reading tells, and first what arrived before.
+        // While reading is active the receive reports it, after earlier data.
         if connection.broken && connection.receiving == Request::None {
             self.report_broken(key, handler);
         } else if !more {
@@ -185,7 +185,7 @@ impl UringReactor {
         }
     }
 
-    /// A connection that broke while nobody reads it.
+    /// Handles an error on a connection that is not being read.
     fn report_broken(&mut self, key: Key, handler: &mut impl Handler<Self>) {
         if let Some(connection) = self.connections.get(key) {
             let error = socket::broken_by(connection.socket.as_fd());
@@ -193,12 +193,12 @@ impl UringReactor {
         }
     }
 
-    /// A connection that was closed is gone with its last completion.
+    /// A closed connection is removed after its last completion.
     fn completed_while_closing(
         &mut self,
         key: Key,
         more: bool,
-        request: impl Fn(&mut super::Connection) -> &mut Request,
+        request: impl Fn(&mut super::UringSocket) -> &mut Request,
     ) {
         if !more && let Some(closed) = self.closing.get_mut(&key) {
             *request(closed) = Request::None;
@@ -208,8 +208,8 @@ impl UringReactor {
         }
     }
 
-    /// A request that was not found either has completed, or was about to go on: then it
-    /// is found the next time.
+    /// A request that was not found either has completed, or is about to continue and will be
+    /// found the next time.
     fn cancel_again(&mut self, cancelling: Subject) {
         let state = |key| self.connections.get(key).or_else(|| self.closing.get(&key));
         let (subject, request) = match cancelling {
@@ -223,7 +223,7 @@ impl UringReactor {
                 let acceptor = self.acceptors.get(number as usize);
                 (Subject::Accept(number), acceptor.map(|acceptor| acceptor.request))
             }
-            // Nothing else is ever cancelled.
+            // Only these are ever cancelled.
             _ => return,
         };
         if request == Some(Request::Cancelled) {
@@ -242,7 +242,7 @@ impl UringReactor {
         if !more {
             acceptor.request = Request::None;
         }
-        // After the end of listening the kernel would have reset what nobody accepted, too.
+        // Connections accepted after listening has stopped are reset, as the kernel does.
         let Some(listening) = &mut acceptor.listening else { return };
         match result {
             Ok(socket) => {

@@ -1,5 +1,5 @@
-//! One connection of the backend: [`Connection`], its socket, what waits in either
-//! direction, and which of its requests the kernel has.
+//! A connection of this backend: [`UringSocket`], with its socket, its queues in both
+//! directions, and its outstanding requests.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -8,21 +8,21 @@ use super::buffers::Lease;
 use crate::send_queue::SendQueue;
 use crate::unread::Unread;
 
-/// A request that the kernel completes again and again.
+/// State of a multishot request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
-    /// The kernel has none.
+    /// Not submitted.
     None,
-    /// It will complete.
+    /// Submitted.
     Made,
-    /// It was asked to end, and will complete for the last time.
+    /// Being cancelled; one more completion follows.
     Cancelled,
 }
 
 /// See the [module](self).
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
-pub(super) struct Connection {
+pub(super) struct UringSocket {
     pub(super) socket: OwnedFd,
     pub(super) queue: SendQueue,
     pub(super) connecting: bool,
@@ -37,20 +37,20 @@ pub(super) struct Connection {
     pub(super) broken: bool,
     pub(super) receiving: Request,
     pub(super) watching: Request,
-    /// What was received before a pause took effect, in order.
+    /// Data received before a pause took effect, in order.
     held_back: VecDeque<Arrival>,
 }
 
-/// What was received and is not told yet.
+/// Received data that was not delivered yet.
 #[derive(Debug)]
 pub(super) enum Arrival {
-    /// A copy, so that a peer that is not read can't keep the buffers of all from them.
+    /// A copy, so that a paused connection can't hold buffers that all share.
     Bytes(Box<[u8]>),
     /// The end of the input.
     End,
 }
 
-impl Connection {
+impl UringSocket {
     pub(super) fn new(socket: OwnedFd, connecting: bool, stamped: bool) -> Self {
         Self {
             socket,
@@ -67,13 +67,13 @@ impl Connection {
         }
     }
 
-    /// Whether a request to receive should be with the kernel.
+    /// Whether a receive request should be submitted.
     pub(super) fn wants_to_receive(&self) -> bool {
         !self.connecting && !self.paused && !self.ended && !self.holds_back()
     }
 
-    /// Whether a request to watch the socket should be with the kernel. One that is there
-    /// stays: it completes only when something changes.
+    /// Whether a poll request should be submitted. An existing one is kept: it completes only
+    /// when something changes.
     pub(super) fn wants_to_watch(&self) -> bool {
         self.connecting || !self.queue.is_empty() || self.paused || self.ended
     }
@@ -83,12 +83,12 @@ impl Connection {
         self.receiving != Request::None || self.watching != Request::None
     }
 
-    /// Whether something that was received waits to be told.
+    /// Whether received data is held back.
     pub(super) fn holds_back(&self) -> bool {
         !self.held_back.is_empty()
     }
 
-    /// Holds back what can't be told now; nothing is the end.
+    /// Holds back data that can't be delivered now; `None` is the end of input.
     pub(super) fn hold_back(&mut self, received: Option<&Lease>) {
         self.held_back.push_back(match received {
             Some(bytes) => Arrival::Bytes((**bytes).into()),
@@ -96,7 +96,7 @@ impl Connection {
         });
     }
 
-    /// Bytes that are held back, and whether the end is.
+    /// Bytes held back, and whether the end of input is.
     pub(super) fn held_back(&self) -> Unread {
         let mut unread = Unread::default();
         for arrival in &self.held_back {
@@ -108,7 +108,7 @@ impl Connection {
         unread
     }
 
-    /// The oldest that was held back.
+    /// The oldest data held back.
     pub(super) fn release(&mut self) -> Option<Arrival> {
         self.held_back.pop_front()
     }

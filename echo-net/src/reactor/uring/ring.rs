@@ -1,6 +1,5 @@
-//! One `io_uring` with its buffers behind a safe interface: [`Ring`], into which go requests
-//! and out of which come [`Completion`]s. No request here refers to memory of the caller,
-//! so none can outlive it.
+//! An `io_uring` with its buffers behind a safe interface: [`Ring`], which takes requests and
+//! returns [`Completion`]s. No request refers to memory of the caller, so none can outlive it.
 
 #![expect(unsafe_code, reason = "the submission queue trusts what is pushed")]
 
@@ -23,16 +22,16 @@ use crate::Nanos;
 use crate::clock::SECOND;
 use crate::stamps::{self, Stamp};
 
-/// Requests handed over in one system call at most.
+/// Maximum number of requests submitted per system call.
 const SUBMISSIONS: u32 = 1024;
 
-/// Completions that wait to be taken; more than these the kernel keeps for itself, at a cost.
+/// Size of the completion queue; the kernel buffers more at a cost.
 const COMPLETIONS: u32 = 8 * SUBMISSIONS;
 
 /// Smallest buffers that stamped bytes are received into.
 const LEAST_STAMPED: usize = 1024;
 
-/// What came of a request. `more`: the request goes on and completes again.
+/// Completion of a request. `more`: the request stays active and completes again.
 #[derive(Debug)]
 pub(super) enum Completion {
     /// A connection was accepted on the listener of this number.
@@ -41,9 +40,9 @@ pub(super) enum Completion {
     Woken { more: bool },
     /// Bytes were received; none at the end of the input.
     Received { key: Key, result: io::Result<Option<Lease>>, more: bool },
-    /// What was watched for is so.
+    /// The polled event occurred.
     Watched { key: Key, result: io::Result<PollFlags>, more: bool },
-    /// There was nothing to cancel, at least at that moment.
+    /// The request to cancel was not found at that moment.
     NotCancelled(Subject),
 }
 
@@ -52,14 +51,14 @@ pub(super) struct Ring {
     // In this order: buffers are freed only after the ring that may fill them.
     kernel: IoUring,
     buffers: Buffers,
-    /// Requests that the kernel has not been told of yet.
+    /// Requests that were not submitted yet.
     requests: VecDeque<Entry>,
     completions: VecDeque<Completion>,
     flags: EnterFlags,
     /// Says how much control data is wanted with bytes that are stamped. In a box, since the
     /// kernel reads it when it is told of a request.
     message: Box<libc::msghdr>,
-    /// The kernel lets only the thread that made the ring use it.
+    /// Only the thread that created the ring may use it.
     not_send: PhantomData<*const ()>,
 }
 
@@ -75,9 +74,9 @@ impl fmt::Debug for Ring {
 impl Ring {
     /// A ring that receives at most `read_buffer` bytes at a time.
     ///
-    /// Completions are made only while this thread is in [`enter`](Self::enter)
-    /// (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1, which implies all else that is used here):
-    /// it is the faster way, and nothing completes behind the caller's back.
+    /// Completions are produced only while this thread is in [`enter`](Self::enter)
+    /// (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1, which implies all other features used here):
+    /// it is faster, and nothing completes asynchronously.
     pub(super) fn new(read_buffer: usize) -> Result<Self, Unavailable> {
         let kernel = IoUring::builder()
             .setup_single_issuer()
@@ -88,13 +87,13 @@ impl Ring {
             .build(SUBMISSIONS)
             .map_err(|reason| Unavailable { asked: "a ring (io_uring_setup)", reason })?;
         let buffers = Buffers::new(read_buffer);
-        // SAFETY: the buffers are kept beside the ring and dropped after it.
+        // SAFETY: the buffers are stored with the ring and dropped after it.
         unsafe { buffers.register(&kernel.submitter()) }.map_err(|reason| Unavailable {
             asked: "provided buffers (io_uring_register)",
             reason,
         })?;
         let mut flags = EnterFlags::GETEVENTS;
-        // Else a thread that waits for the network looks as if it waited for a disk.
+        // Otherwise time spent waiting for the network is accounted as I/O wait.
         flags.set(EnterFlags::NO_IOWAIT, kernel.params().is_feature_no_iowait());
         Ok(Self {
             kernel,
@@ -152,8 +151,7 @@ impl Ring {
         Ok((Some(lease), stamp))
     }
 
-    /// Watches for `events`, errors and hang-ups: once, or (`multi`) each time that
-    /// something changes.
+    /// Polls for `events`, errors and hang-ups: once, or (`multi`) each time something changes.
     pub(super) fn watch(
         &mut self,
         subject: Subject,
@@ -167,19 +165,19 @@ impl Ring {
         self.push(request.build(), subject);
     }
 
-    /// Cancels the request of `subject`, which completes for the last time then; if it is
-    /// not found, [`Completion::NotCancelled`] comes instead.
+    /// Cancels the request of `subject`, which then completes one last time; if it is not
+    /// found, [`Completion::NotCancelled`] is reported instead.
     pub(super) fn cancel(&mut self, subject: Subject) {
         let Some(cancelling) = subject.cancelled() else { return };
         let request = opcode::AsyncCancel::new(subject.to_user_data()).build();
         self.push(request.flags(Flags::SKIP_SUCCESS), cancelling);
     }
 
-    /// Cancels all that is under way, now.
+    /// Cancels all outstanding requests now.
     pub(super) fn cancel_all(&mut self) {
         let request = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
         self.push(request.flags(Flags::SKIP_SUCCESS), Subject::CancelAccept(0));
-        // The ring is given up; its end cancels what this could not.
+        // The ring is about to be dropped, which cancels the rest.
         let _ = self.enter(Some(0));
     }
 
@@ -187,21 +185,21 @@ impl Ring {
         self.requests.push_back(request.user_data(subject.to_user_data()));
     }
 
-    /// The oldest completion that was not taken yet.
+    /// The oldest pending completion.
     pub(super) fn next(&mut self) -> Option<Completion> {
         self.completions.pop_front()
     }
 
-    /// Completions that were not taken yet.
+    /// Pending completions.
     pub(super) fn completions(&self) -> &VecDeque<Completion> {
         &self.completions
     }
 
-    /// Hands all requests over and waits until something completes, or for `timeout`, for
-    /// ever with `None`. The kernel completes a few dozens of requests at a time.
+    /// Submits all requests and waits for completions, at most `timeout`, forever with `None`.
+    /// The kernel completes a few dozen requests at a time.
     ///
     /// # Errors
-    /// When the ring is of no more use.
+    /// When the ring is unusable.
     pub(super) fn enter(&mut self, timeout: Option<Nanos>) -> io::Result<()> {
         if timeout == Some(0) && self.is_quiet() {
             return Ok(());
@@ -222,7 +220,7 @@ impl Ring {
         self.kernel.submission().taskrun()
     }
 
-    /// Nothing to hand over and nothing to take; found out without a system call.
+    /// Whether there is nothing to submit and nothing pending; needs no system call.
     fn is_quiet(&mut self) -> bool {
         let submissions = self.kernel.submission();
         let quiet = submissions.is_empty()
@@ -266,7 +264,7 @@ impl Ring {
         };
         match called {
             Ok(_) => Ok(()),
-            // The time is over, a signal came, or completions are to be taken first.
+            // Timeout, interrupted, or pending completions must be processed first.
             Err(error) => match error.raw_os_error() {
                 Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN) => Ok(()),
                 _ => Err(error),

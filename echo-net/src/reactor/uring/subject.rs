@@ -1,27 +1,26 @@
-//! What a completion is about: [`Subject`], which travels through the kernel as the 64 bits
-//! of user data of a request.
+//! What a completion refers to: [`Subject`], stored in the 64 bits of user data of a request.
 
 use slotmap::{Key as _, KeyData};
 
 use super::Key;
 
-/// Bits for the place of a connection in its map; the three above name the kind, the 32
-/// above those are the generation of the place. No machine has that many descriptors.
+/// Bits for the slot of a connection; the three above are the kind, the 32 above those the
+/// generation of the slot. No machine has that many descriptors.
 const PLACE_BITS: u32 = 29;
 const PLACE: u64 = (1 << PLACE_BITS) - 1;
 
-/// What a request in the kernel is for.
+/// Purpose of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
-    /// Accepting on the listener of this number.
+    /// Accept on the listener with this number.
     Accept(u32),
-    /// The reactor's waker.
+    /// Poll of the reactor's waker.
     Waker,
-    /// Receiving on a connection.
+    /// Receive on a connection.
     Receive(Key),
-    /// Room to send and errors of a connection.
+    /// Poll of a connection for room to send and errors.
     Watch(Key),
-    /// Cancelling one of the above.
+    /// Cancellation of one of the above.
     CancelAccept(u32),
     /// As above.
     CancelReceive(Key),
@@ -43,7 +42,7 @@ impl Subject {
         (key & !u64::from(u32::MAX)) | (kind << PLACE_BITS) | (key & PLACE)
     }
 
-    /// `None` for what no subject is written as.
+    /// `None` for an invalid encoding.
     pub(super) fn from_user_data(data: u64) -> Option<Self> {
         let key = KeyData::from_ffi((data & !u64::from(u32::MAX)) | (data & PLACE)).into();
         let number = (data & PLACE) as u32;
@@ -59,7 +58,7 @@ impl Subject {
         })
     }
 
-    /// What cancels it; `None` if it is not cancelled by itself.
+    /// Its cancellation; `None` if it is never cancelled individually.
     pub(super) fn cancelled(self) -> Option<Self> {
         match self {
             Self::Accept(number) => Some(Self::CancelAccept(number)),
@@ -80,7 +79,7 @@ mod tests {
         let mut map: SlotMap<Key, ()> = SlotMap::with_key();
         let first = map.insert(());
         map.remove(first);
-        // The same place again, a generation later.
+        // The same slot, one generation later.
         for key in [first, map.insert(()), map.insert(())] {
             for subject in [
                 Subject::Accept(0),

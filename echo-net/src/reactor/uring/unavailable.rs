@@ -1,18 +1,18 @@
-//! Why there is no `io_uring`: [`Unavailable`].
+//! Why `io_uring` is unavailable: [`Unavailable`].
 
 use std::io;
 
-/// The kernel, or whoever restricts this process, gives no ring that is good enough.
+/// The kernel or a sandbox denies a sufficient ring.
 #[derive(Debug, thiserror::Error)]
 #[error("io_uring is unavailable: {asked}: {reason}{}", cause(reason))]
 pub struct Unavailable {
-    /// What was asked for.
+    /// What was requested.
     pub asked: &'static str,
-    /// The kernel's answer.
+    /// The kernel's error.
     pub reason: io::Error,
 }
 
-/// What the answer means here; the kernel gives the same few numbers for all of it.
+/// What the error means here; the kernel uses the same few codes for all of it.
 fn cause(reason: &io::Error) -> &'static str {
     match reason.raw_os_error() {
         Some(libc::ENOSYS) => " (the kernel was built without it, or a sandbox hides it)",

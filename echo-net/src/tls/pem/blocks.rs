@@ -1,22 +1,22 @@
-//! The blocks of a PEM file (RFC 7468), as people and programs leave them: [`blocks`]. Lenient
-//! in what surrounds a block; what is inside is judged by whoever decodes it.
+//! The blocks of a PEM file (RFC 7468): [`blocks`]. Lenient about text around blocks; their
+//! content is validated by whoever decodes it.
 
 use super::PemFault;
 
-/// What stands between a BEGIN line and its END.
+/// A BEGIN/END block.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block {
-    /// What it says it is.
+    /// Its label.
     pub(super) label: String,
-    /// The number of its BEGIN line.
+    /// Line number of its BEGIN line.
     pub(super) line: usize,
-    /// The lines between, without the spaces around them; a fault if it has no end.
+    /// Its content, with surrounding spaces removed; an error if there is no END line.
     pub(super) body: Result<String, PemFault>,
 }
 
 impl Block {
-    /// Whether a passphrase is needed for it: by its label (RFC 5958), or by the header of the
-    /// traditional form (RFC 1421).
+    /// Whether it has a passphrase: by its label (RFC 5958) or by the header of the traditional
+    /// format (RFC 1421).
     pub(super) fn is_encrypted(&self) -> bool {
         let header = self.body.as_ref().is_ok_and(|body| {
             body.lines()
@@ -25,7 +25,7 @@ impl Block {
         header || self.label.starts_with("ENCRYPTED ")
     }
 
-    /// The block as it should be written, under `label`; its headers are left out.
+    /// The block in canonical form under `label`, without headers.
     pub(super) fn normal(&self, label: &str) -> Result<String, PemFault> {
         let body = self.body.as_ref().map_err(Clone::clone)?;
         let data =
@@ -34,8 +34,8 @@ impl Block {
     }
 }
 
-/// All blocks of `text`, in order. A byte-order mark, indentation and whatever stands between
-/// blocks are no faults.
+/// All blocks of `text`, in order. A byte-order mark, indentation and text between blocks are
+/// ignored.
 ///
 /// # Errors
 /// When it is not text.
@@ -66,7 +66,7 @@ pub(super) fn blocks(text: &[u8]) -> Result<Vec<Block>, PemFault> {
         }
     }
     blocks.extend(open.map(unfinished));
-    // DER holds bytes that are not UTF-8; a comment in another encoding may, too.
+    // DER is not valid UTF-8; a comment in another encoding may not be either.
     let is_binary = blocks.is_empty() && text.contains(char::REPLACEMENT_CHARACTER);
     if is_binary { Err(PemFault::Binary) } else { Ok(blocks) }
 }

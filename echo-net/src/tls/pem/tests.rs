@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// What is said of the key in a file that holds `text`.
+/// The error for the key in a file that contains `text`.
 fn refused(text: &str) -> String {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("a.key");
@@ -57,8 +57,8 @@ fn keys_that_nothing_can_be_done_with_are_told_apart() {
 #[test]
 fn what_is_there_instead_is_named() {
     let parts = [block("CERTIFICATE", "AAAA"), block("DH PARAMETERS", "AAAA")];
-    let said = "--tls-key /a.key: no private key in it (expected PEM, with a line \
-                -----BEGIN PRIVATE KEY-----; it holds: CERTIFICATE (line 1), DH PARAMETERS \
+    let said = "--tls-key /a.key: no private key found (expected PEM, with a line \
+                -----BEGIN PRIVATE KEY-----; found: CERTIFICATE (line 1), DH PARAMETERS \
                 (line 4))";
     assert_eq!(refused(&parts.concat()), said);
     let many = refused(&parts.concat().repeat(9));

@@ -1,5 +1,5 @@
-//! How one event loop passes the sockets that it has accepted to others: [`Handoff`], with an
-//! [`Inbox`] for each worker.
+//! Distribution of accepted sockets over event loops: [`Handoff`], with an [`Inbox`] per
+//! worker.
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::AtomicUsize;
@@ -9,12 +9,12 @@ use echo_net::reactor::Waker;
 
 use crate::admission::Permit;
 
-/// Sockets that one worker has accepted for another.
+/// Sockets that another worker has accepted.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     sockets: Mutex<Vec<(OwnedFd, Permit)>>,
     /// Set once the worker has a reactor. Only used with `sockets` locked, so that a worker
-    /// that looks into its inbox after setting it misses nothing.
+    /// that checks its inbox after setting it misses nothing.
     waker: OnceLock<Waker>,
 }
 
@@ -23,7 +23,7 @@ impl Inbox {
         self.sockets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `waker` wakes the worker from now on.
+    /// From now on `waker` wakes the worker.
     pub(super) fn wake_with(&self, waker: Waker) {
         let _ = self.waker.set(waker);
     }
@@ -32,7 +32,7 @@ impl Inbox {
     pub(super) fn put(&self, socket: OwnedFd, permit: Permit) {
         let mut sockets = self.lock();
         sockets.push((socket, permit));
-        // One that is not empty has been woken for and not been looked at yet.
+        // If it was not empty, the worker has already been woken.
         if sockets.len() == 1 {
             self.waker.get().inspect(|waker| waker.wake());
         }
@@ -44,12 +44,12 @@ impl Inbox {
         self.waker.get().inspect(|waker| waker.wake());
     }
 
-    /// Whether nothing is in it.
+    /// Whether it is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Takes everything out of it.
+    /// Takes all its sockets.
     pub(super) fn take(&self) -> Vec<(OwnedFd, Permit)> {
         std::mem::take(&mut *self.lock())
     }
@@ -58,16 +58,16 @@ impl Inbox {
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Handoff {
-    /// One for each worker.
+    /// One per worker.
     pub(super) inboxes: Box<[Inbox]>,
-    /// Workers that still accept, and so may put something into an inbox.
+    /// Workers that still accept, and may therefore fill an inbox.
     pub(super) accepting: AtomicUsize,
-    /// Whether each worker keeps what it accepts.
+    /// Whether each worker keeps the sockets that it accepts.
     pub(super) keep_own: bool,
 }
 
 impl Handoff {
-    /// `workers` workers, of whom `listeners` accept.
+    /// For `workers` workers, `listeners` of which accept.
     pub(super) fn new(workers: usize, listeners: usize) -> Self {
         Self {
             inboxes: (0..workers).map(|_| Inbox::default()).collect(),

@@ -1,6 +1,6 @@
-//! One epoll that all workers wait on: [`SharedEpoll`], with the connections in it. Each
-//! event goes to one worker only (`EPOLLONESHOT`), which has the connection to itself as long
-//! as it holds the [`Claimed`], and rearms it afterwards.
+//! One epoll instance shared by all workers: [`SharedEpoll`], with its connections. Each event
+//! goes to a single worker (`EPOLLONESHOT`), which owns the connection while it holds the
+//! [`Claimed`], and rearms it afterwards.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,19 +19,19 @@ use crate::deadline_sweep::DeadlineSweep;
 use crate::driver::{Closed, Driver, Interest, QueuedSocket, Readiness, Scratch};
 use crate::model::mail_list::MailList;
 
-/// Event data of the descriptors that end the workers, and that tell of mail; no slot map
-/// makes these keys, whose version (the upper half) is odd where they name something.
+/// Event data of the descriptors for stop and mail. They never collide with slot map keys,
+/// whose version (the upper half) is odd for valid keys.
 const END: u64 = 0;
 const MAIL: u64 = 1;
 
-type Connections = SlotMap<DefaultKey, Arc<Mutex<Connection>>>;
+type Connections = SlotMap<DefaultKey, Arc<Mutex<PooledConnection>>>;
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct SharedEpoll {
     epoll: OwnedFd,
     end: OwnedFd,
-    /// Connections that have mail.
+    /// Connections with mail.
     mail: Arc<MailList<DefaultKey>>,
     connections: RwLock<Connections>,
     sweep: DeadlineSweep,
@@ -39,7 +39,7 @@ pub(super) struct SharedEpoll {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct PooledConnection {
     socket: QueuedSocket<OwnedFd>,
     driver: Driver,
     /// Whether input is wanted.
@@ -47,13 +47,13 @@ struct Connection {
     closed: bool,
 }
 
-/// What a worker is to do.
+/// A worker's next action.
 pub(super) enum Ready {
     /// Serve this connection.
     Connection(DefaultKey, EventFlags),
     /// Wait again.
     Nothing,
-    /// Return.
+    /// Exit.
     End,
 }
 
@@ -71,27 +71,27 @@ impl SharedEpoll {
         Ok(Self { epoll, end, mail, connections, sweep, waker })
     }
 
-    /// Uses `waker` whenever the next look at all deadlines becomes sooner.
+    /// Calls `waker` whenever the next deadline sweep becomes earlier.
     pub(super) fn wake_for_deadlines(&self, waker: Waker) {
         let _ = self.waker.set(waker);
     }
 
-    /// When to look at all deadlines.
+    /// The schedule of deadline sweeps.
     pub(super) fn sweep(&self) -> &DeadlineSweep {
         &self.sweep
     }
 
-    /// Ends all workers.
+    /// Stops all workers.
     pub(super) fn end_workers(&self) {
-        // The only possible failure is a counter that is full: it ends them all the same.
+        // The only possible failure is a full counter, which also stops them.
         let _ = rustix::io::write(&self.end, &1_u64.to_ne_bytes());
     }
 
-    /// Adds a new connection.
+    /// Registers a new connection.
     pub(super) fn add(&self, socket: OwnedFd, driver: Driver) -> io::Result<()> {
         self.expect(driver.deadline());
         let socket = QueuedSocket::new(socket);
-        let connection = Connection { socket, driver, reads: true, closed: false };
+        let connection = PooledConnection { socket, driver, reads: true, closed: false };
         let shared = Arc::new(Mutex::new(connection));
         let key = self.connections_mut().insert(Arc::clone(&shared));
         let connection = lock(&shared);
@@ -103,7 +103,7 @@ impl SharedEpoll {
         }
         if connection.driver.gets_mail() {
             connection.driver.wake_for_mail(&self.mail.waker(key));
-            // There may be some before the peer says a word.
+            // Chat has mail before the peer sends anything.
             self.mail.put(key);
         }
         Ok(())
@@ -127,7 +127,7 @@ impl SharedEpoll {
         }
     }
 
-    /// Calls `serve` with one connection, unless it is gone.
+    /// Calls `serve` with one connection, unless it is closed.
     pub(super) fn claim(&self, key: DefaultKey, serve: impl FnOnce(Claimed<'_>)) {
         let shared = self.connections().get(key).cloned();
         let Some(shared) = shared else { return };
@@ -165,42 +165,42 @@ impl SharedEpoll {
     }
 }
 
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+fn lock(connection: &Mutex<PooledConnection>) -> MutexGuard<'_, PooledConnection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One connection that only this thread serves now.
+/// A connection owned by this thread for now.
 pub(super) struct Claimed<'a> {
     shared: &'a SharedEpoll,
     key: DefaultKey,
-    connection: MutexGuard<'a, Connection>,
+    connection: MutexGuard<'a, PooledConnection>,
 }
 
 impl Claimed<'_> {
-    /// Does what the socket is ready for, and waits for it again.
+    /// Handles a ready socket, and rearms it.
     pub(super) fn serve(
         mut self,
         flags: EventFlags,
         buffer: &mut [u8],
         scratch: &mut Scratch<impl Count>,
     ) {
-        let Connection { socket, driver, reads, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, reads, .. } = &mut *self.connection;
         let broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
         let readiness = Readiness::new(*reads, flags.contains(EventFlags::IN), broken);
         let interest = driver.ready(clock::now(), readiness, buffer, socket, scratch);
         self.rearm(interest);
     }
 
-    /// The server is stopping.
+    /// Starts a graceful stop.
     pub(super) fn stop(mut self, scratch: &mut Scratch<impl Count>) {
-        let Connection { socket, driver, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, .. } = &mut *self.connection;
         let interest = driver.stop(clock::now(), socket, scratch);
         self.rearm(interest);
     }
 
-    /// Ends the wait if the deadline has passed.
+    /// Handles the deadline, if it has passed.
     pub(super) fn expire(mut self, now: Nanos, scratch: &mut Scratch<impl Count>) {
-        let Connection { socket, driver, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, .. } = &mut *self.connection;
         let deadline = driver.deadline();
         if deadline > now {
             self.shared.expect(deadline);
@@ -210,7 +210,7 @@ impl Claimed<'_> {
         }
     }
 
-    /// Waits for what the driver wants, or forgets the connection.
+    /// Rearms the connection for what the driver wants, or removes it.
     fn rearm(&mut self, interest: Result<Interest, Closed>) {
         let waiting = interest.and_then(|interest| self.wait_for(interest));
         if waiting == Err(Closed) {
@@ -222,7 +222,7 @@ impl Claimed<'_> {
     fn wait_for(&mut self, interest: Interest) -> Result<(), Closed> {
         let Interest { read, write, deadline } = interest;
         self.shared.expect(deadline);
-        let Connection { socket, driver, reads, .. } = &mut *self.connection;
+        let PooledConnection { socket, driver, reads, .. } = &mut *self.connection;
         *reads = read;
         let mut flags = EventFlags::ONESHOT;
         flags.set(EventFlags::IN, read);

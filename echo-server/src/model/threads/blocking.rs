@@ -1,5 +1,4 @@
-//! A connection's thread that sits in blocking reads and writes: [`Blocking`]. A stop
-//! interrupts it.
+//! A connection's thread with blocking reads and writes: [`Blocking`]. A stop interrupts it.
 
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
@@ -19,7 +18,7 @@ use crate::counters::WorkerCounters;
 use crate::driver::{Closed, Driver, Scratch, Transport};
 use crate::session::NEVER;
 
-/// A thread that waits for a socket alone.
+/// A thread that waits for a socket only.
 #[derive(Debug)]
 pub(super) struct BlockedThread {
     socket: Arc<TcpStream>,
@@ -32,19 +31,19 @@ impl BlockedThread {
         Self { socket, thread: Interruptible::new() }
     }
 
-    /// Interrupts the thread, so that it sees a stop; to be repeated until it has.
+    /// Interrupts the thread, so that it sees a stop; must be repeated until it has.
     pub(super) fn interrupt(&self) {
         self.thread.interrupt();
     }
 
-    /// Ends whatever the thread waits for.
+    /// Aborts whatever the thread waits for.
     pub(super) fn cut(&self) {
-        // Fails only for a connection that broke, and its thread with it.
+        // Fails only if the connection, and its thread, have ended.
         let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
-/// A blocking socket: a write waits until the kernel has taken everything.
+/// A blocking socket: a write waits until the kernel has accepted everything.
 struct BlockingSocket<'a> {
     stream: &'a TcpStream,
     /// The write side is shut down.
@@ -53,7 +52,7 @@ struct BlockingSocket<'a> {
 
 impl Transport for BlockingSocket<'_> {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // The kernel's time-out counts from the last byte that was taken.
+        // The kernel's timeout counts from the last accepted byte.
         self.stream.write_all(bytes)
     }
 
@@ -67,7 +66,7 @@ impl Transport for BlockingSocket<'_> {
     }
 
     fn unread(&self) -> Unread {
-        // A socket that can't tell is broken, and holds nothing to serve.
+        // If the query fails the socket is broken and holds nothing to serve.
         unread::read(self.stream.as_fd()).unwrap_or_default()
     }
 
@@ -80,7 +79,7 @@ impl Transport for BlockingSocket<'_> {
     }
 }
 
-/// One connection on its thread.
+/// A connection on its thread.
 pub(super) struct Blocking<'a> {
     socket: BlockingSocket<'a>,
     thread: &'a Interruptible,
@@ -88,12 +87,12 @@ pub(super) struct Blocking<'a> {
     context: &'a Context,
     scratch: Scratch<&'a WorkerCounters>,
     stopping: bool,
-    /// A read waits no longer than the peer has to see our end.
+    /// Maximum read timeout while the peer's acknowledgement is polled.
     lingers: bool,
 }
 
 impl<'a> Blocking<'a> {
-    /// To be served on the calling thread, which can be interrupted from now on.
+    /// For the calling thread, which can be interrupted from now on.
     pub(super) fn new(
         blocked: &'a BlockedThread,
         driver: Driver,
@@ -120,8 +119,8 @@ impl<'a> Blocking<'a> {
                 driver.stop(clock::now(), socket, scratch)?;
             }
             if self.socket.finished && self.context.is_forced() {
-                // A blocking write has given everything to the kernel, which is no proof
-                // that the peer has any of it.
+                // A blocking write has passed everything to the kernel, which does not mean
+                // that the peer has received it.
                 if !self.socket.is_end_acknowledged() {
                     self.driver.cut_short();
                 }
@@ -148,14 +147,14 @@ impl<'a> Blocking<'a> {
         let received = socket.stream.read(buffer);
         let now = clock::now();
         match received {
-            // The end that a forced stop makes is not the peer's.
+            // A forced stop shuts the socket down; that is not the peer's half-close.
             Ok(0) if socket.finished && self.context.is_forced() => {}
             Ok(0) => {
                 driver.end_of_input(now, socket, scratch)?;
             }
             Ok(length) => {
                 let interest = driver.received(now, &buffer[..length], socket, scratch)?;
-                // A peer that never pauses must not keep the deadline from being seen.
+                // A peer that never pauses must not hide the deadline.
                 if now >= interest.deadline {
                     driver.expire(now, socket, scratch)?;
                 }
@@ -174,7 +173,7 @@ impl<'a> Blocking<'a> {
         Ok(())
     }
 
-    /// Lets a read wait until the deadline and no longer.
+    /// Sets the read timeout to the deadline.
     fn limit_reading(&self) -> Result<(), Closed> {
         let limited = self.socket.stream.set_read_timeout(self.time_left());
         limited.map_err(|error| self.driver.broken(&error))
@@ -183,7 +182,7 @@ impl<'a> Blocking<'a> {
     fn time_left(&self) -> Option<Duration> {
         let deadline = self.driver.deadline();
         (deadline != NEVER).then(|| {
-            // Zero would mean for ever.
+            // Zero would mean no timeout.
             Duration::from_nanos(deadline.saturating_sub(clock::now()))
                 .max(Duration::from_millis(1))
         })

@@ -1,6 +1,6 @@
-//! A connection's thread where others can have something to say to its peer. It can't sit in
-//! a read then, nor in a write, so [`Polling`] waits for the socket and for a
-//! [`ThreadWaker`] at once (poll(2)).
+//! A connection's thread where output can come from other connections (chat). It can't block in
+//! a read or a write, so [`Polling`] waits for the socket and a [`ThreadWaker`] together
+//! (poll(2)).
 
 use std::convert::Infallible;
 use std::io;
@@ -19,15 +19,15 @@ use crate::counters::WorkerCounters;
 use crate::driver::{Closed, Driver, Interest, QueuedSocket, Readiness, Scratch};
 use crate::session::NEVER;
 
-/// Ends a thread's wait.
+/// Wakes a thread.
 #[derive(Debug)]
 pub(super) struct ThreadWaker(Waker);
 
 impl ThreadWaker {
-    /// Not used yet.
+    /// A new waker.
     ///
     /// # Errors
-    /// When no descriptor is left.
+    /// When no descriptor is available.
     pub(super) fn new() -> io::Result<Self> {
         Waker::new().map(Self)
     }
@@ -43,7 +43,7 @@ impl Wake for ThreadWaker {
     }
 }
 
-/// One connection on its thread.
+/// A connection on its thread.
 pub(super) struct Polling<'a> {
     socket: QueuedSocket<&'a TcpStream>,
     waker: Arc<ThreadWaker>,
@@ -54,7 +54,7 @@ pub(super) struct Polling<'a> {
 }
 
 impl<'a> Polling<'a> {
-    /// The socket must be non-blocking; the waker is used for a stop, too.
+    /// The socket must be non-blocking; the waker also signals a stop.
     pub(super) fn new(
         stream: &'a TcpStream,
         waker: Arc<ThreadWaker>,
@@ -91,7 +91,7 @@ impl<'a> Polling<'a> {
         }
     }
 
-    /// Waits for the socket, the waker or the deadline; what the socket is ready for.
+    /// Waits for the socket, the waker or the deadline; returns the readiness of the socket.
     fn wait(&self, interest: Interest) -> io::Result<Readiness> {
         let Interest { read, write, deadline } = interest;
         let mut wanted = PollFlags::empty();

@@ -1,5 +1,5 @@
 //! Accepting on a tokio runtime, for both tokio models: [`accept`]; several listeners as one:
-//! [`Listeners`]; and the stages of a stop as something to await: [`stages`].
+//! [`Listeners`]; and the stages of a stop as a future: [`stages`].
 
 use std::future::poll_fn;
 use std::io;
@@ -19,13 +19,12 @@ use tokio::sync::watch;
 use crate::admission::Permit;
 use crate::context::Context;
 
-/// How long a stopped acceptor waits for what the kernel has accepted before. That is
-/// received, and closing the listener would reset it; but the runtime only learns of it when
-/// it next asks the kernel.
+/// How long a stopped acceptor waits for connections that are already in the backlog: closing
+/// the listener would reset them, but the runtime learns of them only at its next poll.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
-/// Most connections that a stopped acceptor still takes: as many as a usual backlog holds. Who
-/// keeps coming after those must not keep it from stopping.
+/// Maximum number of connections that a stopped acceptor still takes: the size of a usual
+/// backlog. Clients that keep connecting must not delay the stop.
 const LAST_ACCEPTS: usize = 4096;
 
 /// The stages of `stop`.
@@ -37,25 +36,25 @@ pub(crate) fn stages(stop: &Stop) -> watch::Receiver<Stage> {
     receiver
 }
 
-/// Waits until `stages` has come to `stage`.
+/// Waits until `stages` has reached `stage`.
 pub(crate) async fn reached(mut stages: watch::Receiver<Stage>, stage: Stage) {
-    // The latch outlives the server, so the sender is never gone.
+    // The latch outlives the server, so the sender is never dropped.
     let _ = stages.wait_for(|now| *now >= stage).await;
 }
 
-/// Several listeners, of which none waits for the others.
+/// Several listeners, polled fairly.
 #[derive(Debug)]
 pub(crate) struct Listeners {
     all: Vec<tokio::net::TcpListener>,
-    /// The first to be asked next.
+    /// The first to be polled next.
     turn: usize,
 }
 
 impl Listeners {
-    /// Of non-blocking ones.
+    /// Registers non-blocking listeners.
     ///
     /// # Errors
-    /// When the runtime can't wait for one.
+    /// When the runtime can't register one.
     pub(crate) fn new(listeners: Vec<TcpListener>) -> io::Result<Self> {
         let all = listeners
             .into_iter()
@@ -64,8 +63,7 @@ impl Listeners {
         Ok(Self { all, turn: 0 })
     }
 
-    /// The next connection on any of them, and its peer. Nothing is lost if it is not awaited
-    /// to the end.
+    /// The next connection on any of them, and its peer. Cancellation-safe.
     pub(crate) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
         poll_fn(|context| self.poll_accept(context)).await
     }
@@ -85,8 +83,8 @@ impl Listeners {
     }
 }
 
-/// Accepts until a stop is asked for and hands what has a permit to `enter`; then the
-/// listeners are closed.
+/// Accepts until a stop is requested, passes sockets with a permit to `enter`, then closes the
+/// listeners.
 pub(super) async fn accept(
     listeners: Vec<TcpListener>,
     context: &Context,
@@ -117,7 +115,7 @@ pub(super) async fn accept(
             }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
-                context.admission.accept_failed(&error);
+                context.admission.log_accept_failure(&error);
                 if stopped {
                     return Ok(());
                 }

@@ -1,8 +1,8 @@
-//! A single-threaded tokio runtime per worker, one task per connection: [`TokioLocal`]. No
-//! task ever moves to another thread.
+//! A single-threaded tokio runtime per worker, one task per connection: [`TokioLocal`]. Tasks
+//! never move to another thread.
 //!
-//! With one group of listeners the first worker accepts and distributes the sockets round
-//! robin; with one per worker each accepts for itself.
+//! With one group of listeners the first worker accepts and distributes the sockets in
+//! rotation; with one per worker each accepts for itself.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::admission::Permit;
 use crate::context::Context;
 use crate::model::{self, Model};
 
-/// A socket that was let in, on its way to another worker.
+/// An admitted socket on its way to another worker.
 type Handoff = (TcpStream, Permit);
 
 /// See the [module](self).
@@ -46,7 +46,8 @@ impl Model for TokioLocal {
                 })
                 .map(|thread| context.force_on_error(thread))
                 .collect();
-            // Now only workers that accept hold any: an inbox ends when they all have ended.
+            // Now only accepting workers hold senders: an inbox closes when they have all
+            // ended.
             drop(outboxes);
             model::join_all(threads)
         })
@@ -57,7 +58,7 @@ struct LocalRuntime<'a> {
     number: usize,
     context: &'a Context,
     listeners: Vec<TcpListener>,
-    /// Those of all workers; none if this one keeps what it accepts.
+    /// Senders to all workers; none if this one keeps what it accepts.
     outboxes: Vec<UnboundedSender<Handoff>>,
     inbox: UnboundedReceiver<Handoff>,
 }
@@ -86,7 +87,7 @@ impl LocalRuntime<'_> {
             let outcome = accept(listeners, context, |stream, permit| {
                 match outboxes.get(turn) {
                     Some(outbox) if turn != number => {
-                        // A worker that is gone has forced the stop of all.
+                        // A worker that has ended early has forced the stop of all.
                         let _ = outbox.send((stream.into_std()?, permit));
                     }
                     _ => tasks.start(stream, permit),

@@ -1,10 +1,9 @@
-//! One connection as a tokio task, for both tokio models: [`Tasks`] starts, counts and
-//! stops them.
+//! A connection as a tokio task, for both tokio models: [`Tasks`] starts, counts and stops
+//! them.
 //!
-//! A task that waits owns no buffer: bytes are read into one that belongs to the thread,
-//! and the replies are written straight after, without an await between. Its one timer is
-//! set to the session's deadline and looked at when it fires; deadlines that move later
-//! cost nothing.
+//! A waiting task owns no buffer: bytes are read into a thread-local one, and the replies are
+//! written straight after, without an await in between. Its only timer is set to the session's
+//! deadline and checked when it fires; deadlines that move later cost nothing.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -41,13 +40,13 @@ pub(super) struct Tasks {
 
 #[derive(Debug, Default)]
 struct Open {
-    /// Tells each task to stop.
+    /// Stops every task.
     stops: SlotMap<DefaultKey, Option<oneshot::Sender<()>>>,
     stopping: bool,
 }
 
 impl Tasks {
-    /// None yet; threads take their numbers from `first_thread` on.
+    /// No tasks yet; threads are numbered from `first_thread` on.
     pub(super) fn new(context: &Context, first_thread: usize) -> Arc<Self> {
         Arc::new(Self {
             context: context.clone(),
@@ -74,11 +73,11 @@ impl Tasks {
         });
     }
 
-    /// Tells every task to stop, also those that begin later.
+    /// Stops every task, including those that start later.
     pub(super) fn stop_all(&self) {
         let mut open = self.lock();
         open.stopping = true;
-        // A task sees that its sender is gone.
+        // A task notices that its sender was dropped.
         open.stops.values_mut().for_each(|stop| *stop = None);
     }
 
@@ -106,7 +105,7 @@ impl Tasks {
     }
 }
 
-/// What a thread needs to serve one connection after another.
+/// Per-thread state.
 struct Thread {
     number: usize,
     buffer: Vec<u8>,
@@ -127,7 +126,7 @@ impl Thread {
         }
     }
 
-    /// Calls `serve` with what this thread has, then adds what it counted to the counters.
+    /// Calls `serve` with this thread's state, then adds its counts to the counters.
     fn with<T>(tasks: &Tasks, serve: impl FnOnce(&mut [u8], &mut Scratch<Served>) -> T) -> T {
         THREAD.with_borrow_mut(|thread| {
             let Self { number, buffer, scratch } =
@@ -142,7 +141,7 @@ impl Thread {
     }
 }
 
-/// The instant at which a timer for `deadline` is to fire.
+/// When a timer for `deadline` fires.
 fn instant(deadline: Nanos) -> Instant {
     /// Longer than any run.
     const FAR: Duration = Duration::from_hours(10 * 365 * 24);
@@ -190,7 +189,7 @@ impl<'a> Task<'a> {
         .await
     }
 
-    /// Sends, reads and answers until nothing more can be done now.
+    /// Sends, reads and replies until nothing more can be done now.
     fn move_bytes(
         &mut self,
         context: &mut task::Context<'_>,
@@ -228,7 +227,7 @@ impl<'a> Task<'a> {
         Poll::Ready(Ok(()))
     }
 
-    /// Tells the driver what has happened now.
+    /// Calls the driver with an event.
     fn drive(
         &mut self,
         tell: impl FnOnce(
@@ -245,7 +244,7 @@ impl<'a> Task<'a> {
         Ok(())
     }
 
-    /// Whether the timer has fired and the driver was told; else the timer is set.
+    /// Whether the timer has fired and the driver was called; otherwise sets the timer.
     fn expired(
         &mut self,
         context: &mut task::Context<'_>,

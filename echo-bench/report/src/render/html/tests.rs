@@ -17,6 +17,7 @@ use crate::report::{
     LatencySummary, QUANTILES, Report, Requests, SCHEMA, Summary, ThreadReport, Tool, Verdict,
     Warning, embedding, store,
 };
+use crate::small_plan::{self, plan_with};
 use echo_bench_engine::plan::Load;
 use echo_bench_engine::record::Latency;
 use echo_bench_engine::schedule::Arrival;
@@ -53,8 +54,9 @@ fn interval(place: u64) -> IntervalReport {
 
 /// An open-loop run of four seconds with a little of everything.
 fn report() -> Report {
-    let mut plan = crate::small_plan::plan();
-    plan.load = Load::Open { rate_per_s: 501.25, arrival: Arrival::Poisson, pipeline: 64 };
+    let plan = plan_with(|plan| {
+        plan.load = Load::Open { rate_per_s: 501.25, arrival: Arrival::Poisson, pipeline: 64 };
+    });
     let clock = |base_us| LatencySummary::new(&latency(base_us, 2000, 5), &[]);
     Report {
         schema: SCHEMA.into(),
@@ -232,10 +234,10 @@ fn a_run_without_answers_claims_no_latency() {
 #[test]
 fn text_and_page_show_the_same_clocks() {
     let mut closed = report();
-    closed.plan.load = Load::Closed { pipeline: 1 };
+    closed.plan = small_plan::plan();
     closed.summary.send_lateness = None;
     let mut pooled = closed.clone();
-    pooled.plan.pool = Some(echo_bench_engine::plan::PoolPlan { size: 1 });
+    pooled.plan = small_plan::pooled();
     closed.summary.latency.wait = None;
     for (report, clocks) in [
         (report(), &["response", "service", "wait", "lateness", "connect"][..]),
@@ -260,8 +262,7 @@ fn text_and_page_show_the_same_clocks() {
 #[test]
 fn a_pool_is_said_to_have_callers_whose_response_runs_from_the_call() {
     let mut report = report();
-    report.plan.load = Load::Closed { pipeline: 1 };
-    report.plan.pool = Some(echo_bench_engine::plan::PoolPlan { size: 1 });
+    report.plan = small_plan::pooled();
     for shown in [run(&report), crate::render::text::report(&report)] {
         assert!(shown.contains("the call to the last byte"), "{shown}");
         assert!(shown.contains("callers"), "{shown}");

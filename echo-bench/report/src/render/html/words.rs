@@ -9,12 +9,11 @@ use echo_bench_engine::plan::{Load, MessagePlan, Plan, StopRule, Target};
 pub(super) fn subject(plan: &Plan) -> (String, Option<String>) {
     match &plan.target {
         Target::Embedded { server } => {
-            let model = server.iter().position(|word| word == "--model");
-            let model = model.and_then(|place| server.get(place + 1));
-            let name = model.map_or("Embedded echo-server".to_owned(), |model| {
-                format!("Embedded echo-server, model {model}")
-            });
-            (name, Some(format!("echo-server {}", server.join(" "))))
+            let name =
+                server.model.as_ref().map_or("Embedded echo-server".to_owned(), |model| {
+                    format!("Embedded echo-server, model {model}")
+                });
+            (name, Some(format!("echo-server {server}")))
         }
         Target::Address { address, .. } => (format!("Server at {address}"), None),
     }
@@ -23,7 +22,7 @@ pub(super) fn subject(plan: &Plan) -> (String, Option<String>) {
 /// How it was loaded, piece by piece, the load model first.
 pub(super) fn load(plan: &Plan) -> Vec<String> {
     // Callers of a pool are no connections.
-    let noun = if plan.pool.is_some() { "caller" } else { "connection" };
+    let noun = if plan.is_pooled() { "caller" } else { "connection" };
     let connections = plural(plan.connections.into(), noun);
     let mut pieces = match plan.load {
         Load::Closed { pipeline } => vec![
@@ -75,7 +74,7 @@ pub(super) fn verdict(verdict: Verdict) -> &'static str {
 
 /// What the latencies of this load model mean.
 pub(super) fn reading(plan: &Plan) -> &'static str {
-    if plan.pool.is_some() && !plan.load.is_open() {
+    if plan.is_pooled() && !plan.load.is_open() {
         "Closed loop: a caller asks again when it is answered, so a slow server is asked less \
          often. Response runs from the call to the last byte of the reply, so the wait for a \
          connection counts; service runs from the write; wait is the difference."

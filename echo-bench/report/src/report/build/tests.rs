@@ -1,7 +1,7 @@
 //! What is concluded from records that are made up.
 
 use super::*;
-use crate::small_plan::plan;
+use crate::small_plan::{plan, plan_with};
 use echo_bench_engine::plan::StopRule;
 use echo_bench_engine::record::{FailureKind, FirstOffender as First, Interval};
 use echo_net::Nanos;
@@ -110,8 +110,7 @@ fn a_run_whose_replies_end_before_it_does_is_invalid() {
         (by_number, 3 * SECOND / 2, 800, 4, true),
         (by_number, 3 * SECOND / 2, 996, 4, false),
     ] {
-        let mut plan = plan();
-        plan.stop = stop;
+        let plan = plan_with(|plan| plan.stop = stop);
         let mut record = record(5 * SECOND, &[interval(0, ok, failed, MILLISECOND)]);
         record.last_reply_ns = Some(last_ns);
         let report = report(&plan, &record);

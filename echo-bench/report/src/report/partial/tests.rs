@@ -6,11 +6,18 @@ use super::*;
 use crate::report::document::Stored;
 use crate::report::{Environment, Slo};
 use crate::small_plan;
-use echo_bench_engine::plan::PoolPlan;
+use echo_bench_engine::plan::Settings;
 
 /// A plan whose window is longer than what is measured of it.
 fn plan() -> Plan {
-    Plan { stop: StopRule::Duration { duration_ns: 600 * SECOND }, ..small_plan::plan() }
+    plan_with(|_| {})
+}
+
+fn plan_with(change: impl FnOnce(&mut Settings)) -> Plan {
+    small_plan::plan_with(|plan| {
+        plan.stop = StopRule::Duration { duration_ns: 600 * SECOND };
+        change(plan);
+    })
 }
 
 /// The text of a run with `pieces` pieces, each with 100 right answers of 1 to 100 us.
@@ -67,7 +74,8 @@ fn the_pieces_add_up_to_a_report_that_was_interrupted() {
 
 #[test]
 fn the_wait_for_a_connection_of_a_pool_is_told_from_the_service() {
-    let plan = Plan { pool: Some(PoolPlan { size: 1 }), ..plan() };
+    let workload = small_plan::pooled().workload.clone();
+    let plan = plan_with(|plan| plan.workload = workload);
     let latency = read(&written(&plan, 3)).unwrap().summary.latency;
     let p50_us = |clock: Option<LatencySummary>| clock.map(|clock| clock.p50_ns / 1_000);
     assert_eq!((p50_us(latency.response), p50_us(latency.service)), (Some(50), Some(25)));
@@ -76,15 +84,13 @@ fn the_wait_for_a_connection_of_a_pool_is_told_from_the_service() {
 
 #[test]
 fn short_intervals_are_written_once_a_second() {
-    let mut plan = plan();
+    let plan = |interval_ns| plan_with(|plan| plan.interval_ns = interval_ns);
     for (interval_ns, together) in
         [(SECOND / 100, 100), (SECOND * 3 / 10, 3), (SECOND, 1), (60 * SECOND, 1)]
     {
-        plan.interval_ns = interval_ns;
-        assert_eq!(intervals_per_piece(&plan), together);
+        assert_eq!(intervals_per_piece(&plan(interval_ns)), together);
     }
-    plan.interval_ns = SECOND / 100;
-    let report = read(&written(&plan, 2)).unwrap();
+    let report = read(&written(&plan(SECOND / 100), 2)).unwrap();
     assert_eq!(report.plan.interval_ns, SECOND / 100);
     assert!((report.intervals[1].length_s - 1.0).abs() < 1e-9);
 }
@@ -99,6 +105,11 @@ fn a_line_that_was_not_finished_is_left_out() {
     }
 }
 
+const CLOSED: &str = r#""load":{"model":"closed","pipeline":1}"#;
+/// Without a rate, no instant follows.
+const OPEN: &str =
+    r#""load":{"model":"open","rate_per_s":0.0,"arrival":"poisson","pipeline":1}"#;
+
 #[test]
 fn what_does_not_add_up_is_refused_with_its_line() {
     let good = written(&plan(), 3);
@@ -112,6 +123,7 @@ fn what_does_not_add_up_is_refused_with_its_line() {
         (replaced(1, "partial/1", "partial/2"), "line 1: this version reads"),
         (replaced(1, "\"established\":1", "\"established\":9000"), "line 1: more connections"),
         (replaced(1, "\"interval_ns\":1000000000", "\"interval_ns\":1"), "line 1: --interval"),
+        (replaced(1, CLOSED, OPEN), "line 1: --rate must be above 0"),
         (replaced(2, "\"index\":0", "\"index\":1"), "line 2: interval 1 where 0"),
         (replaced(3, "\"ok\":100", "\"ok\":18446744073709551615"), "line 3: a count is above"),
         (replaced(3, "\"ok\":100", "\"ok\":-1"), "line 3: "),

@@ -12,7 +12,7 @@ fn side(name: &str, first: u64, base_us: u64, connections: &[u32]) -> Side {
         let mut report = report();
         report.started_at = format!("2026-01-02T03:{number:02}:05Z");
         report.labels.clear();
-        report.plan.connections = connections;
+        report.plan = report.plan.with(|plan| plan.connections = connections).unwrap();
         let clock = LatencySummary::new(&latency(base_us + number, 20_000, 0), &[]);
         report.summary.latency.response = clock;
         report.intervals = (0..4).map(interval).collect();
@@ -84,7 +84,8 @@ fn what_should_not_differ_is_loud_and_what_may_is_told() {
     let mut new = side("new", 2, 100, &[2]);
     for input in &mut new.inputs {
         input.report.environment.kernel = Some("Linux 9".into());
-        input.report.plan.socket.nodelay = !base.inputs[0].report.plan.socket.nodelay;
+        let changed = input.report.plan.with(|plan| plan.socket.nodelay ^= true);
+        input.report.plan = changed.unwrap();
     }
     let page = page_of(&compared(&base, &[new]));
     let (_, loud) = page.split_once("class=\"warnings loud\"").unwrap();

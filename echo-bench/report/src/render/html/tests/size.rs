@@ -9,7 +9,7 @@ use echo_bench_engine::record::Latency;
 fn long() -> Report {
     let mut report = report();
     let mut whole = Latency::default();
-    report.plan.interval_ns = 1_000_000_000;
+    report.plan = crate::small_plan::plan();
     report.intervals.clear();
     for second in 0..600_u64 {
         let mut latency = Latency::default();

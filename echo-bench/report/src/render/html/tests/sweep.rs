@@ -7,13 +7,12 @@ use super::{HOSTILE, latency, report, skeleton};
 use crate::report::{LatencySummary, Report, Requests, Tool, embedding, store};
 use crate::sweep::analysis::{self, Options};
 use crate::sweep::{Axis, Cell, Level, SCHEMA, Sweep, SweepPlan};
-use echo_bench_engine::plan::Load;
 
 /// Three closed-loop runs about `base_us`, each a little different.
 fn runs(base_us: u64) -> Vec<Report> {
     let run = |number: u64| {
         let mut report = report();
-        report.plan.load = Load::Closed { pipeline: 1 };
+        report.plan = crate::small_plan::plan();
         let clock = LatencySummary::new(&latency(base_us + number, 20_000, 0), &[]);
         report.summary.requests =
             Requests { scheduled: 20_050, ok: 20_000, timeout: 50, ..Requests::default() };

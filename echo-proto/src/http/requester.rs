@@ -1,36 +1,36 @@
-//! The client's side of HTTP/1.1: [`HttpRequester`]. A message that could be a path is
-//! asked for with `GET`; any other is the body of a `POST`. Follows no redirection.
+//! The client's side of HTTP/1.1: [`HttpRequester`]. A message that is a valid path is sent as
+//! `GET`; any other as the body of a `POST`. Redirects are not followed.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::reply::{ReplyReader, Whole};
 use crate::carry_over::CarryOver;
-use crate::http_reply::{ReplyReader, Whole};
 use crate::line::ECHO_PREFIX;
 use crate::{Answers, HttpHost, Malformed, Outcome, Reply, Request, decimal};
 
-/// Longest path that is asked for: with the fields around it, every server takes it.
+/// Maximum path length; with its header fields it fits the limits of common servers.
 const LONGEST_PATH: usize = 4096;
 
-/// Least limit of a reply's body: web servers answer with pages of their own.
+/// Minimum body limit: web servers send their own error pages.
 const PAGE: usize = 1024 * 1024;
 
-/// The client's side of HTTP/1.1. A message that could be a path (`/` and printable ASCII)
-/// is asked for with `GET`; any other is the body of a `POST`.
+/// The client's side of HTTP/1.1. A message that is a valid path (`/` and printable ASCII) is
+/// sent as `GET`; any other as the body of a `POST`.
 #[derive(Debug)]
 pub struct HttpRequester {
     host: HttpHost,
-    /// Whether each request without a reply asks for a path, oldest first.
+    /// Whether each pending request is a `GET`, oldest first.
     asked_for_path: VecDeque<bool>,
     partial: CarryOver,
     reader: ReplyReader,
-    /// The last reply said that the connection ends with it (RFC 9112 section 9.6).
+    /// The server closes the connection after the last reply (RFC 9112 section 9.6).
     over: bool,
 }
 
 impl HttpRequester {
-    /// Expects replies to messages of at most `max_message` bytes. Requests are for
-    /// `localhost`, until [told](Self::for_host) otherwise.
+    /// Expects replies to messages of at most `max_message` bytes. The `Host` is `localhost`
+    /// unless set by [`Requester::for_http_host`](crate::Requester::for_http_host).
     pub fn new(max_message: usize) -> Self {
         Self {
             host: HttpHost::default(),
@@ -41,13 +41,13 @@ impl HttpRequester {
         }
     }
 
-    /// The same with the site that requests are for, which `Host` names in each.
+    /// Sets the `Host` of requests.
     #[must_use]
-    pub fn for_host(self, host: HttpHost) -> Self {
+    pub(crate) fn for_host(self, host: HttpHost) -> Self {
         Self { host, ..self }
     }
 
-    /// Makes a reply of what was read, unless it is an interim one.
+    /// Reports a reply unless it is an interim one.
     fn tell(
         asked_for_path: &mut VecDeque<bool>,
         over: &mut bool,
@@ -56,7 +56,7 @@ impl HttpRequester {
         mut each: impl FnMut(Reply<'_>),
     ) {
         if whole.status < 200 {
-            return; // The real one follows.
+            return; // The final response follows.
         }
         *over = whole.last;
         let path = asked_for_path.pop_front().unwrap_or(false);
@@ -66,14 +66,14 @@ impl HttpRequester {
     }
 }
 
-/// Whether a message is asked for with `GET`.
+/// Whether a message is sent as `GET`.
 fn is_path(message: &[u8]) -> bool {
     message.len() <= LONGEST_PATH
         && message.first() == Some(&b'/')
         && message.iter().all(u8::is_ascii_graphic)
 }
 
-/// What a reply says to a request, and the part of its body that tells.
+/// The outcome of a reply, and its body without the echo prefix.
 fn read(whole: &Whole, body: &[u8], asked_for_path: bool) -> (Outcome, Range<usize>) {
     match whole.status {
         200..300 if asked_for_path && body.starts_with(ECHO_PREFIX) => {
@@ -280,7 +280,7 @@ mod tests {
         requester.end_of_input(|_| ());
         assert!(requester.is_over());
         assert_eq!(requester.partial(), b"");
-        // What tells its own end is not whole before it.
+        // Self-delimiting replies are not complete before their end.
         for half in ["Content-Length: 9\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n1"] {
             let half = format!("HTTP/1.1 200 OK\r\n{half}");
             assert_eq!(seen(&["/x"], &half, 1000), Ok(Vec::new()));

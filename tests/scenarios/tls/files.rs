@@ -1,5 +1,5 @@
-//! Certificates and keys as `openssl` and people leave them: what is of use is used, and
-//! what is not is named with its file, its line and the way out.
+//! Certificate and key files as produced by `openssl` and people: usable ones are used, and
+//! errors name the file, the line and the remedy.
 
 use std::fs;
 use std::path::Path;
@@ -12,13 +12,13 @@ use echo_test_support::running_server::RunningServer;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-/// A folder in which `openssl` works.
+/// A folder in which `openssl` runs.
 struct Folder {
     folder: TempDir,
 }
 
 impl Folder {
-    /// Has an issuer (`ca.pem`, `ca.key`) and a server's certificate (`server.pem`,
+    /// Contains a CA (`ca.pem`, `ca.key`) and a server's certificate (`server.pem`,
     /// `server.key`).
     fn new(test: &str) -> Option<Self> {
         third_party_or_skip(test, "openssl")?;
@@ -77,7 +77,7 @@ impl Folder {
         RunningServer::start(ModelKind::default(), &flags)
     }
 
-    /// The client that trusts `issuers`, at a server.
+    /// A client that trusts `issuers`, connected to a server.
     fn asked(&self, server: &RunningServer, issuers: &str) -> Output {
         let address = format!("localhost:{}", server.address().port());
         let mut command = Command::new(own_program("echo-client"));
@@ -138,9 +138,9 @@ fn a_certificate_of_no_use_is_named_with_its_line_and_the_remedy() {
         ("der.pem", ["binary data", "not PEM", "openssl x509 -inform der"]),
         (
             "request.pem",
-            ["no certificate in it", "CERTIFICATE REQUEST (line 1)", "expected PEM"],
+            ["no certificate found", "CERTIFICATE REQUEST (line 1)", "expected PEM"],
         ),
-        ("cut.pem", ["line 1", "without its END line", "cut off"]),
+        ("cut.pem", ["line 1", "without its END line", "truncated"]),
         ("utf16.pem", ["UTF-16", "save the file as", "UTF-8"]),
     ] {
         let errors = folder.refused(certificate, "server.key");
@@ -196,7 +196,7 @@ fn a_bundle_with_a_bad_certificate_serves_with_a_warning() {
     let exit = running.wait_exit(PATIENCE);
     let line = format!("chain.pem line {}", server.lines().count() + 1);
     holds(&exit.stderr, &["WARN", &line]);
-    // The first one is the server's own: without it there is nothing to serve with.
+    // The first one is the server's own: without it there is nothing to serve.
     folder.write("own.pem", format!("{bad}{issuer}"));
     holds(&folder.refused("own.pem", "server.key"), &["own.pem line 1", "broken PEM"]);
 }

@@ -1,15 +1,15 @@
-//! The reactor on Linux's `io_uring`: the kernel accepts and receives by itself into
-//! buffers that all connections share, and one system call tells of many connections.
-//! Nanosecond deadlines, like the [`epoll`](super::epoll) one.
+//! The reactor on Linux `io_uring`: multishot accept and receive into shared provided buffers,
+//! so that one system call covers many connections. Nanosecond timeouts, like
+//! [`epoll`](super::epoll).
 //!
-//! Sending is a plain `send` straight away. On loopback that call is nearly all the cost of
-//! a message, handing it over as a request saves nothing of it (measured), and an instant
-//! taken before it is the instant of the write. What the kernel does not take is sent when
-//! the socket is writable again; so there is never more than one send under way, and no
-//! request refers to memory that might go away.
+//! Sends are plain `send` calls, issued at once. On loopback that call is nearly all the cost
+//! of a message, submitting it as a request saves nothing (measured), and a timestamp taken
+//! before it is the time of the write. Unsent bytes are sent when the socket is writable again;
+//! so there is at most one send in progress, and no request refers to memory that might be
+//! freed.
 //!
-//! A socket is closed after its last request has completed: until then its number must not
-//! be used again, and its end would not be told to the peer.
+//! A socket is closed after its last request has completed: until then its descriptor must not
+//! be reused, and the peer would not see the FIN.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -36,38 +36,38 @@ mod ring;
 mod subject;
 mod unavailable;
 
-use connection::{Connection, Request};
+use connection::{Request, UringSocket};
 use ring::{Completion, Ring};
 use subject::Subject;
 pub use unavailable::Unavailable;
 
-/// Most completions that one look tells of.
+/// Maximum number of completions processed per turn.
 const EVENTS_PER_LOOK: usize = 1024;
 
-/// See the [module](self). To be dropped where its thread ends: the kernel takes a ring down
-/// as work of that thread, which interrupts a system call that it makes meanwhile.
+/// See the [module](self). Should be dropped when its thread ends: the kernel tears a ring down
+/// as task work of that thread, which interrupts its system calls.
 pub struct UringReactor {
     ring: Ring,
-    connections: SlotMap<Key, Connection>,
-    /// Connections that were closed, but for their last completions.
-    closing: HashMap<Key, Connection>,
+    connections: SlotMap<Key, UringSocket>,
+    /// Closed connections with outstanding completions.
+    closing: HashMap<Key, UringSocket>,
     acceptors: Vec<Acceptor>,
     waker: Waker,
-    /// Connections that are read again, with something that was held back.
+    /// Resumed connections with data held back.
     resumed: Vec<Key>,
-    /// Connections whose sending failed and whose handler has not been told yet.
+    /// Connections whose send failed and whose handler was not notified yet.
     failures: Vec<(Key, io::Error)>,
-    /// How often all buffers were in use when something arrived.
+    /// How often data arrived while all buffers were in use.
     starved: u64,
     stamp_clock: StampClock,
     /// When that which the handler is being given arrived.
     arrival: Option<Nanos>,
 }
 
-/// A listener and the request to accept on it.
+/// A listener and its accept request.
 #[derive(Debug)]
 struct Acceptor {
-    /// None once the listener is closed; the request may complete later.
+    /// `None` once the listener is closed; the request may complete later.
     listening: Option<Listening>,
     request: Request,
 }
@@ -89,11 +89,10 @@ impl fmt::Debug for UringReactor {
 }
 
 impl UringReactor {
-    /// A reactor that receives at most `read_buffer` bytes at a time, to be used on this
-    /// thread.
+    /// A reactor that receives at most `read_buffer` bytes at a time, for use on this thread.
     ///
     /// # Errors
-    /// When the kernel or a sandbox does not give what is needed.
+    /// When the kernel or a sandbox denies what is needed.
     pub fn new(read_buffer: usize) -> Result<Self, Unavailable> {
         let mut ring = Ring::new(read_buffer)?;
         let waker =
@@ -113,13 +112,13 @@ impl UringReactor {
         })
     }
 
-    /// Whether a reactor could be had here and now.
+    /// Checks whether a reactor can be created on this machine.
     ///
     /// # Errors
-    /// What [`new`](Self::new) would say.
+    /// Those of [`new`](Self::new).
     pub fn probe() -> Result<(), Unavailable> {
-        // On a thread of its own: the kernel takes a ring down later, as work of the thread
-        // that made it, and interrupts a system call of that thread which is under way.
+        // On a separate thread: the kernel tears the ring down later as task work of the thread
+        // that created it, which interrupts its system calls.
         let made = std::thread::Builder::new()
             .name("probe-uring".into())
             .spawn(|| Self::new(1).map(drop))
@@ -133,14 +132,7 @@ impl UringReactor {
         }
     }
 
-    /// How often something arrived while all buffers were in use. It stays with the kernel
-    /// until buffers are free, which is soon: a buffer is in use only until its bytes were
-    /// told.
-    pub fn starved(&self) -> u64 {
-        self.starved
-    }
-
-    /// Makes and cancels requests, so that the kernel has those that are wanted.
+    /// Submits and cancels requests so that the kernel has those that are wanted.
     fn update(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         match (connection.receiving, connection.wants_to_receive()) {
@@ -159,21 +151,21 @@ impl UringReactor {
             _ => {}
         }
         if connection.watching == Request::None && connection.wants_to_watch() {
-            // Errors and hang-ups are always told. Only changes are told again and again:
-            // else the end of the input, which stays true, would be.
+            // Errors and hang-ups are always reported. Only changes are reported in multishot
+            // mode; otherwise the end of input would be reported forever.
             let (socket, multi) = (connection.socket.as_fd(), !connection.connecting);
             self.ring.watch(Subject::Watch(key), socket, PollFlags::OUT, multi);
             connection.watching = Request::Made;
         }
     }
 
-    fn insert(&mut self, connection: Connection) -> Key {
+    fn insert(&mut self, connection: UringSocket) -> Key {
         let key = self.connections.insert(connection);
         self.update(key);
         key
     }
 
-    /// Takes a connection out of sight; whether it was there.
+    /// Removes a connection from the map; whether it was there.
     fn remove(&mut self, key: Key) -> bool {
         let Some(mut connection) = self.connections.remove(key) else { return false };
         if connection.has_requests() {
@@ -203,11 +195,11 @@ impl UringReactor {
         }
     }
 
-    /// Hands requests over and waits; not at all if something is to be told already.
+    /// Submits requests and waits; does not wait if events are pending.
     fn wait(&mut self, until: Option<Nanos>, told: bool) -> io::Result<()> {
         let accept_again = self.acceptors.iter().filter_map(Acceptor::paused_until);
         let until = accept_again.chain(until).min();
-        // An instant long past needs no clock to be told from now.
+        // An instant in the past needs no clock reading.
         let left = until.map(|until| match until {
             0 => 0,
             until => until.saturating_sub(clock::now()),
@@ -227,7 +219,7 @@ impl Reactor for UringReactor {
         let socket = socket::begin_connect(options)?;
         let stamped =
             options.stamps && self.ring.can_stamp() && stamps::ask(socket.as_fd()).is_ok();
-        Ok(self.insert(Connection::new(socket, true, stamped)))
+        Ok(self.insert(UringSocket::new(socket, true, stamped)))
     }
 
     fn send(&mut self, key: Key, bytes: &[u8]) {
@@ -269,7 +261,7 @@ impl Reactor for UringReactor {
         let Some(connection) = self.connections.get_mut(key) else { return };
         connection.finish_when_sent = !connection.queue.is_empty();
         if !connection.finish_when_sent {
-            // Fails only for a connection that broke, which shows as an event anyway.
+            // Fails only if the connection broke, which is reported as an event.
             let _ = rustix::net::shutdown(&connection.socket, Shutdown::Write);
         }
     }
@@ -304,7 +296,7 @@ impl Reactor for UringReactor {
         let told = self.tell_held_back(handler);
         self.wait(until, told)?;
         let mut completed = self.complete(handler);
-        // Who only looks is told of all that is there; who waits comes back anyway.
+        // A poll handles everything that is ready; a wait returns to it anyway.
         while until == Some(0) && self.ring.has_more() && completed < EVENTS_PER_LOOK {
             self.ring.enter(Some(0))?;
             completed += self.complete(handler);
@@ -323,7 +315,7 @@ impl ServingReactor for UringReactor {
     }
 
     fn stop_listening(&mut self) {
-        // The listeners are closed after the kernel knows that it is to accept no more.
+        // Listeners are closed after accepting was cancelled.
         let mut closed = Vec::new();
         for (number, acceptor) in self.acceptors.iter_mut().enumerate() {
             closed.extend(acceptor.listening.take());
@@ -333,19 +325,19 @@ impl ServingReactor for UringReactor {
             }
         }
         if !closed.is_empty() {
-            // Now: until then the kernel goes on to accept. A ring that fails shows at the
-            // next turn.
+            // Immediately: until then the kernel continues to accept. A failing ring is
+            // reported by the next turn.
             let _ = self.ring.enter(Some(0));
         }
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
-        Ok(self.insert(Connection::new(socket, false, false)))
+        Ok(self.insert(UringSocket::new(socket, false, false)))
     }
 
     fn unread(&self, key: Key) -> Unread {
         let Some(connection) = self.connections.get(key) else { return Unread::default() };
-        // A socket that can't tell is broken, and holds nothing to serve.
+        // If the query fails the socket is broken and holds nothing to serve.
         let mut unread = unread::read(connection.socket.as_fd()).unwrap_or_default();
         let held_back = connection.held_back();
         unread.bytes = unread.bytes.saturating_add(held_back.bytes);
@@ -371,7 +363,7 @@ impl ServingReactor for UringReactor {
 
 impl Drop for UringReactor {
     fn drop(&mut self) {
-        // Else the kernel would do it in its own time, and peers would see the end then.
+        // Otherwise the kernel would do it later, and peers would see the FIN only then.
         self.ring.cancel_all();
     }
 }

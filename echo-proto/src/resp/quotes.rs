@@ -1,21 +1,20 @@
-//! Words of an inline Redis command, which may be in quotes: [`next_word`], by the rules of
-//! Redis (`sdssplitargs`). In double quotes `\n \r \t \b \a \xHH` stand for a byte and any
-//! other character after a backslash for itself; in single quotes `\'` stands for a quote.
-//! Quotes may begin within a word, and after them a word ends.
+//! Words of an inline Redis command, with quotes: [`next_word`], by the rules of Redis
+//! (`sdssplitargs`). In double quotes `\n \r \t \b \a \xHH` are a byte each, and a backslash
+//! escapes any other character; in single quotes `\'` is a quote. Quotes may start within a
+//! word, and a closing quote ends the word.
 
-/// A quote is not closed, or something other than a space comes after it.
+/// Unclosed quotes, or a character other than a space after closing ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unbalanced;
+pub(super) struct Unbalanced;
 
-/// Whether a line has to be read by [`next_word`]; otherwise its words are what is between
-/// spaces.
-pub(crate) fn has_quotes(line: &[u8]) -> bool {
+/// Whether a line needs [`next_word`]; otherwise it is split at spaces.
+pub(super) fn has_quotes(line: &[u8]) -> bool {
     memchr::memchr2(b'"', b'\'', line).is_some()
 }
 
-/// Appends the next word of `rest` to `words`, and takes it off `rest`; whether there is one.
-/// What is appended is never longer than what is taken.
-pub(crate) fn next_word(rest: &mut &[u8], words: &mut Vec<u8>) -> Result<bool, Unbalanced> {
+/// Moves the next word of `rest` to the end of `words`; whether there was one. It never appends
+/// more bytes than it consumes.
+pub(super) fn next_word(rest: &mut &[u8], words: &mut Vec<u8>) -> Result<bool, Unbalanced> {
     *rest = rest.trim_ascii_start();
     if rest.is_empty() {
         return Ok(false);
@@ -34,7 +33,7 @@ pub(crate) fn next_word(rest: &mut &[u8], words: &mut Vec<u8>) -> Result<bool, U
     Ok(true)
 }
 
-/// What is between quotes, of which the first is taken already.
+/// Reads a quoted string after its opening quote.
 fn quoted(quote: u8, rest: &mut &[u8], words: &mut Vec<u8>) -> Result<(), Unbalanced> {
     loop {
         let (byte, length) = match **rest {

@@ -1,5 +1,5 @@
-//! What every backend for real sockets promises, tested on each of them. A backend that
-//! this machine does not have is skipped by name.
+//! Contract tests that run on each backend for real sockets. A backend that is unavailable on
+//! this machine is skipped by name.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ mod stamps;
 
 /// A reactor under test.
 pub(super) trait Backend: ServingReactor {
-    /// `None`, and told on stderr, if this machine has no such thing.
+    /// `None`, with a note on stderr, if it is unavailable on this machine.
     fn make(read_buffer: usize) -> Option<Self>;
 }
 
@@ -33,15 +33,14 @@ impl Backend for UringReactor {
             .inspect_err(|reason| {
                 let thread = std::thread::current();
                 let test = thread.name().unwrap_or_default();
-                // Past the capture of the test harness, so that it is seen.
+                // Bypasses the output capture of the test harness.
                 let _ = writeln!(io::stderr(), "skipped: {test}: {reason}");
             })
             .ok()
     }
 }
 
-/// Each test becomes one for each backend. They get a way to make a reactor that reads as
-/// much at a time as they say.
+/// Expands each test once per backend, with a constructor that takes the read buffer size.
 macro_rules! for_each_backend {
     ($($test:ident),* $(,)?) => {
         mod epoll {
@@ -141,7 +140,7 @@ pub(super) fn turn_until<R: ServingReactor, H: Handler<R>>(
     }
 }
 
-/// One connection, accepted.
+/// An accepted connection.
 fn accepted<R: Backend>(reactor: &mut R, address: SocketAddr, log: &mut Log) -> TcpStream {
     let (peer, before) = (connect(address), log.keys.len());
     turn_until(reactor, log, |log| log.keys.len() > before);
@@ -208,7 +207,7 @@ fn a_paused_connection_stops_its_peer<R: Backend>() {
     let Some((mut reactor, address)) = listening::<R>(64) else { return };
     let mut log = Log::default();
     let mut peer = connect(address);
-    // So much that it would be received in several goes.
+    // More than one receive.
     peer.write_all(&vec![7; 100_000]).unwrap();
     turn_until(&mut reactor, &mut log, |log| log.keys.len() == 1);
     reactor.pause(log.keys[0]);
@@ -235,18 +234,18 @@ fn a_reset_is_told_to_one_that_waits_to_send<R: Backend>() {
     reactor.send(log.keys[0], &vec![7; 16 << 20]);
     reactor.pause(log.keys[0]);
     reactor.turn(Some(clock::now() + MILLISECOND), &mut log).unwrap();
-    // The peer's end is no reset, and is not told while it is not read.
+    // The peer's half-close is not a reset, and is not reported while reading is paused.
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     reactor.turn(Some(clock::now() + MILLISECOND), &mut log).unwrap();
     assert!(!log.ended && log.failed.is_none());
     reset(peer);
     turn_until(&mut reactor, &mut log, |log| log.failed.is_some());
-    // What Linux calls a reset after the end of the input.
+    // Linux reports a reset after the end of input this way.
     assert_eq!(log.failed.unwrap().kind(), io::ErrorKind::BrokenPipe);
 }
 
 fn what_is_unread_is_counted_wherever_it_is<R: Backend>() {
-    /// Stops reading at the first bytes.
+    /// Pauses at the first bytes.
     struct PausesAtOnce(usize);
     impl<R: ServingReactor> Handler<R> for PausesAtOnce {
         fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
@@ -309,7 +308,7 @@ fn a_waker_ends_the_wait_of_another_thread<R: Backend>() {
 fn a_deadline_below_a_millisecond_is_kept<R: Backend>() {
     let Some((mut reactor, _)) = listening::<R>(4096) else { return };
     let mut log = Log::default();
-    // The least of many: what the timer can do, whatever else the machine is doing.
+    // The minimum of several tries: the timer's precision, whatever the load of the machine.
     let least = (0..50)
         .map(|_| {
             let begin = clock::now();
@@ -326,7 +325,7 @@ fn one_look_takes_all_that_is_there<R: Backend>() {
     let mut peers: Vec<_> = (0..100).map(|_| connect(address)).collect();
     reactor.turn(Some(0), &mut log).unwrap();
     assert_eq!(log.keys.len(), 100);
-    // The requests to receive are with the kernel after this.
+    // From here on the receive requests are with the kernel.
     reactor.turn(Some(0), &mut log).unwrap();
     for peer in &mut peers {
         peer.write_all(b"x").unwrap();
@@ -343,7 +342,7 @@ fn a_connection_that_is_closed_amid_a_flood_ends<R: Backend>() {
         let (sender, receiver) = std::sync::mpsc::channel();
         let flood = std::thread::spawn(move || {
             let much = vec![7; 100_000];
-            // More than is received in one go. The end comes as an error, sooner or later.
+            // More than one receive. The error comes eventually.
             while peer.write(&much).is_ok() {
                 let _ = sender.send(());
             }
@@ -366,7 +365,7 @@ fn a_key_of_a_closed_connection_names_nothing<R: Backend>() {
     reactor.turn(Some(0), &mut log).unwrap();
     let old = log.keys[0];
     reactor.close(old);
-    // Takes its place, and with it the number of its descriptor.
+    // Takes over its slot and its descriptor number.
     let mut second = accepted(&mut reactor, address, &mut log);
     reactor.send(old, b"stray");
     reactor.pause(old);

@@ -1,5 +1,5 @@
-//! An echo that errs on purpose, exactly as it is told: [`FaultServer`]. It counts what it
-//! does wrong, so that a report can be held against it. A thread per connection.
+//! An echo server with fault injection: [`FaultServer`]. It counts the injected faults, to
+//! compare with a report. A thread per connection.
 
 mod exchange;
 mod fault;
@@ -22,25 +22,25 @@ use framing::Message;
 pub(crate) struct FaultServer {
     address: SocketAddr,
     listener: TcpListener,
-    shared: Arc<Shared>,
+    shared: Arc<FaultServerState>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct FaultServerState {
     committed: AtomicU64,
     exchange: Exchange,
-    /// When the first message of all came.
+    /// Time of the first message.
     first_message: OnceLock<Instant>,
 }
 
 impl FaultServer {
-    /// A line echo that commits this fault on every connection.
+    /// A line echo that injects this fault on every connection.
     pub(crate) fn start(fault: Fault) -> Self {
         Self::start_with(Framing::Line, fault, |_| true)
     }
 
-    /// An echo that commits this fault on the connections, numbered from 0 in the order in
-    /// which they are made, that `errs` names.
+    /// An echo that injects this fault on the connections for which `errs` is true, numbered
+    /// from 0 in the order of their arrival.
     pub(crate) fn start_with(
         framing: Framing,
         fault: Fault,
@@ -48,7 +48,7 @@ impl FaultServer {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<FaultServerState>::default();
         let accepting = listener.try_clone().expect("descriptors are left");
         let of_threads = Arc::clone(&shared);
         thread::spawn(move || {
@@ -56,7 +56,7 @@ impl FaultServer {
                 let fault = errs(number).then_some(fault);
                 let shared = Arc::clone(&of_threads);
                 let mut peer = Peer { number, stream, framing, fault, held: None, shared };
-                // A connection that breaks is what some of these faults are about.
+                // Some of these faults break the connection.
                 thread::spawn(move || drop(peer.serve()));
             }
         });
@@ -72,7 +72,7 @@ impl FaultServer {
         &self.listener
     }
 
-    /// How often the fault was committed so far.
+    /// How many faults were injected so far.
     pub(crate) fn committed(&self) -> u64 {
         self.shared.committed.load(Ordering::SeqCst)
     }
@@ -84,16 +84,16 @@ struct Peer {
     stream: TcpStream,
     framing: Framing,
     fault: Option<Fault>,
-    /// A reply that is to come after the next one.
+    /// A reply to be sent after the next one.
     held: Option<Vec<u8>>,
-    shared: Arc<Shared>,
+    shared: Arc<FaultServerState>,
 }
 
 impl Peer {
     fn serve(&mut self) -> io::Result<()> {
         self.stream.set_nodelay(true)?;
         let mut input = BufReader::new(self.stream.try_clone()?);
-        // When the message before this one was done with.
+        // When the previous message was finished.
         let mut done = Instant::now();
         for number in 1_u64.. {
             let message = self.framing.read(&mut input)?;
@@ -101,7 +101,7 @@ impl Peer {
             let begin = *self.shared.first_message.get_or_init(|| now);
             match self.fault {
                 Some(Fault::Delay(time)) => {
-                    // By the clock and not by the sleep, so that lateness does not add up.
+                    // By absolute time, so that sleep errors do not accumulate.
                     done = done.max(now) + time;
                     sleep_until(done);
                 }
@@ -123,7 +123,7 @@ impl Peer {
         Ok(())
     }
 
-    /// What is sent on message `number`; `None` breaks the connection.
+    /// The reply to message `number`; `None` resets the connection.
     fn reply(&mut self, number: u64, message: &Message) -> Option<Vec<u8>> {
         let right = self.framing.reply(message, &message.text);
         let hit = match self.fault {

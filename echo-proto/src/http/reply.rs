@@ -1,50 +1,50 @@
-//! Cuts a byte stream into HTTP/1 replies: [`ReplyReader`]. Reads every way in which a reply
-//! may tell its end (RFC 9112 section 6.3): a length, chunks with or without trailer fields,
-//! and the end of the connection. Keeps no more of a reply than its limits allow.
+//! Splits a byte stream into HTTP/1 replies: [`ReplyReader`]. Supports all body framings of RFC
+//! 9112 section 6.3: Content-Length, chunked with or without trailers, and until close. Buffers
+//! at most its limits.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use httparse::{ParserConfig, Status};
 
-use crate::http_head::{FIELDS, Framing, HeadEnd, MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
+use super::head::{FIELDS, Framing, HeadEnd};
 use crate::line::ECHO_PREFIX;
+use crate::request::{MOST_REPLY_FIELDS, MOST_REPLY_HEAD};
 use crate::{HttpFault, Malformed, carry_over};
 
-/// Longest line that tells the size of a chunk, with its extensions.
+/// Maximum length of a chunk-size line, extensions included.
 const CHUNK_LINE: usize = 4096;
 
-/// Memory that is kept from one body in pieces to the next.
+/// Capacity kept between chunked bodies.
 const KEPT_CAPACITY: usize = 1024 * 1024;
 
-/// What every reply begins with.
+/// Start of every status line.
 const VERSION: &[u8] = b"HTTP/1.";
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct ReplyReader {
+pub(super) struct ReplyReader {
     limit: usize,
     stage: Stage,
     end: HeadEnd,
     head: Head,
-    /// The head of a reply whose body comes in pieces, and the pieces so far without what
-    /// is between them.
+    /// The head of a reply whose body arrives in pieces, and the decoded body so far.
     joined: Vec<u8>,
 }
 
-/// What the next bytes are.
+/// Parser state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Head,
-    /// Head and body, of which the body has so many bytes.
+    /// Head and body; the body has this many bytes.
     Whole(usize),
     ChunkSize,
-    /// So many bytes of a chunk.
+    /// This many bytes of a chunk remain.
     Chunk(usize),
     ChunkEnd,
-    /// Fields after the last chunk, with room for so many bytes.
+    /// Trailer fields; this many bytes are still allowed.
     Trailer(usize),
-    /// A body until the connection ends.
+    /// A body until the connection closes.
     UntilEnd,
 }
 
@@ -53,23 +53,23 @@ struct Head {
     status: u16,
     /// Bytes before the body.
     length: usize,
-    /// Whether the connection ends with this reply.
+    /// Whether the server closes the connection after this reply.
     last: bool,
 }
 
-/// A whole reply.
+/// A complete reply.
 #[derive(Debug, Clone)]
-pub(crate) struct Whole {
-    pub(crate) status: u16,
-    /// Where its body is in the bytes that were shown; `None`: it is [`ReplyReader::body`].
-    pub(crate) body: Option<Range<usize>>,
-    /// Whether the connection ends with it.
-    pub(crate) last: bool,
+pub(super) struct Whole {
+    pub(super) status: u16,
+    /// The body's range in the bytes passed in; `None`: it is [`ReplyReader::body`].
+    pub(super) body: Option<Range<usize>>,
+    /// Whether the server closes the connection after it.
+    pub(super) last: bool,
 }
 
 impl ReplyReader {
-    /// Reads bodies of at most `limit` bytes, and what an echo has before them.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Accepts bodies of at most `limit` bytes plus the echo prefix.
+    pub(super) fn new(limit: usize) -> Self {
         Self {
             limit: carry_over::possible(limit),
             stage: Stage::Head,
@@ -79,9 +79,9 @@ impl ReplyReader {
         }
     }
 
-    /// Reads on at `bytes`: how many of them are used up, and the reply that ends there.
-    /// What is not used up is to be shown again, with what follows.
-    pub(crate) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Option<Whole>), Malformed> {
+    /// Continues at `bytes`: returns the number of bytes consumed and the reply that ends
+    /// there. Unconsumed bytes must be passed again, followed by new ones.
+    pub(super) fn next(&mut self, bytes: &[u8]) -> Result<(usize, Option<Whole>), Malformed> {
         let mut used = 0;
         loop {
             let rest = &bytes[used..];
@@ -133,24 +133,24 @@ impl ReplyReader {
         }
     }
 
-    /// The reply that the end of the connection completes, if it does.
-    pub(crate) fn end_of_input(&mut self) -> Option<Whole> {
+    /// The reply that the end of the connection completes, if any.
+    pub(super) fn end_of_input(&mut self) -> Option<Whole> {
         (self.stage == Stage::UntilEnd).then(|| self.finish(None))
     }
 
-    /// The body of a reply that came in pieces; of an unfinished one, what there is of it.
-    pub(crate) fn body(&self) -> &[u8] {
+    /// The body of a reply that arrived in pieces, or its beginning if it is incomplete.
+    pub(super) fn body(&self) -> &[u8] {
         self.joined.get(self.head.length..).unwrap_or_default()
     }
 
-    /// Bytes that the unfinished body may still have.
+    /// Bytes that the incomplete body may still have.
     fn room(&self) -> usize {
         let most = self.limit.saturating_add(ECHO_PREFIX.len());
         most.saturating_sub(self.body().len())
     }
 
-    /// What there is of a reply that has begun, comes in pieces and has not ended.
-    pub(crate) fn partial(&self) -> &[u8] {
+    /// The bytes so far of an incomplete reply that arrives in pieces.
+    pub(super) fn partial(&self) -> &[u8] {
         match self.stage {
             Stage::Head | Stage::Whole(_) => &[],
             _ => &self.joined,
@@ -163,9 +163,9 @@ impl ReplyReader {
         Whole { status, body, last }
     }
 
-    /// Reads the head, if it is whole; the bytes that are used up.
+    /// Parses the head, if it is complete; returns the bytes consumed.
     fn read_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
-        // Not only once there is an empty line: what is no HTTP may never have one.
+        // Checked before the empty line arrives: another protocol may never send one.
         let begun = bytes.trim_ascii_start();
         let seen = begun.len().min(VERSION.len());
         if begun[..seen] != VERSION[..seen] {
@@ -184,7 +184,7 @@ impl ReplyReader {
                 return Err(Malformed::TooLong(self.limit));
             }
             Body::Length(body) => {
-                // It stays where it is, before its body.
+                // The head stays in place, before its body.
                 self.stage = Stage::Whole(body);
                 return Ok(Some(0));
             }
@@ -213,7 +213,7 @@ impl ReplyReader {
         Ok(Some(line))
     }
 
-    /// Passes over a line of the trailer section; whether it is the empty one at its end.
+    /// Skips a trailer line; whether it is the final empty one.
     fn read_trailer(
         &mut self,
         bytes: &[u8],
@@ -228,7 +228,7 @@ impl ReplyReader {
     }
 }
 
-/// What a head says.
+/// Parses a head.
 struct Understood {
     status: u16,
     body: Body,
@@ -241,15 +241,14 @@ enum Body {
     UntilEnd,
 }
 
-/// Apart, so that replies with a usual head don't carry the room for an unusual one on their
-/// stack.
+/// Separate, so that replies with few header fields don't reserve stack space for many.
 #[cold]
 #[inline(never)]
 fn understand_many(head: &[u8]) -> Result<Understood, Malformed> {
     understand::<MOST_REPLY_FIELDS>(head)
 }
 
-/// What a whole head of at most `MOST` fields says.
+/// Parses a complete head of at most `MOST` fields.
 #[inline]
 fn understand<const MOST: usize>(head: &[u8]) -> Result<Understood, Malformed> {
     let mut fields = [MaybeUninit::uninit(); MOST];

@@ -1,5 +1,5 @@
-//! `echo-bench` inside TLS: clean runs on every model, handshakes timed apart, and servers
-//! that are not believed.
+//! `echo-bench` over TLS: clean runs on every model, handshakes timed separately, and servers
+//! that fail verification.
 
 use std::process::Command;
 
@@ -39,7 +39,7 @@ fn closed_and_open_loop_run_clean_inside_tls_on_every_embedded_model() {
             let report = clean(&finished);
             assert_eq!(report["plan"]["tls"]["trust"]["kind"], "embedded");
             let latency = &report["summary"]["latency"];
-            // Apart from the connect latency, and each of them full.
+            // Separate from the connect latency, and all of them full handshakes.
             assert_eq!(latency["connect"]["count"], 20);
             assert_eq!(latency["tls"]["count"], 20);
             assert_eq!(latency["tls_resumed"], Value::Null);
@@ -65,8 +65,8 @@ fn every_write_of_a_split_request_arrives_inside_tls() {
 
 #[test]
 fn handshakes_that_resume_a_session_are_told_apart() {
-    // One after the other as far as the limit of attempts at a time goes: later ones find
-    // the tickets of the first.
+    // Sequential up to the limit of concurrent attempts: later ones find the session tickets of
+    // the first.
     let finished = bench(&["--tls", "--tls-resume", "--conns=200", "--threads=1"]);
     let latency = &clean(&finished)["summary"]["latency"];
     let count = |name: &str| latency[name]["count"].as_u64().unwrap_or(0);
@@ -96,7 +96,12 @@ fn a_target_that_proves_who_it_is_is_loaded_and_both_sides_count_the_same() {
 fn a_server_that_does_not_prove_who_it_is_gets_no_load_and_the_cause_is_told() {
     let (certificates, elsewhere) = (Certificates::new(), Certificates::new());
     for (name, year, issuer, cause) in [
-        ("localhost", 2400, elsewhere.issuer(), "issued by nobody that is trusted"),
+        (
+            "localhost",
+            2400,
+            elsewhere.issuer(),
+            "issuer of the server's certificate is not trusted",
+        ),
         ("example.org", 2400, certificates.issuer(), "is for example.org, not for localhost"),
         ("localhost", 2001, certificates.issuer(), "expired"),
     ] {
@@ -104,7 +109,7 @@ fn a_server_that_does_not_prove_who_it_is_gets_no_load_and_the_cause_is_told() {
         let server =
             RunningServer::start(ModelKind::default(), &flags.each_ref().map(String::as_str));
         let target = format!("localhost:{}", server.address().port());
-        // Each of these connects in a way of its own.
+        // Each of these connects differently.
         for load in [&[][..], &["--pool=1"], &["--protocol=chat", "--rate=10"]] {
             let flags = [&[&target, "--tls", "--cacert", &issuer][..], load].concat();
             let finished = bench(&flags);
@@ -117,8 +122,8 @@ fn a_server_that_does_not_prove_who_it_is_gets_no_load_and_the_cause_is_told() {
 
 #[test]
 fn a_server_that_speaks_plaintext_is_named_so() {
-    // One that waits for a newline, which the random bytes of a hello may hold, and one that
-    // sends the hello back.
+    // One that waits for a newline, which the random bytes of a ClientHello may contain, and
+    // one that echoes the ClientHello.
     for protocol in ["line", "raw"] {
         let server = RunningServer::start(ModelKind::default(), &["--protocol", protocol]);
         let target = server.address().to_string();

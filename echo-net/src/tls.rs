@@ -1,9 +1,9 @@
-//! TLS as a transform of bytes: [`Transform`], for both sides, around protocols that know
-//! nothing of it. Who a server is and whom a client trusts is said once, by [`ServerTls`]
-//! and [`ClientTls`]; what went wrong, in words that people understand, by [`Fault`].
+//! TLS as a transform of bytes: [`Transform`], for both sides, independent of the protocol
+//! inside. The server's identity is a [`ServerTls`], the client's trust a [`ClientTls`]; errors
+//! are a [`Fault`].
 //!
-//! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by rustls, on ring alone. No socket, no clock of its
-//! own but the one that certificates are judged by, and nothing older than TLS 1.2.
+//! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by rustls with ring only. No socket, and no clock
+//! except for certificate validity.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,18 +26,18 @@ pub use pem::{PemError, PemFault};
 pub use server::{IdentityError, ServerTls};
 pub use transform::Transform;
 
-/// The one provider of cryptography.
+/// The cryptography provider.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The SHA-256 of a certificate, which names it for people and programs alike: shown and
-/// typed as `AB:CD:…`, 32 bytes in hexadecimal.
+/// The SHA-256 fingerprint of a certificate, displayed and parsed as `AB:CD:…`, 32 bytes in
+/// hexadecimal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of a certificate in DER.
+    /// The fingerprint of a certificate in DER.
     pub fn of(certificate: &[u8]) -> Self {
         let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
         let mut bytes = [0; 32];
@@ -60,9 +60,9 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Text that is no fingerprint.
+/// Invalid fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no SHA-256 fingerprint (expected 32 bytes in hexadecimal, like AB:CD:…)")]
+#[error("invalid SHA-256 fingerprint (expected 32 bytes in hexadecimal, like AB:CD:…)")]
 pub struct InvalidFingerprint;
 
 impl std::str::FromStr for Fingerprint {

@@ -1,28 +1,27 @@
-//! The value of the `Host` field of HTTP requests: [`HttpHost`]. Looks nothing up.
+//! The value of the `Host` field of HTTP requests: [`HttpHost`]. Resolves nothing.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The site that requests are for, as the `Host` field names it (RFC 9110 section 7.2).
-/// Clones share their text.
+/// The `Host` of HTTP requests (RFC 9110 section 7.2). Clones share their text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpHost(Arc<str>);
 
-/// A text that can't be the value of a `Host` field.
+/// Invalid value of a `Host` field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "invalid HTTP host `{}`: it needs at least one character, and none but visible ASCII",
+    "invalid HTTP host `{}` (use visible ASCII, at least one character)",
     .0.escape_default()
 )]
 pub struct InvalidHttpHost(String);
 
 impl HttpHost {
-    /// The host of a server at `host` and `port`: an IPv6 address in brackets and without its
-    /// zone (RFC 6874), and no port where it is that of the scheme.
+    /// The `Host` for a server at `host` and `port`: an IPv6 address in brackets and without
+    /// its zone (RFC 6874); the port is omitted if it is the default of the scheme.
     ///
     /// # Errors
-    /// When `host` holds what can't stand in the field.
+    /// When `host` is not valid in a `Host` field.
     pub fn of(host: &str, port: u16, tls: bool) -> Result<Self, InvalidHttpHost> {
         let name = if host.contains(':') {
             let without_zone = host.split('%').next().unwrap_or(host);
@@ -34,14 +33,14 @@ impl HttpHost {
         if name.is_empty() || port == usual { name } else { format!("{name}:{port}") }.parse()
     }
 
-    /// The text.
+    /// The value as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Default for HttpHost {
-    /// This machine.
+    /// `localhost`.
     fn default() -> Self {
         Self("localhost".into())
     }
@@ -57,7 +56,7 @@ impl FromStr for HttpHost {
     type Err = InvalidHttpHost;
 
     fn from_str(text: &str) -> Result<Self, InvalidHttpHost> {
-        // A line break would begin another field, and any space may end this one.
+        // A line break would inject a header field, and a space may end the value.
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidHttpHost(text.to_owned()));
         }

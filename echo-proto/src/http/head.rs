@@ -1,41 +1,35 @@
-//! Where the head of an HTTP/1 message ends ([`HeadEnd`]), and what its fields say about
-//! the body ([`Framing`]). Reads no other field.
+//! Finds the end of an HTTP/1 head ([`HeadEnd`]) and reads its framing fields ([`Framing`]).
+//! Other fields are ignored.
 
 use httparse::Header;
 
 use crate::decimal;
 
-/// Most bytes of a request line and the fields after it.
-pub(crate) const HEAD_LIMIT: usize = 16 * 1024;
+/// Maximum size of a request line and its header fields, in bytes.
+pub(super) const HEAD_LIMIT: usize = 16 * 1024;
 
-/// Most fields of a usual head.
-pub(crate) const FIELDS: usize = 64;
+/// Header fields parsed without the larger buffer.
+pub(super) const FIELDS: usize = 64;
 
-/// Most bytes of the status line and the fields of a reply: cookies and policies may be long.
-pub(crate) const MOST_REPLY_HEAD: usize = 64 * 1024;
-
-/// Most fields of a reply.
-pub(crate) const MOST_REPLY_FIELDS: usize = 1024;
-
-/// Searches for the empty line at the end of a head, and never looks at a byte twice.
+/// Finds the empty line that ends a head, scanning each byte once.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct HeadEnd {
+pub(super) struct HeadEnd {
     searched: usize,
-    /// Where the line that is searched begins.
+    /// Start of the line that is being scanned.
     line: usize,
-    /// Whether a line that is not empty was seen: empty ones before it are skipped
-    /// (RFC 9112 section 2.2).
+    /// Whether a non-empty line was seen: leading empty lines are skipped (RFC 9112 section
+    /// 2.2).
     begun: bool,
 }
 
 impl HeadEnd {
-    /// The length of the head that `bytes` begin with; `Ok(None)` if it goes on.
-    pub(crate) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadTooLong> {
+    /// The length of the head at the start of `bytes`; `Ok(None)` if it is incomplete.
+    pub(super) fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadTooLong> {
         self.find_within(bytes, HEAD_LIMIT)
     }
 
-    /// As [`find`](Self::find), for a head of at most `limit` bytes.
-    pub(crate) fn find_within(
+    /// Like [`find`](Self::find), with a head limit of `limit` bytes.
+    pub(super) fn find_within(
         &mut self,
         bytes: &[u8],
         limit: usize,
@@ -59,28 +53,28 @@ impl HeadEnd {
     }
 }
 
-/// The head is over its limit.
+/// The head exceeds its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct HeadTooLong;
+pub(super) struct HeadTooLong;
 
-/// What the fields of a message say about its body and the connection.
+/// What the header fields say about the body and the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of its own on the wire")]
-pub(crate) struct Framing {
-    pub(crate) length: Option<usize>,
-    /// There is a transfer coding.
-    pub(crate) chunked: bool,
-    /// The last transfer coding is `chunked`, so that the body tells its own end.
-    pub(crate) ends_chunked: bool,
-    pub(crate) close: bool,
-    pub(crate) keep_alive: bool,
-    pub(crate) expects_continue: bool,
+pub(super) struct Framing {
+    pub(super) length: Option<usize>,
+    /// A transfer coding is present.
+    pub(super) chunked: bool,
+    /// The last transfer coding is `chunked`, so the body is self-delimiting.
+    pub(super) ends_chunked: bool,
+    pub(super) close: bool,
+    pub(super) keep_alive: bool,
+    pub(super) expects_continue: bool,
 }
 
 impl Framing {
-    /// Reads `fields`; `None` if lengths contradict each other or are no numbers, which
-    /// could make two readers see different messages (RFC 9112 section 6.3).
-    pub(crate) fn of(fields: &[Header<'_>]) -> Option<Self> {
+    /// Parses `fields`; `None` if lengths conflict or are not numbers, which allows request
+    /// smuggling (RFC 9112 section 6.3).
+    pub(super) fn of(fields: &[Header<'_>]) -> Option<Self> {
         let mut framing = Self::default();
         for Header { name, value } in fields {
             let named = |known: &str| name.eq_ignore_ascii_case(known);

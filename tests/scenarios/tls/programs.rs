@@ -1,4 +1,4 @@
-//! Our client inside TLS: what it accepts, what it refuses, and what it says then.
+//! Our client over TLS: what it accepts, what it refuses, and its messages.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -23,14 +23,14 @@ fn client(arguments: &[&str], input: &[u8]) -> Output {
     run(Command::new(own_program("echo-client")).args(arguments), input, PATIENCE)
 }
 
-/// Runs the client against a server that is called `name` until the end of `year`, or with
-/// its own certificate if there is none.
+/// Runs the client against a server named `name`, valid until the end of `year`, or with a
+/// self-signed certificate if there is none.
 fn asked(server: &RunningServer, flags: &[&str], input: &[u8]) -> Output {
     let port = server.address().port();
     client(&[&[&format!("localhost:{port}")[..], "--tls"], flags].concat(), input)
 }
 
-/// A server called `name` until the end of `year`.
+/// A server named `name`, valid until the end of `year`.
 fn server_called(certificates: &Certificates, name: &str, year: i32) -> RunningServer {
     let flags = certificates.flags(name, year);
     RunningServer::start(ModelKind::default(), &flags.each_ref().map(String::as_str))
@@ -82,10 +82,16 @@ fn the_client_refuses_a_server_that_does_not_prove_who_it_is_and_says_why() {
     let trusting = ["--cacert", issuer.as_str()];
     let good = server_called(&certificates, "localhost", 2400);
     let other = Certificates::new().issuer();
-    refused(&asked(&good, &[], b"secret\n"), "issued by nobody that is trusted");
+    refused(
+        &asked(&good, &[], b"secret\n"),
+        "issuer of the server's certificate is not trusted",
+    );
     let elsewhere = Certificates::new();
     let wrong = ["--cacert", &elsewhere.issuer()];
-    refused(&asked(&good, &wrong, b"secret\n"), "issued by nobody that is trusted");
+    refused(
+        &asked(&good, &wrong, b"secret\n"),
+        "issuer of the server's certificate is not trusted",
+    );
     refused(&asked(&good, &["--cacert", &other], b"secret\n"), "No such file");
     let renamed = [&trusting[..], &["--server-name", "example.org"]].concat();
     refused(&asked(&good, &renamed, b"secret\n"), "is for localhost, not for example.org");
@@ -97,15 +103,15 @@ fn the_client_refuses_a_server_that_does_not_prove_who_it_is_and_says_why() {
     assert_eq!(output.stdout, b"ECHO: fine\n", "{output:?}");
 }
 
-/// As [`asked`], by a ping of 20 requests.
+/// Like [`asked`], with a ping of 20 requests.
 fn pinged(server: &RunningServer, flags: &[&str]) -> Output {
     let port = server.address().port();
     let address = format!("localhost:{port}");
     client(&[&["ping", "--tls", "-c20", "-i0", "-q", &address], flags].concat(), b"")
 }
 
-/// Stops the server, whose every connection must have ended without a fault; how many
-/// handshakes there were.
+/// Stops the server, which must have had no failed connection; returns the number of
+/// handshakes.
 #[track_caller]
 fn handshakes_of_a_server_at_peace(server: &mut RunningServer) -> serde_json::Value {
     server.signal(Signal::TERM);
@@ -128,7 +134,7 @@ fn ping_inside_tls_tells_the_handshake_apart_and_closes_tls() {
             let seen = String::from_utf8_lossy(&output.stdout);
             assert_eq!(output.status.code(), Some(0), "{output:?}");
             assert!(output.stderr.is_empty(), "{output:?}");
-            let head = format!("protocol {kind} inside TLSv1.3, handshake ");
+            let head = format!("protocol {kind} over TLSv1.3, handshake ");
             assert!(seen.contains(&head), "{seen}");
             assert!(seen.contains("20 answered, 0 lost (0 %)"), "{seen}");
             assert!(!seen.contains("not the echo"), "{seen}");
@@ -143,7 +149,10 @@ fn ping_refuses_a_server_that_does_not_prove_who_it_is_and_warns_where_anyone_wi
     let issuer = certificates.issuer();
     let elsewhere = Certificates::new();
     let good = server_called(&certificates, "localhost", 2400);
-    refused(&pinged(&good, &["--cacert", &elsewhere.issuer()]), "issued by nobody that is");
+    refused(
+        &pinged(&good, &["--cacert", &elsewhere.issuer()]),
+        "issuer of the server's certificate is not",
+    );
     refused(&pinged(&good, &["--cacert", "/nowhere.pem"]), "/nowhere.pem: No such file");
     let renamed = ["--cacert", &issuer, "--server-name", "example.org"];
     refused(&pinged(&good, &renamed), "is for localhost, not for example.org");
@@ -210,9 +219,8 @@ fn the_flags_of_tls_need_tls() {
 
 #[test]
 fn a_server_that_speaks_plaintext_or_nothing_is_named_so() {
-    // One that greets, and one that waits for a newline which never comes.
-    for (greeting, cause) in
-        [(&b"* Welcome.\n"[..], "does not speak TLS"), (b"", "no handshake in time")]
+    // One that sends a greeting, and one that waits for a newline that never comes.
+    for (greeting, cause) in [(&b"* Welcome.\n"[..], "does not speak TLS"), (b"", "timed out")]
     {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound").to_string();
@@ -241,11 +249,9 @@ fn a_stream_that_the_server_does_not_end_in_order_is_an_error() {
         let (mut buffer, mut plaintext) = ([0; 4096], Vec::<u8>::new());
         while plaintext.is_empty() {
             let length = stream.read(&mut buffer).expect("the client goes on");
-            let mut input = &buffer[..length];
-            while !input.is_empty() {
-                let received = transform.receive(&mut input, |piece| plaintext.extend(piece));
-                received.expect("it speaks TLS");
-            }
+            let received =
+                transform.receive_all(&buffer[..length], |piece| plaintext.extend(piece));
+            received.expect("it speaks TLS");
             let mut output = Vec::new();
             transform.take_output(&mut output);
             stream.write_all(&output).expect("the client listens");
@@ -262,5 +268,5 @@ fn a_stream_that_the_server_does_not_end_in_order_is_an_error() {
     server.join().expect("it does not panic");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(output.stdout, b"half of wha");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cut off"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("truncated"), "{output:?}");
 }

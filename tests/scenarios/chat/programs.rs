@@ -1,4 +1,4 @@
-//! Two people at two terminals, and a pipe: our client in our room.
+//! Two interactive clients and a pipe in one chat room.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{own_program, run, third_party_or_skip};
 use echo_test_support::running_server::{RunningServer, on_every_model};
 
-/// What both see is waited for with a deadline; the exit code tells the first that failed.
+/// Waits for expected output with a deadline; the exit code identifies the first failure.
 const TWO_TERMINALS: &str = r#"
 set timeout 20
 log_user 0

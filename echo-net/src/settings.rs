@@ -1,6 +1,6 @@
-//! Settings as people type them: each is a type of its own that parses, prints and checks
-//! itself, so that a value that exists is valid. What [`Display`](std::fmt::Display) prints
-//! parses back to the same value. Knows no command line.
+//! Settings as typed on a command line: each type parses, prints and validates itself, so a
+//! value that exists is valid. The output of [`Display`](std::fmt::Display) parses back to the
+//! same value. Independent of any argument parser.
 
 mod at_least_one;
 mod byte_size;

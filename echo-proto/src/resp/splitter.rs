@@ -1,29 +1,29 @@
-//! Cuts a byte stream into Redis commands: [`CommandSplitter`]. Arrays of bulk strings and
-//! inline commands; goes on where it stopped, so that no byte is looked at twice, and keeps
-//! no more of a command than its limit allows.
+//! Splits a byte stream into Redis commands: [`CommandSplitter`]. Arrays of bulk strings and
+//! inline commands; resumes where it stopped, scanning each byte once, and buffers at most its
+//! limit.
 
 use std::ops::{ControlFlow, Range};
 
+use super::quotes::{self, Unbalanced};
 use crate::carry_over::{self, CarryOver};
 use crate::decimal;
-use crate::resp_quotes::{self, Unbalanced};
 
-/// Most arguments of a command, its name included. None that is answered has more than
-/// two; others are read so that they can be refused by name.
+/// Maximum number of arguments, command name included. Known commands have at most two; more
+/// are parsed so that the error can name the command.
 const MOST_ARGUMENTS: usize = 1024;
 
-/// Longest line that announces a number: a type, 20 digits and a carriage return have room.
+/// Maximum length of a line with a number: type, 20 digits and carriage return.
 const NUMBER_LINE: usize = 32;
 
-/// Longest inline command, as in Redis.
+/// Maximum length of an inline command, as in Redis.
 const INLINE_LINE: usize = 64 * 1024;
 
-/// Longest name of a command, whatever the limit of messages.
+/// Maximum length of a command name, whatever the message limit.
 const NAME_ROOM: usize = 64;
 
-/// Why a stream is none of Redis commands.
+/// Invalid input, as Redis words it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ProtocolError {
+pub(super) enum ProtocolError {
     #[error("invalid multibulk length")]
     ArrayLength,
     #[error("invalid bulk length")]
@@ -40,64 +40,64 @@ pub(crate) enum ProtocolError {
     LongBulk(usize),
 }
 
-/// One whole command.
+/// One complete command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Command<'a> {
-    pub(crate) name: &'a [u8],
+pub(super) struct RespCommand<'a> {
+    pub(super) name: &'a [u8],
     /// The first argument after the name.
-    pub(crate) argument: Option<&'a [u8]>,
+    pub(super) argument: Option<&'a [u8]>,
     /// Arguments after the name.
-    pub(crate) arguments: usize,
+    pub(super) arguments: usize,
 }
 
-/// Cuts a byte stream into commands, whatever the split of the stream.
+/// Splits a byte stream into commands, however the stream is fragmented.
 #[derive(Debug)]
-pub(crate) struct CommandSplitter {
+pub(super) struct CommandSplitter {
     limit: usize,
-    /// The unfinished command.
+    /// The incomplete command.
     partial: CarryOver,
     progress: Progress,
 }
 
-/// How much of an unfinished command is understood. Places count from its beginning.
+/// Parser state of an incomplete command. Offsets count from its beginning.
 #[derive(Debug, Clone, Default)]
 struct Progress {
-    /// Where the next line or bulk string begins.
+    /// Start of the next line or bulk string.
     position: usize,
-    /// Bytes after it that hold no end of a line.
+    /// Bytes after it already searched for a line end.
     searched: usize,
-    /// Arguments still to come; unknown before the first line.
+    /// Arguments that are missing; unknown before the first line.
     lacking: Option<usize>,
-    /// Length of the bulk string at `position`, if that is what begins there.
+    /// Length of the bulk string at `position`, if one starts there.
     bulk: Option<usize>,
-    /// Arguments that are whole, the name included.
+    /// Complete arguments, command name included.
     whole: usize,
     name: Range<usize>,
     argument: Range<usize>,
-    /// Bytes of all arguments after the name.
+    /// Total size of all arguments after the name.
     payload: usize,
 }
 
 impl CommandSplitter {
     /// A splitter for commands whose arguments together have at most `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         let limit = carry_over::possible(limit);
         Self { limit, partial: CarryOver::default(), progress: Progress::default() }
     }
 
-    /// Takes all of `input` and calls `each` with every command that it completes; stops
-    /// early when `each` breaks, and the value tells so.
-    pub(crate) fn feed(
+    /// Consumes all of `input` and calls `each` with every completed command; stops early when
+    /// `each` breaks, and returns that.
+    pub(super) fn feed(
         &mut self,
         input: &[u8],
-        mut each: impl FnMut(Command<'_>) -> ControlFlow<()>,
+        mut each: impl FnMut(RespCommand<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, ProtocolError> {
         let Self { limit, partial, progress } = self;
         let mut flow = ControlFlow::Continue(());
         partial.feed(input, |bytes| {
             let mut used = 0;
             while used < bytes.len() && flow.is_continue() {
-                // Takes no memory where there are no quotes.
+                // Does not allocate without quotes.
                 let mut unquoted = Vec::new();
                 match progress.go_on(&bytes[used..], *limit, &mut unquoted)? {
                     Step::Command(command) => flow = each(command),
@@ -112,30 +112,30 @@ impl CommandSplitter {
         Ok(flow)
     }
 
-    /// Whether a command has begun and not ended.
-    pub(crate) fn is_within(&self) -> bool {
+    /// Whether a command is incomplete.
+    pub(super) fn is_within(&self) -> bool {
         !self.partial.bytes().is_empty()
     }
 }
 
-/// What came of going on.
+/// Result of a parser step.
 enum Step<'a> {
     /// More bytes are needed.
     Unfinished,
-    /// A command without a word, which asks for nothing.
+    /// An empty command, which has no reply.
     Empty,
-    Command(Command<'a>),
+    Command(RespCommand<'a>),
 }
 
-impl<'a> From<Option<Command<'a>>> for Step<'a> {
-    fn from(command: Option<Command<'a>>) -> Self {
+impl<'a> From<Option<RespCommand<'a>>> for Step<'a> {
+    fn from(command: Option<RespCommand<'a>>) -> Self {
         command.map_or(Self::Empty, Self::Command)
     }
 }
 
 impl Progress {
-    /// Goes on through the command that `bytes` begin with. Words that are in quotes are
-    /// written to `unquoted`.
+    /// Continues parsing the command at the start of `bytes`. Unquoted words are written to
+    /// `unquoted`.
     fn go_on<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -155,7 +155,7 @@ impl Progress {
                 else {
                     return Ok(Step::Unfinished);
                 };
-                let command = if resp_quotes::has_quotes(line) {
+                let command = if quotes::has_quotes(line) {
                     inline_with_quotes(line, limit, unquoted)?
                 } else {
                     inline(line, limit)?
@@ -171,7 +171,7 @@ impl Progress {
         }
     }
 
-    /// Reads the number of arguments or the length of one; whether it is there.
+    /// Parses the number of arguments or the length of one; whether the line is complete.
     fn announcement(&mut self, bytes: &[u8], limit: usize) -> Result<bool, ProtocolError> {
         let invalid = match (self.lacking, bytes.get(self.position)) {
             (None, _) => ProtocolError::ArrayLength,
@@ -181,7 +181,7 @@ impl Progress {
         let Some(line) = self.line(bytes, NUMBER_LINE, invalid)? else { return Ok(false) };
         let digits = line.get(1..).unwrap_or_default();
         if self.lacking.is_none() {
-            // A null array asks for nothing, like an empty one.
+            // A null array is ignored, like an empty one.
             let count = if digits == b"-1" { Some(0) } else { decimal::parse(digits) };
             let count = count.filter(|count| *count <= MOST_ARGUMENTS);
             self.lacking = Some(count.ok_or(invalid)?);
@@ -197,8 +197,8 @@ impl Progress {
         Ok(true)
     }
 
-    /// The line at `position` without its end, if it is whole; then the position is after
-    /// it. One of more than `most` bytes is an error.
+    /// The line at `position` without its terminator, if it is complete, and advances past it.
+    /// A line of more than `most` bytes is an error.
     fn line<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -220,7 +220,7 @@ impl Progress {
         Ok(Some(line.strip_suffix(b"\r").unwrap_or(line)))
     }
 
-    /// Takes a bulk string that is whole.
+    /// Takes a complete bulk string.
     fn take(&mut self, string: Range<usize>) {
         self.position = string.end + 2;
         self.bulk = None;
@@ -236,8 +236,8 @@ impl Progress {
         self.whole += 1;
     }
 
-    fn command<'a>(&self, bytes: &'a [u8]) -> Command<'a> {
-        Command {
+    fn command<'a>(&self, bytes: &'a [u8]) -> RespCommand<'a> {
+        RespCommand {
             name: &bytes[self.name.clone()],
             argument: (self.whole > 1).then(|| &bytes[self.argument.clone()]),
             arguments: self.whole - 1,
@@ -245,27 +245,27 @@ impl Progress {
     }
 }
 
-/// A command in a line of words without quotes.
-fn inline(line: &[u8], limit: usize) -> Result<Option<Command<'_>>, ProtocolError> {
+/// Parses an inline command without quotes.
+fn inline(line: &[u8], limit: usize) -> Result<Option<RespCommand<'_>>, ProtocolError> {
     let words = || line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     let Some(name) = words().next() else { return Ok(None) };
     if words().skip(1).map(<[u8]>::len).sum::<usize>() > limit {
         return Err(ProtocolError::LongBulk(limit));
     }
     let argument = words().nth(1);
-    Ok(Some(Command { name, argument, arguments: words().count() - 1 }))
+    Ok(Some(RespCommand { name, argument, arguments: words().count() - 1 }))
 }
 
-/// A command in a line of words, some of them in quotes; all are written to `unquoted`.
+/// Parses an inline command with quotes; all words are written to `unquoted`.
 fn inline_with_quotes<'a>(
     mut line: &[u8],
     limit: usize,
     unquoted: &'a mut Vec<u8>,
-) -> Result<Option<Command<'a>>, ProtocolError> {
+) -> Result<Option<RespCommand<'a>>, ProtocolError> {
     let mut whole = Progress::default();
     loop {
         let begin = unquoted.len();
-        let found = resp_quotes::next_word(&mut line, unquoted);
+        let found = quotes::next_word(&mut line, unquoted);
         if !found.map_err(|Unbalanced| ProtocolError::Quotes)? {
             break;
         }

@@ -1,11 +1,10 @@
-//! The simulated reactor: a manual clock and scripted peers behind the interface of the
-//! real one, [`SimulatedReactor`]. What takes a generator minutes takes it milliseconds
-//! here, and comes out the same to the nanosecond each time.
+//! A simulated reactor with a manual clock and scripted peers: [`SimulatedReactor`]. Minutes of
+//! load take milliseconds, and results are reproducible to the nanosecond.
 //!
-//! The clock advances only inside [`turn`](Reactor::turn). What falls due at one instant
-//! happens in the order in which it was scheduled; what that causes at the same instant
-//! happens in the next turn, so that a delay of zero can't hold a turn for ever. There is
-//! no kernel, no listener and no thread here: it refuses to serve.
+//! The clock advances only inside [`turn`](Reactor::turn). Events due at the same instant are
+//! processed in scheduling order; what they cause at that instant is processed in the next
+//! turn, so that a delay of zero can't block a turn forever. There is no kernel, listener or
+//! thread: it does not serve.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -27,7 +26,7 @@ pub use peer::{ConnectOutcome, EchoOptions, EchoPeer, Ending, Peer, Script, Wind
 
 use peer::Act;
 
-/// What arrives from the peer and is held back while reading is paused.
+/// Received data that is held back while reading is paused.
 #[derive(Debug)]
 enum Arrival {
     /// When they arrived, too.
@@ -39,16 +38,16 @@ enum Arrival {
 enum Happening {
     Connected,
     Arrived(Arrival),
-    /// Of the peer of another connection.
+    /// Sent by the peer of another connection.
     Told(Vec<u8>),
-    /// Reading was resumed, and something was held back.
+    /// Reading was resumed with data held back.
     Readable,
-    /// The kernel has room again.
+    /// The send window has reopened.
     Writable,
     Broken(io::Error),
 }
 
-/// How far our side of the connection is.
+/// State of our side of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Output {
     Open,
@@ -58,16 +57,16 @@ enum Output {
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a socket")]
-struct Connection {
+struct SimulatedSocket {
     peer: Box<dyn Peer>,
     queue: SendQueue,
     connecting: bool,
     paused: bool,
-    /// The peer has half-closed, and the handler knows.
+    /// The peer has half-closed, and the handler was notified.
     ended: bool,
     output: Output,
     held_back: VecDeque<Arrival>,
-    /// TCP keeps order: nothing arrives before what the peer sent earlier.
+    /// Earliest arrival of further data: TCP preserves order.
     last_arrival: Nanos,
     /// Whether the handler may know when bytes arrived.
     stamped: bool,
@@ -76,13 +75,13 @@ struct Connection {
 /// See the [module](self).
 pub struct SimulatedReactor {
     now: Nanos,
-    connections: SlotMap<Key, Connection>,
+    connections: SlotMap<Key, SimulatedSocket>,
     peers: Box<dyn FnMut(u64) -> Box<dyn Peer>>,
-    /// Connections begun so far, by number.
+    /// Connections started so far.
     begun: Vec<Key>,
-    /// What is still to happen, by instant and then by the order of scheduling.
+    /// Pending events, by time and then by scheduling order.
     scheduled: BTreeMap<(Nanos, u64), (Key, Happening)>,
-    /// The number of the next thing to be scheduled.
+    /// Sequence number of the next event.
     number: u64,
     /// How much later than they arrive bytes are read.
     pickup: Nanos,
@@ -101,8 +100,8 @@ impl fmt::Debug for SimulatedReactor {
 }
 
 impl SimulatedReactor {
-    /// A reactor whose clock shows `start`. Connection number n (from 0) goes to the peer
-    /// that `peers` makes of n.
+    /// A reactor whose clock starts at `start`. `peers` creates the peer of connection number n
+    /// (from 0).
     pub fn new(start: Nanos, peers: impl FnMut(u64) -> Box<dyn Peer> + 'static) -> Self {
         Self {
             now: start,
@@ -187,7 +186,7 @@ impl SimulatedReactor {
     }
 
     fn read(&mut self, key: Key, handler: &mut impl Handler<Self>) {
-        // Looked up again each time: the handler may pause or close.
+        // Looked up each time: the handler may pause or close.
         while let Some(connection) = self.connections.get_mut(key)
             && !connection.paused
             && !connection.ended
@@ -219,8 +218,7 @@ impl SimulatedReactor {
         }
     }
 
-    /// After the kernel took some of what was offered: the peer receives it, and the rest
-    /// waits for the window.
+    /// Delivers accepted bytes to the peer; the rest waits for the window.
     fn exchange(&mut self, key: Key, taken: &[u8], window: Window, result: io::Result<()>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
         let (now, left) = (self.now, connection.queue.len());
@@ -243,7 +241,7 @@ impl SimulatedReactor {
         }
     }
 
-    /// The instant of what happens next to a connection that still exists.
+    /// When the next event of a live connection is due.
     fn next(&mut self) -> Option<Nanos> {
         while let Some(entry) = self.scheduled.first_entry() {
             if self.connections.contains_key(entry.get().0) {
@@ -255,7 +253,7 @@ impl SimulatedReactor {
     }
 }
 
-/// A kernel that takes what fits into the window.
+/// A kernel that accepts what fits into the window.
 fn limited(
     window: Window,
     taken: &mut Vec<u8>,
@@ -284,7 +282,7 @@ impl Reactor for SimulatedReactor {
             self.begun.push(Key::default());
             return Err(kind.into());
         }
-        let key = self.connections.insert(Connection {
+        let key = self.connections.insert(SimulatedSocket {
             peer,
             queue: SendQueue::default(),
             connecting: true,
@@ -312,7 +310,7 @@ impl Reactor for SimulatedReactor {
             return;
         }
         if connection.connecting || !connection.queue.is_empty() {
-            // What is queued is flushed when the connection is made or the window reopens.
+            // The queue is flushed when the connection is established or the window reopens.
             let _ = connection.queue.send(bytes, |_| Err(io::ErrorKind::WouldBlock.into()));
             return;
         }

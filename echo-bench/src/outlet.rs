@@ -1,52 +1,16 @@
-//! What `-o` and `--format` come to: [`Outlet`]. The ending of a file chooses its format.
+//! What `-o` and `--format` come to: [`Outlet`]. The ending of a file chooses its format. All
+//! programs write their documents through it.
 
-use std::fmt::Display;
+mod format;
+
 use std::path::{Path, PathBuf};
 
-use strum::VariantArray;
+use anyhow::Context;
 
-use super::{CompareFormat, Format};
+use crate::console::print;
 use echo_bench_report::output;
 
-/// Formats that files can have, each with its ending.
-pub trait FileFormat: VariantArray + Display + Copy + PartialEq {
-    /// What is printed unless another is asked for.
-    const TEXT: Self;
-    /// What holds everything.
-    const JSON: Self;
-
-    /// The ending of its files.
-    fn ending(self) -> &'static str;
-}
-
-impl FileFormat for Format {
-    const TEXT: Self = Self::Text;
-    const JSON: Self = Self::Json;
-
-    fn ending(self) -> &'static str {
-        match self {
-            Self::Text => "txt",
-            Self::Json => "json",
-            Self::Csv => "csv",
-            Self::Markdown => "md",
-            Self::Html => "html",
-        }
-    }
-}
-
-impl FileFormat for CompareFormat {
-    const TEXT: Self = Self::Text;
-    const JSON: Self = Self::Json;
-
-    fn ending(self) -> &'static str {
-        match self {
-            Self::Text => "txt",
-            Self::Json => "json",
-            Self::Markdown => "md",
-            Self::Html => "html",
-        }
-    }
-}
+pub use format::{CompareFormat, FileFormat, Format};
 
 /// Where a document goes, and in which format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +80,55 @@ impl<F: FileFormat> Outlet<F> {
         };
         Ok(Self { file: Some(path.into()), format })
     }
+
+    /// Makes sure that its file can be written, before minutes are spent.
+    ///
+    /// # Errors
+    /// Why it can't.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.file.as_deref().map_or(Ok(()), check_file)
+    }
+
+    /// Writes a document to its file, or prints it.
+    ///
+    /// # Errors
+    /// When it can't be written or printed.
+    pub fn put(&self, text: &str) -> anyhow::Result<()> {
+        match &self.file {
+            Some(path) => put_file(path, text),
+            None => print(text),
+        }
+    }
+
+    /// Writes a document to its file, and prints it: as text, if there is a file. What can't be
+    /// written is printed all the same.
+    ///
+    /// # Errors
+    /// When it can't be written or printed.
+    pub fn hand_over(&self, rendered: impl Fn(F) -> String) -> anyhow::Result<()> {
+        let Some(path) = &self.file else { return print(&rendered(self.format)) };
+        let written = put_file(path, &rendered(self.format));
+        print(&rendered(F::TEXT)).and(written)
+    }
+}
+
+/// Makes sure that a file can be written, unless it stands for stdout.
+///
+/// # Errors
+/// Why it can't.
+pub fn check_file(file: &Path) -> anyhow::Result<()> {
+    if output::is_stdout(file) {
+        return Ok(());
+    }
+    output::check(file).with_context(|| format!("writing {}", file.display()))
+}
+
+/// Writes a file that the user has named.
+///
+/// # Errors
+/// When it can't be written.
+pub fn put_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    output::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
 /// The format that a file's ending stands for.

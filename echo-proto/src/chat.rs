@@ -1,9 +1,9 @@
-//! A chat room without I/O: [`Room`]. Lines of members in, lines for members out; who gets
-//! them, and in which order, is decided here, and how they get there is not.
+//! A chat room without I/O: [`Room`]. It takes lines from members and decides who receives
+//! which line, in which order; delivery is the caller's.
 //!
-//! Members hear others once they have a name, so that nobody listens unseen. No text of one
-//! member can drive the terminal of another or look like a line of the server: it is
-//! cleaned, and stands after a name that holds neither space nor `*` and is nobody else's.
+//! Members receive messages only once they have a name, so that nobody listens unseen. Text of
+//! a member can't control another's terminal or look like a server line: it is sanitized and
+//! prefixed with the sender's name, which is unique and holds neither space nor `*`.
 
 mod names;
 mod responder;
@@ -17,7 +17,7 @@ use std::fmt::Display;
 use names::Names;
 pub use responder::ChatLines;
 
-/// What a newcomer sees first.
+/// The first line sent to a new member.
 pub const GREETING: &str = "* Welcome. Choose a name with /nick <name>\n";
 
 const HELP: &str = "* Commands: /nick <name>, /msg <name> <text>, /who, /help, /quit\n";
@@ -26,39 +26,40 @@ const HELP: &str = "* Commands: /nick <name>, /msg <name> <text>, /who, /help, /
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MemberId(u64);
 
-/// Who gets a line.
+/// Recipients of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// This one.
+    /// This member only.
     Only(MemberId),
-    /// Everyone who has a name, but this one.
+    /// Every named member except this one.
     Others(MemberId),
 }
 
-/// Whether a member stays.
+/// Whether a member stays in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Stay {
-    /// It does.
+    /// The member stays.
     In,
-    /// It asked to be let go; the caller flushes what it is owed and [leaves](Room::leave).
+    /// The member asked to leave; the caller flushes its pending output and calls
+    /// [`leave`](Room::leave).
     Out,
 }
 
-/// Takes lines to their audience. A line ends with its newline.
+/// Delivers a line, newline included, to its audience.
 pub type Post<'a> = &'a mut dyn FnMut(Audience, &str);
 
-/// Who is there, and what they say to each other.
+/// The members and their names.
 #[derive(Debug, Default)]
 pub struct Room {
-    /// Every member, with its name once it has one.
+    /// All members, with their name once they have one.
     members: HashMap<MemberId, Option<String>>,
     names: Names,
     next: u64,
 }
 
 impl Room {
-    /// A newcomer, who is to be sent the [`GREETING`].
+    /// Adds a member; the caller sends it the [`GREETING`].
     pub fn enter(&mut self) -> MemberId {
         let member = MemberId(self.next);
         self.next += 1;
@@ -66,7 +67,8 @@ impl Room {
         member
     }
 
-    /// A line of a member, without its newline. One that has left says nothing any more.
+    /// Processes a line of a member, without its newline. Lines of a member that has left are
+    /// ignored.
     pub fn say(&mut self, member: MemberId, line: &[u8], post: Post<'_>) -> Stay {
         let Some(name) = self.members.get(&member).cloned() else { return Stay::Out };
         let mut answer = |text: &str| post(Audience::Only(member), text);
@@ -96,7 +98,7 @@ impl Room {
         Stay::In
     }
 
-    /// A member is gone, however that came about. The second time nothing happens.
+    /// Removes a member, for whatever reason. A second call does nothing.
     pub fn leave(&mut self, member: MemberId, post: Post<'_>) {
         if let Some(Some(name)) = self.members.remove(&member) {
             self.names.release(&name, member);
@@ -104,7 +106,7 @@ impl Room {
         }
     }
 
-    /// Everyone who has a name, in the order of their names.
+    /// All named members, sorted by name.
     pub fn named(&self) -> impl Iterator<Item = MemberId> {
         self.names.members()
     }

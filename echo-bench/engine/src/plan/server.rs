@@ -1,0 +1,181 @@
+//! The server that is loaded: [`Target`], and the command line of one that is started for the
+//! run: [`ServerPlan`]. Knows which flags matter to a run or a report; the others are passed on.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Whom to load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Target {
+    /// An echo-server of our own, started for the run as a child process.
+    Embedded {
+        /// Its command line.
+        #[schemars(with = "Vec<String>")]
+        server: ServerPlan,
+    },
+    /// A server that is already there.
+    Address {
+        /// Its address as given.
+        address: String,
+        /// Its process, if the user named it, for its CPU cost.
+        server_pid: Option<u32>,
+    },
+}
+
+/// An embedded echo-server. Its JSON is the list of words of its command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct ServerPlan {
+    /// Concurrency model.
+    pub model: Option<String>,
+    /// What it speaks.
+    pub protocol: Option<String>,
+    /// Worker threads; none with a model that has no fixed number of them.
+    pub workers: Option<u32>,
+    /// Every other flag, in order.
+    pub flags: Vec<ServerFlag>,
+}
+
+/// A flag of a server, as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerFlag {
+    /// Its long name, without dashes.
+    pub name: String,
+    /// Its value; none of a switch.
+    pub value: Option<String>,
+}
+
+/// A word where a flag of the server should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a flag of a server (it does not begin with --)")]
+pub struct NotAFlag(String);
+
+impl ServerFlag {
+    /// A flag with a value.
+    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { name: name.into(), value: Some(value.into()) }
+    }
+
+    /// A flag without a value.
+    pub fn switch(name: impl Into<String>) -> Self {
+        Self { name: name.into(), value: None }
+    }
+}
+
+impl ServerPlan {
+    /// The server with these flags.
+    pub fn new(flags: impl IntoIterator<Item = ServerFlag>) -> Self {
+        let mut server = Self::default();
+        for flag in flags {
+            server.add(flag);
+        }
+        server
+    }
+
+    /// Adds a flag. Of one that is typed here, the first value counts.
+    pub fn add(&mut self, flag: ServerFlag) {
+        match (flag.name.as_str(), &flag.value) {
+            ("model", Some(model)) if self.model.is_none() => self.model = Some(model.clone()),
+            ("protocol", Some(protocol)) if self.protocol.is_none() => {
+                self.protocol = Some(protocol.clone());
+            }
+            ("workers", Some(workers)) if self.workers.is_none() => match workers.parse() {
+                Ok(workers) => self.workers = Some(workers),
+                Err(_) => self.flags.push(flag),
+            },
+            _ => self.flags.push(flag),
+        }
+    }
+
+    /// Every flag, those that are typed here first.
+    pub fn all_flags(&self) -> Vec<ServerFlag> {
+        let typed = [
+            ("model", self.model.clone()),
+            ("protocol", self.protocol.clone()),
+            ("workers", self.workers.map(|workers| workers.to_string())),
+        ];
+        let typed = typed
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|value| ServerFlag::new(name, value)));
+        typed.chain(self.flags.iter().cloned()).collect()
+    }
+
+    /// Whether a flag of this name is set.
+    pub fn has(&self, name: &str) -> bool {
+        self.all_flags().iter().any(|flag| flag.name == name)
+    }
+
+    /// Whether it speaks TLS.
+    pub fn speaks_tls(&self) -> bool {
+        self.flags.iter().any(|flag| flag.name.starts_with("tls-"))
+    }
+
+    /// Its command line, without the program's name.
+    pub fn command_line(&self) -> Vec<String> {
+        let words = |flag: ServerFlag| [Some(format!("--{}", flag.name)), flag.value];
+        self.all_flags().into_iter().flat_map(words).flatten().collect()
+    }
+}
+
+impl From<ServerPlan> for Vec<String> {
+    fn from(server: ServerPlan) -> Self {
+        server.command_line()
+    }
+}
+
+impl TryFrom<Vec<String>> for ServerPlan {
+    type Error = NotAFlag;
+
+    fn try_from(words: Vec<String>) -> Result<Self, NotAFlag> {
+        let mut server = Self::default();
+        let mut words = words.into_iter().peekable();
+        while let Some(word) = words.next() {
+            let Some(name) = word.strip_prefix("--") else { return Err(NotAFlag(word)) };
+            let value = words.next_if(|word| !word.starts_with("--"));
+            server.add(ServerFlag { name: name.to_owned(), value });
+        }
+        Ok(server)
+    }
+}
+
+impl fmt::Display for ServerPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.command_line().join(" "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_words_are_read_once_and_written_as_they_were() {
+        let line = "--model epoll --protocol mux --workers 3 --reuse-port --max-message 2M";
+        let json = serde_json::to_string(&words(line)).unwrap();
+        let server: ServerPlan = serde_json::from_str(&json).unwrap();
+        assert_eq!(
+            (server.model.as_deref(), server.protocol.as_deref(), server.workers),
+            (Some("epoll"), Some("mux"), Some(3))
+        );
+        assert!(server.has("reuse-port") && server.has("workers") && !server.has("pin"));
+        assert_eq!(serde_json::to_string(&server).unwrap(), json);
+        assert_eq!(server.to_string(), line);
+    }
+
+    #[test]
+    fn what_it_does_not_know_is_kept() {
+        for line in ["", "--workers many", "--model a --model b", "--read-buffer", "--bind -"] {
+            let server = ServerPlan::try_from(words(line)).unwrap();
+            assert_eq!(server.command_line(), words(line));
+        }
+        let told = ServerPlan::try_from(words("--model epoll x")).unwrap_err().to_string();
+        assert!(told.contains("`x`"), "{told}");
+    }
+}

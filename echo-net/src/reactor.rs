@@ -1,0 +1,176 @@
+//! Event-driven I/O in completion style: [`Reactor`] and its [`Handler`].
+//!
+//! A handler receives events (connected, bytes received, queued bytes sent) and issues commands
+//! (send, pause, finish, close). Each backend is a module: [`epoll`] and [`uring`] for real
+//! sockets, [`simulated`] for tests with a manual clock. A reactor belongs to one thread; only
+//! its [`Waker`] may be used from others.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::Nanos;
+use crate::socket::ConnectOptions;
+use crate::tcp_info::TcpInfo;
+use crate::unread::Unread;
+
+pub mod epoll;
+mod listening;
+pub mod simulated;
+#[cfg(test)]
+mod tests;
+pub mod uring;
+
+slotmap::new_key_type! {
+    /// Identifies a connection of a reactor. Keys are not reused: the key of a closed
+    /// connection stays invalid.
+    pub struct Key;
+}
+
+/// An event on a connection.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The connection started by [`Reactor::connect`] is established.
+    Connected,
+    /// Bytes received; valid only during the call.
+    Received(&'a [u8]),
+    /// The peer has half-closed: no more bytes will arrive.
+    EndOfInput,
+    /// The last queued bytes were handed to the kernel.
+    Sent,
+    /// Connecting failed or the connection broke. The key is invalid from now on.
+    Failed(io::Error),
+}
+
+/// Receives the events of a reactor.
+pub trait Handler<R: Reactor> {
+    /// An event on a connection.
+    fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>);
+
+    /// A connection was accepted. It is not registered with the reactor until it is
+    /// [adopted](ServingReactor::adopt). `peer` is [canonical](crate::address::canonical).
+    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
+        let _ = (reactor, socket, peer);
+    }
+
+    /// Accepting failed for a local reason. It pauses for [`ACCEPT_PAUSE`] and resumes
+    /// automatically.
+    fn accept_failed(&mut self, reactor: &mut R, error: io::Error) {
+        let _ = (reactor, error);
+    }
+
+    /// A [`Waker`] was used.
+    fn woken(&mut self, reactor: &mut R) {
+        let _ = reactor;
+    }
+}
+
+/// Pause of accepting when descriptors or memory have run out: immediate retries would
+/// busy-loop.
+pub const ACCEPT_PAUSE: Nanos = 100 * crate::clock::MILLISECOND;
+
+/// Moves bytes and reports completions; one per thread.
+pub trait Reactor: Sized {
+    /// The current time of the reactor's clock.
+    fn now(&self) -> Nanos;
+
+    /// Starts a connection; [`Event::Connected`] or [`Event::Failed`] follows.
+    ///
+    /// # Errors
+    /// When no socket can be created (out of descriptors or ports).
+    fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key>;
+
+    /// Sends `bytes` after everything sent before: immediately as far as the kernel accepts
+    /// them, the rest when it can. Errors are reported as [`Event::Failed`].
+    fn send(&mut self, key: Key, bytes: &[u8]);
+
+    /// Bytes that are queued and not yet accepted by the kernel.
+    fn unsent(&self, key: Key) -> usize;
+
+    /// Stops reading, which applies backpressure to the peer.
+    fn pause(&mut self, key: Key);
+
+    /// Resumes reading.
+    fn resume(&mut self, key: Key);
+
+    /// Half-closes (shuts down the write side) once everything is sent.
+    fn finish(&mut self, key: Key);
+
+    /// Closes the socket; no further event follows.
+    fn close(&mut self, key: Key);
+
+    /// TCP_INFO of the connection; `None` in the simulated reactor.
+    fn tcp_info(&self, key: Key) -> Option<TcpInfo>;
+
+    /// When the kernel received the last of the bytes passed by [`Event::Received`]: an instant
+    /// of [`now`](Self::now)'s clock. `None` at other times, and for connections whose
+    /// [stamps](ConnectOptions::stamps) were not requested or are missing.
+    fn arrival(&self) -> Option<Nanos>;
+
+    /// The effective (send, receive) buffer sizes; `None` in the simulated reactor.
+    fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)>;
+
+    /// Waits for events or until `until` (forever with `None`) and passes all events to
+    /// `handler`. With an instant in the past it only polls.
+    ///
+    /// # Errors
+    /// When waiting fails; the reactor is unusable afterwards.
+    fn turn(
+        &mut self,
+        until: Option<Nanos>,
+        handler: &mut impl Handler<Self>,
+    ) -> io::Result<()>;
+}
+
+/// A reactor for servers: it accepts connections and can be woken.
+pub trait ServingReactor: Reactor {
+    /// Starts accepting connections on this non-blocking listener too.
+    fn listen(&mut self, listener: TcpListener) -> io::Result<()>;
+
+    /// Closes all listeners.
+    fn stop_listening(&mut self);
+
+    /// Registers a connected, non-blocking socket.
+    fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key>;
+
+    /// Input that has arrived but was not passed to the handler yet.
+    fn unread(&self, key: Key) -> Unread;
+
+    /// A handle that interrupts [`turn`](Reactor::turn) from any thread.
+    fn waker(&self) -> Waker;
+}
+
+/// Interrupts a reactor's wait from any thread, which calls [`Handler::woken`]. Several uses
+/// before the reactor notices are merged into one.
+#[derive(Debug, Clone)]
+pub struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    /// A waker for event loops that wait for its descriptor to become readable.
+    ///
+    /// # Errors
+    /// When no descriptor is available.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)))
+    }
+
+    /// Wakes the reactor.
+    pub fn wake(&self) {
+        // The only possible failure is a full counter, which also wakes.
+        let _ = rustix::io::write(self.0.as_fd(), &1_u64.to_ne_bytes());
+    }
+
+    /// Resets it after use.
+    pub fn reset(&self) {
+        let _ = rustix::io::read(self.0.as_fd(), &mut [0; 8]);
+    }
+}
+
+impl AsFd for Waker {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
