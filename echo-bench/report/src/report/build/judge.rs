@@ -152,7 +152,7 @@ fn own_share(summary: &Summary) -> Option<Finding> {
         let (quantile, part) = share.largest()?;
         let (all, ours) = (total(Some(&share.response)), total(Some(&share.corrected)));
         let pickup = total(summary.latency.pickup.as_ref());
-        return (part.share > OWN_SHARE).then(|| Finding::OwnShare {
+        return (part.share > OWN_SHARE).then_some(Finding::OwnShare {
             quantile,
             share: part.share,
             generator_ns: part.generator_ns,
