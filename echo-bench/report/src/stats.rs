@@ -4,6 +4,8 @@
 
 pub mod bootstrap;
 pub mod contrast;
+pub mod correlation;
+pub mod effective;
 pub mod holm;
 pub mod order;
 pub mod serial;

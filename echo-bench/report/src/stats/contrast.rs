@@ -102,11 +102,21 @@ impl Contrast {
     }
 
     fn student(&self) -> StudentsT {
-        // From here on Student's distribution is the normal one, to all digits that matter.
-        let degrees = if self.degrees < 1e6 { self.degrees } else { f64::INFINITY };
-        StudentsT::new(0.0, 1.0, degrees)
-            .expect("the degrees are at least 1 by construction, and no NaN")
+        student(self.degrees)
     }
+}
+
+fn student(degrees: f64) -> StudentsT {
+    // From here on Student's distribution is the normal one, to all digits that matter.
+    let degrees = if degrees < 1e6 { degrees } else { f64::INFINITY };
+    StudentsT::new(0.0, 1.0, degrees)
+        .expect("the degrees are at least 1 by construction, and no NaN")
+}
+
+/// The value that Student's variable of so many `degrees` (at least 1) exceeds with the chance
+/// `tail`, which is at most 1/2.
+pub(super) fn student_beyond(degrees: f64, tail: f64) -> f64 {
+    beyond(&student(degrees), tail)
 }
 
 /// The value that `student` exceeds with the chance `tail`, which is at most 1/2. By Newton's

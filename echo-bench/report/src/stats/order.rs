@@ -1,18 +1,15 @@
-//! Order-statistic intervals of percentiles, for samples that need not be independent.
+//! Order-statistic intervals of percentiles.
 //!
 //! Between which two order statistics the true quantile lies is a question of the binomial
 //! distribution alone, whatever the distribution of the latencies (David and Nagaraja,
 //! *Order Statistics*, 2003, section 7.1). Requests of one run are autocorrelated, so the
-//! sample counts as a smaller, independent one; how much smaller is estimated by batch
-//! means over the intervals of the run (Alexopoulos and Seila 1998).
-
-use hdrhistogram::Histogram;
+//! sample counts as a smaller, independent one: see [`effective`](super::effective).
 
 /// The chance that an interval misses the true value on either side.
-const MISS: f64 = 0.025;
+pub(super) const MISS: f64 = 0.025;
 
 /// The normal deviate that is exceeded with the chance [`MISS`].
-const DEVIATE: f64 = 1.959_963_984_540_054;
+pub(super) const DEVIATE: f64 = 1.959_963_984_540_054;
 
 /// Up to so many expected values beyond the quantile their distribution is added up term by
 /// term. The first term is at least `e^-693` then, which a float still holds.
@@ -100,71 +97,6 @@ fn normal_ranks(quantile: f64, count: u64) -> (u64, u64) {
 pub fn needed(quantile: f64) -> u64 {
     let tail = quantile.max(1.0 - quantile);
     (MISS.ln() / tail.ln()).ceil() as u64
-}
-
-/// Batches below which their spread says too little to be used.
-const LEAST_BATCHES: usize = 5;
-
-/// How many independent values say as much about each of the `quantiles` as all of `whole`,
-/// given the batches (pieces of the run) that add up to it. Of the batches there may be very
-/// many, so they are looked at one by one.
-///
-/// The share of a batch below the quantile varies by `q(1-q)/n` if its `n` values are
-/// independent; by how much it varies more, the sample counts less. With fewer than
-/// five batches nothing can be estimated and all values count.
-pub fn independent(
-    whole: &Histogram<u64>,
-    batches: impl IntoIterator<Item = Histogram<u64>>,
-    quantiles: &[f64],
-) -> Vec<u64> {
-    let share_below =
-        |batch: &Histogram<u64>, value| batch.quantile_below(value).clamp(0.0, 1.0);
-    // Values are grouped into buckets, so the share of the whole is not exactly the
-    // quantile, and the deviations are taken from it.
-    let mut marks: Vec<Mark> = quantiles
-        .iter()
-        .map(|&quantile| {
-            let value = whole.value_at_quantile(quantile);
-            // No value is above the greatest, in no batch. What batches differ in is how many
-            // are below it.
-            let value = if share_below(whole, value) < 1.0 {
-                value
-            } else {
-                whole.lowest_equivalent(value).saturating_sub(1)
-            };
-            Mark { value, share: share_below(whole, value), deviations: 0.0 }
-        })
-        .collect();
-    let mut seen = 0;
-    for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
-        seen += 1;
-        for mark in &mut marks {
-            let deviation = share_below(&batch, mark.value) - mark.share;
-            mark.deviations += deviation.powi(2) * batch.len() as f64;
-        }
-    }
-    marks.iter().map(|mark| mark.worth(whole.len(), seen)).collect()
-}
-
-/// A quantile, and how much the batches differ in it.
-struct Mark {
-    value: u64,
-    share: f64,
-    /// Squares of the deviations of the batches' shares, weighted by their counts.
-    deviations: f64,
-}
-
-impl Mark {
-    /// What `count` values in so many `batches` are worth.
-    fn worth(&self, count: u64, batches: usize) -> u64 {
-        let expected = self.share * (1.0 - self.share);
-        if batches < LEAST_BATCHES || count == 0 || expected <= 0.0 {
-            return count;
-        }
-        let spread = self.deviations / (batches - 1) as f64;
-        let inflation = (spread / expected).max(1.0);
-        ((count as f64 / inflation) as u64).max(1)
-    }
 }
 
 #[cfg(test)]
@@ -256,42 +188,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
-        let mut histogram = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
-        for value in values {
-            histogram.record(value).unwrap();
-        }
-        histogram
-    }
-
-    #[test]
-    fn values_of_one_batch_do_not_make_the_tail_sure() {
-        // The twenty greatest came together, and the quantile is one of them.
-        let batch = |k| {
-            let burst = std::iter::repeat_n(100_000, if k == 3 { 20 } else { 0 });
-            (1..=1000).chain(burst)
-        };
-        let whole = histogram((0..10).flat_map(batch));
-        assert_eq!(whole.value_at_quantile(0.999), whole.max());
-        let worth = independent(&whole, (0..10).map(|k| histogram(batch(k))), &[0.999])[0];
-        assert!((300..900).contains(&worth), "{worth}");
-        // All alike: nothing can vary.
-        let same = || histogram(std::iter::repeat_n(7, 100));
-        assert_eq!(independent(&same(), (0..10).map(|_| same()), &[0.5]), [100]);
-    }
-
-    #[test]
-    fn batches_that_differ_make_the_sample_count_less() {
-        // Every batch alike: each holds the same 1,000 values.
-        let alike: Vec<_> = (0..10).map(|_| histogram(1..=1000)).collect();
-        let whole = histogram((0..10).flat_map(|_| 1..=1000));
-        assert_eq!(independent(&whole, alike, &[0.9]), [10_000]);
-        // Every batch at its own level.
-        let apart: Vec<_> =
-            (0..10).map(|k| histogram((1..=1000).map(|v| v + k * 1000))).collect();
-        let whole = histogram((0..10).flat_map(|k| (1..=1000).map(move |v| v + k * 1000)));
-        assert!(independent(&whole, apart, &[0.5])[0] < 20);
     }
 }
