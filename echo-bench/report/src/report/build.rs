@@ -301,6 +301,7 @@ fn intervals(
             at_s: (interval.index * plan.interval_ns) as f64 / 1e9,
             length_s,
             ok: tally.ok,
+            answered: Some(tally.answered),
             errors: tally.failed(),
             achieved_per_s: (length_s > 0.0).then(|| tally.answered as f64 / length_s),
             response: clocks.like(&response, whole).filter(|_| tally.ok > 0),

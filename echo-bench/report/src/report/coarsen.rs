@@ -30,8 +30,7 @@ fn merged(parts: &[IntervalReport], whole: Option<&LatencySummary>) -> Option<In
         return Some(only.clone());
     }
     let length_s: f64 = parts.iter().map(|part| part.length_s).sum();
-    let answered =
-        || parts.iter().map(|part| part.achieved_per_s.unwrap_or(0.0) * part.length_s);
+    let answered = || parts.iter().map(IntervalReport::answered);
     let all_answered: f64 = answered().sum();
     let cost = |cost: fn(&IntervalReport) -> Option<f64>| {
         let costs = parts.iter().zip(answered()).filter(|(_, answered)| *answered > 0.0);
@@ -47,6 +46,7 @@ fn merged(parts: &[IntervalReport], whole: Option<&LatencySummary>) -> Option<In
         at_s: parts.first()?.at_s,
         length_s,
         ok: parts.iter().map(|part| part.ok).sum(),
+        answered: parts.iter().map(|part| part.answered).sum(),
         errors: parts.iter().map(|part| part.errors).sum(),
         achieved_per_s: (length_s > 0.0).then(|| all_answered / length_s),
         // As it would be if the run had had intervals of this length.
