@@ -7,6 +7,7 @@ pub mod contrast;
 pub mod correlation;
 pub mod effective;
 pub mod holm;
+pub mod looks;
 pub mod order;
 pub mod serial;
 pub mod statistic;

@@ -65,7 +65,7 @@ pub(super) enum Finding {
     LateBounds { censored: u64 },
     Clamped { values: u64 },
     FewSamples { quantile: &'static str, needed: u64, independent: u64 },
-    NoSteadyState { change: f64 },
+    NoSteadyState { what: &'static str, change: f64 },
     SharedCores { generator: u32, server: u32, cores: usize },
     SlowServerDrain,
     Unverified,
@@ -176,9 +176,9 @@ impl Finding {
                 format!("effective sample size {independent} ({quantile} needs {needed})"),
                 "run longer; treat what is marked ~ as indicative",
             ),
-            Self::NoSteadyState { change } => (
+            Self::NoSteadyState { what, change } => (
                 "no-steady-state",
-                format!("throughput drifted by {:+.1} % over the window", change * 100.0),
+                format!("{what} drifted by {:+.1} % over the window", change * 100.0),
                 "raise --warmup or --duration, and look at the intervals",
             ),
             Self::SharedCores { generator, server, cores } => (

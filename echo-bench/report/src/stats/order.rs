@@ -5,6 +5,8 @@
 //! *Order Statistics*, 2003, section 7.1). Requests of one run are autocorrelated, so the
 //! sample counts as a smaller, independent one: see [`effective`](super::effective).
 
+use super::contrast;
+
 /// The chance that an interval misses the true value on either side.
 pub(super) const MISS: f64 = 0.025;
 
@@ -22,12 +24,22 @@ pub fn interval(quantile: f64, independent: u64) -> Option<(f64, f64)> {
     low.zip(high)
 }
 
+/// As [`interval`], with the chance `level` to miss.
+pub(super) fn interval_at(quantile: f64, independent: u64, level: f64) -> Option<(f64, f64)> {
+    let (low, high) = bounds_at(quantile, independent, level / 2.0);
+    low.zip(high)
+}
+
 /// The ends of the [`interval`], each by itself: above how much of the sample, and below how
 /// much of it, the true quantile lies with a confidence of 97.5 %. An end that would be
 /// beyond the least or the greatest value is `None`.
 pub fn bounds(quantile: f64, independent: u64) -> (Option<f64>, Option<f64>) {
+    bounds_at(quantile, independent, MISS)
+}
+
+fn bounds_at(quantile: f64, independent: u64, miss: f64) -> (Option<f64>, Option<f64>) {
     let size = independent as f64;
-    let (low, high) = ranks(quantile, independent);
+    let (low, high) = ranks(quantile, independent, miss);
     (
         // In the middle of its share: the quotient may be rounded up to the next rank.
         (low >= 1).then(|| (low as f64 - 0.5) / size),
@@ -37,28 +49,28 @@ pub fn bounds(quantile: f64, independent: u64) -> (Option<f64>, Option<f64>) {
 
 /// The ranks between which the quantile lies, from 1. A rank of 0 or above `count` is that of
 /// no value.
-fn ranks(quantile: f64, count: u64) -> (u64, u64) {
+fn ranks(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     if quantile > 0.5 {
         // The same question, asked from the other end.
-        let (low, high) = ranks_of_rare(1.0 - quantile, count);
+        let (low, high) = ranks_of_rare(1.0 - quantile, count, miss);
         let mirrored = |rank: u64| (count - rank.min(count)).saturating_add(1);
         return (if high > count { 0 } else { mirrored(high) }, mirrored(low));
     }
-    ranks_of_rare(quantile, count)
+    ranks_of_rare(quantile, count, miss)
 }
 
 /// As [`ranks`], for a quantile of at most a half.
-fn ranks_of_rare(quantile: f64, count: u64) -> (u64, u64) {
+fn ranks_of_rare(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     if count as f64 * quantile <= EXACT {
-        exact_ranks(quantile, count)
+        exact_ranks(quantile, count, miss)
     } else {
-        normal_ranks(quantile, count)
+        normal_ranks(quantile, count, miss)
     }
 }
 
 /// Adds up the binomial distribution. That takes as many steps as values are expected below
 /// the quantile, and a few deviations more.
-fn exact_ranks(quantile: f64, count: u64) -> (u64, u64) {
+fn exact_ranks(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     let odds = quantile / (1.0 - quantile);
     let mut chance = (count as f64 * (-quantile).ln_1p()).exp();
     let (mut below, mut rank) = (chance, 0);
@@ -70,15 +82,15 @@ fn exact_ranks(quantile: f64, count: u64) -> (u64, u64) {
         }
         rank
     };
-    let low = first_at_least(MISS);
-    (low, first_at_least(1.0 - MISS) + 1)
+    let low = first_at_least(miss);
+    (low, first_at_least(1.0 - miss) + 1)
 }
 
 /// The normal approximation with the corrections for skewness and kurtosis (Cornish and
 /// Fisher, *Revue de l'Institut International de Statistique* 5, 1938). Its error falls with
 /// the size of the sample, and where [`exact_ranks`] takes over it is below one rank (a test
 /// holds both against each other), so one rank on either side is on the safe side.
-fn normal_ranks(quantile: f64, count: u64) -> (u64, u64) {
+fn normal_ranks(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     let mean = count as f64 * quantile;
     let variance = mean * (1.0 - quantile);
     let deviation = variance.sqrt();
@@ -90,7 +102,8 @@ fn normal_ranks(quantile: f64, count: u64) -> (u64, u64) {
         let both = skewness.powi(2) * (2.0 * z.powi(3) - 5.0 * z) / 36.0;
         (mean + deviation * (z + skewed + peaked - both) - 0.5).ceil()
     };
-    ((rank(-DEVIATE) - 1.0) as u64, (rank(DEVIATE) as u64).saturating_add(2))
+    let deviate = contrast::student_beyond(f64::INFINITY, miss);
+    ((rank(-deviate) - 1.0) as u64, (rank(deviate) as u64).saturating_add(2))
 }
 
 /// How many independent values the interval of a quantile needs.
@@ -145,7 +158,7 @@ mod tests {
     fn the_ranks_added_up_are_those_of_the_distribution() {
         for (quantile, count) in [(0.5, 6), (0.1, 36), (0.5, 999), (0.01, 368), (0.001, 40_000)]
         {
-            let (low, high) = exact_ranks(quantile, count);
+            let (low, high) = exact_ranks(quantile, count, MISS);
             let below = Binomial::new(quantile, count).unwrap();
             assert!(below.cdf(low) >= MISS && below.cdf(low - 1) < MISS, "{quantile} {count}");
             let upper = [high - 1, high - 2].map(|rank| below.cdf(rank) >= 1.0 - MISS);
@@ -159,8 +172,8 @@ mod tests {
             quantile in 1e-9..0.5_f64, expected in 250.0..EXACT,
         ) {
             let count = (expected / quantile) as u64;
-            let (low, high) = exact_ranks(quantile, count);
-            let (lower, higher) = normal_ranks(quantile, count);
+            let (low, high) = exact_ranks(quantile, count, MISS);
+            let (lower, higher) = normal_ranks(quantile, count, MISS);
             prop_assert!((low - 2..=low).contains(&lower), "{lower} {low}");
             prop_assert!((high..=high + 2).contains(&higher), "{high} {higher}");
         }

@@ -6,10 +6,12 @@ use echo_bench_engine::record::FailureKind;
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 
+mod settled;
+
 use super::Circumstances;
 use crate::report::verdict::Finding;
 use crate::report::{QUANTILES, Summary};
-use crate::stats::{order, steady};
+use crate::stats::order;
 
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
@@ -84,7 +86,7 @@ pub(super) fn judge(
     }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
     findings.extend(few_samples(summary));
-    findings.extend(no_steady_state(plan, record));
+    findings.extend(settled::no_steady_state(plan, record));
     if circumstances.server_killed {
         findings.push(Finding::SlowServerDrain);
     }
@@ -172,16 +174,4 @@ fn few_samples(summary: &Summary) -> Option<Finding> {
             independent,
         })
     })
-}
-
-/// A trend of throughput over the whole intervals of the window.
-fn no_steady_state(plan: &Plan, record: &RunRecord) -> Option<Finding> {
-    let whole = record.measured_ns / plan.interval_ns;
-    let series: Vec<_> = record
-        .intervals
-        .iter()
-        .filter(|interval| interval.index < whole)
-        .map(|interval| interval.tally.answered as f64)
-        .collect();
-    steady::drift(&series).map(|change| Finding::NoSteadyState { change })
 }
