@@ -122,9 +122,9 @@ impl Timeline {
     }
 }
 
-/// Pieces that a window should have at least: how much they differ tells how many
-/// independent values the sample is worth.
-const LEAST_PIECES: u64 = 50;
+/// Pieces that a window should have at least: how much they differ, and for how long they stay
+/// alike, tells how many independent values the sample is worth.
+const LEAST_PIECES: u64 = 200;
 
 /// A piece is not shorter than this; shorter ones would differ by chance alone.
 const SHORTEST_PIECE: Nanos = 20 * MILLISECOND;
@@ -135,7 +135,7 @@ pub(super) fn pieces_per_interval(plan: &Plan) -> u64 {
         StopRule::Duration { duration_ns } => {
             plan.interval_ns.saturating_mul(LEAST_PIECES).div_ceil(duration_ns.max(1))
         }
-        StopRule::Requests { .. } => LEAST_PIECES / 5,
+        StopRule::Requests { .. } => LEAST_PIECES / 10,
     };
     wanted.clamp(1, (plan.interval_ns / SHORTEST_PIECE).max(1))
 }
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn short_windows_are_cut_finer_than_long_ones() {
-        for (seconds, pieces) in [(1, 50), (10, 5), (60, 1), (3600, 1)] {
+        for (seconds, pieces) in [(1, 50), (10, 20), (60, 4), (3600, 1)] {
             let plan = plan_with(|plan| {
                 plan.stop = StopRule::Duration { duration_ns: seconds * plan.interval_ns };
             });

@@ -8,8 +8,10 @@
 //! corrected by n/(n-1), and the interval of the logarithm of the ratio is Student's with
 //! the degrees of freedom of Welch and Satterthwaite. With one run a side only its
 //! intervals are drawn again, with their variance raised for autocorrelation; what differs
-//! from run to run is then not seen, and the comparison says so. With one run against
-//! several, the spread of the several is taken for both. A difference is called only where
+//! from run to run is then not seen, so there is an interval and no verdict. With one run against
+//! several, the spread of the several is taken for both. Where the sides were measured in turns,
+//! four times or more, the differences within the rounds are looked at too: a machine that
+//! drifts or has slow hours then does not count as noise. A difference is called only where
 //! its interval, at the level of Holm's correction over all metrics, cases and candidates of
 //! the comparison, lies beyond the noise threshold. What can't be judged is not called, but
 //! its values are kept; whether a gate may pass is said by [`Comparison::shortfalls`].
@@ -23,6 +25,7 @@ mod gate;
 mod judge;
 mod measure;
 mod metric;
+mod rounds;
 mod sample;
 #[cfg(test)]
 mod simulated;
@@ -116,6 +119,10 @@ pub struct Case {
     pub name: String,
     /// What varied in the evidence.
     pub evidence: Evidence,
+    /// How many rounds of one run a side there were, if the runs were made in turns and there
+    /// were four or more. Differences are then taken within the rounds, too.
+    #[serde(default)]
+    pub rounds: Option<usize>,
     /// The base's part.
     pub base: CaseSide,
     /// The candidate's part.
@@ -177,7 +184,8 @@ pub struct MetricComparison {
     /// The chance of such a difference if there is none beyond the threshold; null where
     /// nothing was asked, as where neither side had an error.
     pub p: Option<f64>,
-    /// The same after Holm's correction; the verdict goes by it.
+    /// The same after Holm's correction; the verdict goes by it, but for that of single runs,
+    /// which are corrected apart and not judged.
     pub p_holm: Option<f64>,
     /// The share of the variance that longer runs could remove; more runs remove all of it.
     pub within_runs: Option<f64>,
@@ -227,6 +235,9 @@ pub enum Verdict {
     /// The candidate is worse.
     #[strum(serialize = "worse")]
     Worse,
+    /// One run a side: how much runs vary is unknown, and may be the whole difference.
+    #[strum(serialize = "single run: not judged")]
+    SingleRun,
     /// There may be a difference or none.
     #[strum(serialize = "no evidence of a difference")]
     NoEvidence,
@@ -236,6 +247,12 @@ pub enum Verdict {
 }
 
 impl MetricComparison {
+    /// What a difference would be called if there is one.
+    fn direction(&self) -> Verdict {
+        let more = self.candidate > self.base;
+        if more == self.metric.more_is_better() { Verdict::Better } else { Verdict::Worse }
+    }
+
     /// The interval that goes with the verdict, of the ratio or (of errors) the difference.
     /// Comparisons of older versions have the uncorrected one only.
     pub fn judged_interval(&self) -> Option<[f64; 2]> {
@@ -254,5 +271,14 @@ impl Comparison {
     /// Whether any metric got worse.
     pub fn is_worse(&self) -> bool {
         self.metrics().any(|metric| metric.verdict == Verdict::Worse)
+    }
+
+    /// Whether any metric of single runs would be called worse, if runs did not vary by more
+    /// than shows within them.
+    pub fn is_worse_within_runs(&self) -> bool {
+        let significant =
+            |m: &MetricComparison| m.p_holm.is_some_and(|p| p <= 1.0 - self.method.confidence);
+        let mut single = self.metrics().filter(|metric| metric.verdict == Verdict::SingleRun);
+        single.any(|metric| significant(metric) && metric.direction() == Verdict::Worse)
     }
 }

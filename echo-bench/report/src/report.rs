@@ -342,8 +342,13 @@ pub struct IntervalReport {
     pub at_s: f64,
     /// Its length in seconds. What ends in the drain counts to the last interval.
     pub length_s: f64,
-    /// Right answers in it.
+    /// Requests that were answered with success and ended in it; those of the drain count to
+    /// the last interval.
     pub ok: u64,
+    /// Right answers that arrived in it, within the window: what its rate and its costs are of.
+    /// Null in older reports, whose rate says it.
+    #[serde(default)]
+    pub answered: Option<u64>,
     /// Requests that ended otherwise in it.
     pub errors: u64,
     /// Successful replies per second.
@@ -354,6 +359,18 @@ pub struct IntervalReport {
     pub client_us_per_message: Option<f64>,
     /// CPU of the server per successful reply, in microseconds.
     pub server_us_per_message: Option<f64>,
+}
+
+impl IntervalReport {
+    /// Right answers that arrived in it, by its rate in older reports. Replies of the drain are
+    /// none of them.
+    pub(crate) fn answered(&self) -> f64 {
+        match (self.answered, self.achieved_per_s) {
+            (Some(answered), _) => answered as f64,
+            (None, Some(rate)) => rate * self.length_s,
+            (None, None) => self.ok as f64,
+        }
+    }
 }
 
 /// A generator thread.

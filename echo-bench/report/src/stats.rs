@@ -4,7 +4,10 @@
 
 pub mod bootstrap;
 pub mod contrast;
+pub mod correlation;
+pub mod effective;
 pub mod holm;
+pub mod looks;
 pub mod order;
 pub mod serial;
 pub mod statistic;

@@ -12,7 +12,7 @@ use echo_bench_report::compare::Options;
 
 const EXAMPLES: &str = "\
 Examples:
-  echo-bench compare a.json b.json                one run a side: intervals are the evidence
+  echo-bench compare a.json b.json                one run a side: intervals, no verdict
   echo-bench compare base/ new/                   every report in two directories
   echo-bench compare --base a1.json a2.json --new b1.json b2.json
   echo-bench compare a/ b/ c/                     b and c, each against a
@@ -22,7 +22,8 @@ Examples:
 
 The unit of evidence is the run: measure each side several times, in turns. Exit codes: 0
 done; 1 could not compare; 2 usage; 3 a metric is worse (with --fail-on worse); 4 no answer:
-nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it.";
+nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it, or one
+run a side (unless --allow-single).";
 
 /// Two or more sides, as typed.
 #[derive(Debug, Args)]
@@ -166,6 +167,9 @@ pub struct JudgingArgs {
     /// Exit 3 if a metric is worse, and 4 if that can't be said
     #[arg(long, value_name = "WHAT", value_parser = choice::<FailOn>())]
     pub fail_on: Option<FailOn>,
+    /// Let --fail-on judge single runs by their intervals, though run-to-run variance is unknown
+    #[arg(long, requires = "fail_on")]
+    pub allow_single: bool,
 }
 
 /// What makes a comparison fail.

@@ -72,9 +72,11 @@ pub(super) fn with_baseline(
 /// How a comparison ends; the reason is told where it can't carry an answer.
 fn judged(comparison: &Comparison, judging: JudgingArgs) -> Exit {
     let gated = matches!(judging.fail_on, Some(FailOn::Worse));
-    let shortfalls = comparison.shortfalls();
+    let shortfalls = comparison.shortfalls(judging.allow_single);
     let open = comparison.is_void() || (gated && !shortfalls.is_empty());
-    if gated && comparison.is_worse() && !comparison.is_void() {
+    let worse =
+        comparison.is_worse() || (judging.allow_single && comparison.is_worse_within_runs());
+    if gated && worse && !comparison.is_void() {
         Exit::Missed
     } else if open {
         complain(&format!("the comparison is inconclusive: {}", shortfalls.join("; ")));

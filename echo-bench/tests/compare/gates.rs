@@ -48,9 +48,58 @@ fn a_gate_that_passes_names_the_percentiles_that_it_did_not_judge() {
         assert_eq!(output.status.code(), Some(0), "{told}");
         told
     };
-    let told = gate(&["--fail-on", "worse"]);
+    let told = gate(&["--fail-on", "worse", "--allow-single"]);
     assert!(told.contains("--fail-on did not judge p99.9:"), "{told}");
     assert_eq!(gate(&[]), "", "without a gate nothing is judged");
+}
+
+#[test]
+fn one_run_a_side_has_ratios_and_no_verdict_and_fails_a_gate_unless_allowed() {
+    let room = tempfile::tempdir().unwrap();
+    for (name, number, level) in [("a", 1, 100), ("same", 2, 100), ("slow", 2, 300)] {
+        side(&room.path().join(name), number, 1, level, same);
+    }
+    let code = |new: &str, args: &[&str]| {
+        let output = echo_bench(room.path(), &[&["compare", "a", new], args].concat());
+        let told = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), told)
+    };
+    for new in ["same", "slow"] {
+        let (gated, told) = code(new, &["--fail-on", "worse"]);
+        assert_eq!(gated, Some(4), "{told}");
+        assert!(told.contains("single run: not judged"), "{told}");
+        let (open, told) = code(new, &["--format", "json"]);
+        assert_eq!(open, Some(0), "{told}");
+        let comparison: Value = serde_json::from_str(&told).unwrap();
+        let p50 = metric(&comparison, "p50");
+        assert_eq!(p50["verdict"], "single_run", "{p50}");
+        assert!(p50["ratio"].is_f64() && p50["interval"].is_array(), "{p50}");
+    }
+    let allowed = ["--fail-on", "worse", "--allow-single"];
+    assert_eq!(code("same", &allowed).0, Some(0));
+    assert_eq!(code("slow", &allowed).0, Some(3));
+    assert_eq!(code("slow", &["--allow-single"]).0, Some(2), "it is a part of the gate");
+}
+
+#[test]
+fn replies_of_the_drain_are_no_point_of_the_series() {
+    let room = tempfile::tempdir().unwrap();
+    // Under overload as many replies came in the drain as in the window.
+    let overloaded = |report: &mut Value| {
+        for interval in report["intervals"].as_array_mut().unwrap() {
+            interval["answered"] = 500.into();
+        }
+        report["intervals"][9]["ok"] = 5500.into();
+        for count in ["scheduled", "ok"] {
+            report["summary"]["requests"][count] = 10_000.into();
+        }
+    };
+    side(&room.path().join("a"), 1, 1, 100, overloaded);
+    side(&room.path().join("b"), 2, 1, 100, overloaded);
+    let text = stdout(echo_bench(room.path(), &["compare", "a", "b", "--format", "json"]));
+    let throughput = metric(&serde_json::from_str(&text).unwrap(), "throughput").clone();
+    let [low, high] = [0, 1].map(|end| throughput["interval"][end].as_f64().unwrap());
+    assert!((0.98..1.02).contains(&low) && (0.98..1.02).contains(&high), "{throughput}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::metric::Metric;
 use super::sample::{RunSample, can_be_added};
 use super::{
     Candidate, Case, CaseSide, Comparison, Evidence, Method, MetricComparison, SCHEMA,
-    SideReport, differences,
+    SideReport, differences, rounds,
 };
 use crate::report::{LatencySummary, Report, Tool};
 use crate::stats::bootstrap::Resampling;
@@ -206,6 +206,8 @@ struct Part {
     outcomes: Outcomes,
     /// The shortest and the longest measured window.
     windows: (f64, f64),
+    /// When its runs began, in rising order.
+    starts: Vec<String>,
 }
 
 fn part(
@@ -215,6 +217,9 @@ fn part(
     options: Options,
     side: u64,
 ) -> Part {
+    let mut places = places.to_vec();
+    places.sort_by_key(|&place| &reports[place].started_at);
+    let starts = places.iter().map(|&place| reports[place].started_at.clone()).collect();
     let runs: Vec<RunSample> = places.iter().map(|&place| samples[place].clone()).collect();
     // The sides draw from streams far apart.
     let seed = options.seed ^ side << 63;
@@ -224,7 +229,7 @@ fn part(
     let response = LatencySummary::merged(
         places.iter().filter_map(|&place| reports[place].summary.latency.response.as_ref()),
     );
-    Part { side: CaseSide { runs: runs.len(), response }, outcomes, windows: bounds }
+    Part { side: CaseSide { runs: runs.len(), response }, outcomes, windows: bounds, starts }
 }
 
 /// How much longer the longest window may be for maxima to be compared.
@@ -246,6 +251,9 @@ fn case(name: String, mut base: Part, mut candidate: Part, options: Options) -> 
         (1, _) | (_, 1) => Evidence::RunsOfOneSide,
         _ => Evidence::Runs,
     };
-    let metrics = judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold);
-    Case { name, evidence, base: base.side, candidate: candidate.side, metrics }
+    let in_turns = rounds::in_turns(&base.starts, &candidate.starts);
+    let metrics =
+        judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold, in_turns);
+    let rounds = in_turns.then_some(base.starts.len());
+    Case { name, evidence, rounds, base: base.side, candidate: candidate.side, metrics }
 }

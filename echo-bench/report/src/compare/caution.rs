@@ -20,7 +20,7 @@ pub(super) fn cautions(
     let seen = |evidence| cases.iter().any(|case| case.evidence == evidence);
     if seen(Evidence::Intervals) {
         add(
-            "run-to-run-unseen",
+            gate::SINGLE_RUNS,
             format!(
                 "{SINGLE_RUN}, and may be the whole difference; repeat both sides, interleaved"
             ),

@@ -6,6 +6,7 @@ use strum::VariantArray;
 use super::judge;
 use super::measure::{self, Measured, Outcomes, Reason, Unjudged};
 use super::metric::Metric;
+use super::rounds;
 use super::sample::{RunSample, can_be_added};
 use super::{Method, MetricComparison, Standing};
 use crate::report::Report;
@@ -16,6 +17,8 @@ use crate::stats::contrast::{CONFIDENCE, Contrast, Estimate};
 #[derive(Debug, Clone)]
 pub struct CellSample {
     outcomes: Outcomes,
+    /// When the runs began, in the order of the rounds.
+    starts: Vec<String>,
 }
 
 impl CellSample {
@@ -28,7 +31,8 @@ impl CellSample {
             return None;
         }
         let outcomes = measure::measure(&samples, Resampling { resamples, seed });
-        Some(Self { outcomes })
+        let starts = reports.iter().map(|report| report.started_at.clone()).collect();
+        Some(Self { outcomes, starts })
     }
 
     /// The metric's value, and how sure it is.
@@ -74,7 +78,8 @@ pub fn contrast(
     candidate: &CellSample,
     threshold: f64,
 ) -> Vec<MetricComparison> {
-    judge::contrast(&base.outcomes, &candidate.outcomes, threshold)
+    let in_turns = rounds::in_turns(&base.starts, &candidate.starts);
+    judge::contrast(&base.outcomes, &candidate.outcomes, threshold, in_turns)
 }
 
 /// Two cells that are compared with each other, the base first.
@@ -90,7 +95,8 @@ pub fn contrast_pooled(pairs: &[CellPair<'_>], threshold: f64) -> Vec<MetricComp
             None => refusals(metric, pairs),
         })
         .unzip();
-    judge::contrast(&base, &candidate, threshold)
+    let mut turns = pairs.iter().map(|(base, new)| rounds::in_turns(&base.starts, &new.starts));
+    judge::contrast(&base, &candidate, threshold, turns.all(|in_turns| in_turns))
 }
 
 /// Whether an effect is the same in two groups of pairs: the chance of averages so far apart
@@ -102,12 +108,17 @@ pub fn disagreement(
 ) -> Option<f64> {
     let [first, second] = groups.map(|group| pooled(metric, group));
     let (first, second) = (first?, second?);
+    let is_single = |(base, new): &(Measured, Measured)| base.runs.max(new.runs) == 1;
+    if is_single(&first) || is_single(&second) {
+        // How much an effect varies from run to run is unknown.
+        return None;
+    }
     let values = [first.0.value, first.1.value, second.0.value, second.1.value];
     let largest = values.into_iter().fold(0.0, f64::max);
-    let difference = |(base, candidate): (Measured, Measured)| {
+    let difference = |(base, candidate): &(Measured, Measured)| {
         Contrast::between(base.estimate, candidate.estimate).estimate()
     };
-    let contrast = Contrast::between(difference(first), difference(second));
+    let contrast = Contrast::between(difference(&first), difference(&second));
     // No error anywhere is no question.
     (largest > 0.0).then(|| contrast.p_value(judge::noise(metric, largest, threshold)))
 }
@@ -135,9 +146,22 @@ fn pooled(metric: Metric, pairs: &[CellPair<'_>]) -> Option<(Measured, Measured)
         let value = if metric.is_by_ratio() { estimate.value.exp() } else { estimate.value };
         let within: Option<f64> = cells.iter().map(|cell| cell.within).sum();
         let within = within.map(|within| within / (cells.len() as f64).powi(2));
-        Some(Measured { value, estimate, runs, within })
+        Some(Measured { value, estimate, runs, within, pulls: average_pulls(cells) })
     };
     Some((side(&base, &bases)?, side(&new, &news)?))
+}
+
+/// What each round of the cells does to their average; nothing where they have not as many.
+fn average_pulls(cells: &[&Measured]) -> Vec<f64> {
+    let rounds = cells.first().map_or(0, |cell| cell.pulls.len());
+    if cells.iter().any(|cell| cell.pulls.len() != rounds) {
+        return Vec::new();
+    }
+    let average = |round: usize| {
+        let sum: f64 = cells.iter().map(|cell| cell.pulls[round]).sum();
+        sum / cells.len() as f64
+    };
+    (0..rounds).map(average).collect()
 }
 
 /// Why no pair has the metric, by side, and the averages of what was measured all the same.

@@ -18,6 +18,9 @@ const NOTHING_COMPARED: &str = "nothing-compared";
 /// The candidate has lower bounds where the base has values.
 const LOWER_BOUND: &str = "lower-bound";
 
+/// A case has one run a side.
+pub(super) const SINGLE_RUNS: &str = "run-to-run-unseen";
+
 /// Runs of a side are invalid by their own report.
 pub(super) const INVALID_RUNS: &str = "invalid-runs";
 
@@ -85,15 +88,18 @@ fn is_worse_by_its_bound(metric: &MetricComparison) -> bool {
 
 impl Comparison {
     /// Why a gate must not let the comparison pass, though nothing may be called worse. None
-    /// if it may.
-    pub fn shortfalls(&self) -> Vec<String> {
-        let codes = [
+    /// if it may. Single runs are no reason if the user allows them.
+    pub fn shortfalls(&self, allow_single: bool) -> Vec<String> {
+        let mut codes = vec![
             NOTHING_MEASURED,
             RUNS_WITHOUT_REPLIES,
             NOTHING_COMPARED,
             LOWER_BOUND,
             INVALID_RUNS,
         ];
+        if !allow_single {
+            codes.push(SINGLE_RUNS);
+        }
         let of = |candidate: &super::Candidate| {
             let obstacles = candidate.cautions.iter();
             let obstacles = obstacles.filter(|caution| codes.contains(&caution.code.as_str()));

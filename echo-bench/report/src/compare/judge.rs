@@ -5,21 +5,24 @@ use strum::VariantArray;
 
 use super::measure::{Measured, Outcomes, Unjudged};
 use super::metric::Metric;
+use super::rounds;
 use super::{MetricComparison, Standing, Verdict};
 use crate::stats::contrast::{CONFIDENCE, Contrast, Estimate};
 use crate::stats::holm;
 
-/// Every metric of two sides, without verdicts.
+/// Every metric of two sides, without verdicts; `in_turns` if the runs of both stand in the
+/// order of their rounds.
 pub(super) fn contrast(
     base: &Outcomes,
     candidate: &Outcomes,
     threshold: f64,
+    in_turns: bool,
 ) -> Vec<MetricComparison> {
     let sides = base.iter().zip(candidate);
     let metrics = Metric::VARIANTS.iter().zip(sides);
     metrics
         .map(|(&metric, sides)| match sides {
-            (Ok(base), Ok(candidate)) => compared(metric, base, candidate, threshold),
+            (Ok(base), Ok(candidate)) => compared(metric, base, candidate, threshold, in_turns),
             (base, candidate) => not_compared(metric, base, candidate),
         })
         .collect()
@@ -69,9 +72,13 @@ fn compared(
     base: &Measured,
     candidate: &Measured,
     threshold: f64,
+    in_turns: bool,
 ) -> MetricComparison {
     let (of_base, of_candidate) = sides(base, candidate);
-    let contrast = Contrast::between(of_base, of_candidate);
+    let mut contrast = Contrast::between(of_base, of_candidate);
+    if let Some(variance) = rounds::variance(base, candidate).filter(|_| in_turns) {
+        contrast = contrast.or(variance, base.runs as f64 - 1.0);
+    }
     let [low, high] = on_the_metric(metric, contrast.interval());
     let noise = noise(metric, base.value.max(candidate.value), threshold);
     let variance = of_base.variance + of_candidate.variance;
@@ -92,7 +99,11 @@ fn compared(
         p: (base.value > 0.0 || candidate.value > 0.0).then(|| contrast.p_value(noise)),
         p_holm: None,
         within_runs: share.filter(|_| base.runs > 1 && candidate.runs > 1),
-        verdict: Verdict::NoEvidence,
+        verdict: if base.runs == 1 && candidate.runs == 1 {
+            Verdict::SingleRun
+        } else {
+            Verdict::NoEvidence
+        },
         reason: None,
         contrast: Some(contrast),
     }
@@ -133,11 +144,26 @@ pub(super) fn on_the_metric(metric: Metric, interval: [f64; 2]) -> [f64; 2] {
 }
 
 /// Gives every metric that was compared its verdict and the interval that goes with it; how
-/// many there were.
+/// many there were. Those of single runs have intervals alone, and must not make the others
+/// harder to decide.
 pub(super) fn correct(metrics: &mut [&mut MetricComparison]) -> usize {
+    let judged = correct_among(metrics, |metric| metric.verdict != Verdict::SingleRun);
+    let single = correct_among(metrics, |metric| metric.verdict == Verdict::SingleRun);
+    // What was no question has no interval to correct.
+    for metric in metrics {
+        metric.contrast = None;
+    }
+    if judged > 0 { judged } else { single }
+}
+
+fn correct_among(
+    metrics: &mut [&mut MetricComparison],
+    belongs: impl Fn(&MetricComparison) -> bool,
+) -> usize {
     let level = 1.0 - CONFIDENCE;
+    let is_asked = |metric: &MetricComparison| metric.p.is_some() && belongs(metric);
     let places: Vec<usize> =
-        (0..metrics.len()).filter(|&place| metrics[place].p.is_some()).collect();
+        (0..metrics.len()).filter(|&place| is_asked(metrics[place])).collect();
     let p_values: Vec<f64> = places.iter().filter_map(|&place| metrics[place].p).collect();
     let corrected = holm::adjusted(&p_values).into_iter().zip(holm::levels(&p_values, level));
     for (&place, (p_holm, own_level)) in places.iter().zip(corrected) {
@@ -146,18 +172,9 @@ pub(super) fn correct(metrics: &mut [&mut MetricComparison]) -> usize {
         let contrast = metric.contrast.take();
         metric.interval_holm = contrast
             .map(|contrast| on_the_metric(metric.metric, contrast.interval_at(own_level)));
-        if p_holm <= level {
-            let more = metric.candidate > metric.base;
-            metric.verdict = if more == metric.metric.more_is_better() {
-                Verdict::Better
-            } else {
-                Verdict::Worse
-            };
+        if p_holm <= level && metric.verdict != Verdict::SingleRun {
+            metric.verdict = metric.direction();
         }
-    }
-    // What was no question has no interval to correct.
-    for metric in metrics {
-        metric.contrast = None;
     }
     places.len()
 }

@@ -23,7 +23,7 @@ const LEAST_INTERVALS: usize = 8;
 const LEAST_DEGREES: f64 = 2.0;
 
 /// What the runs of a side give for a metric.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Measured {
     /// The value of all runs merged.
     pub(super) value: f64,
@@ -33,6 +33,8 @@ pub(super) struct Measured {
     pub(super) runs: usize,
     /// The variance that would be left if only intervals varied, and not runs.
     pub(super) within: Option<f64>,
+    /// How far each run pulls the value on that scale away from where it is; empty for one run.
+    pub(super) pulls: Vec<f64>,
 }
 
 impl Measured {
@@ -142,7 +144,7 @@ pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
             Ok(statistic)
         })
         .collect();
-    let between = (runs.len() > 1).then(|| variances(&[runs.len()], resampling, &statistics));
+    let between = (runs.len() > 1).then(|| spreads(&[runs.len()], resampling, &statistics));
     let within = within_runs(runs, resampling);
     let outcome = |(place, statistic): (usize, &Result<Statistic, Unjudged>)| {
         let metric = Metric::VARIANTS[place];
@@ -151,7 +153,8 @@ pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
             Some(between) => {
                 let count = runs.len() as f64;
                 // The bootstrap's own variance is that of the sample, not of the population.
-                let variance = between[place].map(|variance| variance * count / (count - 1.0));
+                let variance =
+                    between[place].variance.map(|variance| variance * count / (count - 1.0));
                 variance.map(|variance| (variance, count - 1.0)).ok_or(Reason::Unstable)
             }
             None => alone(metric, runs, within[place]),
@@ -160,7 +163,8 @@ pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
             spread.map_err(|reason| Unjudged::new(Some(value), reason))?;
         let estimate = Estimate { value: scale(metric, value), variance, degrees };
         let within = within[place].map(|(variance, _)| variance);
-        Ok(Measured { value, estimate, runs: runs.len(), within })
+        let pulls = between.as_ref().map_or_else(Vec::new, |all| all[place].pulls.clone());
+        Ok(Measured { value, estimate, runs: runs.len(), within, pulls })
     };
     statistics.iter().enumerate().map(outcome).collect()
 }
@@ -237,8 +241,8 @@ fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f
     // With several runs this is a remark, and need not be as exact as the verdict.
     let resamples =
         if runs.len() > 1 { resampling.resamples / 10 } else { resampling.resamples };
-    let variances = variances(&strata, Resampling { resamples, ..resampling }, &statistics);
-    let corrected = |(variance, statistic): (Option<f64>, &Result<Statistic, Reason>)| {
+    let spreads = spreads(&strata, Resampling { resamples, ..resampling }, &statistics);
+    let corrected = |(spread, statistic): (Spread, &Result<Statistic, Reason>)| {
         let pulls = statistic.as_ref().ok()?.pulls();
         let mut rest = pulls.as_slice();
         let mut inflation = 0.0;
@@ -249,29 +253,43 @@ fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f
             rest = others;
         }
         inflation /= strata.len() as f64;
-        Some((variance? * inflation, inflation))
+        Some((spread.variance? * inflation, inflation))
     };
-    variances.into_iter().zip(&statistics).map(corrected).collect()
+    spreads.into_iter().zip(&statistics).map(corrected).collect()
 }
 
-/// The bootstrap's variance of each statistic, all from the same draws.
-fn variances<E: Sync>(
+/// What the bootstrap says of a statistic.
+struct Spread {
+    variance: Option<f64>,
+    /// How far each unit pulls the statistic; known for runs, which are one stratum.
+    pulls: Vec<f64>,
+}
+
+/// The bootstrap's spread of each statistic, all from the same draws.
+fn spreads<E: Sync>(
     strata: &[usize],
     resampling: Resampling,
     statistics: &[Result<Statistic, E>],
-) -> Vec<Option<f64>> {
-    let evaluate = |drawn: &[u32]| -> Vec<f64> {
+) -> Vec<Spread> {
+    let of_runs = strata.len() == 1;
+    let evaluate = |drawn: &[u32]| -> (Vec<f64>, Vec<u32>) {
         let metrics = Metric::VARIANTS.iter().zip(statistics);
-        metrics
-            .map(|(&metric, statistic)| match statistic {
-                Ok(statistic) => scale(metric, statistic.value(drawn)),
-                Err(_) => f64::NAN,
-            })
-            .collect()
+        let values = metrics.map(|(&metric, statistic)| match statistic {
+            Ok(statistic) => scale(metric, statistic.value(drawn)),
+            Err(_) => f64::NAN,
+        });
+        (values.collect(), if of_runs { drawn.to_vec() } else { Vec::new() })
     };
     let replicates = bootstrap::replicates(strata, resampling, evaluate);
-    let column = |place: usize| replicates.iter().map(|row| row[place]).collect::<Vec<_>>();
-    (0..statistics.len()).map(|place| bootstrap::variance(&column(place))).collect()
+    let spread = |place: usize| {
+        let column: Vec<f64> = replicates.iter().map(|(values, _)| values[place]).collect();
+        let draws = replicates.iter().map(|(_, drawn)| drawn.as_slice());
+        Spread {
+            variance: bootstrap::variance(&column),
+            pulls: bootstrap::pulls(&column, draws),
+        }
+    };
+    (0..statistics.len()).map(spread).collect()
 }
 
 /// The metric as a statistic of `units`.

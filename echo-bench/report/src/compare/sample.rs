@@ -78,13 +78,15 @@ impl RunSample {
 }
 
 fn piece(interval: &IntervalReport) -> Option<Piece> {
-    let ok = interval.ok as f64;
+    // As in the whole, these are the answers of the window: replies of the drain are no part of
+    // a rate, nor of its costs.
+    let ok = interval.answered();
     // Without answers there is no cost per answer, and the cost is little or unknown.
-    let cpu = |us: Option<f64>| us.map(|us| us * ok).or((interval.ok == 0).then_some(0.0));
+    let cpu = |us: Option<f64>| us.map(|us| us * ok).or((ok <= 0.0).then_some(0.0));
     Some(Piece {
         counts: counts(interval.response.as_ref())?,
         ok,
-        asked: ok + interval.errors as f64,
+        asked: interval.ok as f64 + interval.errors as f64,
         failed: interval.errors as f64,
         seconds: interval.length_s,
         client_cpu_us: cpu(interval.client_us_per_message),

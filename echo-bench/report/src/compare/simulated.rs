@@ -15,6 +15,8 @@ use super::sample::{Piece, RunSample};
 use super::{MetricComparison, Verdict, judge, measure};
 use crate::stats::bootstrap::Resampling;
 
+mod rounds;
+
 /// How runs come about.
 #[derive(Debug, Clone, Copy)]
 struct World {
@@ -53,8 +55,14 @@ fn normal(random: &mut Xoshiro256PlusPlus) -> f64 {
     StandardNormal.sample(random)
 }
 
-fn run(world: &World, tail: f64, table: &[f64], random: &mut Xoshiro256PlusPlus) -> RunSample {
-    let level = world.between_runs * normal(random);
+/// A run at a `level`, the logarithm of what its latencies are multiplied by.
+fn run(
+    world: &World,
+    level: f64,
+    tail: f64,
+    table: &[f64],
+    random: &mut Xoshiro256PlusPlus,
+) -> RunSample {
     let innovation = (1.0 - world.autocorrelation.powi(2)).sqrt();
     let mut state = normal(random);
     let mut whole = Piece::default();
@@ -115,13 +123,17 @@ fn comparisons(world: World, threshold: f64) -> Vec<Vec<MetricComparison>> {
         .map(|seed| {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
             let mut side = |tail| -> Vec<RunSample> {
-                (0..world.runs).map(|_| run(&world, tail, &table, &mut random)).collect()
+                let mut run = || {
+                    let level = world.between_runs * normal(&mut random);
+                    run(&world, level, tail, &table, &mut random)
+                };
+                (0..world.runs).map(|_| run()).collect()
             };
             let (base, candidate) = (side(1.0), side(world.tail));
             let draws = |seed| Resampling { resamples: 200, seed };
             let base = measure::measure(&base, draws(seed));
             let candidate = measure::measure(&candidate, draws(!seed));
-            let mut metrics = judge::contrast(&base, &candidate, threshold);
+            let mut metrics = judge::contrast(&base, &candidate, threshold, false);
             judge::correct(&mut metrics.iter_mut().collect::<Vec<_>>());
             metrics
         })

@@ -162,6 +162,7 @@ pub(super) fn verdict(metric: &MetricComparison) -> &'static str {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
         Verdict::NotCompared => "not compared",
+        Verdict::SingleRun => "single run: not judged",
         Verdict::NoEvidence => {
             let same = if metric.metric.is_by_ratio() { 1.0 } else { 0.0 };
             let excluded =
@@ -256,7 +257,11 @@ pub(super) fn summary(comparison: &Comparison) -> String {
         count(Verdict::Worse),
         count(Verdict::NoEvidence),
         count(Verdict::NotCompared),
-        if single { format!(" ({SINGLE_RUN})") } else { String::new() }
+        if single {
+            format!(", {} not judged ({SINGLE_RUN})", count(Verdict::SingleRun))
+        } else {
+            String::new()
+        }
     )
 }
 

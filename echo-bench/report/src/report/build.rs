@@ -61,23 +61,22 @@ fn build_with(
     circumstances: Circumstances,
 ) -> Report {
     let judged = || {
-        let summary = summarise(plan, record, LatencySummary::new);
+        let summary = summarise(plan, record, Clocks::Judged);
         let findings = judge(plan, record, &circumstances, &summary);
         let response = summary.latency.response.as_ref();
         let judge = |slo: &Slo| slo.judge(response, &record.pieces);
         let slos = circumstances.slos.iter().map(judge).collect();
-        let intervals = intervals(plan, record, LatencySummary::new);
+        let intervals = intervals(plan, record, Clocks::Judged, response);
         (summary, findings, slos, intervals)
     };
     // Nothing is changed by the closure that could be left in halves.
     let judged = catch_unwind(AssertUnwindSafe(judged));
     let (summary, findings, slos, intervals) = judged.unwrap_or_else(|_| {
-        let counted: Summarise = |latency, _| LatencySummary::counted(latency);
         (
-            summarise(plan, record, counted),
+            summarise(plan, record, Clocks::Counted),
             vec![Finding::NotJudged],
             circumstances.slos.iter().map(Slo::unknown).collect(),
-            intervals(plan, record, counted),
+            intervals(plan, record, Clocks::Counted, None),
         )
     });
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
@@ -101,17 +100,47 @@ fn build_with(
     }
 }
 
-/// Makes the summary of a clock whose values came in these pieces.
-type Summarise = fn(&record::Latency, &[Packed]) -> Option<LatencySummary>;
+/// How the summaries of clocks are made.
+#[derive(Clone, Copy)]
+enum Clocks {
+    /// With what is known of how sure they are.
+    Judged,
+    /// From the counts alone.
+    Counted,
+}
 
-fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
+impl Clocks {
+    /// Of values that came in these pieces, or, without any, each by itself.
+    fn of(self, latency: &record::Latency, pieces: &[Packed]) -> Option<LatencySummary> {
+        match self {
+            Self::Judged => LatencySummary::new(latency, pieces),
+            Self::Counted => LatencySummary::counted(latency),
+        }
+    }
+
+    /// Of requests whose response is known.
+    fn like(
+        self,
+        latency: &record::Latency,
+        response: Option<&LatencySummary>,
+    ) -> Option<LatencySummary> {
+        match self {
+            Self::Judged => LatencySummary::like(latency, response),
+            Self::Counted => LatencySummary::counted(latency),
+        }
+    }
+}
+
+fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
     let total = &record.total;
     let measured_s = record.measured_ns as f64 / 1e9;
     let per_s = |count: u64| (record.measured_ns > 0).then(|| count as f64 / measured_s);
-    let latency = latencies(record, clock);
+    let latency = latencies(record, clocks);
     let open = total.latencies.open.as_deref();
     let share = latency.response.as_ref().and_then(|response| {
-        GeneratorShare::new(&record.stamped, response, |latency| clock(latency, &[]))
+        GeneratorShare::new(&record.stamped, response, |latency| {
+            clocks.like(latency, Some(response))
+        })
     });
     Summary {
         measured_s,
@@ -137,7 +166,8 @@ fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
             connect_phase_ns: record.connect_phase_ns,
         },
         addresses: record.destinations.iter().map(address).collect(),
-        send_lateness: open.and_then(|open| clock(&open.lateness, &[])),
+        send_lateness: open
+            .and_then(|open| clocks.like(&open.lateness, latency.response.as_ref())),
         generator_share: share,
         fairness: Fairness::new(&record.served),
         in_flight_mean: record.outstanding_mean,
@@ -160,19 +190,23 @@ fn address(destination: &Destination) -> AddressReport {
     AddressReport { address, made: *made, failed: *failed, failure }
 }
 
-fn latencies(record: &RunRecord, clock: Summarise) -> Latency {
+fn latencies(record: &RunRecord, clocks: Clocks) -> Latency {
     let total = &record.total;
     // Without a successful reply there is no latency, only ages.
     let valid = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
-    let response = valid(clock(&total.latencies.response, &record.pieces));
+    let response = valid(clocks.of(&total.latencies.response, &record.pieces));
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
-        Some(open) => (valid(clock(&open.wait, &[])), valid(clock(&open.service, &[]))),
+        Some(open) => {
+            let like = |clock| valid(clocks.like(clock, response.as_ref()));
+            (like(&open.wait), like(&open.service))
+        }
     };
-    let connect = clock(&record.connect, &[]);
-    let tls = clock(&record.handshakes.full, &[]);
-    let tls_resumed = clock(&record.handshakes.resumed, &[]);
-    let (path, pickup) = (clock(&record.stamped.path, &[]), clock(&record.stamped.pickup, &[]));
+    let connect = clocks.of(&record.connect, &[]);
+    let tls = clocks.of(&record.handshakes.full, &[]);
+    let tls_resumed = clocks.of(&record.handshakes.resumed, &[]);
+    let like = |clock| valid(clocks.like(clock, response.as_ref()));
+    let (path, pickup) = (like(&record.stamped.path), like(&record.stamped.pickup));
     Latency { connect, tls, tls_resumed, wait, service, response, path, pickup }
 }
 
@@ -253,7 +287,12 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
 /// The time series. A piece without length is no point of it, nor is a sliver that a signal
 /// or a number of requests leaves at the end: what ended in it (in the drain, too) belongs to
 /// the last piece before.
-fn intervals(plan: &Plan, record: &RunRecord, clock: Summarise) -> Vec<IntervalReport> {
+fn intervals(
+    plan: &Plan,
+    record: &RunRecord,
+    clocks: Clocks,
+    whole: Option<&LatencySummary>,
+) -> Vec<IntervalReport> {
     let sliver = plan.interval_ns / SLIVER;
     let left =
         |index: u64| record.measured_ns.saturating_sub(index.saturating_mul(plan.interval_ns));
@@ -280,9 +319,10 @@ fn intervals(plan: &Plan, record: &RunRecord, clock: Summarise) -> Vec<IntervalR
             at_s: (interval.index * plan.interval_ns) as f64 / 1e9,
             length_s,
             ok: tally.ok,
+            answered: Some(tally.answered),
             errors: tally.failed(),
             achieved_per_s: (length_s > 0.0).then(|| tally.answered as f64 / length_s),
-            response: clock(&response, &[]).filter(|_| tally.ok > 0),
+            response: clocks.like(&response, whole).filter(|_| tally.ok > 0),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
         }

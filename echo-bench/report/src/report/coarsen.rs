@@ -9,7 +9,8 @@ use echo_bench_engine::record::Latency;
 pub fn coarsen(report: &Report, most: usize) -> Report {
     let group = report.intervals.len().div_ceil(most.max(1)).max(1);
     let groups = report.intervals.chunks(group);
-    let intervals: Option<Vec<_>> = groups.map(merged).collect();
+    let whole = report.summary.latency.response.as_ref();
+    let intervals: Option<Vec<_>> = groups.map(|group| merged(group, whole)).collect();
     let intervals = intervals.unwrap_or_else(|| report.intervals.clone());
     Report { intervals, ..report.clone() }
 }
@@ -24,13 +25,12 @@ pub fn coarseness(report: &Report) -> u64 {
 }
 
 /// Intervals that follow each other as one; `None` if a histogram can't be read.
-fn merged(parts: &[IntervalReport]) -> Option<IntervalReport> {
+fn merged(parts: &[IntervalReport], whole: Option<&LatencySummary>) -> Option<IntervalReport> {
     if let [only] = parts {
         return Some(only.clone());
     }
     let length_s: f64 = parts.iter().map(|part| part.length_s).sum();
-    let answered =
-        || parts.iter().map(|part| part.achieved_per_s.unwrap_or(0.0) * part.length_s);
+    let answered = || parts.iter().map(IntervalReport::answered);
     let all_answered: f64 = answered().sum();
     let cost = |cost: fn(&IntervalReport) -> Option<f64>| {
         let costs = parts.iter().zip(answered()).filter(|(_, answered)| *answered > 0.0);
@@ -46,10 +46,11 @@ fn merged(parts: &[IntervalReport]) -> Option<IntervalReport> {
         at_s: parts.first()?.at_s,
         length_s,
         ok: parts.iter().map(|part| part.ok).sum(),
+        answered: parts.iter().map(|part| part.answered).sum(),
         errors: parts.iter().map(|part| part.errors).sum(),
         achieved_per_s: (length_s > 0.0).then(|| all_answered / length_s),
         // As it would be if the run had had intervals of this length.
-        response: LatencySummary::new(&response, &[]),
+        response: LatencySummary::like(&response, whole),
         client_us_per_message: cost(|part| part.client_us_per_message),
         server_us_per_message: cost(|part| part.server_us_per_message),
     })

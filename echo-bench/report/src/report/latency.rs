@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hdr;
-use crate::stats::order;
+use crate::stats::{effective, order};
 use echo_bench_engine::record::{Latency, Packed};
 
 /// A quantile that reports show.
@@ -62,23 +62,53 @@ pub struct LatencySummary {
     pub least_censored_ns: Option<u64>,
     /// Values above one hour, recorded as one hour.
     pub clamped: u64,
-    /// 95 % order-statistic intervals, by quantile name, only where the sample allows one.
+    /// 95 % intervals within this run, by quantile name, only where the sample allows one: where
+    /// the quantile of a longer run of the same kind would lie. What differs from run to run is
+    /// not in them.
     pub ci95: BTreeMap<String, [u64; 2]>,
-    /// The count as independent values, by quantile name.
+    /// The effective sample size, by quantile name: the count as independent values. Requests
+    /// that follow each other are alike, so that it is far smaller than the count.
     pub independent: BTreeMap<String, u64>,
     /// All counts: HDR V2, deflated, base64.
     pub hdr: String,
 }
 
 impl LatencySummary {
-    /// The summary of `latency`, whose values came in these `pieces`; `None` if there are no
-    /// values.
+    /// The summary of `latency`, whose values came in these `pieces` of the run, in order;
+    /// without pieces the values are no series, and each counts. `None` if there are no values.
     pub fn new(latency: &Latency, pieces: &[Packed]) -> Option<Self> {
         let pieces = pieces.iter().map(Packed::histogram);
         let quantiles = QUANTILES.map(|known| known.quantile);
-        let independent = order::independent(latency.histogram(), pieces, &quantiles);
+        let independent = effective::sizes(latency.histogram(), pieces, &quantiles);
         let worth = QUANTILES.iter().zip(independent);
         Self::counted(latency).map(|summary| summary.with_worth(worth, latency))
+    }
+
+    /// The summary of another clock of the same requests, or of a part of them: its values are
+    /// taken to hang together as those of `response` do. Of what was never answered next to
+    /// nothing is known.
+    pub fn like(latency: &Latency, response: Option<&Self>) -> Option<Self> {
+        let independent = |name: &str| match response {
+            Some(response) => (latency.count() as f64 * response.worth_of_one(name)) as u64,
+            None => latency.count().min(effective::TOO_SHORT),
+        };
+        Self::with_independent(latency, independent)
+    }
+
+    /// How many independent values one of them is worth at a known quantile, at most 1.
+    fn worth_of_one(&self, name: &str) -> f64 {
+        let independent = self.independent.get(name).copied().unwrap_or(0);
+        (independent as f64 / self.count.max(1) as f64).min(1.0)
+    }
+
+    /// The effective sample size at any quantile, from the known ones on both sides of it.
+    pub(super) fn independent_at(&self, quantile: f64) -> u64 {
+        let above = QUANTILES.iter().position(|known| known.quantile >= quantile);
+        let above = above.unwrap_or(QUANTILES.len() - 1);
+        let exact = QUANTILES[above].quantile.total_cmp(&quantile).is_eq();
+        let below = if exact { above } else { above.saturating_sub(1) };
+        let worth = [below, above].map(|place| self.worth_of_one(QUANTILES[place].name));
+        (self.count as f64 * worth[0].min(worth[1])).round() as u64
     }
 
     /// What several runs saw together; `None` if they saw nothing. Runs are independent of

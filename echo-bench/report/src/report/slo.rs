@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use echo_net::settings::TimeSpan;
 
 use super::{LatencySummary, QUANTILES};
-use crate::stats::order;
+use crate::stats::{effective, order};
 use echo_bench_engine::record::Packed;
 
 /// A quantile of the response latency that must stay below a limit.
@@ -222,13 +222,12 @@ impl Slo {
         histogram: &Histogram<u64>,
         pieces: &[Packed],
     ) -> u64 {
-        let named =
-            QUANTILES.iter().find(|known| known.quantile.total_cmp(&self.quantile).is_eq());
-        let stored = named.and_then(|known| response.independent.get(known.name).copied());
-        stored.unwrap_or_else(|| {
-            let pieces = pieces.iter().map(Packed::histogram);
-            order::independent(histogram, pieces, &[self.quantile])[0]
-        })
+        let named = QUANTILES.iter().any(|q| q.quantile.total_cmp(&self.quantile).is_eq());
+        if named || pieces.is_empty() {
+            return response.independent_at(self.quantile);
+        }
+        let pieces = pieces.iter().map(Packed::histogram);
+        effective::sizes(histogram, pieces, &[self.quantile])[0]
     }
 }
 

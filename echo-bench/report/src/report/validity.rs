@@ -189,6 +189,10 @@ fn pieces_add_up(report: &Report) -> Result<(), Invalid> {
         ensure(pieces == whole, format_args!("[].{name}"), reason)?;
     }
     let (pieces, whole) =
+        (sum(|piece| piece.answered.unwrap_or(0)), report.summary.answered_in_window);
+    let reason = format_args!("{pieces} add up, and the summary has {whole}");
+    ensure(pieces <= whole, "[].answered", reason)?;
+    let (pieces, whole) =
         (sum(|piece| values(piece.response.as_ref())), values(latency.response.as_ref()));
     let reason = format_args!("{pieces} add up, and the summary has {whole}");
     ensure(pieces <= whole, "[].response.count", reason)?;

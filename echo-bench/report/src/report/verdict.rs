@@ -6,6 +6,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod generator;
+
+pub(super) use generator::Limit;
+
 /// How far the numbers can be trusted.
 #[derive(
     Debug,
@@ -51,30 +55,79 @@ impl fmt::Display for Warning {
 /// What was found in a run that limits the trust in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Finding {
+    /// The generator was the bottleneck, or may have been.
+    Generator(Limit),
     NothingMeasured,
-    Interrupted { measured_s: f64 },
-    NoReplies { silent_s: f64, load_s: f64, wrong: bool },
-    GeneratorBusy { busy: f64, attributed: bool },
-    OwnShare { quantile: &'static str, share: f64, generator_ns: u64, late: bool },
-    Denied { share: f64, quota: Option<f64> },
-    Starved { starved: u64, connections: u64 },
-    Unfair { below_tenth: u64, connections: u64, median: u64 },
-    LittlesLaw { in_flight: f64, expected: f64 },
-    BelowOfferedRate { offered: f64, achieved: f64 },
-    NotAllEstablished { requested: u32, established: u32 },
-    NoSocket { failed: u64, made: u64, reason: String },
-    ConnectionsLost { lost: u64, reconnects: u64 },
-    ErrorsSeen { failed: u64, scheduled: u64 },
-    StrayReplies { stray: u64 },
-    LateBounds { censored: u64 },
-    Clamped { values: u64 },
-    FewSamples { quantile: &'static str, needed: u64, independent: u64 },
-    NoSteadyState { change: f64 },
-    SharedCores { generator: u32, server: u32, cores: usize },
+    Interrupted {
+        measured_s: f64,
+    },
+    NoReplies {
+        silent_s: f64,
+        load_s: f64,
+        wrong: bool,
+    },
+    Starved {
+        starved: u64,
+        connections: u64,
+    },
+    Unfair {
+        below_tenth: u64,
+        connections: u64,
+        median: u64,
+    },
+    LittlesLaw {
+        in_flight: f64,
+        expected: f64,
+    },
+    BelowOfferedRate {
+        offered: f64,
+        achieved: f64,
+    },
+    NotAllEstablished {
+        requested: u32,
+        established: u32,
+    },
+    ConnectionsLost {
+        lost: u64,
+        reconnects: u64,
+    },
+    ErrorsSeen {
+        failed: u64,
+        scheduled: u64,
+    },
+    StrayReplies {
+        stray: u64,
+    },
+    LateBounds {
+        censored: u64,
+    },
+    Clamped {
+        values: u64,
+    },
+    FewSamples {
+        quantile: &'static str,
+        needed: u64,
+        independent: u64,
+    },
+    NoSteadyState {
+        what: &'static str,
+        change: f64,
+    },
+    SharedCores {
+        generator: u32,
+        server: u32,
+        cores: usize,
+    },
     SlowServerDrain,
     Unverified,
-    GivenUp { asked: u64, scheduled: u64 },
-    Unbalanced { scheduled: u64, ended: u64 },
+    GivenUp {
+        asked: u64,
+        scheduled: u64,
+    },
+    Unbalanced {
+        scheduled: u64,
+        ended: u64,
+    },
     NotJudged,
 }
 
@@ -100,12 +153,7 @@ impl Finding {
             | Self::NoReplies { .. }
             | Self::Unbalanced { .. }
             | Self::NotJudged => Verdict::Invalid,
-            // It is told apart, so that the server's numbers stand.
-            Self::GeneratorBusy { attributed: true, .. } => Verdict::Valid,
-            // What is left of the generator says nothing of the server.
-            Self::Denied { share, .. } if *share > 0.5 => Verdict::Invalid,
-            // A few among very many move no number.
-            Self::NoSocket { failed, made, .. } if *failed > made / 100 => Verdict::Invalid,
+            Self::Generator(limit) => limit.severity(),
             _ => Verdict::Qualified,
         }
     }
@@ -118,6 +166,7 @@ impl Finding {
 
     fn words(&self) -> (&'static str, String, &'static str) {
         match self {
+            Self::Generator(limit) => limit.words(),
             Self::NothingMeasured => (
                 "nothing-measured",
                 "no request of the window got a successful reply".into(),
@@ -132,24 +181,6 @@ impl Finding {
                 "no-replies",
                 no_replies(*silent_s, *load_s, *wrong),
                 "the numbers describe the part before; check whether the server failed",
-            ),
-            Self::NoSocket { failed, made, reason } => {
-                (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
-            }
-            Self::GeneratorBusy { busy, attributed } => (
-                if *attributed { GENERATOR_BUSY } else { GENERATOR_LIMITED },
-                format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
-                "the server may be faster than this; give the generator more --threads or cores",
-            ),
-            Self::OwnShare { quantile, share, generator_ns, late } => (
-                GENERATOR_LIMITED,
-                own_share(quantile, *share, *generator_ns, *late),
-                if *late { AGAINST_LATE_SENDS } else { AGAINST_SLOW_PICKUP },
-            ),
-            Self::Denied { share, quota } => (
-                GENERATOR_LIMITED,
-                denied(*share, *quota),
-                if quota.is_some() { AGAINST_QUOTA } else { AGAINST_OTHER_LOAD },
             ),
             Self::Starved { starved, connections } => (
                 "starved-connections",
@@ -204,9 +235,9 @@ impl Finding {
                 format!("effective sample size {independent} ({quantile} needs {needed})"),
                 "run longer; treat what is marked ~ as indicative",
             ),
-            Self::NoSteadyState { change } => (
+            Self::NoSteadyState { what, change } => (
                 "no-steady-state",
-                format!("throughput drifted by {:+.1} % over the window", change * 100.0),
+                format!("{what} drifted by {:+.1} % over the window", change * 100.0),
                 "raise --warmup or --duration, and look at the intervals",
             ),
             Self::SharedCores { generator, server, cores } => (
@@ -239,51 +270,10 @@ impl Finding {
     }
 }
 
-/// What helps a generator that has run out of ports or descriptors.
-const FOR_MORE_SOCKETS: &str = "add --source-ip addresses, widen \
-     net.ipv4.ip_local_port_range or set net.ipv4.tcp_tw_reuse=1; for descriptors: ulimit -n";
-
-fn no_socket(failed: u64, made: u64, reason: &str) -> String {
-    format!(
-        "no free local port or socket for {failed} connections, {made} were made ({reason})"
-    )
-}
-
 /// Where wrong replies came, they may have come then.
 fn no_replies(silent_s: f64, load_s: f64, wrong: bool) -> String {
     let replies = if wrong { "successful replies" } else { "replies" };
     format!("no {replies} for the last {silent_s:.1} s of {load_s:.1} s")
-}
-
-/// The code of the note that the generator was busy, where its part is told apart.
-const GENERATOR_BUSY: &str = "generator-busy";
-
-const AGAINST_LATE_SENDS: &str =
-    "use --idle hybrid or spin, give the generator its own core, or lower --rate";
-const AGAINST_SLOW_PICKUP: &str =
-    "read path for the server's latency; use more --threads or cores, or less load";
-const AGAINST_QUOTA: &str = "raise the quota of the control group, or run outside of it";
-const AGAINST_OTHER_LOAD: &str =
-    "give the generator cores of its own, lower --threads, stop other load";
-
-fn own_share(quantile: &str, share: f64, generator_ns: u64, late: bool) -> String {
-    let part = if late { "late sends" } else { "slow pickup of replies" };
-    format!(
-        "{:.0} % of {quantile} ({:.3} ms) is the generator's own: {part}",
-        share * 100.0,
-        generator_ns as f64 / 1e6
-    )
-}
-
-fn denied(share: f64, quota: Option<f64>) -> String {
-    let cause = match quota {
-        Some(cores) => format!("its control group may use {cores:.2} cores"),
-        None => "other threads ran, or it was stopped".into(),
-    };
-    format!(
-        "a generator thread wanted to run and did not for {:.0} % of the time: {cause}",
-        share * 100.0
-    )
 }
 
 fn unfair(below_tenth: u64, connections: u64, median: u64) -> String {

@@ -70,6 +70,23 @@ pub fn variance(values: &[f64]) -> Option<f64> {
     (values.len() > 1 && squares.is_finite()).then(|| squares / (count - 1.0))
 }
 
+/// How far each unit pulls the statistic away from its value: the covariance of the resampled
+/// `values` with how often the unit was `drawn`. Their squares add up to the variance where
+/// the statistic is a sum over units; and as the draws of one stratum have nothing to do with
+/// chance in the units, pulls of two statistics add up to their covariance.
+pub fn pulls<'a>(values: &[f64], drawn: impl Iterator<Item = &'a [u32]>) -> Vec<f64> {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let mut pulls = Vec::new();
+    for (value, drawn) in values.iter().zip(drawn) {
+        pulls.resize(drawn.len(), 0.0);
+        for (pull, &times) in pulls.iter_mut().zip(drawn) {
+            *pull += (value - mean) * (f64::from(times) - 1.0) / count;
+        }
+    }
+    pulls
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +102,19 @@ mod tests {
         let found = variance(&replicates(&[20], DRAWS, mean)).unwrap();
         let theory = (20.0 * 20.0 - 1.0) / 12.0 / 20.0;
         assert!((found / theory - 1.0).abs() < 0.1, "{found} {theory}");
+    }
+
+    #[test]
+    fn a_unit_pulls_a_sum_by_its_own_part() {
+        let values = [1.0, 2.0, 6.0];
+        let draws = replicates(&[3], DRAWS, <[u32]>::to_vec);
+        let sum =
+            |drawn: &Vec<u32>| drawn.iter().zip(values).map(|(n, v)| f64::from(*n) * v).sum();
+        let sums: Vec<f64> = draws.iter().map(sum).collect();
+        let pulls = pulls(&sums, draws.iter().map(Vec::as_slice));
+        for (pull, value) in pulls.iter().zip(values) {
+            assert!((pull - (value - 3.0)).abs() < 0.15, "{pulls:?}");
+        }
     }
 
     #[test]

@@ -48,6 +48,14 @@ impl Estimate {
 pub struct Contrast {
     /// The difference.
     pub difference: f64,
+    spread: Spread,
+    /// A second way to say how sure it is.
+    other: Option<Spread>,
+}
+
+/// How much a difference varies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Spread {
     deviation: f64,
     degrees: f64,
 }
@@ -60,16 +68,31 @@ impl Contrast {
         let degrees = variance.powi(2) / shares.iter().sum::<f64>();
         Self {
             difference: new.value - base.value,
-            deviation: variance.sqrt(),
-            // Without any variance the degrees are 0/0, and do not matter.
-            degrees: if degrees.is_finite() { degrees.max(1.0) } else { 1.0 },
+            spread: Spread {
+                deviation: variance.sqrt(),
+                // Without any variance the degrees are 0/0, and do not matter.
+                degrees: if degrees.is_finite() { degrees.max(1.0) } else { 1.0 },
+            },
+            other: None,
         }
+    }
+
+    /// The same difference with another variance that is right, too: the sharper one counts,
+    /// each at half the level (Bonferroni's correction for the choice).
+    #[must_use]
+    pub fn or(self, variance: f64, degrees: f64) -> Self {
+        let other = Spread { deviation: variance.sqrt(), degrees: degrees.max(1.0) };
+        Self { other: Some(other), ..self }
+    }
+
+    fn spreads(&self) -> impl Iterator<Item = Spread> {
+        [Some(self.spread), self.other].into_iter().flatten()
     }
 
     /// The difference as an estimate, to be contrasted with others.
     pub fn estimate(&self) -> Estimate {
-        let variance = self.deviation.powi(2);
-        Estimate { value: self.difference, variance, degrees: self.degrees }
+        let Spread { deviation, degrees } = self.spread;
+        Estimate { value: self.difference, variance: deviation.powi(2), degrees }
     }
 
     /// The 95 % interval of the difference.
@@ -80,11 +103,8 @@ impl Contrast {
     /// The interval of the difference that misses the truth with the chance `level`. It lies
     /// beyond `noise`, either way, exactly where [`p_value`](Self::p_value) is at most `level`.
     pub fn interval_at(&self, level: f64) -> [f64; 2] {
-        let width = if self.deviation > 0.0 {
-            self.deviation * beyond(&self.student(), level / 2.0)
-        } else {
-            0.0
-        };
+        let level = level / self.spreads().count() as f64;
+        let width = self.spreads().map(|spread| spread.width(level)).fold(f64::MAX, f64::min);
         [self.difference - width, self.difference + width].map(|end| end.clamp(-FAR, FAR))
     }
 
@@ -95,18 +115,42 @@ impl Contrast {
         if beyond <= 0.0 {
             return 1.0;
         }
-        if self.deviation == 0.0 {
-            return 0.0;
+        let least = self.spreads().map(|spread| spread.p_value(beyond)).fold(1.0, f64::min);
+        (least * self.spreads().count() as f64).min(1.0)
+    }
+}
+
+impl Spread {
+    /// Half the width of the interval that misses the truth with the chance `level`.
+    fn width(self, level: f64) -> f64 {
+        if self.deviation > 0.0 {
+            self.deviation * beyond(&student(self.degrees), level / 2.0)
+        } else {
+            0.0
         }
-        2.0 * self.student().sf(beyond / self.deviation)
     }
 
-    fn student(&self) -> StudentsT {
-        // From here on Student's distribution is the normal one, to all digits that matter.
-        let degrees = if self.degrees < 1e6 { self.degrees } else { f64::INFINITY };
-        StudentsT::new(0.0, 1.0, degrees)
-            .expect("the degrees are at least 1 by construction, and no NaN")
+    /// The two-sided p-value of a difference so far beyond.
+    fn p_value(self, beyond: f64) -> f64 {
+        if self.deviation > 0.0 {
+            2.0 * student(self.degrees).sf(beyond / self.deviation)
+        } else {
+            0.0
+        }
     }
+}
+
+fn student(degrees: f64) -> StudentsT {
+    // From here on Student's distribution is the normal one, to all digits that matter.
+    let degrees = if degrees < 1e6 { degrees } else { f64::INFINITY };
+    StudentsT::new(0.0, 1.0, degrees)
+        .expect("the degrees are at least 1 by construction, and no NaN")
+}
+
+/// The value that Student's variable of so many `degrees` (at least 1) exceeds with the chance
+/// `tail`, which is at most 1/2.
+pub(super) fn student_beyond(degrees: f64, tail: f64) -> f64 {
+    beyond(&student(degrees), tail)
 }
 
 /// The value that `student` exceeds with the chance `tail`, which is at most 1/2. By Newton's
@@ -197,6 +241,7 @@ mod tests {
         ) {
             let base = estimate(0.0, variance, degrees);
             let contrast = Contrast::between(base, estimate(difference, variance, degrees));
+            let contrast = if questions % 2 == 0 { contrast } else { contrast.or(variance, 2.0) };
             let level = 0.05 / f64::from(questions);
             let [low, high] = contrast.interval_at(level);
             prop_assert!(low <= difference && difference <= high, "{low} {high}");
@@ -205,6 +250,15 @@ mod tests {
             // A rounding error apart neither is wrong.
             prop_assert!(beyond == (p <= level) || (p / level - 1.0).abs() < 1e-3, "{p} {level}");
         }
+    }
+
+    #[test]
+    fn the_sharper_of_two_ways_counts_at_half_the_level() {
+        let one = Contrast::between(estimate(0.0, 0.0, 4.0), estimate(1.0, 1.0, 4.0));
+        let [low, _] = one.or(100.0, 2.0).interval();
+        assert!((low - one.interval_at(0.025)[0]).abs() < 1e-9, "the second is no help");
+        assert!((one.or(100.0, 2.0).p_value(0.0) - 2.0 * one.p_value(0.0)).abs() < 1e-9);
+        assert!(one.or(0.01, 2.0).interval()[0] > 0.3, "the second is sharper");
     }
 
     #[test]

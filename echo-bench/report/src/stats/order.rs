@@ -1,18 +1,17 @@
-//! Order-statistic intervals of percentiles, for samples that need not be independent.
+//! Order-statistic intervals of percentiles.
 //!
 //! Between which two order statistics the true quantile lies is a question of the binomial
 //! distribution alone, whatever the distribution of the latencies (David and Nagaraja,
 //! *Order Statistics*, 2003, section 7.1). Requests of one run are autocorrelated, so the
-//! sample counts as a smaller, independent one; how much smaller is estimated by batch
-//! means over the intervals of the run (Alexopoulos and Seila 1998).
+//! sample counts as a smaller, independent one: see [`effective`](super::effective).
 
-use hdrhistogram::Histogram;
+use super::contrast;
 
 /// The chance that an interval misses the true value on either side.
-const MISS: f64 = 0.025;
+pub(super) const MISS: f64 = 0.025;
 
 /// The normal deviate that is exceeded with the chance [`MISS`].
-const DEVIATE: f64 = 1.959_963_984_540_054;
+pub(super) const DEVIATE: f64 = 1.959_963_984_540_054;
 
 /// Up to so many expected values beyond the quantile their distribution is added up term by
 /// term. The first term is at least `e^-693` then, which a float still holds.
@@ -25,12 +24,22 @@ pub fn interval(quantile: f64, independent: u64) -> Option<(f64, f64)> {
     low.zip(high)
 }
 
+/// As [`interval`], with the chance `level` to miss.
+pub(super) fn interval_at(quantile: f64, independent: u64, level: f64) -> Option<(f64, f64)> {
+    let (low, high) = bounds_at(quantile, independent, level / 2.0);
+    low.zip(high)
+}
+
 /// The ends of the [`interval`], each by itself: above how much of the sample, and below how
 /// much of it, the true quantile lies with a confidence of 97.5 %. An end that would be
 /// beyond the least or the greatest value is `None`.
 pub fn bounds(quantile: f64, independent: u64) -> (Option<f64>, Option<f64>) {
+    bounds_at(quantile, independent, MISS)
+}
+
+fn bounds_at(quantile: f64, independent: u64, miss: f64) -> (Option<f64>, Option<f64>) {
     let size = independent as f64;
-    let (low, high) = ranks(quantile, independent);
+    let (low, high) = ranks(quantile, independent, miss);
     (
         // In the middle of its share: the quotient may be rounded up to the next rank.
         (low >= 1).then(|| (low as f64 - 0.5) / size),
@@ -40,28 +49,28 @@ pub fn bounds(quantile: f64, independent: u64) -> (Option<f64>, Option<f64>) {
 
 /// The ranks between which the quantile lies, from 1. A rank of 0 or above `count` is that of
 /// no value.
-fn ranks(quantile: f64, count: u64) -> (u64, u64) {
+fn ranks(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     if quantile > 0.5 {
         // The same question, asked from the other end.
-        let (low, high) = ranks_of_rare(1.0 - quantile, count);
+        let (low, high) = ranks_of_rare(1.0 - quantile, count, miss);
         let mirrored = |rank: u64| (count - rank.min(count)).saturating_add(1);
         return (if high > count { 0 } else { mirrored(high) }, mirrored(low));
     }
-    ranks_of_rare(quantile, count)
+    ranks_of_rare(quantile, count, miss)
 }
 
 /// As [`ranks`], for a quantile of at most a half.
-fn ranks_of_rare(quantile: f64, count: u64) -> (u64, u64) {
+fn ranks_of_rare(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     if count as f64 * quantile <= EXACT {
-        exact_ranks(quantile, count)
+        exact_ranks(quantile, count, miss)
     } else {
-        normal_ranks(quantile, count)
+        normal_ranks(quantile, count, miss)
     }
 }
 
 /// Adds up the binomial distribution. That takes as many steps as values are expected below
 /// the quantile, and a few deviations more.
-fn exact_ranks(quantile: f64, count: u64) -> (u64, u64) {
+fn exact_ranks(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     let odds = quantile / (1.0 - quantile);
     let mut chance = (count as f64 * (-quantile).ln_1p()).exp();
     let (mut below, mut rank) = (chance, 0);
@@ -73,15 +82,15 @@ fn exact_ranks(quantile: f64, count: u64) -> (u64, u64) {
         }
         rank
     };
-    let low = first_at_least(MISS);
-    (low, first_at_least(1.0 - MISS) + 1)
+    let low = first_at_least(miss);
+    (low, first_at_least(1.0 - miss) + 1)
 }
 
 /// The normal approximation with the corrections for skewness and kurtosis (Cornish and
 /// Fisher, *Revue de l'Institut International de Statistique* 5, 1938). Its error falls with
 /// the size of the sample, and where [`exact_ranks`] takes over it is below one rank (a test
 /// holds both against each other), so one rank on either side is on the safe side.
-fn normal_ranks(quantile: f64, count: u64) -> (u64, u64) {
+fn normal_ranks(quantile: f64, count: u64, miss: f64) -> (u64, u64) {
     let mean = count as f64 * quantile;
     let variance = mean * (1.0 - quantile);
     let deviation = variance.sqrt();
@@ -93,78 +102,14 @@ fn normal_ranks(quantile: f64, count: u64) -> (u64, u64) {
         let both = skewness.powi(2) * (2.0 * z.powi(3) - 5.0 * z) / 36.0;
         (mean + deviation * (z + skewed + peaked - both) - 0.5).ceil()
     };
-    ((rank(-DEVIATE) - 1.0) as u64, (rank(DEVIATE) as u64).saturating_add(2))
+    let deviate = contrast::student_beyond(f64::INFINITY, miss);
+    ((rank(-deviate) - 1.0) as u64, (rank(deviate) as u64).saturating_add(2))
 }
 
 /// How many independent values the interval of a quantile needs.
 pub fn needed(quantile: f64) -> u64 {
     let tail = quantile.max(1.0 - quantile);
     (MISS.ln() / tail.ln()).ceil() as u64
-}
-
-/// Batches below which their spread says too little to be used.
-const LEAST_BATCHES: usize = 5;
-
-/// How many independent values say as much about each of the `quantiles` as all of `whole`,
-/// given the batches (pieces of the run) that add up to it. Of the batches there may be very
-/// many, so they are looked at one by one.
-///
-/// The share of a batch below the quantile varies by `q(1-q)/n` if its `n` values are
-/// independent; by how much it varies more, the sample counts less. With fewer than
-/// five batches nothing can be estimated and all values count.
-pub fn independent(
-    whole: &Histogram<u64>,
-    batches: impl IntoIterator<Item = Histogram<u64>>,
-    quantiles: &[f64],
-) -> Vec<u64> {
-    let share_below =
-        |batch: &Histogram<u64>, value| batch.quantile_below(value).clamp(0.0, 1.0);
-    // Values are grouped into buckets, so the share of the whole is not exactly the
-    // quantile, and the deviations are taken from it.
-    let mut marks: Vec<Mark> = quantiles
-        .iter()
-        .map(|&quantile| {
-            let value = whole.value_at_quantile(quantile);
-            // No value is above the greatest, in no batch. What batches differ in is how many
-            // are below it.
-            let value = if share_below(whole, value) < 1.0 {
-                value
-            } else {
-                whole.lowest_equivalent(value).saturating_sub(1)
-            };
-            Mark { value, share: share_below(whole, value), deviations: 0.0 }
-        })
-        .collect();
-    let mut seen = 0;
-    for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
-        seen += 1;
-        for mark in &mut marks {
-            let deviation = share_below(&batch, mark.value) - mark.share;
-            mark.deviations += deviation.powi(2) * batch.len() as f64;
-        }
-    }
-    marks.iter().map(|mark| mark.worth(whole.len(), seen)).collect()
-}
-
-/// A quantile, and how much the batches differ in it.
-struct Mark {
-    value: u64,
-    share: f64,
-    /// Squares of the deviations of the batches' shares, weighted by their counts.
-    deviations: f64,
-}
-
-impl Mark {
-    /// What `count` values in so many `batches` are worth.
-    fn worth(&self, count: u64, batches: usize) -> u64 {
-        let expected = self.share * (1.0 - self.share);
-        if batches < LEAST_BATCHES || count == 0 || expected <= 0.0 {
-            return count;
-        }
-        let spread = self.deviations / (batches - 1) as f64;
-        let inflation = (spread / expected).max(1.0);
-        ((count as f64 / inflation) as u64).max(1)
-    }
 }
 
 #[cfg(test)]
@@ -213,7 +158,7 @@ mod tests {
     fn the_ranks_added_up_are_those_of_the_distribution() {
         for (quantile, count) in [(0.5, 6), (0.1, 36), (0.5, 999), (0.01, 368), (0.001, 40_000)]
         {
-            let (low, high) = exact_ranks(quantile, count);
+            let (low, high) = exact_ranks(quantile, count, MISS);
             let below = Binomial::new(quantile, count).unwrap();
             assert!(below.cdf(low) >= MISS && below.cdf(low - 1) < MISS, "{quantile} {count}");
             let upper = [high - 1, high - 2].map(|rank| below.cdf(rank) >= 1.0 - MISS);
@@ -227,8 +172,8 @@ mod tests {
             quantile in 1e-9..0.5_f64, expected in 250.0..EXACT,
         ) {
             let count = (expected / quantile) as u64;
-            let (low, high) = exact_ranks(quantile, count);
-            let (lower, higher) = normal_ranks(quantile, count);
+            let (low, high) = exact_ranks(quantile, count, MISS);
+            let (lower, higher) = normal_ranks(quantile, count, MISS);
             prop_assert!((low - 2..=low).contains(&lower), "{lower} {low}");
             prop_assert!((high..=high + 2).contains(&higher), "{high} {higher}");
         }
@@ -256,42 +201,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    fn histogram(values: impl IntoIterator<Item = u64>) -> Histogram<u64> {
-        let mut histogram = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
-        for value in values {
-            histogram.record(value).unwrap();
-        }
-        histogram
-    }
-
-    #[test]
-    fn values_of_one_batch_do_not_make_the_tail_sure() {
-        // The twenty greatest came together, and the quantile is one of them.
-        let batch = |k| {
-            let burst = std::iter::repeat_n(100_000, if k == 3 { 20 } else { 0 });
-            (1..=1000).chain(burst)
-        };
-        let whole = histogram((0..10).flat_map(batch));
-        assert_eq!(whole.value_at_quantile(0.999), whole.max());
-        let worth = independent(&whole, (0..10).map(|k| histogram(batch(k))), &[0.999])[0];
-        assert!((300..900).contains(&worth), "{worth}");
-        // All alike: nothing can vary.
-        let same = || histogram(std::iter::repeat_n(7, 100));
-        assert_eq!(independent(&same(), (0..10).map(|_| same()), &[0.5]), [100]);
-    }
-
-    #[test]
-    fn batches_that_differ_make_the_sample_count_less() {
-        // Every batch alike: each holds the same 1,000 values.
-        let alike: Vec<_> = (0..10).map(|_| histogram(1..=1000)).collect();
-        let whole = histogram((0..10).flat_map(|_| 1..=1000));
-        assert_eq!(independent(&whole, alike, &[0.9]), [10_000]);
-        // Every batch at its own level.
-        let apart: Vec<_> =
-            (0..10).map(|k| histogram((1..=1000).map(|v| v + k * 1000))).collect();
-        let whole = histogram((0..10).flat_map(|k| (1..=1000).map(move |v| v + k * 1000)));
-        assert!(independent(&whole, apart, &[0.5])[0] < 20);
     }
 }

@@ -1,7 +1,7 @@
 //! Whether a series has settled: [`drift`].
 
 /// Values below which a trend can't be told from chance.
-const LEAST_VALUES: usize = 10;
+pub const LEAST_VALUES: usize = 10;
 
 /// Most values that are looked at, for all pairs of them are: of a longer series neighbours
 /// are averaged.

@@ -65,7 +65,7 @@ fn mood(verdict: Verdict) -> Mood {
     match verdict {
         Verdict::Better => Mood::Better,
         Verdict::Worse => Mood::Worse,
-        Verdict::NoEvidence => Mood::Plain,
+        Verdict::NoEvidence | Verdict::SingleRun => Mood::Plain,
         Verdict::NotCompared => Mood::Absent,
     }
 }
@@ -105,6 +105,7 @@ fn spread(candidate: &Candidate) -> Vec<Tile> {
         ("Better", Verdict::Better),
         ("Worse", Verdict::Worse),
         ("No evidence", Verdict::NoEvidence),
+        ("Not judged", Verdict::SingleRun),
         ("Not compared", Verdict::NotCompared),
     ];
     let extremes = [("Greatest gain", Verdict::Better), ("Greatest loss", Verdict::Worse)];

@@ -110,7 +110,7 @@ pub(super) fn class(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Better => "better",
         Verdict::Worse => "worse",
-        Verdict::NoEvidence => "open",
+        Verdict::NoEvidence | Verdict::SingleRun => "open",
         Verdict::NotCompared => "absent",
     }
 }

@@ -44,6 +44,7 @@ fn interval(place: u64) -> IntervalReport {
         at_s: place as f64,
         length_s: 1.0,
         ok: 500,
+        answered: None,
         errors: bounds,
         achieved_per_s: Some(500.0),
         response: LatencySummary::new(&latency(100 + place, 500, bounds), &[]),

@@ -6,10 +6,12 @@ use echo_bench_engine::{RunRecord, Surroundings};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 
+mod settled;
+
 use super::Circumstances;
-use crate::report::verdict::Finding;
+use crate::report::verdict::{Finding, Limit};
 use crate::report::{LatencySummary, QUANTILES, Requests, Summary};
-use crate::stats::{order, steady};
+use crate::stats::order;
 
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
@@ -97,7 +99,7 @@ pub(super) fn judge(
     }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
     findings.extend(few_samples(summary));
-    findings.extend(no_steady_state(plan, record));
+    findings.extend(settled::no_steady_state(plan, record));
     if circumstances.server_killed {
         findings.push(Finding::SlowServerDrain);
     }
@@ -117,14 +119,17 @@ fn limits_of_the_generator(
         let Surroundings { quota, throttled, .. } = record.surroundings;
         let by_quota = throttled
             .is_some_and(|time| time.as_nanos() as f64 > DENIED * record.measured_ns as f64);
-        findings.push(Finding::Denied { share: denied, quota: quota.filter(|_| by_quota) });
+        findings.push(Finding::Generator(Limit::Denied {
+            share: denied,
+            quota: quota.filter(|_| by_quota),
+        }));
     }
     let busy = greatest(&record.busy);
     if busy > BUSY {
         let attributed = summary.generator_share.is_some();
-        findings.push(Finding::GeneratorBusy { busy, attributed });
+        findings.push(Finding::Generator(Limit::Busy { busy, attributed }));
     }
-    findings.extend(own_share(summary));
+    findings.extend(own_share(summary).map(Finding::Generator));
     let no_socket = no_socket(record);
     if no_socket.is_none()
         && let (Some(offered), Some(achieved)) = (summary.offered_per_s, summary.achieved_per_s)
@@ -143,7 +148,7 @@ fn limits_of_the_generator(
 }
 
 /// The generator's own part of the latencies, where it is more than a little.
-fn own_share(summary: &Summary) -> Option<Finding> {
+fn own_share(summary: &Summary) -> Option<Limit> {
     let response = summary.latency.response.as_ref()?;
     let total = |clock: Option<&LatencySummary>| {
         clock.map_or(0.0, |clock| clock.mean_ns * clock.count as f64)
@@ -152,7 +157,7 @@ fn own_share(summary: &Summary) -> Option<Finding> {
         let (quantile, part) = share.largest()?;
         let (all, ours) = (total(Some(&share.response)), total(Some(&share.corrected)));
         let pickup = total(summary.latency.pickup.as_ref());
-        return (part.share > OWN_SHARE).then_some(Finding::OwnShare {
+        return (part.share > OWN_SHARE).then_some(Limit::OwnShare {
             quantile,
             share: part.share,
             generator_ns: part.generator_ns,
@@ -167,7 +172,7 @@ fn own_share(summary: &Summary) -> Option<Finding> {
         .map(|(quantile, late, all)| (quantile, late.min(all), share(late.min(all), all)))
         .filter(|(.., share)| *share > OWN_SHARE)
         .max_by(|(.., a), (.., b)| a.total_cmp(b))
-        .map(|(quantile, generator_ns, share)| Finding::OwnShare {
+        .map(|(quantile, generator_ns, share)| Limit::OwnShare {
             quantile,
             share,
             generator_ns,
@@ -210,7 +215,7 @@ fn no_socket(record: &RunRecord) -> Option<Finding> {
     let (_, failed, first) = errors.find(|(kind, ..)| *kind == FailureKind::NoSocket)?;
     let pooled = record.pool.map(|pool| pool.created);
     let made = pooled.unwrap_or(u64::from(record.established) + record.reconnects);
-    Some(Finding::NoSocket { failed, made, reason: first.detail.clone() })
+    Some(Finding::Generator(Limit::NoSocket { failed, made, reason: first.detail.clone() }))
 }
 
 /// Whether the replies ended before the load did: for a good part of it, and for longer than
@@ -247,16 +252,4 @@ fn few_samples(summary: &Summary) -> Option<Finding> {
             independent,
         })
     })
-}
-
-/// A trend of throughput over the whole intervals of the window.
-fn no_steady_state(plan: &Plan, record: &RunRecord) -> Option<Finding> {
-    let whole = record.measured_ns / plan.interval_ns;
-    let series: Vec<_> = record
-        .intervals
-        .iter()
-        .filter(|interval| interval.index < whole)
-        .map(|interval| interval.tally.answered as f64)
-        .collect();
-    steady::drift(&series).map(|change| Finding::NoSteadyState { change })
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::report::document::Stored;
-use crate::report::{Environment, Slo};
+use crate::report::{Environment, Slo, SloVerdict};
 use crate::small_plan;
 use echo_bench_engine::plan::Settings;
 
@@ -28,7 +28,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
         server: None,
         labels: [("a".to_owned(), "b".to_owned())].into(),
         environment: Environment::default(),
-        slos: vec!["p90<5ms".parse::<Slo>().unwrap()],
+        slos: ["p50<5ms", "p90<5ms"].map(|slo| slo.parse::<Slo>().unwrap()).to_vec(),
         server_workers: Some(1),
         server_killed: false,
     };
@@ -70,6 +70,7 @@ fn the_pieces_add_up_to_a_report_that_was_interrupted() {
     assert_eq!((response.count, response.p50_ns / 1_000), (300, 50));
     assert_eq!(report.summary.connections.connect_phase_ns, 9_000);
     assert_eq!((report.slos[0].met, report.labels["a"].as_str()), (true, "b"));
+    assert_eq!(report.slos[1].verdict(), SloVerdict::Undecided, "three pieces are no series");
 }
 
 #[test]

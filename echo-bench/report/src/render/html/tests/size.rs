@@ -22,6 +22,7 @@ fn long() -> Report {
             at_s: second as f64,
             length_s: 1.0,
             ok: 800,
+            answered: None,
             errors: second % 2,
             achieved_per_s: Some(800.0),
             response: LatencySummary::new(&latency, &[]),

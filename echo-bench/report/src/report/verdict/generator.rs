@@ -1,0 +1,95 @@
+//! Findings that the generator was the bottleneck, or may have been: [`Limit`].
+
+use super::{GENERATOR_LIMITED, Verdict};
+
+/// What of the generator limits the trust in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::report) enum Limit {
+    /// Connections were not made for want of a port or a descriptor.
+    NoSocket { failed: u64, made: u64, reason: String },
+    /// A thread was busy; `attributed`: its part of the latencies is told apart.
+    Busy { busy: f64, attributed: bool },
+    /// So much of a percentile is the generator's own: late sends, or else slow pickup.
+    OwnShare { quantile: &'static str, share: f64, generator_ns: u64, late: bool },
+    /// A thread wanted to run and did not; with the quota of cores that kept it from it.
+    Denied { share: f64, quota: Option<f64> },
+}
+
+impl Limit {
+    pub(super) fn severity(&self) -> Verdict {
+        match self {
+            // It is told apart, so that the server's numbers stand.
+            Self::Busy { attributed: true, .. } => Verdict::Valid,
+            // What is left of the generator says nothing of the server.
+            Self::Denied { share, .. } if *share > 0.5 => Verdict::Invalid,
+            // A few among very many move no number.
+            Self::NoSocket { failed, made, .. } if *failed > made / 100 => Verdict::Invalid,
+            _ => Verdict::Qualified,
+        }
+    }
+
+    /// Code, cause and remedy.
+    pub(super) fn words(&self) -> (&'static str, String, &'static str) {
+        match self {
+            Self::NoSocket { failed, made, reason } => {
+                (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
+            }
+            Self::Busy { busy, attributed } => (
+                if *attributed { GENERATOR_BUSY } else { GENERATOR_LIMITED },
+                format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
+                "the server may be faster than this; give the generator more --threads or cores",
+            ),
+            Self::OwnShare { quantile, share, generator_ns, late } => (
+                GENERATOR_LIMITED,
+                own_share(quantile, *share, *generator_ns, *late),
+                if *late { AGAINST_LATE_SENDS } else { AGAINST_SLOW_PICKUP },
+            ),
+            Self::Denied { share, quota } => (
+                GENERATOR_LIMITED,
+                denied(*share, *quota),
+                if quota.is_some() { AGAINST_QUOTA } else { AGAINST_OTHER_LOAD },
+            ),
+        }
+    }
+}
+
+/// What helps a generator that has run out of ports or descriptors.
+const FOR_MORE_SOCKETS: &str = "add --source-ip addresses, widen \
+     net.ipv4.ip_local_port_range or set net.ipv4.tcp_tw_reuse=1; for descriptors: ulimit -n";
+
+fn no_socket(failed: u64, made: u64, reason: &str) -> String {
+    format!(
+        "no free local port or socket for {failed} connections, {made} were made ({reason})"
+    )
+}
+
+/// The code of the note that the generator was busy, where its part is told apart.
+const GENERATOR_BUSY: &str = "generator-busy";
+
+const AGAINST_LATE_SENDS: &str =
+    "use --idle hybrid or spin, give the generator its own core, or lower --rate";
+const AGAINST_SLOW_PICKUP: &str =
+    "read path for the server's latency; use more --threads or cores, or less load";
+const AGAINST_QUOTA: &str = "raise the quota of the control group, or run outside of it";
+const AGAINST_OTHER_LOAD: &str =
+    "give the generator cores of its own, lower --threads, stop other load";
+
+fn own_share(quantile: &str, share: f64, generator_ns: u64, late: bool) -> String {
+    let part = if late { "late sends" } else { "slow pickup of replies" };
+    format!(
+        "{:.0} % of {quantile} ({:.3} ms) is the generator's own: {part}",
+        share * 100.0,
+        generator_ns as f64 / 1e6
+    )
+}
+
+fn denied(share: f64, quota: Option<f64>) -> String {
+    let cause = match quota {
+        Some(cores) => format!("its control group may use {cores:.2} cores"),
+        None => "other threads ran, or it was stopped".into(),
+    };
+    format!(
+        "a generator thread wanted to run and did not for {:.0} % of the time: {cause}",
+        share * 100.0
+    )
+}
