@@ -55,79 +55,26 @@ impl fmt::Display for Warning {
 /// What was found in a run that limits the trust in it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Finding {
-    /// The generator was the bottleneck, or may have been.
     Generator(Limit),
     NothingMeasured,
-    Interrupted {
-        measured_s: f64,
-    },
-    NoReplies {
-        silent_s: f64,
-        load_s: f64,
-        wrong: bool,
-    },
-    Starved {
-        starved: u64,
-        connections: u64,
-    },
-    Unfair {
-        below_tenth: u64,
-        connections: u64,
-        median: u64,
-    },
-    LittlesLaw {
-        in_flight: f64,
-        expected: f64,
-    },
-    BelowOfferedRate {
-        offered: f64,
-        achieved: f64,
-    },
-    NotAllEstablished {
-        requested: u32,
-        established: u32,
-    },
-    ConnectionsLost {
-        lost: u64,
-        reconnects: u64,
-    },
-    ErrorsSeen {
-        failed: u64,
-        scheduled: u64,
-    },
-    StrayReplies {
-        stray: u64,
-    },
-    LateBounds {
-        censored: u64,
-    },
-    Clamped {
-        values: u64,
-    },
-    FewSamples {
-        quantile: &'static str,
-        needed: u64,
-        independent: u64,
-    },
-    NoSteadyState {
-        what: &'static str,
-        change: f64,
-    },
-    SharedCores {
-        generator: u32,
-        server: u32,
-        cores: usize,
-    },
+    Interrupted { measured_s: f64 },
+    NoReplies { silent_s: f64, load_s: f64, wrong: bool },
+    Starved { starved: u64, connections: u64 },
+    Unfair { below_tenth: u64, connections: u64, median: u64 },
+    LittlesLaw { in_flight: f64, expected: f64 },
+    BelowOfferedRate { offered: f64, achieved: f64 },
+    NotAllEstablished { requested: u32, established: u32 },
+    ConnectionsLost { lost: u64, reconnects: u64 },
+    ErrorsSeen { failed: u64, scheduled: u64 },
+    StrayReplies { stray: u64 },
+    LateBounds { censored: u64 },
+    Clamped { values: u64 },
+    FewSamples { quantile: &'static str, needed: u64, independent: u64 },
+    NoSteadyState { what: &'static str, change: f64 },
     SlowServerDrain,
     Unverified,
-    GivenUp {
-        asked: u64,
-        scheduled: u64,
-    },
-    Unbalanced {
-        scheduled: u64,
-        ended: u64,
-    },
+    GivenUp { asked: u64, scheduled: u64 },
+    Unbalanced { scheduled: u64, ended: u64 },
     NotJudged,
 }
 
@@ -240,11 +187,6 @@ impl Finding {
                 format!("{what} drifted by {:+.1} % over the window", change * 100.0),
                 "raise --warmup or --duration, and look at the intervals",
             ),
-            Self::SharedCores { generator, server, cores } => (
-                "shared-cores",
-                format!(
-                    "{generator} generator threads and {server} server workers share {cores} cores"
-                ),
                 "they take time from each other; lower --threads or --server-workers",
             ),
             Self::GivenUp { asked, scheduled } => (

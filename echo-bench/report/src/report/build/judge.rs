@@ -142,7 +142,8 @@ fn limits_of_the_generator(
     if let Some(server) = circumstances.server_workers
         && (plan.threads + server) as usize > cores
     {
-        findings.push(Finding::SharedCores { generator: plan.threads, server, cores });
+        let generator = plan.threads;
+        findings.push(Finding::Generator(Limit::SharedCores { generator, server, cores }));
     }
     findings
 }

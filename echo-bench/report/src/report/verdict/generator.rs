@@ -11,6 +11,8 @@ pub(in crate::report) enum Limit {
     Busy { busy: f64, attributed: bool },
     /// So much of a percentile is the generator's own: late sends, or else slow pickup.
     OwnShare { quantile: &'static str, share: f64, generator_ns: u64, late: bool },
+    /// There are more threads than cores for both sides.
+    SharedCores { generator: u32, server: u32, cores: usize },
     /// A thread wanted to run and did not; with the quota of cores that kept it from it.
     Denied { share: f64, quota: Option<f64> },
 }
@@ -44,6 +46,11 @@ impl Limit {
                 own_share(quantile, *share, *generator_ns, *late),
                 if *late { AGAINST_LATE_SENDS } else { AGAINST_SLOW_PICKUP },
             ),
+            Self::SharedCores { generator, server, cores } => (
+                "shared-cores",
+                format!(
+                    "{generator} generator threads and {server} server workers share {cores} cores"
+                ),
             Self::Denied { share, quota } => (
                 GENERATOR_LIMITED,
                 denied(*share, *quota),
