@@ -187,8 +187,6 @@ impl Finding {
                 format!("{what} drifted by {:+.1} % over the window", change * 100.0),
                 "raise --warmup or --duration, and look at the intervals",
             ),
-                "they take time from each other; lower --threads or --server-workers",
-            ),
             Self::GivenUp { asked, scheduled } => (
                 "given-up",
                 format!("no successful reply after {scheduled} of {asked} requests"),

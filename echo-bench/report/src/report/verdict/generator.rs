@@ -51,6 +51,8 @@ impl Limit {
                 format!(
                     "{generator} generator threads and {server} server workers share {cores} cores"
                 ),
+                "they take time from each other; lower --threads or --server-workers",
+            ),
             Self::Denied { share, quota } => (
                 GENERATOR_LIMITED,
                 denied(*share, *quota),
