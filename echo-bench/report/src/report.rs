@@ -19,7 +19,7 @@ mod latency;
 pub(crate) mod numbers;
 pub mod partial;
 mod pool;
-mod slo;
+pub(crate) mod slo;
 pub mod store;
 mod validity;
 mod verdict;
