@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::compare::settings_that_differ;
 use crate::report::document::{Invalid, Stored};
+use crate::report::slo::Evidence;
 use crate::report::{
     AddressReport, Bytes, Connections, Cpu, ErrorReport, GeneratorShare, IntervalReport,
     Latency, LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
@@ -93,7 +94,10 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             .clone()
             .filter(|_| others.iter().all(|r| r.server == first.server)),
         interrupted: reports.iter().any(|report| report.interrupted),
-        slos: slos.map(|slo| slo.judge(summary.latency.response.as_ref(), &[])).collect(),
+        slos: {
+            let evidence = evidence(&reports, &summary);
+            slos.map(|slo| slo.judge_by(&evidence)).collect()
+        },
         summary,
         ..first.clone()
     };
@@ -176,6 +180,25 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         },
         tcp: tcp(reports),
     })
+}
+
+/// What objectives are judged by. The last interval of each run may be shorter.
+fn evidence<'a>(reports: &[&Report], summary: &'a Summary) -> Evidence<'a> {
+    let intervals = || reports.iter().flat_map(|report| &report.intervals);
+    let whole = reports.iter().flat_map(|report| {
+        let length_s = report.plan.interval_ns as f64 / 1e9;
+        report.intervals.iter().filter(move |piece| piece.length_s >= length_s)
+    });
+    Evidence {
+        response: summary.latency.response.as_ref(),
+        achieved_per_s: summary.achieved_per_s,
+        answers: whole.map(IntervalReport::answered).collect(),
+        requests: summary.requests,
+        failures: intervals()
+            .map(|piece| (piece.errors as f64, (piece.ok + piece.errors) as f64))
+            .collect(),
+        ..Evidence::default()
+    }
 }
 
 fn addresses(reports: &[&Report]) -> Vec<AddressReport> {

@@ -21,7 +21,7 @@ pub(crate) mod numbers;
 pub mod partial;
 mod pool;
 mod share;
-mod slo;
+pub(crate) mod slo;
 pub mod store;
 mod validity;
 mod verdict;

@@ -9,6 +9,7 @@ pub mod effective;
 pub mod holm;
 pub mod looks;
 pub mod order;
+pub mod rate;
 pub mod serial;
 pub mod statistic;
 pub mod steady;

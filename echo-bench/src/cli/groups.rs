@@ -165,7 +165,7 @@ pub struct ResultArgs {
     /// Write the response latency of every interval (HDR .hlog; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
-    /// Objective on the response latency, like p99<5ms (repeatable), judged on the 95 %
+    /// Objective like p99<5ms, max<1s, rps>10k or errors<0.1% (repeatable), judged on the 95 %
     /// interval: exit 3 if missed
     #[arg(long, value_name = "SLO")]
     pub slo: Vec<Slo>,

@@ -144,7 +144,8 @@ pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
             Ok(statistic)
         })
         .collect();
-    let between = (runs.len() > 1).then(|| spreads(&[runs.len()], resampling, &statistics));
+    let between =
+        (runs.len() > 1).then(|| spreads(&[runs.len()], resampling, &statistics, true));
     let within = within_runs(runs, resampling);
     let outcome = |(place, statistic): (usize, &Result<Statistic, Unjudged>)| {
         let metric = Metric::VARIANTS[place];
@@ -241,7 +242,7 @@ fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f
     // With several runs this is a remark, and need not be as exact as the verdict.
     let resamples =
         if runs.len() > 1 { resampling.resamples / 10 } else { resampling.resamples };
-    let spreads = spreads(&strata, Resampling { resamples, ..resampling }, &statistics);
+    let spreads = spreads(&strata, Resampling { resamples, ..resampling }, &statistics, false);
     let corrected = |(spread, statistic): (Spread, &Result<Statistic, Reason>)| {
         let pulls = statistic.as_ref().ok()?.pulls();
         let mut rest = pulls.as_slice();
@@ -261,7 +262,7 @@ fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f
 /// What the bootstrap says of a statistic.
 struct Spread {
     variance: Option<f64>,
-    /// How far each unit pulls the statistic; known for runs, which are one stratum.
+    /// How far each unit pulls the statistic; known for runs alone.
     pulls: Vec<f64>,
 }
 
@@ -270,8 +271,8 @@ fn spreads<E: Sync>(
     strata: &[usize],
     resampling: Resampling,
     statistics: &[Result<Statistic, E>],
+    of_runs: bool,
 ) -> Vec<Spread> {
-    let of_runs = strata.len() == 1;
     let evaluate = |drawn: &[u32]| -> (Vec<f64>, Vec<u32>) {
         let metrics = Metric::VARIANTS.iter().zip(statistics);
         let values = metrics.map(|(&metric, statistic)| match statistic {

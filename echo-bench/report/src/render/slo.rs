@@ -12,6 +12,10 @@ pub fn outcome(slo: &SloOutcome) -> String {
         SloVerdict::Met => "met",
         SloVerdict::Undecided => "undecided",
     };
+    if let Some(measured) = slo.measured_in_words() {
+        let reason = reason(slo).map_or_else(String::new, |reason| format!("; {reason}"));
+        return format!("{}: {verdict}, measured {measured}{reason}", slo.slo);
+    }
     let Some(measured) = measured(slo) else {
         return format!("{}: {verdict}, nothing was measured", slo.slo);
     };
@@ -40,14 +44,18 @@ fn is_weak(slo: &SloOutcome) -> bool {
 
 /// Why an objective is undecided.
 pub(super) fn reason(slo: &SloOutcome) -> Option<String> {
-    if slo.verdict() != SloVerdict::Undecided || slo.measured_ns.is_none() {
+    let nothing = slo.measured_ns.is_none() && slo.measured.is_none();
+    if slo.verdict() != SloVerdict::Undecided || nothing {
         return None;
+    }
+    if slo.measured.is_some() && slo.interval.is_none() {
+        return Some("the run is too short for an interval".into());
     }
     Some(match (slo.independent, slo.needed) {
         (Some(independent), Some(needed)) if independent < needed => {
             weakness(slo.quantile(), independent, needed)
         }
-        _ if slo.ci95[1].is_none() => {
+        _ if slo.measured.is_none() && slo.ci95[1].is_none() => {
             "requests were never answered and may have taken any time".into()
         }
         _ => "the limit lies inside the 95 % interval".into(),

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use echo_net::destinations::Destination;
 use serde::{Deserialize, Serialize};
 
+use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, Fairness, FirstOffender,
@@ -64,8 +65,8 @@ fn build_with(
         let summary = summarise(plan, record, Clocks::Judged);
         let findings = judge(plan, record, &circumstances, &summary);
         let response = summary.latency.response.as_ref();
-        let judge = |slo: &Slo| slo.judge(response, &record.pieces);
-        let slos = circumstances.slos.iter().map(judge).collect();
+        let evidence = evidence(plan, record, &summary);
+        let slos = circumstances.slos.iter().map(|slo| slo.judge_by(&evidence)).collect();
         let intervals = intervals(plan, record, Clocks::Judged, response);
         (summary, findings, slos, intervals)
     };
@@ -97,6 +98,28 @@ fn build_with(
         verdict,
         interrupted: record.interrupted,
         summary,
+    }
+}
+
+/// What objectives are judged by. The last piece may be shorter, and holds the replies of the
+/// drain.
+fn evidence<'a>(plan: &Plan, record: &'a RunRecord, summary: &'a Summary) -> Evidence<'a> {
+    let whole = record.measured_ns / plan.interval_ns;
+    let answers = if record.pieces.len() > record.intervals.len() {
+        let pieces = &record.pieces[..record.pieces.len() - 1];
+        pieces.iter().map(|piece| piece.histogram().len() as f64).collect()
+    } else {
+        let intervals = record.intervals.iter().filter(|interval| interval.index < whole);
+        intervals.map(|interval| interval.tally.answered as f64).collect()
+    };
+    let tallies = record.intervals.iter().map(|interval| &interval.tally);
+    Evidence {
+        response: summary.latency.response.as_ref(),
+        pieces: &record.pieces,
+        achieved_per_s: summary.achieved_per_s,
+        answers,
+        requests: summary.requests,
+        failures: tallies.map(|t| (t.failed() as f64, t.ended() as f64)).collect(),
     }
 }
 

@@ -102,7 +102,7 @@ impl LatencySummary {
     }
 
     /// The effective sample size at any quantile, from the known ones on both sides of it.
-    pub(super) fn independent_at(&self, quantile: f64) -> u64 {
+    pub(crate) fn independent_at(&self, quantile: f64) -> u64 {
         let above = QUANTILES.iter().position(|known| known.quantile >= quantile);
         let above = above.unwrap_or(QUANTILES.len() - 1);
         let exact = QUANTILES[above].quantile.total_cmp(&quantile).is_eq();

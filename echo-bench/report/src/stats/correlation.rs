@@ -60,6 +60,12 @@ pub fn batches(series: &[f64]) -> Result<Batches, Batches> {
     (LEAST_BATCHES..=most).rev().map(of).find(fine).ok_or_else(|| of(LEAST_BATCHES))
 }
 
+/// `count` sums of neighbours, of nearly equal lengths.
+pub(super) fn sums(values: &[f64], count: usize) -> Vec<f64> {
+    let end = |batch: usize| batch * values.len() / count;
+    (0..count).map(|batch| values[end(batch)..end(batch + 1)].iter().sum()).collect()
+}
+
 /// Noise and a level.
 #[derive(Debug, Clone, Copy)]
 struct Model {

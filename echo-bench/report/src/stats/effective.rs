@@ -72,12 +72,6 @@ fn together(values: &[f64]) -> Vec<f64> {
     values.chunks(group).map(|group| group.iter().sum()).collect()
 }
 
-/// `count` sums of neighbours, of nearly equal lengths.
-fn sums(values: &[f64], count: usize) -> Vec<f64> {
-    let end = |batch: usize| batch * values.len() / count;
-    (0..count).map(|batch| values[end(batch)..end(batch + 1)].iter().sum()).collect()
-}
-
 /// A quantile of the whole, and how many values of each piece lie at or below it.
 struct Mark {
     quantile: f64,
@@ -138,9 +132,10 @@ impl Series {
         let (Ok(cut) | Err(cut)) = own;
         let (Ok(of_run) | Err(of_run)) = run;
         let batches = cut.count.min(of_run.count);
-        let squares: f64 = sums(&self.pulls, batches).iter().map(|sum| sum.powi(2)).sum();
+        let squares: f64 =
+            correlation::sums(&self.pulls, batches).iter().map(|sum| sum.powi(2)).sum();
         let spread = squares * batches as f64 / (batches - 1) as f64 / (1.0 - cut.missing);
-        let bursts = bursts(&self.rare).min(bursts(&sums(&self.rare, batches)));
+        let bursts = bursts(&self.rare).min(bursts(&correlation::sums(&self.rare, batches)));
         let worth = |inflation: f64| ((count as f64 / inflation.max(1.0)) as u64).max(1);
         if own.is_err() || run.is_err() || bursts < LEAST_BURSTS {
             return worth(spread / expected).min(order::needed(quantile) - 1);

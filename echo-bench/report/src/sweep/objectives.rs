@@ -8,7 +8,7 @@ use super::Cell;
 use crate::report::{SloOutcome, SloVerdict};
 
 /// What became of an objective in the runs of a cell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellSlo {
     /// The number of the cell, from 0.
     pub cell: usize,

@@ -7,7 +7,7 @@ use crate::report::SloOutcome;
 
 /// What was measured with its interval, and the verdict with its reason.
 pub(super) fn cells(objective: &SloOutcome) -> [Cell; 2] {
-    let measured = slo::measured(objective);
+    let measured = slo::measured(objective).or_else(|| objective.measured_in_words());
     let measured = numbers::or_nothing(measured, |shown| numbers::typographic(&shown));
     let verdict = objective.verdict().to_string();
     [
