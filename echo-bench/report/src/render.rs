@@ -3,11 +3,9 @@
 
 pub mod comparison;
 pub mod csv;
+mod grid;
 pub mod hdr;
 pub mod html;
-mod latency_table;
 pub mod markdown;
-pub mod slo;
 pub mod sweep;
 pub mod text;
-pub mod units;

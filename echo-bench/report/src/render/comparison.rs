@@ -7,10 +7,10 @@ use comfy_table::{CellAlignment, Table, presets};
 use echo_proto::terminal::one_line;
 
 use super::markdown::inline;
-use super::units;
 use crate::compare::caution::SINGLE_RUN;
 use crate::compare::{Candidate, Case, Comparison, Difference, Evidence, Metric};
 use crate::compare::{MetricComparison, Standing, Verdict};
+use crate::describe::units;
 
 /// For a terminal.
 pub fn text(comparison: &Comparison) -> String {

@@ -9,8 +9,8 @@ use echo_proto::terminal::one_line;
 
 use super::comparison::{comparisons, in_units, name, ratio, ratio_range, value, verdict};
 use super::markdown::inline;
-use super::{slo, units};
 use crate::compare::{Metric, Verdict};
+use crate::describe::{objective as slo, units};
 use crate::sweep::{CellSlo, Effect, EffectMetric, Pair, Ranked, Sweep};
 
 /// What the ranking shows.

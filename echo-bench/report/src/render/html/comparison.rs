@@ -7,13 +7,15 @@ use serde::Serialize;
 use super::comparison_tiles;
 use super::curve::{Curves, Sign, Source};
 use super::forest::{self, Entry, Forest};
-use super::table::{Cell, Table, text};
-use super::tile::Tile;
-use super::{curve_table, numbers};
+use super::table::{Cell, text};
+use super::{curve_table, table, tile};
 use crate::compare::{
     Candidate, Case, Caution, Comparison, Difference, Evidence, Method, MetricComparison,
     SideReport, Verdict,
 };
+use crate::describe::Figure;
+use crate::describe::Table;
+use crate::describe::{NOTHING, units};
 use crate::render::comparison as shown;
 use crate::report::embedding;
 
@@ -39,7 +41,7 @@ struct Charts {
 #[derive(Debug)]
 struct CandidatePart<'a> {
     candidate: &'a Candidate,
-    tiles: Vec<Tile>,
+    tiles: Vec<Figure>,
     /// Differences that should not be there.
     unexpected: Vec<&'a Difference>,
     differences: Option<Table>,
@@ -227,12 +229,10 @@ pub(super) fn entry(metric: &MetricComparison) -> Entry {
 
 /// The values of both sides.
 pub(super) fn values(metric: &MetricComparison) -> [String; 2] {
-    let side = |value: Option<f64>, standing| {
-        numbers::or_nothing(value, |_| {
-            numbers::typographic(&shown::value(metric.metric, value, standing))
-        })
-    };
-    [side(metric.base, metric.base_standing), side(metric.candidate, metric.candidate_standing)]
+    [
+        shown::value(metric.metric, metric.base, metric.base_standing),
+        shown::value(metric.metric, metric.candidate, metric.candidate_standing),
+    ]
 }
 
 /// A verdict where there is little room.
@@ -260,16 +260,14 @@ pub(super) fn is_clean(metric: &MetricComparison) -> bool {
 
 /// The estimate of a metric and its interval.
 pub(super) fn estimate(metric: &MetricComparison) -> (String, String) {
-    let typographic =
-        |text: String| numbers::typographic(&text).replace("..", "\u{202f}–\u{202f}");
-    let by_ratio = typographic(numbers::or_nothing(metric.ratio, shown::ratio));
+    let by_ratio = metric.ratio.map_or(NOTHING.into(), shown::ratio);
     match (metric.judged_interval(), metric.difference) {
-        (Some(_), Some(_)) if is_clean(metric) => (numbers::NOTHING.into(), String::new()),
+        (Some(_), Some(_)) if is_clean(metric) => (NOTHING.into(), String::new()),
         (Some([low, high]), Some([difference, ..])) => (
-            typographic(format!("{:+.3} points", difference * 100.0)),
-            typographic(format!("{:+.3}..{:+.3}", low * 100.0, high * 100.0)),
+            format!("{:+.3} points", difference * 100.0),
+            format!("{:+.3}..{:+.3}", low * 100.0, high * 100.0),
         ),
-        (Some([low, high]), None) => (by_ratio, typographic(shown::ratio_range(low, high))),
+        (Some([low, high]), None) => (by_ratio, shown::ratio_range(low, high)),
         (None, _) => (by_ratio, String::new()),
     }
 }
@@ -294,14 +292,13 @@ fn differences(place: usize, expected: &[&Difference]) -> Option<Table> {
 
 /// How it was judged.
 pub(super) fn method(method: &Method, schema: &str) -> Table {
-    let count = |count: u64| numbers::count(count);
-    let percent = |share: f64| format!("{}\u{202f}%", (share * 1e4).round() / 100.0);
+    let percent = |share: f64| format!("{} %", (share * 1e4).round() / 100.0);
     let mut facts = vec![
         ("confidence of intervals", percent(method.confidence)),
         ("noise threshold", percent(method.threshold)),
-        ("bootstrap resamples", count(method.resamples.into())),
+        ("bootstrap resamples", units::count(method.resamples.into())),
         ("seed", method.seed.to_string()),
-        ("questions (Holm’s correction)", count(method.questions as u64)),
+        ("questions (Holm’s correction)", units::count(method.questions as u64)),
         ("schema", schema.to_owned()),
     ];
     if method.forced {

@@ -2,9 +2,8 @@
 //! several by how their verdicts are spread.
 
 use super::comparison::{estimate, is_clean, values, words};
-use super::numbers;
-use super::tile::{Mood, Tile};
 use crate::compare::{Candidate, Metric, MetricComparison, Verdict};
+use crate::describe::{Figure, Tone, units};
 use crate::render::comparison as shown;
 
 /// The metrics of one case that are shown, in order.
@@ -18,10 +17,10 @@ const SHOWN: [Metric; 6] = [
 ];
 
 /// What an estimate of errors ends with; a tile says it with the interval.
-const POINTS: &str = "\u{202f}points";
+const POINTS: &str = " points";
 
 /// The tiles of a candidate.
-pub(super) fn tiles(candidate: &Candidate) -> Vec<Tile> {
+pub(super) fn tiles(candidate: &Candidate) -> Vec<Figure> {
     match &candidate.cases[..] {
         [case] => {
             let found = |wanted| case.metrics.iter().find(|metric| metric.metric == wanted);
@@ -31,47 +30,43 @@ pub(super) fn tiles(candidate: &Candidate) -> Vec<Tile> {
     }
 }
 
-fn tile(metric: &MetricComparison) -> Tile {
+fn tile(metric: &MetricComparison) -> Figure {
     let (value, interval) = estimate(metric);
-    let change = values(metric).join(" → ");
-    let mood = mood(metric.verdict);
+    let change = values(metric).join(" -> ");
+    let tone = tone(metric.verdict);
     if metric.verdict == Verdict::NotCompared {
         let reason = metric.reason.clone().unwrap_or_default();
-        let value = "not compared".into();
+        let value = "not compared";
         let measured = metric.base.or(metric.candidate).map(|_| change);
         let notes = measured.into_iter().chain([reason]).collect();
-        return Tile { mood, ..Tile::new(shown::name(metric.metric), value, notes) };
+        return Figure { tone, ..Figure::new(shown::name(metric.metric), value, notes) };
     }
     if is_clean(metric) {
-        return Tile::new(
-            shown::name(metric.metric),
-            "none".into(),
-            vec!["on either side".into()],
-        );
+        return Figure::new(shown::name(metric.metric), "none", vec!["on either side".into()]);
     }
     let by_ratio = metric.metric.is_by_ratio();
     let value = match value.strip_suffix(POINTS) {
         Some(points) => points.to_owned(),
-        None if by_ratio && !value.starts_with('/') => format!("×\u{202f}{value}"),
+        None if by_ratio && !value.starts_with('/') => format!("x {value}"),
         None => value,
     };
     let points = if by_ratio { "" } else { " points" };
     let notes = vec![change, format!("95 %: {interval}{points}")];
     let said = Some(words(metric));
-    Tile { said, mood, ..Tile::new(shown::name(metric.metric), value, notes) }
+    Figure { said, tone, ..Figure::new(shown::name(metric.metric), value, notes) }
 }
 
-fn mood(verdict: Verdict) -> Mood {
+fn tone(verdict: Verdict) -> Tone {
     match verdict {
-        Verdict::Better => Mood::Better,
-        Verdict::Worse => Mood::Worse,
-        Verdict::NoEvidence => Mood::Plain,
-        Verdict::NotCompared => Mood::Absent,
+        Verdict::Better => Tone::Better,
+        Verdict::Worse => Tone::Worse,
+        Verdict::NoEvidence => Tone::Plain,
+        Verdict::NotCompared => Tone::Absent,
     }
 }
 
 /// How many metrics came to what, and the greatest change each way.
-fn spread(candidate: &Candidate) -> Vec<Tile> {
+fn spread(candidate: &Candidate) -> Vec<Figure> {
     let all = || {
         let cases = candidate.cases.iter();
         cases.flat_map(|case| case.metrics.iter().map(|metric| (case.name.as_str(), metric)))
@@ -80,12 +75,12 @@ fn spread(candidate: &Candidate) -> Vec<Tile> {
     let count = |verdict| all().filter(|(_, m)| m.verdict == verdict).count() as u64;
     let counted = |(name, verdict): (&str, Verdict)| {
         let count = count(verdict);
-        let mood = match mood(verdict) {
-            mood @ (Mood::Better | Mood::Worse) if count > 0 => mood,
-            _ => Mood::Plain,
+        let tone = match tone(verdict) {
+            tone @ (Tone::Better | Tone::Worse) if count > 0 => tone,
+            _ => Tone::Plain,
         };
-        let notes = vec![format!("of {} comparisons", numbers::count(whole))];
-        Tile { mood, ..Tile::new(name, numbers::count(count), notes) }
+        let notes = vec![format!("of {} comparisons", units::count(whole))];
+        Figure { tone, ..Figure::new(name, units::count(count), notes) }
     };
     let greatest = |verdict| {
         let change = |metric: &MetricComparison| metric.ratio.map(|ratio| ratio.ln().abs());
@@ -94,11 +89,11 @@ fn spread(candidate: &Candidate) -> Vec<Tile> {
         changes.max_by(|a, b| a.0.total_cmp(&b.0))
     };
     let extreme = |(name, verdict): (&str, Verdict)| match greatest(verdict) {
-        None => Tile { mood: Mood::Absent, ..Tile::new(name, "none".into(), Vec::new()) },
+        None => Figure { tone: Tone::Absent, ..Figure::new(name, "none", Vec::new()) },
         Some((_, case, metric)) => {
             let own = tile(metric);
             let notes = vec![own.name, case.to_owned()];
-            Tile { mood: mood(verdict), ..Tile::new(name, own.value, notes) }
+            Figure { tone: tone(verdict), ..Figure::new(name, own.value, notes) }
         }
     };
     let counts = [

@@ -7,7 +7,7 @@ use askama::Template;
 
 use axis::Axis;
 
-use super::numbers;
+use super::print;
 use crate::compare::Verdict;
 
 /// A forest plot and its numbers.
@@ -121,7 +121,7 @@ pub(super) fn reading(threshold: f64) -> String {
         "Ratios are new by base, on a logarithmic axis; lines are 95 % intervals, Holm-corrected. The band \
          around 1.00 is the noise threshold of {}{}%: a difference counts only beyond it.",
         (threshold * 1e4).round() / 100.0,
-        numbers::NARROW_SPACE
+        print::NARROW_SPACE
     )
 }
 

@@ -1,6 +1,7 @@
 //! Pages as their readers and `store::load` see them.
 
 mod comparison;
+mod forms;
 mod size;
 mod sweep;
 
@@ -259,6 +260,7 @@ fn a_pool_is_said_to_have_callers_whose_response_runs_from_the_call() {
     report.plan.load = Load::Closed { pipeline: 1 };
     report.plan.pool = Some(echo_bench_engine::plan::PoolPlan { size: 1 });
     for shown in [run(&report), crate::render::text::report(&report)] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(shown.contains("the call to the last byte"), "{shown}");
         assert!(shown.contains("callers"), "{shown}");
         assert!(!shown.contains("connection sends when"), "{shown}");
