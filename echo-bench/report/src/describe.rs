@@ -5,6 +5,10 @@
 //! Numbers and signs are those of a terminal (`us`, `>=`, `->`); a layout may replace them by
 //! those of print, and escapes what came from elsewhere. Nothing here knows a format.
 
+use std::borrow::Cow;
+
+pub(crate) mod comparison;
+mod figures;
 mod latency;
 mod load;
 pub mod objective;
@@ -14,6 +18,7 @@ mod settings;
 pub mod table;
 pub mod units;
 
+pub use comparison::comparison;
 pub use run::run;
 pub use run_details::run_details;
 pub use table::{Cell, Column, Note, Table};
@@ -30,9 +35,7 @@ pub struct Description {
     pub detail: Option<String>,
     /// How it was measured, piece by piece.
     pub phrases: Vec<String>,
-    /// The numbers to look at first. Each is in a section, too.
-    pub figures: Vec<Figure>,
-    /// Everything else, in the order of reading.
+    /// What there is to say, in the order of reading.
     pub sections: Vec<Section>,
     /// What it comes to.
     pub verdict: Verdict,
@@ -44,16 +47,37 @@ pub struct Description {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Section {
     /// Its name, unique in the description.
-    pub id: &'static str,
-    /// Its title, where there is room for one.
-    pub title: &'static str,
+    pub id: Cow<'static, str>,
+    /// Its title.
+    pub title: String,
+    /// Whether it needs its title: where there is little room, others go without.
+    pub headed: bool,
     /// What it says.
     pub body: Body,
+}
+
+impl Section {
+    /// A section that is understood without its title.
+    pub fn new(id: impl Into<Cow<'static, str>>, title: impl Into<String>, body: Body) -> Self {
+        Self { id: id.into(), title: title.into(), headed: false, body }
+    }
+
+    /// A section that needs its title.
+    pub fn headed(
+        id: impl Into<Cow<'static, str>>,
+        title: impl Into<String>,
+        body: Body,
+    ) -> Self {
+        Self { headed: true, ..Self::new(id, title, body) }
+    }
 }
 
 /// What a section says.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
+    /// The numbers to look at first, where there is room to say them twice: each is in another
+    /// section, too.
+    Figures(Vec<Figure>),
     /// Labels and what belongs to them.
     Rows(Vec<Row>),
     /// A table.
@@ -139,10 +163,17 @@ pub enum Tone {
 pub struct Verdict {
     /// In a word.
     pub word: String,
-    /// What that means for the reader.
+    /// What that means for the reader; empty if the word is plain.
     pub meaning: &'static str,
     /// How grave it is.
     pub tone: Tone,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let colon = if self.meaning.is_empty() { "" } else { ": " };
+        write!(f, "{}{colon}{}", self.word, self.meaning)
+    }
 }
 
 /// A value in words, or [`NOTHING`].

@@ -1,7 +1,6 @@
 //! Reports for people. Each format is a function of the report alone; nothing here
 //! measures, judges or opens a file.
 
-pub mod comparison;
 pub mod csv;
 mod grid;
 pub mod hdr;

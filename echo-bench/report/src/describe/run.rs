@@ -14,19 +14,18 @@ pub fn run(report: &Report) -> Description {
     let (title, detail) = load::target(&report.plan);
     let latencies = latency::table(&report.summary)
         .map_or_else(|| Body::Rows(vec![Row::new("latency", NO_LATENCY)]), Body::Table);
-    let section = |id, title, body| Section { id, title, body };
     Description {
         title,
         detail,
         phrases: load::phrases(&report.plan),
-        figures: figures(report),
         sections: vec![
-            section("results", "Results", Body::Rows(results(report))),
-            section("latency", "Latency", latencies),
-            section("costs", "Costs of both sides", Body::Table(costs(report))),
-            section("errors", "Errors", Body::Notices(errors(report))),
-            section("warnings", "Warnings", Body::Notices(warnings(report))),
-            section("objectives", "Objectives", Body::Notices(objectives(report))),
+            Section::new("figures", "Summary", Body::Figures(figures(report))),
+            Section::new("results", "Results", Body::Rows(results(report))),
+            Section::new("latency", "Latency", latencies),
+            Section::new("costs", "Costs of both sides", Body::Table(costs(report))),
+            Section::new("errors", "Errors", Body::Notices(errors(report))),
+            Section::new("warnings", "Warnings", Body::Notices(warnings(report))),
+            Section::new("objectives", "Objectives", Body::Notices(objectives(report))),
         ],
         verdict: verdict(report),
         reading: load::reading(&report.plan).to_owned(),

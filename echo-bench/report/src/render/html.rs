@@ -6,11 +6,11 @@
 //! text that does not is our own style, our own script and uPlot.
 
 mod comparison;
-mod comparison_tiles;
 mod curve;
 mod curve_table;
 mod forest;
 mod heat_map;
+mod parts;
 mod print;
 mod run;
 mod sweep;

@@ -7,6 +7,7 @@ use comfy_table::presets;
 use echo_proto::terminal::one_line;
 
 use super::grid::grid;
+use crate::compare::Comparison;
 use crate::describe::{self, Body, Description, Table};
 use crate::report::Report;
 
@@ -23,22 +24,39 @@ pub(super) fn inline(text: &str) -> String {
     escaped
 }
 
-/// The whole report.
+/// The whole report of a run.
 pub fn report(report: &Report) -> String {
     laid_out(&describe::run(report))
 }
 
-/// Rows and notices as lists, tables as tables.
+/// A comparison.
+pub fn comparison(comparison: &Comparison) -> String {
+    laid_out(&describe::comparison(comparison))
+}
+
+/// The verdict first, as in a pull request few read on; rows and notices as lists.
 pub(super) fn laid_out(description: &Description) -> String {
     let mut out = format!("### {}\n\n", inline(&description.title));
     // Writing to a string can't fail, so the results are dropped here and below.
     if let Some(detail) = &description.detail {
         let _ = writeln!(out, "{}\n", inline(detail));
     }
-    let _ = writeln!(out, "{}\n", inline(&description.phrases.join(", ")));
+    let verdict = &description.verdict;
+    let colon = if verdict.meaning.is_empty() { "" } else { ": " };
+    let _ = writeln!(out, "**{}**{colon}{}\n", verdict.word, verdict.meaning);
+    if !description.phrases.is_empty() {
+        let _ = writeln!(out, "{}\n", inline(&description.phrases.join(", ")));
+    }
     for section in &description.sections {
         match &section.body {
-            Body::Table(table) => out.push_str(&shown(table)),
+            Body::Figures(_) => {}
+            Body::Table(table) => {
+                if section.headed {
+                    let (title, caption) = (inline(&section.title), inline(&table.caption));
+                    let _ = writeln!(out, "\n#### {title}\n\n{caption}\n");
+                }
+                out.push_str(&shown(table));
+            }
             Body::Rows(rows) => {
                 for row in rows {
                     let _ = writeln!(out, "- {}: {}", row.label, inline(&row.value));
@@ -59,8 +77,6 @@ pub(super) fn laid_out(description: &Description) -> String {
             }
         }
     }
-    let verdict = &description.verdict;
-    let _ = writeln!(out, "- verdict **{}**: {}", verdict.word, verdict.meaning);
     let _ = writeln!(out, "- reading: {}", inline(&description.reading));
     out
 }

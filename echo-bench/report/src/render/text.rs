@@ -7,15 +7,21 @@ use comfy_table::presets;
 use echo_proto::terminal::one_line;
 
 use super::grid::grid;
+use crate::compare::Comparison;
 use crate::describe::{self, Body, Description, Notice, Table};
 use crate::report::Report;
 
 /// Columns of a terminal that phrases are filled up to.
 const WIDTH: usize = 80;
 
-/// The whole report.
+/// The whole report of a run.
 pub fn report(report: &Report) -> String {
     laid_out(&describe::run(report))
+}
+
+/// A comparison.
+pub fn comparison(comparison: &Comparison) -> String {
+    laid_out(&describe::comparison(comparison))
 }
 
 /// Every row on a line, with its label in a column of its own; a table stands apart.
@@ -24,7 +30,13 @@ pub(super) fn laid_out(description: &Description) -> String {
     let mut lines = String::new();
     for section in &description.sections {
         match &section.body {
-            Body::Table(table) => blocks.extend([std::mem::take(&mut lines), shown(table)]),
+            Body::Figures(_) => {}
+            Body::Table(table) => {
+                let title =
+                    section.headed.then(|| format!("{}, {}", section.title, table.caption));
+                let title = title.map_or(String::new(), |title| one_line(&title) + "\n");
+                blocks.extend([std::mem::take(&mut lines), title + &shown(table)]);
+            }
             Body::Rows(rows) => {
                 for row in rows {
                     line(&mut lines, row.label, &row.value);
@@ -37,8 +49,7 @@ pub(super) fn laid_out(description: &Description) -> String {
             }
         }
     }
-    let verdict = &description.verdict;
-    line(&mut lines, "verdict", &format!("{}: {}", verdict.word, verdict.meaning));
+    line(&mut lines, "verdict", &description.verdict.to_string());
     reading(&mut lines, &description.reading);
     blocks.push(lines);
     blocks.retain(|block| !block.is_empty());
@@ -69,23 +80,26 @@ fn line(out: &mut String, label: &str, text: &str) {
     let _ = writeln!(out, "{label:<10} {}", one_line(text));
 }
 
-/// Our own sentences, broken between words.
+/// Our own sentences, broken between words but not within numbers.
 fn reading(out: &mut String, sentences: &str) {
-    let (mut width, indent) = (WIDTH, "           ");
-    for word in sentences.split(' ') {
-        let more = word.chars().count() + 1;
-        if width + more > WIDTH {
-            let start = if out.ends_with('\n') { "reading    " } else { indent };
-            let end = if out.ends_with('\n') { "" } else { "\n" };
-            out.push_str(end);
-            out.push_str(start);
-            width = indent.len();
-        } else {
-            out.push(' ');
+    let mut line = format!("{:<10}", "reading");
+    let mut words = sentences.split(' ').peekable();
+    while let Some(first) = words.next() {
+        let mut word = first.to_owned();
+        let is_rest = |next: &&str| next.bytes().take_while(u8::is_ascii_digit).count() == 3;
+        while word.ends_with(|last: char| last.is_ascii_digit())
+            && let Some(rest) = words.next_if(is_rest)
+        {
+            word.extend([" ", rest]);
         }
-        out.push_str(word);
-        width += more;
+        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+            out.push_str(&line);
+            out.push('\n');
+            line = " ".repeat(10);
+        }
+        line.extend([" ", &word]);
     }
+    out.push_str(&line);
     out.push('\n');
 }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::curve::Curves;
 use super::heat_map::HeatMap;
 use super::timeline::Timeline;
-use super::{curve_table, print, table, tile};
-use crate::describe::{self, Body, Description, Notice, Table, units};
+use super::{curve_table, parts, print, table, tile};
+use crate::describe::{self, Body, Description, Table, units};
 use crate::report::{Report, coarseness, embedding};
 
 /// Everything that the page of a run shows.
@@ -41,36 +41,6 @@ impl<'a> RunPage<'a> {
         let curves = charts.percentiles.as_ref();
         long_tables.extend(curves.map(|curves| curve_table::table("percentiles", curves)));
         Self { told: describe::run(report), long_tables, setting_tables, charts, report }
-    }
-
-    /// The sections of notices that there are, with their titles.
-    fn notices(&self) -> Vec<(&str, &str, &[Notice])> {
-        let sections = self.told.sections.iter();
-        sections
-            .filter_map(|section| match &section.body {
-                Body::Notices(notices) if !notices.is_empty() => {
-                    Some((section.id, section.title, &notices[..]))
-                }
-                _ => None,
-            })
-            .collect()
-    }
-
-    /// The sections of numbers, all as tables.
-    fn tables(&self) -> Vec<Table> {
-        let sections = self.told.sections.iter();
-        sections
-            .filter_map(|section| match &section.body {
-                Body::Notices(_) => None,
-                Body::Table(table) => Some(table.clone()),
-                Body::Rows(rows) => {
-                    let rows = rows.iter();
-                    let facts =
-                        rows.map(|row| (row.label.to_owned(), print::signs(&row.value)));
-                    Some(Table::of_facts(section.id, section.title, facts))
-                }
-            })
-            .collect()
     }
 
     /// That intervals were merged, where they were.

@@ -13,8 +13,8 @@ use super::table::{Cell, number, text};
 use super::{curve_table, print, sweep_tiles, table, tile};
 use crate::compare::{Caution, MetricComparison};
 use crate::describe::Figure;
+use crate::describe::comparison as shown;
 use crate::describe::{NOTHING, Table, objective, or_nothing, units};
-use crate::render::comparison as shown;
 use crate::render::sweep::{self as words, RANKED};
 use crate::report::{SloOutcome, embedding};
 use crate::sweep::{Axis, CellSlo, Effect, EffectMetric, Ranked, Sweep};
@@ -126,10 +126,6 @@ impl<'a> SweepPage<'a> {
     fn reading(&self) -> String {
         format!("Here {}", words::reading(self.sweep).replace('`', ""))
     }
-
-    fn drawing(&self) -> String {
-        forest::reading(self.sweep.analysis.method.threshold)
-    }
 }
 
 fn named(name: &str) -> &str {
@@ -174,7 +170,7 @@ fn entry(effect: &Effect, metric: &EffectMetric) -> Entry {
             below.extend([" (pairs ", &pairs, ")"]);
         }
     }
-    Entry { below: Some(below), ..comparison::entry(&metric.overall) }
+    Entry { below: Some(below), ..Entry::of(&metric.overall) }
 }
 
 /// Every pair of cells behind the effects of an axis.
@@ -201,7 +197,7 @@ fn pairs(place: usize, effects: &[&Effect]) -> Table {
 }
 
 fn pair_row(level: &str, at: &str, metric: &MetricComparison) -> Vec<Cell> {
-    let entry = comparison::entry(metric);
+    let entry = Entry::of(metric);
     let at = if at.is_empty() { NOTHING } else { at };
     vec![
         level.into(),
@@ -210,7 +206,7 @@ fn pair_row(level: &str, at: &str, metric: &MetricComparison) -> Vec<Cell> {
         entry.base.into(),
         entry.candidate.into(),
         Cell::with_below(entry.estimate, entry.interval),
-        comparison::words(metric).into(),
+        entry.said.into(),
     ]
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::print::signs;
 use crate::compare::{Metric, Standing};
-use crate::render::comparison as shown;
+use crate::describe::comparison as shown;
 use crate::render::sweep::RANKED;
 use crate::sweep::{MetricValue, Sweep};
 

@@ -2,8 +2,8 @@
 
 use super::sweep_matrix;
 use crate::compare::{Metric, Standing, Verdict};
+use crate::describe::comparison as shown;
 use crate::describe::{Figure, Tone, units};
-use crate::render::comparison as shown;
 use crate::sweep::{Effect, EffectMetric, Sweep};
 
 /// The tiles of a sweep.

@@ -1,5 +1,7 @@
 //! A table of a page: [`view`]. It is plain text in cells; how it looks is the style's.
 
+use std::borrow::Cow;
+
 use askama::Template;
 
 use super::print;
@@ -10,12 +12,17 @@ use crate::describe::{Column, Table};
 #[derive(Debug, Template)]
 #[template(path = "table.html")]
 pub(super) struct View<'a> {
-    table: &'a Table,
+    table: Cow<'a, Table>,
 }
 
 /// The table, for a template.
 pub(super) fn view(table: &Table) -> View<'_> {
-    View { table }
+    View { table: Cow::Borrowed(table) }
+}
+
+/// A table that was made for the page.
+pub(super) fn view_of(table: Table) -> View<'static> {
+    View { table: Cow::Owned(table) }
 }
 
 impl View<'_> {

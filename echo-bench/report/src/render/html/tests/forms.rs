@@ -2,8 +2,9 @@
 
 use echo_bench_engine::plan::{Load, PoolPlan, TlsPlan, Trust};
 
+use super::comparison::{compared, side};
 use super::{HOSTILE, latency, report, run};
-use crate::describe::{self, Body, Description, Table};
+use crate::describe::{self, Body, Description};
 use crate::merge::merge;
 use crate::render::{markdown, text};
 use crate::report::{
@@ -80,110 +81,152 @@ fn runs() -> Vec<(&'static str, Report)> {
     ]
 }
 
-/// Everything that a description says, and that every form must carry.
-fn said(told: &Description) -> Vec<String> {
-    let mut said = vec![told.title.clone(), told.reading.clone()];
+/// The phrases of a description, which every form must carry.
+fn phrases(told: &Description) -> Vec<String> {
+    let mut said = vec![told.title.clone(), told.verdict.to_string(), told.reading.clone()];
     said.extend(told.detail.clone());
     said.extend(told.phrases.iter().cloned());
     for section in &told.sections {
         match &section.body {
+            // Each figure is in another section, too.
+            Body::Figures(_) => {}
             Body::Rows(rows) => {
                 said.extend(rows.iter().map(|row| format!("{} {}", row.label, row.value)));
             }
-            Body::Table(table) => said.extend(of_table(table)),
             Body::Notices(notices) => {
                 for notice in notices {
                     said.push(format!("{} {}", notice.name, notice.text));
                     said.extend(notice.more.clone());
                 }
             }
+            Body::Table(table) => {
+                if section.headed {
+                    said.push(format!("{} {}", section.title, table.caption));
+                }
+            }
         }
     }
-    said.push(format!("{} {}", told.verdict.word, told.verdict.meaning));
     said
 }
 
-/// Its rows: what stands in the cells and, apart, below them; and its notes.
-fn of_table(table: &Table) -> Vec<String> {
-    let joined = |cells: Vec<&str>| cells.join(" ");
-    let mut said = vec![joined(table.columns.iter().map(|c| c.name.as_str()).collect())];
-    for row in &table.rows {
-        said.push(joined(row.iter().map(|cell| cell.text.as_str()).collect()));
-        said.extend(row.iter().filter_map(|cell| cell.below.clone()));
+/// The rows of its tables with their header and their notes; what stands below cells is a row of
+/// its own. Where a page draws a table, the reason of a note stands in the row of what it is of.
+fn rows(told: &Description) -> Vec<Vec<String>> {
+    let bodies = told.sections.iter().map(|section| &section.body);
+    let tables = bodies.filter_map(|body| match body {
+        Body::Table(table) => Some(table),
+        _ => None,
+    });
+    let mut rows = Vec::new();
+    for table in tables {
+        rows.push(table.columns.iter().map(|column| column.name.clone()).collect());
+        let notes = table.notes.iter();
+        rows.extend(
+            notes.map(|n| n.text.split(" not compared: ").map(str::to_owned).collect()),
+        );
+        for row in &table.rows {
+            rows.push(row.iter().map(|cell| cell.text.clone()).collect());
+            rows.push(row.iter().filter_map(|cell| cell.below.clone()).collect());
+        }
     }
-    said.extend(table.notes.iter().map(|note| format!("{} {}", note.mark, note.text)));
-    said
+    rows
 }
 
 /// The words of a text, whatever markup, signs of print and layout they came in.
 fn bare(text: &str) -> String {
-    let print = text
-        .replace("\u{202f}–\u{202f}", "..")
-        .replace('\u{202f}', " ")
-        .replace('µ', "u")
-        .replace('≥', ">=")
-        .replace('→', "->")
-        .replace('×', "x")
-        .replace('−', "-");
-    let dashes = print.replace(" – ", " - ").replace('–', "..");
-    let marks = dashes.replace('\\', "").replace(['`', '|', '*', '(', ')', ':', ';', ','], " ");
-    marks
-        .split_whitespace()
-        .filter(|word| !["->", "-", ".."].contains(word))
-        .fold(String::from(" "), |text, word| text + word + " ")
+    let print = text.replace("\u{202f}–\u{202f}", "..").replace('\u{202f}', " ");
+    let signs = [("µ", "u"), ("≥", ">="), ("→", "->"), ("×", "x"), ("−", "-"), ("\\", "")];
+    let print = signs.iter().fold(print, |text, (sign, plain)| text.replace(sign, plain));
+    let print = print.replace(" – ", " - ").replace('–', "..");
+    let words = print.replace(['`', '|', '*', '(', ')', ':', ';', ','], " ");
+    let words = words.split_whitespace().filter(|word| !["->", "-", ".."].contains(word));
+    words.fold(String::from(" "), |text, word| text + word + " ")
 }
 
-/// A page without its elements; what stands below cells comes after their row.
+/// A page without its elements, row by row.
 fn of_page(page: &str) -> String {
     let mut text = String::new();
-    for row in page.replace("</p>", "</p></tr>").split("</tr>") {
-        let (mut shown, mut below) = (String::new(), String::new());
-        let in_table = row.contains("<td");
-        let mut small = false;
-        for piece in row.split('<') {
-            let (element, words) = piece.split_once('>').unwrap_or(("", piece));
-            match element {
-                "small" => small = in_table,
-                "/small" => small = false,
-                _ => {}
-            }
-            let out = if small { &mut below } else { &mut shown };
-            out.push(' ');
-            out.push_str(words);
-        }
-        text.push_str(&shown);
-        text.push_str(&below);
+    for piece in page.replace('\n', " ").split('<') {
+        let (element, words) = piece.split_once('>').unwrap_or(("", piece));
+        text.push(if element == "/tr" { '\n' } else { ' ' });
+        text.push_str(words);
     }
-    ["#60;<", "#62;>", "#34;\"", "#39;'", "#38;&"].iter().fold(text, |text, entity| {
-        let (code, character) = entity.split_once(';').unwrap();
-        text.replace(&format!("&{code};"), character)
+    let entities =
+        [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
+    entities.iter().fold(text, |text, (code, character)| text.replace(code, character))
+}
+
+/// Whether a line has all of `cells`, in their order.
+fn has(line: &str, cells: &[String]) -> bool {
+    let mut rest = line;
+    cells.iter().all(|cell| {
+        let cell = bare(cell);
+        let found = rest.find(&cell);
+        // The space after a word is the one before the next.
+        found.is_some_and(|place| {
+            rest = &rest[place + cell.len() - 1..];
+            true
+        })
     })
+}
+
+/// Text, Markdown and page carry everything that the description says.
+fn assert_the_same(name: &str, told: &Description, [text, markdown, page]: [String; 3]) {
+    let (page, _) = page.split_once("<footer>").unwrap();
+    let (_, page) = page.split_once("<main>").unwrap();
+    for (form, shown) in [("text", text), ("markdown", markdown), ("page", of_page(page))] {
+        let whole = bare(&shown);
+        for phrase in phrases(told) {
+            let phrase = bare(&phrase);
+            assert!(whole.contains(&phrase), "{name}: no{phrase}in the {form}: {whole}");
+        }
+        let lines: Vec<String> = shown.lines().map(bare).collect();
+        for row in rows(told) {
+            let found = lines.iter().any(|line| has(line, &row));
+            assert!(found, "{name}: no {row:?} in the {form}: {shown}");
+        }
+    }
 }
 
 #[test]
 fn text_markdown_and_page_carry_the_same_phrases_and_rows() {
     for (name, report) in runs() {
         let told = describe::run(&report);
-        let page = run(&report);
-        let (page, _) = page.split_once("<footer>").unwrap();
-        let (_, page) = page.split_once("<main>").unwrap();
-        let forms = [
-            ("text", bare(&text::report(&report))),
-            ("markdown", bare(&markdown::report(&report))),
-            ("page", bare(&of_page(page))),
-        ];
-        for said in said(&told) {
-            for (form, shown) in &forms {
-                let wanted = bare(&said);
-                assert!(shown.contains(&wanted), "{name}: no{wanted}in the {form}: {shown}");
+        let text = text::report(&report);
+        // What a page says before everything else is said by the others, too.
+        for section in &told.sections {
+            let Body::Figures(figures) = &section.body else { continue };
+            for figure in figures {
+                let (value, text) = (bare(&figure.value), bare(&text));
+                assert!(text.contains(&value), "{name}: {} {value} in {text}", figure.name);
             }
         }
-        // What a page says before everything else is said by the others, too.
-        for figure in &told.figures {
-            let value = bare(&figure.value);
-            let (_, text) = &forms[0];
-            assert!(text.contains(&value), "{name}: {} {value} in {text}", figure.name);
-        }
+        assert_the_same(name, &told, [text, markdown::report(&report), run(&report)]);
+    }
+}
+
+#[test]
+fn text_markdown_and_page_of_a_comparison_carry_the_same() {
+    let base = side("base", 1, 100, &[1, 10]);
+    let mut other = side("c", 2, 200, &[10, 100]);
+    for input in &mut other.inputs {
+        input.report.environment.kernel = Some("Linux 9".into());
+        input.report.plan.socket.nodelay = !input.report.plan.socket.nodelay;
+    }
+    let mut single = side(HOSTILE, 2, 200, &[1]);
+    single.inputs.truncate(1);
+    for (name, candidates) in [
+        ("alike", vec![side("b", 2, 100, &[1, 10])]),
+        ("several", vec![side("b", 2, 100, &[1, 10]), other]),
+        ("single", vec![single]),
+    ] {
+        let comparison = compared(&base, &candidates);
+        let forms = [
+            text::comparison(&comparison),
+            markdown::comparison(&comparison),
+            crate::render::html::comparison(&comparison),
+        ];
+        assert_the_same(name, &describe::comparison(&comparison), forms);
     }
 }
 

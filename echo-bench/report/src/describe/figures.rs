@@ -1,10 +1,9 @@
-//! What a comparison comes to at one glance: [`tiles`]. One case is shown by its metrics,
+//! What a comparison comes to at one glance: [`of_candidate`]. One case is shown by its metrics,
 //! several by how their verdicts are spread.
 
-use super::comparison::{estimate, is_clean, values, words};
+use super::comparison::{in_words, interval, is_clean, name, ratio_or_difference, values};
+use super::{Figure, Tone, units};
 use crate::compare::{Candidate, Metric, MetricComparison, Verdict};
-use crate::describe::{Figure, Tone, units};
-use crate::render::comparison as shown;
 
 /// The metrics of one case that are shown, in order.
 const SHOWN: [Metric; 6] = [
@@ -16,44 +15,34 @@ const SHOWN: [Metric; 6] = [
     Metric::ServerCpu,
 ];
 
-/// What an estimate of errors ends with; a tile says it with the interval.
-const POINTS: &str = " points";
-
-/// The tiles of a candidate.
-pub(super) fn tiles(candidate: &Candidate) -> Vec<Figure> {
+/// The figures of a candidate.
+pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Figure> {
     match &candidate.cases[..] {
         [case] => {
             let found = |wanted| case.metrics.iter().find(|metric| metric.metric == wanted);
-            SHOWN.into_iter().filter_map(found).map(tile).collect()
+            SHOWN.into_iter().filter_map(found).map(figure).collect()
         }
         _ => spread(candidate),
     }
 }
 
-fn tile(metric: &MetricComparison) -> Figure {
-    let (value, interval) = estimate(metric);
+fn figure(metric: &MetricComparison) -> Figure {
     let change = values(metric).join(" -> ");
-    let tone = tone(metric.verdict);
+    let (name, tone) = (name(metric.metric), tone(metric.verdict));
     if metric.verdict == Verdict::NotCompared {
         let reason = metric.reason.clone().unwrap_or_default();
-        let value = "not compared";
         let measured = metric.base.or(metric.candidate).map(|_| change);
         let notes = measured.into_iter().chain([reason]).collect();
-        return Figure { tone, ..Figure::new(shown::name(metric.metric), value, notes) };
+        return Figure { tone, ..Figure::new(name, in_words(metric), notes) };
     }
     if is_clean(metric) {
-        return Figure::new(shown::name(metric.metric), "none", vec!["on either side".into()]);
+        return Figure::new(name, "none", vec!["on either side".into()]);
     }
-    let by_ratio = metric.metric.is_by_ratio();
-    let value = match value.strip_suffix(POINTS) {
-        Some(points) => points.to_owned(),
-        None if by_ratio && !value.starts_with('/') => format!("x {value}"),
-        None => value,
-    };
-    let points = if by_ratio { "" } else { " points" };
-    let notes = vec![change, format!("95 %: {interval}{points}")];
-    let said = Some(words(metric));
-    Figure { said, tone, ..Figure::new(shown::name(metric.metric), value, notes) }
+    let value = ratio_or_difference(metric);
+    let by_ratio = metric.metric.is_by_ratio() && !value.starts_with('/');
+    let value = if by_ratio { format!("x {value}") } else { value };
+    let notes = vec![change, format!("95 %: {}", interval(metric))];
+    Figure { said: Some(in_words(metric)), tone, ..Figure::new(name, value, notes) }
 }
 
 fn tone(verdict: Verdict) -> Tone {
@@ -91,7 +80,7 @@ fn spread(candidate: &Candidate) -> Vec<Figure> {
     let extreme = |(name, verdict): (&str, Verdict)| match greatest(verdict) {
         None => Figure { tone: Tone::Absent, ..Figure::new(name, "none", Vec::new()) },
         Some((_, case, metric)) => {
-            let own = tile(metric);
+            let own = figure(metric);
             let notes = vec![own.name, case.to_owned()];
             Figure { tone: tone(verdict), ..Figure::new(name, own.value, notes) }
         }
