@@ -139,7 +139,8 @@ fn bare(text: &str) -> String {
     let print = signs.iter().fold(print, |text, (sign, plain)| text.replace(sign, plain));
     let print = print.replace(" – ", " - ").replace('–', "..");
     let words = print.replace(['`', '|', '*', '(', ')', ':', ';', ','], " ");
-    let words = words.split_whitespace().filter(|word| !["->", "-", ".."].contains(word));
+    let words = words.split_whitespace().map(|word| word.trim_end_matches('.'));
+    let words = words.filter(|word| !["->", "-", ""].contains(word));
     words.fold(String::from(" "), |text, word| text + word + " ")
 }
 
