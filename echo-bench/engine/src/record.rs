@@ -11,4 +11,4 @@ pub use errors::{Difference, Errors, FailureKind, FirstOffender, difference_in_w
 pub use histogram::Latency;
 pub use interval::{Interval, Latencies, OpenClocks};
 pub use packed::Packed;
-pub use tally::Tally;
+pub use tally::{Ending, Requests, Tally};

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, FirstOffender,
-    IntervalReport, Latency, LatencySummary, Report, Requests, SCHEMA, Slo, Summary, Tcp,
-    ThreadReport, Tool, Verdict,
+    IntervalReport, Latency, LatencySummary, Report, SCHEMA, Slo, Summary, Tcp, ThreadReport,
+    Tool, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan};
-use echo_bench_engine::record::{self, Packed, Tally};
+use echo_bench_engine::record::{self, Packed};
 use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{CostSample, IntervalRecord, RunRecord};
 
@@ -119,7 +119,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clock: Summarise) -> Summary {
         },
         achieved_per_s: per_s(total.tally.answered),
         answered_in_window: total.tally.answered,
-        requests: requests(&total.tally),
+        requests: total.tally.requests(),
         bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },
         connections: Connections {
             requested: plan.connections_at_start(),
@@ -159,22 +159,6 @@ fn latencies(record: &RunRecord, clock: Summarise) -> Latency {
     let tls = clock(&record.handshakes.full, &[]);
     let tls_resumed = clock(&record.handshakes.resumed, &[]);
     Latency { connect, tls, tls_resumed, wait, service, response }
-}
-
-fn requests(tally: &Tally) -> Requests {
-    Requests {
-        scheduled: tally.scheduled,
-        ok: tally.ok,
-        mismatch: tally.mismatch,
-        error: tally.error,
-        timeout: tally.timeout,
-        reset: tally.reset,
-        refused: tally.refused,
-        closed: tally.closed,
-        shed: 0,
-        unsent: tally.unsent,
-        in_flight: tally.in_flight,
-    }
 }
 
 fn cpu(first: Option<&CostSample>, last: Option<&CostSample>, messages: u64) -> Cpu {

@@ -2,7 +2,9 @@
 //! accounted for, and the pieces of the window are no more than the whole.
 
 use super::document::{Invalid, Stored, Within, ensure};
-use super::{IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary, hdr, numbers};
+use super::{
+    CLOCKS, IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary, hdr, numbers,
+};
 
 /// The longest time, in seconds: what fits into 64 bits of nanoseconds.
 const LONGEST_S: f64 = 18_446_744_073.0;
@@ -35,18 +37,11 @@ impl Summary {
         // Clocks have checks of their own; `numbers` looks at all the rest.
         numbers::check("", self)?;
         time("measured_s", self.measured_s)?;
-        self.requests.validate().within("requests")?;
+        all_ended(&self.requests).within("requests")?;
         let latency = &self.latency;
-        for (name, clock) in [
-            ("latency.connect", &latency.connect),
-            ("latency.tls", &latency.tls),
-            ("latency.tls_resumed", &latency.tls_resumed),
-            ("latency.wait", &latency.wait),
-            ("latency.service", &latency.service),
-            ("latency.response", &latency.response),
-            ("send_lateness", &self.send_lateness),
-        ] {
-            clock.as_ref().map_or(Ok(()), LatencySummary::validate).within(name)?;
+        for clock in &CLOCKS {
+            let summary = (clock.of)(self);
+            summary.map_or(Ok(()), LatencySummary::validate).within(clock.field)?;
         }
         let scheduled = self.requests.scheduled;
         ensure(
@@ -57,31 +52,14 @@ impl Summary {
     }
 }
 
-impl Requests {
-    fn validate(&self) -> Result<(), Invalid> {
-        // Every field by name, so that a new one can't be forgotten here.
-        let &Self {
-            scheduled,
-            ok,
-            mismatch,
-            error,
-            timeout,
-            reset,
-            refused,
-            closed,
-            shed,
-            unsent,
-            in_flight,
-        } = self;
-        let failed =
-            [mismatch, error, timeout, reset, refused, closed, shed, unsent, in_flight];
-        let ended = failed.into_iter().fold(ok, u64::saturating_add);
-        ensure(
-            scheduled == ended,
-            "scheduled",
-            format_args!("{scheduled}, but the requests by how they ended are {ended}"),
-        )
-    }
+/// Every request ended, and in one way.
+fn all_ended(requests: &Requests) -> Result<(), Invalid> {
+    let (scheduled, ended) = (requests.scheduled, requests.ended());
+    ensure(
+        scheduled == ended,
+        "scheduled",
+        format_args!("{scheduled}, but the requests by how they ended are {ended}"),
+    )
 }
 
 impl LatencySummary {
@@ -160,7 +138,7 @@ fn pieces_add_up(report: &Report) -> Result<(), Invalid> {
     if report.intervals.is_empty() && *measured_s == 0.0 {
         return Ok(());
     }
-    let failed = requests.scheduled - requests.ok;
+    let failed = requests.failed();
     for (name, pieces, whole) in [
         ("ok", sum(|piece| piece.ok), requests.ok),
         ("errors", sum(|piece| piece.errors), failed),
