@@ -28,7 +28,7 @@ use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{self as engine, Connected, EngineError, Observer, Peer, RunRecord};
-use echo_bench_report::render;
+use echo_bench_report::describe;
 use echo_bench_report::report::{
     self, Circumstances, Environment, Report, SloVerdict, Verdict,
 };
@@ -206,7 +206,7 @@ fn check_baselines(results: &ResultArgs) -> anyhow::Result<()> {
 /// Says which objectives are not met, for formats in which nobody reads it at once.
 fn tell_objectives(report: &Report) {
     for slo in report.slos.iter().filter(|slo| !slo.met) {
-        tell(&format!("slo {}", render::slo::outcome(slo)));
+        tell(&format!("slo {}", describe::objective::outcome(slo)));
     }
 }
 

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Connected, Observer};
-use echo_bench_report::render::units;
+use echo_bench_report::describe::units;
 use echo_bench_report::report::{Report, Verdict};
 
 /// Where progress goes.
@@ -226,7 +226,7 @@ fn told(report: &Report) -> String {
         let (p50, p99) = (response.p50_ns as f64, response.p99_ns as f64);
         format!(", p50 {}, p99 {}", units::time(p50), units::time(p99))
     });
-    let failed = summary.requests.scheduled - summary.requests.ok;
+    let failed = summary.requests.failed();
     let failed =
         if failed > 0 { format!(", {} failed", units::count(failed)) } else { String::new() };
     let verdict = match report.verdict {

@@ -195,8 +195,10 @@ fn streams_may_overtake_each_other() {
     let _turn = turn();
     each_engine(|engine| {
         let server = erring(Framing::Mux, Fault::Reorder(3));
-        let plan = ["--protocol=mux", "--streams=4", "--rate=4k", "--requests=398"];
-        let finished = run_against(engine, &server, &[&plan[..], &["--pipeline=64"]].concat());
+        // With a slot for every request each connection gets its half, so that no reply is
+        // held at the end.
+        let plan = ["--protocol=mux", "--streams=4", "--requests=398", "--pipeline=400"];
+        let finished = run_against(engine, &server, &plan);
         assert!(server.committed() > 50, "{finished:#?}");
         let none: [&str; 0] = [];
         assert_eq!(kinds(&finished), none, "{finished:#?}");
@@ -210,9 +212,9 @@ fn the_reply_of_another_connection_is_foreign() {
     each_engine(|engine| {
         for (framing, protocol) in FRAMINGS {
             let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true);
-            // Half of the requests each, so that every message has a counterpart.
-            let finished =
-                run_against(engine, &server, &[protocol, "--rate=4k", "--pipeline=64"]);
+            // With a slot for every request each connection gets its half, so that every
+            // message has a counterpart.
+            let finished = run_against(engine, &server, &[protocol, "--pipeline=400"]);
             assert_only(&finished, "foreign", &server);
             let first = &error(&finished, "foreign").expect("just counted")["first"];
             assert_eq!(first["request"], 4, "{protocol}: {first}");

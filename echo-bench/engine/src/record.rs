@@ -17,4 +17,4 @@ pub use packed::Packed;
 pub use served::Served;
 pub use span::Span;
 pub use stamped::Stamped;
-pub use tally::Tally;
+pub use tally::{Ending, Requests, Tally};

@@ -1,6 +1,7 @@
 //! What becomes of a run: [`report`] turns what the engine measured into plain, versioned data
 //! and stores it; [`compare`] and [`merge`] work on stored reports alone, a [`sweep`] on many of
-//! them, with [`stats`]; [`render`] shows them to people as text, Markdown, CSV and web pages.
+//! them, with [`stats`]; [`describe`] says in words and numbers what there is to say of them,
+//! and [`render`] lays that out as text, Markdown and web pages, and writes CSV.
 //!
 //! A program that wants it all calls [`run`]: an address in, a report out.
 //!
@@ -8,6 +9,7 @@
 
 pub mod bounded;
 pub mod compare;
+pub mod describe;
 mod measure;
 pub mod merge;
 pub mod output;

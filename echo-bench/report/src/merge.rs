@@ -8,8 +8,8 @@ use crate::compare::settings_that_differ;
 use crate::report::document::{Invalid, Stored};
 use crate::report::slo::Evidence;
 use crate::report::{
-    AddressReport, Bytes, Connections, Cpu, ErrorReport, GeneratorShare, IntervalReport,
-    Latency, LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
+    AddressReport, Bytes, CLOCKS, Connections, Cpu, ErrorReport, GeneratorShare,
+    IntervalReport, Latency, LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
 };
 use echo_bench_engine::record;
 
@@ -113,7 +113,8 @@ fn start(report: &Report) -> Result<SystemTime, MergeError> {
 fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
     let all = || reports.iter().map(|report| &report.summary);
     let measured_s: f64 = all().map(|summary| summary.measured_s).sum();
-    let requests = all().fold(Requests::default(), |sum, s| plus(&sum, &s.requests));
+    let mut requests = Requests::default();
+    all().for_each(|summary| requests += &summary.requests);
     let rate = |count: u64| (measured_s > 0.0).then(|| count as f64 / measured_s);
     let over_time = |value: fn(&Summary) -> Option<f64>| {
         let sum: Option<f64> = all().map(|s| Some(value(s)? * s.measured_s)).sum();
@@ -122,11 +123,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
     let connections = |of: fn(&Connections) -> u32| {
         all().map(|summary| of(&summary.connections)).fold(0, u32::saturating_add)
     };
-    let latency = |clock: fn(&Summary) -> Option<&LatencySummary>| latency(reports, clock);
-    let response = latency(|summary| summary.latency.response.as_ref())?;
-    let shares = all().filter_map(|summary| summary.generator_share.as_ref());
-    let share = response.as_ref().and_then(|all| GeneratorShare::merged(shares, all));
-    Ok(Summary {
+    let mut summary = Summary {
         measured_s,
         offered_per_s: all()
             .all(|summary| summary.offered_per_s.is_some())
@@ -149,24 +146,18 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
                 .fold(0, u64::saturating_add),
         },
         addresses: addresses(reports),
-        pool: all().filter_map(|summary| summary.pool).reduce(|all, one| all + one),
-        latency: Latency {
-            connect: latency(|summary| summary.latency.connect.as_ref())?,
-            tls: latency(|summary| summary.latency.tls.as_ref())?,
-            tls_resumed: latency(|summary| summary.latency.tls_resumed.as_ref())?,
-            wait: latency(|summary| summary.latency.wait.as_ref())?,
-            service: latency(|summary| summary.latency.service.as_ref())?,
-            path: latency(|summary| summary.latency.path.as_ref())?,
-            pickup: latency(|summary| summary.latency.pickup.as_ref())?,
-            response,
-        },
-        generator_share: share,
+        pool: all().filter_map(|summary| summary.pool).reduce(|mut sum, one| {
+            sum += &one;
+            sum
+        }),
+        latency: Latency::default(),
+        send_lateness: None,
+        generator_share: None,
         // Which connection of one run is which of another nobody knows: that of the least fair.
         fairness: all()
             .filter_map(|summary| summary.fairness.as_ref())
             .min_by(|a, b| b.below_tenth.cmp(&a.below_tenth).then(a.jain.total_cmp(&b.jain)))
             .cloned(),
-        send_lateness: latency(|summary| summary.send_lateness.as_ref())?,
         in_flight_mean: over_time(|summary| summary.in_flight_mean),
         cpu: Cpu {
             client_us_per_message: per_message(reports, |cpu| cpu.client_us_per_message),
@@ -179,7 +170,14 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             server_peak_rss_bytes: all().filter_map(|s| s.cpu.server_peak_rss_bytes).max(),
         },
         tcp: tcp(reports),
-    })
+    };
+    for clock in &CLOCKS {
+        *(clock.slot)(&mut summary) = latency(reports, clock.of)?;
+    }
+    let shares = all().filter_map(|summary| summary.generator_share.as_ref());
+    let response = summary.latency.response.as_ref();
+    summary.generator_share = response.and_then(|all| GeneratorShare::merged(shares, all));
+    Ok(summary)
 }
 
 /// What objectives are judged by. The last interval of each run may be shorter.
@@ -214,23 +212,6 @@ fn addresses(reports: &[&Report]) -> Vec<AddressReport> {
         }
     }
     merged
-}
-
-fn plus(a: &Requests, b: &Requests) -> Requests {
-    // Every field by name, so that a new one can't be forgotten here.
-    Requests {
-        scheduled: a.scheduled + b.scheduled,
-        ok: a.ok + b.ok,
-        mismatch: a.mismatch + b.mismatch,
-        error: a.error + b.error,
-        timeout: a.timeout + b.timeout,
-        reset: a.reset + b.reset,
-        refused: a.refused + b.refused,
-        closed: a.closed + b.closed,
-        shed: a.shed + b.shed,
-        unsent: a.unsent + b.unsent,
-        in_flight: a.in_flight + b.in_flight,
-    }
 }
 
 /// A clock of all reports. How many independent values it is worth is added up, too: runs

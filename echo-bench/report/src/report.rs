@@ -7,9 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use echo_bench_engine::plan::Plan;
+pub use echo_bench_engine::record::Requests;
 use echo_bench_engine::server_process::ServerProcess;
 
 mod build;
+mod clocks;
 mod coarsen;
 pub mod document;
 pub mod embedding;
@@ -27,6 +29,7 @@ mod validity;
 mod verdict;
 
 pub use build::{Circumstances, build};
+pub use clocks::{CLOCKS, Clock};
 pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
 pub use fairness::Fairness;
@@ -170,64 +173,6 @@ pub struct Summary {
     pub pool: Option<PoolReport>,
 }
 
-impl Summary {
-    /// The clocks of requests that were measured, by name, response first. Without a wait,
-    /// response and service are one clock and are there once.
-    pub fn request_clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
-        let wait = self.latency.wait.as_ref();
-        let clocks = [
-            ("response", self.latency.response.as_ref()),
-            ("service", self.latency.service.as_ref().filter(|_| wait.is_some())),
-            ("wait", wait),
-            ("path", self.latency.path.as_ref()),
-            ("pickup", self.latency.pickup.as_ref()),
-            ("lateness", self.send_lateness.as_ref()),
-        ];
-        clocks.into_iter().filter_map(|(name, clock)| Some((name, clock?)))
-    }
-
-    /// The same and those of connections.
-    pub fn clocks(&self) -> impl Iterator<Item = (&'static str, &LatencySummary)> {
-        let connections = [
-            ("connect", self.latency.connect.as_ref()),
-            ("tls", self.latency.tls.as_ref()),
-            ("tls resumed", self.latency.tls_resumed.as_ref()),
-        ];
-        let connections = connections.into_iter();
-        self.request_clocks()
-            .chain(connections.filter_map(|(name, clock)| Some((name, clock?))))
-    }
-}
-
-/// Requests by how they ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Requests {
-    /// Fell due (open loop) or were sent (closed loop) within the window.
-    pub scheduled: u64,
-    /// Answered with success.
-    pub ok: u64,
-    /// Answered wrongly, or passed over.
-    pub mismatch: u64,
-    /// Answered with an error of the protocol.
-    pub error: u64,
-    /// Not answered within the timeout.
-    pub timeout: u64,
-    /// Lost with a connection that broke.
-    pub reset: u64,
-    /// Never sent: the connection could not be made.
-    pub refused: u64,
-    /// Lost with a connection that the server closed.
-    pub closed: u64,
-    /// Always 0: no setting gives requests up before they are sent. Kept for readers of this
-    /// version of the schema.
-    #[schemars(extend("deprecated" = true))]
-    pub shed: u64,
-    /// Never sent: no slot became free.
-    pub unsent: u64,
-    /// Sent, and without an answer when the drain ended.
-    pub in_flight: u64,
-}
-
 /// Wire bytes within the measured window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bytes {
@@ -267,7 +212,7 @@ pub struct AddressReport {
 }
 
 /// The clocks. Per request, wait + service = response.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// From the first SYN to the connection made.
     pub connect: Option<LatencySummary>,

@@ -45,9 +45,9 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
 /// A comparison in a format.
 pub(super) fn rendered(comparison: &Comparison, format: CompareFormat) -> String {
     match format {
-        CompareFormat::Text => render::comparison::text(comparison),
+        CompareFormat::Text => render::text::comparison(comparison),
         CompareFormat::Json => store::to_json(comparison),
-        CompareFormat::Markdown => render::comparison::markdown(comparison),
+        CompareFormat::Markdown => render::markdown::comparison(comparison),
         CompareFormat::Html => render::html::comparison(comparison),
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn with_baseline(
     let candidate = Side { name: "this run".into(), inputs: vec![input] };
     let options = Options { threshold: judging.threshold, ..Options::default() };
     let comparison = compare::compare(&base, &[candidate], options)?;
-    Ok((render::comparison::text(&comparison), judged(&comparison, judging) as u8))
+    Ok((render::text::comparison(&comparison), judged(&comparison, judging) as u8))
 }
 
 /// How a comparison ends; the reason is told where it can't carry an answer.

@@ -159,7 +159,10 @@ fn a_page_of_a_comparison_is_written_and_shown_again() {
     side(&room.path().join("base"), 1, 3, 100, same);
     side(&room.path().join("new"), 2, 3, 200, same);
     let printed = stdout(echo_bench(room.path(), &["compare", "base", "new", "-o", "c.html"]));
-    assert!(printed.starts_with("base ") && !printed.contains("<!doctype"), "{printed}");
+    assert!(
+        printed.starts_with("new against base\n") && !printed.contains("<!doctype"),
+        "{printed}"
+    );
     assert!(std::fs::read_to_string(room.path().join("c.html")).unwrap().starts_with("<!doc"));
     assert_eq!(stdout(echo_bench(room.path(), &["report", "c.html"])), printed);
     stdout(echo_bench(room.path(), &["compare", "base", "new", "-o", "c.json"]));
@@ -228,7 +231,7 @@ fn cases_are_matched_and_missing_ones_are_listed() {
     side(&room.path().join("b"), 2, 2, 100, nodelay(10));
     side(&room.path().join("b"), 12, 2, 100, nodelay(100));
     let text = stdout(echo_bench(room.path(), &["compare", "a", "b"]));
-    assert!(text.contains("connections=10 (2 + 2 runs"), "{text}");
+    assert!(text.contains("connections=10, 2 + 2 runs"), "{text}");
     assert!(text.contains("only in base: connections=1\n"), "{text}");
     assert!(text.contains("only in new: connections=100\n"), "{text}");
 }

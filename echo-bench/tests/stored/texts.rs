@@ -107,8 +107,8 @@ fn shown(original: &str, text: &str) -> Vec<(&'static str, String)> {
 
 fn of_comparison(comparison: &Comparison) -> Vec<(&'static str, String)> {
     vec![
-        ("text", render::comparison::text(comparison)),
-        ("markdown", render::comparison::markdown(comparison)),
+        ("text", render::text::comparison(comparison)),
+        ("markdown", render::markdown::comparison(comparison)),
         ("page", render::html::comparison(comparison)),
         ("json", store::to_json(comparison)),
     ]

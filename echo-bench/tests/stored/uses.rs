@@ -80,8 +80,8 @@ fn used(changed: &Report, original: &Original) {
 }
 
 fn shown(comparison: &Comparison) {
-    render::comparison::text(comparison);
-    render::comparison::markdown(comparison);
+    render::text::comparison(comparison);
+    render::markdown::comparison(comparison);
     render::html::comparison(comparison);
 }
 

@@ -347,7 +347,7 @@
   const throughput = timeline => {
     const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered } = timeline;
     const x = overTime(timeline);
-    const drawn = [["answers/s", "ok", ok]];
+    const drawn = [["requests/s", "ok", ok]];
     if (failed) drawn.push(["failures/s", "failed", failed]);
     const target = u => {
       if (offered === null) return;

@@ -21,7 +21,7 @@ pub fn report(report: &Report) -> String {
     rows.push(row(
         "window",
         [0.0, summary.measured_s],
-        [summary.requests.ok, summary.requests.scheduled.saturating_sub(summary.requests.ok)],
+        [summary.requests.ok, summary.requests.failed()],
         summary.achieved_per_s,
         summary.latency.response.as_ref(),
         [summary.cpu.client_us_per_message, summary.cpu.server_us_per_message],

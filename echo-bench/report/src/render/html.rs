@@ -6,16 +6,13 @@
 //! text that does not is our own style, our own script and uPlot.
 
 mod comparison;
-mod comparison_tiles;
 mod curve;
 mod curve_table;
-mod facts;
 mod forest;
 mod heat_map;
-mod numbers;
-mod objective;
+mod parts;
+mod print;
 mod run;
-mod run_tables;
 mod sweep;
 mod sweep_curves;
 mod sweep_matrix;
@@ -23,7 +20,6 @@ mod sweep_tiles;
 mod table;
 mod tile;
 mod timeline;
-mod words;
 
 use askama::Template;
 

@@ -1,4 +1,4 @@
-//! The report as Markdown, for an issue or a pull request.
+//! A description as Markdown, for an issue or a pull request.
 
 use std::fmt::Write;
 
@@ -6,7 +6,9 @@ use comfy_table::presets;
 
 use echo_proto::terminal::one_line;
 
-use super::{latency_table, slo, text};
+use super::grid::grid;
+use crate::compare::Comparison;
+use crate::describe::{self, Body, Description, Table};
 use crate::report::Report;
 
 /// Text that stands within a line or a cell, with everything escaped that Markdown would take
@@ -22,31 +24,73 @@ pub(super) fn inline(text: &str) -> String {
     escaped
 }
 
-/// The whole report.
+/// The whole report of a run.
 pub fn report(report: &Report) -> String {
-    let mut out = String::new();
+    laid_out(&describe::run(report))
+}
+
+/// A comparison.
+pub fn comparison(comparison: &Comparison) -> String {
+    laid_out(&describe::comparison(comparison))
+}
+
+/// The verdict first, as in a pull request few read on; rows and notices as lists.
+pub(super) fn laid_out(description: &Description) -> String {
+    let mut out = format!("### {}\n\n", inline(&description.title));
     // Writing to a string can't fail, so the results are dropped here and below.
-    let (subject, load) = (inline(&text::subject(report)), text::load(&report.plan));
-    let _ = writeln!(out, "### {subject}\n\n{load}\n");
-    if let Some(mut table) = latency_table::of(report) {
-        table.load_style(presets::ASCII_MARKDOWN);
-        let _ = writeln!(out, "{table}\n");
-        for weak in latency_table::weak(report) {
-            let _ = writeln!(out, "- `~` {weak}");
+    if let Some(detail) = &description.detail {
+        let _ = writeln!(out, "{}\n", inline(detail));
+    }
+    let verdict = &description.verdict;
+    let colon = if verdict.meaning.is_empty() { "" } else { ": " };
+    let _ = writeln!(out, "**{}**{colon}{}\n", verdict.word, verdict.meaning);
+    if !description.phrases.is_empty() {
+        let _ = writeln!(out, "{}\n", inline(&description.phrases.join(", ")));
+    }
+    for section in &description.sections {
+        match &section.body {
+            Body::Figures(_) => {}
+            Body::Table(table) => {
+                if section.headed {
+                    let (title, caption) = (inline(&section.title), inline(&table.caption));
+                    let _ = writeln!(out, "\n#### {title}\n\n{caption}\n");
+                }
+                out.push_str(&shown(table));
+            }
+            Body::Rows(rows) => {
+                for row in rows {
+                    let _ = writeln!(out, "- {}: {}", row.label, inline(&row.value));
+                }
+                if !rows.is_empty() {
+                    out.push('\n');
+                }
+            }
+            Body::Notices(notices) => {
+                for notice in notices {
+                    let (name, text) = (inline(&notice.name), inline(&notice.text));
+                    let _ = write!(out, "- {} **{name}**: {text}", notice.label);
+                    if let Some(more) = &notice.more {
+                        let _ = write!(out, "; {}", inline(more));
+                    }
+                    out.push('\n');
+                }
+            }
         }
+    }
+    let _ = writeln!(out, "- reading: {}", inline(&description.reading));
+    out
+}
+
+fn shown(table: &Table) -> String {
+    let mut grid = grid(table, inline);
+    grid.load_style(presets::ASCII_MARKDOWN);
+    let mut out = format!("{grid}\n\n");
+    for note in &table.notes {
+        let mark = if note.mark.is_empty() { "" } else { &format!("`{}` ", note.mark) };
+        let _ = writeln!(out, "- {mark}{}", inline(&note.text));
+    }
+    if !table.notes.is_empty() {
         out.push('\n');
-    } else {
-        let _ = writeln!(out, "No latency: no successful replies.\n");
     }
-    let _ = writeln!(out, "```\n{}\n{}\n```\n", text::counts(report), text::costs(report));
-    for warning in &report.warnings {
-        let parts = [&warning.code, &warning.message, &warning.remedy];
-        let [code, message, remedy] = parts.map(|part| inline(part));
-        let _ = writeln!(out, "- **{code}**: {message}; {remedy}");
-    }
-    for objective in &report.slos {
-        let _ = writeln!(out, "- slo: {}", inline(&slo::outcome(objective)));
-    }
-    let _ = writeln!(out, "- verdict: **{}**; {}", report.verdict, text::reading(report));
     out
 }

@@ -7,10 +7,12 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use echo_proto::terminal::one_line;
 
-use super::comparison::{comparisons, in_units, name, ratio, ratio_range, value, verdict};
 use super::markdown::inline;
-use super::{slo, units};
 use crate::compare::{Metric, Verdict};
+use crate::describe::comparison::{
+    comparisons, in_units, in_words as verdict, name, ratio, ratio_range, value,
+};
+use crate::describe::{objective as slo, units};
 use crate::sweep::{CellSlo, Effect, EffectMetric, Pair, Ranked, Sweep};
 
 /// What the ranking shows.

@@ -10,11 +10,11 @@ use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, Fairness, FirstOffender,
-    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, Requests, SCHEMA, Slo,
-    Summary, Tcp, ThreadReport, Tool, Verdict,
+    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA, Slo, Summary, Tcp,
+    ThreadReport, Tool, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
-use echo_bench_engine::record::{self, Packed, Tally};
+use echo_bench_engine::record::{self, Packed};
 use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{CostSample, IntervalRecord, RunRecord};
 
@@ -179,7 +179,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
             StopRule::Requests { .. } => record.replies.rate_per_s(total.tally.ok),
         },
         answered_in_window: total.tally.answered,
-        requests: requests(&total.tally),
+        requests: total.tally.requests(),
         bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },
         connections: Connections {
             requested: plan.connections_at_start(),
@@ -231,22 +231,6 @@ fn latencies(record: &RunRecord, clocks: Clocks) -> Latency {
     let like = |clock| valid(clocks.like(clock, response.as_ref()));
     let (path, pickup) = (like(&record.stamped.path), like(&record.stamped.pickup));
     Latency { connect, tls, tls_resumed, wait, service, response, path, pickup }
-}
-
-fn requests(tally: &Tally) -> Requests {
-    Requests {
-        scheduled: tally.scheduled,
-        ok: tally.ok,
-        mismatch: tally.mismatch,
-        error: tally.error,
-        timeout: tally.timeout,
-        reset: tally.reset,
-        refused: tally.refused,
-        closed: tally.closed,
-        shed: 0,
-        unsent: tally.unsent,
-        in_flight: tally.in_flight,
-    }
 }
 
 fn cpu(first: Option<&CostSample>, last: Option<&CostSample>, messages: u64) -> Cpu {

@@ -154,7 +154,7 @@ impl Piece {
         });
         let open = open.transpose()?;
         let counts = self.errors.iter().map(|(_, count, _)| count);
-        if self.tally.counts().into_iter().chain(counts).any(|count| count > LARGEST_COUNT) {
+        if self.tally.counts().chain(counts).any(|count| count > LARGEST_COUNT) {
             return Err("a count is above 2^53".into());
         }
         let packed = Packed::new(&response);
@@ -162,13 +162,7 @@ impl Piece {
         record.total += &Interval { index, tally: self.tally, errors: self.errors, latencies };
         let (total, errors) = (&record.total, record.total.errors.total());
         let values = total.latencies.response.count();
-        if total
-            .tally
-            .counts()
-            .into_iter()
-            .chain([errors, values])
-            .any(|sum| sum > LARGEST_COUNT)
-        {
+        if total.tally.counts().chain([errors, values]).any(|sum| sum > LARGEST_COUNT) {
             return Err("the counts add up to more than 2^53".into());
         }
         record.pieces.push(packed.clone());

@@ -3,8 +3,8 @@
 
 use super::document::{Invalid, Stored, Within, ensure};
 use super::{
-    GeneratorShare, IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary, hdr,
-    numbers,
+    CLOCKS, GeneratorShare, IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary,
+    hdr, numbers,
 };
 
 /// The longest time, in seconds: what fits into 64 bits of nanoseconds.
@@ -38,20 +38,11 @@ impl Summary {
         // Clocks have checks of their own; `numbers` looks at all the rest.
         numbers::check("", self)?;
         time("measured_s", self.measured_s)?;
-        self.requests.validate().within("requests")?;
+        all_ended(&self.requests).within("requests")?;
         let latency = &self.latency;
-        for (name, clock) in [
-            ("latency.connect", &latency.connect),
-            ("latency.tls", &latency.tls),
-            ("latency.tls_resumed", &latency.tls_resumed),
-            ("latency.wait", &latency.wait),
-            ("latency.service", &latency.service),
-            ("latency.response", &latency.response),
-            ("latency.path", &latency.path),
-            ("latency.pickup", &latency.pickup),
-            ("send_lateness", &self.send_lateness),
-        ] {
-            clock.as_ref().map_or(Ok(()), LatencySummary::validate).within(name)?;
+        for clock in &CLOCKS {
+            let summary = (clock.of)(self);
+            summary.map_or(Ok(()), LatencySummary::validate).within(clock.field)?;
         }
         if let Some(share) = &self.generator_share {
             share.validate().within("generator_share")?;
@@ -65,31 +56,14 @@ impl Summary {
     }
 }
 
-impl Requests {
-    fn validate(&self) -> Result<(), Invalid> {
-        // Every field by name, so that a new one can't be forgotten here.
-        let &Self {
-            scheduled,
-            ok,
-            mismatch,
-            error,
-            timeout,
-            reset,
-            refused,
-            closed,
-            shed,
-            unsent,
-            in_flight,
-        } = self;
-        let failed =
-            [mismatch, error, timeout, reset, refused, closed, shed, unsent, in_flight];
-        let ended = failed.into_iter().fold(ok, u64::saturating_add);
-        ensure(
-            scheduled == ended,
-            "scheduled",
-            format_args!("{scheduled}, but the requests by how they ended are {ended}"),
-        )
-    }
+/// Every request ended, and in one way.
+fn all_ended(requests: &Requests) -> Result<(), Invalid> {
+    let (scheduled, ended) = (requests.scheduled, requests.ended());
+    ensure(
+        scheduled == ended,
+        "scheduled",
+        format_args!("{scheduled}, but the requests by how they ended are {ended}"),
+    )
 }
 
 impl LatencySummary {
@@ -180,7 +154,7 @@ fn pieces_add_up(report: &Report) -> Result<(), Invalid> {
     if report.intervals.is_empty() && *measured_s == 0.0 {
         return Ok(());
     }
-    let failed = requests.scheduled - requests.ok;
+    let failed = requests.failed();
     for (name, pieces, whole) in [
         ("ok", sum(|piece| piece.ok), requests.ok),
         ("errors", sum(|piece| piece.errors), failed),

@@ -1,20 +1,15 @@
-//! The page of a comparison: [`ComparisonPage`], with what differs first, then for each case
-//! both sides' curves and a forest of ratios.
+//! The page of a comparison: [`ComparisonPage`], its description with both sides' curves and a
+//! forest of ratios in the place of each table.
 
 use askama::Template;
 use serde::Serialize;
 
-use super::comparison_tiles;
 use super::curve::{Curves, Sign, Source};
-use super::forest::{self, Entry, Forest};
-use super::table::{Cell, Table, text};
-use super::tile::Tile;
-use super::{curve_table, numbers};
-use crate::compare::{
-    Candidate, Case, Caution, Comparison, Difference, Evidence, Method, MetricComparison,
-    SideReport, Verdict,
-};
-use crate::render::comparison as shown;
+use super::forest::{Entry, Forest};
+use super::{curve_table, forest, parts, table, tile};
+use crate::compare::{Case, Comparison, Method};
+use crate::describe::table::Column;
+use crate::describe::{self, Body, Description, Table, units};
 use crate::report::embedding;
 
 /// Everything that the page of a comparison shows.
@@ -22,8 +17,9 @@ use crate::report::embedding;
 #[template(path = "comparison.html")]
 pub(super) struct ComparisonPage<'a> {
     comparison: &'a Comparison,
-    title: String,
-    candidates: Vec<CandidatePart<'a>>,
+    told: Description,
+    /// The drawings of the cases, in the order of their tables.
+    cases: Vec<CasePart>,
     charts: Charts,
     setting_tables: Vec<Table>,
     long_tables: Vec<Table>,
@@ -35,23 +31,11 @@ struct Charts {
     cases: Vec<Option<Curves>>,
 }
 
-/// A side compared with the base.
-#[derive(Debug)]
-struct CandidatePart<'a> {
-    candidate: &'a Candidate,
-    tiles: Vec<Tile>,
-    /// Differences that should not be there.
-    unexpected: Vec<&'a Difference>,
-    differences: Option<Table>,
-    missing: Vec<String>,
-    cases: Vec<CasePart>,
-}
-
-/// A case of it.
+/// What is drawn of a case.
 #[derive(Debug)]
 struct CasePart {
-    heading: String,
-    evidence: String,
+    /// That of its section.
+    id: String,
     /// Where its curves are.
     chart: usize,
     eligible: Option<&'static str>,
@@ -61,65 +45,22 @@ struct CasePart {
 
 impl<'a> ComparisonPage<'a> {
     pub(super) fn new(comparison: &'a Comparison) -> Self {
+        let told = describe::comparison(comparison);
         let mut charts = Charts::default();
-        let candidates: Vec<_> = comparison
-            .candidates
-            .iter()
-            .map(|candidate| CandidatePart::new(comparison, candidate, &mut charts))
-            .collect();
+        let cases = comparison.candidates.iter().flat_map(|candidate| &candidate.cases);
+        let threshold = comparison.method.threshold;
         Self {
+            cases: cases.map(|case| CasePart::new(case, threshold, &mut charts)).collect(),
             comparison,
-            title: title(comparison),
-            candidates,
+            told,
             charts,
             setting_tables: vec![method(&comparison.method, &comparison.schema)],
             long_tables: vec![reports(comparison)],
         }
     }
 
-    fn summary(&self) -> String {
-        shown::summary(self.comparison)
-    }
-
-    /// The class of the whole: that of its worst verdict.
-    fn class(&self) -> &'static str {
-        let any = |verdict| self.comparison.metrics().any(|m| m.verdict == verdict);
-        let found = [Verdict::Worse, Verdict::Better, Verdict::NoEvidence].map(|v| (v, any(v)));
-        let first = found.iter().find(|(_, any)| *any);
-        forest::class(first.map_or(Verdict::NotCompared, |(verdict, _)| *verdict))
-    }
-
-    fn reading(&self) -> String {
-        forest::reading(self.comparison.method.threshold)
-    }
-
-    fn base(&self) -> String {
-        side(&self.comparison.base)
-    }
-}
-
-impl<'a> CandidatePart<'a> {
-    fn new(comparison: &Comparison, candidate: &'a Candidate, charts: &mut Charts) -> Self {
-        let (unexpected, expected): (Vec<_>, Vec<_>) =
-            candidate.differences.iter().partition(|difference| difference.unexpected);
-        let threshold = comparison.method.threshold;
-        let cases = candidate.cases.iter();
-        Self {
-            candidate,
-            tiles: comparison_tiles::tiles(candidate),
-            unexpected,
-            differences: differences(charts.cases.len(), &expected),
-            missing: shown::missing(candidate).collect(),
-            cases: cases.map(|case| CasePart::new(case, threshold, charts)).collect(),
-        }
-    }
-
-    fn side(&self) -> String {
-        side(&self.candidate.side)
-    }
-
-    fn cautions(&self) -> &[Caution] {
-        &self.candidate.cautions
+    fn case(&self, id: &str) -> Option<&CasePart> {
+        self.cases.iter().find(|case| case.id == id)
     }
 }
 
@@ -127,28 +68,22 @@ impl CasePart {
     fn new(case: &Case, threshold: f64, charts: &mut Charts) -> Self {
         let chart = charts.cases.len();
         let curves = curves(case);
-        let heading = match case.name.as_str() {
-            "" => "All runs".to_owned(),
-            name => name.to_owned(),
-        };
-        let entries = case.metrics.iter().map(entry).collect();
+        let id = describe::comparison::id_of_case(chart);
+        let entries = case.metrics.iter().map(Entry::of).collect();
         let part = Self {
-            evidence: evidence(case),
             chart,
             eligible: curves.as_ref().and_then(|c| Some(c.eligible.as_ref()?.name)),
             forest: Forest::new(
-                format!("ratios-{chart}"),
+                id.clone(),
                 "Ratios, new by base",
                 "metric",
                 entries,
                 threshold,
             ),
-            curves: curves.as_ref().map(|curves| {
-                let mut table = curve_table::table(format!("percentiles-{chart}"), curves);
-                table.caption = format!("Percentile curves: {heading}");
-                table
-            }),
-            heading,
+            curves: curves
+                .as_ref()
+                .map(|curves| curve_table::table(format!("percentiles-{chart}"), curves)),
+            id,
         };
         charts.cases.push(curves);
         part
@@ -166,33 +101,6 @@ impl CasePart {
     }
 }
 
-fn title(comparison: &Comparison) -> String {
-    let base = &comparison.base.name;
-    match &comparison.candidates[..] {
-        [only] => format!("{} against {base}", only.side.name),
-        several => format!("{} sides against {base}", several.len()),
-    }
-}
-
-/// A side and its runs.
-fn side(side: &SideReport) -> String {
-    shown::runs(&side.name, side.reports.len())
-}
-
-fn evidence(case: &Case) -> String {
-    let counts = format!("{} + {} runs", case.base.runs, case.candidate.runs);
-    let evidence = match case.evidence {
-        Evidence::Runs => "intervals go by what differs from run to run",
-        Evidence::RunsOfOneSide => {
-            "intervals go by what differs from run to run on the side that has several"
-        }
-        Evidence::Intervals => {
-            "intervals go by what differs within the runs; from run to run nothing was seen"
-        }
-    };
-    format!("{counts}; {evidence}")
-}
-
 pub(super) fn curves(case: &Case) -> Option<Curves> {
     let sides = [("base", Sign::Hollow, &case.base), ("new", Sign::Filled, &case.candidate)];
     let sources: Vec<_> = sides
@@ -206,113 +114,27 @@ pub(super) fn curves(case: &Case) -> Option<Curves> {
     Curves::new(&sources, &backing)
 }
 
-/// A metric as a row of the forest.
-pub(super) fn entry(metric: &MetricComparison) -> Entry {
-    let [base, candidate] = values(metric);
-    let (estimate, interval) = estimate(metric);
-    let drawn = metric.ratio.zip(metric.judged_interval()).filter(|(ratio, _)| *ratio > 0.0);
-    Entry {
-        name: shown::name(metric.metric).into(),
-        below: None,
-        base,
-        candidate,
-        drawn: drawn.filter(|_| metric.metric.is_by_ratio()),
-        estimate,
-        interval,
-        verdict: metric.verdict,
-        said: words(metric),
-        instead: metric.reason.clone().or_else(|| instead(metric)),
-    }
-}
-
-/// The values of both sides.
-pub(super) fn values(metric: &MetricComparison) -> [String; 2] {
-    let side = |value: Option<f64>, standing| {
-        numbers::or_nothing(value, |_| {
-            numbers::typographic(&shown::value(metric.metric, value, standing))
-        })
-    };
-    [side(metric.base, metric.base_standing), side(metric.candidate, metric.candidate_standing)]
-}
-
-/// A verdict where there is little room.
-pub(super) fn words(metric: &MetricComparison) -> &'static str {
-    match shown::verdict(metric) {
-        "no evidence of a difference" => "no evidence",
-        other => other,
-    }
-}
-
-/// Why a metric that was compared has no ratio.
-fn instead(metric: &MetricComparison) -> Option<String> {
-    metric.difference?;
-    let none = is_clean(metric);
-    Some(
-        if none { "none on either side" } else { "a share, compared by its difference" }.into(),
-    )
-}
-
-/// Whether neither side had any.
-pub(super) fn is_clean(metric: &MetricComparison) -> bool {
-    let zero = |value: Option<f64>| value.is_some_and(|value| value <= 0.0);
-    zero(metric.base) && zero(metric.candidate)
-}
-
-/// The estimate of a metric and its interval.
-pub(super) fn estimate(metric: &MetricComparison) -> (String, String) {
-    let typographic =
-        |text: String| numbers::typographic(&text).replace("..", "\u{202f}–\u{202f}");
-    let by_ratio = typographic(numbers::or_nothing(metric.ratio, shown::ratio));
-    match (metric.judged_interval(), metric.difference) {
-        (Some(_), Some(_)) if is_clean(metric) => (numbers::NOTHING.into(), String::new()),
-        (Some([low, high]), Some([difference, ..])) => (
-            typographic(format!("{:+.3} points", difference * 100.0)),
-            typographic(format!("{:+.3}..{:+.3}", low * 100.0, high * 100.0)),
-        ),
-        (Some([low, high]), None) => (by_ratio, typographic(shown::ratio_range(low, high))),
-        (None, _) => (by_ratio, String::new()),
-    }
-}
-
-fn differences(place: usize, expected: &[&Difference]) -> Option<Table> {
-    let columns = ["what differs", "base", "new"].map(text).into();
-    let id = format!("differences-{place}");
-    let mut table = Table::new(id, "Differences of plan and tool", columns);
-    table.rows = expected
-        .iter()
-        .map(|difference| {
-            let side = |values: &[String]| Cell::from(values.join(" | "));
-            vec![
-                difference.name.as_str().into(),
-                side(&difference.base),
-                side(&difference.candidate),
-            ]
-        })
-        .collect();
-    (!table.rows.is_empty()).then_some(table)
-}
-
 /// How it was judged.
 pub(super) fn method(method: &Method, schema: &str) -> Table {
-    let count = |count: u64| numbers::count(count);
-    let percent = |share: f64| format!("{}\u{202f}%", (share * 1e4).round() / 100.0);
+    let percent = |share: f64| format!("{} %", (share * 1e4).round() / 100.0);
     let mut facts = vec![
         ("confidence of intervals", percent(method.confidence)),
         ("noise threshold", percent(method.threshold)),
-        ("bootstrap resamples", count(method.resamples.into())),
+        ("bootstrap resamples", units::count(method.resamples.into())),
         ("seed", method.seed.to_string()),
-        ("questions (Holm’s correction)", count(method.questions as u64)),
+        ("comparisons (Holm-corrected)", units::count(method.questions as u64)),
         ("schema", schema.to_owned()),
     ];
     if method.forced {
-        facts.push(("sides that were forced together", "yes".into()));
+        facts.push(("load models compared by force", "yes".into()));
     }
     let facts = facts.into_iter().map(|(name, value)| (name.to_owned(), value));
     Table::of_facts("method", "Method", facts)
 }
 
 fn reports(comparison: &Comparison) -> Table {
-    let mut table = Table::new("reports", "Reports", vec![text("side"), text("report")]);
+    let columns = vec![Column::text("side"), Column::text("report")];
+    let mut table = Table::new("reports", "Reports", columns);
     let candidates = comparison.candidates.iter().map(|candidate| &candidate.side);
     for side in std::iter::once(&comparison.base).chain(candidates) {
         let row = |report: &String| vec![side.name.as_str().into(), report.as_str().into()];

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::report::{LatencySummary, QUANTILES, Quantile, Report};
+use crate::report::{Clock, LatencySummary, QUANTILES, Quantile, Report};
 
 /// Points of a curve from one nine to the next.
 const POINTS_PER_NINE: i32 = 10;
@@ -73,9 +73,9 @@ impl Curves {
     /// The curves of a run; `None` if nothing was answered.
     pub(super) fn of_run(report: &Report) -> Option<Self> {
         let response = report.summary.latency.response.as_ref()?;
-        let source = |(name, latency)| Source {
-            name,
-            color: name,
+        let source = |(clock, latency): (&'static Clock, _)| Source {
+            name: clock.name,
+            color: clock.name,
             latency,
             bars: std::ptr::eq(latency, response),
             sign: None,

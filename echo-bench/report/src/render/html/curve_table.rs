@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::curve::{Curve, Curves};
-use super::numbers;
-use super::table::{Cell, Table, number};
+use super::table::{Cell, number};
+use crate::describe::{Table, or_nothing, units};
 
 /// Every value that is drawn.
 pub(super) fn table(id: impl Into<Cow<'static, str>>, curves: &Curves) -> Table {
@@ -22,9 +22,9 @@ pub(super) fn table(id: impl Into<Cow<'static, str>>, curves: &Curves) -> Table 
 fn curve_cell(clock: &Curve, place: usize) -> Cell {
     let shown = |ns: u64| {
         let bound = clock.least_censored_ns.is_some_and(|least| ns >= least);
-        format!("{}{}", if bound { "≥ " } else { "" }, numbers::time(ns as f64))
+        format!("{}{}", if bound { ">= " } else { "" }, units::time(ns as f64))
     };
-    numbers::or_nothing(clock.ns[place], shown).into()
+    or_nothing(clock.ns[place], shown).into()
 }
 
 /// A quantile in percent, with as many digits as its nines need.

@@ -7,8 +7,9 @@ use askama::Template;
 
 use axis::Axis;
 
-use super::numbers;
-use crate::compare::Verdict;
+use super::print;
+use crate::compare::{MetricComparison, Verdict};
+use crate::describe::comparison as shown;
 
 /// A forest plot and its numbers.
 #[derive(Debug, Template)]
@@ -40,6 +41,35 @@ pub(super) struct Entry {
     pub(super) said: &'static str,
     /// What stands in the place of the drawing.
     pub(super) instead: Option<String>,
+}
+
+impl Entry {
+    /// A metric as a row.
+    pub(super) fn of(metric: &MetricComparison) -> Self {
+        let [base, candidate] = shown::values(metric);
+        let drawn =
+            metric.ratio.zip(metric.judged_interval()).filter(|(ratio, _)| *ratio > 0.0);
+        Self {
+            name: shown::name(metric.metric).into(),
+            below: None,
+            base,
+            candidate,
+            drawn: drawn.filter(|_| metric.metric.is_by_ratio()),
+            estimate: shown::ratio_or_difference(metric),
+            interval: shown::interval(metric),
+            verdict: metric.verdict,
+            said: shown::in_words(metric),
+            instead: metric.reason.clone().or_else(|| instead(metric)),
+        }
+    }
+}
+
+/// Why a metric that was compared has no ratio.
+fn instead(metric: &MetricComparison) -> Option<String> {
+    metric.difference?;
+    let clean = shown::is_clean(metric);
+    let why = if clean { "none on either side" } else { "a share, compared by its difference" };
+    Some(why.into())
 }
 
 #[derive(Debug)]
@@ -115,15 +145,9 @@ pub(super) fn class(verdict: Verdict) -> &'static str {
     }
 }
 
-/// What a page says of how to read a forest.
-pub(super) fn reading(threshold: f64) -> String {
-    format!(
-        "Ratios are new by base, on a logarithmic axis; lines are 95 % intervals, Holm-corrected. The band \
-         around 1.00 is the noise threshold of {}{}%: a difference counts only beyond it.",
-        (threshold * 1e4).round() / 100.0,
-        numbers::NARROW_SPACE
-    )
-}
+/// What a page says of how a forest is drawn.
+pub(super) const DRAWING: &str = "The axis of ratios is logarithmic, lines are their 95 % intervals, \
+    and the band around 1.00 is the noise threshold.";
 
 #[cfg(test)]
 mod tests {

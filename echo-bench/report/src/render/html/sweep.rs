@@ -7,17 +7,16 @@ use serde::Serialize;
 use super::comparison;
 use super::curve::Curves;
 use super::forest::{self, Entry, Forest};
-use super::objective;
 use super::sweep_curves;
 use super::sweep_matrix::{self, Matrix};
-use super::table::{Cell, Table, number, text};
-use super::tile::Tile;
-use super::words::plural;
-use super::{curve_table, numbers, sweep_tiles};
+use super::table::{Cell, number, text};
+use super::{curve_table, print, sweep_tiles, table, tile};
 use crate::compare::{Caution, MetricComparison};
-use crate::render::comparison as shown;
+use crate::describe::Figure;
+use crate::describe::comparison as shown;
+use crate::describe::{NOTHING, Table, objective, or_nothing, units};
 use crate::render::sweep::{self as words, RANKED};
-use crate::report::embedding;
+use crate::report::{SloOutcome, embedding};
 use crate::sweep::{Axis, CellSlo, Effect, EffectMetric, Ranked, Sweep};
 
 /// Everything that the page of a sweep shows.
@@ -26,7 +25,7 @@ use crate::sweep::{Axis, CellSlo, Effect, EffectMetric, Ranked, Sweep};
 pub(super) struct SweepPage<'a> {
     sweep: &'a Sweep,
     title: String,
-    tiles: Vec<Tile>,
+    tiles: Vec<Figure>,
     /// The axis whose levels are overlaid.
     overlaid: Option<&'a str>,
     panels: Vec<PanelPart>,
@@ -102,9 +101,9 @@ impl<'a> SweepPage<'a> {
         let plan = &self.sweep.plan;
         let runs = "in rounds of random order";
         let mut pieces = vec![format!(
-            "{} × {}, {runs}",
-            plural(self.sweep.cells.len() as u64, "cell"),
-            plural(plan.repeats.into(), "repeat")
+            "{} x {}, {runs}",
+            units::counted(self.sweep.cells.len() as u64, "cell"),
+            units::counted(plan.repeats.into(), "repeat")
         )];
         pieces.extend(plan.fixed.iter().map(ToString::to_string));
         pieces
@@ -126,10 +125,6 @@ impl<'a> SweepPage<'a> {
 
     fn reading(&self) -> String {
         format!("Here {}", words::reading(self.sweep).replace('`', ""))
-    }
-
-    fn drawing(&self) -> String {
-        forest::reading(self.sweep.analysis.method.threshold)
     }
 }
 
@@ -164,20 +159,18 @@ impl<'a> EffectPart<'a> {
 
 /// A metric of an effect as a row of the forest.
 fn entry(effect: &Effect, metric: &EffectMetric) -> Entry {
-    let mut below = format!("{} → {}", effect.base, effect.level);
+    let mut below = format!("{} -> {}", effect.base, effect.level);
     if metric.depends {
         below.push_str("; depends on ");
         below.push_str(&metric.depends_on.join(" and "));
         if let (Some([least, greatest]), true) =
             (metric.spread, metric.overall.metric.is_by_ratio())
         {
-            let pairs = shown::ratio_range(least, greatest).replace("..", "\u{202f}–\u{202f}");
-            for part in [" (pairs ", &numbers::typographic(&pairs), ")"] {
-                below.push_str(part);
-            }
+            let pairs = shown::ratio_range(least, greatest);
+            below.extend([" (pairs ", &pairs, ")"]);
         }
     }
-    Entry { below: Some(below), ..comparison::entry(&metric.overall) }
+    Entry { below: Some(below), ..Entry::of(&metric.overall) }
 }
 
 /// Every pair of cells behind the effects of an axis.
@@ -188,7 +181,7 @@ fn pairs(place: usize, effects: &[&Effect]) -> Table {
         text("metric"),
         number("base"),
         number("level"),
-        number("ratio, 95\u{202f}%"),
+        number("ratio, 95 %"),
         text("verdict"),
     ];
     let mut table = Table::new(format!("pairs-{place}"), "Pairs of cells", columns);
@@ -204,8 +197,8 @@ fn pairs(place: usize, effects: &[&Effect]) -> Table {
 }
 
 fn pair_row(level: &str, at: &str, metric: &MetricComparison) -> Vec<Cell> {
-    let entry = comparison::entry(metric);
-    let at = if at.is_empty() { numbers::NOTHING } else { at };
+    let entry = Entry::of(metric);
+    let at = if at.is_empty() { NOTHING } else { at };
     vec![
         level.into(),
         at.into(),
@@ -213,7 +206,7 @@ fn pair_row(level: &str, at: &str, metric: &MetricComparison) -> Vec<Cell> {
         entry.base.into(),
         entry.candidate.into(),
         Cell::with_below(entry.estimate, entry.interval),
-        comparison::words(metric).into(),
+        entry.said.into(),
     ]
 }
 
@@ -246,12 +239,25 @@ fn objectives(sweep: &Sweep) -> Option<Table> {
     let mut table = Table::new("objectives", "Objectives", columns);
     let row = |slo: &CellSlo| {
         let cell = sweep.cells.get(slo.cell).map_or("", |cell| &*cell.name);
-        let [measured, verdict] = objective::cells(&slo.worst);
+        let [measured, verdict] = objective_cells(&slo.worst);
         let missed = format!("{} of {} runs", slo.missed, slo.runs);
         vec![named(cell).into(), slo.slo.as_str().into(), measured, verdict, missed.into()]
     };
     table.rows = sweep.analysis.slos.iter().map(row).collect();
     (!table.rows.is_empty()).then_some(table)
+}
+
+/// What was measured with its interval, and the verdict with its reason.
+fn objective_cells(slo: &SloOutcome) -> [Cell; 2] {
+    let below = |text: String, below: Option<String>| Cell { text, below };
+    let interval = match slo.ci95 {
+        [Some(low), Some(high)] => Some(units::time_range(low as f64, high as f64)),
+        _ => None,
+    };
+    [
+        below(or_nothing(objective::measured(slo), |shown| shown), interval),
+        below(slo.verdict().to_string(), objective::reason(slo)),
+    ]
 }
 
 fn plan(sweep: &Sweep) -> Table {

@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use super::numbers;
+use super::print::signs;
 use crate::compare::{Metric, Standing};
-use crate::render::comparison as shown;
+use crate::describe::comparison as shown;
 use crate::render::sweep::RANKED;
 use crate::sweep::{MetricValue, Sweep};
 
@@ -85,8 +85,8 @@ impl MatrixMetric {
             let found = &ranked.metrics[metric as usize];
             cells[ranked.cell] = found.value.map(|value| MatrixCell {
                 value,
-                text: text(found),
-                interval: interval(found),
+                text: signs(&text(found)),
+                interval: signs(&interval(found)),
                 best: false,
                 firm: found.standing != Standing::LowerBound,
             });
@@ -108,15 +108,11 @@ impl MatrixMetric {
 
 /// The value of a metric in words.
 pub(super) fn text(found: &MetricValue) -> String {
-    numbers::or_nothing(found.value, |_| {
-        numbers::typographic(&shown::value(found.metric, found.value, found.standing))
-    })
+    shown::value(found.metric, found.value, found.standing)
 }
 
 /// Its 95 % interval in words; empty if there is none.
 pub(super) fn interval(found: &MetricValue) -> String {
-    let end = |value: f64| numbers::typographic(&shown::in_units(found.metric, value));
-    found.interval.map_or(String::new(), |[low, high]| {
-        format!("{}\u{202f}–\u{202f}{}", end(low), end(high))
-    })
+    let end = |value: f64| shown::in_units(found.metric, value);
+    found.interval.map_or(String::new(), |[low, high]| format!("{}..{}", end(low), end(high)))
 }

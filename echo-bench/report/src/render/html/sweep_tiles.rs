@@ -1,17 +1,15 @@
 //! What a sweep comes to at one glance: [`tiles`].
 
-use super::numbers;
 use super::sweep_matrix;
-use super::tile::{Mood, Tile};
-use super::words::plural;
 use crate::compare::{Metric, Standing, Verdict};
-use crate::render::comparison as shown;
+use crate::describe::comparison as shown;
+use crate::describe::{Figure, Tone, units};
 use crate::sweep::{Effect, EffectMetric, Sweep};
 
 /// The tiles of a sweep.
-pub(super) fn tiles(sweep: &Sweep) -> Vec<Tile> {
-    let gain = greatest(sweep, "Greatest gain", Verdict::Better, Mood::Better);
-    let loss = greatest(sweep, "Greatest loss", Verdict::Worse, Mood::Worse);
+pub(super) fn tiles(sweep: &Sweep) -> Vec<Figure> {
+    let gain = greatest(sweep, "Greatest gain", Verdict::Better, Tone::Better);
+    let loss = greatest(sweep, "Greatest loss", Verdict::Worse, Tone::Worse);
     vec![
         runs(sweep),
         best(sweep, "Most requests/s", Metric::Throughput),
@@ -22,23 +20,23 @@ pub(super) fn tiles(sweep: &Sweep) -> Vec<Tile> {
     ]
 }
 
-fn runs(sweep: &Sweep) -> Tile {
+fn runs(sweep: &Sweep) -> Figure {
     let planned = sweep.cells.len() as u64 * u64::from(sweep.plan.repeats);
     let finished = sweep.finished() as u64;
     let notes = vec![
-        format!("of {} planned", numbers::count(planned)),
+        format!("of {} planned", units::count(planned)),
         format!(
-            "{} × {}",
-            plural(sweep.cells.len() as u64, "cell"),
-            plural(sweep.plan.repeats.into(), "repeat")
+            "{} x {}",
+            units::counted(sweep.cells.len() as u64, "cell"),
+            units::counted(sweep.plan.repeats.into(), "repeat")
         ),
     ];
-    let mood = if finished < planned { Mood::Bad } else { Mood::Plain };
-    Tile { mood, ..Tile::new("Runs", numbers::count(finished), notes) }
+    let tone = if finished < planned { Tone::Bad } else { Tone::Plain };
+    Figure { tone, ..Figure::new("Runs", units::count(finished), notes) }
 }
 
 /// The cell that is best by a metric.
-fn best(sweep: &Sweep, name: &str, metric: Metric) -> Tile {
+fn best(sweep: &Sweep, name: &str, metric: Metric) -> Figure {
     let sign = if metric.more_is_better() { -1.0 } else { 1.0 };
     let ranking = sweep.analysis.ranking.iter();
     let known = ranking.filter_map(|ranked| {
@@ -54,16 +52,16 @@ fn best(sweep: &Sweep, name: &str, metric: Metric) -> Tile {
         Some((_, cell, found)) => {
             let interval = match sweep_matrix::interval(found) {
                 none if none.is_empty() => found.reason.clone().unwrap_or_default(),
-                interval => format!("95\u{202f}%: {interval}"),
+                interval => format!("95 %: {interval}"),
             };
             let notes = vec![sweep.cells[cell].name.clone(), interval];
-            Tile::new(name, sweep_matrix::text(found), notes)
+            Figure::new(name, sweep_matrix::text(found), notes)
         }
     }
 }
 
 /// The effect that changes the most for the better, or for the worse.
-fn greatest(sweep: &Sweep, name: &str, verdict: Verdict, mood: Mood) -> Tile {
+fn greatest(sweep: &Sweep, name: &str, verdict: Verdict, tone: Tone) -> Figure {
     let effects = sweep.analysis.effects.iter();
     let metrics = effects.flat_map(|effect| effect.metrics.iter().map(move |m| (effect, m)));
     let called = metrics.filter(|(_, metric)| metric.overall.verdict == verdict);
@@ -74,28 +72,27 @@ fn greatest(sweep: &Sweep, name: &str, verdict: Verdict, mood: Mood) -> Tile {
     match changes.max_by(|a, b| a.0.total_cmp(&b.0)) {
         None => absent(name, "beyond noise, of no axis"),
         Some((_, ratio, effect, metric)) => {
-            let value = format!("×\u{202f}{}", numbers::typographic(&shown::ratio(ratio)));
-            let value = value.replacen("×\u{202f}/", "/", 1);
+            let value = format!("x {}", shown::ratio(ratio)).replacen("x /", "/", 1);
             let notes = vec![shown::name(metric.overall.metric).to_owned(), change(effect)];
-            Tile { mood, ..Tile::new(name, value, notes) }
+            Figure { tone, ..Figure::new(name, value, notes) }
         }
     }
 }
 
-fn depending(sweep: &Sweep) -> Tile {
+fn depending(sweep: &Sweep) -> Figure {
     let metrics = || sweep.analysis.effects.iter().flat_map(|effect| &effect.metrics);
     let asked: Vec<&EffectMetric> =
         metrics().filter(|metric| metric.overall.verdict != Verdict::NotCompared).collect();
     let depend = asked.iter().filter(|metric| metric.depends).count();
     let note = format!("of {} effects depend on another axis", asked.len());
-    Tile::new("Dependent effects", numbers::count(depend as u64), vec![note])
+    Figure::new("Dependent effects", units::count(depend as u64), vec![note])
 }
 
 /// What an effect goes from and to.
 pub(super) fn change(effect: &Effect) -> String {
-    format!("{}: {} → {}", effect.axis, effect.base, effect.level)
+    format!("{}: {} -> {}", effect.axis, effect.base, effect.level)
 }
 
-fn absent(name: &str, why: &str) -> Tile {
-    Tile { mood: Mood::Absent, ..Tile::new(name, "none".into(), vec![why.into()]) }
+fn absent(name: &str, why: &str) -> Figure {
+    Figure { tone: Tone::Absent, ..Figure::new(name, "none", vec![why.into()]) }
 }

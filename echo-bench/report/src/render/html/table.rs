@@ -1,89 +1,54 @@
-//! A table of a page: [`Table`]. It is plain text in cells; how it looks is the style's.
+//! A table of a page: [`view`]. It is plain text in cells; how it looks is the style's.
 
 use std::borrow::Cow;
 
 use askama::Template;
 
-/// Rows of text under column names.
-#[derive(Debug, Clone, Template)]
+use super::print;
+pub(super) use crate::describe::Cell;
+use crate::describe::{Column, Table};
+
+/// A table as it stands on a page.
+#[derive(Debug, Template)]
 #[template(path = "table.html")]
-pub(super) struct Table {
-    /// Unique on the page.
-    pub(super) id: Cow<'static, str>,
-    pub(super) caption: String,
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Vec<Cell>>,
-    /// The last row, set apart: a sum.
-    pub(super) total: Option<Vec<Cell>>,
+pub(super) struct View<'a> {
+    table: Cow<'a, Table>,
 }
 
-/// A column: its name, and whether it holds numbers, which are aligned to the right.
-#[derive(Debug, Clone)]
-pub(super) struct Column {
-    name: String,
-    numeric: bool,
+/// The table, for a template.
+pub(super) fn view(table: &Table) -> View<'_> {
+    View { table: Cow::Borrowed(table) }
 }
 
-/// A cell: its text, and a quieter line below it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cell {
-    text: String,
-    below: Option<String>,
+/// A table that was made for the page.
+pub(super) fn view_of(table: Table) -> View<'static> {
+    View { table: Cow::Owned(table) }
 }
 
-impl Table {
-    pub(super) fn new(
-        id: impl Into<Cow<'static, str>>,
-        caption: impl Into<String>,
-        columns: Vec<Column>,
-    ) -> Self {
-        let (id, caption) = (id.into(), caption.into());
-        Self { id, caption, columns, rows: Vec::new(), total: None }
-    }
-
-    /// A table of names and values, without a header.
-    pub(super) fn of_facts(
-        id: &'static str,
-        caption: impl Into<String>,
-        facts: impl IntoIterator<Item = (String, String)>,
-    ) -> Self {
-        let mut table = Self::new(id, caption, vec![text(""), text("")]);
-        table.rows = facts
-            .into_iter()
-            .map(|(name, value)| vec![Cell::from(name), Cell::from(value)])
-            .collect();
-        table
-    }
-
-    fn has_header(&self) -> bool {
-        self.columns.iter().any(|column| !column.name.is_empty())
-    }
-
+impl View<'_> {
     /// A column's class by its place.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn class(&self, place: &usize) -> &'static str {
-        if self.columns.get(*place).is_some_and(|column| column.numeric) { "n" } else { "t" }
+        if self.is_numeric(*place) { "n" } else { "t" }
+    }
+
+    fn is_numeric(&self, place: usize) -> bool {
+        self.table.columns.get(place).is_some_and(|column| column.numeric)
+    }
+
+    /// What a cell of that column shows: numbers in the signs of print.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+    fn shown(&self, place: &usize, text: &str) -> String {
+        if self.is_numeric(*place) { print::signs(text) } else { text.to_owned() }
     }
 }
 
 /// A column of text.
 pub(super) fn text(name: impl Into<String>) -> Column {
-    Column { name: name.into(), numeric: false }
+    Column::text(name)
 }
 
 /// A column of numbers.
 pub(super) fn number(name: impl Into<String>) -> Column {
-    Column { name: name.into(), numeric: true }
-}
-
-impl Cell {
-    pub(super) fn with_below(text: impl Into<String>, below: impl Into<String>) -> Self {
-        Self { text: text.into(), below: Some(below.into()) }
-    }
-}
-
-impl<T: Into<String>> From<T> for Cell {
-    fn from(text: T) -> Self {
-        Self { text: text.into(), below: None }
-    }
+    Column::number(name)
 }

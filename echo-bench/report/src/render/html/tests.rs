@@ -1,6 +1,7 @@
 //! Pages as their readers and `store::load` see them.
 
 mod comparison;
+mod forms;
 mod size;
 mod sweep;
 
@@ -265,6 +266,7 @@ fn a_pool_is_said_to_have_callers_whose_response_runs_from_the_call() {
     let mut report = report();
     report.plan = small_plan::pooled();
     for shown in [run(&report), crate::render::text::report(&report)] {
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(shown.contains("the call to the last byte"), "{shown}");
         assert!(shown.contains("callers"), "{shown}");
         assert!(!shown.contains("connection sends when"), "{shown}");

@@ -1,6 +1,6 @@
 //! The axis of a forest plot: [`Axis`], logarithmic, always with 1.00 on it.
 
-use crate::render::html::numbers::NARROW_SPACE;
+use crate::render::html::print::NARROW_SPACE;
 
 /// An interval is shown whole up to this ratio, and to the square of the greatest ratio.
 const WHOLE: f64 = 2.0;

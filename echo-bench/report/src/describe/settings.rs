@@ -1,16 +1,16 @@
-//! Settings as names and values, whatever they are: [`facts`]. Works on the report's JSON,
+//! Settings as names and values, whatever they are: [`settings`]. Works on the report's JSON,
 //! so that a setting that is added to a plan or an environment is shown without a line here.
 
 use serde_json::Value;
 
-use super::numbers;
+use super::{NOTHING, or_nothing, units};
 
 /// Texts of a list that are shown; the rest is in the report itself.
 const SHOWN_ITEMS: usize = 12;
 
 /// Every setting of `value` with its path in words, in the order of its fields. Units that
 /// stand in a name are shown with the value instead.
-pub(super) fn facts(value: &Value) -> Vec<(String, String)> {
+pub(super) fn settings(value: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect("", value, &mut found);
     found
@@ -38,20 +38,20 @@ fn collect(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
 fn scalar(path: &str, value: &Value) -> String {
     let number = value.as_f64();
     match value {
-        Value::Null => numbers::NOTHING.into(),
+        Value::Null => NOTHING.into(),
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => "no".into(),
         Value::String(text) => text.clone(),
-        _ if path.ends_with("_ns") => numbers::or_nothing(number, numbers::time),
-        _ if path.ends_with("_us") => numbers::or_nothing(number, numbers::microseconds),
-        _ if path.ends_with("_bytes") => numbers::or_nothing(value.as_u64(), numbers::bytes),
-        _ if path.ends_with("_buffer") => numbers::or_nothing(value.as_u64(), numbers::bytes),
+        _ if path.ends_with("_ns") => or_nothing(number, units::time),
+        _ if path.ends_with("_us") => or_nothing(number, units::microseconds),
+        _ if path.ends_with("_bytes") => or_nothing(value.as_u64(), units::bytes),
+        _ if path.ends_with("_buffer") => or_nothing(value.as_u64(), units::bytes),
         _ if path.ends_with("_per_s") => {
-            numbers::or_nothing(number, |rate| format!("{} per second", numbers::rate(rate)))
+            or_nothing(number, |rate| format!("{} per second", units::rate(rate)))
         }
         // A seed is typed again, not read: its digits stay together.
         other if path.ends_with("seed") => other.to_string(),
-        other => other.as_u64().map_or_else(|| other.to_string(), numbers::count),
+        other => other.as_u64().map_or_else(|| other.to_string(), units::count),
     }
 }
 
@@ -59,7 +59,7 @@ fn list(items: &[Value]) -> String {
     let mut shown: Vec<_> =
         items.iter().take(SHOWN_ITEMS).map(|item| scalar("", item)).collect();
     if shown.is_empty() {
-        return numbers::NOTHING.into();
+        return NOTHING.into();
     }
     // A command line reads as one; anything else is told apart.
     let separator = if shown.iter().any(|item| item.starts_with("--")) { " " } else { ", " };
@@ -87,10 +87,10 @@ mod tests {
             "seed": 5_664_302_443_927_192_u64,
             "connections": 1000,
         });
-        let found = facts(&plan);
+        let found = settings(&plan);
         let of = |name: &str| {
             let fact = found.iter().find(|(found, _)| found == name);
-            fact.unwrap_or_else(|| panic!("{name} in {found:?}")).1.replace('\u{202f}', " ")
+            fact.unwrap_or_else(|| panic!("{name} in {found:?}")).1.clone()
         };
         assert!(of("target server").ends_with("--e 5 --f 6"), "a command line is whole");
         assert_eq!(of("warmup"), "2.00 s");
@@ -98,8 +98,8 @@ mod tests {
         assert_eq!(of("messages min"), "4.00 KiB");
         assert!(of("messages texts").ends_with("x, and 2 more"));
         assert_eq!(of("socket nodelay"), "yes");
-        assert_eq!(of("socket send buffer"), "–");
-        assert_eq!(of("socket sources"), "–");
+        assert_eq!(of("socket send buffer"), "-");
+        assert_eq!(of("socket sources"), "-");
         assert_eq!(of("seed"), "5664302443927192");
         assert_eq!(of("connections"), "1 000");
     }

@@ -7,6 +7,11 @@ use crate::report::{SloOutcome, SloVerdict};
 
 /// Like `p99<5ms: MISSED, measured 8.91 ms (95 %: 8.70..9.12 ms)`.
 pub fn outcome(slo: &SloOutcome) -> String {
+    format!("{}: {}", slo.slo, verdict(slo))
+}
+
+/// The same without the objective.
+pub(super) fn verdict(slo: &SloOutcome) -> String {
     let verdict = match slo.verdict() {
         SloVerdict::Missed => "MISSED",
         SloVerdict::Met => "met",
@@ -17,9 +22,9 @@ pub fn outcome(slo: &SloOutcome) -> String {
         return format!("{}: {verdict}, measured {measured}{reason}", slo.slo);
     }
     let Some(measured) = measured(slo) else {
-        return format!("{}: {verdict}, nothing was measured", slo.slo);
+        return format!("{verdict}, nothing was measured");
     };
-    let mut line = format!("{}: {verdict}, measured {measured}", slo.slo);
+    let mut line = format!("{verdict}, measured {measured}");
     if let [Some(low), Some(high)] = slo.ci95 {
         // Writing to a string can't fail, so the results are dropped here and below.
         let _ = write!(line, " (95 %: {})", units::time_range(low as f64, high as f64));
@@ -32,7 +37,7 @@ pub fn outcome(slo: &SloOutcome) -> String {
 
 /// The value with its marks: `~` where the sample is too small for an interval, `>=` where
 /// it is a lower bound.
-pub(super) fn measured(slo: &SloOutcome) -> Option<String> {
+pub(crate) fn measured(slo: &SloOutcome) -> Option<String> {
     let weak = if is_weak(slo) { "~" } else { "" };
     let bound = if slo.lower_bound { ">= " } else { "" };
     slo.measured_ns.map(|ns| format!("{weak}{bound}{}", units::time(ns as f64)))
@@ -43,7 +48,7 @@ fn is_weak(slo: &SloOutcome) -> bool {
 }
 
 /// Why an objective is undecided.
-pub(super) fn reason(slo: &SloOutcome) -> Option<String> {
+pub(crate) fn reason(slo: &SloOutcome) -> Option<String> {
     let nothing = slo.measured_ns.is_none() && slo.measured.is_none();
     if slo.verdict() != SloVerdict::Undecided || nothing {
         return None;

@@ -15,8 +15,17 @@ fn scale(ns: f64) -> (f64, &'static str) {
     }
 }
 
-/// A range of times in the unit of its upper end, like `7.30..7.52 ms`.
+/// A CPU time in microseconds, whatever its size: so it is compared at a glance.
+pub fn microseconds(us: f64) -> String {
+    format!("{} us", significant(us))
+}
+
+/// A range of times in the unit of its upper end, like `7.30..7.52 ms`; ends that are far apart
+/// each have their own.
 pub fn time_range(low_ns: f64, high_ns: f64) -> String {
+    if low_ns < high_ns / 100.0 {
+        return format!("{}..{}", time(low_ns), time(high_ns));
+    }
     let (scale, unit) = scale(high_ns);
     format!("{}..{} {unit}", significant(low_ns / scale), significant(high_ns / scale))
 }
@@ -59,6 +68,24 @@ pub fn rate(per_s: f64) -> String {
     if per_s >= 999.5 { count(per_s.round() as u64) } else { format!("{per_s:.2}") }
 }
 
+/// A share as percent; small ones keep a digit that is not 0.
+pub fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return "-".into();
+    }
+    let percent = part as f64 * 100.0 / whole as f64;
+    let digits = match percent {
+        p if p == 0.0 || p >= 99.995 => 0,
+        p if p >= 0.995 => 1,
+        p if p >= 0.0095 => 3,
+        _ => 5,
+    };
+    // Not all must not look like all.
+    let shown = format!("{percent:.digits$}");
+    let shown = if shown == "100" && part != whole { "99.99".into() } else { shown };
+    format!("{shown} %")
+}
+
 /// A size in bytes, like `64 B` or `1.50 MiB`.
 pub fn bytes(bytes: u64) -> String {
     let value = bytes as f64;
@@ -94,5 +121,27 @@ mod tests {
         assert_eq!(rate(131_402.3), "131 402");
         assert_eq!(bytes(64), "64 B");
         assert_eq!(bytes(1536), "1.50 KiB");
+    }
+
+    #[test]
+    fn ranges_have_one_unit_unless_their_ends_are_far_apart() {
+        assert_eq!(time_range(950.0, 1_500.0), "0.95..1.50 us");
+        assert_eq!(time_range(2_160_000.0, 4_560_000.0), "2.16..4.56 ms");
+        assert_eq!(time_range(80_000.0, 394_000_000.0), "80.0 us..394 ms");
+    }
+
+    #[test]
+    fn shares_keep_their_meaning_when_rounded() {
+        for (part, whole, shown) in [
+            (0, 10, "0 %"),
+            (10, 10, "100 %"),
+            (999_999, 1_000_000, "99.99 %"),
+            (999, 1000, "99.9 %"),
+            (1, 1000, "0.100 %"),
+            (1, 1_000_000, "0.00010 %"),
+            (1, 0, "-"),
+        ] {
+            assert_eq!(share(part, whole), shown);
+        }
     }
 }

@@ -1,0 +1,182 @@
+//! What a document says to people: [`Description`], made of phrases, labelled rows, tables and
+//! notices, each said once. Text, Markdown and pages only lay a description out, so they can't
+//! disagree.
+//!
+//! Numbers and signs are those of a terminal (`us`, `>=`, `->`); a layout may replace them by
+//! those of print, and escapes what came from elsewhere. Nothing here knows a format.
+
+use std::borrow::Cow;
+
+pub(crate) mod comparison;
+mod figures;
+mod latency;
+mod load;
+pub mod objective;
+mod run;
+mod run_details;
+mod settings;
+pub mod table;
+pub mod units;
+
+pub use comparison::comparison;
+pub use run::run;
+pub use run_details::run_details;
+pub use table::{Cell, Column, Note, Table};
+
+/// What was not measured.
+pub const NOTHING: &str = "-";
+
+/// A document in words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Description {
+    /// What it is about.
+    pub title: String,
+    /// More of that, for those who want to know exactly.
+    pub detail: Option<String>,
+    /// How it was measured, piece by piece.
+    pub phrases: Vec<String>,
+    /// What there is to say, in the order of reading.
+    pub sections: Vec<Section>,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// How the numbers are to be read.
+    pub reading: String,
+}
+
+/// A part of a description.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Section {
+    /// Its name, unique in the description.
+    pub id: Cow<'static, str>,
+    /// Its title.
+    pub title: String,
+    /// Whether it needs its title: where there is little room, others go without.
+    pub headed: bool,
+    /// What it says.
+    pub body: Body,
+}
+
+impl Section {
+    /// A section that is understood without its title.
+    pub fn new(id: impl Into<Cow<'static, str>>, title: impl Into<String>, body: Body) -> Self {
+        Self { id: id.into(), title: title.into(), headed: false, body }
+    }
+
+    /// A section that needs its title.
+    pub fn headed(
+        id: impl Into<Cow<'static, str>>,
+        title: impl Into<String>,
+        body: Body,
+    ) -> Self {
+        Self { headed: true, ..Self::new(id, title, body) }
+    }
+}
+
+/// What a section says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// The numbers to look at first, where there is room to say them twice: each is in another
+    /// section, too.
+    Figures(Vec<Figure>),
+    /// Labels and what belongs to them.
+    Rows(Vec<Row>),
+    /// A table.
+    Table(Table),
+    /// What a reader should know before the numbers.
+    Notices(Vec<Notice>),
+}
+
+/// A label and what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The label.
+    pub label: &'static str,
+    /// A phrase.
+    pub value: String,
+}
+
+impl Row {
+    /// A row.
+    pub fn new(label: &'static str, value: impl Into<String>) -> Self {
+        Self { label, value: value.into() }
+    }
+}
+
+/// Something a reader should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Of which kind: `warning`.
+    pub label: &'static str,
+    /// Its name among those.
+    pub name: String,
+    /// What is the case.
+    pub text: String,
+    /// What to do about it, or more about it.
+    pub more: Option<String>,
+    /// How grave it is.
+    pub tone: Tone,
+}
+
+/// A number to look at first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Figure {
+    /// What it is.
+    pub name: String,
+    /// The number with its unit.
+    pub value: String,
+    /// What the value comes to, in words.
+    pub said: Option<&'static str>,
+    /// What belongs to it.
+    pub notes: Vec<String>,
+    /// How it is to be taken.
+    pub tone: Tone,
+}
+
+impl Figure {
+    /// A figure without a tone.
+    pub fn new(name: impl Into<String>, value: impl Into<String>, notes: Vec<String>) -> Self {
+        let (name, value) = (name.into(), value.into());
+        Self { name, value, said: None, notes, tone: Tone::Plain }
+    }
+}
+
+/// How something is to be taken. What a tone says is also said in words beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// There is nothing that can be backed.
+    Absent,
+    /// Good, or a change for the better.
+    Better,
+    /// With care.
+    Fair,
+    /// A change for the worse.
+    Worse,
+    /// Something went wrong.
+    Bad,
+}
+
+/// What a document comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// In a word.
+    pub word: String,
+    /// What that means for the reader; empty if the word is plain.
+    pub meaning: &'static str,
+    /// How grave it is.
+    pub tone: Tone,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let colon = if self.meaning.is_empty() { "" } else { ": " };
+        write!(f, "{}{colon}{}", self.word, self.meaning)
+    }
+}
+
+/// A value in words, or [`NOTHING`].
+pub(crate) fn or_nothing<T>(value: Option<T>, shown: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| NOTHING.into(), shown)
+}

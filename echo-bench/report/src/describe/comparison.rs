@@ -1,0 +1,354 @@
+//! A comparison in words: [`comparison`]. How its metrics and ratios are shown is what sweeps
+//! use, too.
+
+use super::{
+    Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone, figures,
+    or_nothing, units,
+};
+use crate::compare::caution::SINGLE_RUN;
+use crate::compare::{Candidate, Case, Caution, Comparison, Difference, Evidence, Method};
+use crate::compare::{Metric, MetricComparison, SideReport, Standing, Verdict};
+
+/// Everything that a comparison says.
+pub fn comparison(comparison: &Comparison) -> Description {
+    let mut cases = 0;
+    let sections = comparison.candidates.iter().enumerate().flat_map(|(place, candidate)| {
+        let first = cases;
+        cases += candidate.cases.len();
+        sections(comparison, place, candidate, first)
+    });
+    Description {
+        title: title(comparison),
+        detail: None,
+        phrases: Vec::new(),
+        sections: sections.collect(),
+        verdict: verdict(comparison),
+        reading: reading(&comparison.method),
+    }
+}
+
+fn title(comparison: &Comparison) -> String {
+    let base = &comparison.base.name;
+    match &comparison.candidates[..] {
+        [only] => format!("{} against {base}", only.side.name),
+        several => format!("{} sides against {base}", several.len()),
+    }
+}
+
+/// A side and its runs.
+fn side(side: &SideReport) -> String {
+    format!("{} ({})", side.name, units::counted(side.reports.len() as u64, "run"))
+}
+
+/// The name of the section of a case, by its place among all cases.
+pub(crate) fn id_of_case(place: usize) -> String {
+    format!("ratios-{place}")
+}
+
+/// What is said of one candidate, whose first case has this place among all.
+fn sections(
+    comparison: &Comparison,
+    place: usize,
+    candidate: &Candidate,
+    first: usize,
+) -> Vec<Section> {
+    let (unexpected, expected): (Vec<_>, Vec<_>) =
+        candidate.differences.iter().partition(|difference| difference.unexpected);
+    let same = unexpected.is_empty() && expected.is_empty();
+    let section =
+        |name: &str, title: &str, body| Section::new(format!("{name}-{place}"), title, body);
+    let notices = |differences: Vec<&Difference>| {
+        Body::Notices(differences.into_iter().map(difference).collect())
+    };
+    let mut sides =
+        vec![Row::new("base", side(&comparison.base)), Row::new("new", side(&candidate.side))];
+    if same {
+        let nothing = "nothing: plan, environment and tool are the same on both sides";
+        sides.push(Row::new("differs", nothing));
+    }
+    let mut cautions: Vec<_> = candidate.cautions.iter().map(caution).collect();
+    cautions.extend(missing(candidate));
+    let mut sections = vec![
+        section("sides", &candidate.side.name, Body::Rows(sides)),
+        section("unexpected", "Differences that should not be there", notices(unexpected)),
+        section("figures", "Summary", Body::Figures(figures::of_candidate(candidate))),
+        section("cautions", "Cautions", Body::Notices(cautions)),
+        section("differences", "What differs", notices(expected)),
+    ];
+    sections.extend((first..).zip(&candidate.cases).map(|(number, case)| {
+        let id = id_of_case(number);
+        let title = if case.name.is_empty() { "all runs" } else { &case.name };
+        Section::headed(id.clone(), title, Body::Table(table(id, case)))
+    }));
+    sections
+}
+
+fn difference(difference: &Difference) -> Notice {
+    let side = |values: &[String]| values.join(" | ");
+    let (base, candidate) = (side(&difference.base), side(&difference.candidate));
+    let (label, more, tone) = if difference.unexpected {
+        let more = "this alone may explain the ratios; measure both sides alike";
+        ("UNEXPECTED", Some(more.to_owned()), Tone::Bad)
+    } else {
+        ("differs", None, Tone::Plain)
+    };
+    let name = format!("{} {}", difference.kind, difference.name);
+    Notice { label, name, text: format!("{base} -> {candidate}"), more, tone }
+}
+
+pub(super) fn caution(caution: &Caution) -> Notice {
+    let (name, text) = (caution.code.clone(), caution.message.clone());
+    Notice { label: "caution", name, text, more: None, tone: Tone::Fair }
+}
+
+fn missing(candidate: &Candidate) -> impl Iterator<Item = Notice> {
+    let base = candidate.only_in_base.iter().map(|case| ("only in base", case));
+    let new = candidate.only_in_candidate.iter().map(|case| ("only in new", case));
+    base.chain(new).map(|(name, case)| {
+        let (name, text) = (name.to_owned(), case.clone());
+        Notice { label: "missing", name, text, more: None, tone: Tone::Fair }
+    })
+}
+
+/// What the intervals of a case go by.
+fn evidence(case: &Case) -> String {
+    let varied = match case.evidence {
+        Evidence::Runs => "intervals from run-to-run variance",
+        Evidence::RunsOfOneSide => {
+            "intervals from run-to-run variance of the side with several"
+        }
+        Evidence::Intervals => "intervals from variance within the runs",
+    };
+    format!("{} + {} runs, {varied}", case.base.runs, case.candidate.runs)
+}
+
+/// The columns of metrics on two sides.
+fn columns() -> Vec<Column> {
+    let mut columns = vec![Column::text("metric")];
+    columns.extend(["base", "new", "ratio", "95 %"].map(Column::number));
+    columns.push(Column::text("verdict"));
+    columns
+}
+
+fn table(id: String, case: &Case) -> Table {
+    let mut table = Table::new(id, evidence(case), columns());
+    table.rows = case.metrics.iter().map(row).collect();
+    let reasons = case.metrics.iter().filter_map(|metric| {
+        let reason = metric.reason.as_ref()?;
+        let text = format!("{} not compared: {reason}", name(metric.metric));
+        Some(Note { mark: "", text })
+    });
+    table.notes = reasons.collect();
+    table
+}
+
+/// A metric on both sides: its name, its values, their ratio with its interval, the verdict.
+pub(crate) fn row(metric: &MetricComparison) -> Vec<Cell> {
+    let [base, candidate] = values(metric);
+    let cells = [
+        name(metric.metric).to_owned(),
+        base,
+        candidate,
+        ratio_or_difference(metric),
+        interval(metric),
+        in_words(metric).to_owned(),
+    ];
+    cells.map(Cell::from).into()
+}
+
+/// The values of both sides.
+pub(crate) fn values(metric: &MetricComparison) -> [String; 2] {
+    [
+        value(metric.metric, metric.base, metric.base_standing),
+        value(metric.metric, metric.candidate, metric.candidate_standing),
+    ]
+}
+
+/// The ratio; of errors, which are compared by it, the difference.
+pub(crate) fn ratio_or_difference(metric: &MetricComparison) -> String {
+    match metric.difference {
+        Some(_) if is_clean(metric) => NOTHING.into(),
+        Some([difference, ..]) => format!("{:+.3}", difference * 100.0),
+        None => or_nothing(metric.ratio, ratio),
+    }
+}
+
+/// Whether neither side had any.
+pub(crate) fn is_clean(metric: &MetricComparison) -> bool {
+    let zero = |value: Option<f64>| value.is_some_and(|value| value <= 0.0);
+    zero(metric.base) && zero(metric.candidate)
+}
+
+/// The interval that goes with the verdict.
+pub(crate) fn interval(metric: &MetricComparison) -> String {
+    match metric.judged_interval() {
+        Some([low, high]) if metric.metric.is_by_ratio() => ratio_range(low, high),
+        Some([low, high]) => format!("{:+.3}..{:+.3} points", low * 100.0, high * 100.0),
+        None => NOTHING.into(),
+    }
+}
+
+/// A value with its unit and a mark if it is weak or a lower bound.
+pub(crate) fn value(metric: Metric, value: Option<f64>, standing: Standing) -> String {
+    let mark = match standing {
+        Standing::Measured => "",
+        Standing::Weak => "~",
+        Standing::LowerBound => ">= ",
+    };
+    or_nothing(value, |value| format!("{mark}{}", in_units(metric, value)))
+}
+
+/// The verdict in words that fit the interval beside it.
+pub(crate) fn in_words(metric: &MetricComparison) -> &'static str {
+    match metric.verdict {
+        Verdict::Better => "better",
+        Verdict::Worse => "worse",
+        Verdict::NotCompared => "not compared",
+        Verdict::SingleRun => "single run: not judged",
+        Verdict::NoEvidence => {
+            let same = if metric.metric.is_by_ratio() { 1.0 } else { 0.0 };
+            let excluded =
+                metric.judged_interval().is_some_and(|[low, high]| low > same || high < same);
+            match (excluded, metric.interval_holm) {
+                (false, _) => "no evidence of a difference",
+                (true, Some(_)) => "no evidence beyond noise",
+                // Of an older version, which kept the uncorrected interval only.
+                (true, None) => "not significant after correction",
+            }
+        }
+    }
+}
+
+/// What people read.
+pub(crate) fn name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Throughput => "requests/s",
+        Metric::P50 => "p50",
+        Metric::P90 => "p90",
+        Metric::P99 => "p99",
+        Metric::P999 => "p99.9",
+        Metric::Max => "max",
+        Metric::ClientCpu => "generator cpu/message",
+        Metric::ServerCpu => "server cpu/message",
+        Metric::Errors => "errors",
+    }
+}
+
+/// A value in the unit of its metric.
+pub(crate) fn in_units(metric: Metric, value: f64) -> String {
+    match metric {
+        Metric::Throughput => units::rate(value),
+        Metric::ClientCpu | Metric::ServerCpu => units::time(value * 1e3),
+        Metric::Errors => format!("{:.3} %", value * 100.0),
+        _ => units::time(value),
+    }
+}
+
+/// Ends of intervals above this are shown as that: such an interval says that nothing is known.
+const MOST: f64 = 10_000.0;
+
+/// Ratios below this are shown as what the base is divided by.
+const SMALL: f64 = 0.1;
+
+/// A ratio like `1.053`, or `/ 891` for a small one.
+pub(crate) fn ratio(ratio: f64) -> String {
+    if ratio < SMALL && ratio > 0.0 {
+        format!("/ {}", digits(1.0 / ratio))
+    } else {
+        digits(ratio)
+    }
+}
+
+/// The same for an interval, both ends in one way if they are alike.
+pub(crate) fn ratio_range(low: f64, high: f64) -> String {
+    let end = |end: f64| {
+        if end > MOST { format!(">{}", digits(MOST)) } else { digits(end) }
+    };
+    if high < SMALL && low > 0.0 {
+        format!("/ {}..{}", end(1.0 / high), end(1.0 / low))
+    } else if low < 0.0005 {
+        // Rounded to 0 it would claim too much.
+        format!("<0.001..{}", end(high))
+    } else {
+        format!("{}..{}", end(low), end(high))
+    }
+}
+
+/// Enough digits to tell 0.1 % apart.
+fn digits(ratio: f64) -> String {
+    match ratio {
+        r if r >= 999.5 => format!("{r:.0}"),
+        r if r >= 99.95 => format!("{r:.1}"),
+        r if r >= 9.995 => format!("{r:.2}"),
+        r => format!("{r:.3}"),
+    }
+}
+
+/// What all metrics together come to, and how grave that is.
+fn verdict(comparison: &Comparison) -> super::Verdict {
+    let count = |verdict| comparison.metrics().filter(|m| m.verdict == verdict).count();
+    let found = [Verdict::Better, Verdict::Worse, Verdict::NoEvidence, Verdict::NotCompared];
+    let [better, worse, open, not_compared] = found.map(count);
+    let mut cases = comparison.candidates.iter().flat_map(|candidate| &candidate.cases);
+    let single = cases.any(|case| case.evidence == Evidence::Intervals);
+    let note = if single {
+        format!(", {} not judged ({SINGLE_RUN})", count(Verdict::SingleRun))
+    } else {
+        String::new()
+    };
+    let tone = match (worse, better, open) {
+        (1.., ..) => Tone::Worse,
+        (0, 1.., _) => Tone::Better,
+        (0, 0, 1..) => Tone::Plain,
+        (0, 0, 0) => Tone::Absent,
+    };
+    let word = format!(
+        "{better} better, {worse} worse, {open} no evidence of a difference, {not_compared} not \
+         compared{note}"
+    );
+    super::Verdict { word, meaning: "", tone }
+}
+
+fn reading(method: &Method) -> String {
+    format!(
+        "ratios are new by base of merged runs, with 95 % intervals from {} resamples, \
+         Holm-corrected, {}; better or worse: the whole interval lies beyond {} % of noise; of \
+         requests/s more is better, of all else less",
+        units::count(method.resamples.into()),
+        comparisons(method.questions),
+        threshold(method)
+    )
+}
+
+/// The noise threshold in percent.
+pub(super) fn threshold(method: &Method) -> f64 {
+    (method.threshold * 1e4).round() / 100.0
+}
+
+/// Like `9 comparisons`.
+pub(crate) fn comparisons(count: usize) -> String {
+    units::counted(count as u64, "comparison")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_of_ratios_is_read_in_one_way() {
+        for (low, high, shown) in [
+            (0.95, 1.053, "0.950..1.053"),
+            (0.05, 12.0, "0.050..12.00"),
+            (0.01, 0.02, "/ 50.00..100.0"),
+            // One end is a small ratio, the other is none.
+            (1e-17, 4.4e16, "<0.001..>10000"),
+            (1e-4, 919_177.0, "<0.001..>10000"),
+            (0.0, 2.0, "<0.001..2.000"),
+            (1e-9, 0.05, "/ 20.00..>10000"),
+            (0.0, 0.05, "<0.001..0.050"),
+            (1.5, f64::INFINITY, "1.500..>10000"),
+        ] {
+            assert_eq!(ratio_range(low, high), shown);
+        }
+    }
+}

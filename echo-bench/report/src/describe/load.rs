@@ -1,0 +1,97 @@
+//! A plan in words: what was loaded ([`target`]), how ([`phrases`]), and what the clocks of
+//! that mean ([`reading`]). The one place that reads a plan for people.
+
+use super::units;
+use echo_bench_engine::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
+
+/// What was loaded, and the command line of a server of our own.
+pub(super) fn target(plan: &Plan) -> (String, Option<String>) {
+    match &plan.target {
+        Target::Embedded { server } => {
+            let name = server.model.as_ref().map_or_else(
+                || "embedded echo-server".to_owned(),
+                |model| format!("embedded echo-server, model {model}"),
+            );
+            (name, Some(server.to_string()))
+        }
+        Target::Address { address, .. } => (format!("server at {address}"), None),
+    }
+}
+
+/// The address that was given, where it was.
+pub(super) fn given_address(plan: &Plan) -> Option<&str> {
+    match &plan.target {
+        Target::Embedded { .. } => None,
+        Target::Address { address, .. } => Some(address),
+    }
+}
+
+/// How it was loaded, piece by piece, the load model first.
+pub(super) fn phrases(plan: &Plan) -> Vec<String> {
+    // Callers of a pool are no connections.
+    let noun = if plan.is_pooled() { "caller" } else { "connection" };
+    let connections = units::counted(plan.connections.into(), noun);
+    let mut phrases = match plan.load {
+        Load::Closed { pipeline } => vec![
+            "closed loop".to_owned(),
+            format!("{connections} x {} in flight", units::count(pipeline.into())),
+        ],
+        Load::Open { rate_per_s, arrival, pipeline } => vec![
+            "open loop".to_owned(),
+            format!("{} requests/s ({arrival} arrivals)", units::rate(rate_per_s)),
+            connections,
+            format!("at most {} in flight each", units::count(pipeline.into())),
+        ],
+    };
+    phrases.push(messages(&plan.messages));
+    let tls = match &plan.tls {
+        None => "",
+        Some(TlsPlan { trust: Trust::Anyone, .. }) => " inside TLS (server not verified)",
+        Some(_) => " inside TLS",
+    };
+    phrases.push(format!("{}{tls}", plan.spoken()));
+    let stop = match plan.stop {
+        StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
+        StopRule::Requests { requests } => units::counted(requests, "request"),
+    };
+    phrases.push(match plan.warmup_ns {
+        0 => format!("{stop} after no warm-up"),
+        warmup => format!("{stop} after {} of warm-up", units::time(warmup as f64)),
+    });
+    phrases.push(units::counted(plan.threads.into(), "generator thread"));
+    phrases.push(format!("replies verified: {}", plan.verify));
+    phrases.push(format!("seed {}", plan.seed));
+    phrases
+}
+
+fn messages(messages: &MessagePlan) -> String {
+    match messages {
+        MessagePlan::Generated { min_bytes, max_bytes } if min_bytes == max_bytes => {
+            format!("{min_bytes}-byte messages")
+        }
+        MessagePlan::Generated { min_bytes, max_bytes } => {
+            format!("messages of {min_bytes} to {max_bytes} bytes")
+        }
+        MessagePlan::Given { texts, crlf } => {
+            let given = units::counted(texts.len() as u64, "given message");
+            if *crlf { given + " (CRLF lines, sent without CR)" } else { given }
+        }
+    }
+}
+
+/// What the latencies of this load mean.
+pub(super) fn reading(plan: &Plan) -> &'static str {
+    if plan.load.is_open() {
+        "open loop: requests fall due on a schedule that the server can't slow; response runs \
+         from the due instant to the last byte of the reply, so queueing counts; service runs \
+         from the write; wait is the difference; lateness is the part of it that the generator \
+         itself caused"
+    } else if plan.is_pooled() {
+        "closed loop: a caller asks again when it is answered, so a slow server is asked less \
+         often; response runs from the call to the last byte of the reply, so the wait for a \
+         connection counts; service runs from the write; wait is the difference"
+    } else {
+        "closed loop: a connection sends when it has a free slot, so a slow server is asked \
+         less often; response runs from the write to the last byte of the reply"
+    }
+}

@@ -1,0 +1,343 @@
+//! A run in words: [`run`].
+
+use super::{
+    Body, Cell, Column, Description, Figure, NOTHING, Notice, Row, Section, Table, Tone,
+    Verdict, latency, load, objective, or_nothing, units,
+};
+use crate::report::{
+    self, AddressReport, Fairness, FirstOffender, GeneratorShare, QUANTILES, Report, SloVerdict,
+};
+
+/// What is said where nothing was answered.
+const NO_LATENCY: &str = "n/a: no successful replies";
+
+/// Everything that a run's report says.
+pub fn run(report: &Report) -> Description {
+    let (title, detail) = load::target(&report.plan);
+    let latencies = latency::table(&report.summary)
+        .map_or_else(|| Body::Rows(vec![Row::new("latency", NO_LATENCY)]), Body::Table);
+    Description {
+        title,
+        detail,
+        phrases: load::phrases(&report.plan),
+        sections: vec![
+            Section::new("figures", "Summary", Body::Figures(figures(report))),
+            Section::new("results", "Results", Body::Rows(results(report))),
+            Section::new("latency", "Latency", latencies),
+            Section::new("costs", "Costs of both sides", Body::Table(costs(report))),
+            Section::new("errors", "Errors", Body::Notices(errors(report))),
+            Section::new("warnings", "Warnings", Body::Notices(warnings(report))),
+            Section::new("objectives", "Objectives", Body::Notices(objectives(report))),
+        ],
+        verdict: verdict(report),
+        reading: load::reading(&report.plan).to_owned(),
+    }
+}
+
+fn results(report: &Report) -> Vec<Row> {
+    let summary = &report.summary;
+    let mut rows = vec![
+        Row::new("requests/s", format!("{} {}", achieved(report), over(report))),
+        Row::new("replies", replies(report)),
+        Row::new("requests", requests(report)),
+        Row::new(
+            "bytes",
+            format!(
+                "{} sent, {} received",
+                units::bytes(summary.bytes.sent),
+                units::bytes(summary.bytes.received)
+            ),
+        ),
+        Row::new("connected", connected(report)),
+    ];
+    if let Some(fairness) = summary.fairness.as_ref().filter(|spread| spread.connections > 1) {
+        rows.push(Row::new("fairness", spread(fairness)));
+    }
+    if let Some(share) = &summary.generator_share {
+        rows.push(Row::new("own share", own_share(share)));
+    }
+    if is_told(report) {
+        rows.extend(summary.addresses.iter().map(|one| Row::new("address", address(one))));
+    }
+    if let Some(pool) = &summary.pool {
+        let counts =
+            pool.counts().map(|(name, count)| format!("{} {name}", units::count(count)));
+        let counts: Vec<_> = counts.collect();
+        rows.push(Row::new("pool", format!("{}, warm-up included", counts.join(", "))));
+    }
+    if let Some(tcp) = &summary.tcp {
+        let us = |us| or_nothing(us, |us: u32| units::time(f64::from(us) * 1e3));
+        let retransmits = units::counted(tcp.retransmits, "retransmit");
+        let (median, min) = (us(tcp.rtt_median_us), us(tcp.min_rtt_us));
+        rows.push(Row::new("tcp", format!("{retransmits}, median rtt {median}, min {min}")));
+        let size = |size| or_nothing(size, |size: usize| units::bytes(size as u64));
+        let (send, receive) = (size(tcp.send_buffer), size(tcp.recv_buffer));
+        rows.push(Row::new("buffers", format!("{send} send, {receive} receive (kernel)")));
+    }
+    if !report.labels.is_empty() {
+        let labels: Vec<_> = report.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        rows.push(Row::new("labels", labels.join(", ")));
+    }
+    rows
+}
+
+/// The rate that was reached, of that which was offered.
+fn achieved(report: &Report) -> String {
+    let achieved = or_nothing(report.summary.achieved_per_s, units::rate);
+    match report.summary.offered_per_s {
+        None => achieved,
+        Some(offered) => format!("{achieved} of {} offered", units::rate(offered)),
+    }
+}
+
+fn over(report: &Report) -> String {
+    format!("over {:.3} s", report.summary.measured_s)
+}
+
+fn replies(report: &Report) -> String {
+    let replies = units::count(report.summary.answered_in_window);
+    let level = or_nothing(report.summary.in_flight_mean, units::significant);
+    format!("{replies} within the window, {level} requests in flight on average")
+}
+
+/// How requests ended, as a sum.
+fn requests(report: &Report) -> String {
+    let requests = &report.summary.requests;
+    let parts = requests.endings().filter(|(ending, count)| !ending.is_failure || *count > 0);
+    let parts: Vec<_> = parts
+        .map(|(ending, count)| format!("{} {}", units::count(count), ending.label))
+        .collect();
+    let sum = format!("{} scheduled = {}", units::count(requests.scheduled), parts.join(" + "));
+    match requests.failed() {
+        // Who has seen errors of connections is not told that nothing failed.
+        0 if !report.errors.is_empty() => sum,
+        0 => format!("{sum}, 0 failed"),
+        failed => {
+            let share = units::share(failed, requests.scheduled);
+            format!("{sum}; failed: {} ({share})", units::count(failed))
+        }
+    }
+}
+
+fn connected(report: &Report) -> String {
+    let connections = &report.summary.connections;
+    let mut shown = format!(
+        "{} of {} in {}, {} alive at the end",
+        units::count(connections.established.into()),
+        units::count(connections.requested.into()),
+        units::time(connections.connect_phase_ns as f64),
+        units::count(connections.alive_at_end.into())
+    );
+    if connections.reconnects > 0 {
+        shown.push_str(", ");
+        shown.push_str(&units::counted(connections.reconnects, "reconnect"));
+    }
+    shown
+}
+
+/// How evenly the connections were served.
+fn spread(fairness: &Fairness) -> String {
+    let few = match fairness.below_tenth {
+        0 => String::new(),
+        few => format!("; {} got less than a tenth of the median", units::count(few)),
+    };
+    format!(
+        "{} to {} replies per connection, median {}, Jain's index {:.3}{few}",
+        units::count(fairness.min),
+        units::count(fairness.max),
+        units::count(fairness.median),
+        fairness.jain
+    )
+}
+
+/// How much of the response is the generator's own, and from what that is known.
+fn own_share(share: &GeneratorShare) -> String {
+    let part = |name: &str| {
+        let part = share.quantiles.get(name)?;
+        Some(format!("{:.0} % of {name}", part.share * 100.0))
+    };
+    let parts: Vec<_> = ["p50", "p99"].into_iter().filter_map(part).collect();
+    let known = if parts.is_empty() { "unknown".into() } else { parts.join(", ") };
+    let values = units::count(share.response.count);
+    format!("{known} is the generator's own (receive stamps of {values} requests)")
+}
+
+/// Whether the addresses say more than the target does.
+fn is_told(report: &Report) -> bool {
+    match (load::given_address(&report.plan), &report.summary.addresses[..]) {
+        (Some(given), [only]) => only.address != given,
+        (_, addresses) => addresses.len() > 1,
+    }
+}
+
+/// An address, and what came of connecting to it.
+fn address(address: &AddressReport) -> String {
+    let failed = match (address.failed, &address.failure) {
+        (0, _) => String::new(),
+        (failed, reason) => {
+            let reason = reason.as_deref().unwrap_or("unknown");
+            format!(", {} failed: {reason}", units::count(failed))
+        }
+    };
+    format!("{} ({} made{failed})", address.address, units::count(address.made))
+}
+
+/// What both sides cost.
+fn costs(report: &Report) -> Table {
+    let report::Cpu {
+        client_us_per_message,
+        server_us_per_message,
+        client_busy,
+        server_busy,
+        client_context_switches,
+        server_context_switches,
+        client_peak_rss_bytes,
+        server_peak_rss_bytes,
+    } = report.summary.cpu;
+    let names = ["per message", "cores busy", "context switches", "peak memory"];
+    let mut columns = vec![Column::text("cpu")];
+    columns.extend(names.map(Column::number));
+    let mut table = Table::new("costs", "Costs of both sides", columns);
+    let row = |side: &str, us, busy, switches, rss| -> Vec<Cell> {
+        vec![
+            side.into(),
+            or_nothing(us, units::microseconds).into(),
+            or_nothing(busy, |busy: f64| format!("{busy:.2}")).into(),
+            or_nothing(switches, units::count).into(),
+            or_nothing(rss, units::bytes).into(),
+        ]
+    };
+    table.rows = vec![
+        row(
+            "generator",
+            client_us_per_message,
+            client_busy,
+            client_context_switches,
+            client_peak_rss_bytes,
+        ),
+        row(
+            "server",
+            server_us_per_message,
+            server_busy,
+            server_context_switches,
+            server_peak_rss_bytes,
+        ),
+    ];
+    table
+}
+
+fn errors(report: &Report) -> Vec<Notice> {
+    let errors = report.errors.iter();
+    errors
+        .map(|error| {
+            let first = &error.first;
+            let request = first.request.map_or(String::new(), |n| format!(", request {n}"));
+            Notice {
+                label: "error",
+                name: error.kind.replace('_', " "),
+                text: format!(
+                    "{}; first: connection {}{request}: {}",
+                    units::counted(error.count, "time"),
+                    first.connection,
+                    first.detail
+                ),
+                more: difference(first),
+                tone: Tone::Bad,
+            }
+        })
+        .collect()
+}
+
+/// Where a reply differed from the right one.
+fn difference(first: &FirstOffender) -> Option<String> {
+    let (expected, got) = (first.expected.as_deref(), first.got.as_deref());
+    expected.or(got)?;
+    let at = first.offset.map_or(String::new(), |offset| format!("at byte {offset}: "));
+    let [expected, got] = [expected, got].map(|text| text.unwrap_or("nothing"));
+    Some(format!("{at}expected {expected}, got {got}"))
+}
+
+fn warnings(report: &Report) -> Vec<Notice> {
+    let warnings = report.warnings.iter();
+    warnings
+        .map(|warning| Notice {
+            label: "warning",
+            name: warning.code.clone(),
+            text: warning.message.clone(),
+            more: Some(warning.remedy.clone()),
+            tone: Tone::Fair,
+        })
+        .collect()
+}
+
+fn objectives(report: &Report) -> Vec<Notice> {
+    let objectives = report.slos.iter();
+    objectives
+        .map(|slo| Notice {
+            label: "slo",
+            name: slo.slo.clone(),
+            text: objective::verdict(slo),
+            more: None,
+            tone: match slo.verdict() {
+                SloVerdict::Met => Tone::Better,
+                SloVerdict::Undecided => Tone::Fair,
+                SloVerdict::Missed => Tone::Bad,
+            },
+        })
+        .collect()
+}
+
+fn verdict(report: &Report) -> Verdict {
+    let (meaning, tone) = match report.verdict {
+        report::Verdict::Valid => ("the numbers can be taken as they are", Tone::Better),
+        report::Verdict::Qualified => {
+            ("read the numbers with the warnings in mind", Tone::Fair)
+        }
+        report::Verdict::Invalid => {
+            ("no statement about the server, see the warnings", Tone::Bad)
+        }
+    };
+    let interrupted = if report.interrupted { ", interrupted" } else { "" };
+    Verdict { word: format!("{}{interrupted}", report.verdict), meaning, tone }
+}
+
+/// Percentiles that are figures of their own.
+const FIGURES: [&str; 3] = ["p50", "p99", "p99.9"];
+
+fn figures(report: &Report) -> Vec<Figure> {
+    let summary = &report.summary;
+    let offered = summary.offered_per_s.map(|rate| format!("of {} offered", units::rate(rate)));
+    let achieved = or_nothing(summary.achieved_per_s, units::rate);
+    let notes = offered.into_iter().chain([over(report)]).collect();
+    let mut figures = vec![Figure::new("requests/s", achieved, notes)];
+    for quantile in QUANTILES.iter().filter(|quantile| FIGURES.contains(&quantile.name)) {
+        figures.push(match &summary.latency.response {
+            None => {
+                let figure = Figure::new(quantile.name, NOTHING, vec![NO_LATENCY.into()]);
+                Figure { tone: Tone::Absent, ..figure }
+            }
+            Some(response) => {
+                let weak = response.weakness(quantile).is_some();
+                let tone = if weak { Tone::Absent } else { Tone::Plain };
+                let notes = vec![latency::beside(response, quantile)];
+                let shown = latency::percentile(response, quantile);
+                Figure { tone, ..Figure::new(quantile.name, shown, notes) }
+            }
+        });
+    }
+    let requests = &summary.requests;
+    let failed = requests.failed();
+    let mut notes = vec![format!("of {} scheduled", units::count(requests.scheduled))];
+    if failed > 0 {
+        notes.insert(0, units::share(failed, requests.scheduled));
+    }
+    let tone = if failed > 0 { Tone::Bad } else { Tone::Plain };
+    figures.push(Figure { tone, ..Figure::new("failed", units::count(failed), notes) });
+    let cpu = |us| or_nothing(us, units::microseconds);
+    figures.push(Figure::new(
+        "cpu per message",
+        cpu(summary.cpu.server_us_per_message),
+        vec!["server".into(), format!("generator {}", cpu(summary.cpu.client_us_per_message))],
+    ));
+    figures
+}

@@ -1,0 +1,102 @@
+//! Rows of text under column names: [`Table`]. How it looks is the layout's.
+
+use std::borrow::Cow;
+
+/// A table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// Unique in a document.
+    pub id: Cow<'static, str>,
+    /// What it shows, where there is room to say it.
+    pub caption: String,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Its rows, each a cell for every column.
+    pub rows: Vec<Vec<Cell>>,
+    /// The last row, set apart: a sum.
+    pub total: Option<Vec<Cell>>,
+    /// What its marks mean.
+    pub notes: Vec<Note>,
+}
+
+/// A column: its name, and whether it holds numbers of ours, which are aligned to the right;
+/// text may be anybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Whether it holds numbers.
+    pub numeric: bool,
+}
+
+/// A cell: its text, and a quieter line below it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// The text.
+    pub text: String,
+    /// The line below.
+    pub below: Option<String>,
+}
+
+/// A line below a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The mark that it explains; empty without one.
+    pub mark: &'static str,
+    /// What it says.
+    pub text: String,
+}
+
+impl Table {
+    /// A table without rows.
+    pub fn new(
+        id: impl Into<Cow<'static, str>>,
+        caption: impl Into<String>,
+        columns: Vec<Column>,
+    ) -> Self {
+        let (id, caption) = (id.into(), caption.into());
+        Self { id, caption, columns, rows: Vec::new(), total: None, notes: Vec::new() }
+    }
+
+    /// A table of names and values, without a header.
+    pub fn of_facts(
+        id: impl Into<Cow<'static, str>>,
+        caption: impl Into<String>,
+        facts: impl IntoIterator<Item = (String, String)>,
+    ) -> Self {
+        let mut table = Self::new(id, caption, vec![Column::text(""), Column::text("")]);
+        let row = |(name, value): (String, String)| vec![name.into(), value.into()];
+        table.rows = facts.into_iter().map(row).collect();
+        table
+    }
+
+    /// Whether any column has a name.
+    pub fn has_header(&self) -> bool {
+        self.columns.iter().any(|column| !column.name.is_empty())
+    }
+}
+
+impl Column {
+    /// A column of text.
+    pub fn text(name: impl Into<String>) -> Self {
+        Self { name: name.into(), numeric: false }
+    }
+
+    /// A column of numbers.
+    pub fn number(name: impl Into<String>) -> Self {
+        Self { name: name.into(), numeric: true }
+    }
+}
+
+impl Cell {
+    /// A cell with a line below its text.
+    pub fn with_below(text: impl Into<String>, below: impl Into<String>) -> Self {
+        Self { text: text.into(), below: Some(below.into()) }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), below: None }
+    }
+}
