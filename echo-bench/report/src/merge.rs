@@ -153,6 +153,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         latency: Latency::default(),
         send_lateness: None,
         generator_share: None,
+        surroundings: None,
         // Which connection of one run is which of another nobody knows: that of the least fair.
         fairness: all()
             .filter_map(|summary| summary.fairness.as_ref())

@@ -25,6 +25,7 @@ mod pool;
 mod share;
 pub(crate) mod slo;
 pub mod store;
+mod surroundings;
 mod validity;
 mod verdict;
 
@@ -36,6 +37,7 @@ pub use fairness::Fairness;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use pool::PoolReport;
 pub use share::{GeneratorShare, OwnPart};
+pub use surroundings::{SurroundingsReport, TcpReport};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
 pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
 
@@ -158,6 +160,9 @@ pub struct Summary {
     /// of the kernel (`plan.stamps`), as in older reports.
     #[serde(default)]
     pub generator_share: Option<GeneratorShare>,
+    /// What happened around the run on its machine; null in older and in merged reports.
+    #[serde(default)]
+    pub surroundings: Option<SurroundingsReport>,
     /// How evenly the connections were served; null in older reports.
     #[serde(default)]
     pub fairness: Option<Fairness>,

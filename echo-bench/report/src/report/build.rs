@@ -10,14 +10,15 @@ use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, Fairness, FirstOffender,
-    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA, Slo, Summary, Tcp,
-    ThreadReport, Tool, Verdict,
+    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA, Slo, Summary,
+    SurroundingsReport, Tcp, ThreadReport, Tool, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed};
 use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{CostSample, IntervalRecord, RunRecord};
 
+mod explained;
 mod judge;
 
 use judge::judge;
@@ -192,6 +193,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
         send_lateness: open
             .and_then(|open| clocks.like(&open.lateness, latency.response.as_ref())),
         generator_share: share,
+        surroundings: Some(SurroundingsReport::new(record)),
         fairness: Fairness::new(&record.served),
         in_flight_mean: record.outstanding_mean,
         cpu: cpu(record.costs.first(), record.costs.last(), total.tally.answered),

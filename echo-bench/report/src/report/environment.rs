@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use echo_net::cgroup::CpuGroup;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,8 @@ pub struct Environment {
     pub cpu_model: Option<String>,
     /// Cores that this process may use.
     pub cores: Option<usize>,
-    /// CPU limit of the control group (`quota period` in microseconds, or `max`).
+    /// CPU limit of this process's control group and those above it, the tightest of them (`quota
+    /// period` in microseconds, or `max`).
     pub cgroup_cpu: Option<String>,
     /// Memory limit of the control group in bytes, or `max`.
     pub cgroup_memory: Option<String>,
@@ -47,7 +49,10 @@ impl Environment {
             kernel: Some(format!("{sysname} {}", release.to_string_lossy())),
             cpu_model: cpu_model(),
             cores: std::thread::available_parallelism().ok().map(Into::into),
-            cgroup_cpu: line("/sys/fs/cgroup/cpu.max"),
+            cgroup_cpu: CpuGroup::of_self().map(|group| {
+                let quota = |cores: f64| format!("{:.0} 100000", cores * 1e5);
+                group.quota().map_or_else(|| "max".to_owned(), quota)
+            }),
             cgroup_memory: line("/sys/fs/cgroup/memory.max"),
             governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             clock_source: line(

@@ -6,8 +6,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod explained;
 mod generator;
 
+pub(super) use explained::Explained;
 pub(super) use generator::Limit;
 
 /// How far the numbers can be trusted.
@@ -62,6 +64,7 @@ pub(super) enum Finding {
     Starved { starved: u64, connections: u64 },
     Unfair { below_tenth: u64, connections: u64, median: u64 },
     LittlesLaw { in_flight: f64, expected: f64 },
+    Kernel(Explained),
     BelowOfferedRate { offered: f64, achieved: f64 },
     NotAllEstablished { requested: u32, established: u32 },
     ConnectionsLost { lost: u64, reconnects: u64 },
@@ -101,6 +104,8 @@ impl Finding {
             | Self::Unbalanced { .. }
             | Self::NotJudged => Verdict::Invalid,
             Self::Generator(limit) => limit.severity(),
+            // An explanation takes nothing from a number.
+            Self::Kernel(_) => Verdict::Valid,
             _ => Verdict::Qualified,
         }
     }
@@ -114,6 +119,7 @@ impl Finding {
     fn words(&self) -> (&'static str, String, &'static str) {
         match self {
             Self::Generator(limit) => limit.words(),
+            Self::Kernel(explained) => explained.words(),
             Self::NothingMeasured => (
                 "nothing-measured",
                 "no request of the window got a successful reply".into(),

@@ -70,6 +70,7 @@ fn report() -> Report {
         environment: Environment { cores: Some(2), loopback: true, ..Environment::default() },
         summary: Summary {
             generator_share: None,
+            surroundings: None,
             fairness: None,
             measured_s: 4.0,
             offered_per_s: Some(501.25),

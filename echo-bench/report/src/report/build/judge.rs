@@ -9,6 +9,7 @@ use echo_net::clock::MILLISECOND;
 mod settled;
 
 use super::Circumstances;
+use super::explained::explained;
 use crate::report::verdict::{Finding, Limit};
 use crate::report::{LatencySummary, QUANTILES, Requests, Summary};
 use crate::stats::order;
@@ -97,6 +98,9 @@ pub(super) fn judge(
     if plan.tls.as_ref().is_some_and(|tls| tls.trust == Trust::Anyone) {
         findings.push(Finding::Unverified);
     }
+    if let Some(around) = &summary.surroundings {
+        findings.extend(explained(plan, record, summary, around));
+    }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
     findings.extend(few_samples(summary));
     findings.extend(settled::no_steady_state(plan, record));
@@ -139,8 +143,11 @@ fn limits_of_the_generator(
     }
     findings.extend(no_socket);
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
+    // Pinned apart each side has its own, and the generator may count only those.
+    let apart = summary.surroundings.as_ref().and_then(|around| around.shares_cpus());
     if let Some(server) = circumstances.server_workers
         && (plan.threads + server) as usize > cores
+        && apart != Some(false)
     {
         let generator = plan.threads;
         findings.push(Finding::Generator(Limit::SharedCores { generator, server, cores }));
