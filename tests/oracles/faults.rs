@@ -238,7 +238,7 @@ fn a_reset_loses_what_was_in_flight_and_the_connection_is_made_again() {
     let _turn = turn();
     each_engine(|engine| {
         let server = FaultServer::start(Fault::Reset(50));
-        let finished = run_against(engine, &server, &[]);
+        let finished = run_against(engine, &server, &["--requests=400"]);
         // A reset is reported by the kernel; a reset with nothing in flight would lose nothing.
         assert_eq!(count(&finished, "reset"), server.committed());
         assert!(finished.requests("reset") >= server.committed());
