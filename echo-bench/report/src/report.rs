@@ -37,8 +37,8 @@ pub use fairness::Fairness;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use pool::PoolReport;
 pub use share::{GeneratorShare, OwnPart};
-pub use surroundings::{SurroundingsReport, TcpReport};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
+pub use surroundings::{SurroundingsReport, TcpReport};
 pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
 
 /// The name and version of the report's shape.

@@ -10,6 +10,7 @@ mod texts;
 mod uses;
 
 use std::alloc::System;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -27,6 +28,12 @@ const CASES: &str = "ECHO_BENCH_FUZZ_CASES";
 /// Most that reading a document of a test may allocate in total: a few times its text, and one
 /// inflated histogram after the other.
 const MOST_TO_READ: usize = 64 << 20;
+
+/// One test at a time: what is allocated is counted for the whole process.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn cases() -> u32 {
     std::env::var(CASES).ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
@@ -66,6 +73,7 @@ fn fuzz(original: &Original) {
 
 #[test]
 fn any_change_of_a_document_is_used_or_refused() {
+    let _turn = turn();
     for original in ORIGINALS.iter() {
         fuzz(original);
     }
@@ -73,6 +81,7 @@ fn any_change_of_a_document_is_used_or_refused() {
 
 #[test]
 fn documents_of_older_versions_are_read() {
+    let _turn = turn();
     let reports = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports");
     let mut found = 0;
     for study in std::fs::read_dir(reports).unwrap() {

@@ -130,6 +130,7 @@ fn markup(line: &str) -> String {
 
 #[test]
 fn no_text_of_a_document_does_anything_where_it_is_shown() {
+    let _turn = crate::turn();
     for name in ["open", "comparison", "sweep"] {
         let (hostile, harmless) = (shown(name, HOSTILE), shown(name, HARMLESS));
         for ((format, hostile), (_, harmless)) in hostile.iter().zip(&harmless) {
@@ -155,6 +156,7 @@ fn echo_bench(folder: &Path, args: &[&str]) -> Output {
 
 #[test]
 fn no_terminal_obeys_what_the_program_says_of_a_file() {
+    let _turn = crate::turn();
     let folder = tempfile::tempdir().unwrap();
     let name = "\u{1b}]0;owned\u{7}\u{202e}.json";
     let file = folder.path().join(name);
@@ -195,6 +197,7 @@ fn no_terminal_obeys_what_the_program_says_of_a_file() {
 
 #[test]
 fn a_refusal_names_the_file_the_field_and_what_is_wrong_with_it_once() {
+    let _turn = crate::turn();
     let folder = tempfile::tempdir().unwrap();
     let original = ORIGINALS.iter().find(|known| known.name == "open").unwrap().document();
     let refused = |change: &dyn Fn(&mut Value)| {
@@ -222,6 +225,7 @@ fn a_refusal_names_the_file_the_field_and_what_is_wrong_with_it_once() {
 
 #[test]
 fn no_text_of_a_file_passes_for_a_line_of_ours() {
+    let _turn = crate::turn();
     let folder = tempfile::tempdir().unwrap();
     let mut document = ORIGINALS.iter().find(|known| known.name == "open").unwrap().document();
     std::fs::write(folder.path().join("a.json"), document.to_string()).unwrap();

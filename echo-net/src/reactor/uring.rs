@@ -296,10 +296,15 @@ impl Reactor for UringReactor {
         let told = self.tell_held_back(handler);
         self.wait(until, told)?;
         let mut completed = self.complete(handler);
-        // A poll handles everything that is ready; a wait returns to it anyway.
+        // A poll handles everything that is ready; a wait returns to it anyway. The kernel may
+        // say that there is more and have nothing, for ever: then the poll is over, too.
         while until == Some(0) && self.ring.has_more() && completed < EVENTS_PER_LOOK {
             self.ring.enter(Some(0))?;
-            completed += self.complete(handler);
+            let more = self.complete(handler);
+            if more == 0 {
+                break;
+            }
+            completed += more;
         }
         self.report_failures(handler);
         Ok(())

@@ -55,7 +55,7 @@ counts! {
     /// Not used again, as a request on them had failed or was given up.
     discarded_broken: discarded.broken, "broken";
     /// Could not be made.
-    connect_failures: connect_failures, "failed to connect";
+    connect_failures: connect_failures, "could not be made";
     /// Callers who got none in time, as all were in use.
     wait_timeouts: wait_timeouts, "not free in time";
 }

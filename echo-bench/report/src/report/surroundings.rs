@@ -46,9 +46,8 @@ impl SurroundingsReport {
     pub(super) fn new(record: &RunRecord) -> Self {
         let Surroundings { tcp, quota, throttled, machine, server_cpus } = &record.surroundings;
         let window_s = record.measured_ns as f64 / 1e9;
-        let mean = |time: std::time::Duration| {
-            (window_s > 0.0).then(|| time.as_secs_f64() / window_s)
-        };
+        let mean =
+            |time: std::time::Duration| (window_s > 0.0).then(|| time.as_secs_f64() / window_s);
         Self {
             generator_cpus: record.cpus.clone(),
             server_cpus: server_cpus.clone(),

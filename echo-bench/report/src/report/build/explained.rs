@@ -45,7 +45,10 @@ pub(super) fn explained(
     }
     let waited = between(response, TIMEOUT);
     let retransmits = summary.tcp.map_or(tcp.timeouts, |of_run| of_run.retransmits);
-    if is_part(waited, response.len()) && tcp.timeouts > 0 && proves(retransmits, waited / together) {
+    if is_part(waited, response.len())
+        && tcp.timeouts > 0
+        && proves(retransmits, waited / together)
+    {
         let share = waited as f64 / response.len() as f64;
         findings.push(Explained::Timeouts { share, count: tcp.timeouts });
     }

@@ -11,7 +11,7 @@ mod settled;
 use super::Circumstances;
 use super::explained::explained;
 use crate::report::verdict::{Finding, Limit};
-use crate::report::{LatencySummary, QUANTILES, Requests, Summary};
+use crate::report::{LatencySummary, QUANTILES, Requests, Summary, SurroundingsReport};
 use crate::stats::order;
 
 /// A generator thread busier than this may have been the limit.
@@ -144,7 +144,7 @@ fn limits_of_the_generator(
     findings.extend(no_socket);
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     // Pinned apart each side has its own, and the generator may count only those.
-    let apart = summary.surroundings.as_ref().and_then(|around| around.shares_cpus());
+    let apart = summary.surroundings.as_ref().and_then(SurroundingsReport::shares_cpus);
     if let Some(server) = circumstances.server_workers
         && (plan.threads + server) as usize > cores
         && apart != Some(false)
