@@ -63,6 +63,15 @@ impl Latency {
         self.histogram.saturating_record(latency);
     }
 
+    /// Records the same latency so many times.
+    #[inline]
+    pub fn record_many(&mut self, latency: Nanos, count: u64) {
+        if latency > HIGHEST {
+            self.clamped += count;
+        }
+        self.histogram.saturating_record_n(latency, count);
+    }
+
     /// Records a request that was given up at the age of `least`.
     pub fn record_censored(&mut self, least: Nanos) {
         self.record(least);

@@ -35,13 +35,13 @@ impl Latencies {
         Self { response: Latency::default(), open: open.then(Box::default) }
     }
 
-    /// Records an answered request.
+    /// Records so many answered requests that were due, written and answered together.
     #[inline]
-    pub fn record(&mut self, intended: Nanos, written: Nanos, answered: Nanos) {
-        self.response.record(answered - intended);
+    pub fn record(&mut self, intended: Nanos, written: Nanos, answered: Nanos, count: u64) {
+        self.response.record_many(answered - intended, count);
         if let Some(open) = &mut self.open {
-            open.wait.record(written - intended);
-            open.service.record(answered - written);
+            open.wait.record_many(written - intended, count);
+            open.service.record_many(answered - written, count);
         }
     }
 

@@ -30,21 +30,23 @@ pub struct Stamped {
 }
 
 impl Stamped {
-    /// Records a successful reply; `late` is how long its request was held up by us alone.
+    /// Records so many successful replies with the same clocks; `late` is how long their
+    /// requests were held up by us alone.
     pub fn record(
         &mut self,
         (intended, late, written): (Nanos, Nanos, Nanos),
         arrived: Nanos,
         read: Nanos,
+        count: u64,
     ) {
         if arrived < written || arrived > read {
-            self.implausible += 1;
+            self.implausible += count;
             return;
         }
-        self.response.record(read - intended);
-        self.corrected.record((arrived - intended).saturating_sub(late));
-        self.path.record(arrived - written);
-        self.pickup.record(read - arrived);
+        self.response.record_many(read - intended, count);
+        self.corrected.record_many((arrived - intended).saturating_sub(late), count);
+        self.path.record_many(arrived - written, count);
+        self.pickup.record_many(read - arrived, count);
     }
 
     /// Records a request that was given up at the age of `least` on the response clock.
@@ -73,12 +75,12 @@ mod tests {
     #[test]
     fn the_parts_of_a_request_add_up_and_a_stamp_that_cannot_be_is_not_used() {
         let mut stamped = Stamped::default();
-        stamped.record((100, 20, 130), 530, 930);
+        stamped.record((100, 20, 130), 530, 930, 1);
         let max = |latency: &Latency| latency.histogram().max();
         assert_eq!((max(&stamped.path), max(&stamped.pickup)), (400, 400));
         assert_eq!((max(&stamped.response), max(&stamped.corrected)), (830, 410));
-        stamped.record((100, 0, 130), 129, 930);
-        stamped.record((100, 0, 130), 931, 930);
+        stamped.record((100, 0, 130), 129, 930, 1);
+        stamped.record((100, 0, 130), 931, 930, 1);
         assert_eq!((stamped.implausible, stamped.response.count()), (2, 1));
         stamped.record_censored(1000, 100);
         assert_eq!((stamped.response.censored(), stamped.corrected.censored()), (1, 1));

@@ -12,7 +12,7 @@ use crate::record::{
 use crate::timeline::Timeline;
 
 /// A request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// When it was due; in a closed loop, when it was written.
     pub(crate) intended: Nanos,
@@ -77,6 +77,15 @@ impl Ending {
     }
 }
 
+/// Successful replies to one actor whose requests were due and written at one instant.
+#[derive(Debug, Clone, Copy)]
+struct Alike {
+    actor: u32,
+    asked: Asked,
+    at: Nanos,
+    count: u64,
+}
+
 /// What a ledger has to say at the end, beside its intervals.
 #[derive(Debug)]
 pub(crate) struct LedgerRecord {
@@ -110,6 +119,8 @@ pub(crate) struct Ledger {
     /// Whether no reply of the present read has been counted yet.
     is_first: bool,
     stamped: Box<Stamped>,
+    /// Successful replies that are alike and not counted yet.
+    alike: Option<Alike>,
     timeline: Option<Timeline>,
     next_boundary: Nanos,
     /// Takes finished pieces.
@@ -138,6 +149,7 @@ impl Ledger {
             arrival: None,
             is_first: false,
             stamped: Box::default(),
+            alike: None,
             timeline: None,
             next_boundary: Nanos::MAX,
             finished,
@@ -280,34 +292,50 @@ impl Ledger {
         }
     }
 
-    /// A request of an actor got its own reply, the last byte of it `at` this instant.
+    /// A request of an actor got its own reply, the last byte of it `at` this instant. Counted at
+    /// the latest by [`settle`](Self::settle): what was written together and read together has
+    /// the same clocks, and is recorded at once.
     #[inline]
     pub(crate) fn succeed(&mut self, actor: u32, asked: &Asked, at: Nanos) {
-        self.occupancy.remove(1, at, self.window.end);
+        if let Some(alike) = &mut self.alike
+            && (alike.actor, alike.asked, alike.at) == (actor, *asked, at)
+        {
+            alike.count += 1;
+            return;
+        }
+        self.settle();
+        self.alike = Some(Alike { actor, asked: *asked, at, count: 1 });
+    }
+
+    /// Counts the successful replies that are not counted yet.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        let Some(Alike { actor, asked, at, count }) = self.alike.take() else { return };
+        self.occupancy.remove(count, at, self.window.end);
         if self.window.contains(&at) {
-            self.interval.tally.answered += 1;
+            self.interval.tally.answered += count;
             if let Some(served) = self.served.get_mut(actor as usize) {
-                served.answered += 1;
-                served.latency_ns += at - asked.intended;
+                served.answered += count;
+                served.latency_ns += count * (at - asked.intended);
             }
         }
         if asked.measured {
-            self.answer(asked, at);
-        } else if self.belongs(asked, at) {
-            self.schedule(1, asked.intended);
-            self.answer(asked, at);
+            self.answer(&asked, at, count);
+        } else if self.belongs(&asked, at) {
+            self.schedule(count, asked.intended);
+            self.answer(&asked, at, count);
         }
     }
 
     #[inline]
-    fn answer(&mut self, asked: &Asked, at: Nanos) {
+    fn answer(&mut self, asked: &Asked, at: Nanos, count: u64) {
         let written = asked.written.unwrap_or(asked.intended);
-        self.interval.tally.ok += 1;
-        self.interval.latencies.record(asked.intended, written, at);
+        self.interval.tally.ok += count;
+        self.interval.latencies.record(asked.intended, written, at, count);
         self.replies.widen(at);
         if let Some(arrived) = self.arrival {
             let sent = (asked.intended, asked.late(at), written);
-            self.stamped.record(sent, arrived, at);
+            self.stamped.record(sent, arrived, at, count);
             self.stamped.exact += u64::from(std::mem::take(&mut self.is_first));
         }
     }
@@ -349,7 +377,8 @@ impl Ledger {
         Self { window: 0..Nanos::MAX, ..Self::new(open, Box::new(drop)) }
     }
 
-    pub(crate) fn interval(&self) -> &Interval {
+    pub(crate) fn interval(&mut self) -> &Interval {
+        self.settle();
         &self.interval
     }
 }

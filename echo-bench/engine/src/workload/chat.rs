@@ -139,6 +139,7 @@ impl<R: Reactor> Workload<R> for Chat {
                 });
             }
         });
+        ledger.settle();
         heard.map_err(|too_long| Loss::Malformed(too_long.into()))
     }
 

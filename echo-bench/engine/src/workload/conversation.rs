@@ -57,6 +57,7 @@ impl Conversation {
             requester.end_of_input(each);
             Ok(())
         };
+        ledger.settle();
         if in_flight.right_answers() > right {
             parts.wire.prove(link);
         }

@@ -112,7 +112,7 @@ mod tests {
     fn a_share_is_taken_of_the_percentile_of_all_requests() {
         let (mut stamped, mut response) = (Stamped::default(), Latency::default());
         for _ in 0..1000 {
-            stamped.record((0, 0, 0), 40_000, 1_000_000);
+            stamped.record((0, 0, 0), 40_000, 1_000_000, 1);
             response.record(2_000_000);
         }
         let share = share(&stamped, &response).unwrap();
@@ -129,7 +129,7 @@ mod tests {
         response.record(5);
         assert_eq!(share(&stamped, &response), None);
         for _ in 0..1000 {
-            stamped.record((0, 0, 0), 40, 1000);
+            stamped.record((0, 0, 0), 40, 1000, 1);
         }
         (0..100).for_each(|_| stamped.record_censored(5000, 0));
         let share = share(&stamped, &response).unwrap();
@@ -141,7 +141,7 @@ mod tests {
         let run = |arrived| {
             let (mut stamped, mut response) = (Stamped::default(), Latency::default());
             for _ in 0..1000 {
-                stamped.record((0, 0, 0), arrived, 1_000_000);
+                stamped.record((0, 0, 0), arrived, 1_000_000, 1);
                 response.record(1_000_000);
             }
             stamped.exact = 7;

@@ -309,13 +309,13 @@ mod tests {
         (0..3).for_each(|n| hall.say(0, n * 100));
         assert!(!hall.hear_text(1, 0, b"ABCDEFGHIJKLMNOPQRST", 900));
         assert!(!hall.hear_text(1, 0, b"too short", 900));
-        let response = |hall: &Hall| {
+        let response = |hall: &mut Hall| {
             let response = &hall.ledger.interval().latencies.response;
             (response.count(), response.censored())
         };
-        assert_eq!((hall.ledger.interval().tally.mismatch, response(&hall)), (2, (0, 0)));
+        assert_eq!((hall.ledger.interval().tally.mismatch, response(&mut hall)), (2, (0, 0)));
         let Hall { deliveries, ledger, .. } = &mut hall;
         deliveries.deafen(1, 1000, ledger, Ending::Closed);
-        assert_eq!((hall.ledger.interval().tally.closed, response(&hall)), (1, (1, 1)));
+        assert_eq!((hall.ledger.interval().tally.closed, response(&mut hall)), (1, (1, 1)));
     }
 }

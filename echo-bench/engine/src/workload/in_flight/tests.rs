@@ -54,7 +54,7 @@ impl Bed {
         self.requests.settle(5, &self.messages, reply, at, &mut self.ledger);
     }
 
-    fn errors(&self) -> Vec<(String, u64)> {
+    fn errors(&mut self) -> Vec<(String, u64)> {
         let errors = self.ledger.interval().errors.iter();
         errors.map(|(kind, count, _)| (kind.to_string(), count)).collect()
     }
