@@ -53,8 +53,8 @@ fn results(report: &Report) -> Vec<Row> {
     if let Some(fairness) = summary.fairness.as_ref().filter(|spread| spread.connections > 1) {
         rows.push(Row::new("fairness", spread(fairness)));
     }
-    if let Some(share) = &summary.generator_share {
-        rows.push(Row::new("own share", own_share(share)));
+    if let Some(share) = summary.generator_share.as_ref().and_then(own_share) {
+        rows.push(Row::new("own share", share));
     }
     if is_told(report) {
         rows.extend(summary.addresses.iter().map(|one| Row::new("address", address(one))));
@@ -151,15 +151,16 @@ fn spread(fairness: &Fairness) -> String {
 }
 
 /// How much of the response is the generator's own, and from what that is known.
-fn own_share(share: &GeneratorShare) -> String {
+fn own_share(share: &GeneratorShare) -> Option<String> {
     let part = |name: &str| {
         let part = share.quantiles.get(name)?;
         Some(format!("{:.0} % of {name}", part.share * 100.0))
     };
     let parts: Vec<_> = ["p50", "p99"].into_iter().filter_map(part).collect();
-    let known = if parts.is_empty() { "unknown".into() } else { parts.join(", ") };
-    let values = units::count(share.response.count);
-    format!("{known} is the generator's own (receive stamps of {values} requests)")
+    let requests = units::counted(share.response.count, "request");
+    (!parts.is_empty()).then(|| {
+        format!("{} (the generator's own, by receive stamps of {requests})", parts.join(", "))
+    })
 }
 
 /// Whether the addresses say more than the target does.

@@ -177,6 +177,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
         // them, which would count without the time that follows it.
         achieved_per_s: match plan.stop {
             StopRule::Duration { .. } => per_s(total.tally.answered),
+            StopRule::Requests { .. } if total.tally.ok == 0 => per_s(0),
             StopRule::Requests { .. } => record.replies.rate_per_s(total.tally.ok),
         },
         answered_in_window: total.tally.answered,
