@@ -1,6 +1,6 @@
-//! When the kernel received what is read from a socket: [`receive`] reads bytes with their
+//! When the kernel received what is read from a socket: `receive` reads bytes with their
 //! receive stamp (`SO_TIMESTAMPING`, Documentation/networking/timestamping.rst), and
-//! [`StampClock`] puts stamps on the clock of every measurement.
+//! `StampClock` puts stamps on the clock of every measurement.
 //!
 //! The stamp of a read is that of the segment which holds its last byte, so it is an upper
 //! bound for the bytes before. It needs no privileges. On a connection that does not ask for

@@ -8,7 +8,7 @@ use echo_net::cpu::Machine;
 use echo_net::netstat::TcpCounters;
 use echo_net::placement::Placement;
 
-/// See the [module](self).
+/// What happened around a run on its machine, over the measured window.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// What the kernel's TCP counted, over all connections of the network namespace.

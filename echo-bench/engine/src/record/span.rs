@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 use echo_net::Nanos;
 
-/// See the [module](self). Empty at first.
+/// From the first to the last of several instants. Empty at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     first: Nanos,
