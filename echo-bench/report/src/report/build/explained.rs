@@ -23,6 +23,9 @@ const SECOND_SYN: u64 = 1000 * MILLISECOND;
 /// A smaller part of the replies moves no percentile that is shown.
 const LEAST_PART: f64 = 0.001;
 
+/// So many times as many latencies as on either side of a timer's length are more than a tail.
+const STANDS_OUT: u64 = 4;
+
 /// The kernel must have counted so much of what it is to explain.
 const PROOF: f64 = 0.5;
 
@@ -39,7 +42,8 @@ pub(super) fn explained(
     // What is in flight together waits for one timer.
     let together = u64::from(plan.load.pipeline().max(1));
     let delayed = between(response, DELAYED_ACK);
-    if is_part(delayed, response.len()) && proves(tcp.delayed_acks, delayed / together) {
+    let proven = proves(tcp.delayed_acks, delayed / together);
+    if proven && is_part(delayed, response.len()) && stands_out(response, DELAYED_ACK) {
         let share = delayed as f64 / response.len() as f64;
         findings.push(Explained::DelayedAcks { share, count: tcp.delayed_acks });
     }
@@ -67,6 +71,15 @@ fn between(histogram: &Histogram<u64>, [low, high]: [u64; 2]) -> u64 {
     histogram.count_between(low, high.min(histogram.high()))
 }
 
+/// Whether far more latencies lie between these than on either side: a tail that merely reaches
+/// over a timer's length is no sign of the timer.
+fn stands_out(histogram: &Histogram<u64>, [low, high]: [u64; 2]) -> bool {
+    let inside = between(histogram, [low, high]);
+    let beside =
+        [[low / 2, low - 1], [high + 1, high * 2]].map(|side| between(histogram, side));
+    beside.iter().all(|&count| inside >= STANDS_OUT * count)
+}
+
 fn is_part(count: u64, all: u64) -> bool {
     count > 0 && count as f64 >= LEAST_PART * all as f64
 }
@@ -78,6 +91,17 @@ fn proves(counted: u64, seen: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tail_that_reaches_over_40_ms_is_no_delayed_acknowledgement() {
+        let mut histogram = Histogram::new_with_bounds(1, 3_600_000_000_000, 3).unwrap();
+        for ms in 1..170 {
+            histogram.record_n(ms * MILLISECOND, 100).unwrap();
+        }
+        assert!(!stands_out(&histogram, DELAYED_ACK));
+        histogram.record_n(41 * MILLISECOND, 50_000).unwrap();
+        assert!(stands_out(&histogram, DELAYED_ACK));
+    }
 
     #[test]
     fn a_count_that_is_too_small_proves_nothing() {
