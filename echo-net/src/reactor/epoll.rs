@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::net::{RecvFlags, Shutdown, SocketFlags};
+use rustix::net::{Shutdown, SocketFlags};
 use rustix::time::Timespec;
 use slotmap::{Key as _, KeyData, SlotMap};
 
@@ -157,23 +157,15 @@ impl EpollReactor {
     /// One read.
     fn read(&mut self, key: Key, handler: &mut impl Handler<Self>) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        let buffer = &mut self.buffer[..];
-        let received = if connection.stamped {
-            stamps::receive(connection.socket.as_fd(), buffer).map(|(length, stamp)| {
-                self.arrival = stamp.and_then(|stamp| self.stamp_clock.instant(stamp));
-                length
-            })
-        } else {
-            rustix::net::recv(&connection.socket, buffer, RecvFlags::empty())
-                .map(|(length, _)| length)
-        };
+        let received = connection.receive(&mut self.buffer);
         match received {
-            Ok(0) => {
+            Ok((0, _)) => {
                 connection.ended = true;
                 self.update_interest(key);
                 handler.event(self, key, Event::EndOfInput);
             }
-            Ok(length) => {
+            Ok((length, stamp)) => {
+                self.arrival = stamp.and_then(|stamp| self.stamp_clock.instant(stamp));
                 // Taken out during the call, since the handler borrows the reactor.
                 let buffer = std::mem::take(&mut self.buffer);
                 handler.event(self, key, Event::Received(&buffer[..length]));

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 
-/// The largest latency that is told apart: one hour.
+/// The maximum recorded latency: one hour.
 const HIGHEST: Nanos = 3600 * SECOND;
 
 /// Significant decimal digits of every value.

@@ -17,7 +17,7 @@ pub struct Latencies {
     pub open: Option<Box<OpenClocks>>,
 }
 
-/// What open load tells apart.
+/// The clocks of an open loop.
 #[derive(Debug, Clone, Default)]
 pub struct OpenClocks {
     /// From the intended instant to the write.

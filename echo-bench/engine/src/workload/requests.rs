@@ -15,29 +15,9 @@ use crate::plan::{Load, Plan};
 use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
 
-/// What goes over one link.
-#[derive(Debug)]
-struct Place {
-    conversation: Conversation,
-    /// The number of the first request since the link was made.
-    first_request: u64,
-}
+mod place;
 
-impl Place {
-    fn in_flight(&self) -> &InFlight {
-        &self.conversation.in_flight
-    }
-
-    fn in_flight_mut(&mut self) -> &mut InFlight {
-        &mut self.conversation.in_flight
-    }
-
-    /// Requests that it can take beside those in flight: at most so many since it was made.
-    fn left_of(&self, most: u32) -> u32 {
-        let sent = self.in_flight().next_request() - self.first_request;
-        u64::from(most).saturating_sub(sent) as u32
-    }
-}
+use place::Place;
 
 /// See the [module](self).
 #[derive(Debug)]

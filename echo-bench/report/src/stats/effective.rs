@@ -9,7 +9,7 @@
 //! The size is lowered for what few batches can't say (Student's distribution in place of the
 //! normal one) and for what batches lack of the long-run variance.
 //!
-//! Where no such batches are to be had, or the rarer side of the quantile is only some few
+//! Without enough such batches, or if the rarer side of the quantile has only a few
 //! bursts, the size is below what the quantile needs: no interval is better than one that is
 //! narrow and wrong.
 
@@ -19,7 +19,7 @@ use super::contrast;
 use super::correlation::{self, Batches, LEAST_BATCHES};
 use super::order::{self, MISS};
 
-/// Pieces that are told apart; of more, neighbours count as one.
+/// Maximum number of pieces analysed; beyond it, neighbouring pieces are merged.
 const MOST_PIECES: usize = 256;
 
 /// What a run is worth that is too short to be cut into [`LEAST_BATCHES`] pieces: so few

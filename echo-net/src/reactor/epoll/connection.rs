@@ -1,11 +1,14 @@
 //! A connection of this backend: [`EpollSocket`], with its socket, send queue and epoll
 //! interest.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
 use crate::send_queue::SendQueue;
+use crate::stamps::{self, Stamp};
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -37,6 +40,15 @@ impl EpollSocket {
             ended: false,
             finish_when_sent: false,
         }
+    }
+
+    /// One read, with the receive timestamp of its last byte if the kernel gives them.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> Result<(usize, Option<Stamp>), Errno> {
+        if self.stamped {
+            return stamps::receive(self.socket.as_fd(), buffer);
+        }
+        let (length, _) = rustix::net::recv(&self.socket, buffer, RecvFlags::empty())?;
+        Ok((length, None))
     }
 
     /// The epoll interest that it should have.

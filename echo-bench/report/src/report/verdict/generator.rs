@@ -7,7 +7,7 @@ use super::{GENERATOR_LIMITED, Verdict};
 pub(in crate::report) enum Limit {
     /// Connections were not made for want of a port or a descriptor.
     NoSocket { failed: u64, made: u64, reason: String },
-    /// A thread was busy; `attributed`: its part of the latencies is told apart.
+    /// A thread was saturated; `attributed`: its share of the latencies is known.
     Busy { busy: f64, attributed: bool },
     /// So much of a percentile is the generator's own: late sends, or else slow pickup.
     OwnShare { quantile: &'static str, share: f64, generator_ns: u64, late: bool },
@@ -20,7 +20,7 @@ pub(in crate::report) enum Limit {
 impl Limit {
     pub(super) fn severity(&self) -> Verdict {
         match self {
-            // It is told apart, so that the server's numbers stand.
+            // Its share is known, so the server's numbers stand.
             Self::Busy { attributed: true, .. } => Verdict::Valid,
             // What is left of the generator says nothing of the server.
             Self::Denied { share, .. } if *share > 0.5 => Verdict::Invalid,
@@ -72,7 +72,7 @@ fn no_socket(failed: u64, made: u64, reason: &str) -> String {
     )
 }
 
-/// The code of the note that the generator was busy, where its part is told apart.
+/// The code of the note that the generator was saturated, where its share is known.
 const GENERATOR_BUSY: &str = "generator-busy";
 
 const AGAINST_LATE_SENDS: &str =
