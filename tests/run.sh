@@ -17,7 +17,7 @@ install_missing_programs() {
   nc -h 2>&1 | grep -q OpenBSD || missing+=(netcat-openbsd)
   command -v redis-cli >/dev/null || missing+=(redis-tools)
   command -v nginx >/dev/null || missing+=(nginx-light)
-  for program in python3 openssl redis-server wrk curl chromium expect; do
+  for program in python3 tcpdump openssl redis-server wrk curl chromium expect; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   if [ "${#missing[@]}" -eq 0 ]; then
