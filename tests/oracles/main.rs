@@ -8,3 +8,4 @@ mod faults;
 mod pooling;
 mod quantiles;
 mod runs;
+mod verdicts;

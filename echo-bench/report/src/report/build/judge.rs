@@ -192,7 +192,11 @@ fn own_share(summary: &Summary) -> Option<Limit> {
 fn unfair(summary: &Summary) -> Option<Finding> {
     let fairness = summary.fairness.as_ref()?;
     let connections = fairness.connections;
-    if fairness.starved > 0 && fairness.max > 0 {
+    // That none got anything is a finding of its own.
+    if fairness.max == 0 {
+        return None;
+    }
+    if fairness.starved > 0 {
         return Some(Finding::Starved { starved: fairness.starved, connections });
     }
     (fairness.below_tenth > 0).then_some(Finding::Unfair {
