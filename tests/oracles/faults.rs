@@ -170,7 +170,7 @@ fn a_reply_that_never_comes_is_dropped_or_timed_out() {
 }
 
 #[test]
-fn a_reply_that_is_overtaken_is_reordered_once_its_turn_is_over() {
+fn a_reply_that_is_overtaken_is_counted_once_as_reordered() {
     let _turn = turn();
     each_engine(|engine| {
         for (framing, protocol) in framed() {
@@ -178,9 +178,8 @@ fn a_reply_that_is_overtaken_is_reordered_once_its_turn_is_over() {
             // So that the last message of a connection is not a delayed one.
             let plan = [protocol, "--rate=4k", "--requests=398", "--pipeline=64"];
             let finished = run_against(engine, &server, &plan);
-            assert_eq!(kinds(&finished), ["dropped", "reordered"], "{protocol}: {finished:#?}");
+            assert_eq!(kinds(&finished), ["reordered"], "{protocol}: {finished:#?}");
             assert_eq!(count(&finished, "reordered"), server.committed(), "{protocol}");
-            assert_eq!(count(&finished, "dropped"), server.committed(), "{protocol}");
             assert_eq!(finished.requests("ok"), 398 - server.committed(), "{protocol}");
             first_offender(&finished, "reordered", 9);
         }

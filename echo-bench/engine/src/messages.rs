@@ -48,6 +48,8 @@ pub enum Deviation {
     Foreign {
         /// The number of that connection.
         connection: u32,
+        /// The number of that request on it.
+        request: u64,
     },
     /// It answers another request of this connection.
     Elsewhere {
@@ -169,7 +171,7 @@ impl Messages {
         } else if other == connection {
             Deviation::Elsewhere { request: number }
         } else {
-            Deviation::Foreign { connection: other }
+            Deviation::Foreign { connection: other, request: number }
         }
     }
 
@@ -273,7 +275,7 @@ mod tests {
         let longer = [&right[..], b"x"].concat();
         assert_eq!(messages.check(3, 70, &longer), Err(Deviation::Extended));
         let foreign = text(&messages, 4, 70);
-        let of_other = Err(Deviation::Foreign { connection: 4 });
+        let of_other = Err(Deviation::Foreign { connection: 4, request: 70 });
         assert_eq!(messages.check(3, 70, &foreign), of_other);
         let next = text(&messages, 3, 71);
         assert_eq!(messages.check(3, 70, &next), Err(Deviation::Elsewhere { request: 71 }));

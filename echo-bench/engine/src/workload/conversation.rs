@@ -25,7 +25,7 @@ pub(super) struct Conversation {
 pub(super) struct Settled {
     /// Replies that came.
     pub(super) replies: u32,
-    /// Requests that awaited one before.
+    /// Requests that lacked one before.
     pub(super) awaited: u32,
 }
 
@@ -45,7 +45,7 @@ impl Conversation {
     ) -> Result<Settled, Loss> {
         let Self { requester, in_flight } = self;
         let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
-        let (awaited, right) = (in_flight.waiting(), in_flight.right_answers());
+        let (awaited, right) = (in_flight.unanswered(), in_flight.right_answers());
         let mut replies = 0;
         let each = |reply: Reply<'_>| {
             replies += 1;

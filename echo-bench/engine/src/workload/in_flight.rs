@@ -7,12 +7,14 @@ use echo_net::Nanos;
 use echo_proto::{Answers, Outcome, Reply};
 
 use crate::messages::Messages;
-use crate::record::FailureKind;
+use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Ending, Ledger};
 
 mod deviant;
+mod passed_over;
 
 use deviant::offender;
+use passed_over::{Passed, PassedOver};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -20,7 +22,7 @@ enum State {
     Waiting,
     /// Counted as failed already; its answer may still come and must be matched.
     GivenUp,
-    /// Answered out of turn.
+    /// Answered out of turn, or passed over.
     Answered,
 }
 
@@ -57,16 +59,13 @@ pub(crate) struct InFlight {
     /// answered, so that no answered one is looked at twice.
     oldest: Vec<u64>,
     waiting: u32,
-    /// How many of those that wait belong to the measured window.
+    /// How many requests of the measured window have not ended.
     measured: u32,
     right_answers: u64,
     /// The last few requests that were passed over: an answer to one comes out of turn,
     /// and is no second one.
-    passed_over: VecDeque<u64>,
+    passed_over: PassedOver,
 }
-
-/// How many requests that were passed over are remembered.
-const PASSED_OVER: usize = 64;
 
 impl InFlight {
     /// Nothing yet of this actor, on so many streams.
@@ -82,7 +81,7 @@ impl InFlight {
             waiting: 0,
             measured: 0,
             right_answers: 0,
-            passed_over: VecDeque::new(),
+            passed_over: PassedOver::default(),
         }
     }
 
@@ -91,7 +90,12 @@ impl InFlight {
         self.waiting
     }
 
-    /// Requests of the measured window that await an answer.
+    /// Requests that await an answer, or were passed over and may still get one.
+    pub(crate) fn unanswered(&self) -> u32 {
+        self.waiting + self.passed_over.open()
+    }
+
+    /// Requests of the measured window that have not ended.
     pub(crate) fn measured(&self) -> u32 {
         self.measured
     }
@@ -113,10 +117,10 @@ impl InFlight {
         Some(self.first + place as u64)
     }
 
-    /// When the oldest request that awaits an answer was written.
+    /// When the oldest request that has not ended was written.
     pub(crate) fn oldest_written(&self) -> Option<Nanos> {
-        let slot = self.slots.iter().find(|slot| slot.state == State::Waiting)?;
-        Some(slot.written)
+        let slot = self.slots.iter().find(|slot| slot.state == State::Waiting);
+        slot.map(|slot| slot.written).into_iter().chain(self.passed_over.oldest_written()).min()
     }
 
     /// The number of the next request.
@@ -152,7 +156,7 @@ impl InFlight {
         into: &mut Ledger,
     ) {
         let Some(place) = self.place_of(reply.answers) else {
-            return self.settle_stray(connection, messages, reply, into);
+            return self.settle_stray(connection, messages, reply, at, into);
         };
         let request = self.first + place as u64;
         if reply.outcome == Outcome::Echo
@@ -262,7 +266,22 @@ impl InFlight {
             }
             self.end(place, at, into, State::GivenUp, Ending::Timeout);
         }
+        while let Some((slot, first)) = self.passed_over.expire(before) {
+            expired = true;
+            self.drop_passed(slot, *first, at, into);
+        }
         expired
+    }
+
+    /// Ends a request whose answer has not come since a later one was answered.
+    fn drop_passed(&mut self, slot: Slot, first: FirstOffender, at: Nanos, into: &mut Ledger) {
+        into.errors().count(FailureKind::Dropped, || first);
+        self.end_passed(slot, Ending::Unmatched, at, into);
+    }
+
+    fn end_passed(&mut self, slot: Slot, ending: Ending, at: Nanos, into: &mut Ledger) {
+        self.measured -= u32::from(slot.measured);
+        into.end(self.actor, &slot.asked(), ending, at);
     }
 
     /// Books bytes that are no reply of the protocol: a wrong answer to the request whose turn
@@ -279,6 +298,10 @@ impl InFlight {
         for place in 0..self.slots.len() {
             self.end(place, at, into, State::GivenUp, ending);
         }
+        while let Some((slot, first)) = self.passed_over.expire(Nanos::MAX) {
+            self.drop_passed(slot, *first, at, into);
+        }
+        self.passed_over.clear();
         self.first = self.next_request();
         self.slots.clear();
     }

@@ -72,7 +72,7 @@ impl Requests {
     fn is_worn_out(&self, wire: &Wire, link: u32) -> bool {
         let place = &self.places[link as usize];
         wire.is_up(link)
-            && place.in_flight().waiting() == 0
+            && place.in_flight().unanswered() == 0
             && self.reconnect_after.is_some_and(|most| place.left_of(most) == 0)
     }
 
@@ -211,8 +211,9 @@ impl Requests {
         let number = self.numbers[link as usize];
         let conversation = &mut self.places[link as usize].conversation;
         let awaited = conversation.settle(parts, link, number, bytes)?.awaited;
-        let (waiting, is_over) =
-            (conversation.in_flight.waiting(), conversation.requester.is_over());
+        let in_flight = &conversation.in_flight;
+        let (waiting, lacking) = (in_flight.waiting(), in_flight.unanswered());
+        let is_over = conversation.requester.is_over();
         // It would be closed with whatever is sent on it from now on.
         if is_over {
             // Before the load nothing needs the connection at once.
@@ -220,7 +221,7 @@ impl Requests {
                 return Err(Loss::Closed);
             }
             self.renew(parts, link);
-        } else if waiting < awaited && parts.has_begun() {
+        } else if lacking < awaited && parts.has_begun() {
             self.feed(parts, link);
         }
         Ok(())

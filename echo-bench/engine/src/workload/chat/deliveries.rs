@@ -3,7 +3,7 @@
 //! A delivery is one message at one member. Each is expected from the instant that its
 //! message is sent, at every member who listens then, and ends in exactly one way.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use echo_net::Nanos;
 
@@ -41,8 +41,9 @@ pub(super) struct Deliveries {
     listeners: u64,
     /// Deliveries of measured messages that have not ended.
     outstanding: u64,
-    /// Deliveries that were passed over: listener, speaker, message. Grows with faults only.
-    passed_over: HashSet<(u32, u32, u32)>,
+    /// Deliveries that were passed over and have not ended: listener, speaker, message. Grows
+    /// with faults only.
+    passed_over: BTreeSet<(u32, u32, u32)>,
 }
 
 impl Deliveries {
@@ -55,7 +56,7 @@ impl Deliveries {
             listens: vec![false; members],
             listeners: 0,
             outstanding: 0,
-            passed_over: HashSet::new(),
+            passed_over: BTreeSet::new(),
         }
     }
 
@@ -117,14 +118,16 @@ impl Deliveries {
         if !self.listens[listener as usize] {
             return;
         }
-        let place = listener as usize * self.members + speaker as usize;
-        let next = u64::from(self.settled[place]);
+        let next = u64::from(self.settled[self.place(listener, speaker)]);
+        let mut author = speaker;
         let (number, wrong) = match messages.check(speaker, next, body) {
             Ok(()) => (next, None),
             Err(Deviation::Elsewhere { request }) => (request, None),
-            Err(Deviation::Foreign { connection }) => {
+            // The stamp names the delivery: that of the name that it came under may follow.
+            Err(Deviation::Foreign { connection, request }) => {
+                author = connection;
                 let detail = format!("text of member {connection} under another name");
-                (next, Some((FailureKind::Foreign, detail)))
+                (request, Some((FailureKind::Foreign, detail)))
             }
             Err(deviation) => {
                 let kind = match deviation {
@@ -141,25 +144,35 @@ impl Deliveries {
             detail,
             difference: None,
         };
+        if author == listener || author as usize >= self.members {
+            let detail = format!("text of member {author} under another name");
+            return ledger.errors().count(FailureKind::Unsolicited, || offender(detail));
+        }
+        let speaker = author;
         if number >= self.next(speaker) {
             let detail = format!("member {speaker} never said it");
             return ledger.errors().count(FailureKind::Unsolicited, || offender(detail));
         }
         // Below the count of what was said, which has 32 bits.
         let number = number as u32;
-        let next = next as u32;
+        let place = self.place(listener, speaker);
+        let next = self.settled[place];
         if number < next {
             let late = self.passed_over.remove(&(listener, speaker, number));
-            let kind = if late { FailureKind::Reordered } else { FailureKind::Duplicated };
+            let kind = match wrong {
+                Some((kind, _)) if late => kind,
+                None if late => FailureKind::Reordered,
+                _ => FailureKind::Duplicated,
+            };
             let detail = format!("from member {speaker}");
-            return ledger.errors().count(kind, || offender(detail));
+            ledger.errors().count(kind, || offender(detail));
+            if late {
+                self.end((listener, speaker), number, at, ledger, Ending::Mismatch);
+            }
+            return;
         }
-        for skipped in next..number {
-            self.passed_over.insert((listener, speaker, skipped));
-            let detail = format!("from member {speaker}; a later one came first");
-            ledger.errors().count(FailureKind::Dropped, || offender(detail));
-            self.end((listener, speaker), skipped, at, ledger, Ending::Unmatched);
-        }
+        // Late or lost: which of them, only time shows.
+        self.passed_over.extend((next..number).map(|skipped| (listener, speaker, skipped)));
         self.settled[place] = number + 1;
         let said = self.said[speaker as usize][number as usize];
         if let Some((kind, detail)) = wrong {
@@ -175,8 +188,12 @@ impl Deliveries {
         ledger.succeed(listener, &said.asked(), at);
     }
 
-    /// A member hears nothing any more; its missing deliveries end as `ending` says. How
-    /// many deliveries that were.
+    fn place(&self, listener: u32, speaker: u32) -> usize {
+        listener as usize * self.members + speaker as usize
+    }
+
+    /// A member hears nothing any more; its missing deliveries end as `ending` says, and those
+    /// that were passed over as lost. How many deliveries were missing.
     pub(super) fn deafen(
         &mut self,
         listener: u32,
@@ -190,14 +207,30 @@ impl Deliveries {
         self.listeners -= 1;
         let before = self.outstanding;
         for speaker in (0..self.members as u32).filter(|&speaker| speaker != listener) {
-            let place = listener as usize * self.members + speaker as usize;
+            let place = self.place(listener, speaker);
             let said = self.said[speaker as usize].len() as u32;
             for number in self.settled[place]..said {
                 self.end((listener, speaker), number, at, ledger, ending);
             }
             self.settled[place] = said;
         }
-        before - self.outstanding
+        let missing = before - self.outstanding;
+        let rest = self.passed_over.split_off(&(listener, 0, 0));
+        for passed in rest {
+            if passed.0 != listener {
+                self.passed_over.insert(passed);
+                continue;
+            }
+            let (_, speaker, number) = passed;
+            ledger.errors().count(FailureKind::Dropped, || FirstOffender {
+                connection: listener,
+                request: Some(number.into()),
+                detail: format!("from member {speaker}; a later one came first"),
+                difference: None,
+            });
+            self.end((listener, speaker), number, at, ledger, Ending::Unmatched);
+        }
+        missing
     }
 
     /// A delivery ended without success: it was given up at an instant, or came and was wrong.
@@ -291,7 +324,7 @@ mod tests {
             FailureKind::Unsolicited,
         ]
         .map(|kind| hall.ledger.interval().errors.of(kind));
-        assert_eq!(counts, [1, 1, 1, 1, 2]);
+        assert_eq!(counts, [1, 0, 1, 1, 2], "late, and not lost");
         let lost = {
             let Hall { deliveries, ledger, .. } = &mut hall;
             deliveries.deafen(1, 1000, ledger, Ending::Closed)
@@ -301,6 +334,34 @@ mod tests {
         let tally = hall.ledger.interval().tally;
         assert_eq!((tally.ok, tally.mismatch, tally.closed, tally.in_flight), (2, 2, 1, 5));
         assert!(tally.is_conserved());
+    }
+
+    #[test]
+    fn a_text_under_another_name_fails_the_delivery_of_its_stamp_and_no_other() {
+        let mut hall = Hall::new();
+        (0..2).for_each(|speaker| hall.say(speaker, 100));
+        let mut text = Vec::new();
+        hall.messages.write(1, 0, &mut text);
+        assert!(!hall.hear_text(2, 0, &text, 900));
+        assert!(hall.hear(2, 0, 0, 901));
+        let Hall { deliveries, ledger, .. } = &mut hall;
+        assert_eq!(deliveries.deafen(2, 1000, ledger, Ending::InFlight), 0);
+        let errors = &ledger.interval().errors;
+        let kinds: Vec<_> = errors.iter().map(|(kind, count, _)| (kind, count)).collect();
+        assert_eq!(kinds, [(FailureKind::Foreign, 1)]);
+        assert_eq!((ledger.interval().tally.ok, ledger.interval().tally.mismatch), (1, 1));
+    }
+
+    #[test]
+    fn a_delivery_that_never_comes_is_dropped_once_nothing_more_is_heard() {
+        let mut hall = Hall::new();
+        (0..2).for_each(|n| hall.say(0, n * 100));
+        assert!(hall.hear(1, 0, 1, 900));
+        assert_eq!(hall.deliveries.outstanding(), 3);
+        let Hall { deliveries, ledger, .. } = &mut hall;
+        assert_eq!(deliveries.deafen(1, 1000, ledger, Ending::InFlight), 0);
+        assert_eq!(ledger.interval().errors.of(FailureKind::Dropped), 1);
+        assert_eq!((ledger.interval().tally.mismatch, deliveries.outstanding()), (1, 2));
     }
 
     #[test]

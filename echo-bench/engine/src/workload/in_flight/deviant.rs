@@ -4,7 +4,7 @@
 use echo_net::Nanos;
 use echo_proto::{Answers, Outcome, Reply};
 
-use super::{InFlight, PASSED_OVER, State};
+use super::{InFlight, Passed, State};
 use crate::messages::{Deviation, Messages};
 use crate::record::{Difference, FailureKind, FirstOffender, difference_in_words};
 use crate::rig::{Ending, Ledger};
@@ -43,14 +43,17 @@ impl InFlight {
                 Err(Deviation::Corrupt) => FailureKind::Corrupt,
                 Err(Deviation::Truncated) => FailureKind::Truncated,
                 Err(Deviation::Extended) => FailureKind::Extended,
-                Err(Deviation::Foreign { connection: other }) => {
+                Err(Deviation::Foreign { connection: other, .. }) => {
                     into.errors().count(FailureKind::Foreign, || {
                         first(oldest, format!("got the reply of connection {other}"))
                     });
+                    // Its own reply may follow, and is no second one.
+                    self.remember(place, None, at, into);
                     return self.fail(place, at, into);
                 }
                 Err(Deviation::Elsewhere { request }) => {
-                    return self.settle_elsewhere(place, request, at, into, first);
+                    let stream = oldest % self.streams;
+                    return self.settle_named((stream, request), at, into, first);
                 }
             },
         };
@@ -72,42 +75,101 @@ impl InFlight {
         }
     }
 
-    /// Books a correct reply to another request of this connection than the one at `turn`,
-    /// the oldest of its stream.
-    fn settle_elsewhere(
+    /// Books a reply on `stream` that is the right one of a request of this connection whose
+    /// turn it is not. Its stamp names the request, and no other one is touched.
+    fn settle_named(
         &mut self,
-        turn: usize,
-        request: u64,
+        (stream, request): (u64, u64),
         at: Nanos,
         into: &mut Ledger,
         first: impl Fn(u64, String) -> FirstOffender,
     ) {
-        let oldest = self.first + turn as u64;
-        let streams = self.streams;
-        if request % streams != oldest % streams {
-            into.errors().count(FailureKind::Foreign, || {
-                first(oldest, format!("got the reply of stream {}", request % streams))
-            });
-            return self.fail(turn, at, into);
+        let own = request % self.streams;
+        let is_right_stream = own == stream;
+        let misrouted = || {
+            first(request, format!("a request of stream {own} was answered on stream {stream}"))
+        };
+        if let Some(passed) = self.passed_over.take(request) {
+            // What was counted as dropped or given up before is not counted again.
+            if passed.first.is_none() {
+                return;
+            }
+            if is_right_stream {
+                into.errors().count(FailureKind::Reordered, || {
+                    first(request, format!("request {request} was answered after a later one"))
+                });
+            } else {
+                into.errors().count(FailureKind::Foreign, misrouted);
+            }
+            return self.end_passed(passed.slot, Ending::Mismatch, at, into);
         }
         let place = request.checked_sub(self.first).map(|place| place as usize);
-        let Some(place) = place.filter(|place| (turn..self.slots.len()).contains(place)) else {
-            self.count_late(request, into, first);
-            return;
-        };
-        for passed in (turn..place).step_by(streams as usize) {
-            if self.slots[passed].state == State::Answered {
+        let state = place.and_then(|place| Some((place, self.slots.get(place)?.state)));
+        match state {
+            None if request >= self.next_request() => {
+                into.errors().count(FailureKind::Unsolicited, || {
+                    first(request, format!("request {request} was not sent yet"))
+                });
+            }
+            None | Some((_, State::Answered)) => {
+                into.errors().count(FailureKind::Duplicated, || {
+                    first(request, format!("request {request} was answered again"))
+                });
+            }
+            Some((place, _)) if is_right_stream => {
+                self.pass_over(place, at, into, first);
+                self.answer(place, at, into);
+            }
+            Some((place, state)) => {
+                if state == State::Waiting {
+                    into.errors().count(FailureKind::Foreign, misrouted);
+                }
+                self.fail(place, at, into);
+            }
+        }
+    }
+
+    /// The request at `place` was answered before those of its stream that precede it. Their
+    /// replies may still come: until then nobody knows whether they are late or lost.
+    fn pass_over(
+        &mut self,
+        place: usize,
+        at: Nanos,
+        into: &mut Ledger,
+        first: impl Fn(u64, String) -> FirstOffender,
+    ) {
+        let streams = self.streams as usize;
+        let request = self.first + place as u64;
+        for passed in (place % streams..place).step_by(streams) {
+            let slot = self.slots[passed];
+            if slot.state == State::Answered {
                 continue;
             }
+            self.slots[passed].state = State::Answered;
             let number = self.first + passed as u64;
-            into.errors().count(FailureKind::Dropped, || {
-                first(number, format!("request {request} was answered before it"))
-            });
-            self.passed_over.truncate(PASSED_OVER - 1);
-            self.passed_over.push_front(number);
-            self.end(passed, at, into, State::Answered, Ending::Unmatched);
+            let mut open = None;
+            if slot.state == State::Waiting {
+                self.waiting -= 1;
+                let detail = format!("request {request} was answered before it");
+                open = Some(Box::new(first(number, detail)));
+            }
+            self.remember(passed, open, at, into);
         }
-        self.answer(place, at, into);
+    }
+
+    /// Remembers the request at `place`, whose reply may still come; `first`: what is said of it
+    /// if it does not, unless it has ended already.
+    fn remember(
+        &mut self,
+        place: usize,
+        first: Option<Box<FirstOffender>>,
+        at: Nanos,
+        into: &mut Ledger,
+    ) {
+        let (request, slot) = (self.first + place as u64, self.slots[place]);
+        if let Some((slot, first)) = self.passed_over.push(Passed { request, slot, first }) {
+            self.drop_passed(slot, *first, at, into);
+        }
     }
 
     /// Books a reply that comes while nothing is asked for.
@@ -117,6 +179,7 @@ impl InFlight {
         connection: u32,
         messages: &Messages,
         reply: Reply<'_>,
+        at: Nanos,
         into: &mut Ledger,
     ) {
         let next = self.next_request();
@@ -126,10 +189,8 @@ impl InFlight {
         };
         let echo = reply.outcome == Outcome::Echo;
         match messages.check(connection, next, reply.body) {
-            Err(Deviation::Elsewhere { request })
-                if echo && request < next && request % self.streams == stream =>
-            {
-                self.count_late(request, into, |request, detail| {
+            Err(Deviation::Elsewhere { request }) if echo && request < next => {
+                self.settle_named((stream, request), at, into, |request, detail| {
                     let mut offender = offender(connection, Some(request), detail);
                     offender.difference = Some(Difference::between(b"", reply.body));
                     offender
@@ -139,22 +200,6 @@ impl InFlight {
                 offender(connection, None, excerpt(reply.body))
             }),
         }
-    }
-
-    /// Counts a reply to a request that has ended; it uses up no other.
-    fn count_late(
-        &mut self,
-        request: u64,
-        into: &mut Ledger,
-        first: impl Fn(u64, String) -> FirstOffender,
-    ) {
-        let passed = self.passed_over.iter().position(|&passed| passed == request);
-        let (kind, what) = match passed {
-            Some(_) => (FailureKind::Reordered, "answered after a later one"),
-            None => (FailureKind::Duplicated, "answered again"),
-        };
-        passed.and_then(|passed| self.passed_over.remove(passed));
-        into.errors().count(kind, || first(request, format!("request {request} was {what}")));
     }
 }
 
