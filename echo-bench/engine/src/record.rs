@@ -10,7 +10,9 @@ mod span;
 mod stamped;
 mod tally;
 
-pub use errors::{Difference, Errors, FailureKind, FirstOffender, difference_in_words};
+pub use errors::{
+    Difference, Errors, FailureKind, Failures, FirstOffender, Phase, difference_in_words,
+};
 pub use histogram::Latency;
 pub use interval::{Interval, Latencies, OpenClocks};
 pub use packed::Packed;

@@ -25,6 +25,7 @@ use crate::messages::Messages;
 use crate::plan::Plan;
 use crate::record::{Interval, Latency};
 
+mod asked;
 mod busy_clock;
 mod demand;
 mod dial_rate;
@@ -42,9 +43,10 @@ mod window;
 mod wire;
 mod workload;
 
+pub(super) use asked::{Asked, Ending};
 pub(super) use demand::Demand;
 use dial_rate::DialRate;
-pub(super) use ledger::{Asked, Ending, Ledger, LedgerRecord};
+pub(super) use ledger::{Ledger, LedgerRecord};
 pub(super) use loss::Loss;
 pub use misdirected::Misdirected;
 use pace::Pace;

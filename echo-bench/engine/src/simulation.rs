@@ -27,7 +27,7 @@ use crate::plan::tests::plan;
 use crate::plan::{
     Load, MessagePlan, Plan, ProtocolPlan, Settings, Stamps, StopRule, WorkloadPlan,
 };
-use crate::record::{FailureKind, Interval};
+use crate::record::{FailureKind, Failures, Interval, Phase};
 use crate::schedule::{Arrival, ArrivalStream};
 
 mod pooled;

@@ -281,8 +281,14 @@ fn intervals(reports: &[&Report]) -> Vec<IntervalReport> {
 fn errors(reports: &[&Report]) -> Vec<ErrorReport> {
     let mut merged: Vec<ErrorReport> = Vec::new();
     for error in reports.iter().flat_map(|report| &report.errors) {
-        match merged.iter_mut().find(|known| known.kind == error.kind) {
-            Some(known) => known.count = known.count.saturating_add(error.count),
+        let is_same =
+            |known: &&mut ErrorReport| (&known.kind, known.phase) == (&error.kind, error.phase);
+        match merged.iter_mut().find(is_same) {
+            Some(known) => {
+                known.count = known.count.saturating_add(error.count);
+                let sum = |(ours, theirs): (u64, u64)| ours.saturating_add(theirs);
+                known.requests = known.requests.zip(error.requests).map(sum);
+            }
             None => merged.push(error.clone()),
         }
     }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use echo_bench_engine::plan::Plan;
-pub use echo_bench_engine::record::Requests;
+pub use echo_bench_engine::record::{Phase, Requests};
 use echo_bench_engine::server_process::ServerProcess;
 
 mod build;
@@ -73,7 +73,7 @@ pub struct Report {
     pub intervals: Vec<IntervalReport>,
     /// The generator's threads.
     pub threads: Vec<ThreadReport>,
-    /// What went wrong, by kind.
+    /// What went wrong, by kind and phase.
     pub errors: Vec<ErrorReport>,
     /// What limits the trust in the numbers.
     pub warnings: Vec<Warning>,
@@ -334,14 +334,24 @@ pub struct ThreadReport {
     pub denied: Option<f64>,
 }
 
-/// Failures of one kind.
+/// Failures of one kind in one phase of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorReport {
     /// The kind.
     pub kind: String,
-    /// How often it occurred, outside the measured window too.
+    /// When. A failure that ended a request is of the phase in which the request was due: what
+    /// was due in the window and failed in the drain is of the window. Null in older reports,
+    /// whose entries are of all phases.
+    #[serde(default)]
+    pub phase: Option<Phase>,
+    /// How often it occurred in that phase.
     pub count: u64,
-    /// The first of its kind.
+    /// Requests of the measured window that ended thereby: all of a connection that was lost,
+    /// none by an unsolicited reply. Those of all entries are the requests that failed. Null in
+    /// older reports.
+    #[serde(default)]
+    pub requests: Option<u64>,
+    /// The first of its kind and phase.
     pub first: FirstOffender,
 }
 

@@ -3,7 +3,35 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The parts of a run.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[strum(serialize_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Before the load: connections are made.
+    SetUp,
+    /// Load that is not measured.
+    WarmUp,
+    /// The measured window.
+    Window,
+    /// After it: replies are awaited.
+    Drain,
+}
 
 /// The ways in which a request or a connection can fail.
 #[derive(
@@ -69,6 +97,13 @@ pub struct FirstOffender {
     pub difference: Option<Difference>,
 }
 
+impl FirstOffender {
+    /// One of a connection as a whole.
+    pub fn of_connection(connection: u32, detail: String) -> Self {
+        Self { connection, request: None, detail, difference: None }
+    }
+}
+
 /// Where a reply differs from the right one. Texts are escaped excerpts from there on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
@@ -121,51 +156,129 @@ fn bytes(count: usize) -> String {
     format!("{count} byte{}", if count == 1 { "" } else { "s" })
 }
 
-/// Failures by kind.
+/// Failures of one kind in one phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// How they failed.
+    pub kind: FailureKind,
+    /// When. A failure that ended a request is of the phase in which the request was due:
+    /// a request of the window that ends in the drain is one of the window.
+    pub phase: Phase,
+    /// How often that occurred.
+    pub count: u64,
+    /// Requests of the measured window that ended thereby. All of these are the requests that
+    /// failed.
+    pub requests: u64,
+    /// The first of them.
+    pub first: FirstOffender,
+}
+
+/// Failures by kind and phase.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(into = "Vec<Failures>", from = "Written")]
 pub struct Errors {
-    kinds: BTreeMap<FailureKind, (u64, FirstOffender)>,
+    kinds: BTreeMap<(FailureKind, Phase), Failures>,
 }
 
 impl Errors {
-    /// Counts a failure; `first` is made only for the first of its kind.
-    pub fn count(&mut self, kind: FailureKind, first: impl FnOnce() -> FirstOffender) {
-        self.count_many(kind, 1, first);
-    }
-
-    /// Counts several failures of one kind.
-    pub fn count_many(
+    /// Counts so many failures of one kind, which ended so many requests of the window; `first`
+    /// is made only for the first of its kind and phase.
+    pub fn count(
         &mut self,
+        phase: Phase,
         kind: FailureKind,
-        failures: u64,
+        count: u64,
+        requests: u64,
         first: impl FnOnce() -> FirstOffender,
     ) {
-        if failures > 0 {
-            self.kinds.entry(kind).or_insert_with(|| (0, first())).0 += failures;
+        if count == 0 {
+            return;
         }
+        let failures = self.kinds.entry((kind, phase)).or_insert_with(|| Failures {
+            kind,
+            phase,
+            count: 0,
+            requests: 0,
+            first: first(),
+        });
+        failures.count += count;
+        failures.requests += requests;
     }
 
-    /// Kind, count and first offender, in the order of the kinds.
-    pub fn iter(&self) -> impl Iterator<Item = (FailureKind, u64, &FirstOffender)> {
-        self.kinds.iter().map(|(kind, (count, first))| (*kind, *count, first))
+    /// One of the failures of a kind in a phase ended a request of the window, and so is one of
+    /// the window.
+    pub(crate) fn claim(&mut self, kind: FailureKind, phase: Phase) {
+        let Some(failures) = self.kinds.get_mut(&(kind, phase)) else { return };
+        let first = failures.first.clone();
+        failures.count -= 1;
+        if failures.count == 0 && phase != Phase::Window {
+            self.kinds.remove(&(kind, phase));
+        }
+        self.count(Phase::Window, kind, 1, 1, || first);
     }
 
-    /// How often a kind occurred.
+    /// In the order of the kinds, and of the phases in each.
+    pub fn iter(&self) -> impl Iterator<Item = &Failures> {
+        self.kinds.values()
+    }
+
+    /// How often a kind occurred, in all phases.
     pub fn of(&self, kind: FailureKind) -> u64 {
-        self.kinds.get(&kind).map_or(0, |(count, _)| *count)
+        self.iter()
+            .filter(|failures| failures.kind == kind)
+            .map(|failures| failures.count)
+            .sum()
     }
 
     /// All failures.
     pub fn total(&self) -> u64 {
-        self.kinds.values().map(|(count, _)| count).sum()
+        self.iter().map(|failures| failures.count).sum()
+    }
+}
+
+/// As they were written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written {
+    List(Vec<Failures>),
+    /// By a version that knew no phases: most are of the window.
+    Kinds(BTreeMap<FailureKind, (u64, FirstOffender)>),
+}
+
+impl From<Written> for Errors {
+    fn from(written: Written) -> Self {
+        let list = match written {
+            Written::List(list) => list,
+            Written::Kinds(kinds) => {
+                let phase = Phase::Window;
+                let failures = |(kind, (count, first))| Failures {
+                    kind,
+                    phase,
+                    count,
+                    requests: 0,
+                    first,
+                };
+                kinds.into_iter().map(failures).collect()
+            }
+        };
+        let mut errors = Self::default();
+        for Failures { kind, phase, count, requests, first } in list {
+            errors.count(phase, kind, count, requests, || first);
+        }
+        errors
+    }
+}
+
+impl From<Errors> for Vec<Failures> {
+    fn from(errors: Errors) -> Self {
+        errors.kinds.into_values().collect()
     }
 }
 
 impl AddAssign<&Self> for Errors {
     fn add_assign(&mut self, other: &Self) {
-        for (kind, count, first) in other.iter() {
-            self.count_many(kind, count, || first.clone());
+        for &Failures { kind, phase, count, requests, ref first } in other.iter() {
+            self.count(phase, kind, count, requests, || first.clone());
         }
     }
 }
@@ -173,6 +286,16 @@ impl AddAssign<&Self> for Errors {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_of_an_older_version_are_read() {
+        let old = r#"{"reset":[3,{"connection":1,"request":null,"detail":"gone","difference":null}]}"#;
+        let errors: Errors = serde_json::from_str(old).unwrap();
+        assert_eq!(errors.of(FailureKind::Reset), 3);
+        let new = serde_json::to_string(&errors).unwrap();
+        let again: Errors = serde_json::from_str(&new).unwrap();
+        assert_eq!(again.iter().collect::<Vec<_>>(), errors.iter().collect::<Vec<_>>());
+    }
 
     #[test]
     fn a_difference_is_told_where_it_is() {

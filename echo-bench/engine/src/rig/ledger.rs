@@ -5,77 +5,10 @@ use std::ops::Range;
 
 use echo_net::Nanos;
 
+use super::asked::{Asked, Ending};
 use super::occupancy::Occupancy;
-use crate::record::{
-    Errors, FailureKind, FirstOffender, Interval, Served, Span, Stamped, Tally,
-};
+use crate::record::{FailureKind, FirstOffender, Interval, Phase, Served, Span, Stamped};
 use crate::timeline::Timeline;
-
-/// A request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asked {
-    /// When it was due; in a closed loop, when it was written.
-    pub(crate) intended: Nanos,
-    /// From when on nothing but the generator held it up: when it was due, or when its slot
-    /// became free, if that was later.
-    pub(crate) ready: Nanos,
-    /// When it was written, if it was.
-    pub(crate) written: Option<Nanos>,
-    /// Whether it belongs to the measured window.
-    pub(crate) measured: bool,
-}
-
-impl Asked {
-    /// How long it was held up by the generator alone, as of `at` if it was not written.
-    fn late(&self, at: Nanos) -> Nanos {
-        self.written.unwrap_or(at).saturating_sub(self.ready)
-    }
-}
-
-/// How a request ends without success.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Answered, and not with its own reply.
-    Mismatch,
-    /// Never answered, as far as can be told: a later one was answered in its place, or what
-    /// came is no reply.
-    Unmatched,
-    /// Answered with an error of the protocol.
-    Error,
-    /// Not answered in time.
-    Timeout,
-    /// Lost with a connection that broke.
-    Reset,
-    /// Never sent: its connection could not be made.
-    Refused,
-    /// Lost with a connection that the server closed.
-    Closed,
-    /// Never sent: no slot became free.
-    Unsent,
-    /// Not answered when the drain ended.
-    InFlight,
-}
-
-impl Ending {
-    fn count(self, tally: &mut Tally) -> &mut u64 {
-        match self {
-            Self::Mismatch | Self::Unmatched => &mut tally.mismatch,
-            Self::Error => &mut tally.error,
-            Self::Timeout => &mut tally.timeout,
-            Self::Reset => &mut tally.reset,
-            Self::Refused => &mut tally.refused,
-            Self::Closed => &mut tally.closed,
-            Self::Unsent => &mut tally.unsent,
-            Self::InFlight => &mut tally.in_flight,
-        }
-    }
-
-    /// Whether a reply came. It was no success, so its latency says nothing about successes;
-    /// a request without a reply enters the percentiles with its age, as a lower bound.
-    fn was_answered(self) -> bool {
-        matches!(self, Self::Mismatch | Self::Error)
-    }
-}
 
 /// Successful replies to one actor whose requests were due and written at one instant.
 #[derive(Debug, Clone, Copy)]
@@ -231,25 +164,89 @@ impl Ledger {
         asked.measured || (asked.intended < self.window.start && at >= self.outlived)
     }
 
-    /// What went wrong.
-    pub(crate) fn errors(&mut self) -> &mut Errors {
-        &mut self.interval.errors
+    /// The phase of the run that `at` lies in.
+    pub(crate) fn phase(&self, at: Nanos) -> Phase {
+        match &self.timeline {
+            Some(timeline) if at >= timeline.start => {
+                if at < self.window.start {
+                    Phase::WarmUp
+                } else if at < self.window.end {
+                    Phase::Window
+                } else {
+                    Phase::Drain
+                }
+            }
+            _ => Phase::SetUp,
+        }
     }
 
-    /// Counts failures of one kind of a connection; `detail` is made only for the first.
-    pub(crate) fn count_failures(
+    /// Lists a failure that ended no request.
+    pub(crate) fn list(
+        &mut self,
+        kind: FailureKind,
+        at: Nanos,
+        first: impl FnOnce() -> FirstOffender,
+    ) {
+        let phase = self.phase(at);
+        self.interval.errors.count(phase, kind, 1, 0, first);
+    }
+
+    /// Lists a failure that ends this request: it is of the phase of the request.
+    pub(crate) fn list_of(
+        &mut self,
+        asked: &Asked,
+        kind: FailureKind,
+        at: Nanos,
+        first: impl FnOnce() -> FirstOffender,
+    ) {
+        let belongs = self.belongs(asked, at);
+        let phase = if belongs { Phase::Window } else { Phase::WarmUp };
+        self.interval.errors.count(phase, kind, 1, belongs.into(), first);
+    }
+
+    /// Lists that a connection was lost, and so many requests of the window with it.
+    pub(crate) fn list_loss(
+        &mut self,
+        kind: FailureKind,
+        requests: u64,
+        at: Nanos,
+        first: impl FnOnce() -> FirstOffender,
+    ) {
+        let phase = if requests > 0 { Phase::Window } else { self.phase(at) };
+        self.interval.errors.count(phase, kind, 1, requests, first);
+    }
+
+    /// Lists that a connection was not made.
+    pub(super) fn list_unmade(
         &mut self,
         connection: u32,
         kind: FailureKind,
-        failures: u64,
+        at: Nanos,
         detail: impl FnOnce() -> String,
     ) {
-        self.interval.errors.count_many(kind, failures, || FirstOffender {
-            connection,
-            request: None,
-            detail: detail(),
-            difference: None,
-        });
+        self.list(kind, at, || FirstOffender::of_connection(connection, detail()));
+    }
+
+    /// The connection that was not made by `at`, and is listed, was for this request, which ends
+    /// by that.
+    pub(crate) fn list_wanted(&mut self, asked: &Asked, kind: FailureKind, at: Nanos) {
+        if self.belongs(asked, at) {
+            let phase = self.phase(at);
+            self.interval.errors.claim(kind, phase);
+        }
+    }
+
+    /// Lists so many requests of the window that end in this way; `detail` is made only for the
+    /// first.
+    pub(crate) fn list_ended(
+        &mut self,
+        connection: u32,
+        kind: FailureKind,
+        requests: u64,
+        detail: impl FnOnce() -> String,
+    ) {
+        let first = || FirstOffender::of_connection(connection, detail());
+        self.interval.errors.count(Phase::Window, kind, requests, requests, first);
     }
 
     /// Requests of the window were due at this instant; each is to end.
@@ -340,22 +337,22 @@ impl Ledger {
         }
     }
 
-    /// A request of an actor has ended without success.
-    pub(crate) fn end(&mut self, actor: u32, asked: &Asked, ending: Ending, at: Nanos) {
+    /// A request of an actor has ended without success. Whether it counts.
+    pub(crate) fn end(&mut self, actor: u32, asked: &Asked, ending: Ending, at: Nanos) -> bool {
         if asked.written.is_some() {
             self.occupancy.remove(1, at, self.window.end);
         } else {
             self.waited(1, asked.intended, at);
         }
         if !self.belongs(asked, at) {
-            return;
+            return false;
         }
         if !asked.measured {
             self.schedule(1, asked.intended);
         }
         *ending.count(&mut self.interval.tally) += 1;
         if ending.was_answered() {
-            return;
+            return true;
         }
         self.interval.latencies.record_censored(asked.intended, asked.written, at);
         if self.has_stamps.get(actor as usize) == Some(&true) {
@@ -367,6 +364,7 @@ impl Ledger {
         {
             served.unanswered += 1;
         }
+        true
     }
 }
 

@@ -8,6 +8,8 @@ use echo_net::reactor::Key;
 use echo_net::tls::Transform;
 use echo_proto::Opening;
 
+use crate::record::FailureKind;
+
 /// How far a link has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -45,8 +47,8 @@ pub(super) struct Link {
     pub(super) tls: Option<Box<Transform>>,
     /// Whether it has ever been up.
     pub(super) established: bool,
-    /// Whether it was not made the last time for want of a socket on this side.
-    pub(super) lacks_socket: bool,
+    /// How it failed when it was not made the last time.
+    pub(super) unmade: Option<FailureKind>,
     /// What the server said first since it was made.
     pub(super) opening: Opening,
     attempts: u32,
@@ -62,7 +64,7 @@ impl Link {
             state: State::Idle,
             tls: None,
             established: false,
-            lacks_socket: false,
+            unmade: None,
             opening: Opening::default(),
             attempts: 0,
         }

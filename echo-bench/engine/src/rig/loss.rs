@@ -4,7 +4,7 @@ use std::io;
 
 use echo_proto::Malformed;
 
-use super::ledger::Ending;
+use super::asked::Ending;
 use crate::record::FailureKind;
 
 /// The kind that a connection that was not made is counted as: what this machine lacked is no

@@ -4,8 +4,9 @@
 use echo_net::Nanos;
 use echo_net::reactor::Reactor;
 
+use super::asked::{Asked, Ending};
 use super::demand::Demand;
-use super::ledger::{Asked, Ending, Ledger};
+use super::ledger::Ledger;
 use super::window::Window;
 use super::wire::Wire;
 use crate::messages::Messages;

@@ -21,7 +21,7 @@ use crate::Peer;
 use crate::handshakes::Handshakes;
 use crate::kernel_facts::KernelFacts;
 use crate::plan::Plan;
-use crate::record::Latency;
+use crate::record::{FailureKind, Latency};
 
 mod making;
 
@@ -128,7 +128,12 @@ impl Wire {
 
     /// Whether a link was not made the last time for want of a socket on this side.
     pub(crate) fn lacks_socket(&self, link: u32) -> bool {
-        self.links[link as usize].lacks_socket
+        self.unmade(link) == Some(FailureKind::NoSocket)
+    }
+
+    /// How a link failed when it was not made the last time.
+    pub(crate) fn unmade(&self, link: u32) -> Option<FailureKind> {
+        self.links[link as usize].unmade
     }
 
     /// Links that have ever been up.

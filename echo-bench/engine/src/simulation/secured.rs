@@ -145,7 +145,7 @@ fn a_server_that_is_not_believed_is_counted_by_kind_with_the_first_cause() {
     let errors = &run.total.errors;
     assert!(errors.of(FailureKind::TlsCertificate) >= 4);
     assert_eq!(errors.of(FailureKind::TlsCertificate), errors.total(), "{errors:?}");
-    let (_, _, first) = errors.iter().next().unwrap();
+    let first = &errors.iter().next().unwrap().first;
     assert!(first.detail.contains("fingerprint"), "{first:?}");
 }
 
@@ -155,7 +155,7 @@ fn a_stream_that_ends_without_a_word_is_cut_off_and_not_closed() {
     let tally = &run.total.tally;
     assert!(tally.ok > 12 && tally.is_conserved(), "{tally:?}");
     assert_eq!((tally.reset, tally.closed), (tally.failed(), 0), "{tally:?}");
-    let (kind, _, first) = run.total.errors.iter().next().unwrap();
-    assert_eq!(kind, FailureKind::Reset);
+    let Failures { kind, first, .. } = run.total.errors.iter().next().unwrap();
+    assert_eq!(*kind, FailureKind::Reset);
     assert!(first.detail.contains("truncated"), "{first:?}");
 }

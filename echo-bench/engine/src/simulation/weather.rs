@@ -179,6 +179,46 @@ fn weather() -> impl Strategy<Value = Weather> {
         )
 }
 
+/// What is listed of the window is what is counted, kind by kind.
+fn list_adds_up(total: &Interval) -> Result<(), TestCaseError> {
+    use FailureKind as Kind;
+    let (tally, errors) = (&total.tally, &total.errors);
+    let listed = |kinds: &[Kind]| -> u64 {
+        let of_window = errors.iter().filter(|one| one.phase == Phase::Window);
+        of_window.filter(|one| kinds.contains(&one.kind)).map(|one| one.requests).sum()
+    };
+    for (kinds, counted) in [
+        (&[Kind::Timeout][..], tally.timeout),
+        (&[Kind::ErrorReply], tally.error),
+        (&[Kind::Reset], tally.reset),
+        (&[Kind::Closed], tally.closed),
+        (&[Kind::Unsent, Kind::NoSocket], tally.unsent),
+        (&[Kind::InFlight], tally.in_flight),
+        (
+            &[Kind::Refused, Kind::ConnectTimeout, Kind::TlsHandshake, Kind::TlsCertificate],
+            tally.refused,
+        ),
+        (
+            &[
+                Kind::Corrupt,
+                Kind::Truncated,
+                Kind::Extended,
+                Kind::Foreign,
+                Kind::Dropped,
+                Kind::Reordered,
+                Kind::Malformed,
+                Kind::TooLong,
+            ],
+            tally.mismatch,
+        ),
+    ] {
+        prop_assert_eq!(listed(kinds), counted, "{:?}: {:?}", kinds, errors);
+    }
+    let outside = |one: &Failures| one.phase != Phase::Window && one.requests > 0;
+    prop_assert!(!errors.iter().any(outside), "{:?}", errors);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
@@ -189,6 +229,7 @@ proptest! {
         secured in proptest::bool::weighted(0.3),
         closed in any::<bool>(),
         poisson in any::<bool>(),
+        warms in any::<bool>(),
         rate in 1.0_f64..3000.0,
         pipeline in 1_u32..20,
         seed in any::<u64>(),
@@ -210,6 +251,7 @@ proptest! {
             }
         };
         plan.seed = seed;
+        plan.warmup_ns = if warms { 100 * MILLISECOND } else { 0 };
         plan.timeout_ns = 100 * MILLISECOND;
         plan.drain_ns = 300 * MILLISECOND;
         if let Kind::Pool(size) = kind {
@@ -249,7 +291,8 @@ proptest! {
         let total = &run.total;
         prop_assert!(total.tally.is_conserved(), "{:?}", total.tally);
         let (begin, end) = run.times;
-        prop_assert!(end - begin <= duration_ns + 300 * MILLISECOND + 60 * MILLISECOND);
+        prop_assert!(end - begin <= plan.warmup_ns + duration_ns + 300 * MILLISECOND + 60 * MILLISECOND);
+        list_adds_up(total)?;
         // Wrong answers have no latency; everything else has one, exact or a lower bound.
         let response = &total.latencies.response;
         let dropped = total.errors.of(FailureKind::Dropped);

@@ -11,7 +11,7 @@ use echo_net::reactor::Reactor;
 use self::deliveries::Deliveries;
 use self::lines::{Heard, Member};
 use crate::plan::Plan;
-use crate::record::FailureKind;
+use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Demand, Ending, Loss, Opening, Parts, Window, Wire, Workload};
 
 mod deliveries;
@@ -52,7 +52,7 @@ impl Chat {
                 let audience = self.deliveries.audience(speaker);
                 parts.ledger.schedule(audience, intended);
                 self.unsaid.push((intended, audience));
-                parts.ledger.count_failures(speaker, FailureKind::Unsent, audience, || {
+                parts.ledger.list_ended(speaker, FailureKind::Unsent, audience, || {
                     "a message of a member who is gone".into()
                 });
             }
@@ -134,8 +134,8 @@ impl<R: Reactor> Workload<R> for Chat {
                 deliveries.heard(link, speaker, body, messages, at, ledger);
             }
             Heard::Error(text) => {
-                ledger.count_failures(link, FailureKind::ErrorReply, 1, || {
-                    text.escape_ascii().to_string()
+                ledger.list(FailureKind::ErrorReply, at, || {
+                    FirstOffender::of_connection(link, text.escape_ascii().to_string())
                 });
             }
         });
@@ -150,9 +150,10 @@ impl<R: Reactor> Workload<R> for Chat {
         }
         let (kind, ending) = loss.counts_as();
         let missed = self.deliveries.deafen(link, parts.now, parts.ledger, ending);
-        parts
-            .ledger
-            .count_failures(link, kind, 1, || format!("{loss}, deliveries missed: {missed}"));
+        parts.ledger.list_loss(kind, missed, parts.now, || {
+            let detail = format!("{loss}, deliveries missed: {missed}");
+            FirstOffender::of_connection(link, detail)
+        });
     }
 
     fn is_expecting(&self, _wire: &Wire, _demand: Option<&Demand>, _now: Nanos) -> bool {
@@ -167,15 +168,16 @@ impl<R: Reactor> Workload<R> for Chat {
         for link in 0..parts.wire.len() {
             let missing =
                 self.deliveries.deafen(link, parts.now, parts.ledger, Ending::InFlight);
-            parts.ledger.count_failures(link, FailureKind::InFlight, missing, || {
+            parts.ledger.list_ended(link, FailureKind::InFlight, missing, || {
                 "not delivered when the drain ended".into()
             });
         }
         for (intended, audience) in self.unsaid.drain(..) {
             let asked = Asked { intended, ready: parts.now, written: None, measured: true };
             // Of no listener, since nobody was there to say it.
-            (0..audience)
-                .for_each(|_| parts.ledger.end(u32::MAX, &asked, Ending::Unsent, parts.now));
+            for _ in 0..audience {
+                parts.ledger.end(u32::MAX, &asked, Ending::Unsent, parts.now);
+            }
         }
         None
     }

@@ -259,7 +259,7 @@ impl InFlight {
             expired = true;
             if into.belongs(&slot.asked(), at) {
                 let request = self.first + place as u64;
-                into.errors().count(FailureKind::Timeout, || {
+                into.list_of(&slot.asked(), FailureKind::Timeout, at, || {
                     let waited = (at - slot.written) / 1_000_000;
                     offender(connection, Some(request), format!("no reply after {waited} ms"))
                 });
@@ -275,7 +275,7 @@ impl InFlight {
 
     /// Ends a request whose answer has not come since a later one was answered.
     fn drop_passed(&mut self, slot: Slot, first: FirstOffender, at: Nanos, into: &mut Ledger) {
-        into.errors().count(FailureKind::Dropped, || first);
+        into.list_of(&slot.asked(), FailureKind::Dropped, at, || first);
         self.end_passed(slot, Ending::Unmatched, at, into);
     }
 

@@ -20,7 +20,7 @@ use echo_proto::Request as _;
 
 use super::conversation::{Conversation, Outgoing, Settled};
 use crate::plan::Plan;
-use crate::record::FailureKind;
+use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
 
 mod calling;
@@ -254,9 +254,12 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         };
         let (kind, ending) = loss.counts_as();
         let number = self.callers[caller as usize].number;
-        parts
-            .ledger
-            .count_failures(number, kind, 1, || format!("{loss}, requests unanswered: 1"));
+        let in_flight = &self.slots[link as usize].conversation.in_flight;
+        let owed = in_flight.owed(parts.now, parts.ledger);
+        parts.ledger.list_loss(kind, owed, parts.now, || {
+            let detail = format!("{loss}, requests unanswered: 1");
+            FirstOffender::of_connection(number, detail)
+        });
         if loss.is_answer() {
             self.slots[link as usize].conversation.in_flight.garble(parts.now, parts.ledger);
         }
@@ -277,7 +280,7 @@ impl<R: Reactor> Workload<R> for PoolLoad {
             // What falls due in the warm-up and ends in it is in no count.
             let owed =
                 matches!(phase, Phase::Calling(asked) if parts.ledger.belongs(&asked, now));
-            parts.ledger.count_failures(number, FailureKind::Unsent, owed.into(), || {
+            parts.ledger.list_ended(number, FailureKind::Unsent, owed.into(), || {
                 "no connection of the pool became free in time (see --timeout)".into()
             });
             self.go_without(parts, caller, Ending::Unsent);
@@ -320,25 +323,22 @@ impl<R: Reactor> Workload<R> for PoolLoad {
                 Phase::Free => {}
                 Phase::Calling(asked) => {
                     let owed = parts.ledger.belongs(&asked, parts.now);
-                    parts.ledger.count_failures(
-                        number,
-                        FailureKind::Unsent,
-                        owed.into(),
-                        || "no connection when the drain ended".into(),
-                    );
+                    parts.ledger.list_ended(number, FailureKind::Unsent, owed.into(), || {
+                        "no connection when the drain ended".into()
+                    });
                     parts.ledger.end(place, &asked, Ending::Unsent, parts.now);
                 }
                 Phase::Asking(link) => {
                     let in_flight = &self.slots[link as usize].conversation.in_flight;
                     let owed = in_flight.owed(parts.now, parts.ledger);
-                    parts.ledger.count_failures(number, FailureKind::InFlight, owed, || {
+                    parts.ledger.list_ended(number, FailureKind::InFlight, owed, || {
                         "no reply when the drain ended".into()
                     });
                     self.end(parts, link, Ending::InFlight);
                 }
             }
             let unsent = parts.give_up_schedule(place, Ending::Unsent);
-            parts.ledger.count_failures(number, FailureKind::Unsent, unsent, || {
+            parts.ledger.list_ended(number, FailureKind::Unsent, unsent, || {
                 "it was due and its caller was not free".into()
             });
         }

@@ -252,11 +252,10 @@ impl Requests {
             (FailureKind::Refused, Ending::Refused)
         };
         let unsent = parts.give_up_schedule(link, ending);
-        parts.ledger.errors().count_many(kind, unsent, || FirstOffender {
-            connection: self.numbers[link as usize],
-            request: Some(self.places[link as usize].in_flight().next_request()),
-            detail: "it was due and could not be sent".into(),
-            difference: None,
+        let number = self.numbers[link as usize];
+        parts.ledger.list_ended(number, kind, unsent, || {
+            let next = self.places[link as usize].in_flight().next_request();
+            format!("request {next} was due and could not be sent")
         });
     }
 }
@@ -318,7 +317,8 @@ impl<R: Reactor> Workload<R> for Requests {
         let in_flight = self.places[link as usize].in_flight();
         let (waiting, request) = (in_flight.waiting(), in_flight.oldest_waiting());
         let (kind, ending) = loss.counts_as();
-        parts.ledger.errors().count(kind, || FirstOffender {
+        let owed = in_flight.owed(parts.now, parts.ledger);
+        parts.ledger.list_loss(kind, owed, parts.now, || FirstOffender {
             connection: self.numbers[link as usize],
             request,
             detail: format!("{loss}, requests unanswered: {waiting}"),
@@ -377,7 +377,7 @@ impl<R: Reactor> Workload<R> for Requests {
             let in_flight = self.places[link as usize].in_flight_mut();
             let (number, owed) =
                 (self.numbers[link as usize], in_flight.owed(parts.now, parts.ledger));
-            parts.ledger.count_failures(number, FailureKind::InFlight, owed, || {
+            parts.ledger.list_ended(number, FailureKind::InFlight, owed, || {
                 "no reply when the drain ended".into()
             });
             in_flight.abandon(parts.now, parts.ledger, Ending::InFlight);

@@ -5,7 +5,8 @@ use super::{
     Verdict, latency, load, objective, or_nothing, units,
 };
 use crate::report::{
-    self, AddressReport, Fairness, FirstOffender, GeneratorShare, QUANTILES, Report, SloVerdict,
+    self, AddressReport, ErrorReport, Fairness, FirstOffender, GeneratorShare, Phase,
+    QUANTILES, Report, SloVerdict,
 };
 
 /// What is said where nothing was answered.
@@ -237,8 +238,9 @@ fn errors(report: &Report) -> Vec<Notice> {
                 label: "error",
                 name: error.kind.replace('_', " "),
                 text: format!(
-                    "{}; first: connection {}{request}: {}",
+                    "{}{}; first: connection {}{request}: {}",
                     units::counted(error.count, "time"),
+                    beside(error),
                     first.connection,
                     first.detail
                 ),
@@ -247,6 +249,22 @@ fn errors(report: &Report) -> Vec<Notice> {
             }
         })
         .collect()
+}
+
+/// In which phase failures occurred, if not in the window, and how many requests they ended, if
+/// that is another number.
+fn beside(error: &ErrorReport) -> String {
+    let phase = match error.phase {
+        None | Some(Phase::Window) => "",
+        Some(Phase::SetUp) => " during set-up",
+        Some(Phase::WarmUp) => " during warm-up",
+        Some(Phase::Drain) => " during the drain",
+    };
+    let requests = error.requests.filter(|&requests| requests > 0 && requests != error.count);
+    let requests = requests.map_or(String::new(), |requests| {
+        format!(" ({} failed)", units::counted(requests, "request"))
+    });
+    format!("{phase}{requests}")
 }
 
 /// Where a reply differed from the right one.

@@ -279,9 +279,11 @@ fn tcp(record: &RunRecord) -> Option<Tcp> {
 fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
     errors
         .iter()
-        .map(|(kind, count, first)| ErrorReport {
+        .map(|&record::Failures { kind, phase, count, requests, ref first }| ErrorReport {
             kind: kind.to_string(),
+            phase: Some(phase),
             count,
+            requests: Some(requests),
             first: FirstOffender {
                 connection: first.connection,
                 request: first.request,

@@ -153,7 +153,7 @@ impl Piece {
             }))
         });
         let open = open.transpose()?;
-        let counts = self.errors.iter().map(|(_, count, _)| count);
+        let counts = self.errors.iter().flat_map(|one| [one.count, one.requests]);
         if self.tally.counts().chain(counts).any(|count| count > LARGEST_COUNT) {
             return Err("a count is above 2^53".into());
         }

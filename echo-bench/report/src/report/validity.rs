@@ -26,6 +26,11 @@ impl Stored for Report {
         numbers::check("errors", &self.errors)?;
         numbers::check("slos", &self.slos)?;
         self.summary.validate().within("summary")?;
+        let listed = self.errors.iter().filter_map(|error| error.requests);
+        let (listed, failed) =
+            (listed.fold(0, u64::saturating_add), self.summary.requests.failed());
+        let reason = format_args!("{listed} add up, and {failed} requests failed");
+        ensure(listed <= failed, "errors[].requests", reason)?;
         for (place, interval) in self.intervals.iter().enumerate() {
             interval.validate().within(format_args!("intervals[{place}]"))?;
         }

@@ -96,9 +96,9 @@ impl Wire {
         error: io::Error,
         now: Nanos,
     ) {
-        ledger.count_failures(self.number(link), kind, 1, || error.to_string());
+        ledger.list_unmade(self.number(link), kind, now, || error.to_string());
         self.failure.get_or_insert(error);
-        self.links[link as usize].lacks_socket = kind == FailureKind::NoSocket;
+        self.links[link as usize].unmade = Some(kind);
         self.back_off(link, now);
     }
 

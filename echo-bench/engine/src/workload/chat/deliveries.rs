@@ -112,8 +112,10 @@ impl Deliveries {
     ) {
         // Nobody hears himself, and a server may say what it likes.
         if listener == speaker || speaker as usize >= self.members {
-            let detail = || format!("text of member {speaker}");
-            return ledger.count_failures(listener, FailureKind::Unsolicited, 1, detail);
+            let detail = format!("text of member {speaker}");
+            return ledger.list(FailureKind::Unsolicited, at, || {
+                FirstOffender::of_connection(listener, detail)
+            });
         }
         if !self.listens[listener as usize] {
             return;
@@ -146,12 +148,12 @@ impl Deliveries {
         };
         if author == listener || author as usize >= self.members {
             let detail = format!("text of member {author} under another name");
-            return ledger.errors().count(FailureKind::Unsolicited, || offender(detail));
+            return ledger.list(FailureKind::Unsolicited, at, || offender(detail));
         }
         let speaker = author;
         if number >= self.next(speaker) {
             let detail = format!("member {speaker} never said it");
-            return ledger.errors().count(FailureKind::Unsolicited, || offender(detail));
+            return ledger.list(FailureKind::Unsolicited, at, || offender(detail));
         }
         // Below the count of what was said, which has 32 bits.
         let number = number as u32;
@@ -159,16 +161,14 @@ impl Deliveries {
         let next = self.settled[place];
         if number < next {
             let late = self.passed_over.remove(&(listener, speaker, number));
-            let kind = match wrong {
-                Some((kind, _)) if late => kind,
-                None if late => FailureKind::Reordered,
-                _ => FailureKind::Duplicated,
-            };
             let detail = format!("from member {speaker}");
-            ledger.errors().count(kind, || offender(detail));
-            if late {
-                self.end((listener, speaker), number, at, ledger, Ending::Mismatch);
+            if !late {
+                return ledger.list(FailureKind::Duplicated, at, || offender(detail));
             }
+            let kind = wrong.map_or(FailureKind::Reordered, |(kind, _)| kind);
+            let asked = self.said[speaker as usize][number as usize].asked();
+            ledger.list_of(&asked, kind, at, || offender(detail));
+            self.end((listener, speaker), number, at, ledger, Ending::Mismatch);
             return;
         }
         // Late or lost: which of them, only time shows.
@@ -178,11 +178,12 @@ impl Deliveries {
         if let Some((kind, detail)) = wrong {
             let mut expected = Vec::new();
             messages.write(speaker, number.into(), &mut expected);
-            ledger.errors().count(kind, || FirstOffender {
+            ledger.list_of(&said.asked(), kind, at, || FirstOffender {
                 difference: Some(Difference::between(&expected, body)),
                 ..offender(detail)
             });
-            return self.end((listener, speaker), number, at, ledger, Ending::Mismatch);
+            self.end((listener, speaker), number, at, ledger, Ending::Mismatch);
+            return;
         }
         self.outstanding -= u64::from(said.measured);
         ledger.succeed(listener, &said.asked(), at);
@@ -205,16 +206,16 @@ impl Deliveries {
             return 0;
         }
         self.listeners -= 1;
-        let before = self.outstanding;
+        let mut missing = 0;
         for speaker in (0..self.members as u32).filter(|&speaker| speaker != listener) {
             let place = self.place(listener, speaker);
             let said = self.said[speaker as usize].len() as u32;
             for number in self.settled[place]..said {
-                self.end((listener, speaker), number, at, ledger, ending);
+                let counts = self.end((listener, speaker), number, at, ledger, ending);
+                missing += u64::from(counts);
             }
             self.settled[place] = said;
         }
-        let missing = before - self.outstanding;
         let rest = self.passed_over.split_off(&(listener, 0, 0));
         for passed in rest {
             if passed.0 != listener {
@@ -222,7 +223,8 @@ impl Deliveries {
                 continue;
             }
             let (_, speaker, number) = passed;
-            ledger.errors().count(FailureKind::Dropped, || FirstOffender {
+            let asked = self.said[speaker as usize][number as usize].asked();
+            ledger.list_of(&asked, FailureKind::Dropped, at, || FirstOffender {
                 connection: listener,
                 request: Some(number.into()),
                 detail: format!("from member {speaker}; a later one came first"),
@@ -234,7 +236,7 @@ impl Deliveries {
     }
 
     /// A delivery ended without success: it was given up at an instant, or came and was wrong.
-    /// A wrong one has no latency, not even a lower bound.
+    /// A wrong one has no latency, not even a lower bound. Whether it counts.
     fn end(
         &mut self,
         (listener, speaker): (u32, u32),
@@ -242,10 +244,10 @@ impl Deliveries {
         at: Nanos,
         ledger: &mut Ledger,
         ending: Ending,
-    ) {
+    ) -> bool {
         let said = self.said[speaker as usize][number as usize];
         self.outstanding -= u64::from(said.measured);
-        ledger.end(listener, &said.asked(), ending, at);
+        ledger.end(listener, &said.asked(), ending, at)
     }
 }
 
@@ -347,7 +349,7 @@ mod tests {
         let Hall { deliveries, ledger, .. } = &mut hall;
         assert_eq!(deliveries.deafen(2, 1000, ledger, Ending::InFlight), 0);
         let errors = &ledger.interval().errors;
-        let kinds: Vec<_> = errors.iter().map(|(kind, count, _)| (kind, count)).collect();
+        let kinds: Vec<_> = errors.iter().map(|one| (one.kind, one.count)).collect();
         assert_eq!(kinds, [(FailureKind::Foreign, 1)]);
         assert_eq!((ledger.interval().tally.ok, ledger.interval().tally.mismatch), (1, 1));
     }

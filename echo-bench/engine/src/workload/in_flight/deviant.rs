@@ -21,6 +21,9 @@ impl InFlight {
         into: &mut Ledger,
     ) {
         let oldest = self.first + place as u64;
+        // Whoever was given up is counted already, and not again for what comes late.
+        let slot = self.slots[place];
+        let (asked, waits) = (slot.asked(), slot.state == State::Waiting);
         let first = |request: u64, detail: String| {
             let mut expected = Vec::new();
             messages.write(connection, oldest, &mut expected);
@@ -32,7 +35,7 @@ impl InFlight {
             Outcome::Error => FailureKind::ErrorReply,
             Outcome::Unexpected if !messages.resembles(connection, oldest, reply.body) => {
                 // Chatter: no request is answered by it, not even wrongly.
-                into.errors().count(FailureKind::Unsolicited, || {
+                into.list(FailureKind::Unsolicited, at, || {
                     offender(connection, None, excerpt(reply.body))
                 });
                 return;
@@ -44,9 +47,11 @@ impl InFlight {
                 Err(Deviation::Truncated) => FailureKind::Truncated,
                 Err(Deviation::Extended) => FailureKind::Extended,
                 Err(Deviation::Foreign { connection: other, .. }) => {
-                    into.errors().count(FailureKind::Foreign, || {
-                        first(oldest, format!("got the reply of connection {other}"))
-                    });
+                    if waits {
+                        into.list_of(&asked, FailureKind::Foreign, at, || {
+                            first(oldest, format!("got the reply of connection {other}"))
+                        });
+                    }
                     // Its own reply may follow, and is no second one.
                     self.remember(place, None, at, into);
                     return self.fail(place, at, into);
@@ -57,7 +62,7 @@ impl InFlight {
                 }
             },
         };
-        into.errors().count(kind, || {
+        let told = || {
             let status = reply.status.map(|status| format!("status {status}, "));
             let told = if reply.outcome == Outcome::Echo {
                 let mut expected = Vec::new();
@@ -67,7 +72,10 @@ impl InFlight {
                 excerpt(reply.body)
             };
             first(oldest, format!("{}{told}", status.unwrap_or_default()))
-        });
+        };
+        if waits {
+            into.list_of(&asked, kind, at, told);
+        }
         if kind == FailureKind::ErrorReply {
             self.end_answered(place, at, into, Ending::Error);
         } else {
@@ -94,12 +102,13 @@ impl InFlight {
             if passed.first.is_none() {
                 return;
             }
+            let asked = passed.slot.asked();
             if is_right_stream {
-                into.errors().count(FailureKind::Reordered, || {
+                into.list_of(&asked, FailureKind::Reordered, at, || {
                     first(request, format!("request {request} was answered after a later one"))
                 });
             } else {
-                into.errors().count(FailureKind::Foreign, misrouted);
+                into.list_of(&asked, FailureKind::Foreign, at, misrouted);
             }
             return self.end_passed(passed.slot, Ending::Mismatch, at, into);
         }
@@ -107,12 +116,12 @@ impl InFlight {
         let state = place.and_then(|place| Some((place, self.slots.get(place)?.state)));
         match state {
             None if request >= self.next_request() => {
-                into.errors().count(FailureKind::Unsolicited, || {
+                into.list(FailureKind::Unsolicited, at, || {
                     first(request, format!("request {request} was not sent yet"))
                 });
             }
             None | Some((_, State::Answered)) => {
-                into.errors().count(FailureKind::Duplicated, || {
+                into.list(FailureKind::Duplicated, at, || {
                     first(request, format!("request {request} was answered again"))
                 });
             }
@@ -122,7 +131,8 @@ impl InFlight {
             }
             Some((place, state)) => {
                 if state == State::Waiting {
-                    into.errors().count(FailureKind::Foreign, misrouted);
+                    let asked = self.slots[place].asked();
+                    into.list_of(&asked, FailureKind::Foreign, at, misrouted);
                 }
                 self.fail(place, at, into);
             }
@@ -196,7 +206,7 @@ impl InFlight {
                     offender
                 });
             }
-            _ => into.errors().count(FailureKind::Unsolicited, || {
+            _ => into.list(FailureKind::Unsolicited, at, || {
                 offender(connection, None, excerpt(reply.body))
             }),
         }

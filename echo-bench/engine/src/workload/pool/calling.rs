@@ -4,7 +4,7 @@
 use echo_client::pool::{Cause, Grant};
 use echo_net::reactor::Reactor;
 
-use super::{Conversation, PAUSE, Phase, PoolLoad};
+use super::{Caller, Conversation, PAUSE, Phase, PoolLoad};
 use crate::rig::{Asked, Ending, Parts};
 
 impl PoolLoad {
@@ -153,6 +153,10 @@ impl PoolLoad {
             // Without a socket of ours the server was not even asked.
             let ours = parts.wire.lacks_socket(link);
             let ending = if ours { Ending::Unsent } else { Ending::Refused };
+            let Caller { phase, .. } = self.callers[caller as usize];
+            if let (Phase::Calling(asked), Some(kind)) = (phase, parts.wire.unmade(link)) {
+                parts.ledger.list_wanted(&asked, kind, parts.now);
+            }
             self.go_without(parts, caller, ending);
         }
         next

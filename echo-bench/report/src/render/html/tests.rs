@@ -106,7 +106,9 @@ fn report() -> Report {
         threads: vec![ThreadReport { busy: Some(0.25), denied: None }],
         errors: vec![ErrorReport {
             kind: "timeout".into(),
+            phase: None,
             count: 5,
+            requests: None,
             first: FirstOffender {
                 connection: 1,
                 request: Some(7),

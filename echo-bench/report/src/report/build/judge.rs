@@ -223,8 +223,9 @@ fn littles_law(summary: &Summary) -> Option<Finding> {
 
 /// Connections that were not made for want of a port or a descriptor on this side.
 fn no_socket(record: &RunRecord) -> Option<Finding> {
-    let mut errors = record.total.errors.iter();
-    let (_, failed, first) = errors.find(|(kind, ..)| *kind == FailureKind::NoSocket)?;
+    let errors = &record.total.errors;
+    let failed = errors.of(FailureKind::NoSocket);
+    let first = &errors.iter().find(|one| one.kind == FailureKind::NoSocket)?.first;
     let pooled = record.pool.map(|pool| pool.created);
     let made = pooled.unwrap_or(u64::from(record.established) + record.reconnects);
     Some(Finding::Generator(Limit::NoSocket { failed, made, reason: first.detail.clone() }))

@@ -3,7 +3,7 @@
 use super::*;
 use crate::small_plan::{plan, plan_with};
 use echo_bench_engine::plan::StopRule;
-use echo_bench_engine::record::{FailureKind, FirstOffender as First, Interval};
+use echo_bench_engine::record::{FailureKind, FirstOffender as First, Interval, Phase};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 
@@ -144,7 +144,7 @@ fn ports_that_ran_out_are_the_generators_limit_and_a_few_do_no_harm() {
             detail: "Cannot assign requested address".into(),
             difference: None,
         };
-        record.total.errors.count_many(FailureKind::NoSocket, failed, first);
+        record.total.errors.count(Phase::Window, FailureKind::NoSocket, failed, 0, first);
         let report = report(&plan(), &record);
         let warning = warning(&report, crate::report::GENERATOR_LIMITED).unwrap();
         assert!(warning.message.contains("local port"), "{warning}");
@@ -162,7 +162,7 @@ fn reconnects_are_told_where_there_were_some() {
         record.reconnects = reconnects;
         let first =
             || First { connection: 1, request: None, detail: "gone".into(), difference: None };
-        record.total.errors.count(FailureKind::Reset, first);
+        record.total.errors.count(Phase::Window, FailureKind::Reset, 1, 0, first);
         let report = report(&plan(), &record);
         let lost = warning(&report, "connections-lost").unwrap().to_string();
         let shown = crate::render::text::report(&report);
@@ -170,6 +170,28 @@ fn reconnects_are_told_where_there_were_some() {
             assert_eq!(text.contains("reconnects"), reconnects > 0, "{text}");
             assert!(!text.contains("again"), "{text}");
         }
+    }
+}
+
+#[test]
+fn an_error_says_its_phase_and_the_requests_that_failed_by_it() {
+    for (phase, requests, words) in [
+        (Phase::SetUp, 0, "2 times during set-up; first"),
+        (Phase::WarmUp, 0, "2 times during warm-up; first"),
+        (Phase::Window, 2, "2 times; first"),
+        (Phase::Window, 3, "2 times (3 requests failed); first"),
+        (Phase::Drain, 0, "2 times during the drain; first"),
+    ] {
+        let mut record = record(SECOND, &[interval(0, 1000, requests, MILLISECOND)]);
+        let first = || First::of_connection(1, "gone".into());
+        record.total.errors.count(phase, FailureKind::Reset, 2, requests, first);
+        let report = report(&plan(), &record);
+        assert_eq!(
+            (report.errors[0].phase, report.errors[0].requests),
+            (Some(phase), Some(requests))
+        );
+        let shown = crate::render::text::report(&report);
+        assert!(shown.contains(words), "{words}: {shown}");
     }
 }
 
