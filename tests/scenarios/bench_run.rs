@@ -64,7 +64,7 @@ fn a_run_against_each_embedded_model_has_no_error() {
         assert_eq!(finished.requests("scheduled"), finished.requests("ok"));
         let summary = &finished.report()["summary"];
         assert_eq!(summary["connections"]["established"], 50);
-        assert_eq!(summary["latency"]["connect"]["count"], 50);
+        assert_eq!(summary["set_up"]["connect"]["count"], 50);
         assert_eq!(summary["latency"]["response"]["count"], finished.requests("ok"));
         for measured in ["client_us_per_message", "server_us_per_message"] {
             assert!(summary["cpu"][measured].as_f64() > Some(0.0), "{measured}: {summary}");

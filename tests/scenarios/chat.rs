@@ -374,7 +374,7 @@ fn the_generator_sees_every_delivery_on_every_model() {
             // As many as the rate requires, however many members there are.
             assert_eq!(finished.requests("ok"), 100 * (hearing - 1), "{room:?}");
             assert_eq!(finished.requests("scheduled"), finished.requests("ok"), "{room:?}");
-            let handshakes = finished.report()["summary"]["latency"]["tls"]["count"].as_u64();
+            let handshakes = finished.report()["summary"]["set_up"]["tls"]["count"].as_u64();
             assert_eq!(handshakes, room.contains(&"--tls").then_some(20), "{room:?}");
         }
     });

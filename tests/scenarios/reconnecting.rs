@@ -32,7 +32,8 @@ fn no_connection_has_more_requests_and_the_server_sees_each_end_in_order() {
                     // another one.
                     assert!((133..=153).contains(&again), "{load}: {again}");
                     let clock = if tls.is_empty() { "connect" } else { "tls" };
-                    assert_eq!(summary["latency"][clock]["count"], 10 + again, "{load}");
+                    assert_eq!(summary["set_up"][clock]["count"], 10, "{load}");
+                    assert_eq!(summary["latency"][clock]["count"], again, "{load}");
                     made += 10 + again;
                 }
                 server.signal(Signal::TERM);

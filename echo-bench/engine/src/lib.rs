@@ -60,15 +60,19 @@ use timeline::Timeline;
 pub struct RunRecord {
     /// Connections that were made at set-up.
     pub established: u32,
-    /// Time to make each connection, of set-up and of reconnects within it.
+    /// Time to make each connection of set-up.
+    pub set_up_connect: Latency,
+    /// TLS handshakes of set-up.
+    pub set_up_handshakes: Handshakes,
+    /// Time to make each connection that was made within the window.
     pub connect: Latency,
-    /// TLS handshakes, of set-up and of reconnects.
+    /// TLS handshakes that were made within the window.
     pub handshakes: Handshakes,
     /// From the first attempt until all connections were made or had failed.
     pub connect_phase_ns: Nanos,
     /// Connections that lived at the end.
     pub alive_at_end: u32,
-    /// Reconnects during the load.
+    /// Reconnects within the window.
     pub reconnects: u64,
     /// When the measured window began.
     pub window_start: Nanos,
@@ -262,7 +266,7 @@ impl RunRecord {
         let (mut stamped, mut served) = (Stamped::default(), Vec::new());
         let (mut denied, mut cpus) = (Vec::new(), BTreeSet::new());
         let mut kernel = KernelFacts::default();
-        let (mut connect, mut handshakes) = (setup.connect, setup.handshakes);
+        let (mut connect, mut handshakes) = (Latency::default(), Handshakes::default());
         let mut pool: Option<PoolCounts> = None;
         let mut destinations = Destinations::default();
         let (mut alive_at_end, mut reconnects, mut busy) = (0, 0, Vec::new());
@@ -284,6 +288,8 @@ impl RunRecord {
         }
         Self {
             established: setup.established,
+            set_up_connect: setup.connect,
+            set_up_handshakes: setup.handshakes,
             connect,
             handshakes,
             connect_phase_ns,

@@ -76,9 +76,9 @@ pub(super) struct Setup {
 pub(super) struct ThreadRecord {
     pub(super) alive_at_end: u32,
     pub(super) reconnects: u64,
-    /// Of connections that were made in the load.
+    /// Of connections that were made in the window.
     pub(super) connect: Latency,
-    /// Those of reconnects.
+    /// Those of the window.
     pub(super) handshakes: Handshakes,
     /// What the ledger has beside its intervals.
     pub(super) ledger: LedgerRecord,

@@ -9,7 +9,8 @@ use crate::report::document::{Invalid, Stored};
 use crate::report::slo::Evidence;
 use crate::report::{
     AddressReport, Bytes, CLOCKS, Connections, Cpu, ErrorReport, GeneratorShare,
-    IntervalReport, Latency, LatencySummary, Report, Requests, Slo, Summary, Tcp, Verdict,
+    IntervalReport, Latency, LatencySummary, Report, Requests, SetUp, Slo, Summary, Tcp,
+    Verdict,
 };
 use echo_bench_engine::record;
 
@@ -150,6 +151,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             sum += &one;
             sum
         }),
+        set_up: SetUp::default(),
         latency: Latency::default(),
         send_lateness: None,
         generator_share: None,

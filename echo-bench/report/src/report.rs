@@ -145,6 +145,10 @@ pub struct Summary {
     pub requests: Requests,
     /// Wire bytes within the window.
     pub bytes: Bytes,
+    /// The clocks of the connections that were made before the load. Empty in older reports, in
+    /// which `latency` has them too.
+    #[serde(default)]
+    pub set_up: SetUp,
     /// Connections.
     pub connections: Connections,
     /// The addresses of the target, which connections took in turn, and what came of
@@ -178,13 +182,25 @@ pub struct Summary {
     pub pool: Option<PoolReport>,
 }
 
-/// Wire bytes within the measured window.
+/// Wire bytes within the measured window, in every workload alike: of requests and replies, and
+/// of TLS, the handshakes of connections that are made within it included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Bytes {
-    /// Of requests.
+    /// Sent by the generator.
     pub sent: u64,
-    /// Of replies.
+    /// Received by it.
     pub received: u64,
+}
+
+/// The clocks of the connections that were made before the load.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SetUp {
+    /// From the first SYN to the connection made.
+    pub connect: Option<LatencySummary>,
+    /// From the connection made to the end of a full TLS handshake; null without one.
+    pub tls: Option<LatencySummary>,
+    /// The same for handshakes that resumed an earlier session; null without one.
+    pub tls_resumed: Option<LatencySummary>,
 }
 
 /// Connections.
@@ -196,7 +212,7 @@ pub struct Connections {
     pub established: u32,
     /// Alive when the run ended.
     pub alive_at_end: u32,
-    /// Made again during the load.
+    /// Made again within the measured window (in older reports: during the whole load).
     pub reconnects: u64,
     /// From the first attempt until the last connection was made or had failed.
     pub connect_phase_ns: u64,
@@ -219,11 +235,12 @@ pub struct AddressReport {
 /// The clocks. Per request, wait + service = response.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
-    /// From the first SYN to the connection made.
+    /// From the first SYN to the connection made, of connections made within the window; null
+    /// without one. Those made before the load are in `set_up` (in older reports: here).
     pub connect: Option<LatencySummary>,
-    /// From the connection made to the end of a full TLS handshake; null without one.
+    /// From the connection made to the end of a full TLS handshake, of the same connections.
     pub tls: Option<LatencySummary>,
-    /// The same for handshakes that resumed an earlier session; null without one.
+    /// The same for handshakes that resumed an earlier session.
     #[serde(default)]
     pub tls_resumed: Option<LatencySummary>,
     /// From the intended instant to the write. In a closed loop a request is intended when

@@ -230,6 +230,11 @@ impl Errors {
             .sum()
     }
 
+    /// How often a kind occurred in a phase.
+    pub fn within(&self, phase: Phase, kind: FailureKind) -> u64 {
+        self.kinds.get(&(kind, phase)).map_or(0, |failures| failures.count)
+    }
+
     /// All failures.
     pub fn total(&self) -> u64 {
         self.iter().map(|failures| failures.count).sum()

@@ -50,8 +50,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     }
 
     fn ready(&mut self, reactor: &mut R, link: u32, now: Nanos) {
-        let in_load = self.window.start() != Nanos::MAX;
-        self.wire.comes_up(link, now, in_load);
+        self.wire.comes_up(link, now, self.window.contains(now));
         if self.wire.is_stamped(link) && W::ACTOR_PER_LINK {
             self.ledger.has_stamps(link);
         }

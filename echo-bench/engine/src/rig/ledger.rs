@@ -180,6 +180,12 @@ impl Ledger {
         }
     }
 
+    /// Whether a connection that is made at `at` is timed: at set-up, which is told apart by its
+    /// record, and in the window.
+    pub(super) fn times_connections(&self, at: Nanos) -> bool {
+        self.timeline.is_none() || self.window.contains(&at)
+    }
+
     /// Lists a failure that ended no request.
     pub(crate) fn list(
         &mut self,

@@ -58,10 +58,10 @@ pub(crate) struct Wire {
 /// What there is to say of the connections at the end of a phase.
 #[derive(Debug, Default)]
 pub(crate) struct WireFacts {
-    /// How long each connection took to make.
+    /// How long each connection of set-up, or of the window, took to make.
     pub(crate) connect: Latency,
     pub(crate) handshakes: Handshakes,
-    /// Connections made during the load.
+    /// Connections made again within the window.
     pub(crate) reconnects: u64,
     /// Of connections that we closed.
     pub(crate) kernel: KernelFacts,
@@ -297,7 +297,7 @@ impl Wire {
         unsealed.at = reactor.now();
         // Counted once: only while the handshake goes on.
         if let State::Handshaking { since, .. } = place.state {
-            if unsealed.agreed {
+            if unsealed.agreed && ledger.times_connections(unsealed.at) {
                 self.facts.handshakes.record(tls, unsealed.at - since);
             }
         } else {

@@ -159,3 +159,38 @@ fn a_stream_that_ends_without_a_word_is_cut_off_and_not_closed() {
     assert_eq!(*kind, FailureKind::Reset);
     assert!(first.detail.contains("truncated"), "{first:?}");
 }
+
+/// Whoever makes a connection for each request, counts the same bytes for it.
+#[test]
+fn the_bytes_of_handshakes_in_the_window_count_in_every_workload() {
+    let per_connection = |workload: WorkloadPlan, warmup_ns: Nanos| {
+        let server = ServerTls::self_signed().unwrap();
+        let trust = ServerTrust::Certificate(server.fingerprint());
+        let tls = PeerTls::new(ClientTls::new(&trust, false).unwrap(), "localhost").unwrap();
+        let mut plan = raw_plan(Load::Closed { pipeline: 1 }, 1, SECOND);
+        (plan.workload, plan.warmup_ns) = (workload, warmup_ns);
+        let plan = Arc::new(Plan::new(plan).unwrap());
+        let peers = move |_| -> Box<dyn Peer> {
+            Box::new(SecureEcho { tls: server.accept().unwrap(), replies: usize::MAX })
+        };
+        let run = if let WorkloadPlan::Pool { .. } = plan.workload {
+            let (load, links) = pooled::pool_load(&plan, 0);
+            simulate_load(Some(tls), &plan, load, links, peers)
+        } else {
+            simulate_load(Some(tls), &plan, Requests::new(&plan, 0..1), 1, peers)
+        };
+        let (tally, made) = (run.total.tally, run.record.handshakes.full.count());
+        assert!(made > 20, "{tally:?}");
+        [tally.bytes_sent, tally.bytes_received].map(|bytes| bytes as f64 / made as f64)
+    };
+    for warmup_ns in [0, SECOND] {
+        let protocol = ProtocolPlan::Raw;
+        let again = WorkloadPlan::Requests { protocol, reconnect_after: Some(1) };
+        let [one, other] =
+            [again, pooled::pool(0)].map(|workload| per_connection(workload, warmup_ns));
+        println!("{one:?} {other:?}");
+        for (one, other) in one.into_iter().zip(other) {
+            assert!((one / other - 1.0).abs() < 0.05, "{one} and {other} bytes");
+        }
+    }
+}

@@ -10,8 +10,8 @@ use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, Fairness, FirstOffender,
-    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA, Slo, Summary,
-    SurroundingsReport, Tcp, ThreadReport, Tool, Verdict,
+    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA, SetUp, Slo,
+    Summary, SurroundingsReport, Tcp, ThreadReport, Tool, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed};
@@ -200,6 +200,11 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
         cpu: cpu(record.costs.first(), record.costs.last(), total.tally.answered),
         tcp: tcp(record),
         pool: record.pool.map(Into::into),
+        set_up: SetUp {
+            connect: clocks.of(&record.set_up_connect, &[]),
+            tls: clocks.of(&record.set_up_handshakes.full, &[]),
+            tls_resumed: clocks.of(&record.set_up_handshakes.resumed, &[]),
+        },
         latency,
     }
 }

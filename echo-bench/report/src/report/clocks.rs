@@ -38,7 +38,7 @@ macro_rules! clock {
 }
 
 /// Every clock, those of requests and response first.
-pub const CLOCKS: [Clock; 9] = [
+pub const CLOCKS: [Clock; 12] = [
     clock!(
         "response",
         latency.response,
@@ -86,6 +86,24 @@ pub const CLOCKS: [Clock; 9] = [
         "tls resumed",
         latency.tls_resumed,
         "the same for a handshake that resumed an earlier session",
+        of_requests: false
+    ),
+    clock!(
+        "set-up connect",
+        set_up.connect,
+        "from the first SYN to the connection made, before the load",
+        of_requests: false
+    ),
+    clock!(
+        "set-up tls",
+        set_up.tls,
+        "from the connection made to the end of a full TLS handshake, before the load",
+        of_requests: false
+    ),
+    clock!(
+        "set-up tls resumed",
+        set_up.tls_resumed,
+        "the same for a handshake that resumed an earlier session, before the load",
         of_requests: false
     ),
 ];

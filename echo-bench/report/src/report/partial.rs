@@ -107,8 +107,8 @@ impl Header {
         }
         Ok(RunRecord {
             established: self.established,
-            connect: unpacked(self.connect.as_ref())?,
-            handshakes: Handshakes {
+            set_up_connect: unpacked(self.connect.as_ref())?,
+            set_up_handshakes: Handshakes {
                 full: unpacked(self.tls.as_ref())?,
                 resumed: unpacked(self.tls_resumed.as_ref())?,
             },

@@ -192,7 +192,9 @@ impl Wire {
     ) -> Result<bool, Loss> {
         let place = &mut self.links[link as usize];
         let State::Dialling(dialled) = place.state else { return Ok(false) };
-        self.facts.connect.record(now - dialled);
+        if ledger.times_connections(now) {
+            self.facts.connect.record(now - dialled);
+        }
         self.destinations.made(place.target);
         place.state = State::Handshaking { dialled, since: now };
         let Some(begun) = self.peer.tls.as_ref().map(PeerTls::begin) else { return Ok(true) };
@@ -211,12 +213,12 @@ impl Wire {
     }
 
     /// A link is ready for requests.
-    pub(in crate::rig) fn comes_up(&mut self, link: u32, now: Nanos, in_load: bool) {
+    pub(in crate::rig) fn comes_up(&mut self, link: u32, now: Nanos, in_window: bool) {
         let place = &mut self.links[link as usize];
         (place.state, place.established) = (State::Up, true);
         self.dialling -= 1;
         self.last_up = now;
-        self.facts.reconnects += u64::from(in_load && self.redials);
+        self.facts.reconnects += u64::from(in_window && self.redials);
     }
 
     /// Whether a link is connected, but not ready for requests.

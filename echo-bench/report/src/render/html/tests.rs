@@ -85,6 +85,7 @@ fn report() -> Report {
                 reconnects: 0,
                 connect_phase_ns: 1_234_567,
             },
+            set_up: crate::report::SetUp::default(),
             addresses: Vec::new(),
             latency: crate::report::Latency {
                 path: None,

@@ -56,7 +56,10 @@ pub(super) fn explained(
         let share = waited as f64 / response.len() as f64;
         findings.push(Explained::Timeouts { share, count: tcp.timeouts });
     }
-    let late = between(record.connect.histogram(), [SECOND_SYN, u64::MAX]);
+    let late: u64 = [&record.set_up_connect, &record.connect]
+        .map(|clock| between(clock.histogram(), [SECOND_SYN, u64::MAX]))
+        .iter()
+        .sum();
     if late > 0 && tcp.syn_retransmits > 0 {
         findings.push(Explained::SynRetries {
             late,

@@ -1,7 +1,7 @@
 //! What a run is worth: [`judge`] finds what makes it qualified or invalid.
 
 use echo_bench_engine::plan::{Plan, StopRule, Trust};
-use echo_bench_engine::record::FailureKind;
+use echo_bench_engine::record::{FailureKind, Phase};
 use echo_bench_engine::{RunRecord, Surroundings};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
@@ -84,7 +84,10 @@ pub(super) fn judge(
     if stray > 0 {
         findings.push(Finding::StrayReplies { stray });
     }
-    let lost = total.errors.of(FailureKind::Reset) + total.errors.of(FailureKind::Closed);
+    let lost: u64 = [FailureKind::Reset, FailureKind::Closed]
+        .iter()
+        .map(|&kind| total.errors.within(Phase::Window, kind))
+        .sum();
     if lost > 0 {
         findings.push(Finding::ConnectionsLost { lost, reconnects: record.reconnects });
     }
@@ -227,7 +230,10 @@ fn no_socket(record: &RunRecord) -> Option<Finding> {
     let failed = errors.of(FailureKind::NoSocket);
     let first = &errors.iter().find(|one| one.kind == FailureKind::NoSocket)?.first;
     let pooled = record.pool.map(|pool| pool.created);
-    let made = pooled.unwrap_or(u64::from(record.established) + record.reconnects);
+    // Those that were made again in the warm-up are no reconnects of the window.
+    let connected = record.destinations.iter().map(|one| one.made).sum();
+    let made =
+        pooled.unwrap_or((u64::from(record.established) + record.reconnects).max(connected));
     Some(Finding::Generator(Limit::NoSocket { failed, made, reason: first.detail.clone() }))
 }
 
