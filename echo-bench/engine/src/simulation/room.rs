@@ -141,6 +141,7 @@ fn what_a_lost_member_would_have_said_and_heard_is_in_the_percentiles() {
     });
     let Interval { tally, latencies, errors, .. } = &run.total;
     assert!(tally.is_conserved() && tally.unsent > 0 && tally.reset > 0, "{tally:?}");
+    assert_eq!(tally.scheduled, 400 * 3, "as many as without the loss: {tally:?}");
     let given_up = tally.unsent + tally.reset + tally.in_flight;
     assert_eq!(latencies.response.censored(), given_up, "{tally:?}");
     assert!(latencies.response.is_lower_bound(1.0));

@@ -69,8 +69,9 @@ fn what_fell_due_is_sent_in_the_drain_though_connections_wear_out() {
     let tally = &run.total.tally;
     assert_eq!((tally.scheduled, tally.ok), (1000, 1000), "{tally:?}");
     assert_eq!(run.total.errors.total(), 0);
-    // Each but the first on each connection waited for one to be made.
-    assert_eq!(run.record.reconnects, 998);
+    // Each but the first on each connection waited for one to be made, for 11 ms with its
+    // reply: most in the drain, which are no reconnects of the window.
+    assert!((178..=182).contains(&run.record.reconnects), "{}", run.record.reconnects);
     let wait = run.total.latencies.open.as_ref().unwrap().wait.histogram();
     assert!(wait.max() > 4 * SECOND, "{} ns", wait.max());
 }

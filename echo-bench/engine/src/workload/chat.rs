@@ -24,8 +24,8 @@ pub(crate) struct Chat {
     /// Members below this number only join.
     deaf: u32,
     deliveries: Deliveries,
-    /// Messages of the window whose speaker was gone: when they were due, and how many would
-    /// have heard them.
+    /// Deliveries of the window whose speaker or listener was gone: when the message was due, and
+    /// how many.
     unsaid: Vec<(Nanos, u64)>,
     /// Reused: a message, and the line that it is said in.
     text: Vec<u8>,
@@ -48,13 +48,15 @@ impl Chat {
     fn speak<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, speaker: u32, intended: Nanos) {
         let measured = parts.window.contains(intended);
         if !parts.wire.is_up(speaker) {
+            let audience = self.deliveries.audience(speaker) + self.deliveries.gone(speaker);
             if measured {
-                let audience = self.deliveries.audience(speaker);
-                parts.ledger.schedule(audience, intended);
-                self.unsaid.push((intended, audience));
-                parts.ledger.list_ended(speaker, FailureKind::Unsent, audience, || {
-                    "a message of a member who is gone".into()
-                });
+                self.miss(
+                    parts,
+                    speaker,
+                    intended,
+                    audience,
+                    "a message of a member who is gone",
+                );
             }
             return;
         }
@@ -65,8 +67,26 @@ impl Chat {
         self.deliveries.said(speaker, (intended, written), measured, parts.ledger);
         if measured {
             parts.ledger.late(written.saturating_sub(intended));
+            let gone = self.deliveries.gone(speaker);
+            self.miss(parts, speaker, intended, gone, "a message to a member who is gone");
         }
         self.say(parts, speaker, written);
+    }
+
+    /// So many deliveries are due, as if nobody had been lost, and can't be made.
+    fn miss<R: Reactor>(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        speaker: u32,
+        intended: Nanos,
+        deliveries: u64,
+        reason: &str,
+    ) {
+        if deliveries > 0 {
+            parts.ledger.schedule(deliveries, intended);
+            self.unsaid.push((intended, deliveries));
+            parts.ledger.list_ended(speaker, FailureKind::Unsent, deliveries, || reason.into());
+        }
     }
 
     /// Sends the line.
@@ -149,7 +169,7 @@ impl<R: Reactor> Workload<R> for Chat {
             return;
         }
         let (kind, ending) = loss.counts_as();
-        let missed = self.deliveries.deafen(link, parts.now, parts.ledger, ending);
+        let missed = self.deliveries.lose(link, parts.now, parts.ledger, ending);
         parts.ledger.list_loss(kind, missed, parts.now, || {
             let detail = format!("{loss}, deliveries missed: {missed}");
             FirstOffender::of_connection(link, detail)
@@ -174,7 +194,7 @@ impl<R: Reactor> Workload<R> for Chat {
         }
         for (intended, audience) in self.unsaid.drain(..) {
             let asked = Asked { intended, ready: parts.now, written: None, measured: true };
-            // Of no listener, since nobody was there to say it.
+            // Of no listener, since somebody was not there to say or to hear it.
             for _ in 0..audience {
                 parts.ledger.end(u32::MAX, &asked, Ending::Unsent, parts.now);
             }
