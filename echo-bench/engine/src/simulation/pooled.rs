@@ -129,3 +129,64 @@ fn a_wait_that_times_out_in_the_warm_up_is_no_failure_of_the_window() {
     assert!(counts(&run).wait_timeouts > tally.unsent, "some of the warm-up, too");
     assert_eq!(errors.of(FailureKind::Unsent), tally.unsent, "{errors:?}");
 }
+
+/// Answers each request, and sends `extra` bytes of its reply again `after` that.
+struct Twice {
+    extra: usize,
+    after: Nanos,
+    sent: Rc<RefCell<u64>>,
+}
+
+impl Peer for Twice {
+    fn receive(&mut self, _now: Nanos, bytes: &[u8], script: &mut Script) {
+        *self.sent.borrow_mut() += 1;
+        if self.after == 0 {
+            let both = [bytes, &bytes[..self.extra]].concat();
+            return script.deliver(MILLISECOND, &both);
+        }
+        script.deliver(MILLISECOND, bytes);
+        script.deliver(MILLISECOND + self.after, &bytes[..self.extra]);
+    }
+}
+
+#[test]
+fn a_reply_that_nobody_asked_for_is_listed_and_fails_no_request() {
+    const WHOLE: usize = SIZE + 4;
+    let frame = ProtocolPlan::Frame;
+    for (protocol, extra, kind) in [
+        (frame.clone(), WHOLE, FailureKind::Duplicated),
+        (frame, 7, FailureKind::Unsolicited),
+        (ProtocolPlan::Raw, SIZE, FailureKind::Malformed),
+    ] {
+        // With its reply, while the connection idles, and while another caller uses it.
+        for (after, load) in [
+            (0, open(50.0, Arrival::Constant, 1)),
+            (2 * MILLISECOND, open(50.0, Arrival::Constant, 1)),
+            (MILLISECOND / 2, Load::Closed { pipeline: 1 }),
+        ] {
+            if kind != FailureKind::Duplicated && after == MILLISECOND / 2 {
+                // What has no boundaries of its own garbles the next reply.
+                continue;
+            }
+            let sent = Rc::new(RefCell::new(0));
+            let count = Rc::clone(&sent);
+            let mut plan = raw_plan(load, 2, SECOND);
+            let protocol = protocol.clone();
+            plan.workload = WorkloadPlan::Pool { protocol, size: 1, reconnect_after: None };
+            let plan = Arc::new(Plan::new(plan).unwrap());
+            let (load, links) = pool_load(&plan, 1);
+            let run = simulate_load(None, &plan, load, links, move |_| {
+                Box::new(Twice { extra, after, sent: Rc::clone(&count) })
+            });
+            let (tally, errors) = (&run.total.tally, &run.total.errors);
+            let case = format!("{extra} bytes after {after} ns: {tally:?} {errors:?}");
+            assert_eq!((tally.failed(), tally.ok), (0, tally.scheduled), "{case}");
+            // The last may come after the end.
+            assert!(*sent.borrow() - errors.of(kind) <= 1, "{case}");
+            assert_eq!(errors.total(), errors.of(kind), "{case}");
+            let first = &errors.iter().next().unwrap().first;
+            assert!(first.connection < 2, "{first:?}");
+            assert_eq!(counts(&run).discarded.broken, 0, "{case}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use crate::rig::{Asked, Ending, Ledger};
 mod deviant;
 mod passed_over;
 
+pub(super) use deviant::excerpt;
 use deviant::offender;
 use passed_over::{Passed, PassedOver};
 
@@ -65,6 +66,10 @@ pub(crate) struct InFlight {
     /// The last few requests that were passed over: an answer to one comes out of turn,
     /// and is no second one.
     passed_over: PassedOver,
+    /// The connection whose request is the last one, and its number, where actors take turns.
+    turn: Option<(u32, u64)>,
+    /// The same of the actor before.
+    before: Option<(u32, u64)>,
 }
 
 impl InFlight {
@@ -82,6 +87,8 @@ impl InFlight {
             measured: 0,
             right_answers: 0,
             passed_over: PassedOver::default(),
+            turn: None,
+            before: None,
         }
     }
 
@@ -128,11 +135,18 @@ impl InFlight {
         self.first + self.slots.len() as u64
     }
 
-    /// Goes on with a request of this number of another actor, where none awaits an answer.
-    pub(crate) fn begin_at(&mut self, actor: u32, request: u64) {
+    /// Goes on with a request of this connection and number of another actor, where none awaits
+    /// an answer.
+    pub(crate) fn begin_at(&mut self, actor: u32, (connection, request): (u32, u64)) {
         debug_assert!(self.slots.is_empty(), "requests keep their numbers");
         (self.actor, self.first) = (actor, request);
+        self.before = self.turn.replace((connection, request));
         self.passed_over.clear();
+    }
+
+    /// The connection of the actor whose turn it is or was last.
+    pub(crate) fn turn(&self) -> Option<u32> {
+        self.turn.map(|(connection, _)| connection)
     }
 
     /// Adds the next request, which is written `at` this instant.

@@ -19,6 +19,7 @@ use echo_net::reactor::Reactor;
 use echo_proto::Request as _;
 
 use super::conversation::{Conversation, Outgoing, Settled};
+use super::in_flight::excerpt;
 use crate::plan::Plan;
 use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
@@ -125,15 +126,24 @@ impl PoolLoad {
         bytes: Option<&[u8]>,
     ) -> Result<(), Loss> {
         let Slot { conversation, caller, .. } = &mut self.slots[link as usize];
-        let number = caller.map_or(u32::MAX, |caller| self.callers[caller as usize].number);
+        let number = caller.map(|caller| self.callers[caller as usize].number);
+        // What comes while nobody uses it is laid to the last one who did.
+        let number = number.or(conversation.in_flight.turn()).unwrap_or_default();
         let Settled { replies, awaited } = conversation.settle(parts, link, number, bytes)?;
         let Conversation { requester, in_flight } = conversation;
         let left = in_flight.waiting();
         // A reply too many, or half of one, would be taken for the next caller's.
-        let stray = replies > awaited || (left == 0 && !requester.partial().is_empty());
+        let piece = requester.partial();
+        let stray = replies > awaited || (left == 0 && !piece.is_empty());
+        if left == 0 && !piece.is_empty() {
+            parts.ledger.list(FailureKind::Unsolicited, parts.now, || {
+                FirstOffender::of_connection(number, excerpt(piece))
+            });
+        }
         let (over, used) = (requester.is_over(), caller.is_some());
         if used && left == 0 && awaited > 0 {
-            let cause = if stray { Some(Cause::Broken) } else { over.then_some(Cause::Closed) };
+            let cause =
+                if stray { Some(Cause::Unsolicited) } else { over.then_some(Cause::Closed) };
             self.release(parts, link, cause);
         } else if !used && (stray || over) {
             // It idles.
@@ -246,25 +256,35 @@ impl<R: Reactor> Workload<R> for PoolLoad {
     }
 
     fn lost(&mut self, parts: &mut Parts<'_, R>, link: u32, loss: &Loss) {
+        let (kind, ending) = loss.counts_as();
         let Some(caller) = self.slots[link as usize].caller else {
+            let mut cause = Cause::Closed;
+            if loss.is_answer() {
+                cause = Cause::Unsolicited;
+                let last = self.slots[link as usize].conversation.in_flight.turn();
+                parts.ledger.list_loss(kind, 0, parts.now, || {
+                    FirstOffender::of_connection(last.unwrap_or_default(), loss.to_string())
+                });
+            }
             if let Some(core) = &mut self.core {
-                core.withdraw(Cause::Closed, |&idle| idle == link);
+                core.withdraw(cause, |&idle| idle == link);
             }
             return self.clear(link);
         };
-        let (kind, ending) = loss.counts_as();
         let number = self.callers[caller as usize].number;
         let in_flight = &self.slots[link as usize].conversation.in_flight;
-        let owed = in_flight.owed(parts.now, parts.ledger);
+        let (owed, waiting) = (in_flight.owed(parts.now, parts.ledger), in_flight.waiting());
         parts.ledger.list_loss(kind, owed, parts.now, || {
-            let detail = format!("{loss}, requests unanswered: 1");
+            let detail = format!("{loss}, requests unanswered: {waiting}");
             FirstOffender::of_connection(number, detail)
         });
         if loss.is_answer() {
             self.slots[link as usize].conversation.in_flight.garble(parts.now, parts.ledger);
         }
         self.end(parts, link, ending);
-        self.release(parts, link, Some(Cause::Broken));
+        let is_stray = loss.is_answer() && waiting == 0;
+        let cause = if is_stray { Cause::Unsolicited } else { Cause::Broken };
+        self.release(parts, link, Some(cause));
     }
 
     fn unmade(&mut self, parts: &mut Parts<'_, R>, link: u32) {

@@ -46,6 +46,17 @@ impl InFlight {
                 Err(Deviation::Corrupt) => FailureKind::Corrupt,
                 Err(Deviation::Truncated) => FailureKind::Truncated,
                 Err(Deviation::Extended) => FailureKind::Extended,
+                Err(Deviation::Foreign { connection, request })
+                    if self.before == Some((connection, request)) =>
+                {
+                    return into.list(FailureKind::Duplicated, at, || {
+                        offender(
+                            connection,
+                            Some(request),
+                            format!("request {request} was answered again"),
+                        )
+                    });
+                }
                 Err(Deviation::Foreign { connection: other, .. }) => {
                     if waits {
                         into.list_of(&asked, FailureKind::Foreign, at, || {
@@ -218,7 +229,7 @@ pub(super) fn offender(connection: u32, request: Option<u64>, detail: String) ->
 }
 
 /// The beginning of a reply, safe to print.
-fn excerpt(body: &[u8]) -> String {
+pub(in crate::workload) fn excerpt(body: &[u8]) -> String {
     let shown = body[..body.len().min(64)].escape_ascii();
     format!("got `{shown}`{} ({} bytes)", if body.len() > 64 { "…" } else { "" }, body.len())
 }

@@ -94,7 +94,7 @@ impl PoolLoad {
         let freed_at = parts.ledger.arrival().unwrap_or(now);
         let ready =
             if called_at == parts.now { asked.ready } else { asked.ready.max(freed_at) };
-        in_flight.begin_at(actor, request);
+        in_flight.begin_at(actor, place);
         in_flight.push(&Asked { ready, ..asked }, now);
         parts.ledger.waited(1, asked.intended, now);
         parts.ledger.wrote(1, now);
