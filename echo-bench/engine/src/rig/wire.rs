@@ -152,7 +152,7 @@ impl Wire {
     }
 
     /// Whether the links speak TLS.
-    pub(super) fn is_secured(&self) -> bool {
+    pub(crate) fn is_secured(&self) -> bool {
         self.peer.tls.is_some()
     }
 

@@ -129,3 +129,26 @@ fn a_connection_that_a_server_ends_before_the_load_is_made_again() {
     assert_eq!(run.total.errors.of(FailureKind::Closed), 2, "{:?}", run.total.errors);
     assert_eq!(run.total.tally.failed(), 0);
 }
+
+#[test]
+fn a_reply_that_ends_before_its_request_is_written_is_wrong_whatever_is_checked() {
+    /// Answers the first bytes of a request that it reads slowly.
+    struct Hasty;
+    impl Peer for Hasty {
+        fn window(&mut self, _now: Nanos, _offered: usize) -> Window {
+            Window { bytes: SIZE / 2, reopens_after: Some(5 * MILLISECOND) }
+        }
+        fn receive(&mut self, _now: Nanos, _bytes: &[u8], script: &mut Script) {
+            script.deliver(1000, &[b'?'; SIZE / 2]);
+            script.deliver(2000, &[b'?'; SIZE / 2]);
+        }
+    }
+    for verify in [Verify::Off, Verify::Length, Verify::Full] {
+        let mut plan = raw_plan(open(20.0, Arrival::Constant, 1), 1, SECOND);
+        plan.verify = verify;
+        let run = simulate(plan, |_| Box::new(Hasty));
+        let tally = &run.total.tally;
+        assert_eq!((tally.ok, tally.scheduled), (0, 20), "{verify}: {tally:?}");
+        assert!(tally.mismatch > 0, "{verify}: {tally:?}");
+    }
+}

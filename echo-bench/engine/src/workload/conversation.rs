@@ -10,12 +10,15 @@ use echo_proto::{Reply, Request as _, Requester};
 
 use super::in_flight::InFlight;
 use crate::messages::Messages;
-use crate::plan::Plan;
+use crate::plan::{EngineKind, Plan};
 use crate::rig::{Loss, Parts};
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Conversation {
+    /// Whether the engine knows how much of a send the kernel has taken: `io_uring` reports it
+    /// when all of it is done.
+    knows_unsent: bool,
     pub(super) requester: Requester,
     pub(super) in_flight: InFlight,
 }
@@ -32,7 +35,11 @@ pub(super) struct Settled {
 impl Conversation {
     /// Without a request of this actor, on so many streams.
     pub(super) fn new(plan: &Plan, actor: u32, streams: u32) -> Self {
-        Self { requester: plan.requester(), in_flight: InFlight::new(actor, streams) }
+        Self {
+            knows_unsent: plan.engine == EngineKind::Epoll,
+            requester: plan.requester(),
+            in_flight: InFlight::new(actor, streams),
+        }
     }
 
     /// Settles the requests that `bytes` (`None`: the end of them) answer.
@@ -43,7 +50,11 @@ impl Conversation {
         number: u32,
         bytes: Option<&[u8]>,
     ) -> Result<Settled, Loss> {
-        let Self { requester, in_flight } = self;
+        // Inside TLS other bytes are sent than those of requests.
+        if self.knows_unsent && !parts.wire.is_secured() {
+            self.in_flight.set_unsent(parts.wire.unsent(parts.reactor, link));
+        }
+        let Self { requester, in_flight, .. } = self;
         let (ledger, messages, at) = (&mut *parts.ledger, parts.messages, parts.now);
         let (awaited, right) = (in_flight.unanswered(), in_flight.right_answers());
         let mut replies = 0;
@@ -73,6 +84,8 @@ pub(super) struct Outgoing {
     wire: Vec<u8>,
     /// Where writes end, if a request is sent in several.
     cuts: Vec<usize>,
+    /// The bytes of each request.
+    sizes: Vec<usize>,
 }
 
 impl Outgoing {
@@ -88,6 +101,12 @@ impl Outgoing {
         messages.write(number, request, &mut self.text);
         requester.encode(request, &self.text, &mut self.wire);
         cut(&mut self.cuts, start..self.wire.len(), writes);
+        self.sizes.push(self.wire.len() - start);
+    }
+
+    /// The bytes of each request that was added.
+    pub(super) fn sizes(&self) -> &[usize] {
+        &self.sizes
     }
 
     /// Sends what was added.
@@ -96,6 +115,7 @@ impl Outgoing {
         // Of a link that is gone nothing is sent.
         self.wire.clear();
         self.cuts.clear();
+        self.sizes.clear();
     }
 }
 

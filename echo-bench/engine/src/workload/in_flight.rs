@@ -34,6 +34,8 @@ struct Slot {
     /// From when on nothing but the generator held it up.
     ready: Nanos,
     written: Nanos,
+    /// Its bytes as they were encoded, at most 2^32 - 1.
+    size: u32,
     /// Whether it belongs to the measured window.
     measured: bool,
     state: State,
@@ -66,6 +68,8 @@ pub(crate) struct InFlight {
     /// The last few requests that were passed over: an answer to one comes out of turn,
     /// and is no second one.
     passed_over: PassedOver,
+    /// Bytes of requests that the kernel has not taken, where that is known.
+    unsent: usize,
     /// The connection whose request is the last one, and its number, where actors take turns.
     turn: Option<(u32, u64)>,
     /// The same of the actor before.
@@ -87,6 +91,7 @@ impl InFlight {
             measured: 0,
             right_answers: 0,
             passed_over: PassedOver::default(),
+            unsent: 0,
             turn: None,
             before: None,
         }
@@ -149,12 +154,19 @@ impl InFlight {
         self.turn.map(|(connection, _)| connection)
     }
 
-    /// Adds the next request, which is written `at` this instant.
+    /// So many bytes of requests were not written when what is settled next was read.
     #[inline]
-    pub(crate) fn push(&mut self, asked: &Asked, at: Nanos) {
+    pub(crate) fn set_unsent(&mut self, bytes: usize) {
+        self.unsent = bytes;
+    }
+
+    /// Adds the next request, of so many bytes, which is written `at` this instant.
+    #[inline]
+    pub(crate) fn push(&mut self, asked: &Asked, size: usize, at: Nanos) {
         let &Asked { intended, ready, measured, .. } = asked;
         let state = State::Waiting;
-        self.slots.push_back(Slot { intended, ready, written: at, measured, state });
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        self.slots.push_back(Slot { intended, ready, written: at, size, measured, state });
         self.waiting += 1;
         self.measured += u32::from(measured);
     }
@@ -174,6 +186,7 @@ impl InFlight {
         };
         let request = self.first + place as u64;
         if reply.outcome == Outcome::Echo
+            && self.unsent == 0
             && messages.check(connection, request, reply.body).is_ok()
         {
             self.answer(place, at, into);

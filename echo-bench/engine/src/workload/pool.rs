@@ -130,7 +130,7 @@ impl PoolLoad {
         // What comes while nobody uses it is laid to the last one who did.
         let number = number.or(conversation.in_flight.turn()).unwrap_or_default();
         let Settled { replies, awaited } = conversation.settle(parts, link, number, bytes)?;
-        let Conversation { requester, in_flight } = conversation;
+        let Conversation { requester, in_flight, .. } = conversation;
         let left = in_flight.waiting();
         // A reply too many, or half of one, would be taken for the next caller's.
         let piece = requester.partial();

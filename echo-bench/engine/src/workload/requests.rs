@@ -116,9 +116,9 @@ impl Requests {
             return;
         }
         let batch = std::mem::take(&mut self.batch);
-        let written = self.transmit(parts, link, batch.len() as u32, |slots, at| {
-            for asked in &batch {
-                slots.push(asked, at);
+        let written = self.transmit(parts, link, batch.len() as u32, |slots, sizes, at| {
+            for (asked, &size) in batch.iter().zip(sizes) {
+                slots.push(asked, size, at);
             }
         });
         // Without a stamp nobody knows since when a slot was free that was not free in time.
@@ -151,10 +151,10 @@ impl Requests {
         // Requests that were claimed are of the window; else the instant of the write decides.
         let counted = window.counts_requests();
         let mut measured = false;
-        let written = self.transmit(parts, link, granted as u32, |slots, at| {
+        let written = self.transmit(parts, link, granted as u32, |slots, sizes, at| {
             measured = if counted { due } else { window.contains(at) };
             let asked = Asked { intended: at, ready: at, written: None, measured };
-            (0..granted).for_each(|_| slots.push(&asked, at));
+            sizes.iter().for_each(|&size| slots.push(&asked, size, at));
         });
         if measured {
             parts.ledger.schedule(granted, written);
@@ -168,9 +168,9 @@ impl Requests {
         parts: &mut Parts<'_, R>,
         link: u32,
         requests: u32,
-        add: impl FnOnce(&mut InFlight, Nanos),
+        add: impl FnOnce(&mut InFlight, &[usize], Nanos),
     ) -> Nanos {
-        let Conversation { requester, in_flight } =
+        let Conversation { requester, in_flight, .. } =
             &mut self.places[link as usize].conversation;
         let number = self.numbers[link as usize];
         let first = in_flight.next_request();
@@ -179,7 +179,7 @@ impl Requests {
             self.outgoing.add(requester, parts.messages, (number, request), writes);
         }
         let now = parts.reactor.now();
-        add(in_flight, now);
+        add(in_flight, self.outgoing.sizes(), now);
         parts.ledger.wrote(requests.into(), now);
         self.outgoing.send(parts, link, now);
         now

@@ -42,7 +42,16 @@ impl InFlight {
             }
             Outcome::Unexpected => FailureKind::Malformed,
             Outcome::Echo => match messages.check(connection, oldest, reply.body) {
-                Ok(()) => return self.answer(place, at, into),
+                Ok(()) if !self.is_unwritten(place) => return self.answer(place, at, into),
+                // Whoever answers before it has the question can't know it.
+                Ok(()) => {
+                    if waits {
+                        into.list_of(&asked, FailureKind::Unsolicited, at, || {
+                            first(oldest, "a reply ended before its request was written".into())
+                        });
+                    }
+                    return self.fail(place, at, into);
+                }
                 Err(Deviation::Corrupt) => FailureKind::Corrupt,
                 Err(Deviation::Truncated) => FailureKind::Truncated,
                 Err(Deviation::Extended) => FailureKind::Extended,
@@ -92,6 +101,13 @@ impl InFlight {
         } else {
             self.fail(place, at, into);
         }
+    }
+
+    /// Whether a part of the request at `place` is still to be written: more is than the
+    /// requests after it have.
+    fn is_unwritten(&self, place: usize) -> bool {
+        let later = self.slots.range(place + 1..).map(|slot| slot.size as usize).sum();
+        self.unsent > later
     }
 
     /// Books a reply on `stream` that is the right one of a request of this connection whose

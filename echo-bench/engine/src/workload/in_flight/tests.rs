@@ -21,7 +21,7 @@ impl Bed {
         let messages = Messages::generated(32, 32, 0, Verify::Full);
         let mut in_flight = InFlight::new(0, streams);
         for number in 0..requests {
-            in_flight.push(&asked(number), number);
+            in_flight.push(&asked(number), 32, number);
         }
         Self { messages, requests: in_flight, ledger: Ledger::of_test(false) }
     }
@@ -163,6 +163,20 @@ fn requests_of_a_lost_connection_are_censored_at_their_age() {
 }
 
 #[test]
+fn only_a_request_that_is_not_wholly_written_can_be_answered_too_early() {
+    for (unsent, ok) in [(0, 3), (1, 2), (32, 2), (33, 1), (64, 1), (65, 0)] {
+        let mut bed = Bed::new(3);
+        bed.messages = Messages::generated(32, 32, 0, Verify::Off);
+        for _ in 0..3 {
+            bed.requests.set_unsent(unsent);
+            bed.reply_with(Outcome::Echo, b"anything", 50);
+        }
+        let tally = bed.ledger.interval().tally;
+        assert_eq!((tally.ok, tally.mismatch), (ok, 3 - ok), "{unsent} bytes unsent");
+    }
+}
+
+#[test]
 fn streams_may_overtake_each_other() {
     let mut bed = Bed::with_streams(9, 3);
     // Requests 0, 3, 6 are on stream 0; 1, 4, 7 on stream 1; 2, 5, 8 on stream 2.
@@ -175,7 +189,7 @@ fn streams_may_overtake_each_other() {
     assert_eq!((bed.ledger.interval().tally.ok, bed.requests.waiting()), (9, 0));
     let response = bed.ledger.interval().latencies.response.histogram();
     assert_eq!((response.min(), response.max()), (100, 100), "each by its own clock");
-    bed.requests.push(&asked(200), 200);
+    bed.requests.push(&asked(200), 32, 200);
     bed.reply_on(0, 9, 300);
     assert_eq!(bed.ledger.interval().tally.ok, 10);
 }
@@ -253,7 +267,7 @@ fn streams_stay_in_step_after_a_connection_was_lost() {
     bed.reply_on(0, 0, 50);
     bed.requests.abandon(60, &mut bed.ledger, Ending::Reset);
     for at in 0..3 {
-        bed.requests.push(&asked(100 + at), 100 + at);
+        bed.requests.push(&asked(100 + at), 32, 100 + at);
     }
     for (stream, request) in [(1, 7), (2, 5), (0, 6)] {
         bed.reply_on(stream, request, 200);

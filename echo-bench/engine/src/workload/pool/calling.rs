@@ -85,7 +85,7 @@ impl PoolLoad {
         caller.next += 1;
         caller.phase = Phase::Asking(link);
         slot.uses += 1;
-        let Conversation { requester, in_flight } = &mut slot.conversation;
+        let Conversation { requester, in_flight, .. } = &mut slot.conversation;
         let (place, writes) = ((caller.number, request), self.plan.split_writes);
         self.outgoing.add(requester, parts.messages, place, writes);
         let now = parts.reactor.now();
@@ -95,7 +95,8 @@ impl PoolLoad {
         let ready =
             if called_at == parts.now { asked.ready } else { asked.ready.max(freed_at) };
         in_flight.begin_at(actor, place);
-        in_flight.push(&Asked { ready, ..asked }, now);
+        let size = self.outgoing.sizes().iter().sum();
+        in_flight.push(&Asked { ready, ..asked }, size, now);
         parts.ledger.waited(1, asked.intended, now);
         parts.ledger.wrote(1, now);
         self.outgoing.send(parts, link, now);

@@ -1,0 +1,53 @@
+//! What belongs to the window, and what to set-up, warm-up and drain.
+
+use super::*;
+
+#[test]
+fn warm_up_and_set_up_are_no_part_of_the_window() {
+    let mut warmed = raw_plan(open(1000.0, Arrival::Constant, 8), 2, 2 * SECOND);
+    warmed.warmup_ns = SECOND;
+    let connect = ConnectOutcome::Made { after: 30 * MILLISECOND };
+    let run =
+        simulate(warmed, echo(EchoOptions { connect, ..EchoOptions::after(MILLISECOND) }));
+    assert_eq!(run.total.tally.scheduled, 2000);
+    assert_eq!((run.setup.established, run.setup.connect.count()), (2, 2));
+    let connect = run.setup.connect.histogram();
+    assert!(connect.equivalent(connect.min(), 30 * MILLISECOND));
+}
+
+#[test]
+fn connections_of_the_window_are_told_from_those_of_set_up_and_warm_up() {
+    let mut plan = raw_plan(Load::Closed { pipeline: 1 }, 1, SECOND);
+    plan.warmup_ns = SECOND;
+    let protocol = ProtocolPlan::Raw;
+    plan.workload = WorkloadPlan::Requests { protocol, reconnect_after: Some(1) };
+    let connect = ConnectOutcome::Made { after: 50 * MILLISECOND };
+    let slow = EchoOptions { connect, ..EchoOptions::after(50 * MILLISECOND) };
+    let run = simulate(plan.clone(), echo(slow));
+    // Ten cycles of 100 ms fit into the window, as they do into the warm-up.
+    assert!((9..=10).contains(&run.record.reconnects), "{}", run.record.reconnects);
+    assert_eq!(run.record.connect.count(), run.record.reconnects);
+    assert_eq!(run.setup.connect.count(), 1);
+    plan.workload = pooled::pool(0);
+    let plan = Arc::new(Plan::new(plan).unwrap());
+    let (load, links) = pooled::pool_load(&plan, 0);
+    let run = simulate_load(None, &plan, load, links, echo(slow));
+    assert!((9..=10).contains(&run.record.connect.count()), "{}", run.record.connect.count());
+    assert_eq!(run.setup.connect.count(), 1);
+}
+
+#[test]
+fn what_is_answered_in_the_drain_makes_no_throughput() {
+    let mut slow = raw_plan(Load::Closed { pipeline: 1 }, 5, SECOND);
+    slow.timeout_ns = 5 * SECOND;
+    slow.drain_ns = 5 * SECOND;
+    let run = simulate(slow, echo(EchoOptions::after(3 * SECOND)));
+    assert_eq!((run.total.tally.ok, run.total.tally.answered), (5, 0));
+    // And what was asked for in the warm-up and answered in the window does. Five have outlived
+    // the warm-up by half of the window, so that their latencies count too.
+    let mut warmed = raw_plan(Load::Closed { pipeline: 1 }, 5, SECOND);
+    warmed.warmup_ns = SECOND / 2;
+    warmed.timeout_ns = 5 * SECOND;
+    let run = simulate(warmed, echo(EchoOptions::after(SECOND)));
+    assert_eq!((run.total.tally.ok, run.total.tally.answered), (10, 5));
+}
