@@ -290,14 +290,12 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         let edges = [self.ledger.next_boundary(), self.window.end()];
         let latest = (now + LONGEST_WAIT).min(self.next_scan);
         let waiting = self.pace.waiting(now, &edges, latest);
-        let before = self.events;
         if waiting.spins {
+            let (events, sends) = (self.events, self.wire.sends());
             // Since it began to spin, and not since it began to send.
             let begin = reactor.now();
             reactor.turn(Some(waiting.until), self)?;
-            if self.events == before {
-                self.pace.spun(reactor.now() - begin);
-            }
+            self.pace.looked(reactor.now() - begin, sends, self.events > events);
         } else {
             self.pace.sleeps_until(waiting.until);
             reactor.turn(Some(waiting.until), self)?;

@@ -9,6 +9,9 @@ use super::demand::Demand;
 use super::waiting::Waiting;
 use crate::plan::IdleStrategy;
 
+/// A look for events takes less; who looks for longer has lost its CPU meanwhile, and used none.
+const LONGEST_LOOK: Nanos = 50_000;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -18,6 +21,8 @@ pub(super) struct Pace {
     busy: BusyClock,
     /// How long the thread has spun for want of events.
     spun: Nanos,
+    /// Sends that were begun before the last look for events.
+    sends: u64,
     window_end: Nanos,
     /// When its sleep is to end; at the end of time when it does not sleep.
     awake_at: Nanos,
@@ -30,6 +35,7 @@ impl Pace {
             idle,
             busy: BusyClock::new(),
             spun: 0,
+            sends: 0,
             window_end: Nanos::MAX,
             awake_at: Nanos::MAX,
         }
@@ -54,9 +60,13 @@ impl Pace {
         Waiting::new(self.idle, now, due, edges, latest)
     }
 
-    /// The thread has spun so long without an event.
-    pub(super) fn spun(&mut self, spun: Nanos) {
-        self.spun += spun;
+    /// The thread has looked for events for so long; so many `sends` were begun before, and there
+    /// were events or none. A look that has sends to carry out, as with `io_uring`, is no idle one.
+    pub(super) fn looked(&mut self, took: Nanos, sends: u64, had_events: bool) {
+        let is_idle = std::mem::replace(&mut self.sends, sends) == sends && !had_events;
+        if is_idle {
+            self.spun += took.min(LONGEST_LOOK);
+        }
     }
 
     /// The thread is to be awake again at `until`.
@@ -83,5 +93,25 @@ impl Pace {
     /// Share of the window in which the thread worked.
     pub(super) fn busy_share(&self) -> Option<f64> {
         self.busy.share()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_sends_or_finds_events_is_no_idle_one() {
+        let mut pace = Pace::new(IdleStrategy::Spin);
+        let mut idle = |took, sends, had_events| {
+            let before = pace.spun;
+            pace.looked(took, sends, had_events);
+            pace.spun - before
+        };
+        assert_eq!(idle(700, 0, false), 700);
+        assert_eq!(idle(700, 0, true), 0, "it handled events");
+        assert_eq!(idle(9_000, 3, false), 0, "it carried out three sends");
+        assert_eq!(idle(700, 3, false), 700);
+        assert_eq!(idle(4_000_000, 3, false), LONGEST_LOOK, "it was not running");
     }
 }

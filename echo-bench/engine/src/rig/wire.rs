@@ -49,6 +49,8 @@ pub(crate) struct Wire {
     last_up: Nanos,
     /// Shared by the threads: whether the server was seen to speak what is expected.
     proven: Arc<AtomicBool>,
+    /// Sends that were begun.
+    sends: u64,
     /// Why the first link failed.
     failure: Option<io::Error>,
     facts: WireFacts,
@@ -89,6 +91,7 @@ impl Wire {
             down: 0,
             queue: VecDeque::new(),
             last_up: 0,
+            sends: 0,
             failure: None,
             facts: WireFacts::default(),
             buffers: Buffers::default(),
@@ -149,6 +152,11 @@ impl Wire {
     /// Whether one more link may be begun now.
     pub(super) fn has_room(&self) -> bool {
         self.dialling < DIALLING
+    }
+
+    /// How many sends were begun so far.
+    pub(super) fn sends(&self) -> u64 {
+        self.sends
     }
 
     /// Whether the links speak TLS.
@@ -257,6 +265,7 @@ impl Wire {
             sealed::seal(tls, bytes, cuts, &mut self.buffers.sealed);
         }
         ledger.sent(bytes.len(), now);
+        self.sends += 1;
         let mut start = 0;
         for end in cuts.drain(..).chain([bytes.len()]) {
             if end > start {
@@ -278,6 +287,7 @@ impl Wire {
         let wire = &self.buffers.wire;
         if let Some(key) = self.links[link as usize].key.filter(|_| !wire.is_empty()) {
             ledger.sent(wire.len(), now);
+            self.sends += 1;
             reactor.send(key, wire);
         }
     }
