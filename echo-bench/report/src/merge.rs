@@ -10,7 +10,7 @@ use crate::report::slo::Evidence;
 use crate::report::{
     AddressReport, Bytes, CLOCKS, Connections, Cpu, ErrorReport, GeneratorShare,
     IntervalReport, Latency, LatencySummary, Report, Requests, SetUp, Slo, Summary, Tcp,
-    Verdict,
+    judge_together,
 };
 use echo_bench_engine::record;
 
@@ -28,7 +28,7 @@ pub enum MergeError {
         "the reports differ in {0}; merge only repeats of one plan on one machine (compare tells such reports apart)"
     )]
     Differ(String),
-    /// Their windows overlap.
+    /// They overlap: the load of one, warm-up included, and the window of another.
     #[error(
         "the runs of {0} and {1} overlap, so their rates would have to be added up; merge runs that were made in turn"
     )]
@@ -65,9 +65,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         return Err(MergeError::Differ(differ.join("; ")));
     }
     for pair in reports.windows(2) {
-        if start(pair[0])? + Duration::from_secs_f64(pair[0].summary.measured_s)
-            > start(pair[1])?
-        {
+        if end(pair[0])? > start(pair[1])? {
             let [a, b] = [pair[0], pair[1]].map(|report| report.started_at.clone());
             return Err(MergeError::Overlap(a, b));
         }
@@ -77,19 +75,12 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let mut labels = first.labels.clone();
     labels
         .retain(|key, value| others.iter().all(|report| report.labels.get(key) == Some(value)));
-    let mut warnings = Vec::new();
-    for warning in reports.iter().flat_map(|report| &report.warnings) {
-        if !warnings.contains(warning) {
-            warnings.push(warning.clone());
-        }
-    }
-    let merged = Report {
+    let mut merged = Report {
         labels,
         intervals: intervals(&reports),
         threads: reports.iter().flat_map(|report| report.threads.clone()).collect(),
         errors: errors(&reports),
-        warnings,
-        verdict: reports.iter().map(|report| report.verdict).max().unwrap_or(Verdict::Valid),
+        warnings: Vec::new(),
         server: first
             .server
             .clone()
@@ -102,13 +93,28 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         summary,
         ..first.clone()
     };
+    (merged.warnings, merged.verdict) = judge_together(&merged, &reports);
     merged.validate().map_err(MergeError::Together)?;
     Ok(merged)
 }
 
+/// When a run began, its set-up included.
 fn start(report: &Report) -> Result<SystemTime, MergeError> {
-    humantime::parse_rfc3339(&report.started_at)
-        .map_err(|_| MergeError::StartedAt(report.started_at.clone()))
+    instant(&report.started_at)
+}
+
+/// When its window ended. Older reports do not say when that began: not before the warm-up was
+/// over.
+fn end(report: &Report) -> Result<SystemTime, MergeError> {
+    let begin = match &report.window_started_at {
+        Some(at) => instant(at)?.max(start(report)?),
+        None => start(report)? + Duration::from_nanos(report.plan.warmup_ns),
+    };
+    Ok(begin + Duration::from_secs_f64(report.summary.measured_s))
+}
+
+fn instant(text: &str) -> Result<SystemTime, MergeError> {
+    humantime::parse_rfc3339(text).map_err(|_| MergeError::StartedAt(text.to_owned()))
 }
 
 fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
@@ -296,3 +302,6 @@ fn errors(reports: &[&Report]) -> Vec<ErrorReport> {
     }
     merged
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,6 +29,7 @@ mod surroundings;
 mod validity;
 mod verdict;
 
+pub(crate) use build::judge_together;
 pub use build::{Circumstances, build};
 pub use clocks::{CLOCKS, Clock};
 pub use coarsen::{coarsen, coarseness};

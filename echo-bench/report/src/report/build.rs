@@ -22,6 +22,7 @@ mod explained;
 mod judge;
 
 use judge::judge;
+pub(crate) use judge::judge_together;
 
 /// A last piece is part of the one before if it is shorter than this part of an interval.
 const SLIVER: u64 = 100;

@@ -95,6 +95,15 @@ const NOT_JUDGED_CAUSE: &str = "the statistics of this run failed: counts and hi
     complete, intervals and warnings are missing";
 const FAULT_REMEDY: &str = "this is a fault of echo-bench: please report it with this report";
 
+/// How grave a warning of this code is that a run has by itself.
+pub(super) fn severity(code: &str) -> Verdict {
+    match code {
+        "no-replies" | UNBALANCED | NOT_JUDGED => Verdict::Invalid,
+        "delayed-acks" | "retransmissions" | "syn-retries" => Verdict::Valid,
+        _ => Verdict::Qualified,
+    }
+}
+
 impl Finding {
     pub(super) fn severity(&self) -> Verdict {
         match self {

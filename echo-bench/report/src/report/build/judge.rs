@@ -7,6 +7,9 @@ use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 
 mod settled;
+mod together;
+
+pub(crate) use together::judge_together;
 
 use super::Circumstances;
 use super::explained::explained;

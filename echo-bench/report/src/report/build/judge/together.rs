@@ -1,0 +1,138 @@
+//! What several runs of one plan are worth as one: [`judge_together`]. Judged is what follows
+//! from the merged numbers; what only a run by itself shows is taken over from its report.
+
+use super::{BUSY, DENIED, few_samples, littles_law, own_share, unfair};
+use crate::report::verdict::{Finding, Limit, severity};
+use crate::report::{Phase, Report, Verdict, Warning};
+use echo_bench_engine::plan::Trust;
+
+/// Warnings that the merged numbers decide. Those of the single runs are about other numbers.
+const DECIDED: [&str; 15] = [
+    "nothing-measured",
+    "starved-connections",
+    "unfair",
+    "littles-law",
+    "below-offered-rate",
+    "not-all-established",
+    "connections-lost",
+    "errors-seen",
+    "stray-replies",
+    "lower-bounds",
+    "clamped",
+    "few-samples",
+    "unverified-server",
+    crate::report::GENERATOR_LIMITED,
+    "generator-busy",
+];
+
+/// The warnings and the verdict of `merged`, which holds the `runs`.
+pub(crate) fn judge_together(merged: &Report, runs: &[&Report]) -> (Vec<Warning>, Verdict) {
+    let findings = findings(merged, runs);
+    let mut warnings: Vec<Warning> = findings.iter().map(Finding::warning).collect();
+    let mut verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
+    for run in runs {
+        for warning in &run.warnings {
+            if DECIDED.contains(&warning.code.as_str()) || warnings.contains(warning) {
+                continue;
+            }
+            verdict = verdict.max(severity(&warning.code));
+            let mut kept = warning.clone();
+            if !runs.iter().all(|other| other.warnings.contains(warning)) {
+                kept.message = format!("{} (run of {})", kept.message, run.started_at);
+            }
+            warnings.push(kept);
+        }
+    }
+    (warnings, verdict)
+}
+
+fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
+    let summary = &merged.summary;
+    let (requests, connections) = (&summary.requests, &summary.connections);
+    let mut findings = Vec::new();
+    if requests.ok == 0 {
+        findings.push(Finding::NothingMeasured);
+    }
+    findings.extend(unfair(summary));
+    findings.extend(littles_law(summary));
+    if connections.established < connections.requested {
+        let (requested, established) = (connections.requested, connections.established);
+        findings.push(Finding::NotAllEstablished { requested, established });
+    }
+    if requests.failed() > 0 {
+        let (failed, scheduled) = (requests.failed(), requests.scheduled);
+        findings.push(Finding::ErrorsSeen { failed, scheduled });
+    }
+    let stray = listed(merged, &["unsolicited", "duplicated"], false);
+    let unread = listed(merged, &["malformed", "too_long"], false);
+    let stray = stray.saturating_add(unread.saturating_sub(requests.mismatch));
+    if stray > 0 {
+        findings.push(Finding::StrayReplies { stray });
+    }
+    let lost = listed(merged, &["reset", "closed"], true);
+    if lost > 0 {
+        let reconnects = connections.reconnects;
+        findings.push(Finding::ConnectionsLost { lost, reconnects });
+    }
+    if let Some(response) = &summary.latency.response {
+        if response.censored > 0 {
+            findings.push(Finding::LateBounds { censored: response.censored });
+        }
+        if response.clamped > 0 {
+            findings.push(Finding::Clamped { values: response.clamped });
+        }
+    }
+    if merged.plan.tls.as_ref().is_some_and(|tls| tls.trust == Trust::Anyone) {
+        findings.push(Finding::Unverified);
+    }
+    findings.extend(generator(merged, runs));
+    findings.extend(few_samples(summary));
+    findings
+}
+
+/// How often failures of these kinds occurred, in the window or at any time.
+fn listed(merged: &Report, kinds: &[&str], in_window: bool) -> u64 {
+    let errors = merged.errors.iter().filter(|error| kinds.contains(&error.kind.as_str()));
+    // Older reports do not say when.
+    let of_window = |phase: Option<Phase>| phase.is_none_or(|phase| phase == Phase::Window);
+    errors
+        .filter(|error| !in_window || of_window(error.phase))
+        .fold(0, |sum, error| sum.saturating_add(error.count))
+}
+
+fn generator(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
+    let summary = &merged.summary;
+    let mut findings = Vec::new();
+    let greatest = |of: fn(&crate::report::ThreadReport) -> Option<f64>| {
+        merged.threads.iter().filter_map(of).fold(0.0, f64::max)
+    };
+    let share = greatest(|thread| thread.denied);
+    if share > DENIED {
+        let quota = runs.iter().find_map(|run| {
+            let around = run.summary.surroundings.as_ref()?;
+            let is_cause = around.throttled_s? > DENIED * run.summary.measured_s;
+            around.quota_cores.filter(|_| is_cause)
+        });
+        findings.push(Finding::Generator(Limit::Denied { share, quota }));
+    }
+    let busy = greatest(|thread| thread.busy);
+    if busy > BUSY {
+        let attributed = summary.generator_share.is_some();
+        findings.push(Finding::Generator(Limit::Busy { busy, attributed }));
+    }
+    findings.extend(own_share(summary).map(Finding::Generator));
+    let failed = listed(merged, &["no_socket"], false);
+    if failed > 0 {
+        let made =
+            summary.addresses.iter().fold(0, |sum: u64, one| sum.saturating_add(one.made));
+        let first = merged.errors.iter().find(|error| error.kind == "no_socket");
+        let reason = first.map_or(String::new(), |error| error.first.detail.clone());
+        findings.push(Finding::Generator(Limit::NoSocket { failed, made, reason }));
+    } else if let (Some(offered), Some(achieved)) =
+        (summary.offered_per_s, summary.achieved_per_s)
+        && achieved < offered * 0.99
+    {
+        findings.push(Finding::BelowOfferedRate { offered, achieved });
+    }
+    findings
+}
