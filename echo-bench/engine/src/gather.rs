@@ -40,7 +40,7 @@ pub struct IntervalRecord {
     pub index: u64,
     /// How requests ended that ended in it.
     pub tally: Tally,
-    /// Their response latencies.
+    /// Their response latencies, without those of requests that ended in the drain.
     pub response: Packed,
 }
 
@@ -54,6 +54,7 @@ pub(super) struct Gathered {
     pub(super) total: Interval,
     pub(super) intervals: Vec<IntervalRecord>,
     pub(super) pieces: Vec<Packed>,
+    pub(super) drained: Option<Packed>,
     pub(super) costs: Vec<CostSample>,
     pub(super) interrupted: bool,
     pub(super) surroundings: Surroundings,
@@ -94,6 +95,7 @@ impl<'a> Watch<'a> {
             total: Interval::new(0, open),
             intervals: Vec::new(),
             pieces: Vec::new(),
+            drained: None,
             costs: Vec::new(),
             interrupted: false,
             surroundings: Surroundings::default(),
@@ -141,6 +143,8 @@ impl<'a> Watch<'a> {
         if self.interval.tally != Tally::default() || self.interval.errors.total() > 0 {
             self.close_interval(observer);
         }
+        let drained = self.gathered.total.latencies.take_drained();
+        self.gathered.drained = drained.map(|drained| Packed::new(&drained));
         self.gathered.window_end = self.timeline.window_end();
         self.gathered.interrupted = self.timeline.is_interrupted();
         self.gathered.surroundings = self.lookout.conclude();
@@ -170,7 +174,7 @@ impl<'a> Watch<'a> {
         while self.interval.index < interval {
             self.close_interval(observer);
         }
-        self.gathered.pieces.push(Packed::new(&piece.latencies.response));
+        self.gathered.pieces.push(Packed::new(&piece.latencies.whole()));
         self.interval += piece;
         if (piece.index + 1).is_multiple_of(self.pieces_per_interval) {
             self.close_interval(observer);

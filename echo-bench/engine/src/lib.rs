@@ -17,10 +17,11 @@ use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
 use echo_net::destinations::{Destination, Destinations};
 use echo_net::reactor::uring::{Unavailable, UringReactor};
+use echo_net::stamps;
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
-use crate::plan::{EngineKind, Plan, PlanError};
+use crate::plan::{EngineKind, Plan, PlanError, Stamps};
 use crate::record::{Interval, Latency, Packed, Served, Span, Stamped};
 
 pub mod as_text;
@@ -91,13 +92,19 @@ pub struct RunRecord {
     pub total: Interval,
     /// The window's intervals, in order.
     pub intervals: Vec<IntervalRecord>,
-    /// Response latencies of the pieces that the window was cut into, in order.
+    /// Response latencies of the pieces that the window was cut into, in order; the last holds
+    /// those of the drain, too.
     pub pieces: Vec<Packed>,
+    /// Response latencies of requests of the window that ended in the drain. With those of the
+    /// intervals they are those of the whole window.
+    pub drained: Option<Packed>,
     /// Mean number of requests between their intended instant and their reply within the
     /// window, counted apart from the latency clocks.
     pub outstanding_mean: Option<f64>,
     /// Clocks of the requests on connections with receive stamps.
     pub stamped: Stamped,
+    /// Why there are none although the plan asks for them.
+    pub unstamped: Option<String>,
     /// What each connection, caller or listener got.
     pub served: Vec<Served>,
     /// Share of the window that each worker was busy, where known.
@@ -216,7 +223,29 @@ pub fn run(
     if let Some(seen) = records.iter().find_map(|record| record.misdirected) {
         return Err(EngineError::Misdirected(seen));
     }
-    Ok(RunRecord::new(setup, connect_phase_ns, gathered, records))
+    let mut record = RunRecord::new(setup, connect_phase_ns, gathered, records);
+    record.unstamped = why_unstamped(plan.stamps, &record, stamps::probe);
+    Ok(record)
+}
+
+/// Why no reply of a run has a receive stamp, if replies were to have them.
+fn why_unstamped(
+    wanted: Stamps,
+    record: &RunRecord,
+    probe: impl FnOnce() -> io::Result<()>,
+) -> Option<String> {
+    let stamped = &record.stamped;
+    let is_wanted = wanted != Stamps::Off && record.total.tally.ok > 0;
+    if !is_wanted || stamped.path.count() > 0 {
+        return None;
+    }
+    if stamped.implausible > 0 {
+        return Some(
+            "all lay before their request or after their read: the clock was set".into(),
+        );
+    }
+    let reason = probe().err().map(|reason| reason.to_string());
+    Some(reason.unwrap_or_else(|| "no reply came with one on this engine or path".into()))
 }
 
 fn no_connection(addresses: &[SocketAddr], reason: Option<io::Error>) -> EngineError {
@@ -304,8 +333,10 @@ impl RunRecord {
             total: gathered.total,
             intervals: gathered.intervals,
             pieces: gathered.pieces,
+            drained: gathered.drained,
             outstanding_mean: (measured_ns > 0).then(|| area as f64 / measured_ns as f64),
             stamped,
+            unstamped: None,
             served,
             denied,
             busy,
@@ -317,5 +348,27 @@ impl RunRecord {
             cpus: cpus.into_iter().collect(),
             surroundings: gathered.surroundings,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_without_stamps_says_why() {
+        let refused = || Err(io::Error::other("the kernel has none"));
+        let mut record = RunRecord::default();
+        record.total.tally.ok = 1;
+        let why = |record: &RunRecord, wanted| why_unstamped(wanted, record, refused);
+        assert_eq!(why(&record, Stamps::All).as_deref(), Some("the kernel has none"));
+        assert_eq!(why(&record, Stamps::Off), None, "nobody asked for any");
+        let found = why_unstamped(Stamps::Sample, &record, || Ok(())).unwrap();
+        assert!(found.contains("no reply came with one"), "{found}");
+        record.stamped.implausible = 1;
+        assert!(why(&record, Stamps::All).unwrap().contains("the clock was set"));
+        record.stamped.path.record(5);
+        assert_eq!(why(&record, Stamps::All), None);
+        assert_eq!(why(&RunRecord::default(), Stamps::All), None, "nothing was answered");
     }
 }

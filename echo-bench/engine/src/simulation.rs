@@ -117,7 +117,8 @@ fn simulate_on(
     let begin = reactor.now() + MILLISECOND;
     let timeline = Timeline::new(plan, begin);
     let record = rig.run(&mut reactor, timeline).unwrap();
-    let total = std::mem::take(&mut *total.lock().unwrap());
+    let mut total = std::mem::take(&mut *total.lock().unwrap());
+    total.latencies.take_drained();
     Simulated { total, setup, record, times: (begin, reactor.now()) }
 }
 

@@ -78,6 +78,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let mut merged = Report {
         labels,
         intervals: intervals(&reports),
+        drained: LatencySummary::merged(reports.iter().filter_map(|r| r.drained.as_ref())),
         threads: reports.iter().flat_map(|report| report.threads.clone()).collect(),
         errors: errors(&reports),
         warnings: Vec::new(),
@@ -161,6 +162,9 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         latency: Latency::default(),
         send_lateness: None,
         generator_share: None,
+        unstamped: all()
+            .find_map(|summary| summary.unstamped.clone())
+            .filter(|_| all().all(|summary| summary.latency.path.is_none())),
         surroundings: None,
         // Which connection of one run is which of another nobody knows: that of the least fair.
         fairness: all()

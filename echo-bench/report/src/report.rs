@@ -16,6 +16,7 @@ mod coarsen;
 pub mod document;
 pub mod embedding;
 mod environment;
+mod errors;
 mod fairness;
 mod hdr;
 mod latency;
@@ -34,6 +35,7 @@ pub use build::{Circumstances, build};
 pub use clocks::{CLOCKS, Clock};
 pub use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
+pub use errors::{ErrorReport, FirstOffender};
 pub use fairness::Fairness;
 pub use latency::{LatencySummary, QUANTILES, Quantile};
 pub use pool::PoolReport;
@@ -72,6 +74,11 @@ pub struct Report {
     pub summary: Summary,
     /// The measured window in pieces, which add up to the whole.
     pub intervals: Vec<IntervalReport>,
+    /// Response latency of the requests of the window that ended after it, in the drain: with
+    /// those of the intervals it is that of the whole. Null if there were none, and in older
+    /// reports, whose last interval holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained: Option<LatencySummary>,
     /// The generator's threads.
     pub threads: Vec<ThreadReport>,
     /// What went wrong, by kind and phase.
@@ -165,6 +172,10 @@ pub struct Summary {
     /// of the kernel (`plan.stamps`), as in older reports.
     #[serde(default)]
     pub generator_share: Option<GeneratorShare>,
+    /// Why no reply has a receive stamp of the kernel although the plan asks for stamps, so that
+    /// `latency.path`, `latency.pickup` and `generator_share` are null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unstamped: Option<String>,
     /// What happened around the run on its machine; null in older and in merged reports.
     #[serde(default)]
     pub surroundings: Option<SurroundingsReport>,
@@ -308,7 +319,7 @@ pub struct Tcp {
 pub struct IntervalReport {
     /// Its beginning, in seconds after that of the window.
     pub at_s: f64,
-    /// Its length in seconds. What ends in the drain counts to the last interval.
+    /// Its length in seconds. Requests that end in the drain count to the last interval.
     pub length_s: f64,
     /// Requests that were answered with success and ended in it; those of the drain count to
     /// the last interval.
@@ -321,7 +332,7 @@ pub struct IntervalReport {
     pub errors: u64,
     /// Successful replies per second.
     pub achieved_per_s: Option<f64>,
-    /// Response latency.
+    /// Response latency of the requests that ended in it; those of the drain are in `drained`.
     pub response: Option<LatencySummary>,
     /// CPU of the generator per successful reply, in microseconds.
     pub client_us_per_message: Option<f64>,
@@ -350,42 +361,4 @@ pub struct ThreadReport {
     /// of the quota of its control group, or stopped.
     #[serde(default)]
     pub denied: Option<f64>,
-}
-
-/// Failures of one kind in one phase of the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ErrorReport {
-    /// The kind.
-    pub kind: String,
-    /// When. A failure that ended a request is of the phase in which the request was due: what
-    /// was due in the window and failed in the drain is of the window. Null in older reports,
-    /// whose entries are of all phases.
-    #[serde(default)]
-    pub phase: Option<Phase>,
-    /// How often it occurred in that phase.
-    pub count: u64,
-    /// Requests of the measured window that ended thereby: all of a connection that was lost,
-    /// none by an unsolicited reply. Those of all entries are the requests that failed. Null in
-    /// older reports.
-    #[serde(default)]
-    pub requests: Option<u64>,
-    /// The first of its kind and phase.
-    pub first: FirstOffender,
-}
-
-/// The first failure of a kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct FirstOffender {
-    /// The connection's number.
-    pub connection: u32,
-    /// The request's number on its connection, where one is concerned.
-    pub request: Option<u64>,
-    /// What was seen; bytes from the network are escaped.
-    pub detail: String,
-    /// The first byte of the message that differs from the expected reply.
-    pub offset: Option<u64>,
-    /// What should be there, escaped.
-    pub expected: Option<String>,
-    /// What was there, escaped.
-    pub got: Option<String>,
 }

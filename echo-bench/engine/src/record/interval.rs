@@ -1,6 +1,7 @@
 //! What one worker, or all, measured in one interval: [`Interval`]. Intervals add up to the
 //! whole run exactly, for every count and every histogram.
 
+use std::borrow::Cow;
 use std::ops::AddAssign;
 
 use echo_net::Nanos;
@@ -12,6 +13,9 @@ use super::{Errors, Latency, Tally};
 pub struct Latencies {
     /// From the intended instant to the last byte of the reply.
     pub response: Latency,
+    /// The same of requests that ended after the window, in the drain, which are no part of its
+    /// time series; `None` without any.
+    pub drained: Option<Box<Latency>>,
     /// The clocks that only differ under open load; `None` in a closed loop, where a
     /// request is intended when it is written, so that service is response and wait is 0.
     pub open: Option<Box<OpenClocks>>,
@@ -32,13 +36,19 @@ pub struct OpenClocks {
 impl Latencies {
     /// Empty ones for a load model.
     pub fn new(open: bool) -> Self {
-        Self { response: Latency::default(), open: open.then(Box::default) }
+        Self { response: Latency::default(), drained: None, open: open.then(Box::default) }
     }
 
-    /// Records so many answered requests that were due, written and answered together.
+    /// Records so many answered requests that were due, written and answered together, within
+    /// the window or, `in_drain`, after it.
     #[inline]
-    pub fn record(&mut self, intended: Nanos, written: Nanos, answered: Nanos, count: u64) {
-        self.response.record_many(answered - intended, count);
+    pub fn record(
+        &mut self,
+        (intended, written, answered): (Nanos, Nanos, Nanos),
+        count: u64,
+        in_drain: bool,
+    ) {
+        self.clock(in_drain).record_many(answered - intended, count);
         if let Some(open) = &mut self.open {
             open.wait.record_many(written - intended, count);
             open.service.record_many(answered - written, count);
@@ -46,8 +56,12 @@ impl Latencies {
     }
 
     /// Records a request that was given up, and was written at all only if `written` is.
-    pub fn record_censored(&mut self, intended: Nanos, written: Option<Nanos>, until: Nanos) {
-        self.response.record_censored(until.saturating_sub(intended));
+    pub fn record_censored(
+        &mut self,
+        (intended, written, until): (Nanos, Option<Nanos>, Nanos),
+        in_drain: bool,
+    ) {
+        self.clock(in_drain).record_censored(until.saturating_sub(intended));
         if let Some(open) = &mut self.open {
             match written {
                 Some(written) => {
@@ -60,9 +74,39 @@ impl Latencies {
     }
 }
 
+impl Latencies {
+    fn clock(&mut self, in_drain: bool) -> &mut Latency {
+        if in_drain { self.drained.get_or_insert_default() } else { &mut self.response }
+    }
+
+    /// The response of all requests, those that ended in the drain included.
+    pub fn whole(&self) -> Cow<'_, Latency> {
+        match &self.drained {
+            None => Cow::Borrowed(&self.response),
+            Some(drained) => {
+                let mut whole = self.response.clone();
+                whole += drained;
+                Cow::Owned(whole)
+            }
+        }
+    }
+
+    /// Adds what ended in the drain to the rest, and returns it.
+    pub fn take_drained(&mut self) -> Option<Box<Latency>> {
+        let drained = self.drained.take();
+        if let Some(drained) = &drained {
+            self.response += drained;
+        }
+        drained
+    }
+}
+
 impl AddAssign<&Self> for Latencies {
     fn add_assign(&mut self, other: &Self) {
         self.response += &other.response;
+        if let Some(theirs) = &other.drained {
+            **self.drained.get_or_insert_default() += theirs;
+        }
         if let Some(theirs) = &other.open {
             let ours = self.open.get_or_insert_default();
             ours.wait += &theirs.wait;

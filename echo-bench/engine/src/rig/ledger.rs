@@ -334,7 +334,8 @@ impl Ledger {
     fn answer(&mut self, asked: &Asked, at: Nanos, count: u64) {
         let written = asked.written.unwrap_or(asked.intended);
         self.interval.tally.ok += count;
-        self.interval.latencies.record(asked.intended, written, at, count);
+        let in_drain = at >= self.window.end;
+        self.interval.latencies.record((asked.intended, written, at), count, in_drain);
         self.replies.widen(at);
         if let Some(arrived) = self.arrival {
             let sent = (asked.intended, asked.late(at), written);
@@ -360,7 +361,8 @@ impl Ledger {
         if ending.was_answered() {
             return true;
         }
-        self.interval.latencies.record_censored(asked.intended, asked.written, at);
+        let in_drain = at >= self.window.end;
+        self.interval.latencies.record_censored((asked.intended, asked.written, at), in_drain);
         if self.has_stamps.get(actor as usize) == Some(&true) {
             let age = at.saturating_sub(asked.intended);
             self.stamped.record_censored(age, asked.late(at));

@@ -51,3 +51,30 @@ fn what_is_answered_in_the_drain_makes_no_throughput() {
     let run = simulate(warmed, echo(EchoOptions::after(SECOND)));
     assert_eq!((run.total.tally.ok, run.total.tally.answered), (10, 5));
 }
+
+#[test]
+fn what_ends_in_the_drain_is_told_from_the_series_and_both_are_the_whole() {
+    // 20 ms on the way: those that are due in the last 20 ms end in the drain.
+    let mut plan = raw_plan(open(1000.0, Arrival::Constant, 64), 1, SECOND);
+    plan.timeout_ns = 5 * SECOND;
+    let plan = Arc::new(Plan::new(plan).unwrap());
+    let pieces = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&pieces);
+    let finished = Box::new(move |piece: Interval| sink.lock().unwrap().push(piece));
+    let peers = echo(EchoOptions::after(20 * MILLISECOND));
+    let mut reactor = SimulatedReactor::new(START, peers);
+    let load = Requests::new(&plan, 0..1);
+    let mut rig = Rig::new(assignment(None, &plan), load, 0..1, finished);
+    rig.connect_all(&mut reactor).unwrap();
+    let timeline = Timeline::new(&plan, reactor.now() + MILLISECOND);
+    rig.run(&mut reactor, timeline).unwrap();
+    let pieces = pieces.lock().unwrap();
+    let mut total = Interval::default();
+    pieces.iter().for_each(|piece| total += piece);
+    let answered: u64 = pieces.iter().map(|piece| piece.tally.answered).sum();
+    assert_eq!(total.latencies.response.count(), answered);
+    assert_eq!((answered, total.tally.ok), (980, 1000));
+    assert_eq!(total.latencies.whole().count(), 1000);
+    let drained = total.latencies.take_drained().unwrap();
+    assert_eq!((drained.count(), total.latencies.response.count()), (20, 1000));
+}

@@ -154,7 +154,9 @@ impl Requests {
         let written = self.transmit(parts, link, granted as u32, |slots, sizes, at| {
             measured = if counted { due } else { window.contains(at) };
             let asked = Asked { intended: at, ready: at, written: None, measured };
-            sizes.iter().for_each(|&size| slots.push(&asked, size, at));
+            for &size in sizes {
+                slots.push(&asked, size, at);
+            }
         });
         if measured {
             parts.ledger.schedule(granted, written);

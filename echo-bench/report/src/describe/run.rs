@@ -57,6 +57,10 @@ fn results(report: &Report) -> Vec<Row> {
     if let Some(share) = summary.generator_share.as_ref().and_then(own_share) {
         rows.push(Row::new("own share", share));
     }
+    if let Some(reason) = &summary.unstamped {
+        let said = format!("n/a: no receive timestamps of the kernel ({reason})");
+        rows.push(Row::new("own share", said));
+    }
     if is_told(report) {
         rows.extend(summary.addresses.iter().map(|one| Row::new("address", address(one))));
     }

@@ -72,7 +72,9 @@ fn what_only_a_run_by_itself_shows_is_kept_with_its_run() {
         |code: &str| Warning { code: code.into(), message: "so".into(), remedy: "do".into() };
     let mut runs: Vec<_> = (0..5).map(|second| run(second * 2, 400, 0)).collect();
     assert_eq!(merge(&runs).unwrap().verdict, Verdict::Valid);
-    runs.iter_mut().for_each(|run| run.warnings.push(warning("shared-cores")));
+    for run in &mut runs {
+        run.warnings.push(warning("shared-cores"));
+    }
     runs[1].warnings.push(warning("no-replies"));
     let merged = merge(&runs).unwrap();
     assert_eq!(messages(&merged, "shared-cores"), ["so"]);

@@ -70,16 +70,18 @@ fn build_with(
         let evidence = evidence(plan, record, &summary);
         let slos = circumstances.slos.iter().map(|slo| slo.judge_by(&evidence)).collect();
         let intervals = intervals(plan, record, Clocks::Judged, response);
-        (summary, findings, slos, intervals)
+        let drained = drained(record, Clocks::Judged, response);
+        (summary, findings, slos, intervals, drained)
     };
     // Nothing is changed by the closure that could be left in halves.
     let judged = catch_unwind(AssertUnwindSafe(judged));
-    let (summary, findings, slos, intervals) = judged.unwrap_or_else(|_| {
+    let (summary, findings, slos, intervals, drained) = judged.unwrap_or_else(|_| {
         (
             summarise(plan, record, Clocks::Counted),
             vec![Finding::NotJudged],
             circumstances.slos.iter().map(Slo::unknown).collect(),
             intervals(plan, record, Clocks::Counted, None),
+            record.drained.as_ref().and_then(|ages| LatencySummary::counted(&ages.unpack())),
         )
     });
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
@@ -94,6 +96,7 @@ fn build_with(
         server: circumstances.server,
         slos,
         intervals,
+        drained,
         threads: threads(record),
         errors: errors(&record.total.errors),
         warnings: findings.iter().map(Finding::warning).collect(),
@@ -195,6 +198,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
         send_lateness: open
             .and_then(|open| clocks.like(&open.lateness, latency.response.as_ref())),
         generator_share: share,
+        unstamped: record.unstamped.clone(),
         surroundings: Some(SurroundingsReport::new(record)),
         fairness: Fairness::new(&record.served),
         in_flight_mean: record.outstanding_mean,
@@ -302,6 +306,15 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
         .collect()
 }
 
+/// What the time series lacks of the whole window, if that has a latency at all.
+fn drained(
+    record: &RunRecord,
+    clocks: Clocks,
+    whole: Option<&LatencySummary>,
+) -> Option<LatencySummary> {
+    whole.and_then(|_| clocks.like(&record.drained.as_ref()?.unpack(), whole))
+}
+
 /// The time series. A piece without length is no point of it, nor is a sliver that a signal
 /// or a number of requests leaves at the end: what ended in it (in the drain, too) belongs to
 /// the last piece before.
@@ -340,7 +353,8 @@ fn intervals(
             answered: Some(tally.answered),
             errors: tally.failed(),
             achieved_per_s: (length_s > 0.0).then(|| tally.answered as f64 / length_s),
-            response: clocks.like(&response, whole).filter(|_| tally.ok > 0),
+            // Where nothing was answered there are only ages.
+            response: clocks.like(&response, whole).filter(|all| all.count > all.censored),
             client_us_per_message: costs.client_us_per_message,
             server_us_per_message: costs.server_us_per_message,
         }

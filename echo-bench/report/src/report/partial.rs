@@ -125,13 +125,13 @@ impl Header {
 impl Piece {
     /// The piece that begins with the plan's interval number `index` x the intervals of it.
     pub fn new(index: u64, measured: &Interval) -> Self {
-        let Latencies { response, open } = &measured.latencies;
+        let (response, open) = (measured.latencies.whole(), &measured.latencies.open);
         let open = open.as_deref();
         Self {
             index,
             tally: measured.tally,
             errors: measured.errors.clone(),
-            response: packed(response),
+            response: packed(&response),
             wait: open.and_then(|open| packed(&open.wait)),
             service: open.and_then(|open| packed(&open.service)),
             lateness: open.and_then(|open| packed(&open.lateness)),
@@ -158,7 +158,7 @@ impl Piece {
             return Err("a count is above 2^53".into());
         }
         let packed = Packed::new(&response);
-        let latencies = Latencies { response, open };
+        let latencies = Latencies { response, drained: None, open };
         record.total += &Interval { index, tally: self.tally, errors: self.errors, latencies };
         let (total, errors) = (&record.total, record.total.errors.total());
         let values = total.latencies.response.count();

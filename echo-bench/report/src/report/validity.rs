@@ -34,6 +34,8 @@ impl Stored for Report {
         for (place, interval) in self.intervals.iter().enumerate() {
             interval.validate().within(format_args!("intervals[{place}]"))?;
         }
+        let drained = self.drained.as_ref();
+        drained.map_or(Ok(()), LatencySummary::validate).within("drained")?;
         pieces_add_up(self).within("intervals")
     }
 }
@@ -173,6 +175,7 @@ fn pieces_add_up(report: &Report) -> Result<(), Invalid> {
     ensure(pieces <= whole, "[].answered", reason)?;
     let (pieces, whole) =
         (sum(|piece| values(piece.response.as_ref())), values(latency.response.as_ref()));
+    let pieces = pieces.saturating_add(values(report.drained.as_ref()));
     let reason = format_args!("{pieces} add up, and the summary has {whole}");
     ensure(pieces <= whole, "[].response.count", reason)?;
     let length_s: f64 = report.intervals.iter().map(|piece| piece.length_s).sum();

@@ -70,6 +70,7 @@ fn report() -> Report {
         environment: Environment { cores: Some(2), loopback: true, ..Environment::default() },
         summary: Summary {
             generator_share: None,
+            unstamped: None,
             surroundings: None,
             fairness: None,
             measured_s: 4.0,
@@ -104,6 +105,7 @@ fn report() -> Report {
             pool: None,
         },
         intervals: (0..4).map(interval).collect(),
+        drained: None,
         threads: vec![ThreadReport { busy: Some(0.25), denied: None }],
         errors: vec![ErrorReport {
             kind: "timeout".into(),

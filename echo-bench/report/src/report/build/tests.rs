@@ -196,6 +196,41 @@ fn an_error_says_its_phase_and_the_requests_that_failed_by_it() {
 }
 
 #[test]
+fn a_report_without_receive_stamps_says_why() {
+    let mut record = record(SECOND, &[interval(0, 1000, 0, MILLISECOND)]);
+    record.unstamped = Some("no such option".into());
+    let report = report(&plan(), &record);
+    assert_eq!(report.summary.unstamped.as_deref(), Some("no such option"));
+    let shown = crate::render::text::report(&report);
+    let words = "own share  n/a: no receive timestamps of the kernel (no such option)";
+    assert!(shown.contains(words), "{shown}");
+}
+
+#[test]
+fn intervals_and_drain_are_the_whole_to_the_last_count() {
+    let mut drained = record::Latency::default();
+    (0..10).for_each(|_| drained.record(700 * MILLISECOND));
+    let mut record = record(
+        2 * SECOND,
+        &[interval(0, 90, 0, MILLISECOND), interval(1, 100, 0, MILLISECOND)],
+    );
+    record.total.latencies.response += &drained;
+    (record.total.tally.ok, record.total.tally.scheduled) = (200, 200);
+    record.intervals[1].tally.ok += 10;
+    record.drained = Some(Packed::new(&drained));
+    let report = report(&plan(), &record);
+    let last = report.intervals[1].response.as_ref().unwrap();
+    assert!(last.max_ns < 2 * MILLISECOND, "the drain is no part of the series");
+    let parts = report.intervals.iter().filter_map(|piece| piece.response.as_ref());
+    let mut sum = record::Latency::default();
+    for part in parts.chain(&report.drained) {
+        sum += &part.latency().unwrap();
+    }
+    let whole = report.summary.latency.response.as_ref().unwrap();
+    assert_eq!(LatencySummary::counted(&sum).unwrap().hdr, whole.hdr);
+}
+
+#[test]
 fn a_judgement_that_fails_does_not_lose_the_run() {
     let failing: Judge = |_, _, _, _| panic!("on purpose, to see what becomes of the run");
     let record = record(SECOND, &[interval(0, 1000, 0, MILLISECOND)]);

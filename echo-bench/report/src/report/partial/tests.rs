@@ -45,7 +45,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
     for index in 0..pieces {
         let mut interval = Interval::new(index, plan.has_waits());
         for us in 1..=100 {
-            interval.latencies.record(0, us * 500, us * 1_000, 1);
+            interval.latencies.record((0, us * 500, us * 1_000), 1, false);
         }
         interval.tally = Tally { scheduled: 101, ok: 100, answered: 100, ..Tally::default() };
         text += &(serde_json::to_string(&Piece::new(index, &interval)).unwrap() + "\n");
