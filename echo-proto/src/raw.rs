@@ -64,7 +64,13 @@ impl Lengths {
 
     #[inline]
     fn pop(&mut self) {
-        self.times -= 1;
+        self.pop_run(1);
+    }
+
+    /// Removes so many of the first length, of which there are as many.
+    #[inline]
+    fn pop_run(&mut self, times: u64) {
+        self.times -= times;
         if self.times == 0
             && let Some((first, times)) = self.later.pop_front()
         {
@@ -73,12 +79,44 @@ impl Lengths {
     }
 }
 
+impl RawRequester {
+    /// A request of so many bytes was sent without [`encode`](Request::encode).
+    #[inline]
+    pub fn sent(&mut self, length: usize) {
+        debug_assert!(length > 0, "an empty raw message can't be answered");
+        self.lengths.push(length);
+    }
+
+    /// Whether every request has its whole reply.
+    pub fn is_idle(&self) -> bool {
+        self.lengths.first().is_none() && self.partial.is_empty()
+    }
+
+    /// Takes replies as received that the next `bytes` bytes complete, without looking at them:
+    /// how many replies that are, and how many of the bytes.
+    pub fn take_whole(&mut self, bytes: usize) -> (u64, usize) {
+        let (mut replies, mut used) = (0, 0);
+        while let Some(length) = self.lengths.first() {
+            let begun = self.partial.len();
+            let run = ((begun + bytes - used) / length.max(1)) as u64;
+            let run = if begun > 0 { run.min(1) } else { run.min(self.lengths.times) };
+            if run == 0 {
+                break;
+            }
+            self.lengths.pop_run(run);
+            self.partial.clear();
+            replies += run;
+            used += run as usize * length - begun;
+        }
+        (replies, used)
+    }
+}
+
 impl Request for RawRequester {
     /// An empty payload has no visible reply and must not be sent.
     #[inline]
     fn encode(&mut self, _number: u64, payload: &[u8], wire: &mut Vec<u8>) {
-        debug_assert!(!payload.is_empty(), "an empty raw message can't be answered");
-        self.lengths.push(payload.len());
+        self.sent(payload.len());
         wire.extend_from_slice(payload);
     }
 
@@ -143,6 +181,31 @@ mod tests {
                 }
                 prop_assert_eq!(lengths.first(), oracle.front().copied());
             }
+        }
+
+        #[test]
+        fn whole_replies_are_those_that_decoding_finds(
+            lengths in prop::collection::vec(1usize..4, 0..50),
+            reads in prop::collection::vec(0usize..20, 0..20),
+        ) {
+            let (mut taking, mut decoding) = (RawRequester::default(), RawRequester::default());
+            for &length in &lengths {
+                taking.sent(length);
+                decoding.sent(length);
+            }
+            let mut left: usize = lengths.iter().sum();
+            for bytes in reads {
+                let bytes = bytes.min(left);
+                left -= bytes;
+                let mut replies = 0;
+                let decoded = decoding.decode(&vec![0; bytes], |_| replies += 1);
+                prop_assert_eq!(decoded, Ok(()));
+                let (taken, used) = taking.take_whole(bytes);
+                prop_assert_eq!(taken, replies);
+                prop_assert_eq!(taking.decode(&vec![0; bytes - used], |_| ()), Ok(()));
+                prop_assert_eq!(taking.partial(), decoding.partial());
+            }
+            prop_assert_eq!(taking.is_idle(), decoding.is_idle());
         }
     }
 }

@@ -104,12 +104,20 @@ impl Messages {
     #[inline]
     pub fn write(&self, connection: u32, request: u64, text: &mut Vec<u8>) {
         text.clear();
+        self.append(connection, request, text);
+    }
+
+    /// Appends the message of request `request` of `connection` to `text`.
+    #[inline]
+    pub fn append(&self, connection: u32, request: u64, text: &mut Vec<u8>) {
         match &self.source {
             Source::Generated { min, template, seed } => {
                 let size = length_of(*min, template.len(), *seed, connection, request);
+                let begin = text.len();
                 // In one piece, and then the stamp over it.
                 text.extend_from_slice(&template[..size]);
                 let stamp = stamp(connection, request);
+                let text = &mut text[begin..];
                 match text.first_chunk_mut() {
                     Some(begin) => *begin = stamp,
                     None => text.copy_from_slice(&stamp[..size]),

@@ -3,6 +3,7 @@
 
 pub(super) mod chat;
 mod conversation;
+mod expected;
 mod in_flight;
 pub(super) mod pool;
 pub(super) mod requests;

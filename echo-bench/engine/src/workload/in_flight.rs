@@ -160,15 +160,47 @@ impl InFlight {
         self.unsent = bytes;
     }
 
+    /// Whether a request was not written whole when what is settled next was read.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.unsent > 0
+    }
+
     /// Adds the next request, of so many bytes, which is written `at` this instant.
     #[inline]
-    pub(crate) fn push(&mut self, asked: &Asked, size: usize, at: Nanos) {
+    pub(crate) fn push(&mut self, asked: &Asked, size: u32, at: Nanos) {
+        self.push_run(asked, &[size], at);
+    }
+
+    /// Adds requests that differ in nothing but their sizes, and are written `at` this instant.
+    #[inline]
+    pub(crate) fn push_run(&mut self, asked: &Asked, sizes: &[u32], at: Nanos) {
         let &Asked { intended, ready, measured, .. } = asked;
         let state = State::Waiting;
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        self.slots.push_back(Slot { intended, ready, written: at, size, measured, state });
-        self.waiting += 1;
-        self.measured += u32::from(measured);
+        let slot = |&size| Slot { intended, ready, written: at, size, measured, state };
+        self.slots.extend(sizes.iter().map(slot));
+        self.waiting += sizes.len() as u32;
+        self.measured += sizes.len() as u32 * u32::from(measured);
+    }
+
+    /// Whether no request lacks its answer.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Books the right replies to the oldest requests, so many, that have arrived whole at `at`.
+    /// Until now each was answered in its turn.
+    #[inline]
+    pub(crate) fn answer_in_turn(&mut self, replies: u64, at: Nanos, into: &mut Ledger) {
+        let replies = self.slots.len().min(replies as usize);
+        for slot in self.slots.drain(..replies) {
+            if slot.state == State::Waiting {
+                self.waiting -= 1;
+                self.right_answers += 1;
+                self.measured -= u32::from(slot.measured);
+                into.succeed(self.actor, &slot.asked(), at);
+            }
+        }
+        self.first += replies as u64;
     }
 
     /// Books the reply that has arrived whole at `at`.

@@ -165,7 +165,7 @@ impl PoolLoad {
     /// A link has no connection any more.
     fn clear(&mut self, link: u32) {
         let slot = &mut self.slots[link as usize];
-        slot.conversation.requester = self.plan.requester();
+        slot.conversation.reset(&self.plan);
         slot.uses = 0;
         if self.core.is_some() {
             self.vacant.push(link);

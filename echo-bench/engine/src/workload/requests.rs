@@ -154,9 +154,7 @@ impl Requests {
         let written = self.transmit(parts, link, granted as u32, |slots, sizes, at| {
             measured = if counted { due } else { window.contains(at) };
             let asked = Asked { intended: at, ready: at, written: None, measured };
-            for &size in sizes {
-                slots.push(&asked, size, at);
-            }
+            slots.push_run(&asked, sizes, at);
         });
         if measured {
             parts.ledger.schedule(granted, written);
@@ -170,18 +168,13 @@ impl Requests {
         parts: &mut Parts<'_, R>,
         link: u32,
         requests: u32,
-        add: impl FnOnce(&mut InFlight, &[usize], Nanos),
+        add: impl FnOnce(&mut InFlight, &[u32], Nanos),
     ) -> Nanos {
-        let Conversation { requester, in_flight, .. } =
-            &mut self.places[link as usize].conversation;
-        let number = self.numbers[link as usize];
-        let first = in_flight.next_request();
-        for request in first..first + u64::from(requests) {
-            let writes = self.plan.split_writes;
-            self.outgoing.add(requester, parts.messages, (number, request), writes);
-        }
+        let (number, writes) = (self.numbers[link as usize], self.plan.split_writes);
+        let conversation = &mut self.places[link as usize].conversation;
+        conversation.ask(&mut self.outgoing, parts.messages, number, requests, writes);
         let now = parts.reactor.now();
-        add(in_flight, self.outgoing.sizes(), now);
+        add(&mut conversation.in_flight, self.outgoing.sizes(), now);
         parts.ledger.wrote(requests.into(), now);
         self.outgoing.send(parts, link, now);
         now
@@ -242,7 +235,7 @@ impl Requests {
     fn start_over<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, ending: Ending) {
         let conversation = &mut self.places[link as usize].conversation;
         conversation.in_flight.abandon(parts.now, parts.ledger, ending);
-        conversation.requester = self.plan.requester();
+        conversation.reset(&self.plan);
     }
 
     /// Requests of a link that fell due and were never sent.
