@@ -353,7 +353,7 @@ fn a_killed_run_leaves_what_it_has_measured() {
         let of_intervals: u64 = report.intervals.iter().map(|interval| interval.ok).sum();
         assert_eq!(of_intervals, requests.ok);
         assert_eq!(summary.latency.response.as_ref().unwrap().count, requests.ok);
-        assert_eq!(summary.latency.connect.as_ref().unwrap().count, 2);
+        assert_eq!(summary.set_up.connect.as_ref().unwrap().count, 2);
         assert_eq!(summary.latency.wait.is_some(), load == ["--rate=500"]);
         assert_eq!((report.slos.len(), report.labels["a"].as_str()), (1, "b"));
         assert_eq!(report.plan.interval_ns, 300_000_000);

@@ -202,6 +202,6 @@ fn a_stream_out_of_turn_is_told() {
         assert_eq!(finished.code, Some(1), "{finished:#?}");
         assert!(finished.requests("mismatch") > 0, "{finished:#?}");
         let errors = finished.report()["errors"].to_string();
-        assert!(errors.contains("dropped"), "{errors}");
+        assert!(errors.contains("reordered"), "{errors}");
     }
 }

@@ -47,7 +47,7 @@ fn closed_and_open_loop_run_clean_inside_tls_on_every_embedded_model() {
             assert_eq!(latency["tls"], Value::Null, "none was made in the window");
             assert_eq!(latency["response"]["count"], finished.requests("ok"));
             assert!(finished.stdout.contains("inside TLS"), "{}", finished.stdout);
-            assert!(finished.stdout.contains("\ntls "), "{}", finished.stdout);
+            assert!(finished.stdout.contains("\nset-up tls "), "{}", finished.stdout);
         }
     });
 }
