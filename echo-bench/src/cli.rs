@@ -4,6 +4,7 @@
 mod compare;
 mod groups;
 mod inputs;
+mod pinning;
 mod plan;
 pub mod plan_file;
 mod server_flags;

@@ -3,7 +3,7 @@
 //! child dies with its parent.
 
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use echo_bench_engine::plan::ServerPlan;
+use echo_net::pin;
+use echo_net::settings::CpuList;
 use echo_net::tls::Fingerprint;
+use echo_server::model::ModelKind;
 
 /// The hidden subcommand by which the binary re-executes itself.
 pub const SUBCOMMAND: &str = "serve-embedded";
@@ -39,26 +42,29 @@ pub struct EmbeddedServer {
 }
 
 impl EmbeddedServer {
-    /// Starts one and waits until it can accept.
+    /// Starts one on `cpus` (none: wherever it may run) and waits until it can accept. Workers
+    /// that are one thread each get one of them each.
     ///
     /// # Errors
     /// What the server said, if it did not start.
-    pub fn start(server: &ServerPlan) -> anyhow::Result<Self> {
+    pub fn start(server: &ServerPlan, cpus: &[usize]) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg(SUBCOMMAND)
             .args(["127.0.0.1:0", "--quiet"])
             .arg(format!("--die-with-parent={}", std::process::id()))
             .args(server.command_line())
+            .args(worker_cpus(server, cpus))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             // What it complains of is for the user.
             .stderr(Stdio::inherit())
             // Ctrl-C in a terminal goes to the whole group of the foreground; the server
             // must outlive it until the partial report is measured.
-            .process_group(0)
-            .spawn()
-            .context("starting the embedded server")?;
+            .process_group(0);
+        let child =
+            on_cpus(cpus, || command.spawn()).context("starting the embedded server")?;
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self { child, address, fingerprint: None };
         let ready = server.ready_line()?;
@@ -81,7 +87,7 @@ impl EmbeddedServer {
             let mut stdout = BufReader::new(stdout);
             let read = stdout.read_line(&mut line);
             drop(sender.send(read.map(|_| line)));
-            drop(std::io::copy(&mut stdout, &mut std::io::sink()));
+            drop(io::copy(&mut stdout, &mut io::sink()));
         });
         let line = receiver.recv_timeout(START_LIMIT);
         match line {
@@ -123,6 +129,26 @@ impl EmbeddedServer {
         }
         false
     }
+}
+
+/// The server's own flag for one CPU per worker, where that makes sense.
+fn worker_cpus(server: &ServerPlan, cpus: &[usize]) -> Option<String> {
+    let model: Option<ModelKind> = server.model.as_deref().and_then(|name| name.parse().ok());
+    let list = CpuList::new(cpus)?;
+    model.is_some_and(ModelKind::has_fixed_threads).then(|| format!("--pin={list}"))
+}
+
+/// Starts a child whose threads, all of them, run on `cpus` only: it inherits the affinity of
+/// the thread that starts it. That is this one, since the child dies with it.
+fn on_cpus(cpus: &[usize], start: impl FnOnce() -> io::Result<Child>) -> io::Result<Child> {
+    if cpus.is_empty() {
+        return start();
+    }
+    let before = pin::allowed()?;
+    pin::pin_thread(cpus)?;
+    let child = start();
+    pin::pin_thread(&before)?;
+    child
 }
 
 impl Drop for EmbeddedServer {

@@ -80,7 +80,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let embedded = match &plan.target {
-        Target::Embedded { server } => Some(EmbeddedServer::start(server)?),
+        Target::Embedded { server } => Some(EmbeddedServer::start(server, &plan.pin.server)?),
         Target::Address { .. } => None,
     };
     let peer = find_peer(&plan, embedded.as_ref())?;

@@ -116,7 +116,7 @@ fn a_url_means_its_protocol_its_path_and_its_port() {
 
     let plan = |typed: &[&str]| -> Plan {
         let typed = [&["echo-bench"], typed].concat();
-        let inputs = Inputs { messages: None, cores: 2, seed: 1 };
+        let inputs = Inputs { messages: None, cores: 2, cpus: vec![0, 1], seed: 1 };
         Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap()
     };
     let told = |typed: &[&str]| {
@@ -138,6 +138,27 @@ fn a_url_means_its_protocol_its_path_and_its_port() {
     assert_eq!(plan(&["http://a.example/x?y=z"]).messages, path);
     let sized = MessagePlan::Generated { min_bytes: 9, max_bytes: 9 };
     assert_eq!(plan(&["http://a.example/", "-s9"]).messages, sized);
+}
+
+#[test]
+fn both_sides_are_pinned_apart_unless_typed_otherwise() {
+    use clap::Parser;
+    use echo_bench::cli::{Cli, Inputs};
+
+    let pinned = |typed: &[&str], cores: usize| {
+        let cpus = (0..cores).collect();
+        let inputs = Inputs { messages: None, cores, cpus, seed: 1 };
+        let typed = [&["echo-bench", "--threads=1"], typed].concat();
+        let plan = Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap();
+        (plan.pin.generator.clone(), plan.server_cpus())
+    };
+    assert_eq!(pinned(&[], 2), (vec![0], vec![1]));
+    assert_eq!(pinned(&["--model=threads"], 4), (vec![0], vec![1, 2, 3]));
+    assert_eq!(pinned(&["--server-workers=2"], 2), (vec![], vec![]));
+    assert_eq!(pinned(&["--server-pin=0"], 1), (vec![], vec![0]));
+    assert_eq!(pinned(&["--pin=off"], 4), (vec![], vec![]));
+    assert_eq!(pinned(&["--pin=3,1"], 4), (vec![3, 1], vec![]));
+    assert_eq!(pinned(&["127.0.0.1:1"], 4), (vec![], vec![]));
 }
 
 #[test]

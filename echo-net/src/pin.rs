@@ -1,5 +1,6 @@
 //! CPU affinity of threads: [`pin_thread`] and [`allowed`].
 
+use std::fs;
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -8,6 +9,28 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 pub fn allowed() -> io::Result<Vec<usize>> {
     let set = sched_getaffinity(None)?;
     Ok((0..CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
+}
+
+/// The same with one CPU of each physical core first, so that those at the front share as
+/// little as they can. Without word of the kernel each CPU is a core.
+pub fn allowed_by_core() -> io::Result<Vec<usize>> {
+    Ok(by_core(&allowed()?, core_of))
+}
+
+/// `cpus` in the order of their places among those of one core.
+fn by_core(cpus: &[usize], core_of: impl Fn(usize) -> String) -> Vec<usize> {
+    let cores: Vec<String> = cpus.iter().map(|&cpu| core_of(cpu)).collect();
+    let place = |at: usize| cores[..at].iter().filter(|core| **core == cores[at]).count();
+    let mut placed: Vec<(usize, usize)> =
+        cpus.iter().enumerate().map(|(at, &cpu)| (place(at), cpu)).collect();
+    placed.sort_unstable();
+    placed.into_iter().map(|(_, cpu)| cpu).collect()
+}
+
+/// The CPUs of the physical core of `cpu`, as the kernel writes them.
+fn core_of(cpu: usize) -> String {
+    let file = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+    fs::read_to_string(file).unwrap_or_else(|_| cpu.to_string())
 }
 
 /// Restricts the calling thread, and threads that it starts, to `cpus`.
@@ -25,6 +48,17 @@ pub fn pin_thread(cpus: &[usize]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_cpu_of_each_core_comes_first() {
+        let pairs = |cpu: usize| format!("{},{}", cpu / 2 * 2, cpu / 2 * 2 + 1);
+        assert_eq!(by_core(&[0, 1, 2, 3], pairs), [0, 2, 1, 3]);
+        assert_eq!(by_core(&[1, 2, 3], pairs), [1, 2, 3]);
+        assert_eq!(by_core(&[0, 1, 2], |cpu| cpu.to_string()), [0, 1, 2]);
+        let mut all = allowed_by_core().unwrap();
+        all.sort_unstable();
+        assert_eq!(all, allowed().unwrap());
+    }
 
     #[test]
     fn a_pinned_thread_may_run_nowhere_else() {

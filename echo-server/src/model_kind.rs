@@ -42,6 +42,12 @@ impl ModelKind {
         matches!(self, Self::Epoll | Self::Uring | Self::Tokio | Self::TokioLocal)
     }
 
+    /// Whether each worker is one thread for the whole run, so that it can have a CPU of its
+    /// own. The others start threads as they need them.
+    pub fn has_fixed_threads(self) -> bool {
+        !matches!(self, Self::Threads | Self::Tokio)
+    }
+
     /// Whether its workers can busy-poll instead of sleeping.
     pub fn can_busy_poll(self) -> bool {
         matches!(self, Self::Epoll | Self::Uring)

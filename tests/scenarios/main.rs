@@ -29,6 +29,7 @@ mod listening;
 mod many_connections;
 mod message_limit;
 mod misdirected;
+mod placement;
 mod pooling;
 mod protocol_clients;
 mod protocols;

@@ -16,6 +16,7 @@ mod document;
 mod generator;
 mod load;
 mod message;
+mod pinning;
 mod server;
 mod stamps;
 mod tls;
@@ -26,6 +27,7 @@ pub use builder::PlanBuilder;
 pub use generator::{EngineKind, IdleStrategy, SocketPlan};
 pub use load::{Load, StopRule};
 pub use message::MessagePlan;
+pub use pinning::{PinMode, Pinning, ServerCpus, Unpinned};
 pub use server::{NotAFlag, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
 pub use tls::{TlsPlan, Trust};
@@ -89,6 +91,8 @@ pub struct Settings {
     pub engine: EngineKind,
     /// Connections on which the kernel stamps what arrives.
     pub stamps: Stamps,
+    /// CPUs that both sides are pinned to.
+    pub pin: Pinning,
     /// Seed of the schedule and of message sizes.
     pub seed: u64,
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
+use echo_net::pin;
 use echo_net::reactor::Reactor;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::reactor::uring::UringReactor;
@@ -123,11 +124,24 @@ impl Thread {
         // The default slack of 50 us would be added to every sleep.
         let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
         match self.assignment.plan.engine {
-            EngineKind::Epoll => self.work_on(EpollReactor::new(READ_BUFFER)),
+            EngineKind::Epoll => {
+                let reactor = self.pin().and_then(|()| EpollReactor::new(READ_BUFFER));
+                self.work_on(reactor)
+            }
             EngineKind::Uring => {
-                self.work_on(UringReactor::new(READ_BUFFER).map_err(io::Error::from))
+                let new = || UringReactor::new(READ_BUFFER).map_err(io::Error::from);
+                let reactor = self.pin().and_then(|()| new());
+                self.work_on(reactor)
             }
         }
+    }
+
+    /// Sets the affinity, before memory is taken: it should lie near the CPU.
+    fn pin(&self) -> io::Result<()> {
+        let Some(cpu) = self.assignment.plan.pin.cpu_of(self.number) else { return Ok(()) };
+        pin::pin_thread(&[cpu]).map_err(|reason| {
+            io::Error::new(reason.kind(), format!("--pin: CPU {cpu}: {reason}"))
+        })
     }
 
     fn work_on<R: Reactor>(self, reactor: io::Result<R>) -> io::Result<Option<ThreadRecord>> {

@@ -12,6 +12,7 @@ mod figures;
 mod latency;
 mod load;
 pub mod objective;
+mod placement;
 mod run;
 mod run_details;
 mod settings;

@@ -12,6 +12,7 @@ use echo_server::choice::choice;
 use echo_server::model::ModelKind;
 
 use super::JudgingArgs;
+use super::pinning::Pin;
 use super::server_flags::ServerFlags;
 use crate::outlet::Format;
 use echo_bench_engine::messages::Verify;
@@ -75,6 +76,10 @@ pub(super) struct LoadArgs {
     /// server's latency: on a sample of the connections, on all of them, or off
     #[arg(long, value_parser = choice::<Stamps>(), default_value = "sample")]
     pub(super) stamps: Stamps,
+    /// CPU affinity: auto gives each generator thread and each worker of the embedded server a
+    /// CPU of its own, if there are enough; a list like 0,2-3 is for the generator threads
+    #[arg(long, value_name = "auto|off|CPUS", default_value = "auto")]
+    pub(super) pin: Pin,
 }
 
 #[derive(Debug, Args)]

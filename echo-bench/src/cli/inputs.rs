@@ -11,8 +11,10 @@ use echo_bench_report::bounded;
 pub struct Inputs {
     /// The text of the message file, if one was named.
     pub messages: Option<String>,
-    /// Cores of this machine.
+    /// Cores that this process may use, by its affinity and its quota.
     pub cores: usize,
+    /// CPUs that it may run on, one of each physical core first.
+    pub cpus: Vec<usize>,
     /// The seed, unless one was typed.
     pub seed: u64,
 }
@@ -27,6 +29,8 @@ impl Inputs {
         Ok(Self {
             messages: file.map(read).transpose()?,
             cores: std::thread::available_parallelism().map_or(1, Into::into),
+            // Where the kernel does not tell, nothing is pinned.
+            cpus: echo_net::pin::allowed_by_core().unwrap_or_default(),
             seed: random_seed(),
         })
     }

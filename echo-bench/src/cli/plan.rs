@@ -68,6 +68,14 @@ pub enum RunArgsError {
     /// A flag of TLS without TLS.
     #[error("{0} needs --tls, or a URL of https or rediss")]
     NeedsTls(&'static str),
+    /// A CPU that this process must not use.
+    #[error("--pin: CPU {cpu} is not available to this process (available: {available:?})")]
+    Cpu {
+        /// As typed.
+        cpu: usize,
+        /// What there is.
+        available: Vec<usize>,
+    },
     /// Only the server would speak TLS.
     #[error("--server-tls-... makes the embedded server speak TLS: give --tls too")]
     ServerTls,
@@ -116,6 +124,7 @@ impl RunArgs {
             idle: resolve_idle(load.idle, &target, threads, inputs.cores),
             engine: load.engine,
             stamps: load.stamps,
+            pin: load.pin.resolve(threads, &target, inputs)?,
             seed: load.seed.unwrap_or(inputs.seed),
             target,
         })?;

@@ -28,7 +28,7 @@ const OF_ONE_RUN: [&str; 8] = [
 
 /// Flags whose values may hold commas. Several levels of them are given by several flags, or
 /// by a list in a plan file.
-const WITH_COMMAS: [&str; 3] = ["message", "message-file", "server-pin"];
+const WITH_COMMAS: [&str; 4] = ["message", "message-file", "pin", "server-pin"];
 
 /// The flags of a run that are not the sweep's own, from the definition of a run.
 static FLAGS: LazyLock<Vec<Arg>> = LazyLock::new(|| {

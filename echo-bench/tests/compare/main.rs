@@ -235,3 +235,27 @@ fn cases_are_matched_and_missing_ones_are_listed() {
     assert!(text.contains("only in base: connections=1\n"), "{text}");
     assert!(text.contains("only in new: connections=100\n"), "{text}");
 }
+
+#[test]
+fn sides_that_were_placed_otherwise_are_told_apart() {
+    let room = tempfile::tempdir().unwrap();
+    let placed = |pin: Value, server: u64| {
+        move |report: &mut Value| {
+            report["plan"]["pin"] = pin.clone();
+            report["summary"]["surroundings"] =
+                json!({"generator_cpus": [0], "server_cpus": [server]});
+        }
+    };
+    let apart = json!({"asked": "auto", "generator": [0], "server": [1], "unpinned": null});
+    side(&room.path().join("base"), 1, 2, 1000, placed(apart, 1));
+    let off = json!({"asked": "off", "generator": [], "server": [], "unpinned": null});
+    side(&room.path().join("new"), 2, 2, 1000, placed(off, 0));
+    let told = stdout(echo_bench(room.path(), &["compare", "base", "new"]));
+    let caution = "placement-differs: generator and server ran on the same CPUs in 2 of 2 runs of \
+                   the candidate and in none of the base";
+    for part in [caution, "UNEXPECTED measurement pin.generator"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let alike = stdout(echo_bench(room.path(), &["compare", "base", "base"]));
+    assert!(!alike.contains("placement-differs") && !alike.contains("pin."), "{alike}");
+}

@@ -16,6 +16,13 @@ pub struct InvalidCpuList(String);
 const LARGEST: usize = 4095;
 
 impl CpuList {
+    /// These CPUs; `None` if there are none, or one is there twice or can't be.
+    pub fn new(cpus: &[usize]) -> Option<Self> {
+        let fits =
+            |(place, cpu): (usize, &usize)| *cpu <= LARGEST && !cpus[..place].contains(cpu);
+        (!cpus.is_empty() && cpus.iter().enumerate().all(fits)).then(|| Self(cpus.to_vec()))
+    }
+
     /// The CPU numbers.
     pub fn cpus(&self) -> &[usize] {
         &self.0

@@ -74,8 +74,12 @@ impl BenchProcess {
     /// Like [`start`](Self::start), with a command that executes `echo-bench`.
     pub fn start_as(command: &mut Command, arguments: &[&str]) -> Self {
         let results = tempfile::tempdir().expect("there is room for files");
+        // Tests run side by side: pinned, their threads would wait for one CPU while another
+        // is free.
+        let is_placed = arguments.iter().any(|argument| argument.starts_with("--pin"));
         let mut child = command
             .args(arguments)
+            .args((!is_placed).then_some("--pin=off"))
             .arg("--report-dir")
             .arg(results.path())
             .stdin(Stdio::null())

@@ -6,8 +6,8 @@ use std::time::Duration;
 use echo_net::clock::nanos;
 
 use super::{
-    EngineKind, IdleStrategy, Load, MessagePlan, Plan, PlanError, ProtocolPlan, Settings,
-    SocketPlan, Stamps, StopRule, Target, WorkloadPlan,
+    EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
+    Settings, SocketPlan, Stamps, StopRule, Target, WorkloadPlan,
 };
 use crate::messages::Verify;
 use crate::schedule::Arrival;
@@ -53,6 +53,7 @@ impl PlanBuilder {
             idle: IdleStrategy::Sleep,
             engine: EngineKind::Epoll,
             stamps: Stamps::Sample,
+            pin: Pinning::off(),
             seed: 1,
         };
         Self { settings }

@@ -8,8 +8,8 @@ use echo_net::Nanos;
 use echo_proto::{HttpHost, ProtocolKind};
 
 use super::{
-    EngineKind, IdleStrategy, Load, MessagePlan, Plan, PlanError, ProtocolPlan, Settings,
-    SocketPlan, Stamps, StopRule, Target, TlsPlan, WorkloadPlan, validity,
+    EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
+    Settings, SocketPlan, Stamps, StopRule, Target, TlsPlan, WorkloadPlan, validity,
 };
 use crate::messages::Verify;
 
@@ -81,6 +81,9 @@ pub(super) struct PlanDocument {
     /// Connections with receive timestamps of the kernel.
     #[serde(default = "no_stamps")]
     stamps: Stamps,
+    /// CPUs that both sides are pinned to.
+    #[serde(default)]
+    pin: Pinning,
     /// Seed of the schedule and of message sizes.
     seed: u64,
     /// Fingerprint of the open-loop schedule; null in a closed loop.
@@ -143,6 +146,7 @@ impl TryFrom<PlanDocument> for Plan {
             idle: document.idle,
             engine: document.engine,
             stamps: document.stamps,
+            pin: document.pin,
             seed: document.seed,
         };
         validity::check_sense(&settings)?;
@@ -181,6 +185,7 @@ impl From<Plan> for PlanDocument {
             idle: settings.idle,
             engine: settings.engine,
             stamps: settings.stamps,
+            pin: settings.pin,
             seed: settings.seed,
             schedule_digest,
         }

@@ -209,7 +209,7 @@ fn a_stored_plan_must_make_sense_and_may_exceed_a_younger_limit() {
     }
     // As it was before there were streams, pools and chats.
     let old = stored(|json| {
-        for younger in ["streams", "reconnect_after", "connect_rate_per_s", "tls"] {
+        for younger in ["streams", "reconnect_after", "connect_rate_per_s", "tls", "pin"] {
             json.as_object_mut().unwrap().remove(younger);
         }
     });

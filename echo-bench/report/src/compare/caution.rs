@@ -2,7 +2,7 @@
 //! [`of_runs`] of any runs.
 
 use super::{Case, Caution, Evidence, gate};
-use crate::report::{GENERATOR_LIMITED, Report, Verdict};
+use crate::report::{GENERATOR_LIMITED, Report, SurroundingsReport, Verdict};
 
 /// What is said wherever runs were not repeated.
 pub(crate) const SINGLE_RUN: &str = "single run: run-to-run variance unknown";
@@ -43,6 +43,7 @@ pub(super) fn cautions(
             ),
         );
     }
+    cautions.extend(placement(base, candidate));
     cautions.extend(gate::obstacles(base, candidate, cases));
     cautions.extend(of_runs("the base", base));
     cautions.extend(of_runs("the candidate", candidate));
@@ -80,6 +81,28 @@ pub(crate) fn of_runs(whom: &str, reports: &[&Report]) -> Vec<Caution> {
     ];
     let seen = found.into_iter().filter(|(count, ..)| *count > 0);
     seen.map(|(_, code, message)| Caution { code: code.into(), message }).collect()
+}
+
+/// Where generator and server were on the same CPUs in runs of one side and in none of the
+/// other. What was asked for is among the differences of the plans; this is what was seen.
+fn placement(base: &[&Report], candidate: &[&Report]) -> Option<Caution> {
+    let shared = |side: &[&Report]| -> (usize, usize) {
+        let seen = side.iter().filter_map(|report| {
+            report.summary.surroundings.as_ref().and_then(SurroundingsReport::shares_cpus)
+        });
+        seen.fold((0, 0), |(shared, seen), shares| (shared + usize::from(shares), seen + 1))
+    };
+    let (of_base, of_candidate) = (shared(base), shared(candidate));
+    let (whom, (runs, of), other) = match (of_base, of_candidate) {
+        ((1.., _), (0, 1..)) => ("base", of_base, "candidate"),
+        ((0, 1..), (1.., _)) => ("candidate", of_candidate, "base"),
+        _ => return None,
+    };
+    let message = format!(
+        "generator and server ran on the same CPUs in {runs} of {of} runs of the {whom} and in none \
+         of the {other}; pin both sides alike (--pin)"
+    );
+    Some(Caution { code: "placement-differs".into(), message })
 }
 
 /// Which side was measured wholly before the other, if either was.

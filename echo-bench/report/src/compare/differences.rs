@@ -56,7 +56,7 @@ pub struct Difference {
 }
 
 /// Settings that say how it is measured, not what is measured.
-const MEASUREMENT: [&str; 9] = [
+const MEASUREMENT: [&str; 10] = [
     "threads",
     "warmup_ns",
     "timeout_ns",
@@ -65,6 +65,7 @@ const MEASUREMENT: [&str; 9] = [
     "verify",
     "idle",
     "engine",
+    "pin",
     "stop",
 ];
 

@@ -2,7 +2,7 @@
 
 use super::{
     Body, Cell, Column, Description, Figure, NOTHING, Notice, Row, Section, Table, Tone,
-    Verdict, latency, load, objective, or_nothing, units,
+    Verdict, latency, load, objective, or_nothing, placement, units,
 };
 use crate::report::{
     self, AddressReport, ErrorReport, Fairness, FirstOffender, GeneratorShare, Phase,
@@ -61,6 +61,7 @@ fn results(report: &Report) -> Vec<Row> {
         let said = format!("n/a: no receive timestamps of the kernel ({reason})");
         rows.push(Row::new("own share", said));
     }
+    rows.extend(placement::told(report).map(|told| Row::new("placement", told)));
     if is_told(report) {
         rows.extend(summary.addresses.iter().map(|one| Row::new("address", address(one))));
     }

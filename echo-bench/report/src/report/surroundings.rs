@@ -43,7 +43,7 @@ pub struct TcpReport {
 
 impl SurroundingsReport {
     /// Of a run.
-    pub(super) fn new(record: &RunRecord) -> Self {
+    pub(crate) fn new(record: &RunRecord) -> Self {
         let Surroundings { tcp, quota, throttled, machine, server_cpus } = &record.surroundings;
         let window_s = record.measured_ns as f64 / 1e9;
         let mean =

@@ -154,6 +154,7 @@ fn limits_of_the_generator(
     if let Some(server) = circumstances.server_workers
         && (plan.threads + server) as usize > cores
         && apart != Some(false)
+        && !plan.is_pinned_apart()
     {
         let generator = plan.threads;
         findings.push(Finding::Generator(Limit::SharedCores { generator, server, cores }));

@@ -1,0 +1,179 @@
+//! On which CPUs the threads of both sides run: [`Pinning`], and how `auto` chooses them
+//! ([`Pinning::apart`]). Asks the machine nothing.
+
+use echo_net::settings::CpuList;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{ServerPlan, Settings, Target};
+
+/// CPU affinity of the generator's threads and of the embedded server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Pinning {
+    /// What was asked for.
+    pub asked: PinMode,
+    /// The CPU of each generator thread, in rotation; empty: not pinned.
+    pub generator: Vec<usize>,
+    /// The CPUs of the embedded server, beside what its own `--pin` says; empty: not pinned.
+    pub server: Vec<usize>,
+    /// Why `auto` pinned nothing; null if it did, or was not asked for.
+    pub unpinned: Option<Unpinned>,
+}
+
+/// What was asked for.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum PinMode {
+    /// Both sides apart, where there are CPUs for both.
+    Auto,
+    /// Nothing.
+    Off,
+    /// Generator threads on given CPUs.
+    Cpus,
+}
+
+/// Why `auto` pinned nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Unpinned {
+    /// There are fewer CPUs than threads of both sides.
+    FewCpus,
+    /// The server is no embedded one, so where it runs is not known.
+    OtherServer,
+}
+
+/// How many CPUs the server of a run needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerCpus<'a> {
+    /// One for each worker.
+    Workers(u32),
+    /// All that are left, at least one: it has as many threads as connections.
+    Rest,
+    /// These, as the user says.
+    Given(&'a [usize]),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Default for Pinning {
+    fn default() -> Self {
+        Self::off()
+    }
+}
+
+impl Pinning {
+    /// Nothing is pinned.
+    pub const fn off() -> Self {
+        Self { asked: PinMode::Off, generator: Vec::new(), server: Vec::new(), unpinned: None }
+    }
+
+    /// Generator threads on these CPUs, in rotation.
+    pub fn on(cpus: &CpuList) -> Self {
+        Self { asked: PinMode::Cpus, generator: cpus.cpus().to_vec(), ..Self::off() }
+    }
+
+    /// A CPU of its own, out of `cpus` (those that may be used, best first), for each of so
+    /// many generator `threads` and for each worker of the server; nothing where these are
+    /// too few.
+    pub fn apart(cpus: &[usize], threads: u32, server: ServerCpus<'_>) -> Self {
+        let (taken, wanted) = match server {
+            ServerCpus::Unknown => return Self::left(Unpinned::OtherServer),
+            ServerCpus::Given(taken) => (taken, 0),
+            ServerCpus::Workers(workers) => (&[][..], workers as usize),
+            ServerCpus::Rest => (&[][..], 1),
+        };
+        let free: Vec<usize> =
+            cpus.iter().copied().filter(|cpu| !taken.contains(cpu)).collect();
+        let Some((generator, rest)) = free.split_at_checked(threads as usize) else {
+            return Self::left(Unpinned::FewCpus);
+        };
+        if rest.len() < wanted {
+            return Self::left(Unpinned::FewCpus);
+        }
+        let server = match server {
+            ServerCpus::Rest => rest,
+            _ => &rest[..wanted],
+        };
+        let (generator, server) = (generator.to_vec(), server.to_vec());
+        Self { asked: PinMode::Auto, generator, server, unpinned: None }
+    }
+
+    fn left(why: Unpinned) -> Self {
+        Self { asked: PinMode::Auto, unpinned: Some(why), ..Self::off() }
+    }
+
+    /// The CPU of a generator thread; none if it is not pinned.
+    pub fn cpu_of(&self, thread: u32) -> Option<usize> {
+        self.generator.get(thread as usize % self.generator.len().max(1)).copied()
+    }
+}
+
+impl ServerPlan {
+    /// The CPUs of its own `--pin`; empty without one.
+    pub fn pinned_to(&self) -> Vec<usize> {
+        let value = self.flags.iter().find(|flag| flag.name == "pin");
+        let value = value.and_then(|flag| flag.value.as_deref()?.parse::<CpuList>().ok());
+        value.map_or_else(Vec::new, |list| list.cpus().to_vec())
+    }
+}
+
+impl Settings {
+    /// The CPUs that the server is pinned to; empty if it is not, or not by this run.
+    pub fn server_cpus(&self) -> Vec<usize> {
+        match &self.target {
+            Target::Embedded { server } if self.pin.server.is_empty() => server.pinned_to(),
+            Target::Embedded { .. } => self.pin.server.clone(),
+            Target::Address { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether both sides are pinned, and no CPU is in both.
+    pub fn is_pinned_apart(&self) -> bool {
+        let (generator, server) = (&self.pin.generator, self.server_cpus());
+        let both = !generator.is_empty() && !server.is_empty();
+        both && generator.iter().all(|cpu| !server.contains(cpu))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thread_of_both_sides_has_a_cpu_of_its_own_or_none_has() {
+        use ServerCpus::{Given, Rest, Unknown, Workers};
+        let few = Err(Unpinned::FewCpus);
+        for (cpus, threads, server, found) in [
+            (&[0, 1][..], 1, Workers(1), Ok((&[0][..], &[1][..]))),
+            (&[0, 2, 1, 3], 2, Workers(2), Ok((&[0, 2], &[1, 3]))),
+            (&[4, 5, 6, 7], 1, Workers(2), Ok((&[4], &[5, 6]))),
+            (&[0, 1], 1, Workers(2), few),
+            (&[0], 1, Workers(1), few),
+            (&[0], 2, Workers(1), few),
+            (&[], 1, Workers(1), few),
+            (&[0, 1, 2], 1, Rest, Ok((&[0], &[1, 2]))),
+            (&[0, 1], 2, Rest, few),
+            (&[0, 1], 1, Given(&[0]), Ok((&[1], &[]))),
+            (&[0, 1], 1, Given(&[0, 1]), few),
+            (&[0, 1, 2, 3], 1, Unknown, Err(Unpinned::OtherServer)),
+        ] {
+            let pinned = Pinning::apart(cpus, threads, server);
+            let case = format!("{threads} on {cpus:?}, server {server:?}");
+            let outcome = pinned.unpinned.map_or(Ok(()), Err);
+            assert_eq!(outcome, found.map(|_| ()), "{case}");
+            let (generator, server) = found.unwrap_or_default();
+            assert_eq!((&*pinned.generator, &*pinned.server), (generator, server), "{case}");
+        }
+    }
+
+    #[test]
+    fn threads_take_the_given_cpus_in_rotation() {
+        let pinned = Pinning::on(&"3,1".parse().unwrap());
+        let cpus: Vec<_> = (0..4).map(|thread| pinned.cpu_of(thread)).collect();
+        assert_eq!(cpus, [Some(3), Some(1), Some(3), Some(1)]);
+        assert_eq!(Pinning::off().cpu_of(1), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! `--pin` as typed: [`Pin`], and what it means on this machine.
+
+use std::str::FromStr;
+
+use echo_bench_engine::plan::{Pinning, ServerCpus, Target};
+use echo_net::settings::{CpuList, InvalidCpuList};
+use echo_server::model::ModelKind;
+
+use super::{Inputs, RunArgsError};
+
+/// CPU affinity, as typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pin {
+    /// Both sides apart, where there are CPUs for both.
+    Auto,
+    /// None.
+    Off,
+    /// Generator threads on these CPUs.
+    Cpus(CpuList),
+}
+
+impl FromStr for Pin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            list => list
+                .parse()
+                .map(Self::Cpus)
+                .map_err(|error: InvalidCpuList| format!("{error}; or write auto or off")),
+        }
+    }
+}
+
+impl Pin {
+    /// What it means for so many generator threads. `auto` is resolved, so that the report
+    /// says what was done.
+    pub(super) fn resolve(
+        &self,
+        threads: u32,
+        target: &Target,
+        inputs: &Inputs,
+    ) -> Result<Pinning, RunArgsError> {
+        match self {
+            Self::Off => Ok(Pinning::off()),
+            Self::Cpus(list) => {
+                let absent = |cpu: &&usize| !inputs.cpus.contains(cpu);
+                if let Some(&cpu) = list.cpus().iter().find(absent) {
+                    let mut available = inputs.cpus.clone();
+                    available.sort_unstable();
+                    return Err(RunArgsError::Cpu { cpu, available });
+                }
+                Ok(Pinning::on(list))
+            }
+            Self::Auto => {
+                // A quota may allow fewer than the affinity does.
+                let usable = &inputs.cpus[..inputs.cpus.len().min(inputs.cores)];
+                let own = match target {
+                    Target::Embedded { server } => server.pinned_to(),
+                    Target::Address { .. } => Vec::new(),
+                };
+                Ok(Pinning::apart(usable, threads, needed(target, &own)))
+            }
+        }
+    }
+}
+
+/// What the server needs; `own` are the CPUs of its own `--pin`.
+fn needed<'a>(target: &Target, own: &'a [usize]) -> ServerCpus<'a> {
+    let Target::Embedded { server } = target else { return ServerCpus::Unknown };
+    match server.workers {
+        _ if !own.is_empty() => ServerCpus::Given(own),
+        Some(workers) if server.model != Some(ModelKind::Threads.to_string()) => {
+            ServerCpus::Workers(workers)
+        }
+        _ => ServerCpus::Rest,
+    }
+}
