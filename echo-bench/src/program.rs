@@ -27,10 +27,12 @@ use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::server_process::ServerProcess;
-use echo_bench_engine::{self as engine, Connected, EngineError, Observer, Peer, RunRecord};
+use echo_bench_engine::{
+    self as engine, Connected, EngineError, Observer, Peer, RunRecord, SoFar,
+};
 use echo_bench_report::describe;
 use echo_bench_report::report::{
-    self, Circumstances, Environment, Report, SloVerdict, Verdict,
+    self, Circumstances, Environment, Report, SloVerdict, UntilWatch, Verdict,
 };
 
 use partial_file::PartialFile;
@@ -88,9 +90,10 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let mut circumstances =
         Circumstances { server, ..circumstances(&plan, &peer, &args.results, started_at) };
     let partial = results.partial(&plan, &circumstances);
-    let mut watching = Watching { progress: Progress::new(&plan, args.results.quiet), partial };
+    let progress = Progress::new(&plan, args.results.quiet);
+    let mut watching = Watching { progress, partial, until: UntilWatch::new(&plan) };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
-    let Watching { progress, partial } = watching;
+    let Watching { progress, partial, until } = watching;
     progress.finish();
     let server_killed = embedded.is_some_and(|server| !server.stop());
     let record = match record {
@@ -111,6 +114,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         }
     };
     circumstances.server_killed = server_killed;
+    circumstances.ended_early = until.and_then(|until| until.ended());
     circumstances.window_started_at = wall_clock(record.window_start);
     let report = report::build(&plan, &record, circumstances);
     let mut lost = results.hand_over(&report, partial);
@@ -133,6 +137,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
 struct Watching {
     progress: Progress,
     partial: Option<PartialFile>,
+    until: Option<UntilWatch>,
 }
 
 impl Observer for Watching {
@@ -144,6 +149,10 @@ impl Observer for Watching {
     fn interval(&mut self, interval: &Interval) {
         self.progress.interval(interval);
         self.partial.iter_mut().for_each(|partial| partial.interval(interval));
+    }
+
+    fn is_enough(&mut self, so_far: &SoFar<'_>) -> bool {
+        self.until.as_mut().is_some_and(|until| until.is_enough(so_far))
     }
 }
 
@@ -182,6 +191,7 @@ fn circumstances(
         slos: results.slo.clone(),
         server_workers,
         server_killed: false,
+        ended_early: None,
     }
 }
 

@@ -42,5 +42,6 @@ mod sweeping;
 mod third_party_clients;
 mod third_party_targets;
 mod tls;
+mod until;
 mod used_up_ports;
 mod without_uring;

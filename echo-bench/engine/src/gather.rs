@@ -10,7 +10,7 @@ use echo_net::clock::{self, MILLISECOND};
 use echo_net::cpu::Usage;
 use echo_net::stop::{Stage, Stop};
 
-use super::observer::Observer;
+use super::observer::{Observer, SoFar};
 use super::surroundings::{Lookout, Surroundings};
 use super::timeline::{Timeline, pieces_per_interval};
 use crate::plan::Plan;
@@ -18,6 +18,10 @@ use crate::record::{Interval, Packed, Tally};
 
 /// How often the stop latch is looked at.
 const LOOK_EVERY: Nanos = 20 * MILLISECOND;
+
+/// So long before its new end a window is cut at the latest: threads that wait look at their
+/// end at least twice as often.
+const NOTICE: Nanos = 100 * MILLISECOND;
 
 /// How often it is looked where the server works.
 const PLACED_EVERY: Nanos = 200 * MILLISECOND;
@@ -192,6 +196,21 @@ impl<'a> Watch<'a> {
             tally: whole.tally,
             response: Packed::new(&whole.latencies.response),
         });
+        let so_far = SoFar {
+            measured_ns: (whole.index + 1).saturating_mul(self.interval_ns),
+            response: &self.gathered.total.latencies.response,
+            pieces: &self.gathered.pieces,
+        };
+        if observer.is_enough(&so_far) {
+            self.finish(clock::now());
+        }
+    }
+
+    /// Ends the window with an interval, as one that was planned so: every thread sees it before.
+    fn finish(&self, now: Nanos) {
+        let start = self.timeline.window_start;
+        let whole = now.saturating_add(NOTICE).saturating_sub(start).div_ceil(self.interval_ns);
+        self.timeline.finish(start.saturating_add(whole.saturating_mul(self.interval_ns)));
     }
 
     fn tend(&mut self, now: Nanos) {

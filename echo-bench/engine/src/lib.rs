@@ -48,7 +48,7 @@ pub use gather::{CostSample, IntervalRecord};
 use gather::{Gathered, Watch};
 pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
-pub use observer::{Connected, Observer};
+pub use observer::{Connected, Observer, SoFar};
 pub use peer::{Peer, PeerError};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};

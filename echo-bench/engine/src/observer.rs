@@ -3,7 +3,7 @@
 use echo_net::Nanos;
 
 use crate::handshakes::Handshakes;
-use crate::record::{Interval, Latency};
+use crate::record::{Interval, Latency, Packed};
 
 /// Hears how a run goes, while it goes.
 pub trait Observer {
@@ -11,6 +11,22 @@ pub trait Observer {
     fn connected(&mut self, connected: &Connected<'_>);
     /// An interval is whole.
     fn interval(&mut self, interval: &Interval);
+    /// Whether enough is known after an interval, so that the window may end with the next. It
+    /// is asked on the thread that gathers, which no request waits for.
+    fn is_enough(&mut self, _so_far: &SoFar<'_>) -> bool {
+        false
+    }
+}
+
+/// The measured window so far.
+#[derive(Debug, Clone, Copy)]
+pub struct SoFar<'a> {
+    /// Its length: a whole number of intervals.
+    pub measured_ns: Nanos,
+    /// Response latencies.
+    pub response: &'a Latency,
+    /// The same in pieces of the window, in order.
+    pub pieces: &'a [Packed],
 }
 
 /// For who does not care how a run goes.

@@ -20,6 +20,7 @@ mod pinning;
 mod server;
 mod stamps;
 mod tls;
+mod until;
 mod validity;
 mod workload;
 
@@ -31,6 +32,7 @@ pub use pinning::{PinMode, Pinning, ServerCpus, Unpinned};
 pub use server::{NotAFlag, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
 pub use tls::{TlsPlan, Trust};
+pub use until::{EARLIEST_END, InvalidUntil, Until, percent, percentile, share};
 pub use validity::PlanError;
 pub use workload::{ProtocolPlan, WorkloadPlan};
 
@@ -63,6 +65,8 @@ pub struct Settings {
     pub load: Load,
     /// When the measured window ends.
     pub stop: StopRule,
+    /// What may end it before that time; none: nothing.
+    pub until: Option<Until>,
     /// Load before the measured window.
     pub warmup_ns: Nanos,
     /// How long a request may wait for its reply once it is sent.

@@ -36,6 +36,7 @@ mod room;
 mod secured;
 mod shares;
 mod standstill;
+mod stopped;
 mod weather;
 
 const SIZE: usize = 32;

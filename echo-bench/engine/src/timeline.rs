@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use echo_net::Nanos;
 use echo_net::clock::{MILLISECOND, SECOND};
 
-use crate::plan::{Plan, StopRule};
+use crate::plan::{EARLIEST_END, Plan, StopRule};
 
 /// The instants of one run.
 #[derive(Debug, Clone)]
@@ -18,6 +18,7 @@ pub(super) struct Timeline {
     pub(super) window_start: Nanos,
     interval_ns: Nanos,
     pieces_per_interval: u64,
+    outlived: Nanos,
     shared: Arc<Shared>,
 }
 
@@ -49,7 +50,8 @@ impl Timeline {
         };
         let (interval_ns, shared) = (plan.interval_ns, Arc::new(shared));
         let pieces_per_interval = pieces_per_interval(plan);
-        Self { start, window_start, interval_ns, pieces_per_interval, shared }
+        let outlived = window_start.saturating_add(shortest(plan) / 10);
+        Self { start, window_start, interval_ns, pieces_per_interval, outlived, shared }
     }
 
     /// The end of a piece of the window: workers hand in what they measured piece by piece,
@@ -69,14 +71,16 @@ impl Timeline {
     }
 
     /// From when on a request of the warm-up that has no reply yet counts in the window: a
-    /// tenth of it has passed, or a second where a number of requests decides. One that was
-    /// merely under way when the window began is of no concern to it.
+    /// tenth of the shortest that it may be has passed, or a second where a number of requests
+    /// decides. One that was merely under way when the window began is of no concern to it.
     pub(super) fn outlived(&self) -> Nanos {
-        let length = match self.window_end() {
-            Nanos::MAX => 10 * SECOND,
-            end => end - self.window_start.min(end),
-        };
-        self.window_start.saturating_add(length / 10)
+        self.outlived
+    }
+
+    /// The window ends at `at`, if it would end later: enough is known. Threads must have time
+    /// to see it before.
+    pub(super) fn finish(&self, at: Nanos) {
+        self.shared.window_end.fetch_min(at, Ordering::AcqRel);
     }
 
     /// A signal ends the window at `now`, if it would end later.
@@ -122,6 +126,15 @@ impl Timeline {
     }
 }
 
+/// The shortest window of a plan; where a number of requests decides, ten seconds.
+fn shortest(plan: &Plan) -> Nanos {
+    match (plan.stop, plan.until) {
+        (StopRule::Duration { duration_ns }, None) => duration_ns,
+        (StopRule::Duration { duration_ns }, Some(_)) => duration_ns / EARLIEST_END,
+        (StopRule::Requests { .. }, _) => 10 * SECOND,
+    }
+}
+
 /// Pieces that a window should have at least: how much they differ, and for how long they stay
 /// alike, tells how many independent values the sample is worth.
 const LEAST_PIECES: u64 = 200;
@@ -133,7 +146,10 @@ const SHORTEST_PIECE: Nanos = 20 * MILLISECOND;
 pub(super) fn pieces_per_interval(plan: &Plan) -> u64 {
     let wanted = match plan.stop {
         StopRule::Duration { duration_ns } => {
-            plan.interval_ns.saturating_mul(LEAST_PIECES).div_ceil(duration_ns.max(1))
+            // A run that may end early has enough of them when it is first looked at.
+            let looks = if plan.until.is_some() { EARLIEST_END } else { 1 };
+            let least = LEAST_PIECES * looks;
+            plan.interval_ns.saturating_mul(least).div_ceil(duration_ns.max(1))
         }
         StopRule::Requests { .. } => LEAST_PIECES / 10,
     };
@@ -190,6 +206,20 @@ mod tests {
         timeline.interrupt(7);
         assert!(timeline.is_interrupted());
         assert_eq!(timeline.window_end(), 7);
+    }
+
+    #[test]
+    fn a_window_that_may_end_early_is_cut_finer_and_an_early_end_is_no_interruption() {
+        let long = StopRule::Duration { duration_ns: 160 * SECOND };
+        let until = "p99+-5%".parse().ok();
+        let plan = plan_with(|plan| (plan.stop, plan.until) = (long, until));
+        assert_eq!(pieces_per_interval(&plan), 20);
+        let timeline = Timeline::new(&plan, 0);
+        assert_eq!(timeline.outlived(), SECOND, "a tenth of the shortest window");
+        timeline.finish(20 * SECOND);
+        timeline.finish(30 * SECOND);
+        assert_eq!(timeline.window_end(), 20 * SECOND);
+        assert!(!timeline.is_interrupted());
     }
 
     #[test]

@@ -5,11 +5,25 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use echo_bench_engine::plan::Plan;
+use echo_bench_engine::record::Interval;
 use echo_bench_engine::server_process::ServerProcess;
-use echo_bench_engine::{self as engine, EngineError, Peer, PeerError};
+use echo_bench_engine::{
+    self as engine, Connected, EngineError, Observer, Peer, PeerError, SoFar,
+};
 use echo_net::stop::Stop;
 
-use crate::report::{Circumstances, Environment, Report, build};
+use crate::report::{Circumstances, Environment, Report, UntilWatch, build};
+
+/// Ends a run whose plan says so.
+struct Watching(Option<UntilWatch>);
+
+impl Observer for Watching {
+    fn connected(&mut self, _connected: &Connected<'_>) {}
+    fn interval(&mut self, _interval: &Interval) {}
+    fn is_enough(&mut self, so_far: &SoFar<'_>) -> bool {
+        self.0.as_mut().is_some_and(|watch| watch.is_enough(so_far))
+    }
+}
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +71,10 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
         // Of a server that is already there one worker is known to exist.
         server_workers: peer.pid.map(|_| 1),
         server_killed: false,
+        ended_early: None,
     };
-    let record = engine::run(&Arc::new(plan.clone()), &peer, stop, &mut ())?;
-    Ok(build(plan, &record, circumstances))
+    let mut watch = Watching(UntilWatch::new(plan));
+    let record = engine::run(&Arc::new(plan.clone()), &peer, stop, &mut watch)?;
+    let ended_early = watch.0.and_then(|watch| watch.ended());
+    Ok(build(plan, &record, Circumstances { ended_early, ..circumstances }))
 }

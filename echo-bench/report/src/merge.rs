@@ -165,6 +165,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         unstamped: all()
             .find_map(|summary| summary.unstamped.clone())
             .filter(|_| all().all(|summary| summary.latency.path.is_none())),
+        until: None,
         surroundings: None,
         // Which connection of one run is which of another nobody knows: that of the least fair.
         fairness: all()

@@ -27,6 +27,7 @@ mod share;
 pub(crate) mod slo;
 pub mod store;
 mod surroundings;
+mod until;
 mod validity;
 mod verdict;
 
@@ -42,6 +43,7 @@ pub use pool::PoolReport;
 pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
 pub use surroundings::{SurroundingsReport, TcpReport};
+pub use until::{EarlyEnd, UntilReport, UntilWatch};
 pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
 
 /// The name and version of the report's shape.
@@ -176,6 +178,9 @@ pub struct Summary {
     /// `latency.path`, `latency.pickup` and `generator_share` are null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unstamped: Option<String>,
+    /// What became of the precision that was asked for (`plan.until`); null without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<UntilReport>,
     /// What happened around the run on its machine; null in older and in merged reports.
     #[serde(default)]
     pub surroundings: Option<SurroundingsReport>,

@@ -16,7 +16,7 @@ use super::pinning::Pin;
 use super::server_flags::ServerFlags;
 use crate::outlet::Format;
 use echo_bench_engine::messages::Verify;
-use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps};
+use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps, Until};
 use echo_bench_engine::schedule::Arrival;
 use echo_bench_report::report::Slo;
 
@@ -32,6 +32,10 @@ pub(super) struct LoadArgs {
     /// Length of the measured window (10s)
     #[arg(short, long, value_name = "TIME")]
     pub(super) duration: Option<TimeSpan>,
+    /// End once the 95 % interval of a percentile is this narrow, like p99+-5%, and after
+    /// --duration at the latest
+    #[arg(long, value_name = "P+-SHARE", conflicts_with = "requests")]
+    pub(super) until: Option<Until>,
     /// Measured requests, instead of a duration
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration")]
     pub(super) requests: Option<Count>,

@@ -13,7 +13,7 @@ use super::groups::{LoadArgs, MessageArgs, SizeRange};
 use super::{Inputs, RunArgs, server_flags};
 use echo_bench_engine::plan::{
     IdleStrategy, Load, MessagePlan, Plan, PlanError, ProtocolPlan, ServerFlag, Settings,
-    SocketPlan, StopRule, Target, WorkloadPlan,
+    SocketPlan, StopRule, Target, Until, WorkloadPlan,
 };
 
 /// Most messages of a file; all of them stand in the report.
@@ -68,6 +68,11 @@ pub enum RunArgsError {
     /// A flag of TLS without TLS.
     #[error("{0} needs --tls, or a URL of https or rediss")]
     NeedsTls(&'static str),
+    /// A run that ends with its first interval anyway.
+    #[error(
+        "--until {0} looks at the end of intervals: --duration must be at least 2 x --interval"
+    )]
+    NoLook(Until),
     /// A CPU that this process must not use.
     #[error("--pin: CPU {cpu} is not available to this process (available: {available:?})")]
     Cpu {
@@ -105,6 +110,7 @@ impl RunArgs {
                 Some(requests) => StopRule::Requests { requests: requests.0 },
                 None => StopRule::Duration { duration_ns: window(load.duration) },
             },
+            until: self.until()?,
             warmup_ns: nanos(load.warmup.0),
             timeout_ns,
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
@@ -147,6 +153,17 @@ impl RunArgs {
         match typed.iter().find(|(_, typed)| *typed) {
             Some((flag, _)) => Err(RunArgsError::NotInChat(flag)),
             None => Ok(()),
+        }
+    }
+
+    /// The precision at which the run ends, if there is a look before its end.
+    fn until(&self) -> Result<Option<Until>, RunArgsError> {
+        let (window, interval) = (window(self.load.duration), nanos(self.results.interval.0));
+        match self.load.until {
+            Some(until) if window < interval.saturating_mul(2) => {
+                Err(RunArgsError::NoLook(until))
+            }
+            until => Ok(until),
         }
     }
 

@@ -7,7 +7,7 @@ use echo_net::clock::nanos;
 
 use super::{
     EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
-    Settings, SocketPlan, Stamps, StopRule, Target, WorkloadPlan,
+    Settings, SocketPlan, Stamps, StopRule, Target, Until, WorkloadPlan,
 };
 use crate::messages::Verify;
 use crate::schedule::Arrival;
@@ -31,6 +31,7 @@ impl PlanBuilder {
             threads: 1,
             load: Load::Closed { pipeline: 1 },
             stop: StopRule::Duration { duration_ns: 10 * second },
+            until: None,
             warmup_ns: 2 * second,
             timeout_ns: 5 * second,
             drain_ns: 5 * second,
@@ -112,6 +113,13 @@ impl PlanBuilder {
     /// The measured window ends after so many requests.
     pub fn requests(mut self, requests: u64) -> Self {
         self.settings.stop = StopRule::Requests { requests };
+        self
+    }
+
+    /// The measured window ends once a percentile is known so exactly, and after the duration
+    /// at the latest.
+    pub fn until(mut self, until: Until) -> Self {
+        self.settings.until = Some(until);
         self
     }
 

@@ -9,7 +9,7 @@ use echo_proto::{HttpHost, ProtocolKind};
 
 use super::{
     EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
-    Settings, SocketPlan, Stamps, StopRule, Target, TlsPlan, WorkloadPlan, validity,
+    Settings, SocketPlan, Stamps, StopRule, Target, TlsPlan, Until, WorkloadPlan, validity,
 };
 use crate::messages::Verify;
 
@@ -27,6 +27,9 @@ pub(super) struct PlanDocument {
     load: Load,
     /// When the measured window ends.
     stop: StopRule,
+    /// What may end it before that time; null: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<Until>,
     /// Load before the measured window.
     warmup_ns: Nanos,
     /// How long a request may wait for its reply once it is sent.
@@ -127,6 +130,7 @@ impl TryFrom<PlanDocument> for Plan {
             threads: document.threads,
             load: document.load,
             stop: document.stop,
+            until: document.until,
             warmup_ns: document.warmup_ns,
             timeout_ns: document.timeout_ns,
             drain_ns: document.drain_ns,
@@ -165,6 +169,7 @@ impl From<Plan> for PlanDocument {
             threads: settings.threads,
             load: settings.load,
             stop: settings.stop,
+            until: settings.until,
             warmup_ns: settings.warmup_ns,
             timeout_ns: settings.timeout_ns,
             drain_ns: settings.drain_ns,

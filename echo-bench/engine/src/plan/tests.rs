@@ -71,7 +71,7 @@ fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
 
 #[test]
 fn refuses_each_nonsense_by_its_flag() {
-    let cases: [(&str, Spoil); 16] = [
+    let cases: [(&str, Spoil); 18] = [
         ("--conns", |plan| plan.connections = 0),
         ("--threads", |plan| plan.threads = 0),
         ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
@@ -82,6 +82,11 @@ fn refuses_each_nonsense_by_its_flag() {
         ("--connect-rate", |plan| plan.connect_rate_per_s = Some(f64::INFINITY)),
         ("--duration", |plan| plan.stop = StopRule::Duration { duration_ns: 0 }),
         ("--requests", |plan| plan.stop = StopRule::Requests { requests: 0 }),
+        ("--until needs a --duration", |plan| {
+            plan.stop = StopRule::Requests { requests: 9 };
+            plan.until = "p99+-5%".parse().ok();
+        }),
+        ("--until", |plan| plan.until = Some(Until { quantile: 0.9, within: f64::NAN })),
         ("--timeout", |plan| plan.timeout_ns = 0),
         ("--streams", |plan| plan.workload = requests(ProtocolPlan::Mux { streams: 0 })),
         ("--streams", |plan| plan.workload = requests(ProtocolPlan::Mux { streams: 65_537 })),

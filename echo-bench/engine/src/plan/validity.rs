@@ -45,6 +45,12 @@ pub enum PlanError {
     HugeBatch { pipeline: u32, message: usize },
     #[error("--duration must be above 0")]
     NoDuration,
+    #[error(
+        "--until needs a --duration, and not --requests: the run is looked at at fixed times"
+    )]
+    UntilRequests,
+    #[error("--until needs a percentile and a share above 0 and below 100 %")]
+    Until,
     #[error("--requests must be at least 1")]
     NoRequests,
     #[error("{0} must be above 0")]
@@ -109,6 +115,8 @@ pub(super) fn check_sense(plan: &Settings) -> Result<(), PlanError> {
             PlanError::SizesReversed { min: *min_bytes, max: *max_bytes }
         }
         (_, MessagePlan::Given { texts, .. }) if texts.is_empty() => PlanError::NoMessages,
+        (StopRule::Requests { .. }, _) if plan.until.is_some() => PlanError::UntilRequests,
+        _ if plan.until.is_some_and(|until| !until.is_sensible()) => PlanError::Until,
         _ if plan.connections == 0 => PlanError::NoConnections,
         _ if plan.threads == 0 => PlanError::NoThreads,
         _ if plan.load.pipeline() == 0 => PlanError::NoPipeline,

@@ -56,7 +56,7 @@ pub struct Difference {
 }
 
 /// Settings that say how it is measured, not what is measured.
-const MEASUREMENT: [&str; 10] = [
+const MEASUREMENT: [&str; 11] = [
     "threads",
     "warmup_ns",
     "timeout_ns",
@@ -67,6 +67,7 @@ const MEASUREMENT: [&str; 10] = [
     "engine",
     "pin",
     "stop",
+    "until",
 ];
 
 /// Everything that differs, settings first.

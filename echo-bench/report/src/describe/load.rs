@@ -54,6 +54,10 @@ pub(super) fn phrases(plan: &Plan) -> Vec<String> {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
         StopRule::Requests { requests } => units::counted(requests, "request"),
     };
+    let stop = match plan.until {
+        Some(until) => format!("until {until}, at most {stop}"),
+        None => stop,
+    };
     phrases.push(match plan.warmup_ns {
         0 => format!("{stop} after no warm-up"),
         warmup => format!("{stop} after {} of warm-up", units::time(warmup as f64)),

@@ -51,6 +51,7 @@ fn results(report: &Report) -> Vec<Row> {
         ),
         Row::new("connected", connected(report)),
     ];
+    rows.extend(until(report).map(|told| Row::new("until", told)));
     if let Some(fairness) = summary.fairness.as_ref().filter(|spread| spread.connections > 1) {
         rows.push(Row::new("fairness", spread(fairness)));
     }
@@ -85,6 +86,28 @@ fn results(report: &Report) -> Vec<Row> {
         rows.push(Row::new("labels", labels.join(", ")));
     }
     rows
+}
+
+/// What became of the precision that was asked for.
+fn until(report: &Report) -> Option<String> {
+    let (asked, found) = (report.plan.until?, report.summary.until.as_ref()?);
+    let looks = found.looks;
+    let outcome = match (found.reached, found.look, found.looked_at_s) {
+        (true, Some(look), Some(s)) => {
+            format!("reached at look {look} of {looks}, after {s:.3} s")
+        }
+        (_, None, _) => "interrupted before it was reached".into(),
+        _ => format!("not reached in {looks} looks"),
+    };
+    let width = match (found.interval_ns, found.achieved) {
+        (Some([low, high]), Some(share)) => format!(
+            "95 %: {} (+-{:.1} %, allowing for the looks)",
+            units::time_range(low as f64, high as f64),
+            share * 100.0
+        ),
+        _ => "no interval: the sample is too small, or too few requests were answered".into(),
+    };
+    Some(format!("{asked} {outcome}; in the end {width}"))
 }
 
 /// The rate that was reached, of that which was offered.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
-    AddressReport, Bytes, Connections, Cpu, Environment, ErrorReport, Fairness, FirstOffender,
-    GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA, SetUp, Slo,
-    Summary, SurroundingsReport, Tcp, ThreadReport, Tool, Verdict,
+    AddressReport, Bytes, Connections, Cpu, EarlyEnd, Environment, ErrorReport, Fairness,
+    FirstOffender, GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA,
+    SetUp, Slo, Summary, SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed};
@@ -46,6 +46,9 @@ pub struct Circumstances {
     pub server_workers: Option<u32>,
     /// Whether an embedded server had to be killed at the end.
     pub server_killed: bool,
+    /// The look at which the run ended before its time, if it did.
+    #[serde(default)]
+    pub ended_early: Option<EarlyEnd>,
 }
 
 /// The report of a run. It comes about whatever the run was: a judgement that fails is a
@@ -64,7 +67,8 @@ fn build_with(
     circumstances: Circumstances,
 ) -> Report {
     let judged = || {
-        let summary = summarise(plan, record, Clocks::Judged);
+        let mut summary = summarise(plan, record, Clocks::Judged);
+        summary.until = UntilReport::new(plan, record, circumstances.ended_early);
         let findings = judge(plan, record, &circumstances, &summary);
         let response = summary.latency.response.as_ref();
         let evidence = evidence(plan, record, &summary);
@@ -120,7 +124,8 @@ fn evidence<'a>(plan: &Plan, record: &'a RunRecord, summary: &'a Summary) -> Evi
     let tallies = record.intervals.iter().map(|interval| &interval.tally);
     Evidence {
         response: summary.latency.response.as_ref(),
-        pieces: &record.pieces,
+        // What pieces say does not account for looks; what the summary says does.
+        pieces: if plan.until.is_some() { &[] } else { &record.pieces },
         achieved_per_s: summary.achieved_per_s,
         answers,
         requests: summary.requests,
@@ -163,7 +168,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
     let total = &record.total;
     let measured_s = record.measured_ns as f64 / 1e9;
     let per_s = |count: u64| (record.measured_ns > 0).then(|| count as f64 / measured_s);
-    let latency = latencies(record, clocks);
+    let latency = latencies(plan, record, clocks);
     let open = total.latencies.open.as_deref();
     let share = latency.response.as_ref().and_then(|response| {
         GeneratorShare::new(&record.stamped, response, |latency| {
@@ -199,6 +204,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
             .and_then(|open| clocks.like(&open.lateness, latency.response.as_ref())),
         generator_share: share,
         unstamped: record.unstamped.clone(),
+        until: None,
         surroundings: Some(SurroundingsReport::new(record)),
         fairness: Fairness::new(&record.served),
         in_flight_mean: record.outstanding_mean,
@@ -226,11 +232,18 @@ fn address(destination: &Destination) -> AddressReport {
     AddressReport { address, made: *made, failed: *failed, failure }
 }
 
-fn latencies(record: &RunRecord, clocks: Clocks) -> Latency {
+fn latencies(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Latency {
     let total = &record.total;
     // Without a successful reply there is no latency, only ages.
     let valid = |summary: Option<LatencySummary>| summary.filter(|_| total.tally.ok > 0);
     let response = valid(clocks.of(&total.latencies.response, &record.pieces));
+    // The other clocks of requests take from it what their values are worth.
+    let response = match clocks {
+        Clocks::Judged if plan.until.is_some() => {
+            response.map(|response| response.looked_at(&total.latencies.response))
+        }
+        _ => response,
+    };
     let (wait, service) = match total.latencies.open.as_deref() {
         None => (None, response.clone()),
         Some(open) => {

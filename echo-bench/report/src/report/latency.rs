@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hdr;
-use crate::stats::{effective, order};
+use crate::stats::{effective, looks, order};
 use echo_bench_engine::record::{Latency, Packed};
 
 /// A quantile that reports show.
@@ -84,6 +84,13 @@ impl LatencySummary {
         Self::counted(latency).map(|summary| summary.with_worth(worth, latency))
     }
 
+    /// The same of a run that was looked at while it went, and could have ended at each look.
+    pub(super) fn looked_at(self, latency: &Latency) -> Self {
+        let worth = |known| (known, looks::worth(self.independent_of(known)));
+        let worth: Vec<_> = QUANTILES.iter().map(worth).collect();
+        Self { ci95: BTreeMap::new(), ..self }.with_worth(worth, latency)
+    }
+
     /// The summary of another clock of the same requests, or of a part of them: its values are
     /// taken to hang together as those of `response` do. Of what was never answered next to
     /// nothing is known.
@@ -93,6 +100,10 @@ impl LatencySummary {
             None => latency.count().min(effective::TOO_SHORT),
         };
         Self::with_independent(latency, independent)
+    }
+
+    fn independent_of(&self, quantile: &Quantile) -> u64 {
+        self.independent.get(quantile.name).copied().unwrap_or(0)
     }
 
     /// How many independent values one of them is worth at a known quantile, at most 1.
@@ -194,7 +205,7 @@ impl LatencySummary {
     /// How many independent values there are, and how many the quantile needs, where they are
     /// too few for an interval. Such a value is shown as weak.
     pub fn weakness(&self, quantile: &Quantile) -> Option<(u64, u64)> {
-        let independent = self.independent.get(quantile.name).copied().unwrap_or_default();
+        let independent = self.independent_of(quantile);
         let weak = !self.ci95.contains_key(quantile.name);
         weak.then(|| (independent, order::needed(quantile.quantile)))
     }

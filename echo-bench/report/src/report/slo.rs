@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use echo_net::settings::{Count, TimeSpan};
 
 use super::LatencySummary;
+use echo_bench_engine::plan::{percent, percentile, share};
 use echo_bench_engine::record::Packed;
 
 pub(super) mod judge;
@@ -140,10 +141,7 @@ fn quantile(name: &str) -> Option<f64> {
     if name == "max" {
         return Some(1.0);
     }
-    // Read with its exponent: 99.9 / 100.0 is not 0.999.
-    let percent = name.strip_prefix('p').map(|percent| format!("{percent}e-2"));
-    let quantile = percent.and_then(|text| text.parse::<f64>().ok());
-    quantile.filter(|quantile| *quantile > 0.0 && *quantile < 1.0)
+    percentile(name)
 }
 
 fn latency(quantile: f64, objective: String, limit: String) -> Result<Objective, InvalidSlo> {
@@ -172,7 +170,7 @@ fn errors(objective: String, limit: String) -> Result<Objective, InvalidSlo> {
             None => InvalidSlo::Share { objective, limit },
         });
     };
-    match number(percent).filter(|share| *share > 0.0 && *share < 1.0) {
+    match share(percent) {
         Some(most) => Ok(Objective::Errors { most }),
         None => Err(InvalidSlo::Share { objective, limit }),
     }
@@ -180,11 +178,6 @@ fn errors(objective: String, limit: String) -> Result<Objective, InvalidSlo> {
 
 impl fmt::Display for Slo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Percentages like 99.9 are not exact in binary; nine digits hide that.
-        let percent = |share: f64| {
-            let percent = format!("{:.9}", share * 100.0);
-            percent.trim_end_matches('0').trim_end_matches('.').to_owned()
-        };
         match self.objective {
             Objective::Latency { quantile, limit } if quantile >= 1.0 => {
                 write!(f, "max<{limit}")

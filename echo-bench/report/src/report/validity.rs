@@ -54,6 +54,9 @@ impl Summary {
         if let Some(share) = &self.generator_share {
             share.validate().within("generator_share")?;
         }
+        if let Some([low, high]) = self.until.as_ref().and_then(|until| until.interval_ns) {
+            ensure(low <= high, "until.interval_ns", "no interval")?;
+        }
         let scheduled = self.requests.scheduled;
         ensure(
             values(latency.response.as_ref()) <= scheduled,

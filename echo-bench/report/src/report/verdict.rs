@@ -74,6 +74,7 @@ pub(super) enum Finding {
     Clamped { values: u64 },
     FewSamples { quantile: &'static str, needed: u64, independent: u64 },
     NoSteadyState { what: &'static str, change: f64 },
+    NotSharp { achieved: Option<f64> },
     SlowServerDrain,
     Unverified,
     GivenUp { asked: u64, scheduled: u64 },
@@ -93,6 +94,7 @@ const UNBALANCED: &str = "unbalanced-counts";
 const NOT_JUDGED: &str = "not-judged";
 const NOT_JUDGED_CAUSE: &str = "the statistics of this run failed: counts and histograms are \
     complete, intervals and warnings are missing";
+const AGAINST_NOT_SHARP: &str = "raise --duration, or ask for less with --until";
 const FAULT_REMEDY: &str = "this is a fault of echo-bench: please report it with this report";
 
 /// How grave a warning of this code is that a run has by itself.
@@ -187,11 +189,7 @@ impl Finding {
                 format!("{censored} requests were never answered and count with their age"),
                 "percentiles marked >= are lower bounds; a longer --timeout or --drain tells more",
             ),
-            Self::Clamped { values } => (
-                "clamped",
-                format!("{values} latencies were above one hour and count as one hour"),
-                "lower --timeout",
-            ),
+            Self::Clamped { values } => ("clamped", clamped(*values), "lower --timeout"),
             Self::FewSamples { quantile, needed, independent } => (
                 "few-samples",
                 format!("effective sample size {independent} ({quantile} needs {needed})"),
@@ -209,6 +207,9 @@ impl Finding {
             ),
             Self::Unbalanced { scheduled, ended } => {
                 (UNBALANCED, unbalanced(*scheduled, *ended), FAULT_REMEDY)
+            }
+            Self::NotSharp { achieved } => {
+                ("until-not-reached", not_sharp(*achieved), AGAINST_NOT_SHARP)
             }
             Self::NotJudged => (NOT_JUDGED, NOT_JUDGED_CAUSE.into(), FAULT_REMEDY),
             Self::Unverified => (
@@ -229,6 +230,20 @@ impl Finding {
 fn no_replies(silent_s: f64, load_s: f64, wrong: bool) -> String {
     let replies = if wrong { "successful replies" } else { "replies" };
     format!("no {replies} for the last {silent_s:.1} s of {load_s:.1} s")
+}
+
+fn clamped(values: u64) -> String {
+    format!("{values} latencies were above one hour and count as one hour")
+}
+
+fn not_sharp(achieved: Option<f64>) -> String {
+    match achieved {
+        Some(share) => format!(
+            "the interval of the percentile of --until is +-{:.1} % at the end",
+            share * 100.0
+        ),
+        None => "the percentile of --until has no interval at the end".into(),
+    }
 }
 
 fn unfair(below_tenth: u64, connections: u64, median: u64) -> String {

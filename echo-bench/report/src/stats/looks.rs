@@ -3,11 +3,28 @@
 //! So the looks are fixed beforehand, and each one's interval is wider: it has its share of
 //! the chance to miss (Bonferroni's correction), so that the interval at which the run stops
 //! holds the truth as often as is said, whichever look it was.
+//!
+//! The widening is expressed as a smaller effective sample size ([`worth`]), as other things
+//! are that a sample can't say: so all that is derived from it accounts for the looks.
 
-use super::order;
+use super::{contrast, order};
 
 /// How often a run is looked at.
 const LOOKS: u32 = 5;
+
+/// What so many independent values are worth in a run that is looked at: their 95 % interval
+/// is as wide as that of all of them with a look's share of the chance to miss.
+pub fn worth(independent: u64) -> u64 {
+    let level = (1.0 - contrast::CONFIDENCE) / f64::from(LOOKS);
+    let deviate = contrast::student_beyond(f64::INFINITY, level / 2.0);
+    (independent as f64 * (order::DEVIATE / deviate).powi(2)) as u64
+}
+
+/// How far the farther end of an interval lies from the value, as a share of that.
+pub fn half_width(value: u64, ends: [u64; 2]) -> f64 {
+    let far = ends.map(|end| end.abs_diff(value)).into_iter().fold(0, u64::max);
+    far as f64 / value as f64
+}
 
 /// The looks at a run of at most a given length.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,12 +57,11 @@ impl Looks {
 
     /// Looks at a sample that is worth so many `independent` values, whose quantiles are `at`.
     pub fn look(&self, independent: u64, at: impl Fn(f64) -> u64) -> Look {
-        let level = (1.0 - super::contrast::CONFIDENCE) / f64::from(LOOKS);
-        let ranks = order::interval_at(self.quantile, independent, level);
+        let ranks = order::interval(self.quantile, worth(independent));
         let interval = ranks.map(|(low, high)| [at(low), at(high)]);
-        let value = at(self.quantile) as f64;
-        let near = |end: u64| (end as f64 - value).abs() <= self.within * value;
-        Look { interval, is_enough: interval.is_some_and(|ends| ends.into_iter().all(near)) }
+        let value = at(self.quantile);
+        let is_near = |ends| value > 0 && half_width(value, ends) <= self.within;
+        Look { interval, is_enough: interval.is_some_and(is_near) }
     }
 }
 

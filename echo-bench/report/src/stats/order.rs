@@ -24,22 +24,12 @@ pub fn interval(quantile: f64, independent: u64) -> Option<(f64, f64)> {
     low.zip(high)
 }
 
-/// As [`interval`], with the chance `level` to miss.
-pub(super) fn interval_at(quantile: f64, independent: u64, level: f64) -> Option<(f64, f64)> {
-    let (low, high) = bounds_at(quantile, independent, level / 2.0);
-    low.zip(high)
-}
-
 /// The ends of the [`interval`], each by itself: above how much of the sample, and below how
 /// much of it, the true quantile lies with a confidence of 97.5 %. An end that would be
 /// beyond the least or the greatest value is `None`.
 pub fn bounds(quantile: f64, independent: u64) -> (Option<f64>, Option<f64>) {
-    bounds_at(quantile, independent, MISS)
-}
-
-fn bounds_at(quantile: f64, independent: u64, miss: f64) -> (Option<f64>, Option<f64>) {
     let size = independent as f64;
-    let (low, high) = ranks(quantile, independent, miss);
+    let (low, high) = ranks(quantile, independent, MISS);
     (
         // In the middle of its share: the quotient may be rounded up to the next rank.
         (low >= 1).then(|| (low as f64 - 0.5) / size),

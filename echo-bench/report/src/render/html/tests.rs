@@ -69,6 +69,7 @@ fn report() -> Report {
         plan,
         environment: Environment { cores: Some(2), loopback: true, ..Environment::default() },
         summary: Summary {
+            until: None,
             generator_share: None,
             unstamped: None,
             surroundings: None,

@@ -67,6 +67,12 @@ pub(super) fn judge(
     {
         findings.push(Finding::GivenUp { asked, scheduled: tally.scheduled });
     }
+    if let (Some(until), Some(found)) = (plan.until, &summary.until)
+        && found.is_missed(until)
+        && !record.interrupted
+    {
+        findings.push(Finding::NotSharp { achieved: found.achieved });
+    }
     if record.established < plan.connections_at_start() {
         let (requested, established) = (plan.connections_at_start(), record.established);
         findings.push(Finding::NotAllEstablished { requested, established });

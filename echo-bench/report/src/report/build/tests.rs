@@ -55,6 +55,7 @@ fn circumstances() -> Circumstances {
         slos: vec!["p99<5ms".parse().unwrap()],
         server_workers: None,
         server_killed: false,
+        ended_early: None,
     }
 }
 

@@ -31,6 +31,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
         slos: ["p50<5ms", "p90<5ms"].map(|slo| slo.parse::<Slo>().unwrap()).to_vec(),
         server_workers: Some(1),
         server_killed: false,
+        ended_early: None,
     };
     let mut connect = Latency::default();
     connect.record(5_000);
