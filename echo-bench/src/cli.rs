@@ -7,11 +7,13 @@ mod inputs;
 mod pinning;
 mod plan;
 pub mod plan_file;
+mod repeats;
 mod server_flags;
 mod stored;
 mod sweep;
 pub mod swept;
 mod tls;
+mod typed;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -24,6 +26,7 @@ pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace,
 pub use groups::ResultArgs;
 pub use inputs::Inputs;
 pub use plan::RunArgsError;
+pub use repeats::RepeatsError;
 pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
 
@@ -32,6 +35,7 @@ pub const CELL: &str = "run-cell";
 
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
 use tls::TlsArgs;
+use typed::TypedFlags;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +43,7 @@ Examples:
   echo-bench --model epoll --pipeline 16          another concurrency model, pipelined
   echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a running server
   echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
+  echo-bench -d 5s --repeat 5                     five runs: intervals from run to run
   echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4 if it fails
   echo-bench --tls --protocol http -P 8           inside TLS, handshakes timed apart
   echo-bench --nodelay off --split-writes 2       see Nagle meet delayed ACKs
@@ -113,6 +118,9 @@ pub enum Command {
 /// A run, as typed.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    // Before the others, which take their values out of what was typed.
+    #[command(flatten)]
+    typed: TypedFlags,
     /// The server to load, HOST:PORT or a URL (http, https, redis, rediss); without one, an
     /// embedded echo-server is started
     #[arg(value_name = "TARGET", help_heading = "Target")]

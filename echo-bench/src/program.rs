@@ -2,6 +2,7 @@
 
 mod compare;
 mod partial_file;
+mod repeats;
 mod results;
 mod servers;
 mod sides;
@@ -63,6 +64,9 @@ pub enum Exit {
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
 pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    if let Some(runs) = args.repeat() {
+        return repeats::run(args, runs);
+    }
     let plan = match Inputs::of(args).and_then(|inputs| args.plan(&inputs)) {
         Ok(plan) => Arc::new(plan),
         Err(error) => {
@@ -122,7 +126,7 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
         tell_objectives(&report);
     }
     let code = exit_code(&report, &record, &received, args.results.strict);
-    let compared = with_baselines(&report, &args.results, results.are_text(), &mut lost);
+    let compared = with_baselines(&[&report], &args.results, results.are_text(), &mut lost);
     for error in &lost {
         complain(&format!("{error:#}"));
     }
@@ -220,16 +224,16 @@ fn tell_objectives(report: &Report) {
     }
 }
 
-/// Compares the run with the baseline that was asked for, and saves it as one.
+/// Compares the runs with the baseline that was asked for, and saves them as one.
 fn with_baselines(
-    report: &Report,
+    reports: &[&Report],
     results: &ResultArgs,
     in_text: bool,
     lost: &mut Vec<anyhow::Error>,
 ) -> u8 {
     let mut code = Exit::Done as u8;
     if let Some(name) = &results.baseline {
-        match compare::with_baseline(report, name, results.judging) {
+        match compare::with_baseline(reports, name, results.judging) {
             Ok((text, judged)) => {
                 code = judged;
                 // Other formats are for machines, which do not want two documents in one.
@@ -243,9 +247,13 @@ fn with_baselines(
         }
     }
     if let Some(name) = &results.save_baseline {
-        match crate::baseline::save(name, &[report]) {
+        match crate::baseline::save(name, reports) {
             Ok(place) => {
-                tell(&format!("baseline {name}: this run, in {}", place.display()));
+                let these = match reports.len() {
+                    1 => "this run".to_owned(),
+                    runs => format!("these {runs} runs"),
+                };
+                tell(&format!("baseline {name}: {these}, in {}", place.display()));
             }
             Err(error) => lost.push(error),
         }
@@ -274,13 +282,19 @@ fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: b
     if record.interrupted {
         return received.exit_code().unwrap_or(Exit::Failed as u8);
     }
+    exit_of(report, strict) as u8
+}
+
+/// How a run ends by its report alone, if no signal ended it.
+fn exit_of(report: &Report, strict: bool) -> Exit {
     let requests = &report.summary.requests;
+    let connections = &report.summary.connections;
     let warned = |codes: &[&str]| {
         report.warnings.iter().any(|warning| codes.contains(&warning.code.as_str()))
     };
     let invalid = report.verdict == Verdict::Invalid || warned(&[report::GENERATOR_LIMITED]);
     let objective = |verdict| report.slos.iter().any(|slo| slo.verdict() == verdict);
-    let exit = if requests.ok == 0 || warned(&report::FAULTS) || (strict && invalid) {
+    if requests.ok == 0 || warned(&report::FAULTS) || (strict && invalid) {
         Exit::Invalid
     } else if objective(SloVerdict::Missed) {
         Exit::Missed
@@ -288,11 +302,10 @@ fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: b
         Exit::Invalid
     } else if requests.ok < requests.scheduled
         || !report.errors.is_empty()
-        || record.established < report.summary.connections.requested
+        || connections.established < connections.requested
     {
         Exit::Failed
     } else {
         Exit::Done
-    };
-    exit as u8
+    }
 }

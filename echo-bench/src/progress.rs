@@ -177,13 +177,7 @@ impl SweepProgress {
     }
 
     /// A run has ended.
-    pub fn run(
-        &mut self,
-        cell: &str,
-        repeat: u32,
-        took: Duration,
-        outcome: &Result<Report, String>,
-    ) {
+    pub fn run(&mut self, name: &str, took: Duration, outcome: &Result<Report, String>) {
         self.done += 1;
         self.spent += took;
         let left = self.left();
@@ -192,7 +186,7 @@ impl SweepProgress {
             Err(reason) => format!("FAILED: {}", reason.lines().next().unwrap_or("")),
         };
         let (done, runs) = (self.done, self.runs);
-        let place = format!("[{done:>3}/{runs}] {cell}, repeat {}: {told}", repeat + 1);
+        let place = format!("[{done:>3}/{runs}] {name}: {told}");
         if let Out::Bar(bar) = &self.out {
             self.say(&place);
             bar.set_position(done as u64);

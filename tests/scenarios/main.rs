@@ -34,6 +34,7 @@ mod pooling;
 mod protocol_clients;
 mod protocols;
 mod reconnecting;
+mod repeating;
 mod scanning;
 mod shutdown;
 mod split_stream;

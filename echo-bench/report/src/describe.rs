@@ -13,6 +13,7 @@ mod latency;
 mod load;
 pub mod objective;
 mod placement;
+mod repeats;
 mod run;
 mod run_details;
 mod settings;
@@ -20,6 +21,8 @@ pub mod table;
 pub mod units;
 
 pub use comparison::comparison;
+pub use repeats::repeats;
+pub(crate) use repeats::table as table_of_runs;
 pub use run::run;
 pub use run_details::run_details;
 pub use table::{Cell, Column, Note, Table};

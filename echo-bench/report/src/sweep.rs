@@ -150,6 +150,11 @@ pub struct Pair {
 }
 
 impl Sweep {
+    /// Whether nothing varies: its runs are repeats of one plan.
+    pub fn is_of_repeats(&self) -> bool {
+        self.plan.axes.is_empty()
+    }
+
     /// How many runs gave a report.
     pub fn finished(&self) -> usize {
         self.cells.iter().map(|cell| cell.runs.len()).sum()

@@ -58,6 +58,9 @@ pub(super) struct LoadArgs {
     /// Reconnect after N requests on a connection
     #[arg(long, value_name = "N")]
     pub(super) reconnect_after: Option<u32>,
+    /// Make N runs, each with an embedded server of its own, and report how much they vary
+    #[arg(long, value_name = "N", conflicts_with_all = ["hgrm", "hlog"])]
+    pub(super) repeat: Option<u32>,
     /// Load before the measured window
     #[arg(short, long, value_name = "TIME", default_value = "2s")]
     pub(super) warmup: TimeSpan,

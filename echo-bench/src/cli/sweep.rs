@@ -10,7 +10,7 @@ use echo_server::choice::choice;
 
 use super::compare::percent;
 use super::plan_file::{self, BadPlanFile};
-use super::swept::{CommandLine, SweptFlags, UnfitFlag};
+use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
 use crate::outlet::CompareFormat;
 use echo_bench_report::bounded;
 use echo_bench_report::compare::Metric;
@@ -117,9 +117,6 @@ pub enum SweepArgsError {
     #[error("nothing varies: give a flag several values, like --model epoll,tokio")]
     NoAxis,
 }
-
-/// The flag that names the server.
-const TARGET: &str = "target";
 
 /// The addresses that were typed in the place of a plan file; `None` of anything else.
 fn targets(typed: &Path) -> Option<Vec<String>> {

@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use clap::builder::ValueParser;
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
 use crate::cli::{Cli, Command, Inputs, RunArgs};
@@ -12,7 +13,7 @@ use echo_bench_engine::plan::Plan;
 use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
 
 /// Flags of a run of which a sweep has its own.
-const OF_THE_SWEEP: [&str; 5] = ["output", "format", "threshold", "quiet", "seed"];
+const OF_THE_SWEEP: [&str; 6] = ["output", "format", "threshold", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
 const OF_ONE_RUN: [&str; 8] = [
@@ -38,6 +39,9 @@ static FLAGS: LazyLock<Vec<Arg>> = LazyLock::new(|| {
     };
     command.get_arguments().filter(fit).cloned().collect()
 });
+
+/// The flag that names the server.
+pub(super) const TARGET: &str = "target";
 
 fn find(flag: &str) -> Option<&'static Arg> {
     FLAGS.iter().find(|known| known.get_long() == Some(flag))
@@ -114,6 +118,31 @@ pub enum UnfitFlag {
     /// Linked flags that can't go in step.
     #[error("--link {0}: name two or more flags that have equally many values")]
     Link(String),
+}
+
+/// What of a run was typed that says what it is, and not where its results go.
+pub(super) fn typed(matches: &ArgMatches) -> Vec<Flag> {
+    let of_the_run = |flag: &&Arg| {
+        flag.get_long().is_some_and(|long| !OF_ONE_RUN.contains(&long))
+            && matches.try_contains_id(flag.get_id().as_str()).is_ok()
+            && matches.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine)
+    };
+    let mut typed = Vec::new();
+    // The address alone has no name.
+    let address = matches.try_get_raw("address").ok().flatten();
+    typed.extend(
+        address.into_iter().flatten().map(|word| setting(TARGET, &word.to_string_lossy())),
+    );
+    for flag in FLAGS.iter().filter(of_the_run) {
+        let (id, long) = (flag.get_id().as_str(), flag.get_long().unwrap_or_default());
+        if is_switch(long) {
+            typed.push(setting(long, "on"));
+            continue;
+        }
+        let words = matches.get_raw(id).into_iter().flatten();
+        typed.extend(words.map(|word| setting(long, &word.to_string_lossy())));
+    }
+    typed
 }
 
 /// Checks that a flag and its values can be swept.

@@ -52,18 +52,19 @@ pub(super) fn rendered(comparison: &Comparison, format: CompareFormat) -> String
     }
 }
 
-/// Compares a run that was just made with a baseline.
+/// Compares runs that were just made with a baseline.
 ///
 /// # Errors
 /// When there is no such baseline, or it can't be compared with the run.
 pub(super) fn with_baseline(
-    report: &Report,
+    reports: &[&Report],
     name: &str,
     judging: JudgingArgs,
 ) -> anyhow::Result<(String, u8)> {
     let base = baseline_side(name)?;
-    let input = Input { source: "this run".into(), report: report.clone() };
-    let candidate = Side { name: "this run".into(), inputs: vec![input] };
+    let this = if reports.len() == 1 { "this run" } else { "these runs" };
+    let input = |report: &&Report| Input { source: this.into(), report: (*report).clone() };
+    let candidate = Side { name: this.into(), inputs: reports.iter().map(input).collect() };
     let options = Options { threshold: judging.threshold, ..Options::default() };
     let comparison = compare::compare(&base, &[candidate], options)?;
     Ok((render::text::comparison(&comparison), judged(&comparison, judging) as u8))

@@ -113,7 +113,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
 }
 
 /// Makes every run that is missing; the reports and failures of all of them.
-fn measure(
+pub(super) fn measure(
     planned: &PlannedSweep,
     beginning: &Beginning,
     stop: &Stop,
@@ -133,22 +133,10 @@ fn measure(
     let mut made: Vec<(Turn, Result<Report, String>)> = reused.collect();
     let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
     let mut progress = SweepProgress::new(missing.len(), expected, quiet);
-    let summary = format!(
-        "{} x {} = {}{}, about {}, kept in {}",
-        units::counted(plans.len() as u64, "cell"),
-        units::counted(plan.repeats.into(), "repeat"),
-        units::counted(plans.len() as u64 * u64::from(plan.repeats), "run"),
-        match beginning.age(SystemTime::now()) {
-            Some(age) => format!(", {} of them reused ({age})", made.len()),
-            None => String::new(),
-        },
-        TimeSpan(Duration::from_secs(expected.as_secs())),
-        folder.path().display(),
-    );
     if let Some(remark) = remark {
         progress.say(remark);
     }
-    progress.say(&summary);
+    progress.say(&announced(planned, beginning, made.len(), expected));
     let child = Arc::new(Mutex::new(None));
     pass_on(stop, &child);
     for turn in missing {
@@ -161,12 +149,46 @@ fn measure(
         if stop.stage() > Stage::Running && outcome.is_err() {
             break;
         }
-        progress.run(&cell.cell.label(), turn.repeat, begin.elapsed(), &outcome);
+        progress.run(&named(plan, cell, turn), begin.elapsed(), &outcome);
         made.push((turn, outcome));
     }
     progress.finish();
     made.sort_by_key(|(turn, _)| *turn);
     Ok(gathered(plans, made))
+}
+
+/// What is going to be measured, with how many runs of it `reused`, and how long that takes.
+fn announced(
+    planned: &PlannedSweep,
+    beginning: &Beginning,
+    reused: usize,
+    expected: Duration,
+) -> String {
+    let PlannedSweep { plan, cells } = planned;
+    let about = TimeSpan(Duration::from_secs(expected.as_secs()));
+    let runs = units::counted(cells.len() as u64 * u64::from(plan.repeats), "run");
+    if plan.axes.is_empty() {
+        return format!("{runs}, about {about}");
+    }
+    format!(
+        "{} x {} = {runs}{}, about {about}, kept in {}",
+        units::counted(cells.len() as u64, "cell"),
+        units::counted(plan.repeats.into(), "repeat"),
+        match beginning.age(SystemTime::now()) {
+            Some(age) => format!(", {reused} of them reused ({age})"),
+            None => String::new(),
+        },
+        beginning.folder.path().display(),
+    )
+}
+
+/// A run in words; where nothing varies, its number alone.
+fn named(plan: &SweepPlan, cell: &PlannedCell, turn: Turn) -> String {
+    let number = turn.repeat + 1;
+    if plan.axes.is_empty() {
+        return format!("run {number}");
+    }
+    format!("{}, repeat {number}", cell.cell.label())
 }
 
 fn gathered(plans: &[PlannedCell], made: Vec<(Turn, Result<Report, String>)>) -> Vec<Cell> {

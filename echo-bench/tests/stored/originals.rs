@@ -1,5 +1,5 @@
-//! Documents as they are written: [`ORIGINALS`], a report of each load model, a comparison and
-//! a sweep.
+//! Documents as they are written: [`ORIGINALS`], a report of each load model, a comparison, a
+//! sweep, and one of repeats.
 
 use std::sync::LazyLock;
 
@@ -43,7 +43,12 @@ pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
         Original {
             name: "sweep",
             kind: Kind::Sweep,
-            document: serde_json::to_value(swept()).unwrap(),
+            document: serde_json::to_value(swept(axes())).unwrap(),
+        },
+        Original {
+            name: "repeats",
+            kind: Kind::Sweep,
+            document: serde_json::to_value(swept(Vec::new())).unwrap(),
         },
     ]
 });
@@ -89,6 +94,14 @@ fn open() -> Value {
         "connections": 10, "retransmits": 1, "rtt_median_us": 7, "min_rtt_us": 3,
         "send_buffer": 4096, "recv_buffer": 4096,
     });
+    report["plan"]["pin"] = json!({
+        "asked": "cpus", "generator": [0, 1], "server": [2], "unpinned": "other_server",
+    });
+    report["plan"]["until"] = json!({"quantile": 0.99, "within": 0.05});
+    report["summary"]["until"] = json!({
+        "looks": 5, "look": 2, "looked_at_s": 1.0, "reached": true, "interval_ns": [95_000, 99_000],
+        "achieved": 0.04,
+    });
     report["summary"]["pool"] = json!({
         "created": 1, "reused": 1, "discarded_closed": 1, "discarded_unsolicited": 1,
         "discarded_idle": 1, "discarded_used": 1, "discarded_broken": 1, "connect_failures": 1,
@@ -105,7 +118,7 @@ pub(crate) fn side(first: u64) -> Side {
 pub(crate) const SWEPT: Options =
     Options { threshold: 0.01, resamples: 100, seed: 1, rank_by: None };
 
-fn swept() -> Sweep {
+fn axes() -> Vec<Axis> {
     let varied = |flag: &str, values: [&str; 2]| {
         let level = |value: &str| {
             let (flag, value) = (flag.to_owned(), value.to_owned());
@@ -113,7 +126,10 @@ fn swept() -> Sweep {
         };
         Axis { name: flag.into(), levels: values.map(level).into() }
     };
-    let axes = vec![varied("nodelay", ["on", "off"]), varied("conns", ["1", "10"])];
+    vec![varied("nodelay", ["on", "off"]), varied("conns", ["1", "10"])]
+}
+
+fn swept(axes: Vec<Axis>) -> Sweep {
     let plan = SweepPlan { fixed: Vec::new(), axes, repeats: 2, seed: 1 };
     let cells: Vec<Cell> = plan
         .cells()

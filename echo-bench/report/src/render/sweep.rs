@@ -12,7 +12,7 @@ use crate::compare::{Metric, Verdict};
 use crate::describe::comparison::{
     comparisons, in_units, in_words as verdict, name, ratio, ratio_range, value,
 };
-use crate::describe::{objective as slo, units};
+use crate::describe::{objective as slo, repeats, units};
 use crate::sweep::{CellSlo, Effect, EffectMetric, Pair, Ranked, Sweep};
 
 /// What the ranking shows.
@@ -28,6 +28,9 @@ pub(super) const RANKED: [Metric; 7] = [
 
 /// For a terminal.
 pub fn text(sweep: &Sweep) -> String {
+    if let Some(repeats) = repeats(sweep) {
+        return super::text::laid_out(&repeats);
+    }
     let mut out = String::new();
     // Writing to a string can't fail, so the results are dropped here and below.
     for (label, value) in facts(sweep) {
@@ -57,6 +60,9 @@ pub fn text(sweep: &Sweep) -> String {
 
 /// For a pull request.
 pub fn markdown(sweep: &Sweep) -> String {
+    if let Some(repeats) = repeats(sweep) {
+        return super::markdown::laid_out(&repeats);
+    }
     let mut out = String::from("### Sweep\n\n");
     for (label, value) in facts(sweep) {
         let _ = writeln!(out, "- **{label}**: {}", inline(&value));

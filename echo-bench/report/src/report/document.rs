@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{Report, embedding, partial};
 use crate::bounded;
@@ -142,6 +142,17 @@ struct Head {
     schema: Option<String>,
 }
 
+/// What tells repeats of one run from a sweep over settings.
+#[derive(Deserialize)]
+struct Spanning {
+    plan: Axes,
+}
+
+#[derive(Deserialize)]
+struct Axes {
+    axes: Vec<IgnoredAny>,
+}
+
 /// Reads JSON, the JSON within a page, or what is left of a run that was killed.
 ///
 /// # Errors
@@ -189,6 +200,15 @@ impl Document {
     /// The name and version of its shape, if it says one.
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
+    }
+
+    /// Whether it is a sweep over settings, and not one of repeats.
+    ///
+    /// # Errors
+    /// When it is no sweep.
+    pub fn spans_axes(&self) -> Result<bool, LoadError> {
+        let Spanning { plan } = parsed(&self.json, &self.path)?;
+        Ok(!plan.axes.is_empty())
     }
 
     /// The valid document of a kind.

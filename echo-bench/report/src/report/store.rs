@@ -35,6 +35,17 @@ pub fn save_in(report: &Report, directory: &Path) -> std::io::Result<PathBuf> {
     output::create(directory, names, &to_json(report))
 }
 
+/// Writes what was made of several runs, the first of them given, in the same way.
+pub fn save_repeats_in(
+    repeats: &impl serde::Serialize,
+    first: &Report,
+    directory: &Path,
+) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(directory)?;
+    let names = names(&first.started_at, &first.plan, "json");
+    output::create(directory, names, &to_json(repeats))
+}
+
 /// Names for what is kept of a run that began at `started_at`, in the order in which they are
 /// tried: two runs in one second must not take the same.
 pub fn names(started_at: &str, plan: &Plan, ending: &str) -> impl Iterator<Item = String> {

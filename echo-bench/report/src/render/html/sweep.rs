@@ -14,7 +14,7 @@ use super::{curve_table, print, sweep_tiles, table, tile};
 use crate::compare::{Caution, MetricComparison};
 use crate::describe::Figure;
 use crate::describe::comparison as shown;
-use crate::describe::{NOTHING, Table, objective, or_nothing, units};
+use crate::describe::{NOTHING, Table, objective, or_nothing, table_of_runs, units};
 use crate::render::sweep::{self as words, RANKED};
 use crate::report::{SloOutcome, embedding};
 use crate::sweep::{Axis, CellSlo, Effect, EffectMetric, Ranked, Sweep};
@@ -30,6 +30,8 @@ pub(super) struct SweepPage<'a> {
     overlaid: Option<&'a str>,
     panels: Vec<PanelPart>,
     effects: Vec<EffectPart<'a>>,
+    /// Each run, where nothing varies.
+    runs: Option<Table>,
     ranking: Table,
     objectives: Option<Table>,
     setting_tables: Vec<Table>,
@@ -82,6 +84,11 @@ impl<'a> SweepPage<'a> {
             effects: axes
                 .filter_map(|(place, axis)| EffectPart::new(sweep, place, axis))
                 .collect(),
+            runs: sweep.is_of_repeats().then(|| {
+                let runs: Vec<_> =
+                    sweep.cells.iter().flat_map(|cell| cell.runs.clone()).collect();
+                table_of_runs(&runs)
+            }),
             ranking: ranking(sweep),
             objectives: objectives(sweep),
             setting_tables: vec![
