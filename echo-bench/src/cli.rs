@@ -8,6 +8,7 @@ mod pinning;
 mod plan;
 pub mod plan_file;
 mod repeats;
+mod self_check;
 mod server_flags;
 mod stored;
 mod sweep;
@@ -27,6 +28,7 @@ pub use groups::ResultArgs;
 pub use inputs::Inputs;
 pub use plan::RunArgsError;
 pub use repeats::RepeatsError;
+pub use self_check::{SelfCheckArgs, SelfCheckArgsError};
 pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
 

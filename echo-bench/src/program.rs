@@ -4,6 +4,7 @@ mod compare;
 mod partial_file;
 mod repeats;
 mod results;
+mod self_check;
 mod servers;
 mod sides;
 mod stored;

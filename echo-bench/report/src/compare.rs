@@ -27,6 +27,7 @@ mod measure;
 mod metric;
 mod rounds;
 mod sample;
+pub mod self_check;
 #[cfg(test)]
 mod simulated;
 mod validity;

@@ -16,6 +16,7 @@ mod placement;
 mod repeats;
 mod run;
 mod run_details;
+mod self_check;
 mod settings;
 pub mod table;
 pub mod units;
@@ -25,6 +26,7 @@ pub use repeats::repeats;
 pub(crate) use repeats::table as table_of_runs;
 pub use run::run;
 pub use run_details::run_details;
+pub use self_check::self_check;
 pub use table::{Cell, Column, Note, Table};
 
 /// What was not measured.

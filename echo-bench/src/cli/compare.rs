@@ -7,6 +7,7 @@ use clap::Args;
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
+use super::SelfCheckArgs;
 use crate::outlet::CompareFormat;
 use echo_bench_report::compare::Options;
 
@@ -19,11 +20,12 @@ Examples:
   echo-bench compare base/ new/ -o page.html      curves and ratios as a web page
   echo-bench compare --save-baseline main --new runs/
   echo-bench compare --baseline main new/ --fail-on worse
+  echo-bench compare --self-check -- -c 100 -P 8  what this machine can tell apart
 
 The unit of evidence is the run: measure each side several times, in turns. Exit codes: 0
 done; 1 could not compare; 2 usage; 3 a metric is worse (with --fail-on worse); 4 no answer:
 nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it, or one
-run a side (unless --allow-single).";
+run a side (unless --allow-single); --self-check: more false alarms than promised.";
 
 /// Two or more sides, as typed.
 #[derive(Debug, Args)]
@@ -48,6 +50,9 @@ pub struct CompareArgs {
     /// How to judge
     #[command(flatten)]
     pub judging: JudgingArgs,
+    /// Whether comparisons keep what they promise
+    #[command(flatten)]
+    pub check: SelfCheckArgs,
     /// Bootstrap resamples
     #[arg(long, value_name = "N", default_value = "10k")]
     pub resamples: Count,
@@ -99,6 +104,9 @@ pub enum CompareArgsError {
     /// Several sides that would be one baseline.
     #[error("--save-baseline saves one new side; name it with --new")]
     SeveralToSave,
+    /// A flag of a self-check without one.
+    #[error("{0} needs --self-check")]
+    NoSelfCheck(&'static str),
     /// Too few or too many resamples.
     #[error("--resamples must be from {LEAST_RESAMPLES} to {}", u32::MAX)]
     Resamples,
@@ -113,6 +121,9 @@ impl CompareArgs {
     /// # Errors
     /// What is missing, or can't be told apart.
     pub fn sides(&self) -> Result<Sides, CompareArgsError> {
+        if let Some(flag) = self.check.stray() {
+            return Err(CompareArgsError::NoSelfCheck(flag));
+        }
         let saves = self.save_baseline.is_some();
         let named = match &self.baseline {
             Some(name) => Some(SidePlace::Baseline(name.clone())),

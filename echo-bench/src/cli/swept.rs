@@ -82,7 +82,7 @@ impl RunFlags for CommandLine {
 }
 
 /// What clap says, without the usage that it adds.
-fn first_line(error: &clap::Error) -> String {
+pub(super) fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let lines = text.lines().take_while(|line| !line.is_empty());
     let lines: Vec<&str> =

@@ -15,6 +15,9 @@ use echo_bench_report::report::{Report, store};
 /// When reports can't be read or compared, or a result could not be written.
 pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
+    if args.check.self_check {
+        return super::self_check::run(args, &outlet);
+    }
     let typed = args.sides().and_then(|sides| Ok((sides, args.options()?)));
     let (sides, options) = match typed {
         Ok(typed) => typed,

@@ -321,7 +321,7 @@ fn reading(method: &Method) -> String {
 }
 
 /// The noise threshold in percent.
-pub(super) fn threshold(method: &Method) -> f64 {
+pub(crate) fn threshold(method: &Method) -> f64 {
     (method.threshold * 1e4).round() / 100.0
 }
 

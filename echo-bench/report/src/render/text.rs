@@ -8,6 +8,7 @@ use echo_proto::terminal::one_line;
 
 use super::grid::grid;
 use crate::compare::Comparison;
+use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Notice, Table};
 use crate::report::Report;
 
@@ -17,6 +18,11 @@ const WIDTH: usize = 80;
 /// The whole report of a run.
 pub fn report(report: &Report) -> String {
     laid_out(&describe::run(report))
+}
+
+/// A self-check of comparisons.
+pub fn self_check(check: &SelfCheck) -> String {
+    laid_out(&describe::self_check(check))
 }
 
 /// A comparison.

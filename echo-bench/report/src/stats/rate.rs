@@ -34,8 +34,12 @@ pub fn share_interval(events: u64, trials: u64, parts: &[(f64, f64)]) -> Option<
     }
     let share = events as f64 / trials as f64;
     let crowding = crowding(share, parts);
-    let (events, others) =
-        (events as f64 / crowding, trials.saturating_sub(events) as f64 / crowding);
+    let others = trials.saturating_sub(events) as f64;
+    Some(share_interval_of(events as f64 / crowding, others / crowding))
+}
+
+/// The same of a sample that is worth so many `events` and so many `others`, whole or not.
+pub fn share_interval_of(events: f64, others: f64) -> [f64; 2] {
     let low =
         if events > 0.0 { root(|p| beta_reg(events, others + 1.0, p) - MISS) } else { 0.0 };
     let high = if others > 0.0 {
@@ -43,7 +47,7 @@ pub fn share_interval(events: u64, trials: u64, parts: &[(f64, f64)]) -> Option<
     } else {
         1.0
     };
-    Some([low, high])
+    [low, high]
 }
 
 /// By how much more the events of the parts vary than those that come by themselves.

@@ -1,0 +1,55 @@
+//! The way of a self-check: short runs of one plan, judged against each other.
+
+use anyhow::Context;
+
+use echo_net::signals;
+use echo_net::stdout;
+use echo_net::stop::Stop;
+
+use super::sweep::measure;
+use super::{Exit, UsageError};
+use crate::cli::{CompareArgs, plan_file};
+use crate::console::{complain, tell};
+use crate::outlet::{CompareFormat, Outlet};
+use crate::sweep::folder::Folder;
+use crate::sweep::reuse::Beginning;
+use echo_bench_report::compare::self_check::self_check;
+use echo_bench_report::render;
+use echo_bench_report::report::{Report, store};
+
+/// Carries out a self-check from what was typed to the exit code.
+///
+/// # Errors
+/// When its runs can't be made or compared, or the result could not be written.
+pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow::Result<u8> {
+    if outlet.format == CompareFormat::Html {
+        let reason = anyhow::anyhow!("--self-check has no page: use text, markdown or json");
+        return Err(UsageError::new(reason).into());
+    }
+    let options = args.options().map_err(UsageError::new)?;
+    let planned = args.check.planned().map_err(UsageError::new)?;
+    stdout::check().context("writing to stdout")?;
+    outlet.check()?;
+    let kept = tempfile::tempdir().context("finding a place for the runs")?;
+    let folder = Folder::open(kept.path(), &plan_file::identity(&planned.plan))?;
+    let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
+    let stop = Stop::new();
+    let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let cells = measure(&planned, &beginning, &stop, args.check.quiet)?;
+    if let Some(code) = received.exit_code() {
+        complain("interrupted: nothing was judged");
+        return Ok(code);
+    }
+    let failed: usize = cells.iter().map(|cell| cell.failures.len()).sum();
+    if failed > 0 {
+        tell(&format!("warning: {failed} runs gave no report and are left out"));
+    }
+    let reports: Vec<Report> = cells.into_iter().flat_map(|cell| cell.runs).collect();
+    let check = self_check(&reports, args.check.runs() as usize, options)?;
+    outlet.hand_over(|format| match format {
+        CompareFormat::Json => store::to_json(&check),
+        CompareFormat::Markdown => render::markdown::self_check(&check),
+        CompareFormat::Text | CompareFormat::Html => render::text::self_check(&check),
+    })?;
+    Ok(if check.is_kept && check.is_judged() { Exit::Done } else { Exit::Invalid } as u8)
+}
