@@ -234,7 +234,7 @@ fn with_baselines(
 ) -> u8 {
     let mut code = Exit::Done as u8;
     if let Some(name) = &results.baseline {
-        match compare::with_baseline(reports, name, results.judging) {
+        match compare::with_baseline(reports, name, &results.judging) {
             Ok((text, judged)) => {
                 code = judged;
                 // Other formats are for machines, which do not want two documents in one.

@@ -13,6 +13,15 @@ where
     T: VariantArray + Display + FromStr + Clone + Send + Sync + 'static,
     <T as FromStr>::Err: std::error::Error + Send + Sync + 'static,
 {
-    let names = T::VARIANTS.iter().map(T::to_string);
+    choice_of(T::VARIANTS)
+}
+
+/// A parser for the displayed names of `values`, where not every value of `T` fits the flag.
+pub fn choice_of<T>(values: &[T]) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: Display + FromStr + Clone + Send + Sync + 'static,
+    <T as FromStr>::Err: std::error::Error + Send + Sync + 'static,
+{
+    let names: Vec<String> = values.iter().map(T::to_string).collect();
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }

@@ -15,6 +15,10 @@
 //! its interval, at the level of Holm's correction over all metrics, cases and candidates of
 //! the comparison, lies beyond the noise threshold. What can't be judged is not called, but
 //! its values are kept; whether a gate may pass is said by [`Comparison::shortfalls`].
+//!
+//! Latencies without the generator's own share, and fairness, explain the metrics that are
+//! judged. They have a correction of their own, so that they take no power from those, and
+//! count only where they are asked for ([`Options::asked_for`]).
 
 mod build;
 mod cases;
@@ -25,6 +29,7 @@ mod gate;
 mod judge;
 mod measure;
 mod metric;
+mod own_share;
 mod rounds;
 mod sample;
 pub mod self_check;
@@ -76,6 +81,10 @@ pub struct Method {
     pub questions: usize,
     /// Whether sides of different load models were compared by force.
     pub forced: bool,
+    /// Metrics that the user named: they are judged though they explain others, and count
+    /// though their change is the generator's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked_for: Vec<Metric>,
 }
 
 /// A side: its name and its reports.
@@ -128,8 +137,13 @@ pub struct Case {
     pub base: CaseSide,
     /// The candidate's part.
     pub candidate: CaseSide,
-    /// Every metric.
+    /// Every metric that is judged.
     pub metrics: Vec<MetricComparison>,
+    /// Metrics that explain those: latencies without the generator's own share, and fairness.
+    /// Holm's correction is over all of them, apart from those that are judged. Empty where a
+    /// side has none of them, as in older comparisons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explanations: Vec<MetricComparison>,
 }
 
 /// A side's part in a case.
@@ -192,6 +206,10 @@ pub struct MetricComparison {
     pub within_runs: Option<f64>,
     /// What it comes to.
     pub verdict: Verdict,
+    /// Whether the change is the generator's own: without its share there is no evidence of a
+    /// difference, and that interval does not hold this ratio.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_share: bool,
     /// Why it was not compared.
     pub reason: Option<String>,
     /// Kept until the verdict only: the level of its interval depends on all other questions.
@@ -263,15 +281,17 @@ impl MetricComparison {
 }
 
 impl Comparison {
-    /// Every metric of every case.
+    /// Every metric of every case that is judged.
     pub fn metrics(&self) -> impl Iterator<Item = &MetricComparison> {
         let cases = self.candidates.iter().flat_map(|candidate| &candidate.cases);
         cases.flat_map(|case| &case.metrics)
     }
 
-    /// Whether any metric got worse.
+    /// Whether any metric got worse, and not by the generator's own share alone unless the
+    /// metric was asked for.
     pub fn is_worse(&self) -> bool {
-        self.metrics().any(|metric| metric.verdict == Verdict::Worse)
+        let is_worse = |metric: &MetricComparison| metric.verdict == Verdict::Worse;
+        self.metrics().any(|metric| is_worse(metric) && !self.is_excused(metric))
     }
 
     /// Whether any metric of single runs would be called worse, if runs did not vary by more

@@ -9,7 +9,7 @@ use echo_server::choice::choice;
 
 use super::SelfCheckArgs;
 use crate::outlet::CompareFormat;
-use echo_bench_report::compare::Options;
+use echo_bench_report::compare::{Metric, Options};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,12 +20,14 @@ Examples:
   echo-bench compare base/ new/ -o page.html      curves and ratios as a web page
   echo-bench compare --save-baseline main --new runs/
   echo-bench compare --baseline main new/ --fail-on worse
+  echo-bench compare base/ new/ --judge corrected_p99,fairness
   echo-bench compare --self-check -- -c 100 -P 8  what this machine can tell apart
 
 The unit of evidence is the run: measure each side several times, in turns. Exit codes: 0
 done; 1 could not compare; 2 usage; 3 a metric is worse (with --fail-on worse); 4 no answer:
-nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it, or one
-run a side (unless --allow-single); --self-check: more false alarms than promised.";
+nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it, one
+run a side (unless --allow-single), or what is worse is the generator's own share (unless it is
+named with --judge); --self-check: more false alarms than promised.";
 
 /// Two or more sides, as typed.
 #[derive(Debug, Args)]
@@ -165,16 +167,21 @@ impl CompareArgs {
             resamples: resamples.ok_or(CompareArgsError::Resamples)?,
             seed: self.seed,
             force: self.force,
+            asked_for: self.judging.judge.clone(),
         })
     }
 }
 
 /// How to judge a comparison.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct JudgingArgs {
     /// Noise threshold: smaller differences are ignored even if significant
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "1%")]
     pub threshold: f64,
+    /// Judge these metrics too, as a list like corrected_p99,fairness; a metric that is named
+    /// counts for --fail-on though its change is the generator's own share
+    #[arg(long, value_name = "METRIC", value_parser = choice::<Metric>(), value_delimiter = ',')]
+    pub judge: Vec<Metric>,
     /// Exit 3 if a metric is worse, and 4 if that can't be said
     #[arg(long, value_name = "WHAT", value_parser = choice::<FailOn>())]
     pub fail_on: Option<FailOn>,

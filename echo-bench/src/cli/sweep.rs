@@ -6,7 +6,7 @@ use clap::Args;
 
 use echo_net::address::Address;
 use echo_net::settings::Count;
-use echo_server::choice::choice;
+use echo_server::choice::{choice, choice_of};
 
 use super::compare::percent;
 use super::plan_file::{self, BadPlanFile};
@@ -59,7 +59,7 @@ pub struct SweepArgs {
     #[arg(long, help_heading = "Sweep")]
     pub resume: bool,
     /// What the ranking goes by (throughput; under --rate p99)
-    #[arg(long, value_name = "METRIC", value_parser = choice::<Metric>(), help_heading = "Sweep")]
+    #[arg(long, value_name = "METRIC", value_parser = choice_of(&Metric::PRIMARY), help_heading = "Sweep")]
     pub rank_by: Option<Metric>,
     /// Noise threshold: smaller differences are ignored even if significant
     #[arg(

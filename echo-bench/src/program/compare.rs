@@ -42,7 +42,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     let Some(base) = base else { return Ok(Exit::Done as u8) };
     let comparison = compare::compare(&base, &candidates, options)?;
     outlet.hand_over(|format| rendered(&comparison, format))?;
-    Ok(judged(&comparison, args.judging) as u8)
+    Ok(judged(&comparison, &args.judging) as u8)
 }
 
 /// A comparison in a format.
@@ -62,19 +62,20 @@ pub(super) fn rendered(comparison: &Comparison, format: CompareFormat) -> String
 pub(super) fn with_baseline(
     reports: &[&Report],
     name: &str,
-    judging: JudgingArgs,
+    judging: &JudgingArgs,
 ) -> anyhow::Result<(String, u8)> {
     let base = baseline_side(name)?;
     let this = if reports.len() == 1 { "this run" } else { "these runs" };
     let input = |report: &&Report| Input { source: this.into(), report: (*report).clone() };
     let candidate = Side { name: this.into(), inputs: reports.iter().map(input).collect() };
-    let options = Options { threshold: judging.threshold, ..Options::default() };
+    let asked_for = judging.judge.clone();
+    let options = Options { threshold: judging.threshold, asked_for, ..Options::default() };
     let comparison = compare::compare(&base, &[candidate], options)?;
     Ok((render::text::comparison(&comparison), judged(&comparison, judging) as u8))
 }
 
 /// How a comparison ends; the reason is told where it can't carry an answer.
-fn judged(comparison: &Comparison, judging: JudgingArgs) -> Exit {
+fn judged(comparison: &Comparison, judging: &JudgingArgs) -> Exit {
     let gated = matches!(judging.fail_on, Some(FailOn::Worse));
     let shortfalls = comparison.shortfalls(judging.allow_single);
     let open = comparison.is_void() || (gated && !shortfalls.is_empty());

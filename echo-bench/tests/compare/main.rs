@@ -4,6 +4,7 @@
 
 mod baselines;
 mod gates;
+mod own_share;
 
 use std::path::Path;
 use std::process::{Command, Output};

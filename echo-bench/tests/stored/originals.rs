@@ -54,8 +54,13 @@ pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
 });
 
 /// Few resamples: what they come to is not the matter here.
-pub(crate) const OPTIONS: compare::Options =
-    compare::Options { threshold: 0.01, resamples: 100, seed: 1, force: true };
+pub(crate) const OPTIONS: compare::Options = compare::Options {
+    threshold: 0.01,
+    resamples: 100,
+    seed: 1,
+    force: true,
+    asked_for: Vec::new(),
+};
 
 fn value(number: u64) -> Value {
     made_up::report(Shape { intervals: 3, answers: 40, spread: 101 }, number, 100)

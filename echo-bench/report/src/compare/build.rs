@@ -1,6 +1,7 @@
 //! From stored reports to a [`Comparison`]: [`compare`].
 
 use rayon::prelude::*;
+use strum::VariantArray as _;
 
 use super::cases::{self, Pairing};
 use super::caution;
@@ -10,14 +11,14 @@ use super::metric::Metric;
 use super::sample::{RunSample, can_be_added};
 use super::{
     Candidate, Case, CaseSide, Comparison, Evidence, Method, MetricComparison, SCHEMA,
-    SideReport, differences, rounds,
+    SideReport, differences, own_share, rounds,
 };
 use crate::report::{LatencySummary, Report, Tool};
 use crate::stats::bootstrap::Resampling;
 use crate::stats::contrast::CONFIDENCE;
 
 /// How to compare.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Relative differences up to this are noise.
     pub threshold: f64,
@@ -27,11 +28,20 @@ pub struct Options {
     pub seed: u64,
     /// Compare across load models, and what else would be refused.
     pub force: bool,
+    /// Metrics to judge beside the primary ones, and those to judge though their change is the
+    /// generator's own.
+    pub asked_for: Vec<Metric>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threshold: 0.01, resamples: 10_000, seed: 1, force: false }
+        Self {
+            threshold: 0.01,
+            resamples: 10_000,
+            seed: 1,
+            force: false,
+            asked_for: Vec::new(),
+        }
     }
 }
 
@@ -104,12 +114,18 @@ pub fn compare(
     let samples = samples(base)?;
     let mut compared = candidates
         .iter()
-        .map(|candidate| one(base, &samples, candidate, options))
+        .map(|candidate| one(base, &samples, candidate, &options))
         .collect::<Result<Vec<_>, _>>()?;
-    let cases = compared.iter_mut().flat_map(|candidate| &mut candidate.cases);
-    let mut metrics: Vec<&mut MetricComparison> =
-        cases.flat_map(|case| &mut case.metrics).collect();
-    let questions = judge::correct(&mut metrics);
+    let mut correct = |of: fn(&mut Case) -> &mut Vec<MetricComparison>| {
+        let cases = compared.iter_mut().flat_map(|candidate| &mut candidate.cases);
+        judge::correct(&mut cases.flat_map(of).collect::<Vec<_>>())
+    };
+    let questions = correct(|case| &mut case.metrics);
+    correct(|case| &mut case.explanations);
+    for Candidate { cases, cautions, .. } in &mut compared {
+        cases.iter_mut().for_each(own_share::mark);
+        cautions.extend(cases.iter().filter_map(own_share::caution));
+    }
     Ok(Comparison {
         schema: SCHEMA.into(),
         tool: Tool::this(),
@@ -120,6 +136,7 @@ pub fn compare(
             seed: options.seed,
             questions,
             forced: options.force,
+            asked_for: options.asked_for,
         },
         base: base.described(),
         candidates: compared,
@@ -155,7 +172,7 @@ fn one(
     base: &Side,
     base_samples: &[RunSample],
     candidate: &Side,
-    options: Options,
+    options: &Options,
 ) -> Result<Candidate, CompareError> {
     let candidate_samples = samples(candidate)?;
     let (base_reports, candidate_reports) = (base.reports(), candidate.reports());
@@ -214,7 +231,7 @@ fn part(
     reports: &[&Report],
     samples: &[RunSample],
     places: &[usize],
-    options: Options,
+    options: &Options,
     side: u64,
 ) -> Part {
     let mut places = places.to_vec();
@@ -223,7 +240,8 @@ fn part(
     let runs: Vec<RunSample> = places.iter().map(|&place| samples[place].clone()).collect();
     // The sides draw from streams far apart.
     let seed = options.seed ^ side << 63;
-    let outcomes = measure::measure(&runs, Resampling { resamples: options.resamples, seed });
+    let resampling = Resampling { resamples: options.resamples, seed };
+    let outcomes = measure::measure(&runs, Metric::VARIANTS, resampling);
     let windows = runs.iter().map(|run| run.whole.seconds);
     let bounds = (windows.clone().fold(f64::MAX, f64::min), windows.fold(0.0, f64::max));
     let response = LatencySummary::merged(
@@ -235,14 +253,16 @@ fn part(
 /// How much longer the longest window may be for maxima to be compared.
 const WINDOW_SLACK: f64 = 1.05;
 
-fn case(name: String, mut base: Part, mut candidate: Part, options: Options) -> Case {
+fn case(name: String, mut base: Part, mut candidate: Part, options: &Options) -> Case {
     let shortest = base.windows.0.min(candidate.windows.0);
     let longest = base.windows.1.max(candidate.windows.1);
     if longest > shortest * WINDOW_SLACK {
         for part in [&mut base, &mut candidate] {
-            let max = &mut part.outcomes[Metric::Max as usize];
-            if let Ok(measured) = max {
-                *max = Err(Unjudged::new(Some(measured.value), Reason::UnequalWindows));
+            for max in [Metric::Max, Metric::CorrectedMax] {
+                let max = &mut part.outcomes[max as usize];
+                if let Ok(measured) = max {
+                    *max = Err(Unjudged::new(Some(measured.value), Reason::UnequalWindows));
+                }
             }
         }
     }
@@ -252,8 +272,13 @@ fn case(name: String, mut base: Part, mut candidate: Part, options: Options) -> 
         _ => Evidence::Runs,
     };
     let in_turns = rounds::in_turns(&base.starts, &candidate.starts);
-    let metrics =
-        judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold, in_turns);
+    let all = judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold, in_turns);
     let rounds = in_turns.then_some(base.starts.len());
-    Case { name, evidence, rounds, base: base.side, candidate: candidate.side, metrics }
+    let is_judged = |found: &MetricComparison| {
+        !found.metric.explains() || options.asked_for.contains(&found.metric)
+    };
+    let (metrics, mut explanations): (Vec<_>, Vec<_>) = all.into_iter().partition(is_judged);
+    explanations.retain(|found| found.base.is_some() && found.candidate.is_some());
+    let (base, candidate) = (base.side, candidate.side);
+    Case { name, evidence, rounds, base, candidate, metrics, explanations }
 }

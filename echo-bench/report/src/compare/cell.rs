@@ -1,8 +1,6 @@
 //! Runs of one plan, measured once and contrasted with any number of others: [`CellSample`].
 //! What a sweep is analysed with; the method is that of every comparison.
 
-use strum::VariantArray;
-
 use super::judge;
 use super::measure::{self, Measured, Outcomes, Reason, Unjudged};
 use super::metric::Metric;
@@ -30,7 +28,8 @@ impl CellSample {
         if samples.is_empty() || !can_be_added(reports) {
             return None;
         }
-        let outcomes = measure::measure(&samples, Resampling { resamples, seed });
+        let outcomes =
+            measure::measure(&samples, &Metric::PRIMARY, Resampling { resamples, seed });
         let starts = reports.iter().map(|report| report.started_at.clone()).collect();
         Some(Self { outcomes, starts })
     }
@@ -88,7 +87,7 @@ pub type CellPair<'a> = (&'a CellSample, &'a CellSample);
 /// Every metric averaged over pairs of cells, without verdicts: of ratios the geometric
 /// mean, of differences the mean. A pair that lacks the metric on one side is left out.
 pub fn contrast_pooled(pairs: &[CellPair<'_>], threshold: f64) -> Vec<MetricComparison> {
-    let (base, candidate): (Outcomes, Outcomes) = Metric::VARIANTS
+    let (base, candidate): (Outcomes, Outcomes) = Metric::PRIMARY
         .iter()
         .map(|&metric| match pooled(metric, pairs) {
             Some((base, candidate)) => (Ok(base), Ok(candidate)),
@@ -207,5 +206,6 @@ pub fn judge(
     seed: u64,
 ) -> Method {
     let questions = judge::correct(metrics);
-    Method { confidence: CONFIDENCE, threshold, resamples, seed, questions, forced: false }
+    let (confidence, asked_for) = (CONFIDENCE, Vec::new());
+    Method { confidence, threshold, resamples, seed, questions, forced: false, asked_for }
 }

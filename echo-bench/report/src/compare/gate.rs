@@ -107,13 +107,18 @@ impl Comparison {
             let missing = missing.map(|case| format!("only in base: {case}"));
             obstacles.map(|caution| caution.message.clone()).chain(missing).collect::<Vec<_>>()
         };
-        self.candidates.iter().flat_map(of).collect()
+        let own_share = self.own_share_decides();
+        self.candidates.iter().flat_map(of).chain(own_share).collect()
     }
 
     /// Percentiles that were not compared in some case, so that a gate that passes says nothing
     /// about them.
     pub fn not_judged(&self) -> Vec<Metric> {
-        let left_out = |metric: &MetricComparison| metric.verdict == Verdict::NotCompared;
+        // Of two single runs what is known of whole runs only has no interval to be judged by.
+        let left_out = |metric: &MetricComparison| {
+            metric.verdict == Verdict::NotCompared
+                || (metric.verdict == Verdict::SingleRun && metric.judged_interval().is_none())
+        };
         let quantiles = Metric::VARIANTS.iter().filter(|metric| metric.quantile().is_some());
         let is_left_out = |wanted: &&Metric| {
             self.metrics().any(|metric| metric.metric == **wanted && left_out(metric))

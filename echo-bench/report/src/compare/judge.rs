@@ -3,7 +3,7 @@
 
 use strum::VariantArray;
 
-use super::measure::{Measured, Outcomes, Unjudged};
+use super::measure::{Measured, Outcomes, Reason, Unjudged};
 use super::metric::Metric;
 use super::rounds;
 use super::{MetricComparison, Standing, Verdict};
@@ -41,6 +41,14 @@ fn not_compared(
         (_, Err(Unjudged { reason, .. })) => format!("candidate: {reason}"),
         _ => String::new(),
     };
+    let is_of_one_run = |side: &Result<Measured, Unjudged>| {
+        side.as_ref().is_err_and(|unjudged| unjudged.reason == Reason::WholeRunOnly)
+    };
+    let (verdict, reason) = if is_of_one_run(base) && is_of_one_run(candidate) {
+        (Verdict::SingleRun, None)
+    } else {
+        (Verdict::NotCompared, Some(reason))
+    };
     let [(base, base_standing), (candidate, candidate_standing)] =
         [base, candidate].map(|side| match side {
             Ok(measured) => (Some(measured.value), Standing::Measured),
@@ -61,8 +69,9 @@ fn not_compared(
         p: None,
         p_holm: None,
         within_runs: None,
-        verdict: Verdict::NotCompared,
-        reason: Some(reason),
+        verdict,
+        own_share: false,
+        reason,
         contrast: None,
     }
 }
@@ -104,6 +113,7 @@ fn compared(
         } else {
             Verdict::NoEvidence
         },
+        own_share: false,
         reason: None,
         contrast: Some(contrast),
     }

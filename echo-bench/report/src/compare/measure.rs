@@ -5,7 +5,6 @@
 use std::fmt;
 
 use rayon::prelude::*;
-use strum::VariantArray;
 
 use super::Standing;
 use super::metric::Metric;
@@ -85,6 +84,8 @@ pub(super) enum Reason {
     LowerBound,
     /// Greatest values can't be drawn again from one run.
     MaxOfOneRun,
+    /// It is known of whole runs only, and there is one.
+    WholeRunOnly,
     /// Greatest values grow with the window.
     UnequalWindows,
     /// One run, with too few intervals.
@@ -108,6 +109,9 @@ impl fmt::Display for Reason {
             }
             Self::LowerBound => write!(f, "a lower bound only: requests were never answered"),
             Self::MaxOfOneRun => write!(f, "one run shows one maximum; repeat the run"),
+            Self::WholeRunOnly => {
+                write!(f, "one run shows one value, and none by interval; repeat the run")
+            }
             Self::UnequalWindows => {
                 write!(f, "a maximum grows with the window, and the windows differ")
             }
@@ -126,14 +130,18 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The outcome of each metric, in the order of [`Metric::VARIANTS`].
+/// The outcome of each metric that was measured, in the order of the variants of [`Metric`].
 pub(super) type Outcomes = Vec<Result<Measured, Unjudged>>;
 
-/// What `runs` give for each metric.
-pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
+/// What `runs` give for each of `metrics`, which are the first of the variants, or all.
+pub(super) fn measure(
+    runs: &[RunSample],
+    metrics: &[Metric],
+    resampling: Resampling,
+) -> Outcomes {
     let wholes: Vec<&Piece> = runs.iter().map(|run| &run.whole).collect();
     let ones = vec![1; runs.len()];
-    let statistics: Vec<_> = Metric::VARIANTS
+    let statistics: Vec<_> = metrics
         .par_iter()
         .map(|&metric| {
             let statistic =
@@ -144,11 +152,11 @@ pub(super) fn measure(runs: &[RunSample], resampling: Resampling) -> Outcomes {
             Ok(statistic)
         })
         .collect();
-    let between =
-        (runs.len() > 1).then(|| spreads(&[runs.len()], resampling, &statistics, true));
-    let within = within_runs(runs, resampling);
+    let between = (runs.len() > 1)
+        .then(|| spreads(&[runs.len()], resampling, metrics, &statistics, true));
+    let within = within_runs(runs, metrics, resampling);
     let outcome = |(place, statistic): (usize, &Result<Statistic, Unjudged>)| {
-        let metric = Metric::VARIANTS[place];
+        let metric = metrics[place];
         let value = statistic.as_ref().map_err(Clone::clone)?.value(&ones);
         let spread = match &between {
             Some(between) => {
@@ -181,9 +189,9 @@ fn backed(metric: Metric, runs: &[RunSample], value: f64) -> Result<(), Reason> 
         return Err(Reason::NoReplies);
     }
     answered(metric, runs, value)?;
-    if let Some(quantile) = metric.quantile() {
-        let name = metric.to_string();
-        let own = |run: &RunSample| run.independent.get(&name).copied().unwrap_or(0);
+    if let Some((name, quantile)) = metric.quantile_name().zip(metric.quantile()) {
+        let own =
+            |run: &RunSample| run.trust(metric).independent.get(name).copied().unwrap_or(0);
         let (needed, independent) = (order::needed(quantile), runs.iter().map(own).sum());
         if independent < needed {
             return Err(Reason::FewValues { needed, independent });
@@ -194,15 +202,13 @@ fn backed(metric: Metric, runs: &[RunSample], value: f64) -> Result<(), Reason> 
 
 /// Refuses a latency that is only a lower bound.
 fn answered(metric: Metric, runs: &[RunSample], value: f64) -> Result<(), Reason> {
-    let bound = match (metric, metric.quantile()) {
-        (Metric::Max, _) => runs
-            .iter()
-            .any(|run| run.least_censored_ns.is_some_and(|l| run.whole.max() >= Some(l))),
-        (_, Some(_)) => {
-            let least = runs.iter().filter_map(|run| run.least_censored_ns).min();
-            least.is_some_and(|least| value >= least as f64)
-        }
-        _ => false,
+    let least = |run: &RunSample| run.trust(metric).least_censored_ns;
+    let bound = if metric.is_max() {
+        runs.iter()
+            .any(|run| least(run).is_some_and(|least| run.whole.max(metric) >= Some(least)))
+    } else {
+        let least = runs.iter().filter_map(least).min();
+        metric.quantile().is_some() && least.is_some_and(|least| value >= least as f64)
     };
     if bound { Err(Reason::LowerBound) } else { Ok(()) }
 }
@@ -217,6 +223,9 @@ fn alone(
     if metric == Metric::Max {
         return Err(Reason::MaxOfOneRun);
     }
+    if metric.explains() {
+        return Err(Reason::WholeRunOnly);
+    }
     if intervals < LEAST_INTERVALS {
         return Err(Reason::FewIntervals { intervals });
     }
@@ -226,23 +235,29 @@ fn alone(
 
 /// For each metric the variance if only the intervals within the runs vary, and by how much
 /// it is larger because neighbouring intervals are alike.
-fn within_runs(runs: &[RunSample], resampling: Resampling) -> Vec<Option<(f64, f64)>> {
+fn within_runs(
+    runs: &[RunSample],
+    metrics: &[Metric],
+    resampling: Resampling,
+) -> Vec<Option<(f64, f64)>> {
     let strata: Vec<usize> = runs.iter().map(|run| run.intervals.len()).collect();
     if strata.iter().any(|&intervals| intervals < 2) {
-        return vec![None; Metric::VARIANTS.len()];
+        return vec![None; metrics.len()];
     }
     let pieces: Vec<&Piece> = runs.iter().flat_map(|run| &run.intervals).collect();
-    let statistics: Vec<_> = Metric::VARIANTS
+    let statistics: Vec<_> = metrics
         .par_iter()
         .map(|&metric| match metric {
             Metric::Max => Err(Reason::MaxOfOneRun),
+            metric if metric.explains() => Err(Reason::WholeRunOnly),
             metric => statistic(metric, &pieces),
         })
         .collect();
     // With several runs this is a remark, and need not be as exact as the verdict.
     let resamples =
         if runs.len() > 1 { resampling.resamples / 10 } else { resampling.resamples };
-    let spreads = spreads(&strata, Resampling { resamples, ..resampling }, &statistics, false);
+    let resampling = Resampling { resamples, ..resampling };
+    let spreads = spreads(&strata, resampling, metrics, &statistics, false);
     let corrected = |(spread, statistic): (Spread, &Result<Statistic, Reason>)| {
         let pulls = statistic.as_ref().ok()?.pulls();
         let mut rest = pulls.as_slice();
@@ -270,15 +285,16 @@ struct Spread {
 fn spreads<E: Sync>(
     strata: &[usize],
     resampling: Resampling,
+    metrics: &[Metric],
     statistics: &[Result<Statistic, E>],
     of_runs: bool,
 ) -> Vec<Spread> {
     let evaluate = |drawn: &[u32]| -> (Vec<f64>, Vec<u32>) {
-        let metrics = Metric::VARIANTS.iter().zip(statistics);
-        let values = metrics.map(|(&metric, statistic)| match statistic {
-            Ok(statistic) => scale(metric, statistic.value(drawn)),
-            Err(_) => f64::NAN,
-        });
+        let values =
+            metrics.iter().zip(statistics).map(|(&metric, statistic)| match statistic {
+                Ok(statistic) => scale(metric, statistic.value(drawn)),
+                Err(_) => f64::NAN,
+            });
         (values.collect(), if of_runs { drawn.to_vec() } else { Vec::new() })
     };
     let replicates = bootstrap::replicates(strata, resampling, evaluate);
@@ -313,11 +329,25 @@ fn statistic(metric: Metric, units: &[&Piece]) -> Result<Statistic, Reason> {
         Metric::Errors => {
             Statistic::Ratio { of: each(|unit| unit.failed), by: each(|unit| unit.asked) }
         }
+        Metric::Fairness => Statistic::GeometricMean(known(|unit| unit.jain)?),
         Metric::Max => {
-            Statistic::GeometricMean(known(|unit| unit.max().map(|max| max as f64))?)
+            Statistic::GeometricMean(known(|unit| unit.max(Metric::Max).map(|max| max as f64))?)
         }
-        Metric::P50 | Metric::P90 | Metric::P99 | Metric::P999 => {
-            let counts: Vec<&Counts> = units.iter().map(|unit| unit.counts()).collect();
+        Metric::CorrectedMax => {
+            let max = |unit: &Piece| unit.max(Metric::CorrectedMax).map(|max| max as f64);
+            Statistic::GeometricMean(known(max)?)
+        }
+        Metric::P50
+        | Metric::P90
+        | Metric::P99
+        | Metric::P999
+        | Metric::CorrectedP50
+        | Metric::CorrectedP90
+        | Metric::CorrectedP99
+        | Metric::CorrectedP999 => {
+            let counts: Option<Vec<&Counts>> =
+                units.iter().map(|unit| unit.counts(metric)).collect();
+            let counts = counts.ok_or(Reason::NotMeasured)?;
             let quantile = metric.quantile().unwrap_or(0.5);
             Statistic::Quantile(
                 MergedQuantile::new(quantile, &counts).ok_or(Reason::NoReplies)?,

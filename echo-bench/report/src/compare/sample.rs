@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::metric::Metric;
 use crate::report::numbers::LARGEST_COUNT;
 use crate::report::{IntervalReport, LatencySummary, Report, coarsen};
 use crate::stats::statistic::Counts;
@@ -18,7 +19,16 @@ pub(super) struct RunSample {
     pub(super) whole: Piece,
     /// The same in pieces.
     pub(super) intervals: Vec<Piece>,
-    /// How many independent values the latencies are worth, by quantile name.
+    /// How far the response latencies can be trusted.
+    pub(super) response: Trust,
+    /// The same of those without the generator's own share.
+    pub(super) corrected: Trust,
+}
+
+/// How far the latencies of a run can be trusted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trust {
+    /// How many independent values they are worth, by quantile name.
     pub(super) independent: BTreeMap<String, u64>,
     /// The least age of a request that was never answered.
     pub(super) least_censored_ns: Option<u64>,
@@ -29,6 +39,10 @@ pub(super) struct RunSample {
 pub(super) struct Piece {
     /// Response latencies: values in rising order, with how often each occurred.
     pub(super) counts: Vec<(u64, u64)>,
+    /// The same without the generator's own share; known of whole runs only.
+    pub(super) corrected: Option<Vec<(u64, u64)>>,
+    /// Jain's index of the replies per connection; known of whole runs only.
+    pub(super) jain: Option<f64>,
     /// Right answers that arrived in it.
     pub(super) ok: f64,
     /// Requests.
@@ -55,9 +69,13 @@ impl RunSample {
     pub(super) fn of(report: &Report) -> Option<Self> {
         let summary = &report.summary;
         let response = summary.latency.response.as_ref();
+        let corrected = summary.generator_share.as_ref().map(|share| &share.corrected);
         let ok = summary.answered_in_window as f64;
         let whole = Piece {
             counts: counts(response)?,
+            corrected: corrected
+                .map_or(Some(None), |latency| counts(Some(latency)).map(Some))?,
+            jain: summary.fairness.as_ref().map(|fairness| fairness.jain),
             ok,
             asked: summary.requests.scheduled as f64,
             failed: (summary.requests.scheduled - summary.requests.ok) as f64,
@@ -71,8 +89,8 @@ impl RunSample {
         Some(Self {
             whole,
             intervals: points.map(piece).collect::<Option<_>>()?,
-            independent: response.map_or_else(BTreeMap::new, |r| r.independent.clone()),
-            least_censored_ns: response.and_then(|response| response.least_censored_ns),
+            response: Trust::of(response),
+            corrected: Trust::of(corrected),
         })
     }
 }
@@ -85,6 +103,8 @@ fn piece(interval: &IntervalReport) -> Option<Piece> {
     let cpu = |us: Option<f64>| us.map(|us| us * ok).or((ok <= 0.0).then_some(0.0));
     Some(Piece {
         counts: counts(interval.response.as_ref())?,
+        corrected: None,
+        jain: None,
         ok,
         asked: interval.ok as f64 + interval.errors as f64,
         failed: interval.errors as f64,
@@ -101,14 +121,29 @@ fn counts(latency: Option<&LatencySummary>) -> Option<Vec<(u64, u64)>> {
     Some(recorded.map(|value| (value.value_iterated_to(), value.count_at_value())).collect())
 }
 
+impl RunSample {
+    /// How far the latencies that the metric is of can be trusted.
+    pub(super) fn trust(&self, metric: Metric) -> &Trust {
+        if metric.is_corrected() { &self.corrected } else { &self.response }
+    }
+}
+
+impl Trust {
+    fn of(latency: Option<&LatencySummary>) -> Self {
+        let Some(latency) = latency else { return Self::default() };
+        let (independent, least) = (latency.independent.clone(), latency.least_censored_ns);
+        Self { independent, least_censored_ns: least }
+    }
+}
+
 impl Piece {
-    /// The response latencies.
-    pub(super) fn counts(&self) -> &Counts {
-        &self.counts
+    /// The latencies that the metric is of; `None` if they are unknown.
+    pub(super) fn counts(&self, metric: Metric) -> Option<&Counts> {
+        if metric.is_corrected() { self.corrected.as_deref() } else { Some(&self.counts) }
     }
 
-    /// The greatest response latency.
-    pub(super) fn max(&self) -> Option<u64> {
-        self.counts.last().map(|&(value, _)| value)
+    /// The greatest of them.
+    pub(super) fn max(&self, metric: Metric) -> Option<u64> {
+        self.counts(metric)?.last().map(|&(value, _)| value)
     }
 }

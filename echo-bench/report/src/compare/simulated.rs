@@ -1,17 +1,14 @@
 //! What the method promises, held against 1,000 simulated comparisons at a time, whose truth
 //! is known: false alarms, coverage and power.
 
-use std::collections::BTreeMap;
-
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, Normal};
-use strum::VariantArray;
 
 use super::metric::Metric;
-use super::sample::{Piece, RunSample};
+use super::sample::{Piece, RunSample, Trust};
 use super::{MetricComparison, Verdict, judge, measure};
 use crate::stats::bootstrap::Resampling;
 
@@ -85,6 +82,8 @@ fn run(
         let cpu = Some(ok * 5.0 * factor);
         let piece = Piece {
             counts,
+            corrected: None,
+            jain: None,
             ok,
             asked: ok,
             failed: 0.0,
@@ -106,12 +105,12 @@ fn run(
     }
     whole.counts.sort_unstable();
     let count = (world.intervals * world.requests) as u64;
-    let names = Metric::VARIANTS.iter().map(|metric| (metric.to_string(), count));
+    let names = Metric::PRIMARY.iter().map(|metric| (metric.to_string(), count));
     RunSample {
         whole,
         intervals,
-        independent: names.collect::<BTreeMap<_, _>>(),
-        least_censored_ns: None,
+        response: Trust { independent: names.collect(), least_censored_ns: None },
+        corrected: Trust::default(),
     }
 }
 
@@ -131,8 +130,8 @@ fn comparisons(world: World, threshold: f64) -> Vec<Vec<MetricComparison>> {
             };
             let (base, candidate) = (side(1.0), side(world.tail));
             let draws = |seed| Resampling { resamples: 200, seed };
-            let base = measure::measure(&base, draws(seed));
-            let candidate = measure::measure(&candidate, draws(!seed));
+            let base = measure::measure(&base, &Metric::PRIMARY, draws(seed));
+            let candidate = measure::measure(&candidate, &Metric::PRIMARY, draws(!seed));
             let mut metrics = judge::contrast(&base, &candidate, threshold, false);
             judge::correct(&mut metrics.iter_mut().collect::<Vec<_>>());
             metrics

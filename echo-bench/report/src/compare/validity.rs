@@ -49,8 +49,12 @@ impl Case {
         for (name, side) in [("base", &self.base), ("candidate", &self.candidate)] {
             side.validate().within(name)?;
         }
-        for (place, metric) in self.metrics.iter().enumerate() {
-            metric.validate().within(format_args!("metrics[{place}]"))?;
+        for (name, metrics) in
+            [("metrics", &self.metrics), ("explanations", &self.explanations)]
+        {
+            for (place, metric) in metrics.iter().enumerate() {
+                metric.validate().within(format_args!("{name}[{place}]"))?;
+            }
         }
         Ok(())
     }

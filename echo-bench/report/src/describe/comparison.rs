@@ -45,6 +45,11 @@ pub(crate) fn id_of_case(place: usize) -> String {
     format!("ratios-{place}")
 }
 
+/// The same of the section of what explains its metrics.
+pub(crate) fn id_of_explanations(place: usize) -> String {
+    format!("explanations-{place}")
+}
+
 /// What is said of one candidate, whose first case has this place among all.
 fn sections(
     comparison: &Comparison,
@@ -75,13 +80,24 @@ fn sections(
         section("cautions", "Cautions", Body::Notices(cautions)),
         section("differences", "What differs", notices(expected)),
     ];
-    sections.extend((first..).zip(&candidate.cases).map(|(number, case)| {
-        let id = id_of_case(number);
+    for (number, case) in (first..).zip(&candidate.cases) {
         let title = if case.name.is_empty() { "all runs" } else { &case.name };
-        Section::headed(id.clone(), title, Body::Table(table(id, case)))
-    }));
+        let mut add = |id: String, caption, metrics| {
+            let table = Body::Table(table(id.clone(), caption, metrics));
+            sections.push(Section::headed(id, title, table));
+        };
+        add(id_of_case(number), evidence(case), &case.metrics);
+        if !case.explanations.is_empty() {
+            let caption = EXPLANATIONS.to_owned();
+            add(id_of_explanations(number), caption, &case.explanations);
+        }
+    }
     sections
 }
+
+/// What metrics that explain others are, wherever there are any.
+const EXPLANATIONS: &str = "explanations: corrected is the response without the generator's own \
+    share; these are not judged unless with --judge";
 
 fn difference(difference: &Difference) -> Notice {
     let side = |values: &[String]| values.join(" | ");
@@ -130,10 +146,10 @@ fn columns() -> Vec<Column> {
     columns
 }
 
-fn table(id: String, case: &Case) -> Table {
-    let mut table = Table::new(id, evidence(case), columns());
-    table.rows = case.metrics.iter().map(row).collect();
-    let reasons = case.metrics.iter().filter_map(|metric| {
+fn table(id: String, caption: String, metrics: &[MetricComparison]) -> Table {
+    let mut table = Table::new(id, caption, columns());
+    table.rows = metrics.iter().map(row).collect();
+    let reasons = metrics.iter().filter_map(|metric| {
         let reason = metric.reason.as_ref()?;
         let text = format!("{} not compared: {reason}", name(metric.metric));
         Some(Note { mark: "", text })
@@ -201,6 +217,8 @@ pub(crate) fn value(metric: Metric, value: Option<f64>, standing: Standing) -> S
 /// The verdict in words that fit the interval beside it.
 pub(crate) fn in_words(metric: &MetricComparison) -> &'static str {
     match metric.verdict {
+        Verdict::Better if metric.own_share => "better by own share",
+        Verdict::Worse if metric.own_share => "worse by own share",
         Verdict::Better => "better",
         Verdict::Worse => "worse",
         Verdict::NotCompared => "not compared",
@@ -231,6 +249,12 @@ pub(crate) fn name(metric: Metric) -> &'static str {
         Metric::ClientCpu => "generator cpu/message",
         Metric::ServerCpu => "server cpu/message",
         Metric::Errors => "errors",
+        Metric::CorrectedP50 => "corrected p50",
+        Metric::CorrectedP90 => "corrected p90",
+        Metric::CorrectedP99 => "corrected p99",
+        Metric::CorrectedP999 => "corrected p99.9",
+        Metric::CorrectedMax => "corrected max",
+        Metric::Fairness => "fairness (Jain)",
     }
 }
 
@@ -240,6 +264,7 @@ pub(crate) fn in_units(metric: Metric, value: f64) -> String {
         Metric::Throughput => units::rate(value),
         Metric::ClientCpu | Metric::ServerCpu => units::time(value * 1e3),
         Metric::Errors => format!("{:.3} %", value * 100.0),
+        Metric::Fairness => format!("{value:.3}"),
         _ => units::time(value),
     }
 }
@@ -296,6 +321,11 @@ fn verdict(comparison: &Comparison) -> super::Verdict {
     } else {
         String::new()
     };
+    let own = comparison.metrics().filter(|metric| metric.own_share).count();
+    let own = match own {
+        0 => String::new(),
+        own => format!(" ({own} by the generator's own share)"),
+    };
     let tone = match (worse, better, open) {
         (1.., ..) => Tone::Worse,
         (0, 1.., _) => Tone::Better,
@@ -303,7 +333,7 @@ fn verdict(comparison: &Comparison) -> super::Verdict {
         (0, 0, 0) => Tone::Absent,
     };
     let word = format!(
-        "{better} better, {worse} worse, {open} no evidence of a difference, {not_compared} not \
+        "{better} better, {worse} worse{own}, {open} no evidence of a difference, {not_compared} not \
          compared{note}"
     );
     super::Verdict { word, meaning: "", tone }
@@ -313,7 +343,7 @@ fn reading(method: &Method) -> String {
     format!(
         "ratios are new by base of merged runs, with 95 % intervals from {} resamples, \
          Holm-corrected, {}; better or worse: the whole interval lies beyond {} % of noise; of \
-         requests/s more is better, of all else less",
+         requests/s and fairness more is better, of all else less",
         units::count(method.resamples.into()),
         comparisons(method.questions),
         threshold(method)

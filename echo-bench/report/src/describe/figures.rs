@@ -28,7 +28,8 @@ pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Figure> {
 
 fn figure(metric: &MetricComparison) -> Figure {
     let change = values(metric).join(" -> ");
-    let (name, tone) = (name(metric.metric), tone(metric.verdict));
+    let name = name(metric.metric);
+    let tone = if metric.own_share { Tone::Fair } else { tone(metric.verdict) };
     if metric.verdict == Verdict::NotCompared {
         let reason = metric.reason.clone().unwrap_or_default();
         let measured = metric.base.or(metric.candidate).map(|_| change);
@@ -89,7 +90,6 @@ fn spread(candidate: &Candidate) -> Vec<Figure> {
         ("Better", Verdict::Better),
         ("Worse", Verdict::Worse),
         ("No evidence", Verdict::NoEvidence),
-        ("Not judged", Verdict::SingleRun),
         ("Not judged", Verdict::SingleRun),
         ("Not compared", Verdict::NotCompared),
     ];

@@ -2,7 +2,6 @@
 //! contrasts of cells, and averages of such contrasts.
 
 use rayon::prelude::*;
-use strum::VariantArray;
 
 use super::plan::SweepPlan;
 use super::{Analysis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked, objectives};
@@ -131,7 +130,7 @@ fn ranked(cell: usize, sample: &CellSample) -> Ranked {
         let reason = interval.as_ref().err().cloned();
         MetricValue { metric, value, standing, interval: interval.ok(), reason }
     };
-    Ranked { cell, metrics: Metric::VARIANTS.iter().map(value).collect() }
+    Ranked { cell, metrics: Metric::PRIMARY.iter().map(value).collect() }
 }
 
 /// Each level of each axis against the first.
@@ -245,7 +244,7 @@ fn find_dependences(
                 let (first, rest) =
                     groups.split_first().map_or((&[][..], &[][..]), |(f, r)| (f, r));
                 let mut asked = Vec::new();
-                for (metric, group) in Metric::VARIANTS
+                for (metric, group) in Metric::PRIMARY
                     .iter()
                     .flat_map(|m| rest.iter().map(move |group| (*m, group)))
                 {

@@ -1,8 +1,6 @@
 //! Whether a stored sweep can be what a sweep makes: its cells are those of its plan, each of
 //! its reports is valid, and what follows from them names cells and levels that there are.
 
-use strum::VariantArray;
-
 use super::plan::{MOST_CELLS, MOST_RUNS};
 use super::{
     Analysis, Axis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked, SCHEMA, Sweep,
@@ -140,6 +138,6 @@ impl Pair {
 
 /// Metrics are looked up by their place.
 fn every_metric(found: impl Iterator<Item = Metric>) -> Result<(), Invalid> {
-    let complete = found.eq(Metric::VARIANTS.iter().copied());
+    let complete = found.eq(Metric::PRIMARY.iter().copied());
     ensure(complete, "metrics", "not every metric once, in order")
 }

@@ -52,8 +52,8 @@ fn comparisons(
         }
         let draws = |seed| Resampling { resamples: 100, seed };
         let [base, candidate] = sides;
-        let base = measure::measure(&base, draws(seed));
-        let candidate = measure::measure(&candidate, draws(!seed));
+        let base = measure::measure(&base, &Metric::PRIMARY, draws(seed));
+        let candidate = measure::measure(&candidate, &Metric::PRIMARY, draws(!seed));
         let mut metrics = judge::contrast(&base, &candidate, 0.0, rounds);
         judge::correct(&mut metrics.iter_mut().collect::<Vec<_>>());
         metrics

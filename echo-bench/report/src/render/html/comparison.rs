@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::curve::{Curves, Sign, Source};
 use super::forest::{Entry, Forest};
 use super::{curve_table, forest, parts, table, tile};
-use crate::compare::{Case, Comparison, Method};
+use crate::compare::{Case, Comparison, Method, MetricComparison};
 use crate::describe::table::Column;
 use crate::describe::{self, Body, Description, Table, units};
 use crate::report::embedding;
@@ -36,7 +36,7 @@ struct Charts {
 struct CasePart {
     /// That of its section.
     id: String,
-    /// Where its curves are.
+    /// Where its curves are, if it has any.
     chart: usize,
     eligible: Option<&'static str>,
     forest: Forest,
@@ -49,8 +49,13 @@ impl<'a> ComparisonPage<'a> {
         let mut charts = Charts::default();
         let cases = comparison.candidates.iter().flat_map(|candidate| &candidate.cases);
         let threshold = comparison.method.threshold;
+        let parts = |case| {
+            let own = CasePart::new(case, threshold, &mut charts);
+            let explanations = CasePart::of_explanations(case, own.chart, threshold);
+            [own, explanations]
+        };
         Self {
-            cases: cases.map(|case| CasePart::new(case, threshold, &mut charts)).collect(),
+            cases: cases.flat_map(parts).collect(),
             comparison,
             told,
             charts,
@@ -69,17 +74,10 @@ impl CasePart {
         let chart = charts.cases.len();
         let curves = curves(case);
         let id = describe::comparison::id_of_case(chart);
-        let entries = case.metrics.iter().map(Entry::of).collect();
         let part = Self {
             chart,
             eligible: curves.as_ref().and_then(|c| Some(c.eligible.as_ref()?.name)),
-            forest: Forest::new(
-                id.clone(),
-                "Ratios, new by base",
-                "metric",
-                entries,
-                threshold,
-            ),
+            forest: ratios(&id, &case.metrics, threshold),
             curves: curves
                 .as_ref()
                 .map(|curves| curve_table::table(format!("percentiles-{chart}"), curves)),
@@ -87,6 +85,13 @@ impl CasePart {
         };
         charts.cases.push(curves);
         part
+    }
+
+    /// What explains the metrics of the case at this place, drawn as they are.
+    fn of_explanations(case: &Case, chart: usize, threshold: f64) -> Self {
+        let id = describe::comparison::id_of_explanations(chart);
+        let forest = ratios(&id, &case.explanations, threshold);
+        Self { id, chart, eligible: None, forest, curves: None }
     }
 
     fn shading(&self) -> String {
@@ -99,6 +104,11 @@ impl CasePart {
             None => "Shaded: a side has too few values for any percentile.".into(),
         }
     }
+}
+
+fn ratios(id: &str, metrics: &[MetricComparison], threshold: f64) -> Forest {
+    let entries = metrics.iter().map(Entry::of).collect();
+    Forest::new(id.to_owned(), "Ratios, new by base", "metric", entries, threshold)
 }
 
 pub(super) fn curves(case: &Case) -> Option<Curves> {

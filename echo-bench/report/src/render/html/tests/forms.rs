@@ -1,5 +1,7 @@
 //! Text, Markdown and the page of a run carry the same phrases and rows.
 
+use std::collections::BTreeMap;
+
 use echo_bench_engine::plan::{
     Load, Plan, ProtocolPlan, Settings, TlsPlan, Trust, WorkloadPlan,
 };
@@ -7,12 +9,13 @@ use echo_bench_engine::schedule::Arrival;
 
 use super::comparison::{compared, side};
 use super::{HOSTILE, latency, report, run};
+use crate::compare::Side;
 use crate::describe::{self, Body, Description};
 use crate::merge::merge;
 use crate::render::{markdown, text};
 use crate::report::{
-    AddressReport, FirstOffender, LatencySummary, PoolReport, Report, Requests, Slo, Tcp,
-    Verdict,
+    AddressReport, Fairness, FirstOffender, GeneratorShare, LatencySummary, PoolReport, Report,
+    Requests, Slo, Tcp, Verdict,
 };
 
 fn change(plan: &mut Plan, change: impl FnOnce(&mut Settings)) {
@@ -220,6 +223,32 @@ fn text_markdown_and_page_carry_the_same_phrases_and_rows() {
     }
 }
 
+/// Runs whose latencies are the generator's own beyond 90 us.
+fn with_explanations(mut side: Side) -> Side {
+    for (number, input) in (0..).zip(&mut side.inputs) {
+        let summary = &mut input.report.summary;
+        summary.generator_share = Some(GeneratorShare {
+            response: summary.latency.response.clone().unwrap(),
+            corrected: LatencySummary::new(&latency(90 + number, 20_000, 0), &[]).unwrap(),
+            exact: 20_000,
+            implausible: 0,
+            quantiles: BTreeMap::new(),
+        });
+        summary.fairness = Some(Fairness {
+            connections: 10,
+            starved: 0,
+            below_tenth: 1,
+            min: 3,
+            median: 200,
+            max: 900,
+            jain: 0.8 + number as f64 / 1000.0,
+            mean_latency_ns: None,
+            spread: vec![3, 200, 900],
+        });
+    }
+    side
+}
+
 #[test]
 fn text_markdown_and_page_of_a_comparison_carry_the_same() {
     let base = side("base", 1, 100, &[1, 10]);
@@ -230,10 +259,12 @@ fn text_markdown_and_page_of_a_comparison_carry_the_same() {
     }
     let mut single = side(HOSTILE, 2, 200, &[1]);
     single.inputs.truncate(1);
-    for (name, candidates) in [
-        ("alike", vec![side("b", 2, 100, &[1, 10])]),
-        ("several", vec![side("b", 2, 100, &[1, 10]), other]),
-        ("single", vec![single]),
+    let slow_generator = with_explanations(side("b", 2, 200, &[1, 10]));
+    for (name, base, candidates) in [
+        ("explained", with_explanations(base.clone()), vec![slow_generator]),
+        ("alike", base.clone(), vec![side("b", 2, 100, &[1, 10])]),
+        ("several", base.clone(), vec![side("b", 2, 100, &[1, 10]), other]),
+        ("single", base, vec![single]),
     ] {
         let comparison = compared(&base, &candidates);
         let forms = [
