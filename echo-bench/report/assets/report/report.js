@@ -6,6 +6,8 @@
   const data = JSON.parse(document.getElementById("echo-bench-charts").textContent);
   const NARROW = "\u202f";
   const PRINT_WIDTH = 660;
+  // A limit so many times beyond what was measured would flatten the curve: it is only named.
+  const NEAR = 20;
   const FONT = '12px -apple-system, "Segoe UI", Inter, Roboto, "Helvetica Neue", Arial, "Liberation Sans", sans-serif';
 
   const color = name => getComputedStyle(root).getPropertyValue("--" + name).trim();
@@ -73,12 +75,18 @@
     filter: (u, splits) => splits,
     values: (u, splits) => splits.map(round),
   });
-  const latencyScale = () => ({
+  const latencyScale = (limits = []) => ({
     distr: 3,
     range: (u, low, high) => {
       // Charts that stand beside each other have one scale.
       if (data.range_ns) [low, high] = drawable(data.range_ns);
       if (low === null) return [1e3, 1e6];
+      const values = [low, high];
+      for (const { at } of limits) {
+        if (at > 0 && at < values[1] * NEAR && at > values[0] / NEAR) {
+          [low, high] = [Math.min(low, at), Math.max(high, at)];
+        }
+      }
       const room = Math.max((high / low) ** 0.06, 1.04);
       return [low / room, high * room];
     },
@@ -98,13 +106,56 @@
         const sign = document.createElement("i");
         sign.className = kind || "";
         if (mark) sign.style.borderColor = color(mark);
-        if (kind === "filled") sign.style.background = color(mark);
+        if (kind === "filled" || kind === "box") sign.style.background = color(mark);
         item.append(sign, name);
       }
       list.append(item);
     }
     figure.querySelector("figcaption").append(list);
   };
+
+  // The limits of objectives: dashed lines with their names, which are moved apart where they
+  // would overlap. A limit beyond the chart is named at its edge.
+  const limitLines = limits => u => {
+    if (!limits.length) return;
+    const { ctx, bbox } = u;
+    const dot = devicePixelRatio, high = 15 * dot;
+    const [top, bottom] = [bbox.top + high, bbox.top + bbox.height - 4 * dot];
+    ctx.save();
+    ctx.font = FONT.replace("12px", 12 * dot + "px");
+    ctx.textAlign = "left";
+    ctx.textBaseline = "bottom";
+    const labels = limits.map(limit => ({ ...limit, y: u.valToPos(Math.max(limit.at, 1), "y", true) }));
+    labels.sort((a, b) => a.y - b.y);
+    for (const label of labels) {
+      label.beyond = label.y < bbox.top ? "↑ " : label.y > bbox.top + bbox.height ? "↓ " : "";
+      label.place = Math.min(Math.max(label.y - 3 * dot, top), bottom);
+    }
+    for (let k = 1; k < labels.length; k++) labels[k].place = Math.max(labels[k].place, labels[k - 1].place + high);
+    for (let k = labels.length - 1, below = bottom; k >= 0; below = labels[k].place - high, k--) {
+      labels[k].place = Math.min(labels[k].place, below);
+    }
+    for (const { name, y, beyond, place, color: mark } of labels) {
+      ctx.strokeStyle = ctx.fillStyle = color(mark);
+      ctx.lineWidth = 1.25 * dot;
+      ctx.setLineDash([6 * dot, 4 * dot]);
+      if (!beyond) {
+        ctx.beginPath();
+        ctx.moveTo(bbox.left, whole(y));
+        ctx.lineTo(bbox.left + bbox.width, whole(y));
+        ctx.stroke();
+      }
+      ctx.setLineDash([]);
+      // Readable over curves, too.
+      ctx.lineWidth = 4 * dot;
+      ctx.lineJoin = "round";
+      ctx.strokeStyle = color("surface");
+      ctx.strokeText(beyond + name, bbox.left + 8 * dot, place);
+      ctx.fillText(beyond + name, bbox.left + 8 * dot, place);
+    }
+    ctx.restore();
+  };
+  const limitEntry = limits => limits.length ? [{ name: "limit of an objective", mark: "quiet", kind: "dashed" }] : [];
 
   // A box at the cursor: rows(u) gives a heading and [name, colour, text], or null.
   const tip = rows => {
@@ -152,7 +203,7 @@
 
   // Charts: each gives uPlot's options and data, and the legend.
 
-  const percentiles = ({ quantiles, clocks, eligible }, figure) => {
+  const percentiles = ({ quantiles, clocks, corrected, limits = [], eligible }, figure) => {
     const x = quantiles.map(q => 1 / (1 - q));
     const last = x[x.length - 1];
     const series = [{}];
@@ -186,6 +237,41 @@
         ctx.textBaseline = "bottom";
         ctx.textAlign = "left";
         ctx.fillText(text, begin + 8 * devicePixelRatio, top + height - 8 * devicePixelRatio);
+      }
+      ctx.restore();
+    };
+    // The generator's own share, between the first curve and what is left without it.
+    const band = u => {
+      if (!corrected) return;
+      const { ctx, bbox } = u;
+      const edge = (values, place) => [u.valToPos(x[place], "x", true), u.valToPos(Math.max(values[place], 1), "y", true)];
+      const known = x.map((_, place) => place).filter(place => corrected[place] !== null && clocks[0].ns[place] !== null);
+      if (known.length < 2) return;
+      ctx.save();
+      ctx.beginPath();
+      ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+      ctx.clip();
+      ctx.fillStyle = color("own");
+      ctx.beginPath();
+      for (const place of known) ctx.lineTo(...edge(clocks[0].ns, place));
+      for (const place of known.reverse()) ctx.lineTo(...edge(corrected, place));
+      ctx.fill();
+      ctx.restore();
+    };
+    // Where the curve has to be below its limit.
+    const crossings = u => {
+      const { ctx, bbox } = u;
+      ctx.save();
+      for (const { at, quantile, color: mark } of limits) {
+        if (quantile === null) continue;
+        const [left, y] = [u.valToPos(1 / (1 - quantile), "x", true), u.valToPos(Math.max(at, 1), "y", true)];
+        if (left < bbox.left || left > bbox.left + bbox.width || y < bbox.top || y > bbox.top + bbox.height) continue;
+        ctx.strokeStyle = color(mark);
+        ctx.lineWidth = 2 * devicePixelRatio;
+        ctx.beginPath();
+        ctx.moveTo(left, y - 6 * devicePixelRatio);
+        ctx.lineTo(left, y + 6 * devicePixelRatio);
+        ctx.stroke();
       }
       ctx.restore();
     };
@@ -247,11 +333,14 @@
       return {
         heading: percentile(quantiles[place]),
         rows: clocks.filter(clock => clock.ns[place] !== null).map(({ name, color: mark, ns, least_censored_ns: least }) =>
-          [name, mark, (least !== null && ns[place] >= least ? "≥ " : "") + time(ns[place])]),
+          [name, mark, (least !== null && ns[place] >= least ? "≥ " : "") + time(ns[place])])
+          .concat(corrected && corrected[place] !== null ? [["without own share", "own", time(corrected[place])]] : []),
       };
     };
     const entries = clocks.map(({ name, color: mark, sign }) => ({ name, mark, kind: sign }));
+    if (corrected) entries.push({ name: "own share", mark: "own", kind: "box" });
     if (bounded) entries.push({ name: "lower bound", mark: "quiet", kind: "dashed" });
+    entries.push(...limitEntry(limits));
     return {
       height: Number(figure.dataset.height ?? 340),
       entries,
@@ -259,7 +348,7 @@
       options: {
         scales: {
           x: { time: false, distr: 3, range: (u, low, high) => high === last ? [1, last * 1.12] : [low, high] },
-          y: latencyScale(),
+          y: latencyScale(limits),
         },
         axes: [
           axis({ size: 30, splits: ticks, filter: (u, splits) => splits, values: (u, splits) => splits.map(v => percentile(1 - 1 / v)) }),
@@ -267,7 +356,7 @@
         ],
         series,
         cursor: { points: { size: 7 }, drag: { x: true, y: false } },
-        hooks: { drawClear: [shade], draw: [intervals] },
+        hooks: { drawClear: [shade, band], draw: [intervals, crossings, limitLines(limits)] },
         plugins: [tip(rows)],
       },
     };
@@ -290,7 +379,7 @@
   const dots = at => ({ show: at.length <= 60, size: 5, width: 0 });
 
   const latency = timeline => {
-    const { at_s: at, latency: drawn } = timeline;
+    const { at_s: at, latency: drawn, limits } = timeline;
     const x = overTime(timeline);
     const isBound = (series, place) => {
       const least = series.least_censored_ns[place];
@@ -329,23 +418,24 @@
     const entries = drawn.map(({ name }) => ({ name, mark: name }));
     if (drawn.some(({ weak }) => weak.includes(true))) entries.push({ name: "~ few values", kind: "text" });
     if (bounded) entries.push({ name: "▲ lower bound", kind: "text" });
+    entries.push(...limitEntry(limits.latency));
     return {
       height: 240,
       entries,
       columns: [at, ...drawn.map(({ ns }) => drawable(ns))],
       options: {
-        scales: { x: x.scale, y: latencyScale() },
+        scales: { x: x.scale, y: latencyScale(limits.latency) },
         axes: [x.axis, latencyAxis()],
         series: [{}, ...drawn.map(({ name }) => line(name, name, { points: { ...dots(at), fill: color(name) } }))],
         cursor: x.cursor,
-        hooks: { draw: [arrows] },
+        hooks: { draw: [arrows, limitLines(limits.latency)] },
         plugins: [tip(rows)],
       },
     };
   };
 
   const throughput = timeline => {
-    const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered } = timeline;
+    const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered, limits } = timeline;
     const x = overTime(timeline);
     const drawn = [["requests/s", "ok", ok]];
     if (failed) drawn.push(["failures/s", "failed", failed]);
@@ -373,18 +463,20 @@
     };
     const entries = drawn.map(([name, mark]) => ({ name, mark }));
     if (offered !== null) entries.push({ name: "offered/s", mark: "offered", kind: "dashed" });
+    entries.push(...limitEntry(limits.throughput));
+    const least = Math.max(0, ...limits.throughput.map(({ at }) => at));
     return {
       height: 190,
       entries,
       columns: [at, ...drawn.map(([, , values]) => values)],
       options: {
-        scales: { x: x.scale, y: { range: (u, low, high) => [0, Math.max(high || 0, offered || 0, 1) * 1.08] } },
+        scales: { x: x.scale, y: { range: (u, low, high) => [0, Math.max(high || 0, offered || 0, least < (high || 1) * 3 ? least : 0, 1) * 1.08] } },
         axes: [x.axis, axis({ size: 62, gap: 8, space: 38, values: (u, splits) => splits.map(rate) })],
         series: [{}, ...drawn.map(([name, mark]) => line(name, mark, {
           points: { ...dots(at), fill: color(mark) }, fill: mark === "ok" ? color("shade") : undefined,
         }))],
         cursor: x.cursor,
-        hooks: { draw: [target] },
+        hooks: { draw: [target, limitLines(limits.throughput)] },
         plugins: [tip(rows)],
       },
     };
@@ -454,89 +546,6 @@
     };
   };
 
-  // The cells of a sweep: two axes as a table of colours, one table for each combination of
-  // the others. It only colours: texts, values and levels are given.
-
-  const chosen = { metric: 0, row: 0, column: 1 };
-
-  const matrix = section => {
-    const { axes, metrics, cells } = data.matrix;
-    if (axes.length < 2) chosen.column = -1;
-    const make = (tag, text, more) => Object.assign(document.createElement(tag), { textContent: text ?? "", ...more });
-    const values = metrics[chosen.metric].cells;
-    const known = values.filter(cell => cell && cell.value > 0).map(cell => cell.value);
-    const [least, most] = [Math.min(...known), Math.max(...known)];
-    const paint = (td, value) => {
-      const share = value > least && most > least ? Math.log(value / least) / Math.log(most / least) : 0;
-      const [r, g, b] = heatColor(share);
-      td.style.background = `rgb(${r},${g},${b})`;
-      td.style.color = r * 0.299 + g * 0.587 + b * 0.114 > 140 ? "#14181d" : "#ffffff";
-    };
-    const cellOf = number => {
-      const td = make("td");
-      const found = number === undefined ? null : values[number];
-      if (!found) {
-        td.textContent = "–";
-        return td;
-      }
-      td.textContent = found.text;
-      td.append(make("small", found.interval));
-      paint(td, found.value);
-      if (found.best) {
-        td.className = "best";
-        td.firstChild.after(make("b", "best"));
-      }
-      return td;
-    };
-    const others = axes.map((_, place) => place).filter(place => place !== chosen.row && place !== chosen.column);
-    const groups = new Map();
-    cells.forEach((levels, number) => {
-      const name = others.map(place => `${axes[place].name} ${axes[place].levels[levels[place]]}`).join(", ");
-      if (!groups.has(name)) groups.set(name, new Map());
-      groups.get(name).set(`${levels[chosen.row]} ${levels[chosen.column] ?? 0}`, number);
-    });
-    const columns = chosen.column < 0 ? [metrics[chosen.metric].name] : axes[chosen.column].levels;
-    const tables = [...groups].map(([name, numbers]) => {
-      const table = make("table");
-      if (name) table.append(make("caption", name));
-      const head = make("tr");
-      const corner = chosen.column < 0 ? axes[chosen.row].name : `${axes[chosen.row].name} ↓ ${axes[chosen.column].name} →`;
-      head.append(make("th", corner), ...columns.map(level => make("th", level, { scope: "col" })));
-      const thead = make("thead");
-      thead.append(head);
-      const body = make("tbody");
-      axes[chosen.row].levels.forEach((level, row) => {
-        const tr = make("tr");
-        tr.append(make("th", level, { scope: "row" }), ...columns.map((_, column) => cellOf(numbers.get(`${row} ${column}`))));
-        body.append(tr);
-      });
-      table.append(thead, body);
-      return table;
-    });
-    const select = (label, key, names, swap) => {
-      const list = make("select", "", { name: key });
-      names.forEach((name, place) => list.append(make("option", name, { value: place })));
-      list.value = chosen[key];
-      list.addEventListener("change", () => {
-        const before = chosen[key];
-        chosen[key] = Number(list.value);
-        if (swap && chosen[swap] === chosen[key]) chosen[swap] = before;
-        matrix(section);
-        section.querySelector(`select[name=${key}]`).focus();
-      });
-      const outer = make("label", label + " ");
-      outer.append(list);
-      return outer;
-    };
-    const names = axes.map(axis => axis.name);
-    const choices = [select("shows", "metric", metrics.map(metric => metric.name))];
-    if (axes.length > 1) {
-      choices.push(select("rows", "row", names, "column"), select("columns", "column", names, "row"));
-    }
-    section.querySelector(".choices").replaceChildren(...choices);
-    section.querySelector(".cells").replaceChildren(...tables);
-  };
-
   // The page
 
   const KINDS = { percentiles, latency, throughput, heat };
@@ -545,14 +554,15 @@
 
   const draw = () => {
     for (const u of drawn.splice(0)) u.destroy();
-    document.querySelectorAll("[data-matrix]").forEach(matrix);
+    // Pages of sweeps alone have it.
+    if (data.matrix) document.querySelectorAll("[data-matrix]").forEach(sweepMatrix(data.matrix, heatColor));
     for (const figure of document.querySelectorAll("figure[data-chart]")) {
       const place = figure.querySelector(".plot");
       const { height, entries, columns, options, points } = KINDS[figure.dataset.chart](partOf(figure), figure);
       legend(figure, entries);
       const width = root.dataset.print === undefined ? place.clientWidth : PRINT_WIDTH;
       const u = new uPlot({
-        width, height, padding: [10, 12, 0, 0], legend: { show: false }, pxAlign: 0, ...options,
+        width, height, padding: [10, 22, 0, 0], legend: { show: false }, pxAlign: 0, ...options,
       }, columns, place);
       drawn.push(u);
       figure.dataset.drawn = points ?? columns.slice(1).flat().filter(v => v !== null).length;

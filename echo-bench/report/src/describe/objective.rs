@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::units;
+use super::{Tone, units};
 use crate::report::{SloOutcome, SloVerdict};
 
 /// Like `p99<5ms: MISSED, measured 8.91 ms (95 %: 8.70..9.12 ms)`.
@@ -10,16 +10,30 @@ pub fn outcome(slo: &SloOutcome) -> String {
     format!("{}: {}", slo.slo, verdict(slo))
 }
 
-/// The same without the objective.
-pub(super) fn verdict(slo: &SloOutcome) -> String {
-    let verdict = match slo.verdict() {
+/// What became of it in a word.
+pub(crate) fn word(slo: &SloOutcome) -> &'static str {
+    match slo.verdict() {
         SloVerdict::Missed => "MISSED",
         SloVerdict::Met => "met",
         SloVerdict::Undecided => "undecided",
-    };
+    }
+}
+
+/// How that is to be taken.
+pub(crate) fn tone(slo: &SloOutcome) -> Tone {
+    match slo.verdict() {
+        SloVerdict::Met => Tone::Better,
+        SloVerdict::Undecided => Tone::Fair,
+        SloVerdict::Missed => Tone::Bad,
+    }
+}
+
+/// The same without the objective.
+pub(super) fn verdict(slo: &SloOutcome) -> String {
+    let verdict = word(slo);
     if let Some(measured) = slo.measured_in_words() {
         let reason = reason(slo).map_or_else(String::new, |reason| format!("; {reason}"));
-        return format!("{}: {verdict}, measured {measured}{reason}", slo.slo);
+        return format!("{verdict}, measured {measured}{reason}");
     }
     let Some(measured) = measured(slo) else {
         return format!("{verdict}, nothing was measured");
@@ -113,5 +127,12 @@ mod tests {
             let judged = slo.parse::<Slo>().unwrap().judge(summary.as_ref(), &[]);
             assert_eq!(outcome(&judged), format!("{slo}: {told}"));
         }
+    }
+
+    #[test]
+    fn a_rate_is_named_once() {
+        let unknown = "rps>10k".parse::<Slo>().unwrap().unknown();
+        let missed = SloOutcome { measured: Some(9876.0), outcome: None, ..unknown };
+        assert_eq!(outcome(&missed), "rps>10k: MISSED, measured ~9876/s");
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::report::{
     self, AddressReport, ErrorReport, Fairness, FirstOffender, GeneratorShare, Phase,
-    QUANTILES, Report, SloVerdict,
+    QUANTILES, Report,
 };
 
 /// What is said where nothing was answered.
@@ -325,11 +325,7 @@ fn objectives(report: &Report) -> Vec<Notice> {
             name: slo.slo.clone(),
             text: objective::verdict(slo),
             more: None,
-            tone: match slo.verdict() {
-                SloVerdict::Met => Tone::Better,
-                SloVerdict::Undecided => Tone::Fair,
-                SloVerdict::Missed => Tone::Bad,
-            },
+            tone: objective::tone(slo),
         })
         .collect()
 }

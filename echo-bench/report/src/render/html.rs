@@ -10,9 +10,11 @@ mod curve;
 mod curve_table;
 mod forest;
 mod heat_map;
+mod limits;
 mod parts;
 mod print;
 mod run;
+mod strip;
 mod sweep;
 mod sweep_curves;
 mod sweep_matrix;
@@ -35,6 +37,11 @@ const UPLOT_LICENCE: &str = include_str!("../../assets/uplot/LICENSE");
 
 const STYLE: &str = include_str!("../../assets/report/report.css");
 const SCRIPT: &str = include_str!("../../assets/report/report.js");
+
+/// What pages of comparisons and sweeps have beside that.
+const FOREST_STYLE: &str = include_str!("../../assets/report/forest.css");
+const SWEEP_STYLE: &str = include_str!("../../assets/report/sweep.css");
+const SWEEP_SCRIPT: &str = include_str!("../../assets/report/sweep.js");
 
 /// Bytes that the page of a run should not exceed.
 const RUN_BYTES: usize = 400_000;

@@ -204,6 +204,24 @@ impl<'de> Deserialize<'de> for Slo {
 }
 
 impl Slo {
+    /// The quantile (1: the maximum) and the limit in nanoseconds of an objective on latency.
+    pub(crate) fn latency_limit(&self) -> Option<(f64, u64)> {
+        match self.objective {
+            Objective::Latency { quantile, limit } => {
+                Some((quantile, u64::try_from(limit.0.as_nanos()).unwrap_or(u64::MAX)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The least rate per second of an objective on throughput.
+    pub(crate) fn least_per_s(&self) -> Option<u64> {
+        match self.objective {
+            Objective::Throughput { least } => Some(least.0),
+            _ => None,
+        }
+    }
+
     /// The outcome where nothing is known.
     pub fn unknown(&self) -> SloOutcome {
         SloOutcome::unknown(self.to_string())

@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use crate::report::{Clock, LatencySummary, QUANTILES, Quantile, Report};
+use super::limits::{Limit, Limits};
+use crate::report::{Clock, GeneratorShare, LatencySummary, QUANTILES, Quantile, Report};
 
 /// Points of a curve from one nine to the next.
 const POINTS_PER_NINE: i32 = 10;
@@ -18,6 +19,11 @@ pub(super) struct Curves {
     pub(super) quantiles: Vec<f64>,
     /// One curve per clock of a run, response first; one per side of a comparison.
     pub(super) clocks: Vec<Curve>,
+    /// The response without the generator's own share, in nanoseconds by quantile: the lower edge
+    /// of a band below the first curve. Null where the share is unknown.
+    pub(super) corrected: Option<Vec<Option<u64>>>,
+    /// The limits of objectives.
+    pub(super) limits: Vec<Limit>,
     /// The last named percentile that there are values enough for; beyond it the curves are
     /// only what was seen. Null if there is none.
     pub(super) eligible: Option<Eligible>,
@@ -81,7 +87,11 @@ impl Curves {
             sign: None,
         };
         let sources: Vec<_> = report.summary.request_clocks().map(source).collect();
-        Self::new(&sources, &[response])
+        let mut curves = Self::new(&sources, &[response])?;
+        let share = report.summary.generator_share.as_ref();
+        curves.corrected = share.and_then(|share| corrected(share, &curves));
+        curves.limits = Limits::of(report).latency;
+        Some(curves)
     }
 
     /// The curves of `sources`, shaded beyond what all of `backing` can back; `None` without
@@ -95,8 +105,26 @@ impl Curves {
         };
         let eligible = QUANTILES.iter().rev().find(backed);
         let eligible = eligible.map(|&Quantile { name, quantile }| Eligible { name, quantile });
-        (!clocks.is_empty()).then_some(Self { quantiles, clocks, eligible })
+        let (corrected, limits) = (None, Vec::new());
+        (!clocks.is_empty()).then_some(Self { quantiles, clocks, corrected, limits, eligible })
     }
+}
+
+/// What is left of the first curve without the generator's own share, as it is printed: the share
+/// is that of the stamped requests, the curve that of all.
+fn corrected(share: &GeneratorShare, curves: &Curves) -> Option<Vec<Option<u64>>> {
+    let (seen, rest) = (share.response.histogram()?, share.corrected.histogram()?);
+    let last = last_quantile(share.response.count);
+    let response = &curves.clocks.first()?.ns;
+    let edge = |(&quantile, &ns): (&f64, &Option<u64>)| {
+        let all = seen.value_at_quantile(quantile);
+        if quantile > last || all == 0 {
+            return None;
+        }
+        let left = (rest.value_at_quantile(quantile) as f64 / all as f64).min(1.0);
+        Some((ns? as f64 * left).round() as u64)
+    };
+    Some(curves.quantiles.iter().zip(response).map(edge).collect())
 }
 
 impl Curve {

@@ -10,10 +10,14 @@ use crate::describe::{Table, or_nothing, units};
 pub(super) fn table(id: impl Into<Cow<'static, str>>, curves: &Curves) -> Table {
     let mut columns = vec![number("percentile")];
     columns.extend(curves.clocks.iter().map(|clock| number(clock.name.as_str())));
+    columns.extend(curves.corrected.iter().map(|_| number("without own share")));
     let mut table = Table::new(id, "Percentile curves", columns);
     for (place, &quantile) in curves.quantiles.iter().enumerate() {
         let mut row = vec![Cell::from(percent(quantile))];
         row.extend(curves.clocks.iter().map(|clock| curve_cell(clock, place)));
+        row.extend(curves.corrected.iter().map(|corrected| {
+            Cell::from(or_nothing(corrected[place], |ns| units::time(ns as f64)))
+        }));
         table.rows.push(row);
     }
     table

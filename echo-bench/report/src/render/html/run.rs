@@ -6,10 +6,14 @@ use serde::Serialize;
 
 use super::curve::Curves;
 use super::heat_map::HeatMap;
+use super::strip::{self, Strip};
 use super::timeline::Timeline;
 use super::{curve_table, parts, print, table, tile};
 use crate::describe::{self, Body, Description, Table, units};
 use crate::report::{Report, coarseness, embedding};
+
+/// Who is served.
+const NOUN: &str = "connection";
 
 /// Everything that the page of a run shows.
 #[derive(Debug, Template)]
@@ -18,6 +22,7 @@ pub(super) struct RunPage<'a> {
     report: &'a Report,
     told: Description,
     charts: Charts,
+    strip: Option<Strip>,
     long_tables: Vec<Table>,
     setting_tables: Vec<Table>,
 }
@@ -40,7 +45,11 @@ impl<'a> RunPage<'a> {
         let (mut long_tables, setting_tables) = describe::run_details(report);
         let curves = charts.percentiles.as_ref();
         long_tables.extend(curves.map(|curves| curve_table::table("percentiles", curves)));
-        Self { told: describe::run(report), long_tables, setting_tables, charts, report }
+        // A connection alone has nobody to be compared with.
+        let fairness = report.summary.fairness.as_ref().filter(|fair| fair.connections > 1);
+        let strip = fairness.and_then(|fairness| Strip::new(fairness, NOUN));
+        long_tables.extend(fairness.map(|fairness| strip::table(fairness, NOUN)));
+        Self { told: describe::run(report), long_tables, setting_tables, charts, strip, report }
     }
 
     /// That intervals were merged, where they were.
@@ -55,6 +64,20 @@ impl<'a> RunPage<'a> {
                 units::count(merged)
             )
         })
+    }
+
+    /// What the curves are.
+    fn curves(&self) -> String {
+        let clocks = self.report.summary.request_clocks();
+        let mut said: Vec<String> =
+            clocks.map(|(clock, _)| format!("{}: {}", clock.name, clock.meaning)).collect();
+        if self.charts.percentiles.as_ref().is_some_and(|curves| curves.corrected.is_some()) {
+            said.push(
+                "own share, the band below response: what late sends and slow pickup add"
+                    .into(),
+            );
+        }
+        said.join("; ") + "."
     }
 
     /// Why a part of the curve is shaded.

@@ -2,6 +2,7 @@
 
 mod comparison;
 mod forms;
+mod marks;
 mod size;
 mod sweep;
 
@@ -295,6 +296,9 @@ fn skeleton(page: &str) -> String {
         .replace(UPLOT_STYLE, "[style of uPlot]")
         .replace(UPLOT_LICENCE, "[licence of uPlot]\n")
         .replace(STYLE, "[style]")
+        .replace(super::FOREST_STYLE, "[style of ratios]")
+        .replace(super::SWEEP_STYLE, "[style of sweeps]")
+        .replace(super::SWEEP_SCRIPT, "[script of sweeps]")
         .replace(super::SCRIPT, "[script]");
     let json = embedding::find(&skeleton).unwrap().to_owned();
     let skeleton = skeleton.replace(&json, "[json]");

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::limits::Limits;
 use crate::report::{IntervalReport, LatencySummary, QUANTILES, Quantile, Report};
 
 /// Quantiles that are drawn over time.
@@ -22,6 +23,8 @@ pub(super) struct Timeline {
     pub(super) failed_per_s: Option<Vec<Option<f64>>>,
     /// Requests per second that fell due; null in a closed loop.
     pub(super) offered_per_s: Option<f64>,
+    /// The limits of objectives on latency and on throughput.
+    pub(super) limits: Limits,
 }
 
 /// One quantile over time.
@@ -58,6 +61,7 @@ impl Timeline {
             ok_per_s: intervals.iter().map(|i| i.achieved_per_s).collect(),
             failed_per_s: failed.then(|| intervals.iter().map(failed_per_s).collect()),
             offered_per_s: report.summary.offered_per_s,
+            limits: Limits::of(report),
         })
     }
 }
