@@ -246,10 +246,8 @@ impl Settings {
             WorkloadPlan::Pool { size, .. } => {
                 format!("{protocol} protocol, callers share a pool of {size}")
             }
-            WorkloadPlan::Chat { deaf: 0 } => "chat; requests are deliveries".into(),
-            WorkloadPlan::Chat { deaf } => {
-                format!("chat, {deaf} deaf; requests are deliveries")
-            }
+            WorkloadPlan::Chat { deaf: 0 } => "chat".into(),
+            WorkloadPlan::Chat { deaf } => format!("chat, {deaf} deaf"),
         }
     }
 }

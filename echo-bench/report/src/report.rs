@@ -20,6 +20,7 @@ mod errors;
 mod fairness;
 mod hdr;
 mod latency;
+pub(crate) mod nouns;
 pub(crate) mod numbers;
 pub mod partial;
 mod pool;

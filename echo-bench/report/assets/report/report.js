@@ -437,7 +437,7 @@
   const throughput = timeline => {
     const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered, limits } = timeline;
     const x = overTime(timeline);
-    const drawn = [["requests/s", "ok", ok]];
+    const drawn = [[timeline.rate, "ok", ok]];
     if (failed) drawn.push(["failures/s", "failed", failed]);
     const target = u => {
       if (offered === null) return;

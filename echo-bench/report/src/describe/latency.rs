@@ -3,6 +3,7 @@
 
 use super::table::{Cell, Column, Note, Table};
 use super::{NOTHING, objective, or_nothing, units};
+use crate::report::nouns::Nouns;
 use crate::report::{GeneratorShare, LatencySummary, QUANTILES, Quantile, Summary};
 use crate::stats::order;
 
@@ -48,13 +49,13 @@ fn own(share: &GeneratorShare) -> Vec<Cell> {
 }
 
 /// Every clock with the intervals of its percentiles, and what else is known of it.
-pub(super) fn details(summary: &Summary) -> Table {
+pub(super) fn details(summary: &Summary, nouns: Nouns) -> Table {
     let mut columns = vec![Column::text("clock")];
     columns.extend(QUANTILES.iter().map(|quantile| Column::number(quantile.name)));
     columns.extend(["min", "std dev", "values", "lower bounds"].map(Column::number));
     let mut table = Table::new("clocks", "Clocks and their 95 % intervals", columns);
     for (clock, latency) in summary.clocks() {
-        let mut row = vec![Cell::with_below(clock.name, clock.meaning)];
+        let mut row = vec![Cell::with_below(clock.name, clock.meaning_of(nouns))];
         row.extend(QUANTILES.iter().map(|quantile| Cell::from(interval(latency, quantile))));
         row.extend(
             [

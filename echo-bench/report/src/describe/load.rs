@@ -2,6 +2,7 @@
 //! that mean ([`reading`]). The one place that reads a plan for people.
 
 use super::units;
+use crate::report::nouns::{Noun, Nouns};
 use echo_bench_engine::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
 
 /// What was loaded, and the command line of a server of our own.
@@ -28,9 +29,8 @@ pub(super) fn given_address(plan: &Plan) -> Option<&str> {
 
 /// How it was loaded, piece by piece, the load model first.
 pub(super) fn phrases(plan: &Plan) -> Vec<String> {
-    // Callers of a pool are no connections.
-    let noun = if plan.is_pooled() { "caller" } else { "connection" };
-    let connections = units::counted(plan.connections.into(), noun);
+    let nouns = Nouns::of(plan);
+    let connections = counted(plan.connections.into(), nouns.party);
     let mut phrases = match plan.load {
         Load::Closed { pipeline } => vec![
             "closed loop".to_owned(),
@@ -38,7 +38,7 @@ pub(super) fn phrases(plan: &Plan) -> Vec<String> {
         ],
         Load::Open { rate_per_s, arrival, pipeline } => vec![
             "open loop".to_owned(),
-            format!("{} requests/s ({arrival} arrivals)", units::rate(rate_per_s)),
+            format!("{} {}/s ({arrival} arrivals)", units::rate(rate_per_s), nouns.sent.many),
             connections,
             format!("at most {} in flight each", units::count(pipeline.into())),
         ],
@@ -52,7 +52,7 @@ pub(super) fn phrases(plan: &Plan) -> Vec<String> {
     phrases.push(format!("{}{tls}", plan.spoken()));
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
-        StopRule::Requests { requests } => units::counted(requests, "request"),
+        StopRule::Requests { requests } => counted(requests, nouns.counted),
     };
     let stop = match plan.until {
         Some(until) => format!("until {until}, at most {stop}"),
@@ -63,9 +63,13 @@ pub(super) fn phrases(plan: &Plan) -> Vec<String> {
         warmup => format!("{stop} after {} of warm-up", units::time(warmup as f64)),
     });
     phrases.push(units::counted(plan.threads.into(), "generator thread"));
-    phrases.push(format!("replies verified: {}", plan.verify));
+    phrases.push(format!("{} verified: {}", nouns.answer.many, plan.verify));
     phrases.push(format!("seed {}", plan.seed));
     phrases
+}
+
+fn counted(count: u64, noun: Noun) -> String {
+    format!("{} {}", units::count(count), noun.of(count))
 }
 
 fn messages(messages: &MessagePlan) -> String {
@@ -85,7 +89,12 @@ fn messages(messages: &MessagePlan) -> String {
 
 /// What the latencies of this load mean.
 pub(super) fn reading(plan: &Plan) -> &'static str {
-    if plan.load.is_open() {
+    if plan.workload.deaf().is_some() {
+        "open loop: messages fall due on a schedule that the server can't slow; response runs \
+         from the instant at which a message was due to its arrival at a member, so queueing \
+         counts; service runs from the write; wait is the difference; lateness is the part of \
+         it that the generator itself caused"
+    } else if plan.load.is_open() {
         "open loop: requests fall due on a schedule that the server can't slow; response runs \
          from the due instant to the last byte of the reply, so queueing counts; service runs \
          from the write; wait is the difference; lateness is the part of it that the generator \

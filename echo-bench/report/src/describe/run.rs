@@ -4,19 +4,23 @@ use super::{
     Body, Cell, Column, Description, Figure, NOTHING, Notice, Row, Section, Table, Tone,
     Verdict, latency, load, objective, or_nothing, placement, units,
 };
+use crate::report::nouns::Nouns;
 use crate::report::{
     self, AddressReport, ErrorReport, Fairness, FirstOffender, GeneratorShare, Phase,
     QUANTILES, Report,
 };
 
 /// What is said where nothing was answered.
-const NO_LATENCY: &str = "n/a: no successful replies";
+fn no_latency(nouns: Nouns) -> String {
+    format!("n/a: no successful {}", nouns.answer.many)
+}
 
 /// Everything that a run's report says.
 pub fn run(report: &Report) -> Description {
     let (title, detail) = load::target(&report.plan);
-    let latencies = latency::table(&report.summary)
-        .map_or_else(|| Body::Rows(vec![Row::new("latency", NO_LATENCY)]), Body::Table);
+    let unknown = || vec![Row::new("latency", no_latency(Nouns::of(&report.plan)))];
+    let latencies =
+        latency::table(&report.summary).map_or_else(|| Body::Rows(unknown()), Body::Table);
     Description {
         title,
         detail,
@@ -37,10 +41,11 @@ pub fn run(report: &Report) -> Description {
 
 fn results(report: &Report) -> Vec<Row> {
     let summary = &report.summary;
+    let nouns = Nouns::of(&report.plan);
     let mut rows = vec![
-        Row::new("requests/s", format!("{} {}", achieved(report), over(report))),
-        Row::new("replies", replies(report)),
-        Row::new("requests", requests(report)),
+        Row::new(nouns.rate, format!("{} {}", achieved(report), over(report))),
+        Row::new(nouns.in_window, replies(report, nouns)),
+        Row::new(nouns.counted.many, requests(report)),
         Row::new(
             "bytes",
             format!(
@@ -53,9 +58,10 @@ fn results(report: &Report) -> Vec<Row> {
     ];
     rows.extend(until(report).map(|told| Row::new("until", told)));
     if let Some(fairness) = summary.fairness.as_ref().filter(|spread| spread.connections > 1) {
-        rows.push(Row::new("fairness", spread(fairness)));
+        rows.push(Row::new("fairness", spread(fairness, nouns)));
     }
-    if let Some(share) = summary.generator_share.as_ref().and_then(own_share) {
+    let share = summary.generator_share.as_ref();
+    if let Some(share) = share.and_then(|share| own_share(share, nouns)) {
         rows.push(Row::new("own share", share));
     }
     if let Some(reason) = &summary.unstamped {
@@ -123,10 +129,11 @@ fn over(report: &Report) -> String {
     format!("over {:.3} s", report.summary.measured_s)
 }
 
-fn replies(report: &Report) -> String {
+fn replies(report: &Report, nouns: Nouns) -> String {
     let replies = units::count(report.summary.answered_in_window);
     let level = or_nothing(report.summary.in_flight_mean, units::significant);
-    format!("{replies} within the window, {level} requests in flight on average")
+    let counted = nouns.counted.many;
+    format!("{replies} within the window, {level} {counted} in flight on average")
 }
 
 /// How requests ended, as a sum.
@@ -165,28 +172,31 @@ fn connected(report: &Report) -> String {
 }
 
 /// How evenly the connections were served.
-fn spread(fairness: &Fairness) -> String {
+fn spread(fairness: &Fairness, nouns: Nouns) -> String {
     let few = match fairness.below_tenth {
         0 => String::new(),
         few => format!("; {} got less than a tenth of the median", units::count(few)),
     };
     format!(
-        "{} to {} replies per connection, median {}, Jain's index {:.3}{few}",
+        "{} to {} {} per {}, median {}, Jain's index {:.3}{few}",
         units::count(fairness.min),
         units::count(fairness.max),
+        nouns.answer.many,
+        nouns.party.one,
         units::count(fairness.median),
         fairness.jain
     )
 }
 
 /// How much of the response is the generator's own, and from what that is known.
-fn own_share(share: &GeneratorShare) -> Option<String> {
+fn own_share(share: &GeneratorShare, nouns: Nouns) -> Option<String> {
     let part = |name: &str| {
         let part = share.quantiles.get(name)?;
         Some(format!("{:.0} % of {name}", part.share * 100.0))
     };
     let parts: Vec<_> = ["p50", "p99"].into_iter().filter_map(part).collect();
-    let requests = units::counted(share.response.count, "request");
+    let (count, counted) = (share.response.count, nouns.counted.of(share.response.count));
+    let requests = format!("{} {counted}", units::count(count));
     (!parts.is_empty()).then(|| {
         format!("{} (the generator's own, by receive stamps of {requests})", parts.join(", "))
     })
@@ -261,7 +271,8 @@ fn errors(report: &Report) -> Vec<Notice> {
     errors
         .map(|error| {
             let first = &error.first;
-            let request = first.request.map_or(String::new(), |n| format!(", request {n}"));
+            let sent = Nouns::of(&report.plan).sent.one;
+            let request = first.request.map_or(String::new(), |n| format!(", {sent} {n}"));
             Notice {
                 label: "error",
                 name: error.kind.replace('_', " "),
@@ -352,11 +363,12 @@ fn figures(report: &Report) -> Vec<Figure> {
     let offered = summary.offered_per_s.map(|rate| format!("of {} offered", units::rate(rate)));
     let achieved = or_nothing(summary.achieved_per_s, units::rate);
     let notes = offered.into_iter().chain([over(report)]).collect();
-    let mut figures = vec![Figure::new("requests/s", achieved, notes)];
+    let nouns = Nouns::of(&report.plan);
+    let mut figures = vec![Figure::new(nouns.rate, achieved, notes)];
     for quantile in QUANTILES.iter().filter(|quantile| FIGURES.contains(&quantile.name)) {
         figures.push(match &summary.latency.response {
             None => {
-                let figure = Figure::new(quantile.name, NOTHING, vec![NO_LATENCY.into()]);
+                let figure = Figure::new(quantile.name, NOTHING, vec![no_latency(nouns)]);
                 Figure { tone: Tone::Absent, ..figure }
             }
             Some(response) => {

@@ -5,6 +5,7 @@ use serde_json::{Value, to_value};
 
 use super::settings::settings;
 use super::{Cell, Column, Table, latency, or_nothing, units};
+use crate::report::nouns::Nouns;
 use crate::report::{QUANTILES, Report};
 
 /// Quantiles of an interval.
@@ -13,7 +14,7 @@ const OF_INTERVALS: [&str; 3] = ["p50", "p90", "p99"];
 /// Clocks in full, endings, intervals and threads; and then, plan and environment.
 pub fn run_details(report: &Report) -> (Vec<Table>, Vec<Table>) {
     let numbers = [
-        latency::details(&report.summary),
+        latency::details(&report.summary, Nouns::of(&report.plan)),
         endings(report),
         intervals(report),
         threads(report),
@@ -38,9 +39,10 @@ pub fn run_details(report: &Report) -> (Vec<Table>, Vec<Table>) {
 /// Every way in which requests can end, with those that none took.
 fn endings(report: &Report) -> Table {
     let requests = &report.summary.requests;
+    let caption = Nouns::of(&report.plan).endings;
     let columns =
         vec![Column::text("ending"), Column::number("count"), Column::number("share")];
-    let mut table = Table::new("endings", "Requests by how they ended", columns);
+    let mut table = Table::new("endings", caption, columns);
     let row = |name: Cell, count: u64| {
         let share = units::share(count, requests.scheduled);
         vec![name, units::count(count).into(), share.into()]
@@ -56,8 +58,9 @@ fn endings(report: &Report) -> Table {
 /// The numbers of the charts over time.
 fn intervals(report: &Report) -> Table {
     let shown: Vec<_> = QUANTILES.iter().filter(|q| OF_INTERVALS.contains(&q.name)).collect();
+    let rate = Nouns::of(&report.plan).rate;
     let mut columns: Vec<Column> =
-        ["from", "length", "ok", "failed", "requests/s"].map(Column::number).into();
+        ["from", "length", "ok", "failed", rate].map(Column::number).into();
     columns.extend(shown.iter().map(|quantile| Column::number(quantile.name)));
     columns.extend(["max", "server cpu", "generator cpu"].map(Column::number));
     let mut table = Table::new("intervals", "Intervals", columns);

@@ -15,6 +15,9 @@ use crate::report::Report;
 /// Columns of a terminal that phrases are filled up to.
 const WIDTH: usize = 80;
 
+/// Least width of the column of labels.
+const LABEL: usize = 10;
+
 /// The whole report of a run.
 pub fn report(report: &Report) -> String {
     laid_out(&describe::run(report))
@@ -34,6 +37,7 @@ pub fn comparison(comparison: &Comparison) -> String {
 pub(super) fn laid_out(description: &Description) -> String {
     let mut blocks = vec![head(description)];
     let mut lines = String::new();
+    let labels = labels(description);
     for section in &description.sections {
         match &section.body {
             Body::Figures(_) => {}
@@ -45,18 +49,18 @@ pub(super) fn laid_out(description: &Description) -> String {
             }
             Body::Rows(rows) => {
                 for row in rows {
-                    line(&mut lines, row.label, &row.value);
+                    line(&mut lines, labels, row.label, &row.value);
                 }
             }
             Body::Notices(notices) => {
                 for one in notices {
-                    notice(&mut lines, one);
+                    notice(&mut lines, labels, one);
                 }
             }
         }
     }
-    line(&mut lines, "verdict", &description.verdict.to_string());
-    reading(&mut lines, &description.reading);
+    line(&mut lines, labels, "verdict", &description.verdict.to_string());
+    reading(&mut lines, labels, &description.reading);
     blocks.push(lines);
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n")
@@ -81,14 +85,23 @@ fn head(description: &Description) -> String {
     out + "\n"
 }
 
-fn line(out: &mut String, label: &str, text: &str) {
+/// The width of the column of labels.
+fn labels(description: &Description) -> usize {
+    let rows = description.sections.iter().filter_map(|section| match &section.body {
+        Body::Rows(rows) => rows.iter().map(|row| row.label.len()).max(),
+        _ => None,
+    });
+    rows.max().unwrap_or(0).max(LABEL)
+}
+
+fn line(out: &mut String, labels: usize, label: &str, text: &str) {
     // Writing to a string can't fail, so the result is dropped.
-    let _ = writeln!(out, "{label:<10} {}", one_line(text));
+    let _ = writeln!(out, "{label:<labels$} {}", one_line(text));
 }
 
 /// Our own sentences, broken between words but not within numbers.
-fn reading(out: &mut String, sentences: &str) {
-    let mut line = format!("{:<10}", "reading");
+fn reading(out: &mut String, labels: usize, sentences: &str) {
+    let mut line = format!("{:<labels$}", "reading");
     let mut words = sentences.split(' ').peekable();
     while let Some(first) = words.next() {
         let mut word = first.to_owned();
@@ -101,7 +114,7 @@ fn reading(out: &mut String, sentences: &str) {
         if line.chars().count() + 1 + word.chars().count() > WIDTH {
             out.push_str(&line);
             out.push('\n');
-            line = " ".repeat(10);
+            line = " ".repeat(labels);
         }
         line.extend([" ", &word]);
     }
@@ -109,10 +122,10 @@ fn reading(out: &mut String, sentences: &str) {
     out.push('\n');
 }
 
-fn notice(out: &mut String, notice: &Notice) {
-    line(out, notice.label, &format!("{}: {}", notice.name, notice.text));
+fn notice(out: &mut String, labels: usize, notice: &Notice) {
+    line(out, labels, notice.label, &format!("{}: {}", notice.name, notice.text));
     if let Some(more) = &notice.more {
-        line(out, "", &format!("-> {more}"));
+        line(out, labels, "", &format!("-> {more}"));
     }
 }
 

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use echo_net::destinations::Destination;
 use serde::{Deserialize, Serialize};
 
+use super::nouns::Nouns;
 use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
@@ -88,6 +89,7 @@ fn build_with(
             record.drained.as_ref().and_then(|ages| LatencySummary::counted(&ages.unpack())),
         )
     });
+    let nouns = Nouns::of(plan);
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
     Report {
         schema: SCHEMA.into(),
@@ -103,7 +105,7 @@ fn build_with(
         drained,
         threads: threads(record),
         errors: errors(&record.total.errors),
-        warnings: findings.iter().map(Finding::warning).collect(),
+        warnings: findings.iter().map(|finding| finding.warning(nouns)).collect(),
         verdict,
         interrupted: record.interrupted,
         summary,

@@ -1,6 +1,7 @@
 //! The clocks of a run, each declared once: [`CLOCKS`]. What checks, merges or shows clocks
 //! goes through the list.
 
+use super::nouns::Nouns;
 use super::{LatencySummary, Summary};
 
 /// What is timed.
@@ -18,6 +19,14 @@ pub struct Clock {
     pub of: fn(&Summary) -> Option<&LatencySummary>,
     /// Where it is kept.
     pub slot: fn(&mut Summary) -> &mut Option<LatencySummary>,
+}
+
+impl Clock {
+    /// From when to when it runs, in the nouns of the workload.
+    pub(crate) fn meaning_of(&self, nouns: Nouns) -> String {
+        let meaning = self.meaning.replace("reply", nouns.answer.one);
+        meaning.replace("requests", nouns.sent.many)
+    }
 }
 
 /// A clock's name, field and meaning, and what it times.

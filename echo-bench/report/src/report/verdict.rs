@@ -6,6 +6,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::nouns::{Noun, Nouns};
+
 mod explained;
 mod generator;
 
@@ -121,19 +123,20 @@ impl Finding {
         }
     }
 
-    /// Code, cause and remedy, as in [`Warning`].
-    pub(super) fn warning(&self) -> Warning {
-        let (code, message, remedy) = self.words();
+    /// Code, cause and remedy, as in [`Warning`], in the nouns of the workload.
+    pub(super) fn warning(&self, nouns: Nouns) -> Warning {
+        let (code, message, remedy) = self.words(nouns);
         Warning { code: code.into(), message, remedy: remedy.into() }
     }
 
-    fn words(&self) -> (&'static str, String, &'static str) {
+    fn words(&self, nouns: Nouns) -> (&'static str, String, &'static str) {
+        let Nouns { counted, answer, party, .. } = nouns;
         match self {
-            Self::Generator(limit) => limit.words(),
-            Self::Kernel(explained) => explained.words(),
+            Self::Generator(limit) => limit.words(nouns),
+            Self::Kernel(explained) => explained.words(nouns),
             Self::NothingMeasured => (
                 "nothing-measured",
-                "no request of the window got a successful reply".into(),
+                nothing_measured(nouns),
                 "no latency is reported; see the errors",
             ),
             Self::Interrupted { measured_s } => (
@@ -143,27 +146,31 @@ impl Finding {
             ),
             Self::NoReplies { silent_s, load_s, wrong } => (
                 "no-replies",
-                no_replies(*silent_s, *load_s, *wrong),
+                no_replies(*silent_s, *load_s, *wrong, answer),
                 "the numbers describe the part before; check whether the server failed",
             ),
             Self::Starved { starved, connections } => (
                 "starved-connections",
-                format!("{starved} of {connections} connections got no reply in the window"),
+                format!(
+                    "{starved} of {connections} {} got no {} in the window",
+                    party.of(*connections),
+                    answer.one
+                ),
                 "check the server's limits and workers; the percentiles describe the others",
             ),
             Self::Unfair { below_tenth, connections, median } => (
                 "unfair",
-                unfair(*below_tenth, *connections, *median),
-                "the median describes the fast connections; see the server's scheduling",
+                unfair(*below_tenth, *connections, *median, nouns),
+                "the median describes those served fast; see the server's scheduling",
             ),
             Self::LittlesLaw { in_flight, expected } => (
                 "littles-law",
-                littles_law(*in_flight, *expected),
+                littles_law(*in_flight, *expected, counted),
                 "rate x mean latency must be the mean in flight; see failures and warm-up",
             ),
             Self::BelowOfferedRate { offered, achieved } => (
                 "below-offered-rate",
-                format!("{achieved:.1} of {offered:.1} requests per second were answered"),
+                below_offered(*achieved, *offered, nouns),
                 "the server, the path or --pipeline could not keep up; latency shows the queue",
             ),
             Self::NotAllEstablished { requested, established } => (
@@ -176,17 +183,17 @@ impl Finding {
             }
             Self::ErrorsSeen { failed, scheduled } => (
                 "errors-seen",
-                format!("{failed} of {scheduled} requests failed"),
-                "percentiles cover successful replies and lower bounds only; see the errors",
+                format!("{failed} of {scheduled} {} failed", counted.of(*scheduled)),
+                "percentiles cover what succeeded, and lower bounds; see the errors",
             ),
             Self::StrayReplies { stray } => (
                 "stray-replies",
-                format!("{stray} replies answered no request"),
-                "unsolicited replies received; see the errors",
+                stray_replies(*stray, nouns),
+                "nothing was waiting for them; see the errors",
             ),
             Self::LateBounds { censored } => (
                 "lower-bounds",
-                format!("{censored} requests were never answered and count with their age"),
+                late_bounds(*censored, nouns),
                 "percentiles marked >= are lower bounds; a longer --timeout or --drain tells more",
             ),
             Self::Clamped { values } => ("clamped", clamped(*values), "lower --timeout"),
@@ -202,11 +209,15 @@ impl Finding {
             ),
             Self::GivenUp { asked, scheduled } => (
                 "given-up",
-                format!("no successful reply after {scheduled} of {asked} requests"),
+                format!(
+                    "no successful {} after {scheduled} of {asked} {}",
+                    answer.one,
+                    counted.of(*asked)
+                ),
                 "the run ended without the rest; see the errors",
             ),
             Self::Unbalanced { scheduled, ended } => {
-                (UNBALANCED, unbalanced(*scheduled, *ended), FAULT_REMEDY)
+                (UNBALANCED, unbalanced(*scheduled, *ended, counted), FAULT_REMEDY)
             }
             Self::NotSharp { achieved } => {
                 ("until-not-reached", not_sharp(*achieved), AGAINST_NOT_SHARP)
@@ -227,9 +238,9 @@ impl Finding {
 }
 
 /// Where wrong replies came, they may have come then.
-fn no_replies(silent_s: f64, load_s: f64, wrong: bool) -> String {
-    let replies = if wrong { "successful replies" } else { "replies" };
-    format!("no {replies} for the last {silent_s:.1} s of {load_s:.1} s")
+fn no_replies(silent_s: f64, load_s: f64, wrong: bool, answer: Noun) -> String {
+    let successful = if wrong { "successful " } else { "" };
+    format!("no {successful}{} for the last {silent_s:.1} s of {load_s:.1} s", answer.many)
 }
 
 fn clamped(values: u64) -> String {
@@ -246,30 +257,101 @@ fn not_sharp(achieved: Option<f64>) -> String {
     }
 }
 
-fn unfair(below_tenth: u64, connections: u64, median: u64) -> String {
+fn unfair(below_tenth: u64, connections: u64, median: u64, nouns: Nouns) -> String {
     format!(
-        "{below_tenth} of {connections} connections got less than a tenth of the median of \
-         {median} replies"
+        "{below_tenth} of {connections} {} got less than a tenth of the median of {median} {}",
+        nouns.party.of(connections),
+        nouns.answer.of(median)
     )
 }
 
-/// Which side is suspect: what was in flight and has no latency, or the other way round.
-fn littles_law(in_flight: f64, expected: f64) -> String {
-    let suspect = if in_flight > expected {
-        "the latencies lack requests that were in flight"
-    } else {
-        "the latencies hold more than was in flight within the window"
-    };
-    format!("{in_flight:.1} requests in flight, but rate x latency is {expected:.1}: {suspect}")
+fn nothing_measured(nouns: Nouns) -> String {
+    if nouns.counted == nouns.answer {
+        return format!("no {} of the window succeeded", nouns.counted.one);
+    }
+    format!("no {} of the window got a successful {}", nouns.counted.one, nouns.answer.one)
 }
 
-fn unbalanced(scheduled: u64, ended: u64) -> String {
-    format!("{scheduled} requests were scheduled and {ended} ended")
+fn below_offered(achieved: f64, offered: f64, nouns: Nouns) -> String {
+    let done = if nouns.counted == nouns.answer { "arrived" } else { "were answered" };
+    format!("{achieved:.1} of {offered:.1} {} per second {done}", nouns.counted.many)
+}
+
+fn stray_replies(stray: u64, nouns: Nouns) -> String {
+    if nouns.counted == nouns.answer {
+        return format!("{stray} {} were of no {}", nouns.answer.of(stray), nouns.sent.one);
+    }
+    format!("{stray} {} answered no {}", nouns.answer.of(stray), nouns.counted.one)
+}
+
+fn late_bounds(censored: u64, nouns: Nouns) -> String {
+    let never =
+        if nouns.counted == nouns.answer { "never arrived" } else { "were never answered" };
+    let what = nouns.counted.of(censored);
+    format!("{censored} {what} {never} and count with their age")
+}
+
+/// Which side is suspect: what was in flight and has no latency, or the other way round.
+fn littles_law(in_flight: f64, expected: f64, counted: Noun) -> String {
+    let suspect: String = if in_flight > expected {
+        format!("the latencies lack {} that were in flight", counted.many)
+    } else {
+        "the latencies hold more than was in flight within the window".into()
+    };
+    let what = counted.many;
+    format!("{in_flight:.1} {what} in flight, but rate x latency is {expected:.1}: {suspect}")
+}
+
+fn unbalanced(scheduled: u64, ended: u64, counted: Noun) -> String {
+    format!("{scheduled} {} were scheduled and {ended} ended", counted.of(scheduled))
 }
 
 fn connections_lost(lost: u64, reconnects: u64) -> String {
     match reconnects {
         0 => format!("connections were lost {lost} times"),
         some => format!("connections were lost {lost} times; {some} reconnects"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::small_plan::plan_with;
+    use echo_bench_engine::plan::WorkloadPlan;
+    use echo_bench_engine::schedule::Arrival;
+
+    #[test]
+    fn warnings_of_a_chat_are_of_deliveries_and_members() {
+        let chat = plan_with(|plan| {
+            plan.connections = 3;
+            let arrival = Arrival::Constant;
+            plan.load =
+                echo_bench_engine::plan::Load::Open { rate_per_s: 10.0, arrival, pipeline: 1 };
+            plan.workload = WorkloadPlan::Chat { deaf: 0 };
+        });
+        let own = Limit::OwnShare { quantile: "p99", share: 0.5, generator_ns: 5, late: false };
+        for finding in [
+            Finding::Generator(own),
+            Finding::NothingMeasured,
+            Finding::NoReplies { silent_s: 1.0, load_s: 2.0, wrong: true },
+            Finding::Starved { starved: 1, connections: 3 },
+            Finding::Unfair { below_tenth: 1, connections: 3, median: 70 },
+            Finding::LittlesLaw { in_flight: 2.0, expected: 1.0 },
+            Finding::Kernel(Explained::Timeouts { share: 0.1, count: 2 }),
+            Finding::BelowOfferedRate { offered: 2.0, achieved: 1.0 },
+            Finding::ErrorsSeen { failed: 1, scheduled: 2 },
+            Finding::StrayReplies { stray: 1 },
+            Finding::LateBounds { censored: 1 },
+            Finding::GivenUp { asked: 3, scheduled: 1 },
+            Finding::Unbalanced { scheduled: 2, ended: 1 },
+        ] {
+            let told = finding.warning(Nouns::of(&chat)).to_string();
+            let told = told.split_once(": ").unwrap().1.to_lowercase();
+            let plain = finding.warning(Nouns::default()).to_string();
+            for other in ["request", "repl", "connections got"] {
+                assert!(!told.contains(other), "{told}");
+            }
+            assert!(!plain.contains("deliver") && !plain.contains("member"), "{plain}");
+        }
     }
 }

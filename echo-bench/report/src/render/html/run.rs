@@ -10,10 +10,8 @@ use super::strip::{self, Strip};
 use super::timeline::Timeline;
 use super::{curve_table, parts, print, table, tile};
 use crate::describe::{self, Body, Description, Table, units};
+use crate::report::nouns::Nouns;
 use crate::report::{Report, coarseness, embedding};
-
-/// Who is served.
-const NOUN: &str = "connection";
 
 /// Everything that the page of a run shows.
 #[derive(Debug, Template)]
@@ -47,8 +45,9 @@ impl<'a> RunPage<'a> {
         long_tables.extend(curves.map(|curves| curve_table::table("percentiles", curves)));
         // A connection alone has nobody to be compared with.
         let fairness = report.summary.fairness.as_ref().filter(|fair| fair.connections > 1);
-        let strip = fairness.and_then(|fairness| Strip::new(fairness, NOUN));
-        long_tables.extend(fairness.map(|fairness| strip::table(fairness, NOUN)));
+        let nouns = Nouns::of(&report.plan);
+        let strip = fairness.and_then(|fairness| Strip::new(fairness, nouns));
+        long_tables.extend(fairness.map(|fairness| strip::table(fairness, nouns)));
         Self { told: describe::run(report), long_tables, setting_tables, charts, strip, report }
     }
 
@@ -68,9 +67,11 @@ impl<'a> RunPage<'a> {
 
     /// What the curves are.
     fn curves(&self) -> String {
-        let clocks = self.report.summary.request_clocks();
-        let mut said: Vec<String> =
-            clocks.map(|(clock, _)| format!("{}: {}", clock.name, clock.meaning)).collect();
+        let clocks = self.report.summary.request_clocks().map(|(clock, _)| clock);
+        let nouns = Nouns::of(&self.report.plan);
+        let mut said: Vec<String> = clocks
+            .map(|clock| format!("{}: {}", clock.name, clock.meaning_of(nouns)))
+            .collect();
         if self.charts.percentiles.as_ref().is_some_and(|curves| curves.corrected.is_some()) {
             said.push(
                 "own share, the band below response: what late sends and slow pickup add"

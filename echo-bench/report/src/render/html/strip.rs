@@ -8,6 +8,7 @@ use askama::Template;
 use super::print;
 use crate::describe::{Cell, Column, Table, units};
 use crate::report::Fairness;
+use crate::report::nouns::Nouns;
 
 /// Height of the drawing, in which the greatest number has all of it.
 const HEIGHT: f64 = 100.0;
@@ -28,13 +29,12 @@ pub(super) struct Strip {
     /// The least, the median and the greatest number.
     ends: [String; 3],
     hint: String,
-    noun: &'static str,
+    nouns: Nouns,
 }
 
 impl Strip {
-    /// The strip of connections (or what else is served: `noun`); `None` of fewer than two, or
-    /// where nothing was answered.
-    pub(super) fn new(fairness: &Fairness, noun: &'static str) -> Option<Self> {
+    /// The strip of a run; `None` of fewer than two connections, or where nothing was answered.
+    pub(super) fn new(fairness: &Fairness, nouns: Nouns) -> Option<Self> {
         if fairness.connections < 2 || fairness.max == 0 || fairness.spread.is_empty() {
             return None;
         }
@@ -49,15 +49,17 @@ impl Strip {
             }
         }
         let one = if fairness.spread.len() as u64 == fairness.connections {
-            format!("each a {noun}")
+            format!("each a {}", nouns.party.one)
         } else {
-            format!("each a percent of the {} {noun}s", units::count(fairness.connections))
+            let all = units::count(fairness.connections);
+            format!("each a percent of the {all} {}", nouns.party.many)
         };
         let few = match fairness.below_tenth {
             0 => String::new(),
             few => format!(
-                "; {} got less than a tenth of the median, the dashed line",
-                units::counted(few, noun)
+                "; {} {} got less than a tenth of the median, the dashed line",
+                units::count(few),
+                nouns.party.of(few)
             ),
         };
         let ends = [fairness.min, fairness.median, fairness.max].map(units::count);
@@ -70,18 +72,19 @@ impl Strip {
                 "Bars are {one}, in rising order. Jain’s index {:.3}{few}.",
                 fairness.jain
             )),
-            noun,
+            nouns,
         })
     }
 }
 
 /// What is drawn, in numbers.
-pub(super) fn table(fairness: &Fairness, noun: &str) -> Table {
+pub(super) fn table(fairness: &Fairness, nouns: Nouns) -> Table {
     let spread = &fairness.spread;
     let whole = spread.len() as u64 == fairness.connections;
-    let (of, caption) = if whole { (noun, "rank") } else { ("percentile", "percentile") };
-    let columns = vec![Column::number(of), Column::number("replies")];
-    let mut table = Table::new("served", format!("Replies per {noun} by {caption}"), columns);
+    let of = if whole { nouns.party.one } else { "percentile" };
+    let columns = vec![Column::number(of), Column::number(nouns.answer.many)];
+    let caption = format!("Served, by {of}");
+    let mut table = Table::new("served", caption, columns);
     let first = usize::from(whole);
     table.rows = spread
         .iter()
@@ -115,7 +118,7 @@ mod tests {
 
     #[test]
     fn bars_are_as_high_as_their_share_of_the_greatest_and_starved_ones_have_none() {
-        let strip = Strip::new(&fairness(&[0, 500, 1000], 3), "connection").unwrap();
+        let strip = Strip::new(&fairness(&[0, 500, 1000], 3), Nouns::default()).unwrap();
         assert_eq!(strip.path, "M1 100V50.0h0.86V100zM2 100V0.0h0.86V100z");
         assert!((strip.tenth - 95.0).abs() < 1e-9, "{}", strip.tenth);
         let page = strip.render().unwrap();
@@ -129,19 +132,22 @@ mod tests {
     #[test]
     fn of_many_connections_bars_are_percents_and_nothing_is_drawn_of_nothing() {
         let spread: Vec<u64> = (0..101).collect();
-        let strip = Strip::new(&fairness(&spread, 5000), "member").unwrap();
+        let strip = Strip::new(&fairness(&spread, 5000), Nouns::default()).unwrap();
         assert!(
-            strip.hint.contains("each a percent of the 5\u{202f}000 members"),
+            strip.hint.contains("each a percent of the 5\u{202f}000 connections"),
             "{}",
             strip.hint
         );
-        assert_eq!(Strip::new(&fairness(&[7], 1), "connection").map(|strip| strip.bars), None);
-        assert!(Strip::new(&fairness(&[0, 0], 2), "connection").is_none());
+        assert_eq!(
+            Strip::new(&fairness(&[7], 1), Nouns::default()).map(|strip| strip.bars),
+            None
+        );
+        assert!(Strip::new(&fairness(&[0, 0], 2), Nouns::default()).is_none());
     }
 
     #[test]
     fn the_table_has_what_is_drawn() {
-        let table = table(&fairness(&[3, 20, 1000], 3), "connection");
+        let table = table(&fairness(&[3, 20, 1000], 3), Nouns::default());
         let rows = table.rows.iter().map(|row| row.iter().map(|cell| cell.text.as_str()));
         let rows: Vec<Vec<&str>> = rows.map(Iterator::collect).collect();
         assert_eq!(rows, [["1", "3"], ["2", "20"], ["3", "1 000"]]);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::limits::Limits;
+use crate::report::nouns::Nouns;
 use crate::report::{IntervalReport, LatencySummary, QUANTILES, Quantile, Report};
 
 /// Quantiles that are drawn over time.
@@ -17,6 +18,8 @@ pub(super) struct Timeline {
     pub(super) at_s: Vec<f64>,
     /// Response latency by quantile, the highest last.
     pub(super) latency: Vec<Series>,
+    /// What the rate is of.
+    pub(super) rate: &'static str,
     /// Successful replies per second.
     pub(super) ok_per_s: Vec<Option<f64>>,
     /// Requests per second that ended otherwise; null if there are none in the whole run.
@@ -58,6 +61,7 @@ impl Timeline {
                 .map(|quantile| Series::new(quantile, &intervals))
                 .filter(|series| series.ns.iter().any(Option::is_some))
                 .collect(),
+            rate: Nouns::of(&report.plan).rate,
             ok_per_s: intervals.iter().map(|i| i.achieved_per_s).collect(),
             failed_per_s: failed.then(|| intervals.iter().map(failed_per_s).collect()),
             offered_per_s: report.summary.offered_per_s,

@@ -1,5 +1,7 @@
 //! Latencies that the kernel's counters explain: [`Explained`].
 
+use crate::report::nouns::Nouns;
+
 /// A timer of the kernel at which latencies stand, with the proof.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::report) enum Explained {
@@ -13,12 +15,13 @@ pub(in crate::report) enum Explained {
 
 impl Explained {
     /// Code, cause and remedy.
-    pub(super) fn words(&self) -> (&'static str, String, &'static str) {
+    pub(super) fn words(&self, nouns: Nouns) -> (&'static str, String, &'static str) {
+        let replies = nouns.answer.many;
         match self {
             Self::DelayedAcks { share, count } => (
                 "delayed-acks",
                 format!(
-                    "{:.1} % of the replies took about 40 ms: the delayed-ACK timer fired {count} \
+                    "{:.1} % of the {replies} took about 40 ms: the delayed-ACK timer fired {count} \
                      times",
                     share * 100.0
                 ),
@@ -27,7 +30,7 @@ impl Explained {
             Self::Timeouts { share, count } => (
                 "retransmissions",
                 format!(
-                    "{:.1} % of the replies took 200 ms or more: the retransmission timer ran out \
+                    "{:.1} % of the {replies} took 200 ms or more: the retransmission timer ran out \
                      {count} times",
                     share * 100.0
                 ),

@@ -1,5 +1,7 @@
 //! Findings that the generator was the bottleneck, or may have been: [`Limit`].
 
+use crate::report::nouns::Nouns;
+
 use super::{GENERATOR_LIMITED, Verdict};
 
 /// What of the generator limits the trust in a run.
@@ -31,7 +33,7 @@ impl Limit {
     }
 
     /// Code, cause and remedy.
-    pub(super) fn words(&self) -> (&'static str, String, &'static str) {
+    pub(super) fn words(&self, nouns: Nouns) -> (&'static str, String, &'static str) {
         match self {
             Self::NoSocket { failed, made, reason } => {
                 (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
@@ -43,7 +45,7 @@ impl Limit {
             ),
             Self::OwnShare { quantile, share, generator_ns, late } => (
                 GENERATOR_LIMITED,
-                own_share(quantile, *share, *generator_ns, *late),
+                own_share(quantile, *share, *generator_ns, *late, nouns),
                 if *late { AGAINST_LATE_SENDS } else { AGAINST_SLOW_PICKUP },
             ),
             Self::SharedCores { generator, server, cores } => (
@@ -83,8 +85,15 @@ const AGAINST_QUOTA: &str = "raise the quota of the control group, or run outsid
 const AGAINST_OTHER_LOAD: &str =
     "give the generator cores of its own, lower --threads, stop other load";
 
-fn own_share(quantile: &str, share: f64, generator_ns: u64, late: bool) -> String {
-    let part = if late { "late sends" } else { "slow pickup of replies" };
+fn own_share(
+    quantile: &str,
+    share: f64,
+    generator_ns: u64,
+    late: bool,
+    nouns: Nouns,
+) -> String {
+    let pickup = format!("slow pickup of {}", nouns.answer.many);
+    let part = if late { "late sends" } else { &*pickup };
     format!(
         "{:.0} % of {quantile} ({:.3} ms) is the generator's own: {part}",
         share * 100.0,

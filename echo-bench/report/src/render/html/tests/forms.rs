@@ -14,8 +14,8 @@ use crate::describe::{self, Body, Description};
 use crate::merge::merge;
 use crate::render::{markdown, text};
 use crate::report::{
-    AddressReport, Fairness, FirstOffender, GeneratorShare, LatencySummary, PoolReport, Report,
-    Requests, Slo, Tcp, Verdict,
+    AddressReport, Fairness, FirstOffender, GeneratorShare, LatencySummary, OwnPart,
+    PoolReport, Report, Requests, Slo, Tcp, Verdict,
 };
 
 fn change(plan: &mut Plan, change: impl FnOnce(&mut Settings)) {
@@ -64,6 +64,8 @@ fn runs() -> Vec<(&'static str, Report)> {
         plan.load = Load::Open { rate_per_s: 10.0, arrival: Arrival::Constant, pipeline: 1 };
         plan.workload = WorkloadPlan::Chat { deaf: 1 };
     });
+    chat.summary.fairness = Some(fairness(0));
+    chat.summary.generator_share = Some(own_share(0));
     let mut failures = report();
     failures.summary.requests.reset = 3;
     failures.summary.connections.reconnects = 4;
@@ -223,28 +225,59 @@ fn text_markdown_and_page_carry_the_same_phrases_and_rows() {
     }
 }
 
+/// Half of 180 us is the generator's own.
+fn own_share(number: u64) -> GeneratorShare {
+    let clock = |base_us| LatencySummary::new(&latency(base_us, 20_000, 0), &[]).unwrap();
+    let half = OwnPart { share: 0.5, generator_ns: 90_000 };
+    GeneratorShare {
+        response: clock(180 + number),
+        corrected: clock(90 + number),
+        exact: 20_000,
+        implausible: 0,
+        quantiles: BTreeMap::from([("p50".into(), half), ("p99".into(), half)]),
+    }
+}
+
+fn fairness(number: u64) -> Fairness {
+    Fairness {
+        connections: 10,
+        starved: 0,
+        below_tenth: 1,
+        min: 3,
+        median: 200,
+        max: 900,
+        jain: 0.8 + number as f64 / 1000.0,
+        mean_latency_ns: None,
+        spread: vec![3, 200, 900],
+    }
+}
+
+#[test]
+fn a_chat_has_messages_and_deliveries_wherever_it_is_spoken_of() {
+    let runs = runs();
+    let (_, chat) = runs.iter().find(|(name, _)| *name == "chat").unwrap();
+    let (page, text) = (run(chat), text::report(chat));
+    let (page, _) = page.split_once("<section class=\"details\"").unwrap();
+    let (_, page) = page.split_once("<main>").unwrap();
+    for shown in [text, markdown::report(chat), of_page(page)] {
+        let shown = bare(&shown);
+        for other in [" request", "requests/s", " repl", "per connection"] {
+            assert!(!shown.contains(other), "{other} in {shown}");
+        }
+        for own in
+            ["deliveries/s", "10.00 messages/s", "3 members", "900 deliveries per member"]
+        {
+            assert!(shown.contains(own), "no {own} in {shown}");
+        }
+    }
+}
+
 /// Runs whose latencies are the generator's own beyond 90 us.
 fn with_explanations(mut side: Side) -> Side {
     for (number, input) in (0..).zip(&mut side.inputs) {
         let summary = &mut input.report.summary;
-        summary.generator_share = Some(GeneratorShare {
-            response: summary.latency.response.clone().unwrap(),
-            corrected: LatencySummary::new(&latency(90 + number, 20_000, 0), &[]).unwrap(),
-            exact: 20_000,
-            implausible: 0,
-            quantiles: BTreeMap::new(),
-        });
-        summary.fairness = Some(Fairness {
-            connections: 10,
-            starved: 0,
-            below_tenth: 1,
-            min: 3,
-            median: 200,
-            max: 900,
-            jain: 0.8 + number as f64 / 1000.0,
-            mean_latency_ns: None,
-            spread: vec![3, 200, 900],
-        });
+        summary.generator_share = Some(own_share(number));
+        summary.fairness = Some(fairness(number));
     }
     side
 }
