@@ -116,7 +116,7 @@ fn page_of_a_sweep(folder: &Path) -> PathBuf {
     let output = run(&mut command, b"", PATIENCE);
     assert!(page.is_file(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(text.contains("ranking by") && !text.contains("<!doctype"), "{text}");
+    assert!(text.contains("Ranking by") && !text.contains("<!doctype"), "{text}");
     page
 }
 

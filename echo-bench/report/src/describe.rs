@@ -18,6 +18,8 @@ mod run;
 mod run_details;
 mod self_check;
 mod settings;
+pub mod sweep;
+mod sweep_figures;
 pub mod table;
 pub mod units;
 
@@ -27,6 +29,7 @@ pub(crate) use repeats::table as table_of_runs;
 pub use run::run;
 pub use run_details::run_details;
 pub use self_check::self_check;
+pub use sweep::sweep;
 pub use table::{Cell, Column, Note, Table};
 
 /// What was not measured.

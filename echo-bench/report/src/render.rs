@@ -6,5 +6,4 @@ mod grid;
 pub mod hdr;
 pub mod html;
 pub mod markdown;
-pub mod sweep;
 pub mod text;

@@ -26,11 +26,11 @@ use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use echo_bench_report::describe::units;
 use echo_bench_report::output;
-use echo_bench_report::render;
 use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::{Turn, order};
 use echo_bench_report::sweep::{Cell, PlannedCell, PlannedSweep, SCHEMA, Sweep, SweepPlan};
+use echo_bench_report::{describe, render};
 
 /// Most of what a failed run says that is kept.
 const MOST_WORDS: u64 = 16 * 1024;
@@ -313,7 +313,7 @@ fn store_and_show(
     if outlet.file.is_none() && outlet.format == CompareFormat::Json {
         // In the other formats there is a table of them.
         for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
-            tell(&format!("slo {}", render::sweep::objective(sweep, slo)));
+            tell(&format!("slo {}", describe::sweep::objective(sweep, slo)));
         }
     }
     if !quiet {
@@ -325,9 +325,9 @@ fn store_and_show(
 /// A sweep in a format.
 pub(super) fn rendered(sweep: &Sweep, format: CompareFormat) -> String {
     match format {
-        CompareFormat::Text => render::sweep::text(sweep),
+        CompareFormat::Text => render::text::sweep(sweep),
         CompareFormat::Json => store::to_json(sweep),
-        CompareFormat::Markdown => render::sweep::markdown(sweep),
+        CompareFormat::Markdown => render::markdown::sweep(sweep),
         CompareFormat::Html => render::html::sweep(sweep),
     }
 }

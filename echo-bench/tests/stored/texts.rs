@@ -85,8 +85,8 @@ fn shown(original: &str, text: &str) -> Vec<(&'static str, String)> {
                 }
             }
             vec![
-                ("text", render::sweep::text(&sweep)),
-                ("markdown", render::sweep::markdown(&sweep)),
+                ("text", render::text::sweep(&sweep)),
+                ("markdown", render::markdown::sweep(&sweep)),
                 ("page", render::html::sweep(&sweep)),
                 ("json", store::to_json(&sweep)),
             ]

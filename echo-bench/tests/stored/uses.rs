@@ -86,7 +86,7 @@ fn shown(comparison: &Comparison) {
 }
 
 fn swept(sweep: &Sweep) {
-    render::sweep::text(sweep);
-    render::sweep::markdown(sweep);
+    render::text::sweep(sweep);
+    render::markdown::sweep(sweep);
     render::html::sweep(sweep);
 }

@@ -18,7 +18,6 @@ mod strip;
 mod sweep;
 mod sweep_curves;
 mod sweep_matrix;
-mod sweep_tiles;
 mod table;
 mod tile;
 mod timeline;

@@ -11,6 +11,7 @@ use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Table};
 use crate::report::Report;
+use crate::sweep::Sweep;
 
 /// Text that stands within a line or a cell, with everything escaped that Markdown would take
 /// for markup, and what a terminal would obey.
@@ -38,6 +39,11 @@ pub fn self_check(check: &SelfCheck) -> String {
 /// A comparison.
 pub fn comparison(comparison: &Comparison) -> String {
     laid_out(&describe::comparison(comparison))
+}
+
+/// A sweep.
+pub fn sweep(sweep: &Sweep) -> String {
+    laid_out(&describe::sweep(sweep))
 }
 
 /// The verdict first, as in a pull request few read on; rows and notices as lists.

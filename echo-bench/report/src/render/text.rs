@@ -11,6 +11,7 @@ use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Notice, Table};
 use crate::report::Report;
+use crate::sweep::Sweep;
 
 /// Columns of a terminal that phrases are filled up to.
 const WIDTH: usize = 80;
@@ -31,6 +32,11 @@ pub fn self_check(check: &SelfCheck) -> String {
 /// A comparison.
 pub fn comparison(comparison: &Comparison) -> String {
     laid_out(&describe::comparison(comparison))
+}
+
+/// A sweep.
+pub fn sweep(sweep: &Sweep) -> String {
+    laid_out(&describe::sweep(sweep))
 }
 
 /// Every row on a line, with its label in a column of its own; a table stands apart.

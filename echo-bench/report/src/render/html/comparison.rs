@@ -108,7 +108,7 @@ impl CasePart {
 
 fn ratios(id: &str, metrics: &[MetricComparison], threshold: f64) -> Forest {
     let entries = metrics.iter().map(Entry::of).collect();
-    Forest::new(id.to_owned(), "Ratios, new by base", "metric", entries, threshold)
+    Forest::new(id.to_owned(), "Ratios, new by base", ["base", "new"], entries, threshold)
 }
 
 pub(super) fn curves(case: &Case) -> Option<Curves> {

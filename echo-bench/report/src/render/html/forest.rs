@@ -17,8 +17,8 @@ use crate::describe::comparison as shown;
 pub(super) struct Forest {
     id: String,
     caption: String,
-    /// What a row is about.
-    subject: &'static str,
+    /// What its sides are called.
+    sides: [String; 2],
     axis: Option<Axis>,
     rows: Vec<Row>,
 }
@@ -94,7 +94,7 @@ impl Forest {
     pub(super) fn new(
         id: String,
         caption: impl Into<String>,
-        subject: &'static str,
+        sides: [&str; 2],
         entries: Vec<Entry>,
         threshold: f64,
     ) -> Self {
@@ -106,7 +106,7 @@ impl Forest {
             Row { entry, mark }
         };
         let rows = entries.into_iter().map(row).collect();
-        Self { id, caption: caption.into(), subject, axis, rows }
+        Self { id, caption: caption.into(), sides: sides.map(str::to_owned), axis, rows }
     }
 }
 
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn marks_stand_where_the_logarithm_of_the_ratio_does() {
         let entries = vec![entry(2.0, [1.5, 2.5]), entry(0.5, [0.4, 0.6])];
-        let forest = Forest::new("f".into(), "", "metric", entries, 0.01);
+        let forest = Forest::new("f".into(), "", ["base", "new"], entries, 0.01);
         let [up, down] = [0, 1].map(|row: usize| forest.rows[row].mark.unwrap());
         let one = forest.axis.as_ref().unwrap().place(1.0);
         assert!((up.at - one - (one - down.at)).abs() < 1e-9, "2 and 1/2 are as far from 1");
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn an_interval_that_says_nothing_does_not_hide_the_others() {
         let entries = vec![entry(1.02, [1e-9, 1e9]), entry(1.1, [1.05, 1.15])];
-        let forest = Forest::new("f".into(), "", "metric", entries, 0.01);
+        let forest = Forest::new("f".into(), "", ["base", "new"], entries, 0.01);
         let marks = forest.rows.iter().map(|row| row.mark.unwrap());
         let [vague, sharp] = [0, 1].map(|row| marks.clone().nth(row).unwrap());
         assert!(vague.cut_low && vague.cut_high && vague.low + vague.width <= 100.0);

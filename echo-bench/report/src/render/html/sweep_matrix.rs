@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::print::signs;
 use crate::compare::{Metric, Standing};
 use crate::describe::comparison as shown;
-use crate::render::sweep::RANKED;
-use crate::sweep::{MetricValue, Sweep};
+use crate::describe::sweep::{SHOWN, interval_of, measured};
+use crate::sweep::Sweep;
 
 /// What the tables of colours show.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ impl Matrix {
             return None;
         }
         let first = sweep.analysis.ranked_by;
-        let others = RANKED.into_iter().filter(|metric| *metric != first);
+        let others = SHOWN.into_iter().filter(|metric| *metric != first);
         let metrics = std::iter::once(first).chain(others);
         let place = |(axis, level): (&crate::sweep::Axis, &String)| {
             axis.levels.iter().position(|other| other.name == *level)
@@ -85,8 +85,8 @@ impl MatrixMetric {
             let found = &ranked.metrics[metric as usize];
             cells[ranked.cell] = found.value.map(|value| MatrixCell {
                 value,
-                text: signs(&text(found)),
-                interval: signs(&interval(found)),
+                text: signs(&measured(found)),
+                interval: signs(&interval_of(found).unwrap_or_default()),
                 best: false,
                 firm: found.standing != Standing::LowerBound,
             });
@@ -104,15 +104,4 @@ impl MatrixMetric {
         }
         Self { name: shown::name(metric), cells }
     }
-}
-
-/// The value of a metric in words.
-pub(super) fn text(found: &MetricValue) -> String {
-    shown::value(found.metric, found.value, found.standing)
-}
-
-/// Its 95 % interval in words; empty if there is none.
-pub(super) fn interval(found: &MetricValue) -> String {
-    let end = |value: f64| shown::in_units(found.metric, value);
-    found.interval.map_or(String::new(), |[low, high]| format!("{}..{}", end(low), end(high)))
 }

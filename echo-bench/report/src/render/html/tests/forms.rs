@@ -8,6 +8,7 @@ use echo_bench_engine::plan::{
 use echo_bench_engine::schedule::Arrival;
 
 use super::comparison::{compared, side};
+use super::sweep::swept;
 use super::{HOSTILE, latency, report, run};
 use crate::compare::Side;
 use crate::describe::{self, Body, Description};
@@ -17,6 +18,7 @@ use crate::report::{
     AddressReport, Fairness, FirstOffender, GeneratorShare, LatencySummary, OwnPart,
     PoolReport, Report, Requests, Slo, Tcp, Verdict,
 };
+use crate::sweep::CellSlo;
 
 fn change(plan: &mut Plan, change: impl FnOnce(&mut Settings)) {
     *plan = plan.with(change).unwrap();
@@ -306,6 +308,33 @@ fn text_markdown_and_page_of_a_comparison_carry_the_same() {
             crate::render::html::comparison(&comparison),
         ];
         assert_the_same(name, &describe::comparison(&comparison), forms);
+    }
+}
+
+#[test]
+fn text_markdown_and_page_of_a_sweep_carry_the_same() {
+    let mut failed = swept(HOSTILE);
+    failed.cells[0].failures.push("exit status: 4: no server".into());
+    for (cell, worst) in [(0, "p99<5ms"), (1, "p50<1us")] {
+        let runs = &failed.cells[cell].runs;
+        let response = runs[0].summary.latency.response.as_ref();
+        let worst = worst.parse::<Slo>().unwrap().judge(response, &[]);
+        let (slo, outcome) = (worst.slo.clone(), worst.verdict());
+        let (runs, missed, undecided) = (3, 1, 0);
+        failed.analysis.slos.push(CellSlo {
+            cell,
+            slo,
+            runs,
+            missed,
+            undecided,
+            outcome,
+            worst,
+        });
+    }
+    for (name, sweep) in [("plain", swept("tokio")), ("failed", failed)] {
+        let forms =
+            [text::sweep(&sweep), markdown::sweep(&sweep), crate::render::html::sweep(&sweep)];
+        assert_the_same(name, &describe::sweep(&sweep), forms);
     }
 }
 

@@ -29,7 +29,7 @@ fn runs(base_us: u64) -> Vec<Report> {
 
 /// Two axes; the second level of the first is twice as slow, but only at the first of the
 /// second.
-fn swept(model: &str) -> Sweep {
+pub(super) fn swept(model: &str) -> Sweep {
     let varied = |name: &str, levels: &[&str]| Axis {
         name: name.into(),
         levels: levels.iter().map(|&l| Level { name: l.into(), flags: Vec::new() }).collect(),
@@ -108,11 +108,12 @@ fn every_number_of_the_colours_is_in_the_ranking_and_the_best_is_marked() {
 fn an_effect_that_depends_on_another_axis_says_so_beside_its_interval() {
     let sweep = swept("tokio");
     let page = page_of(&sweep);
-    let (_, forest) = page.split_once("id=\"effects-0\"").unwrap();
+    let (_, forest) = page.split_once("id=\"effect-0\" role").unwrap();
     let (forest, rest) = forest.split_once("</table>").unwrap();
-    assert!(forest.contains("epoll → tokio; depends on conns (pairs"), "{forest}");
-    assert!(forest.contains("epoll → pool</small>"), "{forest}");
-    assert!(rest.contains("id=\"pairs-0\"") && rest.contains("id=\"effects-1\""));
+    assert!(forest.contains("depends on conns; pairs"), "{forest}");
+    assert!(page.contains("model: epoll → tokio (2 pairs of cells)<small>"));
+    assert!(page.contains("model: epoll → pool (2 pairs of cells)<small>"));
+    assert!(rest.contains("id=\"pairs-0\"") && rest.contains("id=\"effect-1\" role"));
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn failed_runs_are_told_and_nothing_measured_is_no_chart() {
     let mut sweep = swept("tokio");
     sweep.cells[1].failures.push("exit status: 4: no server".into());
     let page = page_of(&sweep);
-    assert!(page.contains("failed run") && page.contains("exit status: 4: no server"));
+    assert!(page.contains("Failed runs") && page.contains("exit status: 4: no server"));
     for cell in &mut sweep.cells {
         cell.runs.clear();
     }

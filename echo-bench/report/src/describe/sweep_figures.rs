@@ -1,13 +1,13 @@
-//! What a sweep comes to at one glance: [`tiles`].
+//! What a sweep comes to at one glance: [`figures`].
 
-use super::sweep_matrix;
+use super::comparison as shown;
+use super::sweep::{change, interval_of, measured};
+use super::{Figure, Tone, units};
 use crate::compare::{Metric, Standing, Verdict};
-use crate::describe::comparison as shown;
-use crate::describe::{Figure, Tone, units};
-use crate::sweep::{Effect, EffectMetric, Sweep};
+use crate::sweep::{EffectMetric, Sweep};
 
-/// The tiles of a sweep.
-pub(super) fn tiles(sweep: &Sweep) -> Vec<Figure> {
+/// The figures of a sweep.
+pub(super) fn figures(sweep: &Sweep) -> Vec<Figure> {
     let gain = greatest(sweep, "Greatest gain", Verdict::Better, Tone::Better);
     let loss = greatest(sweep, "Greatest loss", Verdict::Worse, Tone::Worse);
     vec![
@@ -50,12 +50,10 @@ fn best(sweep: &Sweep, name: &str, metric: Metric) -> Figure {
     match known.min_by(|a, b| a.0.total_cmp(&b.0)) {
         None => absent(name, "no cell has it"),
         Some((_, cell, found)) => {
-            let interval = match sweep_matrix::interval(found) {
-                none if none.is_empty() => found.reason.clone().unwrap_or_default(),
-                interval => format!("95 %: {interval}"),
-            };
+            let interval = interval_of(found).map(|interval| format!("95 %: {interval}"));
+            let interval = interval.or_else(|| found.reason.clone()).unwrap_or_default();
             let notes = vec![sweep.cells[cell].name.clone(), interval];
-            Figure::new(name, sweep_matrix::text(found), notes)
+            Figure::new(name, measured(found), notes)
         }
     }
 }
@@ -86,11 +84,6 @@ fn depending(sweep: &Sweep) -> Figure {
     let depend = asked.iter().filter(|metric| metric.depends).count();
     let note = format!("of {} effects depend on another axis", asked.len());
     Figure::new("Dependent effects", units::count(depend as u64), vec![note])
-}
-
-/// What an effect goes from and to.
-pub(super) fn change(effect: &Effect) -> String {
-    format!("{}: {} -> {}", effect.axis, effect.base, effect.level)
 }
 
 fn absent(name: &str, why: &str) -> Figure {
