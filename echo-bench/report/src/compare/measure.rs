@@ -104,6 +104,11 @@ impl fmt::Display for Reason {
         match self {
             Self::NotMeasured => write!(f, "not measured in every run"),
             Self::NoReplies => write!(f, "no successful replies"),
+            Self::FewValues { needed, independent }
+                if order::is_near(*independent, *needed) =>
+            {
+                write!(f, "effective sample size below the {needed} that it needs; run longer")
+            }
             Self::FewValues { needed, independent } => {
                 write!(f, "effective sample size {independent} (needs {needed})")
             }

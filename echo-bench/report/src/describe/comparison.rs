@@ -96,8 +96,7 @@ fn sections(
 }
 
 /// What metrics that explain others are, wherever there are any.
-const EXPLANATIONS: &str = "explanations: corrected is the response without the generator's own \
-    share; these are not judged unless with --judge";
+const EXPLANATIONS: &str = "not judged; corrected: the response without own share";
 
 fn difference(difference: &Difference) -> Notice {
     let side = |values: &[String]| values.join(" | ");

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{Tone, units};
 use crate::report::{SloOutcome, SloVerdict};
+use crate::stats::order;
 
 /// Like `p99<5ms: MISSED, measured 8.91 ms (95 %: 8.70..9.12 ms)`.
 pub fn outcome(slo: &SloOutcome) -> String {
@@ -83,7 +84,11 @@ pub(crate) fn reason(slo: &SloOutcome) -> Option<String> {
 
 /// Why a percentile has no interval.
 pub(super) fn weakness(quantile: &str, independent: u64, needed: u64) -> String {
+    let near = order::is_near(independent, needed);
     let (independent, needed) = (units::count(independent), units::count(needed));
+    if near {
+        return format!("effective sample size below the {needed} that {quantile} needs");
+    }
     format!("effective sample size {independent} ({quantile} needs {needed})")
 }
 

@@ -197,9 +197,8 @@ fn own_share(share: &GeneratorShare, nouns: Nouns) -> Option<String> {
     let parts: Vec<_> = ["p50", "p99"].into_iter().filter_map(part).collect();
     let (count, counted) = (share.response.count, nouns.counted.of(share.response.count));
     let requests = format!("{} {counted}", units::count(count));
-    (!parts.is_empty()).then(|| {
-        format!("{} (the generator's own, by receive stamps of {requests})", parts.join(", "))
-    })
+    (!parts.is_empty())
+        .then(|| format!("{} (by receive stamps of {requests})", parts.join(", ")))
 }
 
 /// Whether the addresses say more than the target does.

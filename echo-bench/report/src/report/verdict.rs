@@ -10,9 +10,11 @@ use super::nouns::{Noun, Nouns};
 
 mod explained;
 mod generator;
+mod short;
 
 pub(super) use explained::Explained;
 pub(super) use generator::Limit;
+pub(super) use short::Short;
 
 /// How far the numbers can be trusted.
 #[derive(
@@ -74,7 +76,7 @@ pub(super) enum Finding {
     StrayReplies { stray: u64 },
     LateBounds { censored: u64 },
     Clamped { values: u64 },
-    FewSamples { quantile: &'static str, needed: u64, independent: u64 },
+    FewSamples(Short),
     NoSteadyState { what: &'static str, change: f64 },
     NotSharp { achieved: Option<f64> },
     SlowServerDrain,
@@ -126,10 +128,19 @@ impl Finding {
     /// Code, cause and remedy, as in [`Warning`], in the nouns of the workload.
     pub(super) fn warning(&self, nouns: Nouns) -> Warning {
         let (code, message, remedy) = self.words(nouns);
-        Warning { code: code.into(), message, remedy: remedy.into() }
+        Warning { code: code.into(), message, remedy }
     }
 
-    fn words(&self, nouns: Nouns) -> (&'static str, String, &'static str) {
+    fn words(&self, nouns: Nouns) -> (&'static str, String, String) {
+        if let Self::FewSamples(short) = self {
+            return short.words();
+        }
+        let (code, message, remedy) = self.fixed(nouns);
+        (code, message, remedy.into())
+    }
+
+    /// The same of findings whose remedy is always the same.
+    fn fixed(&self, nouns: Nouns) -> (&'static str, String, &'static str) {
         let Nouns { counted, answer, party, .. } = nouns;
         match self {
             Self::Generator(limit) => limit.words(nouns),
@@ -197,11 +208,7 @@ impl Finding {
                 "percentiles marked >= are lower bounds; a longer --timeout or --drain tells more",
             ),
             Self::Clamped { values } => ("clamped", clamped(*values), "lower --timeout"),
-            Self::FewSamples { quantile, needed, independent } => (
-                "few-samples",
-                format!("effective sample size {independent} ({quantile} needs {needed})"),
-                "run longer; treat what is marked ~ as indicative",
-            ),
+            Self::FewSamples(_) => ("few-samples", String::new(), ""),
             Self::NoSteadyState { what, change } => (
                 "no-steady-state",
                 format!("{what} drifted by {:+.1} % over the window", change * 100.0),

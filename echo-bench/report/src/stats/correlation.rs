@@ -60,6 +60,35 @@ pub fn batches(series: &[f64]) -> Result<Batches, Batches> {
     (LEAST_BATCHES..=most).rev().map(of).find(fine).ok_or_else(|| of(LEAST_BATCHES))
 }
 
+/// How long a series hangs together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Memory {
+    /// Its correlation time, in values; 0 if it is more likely noise.
+    pub time: f64,
+    /// The length of batches that lack no more of the variance than they may, in values.
+    pub batch: f64,
+}
+
+/// How long a series hangs together, as far as it is long enough to tell.
+pub fn memory(series: &[f64]) -> Memory {
+    let squares: f64 = series.iter().map(|value| value.powi(2)).sum();
+    if squares <= 0.0 || series.len() < LEAST_BATCHES {
+        return Memory { time: 0.0, batch: 1.0 };
+    }
+    let models = weighed(series);
+    let levels = || models.iter().filter(|(model, _)| model.share > 0.0);
+    let likely: f64 = levels().map(|(_, weight)| weight).sum();
+    let time: f64 = levels().map(|(model, weight)| model.time * weight).sum();
+    let missing = |length: f64| -> f64 {
+        models.iter().map(|(model, weight)| weight * model.missing(length)).sum()
+    };
+    let mut batch = 1.0;
+    while missing(batch) > MOST_MISSING && batch < 1e6 {
+        batch *= 1.1;
+    }
+    Memory { time: if likely > 0.5 { time / likely } else { 0.0 }, batch }
+}
+
 /// `count` sums of neighbours, of nearly equal lengths.
 pub(super) fn sums(values: &[f64], count: usize) -> Vec<f64> {
     let end = |batch: usize| batch * values.len() / count;

@@ -41,15 +41,7 @@ pub fn sizes(
 ) -> Vec<u64> {
     let mut median = Mark::new(whole, 0.5);
     let mut marks: Vec<Mark> = quantiles.iter().map(|&q| Mark::new(whole, q)).collect();
-    let (mut counts, mut filled) = (Vec::new(), 0);
-    for piece in pieces {
-        counts.push(piece.len() as f64);
-        filled += usize::from(!piece.is_empty());
-        for mark in marks.iter_mut().chain([&mut median]) {
-            let below = piece.quantile_below(mark.value).clamp(0.0, 1.0);
-            mark.below.push(if piece.is_empty() { 0.0 } else { below * piece.len() as f64 });
-        }
-    }
+    let (counts, filled) = count(pieces, marks.iter_mut().chain([&mut median]).collect());
     if counts.is_empty() {
         return vec![whole.len(); quantiles.len()];
     }
@@ -57,6 +49,65 @@ pub fn sizes(
         return vec![whole.len().min(TOO_SHORT); quantiles.len()];
     }
     sizes_of(whole.len(), &counts, &median, &marks)
+}
+
+/// Counts at the marks the values of each piece; how many values each has, and how many pieces
+/// have any.
+fn count(
+    pieces: impl IntoIterator<Item = Histogram<u64>>,
+    mut marks: Vec<&mut Mark>,
+) -> (Vec<f64>, usize) {
+    let (mut counts, mut filled) = (Vec::new(), 0);
+    for piece in pieces {
+        counts.push(piece.len() as f64);
+        filled += usize::from(!piece.is_empty());
+        for mark in &mut marks {
+            let below = piece.quantile_below(mark.value).clamp(0.0, 1.0);
+            mark.below.push(if piece.is_empty() { 0.0 } else { below * piece.len() as f64 });
+        }
+    }
+    (counts, filled)
+}
+
+/// How long a run would have to be for the interval of a quantile, as far as one that is too
+/// short can tell. Both as shares of the length that it has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Length {
+    /// For how long its values hang together; 0 if they do not.
+    pub correlated: f64,
+    /// The length that would do.
+    pub needed: f64,
+}
+
+/// Times what is expected to do: a short run sees less of its correlation than there is.
+const RESERVE: f64 = 2.0;
+
+/// The length that the `quantile` of `whole` would need, with pieces as in [`sizes`]; `None`
+/// where there are too few of them to tell.
+pub fn length(
+    whole: &Histogram<u64>,
+    pieces: impl IntoIterator<Item = Histogram<u64>>,
+    quantile: f64,
+) -> Option<Length> {
+    let mut marks = [Mark::new(whole, 0.5), Mark::new(whole, quantile)];
+    let (counts, filled) = count(pieces, marks.iter_mut().collect());
+    if filled < LEAST_BATCHES {
+        return None;
+    }
+    let counts = together(&counts);
+    let [median, own] = marks.map(|mark| mark.series(&counts));
+    let [of_run, of_own] = [&median, &own].map(|series| correlation::memory(&series.pulls));
+    let expected = own.share * (1.0 - own.share) * own.total;
+    let squares: f64 =
+        correlation::sums(&own.pulls, LEAST_BATCHES).iter().map(|sum| sum.powi(2)).sum();
+    let inflation = if expected > 0.0 { (squares / expected).max(1.0) } else { 1.0 };
+    let wider = contrast::student_beyond((LEAST_BATCHES - 1) as f64, MISS) / order::DEVIATE;
+    let values = order::needed(quantile) as f64 * inflation * wider.powi(2);
+    let batches = LEAST_BATCHES as f64 * of_run.batch.max(of_own.batch) / counts.len() as f64;
+    let needed =
+        batches.max(values / whole.len().max(1) as f64).max(LEAST_BURSTS / bursts(&own.rare));
+    let correlated = of_run.time.max(of_own.time) / counts.len() as f64;
+    Some(Length { correlated, needed: needed * RESERVE })
 }
 
 /// The sizes at `marks` of a run of so many values, whose pieces have these `counts`.
@@ -209,5 +260,53 @@ mod tests {
         assert_eq!(sizes(&whole, std::iter::empty(), &[0.5]), [1000]);
         let nothing = (0..20).map(|_| histogram([]));
         assert_eq!(sizes(&histogram([]), nothing, &[0.5]), [0]);
+    }
+
+    /// Pieces of 100 values whose level forgets itself with a correlation time of some pieces.
+    fn run(pieces: usize, time: f64, seed: u64) -> Vec<Histogram<u64>> {
+        use rand::SeedableRng;
+        use rand_distr::{Distribution, StandardNormal};
+        let mut random = rand_xoshiro::Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut normal = || -> f64 { StandardNormal.sample(&mut random) };
+        let r = (-1.0 / time).exp();
+        let mut level = normal();
+        let mut piece = || {
+            level = r * level + (1.0 - r * r).sqrt() * normal();
+            let value = |_| (100_000.0 * (0.2 * level + 0.2 * normal()).exp()) as u64;
+            histogram((0..100).map(value).collect::<Vec<_>>())
+        };
+        (0..pieces).map(|_| piece()).collect()
+    }
+
+    fn whole(pieces: &[Histogram<u64>]) -> Histogram<u64> {
+        let mut whole = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
+        pieces.iter().for_each(|piece| whole.add(piece).unwrap());
+        whole
+    }
+
+    #[test]
+    fn the_length_that_a_short_run_asks_for_gives_an_interval() {
+        let quantile = 0.9;
+        let (mut short, mut enough) = (0, 0);
+        for seed in 0..20 {
+            let pieces = run(30, 3.0, seed);
+            let all = whole(&pieces);
+            if sizes(&all, pieces.clone(), &[quantile])[0] >= order::needed(quantile) {
+                continue;
+            }
+            short += 1;
+            let length = length(&all, pieces, quantile).unwrap();
+            let longer = run((30.0 * length.needed).ceil() as usize, 3.0, seed);
+            let size = sizes(&whole(&longer), longer, &[quantile])[0];
+            enough += usize::from(size >= order::needed(quantile));
+        }
+        assert!(short >= 10, "{short}");
+        assert!(enough * 4 >= short * 3, "{enough} of {short}");
+    }
+
+    #[test]
+    fn of_a_few_pieces_no_length_can_be_told() {
+        let pieces = run(5, 3.0, 1);
+        assert_eq!(length(&whole(&pieces), pieces, 0.5), None);
     }
 }

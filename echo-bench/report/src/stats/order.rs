@@ -24,6 +24,11 @@ pub fn interval(quantile: f64, independent: u64) -> Option<(f64, f64)> {
     low.zip(high)
 }
 
+/// Whether a sample that is too small lacks so little that its size says no more than that.
+pub fn is_near(independent: u64, needed: u64) -> bool {
+    independent + needed.div_ceil(10) >= needed
+}
+
 /// The ends of the [`interval`], each by itself: above how much of the sample, and below how
 /// much of it, the true quantile lies with a confidence of 97.5 %. An end that would be
 /// beyond the least or the greatest value is `None`.

@@ -1,7 +1,7 @@
 //! What a run is worth: [`judge`] finds what makes it qualified or invalid.
 
 use echo_bench_engine::plan::{Plan, StopRule, Trust};
-use echo_bench_engine::record::{FailureKind, Phase};
+use echo_bench_engine::record::{FailureKind, Packed, Phase};
 use echo_bench_engine::{RunRecord, Surroundings};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
@@ -13,9 +13,9 @@ pub(crate) use together::judge_together;
 
 use super::Circumstances;
 use super::explained::explained;
-use crate::report::verdict::{Finding, Limit};
+use crate::report::verdict::{Finding, Limit, Short};
 use crate::report::{LatencySummary, QUANTILES, Requests, Summary, SurroundingsReport};
-use crate::stats::order;
+use crate::stats::effective;
 
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
@@ -114,7 +114,7 @@ pub(super) fn judge(
         findings.extend(explained(plan, record, summary, around));
     }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
-    findings.extend(few_samples(summary));
+    findings.extend(few_samples(record, summary));
     findings.extend(settled::no_steady_state(plan, record));
     if circumstances.server_killed {
         findings.push(Finding::SlowServerDrain);
@@ -269,16 +269,28 @@ fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
     })
 }
 
-/// The least common quantile that is shown and can't be backed by the sample.
-fn few_samples(summary: &Summary) -> Option<Finding> {
+/// Which quantiles that are shown can't be backed by the sample.
+fn few_samples(record: &RunRecord, summary: &Summary) -> Option<Finding> {
     let response = summary.latency.response.as_ref()?;
     // Up to p99: whoever runs for seconds does not expect more nines.
-    QUANTILES.iter().filter(|q| q.quantile <= 0.99).find_map(|quantile| {
-        let independent = *response.independent.get(quantile.name)?;
-        (!response.ci95.contains_key(quantile.name)).then(|| Finding::FewSamples {
-            quantile: quantile.name,
-            needed: order::needed(quantile.quantile),
-            independent,
+    let shown = QUANTILES.iter().filter(|quantile| quantile.quantile <= 0.99);
+    let weak: Vec<_> = shown
+        .filter(|quantile| {
+            let judged = response.independent.contains_key(quantile.name);
+            judged && !response.ci95.contains_key(quantile.name)
         })
-    })
+        .collect();
+    let (from, to) = (weak.first()?, weak.last()?);
+    let pieces = record.pieces.iter().map(Packed::histogram);
+    let length = effective::length(&response.histogram()?, pieces, to.quantile);
+    let seconds = |share: f64| share * summary.measured_s;
+    let correlated_s = length.map(|length| seconds(length.correlated));
+    // Below the length of a piece nothing is seen.
+    let piece_s = summary.measured_s / record.pieces.len().max(1) as f64;
+    Some(Finding::FewSamples(Short {
+        from: from.name,
+        to: to.name,
+        correlated_s: correlated_s.filter(|time| *time >= piece_s / 2.0),
+        needed_s: length.map(|length| seconds(length.needed).max(summary.measured_s * 1.2)),
+    }))
 }

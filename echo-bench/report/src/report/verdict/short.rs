@@ -1,0 +1,96 @@
+//! That a run is too short for the intervals of its percentiles, and which length would do:
+//! [`Short`].
+
+/// A run without intervals.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::report) struct Short {
+    /// The least and the greatest percentile without one, of those up to p99.
+    pub(in crate::report) from: &'static str,
+    pub(in crate::report) to: &'static str,
+    /// For how long values are correlated, and the length that a run would need, in seconds, as
+    /// far as it can be said.
+    pub(in crate::report) correlated_s: Option<f64>,
+    pub(in crate::report) needed_s: Option<f64>,
+}
+
+impl Short {
+    /// Code, cause and remedy.
+    pub(super) fn words(&self) -> (&'static str, String, String) {
+        let Self { from, to, .. } = self;
+        let which = if from == to {
+            format!("{from} has no interval")
+        } else {
+            format!("{from}..{to} have no interval")
+        };
+        let why = match self.correlated_s {
+            Some(time) => format!("correlated over {}", seconds(time)),
+            None => "too few values".into(),
+        };
+        let remedy = match self.needed_s {
+            Some(needed) => format!("run for at least {}", seconds(round_up(needed))),
+            None => "run longer".into(),
+        };
+        (
+            "few-samples",
+            format!("{which}: {why}"),
+            format!("{remedy}; ~ marks what is indicative"),
+        )
+    }
+}
+
+/// Two digits are as many as such an estimate is sure of.
+fn seconds(s: f64) -> String {
+    match s {
+        s if s < 0.0995 => format!("{:.0} ms", (s * 1000.0).max(1.0)),
+        s if s < 0.995 => format!("{s:.2} s"),
+        s if s < 9.95 => format!("{} s", (s * 10.0).round() / 10.0),
+        _ => format!("{s:.0} s"),
+    }
+}
+
+/// The next length that somebody would type.
+fn round_up(s: f64) -> f64 {
+    if s >= 600.0 {
+        return (s / 300.0).ceil() * 300.0;
+    }
+    let typed = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 45, 50, 60, 75, 90, 120, 150];
+    let typed = typed.into_iter().chain([180, 240, 300, 420, 600]).map(f64::from);
+    typed.into_iter().find(|typed| *typed >= s).unwrap_or(s)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_is_missing_why_and_which_length_would_do_in_one_line() {
+        let short = |from, to, correlated_s, needed_s| {
+            let (_, message, remedy) = Short { from, to, correlated_s, needed_s }.words();
+            assert!("warning    few-samples: ".len() + message.len() <= 80, "{message}");
+            format!("{message} ({remedy})")
+        };
+        assert_eq!(
+            short("p50", "p99", Some(0.402), Some(7.3)),
+            "p50..p99 have no interval: correlated over 0.40 s (run for at least 8 s; ~ marks \
+             what is indicative)"
+        );
+        assert_eq!(
+            short("p99", "p99", None, Some(1000.0)),
+            "p99 has no interval: too few values (run for at least 1200 s; ~ marks what is \
+             indicative)"
+        );
+        assert!(
+            short("p90", "p99", None, None)
+                .ends_with("(run longer; ~ marks what is indicative)")
+        );
+    }
+
+    #[test]
+    fn lengths_are_rounded_up_to_what_somebody_would_type() {
+        for (needed, typed) in
+            [(0.2, 1.0), (2.0, 2.0), (6.1, 8.0), (61.0, 75.0), (601.0, 900.0)]
+        {
+            assert!((round_up(needed) - typed).abs() < 1e-9, "{needed}");
+        }
+    }
+}
