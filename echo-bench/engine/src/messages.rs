@@ -2,7 +2,7 @@
 //! number give the text, so nothing is kept to compare a reply with.
 //!
 //! A generated message begins with a stamp (request number, connection, checksum) in 64
-//! printable characters, so that a wrong reply can be told apart: corrupt, cut short, of
+//! printable characters, so that it can be said how a reply is wrong: corrupt, cut short, of
 //! another connection, answered twice, or skipped.
 
 use schemars::JsonSchema;

@@ -121,7 +121,7 @@ impl CompareArgs {
     /// What was typed, as sides.
     ///
     /// # Errors
-    /// What is missing, or can't be told apart.
+    /// What is missing or ambiguous.
     pub fn sides(&self) -> Result<Sides, CompareArgsError> {
         if let Some(flag) = self.check.stray() {
             return Err(CompareArgsError::NoSelfCheck(flag));

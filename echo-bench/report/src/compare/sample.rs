@@ -8,7 +8,7 @@ use crate::report::numbers::LARGEST_COUNT;
 use crate::report::{IntervalReport, LatencySummary, Report, coarsen};
 use crate::stats::statistic::Counts;
 
-/// Intervals of a run that are told apart; of more, several that follow each other count as
+/// Intervals of a run that are counted one by one; of more, several that follow each other count as
 /// one. That bounds the memory of a comparison, and so many say as much of the variance.
 const MOST_INTERVALS: usize = 256;
 

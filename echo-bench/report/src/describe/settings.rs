@@ -61,7 +61,7 @@ fn list(items: &[Value]) -> String {
     if shown.is_empty() {
         return NOTHING.into();
     }
-    // A command line reads as one; anything else is told apart.
+    // A command line reads as one; anything else is listed by field.
     let separator = if shown.iter().any(|item| item.starts_with("--")) { " " } else { ", " };
     if items.len() > SHOWN_ITEMS && separator == ", " {
         shown.push(format!("and {} more", items.len() - SHOWN_ITEMS));

@@ -180,7 +180,7 @@ fn beyond(student: &StudentsT, tail: f64) -> f64 {
     value
 }
 
-/// Halvings that bring any bracket down to what a number can tell apart.
+/// Halvings that bring any bracket down to the precision of a float.
 const MOST_STEPS: u32 = 100;
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ pub enum SweepPlanError {
     /// The same with its repeats.
     #[error("{0} runs are too many (at most {MOST_RUNS}); lower --repeat or leave out levels")]
     TooManyRuns(usize),
-    /// Axes that can't be told apart.
+    /// Axes of one name.
     #[error("two axes are named {0}")]
     SameName(String),
     /// Closed and open loop.

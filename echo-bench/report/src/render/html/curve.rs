@@ -57,8 +57,8 @@ pub(super) struct Source<'a> {
     pub(super) sign: Option<Sign>,
 }
 
-/// A sign on a curve at the percentiles that have an interval, so that curves can be told
-/// apart without colours.
+/// A sign on a curve at the percentiles that have an interval, which distinguishes curves
+/// without colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Sign {

@@ -91,7 +91,7 @@ impl Rows {
 
     fn edges(&self) -> Vec<f64> {
         let edge = |row: usize| self.low * (row as f64 / self.density).exp();
-        // Tenths of a nanosecond are below what any clock here tells apart.
+        // Tenths of a nanosecond are finer than any clock here.
         (0..=self.number).map(|row| (edge(row) * 10.0).round() / 10.0).collect()
     }
 }

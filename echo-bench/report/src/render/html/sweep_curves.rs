@@ -5,7 +5,7 @@ use super::curve::{Curves, Source};
 use crate::report::LatencySummary;
 use crate::sweep::Sweep;
 
-/// Curves of a panel at most: more colours can't be told apart.
+/// Curves of a panel at most: more colours look too much alike.
 const MOST_CURVES: usize = 8;
 
 /// The style's names of their colours.
