@@ -33,7 +33,7 @@ pub use stored::{MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
 
 /// The hidden subcommand by which the binary makes a run of a sweep.
-pub const CELL: &str = "run-cell";
+pub(crate) const CELL: &str = "run-cell";
 
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
 use tls::TlsArgs;

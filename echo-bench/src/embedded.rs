@@ -19,7 +19,7 @@ use echo_net::tls::Fingerprint;
 use echo_server::model::ModelKind;
 
 /// The hidden subcommand by which the binary re-executes itself.
-pub const SUBCOMMAND: &str = "serve-embedded";
+pub(crate) const SUBCOMMAND: &str = "serve-embedded";
 
 /// How long the server may take to say that it is ready.
 const START_LIMIT: Duration = Duration::from_secs(10);

@@ -116,7 +116,7 @@ impl<F: FileFormat> Outlet<F> {
 ///
 /// # Errors
 /// Why it can't.
-pub fn check_file(file: &Path) -> anyhow::Result<()> {
+pub(crate) fn check_file(file: &Path) -> anyhow::Result<()> {
     if output::is_stdout(file) {
         return Ok(());
     }
@@ -127,7 +127,7 @@ pub fn check_file(file: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When it can't be written.
-pub fn put_file(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(crate) fn put_file(path: &Path, text: &str) -> anyhow::Result<()> {
     output::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 

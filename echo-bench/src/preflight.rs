@@ -64,7 +64,7 @@ pub fn check(plan: &Plan, limit: u64, ports: Option<u64>) -> Result<(), Unfit> {
 }
 
 /// How many ports outgoing connections may use on this machine, if that can be read.
-pub fn local_ports() -> Option<u64> {
+pub(crate) fn local_ports() -> Option<u64> {
     let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut ends = range.split_whitespace().map(str::parse::<u64>);
     let (low, high) = (ends.next()?.ok()?, ends.next()?.ok()?);

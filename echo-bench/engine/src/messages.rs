@@ -153,7 +153,7 @@ impl Messages {
 
     /// Whether `body` may be an answer to request `request` of `connection` at all: it ends
     /// with the message, or is as long as the message with a prefix.
-    pub fn resembles(&self, connection: u32, request: u64, body: &[u8]) -> bool {
+    pub(crate) fn resembles(&self, connection: u32, request: u64, body: &[u8]) -> bool {
         const LONGEST_PREFIX: usize = 16;
         let mut expected = Vec::new();
         self.write(connection, request, &mut expected);

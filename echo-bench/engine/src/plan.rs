@@ -214,7 +214,7 @@ impl Settings {
     }
 
     /// The longest reply that is read, in bytes.
-    pub fn longest_reply(&self) -> usize {
+    pub(crate) fn longest_reply(&self) -> usize {
         match self.protocol() {
             // Of servers that may say something else than was asked for.
             ProtocolKind::Http | ProtocolKind::Resp => self.largest_message().max(LONG_REPLY),

@@ -70,7 +70,7 @@ pub fn exists(pid: u32) -> bool {
 
 /// The process that listens at `address` on this machine; `None` if there is none, if it
 /// is not visible (another user's, another network namespace), or if there are several.
-pub fn listener_owner(address: SocketAddr) -> Option<u32> {
+pub(crate) fn listener_owner(address: SocketAddr) -> Option<u32> {
     let tables = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten();
     let sockets: Vec<u64> =
         tables.flatten().filter(|socket| serves(socket, address)).map(|it| it.inode).collect();

@@ -23,7 +23,7 @@
 mod build;
 mod cases;
 pub(crate) mod caution;
-pub mod cell;
+pub(crate) mod cell;
 mod differences;
 mod gate;
 mod judge;
@@ -44,7 +44,8 @@ use crate::report::{LatencySummary, Tool};
 use crate::stats::contrast::Contrast;
 
 pub use build::{CompareError, Input, Options, Side, compare};
-pub use differences::{Difference, Kind, conditions_that_differ, settings_that_differ};
+pub use differences::{Difference, Kind};
+pub(crate) use differences::{conditions_that_differ, settings_that_differ};
 pub use metric::Metric;
 pub(crate) use validity::interval;
 
@@ -274,7 +275,7 @@ impl MetricComparison {
 
     /// The interval that goes with the verdict, of the ratio or (of errors) the difference.
     /// Comparisons of older versions have the uncorrected one only.
-    pub fn judged_interval(&self) -> Option<[f64; 2]> {
+    pub(crate) fn judged_interval(&self) -> Option<[f64; 2]> {
         let uncorrected = self.interval.or(self.difference.map(|[_, low, high]| [low, high]));
         self.interval_holm.or(uncorrected)
     }

@@ -20,59 +20,63 @@ mod self_check;
 mod settings;
 pub mod sweep;
 mod sweep_figures;
-pub mod table;
+pub(crate) mod table;
 pub mod units;
 
-pub use comparison::comparison;
-pub use repeats::repeats;
+pub(crate) use comparison::comparison;
+pub(crate) use repeats::repeats;
 pub(crate) use repeats::table as table_of_runs;
-pub use run::run;
-pub use run_details::run_details;
-pub use self_check::self_check;
-pub use sweep::sweep;
-pub use table::{Cell, Column, Note, Table};
+pub(crate) use run::run;
+pub(crate) use run_details::run_details;
+pub(crate) use self_check::self_check;
+pub(crate) use sweep::sweep;
+pub(crate) use table::{Cell, Column, Note, Table};
 
 /// What was not measured.
-pub const NOTHING: &str = "-";
+pub(crate) const NOTHING: &str = "-";
 
 /// A document in words.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Description {
+pub(crate) struct Description {
     /// What it is about.
-    pub title: String,
+    pub(crate) title: String,
     /// More of that, for those who want to know exactly.
-    pub detail: Option<String>,
+    pub(crate) detail: Option<String>,
     /// How it was measured, piece by piece.
-    pub phrases: Vec<String>,
+    pub(crate) phrases: Vec<String>,
     /// What there is to say, in the order of reading.
-    pub sections: Vec<Section>,
+    pub(crate) sections: Vec<Section>,
     /// What it comes to.
-    pub verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// How the numbers are to be read.
-    pub reading: String,
+    pub(crate) reading: String,
 }
 
 /// A part of a description.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Section {
+pub(crate) struct Section {
     /// Its name, unique in the description.
-    pub id: Cow<'static, str>,
+    pub(crate) id: Cow<'static, str>,
     /// Its title.
-    pub title: String,
+    pub(crate) title: String,
     /// Whether it needs its title: where there is little room, others go without.
-    pub headed: bool,
+    pub(crate) headed: bool,
     /// What it says.
-    pub body: Body,
+    pub(crate) body: Body,
 }
 
 impl Section {
     /// A section that is understood without its title.
-    pub fn new(id: impl Into<Cow<'static, str>>, title: impl Into<String>, body: Body) -> Self {
+    pub(crate) fn new(
+        id: impl Into<Cow<'static, str>>,
+        title: impl Into<String>,
+        body: Body,
+    ) -> Self {
         Self { id: id.into(), title: title.into(), headed: false, body }
     }
 
     /// A section that needs its title.
-    pub fn headed(
+    pub(crate) fn headed(
         id: impl Into<Cow<'static, str>>,
         title: impl Into<String>,
         body: Body,
@@ -83,7 +87,7 @@ impl Section {
 
 /// What a section says.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Body {
+pub(crate) enum Body {
     /// The numbers to look at first, where there is room to say them twice: each is in another
     /// section, too.
     Figures(Vec<Figure>),
@@ -97,53 +101,57 @@ pub enum Body {
 
 /// A label and what belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub(crate) struct Row {
     /// The label.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// A phrase.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 impl Row {
     /// A row.
-    pub fn new(label: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Self {
         Self { label, value: value.into() }
     }
 }
 
 /// Something a reader should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// Of which kind: `warning`.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// Its name among those.
-    pub name: String,
+    pub(crate) name: String,
     /// What is the case.
-    pub text: String,
+    pub(crate) text: String,
     /// What to do about it, or more about it.
-    pub more: Option<String>,
+    pub(crate) more: Option<String>,
     /// How grave it is.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
 }
 
 /// A number to look at first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What it is.
-    pub name: String,
+    pub(crate) name: String,
     /// The number with its unit.
-    pub value: String,
+    pub(crate) value: String,
     /// What the value comes to, in words.
-    pub said: Option<&'static str>,
+    pub(crate) said: Option<&'static str>,
     /// What belongs to it.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
     /// How it is to be taken.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
 }
 
 impl Figure {
     /// A figure without a tone.
-    pub fn new(name: impl Into<String>, value: impl Into<String>, notes: Vec<String>) -> Self {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        value: impl Into<String>,
+        notes: Vec<String>,
+    ) -> Self {
         let (name, value) = (name.into(), value.into());
         Self { name, value, said: None, notes, tone: Tone::Plain }
     }
@@ -152,7 +160,7 @@ impl Figure {
 /// How something is to be taken. What a tone says is also said in words beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "snake_case")]
-pub enum Tone {
+pub(crate) enum Tone {
     /// As it is.
     Plain,
     /// There is nothing that can be backed.
@@ -169,13 +177,13 @@ pub enum Tone {
 
 /// What a document comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// In a word.
-    pub word: String,
+    pub(crate) word: String,
     /// What that means for the reader; empty if the word is plain.
-    pub meaning: &'static str,
+    pub(crate) meaning: &'static str,
     /// How grave it is.
-    pub tone: Tone,
+    pub(crate) tone: Tone,
 }
 
 impl std::fmt::Display for Verdict {

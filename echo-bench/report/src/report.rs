@@ -34,12 +34,14 @@ mod verdict;
 
 pub(crate) use build::judge_together;
 pub use build::{Circumstances, build};
-pub use clocks::{CLOCKS, Clock};
-pub use coarsen::{coarsen, coarseness};
+pub(crate) use clocks::CLOCKS;
+pub use clocks::Clock;
+pub(crate) use coarsen::{coarsen, coarseness};
 pub use environment::Environment;
 pub use errors::{ErrorReport, FirstOffender};
 pub use fairness::Fairness;
-pub use latency::{LatencySummary, QUANTILES, Quantile};
+pub use latency::LatencySummary;
+pub(crate) use latency::{QUANTILES, Quantile};
 pub use pool::PoolReport;
 pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};

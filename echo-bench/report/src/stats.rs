@@ -2,14 +2,14 @@
 //! whether a series has settled, and how sure a difference is. Pure functions of counts; no
 //! I/O, no formatting.
 
-pub mod bootstrap;
-pub mod contrast;
-pub mod correlation;
-pub mod effective;
-pub mod holm;
+pub(crate) mod bootstrap;
+pub(crate) mod contrast;
+pub(crate) mod correlation;
+pub(crate) mod effective;
+pub(crate) mod holm;
 pub mod looks;
 pub mod order;
 pub mod rate;
-pub mod serial;
-pub mod statistic;
-pub mod steady;
+pub(crate) mod serial;
+pub(crate) mod statistic;
+pub(crate) mod steady;

@@ -111,7 +111,7 @@ impl Folder {
     }
 
     /// Whether there is a folder of this sweep at `path`.
-    pub fn is_of(path: &Path, identity: &str) -> bool {
+    pub(crate) fn is_of(path: &Path, identity: &str) -> bool {
         bounded::read(&path.join(PLAN), bounded::PLAN).is_ok_and(|found| found == identity)
     }
 
@@ -119,7 +119,7 @@ impl Folder {
     ///
     /// # Errors
     /// If the result can't be removed.
-    pub fn unfinish(&self) -> Result<(), FolderError> {
+    pub(crate) fn unfinish(&self) -> Result<(), FolderError> {
         match fs::remove_file(self.result()) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(FolderError::Io { path: self.path.clone(), reason: source })

@@ -36,7 +36,7 @@ pub enum Trust {
 
 impl Trust {
     /// The same for the transform; the embedded server's certificate has this fingerprint.
-    pub fn of_servers(&self, embedded: Option<Fingerprint>) -> ServerTrust {
+    pub(crate) fn of_servers(&self, embedded: Option<Fingerprint>) -> ServerTrust {
         match (self, embedded) {
             (Self::Embedded, Some(fingerprint)) => ServerTrust::Certificate(fingerprint),
             // A server that told no fingerprint is judged as any other.

@@ -65,7 +65,7 @@ impl Latency {
 
     /// Records the same latency so many times.
     #[inline]
-    pub fn record_many(&mut self, latency: Nanos, count: u64) {
+    pub(crate) fn record_many(&mut self, latency: Nanos, count: u64) {
         if latency > HIGHEST {
             self.clamped += count;
         }

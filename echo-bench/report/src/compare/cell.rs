@@ -13,7 +13,7 @@ use crate::stats::contrast::{CONFIDENCE, Contrast, Estimate};
 
 /// The runs of one plan, measured.
 #[derive(Debug, Clone)]
-pub struct CellSample {
+pub(crate) struct CellSample {
     outcomes: Outcomes,
     /// When the runs began, in the order of the rounds.
     starts: Vec<String>,
@@ -22,7 +22,7 @@ pub struct CellSample {
 impl CellSample {
     /// What `reports` give; `None` if there are none, or a stored histogram can't be read.
     /// Cells of one sweep must have seeds far apart.
-    pub fn of(reports: &[Report], resamples: u32, seed: u64) -> Option<Self> {
+    pub(crate) fn of(reports: &[Report], resamples: u32, seed: u64) -> Option<Self> {
         let samples: Vec<RunSample> =
             reports.iter().map(RunSample::of).collect::<Option<_>>()?;
         if samples.is_empty() || !can_be_added(reports) {
@@ -35,7 +35,7 @@ impl CellSample {
     }
 
     /// The metric's value, and how sure it is.
-    pub fn value(&self, metric: Metric) -> CellValue {
+    pub(crate) fn value(&self, metric: Metric) -> CellValue {
         let measured = match &self.outcomes[metric as usize] {
             Ok(measured) => measured,
             Err(unjudged) => {
@@ -62,17 +62,17 @@ impl CellSample {
 
 /// A metric of a cell.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CellValue {
+pub(crate) struct CellValue {
     /// What was measured.
-    pub value: Option<f64>,
+    pub(crate) value: Option<f64>,
     /// How far it can be trusted.
-    pub standing: Standing,
+    pub(crate) standing: Standing,
     /// Its 95 % interval, or why it has none.
-    pub interval: Result<[f64; 2], String>,
+    pub(crate) interval: Result<[f64; 2], String>,
 }
 
 /// Every metric of two cells, without verdicts.
-pub fn contrast(
+pub(crate) fn contrast(
     base: &CellSample,
     candidate: &CellSample,
     threshold: f64,
@@ -82,11 +82,11 @@ pub fn contrast(
 }
 
 /// Two cells that are compared with each other, the base first.
-pub type CellPair<'a> = (&'a CellSample, &'a CellSample);
+pub(crate) type CellPair<'a> = (&'a CellSample, &'a CellSample);
 
 /// Every metric averaged over pairs of cells, without verdicts: of ratios the geometric
 /// mean, of differences the mean. A pair that lacks the metric on one side is left out.
-pub fn contrast_pooled(pairs: &[CellPair<'_>], threshold: f64) -> Vec<MetricComparison> {
+pub(crate) fn contrast_pooled(pairs: &[CellPair<'_>], threshold: f64) -> Vec<MetricComparison> {
     let (base, candidate): (Outcomes, Outcomes) = Metric::PRIMARY
         .iter()
         .map(|&metric| match pooled(metric, pairs) {
@@ -100,7 +100,7 @@ pub fn contrast_pooled(pairs: &[CellPair<'_>], threshold: f64) -> Vec<MetricComp
 
 /// Whether an effect is the same in two groups of pairs: the chance of averages so far apart
 /// if they differ by no more than noise. `None` where there is nothing to ask.
-pub fn disagreement(
+pub(crate) fn disagreement(
     metric: Metric,
     groups: [&[CellPair<'_>]; 2],
     threshold: f64,
@@ -199,7 +199,7 @@ fn average(metric: Metric, values: &[f64]) -> Option<f64> {
 
 /// Gives every metric that was compared its verdict, by Holm's correction over all of them;
 /// how that was done.
-pub fn judge(
+pub(crate) fn judge(
     metrics: &mut [&mut MetricComparison],
     threshold: f64,
     resamples: u32,

@@ -142,12 +142,12 @@ fn labels(report: &Report) -> Settings {
 
 /// What differs among `reports` that decides the numbers: plans, and machines. Each as its
 /// name and its values.
-pub fn settings_that_differ(reports: &[&Report]) -> Vec<String> {
+pub(crate) fn settings_that_differ(reports: &[&Report]) -> Vec<String> {
     that_differ(reports, |kind| kind != Kind::Label)
 }
 
 /// The same without plans: what is not alike in how the reports came about.
-pub fn conditions_that_differ(reports: &[&Report]) -> Vec<String> {
+pub(crate) fn conditions_that_differ(reports: &[&Report]) -> Vec<String> {
     that_differ(reports, |kind| matches!(kind, Kind::Environment | Kind::Tool))
 }
 

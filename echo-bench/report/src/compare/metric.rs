@@ -96,7 +96,7 @@ impl Metric {
     }
 
     /// Whether it is a latency without the generator's own share.
-    pub fn is_corrected(self) -> bool {
+    pub(crate) fn is_corrected(self) -> bool {
         self.explains() && self != Self::Fairness
     }
 
@@ -123,13 +123,13 @@ impl Metric {
     }
 
     /// Whether more of it is better.
-    pub fn more_is_better(self) -> bool {
+    pub(crate) fn more_is_better(self) -> bool {
         matches!(self, Self::Throughput | Self::Fairness)
     }
 
     /// Whether sides are compared by their ratio. A share of errors may well be zero, so it
     /// is compared by its difference.
-    pub fn is_by_ratio(self) -> bool {
+    pub(crate) fn is_by_ratio(self) -> bool {
         self != Self::Errors
     }
 }

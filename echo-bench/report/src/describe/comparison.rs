@@ -10,7 +10,7 @@ use crate::compare::{Candidate, Case, Caution, Comparison, Difference, Evidence,
 use crate::compare::{Metric, MetricComparison, SideReport, Standing, Verdict};
 
 /// Everything that a comparison says.
-pub fn comparison(comparison: &Comparison) -> Description {
+pub(crate) fn comparison(comparison: &Comparison) -> Description {
     let mut cases = 0;
     let sections = comparison.candidates.iter().enumerate().flat_map(|(place, candidate)| {
         let first = cases;

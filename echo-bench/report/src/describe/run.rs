@@ -16,7 +16,7 @@ fn no_latency(nouns: Nouns) -> String {
 }
 
 /// Everything that a run's report says.
-pub fn run(report: &Report) -> Description {
+pub(crate) fn run(report: &Report) -> Description {
     let (title, detail) = load::target(&report.plan);
     let unknown = || vec![Row::new("latency", no_latency(Nouns::of(&report.plan)))];
     let latencies =

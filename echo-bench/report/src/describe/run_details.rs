@@ -12,7 +12,7 @@ use crate::report::{QUANTILES, Report};
 const OF_INTERVALS: [&str; 3] = ["p50", "p90", "p99"];
 
 /// Clocks in full, endings, intervals and threads; and then, plan and environment.
-pub fn run_details(report: &Report) -> (Vec<Table>, Vec<Table>) {
+pub(crate) fn run_details(report: &Report) -> (Vec<Table>, Vec<Table>) {
     let numbers = [
         latency::details(&report.summary, Nouns::of(&report.plan)),
         endings(report),

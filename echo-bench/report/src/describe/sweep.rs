@@ -27,7 +27,7 @@ pub(crate) const SHOWN: [Metric; 7] = [
 ];
 
 /// Everything that a sweep says.
-pub fn sweep(sweep: &Sweep) -> Description {
+pub(crate) fn sweep(sweep: &Sweep) -> Description {
     let names: Vec<&str> = sweep.plan.axes.iter().map(|axis| axis.name.as_str()).collect();
     let axes = if names.is_empty() { "one cell".into() } else { names.join(" x ") };
     let mut sections = vec![

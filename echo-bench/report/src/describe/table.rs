@@ -4,52 +4,52 @@ use std::borrow::Cow;
 
 /// A table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Table {
+pub(crate) struct Table {
     /// Unique in a document.
-    pub id: Cow<'static, str>,
+    pub(crate) id: Cow<'static, str>,
     /// What it shows, where there is room to say it.
-    pub caption: String,
+    pub(crate) caption: String,
     /// Its columns.
-    pub columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// Its rows, each a cell for every column.
-    pub rows: Vec<Vec<Cell>>,
+    pub(crate) rows: Vec<Vec<Cell>>,
     /// The last row, set apart: a sum.
-    pub total: Option<Vec<Cell>>,
+    pub(crate) total: Option<Vec<Cell>>,
     /// What its marks mean.
-    pub notes: Vec<Note>,
+    pub(crate) notes: Vec<Note>,
 }
 
 /// A column: its name, and whether it holds numbers of ours, which are aligned to the right;
 /// text may be anybody's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether it holds numbers.
-    pub numeric: bool,
+    pub(crate) numeric: bool,
 }
 
 /// A cell: its text, and a quieter line below it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cell {
+pub(crate) struct Cell {
     /// The text.
-    pub text: String,
+    pub(crate) text: String,
     /// The line below.
-    pub below: Option<String>,
+    pub(crate) below: Option<String>,
 }
 
 /// A line below a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub(crate) struct Note {
     /// The mark that it explains; empty without one.
-    pub mark: &'static str,
+    pub(crate) mark: &'static str,
     /// What it says.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 impl Table {
     /// A table without rows.
-    pub fn new(
+    pub(crate) fn new(
         id: impl Into<Cow<'static, str>>,
         caption: impl Into<String>,
         columns: Vec<Column>,
@@ -59,7 +59,7 @@ impl Table {
     }
 
     /// A table of names and values, without a header.
-    pub fn of_facts(
+    pub(crate) fn of_facts(
         id: impl Into<Cow<'static, str>>,
         caption: impl Into<String>,
         facts: impl IntoIterator<Item = (String, String)>,
@@ -71,26 +71,26 @@ impl Table {
     }
 
     /// Whether any column has a name.
-    pub fn has_header(&self) -> bool {
+    pub(crate) fn has_header(&self) -> bool {
         self.columns.iter().any(|column| !column.name.is_empty())
     }
 }
 
 impl Column {
     /// A column of text.
-    pub fn text(name: impl Into<String>) -> Self {
+    pub(crate) fn text(name: impl Into<String>) -> Self {
         Self { name: name.into(), numeric: false }
     }
 
     /// A column of numbers.
-    pub fn number(name: impl Into<String>) -> Self {
+    pub(crate) fn number(name: impl Into<String>) -> Self {
         Self { name: name.into(), numeric: true }
     }
 }
 
 impl Cell {
     /// A cell with a line below its text.
-    pub fn with_below(text: impl Into<String>, below: impl Into<String>) -> Self {
+    pub(crate) fn with_below(text: impl Into<String>, below: impl Into<String>) -> Self {
         Self { text: text.into(), below: Some(below.into()) }
     }
 }

@@ -22,7 +22,7 @@ pub fn microseconds(us: f64) -> String {
 
 /// A range of times in the unit of its upper end, like `7.30..7.52 ms`; ends that are far apart
 /// each have their own.
-pub fn time_range(low_ns: f64, high_ns: f64) -> String {
+pub(crate) fn time_range(low_ns: f64, high_ns: f64) -> String {
     if low_ns < high_ns / 100.0 {
         return format!("{}..{}", time(low_ns), time(high_ns));
     }
@@ -59,7 +59,7 @@ pub fn counted(count: u64, noun: &str) -> String {
 }
 
 /// What a noun ends with after a count.
-pub fn plural_s(count: u64) -> &'static str {
+pub(crate) fn plural_s(count: u64) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 

@@ -47,7 +47,7 @@ macro_rules! clock {
 }
 
 /// Every clock, those of requests and response first.
-pub const CLOCKS: [Clock; 12] = [
+pub(crate) const CLOCKS: [Clock; 12] = [
     clock!(
         "response",
         latency.response,
@@ -127,7 +127,9 @@ impl Summary {
     }
 
     /// Those of requests.
-    pub fn request_clocks(&self) -> impl Iterator<Item = (&'static Clock, &LatencySummary)> {
+    pub(crate) fn request_clocks(
+        &self,
+    ) -> impl Iterator<Item = (&'static Clock, &LatencySummary)> {
         self.clocks().filter(|(clock, _)| clock.of_requests)
     }
 }

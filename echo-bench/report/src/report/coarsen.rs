@@ -6,7 +6,7 @@ use echo_bench_engine::record::Latency;
 
 /// The report with at most `most` intervals, each several of those before; as it is if it has
 /// no more, or holds a histogram that can't be read.
-pub fn coarsen(report: &Report, most: usize) -> Report {
+pub(crate) fn coarsen(report: &Report, most: usize) -> Report {
     let group = report.intervals.len().div_ceil(most.max(1)).max(1);
     let groups = report.intervals.chunks(group);
     let whole = report.summary.latency.response.as_ref();
@@ -17,7 +17,7 @@ pub fn coarsen(report: &Report, most: usize) -> Report {
 
 /// How many of the plan's intervals each of the report's stands for: 1 unless it was
 /// coarsened.
-pub fn coarseness(report: &Report) -> u64 {
+pub(crate) fn coarseness(report: &Report) -> u64 {
     let plan_s = report.plan.interval_ns as f64 / 1e9;
     let longest = report.intervals.iter().map(|i| i.length_s).fold(0.0, f64::max);
     // A plan without intervals makes this infinite, which ends at the greatest number.

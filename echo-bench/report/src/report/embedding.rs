@@ -2,10 +2,10 @@
 //! [`find`] takes it out again. Knows nothing of the rest of the page.
 
 /// Stands before the JSON.
-pub const OPENING: &str = r#"<script type="application/json" id="echo-bench-json">"#;
+pub(crate) const OPENING: &str = r#"<script type="application/json" id="echo-bench-json">"#;
 
 /// Stands after the JSON. The JSON itself has no `<`: its writer escapes them.
-pub const CLOSING: &str = "</script>";
+pub(crate) const CLOSING: &str = "</script>";
 
 /// The JSON within a page; `None` if it holds none.
 pub fn find(page: &str) -> Option<&str> {

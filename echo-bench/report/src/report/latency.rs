@@ -13,7 +13,7 @@ use echo_bench_engine::record::{Latency, Packed};
 
 /// A quantile that reports show.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Quantile {
+pub(crate) struct Quantile {
     /// Its name in reports and flags.
     pub name: &'static str,
     /// From 0 to 1.
@@ -21,7 +21,7 @@ pub struct Quantile {
 }
 
 /// The quantiles that reports show.
-pub const QUANTILES: [Quantile; 6] = [
+pub(crate) const QUANTILES: [Quantile; 6] = [
     Quantile { name: "p50", quantile: 0.5 },
     Quantile { name: "p90", quantile: 0.9 },
     Quantile { name: "p95", quantile: 0.95 },
@@ -139,7 +139,7 @@ impl LatencySummary {
 
     /// The summary of `latency`, where it is known how many independent values it is worth,
     /// by quantile name.
-    pub fn with_independent(
+    pub(crate) fn with_independent(
         latency: &Latency,
         independent: impl Fn(&str) -> u64,
     ) -> Option<Self> {
@@ -191,7 +191,7 @@ impl LatencySummary {
     }
 
     /// The value of one of the [`QUANTILES`], as stored.
-    pub fn quantile_ns(&self, quantile: &Quantile) -> u64 {
+    pub(crate) fn quantile_ns(&self, quantile: &Quantile) -> u64 {
         match quantile.name {
             "p50" => self.p50_ns,
             "p90" => self.p90_ns,
@@ -204,7 +204,7 @@ impl LatencySummary {
 
     /// How many independent values there are, and how many the quantile needs, where they are
     /// too few for an interval. Such a value is shown as weak.
-    pub fn weakness(&self, quantile: &Quantile) -> Option<(u64, u64)> {
+    pub(crate) fn weakness(&self, quantile: &Quantile) -> Option<(u64, u64)> {
         let independent = self.independent_of(quantile);
         let weak = !self.ci95.contains_key(quantile.name);
         weak.then(|| (independent, order::needed(quantile.quantile)))

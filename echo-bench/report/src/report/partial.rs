@@ -188,7 +188,7 @@ fn unpacked(stored: Option<&LatencySummary>) -> Result<Latency, String> {
 }
 
 /// Whether a text is the record of a run and not JSON of one piece.
-pub fn is_partial(text: &str) -> bool {
+pub(crate) fn is_partial(text: &str) -> bool {
     text.starts_with(BEGINNING)
 }
 

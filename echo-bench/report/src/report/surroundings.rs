@@ -66,7 +66,7 @@ impl SurroundingsReport {
     }
 
     /// Whether both sides were seen on a CPU in common; `None` if one of them was not seen.
-    pub fn shares_cpus(&self) -> Option<bool> {
+    pub(crate) fn shares_cpus(&self) -> Option<bool> {
         let seen = !self.generator_cpus.is_empty() && !self.server_cpus.is_empty();
         seen.then(|| self.generator_cpus.iter().any(|cpu| self.server_cpus.contains(cpu)))
     }

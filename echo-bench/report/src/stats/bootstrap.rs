@@ -15,16 +15,16 @@ use rayon::prelude::*;
 
 /// How often to draw, and from which seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resampling {
+pub(crate) struct Resampling {
     /// Draws.
-    pub resamples: u32,
+    pub(crate) resamples: u32,
     /// Same seed, same draws.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// What `evaluate` makes of each resample. It is given how often each unit was drawn; units
 /// stand in order of their strata, and each stratum of the given size is drawn within itself.
-pub fn replicates<T: Send>(
+pub(crate) fn replicates<T: Send>(
     strata: &[usize],
     resampling: Resampling,
     evaluate: impl Fn(&[u32]) -> T + Sync,
@@ -63,7 +63,7 @@ fn draw(strata: &[usize], seed: u64, drawn: &mut [u32]) {
 
 /// The variance of `values`; `None` with fewer than two, or if one is no number: then the
 /// statistic could not be had from every resample.
-pub fn variance(values: &[f64]) -> Option<f64> {
+pub(crate) fn variance(values: &[f64]) -> Option<f64> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let squares = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
@@ -74,7 +74,7 @@ pub fn variance(values: &[f64]) -> Option<f64> {
 /// `values` with how often the unit was `drawn`. Their squares add up to the variance where
 /// the statistic is a sum over units; and as the draws of one stratum have nothing to do with
 /// chance in the units, pulls of two statistics add up to their covariance.
-pub fn pulls<'a>(values: &[f64], drawn: impl Iterator<Item = &'a [u32]>) -> Vec<f64> {
+pub(crate) fn pulls<'a>(values: &[f64], drawn: impl Iterator<Item = &'a [u32]>) -> Vec<f64> {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     let mut pulls = Vec::new();

@@ -8,26 +8,26 @@
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 
 /// The confidence of every interval.
-pub const CONFIDENCE: f64 = 0.95;
+pub(crate) const CONFIDENCE: f64 = 0.95;
 
 /// Ends of an interval are no farther from 0: its ratio, the power of e, must be a number.
 const FAR: f64 = 100.0;
 
 /// A value that was measured, on the scale on which differences are taken.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// The value.
-    pub value: f64,
+    pub(crate) value: f64,
     /// Its variance.
-    pub variance: f64,
+    pub(crate) variance: f64,
     /// How many degrees of freedom the variance has.
-    pub degrees: f64,
+    pub(crate) degrees: f64,
 }
 
 impl Estimate {
     /// The mean of independent estimates; `None` of none. The degrees of its variance are
     /// Satterthwaite's (*Biometrics Bulletin* 2, 1946).
-    pub fn mean(of: &[Self]) -> Option<Self> {
+    pub(crate) fn mean(of: &[Self]) -> Option<Self> {
         if of.is_empty() {
             return None;
         }
@@ -45,9 +45,9 @@ impl Estimate {
 
 /// One estimate minus another.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Contrast {
+pub(crate) struct Contrast {
     /// The difference.
-    pub difference: f64,
+    pub(crate) difference: f64,
     spread: Spread,
     /// A second way to say how sure it is.
     other: Option<Spread>,
@@ -62,7 +62,7 @@ struct Spread {
 
 impl Contrast {
     /// `new` minus `base`.
-    pub fn between(base: Estimate, new: Estimate) -> Self {
+    pub(crate) fn between(base: Estimate, new: Estimate) -> Self {
         let variance = base.variance + new.variance;
         let shares = [base, new].map(|side| side.variance.powi(2) / side.degrees);
         let degrees = variance.powi(2) / shares.iter().sum::<f64>();
@@ -80,7 +80,7 @@ impl Contrast {
     /// The same difference with another variance that is right, too: the sharper one counts,
     /// each at half the level (Bonferroni's correction for the choice).
     #[must_use]
-    pub fn or(self, variance: f64, degrees: f64) -> Self {
+    pub(crate) fn or(self, variance: f64, degrees: f64) -> Self {
         let other = Spread { deviation: variance.sqrt(), degrees: degrees.max(1.0) };
         Self { other: Some(other), ..self }
     }
@@ -90,19 +90,19 @@ impl Contrast {
     }
 
     /// The difference as an estimate, to be contrasted with others.
-    pub fn estimate(&self) -> Estimate {
+    pub(crate) fn estimate(&self) -> Estimate {
         let Spread { deviation, degrees } = self.spread;
         Estimate { value: self.difference, variance: deviation.powi(2), degrees }
     }
 
     /// The 95 % interval of the difference.
-    pub fn interval(&self) -> [f64; 2] {
+    pub(crate) fn interval(&self) -> [f64; 2] {
         self.interval_at(1.0 - CONFIDENCE)
     }
 
     /// The interval of the difference that misses the truth with the chance `level`. It lies
     /// beyond `noise`, either way, exactly where [`p_value`](Self::p_value) is at most `level`.
-    pub fn interval_at(&self, level: f64) -> [f64; 2] {
+    pub(crate) fn interval_at(&self, level: f64) -> [f64; 2] {
         let level = level / self.spreads().count() as f64;
         let width = self.spreads().map(|spread| spread.width(level)).fold(f64::MAX, f64::min);
         [self.difference - width, self.difference + width].map(|end| end.clamp(-FAR, FAR))
@@ -110,7 +110,7 @@ impl Contrast {
 
     /// The two-sided p-value of "the difference is no larger than `noise`, either way".
     /// It is at most 0.05 exactly where the 95 % interval lies beyond the noise.
-    pub fn p_value(&self, noise: f64) -> f64 {
+    pub(crate) fn p_value(&self, noise: f64) -> f64 {
         let beyond = self.difference.abs() - noise;
         if beyond <= 0.0 {
             return 1.0;

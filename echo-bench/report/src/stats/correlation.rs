@@ -10,7 +10,7 @@
 use std::f64::consts::TAU;
 
 /// Fewer batches say too little of how much they vary.
-pub const LEAST_BATCHES: usize = 10;
+pub(crate) const LEAST_BATCHES: usize = 10;
 
 /// More batches make an interval hardly narrower, and each of them shorter.
 const MOST_BATCHES: usize = 20;
@@ -32,11 +32,11 @@ const NOISE: f64 = 20.0;
 
 /// Batches of a series.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Batches {
+pub(crate) struct Batches {
     /// How many.
-    pub count: usize,
+    pub(crate) count: usize,
     /// The share of the long-run variance that is lacking in the variance of their sums.
-    pub missing: f64,
+    pub(crate) missing: f64,
 }
 
 /// As many batches as are long enough: at least five correlation times each. `Err` if not
@@ -44,7 +44,7 @@ pub struct Batches {
 ///
 /// # Errors
 /// The series is too short for its correlation time.
-pub fn batches(series: &[f64]) -> Result<Batches, Batches> {
+pub(crate) fn batches(series: &[f64]) -> Result<Batches, Batches> {
     let squares: f64 = series.iter().map(|value| value.powi(2)).sum();
     let most = MOST_BATCHES.min(series.len());
     if squares <= 0.0 || series.len() < LEAST_BATCHES {
@@ -62,15 +62,15 @@ pub fn batches(series: &[f64]) -> Result<Batches, Batches> {
 
 /// How long a series hangs together.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Its correlation time, in values; 0 if it is more likely noise.
-    pub time: f64,
+    pub(crate) time: f64,
     /// The length of batches that lack no more of the variance than they may, in values.
-    pub batch: f64,
+    pub(crate) batch: f64,
 }
 
 /// How long a series hangs together, as far as it is long enough to tell.
-pub fn memory(series: &[f64]) -> Memory {
+pub(crate) fn memory(series: &[f64]) -> Memory {
     let squares: f64 = series.iter().map(|value| value.powi(2)).sum();
     if squares <= 0.0 || series.len() < LEAST_BATCHES {
         return Memory { time: 0.0, batch: 1.0 };

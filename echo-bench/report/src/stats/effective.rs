@@ -25,7 +25,7 @@ const MOST_PIECES: usize = 256;
 /// What a run is worth that is too short to be cut into [`LEAST_BATCHES`] pieces: so few
 /// values that the interval of its median is nearly the whole range, and no other quantile
 /// has one.
-pub const TOO_SHORT: u64 = 6;
+pub(crate) const TOO_SHORT: u64 = 6;
 
 /// Fewer bursts on the rarer side of a quantile say nothing of how often they come.
 const LEAST_BURSTS: f64 = 4.0;
@@ -34,7 +34,7 @@ const LEAST_BURSTS: f64 = 4.0;
 /// given the pieces of the run that add up to it, in the order of time. Of the pieces there
 /// may be very many, so they are looked at one by one. Without pieces the values are no
 /// series, and all of them count.
-pub fn sizes(
+pub(crate) fn sizes(
     whole: &Histogram<u64>,
     pieces: impl IntoIterator<Item = Histogram<u64>>,
     quantiles: &[f64],
@@ -72,11 +72,11 @@ fn count(
 /// How long a run would have to be for the interval of a quantile, as far as one that is too
 /// short can tell. Both as shares of the length that it has.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Length {
+pub(crate) struct Length {
     /// For how long its values hang together; 0 if they do not.
-    pub correlated: f64,
+    pub(crate) correlated: f64,
     /// The length that would do.
-    pub needed: f64,
+    pub(crate) needed: f64,
 }
 
 /// Times what is expected to do: a short run sees less of its correlation than there is.
@@ -84,7 +84,7 @@ const RESERVE: f64 = 2.0;
 
 /// The length that the `quantile` of `whole` would need, with pieces as in [`sizes`]; `None`
 /// where there are too few of them to tell.
-pub fn length(
+pub(crate) fn length(
     whole: &Histogram<u64>,
     pieces: impl IntoIterator<Item = Histogram<u64>>,
     quantile: f64,

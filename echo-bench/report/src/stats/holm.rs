@@ -4,7 +4,7 @@
 
 /// The p-values, in their order, corrected for how many there are: reject those that are
 /// still at most the level.
-pub fn adjusted(p_values: &[f64]) -> Vec<f64> {
+pub(crate) fn adjusted(p_values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));
     let mut adjusted = vec![1.0; p_values.len()];
@@ -21,7 +21,7 @@ pub fn adjusted(p_values: &[f64]) -> Vec<f64> {
 /// For each p-value the level that the procedure holds it against, which is the level of the
 /// interval that goes with the verdict: that of its own step if it is rejected, and for all
 /// others that of the step at which the procedure ended.
-pub fn levels(p_values: &[f64], level: f64) -> Vec<f64> {
+pub(crate) fn levels(p_values: &[f64], level: f64) -> Vec<f64> {
     let adjusted = adjusted(p_values);
     let mut order: Vec<usize> = (0..p_values.len()).collect();
     order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]));

@@ -10,7 +10,7 @@ const MOST: f64 = 0.95;
 /// Society* 98, 1935). The other adds up the autocorrelations as long as those of two
 /// neighbouring lags together are positive (Geyer, *Statistical Science* 7, 1992); it is the
 /// larger one where the series hangs together under noise.
-pub fn inflation(series: &[f64]) -> f64 {
+pub(crate) fn inflation(series: &[f64]) -> f64 {
     let count = series.len() as f64;
     let mean = series.iter().sum::<f64>() / count;
     let squares: f64 = series.iter().map(|value| (value - mean).powi(2)).sum();

@@ -3,7 +3,7 @@
 
 /// A number that units (runs or intervals) give together.
 #[derive(Debug, Clone)]
-pub enum Statistic {
+pub(crate) enum Statistic {
     /// The percentile of the merged histograms.
     Quantile(MergedQuantile),
     /// The sum of one thing by the sum of another: a rate, a cost, a share.
@@ -19,7 +19,7 @@ pub enum Statistic {
 
 impl Statistic {
     /// Its value if each unit counts as often as `weights` says; NaN if there is none.
-    pub fn value(&self, weights: &[u32]) -> f64 {
+    pub(crate) fn value(&self, weights: &[u32]) -> f64 {
         match self {
             Self::Quantile(quantile) => quantile.value(weights),
             Self::Ratio { of, by } => {
@@ -37,7 +37,7 @@ impl Statistic {
 
     /// How much each unit pulls the value away from where it is. Their autocorrelation is
     /// that of the statistic.
-    pub fn pulls(&self) -> Vec<f64> {
+    pub(crate) fn pulls(&self) -> Vec<f64> {
         match self {
             Self::Quantile(quantile) => quantile.pulls(),
             Self::Ratio { of, by } => {
@@ -54,12 +54,12 @@ fn weighted(values: &[f64], weights: &[u32]) -> f64 {
 }
 
 /// The counts of a unit: values in rising order, each with how often it occurred.
-pub type Counts = [(u64, u64)];
+pub(crate) type Counts = [(u64, u64)];
 
 /// A percentile of units merged, without merging them: a table of how many values of each
 /// unit lie at or below each candidate.
 #[derive(Debug, Clone)]
-pub struct MergedQuantile {
+pub(crate) struct MergedQuantile {
     quantile: f64,
     /// The values that a merged percentile can take. It lies between the least and the
     /// greatest percentile of the units, so nothing beyond them is kept.
@@ -71,7 +71,7 @@ pub struct MergedQuantile {
 
 impl MergedQuantile {
     /// The `quantile` of `units`; `None` if all of them are empty.
-    pub fn new(quantile: f64, units: &[&Counts]) -> Option<Self> {
+    pub(crate) fn new(quantile: f64, units: &[&Counts]) -> Option<Self> {
         let own: Vec<_> =
             units.iter().filter_map(|unit| own_quantile(quantile, unit)).collect();
         let (least, greatest) = (*own.iter().min()?, *own.iter().max()?);

@@ -1,7 +1,7 @@
 //! Whether a series has settled: [`drift`].
 
 /// Values below which a trend can't be told from chance.
-pub const LEAST_VALUES: usize = 10;
+pub(crate) const LEAST_VALUES: usize = 10;
 
 /// Most values that are looked at, for all pairs of them are: of a longer series neighbours
 /// are averaged.
@@ -15,7 +15,7 @@ const MATTERS: f64 = 0.05;
 
 /// The change over the whole series, as a share of its median, if it has a trend that is
 /// both significant (Mann-Kendall, at 1 %) and large enough to matter (5 %, by Theil-Sen).
-pub fn drift(series: &[f64]) -> Option<f64> {
+pub(crate) fn drift(series: &[f64]) -> Option<f64> {
     let together = series.len().div_ceil(MOST_VALUES).max(1);
     // Whole groups alone, so that all have the same variance.
     let groups = series.chunks_exact(together);

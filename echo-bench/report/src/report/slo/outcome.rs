@@ -98,7 +98,7 @@ impl SloOutcome {
 
     /// A throughput or a share of errors in words, with its interval if it has one:
     /// `9876/s (95 %: 9700..10 052/s)`. `None` for a latency.
-    pub fn measured_in_words(&self) -> Option<String> {
+    pub(crate) fn measured_in_words(&self) -> Option<String> {
         let measured = self.measured?;
         let (scale, unit) =
             if self.quantile() == "errors" { (100.0, " %") } else { (1.0, "/s") };
