@@ -178,8 +178,8 @@ pub struct JudgingArgs {
     /// Noise threshold: smaller differences are ignored even if significant
     #[arg(long, value_name = "PERCENT", value_parser = percent, default_value = "1%")]
     pub threshold: f64,
-    /// Judge these metrics too, as a list like corrected_p99,fairness; a metric that is named
-    /// counts for --fail-on though its change is the generator's own share
+    /// Judge these metrics too, as a list with commas; one that is named counts for --fail-on
+    /// though its change is the generator's own share
     #[arg(long, value_name = "METRIC", value_parser = choice::<Metric>(), value_delimiter = ',')]
     pub judge: Vec<Metric>,
     /// Exit 3 if a metric is worse, and 4 if that can't be said

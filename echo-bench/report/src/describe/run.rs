@@ -278,7 +278,7 @@ fn errors(report: &Report) -> Vec<Notice> {
                 text: format!(
                     "{}{}; first: connection {}{request}: {}",
                     units::counted(error.count, "time"),
-                    beside(error),
+                    beside(error, Nouns::of(&report.plan)),
                     first.connection,
                     first.detail
                 ),
@@ -291,7 +291,7 @@ fn errors(report: &Report) -> Vec<Notice> {
 
 /// In which phase failures occurred, if not in the window, and how many requests they ended, if
 /// that is another number.
-fn beside(error: &ErrorReport) -> String {
+fn beside(error: &ErrorReport, nouns: Nouns) -> String {
     let phase = match error.phase {
         None | Some(Phase::Window) => "",
         Some(Phase::SetUp) => " during set-up",
@@ -300,7 +300,7 @@ fn beside(error: &ErrorReport) -> String {
     };
     let requests = error.requests.filter(|&requests| requests > 0 && requests != error.count);
     let requests = requests.map_or(String::new(), |requests| {
-        format!(" ({} failed)", units::counted(requests, "request"))
+        format!(" ({} {} failed)", units::count(requests), nouns.counted.of(requests))
     });
     format!("{phase}{requests}")
 }

@@ -141,7 +141,7 @@ impl Finding {
 
     /// The same of findings whose remedy is always the same.
     fn fixed(&self, nouns: Nouns) -> (&'static str, String, &'static str) {
-        let Nouns { counted, answer, party, .. } = nouns;
+        let Nouns { counted, answer, .. } = nouns;
         match self {
             Self::Generator(limit) => limit.words(nouns),
             Self::Kernel(explained) => explained.words(nouns),
@@ -162,11 +162,7 @@ impl Finding {
             ),
             Self::Starved { starved, connections } => (
                 "starved-connections",
-                format!(
-                    "{starved} of {connections} {} got no {} in the window",
-                    party.of(*connections),
-                    answer.one
-                ),
+                starved_parties(*starved, *connections, nouns),
                 "check the server's limits and workers; the percentiles describe the others",
             ),
             Self::Unfair { below_tenth, connections, median } => (
@@ -270,6 +266,11 @@ fn unfair(below_tenth: u64, connections: u64, median: u64, nouns: Nouns) -> Stri
         nouns.party.of(connections),
         nouns.answer.of(median)
     )
+}
+
+fn starved_parties(starved: u64, connections: u64, nouns: Nouns) -> String {
+    let (parties, answer) = (nouns.party.of(connections), nouns.answer.one);
+    format!("{starved} of {connections} {parties} got no {answer} in the window")
 }
 
 fn nothing_measured(nouns: Nouns) -> String {

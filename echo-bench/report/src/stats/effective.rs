@@ -280,7 +280,9 @@ mod tests {
 
     fn whole(pieces: &[Histogram<u64>]) -> Histogram<u64> {
         let mut whole = Histogram::new_with_bounds(1, 1_000_000_000, 3).unwrap();
-        pieces.iter().for_each(|piece| whole.add(piece).unwrap());
+        for piece in pieces {
+            whole.add(piece).unwrap();
+        }
         whole
     }
 

@@ -114,7 +114,7 @@ pub(super) fn judge(
         findings.extend(explained(plan, record, summary, around));
     }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
-    findings.extend(few_samples(record, summary));
+    findings.extend(few_samples(&record.pieces, summary));
     findings.extend(settled::no_steady_state(plan, record));
     if circumstances.server_killed {
         findings.push(Finding::SlowServerDrain);
@@ -269,8 +269,8 @@ fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
     })
 }
 
-/// Which quantiles that are shown can't be backed by the sample.
-fn few_samples(record: &RunRecord, summary: &Summary) -> Option<Finding> {
+/// Which quantiles that are shown can't be backed by the sample, which came in these pieces.
+fn few_samples(pieces: &[Packed], summary: &Summary) -> Option<Finding> {
     let response = summary.latency.response.as_ref()?;
     // Up to p99: whoever runs for seconds does not expect more nines.
     let shown = QUANTILES.iter().filter(|quantile| quantile.quantile <= 0.99);
@@ -281,16 +281,16 @@ fn few_samples(record: &RunRecord, summary: &Summary) -> Option<Finding> {
         })
         .collect();
     let (from, to) = (weak.first()?, weak.last()?);
-    let pieces = record.pieces.iter().map(Packed::histogram);
-    let length = effective::length(&response.histogram()?, pieces, to.quantile);
+    let histograms = pieces.iter().map(Packed::histogram);
+    let length = effective::length(&response.histogram()?, histograms, to.quantile);
     let seconds = |share: f64| share * summary.measured_s;
     let correlated_s = length.map(|length| seconds(length.correlated));
     // Below the length of a piece nothing is seen.
-    let piece_s = summary.measured_s / record.pieces.len().max(1) as f64;
+    let shortest_s = summary.measured_s / pieces.len().max(1) as f64;
     Some(Finding::FewSamples(Short {
         from: from.name,
         to: to.name,
-        correlated_s: correlated_s.filter(|time| *time >= piece_s / 2.0),
+        correlated_s: correlated_s.filter(|time| *time >= shortest_s / 2.0),
         needed_s: length.map(|length| seconds(length.needed).max(summary.measured_s * 1.2)),
     }))
 }

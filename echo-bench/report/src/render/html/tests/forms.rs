@@ -324,11 +324,11 @@ fn text_markdown_and_page_of_a_sweep_carry_the_same() {
         failed.analysis.slos.push(CellSlo {
             cell,
             slo,
+            outcome,
+            worst,
             runs,
             missed,
             undecided,
-            outcome,
-            worst,
         });
     }
     for (name, sweep) in [("plain", swept("tokio")), ("failed", failed)] {

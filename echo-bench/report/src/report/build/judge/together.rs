@@ -2,6 +2,7 @@
 //! from the merged numbers; what only a run by itself shows is taken over from its report.
 
 use super::{BUSY, DENIED, few_samples, littles_law, own_share, unfair};
+use crate::report::nouns::Nouns;
 use crate::report::verdict::{Finding, Limit, severity};
 use crate::report::{Phase, Report, Verdict, Warning};
 use echo_bench_engine::plan::Trust;
@@ -28,7 +29,9 @@ const DECIDED: [&str; 15] = [
 /// The warnings and the verdict of `merged`, which holds the `runs`.
 pub(crate) fn judge_together(merged: &Report, runs: &[&Report]) -> (Vec<Warning>, Verdict) {
     let findings = findings(merged, runs);
-    let mut warnings: Vec<Warning> = findings.iter().map(Finding::warning).collect();
+    let nouns = Nouns::of(&merged.plan);
+    let mut warnings: Vec<Warning> =
+        findings.iter().map(|finding| finding.warning(nouns)).collect();
     let mut verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
     for run in runs {
         for warning in &run.warnings {
@@ -86,7 +89,8 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
         findings.push(Finding::Unverified);
     }
     findings.extend(generator(merged, runs));
-    findings.extend(few_samples(summary));
+    // Which length would do is known of a run by itself.
+    findings.extend(few_samples(&[], summary));
     findings
 }
 
