@@ -1,4 +1,4 @@
-//! The process that owns a listening socket, [`listener_owner`], and its identity,
+//! The process that owns a listening socket, found by its port, and its identity,
 //! [`ServerProcess`], which distinguishes it from another process in its place: both from
 //! `/proc`, for servers on this machine.
 

@@ -1,4 +1,4 @@
-//! What a document says to people: [`Description`], made of phrases, labelled rows, tables and
+//! What a document says to people: `Description`, made of phrases, labelled rows, tables and
 //! notices, each said once. Text, Markdown and pages only lay a description out, so they can't
 //! disagree.
 //!

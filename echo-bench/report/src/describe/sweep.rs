@@ -1,4 +1,4 @@
-//! A sweep in words: [`sweep`].
+//! A sweep in words.
 
 use std::cmp::Ordering;
 use std::fmt::Write;

@@ -1,4 +1,4 @@
-//! A report inside a web page: [`OPENING`] and [`CLOSING`] stand around its JSON, and
+//! A report inside a web page: `OPENING` and `CLOSING` stand around its JSON, and
 //! [`find`] takes it out again. Knows nothing of the rest of the page.
 
 /// Stands before the JSON.

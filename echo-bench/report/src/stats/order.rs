@@ -3,7 +3,7 @@
 //! Between which two order statistics the true quantile lies is a question of the binomial
 //! distribution alone, whatever the distribution of the latencies (David and Nagaraja,
 //! *Order Statistics*, 2003, section 7.1). Requests of one run are autocorrelated, so the
-//! sample counts as a smaller, independent one: see [`effective`](super::effective).
+//! sample counts as a smaller, independent one: see `effective`.
 
 use super::contrast;
 
