@@ -18,7 +18,7 @@ fn check(runs: u64, level_us: impl Fn(u64) -> u64) -> Result<SelfCheck, SelfChec
             .unwrap()
     };
     let reports: Vec<Report> = (0..runs).map(report).collect();
-    self_check(&reports, 3, Options { resamples: 300, ..Options::default() })
+    self_check(&reports, 3, &Options { resamples: 300, ..Options::default() })
 }
 
 #[test]

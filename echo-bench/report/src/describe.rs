@@ -25,7 +25,6 @@ pub mod units;
 
 pub(crate) use comparison::comparison;
 pub(crate) use repeats::repeats;
-pub(crate) use repeats::table as table_of_runs;
 pub(crate) use run::run;
 pub(crate) use run_details::run_details;
 pub(crate) use self_check::self_check;

@@ -45,7 +45,7 @@ pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow:
         tell(&format!("warning: {failed} runs gave no report and are left out"));
     }
     let reports: Vec<Report> = cells.into_iter().flat_map(|cell| cell.runs).collect();
-    let check = self_check(&reports, args.check.runs() as usize, options)?;
+    let check = self_check(&reports, args.check.runs() as usize, &options)?;
     outlet.hand_over(|format| match format {
         CompareFormat::Json => store::to_json(&check),
         CompareFormat::Markdown => render::markdown::self_check(&check),

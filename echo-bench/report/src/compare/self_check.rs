@@ -101,7 +101,7 @@ pub enum SelfCheckError {
 pub fn self_check(
     reports: &[Report],
     runs_per_side: usize,
-    options: Options,
+    options: &Options,
 ) -> Result<SelfCheck, SelfCheckError> {
     let needed = runs_per_side.max(1) * 2;
     let groups: Vec<&[Report]> = reports.chunks_exact(needed).collect();
@@ -113,7 +113,7 @@ pub fn self_check(
         .par_iter()
         .map(|group| {
             let deals = deals(runs_per_side).into_iter();
-            deals.map(|deal| against_itself(group, deal, options)).collect()
+            deals.map(|deal| against_itself(group, deal, options.clone())).collect()
         })
         .collect::<Result<_, _>>()?;
     let share = |group: &Vec<Comparison>| {
@@ -126,6 +126,11 @@ pub fn self_check(
     let interval = rate::share_interval_of(events, count - events);
     let all: Vec<&Comparison> = comparisons.iter().flatten().collect();
     let promised = 1.0 - CONFIDENCE;
+    let judged: Vec<Metric> = Metric::VARIANTS
+        .iter()
+        .copied()
+        .filter(|metric| !metric.explains() || options.asked_for.contains(metric))
+        .collect();
     let checked = |&metric: &Metric| MetricCheck::of(metric, &all, options.threshold);
     let questions = all.iter().map(|comparison| comparison.method.questions).max();
     Ok(SelfCheck {
@@ -139,6 +144,7 @@ pub fn self_check(
             seed: options.seed,
             questions: questions.unwrap_or(0),
             forced: options.force,
+            asked_for: options.asked_for.clone(),
         },
         runs: reports.len(),
         runs_per_side,
@@ -148,7 +154,7 @@ pub fn self_check(
         interval,
         promised,
         is_kept: interval[0] <= promised,
-        metrics: Metric::VARIANTS.iter().map(checked).collect(),
+        metrics: judged.iter().map(checked).collect(),
     })
 }
 

@@ -22,7 +22,7 @@ const FIGURES: [Metric; 7] = [
 ];
 
 /// Everything that repeats of one run say; `None` of a sweep over settings, or without a run.
-pub fn repeats(sweep: &Sweep) -> Option<Description> {
+pub(crate) fn repeats(sweep: &Sweep) -> Option<Description> {
     let [cell] = &sweep.cells[..] else { return None };
     let first = cell.runs.first().filter(|_| sweep.is_of_repeats())?;
     let (title, detail) = load::target(&first.plan);

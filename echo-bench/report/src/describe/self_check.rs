@@ -9,7 +9,7 @@ use crate::compare::Metric;
 use crate::compare::self_check::{MetricCheck, SelfCheck};
 
 /// Everything that a self-check says.
-pub fn self_check(check: &SelfCheck) -> Description {
+pub(crate) fn self_check(check: &SelfCheck) -> Description {
     let (title, detail) = load::target(&check.plan);
     let mut phrases = load::phrases(&check.plan);
     phrases.insert(0, format!("{} in turns", units::counted(check.runs as u64, "run")));

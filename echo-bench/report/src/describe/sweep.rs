@@ -9,7 +9,7 @@ use super::comparison::{
 };
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone,
-    objective, or_nothing, sweep_figures, units,
+    objective, or_nothing, repeats, sweep_figures, units,
 };
 use crate::compare::{Metric, Verdict};
 use crate::report::SloOutcome;
@@ -28,10 +28,16 @@ pub(crate) const SHOWN: [Metric; 7] = [
 
 /// Everything that a sweep says.
 pub(crate) fn sweep(sweep: &Sweep) -> Description {
+    let figures =
+        Section::new("figures", "Summary", Body::Figures(sweep_figures::figures(sweep)));
+    if let Some(mut repeats) = repeats(sweep) {
+        repeats.sections.insert(0, figures);
+        return repeats;
+    }
     let names: Vec<&str> = sweep.plan.axes.iter().map(|axis| axis.name.as_str()).collect();
     let axes = if names.is_empty() { "one cell".into() } else { names.join(" x ") };
     let mut sections = vec![
-        Section::new("figures", "Summary", Body::Figures(sweep_figures::figures(sweep))),
+        figures,
         Section::new("plan", "Plan", Body::Rows(plan(sweep))),
         Section::new("errors", "Failed runs", Body::Notices(failures(sweep))),
         Section::new("cautions", "Cautions", Body::Notices(cautions(sweep))),
