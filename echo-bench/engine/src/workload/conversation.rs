@@ -93,18 +93,15 @@ impl Conversation {
         let (messages, at) = (parts.messages, parts.now);
         let (awaited, right) = (self.in_flight.unanswered(), self.in_flight.right_answers());
         let mut replies = 0;
-        let decoded = match bytes {
-            Some(bytes) => {
-                self.decode(bytes, (number, messages, at), parts.ledger, &mut replies)
-            }
-            None => {
-                let Self { requester, in_flight, .. } = self;
-                requester.end_of_input(|reply| {
-                    replies += 1;
-                    in_flight.settle(number, messages, reply, at, parts.ledger);
-                });
-                Ok(())
-            }
+        let decoded = if let Some(bytes) = bytes {
+            self.decode(bytes, (number, messages, at), parts.ledger, &mut replies)
+        } else {
+            let Self { requester, in_flight, .. } = self;
+            requester.end_of_input(|reply| {
+                replies += 1;
+                in_flight.settle(number, messages, reply, at, parts.ledger);
+            });
+            Ok(())
         };
         parts.ledger.settle();
         if self.in_flight.right_answers() > right {
