@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
 use crate::report::{LatencySummary, Report};
 
@@ -59,7 +59,8 @@ const VERSION: &str = "[Histogram log format version 1.3]";
 const LEGEND: &str = "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n";
 
 /// The response latency of every interval, as an interval log. Its times count from the
-/// beginning of the measured window, as the intervals do.
+/// beginning of the measured window, as the intervals do. What ended in the drain follows under
+/// the tag `drain`, so that all lines together are the whole.
 pub fn hlog(report: &Report) -> std::io::Result<String> {
     let started = report.window_started_at.as_ref().unwrap_or(&report.started_at);
     let started = humantime::parse_rfc3339(started).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -78,6 +79,13 @@ pub fn hlog(report: &Report) -> std::io::Result<String> {
         let time = |s| Duration::try_from_secs_f64(s).map_err(std::io::Error::other);
         let (at, length) = (time(interval.at_s)?, time(interval.length_s)?);
         log.write_histogram(&histogram, at, length, None).map_err(std::io::Error::other)?;
+    }
+    if let Some(drained) = report.drained.as_ref().and_then(LatencySummary::histogram) {
+        let end = Duration::try_from_secs_f64(report.summary.measured_s);
+        let end = end.map_err(std::io::Error::other)?;
+        let tag = Tag::new("drain");
+        log.write_histogram(&drained, end, Duration::ZERO, tag)
+            .map_err(std::io::Error::other)?;
     }
     drop(log);
     let mut text = String::from_utf8(out).map_err(std::io::Error::other)?;
