@@ -64,6 +64,13 @@ fn a_list_is_for_the_generator_and_a_cpu_that_is_not_there_is_refused() {
     let report = finished.report();
     assert_eq!(cpus(&report["plan"]["pin"]["generator"]), [last as u64]);
     assert_eq!(cpus(&report["summary"]["surroundings"]["generator_cpus"]), [last as u64]);
+    let usual = ["--conns=4", "--duration=500ms", "--model=epoll", "--server-workers=1"];
+    for crowded in [["--threads=1", "--server-pin=0"], ["--threads=2", "--warmup=0s"]] {
+        let flags = [&usual[..], &["--pin=0"], &crowded].concat();
+        let finished = BenchProcess::start(&flags).finish(PATIENCE);
+        assert!(finished.stdout.contains("share 1 core"), "{crowded:?}: {}", finished.stdout);
+        assert_eq!(finished.report()["plan"]["idle"], "sleep", "{crowded:?}");
+    }
     let finished = measured(&["--pin=off"]);
     assert_eq!(finished.report()["plan"]["pin"]["asked"], "off");
     for (flag, told) in [

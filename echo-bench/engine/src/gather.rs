@@ -201,7 +201,9 @@ impl<'a> Watch<'a> {
             response: &self.gathered.total.latencies.response,
             pieces: &self.gathered.pieces,
         };
-        if observer.is_enough(&so_far) {
+        // An interval that was cut short is no end of one.
+        let end = self.timeline.window_start.saturating_add(so_far.measured_ns);
+        if end < self.timeline.window_end() && observer.is_enough(&so_far) {
             self.finish(clock::now());
         }
     }

@@ -12,8 +12,8 @@ use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 use super::groups::{LoadArgs, MessageArgs, SizeRange};
 use super::{Inputs, RunArgs, server_flags};
 use echo_bench_engine::plan::{
-    IdleStrategy, Load, MessagePlan, Plan, PlanError, ProtocolPlan, ServerFlag, Settings,
-    SocketPlan, StopRule, Target, Until, WorkloadPlan,
+    IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan, ServerFlag,
+    Settings, SocketPlan, StopRule, Target, Until, WorkloadPlan,
 };
 
 /// Most messages of a file; all of them stand in the report.
@@ -102,6 +102,7 @@ impl RunArgs {
         let target = self.resolve_target(service, threads, inputs.cores, messages.largest())?;
         let secure = self.tls.tls || self.endpoint().is_some_and(Endpoint::is_secure);
         let timeout_ns = nanos(load.timeout.0);
+        let pin = load.pin.resolve(threads, &target, inputs)?;
         let plan = Plan::new(Settings {
             connections,
             threads,
@@ -127,10 +128,10 @@ impl RunArgs {
                 sources: self.sockets.source_ip.clone(),
             },
             tls: self.tls.plan(&target, secure)?,
-            idle: resolve_idle(load.idle, &target, threads, inputs.cores),
+            idle: resolve_idle(load.idle, &target, threads, inputs.cores, &pin),
             engine: load.engine,
             stamps: load.stamps,
-            pin: load.pin.resolve(threads, &target, inputs)?,
+            pin,
             seed: load.seed.unwrap_or(inputs.seed),
             target,
         })?;
@@ -259,13 +260,20 @@ fn resolve_idle(
     target: &Target,
     threads: u32,
     cores: usize,
+    pin: &Pinning,
 ) -> IdleStrategy {
-    let workers = match target {
-        Target::Embedded { server } => server.workers,
-        Target::Address { .. } => None,
+    let (workers, cpus) = match target {
+        Target::Embedded { server } if pin.server.is_empty() => {
+            (server.workers, server.pinned_to())
+        }
+        Target::Embedded { server } => (server.workers, pin.server.clone()),
+        Target::Address { .. } => (None, Vec::new()),
     };
+    let has_room = |workers| (threads + workers) as usize <= cores;
     match (typed, workers) {
-        (IdleStrategy::Auto, Some(workers)) if (threads + workers) as usize <= cores => {
+        (IdleStrategy::Auto, Some(workers))
+            if has_room(workers) && !pin.is_crowded(threads, &cpus) =>
+        {
             IdleStrategy::Hybrid
         }
         (IdleStrategy::Auto, _) => IdleStrategy::Sleep,

@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, Parser};
+use clap::{Args, CommandFactory, FromArgMatches};
 
-use super::swept::{CommandLine, first_line};
+use super::swept::{self, CommandLine, first_line};
 use super::{Cli, Command, RepeatsError};
 use echo_bench_report::sweep::{Flag, PlannedSweep, SweepPlan};
 use echo_net::clock::nanos;
@@ -32,7 +32,9 @@ const MOST_RUNS: u32 = 1000;
 pub struct SelfCheckArgs {
     /// Compare a plan with itself: make short runs of it (run flags after --), and say how often
     /// a difference is called where there is none, and which would have been found
-    #[arg(long, conflicts_with_all = ["paths", "base", "new", "baseline", "save_baseline"])]
+    #[arg(long, conflicts_with_all = [
+        "paths", "base", "new", "baseline", "save_baseline", "fail_on", "allow_single"
+    ])]
     pub self_check: bool,
     /// Runs of each side of a comparison (5)
     #[arg(long, value_name = "N", requires = "self_check")]
@@ -52,7 +54,7 @@ pub struct SelfCheckArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum SelfCheckArgsError {
     /// No runs.
-    #[error("--runs must be from 1 to {MOST_RUNS}")]
+    #[error("--runs must be from 2 to {MOST_RUNS}: single runs are never judged")]
     Runs,
     /// No comparison.
     #[error("--comparisons must be at least 1")]
@@ -63,6 +65,9 @@ pub enum SelfCheckArgsError {
     /// Runs that are repeated by themselves.
     #[error("after --: leave --repeat out (see --runs and --comparisons)")]
     Repeat,
+    /// A flag that says where the results of a run go, or how it is judged.
+    #[error("after --: leave --{0} out (a self-check keeps no runs and judges them together)")]
+    OfOneRun(&'static str),
     /// Runs that can't be made.
     #[error("after --: {0}")]
     Run(#[from] RepeatsError),
@@ -93,15 +98,20 @@ impl SelfCheckArgs {
     /// What is wrong, by flag.
     pub fn planned(&self) -> Result<PlannedSweep, SelfCheckArgsError> {
         let runs = self.runs();
-        if !(1..=MOST_RUNS).contains(&runs) {
+        if !(2..=MOST_RUNS).contains(&runs) {
             return Err(SelfCheckArgsError::Runs);
         }
         if self.comparisons == Some(0) {
             return Err(SelfCheckArgsError::Comparisons);
         }
         let words = ["echo-bench", "run"].map(OsString::from);
-        let typed = Cli::try_parse_from(words.iter().chain(&self.run))
-            .map_err(|error| SelfCheckArgsError::NoRun(first_line(&error)))?;
+        let no_run = |error: clap::Error| SelfCheckArgsError::NoRun(first_line(&error));
+        let matches = Cli::command().try_get_matches_from(words.iter().chain(&self.run));
+        let matches = matches.map_err(no_run)?;
+        if let Some(flag) = matches.subcommand_matches("run").and_then(swept::result_flag) {
+            return Err(SelfCheckArgsError::OfOneRun(flag));
+        }
+        let typed = Cli::from_arg_matches(&matches).map_err(no_run)?;
         let Some(Command::Run(run)) = typed.command else {
             return Err(SelfCheckArgsError::NoRun("no flags of a run".into()));
         };

@@ -16,7 +16,7 @@ use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
 const OF_THE_SWEEP: [&str; 6] = ["output", "format", "threshold", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 8] = [
+const OF_ONE_RUN: [&str; 10] = [
     "report-dir",
     "no-report",
     "hgrm",
@@ -24,6 +24,8 @@ const OF_ONE_RUN: [&str; 8] = [
     "baseline",
     "save-baseline",
     "fail-on",
+    "allow-single",
+    "judge",
     "strict",
 ];
 
@@ -118,6 +120,21 @@ pub enum UnfitFlag {
     /// Linked flags that can't go in step.
     #[error("--link {0}: name two or more flags that have equally many values")]
     Link(String),
+}
+
+/// A flag that was typed of those that say where the results of a run go, or how they are
+/// judged.
+pub(super) fn result_flag(matches: &ArgMatches) -> Option<&'static str> {
+    const RESULTS: [&str; 3] = ["output", "format", "threshold"];
+    let command = RunArgs::augment_args(clap::Command::new("run"));
+    OF_ONE_RUN.into_iter().chain(RESULTS).find(|&long| {
+        let arg = command.get_arguments().find(|arg| arg.get_long() == Some(long));
+        arg.is_some_and(|arg| {
+            let id = arg.get_id().as_str();
+            matches.try_contains_id(id).is_ok()
+                && matches.value_source(id) == Some(ValueSource::CommandLine)
+        })
+    })
 }
 
 /// What of a run was typed that says what it is, and not where its results go.

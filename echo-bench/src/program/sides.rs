@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use rayon::prelude::*;
 
-use echo_bench_report::compare::{self, Input, Side};
+use echo_bench_report::compare::{self, Input, Side, self_check};
 use echo_bench_report::report::store::{self, Document};
 use echo_bench_report::sweep::{self, Sweep};
 
@@ -54,7 +54,7 @@ fn inputs_in(directory: &Path) -> anyhow::Result<Vec<Input>> {
     let input = |file: &PathBuf| -> anyhow::Result<Vec<Input>> {
         let document = store::open(file)?;
         match document.schema() {
-            Some(compare::SCHEMA) => Ok(Vec::new()),
+            Some(compare::SCHEMA | self_check::SCHEMA) => Ok(Vec::new()),
             // One whose plan can't be read is not of repeats either.
             Some(sweep::SCHEMA) if document.spans_axes().unwrap_or(true) => Ok(Vec::new()),
             _ => inputs_of(file, document),

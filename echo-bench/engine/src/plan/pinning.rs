@@ -105,6 +105,13 @@ impl Pinning {
         Self { asked: PinMode::Auto, unpinned: Some(why), ..Self::off() }
     }
 
+    /// Whether so many generator threads have to share a CPU, with each other or with a server
+    /// on these.
+    pub fn is_crowded(&self, threads: u32, server: &[usize]) -> bool {
+        let few = !self.generator.is_empty() && self.generator.len() < threads as usize;
+        few || self.generator.iter().any(|cpu| server.contains(cpu))
+    }
+
     /// The CPU of a generator thread; none if it is not pinned.
     pub fn cpu_of(&self, thread: u32) -> Option<usize> {
         self.generator.get(thread as usize % self.generator.len().max(1)).copied()
@@ -130,11 +137,17 @@ impl Settings {
         }
     }
 
-    /// Whether both sides are pinned, and no CPU is in both.
+    /// Whether both sides are pinned, no CPU is in both, and each generator thread has its own.
     pub fn is_pinned_apart(&self) -> bool {
         let (generator, server) = (&self.pin.generator, self.server_cpus());
         let both = !generator.is_empty() && !server.is_empty();
-        both && generator.iter().all(|cpu| !server.contains(cpu))
+        both && !self.is_pinned_together()
+    }
+
+    /// Whether what is pinned has to share a CPU: generator threads among each other, or with
+    /// the server.
+    pub fn is_pinned_together(&self) -> bool {
+        self.pin.is_crowded(self.threads, &self.server_cpus())
     }
 }
 

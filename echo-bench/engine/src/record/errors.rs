@@ -201,8 +201,9 @@ impl Errors {
             requests: 0,
             first: first(),
         });
-        failures.count += count;
-        failures.requests += requests;
+        // A stored list may hold anything.
+        failures.count = failures.count.saturating_add(count);
+        failures.requests = failures.requests.saturating_add(requests);
     }
 
     /// One of the failures of a kind in a phase ended a request of the window, and so is one of
@@ -237,7 +238,7 @@ impl Errors {
 
     /// All failures.
     pub fn total(&self) -> u64 {
-        self.iter().map(|failures| failures.count).sum()
+        self.iter().fold(0, |sum, failures| failures.count.saturating_add(sum))
     }
 }
 

@@ -68,8 +68,8 @@ pub(crate) struct InFlight {
     /// The last few requests that were passed over: an answer to one comes out of turn,
     /// and is no second one.
     passed_over: PassedOver,
-    /// Bytes of requests that the kernel has not taken, where that is known.
-    unsent: usize,
+    /// The first request of which the kernel has not taken all bytes, where that is known.
+    unwritten: Option<u64>,
     /// The connection whose request is the last one, and its number, where actors take turns.
     turn: Option<(u32, u64)>,
     /// The same of the actor before.
@@ -91,7 +91,7 @@ impl InFlight {
             measured: 0,
             right_answers: 0,
             passed_over: PassedOver::default(),
-            unsent: 0,
+            unwritten: None,
             turn: None,
             before: None,
         }
@@ -157,12 +157,24 @@ impl InFlight {
     /// So many bytes of requests were not written when what is settled next was read.
     #[inline]
     pub(crate) fn set_unsent(&mut self, bytes: usize) {
-        self.unsent = bytes;
+        self.unwritten = (bytes > 0).then(|| self.first_unwritten(bytes));
+    }
+
+    fn first_unwritten(&self, bytes: usize) -> u64 {
+        let (mut left, mut request) = (bytes, self.next_request());
+        for slot in self.slots.iter().rev() {
+            if left == 0 {
+                break;
+            }
+            left = left.saturating_sub(slot.size as usize);
+            request -= 1;
+        }
+        request
     }
 
     /// Whether a request was not written whole when what is settled next was read.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.unsent > 0
+        self.unwritten.is_some()
     }
 
     /// Adds the next request, of so many bytes, which is written `at` this instant.
@@ -218,7 +230,7 @@ impl InFlight {
         };
         let request = self.first + place as u64;
         if reply.outcome == Outcome::Echo
-            && self.unsent == 0
+            && self.unwritten.is_none()
             && messages.check(connection, request, reply.body).is_ok()
         {
             self.answer(place, at, into);

@@ -165,6 +165,9 @@ impl Piece {
         if total.tally.counts().chain([errors, values]).any(|sum| sum > LARGEST_COUNT) {
             return Err("the counts add up to more than 2^53".into());
         }
+        if record.total.errors.iter().any(|one| one.requests > one.count) {
+            return Err("more requests failed than failures were counted".into());
+        }
         record.pieces.push(packed.clone());
         record.intervals.push(IntervalRecord { index, tally: self.tally, response: packed });
         Ok(())

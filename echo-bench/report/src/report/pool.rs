@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 macro_rules! counts {
     ($( #[doc = $meaning:literal] $field:ident: $($source:ident).+, $label:literal; )*) => {
         /// Connections of a pool, set-up and warm-up included. How long requests waited for one
-        /// is part of `latency.wait`; how long they took to make is `latency.connect`.
+        /// is part of `latency.wait`; how long they took to make is `latency.connect`, and
+        /// `set_up.connect` of those that were made before the load.
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema,
         )]

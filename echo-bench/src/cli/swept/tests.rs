@@ -153,3 +153,12 @@ fn axes_of_a_plan_file_must_be_told_apart_and_measure_alike() {
         assert!(error.to_string().contains(told), "{text}: {error}");
     }
 }
+
+#[test]
+fn how_repeated_runs_are_judged_is_not_typed_for_each() {
+    let line = "echo-bench run --repeat 2 --baseline b --fail-on worse --allow-single \
+                --judge fairness -d 1s";
+    let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+    let Some(Command::Run(run)) = cli.command else { panic!("{line}") };
+    assert_eq!(lines(&run.repeats(2).unwrap()), ["--duration=1s"]);
+}

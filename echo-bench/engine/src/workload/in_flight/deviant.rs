@@ -103,11 +103,9 @@ impl InFlight {
         }
     }
 
-    /// Whether a part of the request at `place` is still to be written: more is than the
-    /// requests after it have.
+    /// Whether a part of the request at `place` is still to be written.
     fn is_unwritten(&self, place: usize) -> bool {
-        let later = self.slots.range(place + 1..).map(|slot| slot.size as usize).sum();
-        self.unsent > later
+        self.unwritten.is_some_and(|first| self.first + place as u64 >= first)
     }
 
     /// Books a reply on `stream` that is the right one of a request of this connection whose

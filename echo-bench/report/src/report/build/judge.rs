@@ -154,18 +154,29 @@ fn limits_of_the_generator(
         findings.push(Finding::BelowOfferedRate { offered, achieved });
     }
     findings.extend(no_socket);
+    findings.extend(shared_cores(plan, summary, circumstances).map(Finding::Generator));
+    findings
+}
+
+/// More threads of both sides than cores for them, or all of them pinned to few.
+fn shared_cores(
+    plan: &Plan,
+    summary: &Summary,
+    circumstances: &Circumstances,
+) -> Option<Limit> {
+    let server = circumstances.server_workers.unwrap_or(0);
+    let shared = |cores| Limit::SharedCores { generator: plan.threads, server, cores };
+    if plan.is_pinned_together() {
+        let mut cpus = [&plan.pin.generator[..], &plan.server_cpus()].concat();
+        cpus.sort_unstable();
+        cpus.dedup();
+        return Some(shared(cpus.len()));
+    }
     let cores = std::thread::available_parallelism().map_or(1, Into::into);
     // Pinned apart each side has its own, and the generator may count only those.
     let apart = summary.surroundings.as_ref().and_then(SurroundingsReport::shares_cpus);
-    if let Some(server) = circumstances.server_workers
-        && (plan.threads + server) as usize > cores
-        && apart != Some(false)
-        && !plan.is_pinned_apart()
-    {
-        let generator = plan.threads;
-        findings.push(Finding::Generator(Limit::SharedCores { generator, server, cores }));
-    }
-    findings
+    let crowded = server > 0 && (plan.threads + server) as usize > cores;
+    (crowded && apart != Some(false) && !plan.is_pinned_apart()).then(|| shared(cores))
 }
 
 /// The generator's own part of the latencies, where it is more than a little.

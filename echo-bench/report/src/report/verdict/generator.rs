@@ -50,9 +50,7 @@ impl Limit {
             ),
             Self::SharedCores { generator, server, cores } => (
                 "shared-cores",
-                format!(
-                    "{generator} generator threads and {server} server workers share {cores} cores"
-                ),
+                shared_cores(*generator, *server, *cores),
                 "they take time from each other; lower --threads or --server-workers",
             ),
             Self::Denied { share, quota } => (
@@ -99,6 +97,20 @@ fn own_share(
         share * 100.0,
         generator_ns as f64 / 1e6
     )
+}
+
+fn shared_cores(generator: u32, server: u32, cores: usize) -> String {
+    let of =
+        |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let both = match server {
+        0 => of(generator.into(), "generator thread"),
+        _ => format!(
+            "{} and {}",
+            of(generator.into(), "generator thread"),
+            of(server.into(), "server worker")
+        ),
+    };
+    format!("{both} share {}", of(cores as u64, "core"))
 }
 
 fn denied(share: f64, quota: Option<f64>) -> String {
