@@ -41,19 +41,19 @@ struct Lengths {
 
 impl Lengths {
     #[inline]
-    fn push(&mut self, length: usize) {
+    fn push(&mut self, length: usize, times: u64) {
         if self.later.is_empty() && (self.times == 0 || self.first == length) {
             self.first = length;
-            self.times += 1;
+            self.times += times;
         } else {
-            self.push_later(length);
+            self.push_later(length, times);
         }
     }
 
-    fn push_later(&mut self, length: usize) {
+    fn push_later(&mut self, length: usize, times: u64) {
         match self.later.back_mut() {
-            Some((last, times)) if *last == length => *times += 1,
-            _ => self.later.push_back((length, 1)),
+            Some((last, so_often)) if *last == length => *so_often += times,
+            _ => self.later.push_back((length, times)),
         }
     }
 
@@ -80,11 +80,13 @@ impl Lengths {
 }
 
 impl RawRequester {
-    /// A request of so many bytes was sent without [`encode`](Request::encode).
+    /// So many requests of `length` bytes each were sent without [`encode`](Request::encode).
     #[inline]
-    pub fn sent(&mut self, length: usize) {
+    pub fn sent(&mut self, length: usize, requests: u64) {
         debug_assert!(length > 0, "an empty raw message can't be answered");
-        self.lengths.push(length);
+        if requests > 0 {
+            self.lengths.push(length, requests);
+        }
     }
 
     /// Whether every request has its whole reply.
@@ -116,7 +118,7 @@ impl Request for RawRequester {
     /// An empty payload has no visible reply and must not be sent.
     #[inline]
     fn encode(&mut self, _number: u64, payload: &[u8], wire: &mut Vec<u8>) {
-        self.sent(payload.len());
+        self.sent(payload.len(), 1);
         wire.extend_from_slice(payload);
     }
 
@@ -174,7 +176,7 @@ mod tests {
             let (mut lengths, mut oracle) = (Lengths::default(), VecDeque::new());
             for step in steps {
                 if let Some(length) = step {
-                    lengths.push(length);
+                    lengths.push(length, 1);
                     oracle.push_back(length);
                 } else if oracle.pop_front().is_some() {
                     lengths.pop();
@@ -190,8 +192,8 @@ mod tests {
         ) {
             let (mut taking, mut decoding) = (RawRequester::default(), RawRequester::default());
             for &length in &lengths {
-                taking.sent(length);
-                decoding.sent(length);
+                taking.sent(length, 1);
+                decoding.sent(length, 1);
             }
             let mut left: usize = lengths.iter().sum();
             for bytes in reads {

@@ -5,6 +5,8 @@
 //! printable characters, so that it can be said how a reply is wrong: corrupt, cut short, of
 //! another connection, answered twice, or skipped.
 
+use std::ops::Range;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -127,6 +129,37 @@ impl Messages {
         }
     }
 
+    /// Appends the messages of these requests of `connection`, if all have one size, and says
+    /// that size; else appends nothing.
+    #[inline]
+    pub fn append_run(
+        &self,
+        connection: u32,
+        requests: Range<u64>,
+        text: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let Source::Generated { min, template, .. } = &self.source else { return None };
+        let size = template.len();
+        if *min != size || size < STAMP || requests.is_empty() {
+            return None;
+        }
+        // In few large pieces, and then the stamps over them.
+        let begin = text.len();
+        let end = begin + size * (requests.end - requests.start) as usize;
+        text.reserve(end - begin);
+        text.extend_from_slice(template);
+        while text.len() < end {
+            let more = (end - text.len()).min(text.len() - begin);
+            text.extend_from_within(begin..begin + more);
+        }
+        for (message, request) in text[begin..].chunks_exact_mut(size).zip(requests) {
+            if let Some(begin) = message.first_chunk_mut() {
+                *begin = stamp(connection, request);
+            }
+        }
+        Some(size)
+    }
+
     /// Whether `body` is the right echo of request `request` of `connection`.
     #[inline]
     pub fn check(&self, connection: u32, request: u64, body: &[u8]) -> Result<(), Deviation> {
@@ -187,7 +220,7 @@ impl Messages {
     fn read_stamp(&self, body: &[u8]) -> Option<(u32, u64)> {
         let Source::Generated { .. } = self.source else { return None };
         let read = body.first_chunk::<STAMP>()?;
-        let number = |range: std::ops::Range<usize>| -> Option<u64> {
+        let number = |range: Range<usize>| -> Option<u64> {
             read[range].iter().rev().try_fold(0, |number, byte| {
                 let digit = byte.checked_sub(ZERO).filter(|digit| *digit < 64)?;
                 Some(number << 6 | u64::from(digit))
@@ -287,6 +320,23 @@ mod tests {
         assert_eq!(messages.check(3, 70, &foreign), of_other);
         let next = text(&messages, 3, 71);
         assert_eq!(messages.check(3, 70, &next), Err(Deviation::Elsewhere { request: 71 }));
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_of_messages_is_each_of_them_in_turn(
+            (size, first, count) in (0usize..80, 0u64..100_000, 0u64..70),
+        ) {
+            let messages = Messages::generated(size, size, 0, Verify::Full);
+            let (mut run, mut each) = (b"before".to_vec(), b"before".to_vec());
+            let requests = first..first + count;
+            let found = messages.append_run(9, requests.clone(), &mut run);
+            prop_assert_eq!(found.is_some(), size >= STAMP && count > 0);
+            if found.is_some() {
+                requests.for_each(|request| messages.append(9, request, &mut each));
+            }
+            prop_assert_eq!(run, each);
+        }
     }
 
     #[test]

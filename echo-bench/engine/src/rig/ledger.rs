@@ -295,19 +295,19 @@ impl Ledger {
         }
     }
 
-    /// A request of an actor got its own reply, the last byte of it `at` this instant. Counted at
-    /// the latest by [`settle`](Self::settle): what was written together and read together has
-    /// the same clocks, and is recorded at once.
+    /// So many requests of an actor got their own replies, the last byte `at` this instant.
+    /// Counted at the latest by [`settle`](Self::settle): what was written together and read
+    /// together has the same clocks, and is recorded at once.
     #[inline]
-    pub(crate) fn succeed(&mut self, actor: u32, asked: &Asked, at: Nanos) {
+    pub(crate) fn succeed(&mut self, actor: u32, asked: &Asked, count: u64, at: Nanos) {
         if let Some(alike) = &mut self.alike
             && (alike.actor, alike.asked, alike.at) == (actor, *asked, at)
         {
-            alike.count += 1;
+            alike.count += count;
             return;
         }
         self.settle();
-        self.alike = Some(Alike { actor, asked: *asked, at, count: 1 });
+        self.alike = Some(Alike { actor, asked: *asked, at, count });
     }
 
     /// Counts the successful replies that are not counted yet.

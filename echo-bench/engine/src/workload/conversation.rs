@@ -70,9 +70,8 @@ impl Conversation {
             expected.start();
         }
         let first = in_flight.next_request();
-        for request in first..first + u64::from(requests) {
-            outgoing.add(requester, messages, (number, request), writes);
-        }
+        let requests = first..first + u64::from(requests);
+        outgoing.add_all(requester, messages, (number, requests), writes);
         if let Some(expected) = expected {
             expected.sent(&outgoing.wire);
         }
@@ -169,6 +168,30 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
+    /// Adds requests of the connection `number`, each of which is sent in so many `writes`.
+    #[inline]
+    fn add_all(
+        &mut self,
+        requester: &mut Requester,
+        messages: &Messages,
+        (number, requests): (u32, Range<u64>),
+        writes: u32,
+    ) {
+        if let Requester::Raw(raw) = requester
+            && writes == 1
+            && let Some(size) = messages.append_run(number, requests.clone(), &mut self.wire)
+        {
+            let count = requests.end - requests.start;
+            raw.sent(size, count);
+            let size = u32::try_from(size).unwrap_or(u32::MAX);
+            self.sizes.extend(std::iter::repeat_n(size, count as usize));
+            return;
+        }
+        for request in requests {
+            self.add(requester, messages, (number, request), writes);
+        }
+    }
+
     /// Adds a request of the connection `number`, which is sent in so many `writes`.
     pub(super) fn add(
         &mut self,
@@ -180,7 +203,7 @@ impl Outgoing {
         let start = self.wire.len();
         if let Requester::Raw(raw) = requester {
             messages.append(number, request, &mut self.wire);
-            raw.sent(self.wire.len() - start);
+            raw.sent(self.wire.len() - start, 1);
         } else {
             messages.write(number, request, &mut self.text);
             requester.encode(request, &self.text, &mut self.wire);

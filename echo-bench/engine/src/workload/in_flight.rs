@@ -204,14 +204,23 @@ impl InFlight {
     #[inline]
     pub(crate) fn answer_in_turn(&mut self, replies: u64, at: Nanos, into: &mut Ledger) {
         let replies = self.slots.len().min(replies as usize);
-        for slot in self.slots.drain(..replies) {
-            if slot.state == State::Waiting {
-                self.waiting -= 1;
-                self.right_answers += 1;
-                self.measured -= u32::from(slot.measured);
-                into.succeed(self.actor, &slot.asked(), at);
-            }
+        let mut slots = self.slots.drain(..replies).filter(|slot| slot.state == State::Waiting);
+        let mut next = slots.next();
+        while let Some(slot) = next {
+            // What was written together, which ends together.
+            let asked = slot.asked();
+            let mut count = 1;
+            next = slots.find(|slot| {
+                let is_alike = slot.asked() == asked;
+                count += u64::from(is_alike);
+                !is_alike
+            });
+            self.waiting -= count as u32;
+            self.right_answers += count;
+            self.measured -= count as u32 * u32::from(slot.measured);
+            into.succeed(self.actor, &asked, count, at);
         }
+        drop(slots);
         self.first += replies as u64;
     }
 
@@ -275,7 +284,7 @@ impl InFlight {
             self.waiting -= 1;
             self.right_answers += 1;
             self.measured -= u32::from(slot.measured);
-            into.succeed(self.actor, &slot.asked(), at);
+            into.succeed(self.actor, &slot.asked(), 1, at);
         }
         self.drop_answered();
     }

@@ -194,7 +194,7 @@ impl Deliveries {
             return;
         }
         self.outstanding -= u64::from(said.measured);
-        ledger.succeed(listener, &said.asked(), at);
+        ledger.succeed(listener, &said.asked(), 1, at);
     }
 
     fn place(&self, listener: u32, speaker: u32) -> usize {
