@@ -35,6 +35,8 @@ mod sample;
 pub mod self_check;
 #[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod tests;
 mod validity;
 
 use schemars::JsonSchema;

@@ -71,10 +71,19 @@ fn is_silent(report: &Report) -> bool {
 }
 
 fn compares_latency(case: &Case) -> bool {
-    let is_latency = |metric: Metric| metric.quantile().is_some() || metric == Metric::Max;
-    let mut compared =
-        case.metrics.iter().filter(|metric| metric.verdict != Verdict::NotCompared);
-    compared.any(|metric| is_latency(metric.metric))
+    // What explains a latency does not stand for it.
+    let is_latency = |metric: Metric| metric.corrected().is_some();
+    case.metrics.iter().any(|metric| is_latency(metric.metric) && is_compared(metric))
+}
+
+/// Whether there is something to judge the metric by. Of two single runs what is known of whole
+/// runs only has values and no interval.
+fn is_compared(metric: &MetricComparison) -> bool {
+    match metric.verdict {
+        Verdict::NotCompared => false,
+        Verdict::SingleRun => metric.judged_interval().is_some(),
+        Verdict::Better | Verdict::Worse | Verdict::NoEvidence => true,
+    }
 }
 
 /// Whether the candidate's percentile is a lower bound that is already above the base's value.
@@ -114,14 +123,9 @@ impl Comparison {
     /// Percentiles that were not compared in some case, so that a gate that passes says nothing
     /// about them.
     pub fn not_judged(&self) -> Vec<Metric> {
-        // Of two single runs what is known of whole runs only has no interval to be judged by.
-        let left_out = |metric: &MetricComparison| {
-            metric.verdict == Verdict::NotCompared
-                || (metric.verdict == Verdict::SingleRun && metric.judged_interval().is_none())
-        };
         let quantiles = Metric::VARIANTS.iter().filter(|metric| metric.quantile().is_some());
         let is_left_out = |wanted: &&Metric| {
-            self.metrics().any(|metric| metric.metric == **wanted && left_out(metric))
+            self.metrics().any(|metric| metric.metric == **wanted && !is_compared(metric))
         };
         quantiles.filter(is_left_out).copied().collect()
     }
@@ -130,6 +134,6 @@ impl Comparison {
     pub fn is_void(&self) -> bool {
         let silent = |caution: &Caution| caution.code == NOTHING_MEASURED;
         self.candidates.iter().any(|candidate| candidate.cautions.iter().any(silent))
-            || self.metrics().all(|metric| metric.verdict == Verdict::NotCompared)
+            || !self.metrics().any(is_compared)
     }
 }

@@ -102,4 +102,4 @@ fn rendered(page: &impl Template) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

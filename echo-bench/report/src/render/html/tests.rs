@@ -1,7 +1,7 @@
 //! Pages as their readers and `store::load` see them.
 
-mod comparison;
-mod forms;
+pub(crate) mod comparison;
+pub(crate) mod forms;
 mod marks;
 mod size;
 mod sweep;

@@ -7,7 +7,7 @@ use crate::compare::{self, Comparison, Input, Options, SCHEMA, Side, Verdict};
 use crate::report::{LatencySummary, Report, embedding, store};
 
 /// Three runs about `base_us`, each a little different, on so many connections.
-pub(super) fn side(name: &str, first: u64, base_us: u64, connections: &[u32]) -> Side {
+pub(crate) fn side(name: &str, first: u64, base_us: u64, connections: &[u32]) -> Side {
     let run = |number: u64, connections: u32| -> Report {
         let mut report = report();
         report.started_at = format!("2026-01-02T03:{number:02}:05Z");
@@ -26,7 +26,7 @@ pub(super) fn side(name: &str, first: u64, base_us: u64, connections: &[u32]) ->
     Side { name: name.into(), inputs: runs.map(input).collect() }
 }
 
-pub(super) fn compared(base: &Side, candidates: &[Side]) -> Comparison {
+pub(crate) fn compared(base: &Side, candidates: &[Side]) -> Comparison {
     let options = Options { resamples: 200, ..Options::default() };
     compare::compare(base, candidates, options).unwrap()
 }

@@ -228,7 +228,7 @@ fn text_markdown_and_page_carry_the_same_phrases_and_rows() {
 }
 
 /// Half of 180 us is the generator's own.
-fn own_share(number: u64) -> GeneratorShare {
+pub(crate) fn own_share(number: u64) -> GeneratorShare {
     let clock = |base_us| LatencySummary::new(&latency(base_us, 20_000, 0), &[]).unwrap();
     let half = OwnPart { share: 0.5, generator_ns: 90_000 };
     GeneratorShare {
