@@ -3,6 +3,7 @@
 
 use strum::VariantArray as _;
 
+use super::measure::Reason;
 use super::{Case, Caution, Comparison, Metric, MetricComparison, Standing, Verdict};
 use crate::report::Report;
 
@@ -116,18 +117,30 @@ impl Comparison {
             let missing = missing.map(|case| format!("only in base: {case}"));
             obstacles.map(|caution| caution.message.clone()).chain(missing).collect::<Vec<_>>()
         };
+        let named = self.method.asked_for.iter().filter_map(|&metric| self.unjudged(metric));
         let own_share = self.own_share_decides();
-        self.candidates.iter().flat_map(of).chain(own_share).collect()
+        self.candidates.iter().flat_map(of).chain(named).chain(own_share).collect()
     }
 
-    /// Percentiles that were not compared in some case, so that a gate that passes says nothing
-    /// about them.
+    /// That a metric that the user named was not judged in every case, and why.
+    fn unjudged(&self, wanted: Metric) -> Option<String> {
+        let mut found = self.metrics().filter(|metric| metric.metric == wanted);
+        let first = found.find(|metric| !is_compared(metric))?;
+        let reason = first.reason.clone().unwrap_or_else(|| Reason::WholeRunOnly.to_string());
+        Some(format!("{wanted} is named with --judge and was not judged: {reason}"))
+    }
+
+    /// Percentiles, and metrics that were asked for, that were not compared in some case, so that
+    /// a gate that passes says nothing about them.
     pub fn not_judged(&self) -> Vec<Metric> {
-        let quantiles = Metric::VARIANTS.iter().filter(|metric| metric.quantile().is_some());
+        let asked_for = &self.method.asked_for;
+        let is_wanted =
+            |metric: &&Metric| metric.quantile().is_some() || asked_for.contains(metric);
+        let wanted = Metric::VARIANTS.iter().filter(is_wanted);
         let is_left_out = |wanted: &&Metric| {
             self.metrics().any(|metric| metric.metric == **wanted && !is_compared(metric))
         };
-        quantiles.filter(is_left_out).copied().collect()
+        wanted.filter(is_left_out).copied().collect()
     }
 
     /// Whether there is no answer at all: a side measured nothing, or nothing was compared.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::render::html::tests::comparison::side;
-use crate::render::html::tests::forms::own_share;
+use crate::render::html::tests::forms::{fairness, own_share};
 use crate::report::Report;
 
 /// Two sides, changed run by run (by its number), with these metrics asked for.
@@ -56,4 +56,29 @@ fn a_corrected_latency_alone_is_not_the_latency_of_a_case() {
     assert_eq!(metric(&comparison, Metric::CorrectedP99).verdict, Verdict::NoEvidence);
     let told = comparison.shortfalls(false);
     assert!(told.iter().any(|why| why.starts_with("no latency was compared")), "{told:?}");
+}
+
+#[test]
+fn a_metric_that_was_asked_for_and_not_judged_holds_the_gate() {
+    let nothing = |_, _, _: &mut Report| ();
+    let comparison = compared([100, 100], &[], nothing, 3);
+    assert_eq!(comparison.shortfalls(false), [""; 0]);
+    let comparison = compared([100, 100], &[Metric::Fairness], nothing, 3);
+    let told = comparison.shortfalls(false);
+    let why = "fairness is named with --judge and was not judged: not measured in every run";
+    assert_eq!(told, [why]);
+    assert!(comparison.not_judged().contains(&Metric::Fairness));
+
+    let served = |_, number, report: &mut Report| {
+        report.summary.fairness = Some(fairness(number));
+    };
+    let judged = compared([100, 100], &[Metric::Fairness], served, 3);
+    assert_eq!(judged.shortfalls(false), [""; 0]);
+    assert!(!judged.not_judged().contains(&Metric::Fairness));
+    let single = compared([100, 100], &[Metric::Fairness], served, 1);
+    let told = single.shortfalls(true);
+    assert!(
+        told.iter().any(|why| why.starts_with("fairness is named with --judge")),
+        "{told:?}"
+    );
 }

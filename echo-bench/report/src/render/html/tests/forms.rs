@@ -240,7 +240,7 @@ pub(crate) fn own_share(number: u64) -> GeneratorShare {
     }
 }
 
-fn fairness(number: u64) -> Fairness {
+pub(crate) fn fairness(number: u64) -> Fairness {
     Fairness {
         connections: 10,
         starved: 0,
