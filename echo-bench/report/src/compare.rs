@@ -147,6 +147,10 @@ pub struct Case {
     /// side has none of them, as in older comparisons.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explanations: Vec<MetricComparison>,
+    /// Kept until it is known which changes are the generator's own: the response latencies of
+    /// the requests that the corrected ones are of.
+    #[serde(skip)]
+    stamped: Vec<MetricComparison>,
 }
 
 /// A side's part in a case.
@@ -209,8 +213,9 @@ pub struct MetricComparison {
     pub within_runs: Option<f64>,
     /// What it comes to.
     pub verdict: Verdict,
-    /// Whether the change is the generator's own: without its share there is no evidence of a
-    /// difference, and that interval does not hold this ratio.
+    /// Whether the change is the generator's own: the requests with stamped replies show it too,
+    /// without the generator's share they show no evidence of a difference, and that interval
+    /// does not hold this ratio.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub own_share: bool,
     /// Why it was not compared.

@@ -122,6 +122,7 @@ pub fn compare(
     };
     let questions = correct(|case| &mut case.metrics);
     correct(|case| &mut case.explanations);
+    correct(|case| &mut case.stamped);
     for Candidate { cases, cautions, .. } in &mut compared {
         cases.iter_mut().for_each(own_share::mark);
         cautions.extend(cases.iter().filter_map(own_share::caution));
@@ -221,6 +222,8 @@ fn one(
 struct Part {
     side: CaseSide,
     outcomes: Outcomes,
+    /// The primary metrics of the requests with stamped replies alone.
+    stamped: Outcomes,
     /// The shortest and the longest measured window.
     windows: (f64, f64),
     /// When its runs began, in rising order.
@@ -242,12 +245,15 @@ fn part(
     let seed = options.seed ^ side << 63;
     let resampling = Resampling { resamples: options.resamples, seed };
     let outcomes = measure::measure(&runs, Metric::VARIANTS, resampling);
+    let of_stamped: Vec<RunSample> = runs.iter().map(RunSample::of_stamped).collect();
+    let stamped = measure::measure(&of_stamped, &Metric::PRIMARY, resampling);
     let windows = runs.iter().map(|run| run.whole.seconds);
     let bounds = (windows.clone().fold(f64::MAX, f64::min), windows.fold(0.0, f64::max));
     let response = LatencySummary::merged(
         places.iter().filter_map(|&place| reports[place].summary.latency.response.as_ref()),
     );
-    Part { side: CaseSide { runs: runs.len(), response }, outcomes, windows: bounds, starts }
+    let side = CaseSide { runs: runs.len(), response };
+    Part { side, outcomes, stamped, windows: bounds, starts }
 }
 
 /// How much longer the longest window may be for maxima to be compared.
@@ -273,6 +279,9 @@ fn case(name: String, mut base: Part, mut candidate: Part, options: &Options) ->
     };
     let in_turns = rounds::in_turns(&base.starts, &candidate.starts);
     let all = judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold, in_turns);
+    let mut stamped =
+        judge::contrast(&base.stamped, &candidate.stamped, options.threshold, in_turns);
+    stamped.retain(|found| found.metric.corrected().is_some());
     let rounds = in_turns.then_some(base.starts.len());
     let is_judged = |found: &MetricComparison| {
         !found.metric.explains() || options.asked_for.contains(&found.metric)
@@ -280,5 +289,5 @@ fn case(name: String, mut base: Part, mut candidate: Part, options: &Options) ->
     let (metrics, mut explanations): (Vec<_>, Vec<_>) = all.into_iter().partition(is_judged);
     explanations.retain(|found| found.base.is_some() && found.candidate.is_some());
     let (base, candidate) = (base.side, candidate.side);
-    Case { name, evidence, rounds, base, candidate, metrics, explanations }
+    Case { name, evidence, rounds, base, candidate, metrics, explanations, stamped }
 }

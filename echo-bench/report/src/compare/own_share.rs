@@ -1,5 +1,6 @@
 //! Whether a change of the response latency is the generator's own: [`mark`]. The same quantile
-//! without late sends and slow pickup is compared beside it, and answers that.
+//! without late sends and slow pickup is compared beside it, and answers that. It is known of the
+//! requests with stamped replies only, so these must show the change as all requests do.
 
 use super::{Case, Caution, Comparison, MetricComparison, Verdict};
 
@@ -10,9 +11,22 @@ const OWN_SHARE: &str = "own-share";
 pub(super) fn mark(case: &mut Case) {
     for place in 0..case.metrics.len() {
         let changed = &case.metrics[place];
-        let own = without_own_share(case, changed).is_some_and(|rest| is_own(changed, rest));
+        let stamped = case.stamped.iter().find(|found| found.metric == changed.metric);
+        let sides = stamped.zip(without_own_share(case, changed));
+        let own = sides.is_some_and(|(stamped, rest)| {
+            is_shown_by(changed, stamped) && is_own(changed, rest)
+        });
         case.metrics[place].own_share = own;
     }
+    case.stamped.clear();
+}
+
+/// Whether the stamped requests alone show the same change as all: else it is one of the other
+/// requests, of which it is not known whose it is.
+fn is_shown_by(changed: &MetricComparison, stamped: &MetricComparison) -> bool {
+    let sides = changed.ratio.zip(stamped.judged_interval());
+    let holds = sides.is_some_and(|(ratio, [low, high])| (low..=high).contains(&ratio));
+    stamped.verdict == changed.verdict && holds
 }
 
 /// The same latency without the generator's own share.

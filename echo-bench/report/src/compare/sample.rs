@@ -23,6 +23,8 @@ pub(super) struct RunSample {
     pub(super) response: Trust,
     /// The same of those without the generator's own share.
     pub(super) corrected: Trust,
+    /// The response latencies of the requests that those are of, with what they can be trusted.
+    pub(super) stamped: Option<(Vec<(u64, u64)>, Trust)>,
 }
 
 /// How far the latencies of a run can be trusted.
@@ -69,7 +71,9 @@ impl RunSample {
     pub(super) fn of(report: &Report) -> Option<Self> {
         let summary = &report.summary;
         let response = summary.latency.response.as_ref();
-        let corrected = summary.generator_share.as_ref().map(|share| &share.corrected);
+        let share = summary.generator_share.as_ref();
+        let corrected = share.map(|share| &share.corrected);
+        let stamped = share.map(|share| &share.response);
         let ok = summary.answered_in_window as f64;
         let whole = Piece {
             counts: counts(response)?,
@@ -91,7 +95,18 @@ impl RunSample {
             intervals: points.map(piece).collect::<Option<_>>()?,
             response: Trust::of(response),
             corrected: Trust::of(corrected),
+            stamped: stamped.map_or(Some(None), |latency| {
+                Some(Some((counts(Some(latency))?, Trust::of(Some(latency)))))
+            })?,
         })
+    }
+
+    /// The run as if only the requests with stamped replies had a latency; known of whole runs
+    /// only.
+    pub(super) fn of_stamped(&self) -> Self {
+        let (counts, response) = self.stamped.clone().unwrap_or_default();
+        let whole = Piece { counts, ..Piece::default() };
+        Self { whole, response, ..Self::default() }
     }
 }
 

@@ -111,6 +111,7 @@ fn run(
         intervals,
         response: Trust { independent: names.collect(), least_censored_ns: None },
         corrected: Trust::default(),
+        stamped: None,
     }
 }
 

@@ -82,3 +82,25 @@ fn a_metric_that_was_asked_for_and_not_judged_holds_the_gate() {
         "{told:?}"
     );
 }
+
+#[test]
+fn a_change_that_the_stamped_requests_do_not_show_is_not_the_generator_s_own() {
+    // The generator's part of what was stamped is the same on both sides, and so is the rest:
+    // what got slower is the requests that were not stamped.
+    let unseen = |_, number, report: &mut Report| {
+        report.summary.generator_share = Some(own_share(number));
+    };
+    let comparison = compared([100, 200], &[], unseen, 3);
+    assert!(!metric(&comparison, Metric::P99).own_share);
+    assert!(comparison.is_worse());
+
+    // The stamped requests show the change, without the generator's share there is none.
+    let seen = |_, number, report: &mut Report| {
+        let response = report.summary.latency.response.clone().unwrap();
+        report.summary.generator_share =
+            Some(crate::report::GeneratorShare { response, ..own_share(number) });
+    };
+    let comparison = compared([100, 200], &[], seen, 3);
+    assert!(metric(&comparison, Metric::P99).own_share);
+    assert!(!comparison.is_worse());
+}
