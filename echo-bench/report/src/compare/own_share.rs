@@ -70,7 +70,7 @@ pub(super) fn caution(case: &Case) -> Option<Caution> {
 
 impl Comparison {
     /// Whether the metric's change is the generator's own, and was not asked for.
-    pub(super) fn is_excused(&self, metric: &MetricComparison) -> bool {
+    pub(crate) fn is_excused(&self, metric: &MetricComparison) -> bool {
         metric.own_share && !self.method.asked_for.contains(&metric.metric)
     }
 

@@ -320,20 +320,23 @@ fn verdict(comparison: &Comparison) -> super::Verdict {
     } else {
         String::new()
     };
-    let own = comparison.metrics().filter(|metric| metric.own_share).count();
-    let own = match own {
+    let all_of = |verdict| comparison.metrics().filter(move |m| m.verdict == verdict);
+    let own = |verdict| match all_of(verdict).filter(|metric| metric.own_share).count() {
         0 => String::new(),
         own => format!(" ({own} by the generator's own share)"),
     };
+    let is_firm = |verdict| !all_of(verdict).all(|metric| comparison.is_excused(metric));
     let tone = match (worse, better, open) {
-        (1.., ..) => Tone::Worse,
-        (0, 1.., _) => Tone::Better,
+        (1.., ..) if is_firm(Verdict::Worse) => Tone::Worse,
+        (0, 1.., _) if is_firm(Verdict::Better) => Tone::Better,
+        (1.., ..) | (_, 1.., _) => Tone::Fair,
         (0, 0, 1..) => Tone::Plain,
         (0, 0, 0) => Tone::Absent,
     };
+    let (of_better, of_worse) = (own(Verdict::Better), own(Verdict::Worse));
     let word = format!(
-        "{better} better, {worse} worse{own}, {open} no evidence of a difference, {not_compared} not \
-         compared{note}"
+        "{better} better{of_better}, {worse} worse{of_worse}, {open} no evidence of a difference, \
+         {not_compared} not compared{note}"
     );
     super::Verdict { word, meaning: "", tone }
 }
@@ -360,24 +363,4 @@ pub(crate) fn comparisons(count: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_of_ratios_is_read_in_one_way() {
-        for (low, high, shown) in [
-            (0.95, 1.053, "0.950..1.053"),
-            (0.05, 12.0, "0.050..12.00"),
-            (0.01, 0.02, "/ 50.00..100.0"),
-            // One end is a small ratio, the other is none.
-            (1e-17, 4.4e16, "<0.001..>10000"),
-            (1e-4, 919_177.0, "<0.001..>10000"),
-            (0.0, 2.0, "<0.001..2.000"),
-            (1e-9, 0.05, "/ 20.00..>10000"),
-            (0.0, 0.05, "<0.001..0.050"),
-            (1.5, f64::INFINITY, "1.500..>10000"),
-        ] {
-            assert_eq!(ratio_range(low, high), shown);
-        }
-    }
-}
+mod tests;
