@@ -99,3 +99,19 @@ fn a_window_within_the_load_of_another_run_is_refused() {
     assert!(is_overlap([late.clone(), run_of(&plan, 20, 400, 0)]));
     assert!(!is_overlap([late, run_of(&plan, 31, 400, 0)]));
 }
+
+#[test]
+fn merged_runs_whose_values_are_correlated_are_not_said_to_have_too_few() {
+    let few: Vec<_> = (0..2).map(|second| run(second * 2, 100, 0)).collect();
+    let said = ["p99 has no interval: too few values"];
+    assert_eq!(messages(&merge(&few).unwrap(), "few-samples"), said);
+    let mut runs: Vec<_> = (0..2).map(|second| run(second * 2, 4000, 0)).collect();
+    for run in &mut runs {
+        let response = run.summary.latency.response.as_mut().unwrap();
+        // As much as is left of correlated values.
+        response.independent.values_mut().for_each(|independent| *independent = 100);
+        response.ci95.clear();
+    }
+    let said = ["p99 has no interval: effective sample too small"];
+    assert_eq!(messages(&merge(&runs).unwrap(), "few-samples"), said);
+}

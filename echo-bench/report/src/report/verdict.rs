@@ -14,7 +14,7 @@ mod short;
 
 pub(super) use explained::Explained;
 pub(super) use generator::Limit;
-pub(super) use short::Short;
+pub(super) use short::{Short, Why};
 
 /// How far the numbers can be trusted.
 #[derive(

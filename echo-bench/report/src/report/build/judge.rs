@@ -13,9 +13,9 @@ pub(crate) use together::judge_together;
 
 use super::Circumstances;
 use super::explained::explained;
-use crate::report::verdict::{Finding, Limit, Short};
+use crate::report::verdict::{Finding, Limit, Short, Why};
 use crate::report::{LatencySummary, QUANTILES, Requests, Summary, SurroundingsReport};
-use crate::stats::effective;
+use crate::stats::{effective, order};
 
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
@@ -298,10 +298,18 @@ fn few_samples(pieces: &[Packed], summary: &Summary) -> Option<Finding> {
     let correlated_s = length.map(|length| seconds(length.correlated));
     // Below the length of a piece nothing is seen.
     let shortest_s = summary.measured_s / pieces.len().max(1) as f64;
+    let why = match correlated_s.filter(|time| *time >= shortest_s / 2.0) {
+        Some(time) => Why::Correlated(time),
+        // Without pieces, as of merged runs, it is not known what makes the values worth less.
+        None if pieces.is_empty() && response.count >= order::needed(from.quantile) => {
+            Why::FewIndependent
+        }
+        None => Why::FewValues,
+    };
     Some(Finding::FewSamples(Short {
         from: from.name,
         to: to.name,
-        correlated_s: correlated_s.filter(|time| *time >= shortest_s / 2.0),
+        why,
         needed_s: length.map(|length| seconds(length.needed).max(summary.measured_s * 1.2)),
     }))
 }

@@ -7,10 +7,20 @@ pub(in crate::report) struct Short {
     /// The least and the greatest percentile without one, of those up to p99.
     pub(in crate::report) from: &'static str,
     pub(in crate::report) to: &'static str,
-    /// For how long values are correlated, and the length that a run would need, in seconds, as
-    /// far as it can be said.
-    pub(in crate::report) correlated_s: Option<f64>,
+    pub(in crate::report) why: Why,
+    /// The length that a run would need, in seconds, as far as it can be said.
     pub(in crate::report) needed_s: Option<f64>,
+}
+
+/// Why the sample is too small.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::report) enum Why {
+    /// Its values are correlated for so long, in seconds.
+    Correlated(f64),
+    /// There are too few of them, or of the pieces that would tell more.
+    FewValues,
+    /// There are enough values, and what they are worth is all that is known.
+    FewIndependent,
 }
 
 impl Short {
@@ -22,9 +32,10 @@ impl Short {
         } else {
             format!("{from}..{to} have no interval")
         };
-        let why = match self.correlated_s {
-            Some(time) => format!("correlated over {}", seconds(time)),
-            None => "too few values".into(),
+        let why = match self.why {
+            Why::Correlated(time) => format!("correlated over {}", seconds(time)),
+            Why::FewValues => "too few values".into(),
+            Why::FewIndependent => "effective sample too small".into(),
         };
         let remedy = match self.needed_s {
             Some(needed) => format!("run for at least {}", seconds(round_up(needed))),
@@ -64,24 +75,25 @@ mod tests {
 
     #[test]
     fn says_what_is_missing_why_and_which_length_would_do_in_one_line() {
-        let short = |from, to, correlated_s, needed_s| {
-            let (_, message, remedy) = Short { from, to, correlated_s, needed_s }.words();
+        let short = |from, to, why, needed_s| {
+            let (_, message, remedy) = Short { from, to, why, needed_s }.words();
             assert!("warning    few-samples: ".len() + message.len() <= 80, "{message}");
             format!("{message} ({remedy})")
         };
         assert_eq!(
-            short("p50", "p99", Some(0.402), Some(7.3)),
+            short("p50", "p99", Why::Correlated(0.402), Some(7.3)),
             "p50..p99 have no interval: correlated over 0.40 s (run for at least 8 s; ~ marks \
              what is indicative)"
         );
         assert_eq!(
-            short("p99", "p99", None, Some(1000.0)),
+            short("p99", "p99", Why::FewValues, Some(1000.0)),
             "p99 has no interval: too few values (run for at least 1200 s; ~ marks what is \
              indicative)"
         );
         assert!(
-            short("p90", "p99", None, None)
-                .ends_with("(run longer; ~ marks what is indicative)")
+            short("p50", "p99", Why::FewIndependent, None).ends_with(
+                "effective sample too small (run longer; ~ marks what is indicative)"
+            )
         );
     }
 
