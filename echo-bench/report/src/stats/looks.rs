@@ -15,9 +15,14 @@ const LOOKS: u32 = 5;
 /// What so many independent values are worth in a run that is looked at: their 95 % interval
 /// is as wide as that of all of them with a look's share of the chance to miss.
 pub fn worth(independent: u64) -> u64 {
+    (independent as f64 / price()) as u64
+}
+
+/// By how many times more values a run that is looked at needs.
+pub(crate) fn price() -> f64 {
     let level = (1.0 - contrast::CONFIDENCE) / f64::from(LOOKS);
     let deviate = contrast::student_beyond(f64::INFINITY, level / 2.0);
-    (independent as f64 * (order::DEVIATE / deviate).powi(2)) as u64
+    (deviate / order::DEVIATE).powi(2)
 }
 
 /// How far the farther end of an interval lies from the value, as a share of that.

@@ -15,7 +15,7 @@ use super::Circumstances;
 use super::explained::explained;
 use crate::report::verdict::{Finding, Limit, Short, Why};
 use crate::report::{LatencySummary, QUANTILES, Requests, Summary, SurroundingsReport};
-use crate::stats::{effective, order};
+use crate::stats::{effective, looks, order};
 
 /// A generator thread busier than this may have been the limit.
 const BUSY: f64 = 0.9;
@@ -114,7 +114,7 @@ pub(super) fn judge(
         findings.extend(explained(plan, record, summary, around));
     }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
-    findings.extend(few_samples(&record.pieces, summary));
+    findings.extend(few_samples(plan, &record.pieces, summary));
     findings.extend(settled::no_steady_state(plan, record));
     if circumstances.server_killed {
         findings.push(Finding::SlowServerDrain);
@@ -281,7 +281,7 @@ fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
 }
 
 /// Which quantiles that are shown can't be backed by the sample, which came in these pieces.
-fn few_samples(pieces: &[Packed], summary: &Summary) -> Option<Finding> {
+fn few_samples(plan: &Plan, pieces: &[Packed], summary: &Summary) -> Option<Finding> {
     let response = summary.latency.response.as_ref()?;
     // Up to p99: whoever runs for seconds does not expect more nines.
     let shown = QUANTILES.iter().filter(|quantile| quantile.quantile <= 0.99);
@@ -294,6 +294,7 @@ fn few_samples(pieces: &[Packed], summary: &Summary) -> Option<Finding> {
     let (from, to) = (weak.first()?, weak.last()?);
     let histograms = pieces.iter().map(Packed::histogram);
     let length = effective::length(&response.histogram()?, histograms, to.quantile);
+    let price = if plan.until.is_some() { looks::price() } else { 1.0 };
     let seconds = |share: f64| share * summary.measured_s;
     let correlated_s = length.map(|length| seconds(length.correlated));
     // Below the length of a piece nothing is seen.
@@ -310,6 +311,17 @@ fn few_samples(pieces: &[Packed], summary: &Summary) -> Option<Finding> {
         from: from.name,
         to: to.name,
         why,
-        needed_s: length.map(|length| seconds(length.needed).max(summary.measured_s * 1.2)),
+        needed_s: length
+            .map(|length| seconds(length.needed * price).max(summary.measured_s * 1.2)),
+        cut_from_s: cut_from_s(plan, summary),
     }))
+}
+
+/// The length that a run could have had, in seconds, if `--until` ended it before.
+fn cut_from_s(plan: &Plan, summary: &Summary) -> Option<f64> {
+    let (StopRule::Duration { duration_ns }, Some(until)) = (plan.stop, &summary.until) else {
+        return None;
+    };
+    let is_early = until.look.is_some_and(|look| look < until.looks);
+    is_early.then_some(duration_ns as f64 / 1e9)
 }

@@ -256,3 +256,32 @@ fn counts_that_do_not_add_up_are_told_and_not_lost() {
     assert!(told.message.contains("1001 requests were scheduled and 1000 ended"));
     assert!(report.slos[0].met);
 }
+
+/// The remedy for percentiles without an interval of 20 pieces, with this `--until`, and the
+/// time in seconds that it names.
+fn remedy_of_few(until: Option<&str>, ended_early: Option<EarlyEnd>) -> (String, Option<u64>) {
+    let plan = plan_with(|plan| {
+        plan.stop = StopRule::Duration { duration_ns: 100 * SECOND };
+        plan.until = until.map(|until| until.parse().unwrap());
+    });
+    let intervals: Vec<Interval> =
+        (0..20).map(|index| interval(index, 5, 0, MILLISECOND * (index * 7 % 5 + 1))).collect();
+    let mut record = record(20 * SECOND, &intervals);
+    record.pieces = record.intervals.iter().map(|one| one.response.clone()).collect();
+    let report = build(&plan, &record, Circumstances { ended_early, ..circumstances() });
+    let remedy = warning(&report, "few-samples").unwrap().remedy.clone();
+    let named = remedy
+        .split_once("at least ")
+        .map(|(_, rest)| rest.split(' ').next().unwrap().parse().unwrap());
+    (remedy, named)
+}
+
+#[test]
+fn the_length_that_would_do_allows_for_the_looks_and_names_until_where_that_ended_the_run() {
+    let (plain, seconds) = remedy_of_few(None, None);
+    let (looked_at, longer) = remedy_of_few(Some("p50+-5%"), None);
+    assert!(longer > seconds, "{plain}, {looked_at}");
+    let ended = EarlyEnd { look: 1, at_ns: 20 * SECOND };
+    let (cut, _) = remedy_of_few(Some("p50+-5%"), Some(ended));
+    assert!(cut.starts_with("name p99 with --until, or leave that out"), "{cut}");
+}

@@ -10,6 +10,8 @@ pub(in crate::report) struct Short {
     pub(in crate::report) why: Why,
     /// The length that a run would need, in seconds, as far as it can be said.
     pub(in crate::report) needed_s: Option<f64>,
+    /// The length that `--duration` allows, in seconds, if `--until` ended the run before it.
+    pub(in crate::report) cut_from_s: Option<f64>,
 }
 
 /// Why the sample is too small.
@@ -26,7 +28,7 @@ pub(in crate::report) enum Why {
 impl Short {
     /// Code, cause and remedy.
     pub(super) fn words(&self) -> (&'static str, String, String) {
-        let Self { from, to, .. } = self;
+        let Self { from, to, needed_s, cut_from_s, .. } = *self;
         let which = if from == to {
             format!("{from} has no interval")
         } else {
@@ -37,9 +39,16 @@ impl Short {
             Why::FewValues => "too few values".into(),
             Why::FewIndependent => "effective sample too small".into(),
         };
-        let remedy = match self.needed_s {
-            Some(needed) => format!("run for at least {}", seconds(round_up(needed))),
-            None => "run longer".into(),
+        let longer =
+            needed_s.map(|needed| format!("run for at least {}", seconds(round_up(needed))));
+        let remedy = match cut_from_s {
+            Some(allowed) => {
+                let until = format!("name {to} with --until, or leave that out");
+                // What --duration allows is enough, unless more is known to be needed.
+                let longer = longer.filter(|_| needed_s.is_some_and(|needed| needed > allowed));
+                longer.map_or_else(|| until.clone(), |longer| format!("{until}, and {longer}"))
+            }
+            None => longer.unwrap_or_else(|| "run longer".into()),
         };
         (
             "few-samples",
@@ -76,7 +85,8 @@ mod tests {
     #[test]
     fn says_what_is_missing_why_and_which_length_would_do_in_one_line() {
         let short = |from, to, why, needed_s| {
-            let (_, message, remedy) = Short { from, to, why, needed_s }.words();
+            let short = Short { from, to, why, needed_s, cut_from_s: None };
+            let (_, message, remedy) = short.words();
             assert!("warning    few-samples: ".len() + message.len() <= 80, "{message}");
             format!("{message} ({remedy})")
         };
@@ -95,6 +105,23 @@ mod tests {
                 "effective sample too small (run longer; ~ marks what is indicative)"
             )
         );
+    }
+
+    #[test]
+    fn a_run_that_until_ended_is_not_told_to_run_longer_than_it_could() {
+        for (needed_s, said) in [
+            (None, "name p99 with --until, or leave that out; ~"),
+            (Some(7.3), "name p99 with --until, or leave that out; ~"),
+            (
+                Some(40.0),
+                "name p99 with --until, or leave that out, and run for at least 40 s; ~",
+            ),
+        ] {
+            let (from, to, why) = ("p99", "p99", Why::FewValues);
+            let (.., remedy) =
+                Short { from, to, why, needed_s, cut_from_s: Some(30.0) }.words();
+            assert!(remedy.starts_with(said), "{needed_s:?}: {remedy}");
+        }
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
     }
     findings.extend(generator(merged, runs));
     // Which length would do is known of a run by itself.
-    findings.extend(few_samples(&[], summary));
+    findings.extend(few_samples(&merged.plan, &[], summary));
     findings
 }
 
