@@ -19,8 +19,14 @@ use echo_bench_engine::plan::Plan;
 /// The name and version of the shape.
 pub const SCHEMA: &str = "echo-bench.self-check/1";
 
-/// Ways in which the runs of a group are dealt to the two sides, at most.
-const MOST_DEALS: u32 = 16;
+/// Ways in which the runs of a group are dealt to the two sides, at most: those of so many rounds
+/// after the first.
+const MOST_DEALS: u64 = 16;
+const ALL_DEALT: usize = MOST_DEALS.ilog2() as usize;
+
+/// Which bits of the number of a deal decide together whether a round is swapped: each bit alone
+/// first, so that no two deals are alike. Any two of these columns agree in half of the deals.
+const COLUMNS: [u64; 15] = [1, 2, 4, 8, 15, 3, 5, 9, 14, 6, 10, 13, 12, 11, 7];
 
 /// Comparisons of a plan with itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -160,11 +166,21 @@ pub fn self_check(
 
 /// The ways to deal rounds of two runs to two sides, by a bit for each round that says which
 /// side comes first. Which side is called the base does not matter, so the first bit is 0.
+///
+/// Of many rounds some ways are taken, so that each round is swapped in half of them.
 fn deals(rounds: usize) -> Vec<u64> {
-    let ways = 1_u64 << (rounds.clamp(1, 32) - 1);
-    // Evenly over all ways, among them turns like A B B A.
-    let step = ways.div_ceil(MOST_DEALS.into());
-    (0..ways).step_by(step as usize).map(|deal| (deal ^ (deal >> 1)) << 1).collect()
+    let later = rounds.clamp(1, 64) - 1;
+    if later <= ALL_DEALT {
+        return (0..1 << later).map(|deal| deal << 1).collect();
+    }
+    // Turns like A B B A in the first deal, rather than the same order in each round.
+    let is_swapped = |deal: u64, round: usize| {
+        let parity = u64::from((deal & COLUMNS[round % COLUMNS.len()]).count_ones() % 2);
+        parity ^ (round as u64 + 1) % 2
+    };
+    let dealt =
+        |deal| (0..later).fold(0, |all, round| all | is_swapped(deal, round) << (round + 1));
+    (0..MOST_DEALS).map(dealt).collect()
 }
 
 fn against_itself(
@@ -244,6 +260,17 @@ mod tests {
             deals.sort_unstable();
             deals.dedup();
             assert_eq!(deals.len(), ways, "{rounds}");
+        }
+    }
+
+    #[test]
+    fn every_round_but_the_first_is_swapped_in_half_of_the_deals() {
+        for rounds in [5, 6, 10, 16, 17, 40, 64] {
+            let deals = deals(rounds);
+            for round in 1..rounds {
+                let swapped = deals.iter().filter(|deal| *deal >> round & 1 == 1).count();
+                assert_eq!(swapped, deals.len() / 2, "round {round} of {rounds}");
+            }
         }
     }
 }
