@@ -8,6 +8,7 @@ use super::{
 use crate::compare::caution::SINGLE_RUN;
 use crate::compare::{Candidate, Case, Caution, Comparison, Difference, Evidence, Method};
 use crate::compare::{Metric, MetricComparison, SideReport, Standing, Verdict};
+use crate::report::nouns::Nouns;
 
 /// Everything that a comparison says.
 pub(crate) fn comparison(comparison: &Comparison) -> Description {
@@ -255,6 +256,11 @@ pub(crate) fn name(metric: Metric) -> &'static str {
         Metric::CorrectedMax => "corrected max",
         Metric::Fairness => "fairness (Jain)",
     }
+}
+
+/// The same where it is known what is counted.
+pub(crate) fn name_of(metric: Metric, nouns: Nouns) -> &'static str {
+    if metric == Metric::Throughput { nouns.rate } else { name(metric) }
 }
 
 /// A value in the unit of its metric.

@@ -1,12 +1,13 @@
 //! Repeats of one run in words: [`repeats`]. The figures first, with what differs from run to
 //! run in their intervals, then each run on a line.
 
-use super::comparison::{caution, in_units, name, value};
+use super::comparison::{caution, in_units, name_of, value};
 use super::{
     Body, Cell, Column, Description, Note, Notice, Row, Section, Table, Tone, Verdict, latency,
     load, objective, or_nothing, units,
 };
 use crate::compare::Metric;
+use crate::report::nouns::Nouns;
 use crate::report::{self, QUANTILES, Report, SloVerdict};
 use crate::sweep::{MetricValue, Sweep};
 
@@ -35,7 +36,8 @@ pub(crate) fn repeats(sweep: &Sweep) -> Option<Description> {
     let mut phrases = load::phrases(&first.plan);
     phrases.insert(0, runs);
     let ranked = sweep.analysis.ranking.first();
-    let figures = ranked.map_or_else(Vec::new, |ranked| figures(&ranked.metrics));
+    let nouns = Nouns::of(&first.plan);
+    let figures = ranked.map_or_else(Vec::new, |ranked| figures(&ranked.metrics, nouns));
     let failures = cell.failures.iter().map(|reason| failed(reason)).collect();
     let cautions = sweep.analysis.cautions.iter().map(caution).collect();
     Some(Description {
@@ -44,7 +46,7 @@ pub(crate) fn repeats(sweep: &Sweep) -> Option<Description> {
         phrases,
         sections: vec![
             Section::new("results", "Results", Body::Rows(figures)),
-            Section::new("runs", "Runs", Body::Table(table(&cell.runs))),
+            Section::new("runs", "Runs", Body::Table(table(&cell.runs, nouns))),
             Section::new("failures", "Failed runs", Body::Notices(failures)),
             Section::new("cautions", "Cautions", Body::Notices(cautions)),
             Section::new("objectives", "Objectives", Body::Notices(objectives(sweep))),
@@ -60,11 +62,11 @@ pub(crate) fn repeats(sweep: &Sweep) -> Option<Description> {
 }
 
 /// The figures of all runs together.
-fn figures(metrics: &[MetricValue]) -> Vec<Row> {
+fn figures(metrics: &[MetricValue], nouns: Nouns) -> Vec<Row> {
     let label = |metric| match metric {
         Metric::ServerCpu => "server cpu",
         Metric::ClientCpu => "gen. cpu",
-        metric => name(metric),
+        metric => name_of(metric, nouns),
     };
     let shown = |metric: &Metric| {
         let found = metrics.get(*metric as usize)?;
@@ -103,8 +105,8 @@ fn between(metric: Metric, [low, high]: [f64; 2], value: f64) -> String {
 }
 
 /// Each run on a line.
-pub(crate) fn table(runs: &[Report]) -> Table {
-    let mut columns = vec![Column::text("run"), Column::number("requests/s")];
+fn table(runs: &[Report], nouns: Nouns) -> Table {
+    let mut columns = vec![Column::text("run"), Column::number(nouns.rate)];
     let shown: Vec<_> =
         QUANTILES.iter().filter(|q| ["p50", "p99", "p99.9"].contains(&q.name)).collect();
     columns.extend(shown.iter().map(|quantile| Column::number(quantile.name)));

@@ -1,12 +1,13 @@
 //! A self-check in words: [`self_check`].
 
-use super::comparison::{comparisons, name, threshold};
+use super::comparison::{comparisons, name_of, threshold};
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Row, Section, Table, Tone, Verdict, load,
     or_nothing, units,
 };
 use crate::compare::Metric;
 use crate::compare::self_check::{MetricCheck, SelfCheck};
+use crate::report::nouns::Nouns;
 
 /// Everything that a self-check says.
 pub(crate) fn self_check(check: &SelfCheck) -> Description {
@@ -59,15 +60,16 @@ fn table(check: &SelfCheck) -> Table {
         Column::number("false alarms"),
     ];
     let mut table = Table::new("smallest", "Smallest differences", columns);
+    let nouns = Nouns::of(&check.plan);
     for metric in &check.metrics {
-        let row = [name(metric.metric).to_owned(), smallest(metric), alarms(metric)];
+        let name = name_of(metric.metric, nouns);
+        let row = [name.to_owned(), smallest(metric), alarms(metric)];
         table.rows.push(row.map(Cell::from).into());
         let all = metric.judged == check.comparisons;
         if let Some(reason) = metric.reason.as_ref().filter(|_| !all) {
             let missing = check.comparisons - metric.judged;
             let text = format!(
-                "{} not judged in {missing} of {}: {reason}",
-                name(metric.metric),
+                "{name} not judged in {missing} of {}: {reason}",
                 comparisons(check.comparisons)
             );
             table.notes.push(Note { mark: "", text });

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 
 use super::comparison::{
-    caution, comparisons, in_units, in_words, interval, name, ratio, ratio_range, threshold,
+    caution, comparisons, in_units, in_words, interval, name_of, ratio, ratio_range, threshold,
     value,
 };
 use super::{
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::compare::{Metric, Verdict};
 use crate::report::SloOutcome;
+use crate::report::nouns::Nouns;
 use crate::sweep::{Axis, CellSlo, Effect, EffectMetric, MetricValue, Pair, Ranked, Sweep};
 
 /// What is shown of a cell and of an effect.
@@ -43,7 +44,7 @@ pub(crate) fn sweep(sweep: &Sweep) -> Description {
         Section::new("cautions", "Cautions", Body::Notices(cautions(sweep))),
         Section::headed(
             "ranking",
-            format!("Ranking by {}", name(sweep.analysis.ranked_by)),
+            format!("Ranking by {}", name_of(sweep.analysis.ranked_by, nouns(sweep))),
             Body::Table(ranking(sweep)),
         ),
     ];
@@ -52,7 +53,7 @@ pub(crate) fn sweep(sweep: &Sweep) -> Description {
         sections.push(Section::headed("objectives", "Objectives", table));
     }
     for (place, effect) in sweep.analysis.effects.iter().enumerate() {
-        let table = Body::Table(effect_table(place, effect));
+        let table = Body::Table(effect_table(place, effect, nouns(sweep)));
         sections.push(Section::headed(id_of_effect(place), heading(effect), table));
     }
     Description {
@@ -63,6 +64,12 @@ pub(crate) fn sweep(sweep: &Sweep) -> Description {
         verdict: super::Verdict { word: summary(sweep), meaning: "", tone: Tone::Plain },
         reading: reading(sweep),
     }
+}
+
+/// What the runs of a sweep count.
+pub(crate) fn nouns(sweep: &Sweep) -> Nouns {
+    let runs = sweep.cells.iter().flat_map(|cell| &cell.runs);
+    Nouns::in_common(runs.map(|run| &run.plan))
 }
 
 /// The name of the section of an effect, by its place.
@@ -135,13 +142,14 @@ fn cautions(sweep: &Sweep) -> Vec<Notice> {
 
 /// Every cell with its metrics, best first.
 fn ranking(sweep: &Sweep) -> Table {
+    let nouns = nouns(sweep);
     let mut columns = vec![Column::number("#")];
     columns.extend(sweep.plan.axes.iter().map(|axis| Column::text(axis.name.as_str())));
     columns.extend(SHOWN.iter().map(|&metric| {
         Column::number(match metric {
             Metric::ClientCpu => "generator cpu",
             Metric::ServerCpu => "server cpu",
-            metric => name(metric),
+            metric => name_of(metric, nouns),
         })
     }));
     let mut table = Table::new("ranking", "best first, with 95 % intervals", columns);
@@ -223,15 +231,15 @@ fn heading(effect: &Effect) -> String {
     format!("{} ({pairs} of cells)", change(effect))
 }
 
-fn effect_table(place: usize, effect: &Effect) -> Table {
+fn effect_table(place: usize, effect: &Effect, nouns: Nouns) -> Table {
     let mut columns = vec![Column::text("metric")];
     columns
         .extend([&effect.base, &effect.level].map(|level| Column::number(level_name(level))));
     columns.extend(["ratio", "95 %"].map(Column::number));
     columns.push(Column::text("verdict"));
     let mut table = Table::new(id_of_effect(place), "mean of the pairs", columns);
-    table.rows = effect.metrics.iter().map(effect_row).collect();
-    table.notes = notes(effect);
+    table.rows = effect.metrics.iter().map(|metric| effect_row(metric, nouns)).collect();
+    table.notes = notes(effect, nouns);
     table
 }
 
@@ -240,9 +248,10 @@ pub(crate) fn level_name(level: &str) -> &str {
     if level.is_empty() { NOTHING } else { level }
 }
 
-fn effect_row(metric: &EffectMetric) -> Vec<Cell> {
+fn effect_row(metric: &EffectMetric, nouns: Nouns) -> Vec<Cell> {
     let mut row = super::comparison::row(&metric.overall);
-    row[0].below = depends(metric);
+    let name = name_of(metric.overall.metric, nouns);
+    row[0] = Cell { text: name.into(), below: depends(metric) };
     row
 }
 
@@ -281,7 +290,7 @@ fn telling(effect: &Effect, metric: usize) -> Vec<&Pair> {
 }
 
 /// Why metrics were not compared, and the pairs of those whose effect depends on other axes.
-fn notes(effect: &Effect) -> Vec<Note> {
+fn notes(effect: &Effect, nouns: Nouns) -> Vec<Note> {
     let note = |text: String| Note { mark: "", text };
     let mut notes: Vec<Note> = effect
         .metrics
@@ -289,15 +298,15 @@ fn notes(effect: &Effect) -> Vec<Note> {
         .filter_map(|metric| {
             let metric = &metric.overall;
             let reason = metric.reason.as_deref()?;
-            Some(note(format!("{} not compared: {reason}", name(metric.metric))))
+            Some(note(format!("{} not compared: {reason}", name_of(metric.metric, nouns))))
         })
         .collect();
-    notes.extend(pair_notes(effect).into_iter().map(note));
+    notes.extend(pair_notes(effect, nouns).into_iter().map(note));
     notes
 }
 
 /// The pairs of the metrics whose effect depends on other axes, one by one.
-pub(crate) fn pair_notes(effect: &Effect) -> Vec<String> {
+pub(crate) fn pair_notes(effect: &Effect, nouns: Nouns) -> Vec<String> {
     let mut notes = Vec::new();
     let paired =
         |metric: &&EffectMetric| metric.depends && PAIRED.contains(&metric.overall.metric);
@@ -308,7 +317,7 @@ pub(crate) fn pair_notes(effect: &Effect) -> Vec<String> {
             let by = own.ratio.map_or(String::new(), ratio);
             notes.push(format!(
                 "{} at {}: {by} [{}] {}",
-                name(metric.overall.metric),
+                name_of(metric.overall.metric, nouns),
                 pair.name,
                 interval(own),
                 in_words(own)

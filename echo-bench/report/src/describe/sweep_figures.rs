@@ -1,7 +1,7 @@
 //! What a sweep comes to at one glance: [`figures`].
 
 use super::comparison as shown;
-use super::sweep::{change, interval_of, measured};
+use super::sweep::{change, interval_of, measured, nouns};
 use super::{Figure, Tone, units};
 use crate::compare::{Metric, Standing, Verdict};
 use crate::sweep::{EffectMetric, Sweep};
@@ -12,7 +12,7 @@ pub(super) fn figures(sweep: &Sweep) -> Vec<Figure> {
     let loss = greatest(sweep, "Greatest loss", Verdict::Worse, Tone::Worse);
     vec![
         runs(sweep),
-        best(sweep, "Most requests/s", Metric::Throughput),
+        best(sweep, &format!("Most {}", nouns(sweep).rate), Metric::Throughput),
         best(sweep, "Lowest p99", Metric::P99),
         gain,
         loss,
@@ -71,7 +71,10 @@ fn greatest(sweep: &Sweep, name: &str, verdict: Verdict, tone: Tone) -> Figure {
         None => absent(name, "beyond noise, of no axis"),
         Some((_, ratio, effect, metric)) => {
             let value = format!("x {}", shown::ratio(ratio)).replacen("x /", "/", 1);
-            let notes = vec![shown::name(metric.overall.metric).to_owned(), change(effect)];
+            let notes = vec![
+                shown::name_of(metric.overall.metric, nouns(sweep)).to_owned(),
+                change(effect),
+            ];
             Figure { tone, ..Figure::new(name, value, notes) }
         }
     }

@@ -79,6 +79,13 @@ impl Nouns {
             WorkloadPlan::Chat { .. } => OF_CHAT,
         }
     }
+
+    /// Those of several plans: of requests, unless all plans have others in common.
+    pub(crate) fn in_common<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
+        let mut each = plans.into_iter().map(Self::of);
+        let Some(first) = each.next() else { return OF_REQUESTS };
+        if each.all(|other| other == first) { first } else { OF_REQUESTS }
+    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,11 @@ use super::sweep_matrix::Matrix;
 use super::table::{Cell, number, text};
 use super::{curve_table, parts, print, table, tile};
 use crate::compare::MetricComparison;
-use crate::describe::sweep::{SHOWN, depends, id_of_effect, level_name, pair_notes};
+use crate::describe::comparison::name_of;
+use crate::describe::sweep::{SHOWN, depends, id_of_effect, level_name, nouns, pair_notes};
 use crate::describe::{self, Body, Description, NOTHING, Table};
 use crate::report::embedding;
+use crate::report::nouns::Nouns;
 use crate::sweep::{Effect, EffectMetric, Sweep};
 
 /// Everything that the page of a sweep shows.
@@ -70,12 +72,13 @@ impl<'a> SweepPage<'a> {
         let overlaid = sweep_curves::overlaid(sweep);
         let method = &sweep.analysis.method;
         let effects = sweep.analysis.effects.iter().enumerate();
+        let nouns = nouns(sweep);
         Self {
             told: describe::sweep(sweep),
             overlaid: overlaid.map(|place| sweep.plan.axes[place].name.as_str()),
             panels,
             effects: effects
-                .map(|(place, effect)| EffectPart::new(place, effect, method.threshold))
+                .map(|(place, effect)| EffectPart::new(place, effect, method.threshold, nouns))
                 .collect(),
             setting_tables: vec![comparison::method(method, &sweep.schema)],
             charts: Charts {
@@ -97,44 +100,45 @@ fn named(name: &str) -> &str {
 }
 
 impl EffectPart {
-    fn new(place: usize, effect: &Effect, threshold: f64) -> Self {
+    fn new(place: usize, effect: &Effect, threshold: f64, nouns: Nouns) -> Self {
         let id = id_of_effect(place);
         let sides = [&effect.base, &effect.level].map(|level| level_name(level));
-        let entries = effect.metrics.iter().map(entry).collect();
+        let entries = effect.metrics.iter().map(|metric| entry(metric, nouns)).collect();
         let caption = "Ratios, level by base";
         Self {
             forest: Forest::new(id.clone(), caption, sides, entries, threshold),
-            notes: pair_notes(effect),
-            pairs: pairs(place, effect),
+            notes: pair_notes(effect, nouns),
+            pairs: pairs(place, effect, nouns),
             id,
         }
     }
 }
 
 /// A metric of an effect as a row of the forest.
-fn entry(metric: &EffectMetric) -> Entry {
-    Entry { below: depends(metric), ..Entry::of(&metric.overall) }
+fn entry(metric: &EffectMetric, nouns: Nouns) -> Entry {
+    let name = name_of(metric.overall.metric, nouns).into();
+    Entry { name, below: depends(metric), ..Entry::of(&metric.overall) }
 }
 
 /// Every pair of cells behind an effect.
-fn pairs(place: usize, effect: &Effect) -> Table {
+fn pairs(place: usize, effect: &Effect, nouns: Nouns) -> Table {
     let mut columns = vec![text("at"), text("metric")];
     columns.extend([&effect.base, &effect.level].map(|level| number(level_name(level))));
     columns.extend([number("ratio, 95 %"), text("verdict")]);
     let mut table = Table::new(format!("pairs-{place}"), "Pairs of cells", columns);
     for pair in &effect.pairs {
         let metrics = SHOWN.iter().map(|&metric| &pair.metrics[metric as usize]);
-        table.rows.extend(metrics.map(|metric| pair_row(&pair.name, metric)));
+        table.rows.extend(metrics.map(|metric| pair_row(&pair.name, metric, nouns)));
     }
     table
 }
 
-fn pair_row(at: &str, metric: &MetricComparison) -> Vec<Cell> {
+fn pair_row(at: &str, metric: &MetricComparison, nouns: Nouns) -> Vec<Cell> {
     let entry = Entry::of(metric);
     let at = if at.is_empty() { NOTHING } else { at };
     vec![
         at.into(),
-        entry.name.into(),
+        name_of(metric.metric, nouns).into(),
         entry.base.into(),
         entry.candidate.into(),
         Cell::with_below(entry.estimate, entry.interval),

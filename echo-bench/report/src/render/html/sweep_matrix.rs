@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::print::signs;
 use crate::compare::{Metric, Standing};
 use crate::describe::comparison as shown;
-use crate::describe::sweep::{SHOWN, interval_of, measured};
+use crate::describe::sweep::{SHOWN, interval_of, measured, nouns};
 use crate::sweep::Sweep;
 
 /// What the tables of colours show.
@@ -102,6 +102,6 @@ impl MatrixMetric {
                 best > 0.0 && cell.firm && cell.value <= best && !better(best, cell.value)
             });
         }
-        Self { name: shown::name(metric), cells }
+        Self { name: shown::name_of(metric, nouns(sweep)), cells }
     }
 }

@@ -10,7 +10,8 @@ use echo_bench_engine::schedule::Arrival;
 use super::comparison::{compared, side};
 use super::sweep::swept;
 use super::{HOSTILE, latency, report, run};
-use crate::compare::Side;
+use crate::compare::self_check::self_check;
+use crate::compare::{Options, Side};
 use crate::describe::{self, Body, Description};
 use crate::merge::merge;
 use crate::render::{markdown, text};
@@ -350,5 +351,34 @@ fn lines_of_a_run_s_text_fit_a_terminal_but_for_tables_and_messages() {
                 ours.contains(&label) || ["buffers", "verdict", "reading"].contains(&label);
             assert!(fits || !ours, "{name}: {line}");
         }
+    }
+}
+
+#[test]
+fn runs_of_a_chat_together_have_deliveries_too() {
+    let mut sweep = swept("tokio");
+    for run in sweep.cells.iter_mut().flat_map(|cell| &mut cell.runs) {
+        change(&mut run.plan, |plan| {
+            plan.connections = 3;
+            plan.load =
+                Load::Open { rate_per_s: 10.0, arrival: Arrival::Constant, pipeline: 1 };
+            plan.workload = WorkloadPlan::Chat { deaf: 1 };
+        });
+    }
+    let mut repeats = sweep.clone();
+    repeats.cells.truncate(1);
+    repeats.plan.axes.clear();
+    let reports = [1, 2].map(|_| sweep.cells[0].runs[0].clone());
+    let options = Options { resamples: 200, ..Options::default() };
+    let check = self_check(&reports, 1, &options).unwrap();
+    for (name, shown) in [
+        ("sweep", text::sweep(&sweep)),
+        ("page of a sweep", crate::render::html::sweep(&sweep)),
+        ("repeats", text::sweep(&repeats)),
+        ("self-check", text::self_check(&check)),
+    ] {
+        let shown = shown.split("<script").next().unwrap();
+        assert!(shown.contains("deliveries/s"), "{name}: {shown}");
+        assert!(!shown.contains("requests/s"), "{name}: {shown}");
     }
 }
