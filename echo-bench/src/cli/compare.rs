@@ -26,8 +26,9 @@ Examples:
 The unit of evidence is the run: measure each side several times, in turns. Exit codes: 0
 done; 1 could not compare; 2 usage; 3 a metric is worse (with --fail-on worse); 4 no answer:
 nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it, one
-run a side (unless --allow-single), or what is worse is the generator's own share (unless it is
-named with --judge); --self-check: more false alarms than promised.";
+run a side (unless --allow-single), what is worse is the generator's own share (unless it is
+named with --judge), or a metric named with --judge was not judged; --self-check: more false
+alarms than promised.";
 
 /// Two or more sides, as typed.
 #[derive(Debug, Args)]

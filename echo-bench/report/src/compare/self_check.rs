@@ -176,7 +176,7 @@ fn deals(rounds: usize) -> Vec<u64> {
     // Turns like A B B A in the first deal, rather than the same order in each round.
     let is_swapped = |deal: u64, round: usize| {
         let parity = u64::from((deal & COLUMNS[round % COLUMNS.len()]).count_ones() % 2);
-        parity ^ (round as u64 + 1) % 2
+        parity ^ ((round as u64 + 1) % 2)
     };
     let dealt =
         |deal| (0..later).fold(0, |all, round| all | is_swapped(deal, round) << (round + 1));
