@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 const FEW: u32 = 8;
 
 /// Of more connections one in so many is stamped, and at least [`LEAST`].
-const ONE_IN: u32 = 16;
+const ONE_IN: u32 = 32;
 
 /// Fewest connections of a sample.
-const LEAST: u32 = 4;
+const LEAST: u32 = 2;
 
 /// Receive stamps of the kernel: how much of a latency is the wait in the generator's own
 /// receive queue.
@@ -34,7 +34,7 @@ pub enum Stamps {
     /// On no connection.
     Off,
     /// On so many connections that it costs nothing that can be measured: on all of up to 8
-    /// of a thread, else on one in 16 and at least 4.
+    /// of a thread, else on one in 32 and at least 2.
     #[default]
     Sample,
     /// On every connection, which costs up to 10 % CPU per message.
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_sample_is_spread_evenly_and_small() {
-        for (links, wanted) in [(1, 1), (8, 8), (9, 4), (50, 4), (64, 4), (1000, 62)] {
+        for (links, wanted) in [(1, 1), (8, 8), (9, 2), (50, 2), (64, 2), (1000, 31)] {
             let covered: Vec<u32> =
                 (0..links).filter(|&place| Stamps::Sample.covers(place, links)).collect();
             assert_eq!(covered.len(), wanted, "{links}");
