@@ -57,7 +57,7 @@ fn what_is_no_self_check_is_a_usage_error() {
     for (args, told) in [
         (&["--runs=2", "a", "b"][..], "--self-check"),
         (&["--self-check", "a"], "--self-check"),
-        (&["--self-check", "--runs=0"], "--runs must be from 1"),
+        (&["--self-check", "--runs=0"], "--runs must be from 2"),
         (&["--self-check", "--", "--conns=0"], "after --: --conns"),
         (&["--self-check", "--", "--nonsense"], "--nonsense"),
         (&["--self-check", "--", "--repeat=3"], "leave --repeat out"),
