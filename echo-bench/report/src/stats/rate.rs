@@ -38,6 +38,19 @@ pub fn share_interval(events: u64, trials: u64, parts: &[(f64, f64)]) -> Option<
     Some(share_interval_of(events as f64 / crowding, others / crowding))
 }
 
+/// The same of parts that are worth at most one trial each; `None` without parts.
+pub fn share_interval_of_parts(parts: &[(f64, f64)]) -> Option<[f64; 2]> {
+    let (events, trials) = parts
+        .iter()
+        .fold((0.0, 0.0), |(events, trials), part| (events + part.0, trials + part.1));
+    if trials <= 0.0 {
+        return None;
+    }
+    let share = events / trials;
+    let worth = (trials / crowding(share, parts)).min(parts.len() as f64);
+    Some(share_interval_of(share * worth, (1.0 - share) * worth))
+}
+
 /// The same of a sample that is worth so many `events` and so many `others`, whole or not.
 pub fn share_interval_of(events: f64, others: f64) -> [f64; 2] {
     let low =

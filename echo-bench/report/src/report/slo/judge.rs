@@ -56,8 +56,32 @@ pub(super) fn latency(
         outcome.ci95 = [least, most];
     }
     let limit = u64::try_from(limit.0.as_nanos()).unwrap_or(u64::MAX);
-    let (missed, met) = (least.map(|least| least >= limit), most.map(|most| most < limit));
-    outcome.judged(verdict(missed == Some(true), met == Some(true)))
+    let (mut missed, mut met) =
+        (least.is_some_and(|least| least >= limit), most.is_some_and(|most| most < limit));
+    if outcome.ci95 == [None, None]
+        && quantile < 1.0
+        && let Some([low, high]) = share_beyond(limit, evidence.pieces)
+    {
+        // The percentile has no interval, and how many took longer than the limit may be plain.
+        missed = low > 1.0 - quantile;
+        met = high < 1.0 - quantile && response.censored == 0;
+    }
+    outcome.judged(verdict(missed, met))
+}
+
+/// The 95 % interval of the share of latencies that reach `limit`. All of a piece count as one
+/// value at most, since replies that come together are alike.
+fn share_beyond(limit: u64, pieces: &[Packed]) -> Option<[f64; 2]> {
+    let part = |piece: &Packed| {
+        let histogram = piece.histogram();
+        let beyond = match limit.checked_sub(1) {
+            Some(below) => histogram.len() - histogram.count_between(0, below),
+            None => histogram.len(),
+        };
+        (beyond as f64, histogram.len() as f64)
+    };
+    let parts: Vec<_> = pieces.iter().map(part).filter(|(_, all)| *all > 0.0).collect();
+    rate::share_interval_of_parts(&parts)
 }
 
 /// How many independent values the run is worth at the quantile.
@@ -129,6 +153,34 @@ mod tests {
             latency.record_censored(age);
         }
         LatencySummary::new(&latency, &[]).unwrap()
+    }
+
+    /// Replies that drift so slowly that no percentile has an interval.
+    #[test]
+    fn what_all_replies_show_needs_no_interval() {
+        let pieces: Vec<Latency> = (0..40)
+            .map(|piece| {
+                let mut latency = Latency::default();
+                (0..10).for_each(|_| latency.record(5_000_000 + piece * 20_000));
+                latency
+            })
+            .collect();
+        let mut whole = Latency::default();
+        pieces.iter().for_each(|piece| whole += piece);
+        let pieces: Vec<Packed> = pieces.iter().map(Packed::new).collect();
+        let summary = LatencySummary::new(&whole, &pieces).unwrap();
+        assert!(summary.ci95.is_empty(), "{:?}", summary.ci95);
+        for (slo, verdict) in [
+            ("p50<1ms", SloVerdict::Missed),
+            ("p50<1s", SloVerdict::Met),
+            ("p50<5.4ms", SloVerdict::Undecided),
+            ("p99.9<4ms", SloVerdict::Missed),
+            // So few values can't show that one in a hundred is not longer.
+            ("p99<1s", SloVerdict::Undecided),
+        ] {
+            let outcome = slo.parse::<Slo>().unwrap().judge(Some(&summary), &pieces);
+            assert_eq!(outcome.verdict(), verdict, "{slo}: {outcome:?}");
+        }
     }
 
     #[test]
