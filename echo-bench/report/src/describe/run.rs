@@ -35,7 +35,10 @@ pub(crate) fn run(report: &Report) -> Description {
             Section::new("objectives", "Objectives", Body::Notices(objectives(report))),
         ],
         verdict: verdict(report),
-        reading: load::reading(&report.plan).to_owned(),
+        reading: format!(
+            "{}; 95 % intervals are within this run: others may lie outside",
+            load::reading(&report.plan)
+        ),
     }
 }
 

@@ -161,12 +161,16 @@ mod tests {
         let pieces: Vec<Latency> = (0..40)
             .map(|piece| {
                 let mut latency = Latency::default();
-                (0..10).for_each(|_| latency.record(5_000_000 + piece * 20_000));
+                for _ in 0..10 {
+                    latency.record(5_000_000 + piece * 20_000);
+                }
                 latency
             })
             .collect();
         let mut whole = Latency::default();
-        pieces.iter().for_each(|piece| whole += piece);
+        for piece in &pieces {
+            whole += piece;
+        }
         let pieces: Vec<Packed> = pieces.iter().map(Packed::new).collect();
         let summary = LatencySummary::new(&whole, &pieces).unwrap();
         assert!(summary.ci95.is_empty(), "{:?}", summary.ci95);
