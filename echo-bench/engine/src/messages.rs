@@ -10,6 +10,10 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod stamp;
+
+use stamp::{STAMP, scramble, stamp};
+
 /// How thoroughly replies are checked.
 #[derive(
     Debug,
@@ -60,10 +64,6 @@ pub enum Deviation {
     },
 }
 
-/// Characters of a stamp: 6 of the request number, 2 of the checksum, 4 of the connection.
-const STAMP: usize = 12;
-/// Digits are the 64 characters from this one on: a digit is made by an addition.
-const ZERO: u8 = b'0';
 /// Letters and digits that the rest of a message is made of.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
@@ -219,28 +219,12 @@ impl Messages {
     /// Connection and request number of a stamp whose checksum holds.
     fn read_stamp(&self, body: &[u8]) -> Option<(u32, u64)> {
         let Source::Generated { .. } = self.source else { return None };
-        let read = body.first_chunk::<STAMP>()?;
-        let number = |range: Range<usize>| -> Option<u64> {
-            read[range].iter().rev().try_fold(0, |number, byte| {
-                let digit = byte.checked_sub(ZERO).filter(|digit| *digit < 64)?;
-                Some(number << 6 | u64::from(digit))
-            })
-        };
-        let (request, connection) = (number(0..6)?, u32::try_from(number(8..12)?).ok()?);
-        (stamp(connection, request) == *read).then_some((connection, request))
+        stamp::read(body)
     }
 }
 
 fn given(texts: &[Vec<u8>], request: u64) -> &[u8] {
     &texts[(request % texts.len() as u64) as usize]
-}
-
-/// Scrambles a number so that neighbours differ in all bits (the finaliser of `SplitMix64`,
-/// Steele, Lea and Flood 2014).
-fn scramble(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Whether two texts of one length are the same. Most are short, where a call of `memcmp`
@@ -271,28 +255,6 @@ fn length_of(min: usize, max: usize, seed: u64, connection: u32, request: u64) -
     }
     let random = scramble(seed ^ u64::from(connection) << 40 ^ request);
     min + (random % (max - min + 1) as u64) as usize
-}
-
-#[inline]
-fn stamp(connection: u32, request: u64) -> [u8; STAMP] {
-    let check = scramble(u64::from(connection) << 36 ^ request);
-    let first = digits(request & 0xf_ffff_ffff | (check & 0xfff) << 36).to_le_bytes();
-    let [a, b, c, d, ..] = digits(u64::from(connection) & 0xff_ffff).to_le_bytes();
-    let mut stamp = [0; STAMP];
-    stamp[..8].copy_from_slice(&first);
-    stamp[8..].copy_from_slice(&[a, b, c, d]);
-    stamp
-}
-
-/// Eight digits of six bits each, lowest first, one to a byte: halves move apart, then
-/// quarters, then eighths.
-#[inline]
-fn digits(number: u64) -> u64 {
-    let halves = number & 0xff_ffff | (number & 0xff_ffff << 24) << 8;
-    let quarters = halves & 0x0fff_0000_0fff | (halves & 0x0fff_0000_0fff << 12) << 4;
-    let eighths =
-        quarters & 0x003f_003f_003f_003f | (quarters & 0x003f_003f_003f_003f << 6) << 2;
-    eighths + 0x0101_0101_0101_0101 * u64::from(ZERO)
 }
 
 #[cfg(test)]

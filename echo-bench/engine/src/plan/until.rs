@@ -27,7 +27,7 @@ pub struct Until {
 pub struct InvalidUntil(String);
 
 impl Until {
-    /// Whether its numbers can be meant.
+    /// Whether percentile and width lie within their ranges.
     pub(super) fn is_sensible(&self) -> bool {
         let inside = |share: f64| share > 0.0 && share < 1.0;
         inside(self.quantile) && inside(self.within)

@@ -180,8 +180,8 @@ impl Ledger {
         }
     }
 
-    /// Whether a connection that is made at `at` is timed: at set-up, which is told apart by its
-    /// record, and in the window.
+    /// Whether a connection that is made at `at` is timed: during set-up, which has a record of
+    /// its own, and in the window.
     pub(super) fn times_connections(&self, at: Nanos) -> bool {
         self.timeline.is_none() || self.window.contains(&at)
     }

@@ -63,7 +63,7 @@ pub(crate) struct WireFacts {
     /// How long each connection of set-up, or of the window, took to make.
     pub(crate) connect: Latency,
     pub(crate) handshakes: Handshakes,
-    /// Connections made again within the window.
+    /// Reconnects within the window.
     pub(crate) reconnects: u64,
     /// Of connections that we closed.
     pub(crate) kernel: KernelFacts,

@@ -35,7 +35,7 @@ impl Limits {
     pub(super) fn of(report: &Report) -> Self {
         let mut limits = Self::default();
         for outcome in &report.slos {
-            // A stored text that is no objective has no limit.
+            // A stored report may hold an invalid objective, which is not drawn.
             let Ok(slo) = outcome.slo.parse::<Slo>() else { continue };
             let name = format!("{slo} {}", objective::word(outcome).to_lowercase());
             let color = match objective::tone(outcome) {

@@ -251,7 +251,7 @@ fn no_socket(record: &RunRecord) -> Option<Finding> {
     let failed = errors.of(FailureKind::NoSocket);
     let first = &errors.iter().find(|one| one.kind == FailureKind::NoSocket)?.first;
     let pooled = record.pool.map(|pool| pool.created);
-    // Those that were made again in the warm-up are no reconnects of the window.
+    // Reconnects of the warm-up are not in the window's count.
     let connected = record.destinations.iter().map(|one| one.made).sum();
     let made =
         pooled.unwrap_or((u64::from(record.established) + record.reconnects).max(connected));
