@@ -40,7 +40,7 @@ fn weak_percentiles_are_shown_and_marked_in_text_and_markdown() {
         }
         let told = text.lines().find(|line| line.contains("response: effective sample size"));
         let told = told.unwrap_or_else(|| panic!("{format}: {text}"));
-        // Of a run this short nothing is known of how its requests hang together.
+        // Of a run this short nothing is known of how its requests are correlated.
         assert!(told.contains("effective sample size 6 (p90 needs 36)"), "{told}");
     }
 }

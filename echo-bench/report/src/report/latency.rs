@@ -92,7 +92,7 @@ impl LatencySummary {
     }
 
     /// The summary of another clock of the same requests, or of a part of them: its values are
-    /// taken to hang together as those of `response` do. Of what was never answered next to
+    /// taken to be correlated as those of `response` do. Of what was never answered next to
     /// nothing is known.
     pub fn like(latency: &Latency, response: Option<&Self>) -> Option<Self> {
         let independent = |name: &str| match response {

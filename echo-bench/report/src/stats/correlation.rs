@@ -1,11 +1,11 @@
-//! How long a series hangs together, and into how many batches it may be cut: [`batches`].
+//! Over how long a series is correlated, and into how many batches it may be cut: [`batches`].
 //!
 //! The series is taken as noise plus a level that forgets itself with some correlation time
 //! (an autoregressive process of first order). Both the time and the share of the level are
 //! unknown, so every pair of them on a grid is weighed by how well it explains the
 //! periodogram (Whittle, *Bulletin of the International Statistical Institute* 39, 1961).
 //! A correlation at lag 1 would not do: noise hides it, and the sums of many values, which
-//! matter, hang together all the same.
+//! matter, are correlated all the same.
 
 use std::f64::consts::TAU;
 
@@ -60,7 +60,7 @@ pub(crate) fn batches(series: &[f64]) -> Result<Batches, Batches> {
     (LEAST_BATCHES..=most).rev().map(of).find(fine).ok_or_else(|| of(LEAST_BATCHES))
 }
 
-/// How long a series hangs together.
+/// Over how long a series is correlated.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Memory {
     /// Its correlation time, in values; 0 if it is more likely noise.
@@ -69,7 +69,7 @@ pub(crate) struct Memory {
     pub(crate) batch: f64,
 }
 
-/// How long a series hangs together, as far as it is long enough to tell.
+/// Over how long a series is correlated, as far as it is long enough to tell.
 pub(crate) fn memory(series: &[f64]) -> Memory {
     let squares: f64 = series.iter().map(|value| value.powi(2)).sum();
     if squares <= 0.0 || series.len() < LEAST_BATCHES {

@@ -73,7 +73,7 @@ fn count(
 /// short can tell. Both as shares of the length that it has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Length {
-    /// For how long its values hang together; 0 if they do not.
+    /// Over how long its values are correlated; 0 if they are not.
     pub(crate) correlated: f64,
     /// The length that would do.
     pub(crate) needed: f64,

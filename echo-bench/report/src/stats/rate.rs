@@ -8,7 +8,7 @@ use super::correlation::{self, LEAST_BATCHES};
 use super::order::MISS;
 
 /// The 95 % interval of the mean of a `series`, by batch means; `None` where it is too short for
-/// how long it hangs together.
+/// how long it is correlated.
 pub fn mean_interval(series: &[f64]) -> Option<[f64; 2]> {
     if series.len() < LEAST_BATCHES {
         return None;

@@ -1,4 +1,4 @@
-//! How much less a series says because its values hang together: [`inflation`].
+//! How much less a series says because its values are correlated: [`inflation`].
 
 /// The largest autocorrelation that is believed: beyond it the series is one long drift and
 /// its length says nothing of the variance.
@@ -9,7 +9,7 @@ const MOST: f64 = 0.95;
 /// (1 - r), with r the autocorrelation at lag 1 (Bartlett, *Journal of the Royal Statistical
 /// Society* 98, 1935). The other adds up the autocorrelations as long as those of two
 /// neighbouring lags together are positive (Geyer, *Statistical Science* 7, 1992); it is the
-/// larger one where the series hangs together under noise.
+/// larger one where the series is correlated under noise.
 pub(crate) fn inflation(series: &[f64]) -> f64 {
     let count = series.len() as f64;
     let mean = series.iter().sum::<f64>() / count;
