@@ -18,9 +18,14 @@ pub fn directory(name: &str) -> anyhow::Result<PathBuf> {
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
         bail!("`{name}` can't name a baseline: use letters, digits and - _ + .");
     }
+    Ok(home()?.join(name))
+}
+
+/// Where all of them are.
+fn home() -> anyhow::Result<PathBuf> {
     let data = Xdg::new().ok().map(|xdg| xdg.data_dir()).filter(|path| path.is_absolute());
     let data = data.context("finding a place for baselines: set HOME or XDG_DATA_HOME")?;
-    Ok(data.join("echo-bench/baselines").join(name))
+    Ok(data.join("echo-bench/baselines"))
 }
 
 /// Keeps `reports` under `name`, in place of what was kept there.
@@ -66,6 +71,24 @@ fn unfit(report: &Report) -> Option<String> {
     (report.verdict == Verdict::Invalid).then(|| of(reason))
 }
 
+/// Every saved baseline, by name, with its directory.
+///
+/// # Errors
+/// If there is no home to keep them in.
+pub fn all() -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let parent = home()?;
+    Ok(names(&parent).into_iter().map(|name| (name.clone(), parent.join(name))).collect())
+}
+
+/// Removes the directory of a saved baseline.
+///
+/// # Errors
+/// If it can't be removed.
+pub fn remove(directory: &Path) -> anyhow::Result<()> {
+    let removed = fs::remove_dir_all(directory);
+    removed.with_context(|| format!("removing {}", directory.display()))
+}
+
 /// The directory of a baseline that was saved.
 ///
 /// # Errors
@@ -84,7 +107,7 @@ fn names(parent: &Path) -> Vec<String> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let mut names: Vec<String> =
         entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    names.retain(|name| !name.starts_with('.'));
+    names.retain(|name| !name.starts_with('.') && parent.join(name).is_dir());
     names.sort();
     names
 }

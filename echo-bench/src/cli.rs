@@ -1,6 +1,7 @@
 //! The command line: what was typed ([`Cli`], [`RunArgs`]), and what it means
 //! ([`RunArgs::plan`]). The structs here do nothing.
 
+mod baseline;
 mod compare;
 mod groups;
 mod inputs;
@@ -8,6 +9,7 @@ mod pinning;
 mod plan;
 pub mod plan_file;
 mod repeats;
+mod rerun;
 mod self_check;
 mod server_flags;
 mod stored;
@@ -19,17 +21,20 @@ mod typed;
 use clap::{Args, Parser, Subcommand};
 
 use echo_client::Endpoint;
+use echo_net::settings::TimeSpan;
 use echo_server::choice::choice;
 
 use echo_bench_report::schema::Kind;
 
+pub use baseline::BaselineCommand;
 pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace, Sides};
 pub use groups::ResultArgs;
 pub use inputs::Inputs;
 pub use plan::RunArgsError;
 pub use repeats::RepeatsError;
+pub use rerun::{RerunArgs, RerunArgsError};
 pub use self_check::{SelfCheckArgs, SelfCheckArgsError};
-pub use stored::{MergeArgs, ReportArgs};
+pub use stored::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
 
 /// The hidden subcommand by which the binary makes a run of a sweep.
@@ -87,6 +92,13 @@ pub enum Command {
     Report(ReportArgs),
     /// Merge reports of one plan into one, losing nothing
     Merge(MergeArgs),
+    /// Make the run of a report again: same plan, same schedule, another target if one is named
+    Rerun(Box<RerunArgs>),
+    /// List the stored reports: when, what, rate, p99, verdict, label
+    List(ListArgs),
+    /// List or remove saved baselines
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
     /// Print a JSON Schema
     Schema {
         /// Of what
@@ -143,6 +155,9 @@ pub struct RunArgs {
     tls: TlsArgs,
     #[command(flatten)]
     server: EmbeddedArgs,
+    /// Length of an interval of the time series
+    #[arg(long, value_name = "TIME", default_value = "1s", help_heading = "Results")]
+    interval: TimeSpan,
     /// Where the results go
     #[command(flatten)]
     pub results: ResultArgs,

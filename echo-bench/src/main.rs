@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, Parser};
 
-use echo_bench::cli::{Cli, Command};
+use echo_bench::cli::{BaselineCommand, Cli, Command};
 use echo_bench::console::{complain, print};
 use echo_bench::embedded;
 use echo_bench::program::{self, Exit};
@@ -32,6 +32,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Compare(args)) => program::compare(&args),
         Some(Command::Report(args)) => program::show(&args),
         Some(Command::Merge(args)) => program::merge(&args),
+        Some(Command::List(args)) => program::list(&args),
+        Some(Command::Rerun(args)) => program::rerun(*args),
+        Some(Command::Baseline(BaselineCommand::List)) => program::list_baselines(),
+        Some(Command::Baseline(BaselineCommand::Rm { names })) => {
+            program::remove_baselines(&names)
+        }
         Some(Command::Serve { args }) => return Ok(embedded::serve(args)),
         Some(Command::Schema { of }) => print(&of.schema()).map(|()| Exit::Done as u8),
         Some(Command::Completions { shell }) => {

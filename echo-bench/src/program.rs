@@ -1,8 +1,10 @@
 //! The way of one run: plan, server, preflight, engine, report, store, show, exit code.
 
+mod baselines;
 mod compare;
 mod partial_file;
 mod repeats;
+mod rerun;
 mod results;
 mod self_check;
 mod servers;
@@ -40,8 +42,10 @@ use echo_bench_report::report::{
 use partial_file::PartialFile;
 use results::Results;
 
+pub use baselines::{list as list_baselines, remove as remove_baselines};
 pub use compare::compare;
-pub use stored::{merge, show};
+pub use rerun::rerun;
+pub use stored::{list, merge, show};
 pub use sweep::{cell, sweep};
 
 /// How a program ends. Part of the interface: scripts rely on the numbers.
@@ -68,8 +72,20 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if let Some(runs) = args.repeat() {
         return repeats::run(args, runs);
     }
+    single(args, typed())
+}
+
+/// The command line of this process.
+fn typed() -> Vec<String> {
+    let arguments = std::env::args_os().skip(1);
+    let words = arguments.map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("echo-bench".to_owned()).chain(words).collect()
+}
+
+/// One run, which `command` stands for.
+fn single(args: &RunArgs, command: Vec<String>) -> anyhow::Result<u8> {
     let plan = match Inputs::of(args).and_then(|inputs| args.plan(&inputs)) {
-        Ok(plan) => Arc::new(plan),
+        Ok(plan) => plan,
         Err(error) => {
             complain(&format!("{error}"));
             return Ok(Exit::Usage as u8);
@@ -78,8 +94,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if let MessagePlan::Given { crlf: true, .. } = plan.messages {
         tell("note: --message-file has CRLF lines; they are sent without the CR");
     }
-    let results = Results::prepare(&args.results)?;
-    check_baselines(&args.results)?;
+    carry_out(plan, &args.results, command)
+}
+
+/// Carries out a plan, which `command` stands for, to the exit code.
+fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Result<u8> {
+    let plan = Arc::new(plan);
+    let results = Results::prepare(args)?;
+    check_baselines(args)?;
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
     engine::check(plan.engine)?;
@@ -93,9 +115,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     let peer = find_peer(&plan, embedded.as_ref())?;
     let server = peer.pid.and_then(ServerProcess::of);
     let mut circumstances =
-        Circumstances { server, ..circumstances(&plan, &peer, &args.results, started_at) };
+        Circumstances { server, ..circumstances(&plan, &peer, args, started_at, command) };
     let partial = results.partial(&plan, &circumstances);
-    let progress = Progress::new(&plan, args.results.quiet);
+    let progress = Progress::new(&plan, args.quiet);
     let mut watching = Watching { progress, partial, until: UntilWatch::new(&plan) };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
     let Watching { progress, partial, until } = watching;
@@ -126,8 +148,8 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if !results.are_text() {
         tell_objectives(&report);
     }
-    let code = exit_code(&report, &record, &received, args.results.strict);
-    let compared = with_baselines(&[&report], &args.results, results.are_text(), &mut lost);
+    let code = exit_code(&report, &record, &received, args.strict);
+    let compared = with_baselines(&[&report], args, results.are_text(), &mut lost);
     for error in &lost {
         complain(&format!("{error:#}"));
     }
@@ -180,6 +202,7 @@ fn circumstances(
     peer: &Peer,
     results: &ResultArgs,
     started_at: String,
+    command: Vec<String>,
 ) -> Circumstances {
     let server_workers = match &plan.target {
         Target::Embedded { server } => server.workers,
@@ -188,6 +211,7 @@ fn circumstances(
     };
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
     Circumstances {
+        command,
         started_at,
         window_started_at: None,
         labels: results.label.iter().cloned().collect(),

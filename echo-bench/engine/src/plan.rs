@@ -165,6 +165,11 @@ impl Plan {
         Self::new(settings)
     }
 
+    /// Fingerprint of the open-loop schedule; none in a closed loop.
+    pub fn schedule_digest(&self) -> Option<&str> {
+        self.schedule_digest.as_deref()
+    }
+
     /// Whether this version can carry it out, wherever it comes from.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 pub(crate) mod comparison;
 mod figures;
 mod latency;
+mod listing;
 mod load;
 pub mod objective;
 mod placement;
@@ -24,6 +25,7 @@ pub(crate) mod table;
 pub mod units;
 
 pub(crate) use comparison::comparison;
+pub(crate) use listing::listing;
 pub(crate) use repeats::repeats;
 pub(crate) use run::run;
 pub(crate) use run_details::run_details;

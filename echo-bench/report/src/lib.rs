@@ -10,6 +10,7 @@
 pub mod bounded;
 pub mod compare;
 pub mod describe;
+pub mod listing;
 mod measure;
 pub mod merge;
 pub mod output;

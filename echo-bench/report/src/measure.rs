@@ -62,6 +62,7 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
     let peer = Peer::find(plan)?;
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
     let circumstances = Circumstances {
+        command: Vec::new(),
         started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         window_started_at: None,
         labels: BTreeMap::new(),

@@ -76,6 +76,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     labels
         .retain(|key, value| others.iter().all(|report| report.labels.get(key) == Some(value)));
     let mut merged = Report {
+        command: Vec::new(),
         labels,
         intervals: intervals(&reports),
         drained: LatencySummary::merged(reports.iter().filter_map(|r| r.drained.as_ref())),

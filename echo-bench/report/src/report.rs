@@ -66,6 +66,10 @@ pub struct Report {
     /// older reports; of merged ones that of the first.
     #[serde(default)]
     pub window_started_at: Option<String>,
+    /// The command line that made the run, word by word, the program's name first. Empty in older
+    /// and merged reports, and in those of a library.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// What the user said about the run.
     pub labels: std::collections::BTreeMap<String, String>,
     /// Every setting, resolved.

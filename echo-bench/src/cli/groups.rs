@@ -169,9 +169,6 @@ pub struct ResultArgs {
     /// Note in the report, KEY=VALUE (repeatable)
     #[arg(long, value_name = "K=V", value_parser = label)]
     pub label: Vec<(String, String)>,
-    /// Length of an interval of the time series
-    #[arg(long, value_name = "TIME", default_value = "1s")]
-    pub interval: TimeSpan,
     /// Write the percentile distribution of the response latency (HDR .hgrm; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hgrm: Option<PathBuf>,

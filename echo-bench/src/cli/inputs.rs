@@ -26,13 +26,18 @@ impl Inputs {
     /// When the message file can't be read.
     pub fn of(args: &RunArgs) -> Result<Self, RunArgsError> {
         let file = args.messages.message_file.as_deref();
-        Ok(Self {
-            messages: file.map(read).transpose()?,
+        Ok(Self { messages: file.map(read).transpose()?, ..Self::of_machine() })
+    }
+
+    /// What this machine has.
+    pub(super) fn of_machine() -> Self {
+        Self {
+            messages: None,
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             // Where the kernel does not tell, nothing is pinned.
             cpus: echo_net::pin::allowed_by_core().unwrap_or_default(),
             seed: random_seed(),
-        })
+        }
     }
 }
 

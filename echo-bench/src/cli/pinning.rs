@@ -1,5 +1,6 @@
 //! `--pin` as typed: [`Pin`], and what it means on this machine.
 
+use std::fmt;
 use std::str::FromStr;
 
 use echo_bench_engine::plan::{Pinning, ServerCpus, Target};
@@ -34,7 +35,22 @@ impl FromStr for Pin {
     }
 }
 
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Off => f.write_str("off"),
+            Self::Cpus(list) => list.fmt(f),
+        }
+    }
+}
+
 impl Pin {
+    /// The CPUs of the generator as they were.
+    pub(super) fn of_generator(pinning: &Pinning) -> Self {
+        CpuList::new(&pinning.generator).map_or(Self::Off, Self::Cpus)
+    }
+
     /// What it means for so many generator threads. `auto` is resolved, so that the report
     /// says what was done.
     pub(super) fn resolve(

@@ -115,7 +115,7 @@ impl RunArgs {
             warmup_ns: nanos(load.warmup.0),
             timeout_ns,
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
-            interval_ns: nanos(self.results.interval.0),
+            interval_ns: nanos(self.interval.0),
             workload: self.workload(service, secure)?,
             connect_rate_per_s: load.connect_rate.map(Rate::per_second),
             messages,
@@ -159,7 +159,7 @@ impl RunArgs {
 
     /// The precision at which the run ends, if there is a look before its end.
     fn until(&self) -> Result<Option<Until>, RunArgsError> {
-        let (window, interval) = (window(self.load.duration), nanos(self.results.interval.0));
+        let (window, interval) = (window(self.load.duration), nanos(self.interval.0));
         match self.load.until {
             Some(until) if window < interval.saturating_mul(2) => {
                 Err(RunArgsError::NoLook(until))

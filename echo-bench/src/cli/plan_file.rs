@@ -20,6 +20,21 @@ pub struct PlanFile {
     pub seed: Option<u64>,
 }
 
+impl PlanFile {
+    /// What would have to stand in a file for this plan.
+    pub fn of(plan: SweepPlan) -> Self {
+        let mut flags: Vec<(String, Vec<String>)> = Vec::new();
+        for Flag { flag, value } in plan.fixed {
+            match flags.iter_mut().find(|(known, _)| *known == flag) {
+                Some((_, values)) => values.push(value),
+                None => flags.push((flag, vec![value])),
+            }
+        }
+        let (repeats, seed) = (Some(plan.repeats), Some(plan.seed));
+        Self { flags: SweptFlags(flags), axes: plan.axes, repeats, seed }
+    }
+}
+
 /// A plan file that can't be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]

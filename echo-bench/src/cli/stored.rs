@@ -1,4 +1,4 @@
-//! `echo-bench report` and `echo-bench merge`, as typed.
+//! `echo-bench report`, `echo-bench list` and `echo-bench merge`, as typed.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,41 @@ pub struct ReportArgs {
     /// or .txt
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Reports to list, as typed.
+#[derive(Debug, Args)]
+#[command(after_help = LIST_EXAMPLES)]
+pub struct ListArgs {
+    /// Reports, or directories of them
+    #[arg(value_name = "PATH", default_value = "reports/runs")]
+    pub paths: Vec<PathBuf>,
+    /// Only the N newest
+    #[arg(short = 'n', long, value_name = "N")]
+    pub newest: Option<usize>,
+    /// Format of the output
+    #[arg(long, value_parser = choice::<ListFormat>(), default_value = "text")]
+    pub format: ListFormat,
+}
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  echo-bench list                                 what is in reports/runs, the newest last
+  echo-bench list -n 5 --format json
+  echo-bench rerun reports/runs/FILE              make one of them again
+
+~ marks a p99 without an interval. Files that are no reports are left out, and said on stderr.";
+
+/// Formats of a listing.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantArray,
+)]
+#[strum(serialize_all = "kebab-case")]
+pub enum ListFormat {
+    /// A table.
+    Text,
+    /// A list of objects.
+    Json,
 }
 
 /// Reports to merge, as typed.

@@ -9,12 +9,13 @@ use echo_net::settings::Count;
 use echo_server::choice::{choice, choice_of};
 
 use super::compare::percent;
-use super::plan_file::{self, BadPlanFile};
+use super::plan_file::{self, BadPlanFile, PlanFile};
 use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
 use crate::outlet::CompareFormat;
 use echo_bench_report::bounded;
 use echo_bench_report::compare::Metric;
-use echo_bench_report::sweep::{PlannedSweep, SweepPlan, SweepPlanError};
+use echo_bench_report::report::store::{self, LoadError};
+use echo_bench_report::sweep::{PlannedSweep, Sweep, SweepPlan, SweepPlanError};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,8 +36,8 @@ Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct SweepArgs {
-    /// A plan in TOML, whose flags are replaced by those typed beside it; or the server to load,
-    /// HOST:PORT (same as --target)
+    /// A plan in TOML, or a stored sweep (.json, .html) whose plan is measured again; its flags are
+    /// replaced by those typed beside it. Or the server to load, HOST:PORT (same as --target)
     #[arg(value_name = "PLAN.toml|TARGET")]
     pub plan: Option<PathBuf>,
     /// Runs of each cell (5)
@@ -96,6 +97,9 @@ pub enum SweepArgsError {
         /// Why.
         reason: std::io::Error,
     },
+    /// A sweep that can't be read.
+    #[error(transparent)]
+    Stored(#[from] LoadError),
     /// A plan file that can't be understood.
     #[error("{path}, {reason}")]
     File {
@@ -126,19 +130,29 @@ fn targets(typed: &Path) -> Option<Vec<String>> {
     are_addresses.then_some(addresses)
 }
 
+/// The plan in a file: TOML, or that of a sweep that was stored.
+fn read(path: &Path) -> Result<PlanFile, SweepArgsError> {
+    let is_plan = path.extension().is_none_or(|ending| ending != "json" && ending != "html");
+    if !is_plan {
+        let sweep: Sweep = store::open(path)?.parse()?;
+        return Ok(PlanFile::of(sweep.plan));
+    }
+    let text = bounded::read(path, bounded::PLAN)
+        .map_err(|reason| SweepArgsError::Read { path: path.to_owned(), reason })?;
+    plan_file::read(&text)
+        .map_err(|reason| SweepArgsError::File { path: path.to_owned(), reason })
+}
+
 impl SweepArgs {
     /// What was typed, with the plan file, as a plan.
     ///
     /// # Errors
     /// What is wrong, by flag, cell or line.
     pub fn plan(&self) -> Result<PlannedSweep, SweepArgsError> {
-        let mut file = plan_file::PlanFile::default();
+        let mut file = PlanFile::default();
         let target = self.plan.as_deref().and_then(targets);
         if let Some(path) = self.plan.as_ref().filter(|_| target.is_none()) {
-            let text = bounded::read(path, bounded::PLAN)
-                .map_err(|reason| SweepArgsError::Read { path: path.clone(), reason })?;
-            file = plan_file::read(&text)
-                .map_err(|reason| SweepArgsError::File { path: path.clone(), reason })?;
+            file = read(path)?;
         }
         let mut flags = file.flags;
         if let Some(target) = target {

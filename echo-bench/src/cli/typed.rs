@@ -2,7 +2,7 @@
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 
-use super::swept;
+use super::{RunArgs, swept};
 use echo_bench_report::sweep::Flag;
 
 /// The flags that say what one run is, in the order of `--help`. Where its results go and how
@@ -29,5 +29,14 @@ impl FromArgMatches for TypedFlags {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+impl RunArgs {
+    /// The command line that makes this run, word by word, without where its results go.
+    pub fn command_line(&self) -> Vec<String> {
+        let words = self.typed.0.iter().filter_map(|flag| flag.word(&swept::CommandLine));
+        let seed = self.load.seed.map(|seed| format!("--seed={seed}"));
+        ["echo-bench", "run"].map(str::to_owned).into_iter().chain(words).chain(seed).collect()
     }
 }

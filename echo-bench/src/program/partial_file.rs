@@ -70,8 +70,7 @@ impl PartialFile {
             return file.write_all(lines.as_bytes());
         }
         lines = serde_json::to_string(&self.header)? + "\n" + &lines;
-        let (path, mut file) =
-            create(&self.folder, &self.plan, &self.circumstances.started_at)?;
+        let (path, mut file) = create(&self.folder, &self.plan, &self.circumstances)?;
         if let Err(error) = file.write_all(lines.as_bytes()) {
             // There is no room even for its first interval, so it says nothing.
             let _ = fs::remove_file(path);
@@ -83,8 +82,12 @@ impl PartialFile {
 }
 
 /// Makes a new file; what is there already is another run's.
-fn create(folder: &Path, plan: &Plan, started_at: &str) -> io::Result<(PathBuf, File)> {
-    for name in store::names(started_at, plan, "partial") {
+fn create(
+    folder: &Path,
+    plan: &Plan,
+    Circumstances { started_at, labels, .. }: &Circumstances,
+) -> io::Result<(PathBuf, File)> {
+    for name in store::names(started_at, plan, labels, "partial") {
         let path = folder.join(name);
         match File::create_new(&path) {
             Ok(file) => return Ok((path, file)),

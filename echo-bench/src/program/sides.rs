@@ -68,7 +68,7 @@ fn inputs_in(directory: &Path) -> anyhow::Result<Vec<Input>> {
     Ok(found)
 }
 
-fn files_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn files_in(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let listed = || -> std::io::Result<Vec<PathBuf>> {
         let entries = std::fs::read_dir(directory)?;
         entries.map(|entry| entry.map(|entry| entry.path())).collect()

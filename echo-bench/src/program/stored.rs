@@ -1,12 +1,19 @@
 //! The ways of stored reports: shown again, and merged.
 
+use std::path::{Path, PathBuf};
+
+use rayon::iter::Either;
+use rayon::prelude::*;
+
 use super::results::rendered;
 use super::{Exit, compare as compared, sides, sweep as swept};
-use crate::cli::{MergeArgs, ReportArgs};
+use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
+use crate::console::{complain, print, tell};
 use crate::outlet::Outlet;
+use crate::sweep::folder::Folder;
+use echo_bench_report::listing::Entry;
 use echo_bench_report::report::{Report, store};
-use echo_bench_report::sweep;
-use echo_bench_report::{compare, merge};
+use echo_bench_report::{compare, merge, render, sweep};
 
 /// Shows what was stored: a run, a comparison or a sweep.
 ///
@@ -23,6 +30,57 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     };
     outlet.put(&text)?;
     Ok(Exit::Done as u8)
+}
+
+/// Lists stored documents, the newest last.
+///
+/// # Errors
+/// When a folder can't be listed, or the list can't be printed.
+pub fn list(args: &ListArgs) -> anyhow::Result<u8> {
+    let mut files = Vec::new();
+    for path in &args.paths {
+        if path.is_dir() {
+            files.extend(sides::files_in(path)?);
+            files.extend(Folder::results_in(path)?);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    let (mut entries, unread): (Vec<Entry>, Vec<(PathBuf, String)>) =
+        files.into_par_iter().partition_map(|file| match entry(&file) {
+            Ok(entry) => Either::Left(entry),
+            Err(error) => Either::Right((file, format!("{error:#}"))),
+        });
+    entries.sort_by(|a, b| (&a.started_at, &a.name).cmp(&(&b.started_at, &b.name)));
+    let newest = args.newest.unwrap_or(usize::MAX);
+    entries.drain(..entries.len().saturating_sub(newest));
+    match args.format {
+        ListFormat::Json => print(&store::to_json(&entries))?,
+        ListFormat::Text if entries.is_empty() => tell("no reports"),
+        ListFormat::Text => print(&render::text::listing(&entries, "file"))?,
+    }
+    let mut exit = Exit::Done;
+    for (file, reason) in unread {
+        // What was named is missed; what else lies in a folder is not.
+        if args.paths.contains(&file) {
+            complain(&reason);
+            exit = Exit::Failed;
+        } else {
+            tell(&format!("left out: {reason}"));
+        }
+    }
+    Ok(exit as u8)
+}
+
+/// A stored document, in a line.
+fn entry(file: &Path) -> anyhow::Result<Entry> {
+    let name = file.display().to_string();
+    let document = store::open(file)?;
+    Ok(match document.schema() {
+        Some(compare::SCHEMA) => Entry::of_comparison(name, &document.parse()?),
+        Some(sweep::SCHEMA) => Entry::of_sweep(name, &document.parse()?),
+        _ => Entry::of_runs(name, &[&document.parse()?]),
+    })
 }
 
 /// Merges stored reports.

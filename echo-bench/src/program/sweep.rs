@@ -45,7 +45,7 @@ const AROUND: Duration = Duration::from_millis(300);
 /// As of any run.
 pub fn cell(parent: u32, run: &RunArgs) -> anyhow::Result<u8> {
     signals::end_with_parent(Some(parent)).context("tying to the sweep")?;
-    super::run(run)
+    super::single(run, run.command_line())
 }
 
 /// Carries out a sweep from what was typed to the exit code.

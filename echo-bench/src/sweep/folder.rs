@@ -17,6 +17,9 @@ use echo_bench_report::{bounded, output};
 /// The file that says which sweep a folder belongs to.
 const PLAN: &str = "plan.toml";
 
+/// The file of the whole result.
+const RESULT: &str = "sweep.json";
+
 /// The file that the sweep which uses a folder holds locked.
 const LOCK: &str = "lock";
 
@@ -110,6 +113,17 @@ impl Folder {
         Path::new("reports/runs").join(format!("sweep-{digest:016x}"))
     }
 
+    /// The results of the sweeps whose folders are in `directory`.
+    ///
+    /// # Errors
+    /// If it can't be listed.
+    pub fn results_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+        let entries: Vec<_> = fs::read_dir(directory)?.collect::<io::Result<_>>()?;
+        let folders = entries.iter().map(fs::DirEntry::path);
+        let folders = folders.filter(|folder| folder.join(PLAN).is_file());
+        Ok(folders.map(|folder| folder.join(RESULT)).filter(|file| file.is_file()).collect())
+    }
+
     /// Whether there is a folder of this sweep at `path`.
     pub(crate) fn is_of(path: &Path, identity: &str) -> bool {
         bounded::read(&path.join(PLAN), bounded::PLAN).is_ok_and(|found| found == identity)
@@ -154,7 +168,7 @@ impl Folder {
 
     /// The file of the whole result, which is there once the sweep is finished.
     pub fn result(&self) -> PathBuf {
-        self.path.join("sweep.json")
+        self.path.join(RESULT)
     }
 
     /// Where it is.

@@ -29,11 +29,20 @@ pub(crate) fn run_details(report: &Report) -> (Vec<Table>, Vec<Table>) {
         ("schema".to_owned(), report.schema.clone()),
         ("started at".to_owned(), report.started_at.clone()),
     ];
+    if let Some(command) = command(report) {
+        circumstances.push(("command".to_owned(), command));
+    }
     let addresses = report.summary.addresses.iter();
     circumstances.extend(addresses.map(|one| ("address".to_owned(), one.address.clone())));
     circumstances.extend(settings(&environment));
     let environment = Table::of_facts("environment", "Environment", circumstances);
     (numbers, vec![Table::of_facts("plan", "Plan", settings(&plan)), environment])
+}
+
+/// The command line, as a shell takes it; none in older and merged reports.
+fn command(report: &Report) -> Option<String> {
+    let words = report.command.iter().map(String::as_str);
+    shlex::try_join(words).ok().filter(|command| !command.is_empty())
 }
 
 /// Every way in which requests can end, with those that none took.

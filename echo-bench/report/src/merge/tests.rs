@@ -36,6 +36,7 @@ fn run_of(plan: &Plan, second: u32, ok: u64, timeouts: u64) -> Report {
     };
     let at = |second: u32| format!("2026-01-02T03:04:{second:02}Z");
     let circumstances = Circumstances {
+        command: Vec::new(),
         started_at: at(second),
         window_started_at: None,
         server: None,

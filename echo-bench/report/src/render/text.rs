@@ -10,6 +10,7 @@ use super::grid::grid;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Notice, Table};
+use crate::listing::Entry;
 use crate::report::Report;
 use crate::sweep::Sweep;
 
@@ -37,6 +38,11 @@ pub fn comparison(comparison: &Comparison) -> String {
 /// A sweep.
 pub fn sweep(sweep: &Sweep) -> String {
     laid_out(&describe::sweep(sweep))
+}
+
+/// What is stored, a line each; `named` says what the names are: files, or baselines.
+pub fn listing(entries: &[Entry], named: &str) -> String {
+    shown(&describe::listing(entries, named))
 }
 
 /// Every row on a line, with its label in a column of its own; a table stands apart.

@@ -35,6 +35,9 @@ pub struct Circumstances {
     pub started_at: String,
     /// When its measured window began (RFC 3339, UTC), where known.
     pub window_started_at: Option<String>,
+    /// The command line that made it; empty without one.
+    #[serde(default)]
+    pub command: Vec<String>,
     /// What the user said about it.
     pub labels: BTreeMap<String, String>,
     /// Where it ran.
@@ -96,6 +99,7 @@ fn build_with(
         tool: Tool::this(),
         started_at: circumstances.started_at,
         window_started_at: circumstances.window_started_at,
+        command: circumstances.command,
         labels: circumstances.labels,
         plan: plan.clone(),
         environment: circumstances.environment,

@@ -164,6 +164,19 @@ impl fmt::Display for Flag {
     }
 }
 
+impl Flag {
+    /// It on a command line, in one word, for a value may begin with a dash; none of a switch that
+    /// is off.
+    pub fn word(&self, run: &impl RunFlags) -> Option<String> {
+        let Self { flag, value } = self;
+        match (run.is_switch(flag), value.as_str()) {
+            (true, "on") => Some(format!("--{flag}")),
+            (true, _) => None,
+            (false, value) => Some(format!("--{flag}={value}")),
+        }
+    }
+}
+
 impl Axis {
     /// Whether its levels are values of the one flag that it is named for.
     pub fn is_plain(&self, run: &impl RunFlags) -> bool {
@@ -285,16 +298,7 @@ impl SweepPlan {
 
 impl CellPlan {
     fn command_line(&self, run: &impl RunFlags) -> Vec<String> {
-        let mut words = Vec::new();
-        for Flag { flag, value } in &self.flags {
-            match (run.is_switch(flag), value.as_str()) {
-                (true, "on") => words.push(format!("--{flag}")),
-                (true, _) => {}
-                // One word, for a value may begin with a dash.
-                (false, value) => words.push(format!("--{flag}={value}")),
-            }
-        }
-        words
+        self.flags.iter().filter_map(|flag| flag.word(run)).collect()
     }
 
     /// Its name for people.

@@ -66,6 +66,7 @@ fn report() -> Report {
         tool: Tool { name: "echo-bench".into(), version: "0.0.0".into(), revision: None },
         started_at: "2026-01-02T03:04:05.678Z".into(),
         window_started_at: None,
+        command: vec!["echo-bench".into(), "</script><script>alert(3)".into()],
         labels: BTreeMap::from([("note".into(), HOSTILE.into())]),
         plan,
         environment: Environment { cores: Some(2), loopback: true, ..Environment::default() },

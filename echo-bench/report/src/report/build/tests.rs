@@ -47,6 +47,7 @@ fn record(measured_ns: Nanos, intervals: &[Interval]) -> RunRecord {
 
 fn circumstances() -> Circumstances {
     Circumstances {
+        command: Vec::new(),
         started_at: "2026-01-02T03:04:05.678Z".into(),
         window_started_at: None,
         server: None,

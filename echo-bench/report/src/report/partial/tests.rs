@@ -23,6 +23,7 @@ fn plan_with(change: impl FnOnce(&mut Settings)) -> Plan {
 /// The text of a run with `pieces` pieces, each with 100 right answers of 1 to 100 us.
 fn written(plan: &Plan, pieces: u64) -> String {
     let circumstances = Circumstances {
+        command: Vec::new(),
         started_at: "2026-01-01T00:00:00Z".into(),
         window_started_at: None,
         server: None,

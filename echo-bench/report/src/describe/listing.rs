@@ -1,0 +1,52 @@
+//! What is stored, in a table: [`listing`].
+
+use super::{Column, Table, or_nothing, units};
+use crate::listing::{Entry, EntryKind};
+
+/// A line for each entry; `named` says what their names are.
+pub(crate) fn listing(entries: &[Entry], named: &str) -> Table {
+    let columns = vec![
+        Column::text("when (UTC)"),
+        Column::text("what"),
+        Column::number("requests/s"),
+        Column::number("p99"),
+        Column::text("verdict"),
+        Column::text("label"),
+        Column::text(named),
+    ];
+    let mut table = Table::new("listing", "Stored reports", columns);
+    for entry in entries {
+        table.rows.push(vec![
+            or_nothing(entry.started_at.as_deref(), when).into(),
+            what(entry).into(),
+            or_nothing(entry.achieved_per_s, units::rate).into(),
+            or_nothing(entry.p99_ns, |ns| {
+                let weak = if entry.p99_weak { "~" } else { "" };
+                format!("{weak}{}", units::time(ns as f64))
+            })
+            .into(),
+            or_nothing(entry.verdict, |verdict| verdict.to_string()).into(),
+            labels(entry).into(),
+            entry.name.clone().into(),
+        ]);
+    }
+    table
+}
+
+/// The minute of an instant.
+fn when(started_at: &str) -> String {
+    started_at.chars().take(16).map(|letter| if letter == 'T' { ' ' } else { letter }).collect()
+}
+
+fn what(entry: &Entry) -> String {
+    match entry.kind {
+        EntryKind::Run => entry.what.clone(),
+        EntryKind::Repeats => format!("{} x {}", entry.runs, entry.what),
+        EntryKind::Sweep | EntryKind::Comparison => format!("{}: {}", entry.kind, entry.what),
+    }
+}
+
+fn labels(entry: &Entry) -> String {
+    let labels = entry.labels.iter().map(|(key, value)| format!("{key}={value}"));
+    labels.collect::<Vec<_>>().join(", ")
+}

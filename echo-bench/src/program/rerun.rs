@@ -1,0 +1,46 @@
+//! The way of a run that is made again: from a stored report to the plan, and on as any other.
+
+use super::{Exit, carry_out, repeats, sweep, typed};
+use crate::cli::{RerunArgs, RerunArgsError};
+use crate::console::complain;
+use echo_bench_report::report::{Report, Slo, store};
+use echo_bench_report::sweep::{SCHEMA, Sweep};
+
+/// Makes the run, or the runs, of a report again.
+///
+/// # Errors
+/// When the report can't be read, or as of any run.
+pub fn rerun(args: RerunArgs) -> anyhow::Result<u8> {
+    let document = store::open(&args.file)?;
+    let made = if document.schema() == Some(SCHEMA) {
+        of_several(args, &document.parse()?)
+    } else {
+        of_one(args, &document.parse()?)
+    };
+    match made {
+        Ok(code) => Ok(code),
+        Err(error) if error.is::<RerunArgsError>() => {
+            complain(&format!("{error:#}"));
+            Ok(Exit::Usage as u8)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn of_one(mut args: RerunArgs, report: &Report) -> anyhow::Result<u8> {
+    let plan = args.plan(report)?;
+    if args.results.slo.is_empty() {
+        let slos = report.slos.iter().filter_map(|outcome| outcome.slo.parse::<Slo>().ok());
+        args.results.slo = slos.collect();
+    }
+    carry_out(plan, &args.results, typed())
+}
+
+fn of_several(args: RerunArgs, before: &Sweep) -> anyhow::Result<u8> {
+    if !before.is_of_repeats() {
+        return sweep(&args.sweep()?);
+    }
+    let plan = &before.plan;
+    let run = args.repeats(&plan.fixed, plan.repeats, plan.seed)?;
+    repeats::run(&run, plan.repeats)
+}
