@@ -3,6 +3,7 @@
 
 mod baseline;
 mod compare;
+mod doctor;
 mod groups;
 mod inputs;
 mod pinning;
@@ -28,6 +29,7 @@ use echo_bench_report::schema::Kind;
 
 pub use baseline::BaselineCommand;
 pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace, Sides};
+pub use doctor::DoctorArgs;
 pub use groups::ResultArgs;
 pub use inputs::Inputs;
 pub use plan::RunArgsError;
@@ -99,6 +101,8 @@ pub enum Command {
     /// List or remove saved baselines
     #[command(subcommand)]
     Baseline(BaselineCommand),
+    /// Examine this machine: limits and settings that disturb measurements, with remedies
+    Doctor(DoctorArgs),
     /// Print a JSON Schema
     Schema {
         /// Of what

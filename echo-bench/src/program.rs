@@ -2,6 +2,7 @@
 
 mod baselines;
 mod compare;
+mod doctor;
 mod partial_file;
 mod repeats;
 mod rerun;
@@ -44,6 +45,7 @@ use results::Results;
 
 pub use baselines::{list as list_baselines, remove as remove_baselines};
 pub use compare::compare;
+pub use doctor::doctor;
 pub use rerun::rerun;
 pub use stored::{list, merge, show};
 pub use sweep::{cell, sweep};
@@ -105,6 +107,7 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
     engine::check(plan.engine)?;
+    doctor::before_a_run();
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 pub(crate) mod comparison;
+mod doctor;
 mod figures;
 mod latency;
 mod listing;
@@ -25,6 +26,7 @@ pub(crate) mod table;
 pub mod units;
 
 pub(crate) use comparison::comparison;
+pub(crate) use doctor::doctor;
 pub(crate) use listing::listing;
 pub(crate) use repeats::repeats;
 pub(crate) use run::run;

@@ -10,6 +10,7 @@
 pub mod bounded;
 pub mod compare;
 pub mod describe;
+pub mod doctor;
 pub mod listing;
 mod measure;
 pub mod merge;

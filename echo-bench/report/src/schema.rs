@@ -3,6 +3,7 @@
 //! test.
 
 use crate::compare::Comparison;
+use crate::doctor::Doctor;
 use crate::report::Report;
 use crate::sweep::Sweep;
 
@@ -18,6 +19,8 @@ pub enum Kind {
     Comparison,
     /// A matrix of runs.
     Sweep,
+    /// A machine, examined.
+    Doctor,
 }
 
 impl Kind {
@@ -30,6 +33,7 @@ impl Kind {
             Self::Report => schemars::schema_for!(Report),
             Self::Comparison => schemars::schema_for!(Comparison),
             Self::Sweep => schemars::schema_for!(Sweep),
+            Self::Doctor => schemars::schema_for!(Doctor),
         };
         let mut text = serde_json::to_string_pretty(&schema)
             .expect("a schema is a JSON value, which always serialises");

@@ -10,6 +10,7 @@ use super::grid::grid;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Notice, Table};
+use crate::doctor::Doctor;
 use crate::listing::Entry;
 use crate::report::Report;
 use crate::sweep::Sweep;
@@ -38,6 +39,11 @@ pub fn comparison(comparison: &Comparison) -> String {
 /// A sweep.
 pub fn sweep(sweep: &Sweep) -> String {
     laid_out(&describe::sweep(sweep))
+}
+
+/// A machine, examined.
+pub fn doctor(doctor: &Doctor) -> String {
+    laid_out(&describe::doctor(doctor))
 }
 
 /// What is stored, a line each; `named` says what the names are: files, or baselines.
