@@ -18,6 +18,8 @@ pub mod interrupt;
 pub mod netstat;
 pub mod pin;
 pub mod placement;
+mod process_stat;
+pub mod process_tree;
 pub mod reactor;
 pub mod send_queue;
 pub mod settings;

@@ -99,6 +99,13 @@ pub fn ignore_file_size_signal() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Undoes [`ignore_file_size_signal`], for a process that becomes another program: what is
+/// ignored stays so.
+pub fn restore_file_size_signal() {
+    // SAFETY: nobody here handles SIGXFSZ, and its default runs no code of ours.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
+}
+
 /// Makes the kernel kill this process when the parent thread that started it ends.
 ///
 /// # Errors

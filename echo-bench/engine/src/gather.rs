@@ -11,6 +11,7 @@ use echo_net::cpu::Usage;
 use echo_net::stop::{Stage, Stop};
 
 use super::observer::{Observer, SoFar};
+use super::server_watch::ServerWatch;
 use super::surroundings::{Lookout, Surroundings};
 use super::timeline::{Timeline, pieces_per_interval};
 use crate::plan::Plan;
@@ -68,7 +69,7 @@ pub(super) struct Gathered {
 pub(super) struct Watch<'a> {
     timeline: Timeline,
     stop: &'a Stop,
-    pid: Option<u32>,
+    server: ServerWatch,
     interval_ns: Nanos,
     next_sample: Nanos,
     lookout: Lookout,
@@ -87,7 +88,7 @@ pub(super) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) fn new(
         plan: &Plan,
-        pid: Option<u32>,
+        server: ServerWatch,
         timeline: Timeline,
         stop: &'a Stop,
     ) -> Self {
@@ -116,7 +117,7 @@ impl<'a> Watch<'a> {
             ended: false,
             timeline,
             stop,
-            pid,
+            server,
             gathered,
         }
     }
@@ -221,7 +222,7 @@ impl<'a> Watch<'a> {
         }
         let end = self.timeline.window_end();
         if !self.ended && now >= self.next_look {
-            self.lookout.look_at_server(self.pid);
+            self.lookout.look_at_server(&self.server.pids());
             self.next_look = now + PLACED_EVERY;
         }
         if self.ended || now < self.next_sample.min(end) {
@@ -237,11 +238,11 @@ impl<'a> Watch<'a> {
     }
 
     fn sample(&mut self, at: Nanos) {
-        self.lookout.look(self.pid);
+        self.lookout.look(&self.server.pids());
         self.gathered.costs.push(CostSample {
             at,
             client: Usage::of_self().ok(),
-            server: self.pid.and_then(|pid| Usage::of_process(pid).ok()),
+            server: self.server.usage(),
         });
     }
 }

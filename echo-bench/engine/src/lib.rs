@@ -36,6 +36,7 @@ pub mod record;
 mod rig;
 pub mod schedule;
 pub mod server_process;
+mod server_watch;
 #[cfg(test)]
 mod simulation;
 mod surroundings;
@@ -52,6 +53,7 @@ pub use observer::{Connected, Observer, SoFar};
 pub use peer::{Peer, PeerError};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
+use server_watch::ServerWatch;
 pub use surroundings::Surroundings;
 use threads::Threads;
 use timeline::Timeline;
@@ -217,7 +219,7 @@ pub fn run(
     });
     let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
     threads.begin(&timeline);
-    let watch = Watch::new(plan, peer.pid, timeline, stop);
+    let watch = Watch::new(plan, ServerWatch::new(peer), timeline, stop);
     let gathered = watch.until_done(threads.pieces(), observer);
     let records = threads.join()?;
     if let Some(seen) = records.iter().find_map(|record| record.misdirected) {

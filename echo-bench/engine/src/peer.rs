@@ -17,6 +17,9 @@ pub struct Peer {
     pub addresses: Vec<SocketAddr>,
     /// Its process, where its cost can be read.
     pub pid: Option<u32>,
+    /// The parent of all its processes, where it was started for the run with one that is none
+    /// of them. Their cost is then that of the server.
+    pub supervisor: Option<u32>,
     /// How to speak TLS with it, if that is spoken.
     pub tls: Option<PeerTls>,
     /// What the user should know before the run.
@@ -44,8 +47,8 @@ pub enum PeerError {
     #[error("--server-pid {0}: there is no such process")]
     NoProcess(u32),
     /// The plan wants a server that somebody else has to start.
-    #[error("the plan names no address: its server is an embedded one, which was not started")]
-    Embedded,
+    #[error("the plan names no address: its server is to be started for the run, and was not")]
+    NotStarted,
     /// The files of the trust are no good.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -61,7 +64,7 @@ impl Peer {
     /// When its name is not known, or the plan has none.
     pub fn find(plan: &Plan) -> Result<Self, PeerError> {
         let Target::Address { address, server_pid } = &plan.target else {
-            return Err(PeerError::Embedded);
+            return Err(PeerError::NotStarted);
         };
         let typed: Address = address.parse()?;
         let found = typed
@@ -87,6 +90,21 @@ impl Peer {
     ) -> Result<Self, PeerError> {
         let peer = Self { addresses: vec![address], pid: Some(pid), ..Self::default() };
         peer.with_tls(plan, "localhost", fingerprint)
+    }
+
+    /// A server that was started by a command, with the parent of all its processes.
+    ///
+    /// # Errors
+    /// When the plan's trust is no good.
+    pub fn started(
+        plan: &Plan,
+        address: SocketAddr,
+        pid: Option<u32>,
+        supervisor: u32,
+    ) -> Result<Self, PeerError> {
+        let (addresses, supervisor) = (vec![address], Some(supervisor));
+        let peer = Self { addresses, pid, supervisor, ..Self::default() };
+        peer.with_tls(plan, &address.ip().to_string(), None)
     }
 
     fn with_tls(

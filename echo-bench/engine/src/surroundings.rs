@@ -19,7 +19,7 @@ pub struct Surroundings {
     pub throttled: Option<Duration>,
     /// What all CPUs of the machine did.
     pub machine: Option<Machine>,
-    /// CPUs on which the server's threads were seen to work.
+    /// CPUs on which threads of the server's processes were seen to work.
     pub server_cpus: Vec<usize>,
 }
 
@@ -45,7 +45,7 @@ impl Lookout {
     }
 
     /// The first look is that of the beginning, the last one that of the end.
-    pub(super) fn look(&mut self, server: Option<u32>) {
+    pub(super) fn look(&mut self, server: &[u32]) {
         let look = Look {
             tcp: TcpCounters::read(),
             throttled: self.group.as_ref().and_then(CpuGroup::throttled),
@@ -56,11 +56,9 @@ impl Lookout {
         self.look_at_server(server);
     }
 
-    /// Looks where the server works.
-    pub(super) fn look_at_server(&mut self, server: Option<u32>) {
-        if let Some(pid) = server {
-            self.server.look(pid);
-        }
+    /// Looks where the server's processes work.
+    pub(super) fn look_at_server(&mut self, server: &[u32]) {
+        self.server.look(server);
     }
 
     pub(super) fn conclude(self) -> Surroundings {
