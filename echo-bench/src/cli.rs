@@ -4,6 +4,7 @@
 mod baseline;
 mod compare;
 mod doctor;
+mod exec;
 mod groups;
 mod inputs;
 mod pinning;
@@ -42,6 +43,7 @@ pub use sweep::{SweepArgs, SweepArgsError};
 /// The hidden subcommand by which the binary makes a run of a sweep.
 pub(crate) const CELL: &str = "run-cell";
 
+use exec::ExecArgs;
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
 use tls::TlsArgs;
 use typed::TypedFlags;
@@ -51,6 +53,8 @@ Examples:
   echo-bench --conns 1000 --duration 30s          load an embedded echo-server
   echo-bench --model epoll --pipeline 16          another concurrency model, pipelined
   echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a running server
+  echo-bench --exec 'nginx=nginx -p . -c {port}.conf' --prepare './conf {port}' -p http
+  echo-bench --exec './server --listen {addr}' --ready listening --pipeline 8
   echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
   echo-bench -d 5s --repeat 5                     five runs: intervals from run to run
   echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4 if it fails
@@ -124,6 +128,26 @@ pub enum Command {
         #[command(flatten)]
         run: Box<RunArgs>,
     },
+    /// The parent of all processes of a server that a command starts
+    #[command(name = crate::exec::SUPERVISE, hide = true)]
+    Supervise {
+        /// A text to look for in its output
+        #[arg(long)]
+        ready: Option<String>,
+        /// The command
+        #[arg(last = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+    /// A command that ends with its parent
+    #[command(name = crate::exec::LAUNCH, hide = true)]
+    Launch {
+        /// The process that it must not outlive
+        #[arg(long)]
+        parent: u32,
+        /// The command
+        #[arg(last = true, required = true)]
+        words: Vec<std::ffi::OsString>,
+    },
     /// The embedded server: an echo-server in a process of its own
     #[command(name = crate::embedded::SUBCOMMAND, hide = true, disable_help_flag = true)]
     Serve {
@@ -139,8 +163,8 @@ pub struct RunArgs {
     // Before the others, which take their values out of what was typed.
     #[command(flatten)]
     typed: TypedFlags,
-    /// The server to load, HOST:PORT or a URL (http, https, redis, rediss); without one, an
-    /// embedded echo-server is started
+    /// The server to load, HOST:PORT or a URL (http, https, redis, rediss); without one, and
+    /// without --exec, an embedded echo-server is started
     #[arg(value_name = "TARGET", help_heading = "Target")]
     pub address: Option<Endpoint>,
     /// The server to load (same as TARGET)
@@ -149,6 +173,8 @@ pub struct RunArgs {
     /// Process of the server, for its CPU cost (found by itself on this machine)
     #[arg(long, value_name = "PID", help_heading = "Target")]
     pub server_pid: Option<u32>,
+    #[command(flatten)]
+    exec: ExecArgs,
     #[command(flatten)]
     load: LoadArgs,
     #[command(flatten)]

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::child::{self, STOP_LIMIT};
 use echo_bench_engine::plan::ServerPlan;
-use echo_net::pin;
 use echo_net::settings::CpuList;
 use echo_net::tls::Fingerprint;
 use echo_server::model::ModelKind;
@@ -23,9 +23,6 @@ pub(crate) const SUBCOMMAND: &str = "serve-embedded";
 
 /// How long the server may take to say that it is ready.
 const START_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long it may take to stop by itself.
-const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// The life of the child process.
 pub fn serve(args: Vec<OsString>) -> std::process::ExitCode {
@@ -64,7 +61,7 @@ impl EmbeddedServer {
             // must outlive it until the partial report is measured.
             .process_group(0);
         let child =
-            on_cpus(cpus, || command.spawn()).context("starting the embedded server")?;
+            child::start_on(cpus, &mut command).context("starting the embedded server")?;
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut server = Self { child, address, fingerprint: None };
         let ready = server.ready_line()?;
@@ -136,19 +133,6 @@ fn worker_cpus(server: &ServerPlan, cpus: &[usize]) -> Option<String> {
     let model: Option<ModelKind> = server.model.as_deref().and_then(|name| name.parse().ok());
     let list = CpuList::new(cpus)?;
     model.is_some_and(ModelKind::has_fixed_threads).then(|| format!("--pin={list}"))
-}
-
-/// Starts a child whose threads, all of them, run on `cpus` only: it inherits the affinity of
-/// the thread that starts it. That is this one, since the child dies with it.
-fn on_cpus(cpus: &[usize], start: impl FnOnce() -> io::Result<Child>) -> io::Result<Child> {
-    if cpus.is_empty() {
-        return start();
-    }
-    let before = pin::allowed()?;
-    pin::pin_thread(cpus)?;
-    let child = start();
-    pin::pin_thread(&before)?;
-    child
 }
 
 impl Drop for EmbeddedServer {

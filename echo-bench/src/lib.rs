@@ -5,9 +5,11 @@
 //! programs use those two, which know no command line.
 
 pub mod baseline;
+pub mod child;
 pub mod cli;
 pub mod console;
 pub mod embedded;
+pub mod exec;
 pub mod outlet;
 pub mod preflight;
 pub mod program;

@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser};
 
 use echo_bench::cli::{BaselineCommand, Cli, Command};
 use echo_bench::console::{complain, print};
-use echo_bench::embedded;
 use echo_bench::program::{self, Exit};
+use echo_bench::{embedded, exec};
 use echo_net::{signals, stdout};
 
 fn main() -> ExitCode {
@@ -39,6 +39,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Baseline(BaselineCommand::Rm { names })) => {
             program::remove_baselines(&names)
         }
+        Some(Command::Supervise { ready, words }) => {
+            return exec::supervise(ready.as_deref(), &words);
+        }
+        Some(Command::Launch { parent, words }) => return exec::launch(parent, &words),
         Some(Command::Serve { args }) => return Ok(embedded::serve(args)),
         Some(Command::Schema { of }) => print(&of.schema()).map(|()| Exit::Done as u8),
         Some(Command::Completions { shell }) => {

@@ -7,6 +7,7 @@ mod partial_file;
 mod repeats;
 mod rerun;
 mod results;
+mod run_server;
 mod self_check;
 mod servers;
 mod sides;
@@ -25,13 +26,12 @@ use echo_net::{Nanos, fd_limit, signals};
 
 use crate::cli::{Inputs, ResultArgs, RunArgs};
 use crate::console::{complain, print, tell};
-use crate::embedded::EmbeddedServer;
+use crate::exec;
 use crate::outlet::InvalidOutlet;
 use crate::preflight;
 use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::record::Interval;
-use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{
     self as engine, Connected, EngineError, Observer, Peer, RunRecord, SoFar,
 };
@@ -42,6 +42,7 @@ use echo_bench_report::report::{
 
 use partial_file::PartialFile;
 use results::Results;
+use run_server::RunServer;
 
 pub use baselines::{list as list_baselines, remove as remove_baselines};
 pub use compare::compare;
@@ -111,21 +112,29 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let embedded = match &plan.target {
-        Target::Embedded { server } => Some(EmbeddedServer::start(server, &plan.pin.server)?),
-        Target::Address { .. } => None,
+    let server = match RunServer::start(&plan, &stop) {
+        Err(error) if error.is::<exec::Interrupted>() => {
+            tell(&error.to_string());
+            return Ok(received.exit_code().unwrap_or(Exit::Failed as u8));
+        }
+        started => started?,
     };
-    let peer = find_peer(&plan, embedded.as_ref())?;
-    let server = peer.pid.and_then(ServerProcess::of);
-    let mut circumstances =
-        Circumstances { server, ..circumstances(&plan, &peer, args, started_at, command) };
+    let peer = server.peer(&plan)?;
+    for warning in &peer.warnings {
+        tell(&format!("warning: {warning}"));
+    }
+    let mut circumstances = Circumstances {
+        server: server.process(&peer),
+        ..circumstances(&plan, &peer, args, started_at, command)
+    };
     let partial = results.partial(&plan, &circumstances);
     let progress = Progress::new(&plan, args.quiet);
     let mut watching = Watching { progress, partial, until: UntilWatch::new(&plan) };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
     let Watching { progress, partial, until } = watching;
     progress.finish();
-    let server_killed = embedded.is_some_and(|server| !server.stop());
+    let ending = server.stop(&stop);
+    ending.tell();
     let record = match record {
         Ok(record) => record,
         Err(error @ EngineError::Interrupted { .. }) => {
@@ -140,10 +149,11 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
                 }
                 _ => partial.into_iter().for_each(PartialFile::mention),
             }
-            return Err(error.into());
+            return Err(ending.explain(error.into()));
         }
     };
-    circumstances.server_killed = server_killed;
+    circumstances.server_killed = ending.killed;
+    circumstances.server_ended = ending.ended;
     circumstances.ended_early = until.and_then(|until| until.ended());
     circumstances.window_started_at = wall_clock(record.window_start);
     let report = report::build(&plan, &record, circumstances);
@@ -186,20 +196,6 @@ impl Observer for Watching {
     }
 }
 
-/// The server, looked up.
-fn find_peer(plan: &Plan, embedded: Option<&EmbeddedServer>) -> anyhow::Result<Peer> {
-    let peer = match embedded {
-        Some(server) => {
-            Peer::embedded(plan, server.address(), server.pid(), server.fingerprint())?
-        }
-        None => Peer::find(plan)?,
-    };
-    for warning in &peer.warnings {
-        tell(&format!("warning: {warning}"));
-    }
-    Ok(peer)
-}
-
 fn circumstances(
     plan: &Plan,
     peer: &Peer,
@@ -209,8 +205,8 @@ fn circumstances(
 ) -> Circumstances {
     let server_workers = match &plan.target {
         Target::Embedded { server } => server.workers,
-        // Of a server that is already there one worker is known to exist.
-        Target::Address { .. } => peer.pid.map(|_| 1),
+        // Of any other server one worker is known to exist.
+        Target::Command(_) | Target::Address { .. } => peer.pid.map(|_| 1),
     };
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
     Circumstances {
@@ -223,6 +219,7 @@ fn circumstances(
         slos: results.slo.clone(),
         server_workers,
         server_killed: false,
+        server_ended: None,
         ended_early: None,
     }
 }
@@ -330,6 +327,7 @@ fn exit_of(report: &Report, strict: bool) -> Exit {
         Exit::Invalid
     } else if requests.ok < requests.scheduled
         || !report.errors.is_empty()
+        || warned(&[report::SERVER_ENDED])
         || connections.established < connections.requested
     {
         Exit::Failed

@@ -29,7 +29,7 @@ pub use generator::{EngineKind, IdleStrategy, SocketPlan};
 pub use load::{Load, StopRule};
 pub use message::MessagePlan;
 pub use pinning::{PinMode, Pinning, ServerCpus, Unpinned};
-pub use server::{NotAFlag, ServerFlag, ServerPlan, Target};
+pub use server::{CommandPlan, NotAFlag, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
 pub use tls::{TlsPlan, Trust};
 pub use until::{EARLIEST_END, InvalidUntil, Until, percent, percentile, share};

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use echo_net::address::{Address, canonical};
 use procfs::net::{TcpNetEntry, TcpState};
@@ -47,11 +48,16 @@ impl ServerProcess {
 
 /// The digest of the program that a process runs, even if its file was replaced since.
 pub fn program_sha256(pid: u32) -> Option<String> {
-    let mut program = File::open(format!("/proc/{pid}/exe")).ok()?;
+    file_sha256(Path::new(&format!("/proc/{pid}/exe")))
+}
+
+/// The digest of a file; `None` if it can't be read.
+pub fn file_sha256(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
     let mut digest = Context::new(&SHA256);
     let mut buffer = vec![0; 256 * 1024];
     loop {
-        match program.read(&mut buffer).ok()? {
+        match file.read(&mut buffer).ok()? {
             0 => break,
             count => digest.update(&buffer[..count]),
         }
@@ -70,16 +76,34 @@ pub fn exists(pid: u32) -> bool {
 
 /// The process that listens at `address` on this machine; `None` if there is none, if it
 /// is not visible (another user's, another network namespace), or if there are several.
-pub(crate) fn listener_owner(address: SocketAddr) -> Option<u32> {
-    let tables = [procfs::net::tcp(), procfs::net::tcp6()].into_iter().flatten();
-    let sockets: Vec<u64> =
-        tables.flatten().filter(|socket| serves(socket, address)).map(|it| it.inode).collect();
+pub fn listener_owner(address: SocketAddr) -> Option<u32> {
+    let sockets = listening_sockets(address)?;
     let mut owners = all_processes()
         .ok()?
         .flatten()
         .filter(|process| holds_any(process, &sockets))
         .filter_map(|process| u32::try_from(process.pid).ok());
     owners.next().filter(|_| owners.next().is_none())
+}
+
+/// Whether any socket listens at `address` on this machine; `None` if the kernel does not say.
+pub fn is_listened_at(address: SocketAddr) -> Option<bool> {
+    listening_sockets(address).map(|sockets| !sockets.is_empty())
+}
+
+/// The first of `pids` that listens at `address`.
+pub fn listener_among(address: SocketAddr, pids: &[u32]) -> Option<u32> {
+    let sockets = listening_sockets(address)?;
+    let holds = |pid: &u32| process(*pid).is_some_and(|found| holds_any(&found, &sockets));
+    pids.iter().copied().find(holds)
+}
+
+/// The sockets that listen at `address`, by inode; `None` if the kernel does not say.
+fn listening_sockets(address: SocketAddr) -> Option<Vec<u64>> {
+    // A kernel without IPv6 has no table of it.
+    let tables = [procfs::net::tcp().ok()?, procfs::net::tcp6().unwrap_or_default()];
+    let sockets = tables.into_iter().flatten().filter(|socket| serves(socket, address));
+    Some(sockets.map(|socket| socket.inode).collect())
 }
 
 /// Whether a socket listens and accepts connections to `address`.

@@ -72,6 +72,7 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
         // Of a server that is already there one worker is known to exist.
         server_workers: peer.pid.map(|_| 1),
         server_killed: false,
+        server_ended: None,
         ended_early: None,
     };
     let mut watch = Watching(UntilWatch::new(plan));

@@ -47,7 +47,7 @@ pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
 pub use surroundings::{SurroundingsReport, TcpReport};
 pub use until::{EarlyEnd, UntilReport, UntilWatch};
-pub use verdict::{FAULTS, GENERATOR_LIMITED, Verdict, Warning};
+pub use verdict::{FAULTS, GENERATOR_LIMITED, SERVER_ENDED, Verdict, Warning};
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "echo-bench.report/1";

@@ -58,7 +58,7 @@ pub(super) struct LoadArgs {
     /// Reconnect after N requests on a connection
     #[arg(long, value_name = "N")]
     pub(super) reconnect_after: Option<u32>,
-    /// Make N runs, each with an embedded server of its own, and report how much they vary
+    /// Make N runs, each with a server of its own if it starts one, and report how much they vary
     #[arg(long, value_name = "N", conflicts_with_all = ["hgrm", "hlog"])]
     pub(super) repeat: Option<u32>,
     /// Load before the measured window
@@ -84,7 +84,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_parser = choice::<Stamps>(), default_value = "sample")]
     pub(super) stamps: Stamps,
     /// CPU affinity: auto gives each generator thread and each worker of the embedded server a
-    /// CPU of its own, if there are enough; a list like 0,2-3 is for the generator threads. It
+    /// CPU of its own, if there are enough, and the server of --exec those that are left; a list like 0,2-3 is for the generator threads. It
     /// knows of no other run: with several at a time on one machine, use off, or lists
     #[arg(long, value_name = "auto|off|CPUS", default_value = "auto")]
     pub(super) pin: Pin,

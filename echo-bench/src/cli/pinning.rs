@@ -75,7 +75,7 @@ impl Pin {
                 let usable = &inputs.cpus[..inputs.cpus.len().min(inputs.cores)];
                 let own = match target {
                     Target::Embedded { server } => server.pinned_to(),
-                    Target::Address { .. } => Vec::new(),
+                    Target::Command(_) | Target::Address { .. } => Vec::new(),
                 };
                 Ok(Pinning::apart(usable, threads, needed(target, &own)))
             }
@@ -85,7 +85,11 @@ impl Pin {
 
 /// What the server needs; `own` are the CPUs of its own `--pin`.
 fn needed<'a>(target: &Target, own: &'a [usize]) -> ServerCpus<'a> {
-    let Target::Embedded { server } = target else { return ServerCpus::Unknown };
+    let server = match target {
+        Target::Embedded { server } => server,
+        Target::Command(_) => return ServerCpus::Rest,
+        Target::Address { .. } => return ServerCpus::Unknown,
+    };
     match server.workers {
         _ if !own.is_empty() => ServerCpus::Given(own),
         Some(workers) if server.model != Some(ModelKind::Threads.to_string()) => {

@@ -62,6 +62,9 @@ pub enum RunArgsError {
     /// Flags of the embedded server with a target that is none.
     #[error("--server-... flags are for the embedded server; leave the target out to start it")]
     ServerFlags,
+    /// The same with a server that a command starts.
+    #[error("--server-... flags are for the embedded server; --exec starts another one")]
+    ExecAndServerFlags,
     /// A server that would not start.
     #[error("{0}")]
     Server(String),
@@ -223,6 +226,10 @@ impl RunArgs {
         largest_message: usize,
     ) -> Result<Target, RunArgsError> {
         let flags = &self.server.flags;
+        if let Some(command) = self.exec.plan() {
+            let fits = flags.is_empty().then_some(Target::Command(command));
+            return fits.ok_or(RunArgsError::ExecAndServerFlags);
+        }
         match self.endpoint() {
             Some(_) if !flags.is_empty() => Err(RunArgsError::ServerFlags),
             Some(endpoint) => Ok(Target::Address {
@@ -267,6 +274,11 @@ fn resolve_idle(
             (server.workers, server.pinned_to())
         }
         Target::Embedded { server } => (server.workers, pin.server.clone()),
+        // Pinned, it has CPUs of its own; else nobody knows how many threads it has.
+        Target::Command(_) => {
+            let cpus = pin.server.clone();
+            ((!cpus.is_empty()).then_some(cpus.len() as u32), cpus)
+        }
         Target::Address { .. } => (None, Vec::new()),
     };
     let has_room = |workers| (threads + workers) as usize <= cores;

@@ -185,7 +185,8 @@ pub fn write(plan: &SweepPlan) -> String {
     let listed = plan.axes.iter().take_while(|axis| axis.is_plain(&CommandLine)).count();
     let (of_one_flag, named) = plan.axes.split_at(listed);
     for axis in of_one_flag {
-        let values: Vec<String> = axis.levels.iter().map(|level| quoted(&level.name)).collect();
+        let flags = axis.levels.iter().flat_map(|level| &level.flags);
+        let values: Vec<String> = flags.map(|flag| quoted(&flag.value)).collect();
         lines.push(format!("{} = [{}]", axis.name, values.join(", ")));
     }
     for axis in named {

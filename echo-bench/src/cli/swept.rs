@@ -9,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
 use crate::cli::{Cli, Command, Inputs, RunArgs};
+use crate::exec::NamedCommand;
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
 
@@ -31,7 +32,11 @@ const OF_ONE_RUN: [&str; 10] = [
 
 /// Flags whose values may hold commas. Several levels of them are given by several flags, or
 /// by a list in a plan file.
-const WITH_COMMAS: [&str; 4] = ["message", "message-file", "pin", "server-pin"];
+const WITH_COMMAS: [&str; 7] =
+    ["message", "message-file", "pin", "server-pin", EXEC, "prepare", "ready"];
+
+/// The flag that names the server's command, whose levels have names of their own.
+const EXEC: &str = "exec";
 
 /// The flags of a run that are not the sweep's own, from the definition of a run.
 static FLAGS: LazyLock<Vec<Arg>> = LazyLock::new(|| {
@@ -73,6 +78,10 @@ impl RunFlags for CommandLine {
         is_repeatable(flag)
     }
 
+    fn level_names(&self, flag: &str, values: &[String]) -> Vec<String> {
+        level_names(flag, values)
+    }
+
     fn plan(&self, command_line: &[String]) -> Result<Plan, String> {
         let words = ["echo-bench", "run"].map(str::to_owned);
         let typed = Cli::try_parse_from(words.iter().chain(command_line))
@@ -81,6 +90,27 @@ impl RunFlags for CommandLine {
         let inputs = Inputs::of(&run).map_err(|error| error.to_string())?;
         run.plan(&inputs).map_err(|error| error.to_string())
     }
+}
+
+/// What the levels of a flag with these values are called: as the values, but for commands, whose
+/// names are short. Commands without a name have that of their program, numbered if need be.
+fn level_names(flag: &str, values: &[String]) -> Vec<String> {
+    if flag != EXEC {
+        return values.to_vec();
+    }
+    let parsed = |value: &String| value.parse::<NamedCommand>().ok();
+    let mut names: Vec<String> = Vec::new();
+    for value in values {
+        // What is no command is refused by the run.
+        let command = parsed(value);
+        let title = command.as_ref().map_or_else(|| value.clone(), NamedCommand::title);
+        let is_named = command.is_some_and(|command| command.name.is_some());
+        let numbered = (2..).map(|number| format!("{title}-{number}"));
+        let mut candidates = std::iter::once(title.clone()).chain(numbered);
+        let free = candidates.find(|name| is_named || !names.contains(name));
+        names.push(free.unwrap_or(title));
+    }
+    names
 }
 
 /// What clap says, without the usage that it adds.
@@ -276,16 +306,12 @@ impl SweptFlags {
                 (None, values) if values.len() == 1 || is_repeatable(flag) => {
                     fixed.extend(values.iter().map(|value| setting(flag, value)));
                 }
-                (None, values) => axes.push(Axis {
-                    name: flag.clone(),
-                    levels: values
-                        .iter()
-                        .map(|value| Level {
-                            name: value.clone(),
-                            flags: vec![setting(flag, value)],
-                        })
-                        .collect(),
-                }),
+                (None, values) => {
+                    let named = level_names(flag, values).into_iter().zip(values);
+                    let levels = named
+                        .map(|(name, value)| Level { name, flags: vec![setting(flag, value)] });
+                    axes.push(Axis { name: flag.clone(), levels: levels.collect() });
+                }
             }
         }
         for link in links {
@@ -306,7 +332,10 @@ impl SweptFlags {
         let level = |place: usize| {
             let flags: Vec<Flag> =
                 members.iter().map(|(flag, values)| setting(flag, &values[place])).collect();
-            let mut names: Vec<&str> = flags.iter().map(|flag| &*flag.value).collect();
+            let name = |(flag, values): &&(String, Vec<String>)| {
+                level_names(flag, values).swap_remove(place)
+            };
+            let mut names: Vec<String> = members.iter().map(name).collect();
             names.dedup();
             Level { name: names.join("/"), flags }
         };

@@ -52,7 +52,7 @@ impl TlsArgs {
             _ if self.insecure => Trust::Anyone,
             (Some(file), _) => Trust::Issuers { file: file.display().to_string() },
             (None, Target::Embedded { .. }) => Trust::Embedded,
-            (None, Target::Address { .. }) => Trust::Platform,
+            (None, Target::Command(_) | Target::Address { .. }) => Trust::Platform,
         };
         let (server_name, resume) = (self.server_name.clone(), self.tls_resume);
         Ok(secure.then_some(TlsPlan { trust, server_name, resume }))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::exec;
 use echo_bench_engine::plan::Target;
 use echo_bench_engine::server_process::{self, ServerProcess};
 use echo_bench_report::report::Report;
@@ -12,6 +13,8 @@ use echo_bench_report::sweep::PlannedCell;
 enum Server {
     /// Each run starts one of its own, from this program.
     Embedded,
+    /// Each run starts one by a command, from a program with this digest.
+    Command(Option<String>),
     /// The one at an address.
     At(String, Option<ServerProcess>),
 }
@@ -27,6 +30,7 @@ pub(super) struct Servers {
 impl Servers {
     pub(super) fn now(cells: &[PlannedCell]) -> Self {
         let mut known: BTreeMap<(String, Option<u32>), Option<ServerProcess>> = BTreeMap::new();
+        let mut programs: BTreeMap<String, Option<String>> = BTreeMap::new();
         let mut server = |cell: &PlannedCell| match &cell.target {
             Target::Address { address, server_pid } => {
                 let key = (address.clone(), *server_pid);
@@ -38,6 +42,12 @@ impl Servers {
                 Server::At(address.clone(), process)
             }
             Target::Embedded { .. } => Server::Embedded,
+            Target::Command(command) => {
+                let look = || exec::program_of(&command.command).ok();
+                let digest = || look().and_then(|file| server_process::file_sha256(&file));
+                let digest = programs.entry(command.command.clone()).or_insert_with(digest);
+                Server::Command(digest.clone())
+            }
         };
         let of_cells = cells.iter().map(&mut server).collect();
         Self { of_cells, program_sha256: server_process::program_sha256(std::process::id()) }
@@ -47,10 +57,8 @@ impl Servers {
     pub(super) fn is_same(&self, cell: usize, report: &Report) -> bool {
         match &self.of_cells[cell] {
             Server::At(_, process) => *process == report.server,
-            Server::Embedded => {
-                let of_report = report.server.as_ref().and_then(|s| s.program_sha256.as_ref());
-                of_report == self.program_sha256.as_ref()
-            }
+            Server::Embedded => program_of(report) == self.program_sha256.as_ref(),
+            Server::Command(sha256) => program_of(report) == sha256.as_ref(),
         }
     }
 
@@ -65,4 +73,9 @@ impl Servers {
         found.dedup();
         found
     }
+}
+
+/// The program that the server of a report ran.
+fn program_of(report: &Report) -> Option<&String> {
+    report.server.as_ref().and_then(|server| server.program_sha256.as_ref())
 }

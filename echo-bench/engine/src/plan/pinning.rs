@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{ServerPlan, Settings, Target};
 
-/// CPU affinity of the generator's threads and of the embedded server.
+/// CPU affinity of the generator's threads and of the server that is started for the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Pinning {
     /// What was asked for.
     pub asked: PinMode,
     /// The CPU of each generator thread, in rotation; empty: not pinned.
     pub generator: Vec<usize>,
-    /// The CPUs of the embedded server, beside what its own `--pin` says; empty: not pinned.
+    /// The CPUs of the server that is started for the run, beside what its own `--pin` says; empty: not pinned.
     pub server: Vec<usize>,
     /// Why `auto` pinned nothing; null if it did, or was not asked for.
     pub unpinned: Option<Unpinned>,
@@ -41,7 +41,7 @@ pub enum PinMode {
 pub enum Unpinned {
     /// There are fewer CPUs than threads of both sides.
     FewCpus,
-    /// The server is no embedded one, so where it runs is not known.
+    /// The server was not started for the run, so where it runs is not known.
     OtherServer,
 }
 
@@ -132,7 +132,7 @@ impl Settings {
     pub fn server_cpus(&self) -> Vec<usize> {
         match &self.target {
             Target::Embedded { server } if self.pin.server.is_empty() => server.pinned_to(),
-            Target::Embedded { .. } => self.pin.server.clone(),
+            Target::Embedded { .. } | Target::Command(_) => self.pin.server.clone(),
             Target::Address { .. } => Vec::new(),
         }
     }

@@ -1,8 +1,9 @@
 //! The server that is loaded: [`Target`], and the command line of one that is started for the
-//! run: [`ServerPlan`]. Knows which flags matter to a run or a report; the others are passed on.
+//! run: [`ServerPlan`], [`CommandPlan`]. Knows which flags matter to a run or a report; the others are passed on.
 
 use std::fmt;
 
+use echo_net::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,8 @@ pub enum Target {
         #[schemars(with = "Vec<String>")]
         server: ServerPlan,
     },
+    /// Any server, started for the run by a command.
+    Command(CommandPlan),
     /// A server that is already there.
     Address {
         /// Its address as given.
@@ -23,6 +26,38 @@ pub enum Target {
         /// Its process, if the user named it, for its CPU cost.
         server_pid: Option<u32>,
     },
+}
+
+/// A server that a command starts, on a free port of the loopback interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CommandPlan {
+    /// What the user calls it; null: nothing.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The command as typed, without the name. `{port}`, `{addr}` and `{cpus}` stand for the
+    /// port, the address with the port, and the number of CPUs that are left for it.
+    pub command: String,
+    /// Text in a line of its output that says that it is ready; null: it is ready once it
+    /// accepts connections.
+    #[serde(default)]
+    pub ready: Option<String>,
+    /// How long it may take until it is ready.
+    pub start_timeout_ns: Nanos,
+    /// A command that is run before each start; null: none.
+    #[serde(default)]
+    pub prepare: Option<String>,
+    /// How long that may take.
+    pub prepare_timeout_ns: Nanos,
+}
+
+impl fmt::Display for CommandPlan {
+    /// Like `A, started: ./old --port {port}`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}, ")?;
+        }
+        write!(f, "started: {}", self.command)
+    }
 }
 
 /// An embedded echo-server. Its JSON is the list of words of its command line.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use echo_bench_engine::plan::Target;
 use echo_proto::terminal::one_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,7 @@ pub(super) fn differences(base: &[&Report], candidate: &[&Report]) -> Vec<Differ
     let mut found = Vec::new();
     for (of, kind) in [
         (plan as fn(&Report) -> Settings, None),
+        (program, Some(Kind::Setting)),
         (environment, Some(Kind::Environment)),
         (tool, Some(Kind::Tool)),
         (labels, Some(Kind::Label)),
@@ -115,6 +117,14 @@ fn kind_of_setting(name: &str) -> Kind {
 
 fn plan(report: &Report) -> Settings {
     cases::settings(&report.plan)
+}
+
+/// Which program a command started: the same command may start another build.
+fn program(report: &Report) -> Settings {
+    let server = report.server.as_ref();
+    let digest = server.and_then(|server| server.program_sha256.clone());
+    let digest = digest.filter(|_| matches!(report.plan.target, Target::Command(_)));
+    digest.map(|digest| ("server.program_sha256".into(), digest)).into_iter().collect()
 }
 
 fn environment(report: &Report) -> Settings {

@@ -15,6 +15,7 @@ pub(super) fn target(plan: &Plan) -> (String, Option<String>) {
             );
             (name, Some(server.to_string()))
         }
+        Target::Command(command) => (command.to_string(), None),
         Target::Address { address, .. } => (format!("server at {address}"), None),
     }
 }
@@ -22,7 +23,7 @@ pub(super) fn target(plan: &Plan) -> (String, Option<String>) {
 /// The address that was given, where it was.
 pub(super) fn given_address(plan: &Plan) -> Option<&str> {
     match &plan.target {
-        Target::Embedded { .. } => None,
+        Target::Embedded { .. } | Target::Command(_) => None,
         Target::Address { address, .. } => Some(address),
     }
 }

@@ -29,7 +29,7 @@ fn pinned(plan: &Plan) -> Option<String> {
         .collect();
     let why = match plan.pin.unpinned {
         Some(Unpinned::FewCpus) => "fewer CPUs than threads of both sides",
-        Some(Unpinned::OtherServer) => "the server is not an embedded one",
+        Some(Unpinned::OtherServer) => "the server was not started by this run",
         None if sides.is_empty() && plan.pin.asked == PinMode::Off => return None,
         None => "",
     };
@@ -106,7 +106,7 @@ mod tests {
             ),
             (
                 plan(apart(&[0, 1], ServerCpus::Unknown), &[]),
-                Some("not pinned: the server is not an embedded one"),
+                Some("not pinned: the server was not started by this run"),
             ),
         ] {
             assert_eq!(pinned(&plan).as_deref(), told);

@@ -45,6 +45,7 @@ fn run_of(plan: &Plan, second: u32, ok: u64, timeouts: u64) -> Report {
         slos: Vec::new(),
         server_workers: None,
         server_killed: false,
+        server_ended: None,
         ended_early: None,
     };
     build(plan, &record, circumstances)

@@ -48,8 +48,11 @@ pub struct Circumstances {
     pub slos: Vec<Slo>,
     /// Worker threads of the server on this machine, where known.
     pub server_workers: Option<u32>,
-    /// Whether an embedded server had to be killed at the end.
+    /// Whether a server that was started for the run had to be killed at the end.
     pub server_killed: bool,
+    /// How such a server ended before the end of the run, if it did.
+    #[serde(default)]
+    pub server_ended: Option<String>,
     /// The look at which the run ended before its time, if it did.
     #[serde(default)]
     pub ended_early: Option<EarlyEnd>,

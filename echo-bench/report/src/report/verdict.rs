@@ -80,6 +80,7 @@ pub(super) enum Finding {
     NoSteadyState { what: &'static str, change: f64 },
     NotSharp { achieved: Option<f64> },
     SlowServerDrain,
+    ServerEnded { how: String },
     Unverified,
     GivenUp { asked: u64, scheduled: u64 },
     Unbalanced { scheduled: u64, ended: u64 },
@@ -93,6 +94,9 @@ pub const GENERATOR_LIMITED: &str = "generator-limited";
 /// The codes of findings that are faults of the generator itself: what was counted is kept,
 /// and a gate does not let it pass.
 pub const FAULTS: [&str; 2] = [UNBALANCED, NOT_JUDGED];
+
+/// The code of the finding that a server that was started for the run ended before it.
+pub const SERVER_ENDED: &str = "server-ended";
 
 const UNBALANCED: &str = "unbalanced-counts";
 const NOT_JUDGED: &str = "not-judged";
@@ -233,8 +237,13 @@ impl Finding {
             ),
             Self::SlowServerDrain => (
                 "server-not-stopped",
-                "the embedded server had to be killed".into(),
-                "its summary is missing; the measured window is not touched by it",
+                "the server did not stop in time and had to be killed".into(),
+                "what it does when it stops is missing; the measured window is not touched",
+            ),
+            Self::ServerEnded { how } => (
+                SERVER_ENDED,
+                format!("the server ended during the run: {how}"),
+                "the numbers describe the part before; see what it said",
             ),
         }
     }

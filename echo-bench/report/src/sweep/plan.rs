@@ -27,6 +27,11 @@ pub trait RunFlags {
     /// are no levels.
     fn is_repeatable(&self, flag: &str) -> bool;
 
+    /// What the levels of an axis of a flag with these values are called.
+    fn level_names(&self, _flag: &str, values: &[String]) -> Vec<String> {
+        values.to_vec()
+    }
+
     /// The plan that a run with this command line has.
     ///
     /// # Errors
@@ -178,14 +183,20 @@ impl Flag {
 }
 
 impl Axis {
-    /// Whether its levels are values of the one flag that it is named for.
+    /// Whether its levels are values of the one flag that it is named for, and named as these.
     pub fn is_plain(&self, run: &impl RunFlags) -> bool {
+        let value = |level: &Level| match &level.flags[..] {
+            [only] if only.flag == self.name => Some(only.value.clone()),
+            _ => None,
+        };
+        let values: Option<Vec<String>> = self.levels.iter().map(value).collect();
+        let are_named_so = |values: Vec<String>| {
+            let names = run.level_names(&self.name, &values);
+            names.iter().eq(self.levels.iter().map(|level| &level.name))
+        };
         self.levels.len() > 1
             && !run.is_repeatable(&self.name)
-            && self.levels.iter().all(|level| {
-                matches!(&level.flags[..],
-                    [only] if only.flag == self.name && only.value == level.name)
-            })
+            && values.is_some_and(are_named_so)
     }
 }
 

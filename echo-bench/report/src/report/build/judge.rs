@@ -116,6 +116,9 @@ pub(super) fn judge(
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
     findings.extend(few_samples(plan, &record.pieces, summary));
     findings.extend(settled::no_steady_state(plan, record));
+    if let Some(how) = &circumstances.server_ended {
+        findings.push(Finding::ServerEnded { how: how.clone() });
+    }
     if circumstances.server_killed {
         findings.push(Finding::SlowServerDrain);
     }

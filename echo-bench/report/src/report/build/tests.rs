@@ -56,6 +56,7 @@ fn circumstances() -> Circumstances {
         slos: vec!["p99<5ms".parse().unwrap()],
         server_workers: None,
         server_killed: false,
+        server_ended: None,
         ended_early: None,
     }
 }

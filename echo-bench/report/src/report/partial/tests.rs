@@ -32,6 +32,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
         slos: ["p50<5ms", "p90<5ms"].map(|slo| slo.parse::<Slo>().unwrap()).to_vec(),
         server_workers: Some(1),
         server_killed: false,
+        server_ended: None,
         ended_early: None,
     };
     let mut connect = Latency::default();
