@@ -19,6 +19,7 @@ mod connection_limit;
 mod connection_log;
 mod cut_short;
 mod differential;
+mod exec;
 mod gating;
 mod half_close;
 mod hostile_clients;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context;
+
 use crate::exec;
 use echo_bench_engine::plan::Target;
 use echo_bench_engine::server_process::{self, ServerProcess};
@@ -28,29 +30,38 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    pub(super) fn now(cells: &[PlannedCell]) -> Self {
+    /// Those of these cells.
+    ///
+    /// # Errors
+    /// When a command names no program: no run of it would start.
+    pub(super) fn now(cells: &[PlannedCell]) -> anyhow::Result<Self> {
         let mut known: BTreeMap<(String, Option<u32>), Option<ServerProcess>> = BTreeMap::new();
         let mut programs: BTreeMap<String, Option<String>> = BTreeMap::new();
-        let mut server = |cell: &PlannedCell| match &cell.target {
-            Target::Address { address, server_pid } => {
-                let key = (address.clone(), *server_pid);
-                let look = || match *server_pid {
-                    Some(pid) => ServerProcess::of(pid),
-                    None => ServerProcess::at(address),
-                };
-                let process = known.entry(key).or_insert_with(look).clone();
-                Server::At(address.clone(), process)
-            }
-            Target::Embedded { .. } => Server::Embedded,
-            Target::Command(command) => {
-                let look = || exec::program_of(&command.command).ok();
-                let digest = || look().and_then(|file| server_process::file_sha256(&file));
-                let digest = programs.entry(command.command.clone()).or_insert_with(digest);
-                Server::Command(digest.clone())
-            }
+        let mut server = |cell: &PlannedCell| {
+            Ok(match &cell.target {
+                Target::Address { address, server_pid } => {
+                    let key = (address.clone(), *server_pid);
+                    let look = || match *server_pid {
+                        Some(pid) => ServerProcess::of(pid),
+                        None => ServerProcess::at(address),
+                    };
+                    let process = known.entry(key).or_insert_with(look).clone();
+                    Server::At(address.clone(), process)
+                }
+                Target::Embedded { .. } => Server::Embedded,
+                Target::Command(command) => {
+                    let command = &command.command;
+                    if !programs.contains_key(command) {
+                        let file = exec::program_of(command).context("reading --exec")?;
+                        programs.insert(command.clone(), server_process::file_sha256(&file));
+                    }
+                    Server::Command(programs.get(command).cloned().flatten())
+                }
+            })
         };
-        let of_cells = cells.iter().map(&mut server).collect();
-        Self { of_cells, program_sha256: server_process::program_sha256(std::process::id()) }
+        let of_cells = cells.iter().map(&mut server).collect::<anyhow::Result<_>>()?;
+        let program_sha256 = server_process::program_sha256(std::process::id());
+        Ok(Self { of_cells, program_sha256 })
     }
 
     /// Whether the server of a cell is still the one that the report is about.

@@ -73,7 +73,13 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&identity));
-    let servers = Servers::now(&planned.cells);
+    let servers = match Servers::now(&planned.cells) {
+        Ok(servers) => servers,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            return Ok(Exit::Usage as u8);
+        }
+    };
     let is_same_server = |cell: usize, report: &Report| servers.is_same(cell, report);
     let beginning = reuse::begin(&path, &planned.plan, &identity, args.resume, is_same_server)?;
     let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
