@@ -53,8 +53,7 @@ Examples:
   echo-bench --conns 1000 --duration 30s          load an embedded echo-server
   echo-bench --model epoll --pipeline 16          another concurrency model, pipelined
   echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a running server
-  echo-bench --exec 'nginx=nginx -p . -c {port}.conf' --prepare './conf {port}' -p http
-  echo-bench --exec './server --listen {addr}' --ready listening --pipeline 8
+  echo-bench --exec 'redis-server --port {port}' -p resp    any server, started for the run
   echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
   echo-bench -d 5s --repeat 5                     five runs: intervals from run to run
   echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4 if it fails

@@ -10,6 +10,7 @@ mod server;
 mod supervised;
 mod supervisor;
 
+pub(crate) use command::split;
 pub use command::{InvalidCommand, NamedCommand, Place, program_file};
 pub(crate) use server::program_of;
 pub use server::{CommandServer, Ending, Interrupted};

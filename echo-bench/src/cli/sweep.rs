@@ -24,9 +24,10 @@ Examples:
                    --split-writes 1,2 -d 2s --repeat 3
   echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
   echo-bench sweep 127.0.0.1:8080 --conns 1,10,100 -d 2s
+  echo-bench sweep --exec 'A=./old --port {port}' --exec 'B=./new --port {port}' -p raw -d 2s
   echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
 
-Every flag of a run takes a list here: each combination is a cell, and every cell is run
+Every flag of a run takes a list here (of --exec, each is a level, named by what is before =): each combination is a cell, and every cell is run
 --repeat times, in rounds of random order. The same command continues a sweep that was cut, if
 the server is still the same one; a finished sweep is measured anew, unless with --resume.
 Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--slo);

@@ -25,6 +25,9 @@ const MOST_PORTS: u32 = 4;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 const LOOK_LATER: Duration = Duration::from_millis(50);
 
+/// How a command ended whose supervisor is gone: the kernel has killed it, too.
+const SUPERVISOR_KILLED: &str = "its supervisor was killed";
+
 /// How long one attempt to connect may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
@@ -196,7 +199,7 @@ fn prepare(
         return Ok(());
     }
     let said = words_of(&supervised.stop(stop).output);
-    let how = status.map_or("its supervisor ended".into(), |status| status.to_string());
+    let how = status.map_or_else(|| SUPERVISOR_KILLED.to_owned(), described);
     bail!("preparing the server: `{command}` failed ({how}){said}");
 }
 
@@ -211,7 +214,7 @@ fn until_ready(
     let deadline = begin + Duration::from_nanos(plan.start_timeout_ns);
     loop {
         let pause = (begin.elapsed() / 20).clamp(LOOK_EVERY, LOOK_LATER);
-        let goes_on = supervised.attend(pause);
+        supervised.attend(pause);
         if stop.stage() > Stage::Running {
             return Err(Interrupted.into());
         }
@@ -222,9 +225,6 @@ fn until_ready(
                 return Ok(Err(Taken(listener_owner(address))));
             }
             return Err(did_not_start(supervised, plan, address, &how));
-        }
-        if !goes_on {
-            bail!("starting the server: its supervisor was killed");
         }
         let is_ready = plan.ready.is_none() || supervised.is_ready;
         if is_ready && accepts(address) {
@@ -259,7 +259,8 @@ fn early_end(supervised: &Supervised) -> Option<String> {
         Some(status) if supervised.gone.is_some() || !status.success() => {
             Some(described(status))
         }
-        _ => supervised.gone.is_some().then(|| "it ended".to_owned()),
+        _ if supervised.gone.is_some() => Some("it ended".to_owned()),
+        _ => supervised.is_lost.then(|| SUPERVISOR_KILLED.to_owned()),
     }
 }
 

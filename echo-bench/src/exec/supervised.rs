@@ -38,6 +38,8 @@ pub(super) struct Supervised {
     pub(super) ended: Option<(ExitStatus, String)>,
     /// What was said until nothing was left of it.
     pub(super) gone: Option<Gone>,
+    /// Whether the supervisor ended before it.
+    pub(super) is_lost: bool,
 }
 
 /// A command of which nothing is left.
@@ -87,8 +89,16 @@ impl Supervised {
                 }
             }
         });
-        let (pid, is_ready, ended, gone) = (None, false, None, None);
-        Ok(Self { supervisor, control, events, pid, is_ready, ended, gone })
+        Ok(Self {
+            supervisor,
+            control,
+            events,
+            pid: None,
+            is_ready: false,
+            ended: None,
+            gone: None,
+            is_lost: false,
+        })
     }
 
     /// The parent of all its processes.
@@ -107,7 +117,10 @@ impl Supervised {
         match self.events.recv_timeout(limit) {
             Ok(event) => self.take(event),
             Err(RecvTimeoutError::Timeout) => return true,
-            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Disconnected) => {
+                self.is_lost = self.gone.is_none();
+                return false;
+            }
         }
         while let Ok(event) = self.events.try_recv() {
             self.take(event);

@@ -35,6 +35,7 @@ pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
     vec![
         Original { name: "closed", kind: Kind::Report, document: value(1) },
         Original { name: "open", kind: Kind::Report, document: open() },
+        Original { name: "started", kind: Kind::Report, document: started() },
         Original {
             name: "comparison",
             kind: Kind::Comparison,
@@ -68,6 +69,19 @@ fn value(number: u64) -> Value {
 
 pub(crate) fn report(number: u64) -> Report {
     serde_json::from_value(value(number)).unwrap()
+}
+
+/// That of a server which a command started, and which ended by itself.
+fn started() -> Value {
+    let mut report = value(4);
+    report["plan"]["target"] = json!({
+        "kind": "command", "name": "A", "command": "./old --port {port}", "ready": "listening",
+        "start_timeout_ns": 10_000_000_000_u64, "prepare": "./load", "prepare_timeout_ns": 1,
+    });
+    let message = "the server ended during the run: signal 9";
+    report["warnings"] = json!([{"code": "server-ended", "message": message, "remedy": "see"}]);
+    report["verdict"] = json!("qualified");
+    report
 }
 
 /// Everything that a report can hold beside what those of a closed loop do.

@@ -213,4 +213,21 @@ mod tests {
         let told = ServerPlan::try_from(words("--model epoll x")).unwrap_err().to_string();
         assert!(told.contains("`x`"), "{told}");
     }
+
+    #[test]
+    fn a_command_is_stored_as_typed_and_described() {
+        let command = CommandPlan {
+            name: Some("A".into()),
+            command: "./old --port {port}".into(),
+            ready: None,
+            start_timeout_ns: 1,
+            prepare: None,
+            prepare_timeout_ns: 1,
+        };
+        assert_eq!(command.to_string(), "A, started: ./old --port {port}");
+        let target = Target::Command(command);
+        let json = serde_json::to_value(&target).unwrap();
+        assert_eq!((&json["kind"], &json["name"]), (&"command".into(), &"A".into()));
+        assert_eq!(serde_json::from_value::<Target>(json).unwrap(), target);
+    }
 }

@@ -162,3 +162,44 @@ fn how_repeated_runs_are_judged_is_not_typed_for_each() {
     let Some(Command::Run(run)) = cli.command else { panic!("{line}") };
     assert_eq!(lines(&run.repeats(2).unwrap()), ["--duration=1s"]);
 }
+
+/// The same of words that hold spaces.
+fn typed_words(words: &[&str]) -> Result<PlannedSweep, String> {
+    let words = ["echo-bench", "sweep"].iter().chain(words);
+    let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+    let Some(Command::Sweep(args)) = cli.command else { panic!("a sweep") };
+    args.plan().map_err(|error| error.to_string())
+}
+
+#[test]
+fn commands_are_levels_with_short_names_and_a_single_one_is_fixed() {
+    let (old, new) = ("A=./old --ids 1,2 {port}", "./bin/new {addr}");
+    let sweep = typed_words(&["--exec", old, "--exec", new, "--exec", new, "--conns", "1,2"]);
+    let sweep = sweep.unwrap();
+    let names: Vec<&str> = sweep.cells.iter().map(|cell| &*cell.cell.name).collect();
+    assert_eq!(names[0], "exec=A, conns=1");
+    assert_eq!((names[2], names[4]), ("exec=new, conns=1", "exec=new-2, conns=1"));
+    assert_eq!(sweep.cells[1].command_line, [&format!("--exec={old}"), "--conns=2"]);
+    let written = file::write(&sweep.plan);
+    assert!(written.contains(r#"exec = ["A=./old --ids 1,2 {port}", "./bin/new {addr}","#));
+    let again = file::read(&written).unwrap().flags.resolve(&[]).unwrap();
+    assert_eq!(again, (sweep.plan.fixed, sweep.plan.axes));
+
+    let one = typed_words(&["--exec", old, "--prepare", "sh -c 'a, b'", "--conns", "1,2"]);
+    let one = one.unwrap();
+    let fixed: Vec<String> = one.plan.fixed.iter().map(ToString::to_string).collect();
+    assert_eq!(fixed, [format!("exec={old}"), "prepare=sh -c 'a, b'".into()]);
+
+    let linked = ["--exec", old, "--exec", new, "--conns", "1,2", "--link", "exec,conns"];
+    let linked = typed_words(&linked).unwrap();
+    let names: Vec<&str> = linked.cells.iter().map(|cell| &*cell.cell.name).collect();
+    assert_eq!(names, ["exec+conns=A/1", "exec+conns=new/2"]);
+
+    for (words, part) in [
+        (&["--exec", "A=x", "--exec", "B=y {port}"][..], "neither {port} nor {addr}"),
+        (&["--exec", old, "--exec", new, "--model", "epoll"], "cannot be used with"),
+    ] {
+        let told = typed_words(words).unwrap_err();
+        assert!(told.contains(part), "{told}");
+    }
+}
