@@ -36,6 +36,9 @@ pub struct RerunArgs {
     /// CPU affinity (default: as in the report; auto is resolved anew)
     #[arg(long, value_name = "auto|off|CPUS")]
     pin: Option<Pin>,
+    /// Run the commands of the report that start its server (--exec, --prepare)
+    #[arg(long)]
+    pub allow_exec: bool,
     /// Where the results go
     #[command(flatten)]
     pub results: ResultArgs,
@@ -53,6 +56,12 @@ pub enum RerunArgsError {
          have; type the run anew, with --cacert or --insecure"
     )]
     EmbeddedTrust,
+    /// Commands that nobody has agreed to.
+    #[error(
+        "the server of the report is started by a command, and a report may come from anybody: \
+         `{0}` (say --allow-exec to run it)"
+    )]
+    Exec(String),
     /// CPUs that are not there.
     #[error("{0} (the report's run was pinned; say --pin auto or --pin off)")]
     Pin(RunArgsError),
@@ -79,6 +88,21 @@ pub enum RerunArgsError {
 }
 
 impl RerunArgs {
+    /// Refuses commands of a report that were not allowed. `flags` are those of its runs.
+    ///
+    /// # Errors
+    /// The first of them.
+    pub fn check_flags<'a>(
+        &self,
+        flags: impl IntoIterator<Item = &'a Flag>,
+    ) -> Result<(), RerunArgsError> {
+        let is_command = |flag: &&Flag| matches!(flag.flag.as_str(), "exec" | "prepare");
+        match flags.into_iter().find(is_command).filter(|_| !self.allow_exec) {
+            Some(flag) => Err(RerunArgsError::Exec(flag.value.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// The plan of a report, for this machine and the target that was typed.
     ///
     /// # Errors
@@ -98,6 +122,11 @@ impl RerunArgs {
                 Target::Address { address, server_pid: None }
             }
         };
+        if let (Target::Command(command), false) = (&target, self.allow_exec) {
+            let prepared = command.prepare.iter().map(|prepare| format!("{prepare}; "));
+            let all = prepared.chain([command.command.clone()]).collect();
+            return Err(RerunArgsError::Exec(all));
+        }
         let pin = match (&self.pin, before.pin.asked) {
             (Some(typed), _) => typed.clone(),
             (None, PinMode::Auto) => Pin::Auto,

@@ -3,8 +3,10 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
+
+use echo_bench_engine::plan::CommandPlan;
 
 /// A command as typed, like `A=./old --port {port}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +64,8 @@ pub(crate) fn split(command: &str) -> Result<Vec<String>, InvalidCommand> {
 impl NamedCommand {
     /// Its name; without one, the file name of its program.
     pub(crate) fn title(&self) -> String {
-        let program = || {
-            let words = split(&self.command).unwrap_or_default();
-            let program = words.first().map(Path::new).and_then(Path::file_name);
-            program.map_or_else(|| self.command.clone(), |name| name.to_string_lossy().into())
-        };
-        self.name.clone().unwrap_or_else(program)
+        let (name, command) = (self.name.clone(), self.command.clone());
+        CommandPlan { name, command, ..CommandPlan::default() }.title()
     }
 }
 

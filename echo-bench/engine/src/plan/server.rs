@@ -29,7 +29,7 @@ pub enum Target {
 }
 
 /// A server that a command starts, on a free port of the loopback interface.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CommandPlan {
     /// What the user calls it; null: nothing.
     #[serde(default)]
@@ -48,6 +48,15 @@ pub struct CommandPlan {
     pub prepare: Option<String>,
     /// How long that may take.
     pub prepare_timeout_ns: Nanos,
+}
+
+impl CommandPlan {
+    /// Its name; without one, the file name of its program.
+    pub fn title(&self) -> String {
+        let program = self.command.split_whitespace().next().unwrap_or_default();
+        let file = program.rsplit('/').find(|part| !part.is_empty()).unwrap_or(program);
+        self.name.clone().unwrap_or_else(|| file.to_owned())
+    }
 }
 
 impl fmt::Display for CommandPlan {
@@ -225,6 +234,8 @@ mod tests {
             prepare_timeout_ns: 1,
         };
         assert_eq!(command.to_string(), "A, started: ./old --port {port}");
+        assert_eq!(command.title(), "A");
+        assert_eq!(CommandPlan { name: None, ..command.clone() }.title(), "old");
         let target = Target::Command(command);
         let json = serde_json::to_value(&target).unwrap();
         assert_eq!((&json["kind"], &json["name"]), (&"command".into(), &"A".into()));

@@ -78,6 +78,7 @@ pub(crate) fn in_words(plan: &Plan) -> String {
 fn parts(plan: &Plan) -> [String; 3] {
     let server = match &plan.target {
         Target::Embedded { server } => server.model.clone().unwrap_or_default(),
+        Target::Command(command) => command.title(),
         Target::Address { address, .. } => address.clone(),
     };
     let connections = plan.connections;
