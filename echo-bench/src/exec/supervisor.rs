@@ -4,6 +4,7 @@
 //! Its parent speaks to it on stdin: [`STOP`], [`KILL`]; the end of stdin means that the parent is
 //! gone. So it needs no signal, and a parent that is killed is noticed in every case.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -15,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_child_subreaper,
-    wait,
+    Pid, Signal, WaitOptions, getpgid, getpid, kill_process, kill_process_group,
+    set_child_subreaper, wait,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,9 @@ const ORPHANED_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long processes are killed that do not end, as those of another user.
 pub(super) const KILLING_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it is looked for processes that are still to be asked to stop.
+const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// How often it is looked for processes that are still to be killed.
 const KILL_EVERY: Duration = Duration::from_millis(5);
@@ -195,50 +199,66 @@ fn reap(command: Pid, messages: &Sender<Message>) {
     let _ = messages.send(Message::AllEnded);
 }
 
+/// A command that was asked to stop.
+struct Asked {
+    command: Pid,
+    /// Processes outside its group that were asked, too.
+    strays: BTreeSet<u32>,
+    until: Instant,
+}
+
 /// Until nothing is left of the command. Whether it had to be killed, and what could not be.
 fn attend(inbox: &Receiver<Message>, command: Pid, output: &Mutex<Output>) -> (bool, Vec<u32>) {
-    let mut killed = false;
-    let mut stops_at: Option<Instant> = None;
+    let mut asked: Option<Asked> = None;
     loop {
-        let message = match stops_at {
+        let message = match &mut asked {
             None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
+            Some(asked) => {
+                let left = asked.until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return (true, kill_all(inbox));
+                }
+                asked.ask_strays();
+                inbox.recv_timeout(left.min(ASK_EVERY))
+            }
         };
         match message {
             Ok(Message::Ended(status)) => {
                 tell(&Event::Ended { status: status.into_raw(), output: tail(output) });
             }
-            Ok(Message::AllEnded) => return (killed, Vec::new()),
-            Ok(Message::Stop) if stops_at.is_none() => {
-                terminate(command);
-                stops_at = Some(Instant::now() + STOP_LIMIT);
+            Ok(Message::AllEnded) => return (false, Vec::new()),
+            Ok(Message::Stop) => {
+                asked.get_or_insert_with(|| Asked::to_stop(command, STOP_LIMIT));
             }
-            Ok(Message::Stop) => {}
             Ok(Message::Orphaned) => {
-                if stops_at.is_none() {
-                    terminate(command);
-                }
-                let soon = Instant::now() + ORPHANED_LIMIT;
-                stops_at = Some(stops_at.map_or(soon, |at| at.min(soon)));
+                let asked =
+                    asked.get_or_insert_with(|| Asked::to_stop(command, ORPHANED_LIMIT));
+                asked.until = asked.until.min(Instant::now() + ORPHANED_LIMIT);
             }
-            Ok(Message::Kill) => return (killed, kill_all(inbox)),
-            Err(_) => {
-                killed = true;
-                return (killed, kill_all(inbox));
+            Ok(Message::Kill) | Err(RecvTimeoutError::Disconnected) => {
+                return (false, kill_all(inbox));
             }
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
 }
 
-/// Asks all processes of the command to stop: its group, and those that left the group.
-fn terminate(command: Pid) {
-    // Both fail only for those that have ended.
-    let _ = kill_process_group(command, Signal::TERM);
-    for pid in all_descendants() {
-        let is_elsewhere =
-            rustix::process::getpgid(Some(pid)).is_ok_and(|group| group != command);
-        if is_elsewhere {
-            let _ = kill_process(pid, Signal::TERM);
+impl Asked {
+    /// Asks the group of the command to stop within `limit`.
+    fn to_stop(command: Pid, limit: Duration) -> Self {
+        // Fails only if it has ended.
+        let _ = kill_process_group(command, Signal::TERM);
+        Self { command, strays: BTreeSet::new(), until: Instant::now() + limit }
+    }
+
+    /// Asks those that left the group, each once: to some servers a second signal means to
+    /// abort. One look may miss those whose parents are just ending.
+    fn ask_strays(&mut self) {
+        for pid in all_descendants() {
+            let is_elsewhere = getpgid(Some(pid)).is_ok_and(|group| group != self.command);
+            if is_elsewhere && self.strays.insert(pid.as_raw_nonzero().get().cast_unsigned()) {
+                let _ = kill_process(pid, Signal::TERM);
+            }
         }
     }
 }
