@@ -235,18 +235,26 @@ impl Finding {
                 "--insecure: nobody checked who the server is".into(),
                 "handshakes lack the cost of that check; name the certificate with --cacert",
             ),
-            Self::SlowServerDrain => (
-                "server-not-stopped",
-                "the server did not stop in time and had to be killed".into(),
-                "what it does when it stops is missing; the measured window is not touched",
-            ),
-            Self::ServerEnded { how } => (
-                SERVER_ENDED,
-                format!("the server ended during the run: {how}"),
-                "the numbers describe the part before; see what it said",
-            ),
+            Self::SlowServerDrain => server_not_stopped(),
+            Self::ServerEnded { how } => server_ended(how),
         }
     }
+}
+
+fn server_not_stopped() -> (&'static str, String, &'static str) {
+    (
+        "server-not-stopped",
+        "the server did not stop in time and had to be killed".into(),
+        "what it does when it stops is missing; the measured window is not touched",
+    )
+}
+
+fn server_ended(how: &str) -> (&'static str, String, &'static str) {
+    (
+        SERVER_ENDED,
+        format!("the server ended during the run: {how}"),
+        "the numbers describe the part before; see what it said",
+    )
 }
 
 /// Where wrong replies came, they may have come then.
