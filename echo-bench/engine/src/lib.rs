@@ -95,6 +95,8 @@ pub struct RunRecord {
     /// Response latencies of the pieces that the window was cut into, in order; the last holds
     /// those of the drain, too.
     pub pieces: Vec<Packed>,
+    /// The same of the requests of each stage of the load; empty where its rate does not change.
+    pub stage_pieces: Vec<Vec<Packed>>,
     /// Response latencies of requests of the window that ended in the drain. With those of the
     /// intervals they are those of the whole window.
     pub drained: Option<Packed>,
@@ -195,6 +197,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, EngineError> {
     plan.check()?;
+    plan.check_arrivals()?;
     let begin = clock::now();
     let mut threads = Threads::start(plan, peer, stop)?;
     let setup = threads.setup(stop)?;
@@ -333,6 +336,7 @@ impl RunRecord {
             total: gathered.total,
             intervals: gathered.intervals,
             pieces: gathered.pieces,
+            stage_pieces: gathered.stage_pieces,
             drained: gathered.drained,
             outstanding_mean: (measured_ns > 0).then(|| area as f64 / measured_ns as f64),
             stamped,
