@@ -120,7 +120,8 @@ fn a_url_means_its_protocol_its_path_and_its_port() {
 
     let plan = |typed: &[&str]| -> Plan {
         let typed = [&["echo-bench"], typed].concat();
-        let inputs = Inputs { messages: None, cores: 2, cpus: vec![0, 1], seed: 1 };
+        let inputs =
+            Inputs { messages: None, arrivals: None, cores: 2, cpus: vec![0, 1], seed: 1 };
         Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap()
     };
     let told = |typed: &[&str]| {
@@ -151,7 +152,7 @@ fn both_sides_are_pinned_apart_unless_typed_otherwise() {
 
     let pinned = |typed: &[&str], cores: usize| {
         let cpus = (0..cores).collect();
-        let inputs = Inputs { messages: None, cores, cpus, seed: 1 };
+        let inputs = Inputs { messages: None, arrivals: None, cores, cpus, seed: 1 };
         let typed = [&["echo-bench", "--threads=1"], typed].concat();
         let plan = Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap();
         (plan.pin.generator.clone(), plan.server_cpus())

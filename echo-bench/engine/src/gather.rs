@@ -152,8 +152,9 @@ impl<'a> Watch<'a> {
         }
         let drained = self.gathered.total.latencies.take_drained();
         self.gathered.drained = drained.map(|drained| Packed::new(&drained));
-        for part in &mut self.gathered.total.stages {
-            part.latencies.take_drained();
+        let stages = self.gathered.total.stages.iter_mut();
+        for latencies in stages.filter_map(|part| part.latencies.as_mut()) {
+            latencies.take_drained();
         }
         self.gathered.window_end = self.timeline.window_end();
         self.gathered.interrupted = self.timeline.is_interrupted();
@@ -186,8 +187,9 @@ impl<'a> Watch<'a> {
         }
         self.gathered.pieces.push(Packed::new(&piece.latencies.whole()));
         for part in &piece.stages {
-            if let Some(pieces) = self.gathered.stage_pieces.get_mut(part.stage as usize) {
-                pieces.push(Packed::new(&part.latencies.whole()));
+            let pieces = self.gathered.stage_pieces.get_mut(part.stage as usize);
+            if let (Some(pieces), Some(latencies)) = (pieces, &part.latencies) {
+                pieces.push(Packed::new(&latencies.whole()));
             }
         }
         self.interval += piece;

@@ -105,6 +105,8 @@ pub struct RunRecord {
     pub outstanding_mean: Option<f64>,
     /// Clocks of the requests on connections with receive stamps.
     pub stamped: Stamped,
+    /// The same of each stage of the load whose rate stays.
+    pub stage_stamped: Vec<Option<Box<Stamped>>>,
     /// Why there are none although the plan asks for them.
     pub unstamped: Option<String>,
     /// What each connection, caller or listener got.
@@ -296,6 +298,7 @@ impl RunRecord {
         let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
         let area: u128 = records.iter().map(|record| record.ledger.outstanding_area).sum();
         let (mut stamped, mut served) = (Stamped::default(), Vec::new());
+        let mut stage_stamped: Vec<Option<Box<Stamped>>> = Vec::new();
         let (mut denied, mut cpus) = (Vec::new(), BTreeSet::new());
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (Latency::default(), Handshakes::default());
@@ -312,6 +315,12 @@ impl RunRecord {
             denied.push(record.denied);
             cpus.extend(record.cpus);
             stamped += &record.ledger.stamped;
+            stage_stamped.resize(record.ledger.stage_stamped.len(), None);
+            for (ours, theirs) in stage_stamped.iter_mut().zip(record.ledger.stage_stamped) {
+                if let Some(theirs) = theirs {
+                    **ours.get_or_insert_with(Box::<Stamped>::default) += &theirs;
+                }
+            }
             served.extend(record.ledger.served);
             kernel += record.kernel;
             if let Some(counts) = record.pool {
@@ -340,6 +349,7 @@ impl RunRecord {
             drained: gathered.drained,
             outstanding_mean: (measured_ns > 0).then(|| area as f64 / measured_ns as f64),
             stamped,
+            stage_stamped,
             unstamped: None,
             served,
             denied,

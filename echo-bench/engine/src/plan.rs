@@ -145,8 +145,8 @@ impl Plan {
     /// # Errors
     /// What is wrong with them, by flag.
     pub fn new(mut settings: Settings) -> Result<Self, PlanError> {
-        settings.load = settings.load.simplified();
         let ends = settings.load.stage_ends();
+        settings.load = settings.load.simplified();
         if let (StopRule::Duration { duration_ns }, Some(&end)) =
             (&mut settings.stop, ends.last())
         {

@@ -19,8 +19,8 @@ pub(super) struct Timeline {
     interval_ns: Nanos,
     pieces_per_interval: u64,
     outlived: Nanos,
-    /// Empty where the rate does not change.
-    stage_ends: Arc<[Nanos]>,
+    /// When each stage ends, and whether its rate stays; empty where the rate never changes.
+    stages: Arc<[(Nanos, bool)]>,
     shared: Arc<Shared>,
 }
 
@@ -53,17 +53,11 @@ impl Timeline {
         let (interval_ns, shared) = (plan.interval_ns, Arc::new(shared));
         let pieces_per_interval = pieces_per_interval(plan);
         let outlived = window_start.saturating_add(shortest(plan) / 10);
-        let ends = plan.load.stage_ends().into_iter();
-        let stage_ends = ends.map(|end| window_start.saturating_add(end)).collect();
-        Self {
-            start,
-            window_start,
-            interval_ns,
-            pieces_per_interval,
-            outlived,
-            stage_ends,
-            shared,
-        }
+        let ends = plan.load.stage_ends().into_iter().enumerate();
+        let end =
+            |(place, end)| (window_start.saturating_add(end), plan.load.is_constant(place));
+        let stages = ends.map(end).collect();
+        Self { start, window_start, interval_ns, pieces_per_interval, outlived, stages, shared }
     }
 
     /// The end of a piece of the window: workers hand in what they measured piece by piece,
@@ -89,9 +83,10 @@ impl Timeline {
         self.outlived
     }
 
-    /// When the stages of the load end; empty where its rate does not change.
-    pub(super) fn stage_ends(&self) -> Arc<[Nanos]> {
-        Arc::clone(&self.stage_ends)
+    /// When each stage of the load ends, and whether its rate stays; empty where the rate never
+    /// changes.
+    pub(super) fn stages(&self) -> Arc<[(Nanos, bool)]> {
+        Arc::clone(&self.stages)
     }
 
     /// The window ends at `at`, if it would end later: enough is known. Threads must have time

@@ -88,6 +88,21 @@ impl Load {
         }
     }
 
+    /// Whether the rate of a stage stays, so that its requests are timed as one sample.
+    pub fn is_constant(&self, stage: usize) -> bool {
+        match self {
+            Self::Staged { stages, .. } => stages.get(stage).is_some_and(|one| !one.is_ramp()),
+            _ => false,
+        }
+    }
+
+    /// The stages whose rate stays, as they are typed, each with its number from 1.
+    pub fn constant_stages(&self) -> Vec<String> {
+        let Self::Staged { stages, .. } = self else { return Vec::new() };
+        let constant = (1..).zip(stages).filter(|(_, stage)| !stage.is_ramp());
+        constant.map(|(number, stage)| format!("{number} {stage}")).collect()
+    }
+
     /// When requests fall due; none in a closed loop.
     pub fn schedule(&self, seed: u64, warmup_ns: Nanos) -> Option<Schedule> {
         match self {

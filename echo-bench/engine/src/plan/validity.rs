@@ -66,8 +66,8 @@ pub enum PlanError {
     #[error("{0} stages and ramps are too many (at most {MOST_STAGES})")]
     ManyStages(usize),
     #[error(
-        "the plan holds only the digest of its recorded instants, and not these: give the file \
-         with --arrivals"
+        "the plan holds only the digest of its recorded instants, since they are too many for a \
+         report: make the run anew with --arrivals FILE"
     )]
     NoArrivals,
     #[error("--think is a pause of a closed loop: leave it out with a schedule of requests")]

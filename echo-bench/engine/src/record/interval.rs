@@ -145,7 +145,7 @@ impl AddAssign<&Self> for Interval {
         self.errors += &other.errors;
         self.latencies += &other.latencies;
         for part in &other.stages {
-            *StagePart::of(&mut self.stages, part.stage) += part;
+            *StagePart::of(&mut self.stages, part.stage, false) += part;
         }
     }
 }

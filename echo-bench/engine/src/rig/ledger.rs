@@ -29,6 +29,8 @@ pub(crate) struct LedgerRecord {
     pub(crate) outstanding_area: u128,
     pub(crate) served: Vec<Served>,
     pub(crate) stamped: Box<Stamped>,
+    /// The same of each stage of the load whose rate stays.
+    pub(crate) stage_stamped: Vec<Option<Box<Stamped>>>,
     /// When the successful replies to requests of the window came.
     pub(crate) replies: Span,
     /// When the requests of the window were due.
@@ -46,8 +48,10 @@ pub(crate) struct Ledger {
     due: Span,
     /// A request of the warm-up that ends from here on has outlived it, and counts.
     outlived: Nanos,
-    /// When the stages of the load end; empty where its rate does not change.
-    stage_ends: Arc<[Nanos]>,
+    /// When each stage of the load ends, and whether it is timed; empty without stages.
+    stages: Arc<[(Nanos, bool)]>,
+    /// The stamped clocks of each stage that is timed.
+    stage_stamped: Vec<Option<Box<Stamped>>>,
     /// What each connection, caller or listener got.
     served: Vec<Served>,
     /// Those whose connection has receive stamps.
@@ -82,7 +86,8 @@ impl Ledger {
             replies: Span::default(),
             due: Span::default(),
             outlived: Nanos::MAX,
-            stage_ends: Arc::default(),
+            stages: Arc::default(),
+            stage_stamped: Vec::new(),
             served: Vec::new(),
             has_stamps: Vec::new(),
             arrival: None,
@@ -99,7 +104,8 @@ impl Ledger {
         self.occupancy = Occupancy::new(timeline.window_start);
         self.next_boundary = timeline.piece_end(0);
         self.outlived = timeline.outlived();
-        self.stage_ends = timeline.stage_ends();
+        self.stages = timeline.stages();
+        self.stage_stamped = vec![None; self.stages.len()];
         self.timeline = Some(timeline.clone());
     }
 
@@ -135,6 +141,7 @@ impl Ledger {
             outstanding_area: self.occupancy.area(now, self.window.end),
             served: std::mem::take(&mut self.served),
             stamped: std::mem::take(&mut self.stamped),
+            stage_stamped: std::mem::take(&mut self.stage_stamped),
             replies: self.replies,
             due: self.due,
         }
@@ -208,10 +215,22 @@ impl Ledger {
     /// What is measured of the stage that an instant lies in, where there are stages.
     #[inline]
     fn stage(&mut self, at: Nanos) -> Option<&mut StagePart> {
-        let last = self.stage_ends.len().checked_sub(1)?;
+        let (stage, is_timed) = self.stage_at(at)?;
+        Some(StagePart::of(&mut self.interval.stages, stage as u32, is_timed))
+    }
+
+    #[inline]
+    fn stage_at(&self, at: Nanos) -> Option<(usize, bool)> {
+        let last = self.stages.len().checked_sub(1)?;
         // What has outlived the warm-up is of the first, which has the same rate.
-        let stage = self.stage_ends.partition_point(|&end| end <= at).min(last);
-        Some(StagePart::of(&mut self.interval.stages, stage as u32))
+        let stage = self.stages.partition_point(|&(end, _)| end <= at).min(last);
+        Some((stage, self.stages[stage].1))
+    }
+
+    /// The stamped clocks of the stage that an instant lies in, if it is timed.
+    fn stamped_stage(&mut self, at: Nanos) -> Option<&mut Stamped> {
+        let (stage, is_timed) = self.stage_at(at)?;
+        is_timed.then(|| &mut **self.stage_stamped[stage].get_or_insert_default())
     }
 
     /// A request of the window that found a free slot was written that late, by our own fault.
@@ -219,7 +238,8 @@ impl Ledger {
         if let Some(open) = &mut self.interval.latencies.open {
             open.lateness.record(lateness);
         }
-        if let Some(open) = self.stage(due).and_then(|stage| stage.latencies.open.as_mut()) {
+        let stage = self.stage(due).and_then(|stage| stage.latencies.as_mut());
+        if let Some(open) = stage.and_then(|latencies| latencies.open.as_mut()) {
             open.lateness.record(lateness);
         }
     }
@@ -301,12 +321,15 @@ impl Ledger {
         }
         if let Some(stage) = self.stage(asked.intended) {
             stage.tally.ok += count;
-            stage.latencies.record((asked.intended, written, at), count, in_drain);
-            if let Some(arrived) = arrival {
-                let stamped = stage.stamped.get_or_insert_default();
-                stamped.record(sent, arrived, at, count);
-                stamped.exact += exact;
+            if let Some(latencies) = &mut stage.latencies {
+                latencies.record((asked.intended, written, at), count, in_drain);
             }
+        }
+        if let Some(arrived) = arrival
+            && let Some(stamped) = self.stamped_stage(asked.intended)
+        {
+            stamped.record(sent, arrived, at, count);
+            stamped.exact += exact;
         }
     }
 
@@ -338,11 +361,14 @@ impl Ledger {
         if let Some((age, late)) = stamped {
             self.stamped.record_censored(age, late);
         }
-        if let Some(stage) = self.stage(asked.intended) {
-            stage.latencies.record_censored(instants, in_drain);
-            if let Some((age, late)) = stamped {
-                stage.stamped.get_or_insert_default().record_censored(age, late);
-            }
+        let stage = self.stage(asked.intended).and_then(|stage| stage.latencies.as_mut());
+        if let Some(latencies) = stage {
+            latencies.record_censored(instants, in_drain);
+        }
+        if let Some((age, late)) = stamped
+            && let Some(stage) = self.stamped_stage(asked.intended)
+        {
+            stage.record_censored(age, late);
         }
         if ending != Ending::Refused
             && let Some(served) = self.served.get_mut(actor as usize)
