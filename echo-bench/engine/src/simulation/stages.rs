@@ -155,3 +155,21 @@ fn a_pool_has_stages_too() {
     let counts: Vec<_> = stages(run).iter().map(|part| part.tally.ok).collect();
     assert_eq!(counts, [100, 500]);
 }
+
+#[test]
+fn deliveries_of_a_chat_are_of_the_stage_of_their_message() {
+    let load = staged(&["50:1s", "100:1s"], Arrival::Constant, 64);
+    let plan = Settings { load, ..room::chat_plan(4, 0, 10.0, SECOND) };
+    let run = room::chat(plan, |number| room::Treatment {
+        ending: (number == 2).then_some((100, Ending::Reset)),
+        ..room::Treatment::after(30 * MILLISECOND)
+    });
+    let total = run.total.tally;
+    let stages = stages(run);
+    // Each message is heard by three others, or can't be.
+    let scheduled: Vec<_> = stages.iter().map(|part| part.tally.scheduled).collect();
+    assert_eq!(scheduled, [150, 300]);
+    assert!(stages.iter().all(|part| part.tally.is_conserved()));
+    assert_eq!((stages[0].tally.failed(), stages[1].tally.failed()), (0, total.failed()));
+    assert!(total.failed() > 0, "{total:?}");
+}
