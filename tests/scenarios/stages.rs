@@ -69,8 +69,9 @@ fn bench_report(folder: &Path, arguments: &[&str]) -> String {
 #[test]
 fn recorded_instants_come_from_stdin_and_are_all_asked_for() {
     let folder = tempfile::tempdir().expect("there is room for files");
-    let instants: String = (0..40).map(|k| format!("{}ms # {k}\n", k / 4 * 20)).collect();
-    let output = bench(folder.path(), &[&SHORT[..], &["--arrivals=-"]].concat(), &instants);
+    let instants: Vec<_> = (0..40).map(|k| format!("{}ms # {k}", k / 4 * 20)).collect();
+    let output =
+        bench(folder.path(), &[&SHORT[..], &["--arrivals=-"]].concat(), &instants.join("\n"));
     let report = json(&output);
     assert_eq!(report["summary"]["requests"]["scheduled"], 40);
     assert_eq!(report["stages"][0]["kind"], "recorded");

@@ -272,8 +272,8 @@ fn a_stored_plan_keeps_its_stages_think_time_and_recorded_instants() {
 
 #[test]
 fn a_stored_plan_with_too_many_recorded_instants_asks_for_the_file() {
-    let lines: String = (0..20_000).map(|at| format!("{at}ms\n")).collect();
-    let arrivals = crate::schedule::Recorded::read(&lines).unwrap();
+    let lines: Vec<_> = (0..20_000).map(|at| format!("{at}ms")).collect();
+    let arrivals = crate::schedule::Recorded::read(&lines.join("\n")).unwrap();
     let plan = plan_with(|plan| plan.load = Load::Recorded { arrivals, pipeline: 1 });
     assert_eq!(plan.check_arrivals(), Ok(()));
     let stored = serde_json::to_string(&plan).unwrap();

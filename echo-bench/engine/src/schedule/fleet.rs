@@ -156,8 +156,9 @@ mod tests {
         }
         assert_ne!(base, digest(&["1k:30s", "5k:30s"], 3));
         let recorded = |text| Schedule::recorded(0, &Recorded::read(text).unwrap()).digest(1);
-        let few: String = (0..20).map(|at| format!("{at}\n")).collect();
-        assert_ne!(recorded(&few), recorded(&(few.clone() + "20\n")));
+        let few: Vec<_> = (0..20).map(|at| at.to_string()).collect();
+        let few = few.join("\n");
+        assert_ne!(recorded(&few), recorded(&(few.clone() + "\n20")));
     }
 
     fn any_stage() -> impl Strategy<Value = Stage> {

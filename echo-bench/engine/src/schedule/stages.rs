@@ -63,7 +63,7 @@ impl Stage {
 
     /// Requests that fall due in it, as a fraction.
     pub fn requests(&self) -> f64 {
-        (self.from_per_s + self.to_per_s) / 2.0 * (self.length_ns as f64 / 1e9)
+        f64::midpoint(self.from_per_s, self.to_per_s) * (self.length_ns as f64 / 1e9)
     }
 
     /// Whether requests fall due in it, and at instants that can be computed.

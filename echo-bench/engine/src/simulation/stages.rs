@@ -127,8 +127,8 @@ fn stages_hold_what_failed_and_what_was_never_sent() {
 #[test]
 fn recorded_instants_are_the_due_instants() {
     // In two bursts of ten.
-    let text: String = (0..20).map(|k| format!("{}ms\n", k / 10 * 500)).collect();
-    let arrivals = Recorded::read(&text).unwrap();
+    let lines: Vec<_> = (0..20).map(|k| format!("{}ms", k / 10 * 500)).collect();
+    let arrivals = Recorded::read(&lines.join("\n")).unwrap();
     let load = Load::Recorded { arrivals, pipeline: 64 };
     let options = EchoOptions { serial: true, ..EchoOptions::after(MILLISECOND) };
     let run = simulate(plan_of(load, 2, SECOND), echo(options));

@@ -26,16 +26,19 @@ fn a_slot_asks_again_when_it_has_thought() {
     }
 }
 
+/// Notes when requests come, and answers at once.
+struct At(Rc<RefCell<Vec<Nanos>>>);
+
+impl Peer for At {
+    fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
+        self.0.borrow_mut().push(now);
+        script.deliver(0, bytes);
+    }
+}
+
 #[test]
 fn users_do_not_all_ask_at_once() {
     let arrivals = Rc::new(RefCell::new(Vec::new()));
-    struct At(Rc<RefCell<Vec<Nanos>>>);
-    impl Peer for At {
-        fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
-            self.0.borrow_mut().push(now);
-            script.deliver(0, bytes);
-        }
-    }
     let notes = Rc::clone(&arrivals);
     simulate(thinking("100ms", 10, 1, SECOND), move |_| Box::new(At(Rc::clone(&notes))));
     let mut at = arrivals.borrow().clone();

@@ -130,17 +130,17 @@ fn in_stages(report: &Report, slow: &Report, stages: &[&str]) -> Report {
         send_lateness: None,
         generator_share: None,
     };
-    let mut staged = report.clone();
-    staged.stages = [report, slow].into_iter().enumerate().map(of).collect();
-    staged.summary.latency = Latency::default();
+    let mut whole = report.clone();
+    whole.stages = [report, slow].into_iter().enumerate().map(of).collect();
+    whole.summary.latency = Latency::default();
     let load = Load::Staged { stages: typed, arrival: Arrival::Constant, pipeline: 64 };
-    staged.plan = report.plan.with(|plan| plan.load = load).unwrap();
-    staged
+    whole.plan = report.plan.with(|plan| plan.load = load).unwrap();
+    whole
 }
 
 #[test]
 fn stages_are_compared_one_by_one_and_only_with_their_like() {
-    let staged = |name: &str, first, levels_us: [u64; 2], stages: &[&str]| {
+    let of = |name: &str, first, levels_us: [u64; 2], stages: &[&str]| {
         let mut fast = side(name, first, levels_us[0], &[2]);
         let slow = side(name, first, levels_us[1], &[2]);
         for (input, slow) in fast.inputs.iter_mut().zip(&slow.inputs) {
@@ -149,9 +149,9 @@ fn stages_are_compared_one_by_one_and_only_with_their_like() {
         fast
     };
     let stages = ["1k:2s", "5k:2s"];
-    let base = staged("base", 1, [100, 100], &stages);
+    let base = of("base", 1, [100, 100], &stages);
     let options = || Options { resamples: 200, ..Options::default() };
-    let slower = staged("new", 2, [100, 300], &stages);
+    let slower = of("new", 2, [100, 300], &stages);
     let comparison = compare(&base, &[slower], options()).unwrap();
     let cases = &comparison.candidates[0].cases;
     let names: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
@@ -162,7 +162,7 @@ fn stages_are_compared_one_by_one_and_only_with_their_like() {
         .collect();
     assert_eq!(verdicts, [Verdict::NoEvidence, Verdict::Worse]);
     for other in [&["1k:2s", "6k:2s"], &["1k:2s", "1k..5k:2s"]] {
-        let other = staged("new", 2, [100, 100], other);
+        let other = of("new", 2, [100, 100], other);
         let refused = compare(&base, &[other], options()).unwrap_err().to_string();
         assert!(refused.contains("different stages"), "{refused}");
     }

@@ -18,16 +18,7 @@ fn no_latency(nouns: Nouns) -> String {
 /// Everything that a run's report says.
 pub(crate) fn run(report: &Report) -> Description {
     let (title, detail) = load::target(&report.plan);
-    let unknown = || vec![Row::new("latency", no_latency(Nouns::of(&report.plan)))];
-    // No percentile is of several stages.
-    let latencies = match stages::table(report) {
-        Some(table) => Section::new("stages", "Stages", Body::Table(table)),
-        None => {
-            let table = latency::table(&report.summary);
-            let body = table.map_or_else(|| Body::Rows(unknown()), Body::Table);
-            Section::new("latency", "Latency", body)
-        }
-    };
+    let latencies = stages::latencies(report, no_latency(Nouns::of(&report.plan)));
     Description {
         title,
         detail,

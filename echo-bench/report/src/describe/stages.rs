@@ -1,7 +1,7 @@
-//! The stages of a run in a table: [`table`].
+//! The latencies of a run, stage by stage where it has stages: [`latencies`].
 
 use super::table::{Cell, Column, Note, Table};
-use super::{NOTHING, latency, or_nothing, units};
+use super::{Body, NOTHING, Row, Section, latency, or_nothing, units};
 use crate::report::{QUANTILES, Quantile, Report, StageKind, StageReport};
 
 /// Percentiles that are shown of each stage.
@@ -11,9 +11,20 @@ fn shown() -> impl Iterator<Item = &'static Quantile> {
     QUANTILES.iter().filter(|quantile| SHOWN.contains(&quantile.name))
 }
 
+/// The latencies of a run: of its stages, since no percentile is of several, or of all of it;
+/// `nothing` says that there are none.
+pub(super) fn latencies(report: &Report, nothing: String) -> Section {
+    if let Some(table) = table(report) {
+        return Section::new("stages", "Stages", Body::Table(table));
+    }
+    let unknown = || Body::Rows(vec![Row::new("latency", nothing)]);
+    let body = latency::table(&report.summary).map_or_else(unknown, Body::Table);
+    Section::new("latency", "Latency", body)
+}
+
 /// A row for each stage, with the intervals of its percentiles below them; `None` of a load
 /// whose rate does not change.
-pub(super) fn table(report: &Report) -> Option<Table> {
+fn table(report: &Report) -> Option<Table> {
     if report.stages.is_empty() {
         return None;
     }

@@ -22,7 +22,9 @@ fn one(like: &StageReport, stages: &[&StageReport]) -> StageReport {
     let length_s: f64 = stages.iter().map(|stage| stage.length_s).sum();
     let answered = stages.iter().map(|stage| stage.answered).fold(0, u64::saturating_add);
     let mut requests = Requests::default();
-    stages.iter().for_each(|stage| requests += &stage.requests);
+    for stage in stages {
+        requests += &stage.requests;
+    }
     let per_s = |count: u64| (length_s > 0.0).then(|| count as f64 / length_s);
     let clock = |of: fn(&StageReport) -> Option<&LatencySummary>| {
         LatencySummary::merged(stages.iter().filter_map(|stage| of(stage)))
