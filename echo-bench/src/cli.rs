@@ -7,6 +7,7 @@ mod doctor;
 mod exec;
 mod groups;
 mod inputs;
+mod load;
 mod pinning;
 mod plan;
 pub mod plan_file;
@@ -55,6 +56,9 @@ Examples:
   echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a running server
   echo-bench --exec 'redis-server --port {port}' -p resp    any server, started for the run
   echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
+  echo-bench --stage 1k:30s --ramp 1k..9k:60s     a load in stages, reported one by one
+  echo-bench --arrivals trace.txt                 replay recorded instants
+  echo-bench -c 500 --think 100ms                 users who pause after each reply
   echo-bench -d 5s --repeat 5                     five runs: intervals from run to run
   echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4 if it fails
   echo-bench --tls --protocol http -P 8           inside TLS, handshakes timed apart

@@ -8,8 +8,9 @@ use echo_net::settings::TimeSpan;
 use echo_proto::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use echo_bench_engine::plan::{Plan, StopRule};
+use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::Interval;
+use echo_bench_engine::schedule::Stage;
 use echo_bench_engine::{Connected, Observer};
 use echo_bench_report::describe::units;
 use echo_bench_report::report::{Report, Verdict};
@@ -30,6 +31,8 @@ pub struct Progress {
     window_ns: Option<u64>,
     requests: Option<u64>,
     done: u64,
+    /// The stages of the load: when each ends, and its name.
+    stages: Vec<(u64, String)>,
 }
 
 impl Progress {
@@ -46,7 +49,14 @@ impl Progress {
         } else {
             Out::Lines
         };
-        Self { out, interval_ns: plan.interval_ns, window_ns, requests, done: 0 }
+        let (interval_ns, stages) = (plan.interval_ns, stages(plan));
+        Self { out, interval_ns, window_ns, requests, done: 0, stages }
+    }
+
+    /// The stage that an instant of the window lies in, where there are stages.
+    fn stage(&self, at_ns: u64) -> String {
+        let stage = self.stages.iter().find(|(end, _)| at_ns < *end);
+        stage.map_or_else(String::new, |(_, name)| format!("  {name}"))
     }
 
     /// Takes the bar off the screen.
@@ -69,6 +79,14 @@ impl Progress {
             Out::Lines => drop(writeln!(std::io::stderr(), "{text}")),
         }
     }
+}
+
+/// When the stages of a load end, in nanoseconds of the window, and what they are called.
+fn stages(plan: &Plan) -> Vec<(u64, String)> {
+    let Load::Staged { stages, .. } = &plan.load else { return Vec::new() };
+    let count = stages.len();
+    let name = |(number, stage): (usize, &Stage)| format!("stage {number}/{count} {stage}");
+    plan.load.stage_ends().into_iter().zip((1..).zip(stages).map(name)).collect()
 }
 
 fn bar(plan: &Plan, requests: Option<u64>) -> ProgressBar {
@@ -122,11 +140,12 @@ impl Observer for Progress {
             String::new()
         };
         let text = format!(
-            "{:6.1} s  {:>10}/s  p50 {}  p99 {}{failed}",
+            "{:6.1} s  {:>10}/s  p50 {}  p99 {}{failed}{}",
             end_ns as f64 / 1e9,
             units::rate(interval.tally.answered as f64 * 1e9 / length_ns as f64),
             latency(0.5),
             latency(0.99),
+            self.stage(interval.index.saturating_mul(self.interval_ns)),
         );
         let position = if self.requests.is_some() { self.done } else { end_ns / 1_000_000 };
         self.say(&text, Some(position));

@@ -58,6 +58,15 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["--size", "9-3"], "--size"),
         (vec!["--protocol", "raw", "--size", "0"], "message 1"),
         (vec!["--slo", "p99"], "--slo"),
+        (vec!["--stage", "1k"], "write RATE:TIME"),
+        (vec!["--ramp", "1k:10s"], "use --stage"),
+        (vec!["--stage", "1k:1s", "-d", "3s"], "leave --duration out with --stage"),
+        (vec!["--ramp", "1..5:1s", "--rate", "3"], "leave --rate out with --ramp"),
+        (vec!["--stage", "1k:1s", "--arrivals", "x"], "--arrivals"),
+        (vec!["--stage", "1k:1s", "--think", "1ms"], "--think"),
+        (vec!["--ramp", "1..5:1s", "--slo", "p99<1ms"], "needs a --stage"),
+        (vec!["--ramp", "1..5:1s", "--hgrm", "x"], "--hgrm"),
+        (vec!["--arrivals", "/nowhere"], "reading --arrivals /nowhere"),
         (vec!["--label", "x"], "--label"),
         (vec!["--model", "magic"], "--model"),
         (vec!["--duration", "1s", "--requests", "5"], "--requests"),
@@ -120,7 +129,8 @@ fn a_url_means_its_protocol_its_path_and_its_port() {
 
     let plan = |typed: &[&str]| -> Plan {
         let typed = [&["echo-bench"], typed].concat();
-        let inputs = Inputs { messages: None, cores: 2, cpus: vec![0, 1], seed: 1 };
+        let inputs =
+            Inputs { messages: None, arrivals: None, cores: 2, cpus: vec![0, 1], seed: 1 };
         Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap()
     };
     let told = |typed: &[&str]| {
@@ -145,13 +155,28 @@ fn a_url_means_its_protocol_its_path_and_its_port() {
 }
 
 #[test]
+fn stages_and_ramps_are_taken_in_the_order_typed() {
+    use clap::Parser;
+    use echo_bench::cli::{Cli, Inputs};
+    use echo_bench_engine::plan::Load;
+
+    let typed =
+        ["echo-bench", "--ramp=1..9:1s", "--stage=9:2s", "--ramp=9..3:1s", "--stage=3:4s"];
+    let inputs = Inputs { messages: None, arrivals: None, cores: 2, cpus: vec![], seed: 1 };
+    let plan = Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap();
+    let Load::Staged { stages, .. } = &plan.load else { panic!("{:?}", plan.load) };
+    let stages: Vec<_> = stages.iter().map(ToString::to_string).collect();
+    assert_eq!(stages, ["1..9:1s", "9:2s", "9..3:1s", "3:4s"]);
+}
+
+#[test]
 fn both_sides_are_pinned_apart_unless_typed_otherwise() {
     use clap::Parser;
     use echo_bench::cli::{Cli, Inputs};
 
     let pinned = |typed: &[&str], cores: usize| {
         let cpus = (0..cores).collect();
-        let inputs = Inputs { messages: None, cores, cpus, seed: 1 };
+        let inputs = Inputs { messages: None, arrivals: None, cores, cpus, seed: 1 };
         let typed = [&["echo-bench", "--threads=1"], typed].concat();
         let plan = Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap();
         (plan.pin.generator.clone(), plan.server_cpus())

@@ -39,6 +39,7 @@ mod repeating;
 mod scanning;
 mod shutdown;
 mod split_stream;
+mod stages;
 mod starting;
 mod sweeping;
 mod third_party_clients;

@@ -59,6 +59,8 @@ pub(super) struct Gathered {
     pub(super) total: Interval,
     pub(super) intervals: Vec<IntervalRecord>,
     pub(super) pieces: Vec<Packed>,
+    /// The same by stage.
+    pub(super) stage_pieces: Vec<Vec<Packed>>,
     pub(super) drained: Option<Packed>,
     pub(super) costs: Vec<CostSample>,
     pub(super) interrupted: bool,
@@ -100,6 +102,7 @@ impl<'a> Watch<'a> {
             total: Interval::new(0, open),
             intervals: Vec::new(),
             pieces: Vec::new(),
+            stage_pieces: vec![Vec::new(); plan.load.stage_ends().len()],
             drained: None,
             costs: Vec::new(),
             interrupted: false,
@@ -150,6 +153,10 @@ impl<'a> Watch<'a> {
         }
         let drained = self.gathered.total.latencies.take_drained();
         self.gathered.drained = drained.map(|drained| Packed::new(&drained));
+        let stages = self.gathered.total.stages.iter_mut();
+        for latencies in stages.filter_map(|part| part.latencies.as_mut()) {
+            latencies.take_drained();
+        }
         self.gathered.window_end = self.timeline.window_end();
         self.gathered.interrupted = self.timeline.is_interrupted();
         self.gathered.surroundings = self.lookout.conclude();
@@ -180,6 +187,12 @@ impl<'a> Watch<'a> {
             self.close_interval(observer);
         }
         self.gathered.pieces.push(Packed::new(&piece.latencies.whole()));
+        for part in &piece.stages {
+            let pieces = self.gathered.stage_pieces.get_mut(part.stage as usize);
+            if let (Some(pieces), Some(latencies)) = (pieces, &part.latencies) {
+                pieces.push(Packed::new(&latencies.whole()));
+            }
+        }
         self.interval += piece;
         if (piece.index + 1).is_multiple_of(self.pieces_per_interval) {
             self.close_interval(observer);

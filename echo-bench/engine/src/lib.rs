@@ -97,6 +97,8 @@ pub struct RunRecord {
     /// Response latencies of the pieces that the window was cut into, in order; the last holds
     /// those of the drain, too.
     pub pieces: Vec<Packed>,
+    /// The same of the requests of each stage of the load; empty where its rate does not change.
+    pub stage_pieces: Vec<Vec<Packed>>,
     /// Response latencies of requests of the window that ended in the drain. With those of the
     /// intervals they are those of the whole window.
     pub drained: Option<Packed>,
@@ -105,6 +107,8 @@ pub struct RunRecord {
     pub outstanding_mean: Option<f64>,
     /// Clocks of the requests on connections with receive stamps.
     pub stamped: Stamped,
+    /// The same of each stage of the load whose rate stays.
+    pub stage_stamped: Vec<Option<Box<Stamped>>>,
     /// Why there are none although the plan asks for them.
     pub unstamped: Option<String>,
     /// What each connection, caller or listener got.
@@ -197,6 +201,7 @@ pub fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunRecord, EngineError> {
     plan.check()?;
+    plan.check_arrivals()?;
     let begin = clock::now();
     let mut threads = Threads::start(plan, peer, stop)?;
     let setup = threads.setup(stop)?;
@@ -295,6 +300,7 @@ impl RunRecord {
         let last_reply_ns = last_answer.map(|at| since_start(at).min(load_ns));
         let area: u128 = records.iter().map(|record| record.ledger.outstanding_area).sum();
         let (mut stamped, mut served) = (Stamped::default(), Vec::new());
+        let mut stage_stamped: Vec<Option<Box<Stamped>>> = Vec::new();
         let (mut denied, mut cpus) = (Vec::new(), BTreeSet::new());
         let mut kernel = KernelFacts::default();
         let (mut connect, mut handshakes) = (Latency::default(), Handshakes::default());
@@ -311,6 +317,12 @@ impl RunRecord {
             denied.push(record.denied);
             cpus.extend(record.cpus);
             stamped += &record.ledger.stamped;
+            stage_stamped.resize(record.ledger.stage_stamped.len(), None);
+            for (ours, theirs) in stage_stamped.iter_mut().zip(record.ledger.stage_stamped) {
+                if let Some(theirs) = theirs {
+                    **ours.get_or_insert_with(Box::<Stamped>::default) += &theirs;
+                }
+            }
             served.extend(record.ledger.served);
             kernel += record.kernel;
             if let Some(counts) = record.pool {
@@ -335,9 +347,11 @@ impl RunRecord {
             total: gathered.total,
             intervals: gathered.intervals,
             pieces: gathered.pieces,
+            stage_pieces: gathered.stage_pieces,
             drained: gathered.drained,
             outstanding_mean: (measured_ns > 0).then(|| area as f64 / measured_ns as f64),
             stamped,
+            stage_stamped,
             unstamped: None,
             served,
             denied,

@@ -19,6 +19,7 @@ mod message;
 mod pinning;
 mod server;
 mod stamps;
+mod think;
 mod tls;
 mod until;
 mod validity;
@@ -31,6 +32,7 @@ pub use message::MessagePlan;
 pub use pinning::{PinMode, Pinning, ServerCpus, Unpinned};
 pub use server::{CommandPlan, NotAFlag, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
+pub use think::{InvalidThink, Think};
 pub use tls::{TlsPlan, Trust};
 pub use until::{EARLIEST_END, InvalidUntil, Until, percent, percentile, share};
 pub use validity::PlanError;
@@ -63,7 +65,9 @@ pub struct Settings {
     pub threads: u32,
     /// Closed or open loop, and its numbers.
     pub load: Load,
-    /// When the measured window ends.
+    /// The pause of a closed loop between a reply and the next request; none: it asks at once.
+    pub think: Option<Think>,
+    /// When the measured window ends. Stages and recorded instants make it themselves.
     pub stop: StopRule,
     /// What may end it before that time; none: nothing.
     pub until: Option<Until>,
@@ -141,17 +145,19 @@ impl Plan {
     /// # Errors
     /// What is wrong with them, by flag.
     pub fn new(mut settings: Settings) -> Result<Self, PlanError> {
+        let ends = settings.load.stage_ends();
+        settings.load = settings.load.simplified();
+        if let (StopRule::Duration { duration_ns }, Some(&end)) =
+            (&mut settings.stop, ends.last())
+        {
+            *duration_ns = end;
+        }
         validity::check_sense(&settings)?;
         validity::check_limits(&settings)?;
         // A thread without a connection has nothing to do.
         settings.threads = settings.threads.min(settings.connections);
-        let schedule_digest = match settings.load {
-            Load::Closed { .. } => None,
-            Load::Open { rate_per_s, arrival, .. } => {
-                let speakers = settings.speakers();
-                Some(crate::schedule::digest(settings.seed, rate_per_s, arrival, speakers))
-            }
-        };
+        let schedule = settings.load.schedule(settings.seed, settings.warmup_ns);
+        let schedule_digest = schedule.map(|schedule| schedule.digest(settings.speakers()));
         Ok(Self { settings, schedule_digest })
     }
 
@@ -176,6 +182,19 @@ impl Plan {
     /// What it can't, by flag.
     pub fn check(&self) -> Result<(), PlanError> {
         validity::check_limits(&self.settings)
+    }
+
+    /// Whether it holds all that a run needs: a stored one may lack its recorded instants.
+    ///
+    /// # Errors
+    /// What it lacks, by flag.
+    pub fn check_arrivals(&self) -> Result<(), PlanError> {
+        match &self.load {
+            Load::Recorded { arrivals, .. } if arrivals.instants().is_none() => {
+                Err(PlanError::NoArrivals)
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod interval;
 mod packed;
 mod served;
 mod span;
+mod stage;
 mod stamped;
 mod tally;
 
@@ -18,5 +19,6 @@ pub use interval::{Interval, Latencies, OpenClocks};
 pub use packed::Packed;
 pub use served::Served;
 pub use span::Span;
+pub use stage::StagePart;
 pub use stamped::Stamped;
 pub use tally::{Ending, Requests, Tally};

@@ -289,7 +289,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     fn wait(&mut self, reactor: &mut R, now: Nanos) -> io::Result<()> {
         let edges = [self.ledger.next_boundary(), self.window.end()];
         let latest = (now + LONGEST_WAIT).min(self.next_scan);
-        let waiting = self.pace.waiting(now, &edges, latest);
+        let waiting = self.pace.waiting(now, self.workload.wakes_at(), &edges, latest);
         if waiting.spins {
             let (events, sends) = (self.events, self.wire.sends());
             // Since it began to spin, and not since it began to send.

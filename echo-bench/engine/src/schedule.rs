@@ -3,7 +3,11 @@
 //!
 //! A fleet of `n` connections at a total rate `R` is `n` streams of rate `R/n`. Constant
 //! streams are shifted by `i/n` of their period, so that together they tick evenly and
-//! never fire in lockstep; Poisson streams are independent, and so is their sum.
+//! never fire in lockstep; Poisson streams are independent, and so is their sum. A load in
+//! [stages](Stage) bends the time of both: request n of the fleet is due when the area below
+//! the rate is n. Of [recorded](Recorded) instants each connection takes every n-th.
+
+use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand_distr::{Distribution, Exp1};
@@ -12,6 +16,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use echo_net::Nanos;
+
+mod fleet;
+mod recorded;
+mod stages;
+
+pub use fleet::Schedule;
+pub use recorded::{InvalidRecording, Recorded};
+use stages::Profile;
+pub use stages::{InvalidStage, Stage};
 
 /// How requests are spread over time.
 #[derive(
@@ -41,8 +54,29 @@ pub enum Arrival {
 /// The due instants of one connection, in nanoseconds after the start of the load.
 #[derive(Debug, Clone)]
 pub struct ArrivalStream {
-    period_ns: f64,
+    clock: Clock,
     gaps: Gaps,
+}
+
+/// What counts of periods mean in time.
+#[derive(Debug, Clone)]
+enum Clock {
+    /// All periods are equally long.
+    Even { period_ns: f64 },
+    /// The rate changes; a period is a request of every connection.
+    Bent { profile: Arc<Profile>, connections: f64, place: usize },
+    /// The same for the warm-up; then these instants, so much later.
+    Recorded(Box<Taken>),
+}
+
+/// Every n-th of recorded instants, after a warm-up.
+#[derive(Debug, Clone)]
+struct Taken {
+    warmup_ns: Nanos,
+    warmup: Option<ArrivalStream>,
+    instants: Arc<[Nanos]>,
+    next: usize,
+    step: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -50,8 +84,41 @@ enum Gaps {
     /// Instant `k` is `(k + phase)` periods; computed afresh each time, so that rounding
     /// never adds up.
     Constant { next: u64, phase: f64 },
-    /// The sum of the gaps so far.
-    Poisson { at_ns: f64, random: Box<Xoshiro256PlusPlus> },
+    /// The sum of the gaps so far, in periods.
+    Poisson { at: f64, random: Box<Xoshiro256PlusPlus> },
+}
+
+impl Gaps {
+    fn new(seed: u64, arrival: Arrival, index: u32, connections: u32) -> Self {
+        assert!(index < connections, "a plan numbers its connections from 0");
+        match arrival {
+            Arrival::Constant => {
+                Self::Constant { next: 0, phase: f64::from(index) / f64::from(connections) }
+            }
+            Arrival::Poisson => {
+                // Splitmix inside `seed_from_u64` tells neighbouring seeds apart.
+                let seed = seed ^ (u64::from(index) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                let random = Box::new(Xoshiro256PlusPlus::seed_from_u64(seed));
+                Self::Poisson { at: 0.0, random }
+            }
+        }
+    }
+
+    /// The next instant in time of its own, which has a request in each of its units.
+    fn advance(&mut self, index: impl FnOnce(u64, f64) -> f64, scale: f64) -> f64 {
+        match self {
+            Self::Constant { next, phase } => {
+                let at = index(*next, *phase);
+                *next += 1;
+                at
+            }
+            Self::Poisson { at, random } => {
+                let gap: f64 = Exp1.sample(random);
+                *at += gap * scale;
+                *at
+            }
+        }
+    }
 }
 
 impl ArrivalStream {
@@ -62,19 +129,51 @@ impl ArrivalStream {
     /// If `rate` is not positive or `index` is not below `connections`.
     pub fn new(seed: u64, rate: f64, arrival: Arrival, index: u32, connections: u32) -> Self {
         assert!(rate > 0.0, "a plan has a positive rate");
-        assert!(index < connections, "a plan numbers its connections from 0");
-        let gaps = match arrival {
-            Arrival::Constant => {
-                Gaps::Constant { next: 0, phase: f64::from(index) / f64::from(connections) }
-            }
-            Arrival::Poisson => {
-                // Splitmix inside `seed_from_u64` tells neighbouring seeds apart.
-                let seed = seed ^ (u64::from(index) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                let random = Box::new(Xoshiro256PlusPlus::seed_from_u64(seed));
-                Gaps::Poisson { at_ns: 0.0, random }
-            }
+        let gaps = Gaps::new(seed, arrival, index, connections);
+        Self { clock: Clock::Even { period_ns: f64::from(connections) * 1e9 / rate }, gaps }
+    }
+
+    /// The same of a rate that changes. It ends with the last stage.
+    fn bent(
+        seed: u64,
+        profile: &Arc<Profile>,
+        arrival: Arrival,
+        index: u32,
+        connections: u32,
+    ) -> Self {
+        let gaps = Gaps::new(seed, arrival, index, connections);
+        let (profile, connections) = (Arc::clone(profile), connections.into());
+        Self { clock: Clock::Bent { profile, connections, place: 0 }, gaps }
+    }
+
+    /// The same of recorded instants, which connections take in turn, after a warm-up.
+    fn recorded(
+        (warmup, warmup_ns): (Self, Nanos),
+        recorded: &Recorded,
+        index: u32,
+        connections: u32,
+    ) -> Self {
+        let gaps = warmup.gaps.clone();
+        let taken = Taken {
+            warmup_ns,
+            warmup: Some(warmup),
+            instants: recorded.instants().cloned().unwrap_or_default(),
+            next: index as usize,
+            step: connections as usize,
         };
-        Self { period_ns: f64::from(connections) * 1e9 / rate, gaps }
+        Self { clock: Clock::Recorded(Box::new(taken)), gaps }
+    }
+}
+
+impl Taken {
+    fn next(&mut self) -> Option<Nanos> {
+        if let Some(at) = self.warmup.as_mut().and_then(Iterator::next) {
+            return Some(at);
+        }
+        self.warmup = None;
+        let at = *self.instants.get(self.next)?;
+        self.next = self.next.saturating_add(self.step);
+        Some(at.saturating_add(self.warmup_ns))
     }
 }
 
@@ -82,28 +181,37 @@ impl Iterator for ArrivalStream {
     type Item = Nanos;
 
     fn next(&mut self) -> Option<Nanos> {
-        let at_ns = match &mut self.gaps {
-            Gaps::Constant { next, phase } => {
-                let at = (*next as f64 + *phase) * self.period_ns;
-                *next += 1;
-                at
+        match &mut self.clock {
+            Clock::Even { period_ns } => {
+                let even = |next, phase| (next as f64 + phase) * *period_ns;
+                Some(self.gaps.advance(even, *period_ns) as Nanos)
             }
-            Gaps::Poisson { at_ns, random } => {
-                let gap: f64 = Exp1.sample(random);
-                *at_ns += gap * self.period_ns;
-                *at_ns
+            Clock::Bent { profile, connections, place } => {
+                // The number among the requests of all connections.
+                let number = |next, phase: f64| {
+                    next as f64 * *connections + (phase * *connections).round()
+                };
+                profile.instant(self.gaps.advance(number, *connections), place)
             }
-        };
-        Some(at_ns as Nanos)
+            Clock::Recorded(taken) => taken.next(),
+        }
     }
 }
 
 /// A fingerprint of the first instants of every connection: the same for the same seed,
 /// rate, arrival and fleet, on any machine.
 pub fn digest(seed: u64, rate: f64, arrival: Arrival, connections: u32) -> String {
-    let stream = |index| ArrivalStream::new(seed, rate, arrival, index, connections).take(16);
-    let bytes = (0..connections).flat_map(stream).flat_map(Nanos::to_le_bytes);
-    format!("{:016x}", fingerprint(bytes))
+    let stream = |index| ArrivalStream::new(seed, rate, arrival, index, connections);
+    digest_of((0..connections).map(stream), [])
+}
+
+/// The same of any streams, and of what their first instants do not say.
+fn digest_of(
+    streams: impl Iterator<Item = ArrivalStream>,
+    more: impl IntoIterator<Item = u64>,
+) -> String {
+    let instants = streams.flat_map(|stream| stream.take(16)).chain(more);
+    format!("{:016x}", fingerprint(instants.flat_map(u64::to_le_bytes)))
 }
 
 /// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>, spelled out because a

@@ -35,8 +35,10 @@ mod pooled;
 mod room;
 mod secured;
 mod shares;
+mod stages;
 mod standstill;
 mod stopped;
+mod thinking;
 mod weather;
 
 const SIZE: usize = 32;
@@ -259,7 +261,7 @@ fn littles_law_holds_between_clocks_that_know_nothing_of_each_other() {
         let jitter = 3 * MILLISECOND;
         let options =
             EchoOptions { jitter, serial: true, seed: 5, ..EchoOptions::after(MILLISECOND) };
-        let run = simulate(raw_plan(load, 8, 20 * SECOND), echo(options));
+        let run = simulate(raw_plan(load.clone(), 8, 20 * SECOND), echo(options));
         let total = &run.total;
         let response = total.latencies.response.histogram();
         let rate_times_latency = total.tally.ok as f64 / 20.0 * response.mean() / 1e9;
@@ -272,7 +274,7 @@ fn littles_law_holds_between_clocks_that_know_nothing_of_each_other() {
 #[test]
 fn a_number_of_requests_is_kept_exactly() {
     for load in [Load::Closed { pipeline: 7 }, open(5000.0, Arrival::Poisson, 3)] {
-        let mut counted = raw_plan(load, 5, SECOND);
+        let mut counted = raw_plan(load.clone(), 5, SECOND);
         counted.stop = StopRule::Requests { requests: 1234 };
         counted.warmup_ns = 100 * MILLISECOND;
         let run = simulate(counted, echo(EchoOptions::after(MILLISECOND)));
@@ -283,7 +285,7 @@ fn a_number_of_requests_is_kept_exactly() {
 #[test]
 fn a_mute_server_gives_lower_bounds_and_the_run_ends_in_time() {
     for load in [Load::Closed { pipeline: 2 }, open(100.0, Arrival::Constant, 2)] {
-        let mut muted = raw_plan(load, 2, 2 * SECOND);
+        let mut muted = raw_plan(load.clone(), 2, 2 * SECOND);
         muted.drain_ns = SECOND / 2;
         let ending = Some((0, Ending::Mute));
         let run = simulate(muted, echo(EchoOptions { ending, ..EchoOptions::after(0) }));

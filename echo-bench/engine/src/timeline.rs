@@ -19,6 +19,8 @@ pub(super) struct Timeline {
     interval_ns: Nanos,
     pieces_per_interval: u64,
     outlived: Nanos,
+    /// When each stage ends, and whether its rate stays; empty where the rate never changes.
+    stages: Arc<[(Nanos, bool)]>,
     shared: Arc<Shared>,
 }
 
@@ -51,7 +53,11 @@ impl Timeline {
         let (interval_ns, shared) = (plan.interval_ns, Arc::new(shared));
         let pieces_per_interval = pieces_per_interval(plan);
         let outlived = window_start.saturating_add(shortest(plan) / 10);
-        Self { start, window_start, interval_ns, pieces_per_interval, outlived, shared }
+        let ends = plan.load.stage_ends().into_iter().enumerate();
+        let end =
+            |(place, end)| (window_start.saturating_add(end), plan.load.is_constant(place));
+        let stages = ends.map(end).collect();
+        Self { start, window_start, interval_ns, pieces_per_interval, outlived, stages, shared }
     }
 
     /// The end of a piece of the window: workers hand in what they measured piece by piece,
@@ -75,6 +81,12 @@ impl Timeline {
     /// decides. One that was merely under way when the window began is of no concern to it.
     pub(super) fn outlived(&self) -> Nanos {
         self.outlived
+    }
+
+    /// When each stage of the load ends, and whether its rate stays; empty where the rate never
+    /// changes.
+    pub(super) fn stages(&self) -> Arc<[(Nanos, bool)]> {
+        Arc::clone(&self.stages)
     }
 
     /// The window ends at `at`, if it would end later: enough is known. Threads must have time
@@ -126,8 +138,18 @@ impl Timeline {
     }
 }
 
+/// The shortest stage of a load that has stages: percentiles are of a stage then.
+fn shortest_stage(plan: &Plan) -> Option<Nanos> {
+    let ends = plan.load.stage_ends();
+    let begins = std::iter::once(0).chain(ends.iter().copied());
+    ends.iter().zip(begins).map(|(end, begin)| end - begin).min()
+}
+
 /// The shortest window of a plan; where a number of requests decides, ten seconds.
 fn shortest(plan: &Plan) -> Nanos {
+    if let Some(stage) = shortest_stage(plan) {
+        return stage;
+    }
     match (plan.stop, plan.until) {
         (StopRule::Duration { duration_ns }, None) => duration_ns,
         (StopRule::Duration { duration_ns }, Some(_)) => duration_ns / EARLIEST_END,
@@ -149,6 +171,7 @@ pub(super) fn pieces_per_interval(plan: &Plan) -> u64 {
             // A run that may end early has enough of them when it is first looked at.
             let looks = if plan.until.is_some() { EARLIEST_END } else { 1 };
             let least = LEAST_PIECES * looks;
+            let duration_ns = shortest_stage(plan).unwrap_or(duration_ns);
             plan.interval_ns.saturating_mul(least).div_ceil(duration_ns.max(1))
         }
         StopRule::Requests { .. } => LEAST_PIECES / 10,

@@ -7,3 +7,4 @@ mod expected;
 mod in_flight;
 pub(super) mod pool;
 pub(super) mod requests;
+mod thinking;

@@ -14,6 +14,9 @@ pub(crate) const DOCUMENT: usize = 512 << 20;
 /// Largest file of messages. Its texts become part of the report.
 pub const MESSAGES: usize = 64 << 20;
 
+/// Largest file of recorded instants.
+pub const ARRIVALS: usize = 256 << 20;
+
 /// Largest plan of a sweep.
 pub const PLAN: usize = 1 << 20;
 

@@ -21,6 +21,7 @@
 //! count only where they are asked for ([`Options::asked_for`]).
 
 mod build;
+mod by_stage;
 mod cases;
 pub(crate) mod caution;
 pub(crate) mod cell;

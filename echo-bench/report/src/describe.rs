@@ -20,6 +20,7 @@ mod run;
 mod run_details;
 mod self_check;
 mod settings;
+mod stages;
 pub mod sweep;
 mod sweep_figures;
 pub(crate) mod table;

@@ -14,6 +14,8 @@ use crate::report::{
 };
 use echo_bench_engine::record;
 
+mod stages;
+
 /// Most reports that are merged: sums of so many valid counts fit into their type.
 const MOST_REPORTS: usize = 1000;
 
@@ -71,7 +73,14 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         }
     }
     let summary = summary(&reports)?;
-    let slos = first.slos.iter().filter_map(|outcome| outcome.slo.parse::<Slo>().ok());
+    let mut slos: Vec<Slo> = Vec::new();
+    for slo in first.slos.iter().filter_map(|outcome| outcome.slo.parse().ok()) {
+        // One that was judged by several stages is there several times.
+        if !slos.contains(&slo) {
+            slos.push(slo);
+        }
+    }
+    let stages = stages::merged(&reports);
     let mut labels = first.labels.clone();
     labels
         .retain(|key, value| others.iter().all(|report| report.labels.get(key) == Some(value)));
@@ -89,9 +98,14 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             .filter(|_| others.iter().all(|r| r.server == first.server)),
         interrupted: reports.iter().any(|report| report.interrupted),
         slos: {
-            let evidence = evidence(&reports, &summary);
-            slos.map(|slo| slo.judge_by(&evidence)).collect()
+            let whole = evidence(&reports, &summary);
+            if stages.is_empty() {
+                slos.iter().map(|slo| slo.judge_by(&whole)).collect()
+            } else {
+                stages::judge(&slos, &reports, &stages, &whole)
+            }
         },
+        stages,
         summary,
         ..first.clone()
     };

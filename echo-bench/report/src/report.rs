@@ -26,6 +26,7 @@ pub mod partial;
 mod pool;
 mod share;
 pub(crate) mod slo;
+mod stages;
 pub mod store;
 mod surroundings;
 mod until;
@@ -45,6 +46,7 @@ pub(crate) use latency::{QUANTILES, Quantile};
 pub use pool::PoolReport;
 pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
+pub use stages::{StageKind, StageReport};
 pub use surroundings::{SurroundingsReport, TcpReport};
 pub use until::{EarlyEnd, UntilReport, UntilWatch};
 pub use verdict::{FAULTS, GENERATOR_LIMITED, SERVER_ENDED, Verdict, Warning};
@@ -81,6 +83,10 @@ pub struct Report {
     pub server: Option<ServerProcess>,
     /// The measured window as a whole.
     pub summary: Summary,
+    /// The stages of a load whose rate changes, as far as the window went; their clocks are
+    /// here, and null in the summary. Empty with one rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageReport>,
     /// The measured window in pieces, which add up to the whole.
     pub intervals: Vec<IntervalReport>,
     /// Response latency of the requests of the window that ended after it, in the drain: with

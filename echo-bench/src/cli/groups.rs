@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
 use echo_proto::{HttpHost, Service};
@@ -16,12 +16,12 @@ use super::pinning::Pin;
 use super::server_flags::ServerFlags;
 use crate::outlet::Format;
 use echo_bench_engine::messages::Verify;
-use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps, Until};
-use echo_bench_engine::schedule::Arrival;
+use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps, Think, Until};
+use echo_bench_engine::schedule::{Arrival, InvalidStage, Stage};
 use echo_bench_report::report::Slo;
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Load")]
+#[command(next_help_heading = "Load", group = ArgGroup::new("schedule").multiple(true))]
 pub(super) struct LoadArgs {
     /// Connections in total
     #[arg(short, long, alias = "connections", value_name = "N", default_value = "10")]
@@ -43,11 +43,34 @@ pub(super) struct LoadArgs {
     #[arg(short = 'P', long, value_name = "N")]
     pub(super) pipeline: Option<u32>,
     /// Open loop: target arrival rate, requests per second over all connections
-    #[arg(short = 'R', long, value_name = "N")]
+    #[arg(short = 'R', long, value_name = "N", group = "schedule")]
     pub(super) rate: Option<Rate>,
     /// Open loop: how requests are spread over time
-    #[arg(long, value_parser = choice::<Arrival>(), default_value = "constant", requires = "rate")]
+    #[arg(
+        long,
+        value_parser = choice::<Arrival>(),
+        default_value = "constant",
+        requires = "schedule"
+    )]
     pub(super) arrival: Arrival,
+    /// Open loop in stages: this rate for this time (repeatable; reported stage by stage)
+    #[arg(long, value_name = "RATE:TIME", group = "schedule")]
+    pub(super) stage: Vec<Stage>,
+    /// A stage whose rate rises or falls evenly (repeatable, also between --stage)
+    #[arg(long, value_name = "A..B:TIME", value_parser = ramp, group = "schedule")]
+    pub(super) ramp: Vec<Stage>,
+    /// Open loop: requests fall due at the instants in FILE (- is stdin), one a line in seconds
+    /// or with a unit, in rising order, after the warm-up
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "schedule",
+        conflicts_with_all = ["stage", "ramp", "arrival"],
+    )]
+    pub(super) arrivals: Option<PathBuf>,
+    /// Closed loop: pause between a reply and the next request; exp:TIME for exponential pauses
+    #[arg(long, value_name = "TIME")]
+    pub(super) think: Option<Think>,
     /// Take the connection of each request from a pool of N; --conns are then callers with one
     /// request at a time. 0: a new connection for each request
     #[arg(long, value_name = "N")]
@@ -211,6 +234,15 @@ impl std::str::FromStr for SizeRange {
         let (min, max): (ByteSize, ByteSize) = (min.parse()?, max.parse()?);
         Ok(Self { min: min.0, max: max.0 })
     }
+}
+
+/// A stage whose rate changes.
+fn ramp(text: &str) -> Result<Stage, String> {
+    let stage: Stage = text.parse().map_err(|reason: InvalidStage| reason.to_string())?;
+    if text.contains("..") {
+        return Ok(stage);
+    }
+    Err(format!("`{text}` has one rate: write A..B:TIME like 1k..10k:60s, or use --stage"))
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

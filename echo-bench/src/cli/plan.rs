@@ -9,12 +9,13 @@ use echo_net::clock::nanos;
 use echo_net::settings::{Rate, TimeSpan};
 use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 
-use super::groups::{LoadArgs, MessageArgs, SizeRange};
+use super::groups::{MessageArgs, SizeRange};
 use super::{Inputs, RunArgs, server_flags};
 use echo_bench_engine::plan::{
-    IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan, ServerFlag,
-    Settings, SocketPlan, StopRule, Target, Until, WorkloadPlan,
+    IdleStrategy, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan, ServerFlag, Settings,
+    SocketPlan, StopRule, Target, Until, WorkloadPlan,
 };
+use echo_bench_engine::schedule::InvalidRecording;
 
 /// Most messages of a file; all of them stand in the report.
 const MOST_MESSAGES: usize = 1_000_000;
@@ -33,6 +34,40 @@ pub enum RunArgsError {
         /// Why.
         reason: std::io::Error,
     },
+    /// A file of recorded instants that can't be read.
+    #[error("reading --arrivals {path}: {reason}")]
+    Arrivals {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// A file of recorded instants that holds something else.
+    #[error("--arrivals: {0}")]
+    Recording(#[from] InvalidRecording),
+    /// One rate or length beside several.
+    #[error("leave {flag} out with {with}, which says when requests fall due and for how long")]
+    OneRate {
+        /// What says it.
+        flag: &'static str,
+        /// What says it better.
+        with: &'static str,
+    },
+    /// Two files that are stdin.
+    #[error("--arrivals - and --message-file - can't both read stdin: name a file")]
+    TwiceStdin,
+    /// An objective that no stage can meet.
+    #[error(
+        "--slo {0} needs a --stage with one rate: ramps and recorded instants have no \
+         percentiles (rps and errors are judged)"
+    )]
+    NoConstantStage(String),
+    /// An output that is of the whole run.
+    #[error(
+        "--hgrm is the distribution of one rate: leave it out with --stage, --ramp and \
+         --arrivals (the report has the histogram of each stage, --hlog that of each interval)"
+    )]
+    HgrmOfStages,
     /// A URL that says something else than the flags.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -109,7 +144,8 @@ impl RunArgs {
         let plan = Plan::new(Settings {
             connections,
             threads,
-            load: load.resolve(),
+            load: self.load(inputs)?,
+            think: load.think,
             stop: match load.requests {
                 Some(requests) => StopRule::Requests { requests: requests.0 },
                 None => StopRule::Duration { duration_ns: window(load.duration) },
@@ -138,6 +174,7 @@ impl RunArgs {
             seed: load.seed.unwrap_or(inputs.seed),
             target,
         })?;
+        self.check_staged(&plan.load)?;
         if let Target::Embedded { server } = &plan.target {
             server_flags::check(server).map_err(RunArgsError::Server)?;
         }
@@ -290,19 +327,6 @@ fn resolve_idle(
         }
         (IdleStrategy::Auto, _) => IdleStrategy::Sleep,
         (typed, _) => typed,
-    }
-}
-
-impl LoadArgs {
-    fn resolve(&self) -> Load {
-        match self.rate {
-            None => Load::Closed { pipeline: self.pipeline.unwrap_or(1) },
-            Some(rate) => Load::Open {
-                rate_per_s: rate.per_second(),
-                arrival: self.arrival,
-                pipeline: self.pipeline.unwrap_or(if self.pool.is_some() { 1 } else { 64 }),
-            },
-        }
     }
 }
 

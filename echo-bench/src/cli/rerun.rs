@@ -110,6 +110,7 @@ impl RerunArgs {
     pub fn plan(&self, report: &Report) -> Result<Plan, RerunArgsError> {
         let before = &report.plan;
         before.check()?;
+        before.check_arrivals()?;
         let target = match &self.target {
             None => before.target.clone(),
             Some(other) if other.scheme.is_some() => return Err(RerunArgsError::Url),

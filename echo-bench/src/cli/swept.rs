@@ -32,11 +32,17 @@ const OF_ONE_RUN: [&str; 10] = [
 
 /// Flags whose values may hold commas. Several levels of them are given by several flags, or
 /// by a list in a plan file.
-const WITH_COMMAS: [&str; 7] =
-    ["message", "message-file", "pin", "server-pin", EXEC, "prepare", "ready"];
+const WITH_COMMAS: [&str; 8] =
+    ["message", "message-file", "arrivals", "pin", "server-pin", EXEC, "prepare", "ready"];
 
 /// The flag that names the server's command, whose levels have names of their own.
 const EXEC: &str = "exec";
+
+/// Flags whose values are one list, in the order typed. The first takes those of all.
+pub(super) const STAGES: [&str; 2] = ["stage", "ramp"];
+
+/// Flags that name files, of which stdin can be read by one run only.
+const FILES: [&str; 2] = ["message-file", "arrivals"];
 
 /// The flags of a run that are not the sweep's own, from the definition of a run.
 static FLAGS: LazyLock<Vec<Arg>> = LazyLock::new(|| {
@@ -142,8 +148,8 @@ pub enum UnfitFlag {
         value: String,
     },
     /// Messages that only one run could read.
-    #[error("--message-file - is read once, and a sweep has many runs; name a file")]
-    Stdin,
+    #[error("--{0} - is read once, and a sweep has many runs; name a file")]
+    Stdin(String),
     /// No value.
     #[error("--{0} has no value")]
     Empty(String),
@@ -174,7 +180,7 @@ pub(super) fn typed(matches: &ArgMatches) -> Vec<Flag> {
             && matches.try_contains_id(flag.get_id().as_str()).is_ok()
             && matches.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine)
     };
-    let mut typed = Vec::new();
+    let (mut typed, mut stages) = (Vec::new(), Vec::new());
     // The address alone has no name.
     let address = matches.try_get_raw("address").ok().flatten();
     typed.extend(
@@ -187,9 +193,22 @@ pub(super) fn typed(matches: &ArgMatches) -> Vec<Flag> {
             continue;
         }
         let words = matches.get_raw(id).into_iter().flatten();
+        if STAGES.contains(&long) {
+            let places = matches.indices_of(id).into_iter().flatten();
+            let words = words.map(|word| word.to_string_lossy().into_owned());
+            stages.extend(places.zip(words));
+            continue;
+        }
         typed.extend(words.map(|word| setting(long, &word.to_string_lossy())));
     }
+    typed.extend(in_order(stages).iter().map(|stage| setting(STAGES[0], stage)));
     typed
+}
+
+/// Stages in the order in which they were typed, by whichever flag.
+fn in_order(mut stages: Vec<(usize, String)>) -> Vec<String> {
+    stages.sort();
+    stages.into_iter().map(|(_, stage)| stage).collect()
 }
 
 /// Checks that a flag and its values can be swept.
@@ -206,8 +225,8 @@ pub(super) fn check(flag: &str, values: &[String]) -> Result<(), UnfitFlag> {
     if values.is_empty() {
         return Err(UnfitFlag::Empty(flag.to_owned()));
     }
-    if flag == "message-file" && values.iter().any(|value| value == "-") {
-        return Err(UnfitFlag::Stdin);
+    if FILES.contains(&flag) && values.iter().any(|value| value == "-") {
+        return Err(UnfitFlag::Stdin(flag.to_owned()));
     }
     let odd = values.iter().find(|value| !matches!(value.as_str(), "on" | "off"));
     match odd.filter(|_| is_switch(flag)) {
@@ -256,6 +275,7 @@ impl Args for SweptFlags {
 impl FromArgMatches for SweptFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut typed: Vec<(usize, String, Vec<String>)> = Vec::new();
+        let mut stages: Vec<(usize, String)> = Vec::new();
         for flag in FLAGS.iter() {
             let long = flag.get_long().unwrap_or_default();
             let Some(first) = matches.indices_of(long).and_then(|mut places| places.next())
@@ -263,8 +283,16 @@ impl FromArgMatches for SweptFlags {
                 continue;
             };
             let words = matches.get_many::<String>(long).into_iter().flatten();
+            if STAGES.contains(&long) {
+                let places = matches.indices_of(long).into_iter().flatten();
+                stages.extend(places.zip(words.cloned()));
+                continue;
+            }
             let values = words.flat_map(|word| split(long, word)).collect();
             typed.push((first, long.to_owned(), values));
+        }
+        if let Some(&(first, _)) = stages.iter().min() {
+            typed.push((first, STAGES[0].to_owned(), in_order(stages)));
         }
         typed.sort();
         Ok(Self(typed.into_iter().map(|(_, flag, values)| (flag, values)).collect()))

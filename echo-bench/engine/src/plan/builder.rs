@@ -30,6 +30,7 @@ impl PlanBuilder {
             connections: 10,
             threads: 1,
             load: Load::Closed { pipeline: 1 },
+            think: None,
             stop: StopRule::Duration { duration_ns: 10 * second },
             until: None,
             warmup_ns: 2 * second,

@@ -9,7 +9,8 @@ use echo_proto::{HttpHost, ProtocolKind};
 
 use super::{
     EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
-    Settings, SocketPlan, Stamps, StopRule, Target, TlsPlan, Until, WorkloadPlan, validity,
+    Settings, SocketPlan, Stamps, StopRule, Target, Think, TlsPlan, Until, WorkloadPlan,
+    validity,
 };
 use crate::messages::Verify;
 
@@ -25,6 +26,9 @@ pub(super) struct PlanDocument {
     threads: u32,
     /// Closed or open loop, and its numbers.
     load: Load,
+    /// The pause of a closed loop between a reply and the next request; null: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    think: Option<Think>,
     /// When the measured window ends.
     stop: StopRule,
     /// What may end it before that time; null: nothing.
@@ -128,7 +132,8 @@ impl TryFrom<PlanDocument> for Plan {
             target: document.target,
             connections: document.connections,
             threads: document.threads,
-            load: document.load,
+            load: document.load.simplified(),
+            think: document.think,
             stop: document.stop,
             until: document.until,
             warmup_ns: document.warmup_ns,
@@ -168,6 +173,7 @@ impl From<Plan> for PlanDocument {
             connections: settings.connections,
             threads: settings.threads,
             load: settings.load,
+            think: settings.think,
             stop: settings.stop,
             until: settings.until,
             warmup_ns: settings.warmup_ns,

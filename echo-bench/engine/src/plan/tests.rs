@@ -220,3 +220,65 @@ fn a_stored_plan_must_make_sense_and_may_exceed_a_younger_limit() {
     });
     assert_eq!(old.unwrap(), plan());
 }
+
+fn staged(stages: &[&str]) -> Load {
+    let stages = stages.iter().map(|typed| typed.parse().unwrap()).collect();
+    Load::Staged { stages, arrival: Arrival::Constant, pipeline: 1 }
+}
+
+#[test]
+fn stages_make_the_length_of_the_window_and_go_with_nothing_else_that_does() {
+    let plan = plan_with(|plan| plan.load = staged(&["1k:30s", "1k..5k:60s"]));
+    assert_eq!(plan.stop, StopRule::Duration { duration_ns: 90 * SECOND });
+    assert_eq!(plan.load.stage_ends(), [30 * SECOND, 90 * SECOND]);
+    let one = plan_with(|plan| plan.load = staged(&["1k:30s"]));
+    let even = Load::Open { rate_per_s: 1000.0, arrival: Arrival::Constant, pipeline: 1 };
+    assert_eq!((&one.load, one.stop), (&even, StopRule::Duration { duration_ns: 30 * SECOND }));
+    let cases: [(&str, Spoil); 5] = [
+        ("--requests", |plan| plan.stop = StopRule::Requests { requests: 5 }),
+        ("--until", |plan| plan.until = "p99+-5%".parse().ok()),
+        ("--stage", |plan| plan.load = staged(&[])),
+        ("101 stages", |plan| plan.load = staged(&["1:1s"; 101])),
+        ("--think", |plan| plan.think = "10ms".parse().ok()),
+    ];
+    for (said, spoil) in cases {
+        let told = refused(|plan| {
+            plan.load = staged(&["1k:30s", "2k:30s"]);
+            spoil(plan);
+        });
+        assert!(told.contains(said), "{told}");
+    }
+}
+
+#[test]
+fn a_stored_plan_keeps_its_stages_think_time_and_recorded_instants() {
+    let recorded = crate::schedule::Recorded::read("0\n1\n").unwrap();
+    let recorded = Load::Recorded { arrivals: recorded, pipeline: 4 };
+    let plans = [
+        plan_with(|plan| plan.load = staged(&["1k:30s", "0..5k:60s"])),
+        plan_with(|plan| plan.load = recorded),
+        plan_with(|plan| plan.think = "exp:10ms".parse().ok()),
+    ];
+    for plan in plans {
+        let mut stored = serde_json::to_value(&plan).unwrap();
+        assert_eq!(serde_json::from_value::<Plan>(stored.clone()).unwrap(), plan);
+        stored["stop"] = json!({"kind": "duration", "duration_ns": 7});
+        let is_staged = plan.load.is_staged();
+        assert_eq!(serde_json::from_value::<Plan>(stored).is_err(), is_staged);
+    }
+    let before = serde_json::to_value(plan()).unwrap();
+    assert!(before.get("think").is_none(), "plans without one are stored as they were");
+}
+
+#[test]
+fn a_stored_plan_with_too_many_recorded_instants_asks_for_the_file() {
+    let lines: Vec<_> = (0..20_000).map(|at| format!("{at}ms")).collect();
+    let arrivals = crate::schedule::Recorded::read(&lines.join("\n")).unwrap();
+    let plan = plan_with(|plan| plan.load = Load::Recorded { arrivals, pipeline: 1 });
+    assert_eq!(plan.check_arrivals(), Ok(()));
+    let stored = serde_json::to_string(&plan).unwrap();
+    let stored: Plan = serde_json::from_str(&stored).unwrap();
+    assert_eq!(stored.schedule_digest(), plan.schedule_digest());
+    let told = stored.check_arrivals().unwrap_err().to_string();
+    assert!(told.contains("--arrivals FILE"), "{told}");
+}

@@ -6,12 +6,16 @@ use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_proto::{ProtocolKind, UnfitMessage};
 
-use super::{MessagePlan, Settings, StopRule, WorkloadPlan};
+use super::{Load, MessagePlan, Settings, StopRule, WorkloadPlan};
 use crate::messages::Verify;
+use crate::schedule::Stage;
 
 /// Most bytes that the requests in flight on one connection may hold: they may all have to
 /// be encoded at once.
 const LARGEST_BATCH: u64 = 256 << 20;
+
+/// Most stages of a load: each has histograms of its own.
+const MOST_STAGES: usize = 100;
 
 /// Most members of a chat room: who has heard what of whom is kept for each pair.
 const MOST_MEMBERS: u32 = 2000;
@@ -55,6 +59,21 @@ pub enum PlanError {
     NoRequests,
     #[error("{0} must be above 0")]
     NoRate(&'static str),
+    #[error("--stage and --ramp need a rate above 0 and a time above 0")]
+    NoStage,
+    #[error("the stages of a load make its length: leave {0} out")]
+    StagesWith(&'static str),
+    #[error("{0} stages and ramps are too many (at most {MOST_STAGES})")]
+    ManyStages(usize),
+    #[error(
+        "the plan holds only the digest of its recorded instants, since they are too many for a \
+         report: make the run anew with --arrivals FILE"
+    )]
+    NoArrivals,
+    #[error("--think is a pause of a closed loop: leave it out with a schedule of requests")]
+    ThinkWithSchedule,
+    #[error("--think must be above 0 (without a pause leave it out)")]
+    NoThink,
     #[error("--timeout must be above 0")]
     NoTimeout,
     #[error("{0} must be at most 876000h (100 years)")]
@@ -108,6 +127,7 @@ pub enum PlanError {
 
 /// Checks what every plan must have to mean something.
 pub(super) fn check_sense(plan: &Settings) -> Result<(), PlanError> {
+    check_stages(plan)?;
     let wrong = match (&plan.stop, &plan.messages) {
         (StopRule::Duration { duration_ns: 0 }, _) => PlanError::NoDuration,
         (StopRule::Requests { requests: 0 }, _) => PlanError::NoRequests,
@@ -129,6 +149,35 @@ pub(super) fn check_sense(plan: &Settings) -> Result<(), PlanError> {
         _ if plan.split_writes == 0 => PlanError::NoWrites,
         _ if plan.workload.protocol().streams() == 0 => PlanError::Streams,
         _ if plan.workload.reconnect_after() == Some(0) => PlanError::NoReconnect,
+        _ => return Ok(()),
+    };
+    Err(wrong)
+}
+
+/// Stages have requests and are the window, and who thinks asks when it is answered.
+fn check_stages(plan: &Settings) -> Result<(), PlanError> {
+    let ends = plan.load.stage_ends();
+    let is_window = |end| plan.stop == StopRule::Duration { duration_ns: end };
+    let wrong = match (&plan.load, plan.stop) {
+        (Load::Staged { stages, .. }, _)
+            if stages.is_empty() || !stages.iter().all(Stage::is_sensible) =>
+        {
+            PlanError::NoStage
+        }
+        (Load::Staged { stages, .. }, _) if stages.len() > MOST_STAGES => {
+            PlanError::ManyStages(stages.len())
+        }
+        (load, StopRule::Requests { .. }) if load.is_staged() => {
+            PlanError::StagesWith("--requests")
+        }
+        (load, _) if load.is_staged() && plan.until.is_some() => {
+            PlanError::StagesWith("--until")
+        }
+        (load, _) if load.is_staged() && !ends.last().is_some_and(|&end| is_window(end)) => {
+            PlanError::StagesWith("--duration")
+        }
+        (load, _) if load.is_open() && plan.think.is_some() => PlanError::ThinkWithSchedule,
+        _ if plan.think.is_some_and(|think| think.mean_ns == 0) => PlanError::NoThink,
         _ => return Ok(()),
     };
     Err(wrong)
@@ -176,6 +225,7 @@ fn check_times(plan: &Settings) -> Result<(), PlanError> {
     let huge = [
         ("--duration", duration_ns),
         ("--warmup", plan.warmup_ns),
+        ("--think", plan.think.map_or(0, |think| think.mean_ns)),
         // Before the drain, which is as long where it was not typed.
         ("--timeout", plan.timeout_ns),
         ("--drain", plan.drain_ns),

@@ -6,7 +6,7 @@ use std::ops::AddAssign;
 
 use echo_net::Nanos;
 
-use super::{Errors, Latency, Tally};
+use super::{Errors, Latency, StagePart, Tally};
 
 /// The clocks of MEASUREMENT: wait + service = response, request by request.
 #[derive(Debug, Clone, Default)]
@@ -127,6 +127,9 @@ pub struct Interval {
     pub errors: Errors,
     /// Latencies of requests that ended in it.
     pub latencies: Latencies,
+    /// The same by the stage of the load that a request belongs to; empty where the rate does
+    /// not change.
+    pub stages: Vec<StagePart>,
 }
 
 impl Interval {
@@ -141,5 +144,8 @@ impl AddAssign<&Self> for Interval {
         self.tally += &other.tally;
         self.errors += &other.errors;
         self.latencies += &other.latencies;
+        for part in &other.stages {
+            *StagePart::of(&mut self.stages, part.stage, false) += part;
+        }
     }
 }

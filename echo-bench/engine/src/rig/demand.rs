@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use echo_net::Nanos;
 
-use crate::plan::Load;
+use crate::plan::Plan;
 use crate::schedule::ArrivalStream;
 
 /// The schedule of one worker's connections.
@@ -27,19 +27,18 @@ struct Stream {
 }
 
 impl Demand {
-    /// The schedule of the connections with these fleet-wide `numbers`, from `start` on;
+    /// The schedule of the connections with these `numbers` among all that ask, from `start` on;
     /// `None` for a closed loop.
     pub(crate) fn new(
-        load: &Load,
-        seed: u64,
+        plan: &Plan,
         numbers: impl Iterator<Item = u32>,
         fleet: u32,
         start: Nanos,
     ) -> Option<Self> {
-        let &Load::Open { rate_per_s, arrival, .. } = load else { return None };
+        let schedule = plan.load.schedule(plan.seed, plan.warmup_ns)?;
         let mut demand = Self { start, streams: Vec::new(), due: BinaryHeap::new() };
         for (index, number) in numbers.enumerate() {
-            let arrivals = ArrivalStream::new(seed, rate_per_s, arrival, number, fleet);
+            let arrivals = schedule.stream(number, fleet);
             demand.streams.push(Stream { arrivals, next: 0, set_aside: false });
             demand.advance(index as u32);
             demand.due.push(Reverse((demand.streams[index].next, index as u32)));

@@ -2,13 +2,16 @@
 //! alone decides what it adds to the counts and to the clocks, whatever the workload is.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use echo_net::Nanos;
 
 use super::asked::{Asked, Ending};
 use super::occupancy::Occupancy;
-use crate::record::{FailureKind, FirstOffender, Interval, Phase, Served, Span, Stamped};
+use crate::record::{Interval, Phase, Served, Span, StagePart, Stamped};
 use crate::timeline::Timeline;
+
+mod listing;
 
 /// Successful replies to one actor whose requests were due and written at one instant.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +29,8 @@ pub(crate) struct LedgerRecord {
     pub(crate) outstanding_area: u128,
     pub(crate) served: Vec<Served>,
     pub(crate) stamped: Box<Stamped>,
+    /// The same of each stage of the load whose rate stays.
+    pub(crate) stage_stamped: Vec<Option<Box<Stamped>>>,
     /// When the successful replies to requests of the window came.
     pub(crate) replies: Span,
     /// When the requests of the window were due.
@@ -43,6 +48,10 @@ pub(crate) struct Ledger {
     due: Span,
     /// A request of the warm-up that ends from here on has outlived it, and counts.
     outlived: Nanos,
+    /// When each stage of the load ends, and whether it is timed; empty without stages.
+    stages: Arc<[(Nanos, bool)]>,
+    /// The stamped clocks of each stage that is timed.
+    stage_stamped: Vec<Option<Box<Stamped>>>,
     /// What each connection, caller or listener got.
     served: Vec<Served>,
     /// Those whose connection has receive stamps.
@@ -77,6 +86,8 @@ impl Ledger {
             replies: Span::default(),
             due: Span::default(),
             outlived: Nanos::MAX,
+            stages: Arc::default(),
+            stage_stamped: Vec::new(),
             served: Vec::new(),
             has_stamps: Vec::new(),
             arrival: None,
@@ -93,6 +104,8 @@ impl Ledger {
         self.occupancy = Occupancy::new(timeline.window_start);
         self.next_boundary = timeline.piece_end(0);
         self.outlived = timeline.outlived();
+        self.stages = timeline.stages();
+        self.stage_stamped = vec![None; self.stages.len()];
         self.timeline = Some(timeline.clone());
     }
 
@@ -128,6 +141,7 @@ impl Ledger {
             outstanding_area: self.occupancy.area(now, self.window.end),
             served: std::mem::take(&mut self.served),
             stamped: std::mem::take(&mut self.stamped),
+            stage_stamped: std::mem::take(&mut self.stage_stamped),
             replies: self.replies,
             due: self.due,
         }
@@ -186,87 +200,46 @@ impl Ledger {
         self.timeline.is_none() || self.window.contains(&at)
     }
 
-    /// Lists a failure that ended no request.
-    pub(crate) fn list(
-        &mut self,
-        kind: FailureKind,
-        at: Nanos,
-        first: impl FnOnce() -> FirstOffender,
-    ) {
-        let phase = self.phase(at);
-        self.interval.errors.count(phase, kind, 1, 0, first);
-    }
-
-    /// Lists a failure that ends this request: it is of the phase of the request.
-    pub(crate) fn list_of(
-        &mut self,
-        asked: &Asked,
-        kind: FailureKind,
-        at: Nanos,
-        first: impl FnOnce() -> FirstOffender,
-    ) {
-        let belongs = self.belongs(asked, at);
-        let phase = if belongs { Phase::Window } else { Phase::WarmUp };
-        self.interval.errors.count(phase, kind, 1, belongs.into(), first);
-    }
-
-    /// Lists that a connection was lost, and so many requests of the window with it.
-    pub(crate) fn list_loss(
-        &mut self,
-        kind: FailureKind,
-        requests: u64,
-        at: Nanos,
-        first: impl FnOnce() -> FirstOffender,
-    ) {
-        let phase = if requests > 0 { Phase::Window } else { self.phase(at) };
-        self.interval.errors.count(phase, kind, 1, requests, first);
-    }
-
-    /// Lists that a connection was not made.
-    pub(super) fn list_unmade(
-        &mut self,
-        connection: u32,
-        kind: FailureKind,
-        at: Nanos,
-        detail: impl FnOnce() -> String,
-    ) {
-        self.list(kind, at, || FirstOffender::of_connection(connection, detail()));
-    }
-
-    /// The connection that was not made by `at`, and is listed, was for this request, which ends
-    /// by that.
-    pub(crate) fn list_wanted(&mut self, asked: &Asked, kind: FailureKind, at: Nanos) {
-        if self.belongs(asked, at) {
-            let phase = self.phase(at);
-            self.interval.errors.claim(kind, phase);
-        }
-    }
-
-    /// Lists so many requests of the window that end in this way; `detail` is made only for the
-    /// first.
-    pub(crate) fn list_ended(
-        &mut self,
-        connection: u32,
-        kind: FailureKind,
-        requests: u64,
-        detail: impl FnOnce() -> String,
-    ) {
-        let first = || FirstOffender::of_connection(connection, detail());
-        self.interval.errors.count(Phase::Window, kind, requests, requests, first);
-    }
-
     /// Requests of the window were due at this instant; each is to end.
     #[inline]
     pub(crate) fn schedule(&mut self, requests: u64, due: Nanos) {
         self.interval.tally.scheduled += requests;
         if requests > 0 {
             self.due.widen(due);
+            if let Some(stage) = self.stage(due) {
+                stage.tally.scheduled += requests;
+            }
         }
     }
 
+    /// What is measured of the stage that an instant lies in, where there are stages.
+    #[inline]
+    fn stage(&mut self, at: Nanos) -> Option<&mut StagePart> {
+        let (stage, is_timed) = self.stage_at(at)?;
+        Some(StagePart::of(&mut self.interval.stages, stage as u32, is_timed))
+    }
+
+    #[inline]
+    fn stage_at(&self, at: Nanos) -> Option<(usize, bool)> {
+        let last = self.stages.len().checked_sub(1)?;
+        // What has outlived the warm-up is of the first, which has the same rate.
+        let stage = self.stages.partition_point(|&(end, _)| end <= at).min(last);
+        Some((stage, self.stages[stage].1))
+    }
+
+    /// The stamped clocks of the stage that an instant lies in, if it is timed.
+    fn stamped_stage(&mut self, at: Nanos) -> Option<&mut Stamped> {
+        let (stage, is_timed) = self.stage_at(at)?;
+        is_timed.then(|| &mut **self.stage_stamped[stage].get_or_insert_default())
+    }
+
     /// A request of the window that found a free slot was written that late, by our own fault.
-    pub(crate) fn late(&mut self, lateness: Nanos) {
+    pub(crate) fn late(&mut self, due: Nanos, lateness: Nanos) {
         if let Some(open) = &mut self.interval.latencies.open {
+            open.lateness.record(lateness);
+        }
+        let stage = self.stage(due).and_then(|stage| stage.latencies.as_mut());
+        if let Some(open) = stage.and_then(|latencies| latencies.open.as_mut()) {
             open.lateness.record(lateness);
         }
     }
@@ -317,6 +290,9 @@ impl Ledger {
         self.occupancy.remove(count, at, self.window.end);
         if self.window.contains(&at) {
             self.interval.tally.answered += count;
+            if let Some(stage) = self.stage(at) {
+                stage.tally.answered += count;
+            }
             if let Some(served) = self.served.get_mut(actor as usize) {
                 served.answered += count;
                 served.latency_ns += count * (at - asked.intended);
@@ -337,10 +313,23 @@ impl Ledger {
         let in_drain = at >= self.window.end;
         self.interval.latencies.record((asked.intended, written, at), count, in_drain);
         self.replies.widen(at);
-        if let Some(arrived) = self.arrival {
-            let sent = (asked.intended, asked.late(at), written);
+        let (arrival, sent) = (self.arrival, (asked.intended, asked.late(at), written));
+        let exact = u64::from(arrival.is_some() && std::mem::take(&mut self.is_first));
+        if let Some(arrived) = arrival {
             self.stamped.record(sent, arrived, at, count);
-            self.stamped.exact += u64::from(std::mem::take(&mut self.is_first));
+            self.stamped.exact += exact;
+        }
+        if let Some(stage) = self.stage(asked.intended) {
+            stage.tally.ok += count;
+            if let Some(latencies) = &mut stage.latencies {
+                latencies.record((asked.intended, written, at), count, in_drain);
+            }
+        }
+        if let Some(arrived) = arrival
+            && let Some(stamped) = self.stamped_stage(asked.intended)
+        {
+            stamped.record(sent, arrived, at, count);
+            stamped.exact += exact;
         }
     }
 
@@ -358,14 +347,28 @@ impl Ledger {
             self.schedule(1, asked.intended);
         }
         *ending.count(&mut self.interval.tally) += 1;
+        if let Some(stage) = self.stage(asked.intended) {
+            *ending.count(&mut stage.tally) += 1;
+        }
         if ending.was_answered() {
             return true;
         }
         let in_drain = at >= self.window.end;
-        self.interval.latencies.record_censored((asked.intended, asked.written, at), in_drain);
-        if self.has_stamps.get(actor as usize) == Some(&true) {
-            let age = at.saturating_sub(asked.intended);
-            self.stamped.record_censored(age, asked.late(at));
+        let instants = (asked.intended, asked.written, at);
+        self.interval.latencies.record_censored(instants, in_drain);
+        let stamped = (self.has_stamps.get(actor as usize) == Some(&true))
+            .then(|| (at.saturating_sub(asked.intended), asked.late(at)));
+        if let Some((age, late)) = stamped {
+            self.stamped.record_censored(age, late);
+        }
+        let stage = self.stage(asked.intended).and_then(|stage| stage.latencies.as_mut());
+        if let Some(latencies) = stage {
+            latencies.record_censored(instants, in_drain);
+        }
+        if let Some((age, late)) = stamped
+            && let Some(stage) = self.stamped_stage(asked.intended)
+        {
+            stage.record_censored(age, late);
         }
         if ending != Ending::Refused
             && let Some(served) = self.served.get_mut(actor as usize)

@@ -53,10 +53,17 @@ impl Pace {
         self.busy.observe(now, self.spun, window);
     }
 
-    /// How to wait until a request is due or one of the `edges` is reached that are still to
-    /// come, or `latest`.
-    pub(super) fn waiting(&self, now: Nanos, edges: &[Nanos], latest: Nanos) -> Waiting {
-        let due = self.next_due().filter(|&due| due < self.window_end);
+    /// How to wait until a request is due, the workload `wakes` or one of the `edges` is
+    /// reached that are still to come, or `latest`.
+    pub(super) fn waiting(
+        &self,
+        now: Nanos,
+        wakes: Option<Nanos>,
+        edges: &[Nanos],
+        latest: Nanos,
+    ) -> Waiting {
+        let due = self.next_due().into_iter().chain(wakes).min();
+        let due = due.filter(|&due| due < self.window_end);
         Waiting::new(self.idle, now, due, edges, latest)
     }
 

@@ -38,6 +38,11 @@ pub(crate) trait Workload<R: Reactor> {
     /// The schedule from `start` on; `None` for a closed loop.
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand>;
 
+    /// When it wants to be asked again what is [due](Self::due), beside the schedule.
+    fn wakes_at(&self) -> Option<Nanos> {
+        None
+    }
+
     /// Bytes can be exchanged on a link.
     fn opened(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Opening {
         let _ = (parts, link);

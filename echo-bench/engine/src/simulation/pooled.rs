@@ -63,7 +63,7 @@ fn a_server_that_is_gone_ends_requests_unsent_and_is_not_called_in_a_frenzy() {
     for load in [Load::Closed { pipeline: 1 }, open(200.0, Arrival::Constant, 1)] {
         let refused =
             ConnectOutcome::Failed { after: 1000, kind: ErrorKind::ConnectionRefused };
-        let run = pooled(raw_plan(load, 4, 2 * SECOND), 2, move |number| {
+        let run = pooled(raw_plan(load.clone(), 4, 2 * SECOND), 2, move |number| {
             // The two of the set-up answer five times.
             let ending = Some((5, Ending::Reset));
             let connect = if number < 2 { ConnectOutcome::Made { after: 0 } } else { refused };
@@ -170,7 +170,7 @@ fn a_reply_that_nobody_asked_for_is_listed_and_fails_no_request() {
             }
             let sent = Rc::new(RefCell::new(0));
             let count = Rc::clone(&sent);
-            let mut plan = raw_plan(load, 2, SECOND);
+            let mut plan = raw_plan(load.clone(), 2, SECOND);
             let protocol = protocol.clone();
             plan.workload = WorkloadPlan::Pool { protocol, size: 1, reconnect_after: None };
             let plan = Arc::new(Plan::new(plan).unwrap());

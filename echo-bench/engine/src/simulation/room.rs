@@ -18,7 +18,7 @@ pub(super) struct Treatment {
 }
 
 impl Treatment {
-    const fn after(delay: Nanos) -> Self {
+    pub(super) const fn after(delay: Nanos) -> Self {
         let connect = ConnectOutcome::Made { after: 1000 };
         Self { connect, delay, piece: usize::MAX, skip_every: None, ending: None }
     }
@@ -108,7 +108,7 @@ pub(super) fn chat_plan(members: u32, deaf: u32, rate: f64, duration_ns: Nanos) 
     }
 }
 
-fn chat(plan: Settings, treat: impl Fn(u64) -> Treatment + 'static) -> Simulated {
+pub(super) fn chat(plan: Settings, treat: impl Fn(u64) -> Treatment + 'static) -> Simulated {
     let plan = Arc::new(Plan::new(plan).unwrap());
     let room = Room::default();
     simulate_load(None, &plan, Chat::new(&plan), plan.connections, move |number| {

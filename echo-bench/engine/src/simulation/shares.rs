@@ -20,7 +20,7 @@ fn median(latency: &crate::record::Latency) -> Nanos {
 fn a_wait_in_our_own_receive_queue_is_told_from_the_server() {
     for load in [Load::Closed { pipeline: 3 }, open(500.0, Arrival::Constant, 8)] {
         let (delay, pickup) = (2 * MILLISECOND, 7 * MILLISECOND);
-        let run = behind(raw_plan(load, 4, 5 * SECOND), delay, pickup);
+        let run = behind(raw_plan(load.clone(), 4, 5 * SECOND), delay, pickup);
         let Stamped { response, corrected, path, pickup: queue, exact, implausible } =
             &*run.record.ledger.stamped;
         let ok = run.total.tally.ok;

@@ -24,7 +24,7 @@ impl Peer for Deaf {
 #[test]
 fn a_peer_that_reads_again_after_the_timeout_is_loaded_again() {
     for load in [Load::Closed { pipeline: 2 }, open(200.0, Arrival::Constant, 2)] {
-        let mut plan = raw_plan(load, 2, 4 * SECOND);
+        let mut plan = raw_plan(load.clone(), 2, 4 * SECOND);
         plan.timeout_ns = SECOND / 2;
         let run = simulate(plan, |_| Box::new(Deaf { until: Some(START + 2 * SECOND) }));
         let tally = &run.total.tally;
@@ -37,7 +37,7 @@ fn a_peer_that_reads_again_after_the_timeout_is_loaded_again() {
 #[test]
 fn a_number_of_requests_is_given_up_on_a_peer_that_never_reads() {
     for load in [Load::Closed { pipeline: 2 }, open(200.0, Arrival::Constant, 2)] {
-        let mut plan = raw_plan(load, 2, SECOND);
+        let mut plan = raw_plan(load.clone(), 2, SECOND);
         plan.stop = StopRule::Requests { requests: 1000 };
         let run = simulate(plan, |_| Box::new(Deaf { until: None }));
         let (begin, end) = run.times;

@@ -66,7 +66,7 @@ impl Chat {
         let written = parts.reactor.now();
         self.deliveries.said(speaker, (intended, written), measured, parts.ledger);
         if measured {
-            parts.ledger.late(written.saturating_sub(intended));
+            parts.ledger.late(intended, written.saturating_sub(intended));
             let gone = self.deliveries.gone(speaker);
             self.miss(parts, speaker, intended, gone, "a message to a member who is gone");
         }
@@ -101,7 +101,7 @@ impl<R: Reactor> Workload<R> for Chat {
 
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand> {
         let speakers = plan.speakers();
-        Demand::new(&plan.load, plan.seed, 0..speakers, speakers, start)
+        Demand::new(plan, 0..speakers, speakers, start)
     }
 
     /// Asks to be let in.

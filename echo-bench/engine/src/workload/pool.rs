@@ -8,7 +8,6 @@
 //!
 //! With several threads, each has its part of the callers and of the pool.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use echo_proto::Request as _;
 
 use super::conversation::{Conversation, Outgoing, Settled};
 use super::in_flight::excerpt;
+use super::thinking::Thinking;
 use crate::plan::Plan;
 use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
@@ -75,8 +75,8 @@ pub(crate) struct PoolLoad {
     slots: Vec<Slot>,
     /// Links of a pool without a connection.
     vacant: Vec<u32>,
-    /// Callers who pause, and until when.
-    paused: VecDeque<(Nanos, u32)>,
+    /// Callers who pause.
+    thinking: Thinking,
     outgoing: Outgoing,
 }
 
@@ -89,6 +89,8 @@ impl PoolLoad {
         numbers: impl Iterator<Item = u32>,
         links: u32,
     ) -> Self {
+        let callers: Vec<u32> = numbers.collect();
+        let thinking = Thinking::new(plan, callers.first().copied().unwrap_or(0));
         let caller =
             |number| Caller { number, next: 0, phase: Phase::Free, freed_at: 0, called_at: 0 };
         let slot =
@@ -109,10 +111,10 @@ impl PoolLoad {
         Self {
             core,
             counts: PoolCounts::default(),
-            callers: numbers.map(caller).collect(),
+            callers: callers.into_iter().map(caller).collect(),
             slots: (0..links).map(slot).collect(),
             vacant: Vec::new(),
-            paused: VecDeque::new(),
+            thinking,
             outgoing: Outgoing::default(),
             plan: Arc::clone(plan),
         }
@@ -198,7 +200,11 @@ impl<R: Reactor> Workload<R> for PoolLoad {
 
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand> {
         let numbers = self.callers.iter().map(|caller| caller.number);
-        Demand::new(&plan.load, plan.seed, numbers, plan.connections, start)
+        Demand::new(plan, numbers, plan.connections, start)
+    }
+
+    fn wakes_at(&self) -> Option<Nanos> {
+        self.thinking.next()
     }
 
     fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
@@ -220,12 +226,15 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         }
         if parts.demand.is_none() {
             for caller in 0..self.callers.len() as u32 {
-                self.call(parts, caller);
+                self.begin_calling(parts, caller);
             }
         }
     }
 
     fn due(&mut self, parts: &mut Parts<'_, R>) {
+        while let Some(caller) = self.thinking.pop(parts.now) {
+            self.call(parts, caller);
+        }
         while let Some(caller) =
             parts.demand.as_mut().and_then(|demand| demand.pop_due(parts.now))
         {
@@ -305,9 +314,6 @@ impl<R: Reactor> Workload<R> for PoolLoad {
             });
             self.go_without(parts, caller, Ending::Unsent);
         }
-        while let Some((_, caller)) = self.paused.pop_front_if(|(until, _)| *until <= now) {
-            self.call(parts, caller);
-        }
         let Some(before) = now.checked_sub(self.plan.timeout_ns) else { return };
         for link in 0..self.slots.len() as u32 {
             let slot = &mut self.slots[link as usize];
@@ -322,7 +328,8 @@ impl<R: Reactor> Workload<R> for PoolLoad {
 
     fn is_expecting(&self, _wire: &Wire, demand: Option<&Demand>, now: Nanos) -> bool {
         let busy = |caller: &Caller| !matches!(caller.phase, Phase::Free);
-        demand.is_none_or(|demand| demand.has_backlog(now)) || self.callers.iter().any(busy)
+        let is_due = demand.map_or(!self.thinking.is_on(), |demand| demand.has_backlog(now));
+        is_due || self.callers.iter().any(busy)
     }
 
     fn is_unfinished(&self, window: &Window, demand: Option<&Demand>) -> bool {

@@ -11,11 +11,14 @@ use echo_proto::Request as _;
 
 use super::conversation::{Conversation, Outgoing};
 use super::in_flight::InFlight;
-use crate::plan::{Load, Plan};
+use super::thinking::Thinking;
+use crate::plan::Plan;
 use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
 
+mod giving_up;
 mod place;
+mod thinking;
 
 use place::Place;
 
@@ -33,6 +36,8 @@ pub(crate) struct Requests {
     /// Reused from batch to batch: the due requests.
     batch: Vec<Asked>,
     outgoing: Outgoing,
+    /// Slots that rest, by link.
+    thinking: Thinking,
 }
 
 impl Requests {
@@ -46,8 +51,10 @@ impl Requests {
                 plan.workload.protocol().streams(),
             ),
             first_request: 0,
+            resting: 0,
         };
         Self {
+            thinking: Thinking::new(plan, numbers.first().copied().unwrap_or(0)),
             places: (0..numbers.len()).map(place).collect(),
             numbers,
             plan: Arc::clone(plan),
@@ -64,7 +71,8 @@ impl Requests {
             return 0;
         }
         let place = &self.places[link as usize];
-        let free = self.plan.load.pipeline().saturating_sub(place.in_flight().waiting());
+        let taken = place.in_flight().waiting().saturating_add(place.resting);
+        let free = self.plan.load.pipeline().saturating_sub(taken);
         free.min(self.reconnect_after.map_or(u32::MAX, |most| place.left_of(most)))
     }
 
@@ -128,7 +136,7 @@ impl Requests {
             if asked.measured {
                 parts.ledger.schedule(1, asked.intended);
                 if is_known {
-                    parts.ledger.late(written - asked.ready);
+                    parts.ledger.late(asked.intended, written - asked.ready);
                 }
             }
         }
@@ -205,10 +213,13 @@ impl Requests {
     ) -> Result<(), Loss> {
         let number = self.numbers[link as usize];
         let conversation = &mut self.places[link as usize].conversation;
-        let awaited = conversation.settle(parts, link, number, bytes)?.awaited;
+        let before = conversation.in_flight.waiting();
+        let settled = conversation.settle(parts, link, number, bytes);
         let in_flight = &conversation.in_flight;
         let (waiting, lacking) = (in_flight.waiting(), in_flight.unanswered());
         let is_over = conversation.requester.is_over();
+        self.rest(link, before - waiting, parts.now);
+        let awaited = settled?.awaited;
         // It would be closed with whatever is sent on it from now on.
         if is_over {
             // Before the load nothing needs the connection at once.
@@ -221,38 +232,6 @@ impl Requests {
         }
         Ok(())
     }
-
-    /// Closes a link that has had its requests and their replies, and reconnects it if
-    /// there are more.
-    fn renew<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
-        parts.close(link);
-        // What was given up will not be answered any more.
-        self.start_over(parts, link, Ending::Closed);
-        parts.wire.enqueue(link);
-    }
-
-    /// Ends what is in flight on a link, which may reconnect.
-    fn start_over<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32, ending: Ending) {
-        let conversation = &mut self.places[link as usize].conversation;
-        conversation.in_flight.abandon(parts.now, parts.ledger, ending);
-        conversation.reset(&self.plan);
-    }
-
-    /// Requests of a link that fell due and were never sent.
-    fn give_up_schedule<R: Reactor>(&self, parts: &mut Parts<'_, R>, link: u32) {
-        // Without a socket of ours the server was not even asked.
-        let (kind, ending) = if parts.wire.was_up(link) || parts.wire.lacks_socket(link) {
-            (FailureKind::Unsent, Ending::Unsent)
-        } else {
-            (FailureKind::Refused, Ending::Refused)
-        };
-        let unsent = parts.give_up_schedule(link, ending);
-        let number = self.numbers[link as usize];
-        parts.ledger.list_ended(number, kind, unsent, || {
-            let next = self.places[link as usize].in_flight().next_request();
-            format!("request {next} was due and could not be sent")
-        });
-    }
 }
 
 impl<R: Reactor> Workload<R> for Requests {
@@ -260,7 +239,11 @@ impl<R: Reactor> Workload<R> for Requests {
 
     fn demand(&self, plan: &Plan, start: Nanos) -> Option<Demand> {
         let numbers = self.numbers.iter().copied();
-        Demand::new(&plan.load, plan.seed, numbers, plan.connections, start)
+        Demand::new(plan, numbers, plan.connections, start)
+    }
+
+    fn wakes_at(&self) -> Option<Nanos> {
+        self.thinking.next()
     }
 
     fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
@@ -272,12 +255,15 @@ impl<R: Reactor> Workload<R> for Requests {
     }
 
     fn begin(&mut self, parts: &mut Parts<'_, R>) {
-        if let Load::Closed { .. } = self.plan.load {
+        if self.thinking.is_on() {
+            self.rest_at_first(parts.now);
+        } else if !self.plan.load.is_open() {
             (0..parts.wire.len()).for_each(|link| self.fill(parts, link));
         }
     }
 
     fn due(&mut self, parts: &mut Parts<'_, R>) {
+        self.wake(parts);
         while let Some(demand) = parts.demand.as_mut() {
             let Some(link) = demand.pop_due(parts.now) else { return };
             if demand.peek(link) >= parts.window.end() {
@@ -339,9 +325,12 @@ impl<R: Reactor> Workload<R> for Requests {
         let mut oldest = now;
         for link in 0..parts.wire.len() {
             let in_flight = self.places[link as usize].in_flight_mut();
+            let waiting = in_flight.waiting();
             let expired =
                 in_flight.expire(self.numbers[link as usize], before, now, parts.ledger);
             oldest = oldest.min(in_flight.oldest_written().unwrap_or(now));
+            let ended = waiting - in_flight.waiting();
+            self.rest(link, ended, now);
             // A peer that does not even read would be sent ever more for nothing.
             if expired && parts.wire.unsent(parts.reactor, link) == 0 {
                 self.feed(parts, link);
@@ -351,13 +340,12 @@ impl<R: Reactor> Workload<R> for Requests {
     }
 
     fn is_expecting(&self, wire: &Wire, demand: Option<&Demand>, now: Nanos) -> bool {
-        // Nothing due yet is no sign that anything is wrong.
-        demand.is_none_or(|demand| {
-            let owed = |link: u32| {
-                !wire.is_up(link) || self.places[link as usize].in_flight().waiting() > 0
-            };
-            demand.has_backlog(now) || (0..wire.len()).any(owed)
-        })
+        // Nothing due yet, or a pause, is no sign that anything is wrong.
+        let owed = |link: u32| {
+            !wire.is_up(link) || self.places[link as usize].in_flight().waiting() > 0
+        };
+        let is_due = demand.map_or(!self.thinking.is_on(), |demand| demand.has_backlog(now));
+        is_due || (0..wire.len()).any(owed)
     }
 
     fn is_unfinished(&self, window: &Window, demand: Option<&Demand>) -> bool {

@@ -157,6 +157,32 @@
   };
   const limitEntry = limits => limits.length ? [{ name: "limit of an objective", mark: "quiet", kind: "dashed" }] : [];
 
+  // The stages of a load: every other one shaded, each with its name where there is room.
+  const stageBands = stages => u => {
+    const { ctx, bbox } = u;
+    const dot = devicePixelRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    ctx.font = FONT.replace("12px", 12 * dot + "px");
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    stages.forEach(({ name, at_s: ends }, place) => {
+      const [from, to] = ends.map(at => u.valToPos(at, "x", true));
+      if (place % 2 === 1) {
+        ctx.fillStyle = color("shade");
+        ctx.fillRect(from, bbox.top, to - from, bbox.height);
+      }
+      const left = Math.max(from, bbox.left) + 4 * dot;
+      if (ctx.measureText(name).width < Math.min(to, bbox.left + bbox.width) - left) {
+        ctx.fillStyle = color("quiet");
+        ctx.fillText(name, left, bbox.top + 3 * dot);
+      }
+    });
+    ctx.restore();
+  };
+
   // A box at the cursor: rows(u) gives a heading and [name, colour, text], or null.
   const tip = rows => {
     const box = document.createElement("div");
@@ -379,7 +405,7 @@
   const dots = at => ({ show: at.length <= 60, size: 5, width: 0 });
 
   const latency = timeline => {
-    const { at_s: at, latency: drawn, limits } = timeline;
+    const { at_s: at, latency: drawn, limits, stages } = timeline;
     const x = overTime(timeline);
     const isBound = (series, place) => {
       const least = series.least_censored_ns[place];
@@ -428,28 +454,39 @@
         axes: [x.axis, latencyAxis()],
         series: [{}, ...drawn.map(({ name }) => line(name, name, { points: { ...dots(at), fill: color(name) } }))],
         cursor: x.cursor,
-        hooks: { draw: [arrows, limitLines(limits.latency)] },
+        hooks: { drawClear: [stageBands(stages)], draw: [arrows, limitLines(limits.latency)] },
         plugins: [tip(rows)],
       },
     };
   };
 
   const throughput = timeline => {
-    const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered, limits } = timeline;
+    const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered, limits, stages } = timeline;
     const x = overTime(timeline);
     const drawn = [[timeline.rate, "ok", ok]];
     if (failed) drawn.push(["failures/s", "failed", failed]);
+    // What is offered, from when to when: all the time, or stage by stage.
+    const offers = offered === null
+      ? stages.filter(stage => stage.offered_per_s).map(stage => [stage.at_s, stage.offered_per_s])
+      : [[[0, timeline.length_s], [offered, offered]]];
+    const most = Math.max(0, ...offers.flatMap(([, rates]) => rates));
     const target = u => {
-      if (offered === null) return;
-      const y = whole(u.valToPos(offered, "y", true));
-      const { ctx } = u;
+      if (!offers.length) return;
+      const { ctx, bbox } = u;
       ctx.save();
       ctx.strokeStyle = color("offered");
       ctx.lineWidth = devicePixelRatio;
       ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
       ctx.beginPath();
-      ctx.moveTo(u.bbox.left, y);
-      ctx.lineTo(u.bbox.left + u.bbox.width, y);
+      ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+      ctx.clip();
+      ctx.beginPath();
+      for (const [ends, rates] of offers) {
+        const [[from, to], [first, last]] =
+          [ends.map(at => u.valToPos(at, "x", true)), rates.map(rate => whole(u.valToPos(rate, "y", true)))];
+        ctx.moveTo(from, first);
+        ctx.lineTo(to, last);
+      }
       ctx.stroke();
       ctx.restore();
     };
@@ -462,7 +499,7 @@
       return { heading: seconds(at[place]), rows: shown };
     };
     const entries = drawn.map(([name, mark]) => ({ name, mark }));
-    if (offered !== null) entries.push({ name: "offered/s", mark: "offered", kind: "dashed" });
+    if (offers.length) entries.push({ name: "offered/s", mark: "offered", kind: "dashed" });
     entries.push(...limitEntry(limits.throughput));
     const least = Math.max(0, ...limits.throughput.map(({ at }) => at));
     return {
@@ -470,13 +507,13 @@
       entries,
       columns: [at, ...drawn.map(([, , values]) => values)],
       options: {
-        scales: { x: x.scale, y: { range: (u, low, high) => [0, Math.max(high || 0, offered || 0, least < (high || 1) * 3 ? least : 0, 1) * 1.08] } },
+        scales: { x: x.scale, y: { range: (u, low, high) => [0, Math.max(high || 0, most, least < (high || 1) * 3 ? least : 0, 1) * 1.08] } },
         axes: [x.axis, axis({ size: 62, gap: 8, space: 38, values: (u, splits) => splits.map(rate) })],
         series: [{}, ...drawn.map(([name, mark]) => line(name, mark, {
           points: { ...dots(at), fill: color(mark) }, fill: mark === "ok" ? color("shade") : undefined,
         }))],
         cursor: x.cursor,
-        hooks: { draw: [target, limitLines(limits.throughput)] },
+        hooks: { drawClear: [stageBands(stages)], draw: [target, limitLines(limits.throughput)] },
         plugins: [tip(rows)],
       },
     };

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use strum::VariantArray as _;
 
+use super::by_stage::{self, ByStage, by_stage};
 use super::cases::{self, Pairing};
 use super::caution;
 use super::judge;
@@ -80,6 +81,17 @@ pub enum CompareError {
         /// The candidate.
         candidate: String,
     },
+    /// Loads whose stages are not the same.
+    #[error(
+        "{base} and {candidate} have different stages, which can't be compared one by one; \
+         measure both with the same --stage flags"
+    )]
+    Stages {
+        /// The base.
+        base: String,
+        /// The candidate.
+        candidate: String,
+    },
     /// Nothing to compare.
     #[error(
         "{base} and {candidate} have no case in common: base has {only_base}, candidate has {only_candidate}"
@@ -111,10 +123,11 @@ pub fn compare(
     candidates: &[Side],
     options: Options,
 ) -> Result<Comparison, CompareError> {
-    let samples = samples(base)?;
+    let staged = by_stage(base);
+    let samples = samples(&staged.side)?;
     let mut compared = candidates
         .iter()
-        .map(|candidate| one(base, &samples, candidate, &options))
+        .map(|candidate| one((base, &staged), &samples, candidate, &options))
         .collect::<Result<Vec<_>, _>>()?;
     let mut correct = |of: fn(&mut Case) -> &mut Vec<MetricComparison>| {
         let cases = compared.iter_mut().flat_map(|candidate| &mut candidate.cases);
@@ -170,23 +183,38 @@ fn samples(side: &Side) -> Result<Vec<RunSample>, CompareError> {
 }
 
 fn one(
-    base: &Side,
+    (base, base_stages): (&Side, &ByStage<'_>),
     base_samples: &[RunSample],
     candidate: &Side,
     options: &Options,
 ) -> Result<Candidate, CompareError> {
-    let candidate_samples = samples(candidate)?;
-    let (base_reports, candidate_reports) = (base.reports(), candidate.reports());
+    if candidate.inputs.is_empty() {
+        return Err(CompareError::Empty(candidate.name.clone()));
+    }
+    let (runs_of_base, runs_of_candidate) = (base.reports(), candidate.reports());
     let (from, to) = (base.name.clone(), candidate.name.clone());
-    let mut all = base_reports.iter().chain(&candidate_reports);
-    let open = base_reports[0].plan.load.is_open();
+    let mut all = runs_of_base.iter().chain(&runs_of_candidate);
+    let open = runs_of_base[0].plan.load.is_open();
     if !options.force && all.any(|report| report.plan.load.is_open() != open) {
         return Err(CompareError::LoadModels { base: from, candidate: to });
     }
-    let settings = |reports: &[&Report]| -> Vec<_> {
-        reports.iter().map(|report| cases::settings(&report.plan)).collect()
+    by_stage::check(base, candidate)?;
+    let candidate_stages = by_stage(candidate);
+    let candidate_samples = samples(&candidate_stages.side)?;
+    let base_reports = base_stages.side.reports();
+    let candidate_reports = candidate_stages.side.reports();
+    let settings = |reports: &[&Report], stages: &[Option<String>]| -> Vec<_> {
+        let of = |(report, stage): (&&Report, &Option<String>)| {
+            let mut settings = cases::settings(&report.plan);
+            settings.extend(stage.clone().map(|stage| ("stage".to_owned(), stage)));
+            settings
+        };
+        reports.iter().zip(stages).map(of).collect()
     };
-    let pairing = cases::pair(&settings(&base_reports), &settings(&candidate_reports));
+    let pairing = cases::pair(
+        &settings(&base_reports, &base_stages.stages),
+        &settings(&candidate_reports, &candidate_stages.stages),
+    );
     let Pairing { both, only_in_base, only_in_candidate } = pairing;
     if both.is_empty() {
         let only_base = only_in_base.join("; ");
@@ -210,8 +238,8 @@ fn one(
         .collect();
     Ok(Candidate {
         side: candidate.described(),
-        differences: differences::differences(&base_reports, &candidate_reports),
-        cautions: caution::cautions(&base_reports, &candidate_reports, &cases),
+        differences: differences::differences(&runs_of_base, &runs_of_candidate),
+        cautions: caution::cautions(&runs_of_base, &runs_of_candidate, &cases),
         cases,
         only_in_base,
         only_in_candidate,

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use echo_bench_engine::plan::{Plan, ServerPlan, Target};
+use echo_bench_engine::plan::{Load, Plan, ServerPlan, Target};
 
 /// A plan as settings by name, like `socket.nodelay`.
 pub(super) type Settings = BTreeMap<String, String>;
 
 /// Settings that vary from repeat to repeat, or follow from others.
-const PASSING: [&str; 2] = ["seed", "schedule_digest"];
+const PASSING: [&str; 3] = ["seed", "schedule_digest", "load.arrivals.instants_ns"];
 
 /// Cases, each with the places of its reports in the two sides.
 #[derive(Debug, Default, PartialEq)]
@@ -27,6 +27,10 @@ pub(super) fn settings(plan: &Plan) -> Settings {
     let mut settings = Settings::new();
     let value = serde_json::to_value(plan).unwrap_or(Value::Null);
     flatten("", &value, &mut settings);
+    if let Load::Staged { stages, .. } = &plan.load {
+        let stages: Vec<_> = stages.iter().map(ToString::to_string).collect();
+        settings.insert("load.stages".into(), stages.join(" "));
+    }
     settings.retain(|name, _| {
         !PASSING.contains(&name.as_str()) && !name.starts_with("target.server")
     });

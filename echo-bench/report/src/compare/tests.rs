@@ -104,3 +104,68 @@ fn a_change_that_the_stamped_requests_do_not_show_is_not_the_generator_s_own() {
     assert!(metric(&comparison, Metric::P99).own_share);
     assert!(!comparison.is_worse());
 }
+
+/// The report of a run whose first half and second half are stages; the response of the second
+/// is that of a report with its level.
+fn in_stages(report: &Report, slow: &Report, stages: &[&str]) -> Report {
+    use crate::report::{Latency, StageKind, StageReport};
+    use echo_bench_engine::plan::Load;
+    use echo_bench_engine::schedule::{Arrival, Stage};
+
+    let typed: Vec<Stage> = stages.iter().map(|typed| typed.parse().unwrap()).collect();
+    let of = |(place, report): (usize, &Report)| StageReport {
+        number: place as u32 + 1,
+        name: stages[place].into(),
+        kind: StageKind::Constant,
+        at_s: Some(0.0),
+        length_s: report.summary.measured_s,
+        requests: report.summary.requests,
+        answered: report.summary.answered_in_window,
+        offered_per_s: report.summary.offered_per_s,
+        achieved_per_s: report.summary.achieved_per_s,
+        latency: Latency {
+            response: report.summary.latency.response.clone(),
+            ..Latency::default()
+        },
+        send_lateness: None,
+        generator_share: None,
+    };
+    let mut whole = report.clone();
+    whole.stages = [report, slow].into_iter().enumerate().map(of).collect();
+    whole.summary.latency = Latency::default();
+    let load = Load::Staged { stages: typed, arrival: Arrival::Constant, pipeline: 64 };
+    whole.plan = report.plan.with(|plan| plan.load = load).unwrap();
+    whole
+}
+
+#[test]
+fn stages_are_compared_one_by_one_and_only_with_their_like() {
+    let of = |name: &str, first, levels_us: [u64; 2], stages: &[&str]| {
+        let mut fast = side(name, first, levels_us[0], &[2]);
+        let slow = side(name, first, levels_us[1], &[2]);
+        for (input, slow) in fast.inputs.iter_mut().zip(&slow.inputs) {
+            input.report = in_stages(&input.report, &slow.report, stages);
+        }
+        fast
+    };
+    let stages = ["1k:2s", "5k:2s"];
+    let base = of("base", 1, [100, 100], &stages);
+    let options = || Options { resamples: 200, ..Options::default() };
+    let slower = of("new", 2, [100, 300], &stages);
+    let comparison = compare(&base, &[slower], options()).unwrap();
+    let cases = &comparison.candidates[0].cases;
+    let names: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["stage=stage 1 (1k:2s)", "stage=stage 2 (5k:2s)"]);
+    let verdicts: Vec<_> = cases
+        .iter()
+        .map(|case| case.metrics.iter().find(|one| one.metric == Metric::P50).unwrap().verdict)
+        .collect();
+    assert_eq!(verdicts, [Verdict::NoEvidence, Verdict::Worse]);
+    for other in [&["1k:2s", "6k:2s"], &["1k:2s", "1k..5k:2s"]] {
+        let other = of("new", 2, [100, 100], other);
+        let refused = compare(&base, &[other], options()).unwrap_err().to_string();
+        assert!(refused.contains("different stages"), "{refused}");
+    }
+    let plain = side("new", 2, 100, &[2]);
+    assert!(compare(&base, &[plain], options()).is_err());
+}

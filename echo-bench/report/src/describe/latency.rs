@@ -94,7 +94,7 @@ fn mean(latency: &LatencySummary) -> String {
 }
 
 /// The 95 % interval of a percentile, or how many independent values it needs.
-fn interval(latency: &LatencySummary, quantile: &Quantile) -> String {
+pub(super) fn interval(latency: &LatencySummary, quantile: &Quantile) -> String {
     latency.ci95.get(quantile.name).map_or_else(
         || format!("needs {}", units::count(order::needed(quantile.quantile))),
         |&[low, high]| units::time_range(low as f64, high as f64),
@@ -102,7 +102,7 @@ fn interval(latency: &LatencySummary, quantile: &Quantile) -> String {
 }
 
 /// What `~` means: the first weak percentile of a clock, and why it is.
-fn weakness(name: &str, latency: &LatencySummary) -> Option<Note> {
+pub(super) fn weakness(name: &str, latency: &LatencySummary) -> Option<Note> {
     let first = QUANTILES.iter().find_map(|q| Some((q.name, latency.weakness(q)?)));
     let (quantile, (independent, needed)) = first?;
     let why = objective::weakness(quantile, independent, needed);

@@ -3,7 +3,13 @@
 
 use super::units;
 use crate::report::nouns::{Noun, Nouns};
-use echo_bench_engine::plan::{Load, MessagePlan, Plan, StopRule, Target, TlsPlan, Trust};
+use echo_bench_engine::plan::{
+    Load, MessagePlan, Plan, StopRule, Target, Think, TlsPlan, Trust,
+};
+use echo_bench_engine::schedule::Stage;
+
+/// Stages that are listed; of more the number is said.
+const MOST_LISTED: usize = 4;
 
 /// What was loaded, and the command line of a server of our own.
 pub(super) fn target(plan: &Plan) -> (String, Option<String>) {
@@ -32,18 +38,28 @@ pub(super) fn given_address(plan: &Plan) -> Option<&str> {
 pub(super) fn phrases(plan: &Plan) -> Vec<String> {
     let nouns = Nouns::of(plan);
     let connections = counted(plan.connections.into(), nouns.party);
-    let mut phrases = match plan.load {
-        Load::Closed { pipeline } => vec![
-            "closed loop".to_owned(),
-            format!("{connections} x {} in flight", units::count(pipeline.into())),
-        ],
-        Load::Open { rate_per_s, arrival, pipeline } => vec![
-            "open loop".to_owned(),
-            format!("{} {}/s ({arrival} arrivals)", units::rate(rate_per_s), nouns.sent.many),
-            connections,
-            format!("at most {} in flight each", units::count(pipeline.into())),
-        ],
+    let in_flight = units::count(plan.load.pipeline().into());
+    let open = |offered| {
+        let most = format!("at most {in_flight} in flight each");
+        vec!["open loop".to_owned(), offered, connections.clone(), most]
     };
+    let mut phrases = match &plan.load {
+        Load::Closed { .. } => {
+            vec!["closed loop".to_owned(), format!("{connections} x {in_flight} in flight")]
+        }
+        &Load::Open { rate_per_s, arrival, .. } => open(format!(
+            "{} {}/s ({arrival} arrivals)",
+            units::rate(rate_per_s),
+            nouns.sent.many
+        )),
+        Load::Staged { stages, arrival, .. } => {
+            open(format!("{} ({arrival} arrivals)", listed(stages)))
+        }
+        Load::Recorded { arrivals, .. } => {
+            open(format!("{} at recorded instants", counted(arrivals.count(), nouns.sent)))
+        }
+    };
+    phrases.extend(plan.think.map(thought));
     phrases.push(messages(&plan.messages));
     let tls = match &plan.tls {
         None => "",
@@ -67,6 +83,20 @@ pub(super) fn phrases(plan: &Plan) -> Vec<String> {
     phrases.push(format!("{} verified: {}", nouns.answer.many, plan.verify));
     phrases.push(format!("seed {}", plan.seed));
     phrases
+}
+
+/// Stages as they are typed, or how many.
+fn listed(stages: &[Stage]) -> String {
+    if stages.len() > MOST_LISTED {
+        return format!("{} stages", units::count(stages.len() as u64));
+    }
+    let names: Vec<_> = stages.iter().map(ToString::to_string).collect();
+    format!("stages {}", names.join(" "))
+}
+
+fn thought(think: Think) -> String {
+    let kind = if think.exponential { " on average (exponential)" } else { "" };
+    format!("think time {}{kind}", units::time(think.mean_ns as f64))
 }
 
 fn counted(count: u64, noun: Noun) -> String {
@@ -100,6 +130,10 @@ pub(super) fn reading(plan: &Plan) -> &'static str {
          from the due instant to the last byte of the reply, so queueing counts; service runs \
          from the write; wait is the difference; lateness is the part of it that the generator \
          itself caused"
+    } else if plan.think.is_some() {
+        "closed loop with a think time: whoever is answered pauses and asks again, so a slow \
+         server is asked less often; response does not hold the pause, and in flight is who \
+         waits for a reply, not who thinks"
     } else if plan.is_pooled() {
         "closed loop: a caller asks again when it is answered, so a slow server is asked less \
          often; response runs from the call to the last byte of the reply, so the wait for a \

@@ -8,7 +8,7 @@ use crate::stats::order;
 
 /// Like `p99<5ms: MISSED, measured 8.91 ms (95 %: 8.70..9.12 ms)`.
 pub fn outcome(slo: &SloOutcome) -> String {
-    format!("{}: {}", slo.slo, verdict(slo))
+    format!("{}: {}", slo.label(), verdict(slo))
 }
 
 /// What became of it in a word.

@@ -2,7 +2,7 @@
 
 use super::{
     Body, Cell, Column, Description, Figure, NOTHING, Notice, Row, Section, Table, Tone,
-    Verdict, latency, load, objective, or_nothing, placement, units,
+    Verdict, latency, load, objective, or_nothing, placement, stages, units,
 };
 use crate::report::nouns::Nouns;
 use crate::report::{
@@ -18,9 +18,7 @@ fn no_latency(nouns: Nouns) -> String {
 /// Everything that a run's report says.
 pub(crate) fn run(report: &Report) -> Description {
     let (title, detail) = load::target(&report.plan);
-    let unknown = || vec![Row::new("latency", no_latency(Nouns::of(&report.plan)))];
-    let latencies =
-        latency::table(&report.summary).map_or_else(|| Body::Rows(unknown()), Body::Table);
+    let latencies = stages::latencies(report, no_latency(Nouns::of(&report.plan)));
     Description {
         title,
         detail,
@@ -28,7 +26,7 @@ pub(crate) fn run(report: &Report) -> Description {
         sections: vec![
             Section::new("figures", "Summary", Body::Figures(figures(report))),
             Section::new("results", "Results", Body::Rows(results(report))),
-            Section::new("latency", "Latency", latencies),
+            latencies,
             Section::new("costs", "Costs of both sides", Body::Table(costs(report))),
             Section::new("errors", "Errors", Body::Notices(errors(report))),
             Section::new("warnings", "Warnings", Body::Notices(warnings(report))),
@@ -335,7 +333,7 @@ fn objectives(report: &Report) -> Vec<Notice> {
     objectives
         .map(|slo| Notice {
             label: "slo",
-            name: slo.slo.clone(),
+            name: slo.label(),
             text: objective::verdict(slo),
             more: None,
             tone: objective::tone(slo),
@@ -367,7 +365,9 @@ fn figures(report: &Report) -> Vec<Figure> {
     let notes = offered.into_iter().chain([over(report)]).collect();
     let nouns = Nouns::of(&report.plan);
     let mut figures = vec![Figure::new(nouns.rate, achieved, notes)];
-    for quantile in QUANTILES.iter().filter(|quantile| FIGURES.contains(&quantile.name)) {
+    let staged = !report.stages.is_empty();
+    let shown = QUANTILES.iter().filter(|_| !staged);
+    for quantile in shown.filter(|quantile| FIGURES.contains(&quantile.name)) {
         figures.push(match &summary.latency.response {
             None => {
                 let figure = Figure::new(quantile.name, NOTHING, vec![no_latency(nouns)]);

@@ -1,6 +1,8 @@
 //! Settings as names and values, whatever they are: [`settings`]. Works on the report's JSON,
 //! so that a setting that is added to a plan or an environment is shown without a line here.
 
+use echo_bench_engine::schedule::Stage;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{NOTHING, or_nothing, units};
@@ -56,8 +58,7 @@ fn scalar(path: &str, value: &Value) -> String {
 }
 
 fn list(items: &[Value]) -> String {
-    let mut shown: Vec<_> =
-        items.iter().take(SHOWN_ITEMS).map(|item| scalar("", item)).collect();
+    let mut shown: Vec<_> = items.iter().take(SHOWN_ITEMS).map(item).collect();
     if shown.is_empty() {
         return NOTHING.into();
     }
@@ -66,9 +67,15 @@ fn list(items: &[Value]) -> String {
     if items.len() > SHOWN_ITEMS && separator == ", " {
         shown.push(format!("and {} more", items.len() - SHOWN_ITEMS));
     } else {
-        shown = items.iter().map(|item| scalar("", item)).collect();
+        shown = items.iter().map(item).collect();
     }
     shown.join(separator)
+}
+
+/// A stage as it is typed, or any other thing.
+fn item(item: &Value) -> String {
+    let stage = item.is_object().then(|| Stage::deserialize(item).ok()).flatten();
+    stage.map_or_else(|| scalar("", item), |stage| stage.to_string())
 }
 
 #[cfg(test)]

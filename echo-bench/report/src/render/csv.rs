@@ -1,5 +1,5 @@
-//! The report as comma-separated values: a row for the whole window and one for each
-//! interval. What was not measured is empty; times are in nanoseconds. `weak` names the
+//! The report as comma-separated values: a row for the whole window, one for each stage and
+//! one for each interval. What was not measured is empty; times are in nanoseconds. `weak` names the
 //! percentiles whose effective sample size is too small for an interval.
 
 use crate::report::{LatencySummary, QUANTILES, Quantile, Report};
@@ -26,6 +26,16 @@ pub fn report(report: &Report) -> String {
         summary.latency.response.as_ref(),
         [summary.cpu.client_us_per_message, summary.cpu.server_us_per_message],
     ));
+    rows.extend(report.stages.iter().map(|stage| {
+        row(
+            &format!("stage {}", stage.number),
+            [stage.at_s.unwrap_or(0.0), stage.length_s],
+            [stage.requests.ok, stage.requests.failed()],
+            stage.achieved_per_s,
+            stage.latency.response.as_ref(),
+            [None, None],
+        )
+    }));
     rows.extend(report.intervals.iter().map(|interval| {
         row(
             "interval",

@@ -11,22 +11,22 @@ use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, EarlyEnd, Environment, ErrorReport, Fairness,
-    FirstOffender, GeneratorShare, IntervalReport, Latency, LatencySummary, Report, SCHEMA,
-    SetUp, Slo, Summary, SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport, Verdict,
+    FirstOffender, GeneratorShare, Latency, LatencySummary, Report, SCHEMA, SetUp, Slo,
+    StageReport, Summary, SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed};
 use echo_bench_engine::server_process::ServerProcess;
-use echo_bench_engine::{CostSample, IntervalRecord, RunRecord};
+use echo_bench_engine::{CostSample, RunRecord};
 
 mod explained;
 mod judge;
+mod series;
+mod stages;
 
 use judge::judge;
 pub(crate) use judge::judge_together;
-
-/// A last piece is part of the one before if it is shorter than this part of an interval.
-const SLIVER: u64 = 100;
+use series::series;
 
 /// What is known about a run beside its plan and its record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ pub fn build(plan: &Plan, record: &RunRecord, circumstances: Circumstances) -> R
 }
 
 /// See [`judge`].
-type Judge = fn(&Plan, &RunRecord, &Circumstances, &Summary) -> Vec<Finding>;
+type Judge = fn(&Plan, &RunRecord, &Circumstances, &Summary, &[StageReport]) -> Vec<Finding>;
 
 fn build_with(
     judge: Judge,
@@ -74,26 +74,27 @@ fn build_with(
     circumstances: Circumstances,
 ) -> Report {
     let judged = || {
+        let stages = stages::stages(plan, record, Clocks::Judged);
         let mut summary = summarise(plan, record, Clocks::Judged);
         summary.until = UntilReport::new(plan, record, circumstances.ended_early);
-        let findings = judge(plan, record, &circumstances, &summary);
-        let response = summary.latency.response.as_ref();
-        let evidence = evidence(plan, record, &summary);
-        let slos = circumstances.slos.iter().map(|slo| slo.judge_by(&evidence)).collect();
-        let intervals = intervals(plan, record, Clocks::Judged, response);
-        let drained = drained(record, Clocks::Judged, response);
-        (summary, findings, slos, intervals, drained)
+        let findings = judge(plan, record, &circumstances, &summary, &stages);
+        let whole = evidence(plan, record, &summary);
+        let slos = if plan.load.is_staged() {
+            stages::judge(&circumstances.slos, plan, record, &stages, &whole)
+        } else {
+            circumstances.slos.iter().map(|slo| slo.judge_by(&whole)).collect()
+        };
+        let series = series(plan, record, Clocks::Judged, &summary, &stages);
+        (summary, stages, findings, slos, series)
     };
     // Nothing is changed by the closure that could be left in halves.
     let judged = catch_unwind(AssertUnwindSafe(judged));
-    let (summary, findings, slos, intervals, drained) = judged.unwrap_or_else(|_| {
-        (
-            summarise(plan, record, Clocks::Counted),
-            vec![Finding::NotJudged],
-            circumstances.slos.iter().map(Slo::unknown).collect(),
-            intervals(plan, record, Clocks::Counted, None),
-            record.drained.as_ref().and_then(|ages| LatencySummary::counted(&ages.unpack())),
-        )
+    let (summary, stages, findings, slos, (intervals, drained)) = judged.unwrap_or_else(|_| {
+        let summary = summarise(plan, record, Clocks::Counted);
+        let stages = stages::stages(plan, record, Clocks::Counted);
+        let slos = circumstances.slos.iter().map(Slo::unknown).collect();
+        let series = series(plan, record, Clocks::Counted, &summary, &stages);
+        (summary, stages, vec![Finding::NotJudged], slos, series)
     });
     let nouns = Nouns::of(plan);
     let verdict = findings.iter().map(Finding::severity).max().unwrap_or(Verdict::Valid);
@@ -108,6 +109,7 @@ fn build_with(
         environment: circumstances.environment,
         server: circumstances.server,
         slos,
+        stages,
         intervals,
         drained,
         threads: threads(record),
@@ -184,12 +186,12 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
             clocks.like(latency, Some(response))
         })
     });
-    Summary {
+    let summary = Summary {
         measured_s,
-        offered_per_s: match (plan.load, plan.stop) {
+        offered_per_s: match (&plan.load, plan.stop) {
             (Load::Closed { .. }, _) => None,
-            (Load::Open { .. }, StopRule::Duration { .. }) => per_s(total.tally.scheduled),
-            (Load::Open { .. }, _) => record.due.rate_per_s(total.tally.scheduled),
+            (_, StopRule::Duration { .. }) => per_s(total.tally.scheduled),
+            (_, StopRule::Requests { .. }) => record.due.rate_per_s(total.tally.scheduled),
         },
         // A run of a number of requests has no window of its own: it is over with the last of
         // them, which would count without the time that follows it.
@@ -226,7 +228,8 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
             tls_resumed: clocks.of(&record.set_up_handshakes.resumed, &[]),
         },
         latency,
-    }
+    };
+    if plan.load.is_staged() { stages::without_averages(summary) } else { summary }
 }
 
 fn threads(record: &RunRecord) -> Vec<ThreadReport> {
@@ -326,62 +329,6 @@ fn errors(errors: &record::Errors) -> Vec<ErrorReport> {
             },
         })
         .collect()
-}
-
-/// What the time series lacks of the whole window, if that has a latency at all.
-fn drained(
-    record: &RunRecord,
-    clocks: Clocks,
-    whole: Option<&LatencySummary>,
-) -> Option<LatencySummary> {
-    whole.and_then(|_| clocks.like(&record.drained.as_ref()?.unpack(), whole))
-}
-
-/// The time series. A piece without length is no point of it, nor is a sliver that a signal
-/// or a number of requests leaves at the end: what ended in it (in the drain, too) belongs to
-/// the last piece before.
-fn intervals(
-    plan: &Plan,
-    record: &RunRecord,
-    clocks: Clocks,
-    whole: Option<&LatencySummary>,
-) -> Vec<IntervalReport> {
-    let sliver = plan.interval_ns / SLIVER;
-    let left =
-        |index: u64| record.measured_ns.saturating_sub(index.saturating_mul(plan.interval_ns));
-    let is_point = |interval: &&IntervalRecord| match interval.index {
-        0 => record.measured_ns > 0,
-        index => left(index) > sliver,
-    };
-    let points = record.intervals.iter().take_while(is_point).count();
-    let (points, rest) = record.intervals.split_at(points);
-    let last = points.len().saturating_sub(1);
-    let report = |(place, interval): (usize, &IntervalRecord)| {
-        let (mut tally, mut response) = (interval.tally, interval.response.unpack());
-        let mut most = plan.interval_ns;
-        if place == last {
-            most = most.saturating_add(sliver);
-            for piece in rest {
-                tally += &piece.tally;
-                response += &piece.response.unpack();
-            }
-        }
-        let length_s = left(interval.index).min(most) as f64 / 1e9;
-        let costs = cpu(record.costs.get(place), record.costs.get(place + 1), tally.answered);
-        IntervalReport {
-            at_s: (interval.index * plan.interval_ns) as f64 / 1e9,
-            length_s,
-            ok: tally.ok,
-            answered: Some(tally.answered),
-            errors: tally.failed(),
-            achieved_per_s: (length_s > 0.0).then(|| tally.answered as f64 / length_s),
-            // Where nothing was answered there are only ages.
-            response: clocks.like(&response, whole).filter(|all| all.count > all.censored),
-            client_us_per_message: costs.client_us_per_message,
-            server_us_per_message: costs.server_us_per_message,
-        }
-    };
-    points.iter().enumerate().map(report).collect()
 }
 
 #[cfg(test)]

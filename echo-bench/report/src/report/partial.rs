@@ -12,7 +12,7 @@ use super::numbers::LARGEST_COUNT;
 use super::{Circumstances, LatencySummary, Report, Tool, build};
 use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::{
-    Errors, Interval, Latencies, Latency, OpenClocks, Packed, Tally,
+    Errors, Interval, Latencies, Latency, OpenClocks, Packed, StagePart, Tally,
 };
 use echo_bench_engine::{Connected, Handshakes, IntervalRecord, RunRecord};
 
@@ -44,6 +44,20 @@ pub struct Piece {
     index: u64,
     tally: Tally,
     errors: Errors,
+    response: Option<LatencySummary>,
+    wait: Option<LatencySummary>,
+    service: Option<LatencySummary>,
+    lateness: Option<LatencySummary>,
+    /// The same by the stage of the load, where there are stages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<StagePiece>,
+}
+
+/// What was measured of the requests of a stage in a piece of the window.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct StagePiece {
+    stage: u32,
+    tally: Tally,
     response: Option<LatencySummary>,
     wait: Option<LatencySummary>,
     service: Option<LatencySummary>,
@@ -117,6 +131,7 @@ impl Header {
             alive_at_end: self.established,
             total: Interval::new(0, self.plan.has_waits()),
             interrupted: true,
+            stage_pieces: vec![Vec::new(); self.plan.load.stage_ends().len()],
             ..RunRecord::default()
         })
     }
@@ -135,6 +150,7 @@ impl Piece {
             wait: open.and_then(|open| packed(&open.wait)),
             service: open.and_then(|open| packed(&open.service)),
             lateness: open.and_then(|open| packed(&open.lateness)),
+            stages: measured.stages.iter().map(StagePiece::new).collect(),
         }
     }
 
@@ -159,10 +175,21 @@ impl Piece {
         }
         let packed = Packed::new(&response);
         let latencies = Latencies { response, drained: None, open };
-        record.total += &Interval { index, tally: self.tally, errors: self.errors, latencies };
+        let mut stages = Vec::new();
+        for piece in self.stages {
+            let pieces = record.stage_pieces.get_mut(piece.stage as usize);
+            let pieces = pieces.ok_or("a stage that the load has not")?;
+            let part = piece.part()?;
+            pieces.extend(part.latencies.iter().map(|of| Packed::new(&of.response)));
+            stages.push(part);
+        }
+        let (tally, errors) = (self.tally, self.errors);
+        record.total += &Interval { index, tally, errors, latencies, stages };
         let (total, errors) = (&record.total, record.total.errors.total());
         let values = total.latencies.response.count();
-        if total.tally.counts().chain([errors, values]).any(|sum| sum > LARGEST_COUNT) {
+        let of_stages = total.stages.iter().flat_map(|part| part.tally.counts());
+        let counts = total.tally.counts().chain(of_stages).chain([errors, values]);
+        if counts.into_iter().any(|sum| sum > LARGEST_COUNT) {
             return Err("the counts add up to more than 2^53".into());
         }
         if record.total.errors.iter().any(|one| one.requests > one.count) {
@@ -171,6 +198,37 @@ impl Piece {
         record.pieces.push(packed.clone());
         record.intervals.push(IntervalRecord { index, tally: self.tally, response: packed });
         Ok(())
+    }
+}
+
+impl StagePiece {
+    fn new(part: &StagePart) -> Self {
+        let latencies = part.latencies.as_deref();
+        let open = latencies.and_then(|latencies| latencies.open.as_deref());
+        Self {
+            stage: part.stage,
+            tally: part.tally,
+            response: latencies.and_then(|latencies| packed(&latencies.whole())),
+            wait: open.and_then(|open| packed(&open.wait)),
+            service: open.and_then(|open| packed(&open.service)),
+            lateness: open.and_then(|open| packed(&open.lateness)),
+        }
+    }
+
+    fn part(self) -> Result<StagePart, String> {
+        if self.tally.counts().any(|count| count > LARGEST_COUNT) {
+            return Err("a count of a stage is above 2^53".into());
+        }
+        let open = OpenClocks {
+            wait: unpacked(self.wait.as_ref())?,
+            service: unpacked(self.service.as_ref())?,
+            lateness: unpacked(self.lateness.as_ref())?,
+        };
+        let response = unpacked(self.response.as_ref())?;
+        let is_timed = response.count() > 0;
+        let latencies = Latencies { response, drained: None, open: Some(Box::new(open)) };
+        let latencies = is_timed.then(|| Box::new(latencies));
+        Ok(StagePart { stage: self.stage, tally: self.tally, latencies })
     }
 }
 
@@ -231,6 +289,10 @@ pub fn read(text: &str) -> Result<Report, PartialError> {
     tally.scheduled = tally.scheduled.max(tally.ended());
     let in_flight = tally.scheduled - tally.ended();
     tally.in_flight += in_flight;
+    for part in &mut record.total.stages {
+        part.tally.scheduled = part.tally.scheduled.max(part.tally.ended());
+        part.tally.in_flight += part.tally.scheduled - part.tally.ended();
+    }
     // They ended with the run, and so in its last interval.
     if let Some(last) = record.intervals.last_mut() {
         last.tally.in_flight += in_flight;

@@ -204,6 +204,11 @@ impl<'de> Deserialize<'de> for Slo {
 }
 
 impl Slo {
+    /// Whether it is about latency.
+    pub fn is_latency(&self) -> bool {
+        self.latency_limit().is_some()
+    }
+
     /// The quantile (1: the maximum) and the limit in nanoseconds of an objective on latency.
     pub(crate) fn latency_limit(&self) -> Option<(f64, u64)> {
         match self.objective {

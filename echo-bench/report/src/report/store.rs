@@ -82,10 +82,12 @@ fn parts(plan: &Plan) -> [String; 3] {
         Target::Address { address, .. } => address.clone(),
     };
     let connections = plan.connections;
-    let load = match plan.load {
+    let load = match &plan.load {
         Load::Closed { pipeline: 1 } => format!("c{connections}"),
         Load::Closed { pipeline } => format!("c{connections} P{pipeline}"),
         Load::Open { rate_per_s, .. } => format!("c{connections} R{rate_per_s}"),
+        Load::Staged { stages, .. } => format!("c{connections} {} stages", stages.len()),
+        Load::Recorded { .. } => format!("c{connections} recorded"),
     };
     [server, plan.service().to_string(), load]
 }

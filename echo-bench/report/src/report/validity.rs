@@ -3,8 +3,8 @@
 
 use super::document::{Invalid, Stored, Within, ensure};
 use super::{
-    CLOCKS, GeneratorShare, IntervalReport, LatencySummary, Report, Requests, SCHEMA, Summary,
-    hdr, numbers,
+    CLOCKS, GeneratorShare, IntervalReport, LatencySummary, Report, Requests, SCHEMA,
+    StageReport, Summary, hdr, numbers,
 };
 
 /// The longest time, in seconds: what fits into 64 bits of nanoseconds.
@@ -34,6 +34,10 @@ impl Stored for Report {
         for (place, interval) in self.intervals.iter().enumerate() {
             interval.validate().within(format_args!("intervals[{place}]"))?;
         }
+        for (place, stage) in self.stages.iter().enumerate() {
+            stage.validate(&self.summary).within(format_args!("stages[{place}]"))?;
+        }
+        stages_add_up(self).within("stages")?;
         let drained = self.drained.as_ref();
         drained.map_or(Ok(()), LatencySummary::validate).within("drained")?;
         pieces_add_up(self).within("intervals")
@@ -153,6 +157,39 @@ impl IntervalReport {
     }
 }
 
+impl StageReport {
+    fn validate(&self, whole: &Summary) -> Result<(), Invalid> {
+        numbers::check("", self)?;
+        time("at_s", self.at_s.unwrap_or(0.0))?;
+        time("length_s", self.length_s)?;
+        // Its clocks and counts are those of a run that is this stage alone.
+        self.summary(whole).validate()
+    }
+}
+
+/// Every request of the window is of one stage.
+fn stages_add_up(report: &Report) -> Result<(), Invalid> {
+    if report.stages.is_empty() {
+        return Ok(());
+    }
+    let known = report.plan.load.stage_ends().len();
+    let in_order = report.stages.iter().zip(1..).all(|(stage, number)| stage.number == number);
+    let reason = format_args!("they are not the first of the {known} of the plan");
+    ensure(in_order && report.stages.len() <= known, "[].number", reason)?;
+    let sum = |of: fn(&Requests) -> u64| {
+        report.stages.iter().map(|stage| of(&stage.requests)).fold(0, u64::saturating_add)
+    };
+    let whole = &report.summary.requests;
+    for (name, stages, whole) in [
+        ("scheduled", sum(|requests| requests.scheduled), whole.scheduled),
+        ("ok", sum(|requests| requests.ok), whole.ok),
+    ] {
+        let reason = format_args!("{stages} add up, and the summary has {whole}");
+        ensure(stages == whole, format_args!("[].requests.{name}"), reason)?;
+    }
+    Ok(())
+}
+
 /// The pieces of the window hold what the whole holds; where nothing was answered right, the
 /// latencies of a piece are left out.
 fn pieces_add_up(report: &Report) -> Result<(), Invalid> {
@@ -176,8 +213,10 @@ fn pieces_add_up(report: &Report) -> Result<(), Invalid> {
         (sum(|piece| piece.answered.unwrap_or(0)), report.summary.answered_in_window);
     let reason = format_args!("{pieces} add up, and the summary has {whole}");
     ensure(pieces <= whole, "[].answered", reason)?;
-    let (pieces, whole) =
-        (sum(|piece| values(piece.response.as_ref())), values(latency.response.as_ref()));
+    // The clocks of a load with stages are theirs, and every value is of a request.
+    let is_staged = !report.stages.is_empty() && latency.response.is_none();
+    let whole = if is_staged { requests.scheduled } else { values(latency.response.as_ref()) };
+    let pieces = sum(|piece| values(piece.response.as_ref()));
     let pieces = pieces.saturating_add(values(report.drained.as_ref()));
     let reason = format_args!("{pieces} add up, and the summary has {whole}");
     ensure(pieces <= whole, "[].response.count", reason)?;

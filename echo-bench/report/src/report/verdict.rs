@@ -63,28 +63,75 @@ impl fmt::Display for Warning {
 pub(super) enum Finding {
     Generator(Limit),
     NothingMeasured,
-    Interrupted { measured_s: f64 },
-    NoReplies { silent_s: f64, load_s: f64, wrong: bool },
-    Starved { starved: u64, connections: u64 },
-    Unfair { below_tenth: u64, connections: u64, median: u64 },
-    LittlesLaw { in_flight: f64, expected: f64 },
+    Interrupted {
+        measured_s: f64,
+    },
+    NoReplies {
+        silent_s: f64,
+        load_s: f64,
+        wrong: bool,
+    },
+    Starved {
+        starved: u64,
+        connections: u64,
+    },
+    Unfair {
+        below_tenth: u64,
+        connections: u64,
+        median: u64,
+    },
+    LittlesLaw {
+        in_flight: f64,
+        expected: f64,
+    },
     Kernel(Explained),
-    BelowOfferedRate { offered: f64, achieved: f64 },
-    NotAllEstablished { requested: u32, established: u32 },
-    ConnectionsLost { lost: u64, reconnects: u64 },
-    ErrorsSeen { failed: u64, scheduled: u64 },
-    StrayReplies { stray: u64 },
-    LateBounds { censored: u64 },
-    Clamped { values: u64 },
+    BelowOfferedRate {
+        offered: f64,
+        achieved: f64,
+    },
+    NotAllEstablished {
+        requested: u32,
+        established: u32,
+    },
+    ConnectionsLost {
+        lost: u64,
+        reconnects: u64,
+    },
+    ErrorsSeen {
+        failed: u64,
+        scheduled: u64,
+    },
+    StrayReplies {
+        stray: u64,
+    },
+    LateBounds {
+        censored: u64,
+    },
+    Clamped {
+        values: u64,
+    },
     FewSamples(Short),
-    NoSteadyState { what: &'static str, change: f64 },
-    NotSharp { achieved: Option<f64> },
+    NoSteadyState {
+        what: &'static str,
+        change: f64,
+    },
+    NotSharp {
+        achieved: Option<f64>,
+    },
     SlowServerDrain,
     ServerEnded { how: String },
     Unverified,
-    GivenUp { asked: u64, scheduled: u64 },
-    Unbalanced { scheduled: u64, ended: u64 },
+    GivenUp {
+        asked: u64,
+        scheduled: u64,
+    },
+    Unbalanced {
+        scheduled: u64,
+        ended: u64,
+    },
     NotJudged,
+    /// Of a stage of the load, by its name.
+    InStage(String, Box<Finding>),
 }
 
 /// The code of every finding that says that the generator was the bottleneck; `--strict` makes
@@ -123,6 +170,7 @@ impl Finding {
             | Self::Unbalanced { .. }
             | Self::NotJudged => Verdict::Invalid,
             Self::Generator(limit) => limit.severity(),
+            Self::InStage(_, finding) => finding.severity(),
             // An explanation takes nothing from a number.
             Self::Kernel(_) => Verdict::Valid,
             _ => Verdict::Qualified,
@@ -138,6 +186,10 @@ impl Finding {
     fn words(&self, nouns: Nouns) -> (&'static str, String, String) {
         if let Self::FewSamples(short) = self {
             return short.words();
+        }
+        if let Self::InStage(stage, finding) = self {
+            let (code, message, remedy) = finding.words(nouns);
+            return (code, format!("{stage}: {message}"), remedy);
         }
         let (code, message, remedy) = self.fixed(nouns);
         (code, message, remedy.into())
@@ -208,7 +260,7 @@ impl Finding {
                 "percentiles marked >= are lower bounds; a longer --timeout or --drain tells more",
             ),
             Self::Clamped { values } => ("clamped", clamped(*values), "lower --timeout"),
-            Self::FewSamples(_) => ("few-samples", String::new(), ""),
+            Self::FewSamples(_) | Self::InStage(..) => ("few-samples", String::new(), ""),
             Self::NoSteadyState { what, change } => (
                 "no-steady-state",
                 format!("{what} drifted by {:+.1} % over the window", change * 100.0),

@@ -24,7 +24,7 @@ impl PoolLoad {
             demand.advance(caller);
             // Who was held up by the request before is not late by our own fault.
             if measured && place.freed_at <= intended {
-                parts.ledger.late(now.saturating_sub(intended));
+                parts.ledger.late(intended, now.saturating_sub(intended));
             }
         }
         let ready = intended.max(place.freed_at);
@@ -112,9 +112,24 @@ impl PoolLoad {
             if demand.is_set_aside(caller) {
                 demand.put_back(caller);
             }
+        } else if self.thinking.is_on() {
+            let until = parts.now.saturating_add(self.thinking.pause());
+            self.thinking.until(until, caller);
         } else {
             self.call(parts, caller);
         }
+    }
+
+    /// The load of a closed loop begins for a caller: at once, or after its own part of a think
+    /// time, so that not all call together.
+    pub(super) fn begin_calling<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, caller: u32) {
+        if !self.thinking.is_on() {
+            self.call(parts, caller);
+            return;
+        }
+        let (number, callers) = (self.callers[caller as usize].number, self.plan.connections);
+        let pause = self.thinking.first_pause(number.into(), callers.into());
+        self.thinking.until(parts.now.saturating_add(pause), caller);
     }
 
     /// There is no connection for a caller: its request ends unsent.
@@ -131,7 +146,8 @@ impl PoolLoad {
             self.free(parts, caller);
         } else {
             place.phase = Phase::Free;
-            self.paused.push_back((parts.now.saturating_add(PAUSE), caller));
+            let pause = self.thinking.pause().max(PAUSE);
+            self.thinking.until(parts.now.saturating_add(pause), caller);
         }
     }
 

@@ -9,6 +9,8 @@ pub(super) struct Place {
     pub(super) conversation: Conversation,
     /// The number of the first request since the link was made.
     pub(super) first_request: u64,
+    /// Slots that rest before they ask again.
+    pub(super) resting: u32,
 }
 
 impl Place {

@@ -107,6 +107,7 @@ fn report() -> Report {
             tcp: None,
             pool: None,
         },
+        stages: Vec::new(),
         intervals: (0..4).map(interval).collect(),
         drained: None,
         threads: vec![ThreadReport { busy: Some(0.25), denied: None }],

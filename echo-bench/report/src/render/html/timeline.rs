@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::limits::Limits;
 use crate::report::nouns::Nouns;
-use crate::report::{IntervalReport, LatencySummary, QUANTILES, Quantile, Report};
+use crate::report::{IntervalReport, LatencySummary, QUANTILES, Quantile, Report, StageReport};
+use echo_bench_engine::plan::Load;
 
 /// Quantiles that are drawn over time.
 const DRAWN: [&str; 3] = ["p50", "p90", "p99"];
@@ -24,10 +25,23 @@ pub(super) struct Timeline {
     pub(super) ok_per_s: Vec<Option<f64>>,
     /// Requests per second that ended otherwise; null if there are none in the whole run.
     pub(super) failed_per_s: Option<Vec<Option<f64>>>,
-    /// Requests per second that fell due; null in a closed loop.
+    /// Requests per second that fell due; null in a closed loop, and where the rate changes.
     pub(super) offered_per_s: Option<f64>,
+    /// The stages of a load whose rate changes.
+    pub(super) stages: Vec<Band>,
     /// The limits of objectives on latency and on throughput.
     pub(super) limits: Limits,
+}
+
+/// A stage.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Band {
+    /// Its number and how it is typed.
+    pub(super) name: String,
+    /// From when to when it lasts, in seconds.
+    pub(super) at_s: [f64; 2],
+    /// What is offered at both ends, per second; null of recorded instants.
+    pub(super) offered_per_s: Option<[f64; 2]>,
 }
 
 /// One quantile over time.
@@ -64,10 +78,26 @@ impl Timeline {
             rate: Nouns::of(&report.plan).rate,
             ok_per_s: intervals.iter().map(|i| i.achieved_per_s).collect(),
             failed_per_s: failed.then(|| intervals.iter().map(failed_per_s).collect()),
-            offered_per_s: report.summary.offered_per_s,
+            offered_per_s: report.summary.offered_per_s.filter(|_| report.stages.is_empty()),
+            stages: bands(report),
             limits: Limits::of(report),
         })
     }
+}
+
+/// The stages; of merged runs, whose windows lie end to end, none.
+fn bands(report: &Report) -> Vec<Band> {
+    let planned = match &report.plan.load {
+        Load::Staged { stages, .. } => &stages[..],
+        _ => &[],
+    };
+    let band = |(place, stage): (usize, &StageReport)| {
+        let start = stage.at_s?;
+        let offered = planned.get(place).map(|stage| [stage.from_per_s, stage.to_per_s]);
+        let name = format!("{} {}", stage.number, stage.name);
+        Some(Band { name, at_s: [start, start + stage.length_s], offered_per_s: offered })
+    };
+    report.stages.iter().enumerate().filter_map(band).collect()
 }
 
 impl Series {

@@ -6,6 +6,7 @@ use echo_bench_engine::{RunRecord, Surroundings};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 
+mod in_stages;
 mod settled;
 mod together;
 
@@ -14,7 +15,9 @@ pub(crate) use together::judge_together;
 use super::Circumstances;
 use super::explained::explained;
 use crate::report::verdict::{Finding, Limit, Short, Why};
-use crate::report::{LatencySummary, QUANTILES, Requests, Summary, SurroundingsReport};
+use crate::report::{
+    LatencySummary, QUANTILES, Requests, StageReport, Summary, SurroundingsReport,
+};
 use crate::stats::{effective, looks, order};
 
 /// A generator thread busier than this may have been the limit.
@@ -44,6 +47,7 @@ pub(super) fn judge(
     record: &RunRecord,
     circumstances: &Circumstances,
     summary: &Summary,
+    stages: &[StageReport],
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let total = &record.total;
@@ -57,7 +61,7 @@ pub(super) fn judge(
     }
     findings.extend(no_replies(plan, record));
     findings.extend(unfair(summary));
-    findings.extend(littles_law(summary));
+    findings.extend(littles_law(summary, in_total(plan, record, summary)));
     if record.interrupted {
         findings.push(Finding::Interrupted { measured_s: summary.measured_s });
     }
@@ -114,8 +118,12 @@ pub(super) fn judge(
         findings.extend(explained(plan, record, summary, around));
     }
     findings.extend(limits_of_the_generator(plan, record, circumstances, summary));
-    findings.extend(few_samples(plan, &record.pieces, summary));
-    findings.extend(settled::no_steady_state(plan, record));
+    if plan.load.is_staged() {
+        findings.extend(in_stages::findings(plan, record, summary, stages));
+    } else {
+        findings.extend(few_samples(plan, &record.pieces, summary));
+        findings.extend(settled::no_steady_state(plan, record));
+    }
     if let Some(how) = &circumstances.server_ended {
         findings.push(Finding::ServerEnded { how: how.clone() });
     }
@@ -150,7 +158,9 @@ fn limits_of_the_generator(
     }
     findings.extend(own_share(summary).map(Finding::Generator));
     let no_socket = no_socket(record);
+    // Stages are judged one by one.
     if no_socket.is_none()
+        && !plan.load.is_staged()
         && let (Some(offered), Some(achieved)) = (summary.offered_per_s, summary.achieved_per_s)
         && achieved < offered * 0.99
     {
@@ -233,9 +243,25 @@ fn unfair(summary: &Summary) -> Option<Finding> {
     })
 }
 
+/// The sum of all responses in seconds, of all stages together: Little's law is
+/// about sums, whatever the rate did.
+fn in_total(plan: &Plan, record: &RunRecord, summary: &Summary) -> Option<f64> {
+    if !plan.load.is_staged() {
+        return responses(summary);
+    }
+    let histogram = record.total.latencies.response.histogram();
+    (record.total.tally.ok > 0).then(|| histogram.len() as f64 * histogram.mean() / 1e9)
+}
+
+/// The same of what a summary has.
+fn responses(summary: &Summary) -> Option<f64> {
+    let response = summary.latency.response.as_ref()?;
+    Some(response.count as f64 * response.mean_ns / 1e9)
+}
+
 /// Mean in flight = rate x mean latency (Little 1961): the one is counted apart from the other.
-fn littles_law(summary: &Summary) -> Option<Finding> {
-    let (response, in_flight) = (summary.latency.response.as_ref()?, summary.in_flight_mean?);
+fn littles_law(summary: &Summary, responses_s: Option<f64>) -> Option<Finding> {
+    let (sum_s, in_flight) = (responses_s?, summary.in_flight_mean?);
     let Requests { mismatch, error, scheduled, .. } = summary.requests;
     let work_s = in_flight * summary.measured_s;
     // What was answered wrongly was in flight, and has no latency.
@@ -243,7 +269,7 @@ fn littles_law(summary: &Summary) -> Option<Finding> {
     if work_s < LEAST_WORK_S || has_gaps || summary.measured_s <= 0.0 {
         return None;
     }
-    let expected = response.count as f64 * response.mean_ns / 1e9 / summary.measured_s;
+    let expected = sum_s / summary.measured_s;
     ((expected / in_flight - 1.0).abs() > LITTLE)
         .then_some(Finding::LittlesLaw { in_flight, expected })
 }
@@ -265,7 +291,10 @@ fn no_socket(record: &RunRecord) -> Option<Finding> {
 /// chance or a short pause explains.
 fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
     let (last_reply, tally) = (record.last_reply_ns?, &record.total.tally);
-    let silent = record.load_ns.saturating_sub(last_reply);
+    // Where the rate falls, nothing may be due for a while before the end.
+    let due = record.due.last().filter(|_| plan.load.is_staged());
+    let last_due = due.map_or(Nanos::MAX, |due| due.saturating_sub(record.window_start));
+    let silent = record.load_ns.min(last_due).saturating_sub(last_reply);
     let gap = last_reply as f64 / tally.answered.max(1) as f64;
     let unanswered = match plan.stop {
         StopRule::Duration { .. } => tally.failed() > 0,
@@ -316,6 +345,7 @@ fn few_samples(plan: &Plan, pieces: &[Packed], summary: &Summary) -> Option<Find
         why,
         needed_s: length
             .map(|length| seconds(length.needed * price).max(summary.measured_s * 1.2)),
+        of_stage: plan.load.is_staged(),
         cut_from_s: cut_from_s(plan, summary),
     }))
 }

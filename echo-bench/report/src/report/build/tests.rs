@@ -1,11 +1,15 @@
 //! What is concluded from records that are made up.
 
 use super::*;
+use crate::report::IntervalReport;
 use crate::small_plan::{plan, plan_with};
+use echo_bench_engine::IntervalRecord;
 use echo_bench_engine::plan::StopRule;
 use echo_bench_engine::record::{FailureKind, FirstOffender as First, Interval, Phase};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
+
+mod staged;
 
 const SECOND: Nanos = 1000 * MILLISECOND;
 
@@ -235,7 +239,7 @@ fn intervals_and_drain_are_the_whole_to_the_last_count() {
 
 #[test]
 fn a_judgement_that_fails_does_not_lose_the_run() {
-    let failing: Judge = |_, _, _, _| panic!("on purpose, to see what becomes of the run");
+    let failing: Judge = |_, _, _, _, _| panic!("on purpose, to see what becomes of the run");
     let record = record(SECOND, &[interval(0, 1000, 0, MILLISECOND)]);
     let report = build_with(failing, &plan(), &record, circumstances());
     assert_eq!(report.verdict, Verdict::Invalid);

@@ -33,6 +33,9 @@ pub enum SloVerdict {
 pub struct SloOutcome {
     /// The objective.
     pub slo: String,
+    /// The number of the stage that it was judged by, from 1; null of the whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<u32>,
     /// The quantile as measured; null if nothing was measured, and for other objectives.
     pub measured_ns: Option<u64>,
     /// Whether `measured_ns` is only a lower bound, since requests were never answered.
@@ -68,6 +71,7 @@ impl SloOutcome {
     pub(super) fn unknown(slo: String) -> Self {
         Self {
             slo,
+            stage: None,
             measured_ns: None,
             lower_bound: false,
             ci95: [None, None],
@@ -89,6 +93,14 @@ impl SloOutcome {
     pub fn verdict(&self) -> SloVerdict {
         let known = if self.met { SloVerdict::Met } else { SloVerdict::Missed };
         self.outcome.unwrap_or(known)
+    }
+
+    /// The objective, and the stage that it was judged by.
+    pub(crate) fn label(&self) -> String {
+        match self.stage {
+            Some(stage) => format!("{} in stage {stage}", self.slo),
+            None => self.slo.clone(),
+        }
     }
 
     /// The name of the quantile, like `p99`.

@@ -10,6 +10,8 @@ pub(in crate::report) struct Short {
     pub(in crate::report) why: Why,
     /// The length that a run would need, in seconds, as far as it can be said.
     pub(in crate::report) needed_s: Option<f64>,
+    /// Whether it is a stage of a load, whose length is its own.
+    pub(in crate::report) of_stage: bool,
     /// The length that `--duration` allows, in seconds, if `--until` ended the run before it.
     pub(in crate::report) cut_from_s: Option<f64>,
 }
@@ -28,7 +30,7 @@ pub(in crate::report) enum Why {
 impl Short {
     /// Code, cause and remedy.
     pub(super) fn words(&self) -> (&'static str, String, String) {
-        let Self { from, to, needed_s, cut_from_s, .. } = *self;
+        let Self { from, to, needed_s, of_stage, cut_from_s, .. } = *self;
         let which = if from == to {
             format!("{from} has no interval")
         } else {
@@ -39,8 +41,13 @@ impl Short {
             Why::FewValues => "too few values".into(),
             Why::FewIndependent => "effective sample too small".into(),
         };
-        let longer =
-            needed_s.map(|needed| format!("run for at least {}", seconds(round_up(needed))));
+        let longer = needed_s.map(|needed| {
+            let needed = seconds(round_up(needed));
+            if of_stage {
+                return format!("make the stage at least {needed} long");
+            }
+            format!("run for at least {needed}")
+        });
         let remedy = match cut_from_s {
             Some(allowed) => {
                 let until = format!("name {to} with --until, or leave that out");
@@ -48,6 +55,7 @@ impl Short {
                 let longer = longer.filter(|_| needed_s.is_some_and(|needed| needed > allowed));
                 longer.map_or_else(|| until.clone(), |longer| format!("{until}, and {longer}"))
             }
+            None if of_stage => longer.unwrap_or_else(|| "make the stage longer".into()),
             None => longer.unwrap_or_else(|| "run longer".into()),
         };
         (
@@ -85,7 +93,7 @@ mod tests {
     #[test]
     fn says_what_is_missing_why_and_which_length_would_do_in_one_line() {
         let short = |from, to, why, needed_s| {
-            let short = Short { from, to, why, needed_s, cut_from_s: None };
+            let short = Short { from, to, why, needed_s, of_stage: false, cut_from_s: None };
             let (_, message, remedy) = short.words();
             assert!("warning    few-samples: ".len() + message.len() <= 80, "{message}");
             format!("{message} ({remedy})")
@@ -119,7 +127,8 @@ mod tests {
         ] {
             let (from, to, why) = ("p99", "p99", Why::FewValues);
             let (.., remedy) =
-                Short { from, to, why, needed_s, cut_from_s: Some(30.0) }.words();
+                Short { from, to, why, needed_s, of_stage: false, cut_from_s: Some(30.0) }
+                    .words();
             assert!(remedy.starts_with(said), "{needed_s:?}: {remedy}");
         }
     }

@@ -30,10 +30,28 @@ pub(super) fn no_steady_state(plan: &Plan, record: &RunRecord) -> Vec<Finding> {
         let intervals = record.intervals.iter().filter(|interval| interval.index < whole);
         intervals.map(|interval| interval.tally.answered as f64).collect()
     };
+    drifts(&answers, &medians)
+}
+
+/// The same of a stage of this length, whose requests came in these pieces.
+pub(super) fn of_stage(plan: &Plan, pieces: &[Packed], length_ns: u64) -> Vec<Finding> {
+    if length_ns / plan.interval_ns < LEAST_INTERVALS {
+        return Vec::new();
+    }
+    // The first piece may have begun before the stage, and the last hold a backlog of it.
+    let inner = pieces.get(1..pieces.len().saturating_sub(1)).unwrap_or_default();
+    let points = stretches(&inner.iter().collect::<Vec<_>>());
+    let medians: Vec<f64> =
+        points.iter().filter_map(|(median, _)| median.map(|ns| ns as f64)).collect();
+    let answers: Vec<f64> = points.iter().map(|(_, answers)| *answers as f64).collect();
+    drifts(&answers, &medians)
+}
+
+fn drifts(answers: &[f64], medians: &[f64]) -> Vec<Finding> {
     let drift = |what, series: &[f64]| {
         steady::drift(series).map(|change| Finding::NoSteadyState { what, change })
     };
-    [drift("throughput", &answers), drift("p50", &medians)].into_iter().flatten().collect()
+    [drift("throughput", answers), drift("p50", medians)].into_iter().flatten().collect()
 }
 
 /// The median and the number of replies of stretches of the window that are equally long.
@@ -42,7 +60,10 @@ fn points(record: &RunRecord) -> Vec<(Option<u64>, u64)> {
     let pieces: Vec<&Packed> = record.pieces.iter().collect();
     let pieces = if pieces.len() > intervals.len() { pieces } else { intervals };
     // The last may be shorter, and holds the replies of the drain.
-    let pieces = &pieces[..pieces.len().saturating_sub(1)];
+    stretches(&pieces[..pieces.len().saturating_sub(1)])
+}
+
+fn stretches(pieces: &[&Packed]) -> Vec<(Option<u64>, u64)> {
     let together = pieces.len().div_ceil(POINTS).max(1);
     let point = |group: &[&Packed]| {
         let mut all = Latency::default();

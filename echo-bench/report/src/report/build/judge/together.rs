@@ -1,7 +1,7 @@
 //! What several runs of one plan are worth as one: [`judge_together`]. Judged is what follows
 //! from the merged numbers; what only a run by itself shows is taken over from its report.
 
-use super::{BUSY, DENIED, few_samples, littles_law, own_share, unfair};
+use super::{BUSY, DENIED, few_samples, in_stages, littles_law, own_share, responses, unfair};
 use crate::report::nouns::Nouns;
 use crate::report::verdict::{Finding, Limit, severity};
 use crate::report::{Phase, Report, Verdict, Warning};
@@ -57,7 +57,7 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
         findings.push(Finding::NothingMeasured);
     }
     findings.extend(unfair(summary));
-    findings.extend(littles_law(summary));
+    findings.extend(littles_law(summary, responses(summary)));
     if connections.established < connections.requested {
         let (requested, established) = (connections.requested, connections.established);
         findings.push(Finding::NotAllEstablished { requested, established });
@@ -89,6 +89,13 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
         findings.push(Finding::Unverified);
     }
     findings.extend(generator(merged, runs));
+    for stage in &merged.stages {
+        let of_stage = stage.summary(summary);
+        let mut found = in_stages::of_summary(&of_stage);
+        found.extend(few_samples(&merged.plan, &[], &of_stage));
+        let within = |finding| Finding::InStage(stage.label(), Box::new(finding));
+        findings.extend(found.into_iter().map(within));
+    }
     // Which length would do is known of a run by itself.
     findings.extend(few_samples(&merged.plan, &[], summary));
     findings
@@ -132,8 +139,8 @@ fn generator(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
         let first = merged.errors.iter().find(|error| error.kind == "no_socket");
         let reason = first.map_or(String::new(), |error| error.first.detail.clone());
         findings.push(Finding::Generator(Limit::NoSocket { failed, made, reason }));
-    } else if let (Some(offered), Some(achieved)) =
-        (summary.offered_per_s, summary.achieved_per_s)
+    } else if let (true, Some(offered), Some(achieved)) =
+        (merged.stages.is_empty(), summary.offered_per_s, summary.achieved_per_s)
         && achieved < offered * 0.99
     {
         findings.push(Finding::BelowOfferedRate { offered, achieved });

@@ -1,0 +1,49 @@
+//! What ends with a connection, and with the run: requests in flight, and those that were never
+//! sent.
+
+use echo_net::reactor::Reactor;
+
+use super::Requests;
+use crate::record::FailureKind;
+use crate::rig::{Ending, Parts};
+
+impl Requests {
+    /// Closes a link that has had its requests and their replies, and reconnects it if
+    /// there are more.
+    pub(super) fn renew<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
+        parts.close(link);
+        // What was given up will not be answered any more.
+        self.start_over(parts, link, Ending::Closed);
+        parts.wire.enqueue(link);
+    }
+
+    /// Ends what is in flight on a link, which may reconnect.
+    pub(super) fn start_over<R: Reactor>(
+        &mut self,
+        parts: &mut Parts<'_, R>,
+        link: u32,
+        ending: Ending,
+    ) {
+        let conversation = &mut self.places[link as usize].conversation;
+        let waiting = conversation.in_flight.waiting();
+        conversation.in_flight.abandon(parts.now, parts.ledger, ending);
+        conversation.reset(&self.plan);
+        self.rest(link, waiting, parts.now);
+    }
+
+    /// Requests of a link that fell due and were never sent.
+    pub(super) fn give_up_schedule<R: Reactor>(&self, parts: &mut Parts<'_, R>, link: u32) {
+        // Without a socket of ours the server was not even asked.
+        let (kind, ending) = if parts.wire.was_up(link) || parts.wire.lacks_socket(link) {
+            (FailureKind::Unsent, Ending::Unsent)
+        } else {
+            (FailureKind::Refused, Ending::Refused)
+        };
+        let unsent = parts.give_up_schedule(link, ending);
+        let number = self.numbers[link as usize];
+        parts.ledger.list_ended(number, kind, unsent, || {
+            let next = self.places[link as usize].in_flight().next_request();
+            format!("request {next} was due and could not be sent")
+        });
+    }
+}
