@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::Tool;
 
-pub use facts::Facts;
+pub use facts::{Facts, Limit};
 pub use judge::examine;
 
 /// The name and version of the document's shape.

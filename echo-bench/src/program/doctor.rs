@@ -59,16 +59,16 @@ fn tried() -> Facts {
     Facts {
         descriptors: Some(fd_limit::raise()),
         oversleep: Some(oversleep()),
-        no_uring: Some(unless_usable(echo_bench_engine::check(EngineKind::Uring))),
-        no_stamps: Some(unless_usable(stamps::probe())),
+        uring: Some(usable(echo_bench_engine::check(EngineKind::Uring))),
+        stamps: Some(usable(stamps::probe())),
         others_busy,
         stolen,
         ..Facts::read()
     }
 }
 
-fn unless_usable<E: ToString>(tried: Result<(), E>) -> Option<String> {
-    tried.err().map(|reason| reason.to_string())
+fn usable<E: ToString>(tried: Result<(), E>) -> Result<(), String> {
+    tried.map_err(|reason| reason.to_string())
 }
 
 /// Cores that others keep busy, and cores that the hypervisor takes.

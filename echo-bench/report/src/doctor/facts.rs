@@ -7,6 +7,15 @@ use std::time::Duration;
 
 use echo_net::cgroup::CpuGroup;
 
+/// A limit that is set, or is not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit<T> {
+    /// There is none.
+    None,
+    /// So much.
+    At(T),
+}
+
 /// What is known of a machine; `None` is what could not be read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Facts {
@@ -24,10 +33,10 @@ pub struct Facts {
     pub syn_backlog: Option<u64>,
     /// CPUs that this process may run on.
     pub cores: Option<usize>,
-    /// Cores that its control group may use; `Some(None)` without a limit.
-    pub quota: Option<Option<f64>>,
-    /// Bytes of memory that its control group may use; `Some(None)` without a limit.
-    pub memory: Option<Option<u64>>,
+    /// Cores that its control group may use.
+    pub quota: Option<Limit<f64>>,
+    /// Bytes of memory that its control group may use.
+    pub memory: Option<Limit<u64>>,
     /// Frequency governors of the CPUs, each once.
     pub governors: Vec<String>,
     /// Whether CPUs may go faster than their base frequency for a while.
@@ -44,16 +53,16 @@ pub struct Facts {
     pub timer_slack_ns: Option<u64>,
     /// By how much a short sleep ends late: the median and the worst of a hundred.
     pub oversleep: Option<[Duration; 2]>,
-    /// Why there is no `io_uring`; `Some(None)` if there is.
-    pub no_uring: Option<Option<String>>,
+    /// Whether `io_uring` can be used, or why not.
+    pub uring: Option<Result<(), String>>,
     /// Bytes that may be locked in memory; `u64::MAX` without a limit.
     pub locked_memory: Option<u64>,
     /// NUMA nodes.
     pub numa_nodes: Option<usize>,
     /// TCP congestion control.
     pub congestion: Option<String>,
-    /// Why there are no receive stamps of the kernel; `Some(None)` if there are.
-    pub no_stamps: Option<Option<String>>,
+    /// Whether the kernel takes receive stamps, or why not.
+    pub stamps: Option<Result<(), String>>,
     /// Cores that other processes keep busy.
     pub others_busy: Option<f64>,
     /// Cores that the hypervisor takes away.
@@ -74,7 +83,8 @@ impl Facts {
             accept_queue: reads("/proc/sys/net/core/somaxconn"),
             syn_backlog: reads("/proc/sys/net/ipv4/tcp_max_syn_backlog"),
             cores: std::thread::available_parallelism().ok().map(Into::into),
-            quota: CpuGroup::of_self().map(|group| group.quota()),
+            quota: CpuGroup::of_self()
+                .map(|group| group.quota().map_or(Limit::None, Limit::At)),
             memory: memory_limit(),
             governors: governors(),
             turbo: turbo(),
@@ -101,8 +111,7 @@ fn line(path: impl AsRef<Path>) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.lines().next()?.trim().to_owned())
 }
 
-/// The number behind `tw` in the line of TCP (Documentation/networking/proc_net_tcp.rst knows the
-/// file; `net/ipv4/proc.c` writes it).
+/// The number behind `tw` in the line of TCP, as the kernel's `net/ipv4/proc.c` writes it.
 fn time_wait() -> Option<u64> {
     let text = fs::read_to_string("/proc/net/sockstat").ok()?;
     let line = text.lines().find(|line| line.starts_with("TCP:"))?;
@@ -112,10 +121,11 @@ fn time_wait() -> Option<u64> {
 
 /// The limit of version 2 of control groups, or of version 1, where a number near the greatest
 /// stands for none.
-fn memory_limit() -> Option<Option<u64>> {
+fn memory_limit() -> Option<Limit<u64>> {
     let paths = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
     let limit = paths.into_iter().find_map(line)?;
-    Some(limit.parse().ok().filter(|&bytes| bytes < 1 << 60))
+    let bytes = limit.parse().ok().filter(|&bytes| bytes < 1 << 60);
+    Some(bytes.map_or(Limit::None, Limit::At))
 }
 
 fn governors() -> Vec<String> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use echo_net::settings::{ByteSize, TimeSpan};
 
-use super::{Check, Facts, Health};
+use super::{Check, Facts, Health, Limit};
 
 /// Fewest descriptors for loads that servers are compared under.
 const FEW_DESCRIPTORS: u64 = 4096;
@@ -65,12 +65,12 @@ fn quota(facts: &Facts) -> Check {
     let name = "cpu quota";
     match (facts.quota, facts.cores) {
         (None, _) => Check::unknown(name),
-        (Some(None), _) => Check::ok(name, "none"),
-        (Some(Some(quota)), Some(cores)) if quota >= cores as f64 => {
+        (Some(Limit::None), _) => Check::ok(name, "none"),
+        (Some(Limit::At(quota)), Some(cores)) if quota >= cores as f64 => {
             Check::new(name, format!("{quota:.2} cores"), Health::Note)
                 .said("as much as there is, but threads are still stopped if they exceed it")
         }
-        (Some(Some(quota)), _) => Check::new(
+        (Some(Limit::At(quota)), _) => Check::new(
             name,
             format!("{quota:.2} cores"),
             Health::Warning,
@@ -153,12 +153,13 @@ fn virtual_machine(facts: &Facts) -> Check {
 fn memory(facts: &Facts) -> Check {
     match facts.memory {
         None => Check::unknown("memory limit"),
-        Some(None) => Check::ok("memory limit", "none"),
-        Some(Some(bytes)) if bytes >= 1 << 30 => Check::ok("memory limit", size(bytes)),
-        Some(Some(bytes)) => Check::new("memory limit", size(bytes), Health::Note).because(
-            "socket buffers of many connections count, too",
-            "raise it: docker run --memory, MemoryMax= of systemd",
-        ),
+        Some(Limit::None) => Check::ok("memory limit", "none"),
+        Some(Limit::At(bytes)) if bytes >= 1 << 30 => Check::ok("memory limit", size(bytes)),
+        Some(Limit::At(bytes)) => Check::new("memory limit", size(bytes), Health::Note)
+            .because(
+                "socket buffers of many connections count, too",
+                "raise it: docker run --memory, MemoryMax= of systemd",
+            ),
     }
 }
 
@@ -293,10 +294,10 @@ fn queue(name: &str, setting: &str, length: Option<u64>) -> Check {
 }
 
 fn kernel(facts: &Facts) -> Vec<Check> {
-    let uring = match &facts.no_uring {
+    let uring = match &facts.uring {
         None => Check::unknown("io_uring"),
-        Some(None) => Check::ok("io_uring", "usable"),
-        Some(Some(reason)) => Check::new("io_uring", "not usable", Health::Note).because(
+        Some(Ok(())) => Check::ok("io_uring", "usable"),
+        Some(Err(reason)) => Check::new("io_uring", "not usable", Health::Note).because(
             format!("--engine uring and --model uring do not work: {reason}"),
             "sysctl -w kernel.io_uring_disabled=0; in a container, allow it in the seccomp profile",
         ),
@@ -306,10 +307,10 @@ fn kernel(facts: &Facts) -> Vec<Check> {
         Some(u64::MAX) => Check::ok("locked memory", "unlimited"),
         Some(bytes) => Check::ok("locked memory", size(bytes)),
     };
-    let stamps = match &facts.no_stamps {
+    let stamps = match &facts.stamps {
         None => Check::unknown("receive stamps"),
-        Some(None) => Check::ok("receive stamps", "taken"),
-        Some(Some(reason)) => Check::new("receive stamps", "none", Health::Warning).because(
+        Some(Ok(())) => Check::ok("receive stamps", "taken"),
+        Some(Err(reason)) => Check::new("receive stamps", "none", Health::Warning).because(
             format!("path and the generator's own share can't be told apart: {reason}"),
             "a kernel of Linux 4.6 or newer, outside of sandboxes that replace its network",
         ),
@@ -332,104 +333,4 @@ fn size(bytes: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn health(facts: &Facts, name: &str) -> (Health, String) {
-        let checks = examine(facts);
-        let check = checks.iter().find(|check| check.name == name).unwrap();
-        (check.health, check.remedy.clone().unwrap_or_default())
-    }
-
-    #[test]
-    fn what_was_not_read_is_unknown_and_no_fault() {
-        for check in examine(&Facts::default()) {
-            assert_eq!((check.health, check.remedy), (Health::Unknown, None), "{}", check.name);
-        }
-    }
-
-    #[test]
-    fn whatever_is_not_as_it_should_be_has_a_reason_and_a_warning_a_remedy() {
-        let bad = Facts {
-            descriptors: Some(1024),
-            port_range: Some((60_000, 60_999)),
-            time_wait: Some(900),
-            time_wait_reuse: Some(0),
-            accept_queue: Some(128),
-            syn_backlog: Some(128),
-            cores: Some(1),
-            quota: Some(Some(0.5)),
-            memory: Some(Some(64 << 20)),
-            governors: vec!["performance".into(), "powersave".into()],
-            turbo: Some(true),
-            smt: Some(true),
-            mitigations: Some(7),
-            is_virtual: Some(true),
-            clock_source: Some("hpet".into()),
-            timer_slack_ns: Some(50_000),
-            oversleep: Some([Duration::from_micros(60), Duration::from_millis(3)]),
-            no_uring: Some(Some("it is disabled".into())),
-            locked_memory: Some(65_536),
-            numa_nodes: Some(2),
-            congestion: Some("bbr".into()),
-            no_stamps: Some(Some("none came".into())),
-            others_busy: Some(0.8),
-            stolen: Some(0.3),
-        };
-        for check in examine(&bad) {
-            match check.health {
-                Health::Warning => assert!(check.reason.is_some() && check.remedy.is_some()),
-                Health::Note => assert!(check.reason.is_some(), "{}", check.name),
-                Health::Unknown => panic!("{} is known", check.name),
-                Health::Ok => {}
-            }
-        }
-        let warned = |name| health(&bad, name).0 == Health::Warning;
-        for name in [
-            "cores",
-            "cpu quota",
-            "governor",
-            "other load",
-            "stolen",
-            "clock source",
-            "descriptors",
-            "ports",
-            "time_wait",
-            "accept queue",
-            "syn queue",
-            "receive stamps",
-        ] {
-            assert!(warned(name), "{name}");
-        }
-        assert!(health(&bad, "accept queue").1.contains("net.core.somaxconn"));
-    }
-
-    #[test]
-    fn a_quota_below_the_cores_stops_threads() {
-        let of = |quota| {
-            health(
-                &Facts { cores: Some(4), quota: Some(quota), ..Facts::default() },
-                "cpu quota",
-            )
-        };
-        assert_eq!(of(None).0, Health::Ok);
-        assert_eq!(of(Some(4.0)).0, Health::Note);
-        assert_eq!(of(Some(3.9)).0, Health::Warning);
-    }
-
-    #[test]
-    fn ports_in_time_wait_are_missed_unless_they_are_reused() {
-        let of = |waiting, reuse| {
-            let facts = Facts {
-                port_range: Some((32_768, 60_999)),
-                time_wait: Some(waiting),
-                time_wait_reuse: Some(reuse),
-                ..Facts::default()
-            };
-            health(&facts, "time_wait").0
-        };
-        assert_eq!(of(14_000, 2), Health::Ok);
-        assert_eq!(of(15_000, 2), Health::Warning);
-        assert_eq!(of(15_000, 1), Health::Ok);
-    }
-}
+mod tests;

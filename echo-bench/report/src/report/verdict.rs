@@ -119,7 +119,9 @@ pub(super) enum Finding {
         achieved: Option<f64>,
     },
     SlowServerDrain,
-    ServerEnded { how: String },
+    ServerEnded {
+        how: String,
+    },
     Unverified,
     GivenUp {
         asked: u64,
