@@ -11,11 +11,12 @@ use echo_net::cpu::Usage;
 use echo_net::stop::{Stage, Stop};
 
 use super::observer::{Observer, SoFar};
+use super::pulse::{BEAT, Beat, Pulses};
 use super::server_watch::ServerWatch;
 use super::surroundings::{Lookout, Surroundings};
 use super::timeline::{Timeline, pieces_per_interval};
 use crate::plan::Plan;
-use crate::record::{Interval, Packed, Tally};
+use crate::record::{Interval, Packed, Phase, Tally};
 
 /// How often the stop latch is looked at.
 const LOOK_EVERY: Nanos = 20 * MILLISECOND;
@@ -82,6 +83,8 @@ pub(super) struct Watch<'a> {
     pending: BTreeMap<u64, (Interval, u32)>,
     /// The interval that whole pieces are added to.
     interval: Interval,
+    pulses: Pulses,
+    next_beat: Nanos,
     gathered: Gathered,
 }
 
@@ -91,6 +94,7 @@ impl<'a> Watch<'a> {
         server: ServerWatch,
         timeline: Timeline,
         stop: &'a Stop,
+        pulses: Pulses,
     ) -> Self {
         let open = plan.has_waits();
         let gathered = Gathered {
@@ -113,6 +117,8 @@ impl<'a> Watch<'a> {
             workers: plan.threads,
             pieces_per_interval: pieces_per_interval(plan),
             interval: Interval::new(0, open),
+            pulses,
+            next_beat: 0,
             pending: BTreeMap::new(),
             ended: false,
             timeline,
@@ -130,6 +136,7 @@ impl<'a> Watch<'a> {
     ) -> Gathered {
         loop {
             self.tend(clock::now());
+            self.beat(clock::now(), observer);
             let wait = self.next_sample.saturating_sub(clock::now()).min(LOOK_EVERY);
             match pieces.recv_timeout(Duration::from_nanos(wait.max(1))) {
                 Ok(piece) => self.take(piece, observer),
@@ -154,6 +161,24 @@ impl<'a> Watch<'a> {
         self.gathered.interrupted = self.timeline.is_interrupted();
         self.gathered.surroundings = self.lookout.conclude();
         self.gathered
+    }
+
+    /// Tells how the run stands, if it is time to.
+    fn beat(&mut self, now: Nanos, observer: &mut dyn Observer) {
+        if now < self.next_beat {
+            return;
+        }
+        self.next_beat = now + BEAT;
+        let end = self.timeline.window_end();
+        let phase = if now < self.timeline.window_start {
+            Phase::WarmUp
+        } else if now < end {
+            Phase::Window
+        } else {
+            Phase::Drain
+        };
+        let left = (end != Nanos::MAX).then(|| end.saturating_sub(now));
+        observer.beat(&Beat::of(&self.pulses, now, phase, left));
     }
 
     fn take(&mut self, piece: Interval, observer: &mut dyn Observer) {

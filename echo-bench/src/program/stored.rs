@@ -22,13 +22,17 @@ use echo_bench_report::{compare, merge, render, sweep};
 pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let document = store::open(&args.file)?;
-    let format = outlet.format;
-    let text = match document.schema() {
-        Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
-        Some(sweep::SCHEMA) => swept::rendered(&document.parse()?, format.try_into()?),
-        _ => rendered(&document.parse()?, format),
-    };
-    outlet.put(&text)?;
+    outlet.put(|format, screen| {
+        Ok(match document.schema() {
+            Some(compare::SCHEMA) => {
+                compared::rendered(&document.parse()?, format.try_into()?, screen)
+            }
+            Some(sweep::SCHEMA) => {
+                swept::rendered(&document.parse()?, format.try_into()?, screen)
+            }
+            _ => rendered(&document.parse()?, format, screen),
+        })
+    })?;
     Ok(Exit::Done as u8)
 }
 
@@ -92,6 +96,6 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     let inputs = sides::inputs(&args.paths)?;
     let reports: Vec<Report> = inputs.into_iter().map(|input| input.report).collect();
     let merged = merge::merge(&reports)?;
-    outlet.put(&rendered(&merged, outlet.format))?;
+    outlet.put(|format, screen| Ok(rendered(&merged, format, screen)))?;
     Ok(Exit::Done as u8)
 }

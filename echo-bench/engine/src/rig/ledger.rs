@@ -2,22 +2,15 @@
 //! alone decides what it adds to the counts and to the clocks, whatever the workload is.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use echo_net::Nanos;
 
-use super::asked::{Asked, Ending};
+use super::asked::{Alike, Asked, Ending};
 use super::occupancy::Occupancy;
+use crate::pulse::Pulse;
 use crate::record::{FailureKind, FirstOffender, Interval, Phase, Served, Span, Stamped};
 use crate::timeline::Timeline;
-
-/// Successful replies to one actor whose requests were due and written at one instant.
-#[derive(Debug, Clone, Copy)]
-struct Alike {
-    actor: u32,
-    asked: Asked,
-    at: Nanos,
-    count: u64,
-}
 
 /// What a ledger has to say at the end, beside its intervals.
 #[derive(Debug)]
@@ -58,6 +51,8 @@ pub(crate) struct Ledger {
     next_boundary: Nanos,
     /// Takes finished pieces.
     finished: Box<dyn FnMut(Interval) + Send>,
+    /// Where replies are seen as they come, if anybody looks.
+    pulse: Option<Arc<Pulse>>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -86,7 +81,12 @@ impl Ledger {
             timeline: None,
             next_boundary: Nanos::MAX,
             finished,
+            pulse: None,
         }
+    }
+
+    pub(super) fn show_on(&mut self, pulse: Arc<Pulse>) {
+        self.pulse = Some(pulse);
     }
 
     pub(super) fn begin(&mut self, timeline: &Timeline) {
@@ -315,6 +315,8 @@ impl Ledger {
     pub(crate) fn settle(&mut self) {
         let Some(Alike { actor, asked, at, count }) = self.alike.take() else { return };
         self.occupancy.remove(count, at, self.window.end);
+        let response = at.saturating_sub(asked.intended);
+        self.pulse.iter().for_each(|pulse| pulse.answered(count, response));
         if self.window.contains(&at) {
             self.interval.tally.answered += count;
             if let Some(served) = self.served.get_mut(actor as usize) {
@@ -358,6 +360,7 @@ impl Ledger {
             self.schedule(1, asked.intended);
         }
         *ending.count(&mut self.interval.tally) += 1;
+        self.pulse.iter().for_each(|pulse| pulse.failed());
         if ending.was_answered() {
             return true;
         }
