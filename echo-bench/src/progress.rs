@@ -77,12 +77,12 @@ impl Progress {
 
 /// A line that is renewed as often as there is something new.
 fn line_of(live: &Live) -> ProgressBar {
-    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
     if let Ok(style) = ProgressStyle::with_template("{msg}") {
-        line.set_style(style);
+        bar.set_style(style);
     }
-    line.set_message(live.line(console::screen_of_stderr()));
-    line
+    bar.set_message(live.line(console::screen_of_stderr()));
+    bar
 }
 
 impl Observer for Progress {

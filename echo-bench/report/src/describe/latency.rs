@@ -1,7 +1,7 @@
 //! The clocks of a run in a table: [`table`], short, and [`details`], with the rest of what is
 //! known of each.
 
-use super::table::{Cell, Column, Note, Table};
+use super::table::{Cell, Column, NEEDS, Note, Table};
 use super::units::{self, TimeUnit};
 use super::{NOTHING, objective, or_nothing};
 use crate::report::nouns::Nouns;
@@ -143,7 +143,7 @@ fn mean(latency: &LatencySummary, unit: TimeUnit) -> String {
 /// The 95 % interval of a percentile, or how many independent values it needs.
 fn interval(latency: &LatencySummary, quantile: &Quantile, unit: TimeUnit) -> String {
     latency.ci95.get(quantile.name).map_or_else(
-        || format!("needs {}", units::count(order::needed(quantile.quantile))),
+        || format!("{NEEDS} {}", units::count(order::needed(quantile.quantile))),
         |&[low, high]| unit.range(low as f64, high as f64),
     )
 }

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use super::{NOTHING, Tone};
 
+/// What begins a line that says how many values an interval needs.
+pub(crate) const NEEDS: &str = "needs";
+
 /// A table.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Table {
@@ -99,6 +102,12 @@ impl Column {
 }
 
 impl Cell {
+    /// How the line below is to be taken: what is missing for an interval is none.
+    pub(crate) fn tone_below(&self) -> Tone {
+        let missing = self.below.as_ref().is_some_and(|below| below.starts_with(NEEDS));
+        if missing { Tone::Absent } else { Tone::Plain }
+    }
+
     /// How the text is to be taken in a column: numbers that are weak or absent say so by their
     /// signs.
     pub(crate) fn tone_in(&self, column: &Column) -> Tone {

@@ -150,3 +150,52 @@ fn best(
     }
     best
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::describe::{Column, Table};
+
+    /// A name, and so many numbers of these importances, each ten columns wide.
+    fn fitted(importance: &[u8], room: usize) -> Fitted {
+        let mut columns = vec![Column::text("name")];
+        columns.extend(importance.iter().map(|_| Column::number("n")));
+        let mut table = Table::new("t", "", columns);
+        let mut row = vec!["the first".into()];
+        row.extend(importance.iter().map(|_| "9999999.99".into()));
+        table.rows.push(row);
+        let all: Vec<u8> = std::iter::once(Column::KEPT).chain(importance.to_vec()).collect();
+        fit(&Grid::new(&table, str::to_owned), &all, Column::KEPT, Some(room))
+    }
+
+    fn columns(part: &Part) -> Vec<usize> {
+        part.iter().map(|(column, _)| *column).collect()
+    }
+
+    #[test]
+    fn names_wrap_before_a_column_is_left_out() {
+        let Fitted { parts, left_out } = fitted(&[1, 2], 30);
+        assert_eq!((parts, left_out), (vec![vec![(0, 5), (1, 10), (2, 10)]], vec![]));
+    }
+
+    #[test]
+    fn the_least_important_columns_are_left_out_first() {
+        let Fitted { parts, left_out } = fitted(&[3, 1, 2, Column::KEPT], 40);
+        assert_eq!((columns(&parts[0]), left_out), (vec![0, 1, 4], vec![2, 3]));
+    }
+
+    #[test]
+    fn a_table_of_which_all_must_be_shown_goes_on_below_with_its_names() {
+        let Fitted { parts, left_out } = fitted(&[Column::KEPT; 5], 45);
+        let parts: Vec<_> = parts.iter().map(columns).collect();
+        assert_eq!((parts, left_out), (vec![vec![0, 1, 2, 3], vec![0, 4, 5]], vec![]));
+    }
+
+    #[test]
+    fn a_number_that_is_wider_than_the_terminal_is_cut_as_the_last_resort() {
+        let Fitted { parts, .. } = fitted(&[Column::KEPT; 2], 12);
+        for part in parts {
+            assert!(part.iter().map(|(_, width)| width + GAP).sum::<usize>() - GAP <= 12);
+        }
+    }
+}

@@ -43,7 +43,8 @@ impl Grid {
                     None => Place::default(),
                     Some(below) => {
                         let indent = if place == 0 { 2 } else { 0 };
-                        Place { text: fit(place, below), tone: Tone::Absent, indent }
+                        let tone = cell.tone_below();
+                        Place { text: fit(place, below), tone, indent }
                     }
                 };
                 lines.push(row.iter().enumerate().map(below).collect());

@@ -15,6 +15,8 @@ pub struct Styled {
 impl Styled {
     /// Adds text in a tone.
     pub(super) fn push(&mut self, tone: Tone, text: &str) {
+        // What is not seen has no style.
+        let tone = if text.trim().is_empty() { Tone::Plain } else { tone };
         match self.pieces.last_mut() {
             Some((last, piece)) if *last == tone => piece.push_str(text),
             _ => self.pieces.push((tone, text.to_owned())),

@@ -110,10 +110,8 @@ fn phrases(told: &Description) -> Vec<String> {
     said.extend(told.phrases.iter().cloned());
     for section in &told.sections {
         match &section.body {
-            // Each figure is in another section, too.
-            Body::Figures(_) => {}
-            // A page has charts in its place.
-            Body::Spread(_) => {}
+            // Each figure is in another section, too, and a page has charts for a histogram.
+            Body::Figures(_) | Body::Spread(_) => {}
             Body::Rows(rows) => {
                 said.extend(rows.iter().map(|row| format!("{} {}", row.label, row.value)));
             }
