@@ -181,7 +181,9 @@ mod tests {
         pulses[1].answered(9, 1_000_000);
         pulses[0].answered(1, 2_000_000);
         pulses[1].failed();
-        pulses.iter().for_each(|pulse| pulse.established(3));
+        for pulse in &pulses {
+            pulse.established(3);
+        }
         let second = look();
         let new = second.responses.since(&first.responses);
         assert_eq!((new.count(), second.failed, second.established), (10, 1, 6));

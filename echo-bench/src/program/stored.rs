@@ -8,12 +8,13 @@ use rayon::prelude::*;
 use super::results::rendered;
 use super::{Exit, compare as compared, sides, sweep as swept};
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
-use crate::console::{complain, print, tell};
+use crate::console::{self, complain, print, print_styled, tell};
 use crate::outlet::Outlet;
 use crate::sweep::folder::Folder;
 use echo_bench_report::listing::Entry;
+use echo_bench_report::render::text::{Document, on};
 use echo_bench_report::report::{Report, store};
-use echo_bench_report::{compare, merge, render, sweep};
+use echo_bench_report::{compare, merge, sweep};
 
 /// Shows what was stored: a run, a comparison or a sweep.
 ///
@@ -61,7 +62,9 @@ pub fn list(args: &ListArgs) -> anyhow::Result<u8> {
     match args.format {
         ListFormat::Json => print(&store::to_json(&entries))?,
         ListFormat::Text if entries.is_empty() => tell("no reports"),
-        ListFormat::Text => print(&render::text::listing(&entries, "file"))?,
+        ListFormat::Text => {
+            print_styled(&on(console::screen(), Document::Listing(&entries, "file")))?;
+        }
     }
     let mut exit = Exit::Done;
     for (file, reason) in unread {

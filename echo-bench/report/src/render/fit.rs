@@ -10,7 +10,7 @@ use super::grid::Grid;
 pub(super) const GAP: usize = 2;
 
 /// A name that is longer than this may be cut rather than a column left out.
-const LONGEST_NAME: usize = 16;
+const LONGEST_NAME: usize = 32;
 
 /// Rows by which the widths of columns are chosen.
 const DECIDING_ROWS: usize = 40;

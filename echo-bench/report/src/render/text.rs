@@ -75,16 +75,6 @@ pub fn sweep(sweep: &Sweep) -> String {
     on(Screen::FILE, Document::Sweep(sweep)).plain()
 }
 
-/// A machine, examined, for a file.
-pub fn doctor(doctor: &Doctor) -> String {
-    on(Screen::FILE, Document::Doctor(doctor)).plain()
-}
-
-/// What is stored, a line each, for a file; `named` says what the names are.
-pub fn listing(entries: &[Entry], named: &str) -> String {
-    on(Screen::FILE, Document::Listing(entries, named)).plain()
-}
-
 /// A line with its label, as those of a report are: for what is said after one.
 pub fn labelled(screen: Screen, label: &str, text: &str) -> Styled {
     let mut page = Page { screen, labels: LABEL, out: Styled::default() };
