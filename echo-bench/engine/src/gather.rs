@@ -271,3 +271,41 @@ impl<'a> Watch<'a> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use echo_net::clock::SECOND;
+
+    use super::*;
+    use crate::observer::Connected;
+    use crate::plan::StopRule;
+    use crate::plan::tests::plan_with;
+
+    #[derive(Default)]
+    struct Seen(Vec<(Phase, Option<Nanos>)>);
+
+    impl Observer for Seen {
+        fn connected(&mut self, _connected: &Connected<'_>) {}
+        fn interval(&mut self, _interval: &Interval) {}
+        fn beat(&mut self, beat: &Beat) {
+            self.0.push((beat.phase, beat.left_ns));
+        }
+    }
+
+    #[test]
+    fn a_run_is_looked_at_ten_times_a_second_from_its_warm_up_on() {
+        let plan = plan_with(|plan| {
+            plan.warmup_ns = SECOND;
+            plan.stop = StopRule::Duration { duration_ns: 2 * SECOND };
+        });
+        let (stop, mut seen) = (Stop::new(), Seen::default());
+        let mut watch =
+            Watch::new(&plan, None, Timeline::new(&plan, 0), &stop, Pulses::default());
+        for now in [0, BEAT / 2, BEAT, SECOND, 3 * SECOND] {
+            watch.beat(now, &mut seen);
+        }
+        let left = [3 * SECOND, 3 * SECOND - BEAT, 2 * SECOND, 0].map(Some);
+        let phases = [Phase::WarmUp, Phase::WarmUp, Phase::Window, Phase::Drain];
+        assert_eq!(seen.0, phases.into_iter().zip(left).collect::<Vec<_>>());
+    }
+}

@@ -7,9 +7,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::compare::Options;
 use crate::compare::self_check::self_check;
+use crate::doctor::{Check, Health};
 use crate::render::html::tests::comparison::{compared, side};
 use crate::render::html::tests::forms::{runs, with_explanations};
 use crate::render::html::tests::sweep::swept;
+use crate::report::Tool;
 
 /// A comparison of several sides, each in several cases, with all that explains it.
 fn comparisons() -> Vec<(&'static str, Comparison)> {
@@ -39,6 +41,37 @@ fn checked() -> SelfCheck {
     self_check(&reports.collect::<Vec<_>>(), 2, &options).unwrap()
 }
 
+fn listed(sweep: &Sweep, comparison: &Comparison) -> Vec<Entry> {
+    let runs = runs().into_iter().map(|(name, run)| {
+        let mut run = run;
+        run.labels = [("note".to_owned(), "负载均衡 before the change".to_owned())].into();
+        Entry::of_runs(format!("reports/runs/20260102T030405-{name}-line-c1000.json"), &[&run])
+    });
+    let others = [
+        Entry::of_sweep("reports/runs/sweep-1f2e3d4c/sweep.json".into(), sweep),
+        Entry::of_comparison("page.html".into(), comparison),
+    ];
+    runs.chain(others).collect()
+}
+
+fn examined() -> Doctor {
+    let check = |name: &str, health, reason: Option<&str>, remedy: Option<&str>| Check {
+        name: name.into(),
+        value: "1 048 576 of 1 073 741 816 per process".into(),
+        health,
+        reason: reason.map(Into::into),
+        remedy: remedy.map(Into::into),
+    };
+    let remedy = "sysctl -w net.ipv4.ip_local_port_range='1024 65535' net.core.somaxconn=65535";
+    let reason = "a run with more connections than that to one address runs out of them";
+    let checks = vec![
+        check("descriptors", Health::Ok, None, None),
+        check("ephemeral ports", Health::Note, Some(reason), Some(remedy)),
+        check("governor", Health::Warning, Some(reason), Some(remedy)),
+    ];
+    Doctor { schema: String::new(), tool: Tool::this(), checks }
+}
+
 #[test]
 fn every_document_on_terminals_of_80_and_110_columns() {
     let (runs, comparisons) = (runs(), comparisons());
@@ -49,6 +82,9 @@ fn every_document_on_terminals_of_80_and_110_columns() {
     all.push(("sweep".into(), Document::Sweep(&sweep)));
     all.push(("repeats".into(), Document::Sweep(&repeats)));
     all.push(("self_check".into(), Document::SelfCheck(&check)));
+    let (entries, doctor) = (listed(&sweep, &comparisons[0].1), examined());
+    all.push(("list".into(), Document::Listing(&entries, "file")));
+    all.push(("doctor".into(), Document::Doctor(&doctor)));
     for (name, document) in all {
         for columns in [80, 110] {
             let shown = on(Screen::of_columns(columns), document).plain();
