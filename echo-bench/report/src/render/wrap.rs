@@ -47,10 +47,21 @@ fn parts(line: &str) -> impl Iterator<Item = &str> {
         if rest.is_empty() {
             return None;
         }
-        let (part, after) = rest.split_at(first_end(rest));
+        let end = first_end(rest);
+        let (part, after) = rest.split_at(end_in_long(&rest[..end]).unwrap_or(end));
         rest = after;
         Some(part)
     })
+}
+
+/// A word that is longer than that, like the name of a file, may end at a sign within it.
+const LONG: usize = 24;
+
+/// Where a line may end within a long word.
+fn end_in_long(word: &str) -> Option<usize> {
+    let is_long = word.trim_end().chars().count() > LONG;
+    let mut signs = word.match_indices(['/', '-', ',', '=']).map(|(place, _)| place + 1);
+    signs.find(|&end| is_long && end > 4 && end < word.trim_end().len())
 }
 
 /// Where the first part of a line ends.
@@ -111,6 +122,11 @@ mod tests {
             ("", 8, &[""]),
             ("负载均衡", 4, &["负载", "均衡"]),
             ("a.. b", 3, &["a..", "b"]),
+            (
+                "runs/20260102T030405-line-c1000.json",
+                20,
+                &["runs/", "20260102T030405-", "line-c1000.json"],
+            ),
         ] {
             assert_eq!(wrap(text, columns), lines, "{text}");
         }
