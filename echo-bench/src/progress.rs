@@ -1,4 +1,4 @@
-//! How a run goes, on stderr while it goes: a line that is renewed on a terminal ([`live`]), else
+//! How a run goes, on stderr while it goes: a line that is renewed on a terminal (`live`), else
 //! a plain line per interval. Never touched per request.
 
 mod live;
