@@ -299,8 +299,9 @@ mod tests {
             plan.stop = StopRule::Duration { duration_ns: 2 * SECOND };
         });
         let (stop, mut seen) = (Stop::new(), Seen::default());
+        let server = ServerWatch::default();
         let mut watch =
-            Watch::new(&plan, None, Timeline::new(&plan, 0), &stop, Pulses::default());
+            Watch::new(&plan, server, Timeline::new(&plan, 0), &stop, Pulses::default());
         for now in [0, BEAT / 2, BEAT, SECOND, 3 * SECOND] {
             watch.beat(now, &mut seen);
         }
