@@ -21,7 +21,7 @@ pub mod swept;
 mod tls;
 mod typed;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use echo_client::Endpoint;
 use echo_net::settings::TimeSpan;
@@ -79,6 +79,15 @@ inconclusive, or with --strict the generator was the bottleneck or an objective 
     allow_negative_numbers = true
 )]
 pub struct Cli {
+    /// When to use colours: always, never, or auto: on a terminal, unless `NO_COLOR` is set
+    ///
+    /// On a terminal text is as wide as the terminal is, or as COLUMNS says. In a pipe or a file
+    /// that width does not matter: each fact is on one line, and tables have all their columns.
+    #[arg(
+        long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto,
+        hide_possible_values = true, display_order = 1000
+    )]
+    pub color: ColorChoice,
     /// What to do; without one, a run.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -158,6 +167,17 @@ pub enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<std::ffi::OsString>,
     },
+}
+
+impl Cli {
+    /// What of it is for the terminal.
+    pub fn colours(&self) -> anstream::ColorChoice {
+        match self.color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        }
+    }
 }
 
 /// A run, as typed.

@@ -1,20 +1,103 @@
-//! What is said to whoever has started the program: results on stdout ([`print`](print())), all
-//! else on stderr. Nothing in it is obeyed by a terminal.
+//! What is said to whoever has started the program: results on stdout ([`print`](print()),
+//! [`print_styled`]), all else on stderr. Nothing in it is obeyed by a terminal but our own styles.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::Context;
 
+use echo_bench_report::render::{Screen, Styled};
 use echo_net::stdout;
 use echo_proto::terminal;
 
+/// What of the surroundings text is laid out by.
+#[derive(Debug, Clone, Default)]
+struct Surroundings {
+    /// The variable COLUMNS, by which a width is asked for whatever the output is.
+    asked: Option<String>,
+    /// Whether it is a terminal.
+    terminal: bool,
+    /// How wide the terminal says it is.
+    columns: Option<usize>,
+    /// The variable TERM.
+    term: Option<String>,
+    /// The locale of characters, if one is set.
+    locale: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of an output that is a terminal or not, and says that it is so wide.
+    fn of(terminal: bool, columns: Option<u16>) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            asked: variable("COLUMNS"),
+            terminal,
+            columns: columns.map(usize::from),
+            term: variable("TERM"),
+            locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable),
+        }
+    }
+
+    fn screen(&self) -> Screen {
+        let asked = self.asked.as_ref().and_then(|columns| columns.trim().parse().ok());
+        let asked = asked.filter(|&columns: &usize| columns > 0);
+        let of_terminal = self.terminal.then(|| self.columns.unwrap_or(Screen::USUAL));
+        let screen = asked.or(of_terminal).map_or(Screen::FILE, Screen::of_columns);
+        if self.is_ascii() { screen.in_ascii() } else { screen }
+    }
+
+    fn is_ascii(&self) -> bool {
+        let utf8 = |locale: &str| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        };
+        self.is_dumb() || self.locale.as_deref().is_some_and(|locale| !utf8(locale))
+    }
+
+    fn is_dumb(&self) -> bool {
+        self.terminal && self.term.as_deref() == Some("dumb")
+    }
+}
+
+fn columns_of(output: impl std::os::fd::AsFd) -> Option<u16> {
+    terminal_size::terminal_size_of(output).map(|(width, _)| width.0)
+}
+
+/// What text on stdout is laid out for.
+pub fn screen() -> Screen {
+    let out = io::stdout();
+    Surroundings::of(out.is_terminal(), columns_of(&out)).screen()
+}
+
+/// What text on stderr is laid out for.
+pub fn screen_of_stderr() -> Screen {
+    let err = io::stderr();
+    Surroundings::of(err.is_terminal(), columns_of(&err)).screen()
+}
+
+/// Whether stderr is a terminal whose cursor can be moved.
+pub fn is_stderr_live() -> bool {
+    let err = io::stderr();
+    err.is_terminal() && !Surroundings::of(true, None).is_dumb()
+}
+
 /// Prints on stdout, with nothing that a terminal would obey; a reader that has gone away is no
-/// error. There is no styling of our own, and JSON and pages are escaped in their own way before.
+/// error. JSON and pages are escaped in their own way before.
 ///
 /// # Errors
 /// When it can't be written.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    let text = terminal::printable(text);
+    write_out(&terminal::printable(text))
+}
+
+/// Prints text with its styles on stdout, where these are wanted.
+///
+/// # Errors
+/// When it can't be written.
+pub fn print_styled(text: &Styled) -> anyhow::Result<()> {
+    write_out(&text.ansi())
+}
+
+fn write_out(text: &str) -> anyhow::Result<()> {
     let written = anstream::stdout().lock().write_all(text.as_bytes());
     stdout::finish(written).context("writing to stdout")
 }
@@ -29,4 +112,51 @@ pub fn complain(text: &str) {
 pub fn tell(text: &str) {
     // A remark that nobody can see is no reason to fail.
     let _ = writeln!(anstream::stderr(), "{}", terminal::printable(text));
+}
+
+/// The same of text with styles.
+pub fn tell_styled(text: &Styled) {
+    let _ = writeln!(anstream::stderr(), "{}", text.ansi());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_fitted_and_a_pipe_is_not_unless_columns_says_so() {
+        let pipe = Surroundings::default();
+        let terminal = Surroundings { terminal: true, columns: Some(110), ..pipe.clone() };
+        let asking = |of: &Surroundings, columns: &str| Surroundings {
+            asked: Some(columns.into()),
+            ..of.clone()
+        };
+        for (around, screen) in [
+            (pipe.clone(), Screen::FILE),
+            (terminal.clone(), Screen::of_columns(110)),
+            (Surroundings { columns: None, ..terminal.clone() }, Screen::of_columns(80)),
+            (asking(&terminal, "60"), Screen::of_columns(60)),
+            (asking(&pipe, "60"), Screen::of_columns(60)),
+            (asking(&pipe, "0"), Screen::FILE),
+            (asking(&pipe, "wide"), Screen::FILE),
+        ] {
+            assert_eq!(around.screen(), screen, "{around:?}");
+        }
+    }
+
+    #[test]
+    fn drawings_are_ascii_where_nothing_else_is_understood() {
+        for (term, locale, ascii) in [
+            (None, None, false),
+            (Some("dumb"), None, true),
+            (None, Some("C"), true),
+            (Some("xterm"), Some("de_DE.UTF-8"), false),
+            (None, Some("C.utf8"), false),
+        ] {
+            let (term, locale) = (term.map(str::to_owned), locale.map(str::to_owned));
+            let around =
+                Surroundings { terminal: true, term, locale, ..Surroundings::default() };
+            assert_eq!(around.is_ascii(), ascii, "{around:?}");
+        }
+    }
 }

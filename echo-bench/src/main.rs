@@ -24,6 +24,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    cli.colours().write_global();
     let code = match cli.command {
         None => program::run(&cli.run),
         Some(Command::Run(args)) => program::run(&args),

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::console::print;
+use crate::console::{self, print_styled};
 use echo_bench_report::output;
+use echo_bench_report::render::{Screen, Styled};
 
 pub use format::{CompareFormat, FileFormat, Format};
 
@@ -89,14 +90,17 @@ impl<F: FileFormat> Outlet<F> {
         self.file.as_deref().map_or(Ok(()), check_file)
     }
 
-    /// Writes a document to its file, or prints it.
+    /// Writes a document, `rendered` for a file or a terminal, to its file, or prints it.
     ///
     /// # Errors
-    /// When it can't be written or printed.
-    pub fn put(&self, text: &str) -> anyhow::Result<()> {
+    /// When it can't be rendered, written or printed.
+    pub fn put(
+        &self,
+        rendered: impl FnOnce(F, Screen) -> anyhow::Result<Styled>,
+    ) -> anyhow::Result<()> {
         match &self.file {
-            Some(path) => put_file(path, text),
-            None => print(text),
+            Some(path) => put_file(path, &rendered(self.format, Screen::FILE)?.plain()),
+            None => print_styled(&rendered(self.format, console::screen())?),
         }
     }
 
@@ -105,10 +109,13 @@ impl<F: FileFormat> Outlet<F> {
     ///
     /// # Errors
     /// When it can't be written or printed.
-    pub fn hand_over(&self, rendered: impl Fn(F) -> String) -> anyhow::Result<()> {
-        let Some(path) = &self.file else { return print(&rendered(self.format)) };
-        let written = put_file(path, &rendered(self.format));
-        print(&rendered(F::TEXT)).and(written)
+    pub fn hand_over(&self, rendered: impl Fn(F, Screen) -> Styled) -> anyhow::Result<()> {
+        let screen = console::screen();
+        let Some(path) = &self.file else {
+            return print_styled(&rendered(self.format, screen));
+        };
+        let written = put_file(path, &rendered(self.format, Screen::FILE).plain());
+        print_styled(&rendered(F::TEXT, screen)).and(written)
     }
 }
 

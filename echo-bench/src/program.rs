@@ -25,7 +25,7 @@ use echo_net::stop::Stop;
 use echo_net::{Nanos, fd_limit, signals};
 
 use crate::cli::{Inputs, ResultArgs, RunArgs};
-use crate::console::{complain, print, tell};
+use crate::console::{self, complain, print, print_styled, tell, tell_styled};
 use crate::exec;
 use crate::outlet::InvalidOutlet;
 use crate::preflight;
@@ -33,9 +33,10 @@ use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{
-    self as engine, Connected, EngineError, Observer, Peer, RunRecord, SoFar,
+    self as engine, Beat, Connected, EngineError, Observer, Peer, RunRecord, SoFar,
 };
 use echo_bench_report::describe;
+use echo_bench_report::render::text::{self, Document};
 use echo_bench_report::report::{
     self, Circumstances, Environment, Report, SloVerdict, UntilWatch, Verdict,
 };
@@ -191,6 +192,10 @@ impl Observer for Watching {
         self.partial.iter_mut().for_each(|partial| partial.interval(interval));
     }
 
+    fn beat(&mut self, beat: &Beat) {
+        self.progress.beat(beat);
+    }
+
     fn is_enough(&mut self, so_far: &SoFar<'_>) -> bool {
         self.until.as_mut().is_some_and(|until| until.is_enough(so_far))
     }
@@ -259,13 +264,16 @@ fn with_baselines(
     let mut code = Exit::Done as u8;
     if let Some(name) = &results.baseline {
         match compare::with_baseline(reports, name, &results.judging) {
-            Ok((text, judged)) => {
+            Ok((comparison, judged)) => {
                 code = judged;
+                let on = |screen| text::on(screen, Document::Comparison(&comparison));
                 // Other formats are for machines, which do not want two documents in one.
                 if in_text {
-                    lost.extend(print(&format!("\n{text}")).err());
+                    let printed =
+                        print("\n").and_then(|()| print_styled(&on(console::screen())));
+                    lost.extend(printed.err());
                 } else {
-                    tell(&text);
+                    tell_styled(&on(console::screen_of_stderr()));
                 }
             }
             Err(error) => lost.push(error),

@@ -1,19 +1,24 @@
-//! How a run goes, on stderr while it goes: a bar on a terminal, else a plain line per
-//! interval. Never touched per request.
+//! How a run goes, on stderr while it goes: a line that is renewed on a terminal (`live`), else
+//! a plain line per interval. Never touched per request.
 
-use std::io::{IsTerminal, Write};
+mod live;
+mod stage_names;
+
+use std::io::Write;
 use std::time::Duration;
 
 use echo_net::settings::TimeSpan;
 use echo_proto::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use echo_bench_engine::plan::{Load, Plan, StopRule};
+use crate::console;
+use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::Interval;
-use echo_bench_engine::schedule::Stage;
-use echo_bench_engine::{Connected, Observer};
+use echo_bench_engine::{Beat, Connected, Observer};
 use echo_bench_report::describe::units;
 use echo_bench_report::report::{Report, Verdict};
+use live::Live;
+use stage_names::StageNames;
 
 /// Where progress goes.
 #[derive(Debug)]
@@ -23,102 +28,81 @@ enum Out {
     Bar(ProgressBar),
 }
 
+impl Out {
+    /// A bar or a line that is renewed, where there is a terminal for it.
+    fn new(quiet: bool, bar: impl FnOnce() -> ProgressBar) -> Self {
+        if quiet {
+            Self::Silent
+        } else if console::is_stderr_live() {
+            Self::Bar(bar())
+        } else {
+            Self::Lines
+        }
+    }
+}
+
 /// Shows the progress of a run.
 #[derive(Debug)]
 pub struct Progress {
     out: Out,
+    live: Live,
     interval_ns: u64,
     window_ns: Option<u64>,
-    requests: Option<u64>,
-    done: u64,
-    /// The stages of the load: when each ends, and its name.
-    stages: Vec<(u64, String)>,
+    stages: StageNames,
 }
 
 impl Progress {
     /// For a run of `plan`; nothing is shown if `quiet`.
     pub fn new(plan: &Plan, quiet: bool) -> Self {
-        let (window_ns, requests) = match plan.stop {
-            StopRule::Duration { duration_ns } => (Some(duration_ns), None),
-            StopRule::Requests { requests } => (None, Some(requests)),
+        let window_ns = match plan.stop {
+            StopRule::Duration { duration_ns } => Some(duration_ns),
+            StopRule::Requests { .. } => None,
         };
-        let out = if quiet {
-            Out::Silent
-        } else if std::io::stderr().is_terminal() {
-            Out::Bar(bar(plan, requests))
-        } else {
-            Out::Lines
-        };
-        let (interval_ns, stages) = (plan.interval_ns, stages(plan));
-        Self { out, interval_ns, window_ns, requests, done: 0, stages }
+        let live = Live::new(plan);
+        let out = Out::new(quiet, || line_of(&live));
+        let stages = StageNames::of(plan);
+        Self { out, live, interval_ns: plan.interval_ns, window_ns, stages }
     }
 
-    /// The stage that an instant of the window lies in, where there are stages.
-    fn stage(&self, at_ns: u64) -> String {
-        let stage = self.stages.iter().find(|(end, _)| at_ns < *end);
-        stage.map_or_else(String::new, |(_, name)| format!("  {name}"))
-    }
-
-    /// Takes the bar off the screen.
+    /// Takes the line off the screen.
     pub fn finish(&self) {
         if let Out::Bar(bar) = &self.out {
             bar.finish_and_clear();
         }
     }
 
-    fn say(&self, text: &str, position: Option<u64>) {
-        match &self.out {
-            Out::Silent => {}
-            Out::Bar(bar) => {
-                bar.set_message(text.to_owned());
-                if let Some(position) = position {
-                    bar.set_position(position);
-                }
-            }
+    fn say(&self, text: &str) {
+        if let Out::Lines = &self.out {
             // Nobody may be there to read it any more, and the run goes on.
-            Out::Lines => drop(writeln!(std::io::stderr(), "{text}")),
+            drop(writeln!(std::io::stderr(), "{text}"));
         }
     }
 }
 
-/// When the stages of a load end, in nanoseconds of the window, and what they are called.
-fn stages(plan: &Plan) -> Vec<(u64, String)> {
-    let Load::Staged { stages, .. } = &plan.load else { return Vec::new() };
-    let count = stages.len();
-    let name = |(number, stage): (usize, &Stage)| format!("stage {number}/{count} {stage}");
-    plan.load.stage_ends().into_iter().zip((1..).zip(stages).map(name)).collect()
-}
-
-fn bar(plan: &Plan, requests: Option<u64>) -> ProgressBar {
-    // The bar counts milliseconds of the window, or requests.
-    let length = requests.unwrap_or(match plan.stop {
-        StopRule::Duration { duration_ns } => duration_ns / 1_000_000,
-        StopRule::Requests { requests } => requests,
-    });
-    let bar =
-        ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(8));
-    let style =
-        ProgressStyle::with_template("{elapsed_precise} {bar:24} {percent:>3} %  {msg}");
-    if let Ok(style) = style {
+/// A line that is renewed as often as there is something new.
+fn line_of(live: &Live) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
+    if let Ok(style) = ProgressStyle::with_template("{msg}") {
         bar.set_style(style);
     }
-    bar.set_message(format!(
-        "connecting {}",
-        units::counted(plan.connections.into(), "connection")
-    ));
-    bar.enable_steady_tick(Duration::from_millis(125));
+    bar.set_message(live.line(console::screen_of_stderr()));
     bar
 }
 
 impl Observer for Progress {
     fn connected(&mut self, connected: &Connected<'_>) {
         let established = connected.established.into();
-        let text = format!("{}, warming up", units::counted(established, "connection"));
-        self.say(&text, None);
+        self.say(&format!("{}, warming up", units::counted(established, "connection")));
+    }
+
+    fn beat(&mut self, beat: &Beat) {
+        if let Out::Bar(line) = &self.out {
+            self.live.beat(beat);
+            line.set_message(self.live.line(console::screen_of_stderr()));
+        }
     }
 
     fn interval(&mut self, interval: &Interval) {
-        self.done += interval.tally.ok;
         let end_ns = (interval.index + 1) * self.interval_ns;
         let end_ns = self.window_ns.map_or(end_ns, |window| end_ns.min(window));
         let length_ns = end_ns.saturating_sub(interval.index * self.interval_ns);
@@ -133,22 +117,22 @@ impl Observer for Progress {
                 units::time(response.value_at_quantile(quantile) as f64)
             }
         };
+        let begin_ns = interval.index.saturating_mul(self.interval_ns);
+        let stage =
+            self.stages.at(begin_ns).map(|name| format!("  {name}")).unwrap_or_default();
         let failed = interval.tally.failed();
         let failed = if failed > 0 {
             format!("  {} failed", units::count(failed))
         } else {
             String::new()
         };
-        let text = format!(
-            "{:6.1} s  {:>10}/s  p50 {}  p99 {}{failed}{}",
+        self.say(&format!(
+            "{:6.1} s  {:>10}/s  p50 {}  p99 {}{failed}{stage}",
             end_ns as f64 / 1e9,
             units::rate(interval.tally.answered as f64 * 1e9 / length_ns as f64),
             latency(0.5),
             latency(0.99),
-            self.stage(interval.index.saturating_mul(self.interval_ns)),
-        );
-        let position = if self.requests.is_some() { self.done } else { end_ns / 1_000_000 };
-        self.say(&text, Some(position));
+        ));
     }
 }
 
@@ -167,9 +151,7 @@ pub struct SweepProgress {
 impl SweepProgress {
     /// For so many runs, which should take about `expected`.
     pub fn new(runs: usize, expected: Duration, quiet: bool) -> Self {
-        let out = if quiet {
-            Out::Silent
-        } else if std::io::stderr().is_terminal() {
+        let out = Out::new(quiet, || {
             let target = ProgressDrawTarget::stderr_with_hz(8);
             let bar = ProgressBar::with_draw_target(Some(runs as u64), target);
             let template = "{elapsed_precise} {bar:24} {pos}/{len}  {msg}";
@@ -177,10 +159,8 @@ impl SweepProgress {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(125));
-            Out::Bar(bar)
-        } else {
-            Out::Lines
-        };
+            bar
+        });
         Self { out, runs, done: 0, expected, spent: Duration::ZERO }
     }
 

@@ -20,7 +20,7 @@ fn words(text: &str, label: &str) -> Vec<String> {
     let line = text.lines().find(|line| line.trim_start_matches("| ").starts_with(label));
     let line = line.unwrap_or_else(|| panic!("no {label} in {text}"));
     let line = format!("{line} ");
-    let joined = [" ns", " us", " ms", " s"].iter().fold(line, |line, unit| {
+    let joined = [" ns", " µs", " ms", " s"].iter().fold(line, |line, unit| {
         line.replace(&format!("{unit} "), &format!("{} ", unit.trim_start()))
     });
     joined.split_whitespace().filter(|word| *word != "|").map(str::to_owned).collect()

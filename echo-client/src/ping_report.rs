@@ -165,10 +165,34 @@ impl Report<'_> {
                 Some(at) => format!("{} = {} ms", percentile.name, milliseconds(at)),
                 None => format!("{} = - (needs {} replies)", percentile.name, percentile.needs),
             });
-            writeln!(out, "{}", percentiles.join(", "))?;
+            for line in lines(&percentiles) {
+                writeln!(out, "{line}")?;
+            }
         }
         out.flush()
     }
+}
+
+/// Columns that the lines of the summary fit into.
+const COLUMNS: usize = 80;
+
+/// Short parts in as few lines as they take.
+fn lines(parts: &[String]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.len() + 2 + part.len() < COLUMNS => {
+                line.extend([", ", part]);
+            }
+            last => {
+                if let Some(line) = last {
+                    line.push(',');
+                }
+                lines.push(part.clone());
+            }
+        }
+    }
+    lines
 }
 
 /// A percentage, never rounded to exactly 0 or 100.
@@ -223,6 +247,16 @@ mod tests {
         ] {
             assert_eq!(percent(share), shown);
         }
+    }
+
+    #[test]
+    fn percentiles_that_need_more_replies_do_not_leave_the_terminal() {
+        let short = ["p50 = 0.105 ms".to_owned(), "p90 = 0.205 ms".to_owned()];
+        assert_eq!(lines(&short), ["p50 = 0.105 ms, p90 = 0.205 ms"]);
+        let long = PERCENTILES.map(|p| format!("{} = - (needs {} replies)", p.name, p.needs));
+        let told = lines(&long);
+        assert!(told.len() > 1 && told.iter().all(|line| line.len() <= COLUMNS), "{told:?}");
+        assert_eq!(told.join(" "), long.join(", "));
     }
 
     #[test]

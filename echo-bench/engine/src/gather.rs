@@ -11,11 +11,12 @@ use echo_net::cpu::Usage;
 use echo_net::stop::{Stage, Stop};
 
 use super::observer::{Observer, SoFar};
+use super::pulse::{BEAT, Beat, Pulses};
 use super::server_watch::ServerWatch;
 use super::surroundings::{Lookout, Surroundings};
 use super::timeline::{Timeline, pieces_per_interval};
 use crate::plan::Plan;
-use crate::record::{Interval, Packed, Tally};
+use crate::record::{Interval, Packed, Phase, Tally};
 
 /// How often the stop latch is looked at.
 const LOOK_EVERY: Nanos = 20 * MILLISECOND;
@@ -84,6 +85,8 @@ pub(super) struct Watch<'a> {
     pending: BTreeMap<u64, (Interval, u32)>,
     /// The interval that whole pieces are added to.
     interval: Interval,
+    pulses: Pulses,
+    next_beat: Nanos,
     gathered: Gathered,
 }
 
@@ -93,6 +96,7 @@ impl<'a> Watch<'a> {
         server: ServerWatch,
         timeline: Timeline,
         stop: &'a Stop,
+        pulses: Pulses,
     ) -> Self {
         let open = plan.has_waits();
         let gathered = Gathered {
@@ -116,6 +120,8 @@ impl<'a> Watch<'a> {
             workers: plan.threads,
             pieces_per_interval: pieces_per_interval(plan),
             interval: Interval::new(0, open),
+            pulses,
+            next_beat: 0,
             pending: BTreeMap::new(),
             ended: false,
             timeline,
@@ -133,6 +139,7 @@ impl<'a> Watch<'a> {
     ) -> Gathered {
         loop {
             self.tend(clock::now());
+            self.beat(clock::now(), observer);
             let wait = self.next_sample.saturating_sub(clock::now()).min(LOOK_EVERY);
             match pieces.recv_timeout(Duration::from_nanos(wait.max(1))) {
                 Ok(piece) => self.take(piece, observer),
@@ -161,6 +168,24 @@ impl<'a> Watch<'a> {
         self.gathered.interrupted = self.timeline.is_interrupted();
         self.gathered.surroundings = self.lookout.conclude();
         self.gathered
+    }
+
+    /// Tells how the run stands, if it is time to.
+    fn beat(&mut self, now: Nanos, observer: &mut dyn Observer) {
+        if now < self.next_beat {
+            return;
+        }
+        self.next_beat = now + BEAT;
+        let end = self.timeline.window_end();
+        let phase = if now < self.timeline.window_start {
+            Phase::WarmUp
+        } else if now < end {
+            Phase::Window
+        } else {
+            Phase::Drain
+        };
+        let left = (end != Nanos::MAX).then(|| end.saturating_sub(now));
+        observer.beat(&Beat::of(&self.pulses, now, phase, left));
     }
 
     fn take(&mut self, piece: Interval, observer: &mut dyn Observer) {
@@ -257,5 +282,44 @@ impl<'a> Watch<'a> {
             client: Usage::of_self().ok(),
             server: self.server.usage(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use echo_net::clock::SECOND;
+
+    use super::*;
+    use crate::observer::Connected;
+    use crate::plan::StopRule;
+    use crate::plan::tests::plan_with;
+
+    #[derive(Default)]
+    struct Seen(Vec<(Phase, Option<Nanos>)>);
+
+    impl Observer for Seen {
+        fn connected(&mut self, _connected: &Connected<'_>) {}
+        fn interval(&mut self, _interval: &Interval) {}
+        fn beat(&mut self, beat: &Beat) {
+            self.0.push((beat.phase, beat.left_ns));
+        }
+    }
+
+    #[test]
+    fn a_run_is_looked_at_ten_times_a_second_from_its_warm_up_on() {
+        let plan = plan_with(|plan| {
+            plan.warmup_ns = SECOND;
+            plan.stop = StopRule::Duration { duration_ns: 2 * SECOND };
+        });
+        let (stop, mut seen) = (Stop::new(), Seen::default());
+        let server = ServerWatch::default();
+        let mut watch =
+            Watch::new(&plan, server, Timeline::new(&plan, 0), &stop, Pulses::default());
+        for now in [0, BEAT / 2, BEAT, SECOND, 3 * SECOND] {
+            watch.beat(now, &mut seen);
+        }
+        let left = [3 * SECOND, 3 * SECOND - BEAT, 2 * SECOND, 0].map(Some);
+        let phases = [Phase::WarmUp, Phase::WarmUp, Phase::Window, Phase::Drain];
+        assert_eq!(seen.0, phases.into_iter().zip(left).collect::<Vec<_>>());
     }
 }

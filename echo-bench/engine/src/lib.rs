@@ -22,7 +22,7 @@ use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fault;
 
 use crate::plan::{EngineKind, Plan, PlanError, Stamps};
-use crate::record::{Interval, Latency, Packed, Served, Span, Stamped};
+use crate::record::{Interval, Latency, Packed, Phase, Served, Span, Stamped};
 
 pub mod as_text;
 mod gather;
@@ -32,6 +32,7 @@ pub mod messages;
 mod observer;
 mod peer;
 pub mod plan;
+mod pulse;
 pub mod record;
 mod rig;
 pub mod schedule;
@@ -51,6 +52,8 @@ pub use handshakes::{Handshakes, PeerTls};
 pub use kernel_facts::KernelFacts;
 pub use observer::{Connected, Observer, SoFar};
 pub use peer::{Peer, PeerError};
+use pulse::Pulses;
+pub use pulse::{Beat, Pulse, Responses};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
 use server_watch::ServerWatch;
@@ -203,8 +206,11 @@ pub fn run(
     plan.check()?;
     plan.check_arrivals()?;
     let begin = clock::now();
-    let mut threads = Threads::start(plan, peer, stop)?;
-    let setup = threads.setup(stop)?;
+    let pulses: Pulses = (0..plan.threads).map(|_| Arc::new(Pulse::default())).collect();
+    let mut threads = Threads::start(plan, peer, stop, &pulses)?;
+    let setup = threads.setup(stop, &mut || {
+        observer.beat(&Beat::of(&pulses, clock::now(), Phase::SetUp, None));
+    })?;
     let connect_phase_ns = clock::now() - begin;
     if let Some(seen) = setup.misdirected {
         return Err(EngineError::Misdirected(seen));
@@ -224,7 +230,7 @@ pub fn run(
     });
     let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
     threads.begin(&timeline);
-    let watch = Watch::new(plan, ServerWatch::new(peer), timeline, stop);
+    let watch = Watch::new(plan, ServerWatch::new(peer), timeline, stop, pulses);
     let gathered = watch.until_done(threads.pieces(), observer);
     let records = threads.join()?;
     if let Some(seen) = records.iter().find_map(|record| record.misdirected) {

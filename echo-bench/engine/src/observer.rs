@@ -3,6 +3,7 @@
 use echo_net::Nanos;
 
 use crate::handshakes::Handshakes;
+use crate::pulse::Beat;
 use crate::record::{Interval, Latency, Packed};
 
 /// Hears how a run goes, while it goes.
@@ -11,6 +12,9 @@ pub trait Observer {
     fn connected(&mut self, connected: &Connected<'_>);
     /// An interval is whole.
     fn interval(&mut self, interval: &Interval);
+    /// How the run stands, ten times a second from its first connection on. It is told on the
+    /// thread that gathers, which no request waits for.
+    fn beat(&mut self, _beat: &Beat) {}
     /// Whether enough is known after an interval, so that the window may end with the next. It
     /// is asked on the thread that gathers, which no request waits for.
     fn is_enough(&mut self, _so_far: &SoFar<'_>) -> bool {

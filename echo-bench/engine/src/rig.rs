@@ -20,6 +20,7 @@ use echo_net::stop::Stop;
 use super::Peer;
 use super::handshakes::Handshakes;
 use super::kernel_facts::KernelFacts;
+use super::pulse::Pulse;
 use super::timeline::Timeline;
 use crate::messages::Messages;
 use crate::plan::Plan;
@@ -125,6 +126,8 @@ pub(super) struct Rig<R, W> {
     misdirected: Option<Misdirected>,
     /// Handler calls; a spin without any was idle.
     events: u64,
+    /// Where it is seen what the thread does, if anybody looks.
+    pulse: Option<Arc<Pulse>>,
 }
 
 /// Lends everything but the workload itself.
@@ -166,11 +169,18 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             next_scan: 0,
             misdirected: None,
             events: 0,
+            pulse: None,
             plan,
             messages,
             workload,
             reactor: PhantomData,
         }
+    }
+
+    /// Shows on `pulse` what it does from now on.
+    pub(super) fn show_on(&mut self, pulse: Arc<Pulse>) {
+        self.ledger.show_on(Arc::clone(&pulse));
+        self.pulse = Some(pulse);
     }
 
     /// Makes all connections, as far as they can be made.
@@ -196,6 +206,9 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             if now >= self.next_scan {
                 self.next_scan = now + LONGEST_WAIT;
                 self.expire_dials(reactor, now);
+                if let Some(pulse) = &self.pulse {
+                    pulse.established(self.wire.established());
+                }
             }
         }
         let (facts, failure) = self.wire.take_facts();

@@ -3,8 +3,9 @@
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use echo_net::pin;
 use echo_net::reactor::Reactor;
@@ -13,6 +14,7 @@ use echo_net::reactor::uring::UringReactor;
 use echo_net::stop::{Stage, Stop};
 
 use super::Peer;
+use super::pulse::{BEAT, Pulse};
 use super::rig::Workload;
 use super::rig::{Assignment, Rig, Setup, ThreadRecord};
 use super::timeline::Timeline;
@@ -36,7 +38,12 @@ pub(super) struct Threads {
 
 impl Threads {
     /// Starts them; each makes its connections.
-    pub(super) fn start(plan: &Arc<Plan>, peer: &Peer, stop: &Stop) -> io::Result<Self> {
+    pub(super) fn start(
+        plan: &Arc<Plan>,
+        peer: &Peer,
+        stop: &Stop,
+        pulses: &[Arc<Pulse>],
+    ) -> io::Result<Self> {
         let assignment = Assignment {
             messages: Arc::new(messages(plan)),
             plan: Arc::clone(plan),
@@ -47,7 +54,7 @@ impl Threads {
         let (setup_sender, setups) = mpsc::channel();
         let (piece_sender, pieces) = mpsc::channel();
         let mut all = Self { handles: Vec::new(), setups, starts: Vec::new(), pieces };
-        for number in 0..plan.threads {
+        for (number, pulse) in (0..plan.threads).zip(pulses) {
             let sender = piece_sender.clone();
             // The gatherer outlives the threads but for a run that failed anyway.
             let finished = Box::new(move |piece| drop(sender.send(piece)));
@@ -59,6 +66,7 @@ impl Threads {
                 finished,
                 setups: setup_sender.clone(),
                 starts,
+                pulse: Arc::clone(pulse),
             };
             let builder = std::thread::Builder::new().name(format!("generator-{number}"));
             all.handles.push(builder.spawn(move || thread.work())?);
@@ -66,11 +74,21 @@ impl Threads {
         Ok(all)
     }
 
-    /// Waits until all have made their connections.
-    pub(super) fn setup(&mut self, stop: &Stop) -> io::Result<Setup> {
+    /// Waits until all have made their connections, and calls `beat` now and then.
+    pub(super) fn setup(&mut self, stop: &Stop, beat: &mut dyn FnMut()) -> io::Result<Setup> {
         let mut all = Setup::default();
-        for _ in 0..self.handles.len() {
-            match self.setups.recv().unwrap_or_else(|_| Err(panicked())) {
+        let mut missing = self.handles.len();
+        while missing > 0 {
+            let made = match self.setups.recv_timeout(Duration::from_nanos(BEAT)) {
+                Ok(made) => made,
+                Err(RecvTimeoutError::Timeout) => {
+                    beat();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => Err(panicked()),
+            };
+            missing -= 1;
+            match made {
                 Ok(setup) => {
                     all.established += setup.established;
                     all.connect += &setup.connect;
@@ -117,6 +135,7 @@ struct Thread {
     finished: Box<dyn FnMut(Interval) + Send>,
     setups: Sender<io::Result<Setup>>,
     starts: Receiver<Timeline>,
+    pulse: Arc<Pulse>,
 }
 
 impl Thread {
@@ -176,8 +195,9 @@ impl Thread {
         workload: impl Workload<R>,
         links: impl Iterator<Item = u32>,
     ) -> io::Result<Option<ThreadRecord>> {
-        let Self { assignment, finished, setups, starts, .. } = self;
+        let Self { assignment, finished, setups, starts, pulse, .. } = self;
         let mut rig = Rig::new(assignment, workload, links, finished);
+        rig.show_on(pulse);
         let setup = rig.connect_all(&mut reactor);
         let failed = setup.is_err();
         if setups.send(setup).is_err() || failed {
@@ -230,7 +250,7 @@ mod tests {
         });
         let handles = vec![panics, waits];
         let mut threads = Threads { handles, setups, starts: vec![start], pieces };
-        let failed = threads.setup(&Stop::new()).unwrap_err();
+        let failed = threads.setup(&Stop::new(), &mut || {}).unwrap_err();
         assert_eq!(failed.to_string(), "a generator thread panicked");
     }
 }

@@ -2,7 +2,7 @@
 //! notices, each said once. Text, Markdown and pages only lay a description out, so they can't
 //! disagree.
 //!
-//! Numbers and signs are those of a terminal (`us`, `>=`, `->`); a layout may replace them by
+//! Numbers and signs are those of a terminal (`>=`, `->`); a layout may replace them by
 //! those of print, and escapes what came from elsewhere. Nothing here knows a format.
 
 use std::borrow::Cow;
@@ -18,8 +18,10 @@ mod placement;
 mod repeats;
 mod run;
 mod run_details;
+mod run_figures;
 mod self_check;
 mod settings;
+pub(crate) mod spread;
 mod stages;
 pub mod sweep;
 mod sweep_figures;
@@ -99,6 +101,8 @@ pub(crate) enum Body {
     Rows(Vec<Row>),
     /// A table.
     Table(Table),
+    /// A small histogram, where there is no better drawing.
+    Spread(spread::Spread),
     /// What a reader should know before the numbers.
     Notices(Vec<Notice>),
 }
@@ -110,12 +114,14 @@ pub(crate) struct Row {
     pub(crate) label: &'static str,
     /// A phrase.
     pub(crate) value: String,
+    /// How it is to be taken.
+    pub(crate) tone: Tone,
 }
 
 impl Row {
     /// A row.
     pub(crate) fn new(label: &'static str, value: impl Into<String>) -> Self {
-        Self { label, value: value.into() }
+        Self { label, value: value.into(), tone: Tone::Plain }
     }
 }
 
@@ -162,10 +168,11 @@ impl Figure {
 }
 
 /// How something is to be taken. What a tone says is also said in words beside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum Tone {
     /// As it is.
+    #[default]
     Plain,
     /// There is nothing that can be backed.
     Absent,

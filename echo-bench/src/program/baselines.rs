@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::{Exit, sides};
 use crate::baseline;
-use crate::console::{complain, print, tell};
+use crate::console::{self, complain, print_styled, tell};
 use echo_bench_report::listing::Entry;
-use echo_bench_report::render;
+use echo_bench_report::render::text::{Document, on};
 
 /// Lists the saved baselines.
 ///
@@ -26,7 +26,7 @@ pub fn list() -> anyhow::Result<u8> {
     if entries.is_empty() && unread.is_empty() {
         tell("no baseline is saved (save a run as one with --save-baseline NAME)");
     } else {
-        print(&render::text::listing(&entries, "baseline"))?;
+        print_styled(&on(console::screen(), Document::Listing(&entries, "baseline")))?;
     }
     for error in &unread {
         complain(error);

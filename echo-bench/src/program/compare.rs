@@ -6,7 +6,8 @@ use crate::cli::{CompareArgs, FailOn, JudgingArgs, SidePlace};
 use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
 use echo_bench_report::compare::{self, Comparison, Input, Options, Side};
-use echo_bench_report::render;
+use echo_bench_report::render::text::Document;
+use echo_bench_report::render::{self, Screen, Styled};
 use echo_bench_report::report::{Report, store};
 
 /// Carries out a comparison from what was typed to the exit code.
@@ -41,17 +42,21 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     }
     let Some(base) = base else { return Ok(Exit::Done as u8) };
     let comparison = compare::compare(&base, &candidates, options)?;
-    outlet.hand_over(|format| rendered(&comparison, format))?;
+    outlet.hand_over(|format, screen| rendered(&comparison, format, screen))?;
     Ok(judged(&comparison, &args.judging) as u8)
 }
 
 /// A comparison in a format.
-pub(super) fn rendered(comparison: &Comparison, format: CompareFormat) -> String {
+pub(super) fn rendered(
+    comparison: &Comparison,
+    format: CompareFormat,
+    screen: Screen,
+) -> Styled {
     match format {
-        CompareFormat::Text => render::text::comparison(comparison),
-        CompareFormat::Json => store::to_json(comparison),
-        CompareFormat::Markdown => render::markdown::comparison(comparison),
-        CompareFormat::Html => render::html::comparison(comparison),
+        CompareFormat::Text => render::text::on(screen, Document::Comparison(comparison)),
+        CompareFormat::Json => store::to_json(comparison).into(),
+        CompareFormat::Markdown => render::markdown::comparison(comparison).into(),
+        CompareFormat::Html => render::html::comparison(comparison).into(),
     }
 }
 
@@ -63,7 +68,7 @@ pub(super) fn with_baseline(
     reports: &[&Report],
     name: &str,
     judging: &JudgingArgs,
-) -> anyhow::Result<(String, u8)> {
+) -> anyhow::Result<(Comparison, u8)> {
     let base = baseline_side(name)?;
     let this = if reports.len() == 1 { "this run" } else { "these runs" };
     let input = |report: &&Report| Input { source: this.into(), report: (*report).clone() };
@@ -71,7 +76,8 @@ pub(super) fn with_baseline(
     let asked_for = judging.judge.clone();
     let options = Options { threshold: judging.threshold, asked_for, ..Options::default() };
     let comparison = compare::compare(&base, &[candidate], options)?;
-    Ok((render::text::comparison(&comparison), judged(&comparison, judging) as u8))
+    let judged = judged(&comparison, judging) as u8;
+    Ok((comparison, judged))
 }
 
 /// How a comparison ends; the reason is told where it can't carry an answer.

@@ -8,10 +8,10 @@ use echo_net::{fd_limit, stamps};
 
 use super::Exit;
 use crate::cli::{DoctorArgs, ListFormat};
-use crate::console::{print, tell};
+use crate::console::{self, print, print_styled, tell};
 use echo_bench_engine::plan::EngineKind;
 use echo_bench_report::doctor::{Check, Doctor, Facts, Health, examine};
-use echo_bench_report::render;
+use echo_bench_report::render::text::{Document, on};
 use echo_bench_report::report::store;
 
 /// For how long the load of others is watched.
@@ -33,10 +33,10 @@ const BEFORE_A_RUN: [&str; 3] = ["governor", "clock source", "time_wait"];
 /// When the result can't be printed.
 pub fn doctor(args: &DoctorArgs) -> anyhow::Result<u8> {
     let doctor = Doctor::new(&tried());
-    print(&match args.format {
-        ListFormat::Json => store::to_json(&doctor),
-        ListFormat::Text => render::text::doctor(&doctor),
-    })?;
+    match args.format {
+        ListFormat::Json => print(&store::to_json(&doctor)),
+        ListFormat::Text => print_styled(&on(console::screen(), Document::Doctor(&doctor))),
+    }?;
     let warned = doctor.count(Health::Warning) > 0;
     Ok(if args.strict && warned { Exit::Invalid } else { Exit::Done } as u8)
 }

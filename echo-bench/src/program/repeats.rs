@@ -84,7 +84,7 @@ fn hand_over(
         store::save_repeats_in(sweep, first, &results.report_dir)
             .with_context(|| format!("storing the report in {}", results.report_dir.display()))
     });
-    outlet.hand_over(|format| rendered(sweep, format))?;
+    outlet.hand_over(|format, screen| rendered(sweep, format, screen))?;
     if let Some(stored) = stored {
         let place = stored?;
         if !results.quiet {

@@ -9,11 +9,12 @@ use anyhow::{Context, anyhow};
 use super::UsageError;
 use super::partial_file::PartialFile;
 use crate::cli::ResultArgs;
-use crate::console::{print, tell};
+use crate::console::{self, print, print_styled, tell, tell_styled};
 use crate::outlet::{Format, Outlet, check_file, put_file};
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::output;
-use echo_bench_report::render;
+use echo_bench_report::render::text::{self, Document};
+use echo_bench_report::render::{self, Screen, Styled};
 use echo_bench_report::report::{Circumstances, Report, store};
 
 /// The results of a run, and where they go.
@@ -106,7 +107,7 @@ impl<'a> Results<'a> {
     /// Writes every file that was named. A whole report among them is `kept` there.
     fn write_files(&self, report: &Report, kept: &mut Option<PathBuf>, lost: &mut Lost) {
         if let Some(path) = &self.outlet.file {
-            let text = rendered(report, self.outlet.format);
+            let text = rendered(report, self.outlet.format, Screen::FILE).plain();
             // What went into a FIFO is not found there again.
             let place = write(path, &text, lost).filter(|place| place.is_file());
             if matches!(self.outlet.format, Format::Json | Format::Html) {
@@ -116,9 +117,9 @@ impl<'a> Results<'a> {
         for (path, name) in [(&self.args.hgrm, Printed::Hgrm), (&self.args.hlog, Printed::Hlog)]
         {
             if let Some(path) = path.as_deref().filter(|path| !output::is_stdout(path))
-                && let Some(text) = unless_lost(document(report, name), lost)
+                && let Some(text) = unless_lost(document(report, name, Screen::FILE), lost)
             {
-                write(path, &text, lost);
+                write(path, &text.plain(), lost);
             }
         }
     }
@@ -127,25 +128,29 @@ impl<'a> Results<'a> {
     fn show(&self, report: &Report, kept: Option<&Path>, lost: &mut Lost) {
         let whole = [Printed::Report(Format::Json), Printed::Report(Format::Html)];
         let rescue = !lost.is_empty() && kept.is_none() && !whole.contains(&self.printed);
-        let mut text = unless_lost(document(report, self.printed), lost).unwrap_or_default();
+        let screen = console::screen();
+        let shown = document(report, self.printed, screen);
+        let mut text = unless_lost(shown, lost).unwrap_or_default();
         match kept.map(Path::display) {
-            Some(place) if self.are_text() => text = format!("{text}report     {place}\n"),
+            Some(place) if self.are_text() => {
+                text.append(text::labelled(screen, "report", &place.to_string()));
+            }
             Some(place) if !lost.is_empty() => {
                 tell(&format!("the report is in {place}"));
             }
             _ => {}
         }
         let printed = if rescue {
-            tell(&text);
+            tell_styled(&text);
             tell("the report could not be stored, so it is printed on stdout as JSON");
             print(&store::to_json(report))
         } else {
-            print(&text)
+            print_styled(&text)
         };
         if let Err(error) = printed {
             lost.push(error);
             if kept.is_none() && !rescue {
-                tell(&rendered(report, Format::Text));
+                tell_styled(&rendered(report, Format::Text, console::screen_of_stderr()));
             }
         }
     }
@@ -179,21 +184,24 @@ fn one_place_each(args: &ResultArgs) -> anyhow::Result<()> {
 }
 
 /// The report in a format.
-pub(super) fn rendered(report: &Report, format: Format) -> String {
+pub(super) fn rendered(report: &Report, format: Format, screen: Screen) -> Styled {
     match format {
-        Format::Text => render::text::report(report),
-        Format::Json => store::to_json(report),
-        Format::Csv => render::csv::report(report),
-        Format::Markdown => render::markdown::report(report),
-        Format::Html => render::html::run(report),
+        Format::Text => text::on(screen, Document::Run(report)),
+        Format::Json => store::to_json(report).into(),
+        Format::Csv => render::csv::report(report).into(),
+        Format::Markdown => render::markdown::report(report).into(),
+        Format::Html => render::html::run(report).into(),
     }
 }
 
-fn document(report: &Report, what: Printed) -> anyhow::Result<String> {
+fn document(report: &Report, what: Printed, screen: Screen) -> anyhow::Result<Styled> {
     match what {
-        Printed::Report(format) => Ok(rendered(report, format)),
-        Printed::Hgrm => Ok(render::hdr::hgrm(report)),
-        Printed::Hlog => render::hdr::hlog(report).context("writing the interval log"),
+        Printed::Report(format) => Ok(rendered(report, format, screen)),
+        Printed::Hgrm => Ok(render::hdr::hgrm(report).into()),
+        Printed::Hlog => {
+            let log = render::hdr::hlog(report).context("writing the interval log")?;
+            Ok(log.into())
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::outlet::{CompareFormat, Outlet};
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
 use echo_bench_report::compare::self_check::self_check;
-use echo_bench_report::render;
+use echo_bench_report::render::{self, text::Document};
 use echo_bench_report::report::{Report, store};
 
 /// Carries out a self-check from what was typed to the exit code.
@@ -46,10 +46,12 @@ pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow:
     }
     let reports: Vec<Report> = cells.into_iter().flat_map(|cell| cell.runs).collect();
     let check = self_check(&reports, args.check.runs() as usize, &options)?;
-    outlet.hand_over(|format| match format {
-        CompareFormat::Json => store::to_json(&check),
-        CompareFormat::Markdown => render::markdown::self_check(&check),
-        CompareFormat::Text | CompareFormat::Html => render::text::self_check(&check),
+    outlet.hand_over(|format, screen| match format {
+        CompareFormat::Json => store::to_json(&check).into(),
+        CompareFormat::Markdown => render::markdown::self_check(&check).into(),
+        CompareFormat::Text | CompareFormat::Html => {
+            render::text::on(screen, Document::SelfCheck(&check))
+        }
     })?;
     Ok(if check.is_kept && check.is_judged() { Exit::Done } else { Exit::Invalid } as u8)
 }

@@ -8,12 +8,13 @@ use rayon::prelude::*;
 use super::results::rendered;
 use super::{Exit, compare as compared, sides, sweep as swept};
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
-use crate::console::{complain, print, tell};
+use crate::console::{self, complain, print, print_styled, tell};
 use crate::outlet::Outlet;
 use crate::sweep::folder::Folder;
 use echo_bench_report::listing::Entry;
+use echo_bench_report::render::text::{Document, on};
 use echo_bench_report::report::{Report, store};
-use echo_bench_report::{compare, merge, render, sweep};
+use echo_bench_report::{compare, merge, sweep};
 
 /// Shows what was stored: a run, a comparison or a sweep.
 ///
@@ -22,13 +23,17 @@ use echo_bench_report::{compare, merge, render, sweep};
 pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let document = store::open(&args.file)?;
-    let format = outlet.format;
-    let text = match document.schema() {
-        Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
-        Some(sweep::SCHEMA) => swept::rendered(&document.parse()?, format.try_into()?),
-        _ => rendered(&document.parse()?, format),
-    };
-    outlet.put(&text)?;
+    outlet.put(|format, screen| {
+        Ok(match document.schema() {
+            Some(compare::SCHEMA) => {
+                compared::rendered(&document.parse()?, format.try_into()?, screen)
+            }
+            Some(sweep::SCHEMA) => {
+                swept::rendered(&document.parse()?, format.try_into()?, screen)
+            }
+            _ => rendered(&document.parse()?, format, screen),
+        })
+    })?;
     Ok(Exit::Done as u8)
 }
 
@@ -57,7 +62,9 @@ pub fn list(args: &ListArgs) -> anyhow::Result<u8> {
     match args.format {
         ListFormat::Json => print(&store::to_json(&entries))?,
         ListFormat::Text if entries.is_empty() => tell("no reports"),
-        ListFormat::Text => print(&render::text::listing(&entries, "file"))?,
+        ListFormat::Text => {
+            print_styled(&on(console::screen(), Document::Listing(&entries, "file")))?;
+        }
     }
     let mut exit = Exit::Done;
     for (file, reason) in unread {
@@ -92,6 +99,6 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     let inputs = sides::inputs(&args.paths)?;
     let reports: Vec<Report> = inputs.into_iter().map(|input| input.report).collect();
     let merged = merge::merge(&reports)?;
-    outlet.put(&rendered(&merged, outlet.format))?;
+    outlet.put(|format, screen| Ok(rendered(&merged, format, screen)))?;
     Ok(Exit::Done as u8)
 }

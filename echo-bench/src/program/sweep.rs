@@ -26,6 +26,8 @@ use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use echo_bench_report::describe::units;
 use echo_bench_report::output;
+use echo_bench_report::render::text::Document;
+use echo_bench_report::render::{Screen, Styled};
 use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::{Turn, order};
@@ -315,7 +317,7 @@ fn store_and_show(
     let result = folder.result();
     let stored = output::replace(&result, &store::to_json(sweep))
         .with_context(|| format!("writing {}", result.display()));
-    outlet.hand_over(|format| rendered(sweep, format)).and(stored)?;
+    outlet.hand_over(|format, screen| rendered(sweep, format, screen)).and(stored)?;
     if outlet.file.is_none() && outlet.format == CompareFormat::Json {
         // In the other formats there is a table of them.
         for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
@@ -329,11 +331,11 @@ fn store_and_show(
 }
 
 /// A sweep in a format.
-pub(super) fn rendered(sweep: &Sweep, format: CompareFormat) -> String {
+pub(super) fn rendered(sweep: &Sweep, format: CompareFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::sweep(sweep),
-        CompareFormat::Json => store::to_json(sweep),
-        CompareFormat::Markdown => render::markdown::sweep(sweep),
-        CompareFormat::Html => render::html::sweep(sweep),
+        CompareFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
+        CompareFormat::Json => store::to_json(sweep).into(),
+        CompareFormat::Markdown => render::markdown::sweep(sweep).into(),
+        CompareFormat::Html => render::html::sweep(sweep).into(),
     }
 }

@@ -26,6 +26,15 @@ impl Asked {
     }
 }
 
+/// Successful replies to one actor whose requests were due and written at one instant.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Alike {
+    pub(super) actor: u32,
+    pub(super) asked: Asked,
+    pub(super) at: Nanos,
+    pub(super) count: u64,
+}
+
 /// How a request ends without success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {

@@ -6,21 +6,13 @@ use std::sync::Arc;
 
 use echo_net::Nanos;
 
-use super::asked::{Asked, Ending};
+use super::asked::{Alike, Asked, Ending};
 use super::occupancy::Occupancy;
+use crate::pulse::Pulse;
 use crate::record::{Interval, Phase, Served, Span, StagePart, Stamped};
 use crate::timeline::Timeline;
 
 mod listing;
-
-/// Successful replies to one actor whose requests were due and written at one instant.
-#[derive(Debug, Clone, Copy)]
-struct Alike {
-    actor: u32,
-    asked: Asked,
-    at: Nanos,
-    count: u64,
-}
 
 /// What a ledger has to say at the end, beside its intervals.
 #[derive(Debug)]
@@ -67,6 +59,8 @@ pub(crate) struct Ledger {
     next_boundary: Nanos,
     /// Takes finished pieces.
     finished: Box<dyn FnMut(Interval) + Send>,
+    /// Where replies are seen as they come, if anybody looks.
+    pulse: Option<Arc<Pulse>>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -97,7 +91,12 @@ impl Ledger {
             timeline: None,
             next_boundary: Nanos::MAX,
             finished,
+            pulse: None,
         }
+    }
+
+    pub(super) fn show_on(&mut self, pulse: Arc<Pulse>) {
+        self.pulse = Some(pulse);
     }
 
     pub(super) fn begin(&mut self, timeline: &Timeline) {
@@ -288,6 +287,8 @@ impl Ledger {
     pub(crate) fn settle(&mut self) {
         let Some(Alike { actor, asked, at, count }) = self.alike.take() else { return };
         self.occupancy.remove(count, at, self.window.end);
+        let response = at.saturating_sub(asked.intended);
+        self.pulse.iter().for_each(|pulse| pulse.answered(count, response));
         if self.window.contains(&at) {
             self.interval.tally.answered += count;
             if let Some(stage) = self.stage(at) {
@@ -350,6 +351,7 @@ impl Ledger {
         if let Some(stage) = self.stage(asked.intended) {
             *ending.count(&mut stage.tally) += 1;
         }
+        self.pulse.iter().for_each(|pulse| pulse.failed());
         if ending.was_answered() {
             return true;
         }

@@ -1,14 +1,21 @@
 //! A comparison in words: [`comparison`]. How its metrics and ratios are shown is what sweeps
 //! use, too.
 
+use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone, figures,
-    or_nothing, units,
+    or_nothing,
 };
 use crate::compare::caution::SINGLE_RUN;
 use crate::compare::{Candidate, Case, Caution, Comparison, Difference, Evidence, Method};
-use crate::compare::{Metric, MetricComparison, SideReport, Standing, Verdict};
+use crate::compare::{Metric, MetricComparison, SideReport, Verdict};
 use crate::report::nouns::Nouns;
+
+mod numbers;
+
+pub(crate) use numbers::{
+    in_units, is_latency, ratio, ratio_range, unit_of, unit_of_metrics, value,
+};
 
 /// Everything that a comparison says.
 pub(crate) fn comparison(comparison: &Comparison) -> Description {
@@ -148,7 +155,8 @@ fn columns() -> Vec<Column> {
 
 fn table(id: String, caption: String, metrics: &[MetricComparison]) -> Table {
     let mut table = Table::new(id, caption, columns());
-    table.rows = metrics.iter().map(row).collect();
+    let unit = unit_of_metrics(metrics);
+    table.rows = metrics.iter().map(|metric| row(metric, unit)).collect();
     let reasons = metrics.iter().filter_map(|metric| {
         let reason = metric.reason.as_ref()?;
         let text = format!("{} not compared: {reason}", name(metric.metric));
@@ -159,8 +167,8 @@ fn table(id: String, caption: String, metrics: &[MetricComparison]) -> Table {
 }
 
 /// A metric on both sides: its name, its values, their ratio with its interval, the verdict.
-pub(crate) fn row(metric: &MetricComparison) -> Vec<Cell> {
-    let [base, candidate] = values(metric);
+pub(crate) fn row(metric: &MetricComparison, unit: TimeUnit) -> Vec<Cell> {
+    let [base, candidate] = values(metric, unit);
     let cells = [
         name(metric.metric).to_owned(),
         base,
@@ -169,14 +177,33 @@ pub(crate) fn row(metric: &MetricComparison) -> Vec<Cell> {
         interval(metric),
         in_words(metric).to_owned(),
     ];
-    cells.map(Cell::from).into()
+    let mut cells: Vec<Cell> = cells.map(Cell::from).into();
+    if let Some(verdict) = cells.last_mut() {
+        verdict.tone = tone(metric);
+    }
+    cells
+}
+
+/// How the verdict on a metric is to be taken.
+pub(super) fn tone(metric: &MetricComparison) -> Tone {
+    if metric.own_share { Tone::Fair } else { tone_of(metric.verdict) }
+}
+
+/// How a verdict is to be taken.
+pub(super) fn tone_of(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Better => Tone::Better,
+        Verdict::Worse => Tone::Worse,
+        Verdict::NoEvidence | Verdict::SingleRun => Tone::Plain,
+        Verdict::NotCompared => Tone::Absent,
+    }
 }
 
 /// The values of both sides.
-pub(crate) fn values(metric: &MetricComparison) -> [String; 2] {
+pub(crate) fn values(metric: &MetricComparison, unit: TimeUnit) -> [String; 2] {
     [
-        value(metric.metric, metric.base, metric.base_standing),
-        value(metric.metric, metric.candidate, metric.candidate_standing),
+        value(metric.metric, metric.base, metric.base_standing, unit),
+        value(metric.metric, metric.candidate, metric.candidate_standing, unit),
     ]
 }
 
@@ -202,16 +229,6 @@ pub(crate) fn interval(metric: &MetricComparison) -> String {
         Some([low, high]) => format!("{:+.3}..{:+.3} points", low * 100.0, high * 100.0),
         None => NOTHING.into(),
     }
-}
-
-/// A value with its unit and a mark if it is weak or a lower bound.
-pub(crate) fn value(metric: Metric, value: Option<f64>, standing: Standing) -> String {
-    let mark = match standing {
-        Standing::Measured => "",
-        Standing::Weak => "~",
-        Standing::LowerBound => ">= ",
-    };
-    or_nothing(value, |value| format!("{mark}{}", in_units(metric, value)))
 }
 
 /// The verdict in words that fit the interval beside it.
@@ -261,57 +278,6 @@ pub(crate) fn name(metric: Metric) -> &'static str {
 /// The same where it is known what is counted.
 pub(crate) fn name_of(metric: Metric, nouns: Nouns) -> &'static str {
     if metric == Metric::Throughput { nouns.rate } else { name(metric) }
-}
-
-/// A value in the unit of its metric.
-pub(crate) fn in_units(metric: Metric, value: f64) -> String {
-    match metric {
-        Metric::Throughput => units::rate(value),
-        Metric::ClientCpu | Metric::ServerCpu => units::time(value * 1e3),
-        Metric::Errors => format!("{:.3} %", value * 100.0),
-        Metric::Fairness => format!("{value:.3}"),
-        _ => units::time(value),
-    }
-}
-
-/// Ends of intervals above this are shown as that: such an interval says that nothing is known.
-const MOST: f64 = 10_000.0;
-
-/// Ratios below this are shown as what the base is divided by.
-const SMALL: f64 = 0.1;
-
-/// A ratio like `1.053`, or `/ 891` for a small one.
-pub(crate) fn ratio(ratio: f64) -> String {
-    if ratio < SMALL && ratio > 0.0 {
-        format!("/ {}", digits(1.0 / ratio))
-    } else {
-        digits(ratio)
-    }
-}
-
-/// The same for an interval, both ends in one way if they are alike.
-pub(crate) fn ratio_range(low: f64, high: f64) -> String {
-    let end = |end: f64| {
-        if end > MOST { format!(">{}", digits(MOST)) } else { digits(end) }
-    };
-    if high < SMALL && low > 0.0 {
-        format!("/ {}..{}", end(1.0 / high), end(1.0 / low))
-    } else if low < 0.0005 {
-        // Rounded to 0 it would claim too much.
-        format!("<0.001..{}", end(high))
-    } else {
-        format!("{}..{}", end(low), end(high))
-    }
-}
-
-/// Enough digits to tell 0.1 % apart.
-fn digits(ratio: f64) -> String {
-    match ratio {
-        r if r >= 999.5 => format!("{r:.0}"),
-        r if r >= 99.95 => format!("{r:.1}"),
-        r if r >= 9.995 => format!("{r:.2}"),
-        r => format!("{r:.3}"),
-    }
 }
 
 /// What all metrics together come to, and how grave that is.

@@ -1,6 +1,6 @@
 //! A machine, examined, in words: [`doctor`].
 
-use super::{Body, Column, Description, Notice, Section, Table, Tone, Verdict, units};
+use super::{Body, Cell, Column, Description, Notice, Section, Table, Tone, Verdict, units};
 use crate::doctor::{Check, Doctor, Health};
 
 /// Everything that an examination says.
@@ -8,8 +8,13 @@ pub(crate) fn doctor(doctor: &Doctor) -> Description {
     let columns = ["check", "value", "verdict"].map(Column::text);
     let mut table = Table::new("checks", "Checks", columns.into());
     for check in &doctor.checks {
-        let cells = [&check.name, &check.value, &check.health.to_string()];
-        table.rows.push(cells.map(|cell| cell.clone().into()).into());
+        let tone = match check.health {
+            Health::Warning => Tone::Bad,
+            Health::Note => Tone::Fair,
+            _ => Tone::Plain,
+        };
+        let health = Cell { tone, ..check.health.to_string().into() };
+        table.rows.push(vec![check.name.clone().into(), check.value.clone().into(), health]);
     }
     let of = |health| {
         let found = doctor.checks.iter().filter(move |check| check.health == health);

@@ -1,7 +1,10 @@
 //! What a comparison comes to at one glance: [`of_candidate`]. One case is shown by its metrics,
 //! several by how their verdicts are spread.
 
-use super::comparison::{in_words, interval, is_clean, name, ratio_or_difference, values};
+use super::comparison::{
+    self, in_words, interval, is_clean, name, ratio_or_difference, tone_of, unit_of_metrics,
+    values,
+};
 use super::{Figure, Tone, units};
 use crate::compare::{Candidate, Metric, MetricComparison, Verdict};
 
@@ -27,9 +30,9 @@ pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Figure> {
 }
 
 fn figure(metric: &MetricComparison) -> Figure {
-    let change = values(metric).join(" -> ");
+    let change = values(metric, unit_of_metrics([metric])).join(" -> ");
     let name = name(metric.metric);
-    let tone = if metric.own_share { Tone::Fair } else { tone(metric.verdict) };
+    let tone = comparison::tone(metric);
     if metric.verdict == Verdict::NotCompared {
         let reason = metric.reason.clone().unwrap_or_default();
         let measured = metric.base.or(metric.candidate).map(|_| change);
@@ -46,15 +49,6 @@ fn figure(metric: &MetricComparison) -> Figure {
     Figure { said: Some(in_words(metric)), tone, ..Figure::new(name, value, notes) }
 }
 
-fn tone(verdict: Verdict) -> Tone {
-    match verdict {
-        Verdict::Better => Tone::Better,
-        Verdict::Worse => Tone::Worse,
-        Verdict::NoEvidence | Verdict::SingleRun => Tone::Plain,
-        Verdict::NotCompared => Tone::Absent,
-    }
-}
-
 /// How many metrics came to what, and the greatest change each way.
 fn spread(candidate: &Candidate) -> Vec<Figure> {
     let all = || {
@@ -65,7 +59,7 @@ fn spread(candidate: &Candidate) -> Vec<Figure> {
     let count = |verdict| all().filter(|(_, m)| m.verdict == verdict).count() as u64;
     let counted = |(name, verdict): (&str, Verdict)| {
         let count = count(verdict);
-        let tone = match tone(verdict) {
+        let tone = match tone_of(verdict) {
             tone @ (Tone::Better | Tone::Worse) if count > 0 => tone,
             _ => Tone::Plain,
         };
@@ -83,7 +77,7 @@ fn spread(candidate: &Candidate) -> Vec<Figure> {
         Some((_, case, metric)) => {
             let own = figure(metric);
             let notes = vec![own.name, case.to_owned()];
-            Figure { tone: tone(verdict), ..Figure::new(name, own.value, notes) }
+            Figure { tone: tone_of(verdict), ..Figure::new(name, own.value, notes) }
         }
     };
     let counts = [

@@ -1,6 +1,7 @@
 //! What is stored, in a table: [`listing`].
 
-use super::{Column, Table, or_nothing, units};
+use super::units::{self, TimeUnit};
+use super::{Column, Table, or_nothing};
 use crate::listing::{Entry, EntryKind};
 
 /// A line for each entry; `named` says what their names are.
@@ -10,11 +11,12 @@ pub(crate) fn listing(entries: &[Entry], named: &str) -> Table {
         Column::text("what"),
         Column::number("requests/s"),
         Column::number("p99"),
-        Column::text("verdict"),
-        Column::text("label"),
+        Column { importance: 2, ..Column::text("verdict") },
+        Column { importance: 1, ..Column::text("label") },
         Column::text(named),
     ];
     let mut table = Table::new("listing", "Stored reports", columns);
+    let unit = TimeUnit::of(entries.iter().filter_map(|entry| Some(entry.p99_ns? as f64)));
     for entry in entries {
         table.rows.push(vec![
             or_nothing(entry.started_at.as_deref(), when).into(),
@@ -22,7 +24,7 @@ pub(crate) fn listing(entries: &[Entry], named: &str) -> Table {
             or_nothing(entry.achieved_per_s, units::rate).into(),
             or_nothing(entry.p99_ns, |ns| {
                 let weak = if entry.p99_weak { "~" } else { "" };
-                format!("{weak}{}", units::time(ns as f64))
+                format!("{weak}{}", unit.time(ns as f64))
             })
             .into(),
             or_nothing(entry.verdict, |verdict| verdict.to_string()).into(),

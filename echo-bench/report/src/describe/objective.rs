@@ -111,13 +111,13 @@ mod tests {
         let inside = "the limit lies inside the 95 % interval";
         let never = "requests were never answered and may have taken any time";
         for (latency, slo, told) in [
-            (&latency, "p50<5ms", "met, measured 1.00 ms (95 %: 0.86..1.15 ms)".to_owned()),
+            (&latency, "p50<5ms", "met, measured 1.00 ms (95 %: 0.860..1.15 ms)".to_owned()),
             (
                 &latency,
                 "p50<900us",
-                format!("undecided, measured 1.00 ms (95 %: 0.86..1.15 ms); {inside}"),
+                format!("undecided, measured 1.00 ms (95 %: 0.860..1.15 ms); {inside}"),
             ),
-            (&latency, "p50<500us", "MISSED, measured 1.00 ms (95 %: 0.86..1.15 ms)".into()),
+            (&latency, "p50<500us", "MISSED, measured 1.00 ms (95 %: 0.860..1.15 ms)".into()),
             (
                 &latency,
                 "p99<5ms",

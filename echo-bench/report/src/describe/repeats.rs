@@ -1,14 +1,15 @@
 //! Repeats of one run in words: [`repeats`]. The figures first, with what differs from run to
 //! run in their intervals, then each run on a line.
 
-use super::comparison::{caution, in_units, name_of, value};
+use super::comparison::{caution, in_units, name_of, unit_of, value};
+use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, Note, Notice, Row, Section, Table, Tone, Verdict, latency,
-    load, objective, or_nothing, units,
+    load, objective, or_nothing,
 };
 use crate::compare::Metric;
 use crate::report::nouns::Nouns;
-use crate::report::{self, QUANTILES, Report, SloVerdict};
+use crate::report::{self, QUANTILES, Quantile, Report, SloVerdict};
 use crate::sweep::{MetricValue, Sweep};
 
 /// What is said of all runs together, the first thing first.
@@ -68,15 +69,21 @@ fn figures(metrics: &[MetricValue], nouns: Nouns) -> Vec<Row> {
         Metric::ClientCpu => "gen. cpu",
         metric => name_of(metric, nouns),
     };
+    let latencies = FIGURES.iter().filter_map(|metric| metrics.get(*metric as usize));
+    let latencies = latencies.flat_map(|found| {
+        let ends = found.interval.into_iter().flatten();
+        ends.chain(found.value).map(|value| (found.metric, value))
+    });
+    let unit = unit_of(latencies);
     let shown = |metric: &Metric| {
         let found = metrics.get(*metric as usize)?;
-        let value = value(*metric, found.value, found.standing);
+        let value = value(*metric, found.value, found.standing, unit);
         let per = match metric {
             Metric::ServerCpu | Metric::ClientCpu => " per message",
             _ => "",
         };
         let interval = match (found.interval, found.value, &found.reason) {
-            (Some(interval), Some(value), _) => between(*metric, interval, value),
+            (Some(interval), Some(value), _) => between(*metric, interval, value, unit),
             (.., Some(reason)) => format!("no interval: {reason}"),
             _ => "no interval".into(),
         };
@@ -90,8 +97,8 @@ fn figures(metrics: &[MetricValue], nouns: Nouns) -> Vec<Row> {
 }
 
 /// An interval, and how wide it is.
-fn between(metric: Metric, [low, high]: [f64; 2], value: f64) -> String {
-    let ends = [low, high].map(|end| in_units(metric, end));
+fn between(metric: Metric, [low, high]: [f64; 2], value: f64, unit: TimeUnit) -> String {
+    let ends = [low, high].map(|end| in_units(metric, end, unit));
     let width = (high - value).max(value - low) / value * 100.0;
     let width = match width {
         width if width.is_nan() => {
@@ -113,6 +120,9 @@ fn table(runs: &[Report], nouns: Nouns) -> Table {
     columns.extend(["server cpu", "gen. cpu", "failed"].map(Column::number));
     columns.push(Column::text("verdict"));
     let mut table = Table::new("runs", "Runs", columns);
+    let responses = || runs.iter().filter_map(|run| run.summary.latency.response.as_ref());
+    let unit_of = |quantile: &&Quantile| latency::unit_of_rows(responses(), quantile);
+    let of_quantiles: Vec<_> = shown.iter().map(unit_of).collect();
     for (place, run) in runs.iter().enumerate() {
         let summary = &run.summary;
         let response = summary.latency.response.as_ref();
@@ -120,8 +130,9 @@ fn table(runs: &[Report], nouns: Nouns) -> Table {
             (place + 1).to_string().into(),
             or_nothing(summary.achieved_per_s, units::rate).into(),
         ];
-        row.extend(shown.iter().map(|quantile| {
-            or_nothing(response, |response| latency::percentile(response, quantile)).into()
+        row.extend(shown.iter().zip(&of_quantiles).map(|(quantile, &unit)| {
+            let percentile = |response| latency::percentile(response, quantile, unit);
+            or_nothing(response, percentile).into()
         }));
         for us in [summary.cpu.server_us_per_message, summary.cpu.client_us_per_message] {
             row.push(or_nothing(us, units::microseconds).into());

@@ -1,17 +1,16 @@
 //! A run in words: [`run`].
 
 use super::{
-    Body, Cell, Column, Description, Figure, NOTHING, Notice, Row, Section, Table, Tone,
-    Verdict, latency, load, objective, or_nothing, placement, stages, units,
+    Body, Cell, Column, Description, Notice, Row, Section, Table, Tone, Verdict, load,
+    objective, or_nothing, placement, run_figures::figures, spread, stages, units,
 };
 use crate::report::nouns::Nouns;
 use crate::report::{
-    self, AddressReport, ErrorReport, Fairness, FirstOffender, GeneratorShare, Phase,
-    QUANTILES, Report,
+    self, AddressReport, ErrorReport, Fairness, FirstOffender, GeneratorShare, Phase, Report,
 };
 
 /// What is said where nothing was answered.
-fn no_latency(nouns: Nouns) -> String {
+pub(super) fn no_latency(nouns: Nouns) -> String {
     format!("n/a: no successful {}", nouns.answer.many)
 }
 
@@ -27,6 +26,7 @@ pub(crate) fn run(report: &Report) -> Description {
             Section::new("figures", "Summary", Body::Figures(figures(report))),
             Section::new("results", "Results", Body::Rows(results(report))),
             latencies,
+            Section::new("spread", "Spread of the responses", spread::spread(&report.summary)),
             Section::new("costs", "Costs of both sides", Body::Table(costs(report))),
             Section::new("errors", "Errors", Body::Notices(errors(report))),
             Section::new("warnings", "Warnings", Body::Notices(warnings(report))),
@@ -46,7 +46,7 @@ fn results(report: &Report) -> Vec<Row> {
     let mut rows = vec![
         Row::new(nouns.rate, format!("{} {}", achieved(report), over(report))),
         Row::new(nouns.in_window, replies(report, nouns)),
-        Row::new(nouns.counted.many, requests(report)),
+        Row { tone: failing(report), ..Row::new(nouns.counted.many, requests(report)) },
         Row::new(
             "bytes",
             format!(
@@ -126,7 +126,7 @@ fn achieved(report: &Report) -> String {
     }
 }
 
-fn over(report: &Report) -> String {
+pub(super) fn over(report: &Report) -> String {
     format!("over {:.3} s", report.summary.measured_s)
 }
 
@@ -135,6 +135,11 @@ fn replies(report: &Report, nouns: Nouns) -> String {
     let level = or_nothing(report.summary.in_flight_mean, units::significant);
     let counted = nouns.counted.many;
     format!("{replies} within the window, {level} {counted} in flight on average")
+}
+
+/// How the count of failed requests is to be taken.
+fn failing(report: &Report) -> Tone {
+    if report.summary.requests.failed() > 0 { Tone::Bad } else { Tone::Plain }
 }
 
 /// How requests ended, as a sum.
@@ -353,48 +358,4 @@ fn verdict(report: &Report) -> Verdict {
     };
     let interrupted = if report.interrupted { ", interrupted" } else { "" };
     Verdict { word: format!("{}{interrupted}", report.verdict), meaning, tone }
-}
-
-/// Percentiles that are figures of their own.
-const FIGURES: [&str; 3] = ["p50", "p99", "p99.9"];
-
-fn figures(report: &Report) -> Vec<Figure> {
-    let summary = &report.summary;
-    let offered = summary.offered_per_s.map(|rate| format!("of {} offered", units::rate(rate)));
-    let achieved = or_nothing(summary.achieved_per_s, units::rate);
-    let notes = offered.into_iter().chain([over(report)]).collect();
-    let nouns = Nouns::of(&report.plan);
-    let mut figures = vec![Figure::new(nouns.rate, achieved, notes)];
-    let staged = !report.stages.is_empty();
-    let shown = QUANTILES.iter().filter(|_| !staged);
-    for quantile in shown.filter(|quantile| FIGURES.contains(&quantile.name)) {
-        figures.push(match &summary.latency.response {
-            None => {
-                let figure = Figure::new(quantile.name, NOTHING, vec![no_latency(nouns)]);
-                Figure { tone: Tone::Absent, ..figure }
-            }
-            Some(response) => {
-                let weak = response.weakness(quantile).is_some();
-                let tone = if weak { Tone::Absent } else { Tone::Plain };
-                let notes = vec![latency::beside(response, quantile)];
-                let shown = latency::percentile(response, quantile);
-                Figure { tone, ..Figure::new(quantile.name, shown, notes) }
-            }
-        });
-    }
-    let requests = &summary.requests;
-    let failed = requests.failed();
-    let mut notes = vec![format!("of {} scheduled", units::count(requests.scheduled))];
-    if failed > 0 {
-        notes.insert(0, units::share(failed, requests.scheduled));
-    }
-    let tone = if failed > 0 { Tone::Bad } else { Tone::Plain };
-    figures.push(Figure { tone, ..Figure::new("failed", units::count(failed), notes) });
-    let cpu = |us| or_nothing(us, units::microseconds);
-    figures.push(Figure::new(
-        "cpu per message",
-        cpu(summary.cpu.server_us_per_message),
-        vec!["server".into(), format!("generator {}", cpu(summary.cpu.client_us_per_message))],
-    ));
-    figures
 }

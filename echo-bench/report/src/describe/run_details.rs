@@ -4,9 +4,10 @@
 use serde_json::{Value, to_value};
 
 use super::settings::settings;
-use super::{Cell, Column, Table, latency, or_nothing, units};
+use super::units::{self, TimeUnit};
+use super::{Cell, Column, Table, latency, or_nothing};
 use crate::report::nouns::Nouns;
-use crate::report::{QUANTILES, Report};
+use crate::report::{QUANTILES, Quantile, Report};
 
 /// Quantiles of an interval.
 const OF_INTERVALS: [&str; 3] = ["p50", "p90", "p99"];
@@ -73,6 +74,11 @@ fn intervals(report: &Report) -> Table {
     columns.extend(shown.iter().map(|quantile| Column::number(quantile.name)));
     columns.extend(["max", "server cpu", "generator cpu"].map(Column::number));
     let mut table = Table::new("intervals", "Intervals", columns);
+    let responses =
+        || report.intervals.iter().filter_map(|interval| interval.response.as_ref());
+    let unit_of = |quantile: &&Quantile| latency::unit_of_rows(responses(), quantile);
+    let of_quantiles: Vec<_> = shown.iter().map(unit_of).collect();
+    let of_max = TimeUnit::of(responses().map(|response| response.max_ns as f64));
     for interval in &report.intervals {
         let mut row: Vec<Cell> = vec![
             seconds(interval.at_s).into(),
@@ -82,10 +88,11 @@ fn intervals(report: &Report) -> Table {
             or_nothing(interval.achieved_per_s, units::rate).into(),
         ];
         let response = interval.response.as_ref();
-        row.extend(shown.iter().map(|quantile| {
-            or_nothing(response, |response| latency::percentile(response, quantile)).into()
+        row.extend(shown.iter().zip(&of_quantiles).map(|(quantile, &unit)| {
+            let percentile = |response| latency::percentile(response, quantile, unit);
+            or_nothing(response, percentile).into()
         }));
-        row.push(or_nothing(response, latency::greatest).into());
+        row.push(or_nothing(response, |response| latency::greatest(response, of_max)).into());
         for us in [interval.server_us_per_message, interval.client_us_per_message] {
             row.push(or_nothing(us, units::microseconds).into());
         }

@@ -1,8 +1,9 @@
 //! The latencies of a run, stage by stage where it has stages: [`latencies`].
 
 use super::table::{Cell, Column, Note, Table};
+use super::units::TimeUnit;
 use super::{Body, NOTHING, Row, Section, latency, or_nothing, units};
-use crate::report::{QUANTILES, Quantile, Report, StageKind, StageReport};
+use crate::report::{LatencySummary, QUANTILES, Quantile, Report, StageKind, StageReport};
 
 /// Percentiles that are shown of each stage.
 const SHOWN: [&str; 3] = ["p50", "p99", "p99.9"];
@@ -45,6 +46,11 @@ fn has_own_share(report: &Report) -> bool {
     report.stages.iter().any(|stage| stage.generator_share.is_some())
 }
 
+/// What decides the unit of a column: that of all stages.
+fn responses(report: &Report) -> impl Iterator<Item = &LatencySummary> {
+    report.stages.iter().filter_map(|stage| stage.latency.response.as_ref())
+}
+
 fn row(report: &Report, stage: &StageReport) -> Vec<Cell> {
     let response = stage.latency.response.as_ref();
     let name = format!("{} {}", stage.number, stage.name);
@@ -57,14 +63,16 @@ fn row(report: &Report, stage: &StageReport) -> Vec<Cell> {
     if response.is_some() {
         row[0].below = Some("95 %".into());
     }
-    row.extend(shown().map(|quantile| match response {
-        None => Cell::from(NOTHING),
-        Some(response) => Cell::with_below(
-            latency::percentile(response, quantile),
-            latency::interval(response, quantile),
-        ),
+    row.extend(shown().map(|quantile| {
+        let Some(response) = response else { return Cell::from(NOTHING) };
+        let unit = latency::unit_of_rows(responses(report), quantile);
+        Cell::with_below(
+            latency::percentile(response, quantile, unit),
+            latency::interval(response, quantile, unit),
+        )
     }));
-    row.push(or_nothing(response, latency::greatest).into());
+    let of_max = TimeUnit::of(responses(report).map(|response| response.max_ns as f64));
+    row.push(or_nothing(response, |response| latency::greatest(response, of_max)).into());
     if has_own_share(report) {
         let share = stage.generator_share.as_ref();
         let part = share.and_then(|share| share.quantiles.get("p99"));

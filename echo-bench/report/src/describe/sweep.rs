@@ -4,12 +4,13 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 
 use super::comparison::{
-    caution, comparisons, in_units, in_words, interval, name_of, ratio, ratio_range, threshold,
-    value,
+    caution, comparisons, in_units, in_words, interval, is_latency, name_of, ratio,
+    ratio_range, threshold, unit_of, unit_of_metrics, value,
 };
+use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone,
-    objective, or_nothing, repeats, sweep_figures, units,
+    objective, or_nothing, repeats, sweep_figures,
 };
 use crate::compare::{Metric, Verdict};
 use crate::report::SloOutcome;
@@ -159,7 +160,9 @@ fn ranking(sweep: &Sweep) -> Table {
         row.extend(levels.iter().map(|level| Cell::from(level.as_str())));
         row.extend(SHOWN.iter().map(|&metric| {
             let found = &ranked.metrics[metric as usize];
-            Cell { text: measured(found), below: interval_of(found) }
+            let unit = unit_of_column(sweep, metric);
+            let below = interval_of(found, unit);
+            Cell { text: measured(found, unit), below, ..Cell::default() }
         }));
         row
     };
@@ -167,24 +170,25 @@ fn ranking(sweep: &Sweep) -> Table {
     table
 }
 
+/// The unit of a metric's column: that of all cells.
+pub(crate) fn unit_of_column(sweep: &Sweep, metric: Metric) -> TimeUnit {
+    let found = sweep.analysis.ranking.iter().filter_map(|r| r.metrics.get(metric as usize));
+    unit_of(found.filter_map(|found| Some((metric, found.value?))))
+}
+
 /// The value of a metric of a cell.
-pub(crate) fn measured(found: &MetricValue) -> String {
-    value(found.metric, found.value, found.standing)
+pub(crate) fn measured(found: &MetricValue, unit: TimeUnit) -> String {
+    value(found.metric, found.value, found.standing, unit)
 }
 
 /// Its 95 % interval, if there is one.
-pub(crate) fn interval_of(found: &MetricValue) -> Option<String> {
+pub(crate) fn interval_of(found: &MetricValue, unit: TimeUnit) -> Option<String> {
     let [low, high] = found.interval?;
-    Some(match found.metric {
-        Metric::ClientCpu | Metric::ServerCpu => units::time_range(low * 1e3, high * 1e3),
-        metric if metric.quantile().is_some() || metric == Metric::Max => {
-            units::time_range(low, high)
-        }
-        metric => {
-            let [low, high] = [low, high].map(|end| in_units(metric, end));
-            format!("{}..{high}", low.trim_end_matches(" %"))
-        }
-    })
+    if is_latency(found.metric) {
+        return Some(unit.range(low, high));
+    }
+    let [low, high] = [low, high].map(|end| in_units(found.metric, end, unit));
+    Some(format!("{}..{high}", low.trim_end_matches(" %").trim_end_matches(" µs")))
 }
 
 /// What became of the objectives, cell by cell.
@@ -216,8 +220,12 @@ fn objective_cells(slo: &SloOutcome) -> [Cell; 2] {
     };
     let measured = slo.measured_in_words().or_else(|| objective::measured(slo));
     [
-        Cell { text: or_nothing(measured, |shown| shown), below: interval },
-        Cell { text: objective::word(slo).into(), below: objective::reason(slo) },
+        Cell { below: interval, ..or_nothing(measured, |shown| shown).into() },
+        Cell {
+            below: objective::reason(slo),
+            tone: objective::tone(slo),
+            ..objective::word(slo).into()
+        },
     ]
 }
 
@@ -238,7 +246,9 @@ fn effect_table(place: usize, effect: &Effect, nouns: Nouns) -> Table {
     columns.extend(["ratio", "95 %"].map(Column::number));
     columns.push(Column::text("verdict"));
     let mut table = Table::new(id_of_effect(place), "mean of the pairs", columns);
-    table.rows = effect.metrics.iter().map(|metric| effect_row(metric, nouns)).collect();
+    let unit = unit_of_metrics(effect.metrics.iter().map(|metric| &metric.overall));
+    let rows = effect.metrics.iter();
+    table.rows = rows.map(|metric| effect_row(metric, nouns, unit)).collect();
     table.notes = notes(effect, nouns);
     table
 }
@@ -248,10 +258,10 @@ pub(crate) fn level_name(level: &str) -> &str {
     if level.is_empty() { NOTHING } else { level }
 }
 
-fn effect_row(metric: &EffectMetric, nouns: Nouns) -> Vec<Cell> {
-    let mut row = super::comparison::row(&metric.overall);
+fn effect_row(metric: &EffectMetric, nouns: Nouns, unit: TimeUnit) -> Vec<Cell> {
+    let mut row = super::comparison::row(&metric.overall, unit);
     let name = name_of(metric.overall.metric, nouns);
-    row[0] = Cell { text: name.into(), below: depends(metric) };
+    row[0] = Cell { below: depends(metric), ..name.into() };
     row
 }
 

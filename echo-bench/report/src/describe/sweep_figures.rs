@@ -1,7 +1,7 @@
 //! What a sweep comes to at one glance: [`figures`].
 
 use super::comparison as shown;
-use super::sweep::{change, interval_of, measured, nouns};
+use super::sweep::{change, interval_of, measured, nouns, unit_of_column};
 use super::{Figure, Tone, units};
 use crate::compare::{Metric, Standing, Verdict};
 use crate::sweep::{EffectMetric, Sweep};
@@ -50,10 +50,11 @@ fn best(sweep: &Sweep, name: &str, metric: Metric) -> Figure {
     match known.min_by(|a, b| a.0.total_cmp(&b.0)) {
         None => absent(name, "no cell has it"),
         Some((_, cell, found)) => {
-            let interval = interval_of(found).map(|interval| format!("95 %: {interval}"));
+            let unit = unit_of_column(sweep, metric);
+            let interval = interval_of(found, unit).map(|interval| format!("95 %: {interval}"));
             let interval = interval.or_else(|| found.reason.clone()).unwrap_or_default();
             let notes = vec![sweep.cells[cell].name.clone(), interval];
-            Figure::new(name, measured(found), notes)
+            Figure::new(name, measured(found, unit), notes)
         }
     }
 }

@@ -2,6 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::{NOTHING, Tone};
+
+/// What begins a line that says how many values an interval needs.
+pub(crate) const NEEDS: &str = "needs";
+
 /// A table.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Table {
@@ -27,6 +32,9 @@ pub(crate) struct Column {
     pub(crate) name: String,
     /// Whether it holds numbers.
     pub(crate) numeric: bool,
+    /// Where there is no room for all, columns of the least importance are left out first, and
+    /// those that are [`KEPT`](Self::KEPT) never.
+    pub(crate) importance: u8,
 }
 
 /// A cell: its text, and a quieter line below it.
@@ -36,6 +44,8 @@ pub(crate) struct Cell {
     pub(crate) text: String,
     /// The line below.
     pub(crate) below: Option<String>,
+    /// How the text is to be taken.
+    pub(crate) tone: Tone,
 }
 
 /// A line below a table.
@@ -77,26 +87,43 @@ impl Table {
 }
 
 impl Column {
+    /// Of a column that is never left out.
+    pub(crate) const KEPT: u8 = u8::MAX;
+
     /// A column of text.
     pub(crate) fn text(name: impl Into<String>) -> Self {
-        Self { name: name.into(), numeric: false }
+        Self { name: name.into(), numeric: false, importance: Self::KEPT }
     }
 
     /// A column of numbers.
     pub(crate) fn number(name: impl Into<String>) -> Self {
-        Self { name: name.into(), numeric: true }
+        Self { numeric: true, ..Self::text(name) }
     }
 }
 
 impl Cell {
+    /// How the line below is to be taken: what is missing for an interval is none.
+    pub(crate) fn tone_below(&self) -> Tone {
+        let missing = self.below.as_ref().is_some_and(|below| below.starts_with(NEEDS));
+        if missing { Tone::Absent } else { Tone::Plain }
+    }
+
+    /// How the text is to be taken in a column: numbers that are weak or absent say so by their
+    /// signs.
+    pub(crate) fn tone_in(&self, column: &Column) -> Tone {
+        let weak = self.text.starts_with('~') || self.text == NOTHING;
+        let is_said = self.tone != Tone::Plain || !column.numeric || !weak;
+        if is_said { self.tone } else { Tone::Absent }
+    }
+
     /// A cell with a line below its text.
     pub(crate) fn with_below(text: impl Into<String>, below: impl Into<String>) -> Self {
-        Self { text: text.into(), below: Some(below.into()) }
+        Self { below: Some(below.into()), ..text.into().into() }
     }
 }
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self { text: text.into(), below: None }
+        Self { text: text.into(), ..Self::default() }
     }
 }

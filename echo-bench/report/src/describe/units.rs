@@ -2,22 +2,64 @@
 
 /// A time in nanoseconds with three significant digits, like `7.41 ms`.
 pub fn time(ns: f64) -> String {
-    let (scale, unit) = scale(ns);
-    format!("{} {unit}", significant(ns / scale))
-}
-
-fn scale(ns: f64) -> (f64, &'static str) {
-    match ns {
-        ns if ns < 1e3 => (1.0, "ns"),
-        ns if ns < 1e6 => (1e3, "us"),
-        ns if ns < 1e9 => (1e6, "ms"),
-        _ => (1e9, "s"),
-    }
+    TimeUnit::of([ns]).time(ns)
 }
 
 /// A CPU time in microseconds, whatever its size: so it is compared at a glance.
 pub fn microseconds(us: f64) -> String {
-    format!("{} us", significant(us))
+    TimeUnit { ns: 1e3, name: "µs" }.time(us * 1e3)
+}
+
+/// The unit that times which are read together share: those of a column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TimeUnit {
+    ns: f64,
+    name: &'static str,
+}
+
+impl TimeUnit {
+    const ALL: [Self; 4] = [
+        Self { ns: 1e9, name: "s" },
+        Self { ns: 1e6, name: "ms" },
+        Self { ns: 1e3, name: "µs" },
+        Self { ns: 1.0, name: "ns" },
+    ];
+
+    /// The unit of the greatest of these nanoseconds, or a smaller one that leaves the least of
+    /// them its digits.
+    pub(crate) fn of(all_ns: impl IntoIterator<Item = f64>) -> Self {
+        let (mut least, mut greatest) = (f64::INFINITY, 0.0_f64);
+        for ns in all_ns.into_iter().filter(|ns| ns.is_finite() && *ns > 0.0) {
+            (least, greatest) = (least.min(ns), greatest.max(ns));
+        }
+        let fits = |unit: &Self| greatest >= unit.ns && least >= unit.ns / 1e3;
+        let [.., nanoseconds] = Self::ALL;
+        Self::ALL.into_iter().find(fits).unwrap_or(nanoseconds)
+    }
+
+    /// A time in it, with three significant digits and at most four after the point.
+    pub(crate) fn time(self, ns: f64) -> String {
+        format!("{} {}", self.bare(ns), self.name)
+    }
+
+    /// The same without the unit.
+    fn bare(self, ns: f64) -> String {
+        let value = ns / self.ns;
+        let digits = match value.abs() {
+            v if v >= 9999.5 => return count(value.round() as u64),
+            v if v >= 99.95 => 0,
+            v if v >= 9.995 => 1,
+            v if v >= 0.9995 || v <= 0.0 => 2,
+            v if v >= 0.099_95 => 3,
+            _ => 4,
+        };
+        format!("{value:.digits$}")
+    }
+
+    /// A range in it, like `7.30..7.52 ms`.
+    pub(crate) fn range(self, low_ns: f64, high_ns: f64) -> String {
+        format!("{}..{} {}", self.bare(low_ns), self.bare(high_ns), self.name)
+    }
 }
 
 /// A range of times in the unit of its upper end, like `7.30..7.52 ms`; ends that are far apart
@@ -26,8 +68,7 @@ pub(crate) fn time_range(low_ns: f64, high_ns: f64) -> String {
     if low_ns < high_ns / 100.0 {
         return format!("{}..{}", time(low_ns), time(high_ns));
     }
-    let (scale, unit) = scale(high_ns);
-    format!("{}..{} {unit}", significant(low_ns / scale), significant(high_ns / scale))
+    TimeUnit::of([high_ns]).range(low_ns, high_ns)
 }
 
 /// Three significant digits, and all digits before the point.
@@ -106,11 +147,12 @@ mod tests {
         for (ns, shown) in [
             (0.0, "0.00 ns"),
             (999.0, "999 ns"),
-            (1234.0, "1.23 us"),
-            (99_960.0, "100 us"),
+            (1234.0, "1.23 µs"),
+            (99_960.0, "100 µs"),
             (7_414_000.0, "7.41 ms"),
             (61e9, "61.0 s"),
             (3600e9, "3600 s"),
+            (0.4, "0.400 ns"),
         ] {
             assert_eq!(time(ns), shown);
         }
@@ -125,9 +167,26 @@ mod tests {
 
     #[test]
     fn ranges_have_one_unit_unless_their_ends_are_far_apart() {
-        assert_eq!(time_range(950.0, 1_500.0), "0.95..1.50 us");
+        assert_eq!(time_range(950.0, 1_500.0), "0.950..1.50 µs");
         assert_eq!(time_range(2_160_000.0, 4_560_000.0), "2.16..4.56 ms");
-        assert_eq!(time_range(80_000.0, 394_000_000.0), "80.0 us..394 ms");
+        assert_eq!(time_range(80_000.0, 394_000_000.0), "80.0 µs..394 ms");
+    }
+
+    #[test]
+    fn times_of_a_column_share_a_unit_in_which_the_least_can_be_told() {
+        for (column, shown) in [
+            (&[7.8e6, 639e3, 170e6][..], &["7.80 ms", "0.639 ms", "170 ms"][..]),
+            (&[130e6, 1_230.0], &["130 ms", "0.0012 ms"]),
+            (&[2e9, 80e3, 0.0], &["2000 ms", "0.0800 ms", "0.00 ms"]),
+            (&[3.6e12, 80.0], &["3 600 000 000 µs", "0.0800 µs"]),
+            (&[0.0], &["0.00 ns"]),
+            (&[f64::NAN, 1e3], &["NaN µs", "1.00 µs"]),
+        ] {
+            let unit = TimeUnit::of(column.iter().copied());
+            let told: Vec<_> = column.iter().map(|&ns| unit.time(ns)).collect();
+            assert_eq!(told, shown);
+        }
+        assert_eq!(TimeUnit::of([4e6]).range(3.9e5, 4.1e6), "0.390..4.10 ms");
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use comfy_table::presets;
-
 use echo_proto::terminal::one_line;
 
-use super::grid::grid;
+use super::grid::{Grid, Place};
+use super::screen::Screen;
+use super::spread;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Table};
@@ -69,6 +69,10 @@ pub(super) fn laid_out(description: &Description) -> String {
                 }
                 out.push_str(&shown(table));
             }
+            Body::Spread(spread) => {
+                let lines = spread::drawn(spread, Screen::of_columns(Screen::USUAL), 0);
+                let _ = writeln!(out, "```text\n{}```\n", lines.plain());
+            }
             Body::Rows(rows) => {
                 for row in rows {
                     let _ = writeln!(out, "- {}: {}", row.label, inline(&row.value));
@@ -94,9 +98,23 @@ pub(super) fn laid_out(description: &Description) -> String {
 }
 
 fn shown(table: &Table) -> String {
-    let mut grid = grid(table, inline);
-    grid.load_style(presets::ASCII_MARKDOWN);
-    let mut out = format!("{grid}\n\n");
+    let grid = Grid::new(table, inline);
+    let widths: Vec<usize> =
+        (0..table.columns.len()).map(|column| grid.natural(column)).collect();
+    let line = |places: &Vec<Place>| {
+        let mut line = String::from("|");
+        for ((place, &columns), &numeric) in places.iter().zip(&widths).zip(&grid.numeric) {
+            for cell in place.lines(columns, numeric) {
+                let _ = write!(line, " {cell} |");
+            }
+        }
+        line + "\n"
+    };
+    let mut out = line(&grid.header);
+    let rule: Vec<String> = widths.iter().map(|&columns| "-".repeat(columns + 2)).collect();
+    let _ = writeln!(out, "|{}|", rule.join("|"));
+    out.extend(grid.lines.iter().map(line));
+    out.push('\n');
     for note in &table.notes {
         let mark = if note.mark.is_empty() { "" } else { &format!("`{}` ", note.mark) };
         let _ = writeln!(out, "- {mark}{}", inline(&note.text));

@@ -1,166 +1,296 @@
-//! A description as text for a terminal.
-
-use std::fmt::Write;
-
-use comfy_table::presets;
+//! A description as text, for a terminal or a file: [`on`]. On a terminal no line is longer than
+//! the terminal is wide.
 
 use echo_proto::terminal::one_line;
 
-use super::grid::grid;
+use super::fit::{self, Fitted, GAP, Part};
+use super::grid::{Grid, Place};
+use super::screen::Screen;
+use super::spread;
+use super::styled::Styled;
+use super::wrap::{width, wrap};
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
-use crate::describe::{self, Body, Description, Notice, Table};
+use crate::describe::{self, Body, Column, Description, Notice, Row, Table, Tone};
 use crate::doctor::Doctor;
 use crate::listing::Entry;
 use crate::report::Report;
 use crate::sweep::Sweep;
 
-/// Columns of a terminal that phrases are filled up to.
-const WIDTH: usize = 80;
-
 /// Least width of the column of labels.
 const LABEL: usize = 10;
 
-/// The whole report of a run.
+/// Width of the column of marks before notes.
+const MARK: usize = 9;
+
+/// What can be shown as text.
+#[derive(Debug, Clone, Copy)]
+pub enum Document<'a> {
+    /// A run.
+    Run(&'a Report),
+    /// A comparison.
+    Comparison(&'a Comparison),
+    /// A sweep, or repeats of a run.
+    Sweep(&'a Sweep),
+    /// A self-check of comparisons.
+    SelfCheck(&'a SelfCheck),
+    /// A machine, examined.
+    Doctor(&'a Doctor),
+    /// What is stored, a line each, and what the names are: files, or baselines.
+    Listing(&'a [Entry], &'a str),
+}
+
+/// A document, laid out for a terminal or a file.
+pub fn on(screen: Screen, document: Document<'_>) -> Styled {
+    let description = match document {
+        Document::Run(report) => describe::run(report),
+        Document::Comparison(comparison) => describe::comparison(comparison),
+        Document::Sweep(sweep) => describe::sweep(sweep),
+        Document::SelfCheck(check) => describe::self_check(check),
+        Document::Doctor(doctor) => describe::doctor(doctor),
+        Document::Listing(entries, named) => {
+            return shown(&describe::listing(entries, named), screen);
+        }
+    };
+    laid_out(&description, screen)
+}
+
+/// The whole report of a run, for a file.
 pub fn report(report: &Report) -> String {
-    laid_out(&describe::run(report))
+    on(Screen::FILE, Document::Run(report)).plain()
 }
 
-/// A self-check of comparisons.
+/// A self-check of comparisons, for a file.
 pub fn self_check(check: &SelfCheck) -> String {
-    laid_out(&describe::self_check(check))
+    on(Screen::FILE, Document::SelfCheck(check)).plain()
 }
 
-/// A comparison.
+/// A comparison, for a file.
 pub fn comparison(comparison: &Comparison) -> String {
-    laid_out(&describe::comparison(comparison))
+    on(Screen::FILE, Document::Comparison(comparison)).plain()
 }
 
-/// A sweep.
+/// A sweep, for a file.
 pub fn sweep(sweep: &Sweep) -> String {
-    laid_out(&describe::sweep(sweep))
+    on(Screen::FILE, Document::Sweep(sweep)).plain()
 }
 
-/// A machine, examined.
-pub fn doctor(doctor: &Doctor) -> String {
-    laid_out(&describe::doctor(doctor))
-}
-
-/// What is stored, a line each; `named` says what the names are: files, or baselines.
-pub fn listing(entries: &[Entry], named: &str) -> String {
-    shown(&describe::listing(entries, named))
+/// A line with its label, as those of a report are: for what is said after one.
+pub fn labelled(screen: Screen, label: &str, text: &str) -> Styled {
+    let mut page = Page { screen, labels: LABEL, out: Styled::default() };
+    page.line((label, Tone::Plain), (text, Tone::Plain));
+    page.out
 }
 
 /// Every row on a line, with its label in a column of its own; a table stands apart.
-pub(super) fn laid_out(description: &Description) -> String {
-    let mut blocks = vec![head(description)];
-    let mut lines = String::new();
+pub(super) fn laid_out(description: &Description, screen: Screen) -> Styled {
+    let mut blocks = vec![head(description, screen)];
     let labels = labels(description);
+    let new = || Page { screen, labels, out: Styled::default() };
+    let mut page = new();
     for section in &description.sections {
         match &section.body {
             Body::Figures(_) => {}
             Body::Table(table) => {
+                let above = std::mem::replace(&mut page, new());
                 let title =
                     section.headed.then(|| format!("{}, {}", section.title, table.caption));
-                let title = title.map_or(String::new(), |title| one_line(&title) + "\n");
-                blocks.extend([std::mem::take(&mut lines), title + &shown(table)]);
-            }
-            Body::Rows(rows) => {
-                for row in rows {
-                    line(&mut lines, labels, row.label, &row.value);
+                let mut block = Styled::default();
+                for line in title.iter().flat_map(|title| page.filled(&one_line(title), 0)) {
+                    block.push_str(&(line + "\n"));
                 }
+                block.append(shown(table, screen));
+                blocks.extend([above.out, block]);
             }
-            Body::Notices(notices) => {
-                for one in notices {
-                    notice(&mut lines, labels, one);
-                }
+            Body::Spread(spread) => {
+                let above = std::mem::replace(&mut page, new());
+                blocks.extend([above.out, spread::drawn(spread, screen, labels + 1)]);
             }
+            Body::Rows(rows) => rows.iter().for_each(|row| page.row(row)),
+            Body::Notices(notices) => notices.iter().for_each(|one| page.notice(one)),
         }
     }
-    line(&mut lines, labels, "verdict", &description.verdict.to_string());
-    reading(&mut lines, labels, &description.reading);
-    blocks.push(lines);
-    blocks.retain(|block| !block.is_empty());
-    blocks.join("\n")
+    let verdict = &description.verdict;
+    page.line(("verdict", Tone::Plain), (&verdict.to_string(), verdict.tone));
+    page.sentences("reading", &description.reading);
+    blocks.push(page.out);
+    let mut out = Styled::default();
+    for block in blocks.into_iter().filter(|block| !block.is_empty()) {
+        if !out.is_empty() {
+            out.push_str("\n");
+        }
+        out.append(block);
+    }
+    if screen.is_ascii() { out.in_ascii() } else { out }
 }
 
-fn head(description: &Description) -> String {
+fn head(description: &Description, screen: Screen) -> Styled {
     let detail = description.detail.as_ref().map_or(String::new(), |d| format!(" ({d})"));
-    let mut out = one_line(&format!("{}{detail}", description.title));
-    let mut width = usize::MAX;
-    for phrase in description.phrases.iter().map(|phrase| one_line(phrase)) {
-        let more = phrase.chars().count();
-        if width.saturating_add(more + 3) > WIDTH {
-            out.push_str(if width == usize::MAX { "\n" } else { ",\n" });
-            width = 0;
-        } else {
-            out.push_str(", ");
-            width += 2;
+    let title = one_line(&format!("{}{detail}", description.title));
+    let mut lines = match screen.columns() {
+        None => vec![title],
+        Some(columns) => wrap(&title, columns),
+    };
+    let phrases = description.phrases.iter().map(|phrase| one_line(phrase));
+    let mut line = String::new();
+    for (place, phrase) in phrases.enumerate() {
+        let comma = if place + 1 < description.phrases.len() { "," } else { "" };
+        let phrase = phrase + comma;
+        if !line.is_empty() && width(&line) + 1 + width(&phrase) > screen.filled() {
+            lines.push(std::mem::take(&mut line));
         }
-        out.push_str(&phrase);
-        width += more;
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&phrase);
     }
-    out + "\n"
+    lines.push(line);
+    let fitting = |line: &String| match screen.columns() {
+        None => vec![line.clone()],
+        Some(columns) => wrap(line, columns),
+    };
+    let mut out = Styled::default();
+    for line in lines.iter().filter(|line| !line.is_empty()).flat_map(fitting) {
+        out.push_str(&(line + "\n"));
+    }
+    out
 }
 
 /// The width of the column of labels.
 fn labels(description: &Description) -> usize {
     let rows = description.sections.iter().filter_map(|section| match &section.body {
-        Body::Rows(rows) => rows.iter().map(|row| row.label.len()).max(),
+        Body::Rows(rows) => rows.iter().map(|row| width(row.label)).max(),
         _ => None,
     });
     rows.max().unwrap_or(0).max(LABEL)
 }
 
-fn line(out: &mut String, labels: usize, label: &str, text: &str) {
-    // Writing to a string can't fail, so the result is dropped.
-    let _ = writeln!(out, "{label:<labels$} {}", one_line(text));
+/// Lines with labels.
+struct Page {
+    screen: Screen,
+    labels: usize,
+    out: Styled,
 }
 
-/// Our own sentences, broken between words but not within numbers.
-fn reading(out: &mut String, labels: usize, sentences: &str) {
-    let mut line = format!("{:<labels$}", "reading");
-    let mut words = sentences.split(' ').peekable();
-    while let Some(first) = words.next() {
-        let mut word = first.to_owned();
-        let is_rest = |next: &&str| next.bytes().take_while(u8::is_ascii_digit).count() == 3;
-        while word.ends_with(|last: char| last.is_ascii_digit())
-            && let Some(rest) = words.next_if(is_rest)
-        {
-            word.extend([" ", rest]);
+impl Page {
+    /// Text in the lines that a screen has room for, beside so many columns.
+    fn filled(&self, text: &str, beside: usize) -> Vec<String> {
+        match self.screen.columns() {
+            None => vec![text.to_owned()],
+            Some(columns) => wrap(text, columns.saturating_sub(beside)),
         }
-        if line.chars().count() + 1 + word.chars().count() > WIDTH {
-            out.push_str(&line);
-            out.push('\n');
-            line = " ".repeat(labels);
+    }
+
+    fn row(&mut self, row: &Row) {
+        self.line((row.label, Tone::Plain), (&row.value, row.tone));
+    }
+
+    fn line(&mut self, (label, tone): (&str, Tone), (text, of_text): (&str, Tone)) {
+        let lines = self.filled(&one_line(text), self.labels + 1);
+        self.lines((label, tone), (&lines, of_text));
+    }
+
+    fn lines(&mut self, (label, tone): (&str, Tone), (lines, of_text): (&[String], Tone)) {
+        for (place, line) in lines.iter().enumerate() {
+            let label = if place == 0 { label } else { "" };
+            self.out.push(tone, label);
+            if !line.trim().is_empty() {
+                let gap = self.labels.saturating_sub(width(label)) + 1;
+                self.out.push_str(&" ".repeat(gap));
+            }
+            self.out.push(of_text, line);
+            self.out.push_str("\n");
         }
-        line.extend([" ", &word]);
     }
-    out.push_str(&line);
-    out.push('\n');
+
+    /// Our own sentences, in lines that are easily read.
+    fn sentences(&mut self, label: &str, sentences: &str) {
+        let lines = wrap(sentences, self.screen.filled().saturating_sub(self.labels + 1));
+        self.lines((label, Tone::Plain), (&lines, Tone::Plain));
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let text = format!("{}: {}", notice.name, notice.text);
+        self.line((notice.label, notice.tone), (&text, Tone::Plain));
+        if let Some(more) = &notice.more {
+            self.line(("", Tone::Plain), (&format!("-> {more}"), Tone::Plain));
+        }
+    }
 }
 
-fn notice(out: &mut String, labels: usize, notice: &Notice) {
-    line(out, labels, notice.label, &format!("{}: {}", notice.name, notice.text));
-    if let Some(more) = &notice.more {
-        line(out, labels, "", &format!("-> {more}"));
+fn shown(table: &Table, screen: Screen) -> Styled {
+    let grid = Grid::new(table, one_line);
+    let importance: Vec<u8> = table.columns.iter().map(|column| column.importance).collect();
+    let Fitted { parts, left_out } =
+        fit::fit(&grid, &importance, Column::KEPT, screen.columns());
+    let mut out = Styled::default();
+    for (place, part) in parts.iter().enumerate() {
+        if place > 0 {
+            out.push_str("\n");
+        }
+        if table.has_header() {
+            drawn(&mut out, &grid.header, part, &grid);
+        }
+        grid.lines.iter().for_each(|line| drawn(&mut out, line, part, &grid));
     }
-}
-
-fn shown(table: &Table) -> String {
-    let mut grid = grid(table, one_line);
-    grid.load_style(presets::NOTHING);
-    for column in grid.column_iter_mut().take(1) {
-        column.set_padding((0, 1));
+    let mut notes: Vec<(&str, String)> =
+        table.notes.iter().map(|note| (note.mark, one_line(&note.text))).collect();
+    if !left_out.is_empty() {
+        let names: Vec<&str> = left_out.iter().map(|&at| &*table.columns[at].name).collect();
+        let names = one_line(&names.join(", "));
+        notes.push((
+            "",
+            format!("not shown in {} columns: {names}", screen.columns().unwrap_or(0)),
+        ));
     }
-    let mut out = String::new();
-    for line in grid.lines() {
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    for note in &table.notes {
-        let mark = if note.mark.is_empty() { "" } else { &format!("{:<9}", note.mark) };
-        let _ = writeln!(out, "  {mark}{}", one_line(&note.text));
+    for (mark, text) in notes {
+        note(&mut out, mark, &text, screen);
     }
     out
 }
+
+/// A line of a table, in as many lines as its longest cell takes.
+fn drawn(out: &mut Styled, places: &[Place], part: &Part, grid: &Grid) {
+    let cells: Vec<(Tone, Vec<String>)> = part
+        .iter()
+        .filter_map(|&(column, columns)| {
+            let place = places.get(column)?;
+            let numeric = grid.numeric.get(column) == Some(&true);
+            Some((place.tone, place.lines(columns, numeric)))
+        })
+        .collect();
+    let height = cells.iter().map(|(_, lines)| lines.len()).max().unwrap_or(0);
+    for line in 0..height {
+        let text = |place: usize| cells[place].1.get(line).map_or("", String::as_str);
+        let filled = |place: &usize| !text(*place).trim().is_empty();
+        let last = (0..cells.len()).rev().find(filled).unwrap_or(0);
+        for (place, &(_, columns)) in part.iter().enumerate().take(last + 1) {
+            let shown = text(place);
+            let shown = if place == last { shown.trim_end() } else { shown };
+            out.push(cells[place].0, shown);
+            if place < last {
+                let missing = columns.saturating_sub(width(shown));
+                out.push_str(&" ".repeat(missing + GAP));
+            }
+        }
+        out.push_str("\n");
+    }
+}
+
+fn note(out: &mut Styled, mark: &str, text: &str, screen: Screen) {
+    let mark = if mark.is_empty() { String::new() } else { format!("{mark:<MARK$}") };
+    let indent = 2 + width(&mark);
+    let lines = match screen.columns() {
+        None => vec![text.to_owned()],
+        Some(columns) => wrap(text, columns.saturating_sub(indent)),
+    };
+    for (place, line) in lines.iter().enumerate() {
+        let mark = if place == 0 { mark.as_str() } else { "" };
+        let free = indent - width(mark);
+        let line = format!("{:2$}{mark}{:3$}{line}", "", "", 2, free - 2);
+        out.push_str(&(line.trim_end().to_owned() + "\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use super::curve::{Curves, Sign, Source};
 use super::forest::{Entry, Forest};
 use super::{curve_table, forest, parts, table, tile};
 use crate::compare::{Case, Comparison, Method, MetricComparison};
+use crate::describe::comparison::unit_of_metrics;
 use crate::describe::table::Column;
 use crate::describe::{self, Body, Description, Table, units};
 use crate::report::embedding;
@@ -107,7 +108,8 @@ impl CasePart {
 }
 
 fn ratios(id: &str, metrics: &[MetricComparison], threshold: f64) -> Forest {
-    let entries = metrics.iter().map(Entry::of).collect();
+    let unit = unit_of_metrics(metrics);
+    let entries = metrics.iter().map(|metric| Entry::of(metric, unit)).collect();
     Forest::new(id.to_owned(), "Ratios, new by base", ["base", "new"], entries, threshold)
 }
 

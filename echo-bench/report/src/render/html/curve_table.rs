@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::curve::{Curve, Curves};
 use super::table::{Cell, number};
-use crate::describe::{Table, or_nothing, units};
+use crate::describe::units::TimeUnit;
+use crate::describe::{Table, or_nothing};
 
 /// Every value that is drawn.
 pub(super) fn table(id: impl Into<Cow<'static, str>>, curves: &Curves) -> Table {
@@ -12,21 +13,29 @@ pub(super) fn table(id: impl Into<Cow<'static, str>>, curves: &Curves) -> Table 
     columns.extend(curves.clocks.iter().map(|clock| number(clock.name.as_str())));
     columns.extend(curves.corrected.iter().map(|_| number("without own share")));
     let mut table = Table::new(id, "Percentile curves", columns);
+    let unit_of =
+        |values: &[Option<u64>]| TimeUnit::of(values.iter().flatten().map(|&ns| ns as f64));
+    let of_clocks: Vec<_> = curves.clocks.iter().map(|clock| unit_of(&clock.ns)).collect();
+    let of_corrected = curves
+        .corrected
+        .as_ref()
+        .map(|corrected| TimeUnit::of(corrected.iter().flatten().map(|&ns| ns as f64)));
     for (place, &quantile) in curves.quantiles.iter().enumerate() {
         let mut row = vec![Cell::from(percent(quantile))];
-        row.extend(curves.clocks.iter().map(|clock| curve_cell(clock, place)));
-        row.extend(curves.corrected.iter().map(|corrected| {
-            Cell::from(or_nothing(corrected[place], |ns| units::time(ns as f64)))
+        let clocks = curves.clocks.iter().zip(&of_clocks);
+        row.extend(clocks.map(|(clock, &unit)| curve_cell(clock, place, unit)));
+        row.extend(curves.corrected.iter().zip(of_corrected).map(|(corrected, unit)| {
+            Cell::from(or_nothing(corrected[place], |ns| unit.time(ns as f64)))
         }));
         table.rows.push(row);
     }
     table
 }
 
-fn curve_cell(clock: &Curve, place: usize) -> Cell {
+fn curve_cell(clock: &Curve, place: usize, unit: TimeUnit) -> Cell {
     let shown = |ns: u64| {
         let bound = clock.least_censored_ns.is_some_and(|least| ns >= least);
-        format!("{}{}", if bound { ">= " } else { "" }, units::time(ns as f64))
+        format!("{}{}", if bound { ">= " } else { "" }, unit.time(ns as f64))
     };
     or_nothing(clock.ns[place], shown).into()
 }

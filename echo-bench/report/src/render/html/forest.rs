@@ -10,6 +10,7 @@ use axis::Axis;
 use super::print;
 use crate::compare::{MetricComparison, Verdict};
 use crate::describe::comparison as shown;
+use crate::describe::units::TimeUnit;
 
 /// A forest plot and its numbers.
 #[derive(Debug, Template)]
@@ -44,9 +45,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A metric as a row.
-    pub(super) fn of(metric: &MetricComparison) -> Self {
-        let [base, candidate] = shown::values(metric);
+    /// A metric as a row, latencies in `unit`.
+    pub(super) fn of(metric: &MetricComparison, unit: TimeUnit) -> Self {
+        let [base, candidate] = shown::values(metric, unit);
         let drawn =
             metric.ratio.zip(metric.judged_interval()).filter(|(ratio, _)| *ratio > 0.0);
         Self {

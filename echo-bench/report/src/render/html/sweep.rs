@@ -13,8 +13,9 @@ use super::sweep_matrix::Matrix;
 use super::table::{Cell, number, text};
 use super::{curve_table, parts, print, table, tile};
 use crate::compare::MetricComparison;
-use crate::describe::comparison::name_of;
+use crate::describe::comparison::{name_of, unit_of_metrics};
 use crate::describe::sweep::{SHOWN, depends, id_of_effect, level_name, nouns, pair_notes};
+use crate::describe::units::TimeUnit;
 use crate::describe::{self, Body, Description, NOTHING, Table};
 use crate::report::embedding;
 use crate::report::nouns::Nouns;
@@ -103,7 +104,9 @@ impl EffectPart {
     fn new(place: usize, effect: &Effect, threshold: f64, nouns: Nouns) -> Self {
         let id = id_of_effect(place);
         let sides = [&effect.base, &effect.level].map(|level| level_name(level));
-        let entries = effect.metrics.iter().map(|metric| entry(metric, nouns)).collect();
+        let unit = unit_of_metrics(effect.metrics.iter().map(|metric| &metric.overall));
+        let entries = effect.metrics.iter();
+        let entries = entries.map(|metric| entry(metric, nouns, unit)).collect();
         let caption = "Ratios, level by base";
         Self {
             forest: Forest::new(id.clone(), caption, sides, entries, threshold),
@@ -115,9 +118,9 @@ impl EffectPart {
 }
 
 /// A metric of an effect as a row of the forest.
-fn entry(metric: &EffectMetric, nouns: Nouns) -> Entry {
+fn entry(metric: &EffectMetric, nouns: Nouns, unit: TimeUnit) -> Entry {
     let name = name_of(metric.overall.metric, nouns).into();
-    Entry { name, below: depends(metric), ..Entry::of(&metric.overall) }
+    Entry { name, below: depends(metric), ..Entry::of(&metric.overall, unit) }
 }
 
 /// Every pair of cells behind an effect.
@@ -126,15 +129,16 @@ fn pairs(place: usize, effect: &Effect, nouns: Nouns) -> Table {
     columns.extend([&effect.base, &effect.level].map(|level| number(level_name(level))));
     columns.extend([number("ratio, 95 %"), text("verdict")]);
     let mut table = Table::new(format!("pairs-{place}"), "Pairs of cells", columns);
+    let unit = unit_of_metrics(effect.pairs.iter().flat_map(|pair| &pair.metrics));
     for pair in &effect.pairs {
         let metrics = SHOWN.iter().map(|&metric| &pair.metrics[metric as usize]);
-        table.rows.extend(metrics.map(|metric| pair_row(&pair.name, metric, nouns)));
+        table.rows.extend(metrics.map(|metric| pair_row(&pair.name, metric, nouns, unit)));
     }
     table
 }
 
-fn pair_row(at: &str, metric: &MetricComparison, nouns: Nouns) -> Vec<Cell> {
-    let entry = Entry::of(metric);
+fn pair_row(at: &str, metric: &MetricComparison, nouns: Nouns, unit: TimeUnit) -> Vec<Cell> {
+    let entry = Entry::of(metric, unit);
     let at = if at.is_empty() { NOTHING } else { at };
     vec![
         at.into(),

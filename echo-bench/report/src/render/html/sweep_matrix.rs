@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::print::signs;
 use crate::compare::{Metric, Standing};
 use crate::describe::comparison as shown;
-use crate::describe::sweep::{SHOWN, interval_of, measured, nouns};
+use crate::describe::sweep::{SHOWN, interval_of, measured, nouns, unit_of_column};
 use crate::sweep::Sweep;
 
 /// What the tables of colours show.
@@ -80,13 +80,14 @@ impl Matrix {
 
 impl MatrixMetric {
     fn new(sweep: &Sweep, metric: Metric) -> Self {
+        let unit = unit_of_column(sweep, metric);
         let mut cells: Vec<Option<MatrixCell>> = vec![None; sweep.cells.len()];
         for ranked in &sweep.analysis.ranking {
             let found = &ranked.metrics[metric as usize];
             cells[ranked.cell] = found.value.map(|value| MatrixCell {
                 value,
-                text: signs(&measured(found)),
-                interval: signs(&interval_of(found).unwrap_or_default()),
+                text: signs(&measured(found, unit)),
+                interval: signs(&interval_of(found, unit).unwrap_or_default()),
                 best: false,
                 firm: found.standing != Standing::LowerBound,
             });

@@ -4,7 +4,7 @@ pub(crate) mod comparison;
 pub(crate) mod forms;
 mod marks;
 mod size;
-mod sweep;
+pub(crate) mod sweep;
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ use echo_bench_engine::record::Latency;
 use echo_bench_engine::schedule::Arrival;
 
 /// What a label, an error or a warning could hold to break out of its place.
-const HOSTILE: &str =
+pub(crate) const HOSTILE: &str =
     r#"</script><script>alert(1)</script><img src=x onerror=alert(2)>"'&<!-- ]]> {{ 7*7 }}"#;
 
 /// A latency of `values` values around `base_us`, some of them lower bounds.
@@ -56,7 +56,7 @@ fn interval(place: u64) -> IntervalReport {
 }
 
 /// An open-loop run of four seconds with a little of everything.
-fn report() -> Report {
+pub(crate) fn report() -> Report {
     let plan = plan_with(|plan| {
         plan.load = Load::Open { rate_per_s: 501.25, arrival: Arrival::Poisson, pipeline: 64 };
     });

@@ -26,7 +26,7 @@ fn change(plan: &mut Plan, change: impl FnOnce(&mut Settings)) {
 }
 
 /// Runs with everything that a report can say, each by its name.
-fn runs() -> Vec<(&'static str, Report)> {
+pub(crate) fn runs() -> Vec<(&'static str, Report)> {
     let tcp = Tcp {
         connections: 2,
         retransmits: 1,
@@ -110,8 +110,8 @@ fn phrases(told: &Description) -> Vec<String> {
     said.extend(told.phrases.iter().cloned());
     for section in &told.sections {
         match &section.body {
-            // Each figure is in another section, too.
-            Body::Figures(_) => {}
+            // Each figure is in another section, too, and a page has charts for a histogram.
+            Body::Figures(_) | Body::Spread(_) => {}
             Body::Rows(rows) => {
                 said.extend(rows.iter().map(|row| format!("{} {}", row.label, row.value)));
             }
@@ -157,7 +157,7 @@ fn rows(told: &Description) -> Vec<Vec<String>> {
 /// The words of a text, whatever markup, signs of print and layout they came in.
 fn bare(text: &str) -> String {
     let print = text.replace("\u{202f}–\u{202f}", "..").replace('\u{202f}', " ");
-    let signs = [("µ", "u"), ("≥", ">="), ("→", "->"), ("×", "x"), ("−", "-"), ("\\", "")];
+    let signs = [("≥", ">="), ("→", "->"), ("×", "x"), ("−", "-"), ("\\", "")];
     let print = signs.iter().fold(print, |text, (sign, plain)| text.replace(sign, plain));
     let print = print.replace(" – ", " - ").replace('–', "..");
     let words = print.replace(['`', '|', '*', '(', ')', ':', ';', ','], " ");
@@ -276,7 +276,7 @@ fn a_chat_has_messages_and_deliveries_wherever_it_is_spoken_of() {
 }
 
 /// Runs whose latencies are the generator's own beyond 90 us.
-fn with_explanations(mut side: Side) -> Side {
+pub(crate) fn with_explanations(mut side: Side) -> Side {
     for (number, input) in (0..).zip(&mut side.inputs) {
         let summary = &mut input.report.summary;
         summary.generator_share = Some(own_share(number));

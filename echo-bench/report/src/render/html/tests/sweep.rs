@@ -29,7 +29,7 @@ fn runs(base_us: u64) -> Vec<Report> {
 
 /// Two axes; the second level of the first is twice as slow, but only at the first of the
 /// second.
-pub(super) fn swept(model: &str) -> Sweep {
+pub(crate) fn swept(model: &str) -> Sweep {
     let varied = |name: &str, levels: &[&str]| Axis {
         name: name.into(),
         levels: levels.iter().map(|&l| Level { name: l.into(), flags: Vec::new() }).collect(),

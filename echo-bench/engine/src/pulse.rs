@@ -1,0 +1,195 @@
+//! What a run does at this moment, for whoever watches it: [`Pulse`], which a generator thread
+//! alone writes, and [`Beat`], which is read of all of them ten times a second. Warm-up and
+//! connecting are seen too. Nothing of it is in the record of a run: its latencies are rough.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use echo_net::Nanos;
+use echo_net::clock::MILLISECOND;
+
+use crate::record::Phase;
+
+/// How often a run is looked at.
+pub(super) const BEAT: Nanos = 100 * MILLISECOND;
+
+/// Steps of each power of two: latencies are known to 6 %.
+const STEPS: usize = 1 << STEP_BITS;
+const STEP_BITS: u32 = 4;
+
+/// Up to an hour and a bit.
+const BUCKETS: usize = 40 * STEPS;
+
+/// What one thread has done so far. It has one writer, so that a count is a load and a store.
+#[derive(Debug)]
+pub struct Pulse {
+    established: AtomicU32,
+    failed: AtomicU64,
+    responses: Box<[AtomicU64]>,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        let responses = (0..BUCKETS).map(|_| AtomicU64::new(0)).collect();
+        Self { established: AtomicU32::new(0), failed: AtomicU64::new(0), responses }
+    }
+}
+
+impl Pulse {
+    /// So many connections are made.
+    pub fn established(&self, connections: u32) {
+        self.established.store(connections, Ordering::Relaxed);
+    }
+
+    /// So many requests got their replies after this time.
+    #[inline]
+    pub fn answered(&self, count: u64, response: Nanos) {
+        if let Some(bucket) = self.responses.get(bucket(response)) {
+            let counted = bucket.load(Ordering::Relaxed).wrapping_add(count);
+            bucket.store(counted, Ordering::Relaxed);
+        }
+    }
+
+    /// A look at a run of this thread alone.
+    pub fn beat(self: &Arc<Self>, at: Nanos, phase: Phase, left_ns: Option<Nanos>) -> Beat {
+        Beat::of(std::slice::from_ref(self), at, phase, left_ns)
+    }
+
+    /// A request of the window has failed.
+    pub fn failed(&self) {
+        let failed = self.failed.load(Ordering::Relaxed).wrapping_add(1);
+        self.failed.store(failed, Ordering::Relaxed);
+    }
+}
+
+fn bucket(ns: Nanos) -> usize {
+    let power = ns.max(1).ilog2();
+    if power < STEP_BITS {
+        return ns as usize;
+    }
+    let step = (ns >> (power - STEP_BITS)) as usize & (STEPS - 1);
+    ((power - STEP_BITS + 1) as usize * STEPS + step).min(BUCKETS - 1)
+}
+
+/// The greatest value of a bucket.
+fn greatest(bucket: usize) -> Nanos {
+    if bucket < STEPS {
+        return bucket as Nanos;
+    }
+    let power = (bucket / STEPS - 1) as u32;
+    let next = (STEPS + bucket % STEPS + 1) as Nanos;
+    (next << power) - 1
+}
+
+/// Those of all threads.
+pub(super) type Pulses = Vec<Arc<Pulse>>;
+
+/// Replies by their response latency, roughly.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Responses(Vec<u64>);
+
+impl Responses {
+    fn of(pulses: &[Arc<Pulse>]) -> Self {
+        let mut all = vec![0_u64; BUCKETS];
+        for pulse in pulses {
+            for (sum, count) in all.iter_mut().zip(&pulse.responses) {
+                *sum = sum.wrapping_add(count.load(Ordering::Relaxed));
+            }
+        }
+        Self(all)
+    }
+
+    /// Those that came after an earlier look.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = earlier.0.iter().copied().chain(std::iter::repeat(0));
+        Self(self.0.iter().zip(before).map(|(now, then)| now.saturating_sub(then)).collect())
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// A quantile in nanoseconds, to 6 %; `None` of no replies.
+    pub fn quantile_ns(&self, quantile: f64) -> Option<Nanos> {
+        let count = self.count();
+        let rank = ((count as f64 * quantile).ceil() as u64).clamp(1, count.max(1));
+        let mut seen = 0;
+        let found = self.0.iter().position(|count| {
+            seen += count;
+            seen >= rank
+        });
+        found.map(greatest)
+    }
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// When, on the clock of the run; only differences have a meaning.
+    pub at: Nanos,
+    /// What is going on.
+    pub phase: Phase,
+    /// Until the measured window ends, where its length is known.
+    pub left_ns: Option<Nanos>,
+    /// Connections that are made, during set-up.
+    pub established: u32,
+    /// Requests of the window that have failed so far.
+    pub failed: u64,
+    /// Replies so far, those of the warm-up included.
+    pub responses: Responses,
+}
+
+impl Beat {
+    pub(super) fn of(
+        pulses: &[Arc<Pulse>],
+        at: Nanos,
+        phase: Phase,
+        left_ns: Option<Nanos>,
+    ) -> Self {
+        let established = pulses.iter().map(|pulse| pulse.established.load(Ordering::Relaxed));
+        let failed = pulses.iter().map(|pulse| pulse.failed.load(Ordering::Relaxed));
+        let (established, failed) = (established.sum(), failed.sum());
+        Self { at, phase, left_ns, established, failed, responses: Responses::of(pulses) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_is_known_to_six_per_cent() {
+        for ns in
+            (0..60).map(|power| 1_u64 << power).flat_map(|ns| [ns, ns + ns / 3, ns * 2 - 1])
+        {
+            let told = greatest(bucket(ns));
+            if ns < 3_600_000_000_000 {
+                assert!(told >= ns && told <= ns + ns / 16, "{ns}: {told}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_look_shows_what_came_since_the_last_one() {
+        let pulses = [Arc::new(Pulse::default()), Arc::new(Pulse::default())];
+        let look = || Beat::of(&pulses, 0, Phase::WarmUp, None);
+        assert_eq!(look().responses.quantile_ns(0.5), None);
+        pulses[0].answered(99, 1000);
+        let first = look();
+        pulses[1].answered(9, 1_000_000);
+        pulses[0].answered(1, 2_000_000);
+        pulses[1].failed();
+        for pulse in &pulses {
+            pulse.established(3);
+        }
+        let second = look();
+        let new = second.responses.since(&first.responses);
+        assert_eq!((new.count(), second.failed, second.established), (10, 1, 6));
+        let [p50, p99] = [0.5, 0.99].map(|quantile| new.quantile_ns(quantile).unwrap());
+        assert!((1_000_000..1_063_000).contains(&p50), "{p50}");
+        assert!((2_000_000..2_125_000).contains(&p99), "{p99}");
+        assert_eq!(first.responses.since(&Responses::default()).count(), 99);
+    }
+}
