@@ -182,7 +182,8 @@ fn every_plan_has_a_default_folder_of_its_own_whatever_its_repeats() {
     assert_ne!(Folder::default_path(&identity(&SweepPlan { seed: 9, ..plan() })), path);
 }
 
-const OPTIONS: Options = Options { threshold: 0.01, resamples: 200, seed: 1, rank_by: None };
+const OPTIONS: Options =
+    Options { threshold: 0.01, resamples: 200, seed: 1, rank_by: None, all_pairs: None };
 
 /// The cells of a plan, each with runs of the latencies that `levels` gives for them, in
 /// microseconds.

@@ -62,6 +62,13 @@ pub struct SweepArgs {
     /// What the ranking goes by (throughput; under --rate p99)
     #[arg(long, value_name = "METRIC", value_parser = choice_of(&Metric::PRIMARY), help_heading = "Sweep")]
     pub rank_by: Option<Metric>,
+    /// Compare all levels of an axis with each other, not only with the first, so that the best can
+    /// be named (true for axes with at most 4 levels); false: with the first only
+    #[arg(
+        long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", help_heading = "Sweep"
+    )]
+    pub all_pairs: Option<bool>,
     /// Noise threshold: smaller differences are ignored even if significant
     #[arg(
         long, value_name = "PERCENT", value_parser = percent, default_value = "1%",

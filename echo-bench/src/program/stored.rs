@@ -6,16 +6,19 @@ use rayon::iter::Either;
 use rayon::prelude::*;
 
 use super::results::rendered;
-use super::{Exit, compare as compared, sides, sweep as swept};
+use super::{Exit, compare as compared, self_check as checked, sides, sweep as swept};
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 use crate::console::{complain, print, tell};
 use crate::outlet::Outlet;
 use crate::sweep::folder::Folder;
+use echo_bench_report::compare::{self, Comparison, self_check};
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::listing::Entry;
 use echo_bench_report::report::{Report, store};
-use echo_bench_report::{compare, merge, render, sweep};
+use echo_bench_report::sweep::{self, Sweep};
+use echo_bench_report::{merge, render};
 
-/// Shows what was stored: a run, a comparison or a sweep.
+/// Shows what was stored: a run, a comparison, a sweep or a self-check.
 ///
 /// # Errors
 /// When it can't be read, or the result can't be written.
@@ -24,9 +27,15 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let document = store::open(&args.file)?;
     let format = outlet.format;
     let text = match document.schema() {
-        Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
-        Some(sweep::SCHEMA) => swept::rendered(&document.parse()?, format.try_into()?),
-        _ => rendered(&document.parse()?, format),
+        Some(compare::SCHEMA) => {
+            let comparison = document.parse::<Comparison>()?.concluded();
+            compared::rendered(&comparison, format.try_into()?)
+        }
+        Some(sweep::SCHEMA) => {
+            swept::rendered(&document.parse::<Sweep>()?.concluded(), format.try_into()?)
+        }
+        Some(self_check::SCHEMA) => checked::rendered(&document.parse()?, format.try_into()?),
+        _ => rendered(&document.parse::<Report>()?.concluded(), format),
     };
     outlet.put(&text)?;
     Ok(Exit::Done as u8)

@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use echo_bench_report::compare::{self, Input, Side};
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::Report;
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::{self, Axis, Cell, Flag, Level, Sweep, SweepPlan};
@@ -31,7 +32,7 @@ impl Original {
 }
 
 pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
-    let comparison = compare::compare(&side(1), &[side(2)], OPTIONS).unwrap();
+    let comparison = compare::compare(&side(1), &[side(2)], OPTIONS).unwrap().concluded();
     vec![
         Original { name: "closed", kind: Kind::Report, document: value(1) },
         Original { name: "open", kind: Kind::Report, document: open() },
@@ -121,7 +122,7 @@ pub(crate) fn side(first: u64) -> Side {
 }
 
 pub(crate) const SWEPT: Options =
-    Options { threshold: 0.01, resamples: 100, seed: 1, rank_by: None };
+    Options { threshold: 0.01, resamples: 100, seed: 1, rank_by: None, all_pairs: None };
 
 fn axes() -> Vec<Axis> {
     let varied = |flag: &str, values: [&str; 2]| {
@@ -148,5 +149,6 @@ fn swept(axes: Vec<Axis>) -> Sweep {
         .collect();
     let analysis = analysis::analyse(&plan, &cells, SWEPT);
     let tool = echo_bench_report::report::Tool::this();
-    Sweep { schema: sweep::SCHEMA.into(), tool, plan, cells, analysis }
+    let conclusion = Vec::new();
+    Sweep { schema: sweep::SCHEMA.into(), tool, conclusion, plan, cells, analysis }.concluded()
 }

@@ -1,9 +1,10 @@
 //! A comparison in words: [`comparison`]. How its metrics and ratios are shown is what sweeps
 //! use, too.
 
+use super::conclusion::of_comparison;
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone, figures,
-    or_nothing, units,
+    or_nothing, sentences, units,
 };
 use crate::compare::caution::SINGLE_RUN;
 use crate::compare::{Candidate, Case, Caution, Comparison, Difference, Evidence, Method};
@@ -20,6 +21,7 @@ pub(crate) fn comparison(comparison: &Comparison) -> Description {
     });
     Description {
         title: title(comparison),
+        conclusion: sentences(of_comparison(comparison)),
         detail: None,
         phrases: Vec::new(),
         sections: sections.collect(),

@@ -83,7 +83,7 @@ pub(super) fn greatest(latency: &LatencySummary) -> String {
     bounded(latency, latency.max_ns)
 }
 
-fn bounded(latency: &LatencySummary, ns: u64) -> String {
+pub(super) fn bounded(latency: &LatencySummary, ns: u64) -> String {
     let bound = if latency.is_lower_bound(ns) { ">= " } else { "" };
     format!("{bound}{}", units::time(ns as f64))
 }

@@ -2,9 +2,10 @@
 //! run in their intervals, then each run on a line.
 
 use super::comparison::{caution, in_units, name_of, value};
+use super::conclusion::of_sweep;
 use super::{
     Body, Cell, Column, Description, Note, Notice, Row, Section, Table, Tone, Verdict, latency,
-    load, objective, or_nothing, units,
+    load, objective, or_nothing, sentences, units,
 };
 use crate::compare::Metric;
 use crate::report::nouns::Nouns;
@@ -42,6 +43,7 @@ pub(crate) fn repeats(sweep: &Sweep) -> Option<Description> {
     let cautions = sweep.analysis.cautions.iter().map(caution).collect();
     Some(Description {
         title,
+        conclusion: sentences(of_sweep(sweep)),
         detail,
         phrases,
         sections: vec![

@@ -1,8 +1,9 @@
 //! A run in words: [`run`].
 
+use super::conclusion::of_run;
 use super::{
     Body, Cell, Column, Description, Figure, NOTHING, Notice, Row, Section, Table, Tone,
-    Verdict, latency, load, objective, or_nothing, placement, units,
+    Verdict, latency, load, objective, or_nothing, placement, sentences, units,
 };
 use crate::report::nouns::Nouns;
 use crate::report::{
@@ -23,6 +24,7 @@ pub(crate) fn run(report: &Report) -> Description {
         latency::table(&report.summary).map_or_else(|| Body::Rows(unknown()), Body::Table);
     Description {
         title,
+        conclusion: sentences(of_run(report)),
         detail,
         phrases: load::phrases(&report.plan),
         sections: vec![

@@ -7,9 +7,10 @@ use super::comparison::{
     caution, comparisons, in_units, in_words, interval, name_of, ratio, ratio_range, threshold,
     value,
 };
+use super::conclusion::of_sweep;
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone,
-    objective, or_nothing, repeats, sweep_figures, units,
+    objective, or_nothing, repeats, sentences, sweep_figures, units,
 };
 use crate::compare::{Metric, Verdict};
 use crate::report::SloOutcome;
@@ -58,6 +59,7 @@ pub(crate) fn sweep(sweep: &Sweep) -> Description {
     }
     Description {
         title: format!("Sweep of {axes}"),
+        conclusion: sentences(of_sweep(sweep)),
         detail: None,
         phrases: Vec::new(),
         sections,

@@ -48,7 +48,11 @@ pub fn sweep(sweep: &Sweep) -> String {
 
 /// The verdict first, as in a pull request few read on; rows and notices as lists.
 pub(super) fn laid_out(description: &Description) -> String {
-    let mut out = format!("### {}\n\n", inline(&description.title));
+    let mut out = String::new();
+    for sentence in &description.conclusion {
+        out.push_str(&format!("**{}**\n\n", inline(sentence)));
+    }
+    out.push_str(&format!("### {}\n\n", inline(&description.title)));
     // Writing to a string can't fail, so the results are dropped here and below.
     if let Some(detail) = &description.detail {
         let _ = writeln!(out, "{}\n", inline(detail));

@@ -53,7 +53,7 @@ pub fn listing(entries: &[Entry], named: &str) -> String {
 
 /// Every row on a line, with its label in a column of its own; a table stands apart.
 pub(super) fn laid_out(description: &Description) -> String {
-    let mut blocks = vec![head(description)];
+    let mut blocks = vec![conclusion(&description.conclusion), head(description)];
     let mut lines = String::new();
     let labels = labels(description);
     for section in &description.sections {
@@ -82,6 +82,15 @@ pub(super) fn laid_out(description: &Description) -> String {
     blocks.push(lines);
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n")
+}
+
+/// The sentences of a conclusion, each in lines of its own.
+fn conclusion(sentences: &[String]) -> String {
+    let mut out = String::new();
+    for sentence in sentences {
+        wrapped(&mut out, "", 2, &one_line(sentence));
+    }
+    out
 }
 
 fn head(description: &Description) -> String {
@@ -117,9 +126,15 @@ fn line(out: &mut String, labels: usize, label: &str, text: &str) {
     let _ = writeln!(out, "{label:<labels$} {}", one_line(text));
 }
 
-/// Our own sentences, broken between words but not within numbers.
 fn reading(out: &mut String, labels: usize, sentences: &str) {
-    let mut line = format!("{:<labels$}", "reading");
+    wrapped(out, &format!("{:<labels$} ", "reading"), labels + 1, sentences);
+}
+
+/// Our own sentences after what stands in the first line, broken between words but not within
+/// numbers; `indent` is that of the other lines.
+fn wrapped(out: &mut String, first: &str, indent: usize, sentences: &str) {
+    let mut line = first.to_owned();
+    let mut is_empty = true;
     let mut words = sentences.split(' ').peekable();
     while let Some(first) = words.next() {
         let mut word = first.to_owned();
@@ -129,12 +144,13 @@ fn reading(out: &mut String, labels: usize, sentences: &str) {
         {
             word.extend([" ", rest]);
         }
-        if line.chars().count() + 1 + word.chars().count() > WIDTH {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
             out.push_str(&line);
             out.push('\n');
-            line = " ".repeat(labels);
+            (line, is_empty) = (" ".repeat(indent), true);
         }
-        line.extend([" ", &word]);
+        line.extend([if is_empty { "" } else { " " }, &word]);
+        is_empty = false;
     }
     out.push_str(&line);
     out.push('\n');

@@ -74,9 +74,10 @@ fn build_with(
         let mut summary = summarise(plan, record, Clocks::Judged);
         summary.until = UntilReport::new(plan, record, circumstances.ended_early);
         let findings = judge(plan, record, &circumstances, &summary);
-        let response = summary.latency.response.as_ref();
         let evidence = evidence(plan, record, &summary);
         let slos = circumstances.slos.iter().map(|slo| slo.judge_by(&evidence)).collect();
+        summary.achieved_interval = evidence.rate_interval();
+        let response = summary.latency.response.as_ref();
         let intervals = intervals(plan, record, Clocks::Judged, response);
         let drained = drained(record, Clocks::Judged, response);
         (summary, findings, slos, intervals, drained)
@@ -97,6 +98,7 @@ fn build_with(
     Report {
         schema: SCHEMA.into(),
         tool: Tool::this(),
+        conclusion: Vec::new(),
         started_at: circumstances.started_at,
         window_started_at: circumstances.window_started_at,
         command: circumstances.command,
@@ -195,6 +197,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
             StopRule::Requests { .. } if total.tally.ok == 0 => per_s(0),
             StopRule::Requests { .. } => record.replies.rate_per_s(total.tally.ok),
         },
+        achieved_interval: None,
         answered_in_window: total.tally.answered,
         requests: total.tally.requests(),
         bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::curve::{Curves, Sign, Source};
 use super::forest::{Entry, Forest};
-use super::{curve_table, forest, parts, table, tile};
+use super::{curve_table, forest, parts, print, table, tile};
 use crate::compare::{Case, Comparison, Method, MetricComparison};
 use crate::describe::table::Column;
 use crate::describe::{self, Body, Description, Table, units};

@@ -52,7 +52,8 @@ pub(super) fn swept(model: &str) -> Sweep {
     ];
     let options = Options { resamples: 200, ..Options::default() };
     let analysis = analysis::analyse(&whole, &cells, options);
-    Sweep { schema: SCHEMA.into(), tool: Tool::this(), plan: whole, cells, analysis }
+    let (schema, tool, conclusion) = (SCHEMA.into(), Tool::this(), Vec::new());
+    Sweep { schema, tool, conclusion, plan: whole, cells, analysis }
 }
 
 #[test]
