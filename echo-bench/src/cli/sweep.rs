@@ -24,6 +24,7 @@ Examples:
                    --split-writes 1,2 -d 2s --repeat 3
   echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
   echo-bench sweep 127.0.0.1:8080 --conns 1,10,100 -d 2s
+  echo-bench sweep --server-workers 1,2,3,4,5 --all-pairs -d 2s     which number is best
   echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
 
 Every flag of a run takes a list here: each combination is a cell, and every cell is run

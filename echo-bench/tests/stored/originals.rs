@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use echo_bench_report::compare::self_check::{SelfCheck, self_check};
 use echo_bench_report::compare::{self, Input, Side};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::Report;
@@ -40,6 +41,11 @@ pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
             name: "comparison",
             kind: Kind::Comparison,
             document: serde_json::to_value(comparison).unwrap(),
+        },
+        Original {
+            name: "self-check",
+            kind: Kind::SelfCheck,
+            document: serde_json::to_value(checked()).unwrap(),
         },
         Original {
             name: "sweep",
@@ -151,4 +157,9 @@ fn swept(axes: Vec<Axis>) -> Sweep {
     let tool = echo_bench_report::report::Tool::this();
     let conclusion = Vec::new();
     Sweep { schema: sweep::SCHEMA.into(), tool, conclusion, plan, cells, analysis }.concluded()
+}
+
+fn checked() -> SelfCheck {
+    let reports: Vec<Report> = (1..=8).map(report).collect();
+    self_check(&reports, 2, &OPTIONS).unwrap()
 }

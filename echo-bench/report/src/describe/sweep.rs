@@ -154,9 +154,15 @@ fn ranking(sweep: &Sweep) -> Table {
             metric => name_of(metric, nouns),
         })
     }));
-    let mut table = Table::new("ranking", "best first, with 95 % intervals", columns);
+    let is_ranked = sweep.analysis.ranking.iter().any(|ranked| ranked.rank.is_some());
+    let caption = if is_ranked {
+        "best value first, with 95 % intervals; cells of the same rank tie"
+    } else {
+        "best value first, with 95 % intervals"
+    };
+    let mut table = Table::new("ranking", caption, columns);
     let row = |(place, ranked): (usize, &Ranked)| {
-        let mut row = vec![Cell::from((place + 1).to_string())];
+        let mut row = vec![Cell::from(ranked.rank.unwrap_or(place + 1).to_string())];
         let levels = &sweep.cells[ranked.cell].levels;
         row.extend(levels.iter().map(|level| Cell::from(level.as_str())));
         row.extend(SHOWN.iter().map(|&metric| {
@@ -251,9 +257,8 @@ pub(crate) fn level_name(level: &str) -> &str {
 }
 
 fn effect_row(metric: &EffectMetric, nouns: Nouns) -> Vec<Cell> {
-    let mut row = super::comparison::row(&metric.overall);
-    let name = name_of(metric.overall.metric, nouns);
-    row[0] = Cell { text: name.into(), below: depends(metric) };
+    let mut row = super::comparison::row(&metric.overall, nouns);
+    row[0].below = depends(metric);
     row
 }
 

@@ -56,7 +56,7 @@ fn of_candidate(
     let mut sentence = Sentence::default();
     let caution = |code: &str| candidate.cautions.iter().find(|caution| caution.code == code);
     if let Some(grave) = caution(NOTHING_MEASURED).or_else(|| caution(INVALID_RUNS)) {
-        sentence.say(format!("not usable: {}", grave.message));
+        sentence.say(format!("inconclusive: {}", grave.message));
     }
     let lead = leading(comparison.open_loop == Some(true));
     match &candidate.cases[..] {
@@ -94,6 +94,10 @@ fn one_case(
 
 /// The metrics that answer, of one base and one candidate.
 pub(super) fn leading_metrics(found: &[Contrasted<'_>], sentence: &mut Sentence) {
+    if let Some((first, reason)) = same_reason(found) {
+        return sentence
+            .say(format!("{} and {} not compared: {reason}", first.new, first.base));
+    }
     let is_called = found.iter().any(|one| one.is_called());
     if let (false, Some(first)) = (is_called, found.first()) {
         let clauses: Vec<String> = found.iter().map(|one| one.no_change()).collect();
@@ -107,6 +111,13 @@ pub(super) fn leading_metrics(found: &[Contrasted<'_>], sentence: &mut Sentence)
     for (place, one) in called.into_iter().chain(rest).enumerate() {
         one.said(sentence, place > 0);
     }
+}
+
+/// Why none of them was compared, if that is the same of all.
+fn same_reason<'a>(found: &[Contrasted<'a>]) -> Option<(Contrasted<'a>, &'a str)> {
+    let (first, rest) = found.split_first()?;
+    let reason = first.found.reason.as_deref()?;
+    rest.iter().all(|one| one.found.reason == first.found.reason).then_some((*first, reason))
 }
 
 /// What differs is seen, and how much runs differ is not.
@@ -126,7 +137,7 @@ fn single_runs(found: &[Contrasted<'_>], sentence: &mut Sentence) {
 }
 
 /// Which other metrics were found better or worse.
-fn also<'a>(
+pub(super) fn also<'a>(
     others: impl Iterator<Item = &'a MetricComparison> + Clone,
     nouns: Nouns,
     sentence: &mut Sentence,
@@ -168,30 +179,17 @@ fn many_cases(
         let of: Vec<_> = found.iter().filter(|(_, found)| found.verdict == verdict).collect();
         let size = |found: &MetricComparison| found.ratio.map_or(0.0, |ratio| ratio.ln().abs());
         let greatest = of.iter().max_by(|a, b| size(a.1).total_cmp(&size(b.1)));
-        let most = greatest.filter(|_| matches!(verdict, Verdict::Better | Verdict::Worse));
-        let most = most.and_then(|(case, found)| {
-            Some(format!(" (most: {} at {case})", times(found.ratio?, found.judged_interval())))
+        let is_change = matches!(verdict, Verdict::Better | Verdict::Worse);
+        let most = greatest.filter(|_| is_change).map(|&&(case, found)| {
+            let one = Contrasted { found, base, new, nouns };
+            let of = Some(format!("{new}, {case}"));
+            sentence.numbers.push(super::ConclusionNumber { of, ..one.number() });
+            format!(" (most: {} at {case})", one.straight().amount())
         });
         if !of.is_empty() {
             parts.push(format!("{word} in {}{}", of.len(), most.unwrap_or_default()));
         }
-        if let Some((case, found)) = most_of(verdict, greatest) {
-            let one = Contrasted { found, base, new, nouns };
-            let number = one.number();
-            sentence
-                .numbers
-                .push(super::ConclusionNumber { of: Some(format!("{new}, {case}")), ..number });
-        }
     }
     let cases = units::counted(cases.len() as u64, "case");
     sentence.say(format!("{new} against {base}, {name} of {cases}: {}", parts.join(", ")));
-}
-
-/// The greatest change, where there is one.
-fn most_of<'a>(
-    verdict: Verdict,
-    greatest: Option<&&'a (&'a str, &'a MetricComparison)>,
-) -> Option<(&'a str, &'a MetricComparison)> {
-    let is_change = matches!(verdict, Verdict::Better | Verdict::Worse);
-    greatest.filter(|_| is_change).map(|found| **found)
 }

@@ -1,7 +1,7 @@
 //! What the levels of an axis come to against each other: [`of_axis`]. "Best" is said only of what
 //! was found better than every other level; all else is what was found, pair by pair.
 
-use super::comparison::leading_metrics;
+use super::comparison::{also, leading_metrics};
 use super::direction::{Contrasted, nothing};
 use super::{Sentence, listed};
 use crate::compare::{Metric, Verdict};
@@ -44,6 +44,8 @@ pub(super) fn of_axis(
     } else if let [only] = &levels.effects[..] {
         let both = metrics.map(|metric| levels.contrasted(only, metric));
         leading_metrics(&both, &mut sentence);
+        let others = only.metrics.iter().map(|found| &found.overall);
+        also(others.filter(|found| !metrics.contains(&found.metric)), nouns, &mut sentence);
     } else if !levels.best(&mut sentence) {
         levels.pairs(&all, &mut sentence);
     }
@@ -232,7 +234,8 @@ impl<'a> Levels<'a> {
         };
         let more = match effects.len() - 1 {
             0 => String::new(),
-            more => format!("; so do {more} more"),
+            1 => "; so does another pair of levels".into(),
+            more => format!("; so do {more} other pairs of levels"),
         };
         sentence.say(format!(
             "{metric} of {} against {} depends on {}: {}{more}",

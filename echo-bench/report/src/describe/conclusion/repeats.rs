@@ -13,9 +13,11 @@ pub(super) fn of_repeats(sweep: &Sweep) -> Vec<Conclusion> {
     let mut sentence = Sentence::default();
     let runs: Vec<&Report> = sweep.cells.iter().flat_map(|cell| &cell.runs).collect();
     let invalid = runs.iter().filter(|run| run.verdict == Verdict::Invalid).count();
+    let made = runs.len();
     if invalid > 0 {
         let runs = units::counted(runs.len() as u64, "run");
-        sentence.say(format!("not usable: {invalid} of {runs} invalid"));
+        let unusable = if invalid == made { "not usable: " } else { "" };
+        sentence.say(format!("{unusable}{invalid} of {runs} invalid"));
     }
     let Some(ranked) = sweep.analysis.ranking.first() else {
         sentence.say("nothing measured: no run gave a report");
@@ -26,7 +28,7 @@ pub(super) fn of_repeats(sweep: &Sweep) -> Vec<Conclusion> {
     if let Some(throughput) = of(Metric::Throughput) {
         let shown = measured(throughput, rate_noun).unwrap_or_else(|| "no rate".into());
         let between = if throughput.interval.is_some() { " run to run" } else { "" };
-        let made = units::counted(runs.len() as u64, "run");
+        let made = units::counted(made as u64, "run");
         sentence.say(format!("{shown}{between} ({made})"));
     }
     sentence.clauses.extend(of(Metric::P99).and_then(|p99| measured(p99, rate_noun)));

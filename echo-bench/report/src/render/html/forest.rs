@@ -10,6 +10,7 @@ use axis::Axis;
 use super::print;
 use crate::compare::{MetricComparison, Verdict};
 use crate::describe::comparison as shown;
+use crate::report::nouns::Nouns;
 
 /// A forest plot and its numbers.
 #[derive(Debug, Template)]
@@ -45,12 +46,12 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A metric as a row.
-    pub(super) fn of(metric: &MetricComparison) -> Self {
+    pub(super) fn of(metric: &MetricComparison, nouns: Nouns) -> Self {
         let [base, candidate] = shown::values(metric);
         let drawn =
             metric.ratio.zip(metric.judged_interval()).filter(|(ratio, _)| *ratio > 0.0);
         Self {
-            name: shown::name(metric.metric).into(),
+            name: shown::name_of(metric.metric, nouns).into(),
             below: None,
             base,
             candidate,

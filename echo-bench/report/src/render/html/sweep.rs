@@ -116,8 +116,7 @@ impl EffectPart {
 
 /// A metric of an effect as a row of the forest.
 fn entry(metric: &EffectMetric, nouns: Nouns) -> Entry {
-    let name = name_of(metric.overall.metric, nouns).into();
-    Entry { name, below: depends(metric), ..Entry::of(&metric.overall) }
+    Entry { below: depends(metric), ..Entry::of(&metric.overall, nouns) }
 }
 
 /// Every pair of cells behind an effect.
@@ -134,7 +133,7 @@ fn pairs(place: usize, effect: &Effect, nouns: Nouns) -> Table {
 }
 
 fn pair_row(at: &str, metric: &MetricComparison, nouns: Nouns) -> Vec<Cell> {
-    let entry = Entry::of(metric);
+    let entry = Entry::of(metric, nouns);
     let at = if at.is_empty() { NOTHING } else { at };
     vec![
         at.into(),

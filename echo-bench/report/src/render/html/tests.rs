@@ -4,7 +4,7 @@ pub(crate) mod comparison;
 pub(crate) mod forms;
 mod marks;
 mod size;
-mod sweep;
+pub(crate) mod sweep;
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ const HOSTILE: &str =
     r#"</script><script>alert(1)</script><img src=x onerror=alert(2)>"'&<!-- ]]> {{ 7*7 }}"#;
 
 /// A latency of `values` values around `base_us`, some of them lower bounds.
-fn latency(base_us: u64, values: u64, bounds: u64) -> Latency {
+pub(crate) fn latency(base_us: u64, values: u64, bounds: u64) -> Latency {
     let mut latency = Latency::default();
     for value in 1..=values {
         latency.record(base_us * 1000 + (value * 7919) % (base_us * 500) + value);
@@ -56,7 +56,7 @@ fn interval(place: u64) -> IntervalReport {
 }
 
 /// An open-loop run of four seconds with a little of everything.
-fn report() -> Report {
+pub(crate) fn report() -> Report {
     let plan = plan_with(|plan| {
         plan.load = Load::Open { rate_per_s: 501.25, arrival: Arrival::Poisson, pipeline: 64 };
     });
