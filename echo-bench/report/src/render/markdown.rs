@@ -50,10 +50,10 @@ pub fn sweep(sweep: &Sweep) -> String {
 pub(super) fn laid_out(description: &Description) -> String {
     let mut out = String::new();
     for sentence in &description.conclusion {
-        out.push_str(&format!("**{}**\n\n", inline(sentence)));
+        // Writing to a string can't fail, so the results are dropped here and below.
+        let _ = writeln!(out, "**{}**\n", inline(sentence));
     }
-    out.push_str(&format!("### {}\n\n", inline(&description.title)));
-    // Writing to a string can't fail, so the results are dropped here and below.
+    let _ = writeln!(out, "### {}\n", inline(&description.title));
     if let Some(detail) = &description.detail {
         let _ = writeln!(out, "{}\n", inline(detail));
     }

@@ -89,7 +89,7 @@ fn one_case(
     }
     leading_metrics(&found, sentence);
     let others = case.metrics.iter().filter(|found| !lead.contains(&found.metric));
-    also(others, nouns, sentence);
+    also(&others.collect::<Vec<_>>(), nouns, sentence);
 }
 
 /// The metrics that answer, of one base and one candidate.
@@ -137,13 +137,9 @@ fn single_runs(found: &[Contrasted<'_>], sentence: &mut Sentence) {
 }
 
 /// Which other metrics were found better or worse.
-pub(super) fn also<'a>(
-    others: impl Iterator<Item = &'a MetricComparison> + Clone,
-    nouns: Nouns,
-    sentence: &mut Sentence,
-) {
+pub(super) fn also(others: &[&MetricComparison], nouns: Nouns, sentence: &mut Sentence) {
     for (verdict, word) in [(Verdict::Worse, "worse"), (Verdict::Better, "better")] {
-        let called = others.clone().filter(|found| found.verdict == verdict);
+        let called = others.iter().filter(|found| found.verdict == verdict);
         let names: Vec<String> =
             called.map(|found| name_of(found.metric, nouns).to_owned()).collect();
         if !names.is_empty() {

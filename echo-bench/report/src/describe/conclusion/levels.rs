@@ -45,7 +45,8 @@ pub(super) fn of_axis(
         let both = metrics.map(|metric| levels.contrasted(only, metric));
         leading_metrics(&both, &mut sentence);
         let others = only.metrics.iter().map(|found| &found.overall);
-        also(others.filter(|found| !metrics.contains(&found.metric)), nouns, &mut sentence);
+        let others = others.filter(|found| !metrics.contains(&found.metric));
+        also(&others.collect::<Vec<_>>(), nouns, &mut sentence);
     } else if !levels.best(&mut sentence) {
         levels.pairs(&all, &mut sentence);
     }
@@ -136,14 +137,14 @@ impl<'a> Levels<'a> {
         if top.is_empty() || !top.iter().all(|best| rest.iter().all(|r| is_better(best, r))) {
             return false;
         }
-        let tied = if top.len() > 1 { " (tied)" } else { "" };
+        let mark = if top.len() > 1 { " (tied)" } else { "" };
         let over: Vec<String> =
             rest.iter().take(MOST).map(|other| self.advantage(&top, other, sentence)).collect();
         let more = match rest.len().saturating_sub(MOST) {
             0 => String::new(),
             more => format!(", and better than {more} more"),
         };
-        sentence.say(format!("best: {}{tied}, {}{more}", shown(&top), over.join(", ")));
+        sentence.say(format!("best: {}{mark}, {}{more}", shown(&top), over.join(", ")));
         if top.len() > 1 {
             let ties: Vec<Contrasted<'_>> = self
                 .all()

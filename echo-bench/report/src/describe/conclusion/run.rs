@@ -36,7 +36,7 @@ pub(in crate::describe) fn of_run(report: &Report) -> Vec<Conclusion> {
     if fits {
         // Before what limits it.
         let place = sentence.clauses.len().saturating_sub(1);
-        objectives.into_iter().for_each(|said| sentence.clauses.insert(place, said));
+        sentence.clauses.splice(place..place, objectives);
         return sentence.finished().into_iter().collect();
     }
     let rest = objectives.map(|text| Conclusion { text, numbers: Vec::new() });
@@ -55,8 +55,8 @@ const GRAVE: [&str; 6] = [
 
 /// The gravest warning of a run.
 fn grave(report: &Report) -> String {
-    let of = |code: &&str| report.warnings.iter().find(|warning| warning.code == **code);
-    let worst = GRAVE.iter().find_map(|code| of(code)).or(report.warnings.first());
+    let of = |code: &&str| report.warnings.iter().find(|warning| warning.code == *code);
+    let worst = GRAVE.iter().find_map(of).or(report.warnings.first());
     worst.map_or_else(|| "see the warnings".into(), |warning| warning.message.clone())
 }
 
