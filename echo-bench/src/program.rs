@@ -36,6 +36,7 @@ use echo_bench_engine::{
     self as engine, Beat, Connected, EngineError, Observer, Peer, RunRecord, SoFar,
 };
 use echo_bench_report::describe;
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::render::text::{self, Document};
 use echo_bench_report::report::{
     self, Circumstances, Environment, Report, SloVerdict, UntilWatch, Verdict,
@@ -157,7 +158,7 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     circumstances.server_ended = ending.ended;
     circumstances.ended_early = until.and_then(|until| until.ended());
     circumstances.window_started_at = wall_clock(record.window_start);
-    let report = report::build(&plan, &record, circumstances);
+    let report = report::build(&plan, &record, circumstances).concluded();
     let mut lost = results.hand_over(&report, partial);
     if !results.are_text() {
         tell_objectives(&report);

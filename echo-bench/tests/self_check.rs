@@ -7,7 +7,7 @@ use std::process::Command;
 use echo_bench_report::compare::self_check::{SelfCheck, SelfCheckError, self_check};
 use echo_bench_report::compare::{Metric, Options};
 use echo_bench_report::render;
-use echo_bench_report::report::Report;
+use echo_bench_report::report::{Report, store};
 use echo_test_support::made_up::{self, Shape};
 
 /// Runs whose latencies have these levels, in turn.
@@ -29,12 +29,44 @@ fn runs_that_differ_by_chance_keep_the_promise_and_tell_what_would_be_found() {
     let p50 = &found.metrics[Metric::P50 as usize];
     let smallest = p50.smallest.unwrap();
     assert!((0.02..0.5).contains(&smallest), "levels differ by up to 6 %: {smallest}");
+    let findable = p50.findable.unwrap();
+    assert!((smallest..0.8).contains(&findable), "80 % need more than half: {findable}");
     let told = render::text::self_check(&found);
     for part in ["A against A: embedded", "of 40 comparisons", "3 runs a side; 10 groups of 6"]
     {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(render::markdown::self_check(&found).contains("smallest difference"));
+}
+
+#[test]
+fn a_stored_self_check_is_shown_as_it_was_and_a_damaged_one_refused() {
+    let mut found = check(12, |run| 1000 + run * 7919 % 61).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("check.json");
+    let show = |found: &SelfCheck, format: &str| {
+        std::fs::write(&file, store::to_json(found)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_echo-bench"));
+        command.arg("report").arg(&file).args(["--format", format]).output().unwrap()
+    };
+    for (format, shown) in [
+        ("text", render::text::self_check(&found)),
+        ("markdown", render::markdown::self_check(&found)),
+        ("json", store::to_json(&found)),
+        ("html", render::html::self_check(&found)),
+    ] {
+        let output = show(&found, format);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), shown, "{format}");
+    }
+    let page = folder.path().join("check.html");
+    std::fs::write(&page, render::html::self_check(&found)).unwrap();
+    assert_eq!(store::open(&page).unwrap().parse::<SelfCheck>().unwrap(), found);
+    assert!(render::text::self_check(&found).starts_with("0.0 % [0.0, "));
+    found.metrics[0].false_alarms = found.comparisons + 1;
+    let output = show(&found, "text");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("metrics[0].judged") && !output.status.success(), "{said}");
 }
 
 #[test]
@@ -61,7 +93,6 @@ fn what_is_no_self_check_is_a_usage_error() {
         (&["--self-check", "--", "--conns=0"], "after --: --conns"),
         (&["--self-check", "--", "--nonsense"], "--nonsense"),
         (&["--self-check", "--", "--repeat=3"], "leave --repeat out"),
-        (&["--self-check", "--format=html"], "no page"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_echo-bench"));
         let output = command.arg("compare").args(args).output().unwrap();

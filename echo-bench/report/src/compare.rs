@@ -43,12 +43,13 @@ mod validity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{LatencySummary, Tool};
+use crate::report::{Conclusion, LatencySummary, Tool, Workload};
 use crate::stats::contrast::Contrast;
 
 pub use build::{CompareError, Input, Options, Side, compare};
 pub use differences::{Difference, Kind};
 pub(crate) use differences::{conditions_that_differ, settings_that_differ};
+pub(crate) use gate::{INVALID_RUNS, NOTHING_MEASURED};
 pub use metric::Metric;
 pub(crate) use validity::interval;
 
@@ -62,6 +63,17 @@ pub struct Comparison {
     pub schema: String,
     /// What made the comparison.
     pub tool: Tool,
+    /// What it comes to, in a sentence or two. Empty in older comparisons.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conclusion: Vec<Conclusion>,
+    /// The workload that all runs have in common; null if they have none, and in older
+    /// comparisons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Workload>,
+    /// Whether requests fell due on a schedule (open loop); null if not in all runs alike, and
+    /// in older comparisons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_loop: Option<bool>,
     /// How it was made.
     pub method: Method,
     /// What the others are compared with.
@@ -210,6 +222,11 @@ pub struct MetricComparison {
     /// The same after Holm's correction; the verdict goes by it, but for that of single runs,
     /// which are corrected apart and not judged.
     pub p_holm: Option<f64>,
+    /// The smallest true change that such a comparison would find with a chance of 80 %, judged
+    /// at the same level: a share of the base's value (0.06: 6 % more), of errors a difference
+    /// of shares. Null where nothing was judged, and in older comparisons.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub findable: Option<f64>,
     /// The share of the variance that longer runs could remove; more runs remove all of it.
     pub within_runs: Option<f64>,
     /// What it comes to.
@@ -222,8 +239,9 @@ pub struct MetricComparison {
     /// Why it was not compared.
     pub reason: Option<String>,
     /// Kept until the verdict only: the level of its interval depends on all other questions.
+    /// With it the noise.
     #[serde(skip)]
-    contrast: Option<Contrast>,
+    contrast: Option<(Contrast, f64)>,
 }
 
 /// How far a value can be trusted.

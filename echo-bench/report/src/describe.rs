@@ -7,7 +7,10 @@
 
 use std::borrow::Cow;
 
+use crate::report::Conclusion;
+
 pub(crate) mod comparison;
+pub mod conclusion;
 mod doctor;
 mod figures;
 mod latency;
@@ -46,6 +49,8 @@ pub(crate) const NOTHING: &str = "-";
 pub(crate) struct Description {
     /// What it is about.
     pub(crate) title: String,
+    /// What it comes to, in sentences: the first thing that is said.
+    pub(crate) conclusion: Vec<String>,
     /// More of that, for those who want to know exactly.
     pub(crate) detail: Option<String>,
     /// How it was measured, piece by piece.
@@ -202,6 +207,11 @@ impl std::fmt::Display for Verdict {
         let colon = if self.meaning.is_empty() { "" } else { ": " };
         write!(f, "{}{colon}{}", self.word, self.meaning)
     }
+}
+
+/// The sentences of conclusions.
+fn sentences(conclusions: Vec<Conclusion>) -> Vec<String> {
+    conclusions.into_iter().map(|conclusion| conclusion.text).collect()
 }
 
 /// A value in words, or [`NOTHING`].

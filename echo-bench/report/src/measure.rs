@@ -12,6 +12,7 @@ use echo_bench_engine::{
 };
 use echo_net::stop::Stop;
 
+use crate::describe::conclusion::Concluded;
 use crate::report::{Circumstances, Environment, Report, UntilWatch, build};
 
 /// Ends a run whose plan says so.
@@ -78,5 +79,5 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
     let mut watch = Watching(UntilWatch::new(plan));
     let record = engine::run(&Arc::new(plan.clone()), &peer, stop, &mut watch)?;
     let ended_early = watch.0.and_then(|watch| watch.ended());
-    Ok(build(plan, &record, Circumstances { ended_early, ..circumstances }))
+    Ok(build(plan, &record, Circumstances { ended_early, ..circumstances }).concluded())
 }

@@ -5,6 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::compare::settings_that_differ;
+use crate::describe::conclusion::Concluded;
 use crate::report::document::{Invalid, Stored};
 use crate::report::slo::Evidence;
 use crate::report::{
@@ -72,7 +73,8 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             return Err(MergeError::Overlap(a, b));
         }
     }
-    let summary = summary(&reports)?;
+    let mut summary = summary(&reports)?;
+    summary.achieved_interval = evidence(&reports, &summary).rate_interval();
     let mut slos: Vec<Slo> = Vec::new();
     for slo in first.slos.iter().filter_map(|outcome| outcome.slo.parse().ok()) {
         // One that was judged by several stages is there several times.
@@ -86,6 +88,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         .retain(|key, value| others.iter().all(|report| report.labels.get(key) == Some(value)));
     let mut merged = Report {
         command: Vec::new(),
+        conclusion: Vec::new(),
         labels,
         intervals: intervals(&reports),
         drained: LatencySummary::merged(reports.iter().filter_map(|r| r.drained.as_ref())),
@@ -111,7 +114,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     };
     (merged.warnings, merged.verdict) = judge_together(&merged, &reports);
     merged.validate().map_err(MergeError::Together)?;
-    Ok(merged)
+    Ok(merged.concluded())
 }
 
 /// When a run began, its set-up included.
@@ -153,6 +156,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             .then(|| rate(requests.scheduled))
             .flatten(),
         achieved_per_s: rate(all().map(|summary| summary.answered_in_window).sum()),
+        achieved_interval: None,
         answered_in_window: all().map(|summary| summary.answered_in_window).sum(),
         requests,
         bytes: Bytes {

@@ -13,6 +13,7 @@ use echo_bench_engine::server_process::ServerProcess;
 mod build;
 mod clocks;
 mod coarsen;
+mod conclusion;
 pub mod document;
 pub mod embedding;
 mod environment;
@@ -38,11 +39,13 @@ pub use build::{Circumstances, build};
 pub(crate) use clocks::CLOCKS;
 pub use clocks::Clock;
 pub(crate) use coarsen::{coarsen, coarseness};
+pub use conclusion::{Conclusion, ConclusionNumber};
 pub use environment::Environment;
 pub use errors::{ErrorReport, FirstOffender};
 pub use fairness::Fairness;
 pub use latency::LatencySummary;
 pub(crate) use latency::{QUANTILES, Quantile};
+pub use nouns::Workload;
 pub use pool::PoolReport;
 pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
@@ -62,6 +65,9 @@ pub struct Report {
     pub schema: String,
     /// What made the report.
     pub tool: Tool,
+    /// What it comes to, in a sentence or two. Empty in older reports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conclusion: Vec<Conclusion>,
     /// When the run began (RFC 3339, UTC).
     pub started_at: String,
     /// When the measured window began (RFC 3339, UTC): the zero of the intervals. Null in
@@ -160,6 +166,10 @@ pub struct Summary {
     /// null if the window has no length. Of a run that ends after a number of requests: from the
     /// first reply to the last; null of a single one.
     pub achieved_per_s: Option<f64>,
+    /// Its 95 % interval within this run; null where the run is too short to tell, and in
+    /// older reports.
+    #[serde(default)]
+    pub achieved_interval: Option<[f64; 2]>,
     /// Right answers that arrived within the window. Rates and costs are of these;
     /// `requests.ok` also counts what was answered in the drain, and not what was asked for
     /// in the warm-up.

@@ -3,6 +3,7 @@
 //! test.
 
 use crate::compare::Comparison;
+use crate::compare::self_check::SelfCheck;
 use crate::doctor::Doctor;
 use crate::report::Report;
 use crate::sweep::Sweep;
@@ -21,6 +22,8 @@ pub enum Kind {
     Sweep,
     /// A machine, examined.
     Doctor,
+    /// Comparisons of a plan with itself.
+    SelfCheck,
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
             Self::Comparison => schemars::schema_for!(Comparison),
             Self::Sweep => schemars::schema_for!(Sweep),
             Self::Doctor => schemars::schema_for!(Doctor),
+            Self::SelfCheck => schemars::schema_for!(SelfCheck),
         };
         let mut text = serde_json::to_string_pretty(&schema)
             .expect("a schema is a JSON value, which always serialises");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use echo_bench_engine::plan::{Plan, ProtocolPlan, Settings, WorkloadPlan};
+use echo_bench_engine::plan::{Load, Plan, ProtocolPlan, Settings, WorkloadPlan};
+use echo_bench_engine::schedule::Arrival;
 
 /// Two connections for a second.
 pub(crate) fn plan() -> Plan {
@@ -22,5 +23,13 @@ pub(crate) fn pooled() -> Plan {
     plan_with(|plan| {
         let protocol = ProtocolPlan::Line;
         plan.workload = WorkloadPlan::Pool { protocol, size: 1, reconnect_after: None };
+    })
+}
+
+/// Two members of a chat.
+pub(crate) fn chat() -> Plan {
+    plan_with(|plan| {
+        plan.load = Load::Open { rate_per_s: 10.0, arrival: Arrival::Constant, pipeline: 1 };
+        plan.workload = WorkloadPlan::Chat { deaf: 0 };
     })
 }

@@ -11,13 +11,14 @@ pub mod analysis;
 mod objectives;
 pub mod order;
 mod plan;
+mod ranking;
 mod validity;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::{Caution, Method, Metric, MetricComparison, Standing};
-use crate::report::{Report, SloVerdict, Tool};
+use crate::report::{Conclusion, Report, SloVerdict, Tool};
 
 pub use objectives::CellSlo;
 pub use plan::{
@@ -34,6 +35,9 @@ pub struct Sweep {
     pub schema: String,
     /// What made it.
     pub tool: Tool,
+    /// What it comes to, in a sentence or two. Empty in older sweeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conclusion: Vec<Conclusion>,
     /// What was to be measured.
     pub plan: SweepPlan,
     /// Every combination of levels, the last axis changing fastest.
@@ -67,7 +71,8 @@ pub struct Analysis {
     pub ranked_by: Metric,
     /// The cells that were measured, best first.
     pub ranking: Vec<Ranked>,
-    /// What each level does, against the first level of its axis.
+    /// What each level does, against the first level of its axis, and where that was asked
+    /// against each other level.
     pub effects: Vec<Effect>,
     /// What became of the objectives, cell by cell.
     #[serde(default)]
@@ -79,6 +84,10 @@ pub struct Analysis {
 pub struct Ranked {
     /// The number of the cell, from 0.
     pub cell: usize,
+    /// One more than the number of cells that were found better: cells of the same rank tie.
+    /// Null where not every two cells were compared and judged, and in older sweeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<usize>,
     /// Every metric of it.
     pub metrics: Vec<MetricValue>,
 }
@@ -104,9 +113,9 @@ pub struct MetricValue {
 pub struct Effect {
     /// The axis.
     pub axis: String,
-    /// Its first level.
+    /// The earlier level.
     pub base: String,
-    /// The level that is compared with it.
+    /// The later level, which is compared with it.
     pub level: String,
     /// Every metric, over all pairs.
     pub metrics: Vec<EffectMetric>,
@@ -139,7 +148,7 @@ pub struct EffectMetric {
 /// Two cells that differ in one axis only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Pair {
-    /// The number of the cell at the first level, from 0.
+    /// The number of the cell at the earlier level, from 0.
     pub base: usize,
     /// The number of the cell at the other level.
     pub cell: usize,

@@ -25,6 +25,7 @@ Examples:
   echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
   echo-bench sweep 127.0.0.1:8080 --conns 1,10,100 -d 2s
   echo-bench sweep --exec 'A=./old --port {port}' --exec 'B=./new --port {port}' -p raw -d 2s
+  echo-bench sweep --server-workers 1,2,3,4,5 --all-pairs -d 2s     which number is best
   echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
 
 Every flag of a run takes a list here (of --exec, each is a level, named by what is before =): each combination is a cell, and every cell is run
@@ -63,6 +64,13 @@ pub struct SweepArgs {
     /// What the ranking goes by (throughput; under --rate p99)
     #[arg(long, value_name = "METRIC", value_parser = choice_of(&Metric::PRIMARY), help_heading = "Sweep")]
     pub rank_by: Option<Metric>,
+    /// Compare all levels of an axis with each other, not only with the first, so that the best can
+    /// be named (true for axes with at most 4 levels); false: with the first only
+    #[arg(
+        long, value_name = "true|false", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", help_heading = "Sweep"
+    )]
+    pub all_pairs: Option<bool>,
     /// Noise threshold: smaller differences are ignored even if significant
     #[arg(
         long, value_name = "PERCENT", value_parser = percent, default_value = "1%",

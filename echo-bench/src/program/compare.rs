@@ -6,6 +6,7 @@ use crate::cli::{CompareArgs, FailOn, JudgingArgs, SidePlace};
 use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
 use echo_bench_report::compare::{self, Comparison, Input, Options, Side};
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::render::text::Document;
 use echo_bench_report::render::{self, Screen, Styled};
 use echo_bench_report::report::{Report, store};
@@ -41,7 +42,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
         tell(&format!("baseline {name}: {} reports in {}", reports.len(), place.display()));
     }
     let Some(base) = base else { return Ok(Exit::Done as u8) };
-    let comparison = compare::compare(&base, &candidates, options)?;
+    let comparison = compare::compare(&base, &candidates, options)?.concluded();
     outlet.hand_over(|format, screen| rendered(&comparison, format, screen))?;
     Ok(judged(&comparison, &args.judging) as u8)
 }

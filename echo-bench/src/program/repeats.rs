@@ -14,6 +14,7 @@ use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::{SCHEMA, Sweep};
@@ -56,7 +57,8 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
     let threshold = results.judging.threshold;
     let options = Options { threshold, seed: plan.seed, ..Options::default() };
     let analysis = analysis::analyse(&plan, &cells, options);
-    let sweep = Sweep { schema: SCHEMA.into(), tool: Tool::this(), plan, cells, analysis };
+    let (schema, tool, conclusion) = (SCHEMA.into(), Tool::this(), Vec::new());
+    let sweep = Sweep { schema, tool, conclusion, plan, cells, analysis }.concluded();
     let mut lost = Vec::new();
     lost.extend(hand_over(&sweep, results, &outlet).err());
     let reports: Vec<&Report> = sweep.cells.iter().flat_map(|cell| &cell.runs).collect();

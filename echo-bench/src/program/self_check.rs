@@ -13,8 +13,8 @@ use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
-use echo_bench_report::compare::self_check::self_check;
-use echo_bench_report::render::{self, text::Document};
+use echo_bench_report::compare::self_check::{SelfCheck, self_check};
+use echo_bench_report::render::{self, Screen, Styled, text::Document};
 use echo_bench_report::report::{Report, store};
 
 /// Carries out a self-check from what was typed to the exit code.
@@ -22,10 +22,6 @@ use echo_bench_report::report::{Report, store};
 /// # Errors
 /// When its runs can't be made or compared, or the result could not be written.
 pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow::Result<u8> {
-    if outlet.format == CompareFormat::Html {
-        let reason = anyhow::anyhow!("--self-check has no page: use text, markdown or json");
-        return Err(UsageError::new(reason).into());
-    }
     let options = args.options().map_err(UsageError::new)?;
     let planned = args.check.planned().map_err(UsageError::new)?;
     stdout::check().context("writing to stdout")?;
@@ -46,12 +42,16 @@ pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow:
     }
     let reports: Vec<Report> = cells.into_iter().flat_map(|cell| cell.runs).collect();
     let check = self_check(&reports, args.check.runs() as usize, &options)?;
-    outlet.hand_over(|format, screen| match format {
-        CompareFormat::Json => store::to_json(&check).into(),
-        CompareFormat::Markdown => render::markdown::self_check(&check).into(),
-        CompareFormat::Text | CompareFormat::Html => {
-            render::text::on(screen, Document::SelfCheck(&check))
-        }
-    })?;
+    outlet.hand_over(|format, screen| rendered(&check, format, screen))?;
     Ok(if check.is_kept && check.is_judged() { Exit::Done } else { Exit::Invalid } as u8)
+}
+
+/// A self-check in a format.
+pub(super) fn rendered(check: &SelfCheck, format: CompareFormat, screen: Screen) -> Styled {
+    match format {
+        CompareFormat::Text => render::text::on(screen, Document::SelfCheck(check)),
+        CompareFormat::Json => store::to_json(check).into(),
+        CompareFormat::Markdown => render::markdown::self_check(check).into(),
+        CompareFormat::Html => render::html::self_check(check).into(),
+    }
 }

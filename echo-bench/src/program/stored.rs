@@ -6,17 +6,20 @@ use rayon::iter::Either;
 use rayon::prelude::*;
 
 use super::results::rendered;
-use super::{Exit, compare as compared, sides, sweep as swept};
+use super::{Exit, compare as compared, self_check as checked, sides, sweep as swept};
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 use crate::console::{self, complain, print, print_styled, tell};
 use crate::outlet::Outlet;
 use crate::sweep::folder::Folder;
+use echo_bench_report::compare::{self, Comparison, self_check};
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::listing::Entry;
+use echo_bench_report::merge;
 use echo_bench_report::render::text::{Document, on};
 use echo_bench_report::report::{Report, store};
-use echo_bench_report::{compare, merge, sweep};
+use echo_bench_report::sweep::{self, Sweep};
 
-/// Shows what was stored: a run, a comparison or a sweep.
+/// Shows what was stored: a run, a comparison, a sweep or a self-check.
 ///
 /// # Errors
 /// When it can't be read, or the result can't be written.
@@ -26,12 +29,17 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     outlet.put(|format, screen| {
         Ok(match document.schema() {
             Some(compare::SCHEMA) => {
-                compared::rendered(&document.parse()?, format.try_into()?, screen)
+                let comparison = document.parse::<Comparison>()?.concluded();
+                compared::rendered(&comparison, format.try_into()?, screen)
             }
             Some(sweep::SCHEMA) => {
-                swept::rendered(&document.parse()?, format.try_into()?, screen)
+                let sweep = document.parse::<Sweep>()?.concluded();
+                swept::rendered(&sweep, format.try_into()?, screen)
             }
-            _ => rendered(&document.parse()?, format, screen),
+            Some(self_check::SCHEMA) => {
+                checked::rendered(&document.parse()?, format.try_into()?, screen)
+            }
+            _ => rendered(&document.parse::<Report>()?.concluded(), format, screen),
         })
     })?;
     Ok(Exit::Done as u8)

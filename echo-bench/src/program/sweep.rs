@@ -24,6 +24,7 @@ use crate::outlet::{CompareFormat, Outlet};
 use crate::progress::SweepProgress;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
 use echo_bench_report::output;
 use echo_bench_report::render::text::Document;
@@ -104,11 +105,12 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         resamples,
         seed: plan.seed,
         rank_by: args.rank_by,
+        all_pairs: args.all_pairs,
     };
     let mut analysis = analysis::analyse(&plan, &cells, options);
     analysis.cautions.splice(0..0, reused);
-    let tool = Tool::this();
-    let sweep = Sweep { schema: SCHEMA.into(), tool, plan, cells, analysis };
+    let (schema, tool, conclusion) = (SCHEMA.into(), Tool::this(), Vec::new());
+    let sweep = Sweep { schema, tool, conclusion, plan, cells, analysis }.concluded();
     store_and_show(&sweep, folder, &outlet, args.quiet)?;
     let exit = if sweep.has_missed() {
         Exit::Missed

@@ -3,7 +3,9 @@
 
 use std::sync::LazyLock;
 
+use echo_bench_report::compare::self_check::{SelfCheck, self_check};
 use echo_bench_report::compare::{self, Input, Side};
+use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::Report;
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::{self, Axis, Cell, Flag, Level, Sweep, SweepPlan};
@@ -31,7 +33,7 @@ impl Original {
 }
 
 pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
-    let comparison = compare::compare(&side(1), &[side(2)], OPTIONS).unwrap();
+    let comparison = compare::compare(&side(1), &[side(2)], OPTIONS).unwrap().concluded();
     vec![
         Original { name: "closed", kind: Kind::Report, document: value(1) },
         Original { name: "open", kind: Kind::Report, document: open() },
@@ -40,6 +42,11 @@ pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
             name: "comparison",
             kind: Kind::Comparison,
             document: serde_json::to_value(comparison).unwrap(),
+        },
+        Original {
+            name: "self-check",
+            kind: Kind::SelfCheck,
+            document: serde_json::to_value(checked()).unwrap(),
         },
         Original {
             name: "sweep",
@@ -135,7 +142,7 @@ pub(crate) fn side(first: u64) -> Side {
 }
 
 pub(crate) const SWEPT: Options =
-    Options { threshold: 0.01, resamples: 100, seed: 1, rank_by: None };
+    Options { threshold: 0.01, resamples: 100, seed: 1, rank_by: None, all_pairs: None };
 
 fn axes() -> Vec<Axis> {
     let varied = |flag: &str, values: [&str; 2]| {
@@ -162,5 +169,11 @@ fn swept(axes: Vec<Axis>) -> Sweep {
         .collect();
     let analysis = analysis::analyse(&plan, &cells, SWEPT);
     let tool = echo_bench_report::report::Tool::this();
-    Sweep { schema: sweep::SCHEMA.into(), tool, plan, cells, analysis }
+    let conclusion = Vec::new();
+    Sweep { schema: sweep::SCHEMA.into(), tool, conclusion, plan, cells, analysis }.concluded()
+}
+
+fn checked() -> SelfCheck {
+    let reports: Vec<Report> = (1..=8).map(report).collect();
+    self_check(&reports, 2, &OPTIONS).unwrap()
 }

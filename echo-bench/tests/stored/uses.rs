@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use echo_bench_report::compare::self_check::SelfCheck;
 use echo_bench_report::compare::{self, Comparison, Input, Side};
 use echo_bench_report::merge;
 use echo_bench_report::render;
@@ -17,6 +18,7 @@ pub(crate) enum Kind {
     Report,
     Comparison,
     Sweep,
+    SelfCheck,
 }
 
 /// A document that was read.
@@ -24,6 +26,7 @@ pub(crate) enum Valid {
     Report(Box<Report>),
     Comparison(Box<Comparison>),
     Sweep(Box<Sweep>),
+    SelfCheck(Box<SelfCheck>),
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
             Self::Report => Valid::Report(Box::new(document.parse().ok()?)),
             Self::Comparison => Valid::Comparison(Box::new(document.parse().ok()?)),
             Self::Sweep => Valid::Sweep(Box::new(document.parse().ok()?)),
+            Self::SelfCheck => Valid::SelfCheck(Box::new(document.parse().ok()?)),
         })
     }
 }
@@ -50,6 +54,11 @@ impl Valid {
                 let again = Sweep { analysis, ..*sweep };
                 again.validate().unwrap();
                 swept(&again);
+            }
+            Self::SelfCheck(check) => {
+                render::text::self_check(&check);
+                render::markdown::self_check(&check);
+                render::html::self_check(&check);
             }
         }
     }

@@ -14,7 +14,7 @@ use super::{
     Candidate, Case, CaseSide, Comparison, Evidence, Method, MetricComparison, SCHEMA,
     SideReport, differences, own_share, rounds,
 };
-use crate::report::{LatencySummary, Report, Tool};
+use crate::report::{LatencySummary, Report, Tool, Workload};
 use crate::stats::bootstrap::Resampling;
 use crate::stats::contrast::CONFIDENCE;
 
@@ -140,9 +140,16 @@ pub fn compare(
         cases.iter_mut().for_each(own_share::mark);
         cautions.extend(cases.iter().filter_map(own_share::caution));
     }
+    let plans = || {
+        let sides = std::iter::once(base).chain(candidates);
+        sides.flat_map(|side| &side.inputs).map(|input| &input.report.plan)
+    };
     Ok(Comparison {
         schema: SCHEMA.into(),
         tool: Tool::this(),
+        conclusion: Vec::new(),
+        workload: Workload::in_common(plans()),
+        open_loop: in_common(plans().map(|plan| plan.load.is_open())),
         method: Method {
             confidence: CONFIDENCE,
             threshold: options.threshold,
@@ -155,6 +162,12 @@ pub fn compare(
         base: base.described(),
         candidates: compared,
     })
+}
+
+/// What all have in common, if anything.
+fn in_common<T: PartialEq>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
 }
 
 impl Side {

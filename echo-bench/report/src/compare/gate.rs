@@ -8,7 +8,7 @@ use super::{Case, Caution, Comparison, Metric, MetricComparison, Standing, Verdi
 use crate::report::Report;
 
 /// No run of a side has a successful reply.
-const NOTHING_MEASURED: &str = "nothing-measured";
+pub(crate) const NOTHING_MEASURED: &str = "nothing-measured";
 
 /// Some runs of a side have none.
 const RUNS_WITHOUT_REPLIES: &str = "runs-without-replies";
@@ -23,7 +23,7 @@ const LOWER_BOUND: &str = "lower-bound";
 pub(super) const SINGLE_RUNS: &str = "run-to-run-unseen";
 
 /// Runs of a side are invalid by their own report.
-pub(super) const INVALID_RUNS: &str = "invalid-runs";
+pub(crate) const INVALID_RUNS: &str = "invalid-runs";
 
 /// What keeps the comparison of two sides from carrying an answer, as cautions.
 pub(super) fn obstacles(

@@ -7,7 +7,7 @@ use super::measure::{Measured, Outcomes, Reason, Unjudged};
 use super::metric::Metric;
 use super::rounds;
 use super::{MetricComparison, Standing, Verdict};
-use crate::stats::contrast::{CONFIDENCE, Contrast, Estimate};
+use crate::stats::contrast::{CONFIDENCE, Contrast, Estimate, POWER};
 use crate::stats::holm;
 
 /// Every metric of two sides, without verdicts; `in_turns` if the runs of both stand in the
@@ -68,6 +68,7 @@ fn not_compared(
         difference: None,
         p: None,
         p_holm: None,
+        findable: None,
         within_runs: None,
         verdict,
         own_share: false,
@@ -107,6 +108,7 @@ fn compared(
         // No error on either side is no question, and must not make the others harder.
         p: (base.value > 0.0 || candidate.value > 0.0).then(|| contrast.p_value(noise)),
         p_holm: None,
+        findable: None,
         within_runs: share.filter(|_| base.runs > 1 && candidate.runs > 1),
         verdict: if base.runs == 1 && candidate.runs == 1 {
             Verdict::SingleRun
@@ -115,7 +117,7 @@ fn compared(
         },
         own_share: false,
         reason: None,
-        contrast: Some(contrast),
+        contrast: Some((contrast, noise)),
     }
 }
 
@@ -153,6 +155,11 @@ pub(super) fn on_the_metric(metric: Metric, interval: [f64; 2]) -> [f64; 2] {
     interval.map(|scaled| end(scaled).clamp(f64::MIN, f64::MAX))
 }
 
+/// A difference of the scale of estimates as a change: a share of the base, or a difference.
+pub(super) fn as_change(metric: Metric, scaled: f64) -> f64 {
+    if metric.is_by_ratio() { scaled.exp_m1() } else { scaled }
+}
+
 /// Gives every metric that was compared its verdict and the interval that goes with it; how
 /// many there were. Those of single runs have intervals alone, and must not make the others
 /// harder to decide.
@@ -179,9 +186,13 @@ fn correct_among(
     for (&place, (p_holm, own_level)) in places.iter().zip(corrected) {
         let metric = &mut *metrics[place];
         metric.p_holm = Some(p_holm);
-        let contrast = metric.contrast.take();
-        metric.interval_holm = contrast
-            .map(|contrast| on_the_metric(metric.metric, contrast.interval_at(own_level)));
+        let Some((contrast, noise)) = metric.contrast.take() else { continue };
+        let interval = contrast.interval_at(own_level);
+        metric.interval_holm = Some(on_the_metric(metric.metric, interval));
+        if metric.verdict != Verdict::SingleRun {
+            let findable = contrast.findable(own_level, noise, POWER);
+            metric.findable = Some(as_change(metric.metric, findable));
+        }
         if p_holm <= level && metric.verdict != Verdict::SingleRun {
             metric.verdict = metric.direction();
         }

@@ -9,7 +9,7 @@ use strum::VariantArray;
 
 use super::{
     CompareError, Comparison, Input, Method, Metric, MetricComparison, Options, Side, Verdict,
-    compare, judge,
+    compare, judge, measure,
 };
 use crate::report::{Report, Tool};
 use crate::stats::contrast::CONFIDENCE;
@@ -79,6 +79,10 @@ pub struct MetricCheck {
     /// The smallest difference that would have been called in half of the comparisons: a share
     /// of the value, of errors a difference of shares. Null where it was not judged.
     pub smallest: Option<f64>,
+    /// The smallest difference that would have been called in 80 % of them, alike. Null where it
+    /// was not judged, and in older self-checks.
+    #[serde(default)]
+    pub findable: Option<f64>,
     /// Why it was not judged, in the first comparison that did not.
     pub reason: Option<String>,
 }
@@ -216,9 +220,10 @@ impl MetricCheck {
             matches!(m.verdict, Verdict::Better | Verdict::Worse | Verdict::NoEvidence)
         };
         let judged: Vec<&MetricComparison> = found().filter(is_judged).collect();
-        let mut widths: Vec<f64> =
-            judged.iter().filter_map(|m| smallest(m, threshold)).collect();
-        widths.sort_by(f64::total_cmp);
+        let median = |mut of: Vec<f64>| {
+            of.sort_by(f64::total_cmp);
+            of.get(of.len() / 2).copied().filter(|width| width.is_finite())
+        };
         let reason = found().find(|m| !is_judged(m)).map(|m| match &m.reason {
             Some(reason) => reason.clone(),
             None => m.verdict.to_string(),
@@ -227,7 +232,8 @@ impl MetricCheck {
             metric,
             judged: judged.len(),
             false_alarms: judged.iter().filter(|m| is_called(m)).count(),
-            smallest: widths.get(widths.len() / 2).copied().filter(|width| width.is_finite()),
+            smallest: median(judged.iter().filter_map(|m| smallest(m, threshold)).collect()),
+            findable: median(judged.iter().filter_map(|m| m.findable).collect()),
             reason,
         }
     }
@@ -240,11 +246,8 @@ fn smallest(metric: &MetricComparison, threshold: f64) -> Option<f64> {
     // Without an error on either side nothing was asked.
     metric.p?;
     let noise = judge::noise(metric.metric, largest, threshold);
-    Some(if metric.metric.is_by_ratio() {
-        ((high.ln() - low.ln()) / 2.0 + noise).exp() - 1.0
-    } else {
-        (high - low) / 2.0 + noise
-    })
+    let [low, high] = [low, high].map(|end| measure::scale(metric.metric, end));
+    Some(judge::as_change(metric.metric, (high - low) / 2.0 + noise))
 }
 
 #[cfg(test)]

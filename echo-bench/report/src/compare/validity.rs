@@ -1,5 +1,6 @@
 //! Whether a stored comparison can be what [`compare`](super::compare) makes.
 
+use super::self_check::{self, SelfCheck};
 use super::{
     Candidate, Case, CaseSide, Comparison, Method, MetricComparison, SCHEMA, SideReport,
 };
@@ -22,6 +23,28 @@ impl Stored for Comparison {
         let mut sides = std::iter::once(&self.base).chain(sides);
         let empty = |side: &SideReport| side.reports.is_empty();
         ensure(!sides.any(empty), "reports", "a side without a report")
+    }
+}
+
+impl Stored for SelfCheck {
+    const SCHEMA: &'static str = self_check::SCHEMA;
+
+    fn validate(&self) -> Result<(), Invalid> {
+        numbers::check("", self)?;
+        self.method.validate().within("method")?;
+        share("false_alarms", self.false_alarms)?;
+        share("promised", self.promised)?;
+        interval("interval", Some(self.interval), 0.0)?;
+        share("interval[1]", self.interval[1])?;
+        for (place, metric) in self.metrics.iter().enumerate() {
+            let judged = metric.judged;
+            ensure(
+                judged <= self.comparisons && metric.false_alarms <= judged,
+                format_args!("metrics[{place}].judged"),
+                format_args!("{judged} does not fit the other counts"),
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -75,6 +98,8 @@ impl MetricComparison {
             let value = value.unwrap_or(0.0);
             ensure(value >= 0.0, name, format_args!("{value} is negative"))?;
         }
+        let findable = self.findable.unwrap_or(0.0);
+        ensure(findable >= 0.0, "findable", format_args!("{findable} is negative"))?;
         interval("interval", self.interval, 0.0)?;
         let difference = self.difference.map(|[_, low, high]| [low, high]);
         interval("difference", difference, f64::MIN)?;

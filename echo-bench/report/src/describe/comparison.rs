@@ -1,10 +1,11 @@
 //! A comparison in words: [`comparison`]. How its metrics and ratios are shown is what sweeps
 //! use, too.
 
+use super::conclusion::of_comparison;
 use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone, figures,
-    or_nothing,
+    or_nothing, sentences,
 };
 use crate::compare::caution::SINGLE_RUN;
 use crate::compare::{Candidate, Case, Caution, Comparison, Difference, Evidence, Method};
@@ -27,11 +28,12 @@ pub(crate) fn comparison(comparison: &Comparison) -> Description {
     });
     Description {
         title: title(comparison),
+        conclusion: sentences(of_comparison(comparison)),
         detail: None,
         phrases: Vec::new(),
         sections: sections.collect(),
         verdict: verdict(comparison),
-        reading: reading(&comparison.method),
+        reading: reading(&comparison.method, Nouns::of_workload(comparison.workload)),
     }
 }
 
@@ -68,6 +70,7 @@ fn sections(
     let (unexpected, expected): (Vec<_>, Vec<_>) =
         candidate.differences.iter().partition(|difference| difference.unexpected);
     let same = unexpected.is_empty() && expected.is_empty();
+    let nouns = Nouns::of_workload(comparison.workload);
     let section =
         |name: &str, title: &str, body| Section::new(format!("{name}-{place}"), title, body);
     let notices = |differences: Vec<&Difference>| {
@@ -84,14 +87,14 @@ fn sections(
     let mut sections = vec![
         section("sides", &candidate.side.name, Body::Rows(sides)),
         section("unexpected", "Differences that should not be there", notices(unexpected)),
-        section("figures", "Summary", Body::Figures(figures::of_candidate(candidate))),
+        section("figures", "Summary", Body::Figures(figures::of_candidate(candidate, nouns))),
         section("cautions", "Cautions", Body::Notices(cautions)),
         section("differences", "What differs", notices(expected)),
     ];
     for (number, case) in (first..).zip(&candidate.cases) {
         let title = if case.name.is_empty() { "all runs" } else { &case.name };
         let mut add = |id: String, caption, metrics| {
-            let table = Body::Table(table(id.clone(), caption, metrics));
+            let table = Body::Table(table(id.clone(), caption, metrics, nouns));
             sections.push(Section::headed(id, title, table));
         };
         add(id_of_case(number), evidence(case), &case.metrics);
@@ -153,13 +156,13 @@ fn columns() -> Vec<Column> {
     columns
 }
 
-fn table(id: String, caption: String, metrics: &[MetricComparison]) -> Table {
+fn table(id: String, caption: String, metrics: &[MetricComparison], nouns: Nouns) -> Table {
     let mut table = Table::new(id, caption, columns());
     let unit = unit_of_metrics(metrics);
-    table.rows = metrics.iter().map(|metric| row(metric, unit)).collect();
+    table.rows = metrics.iter().map(|metric| row(metric, nouns, unit)).collect();
     let reasons = metrics.iter().filter_map(|metric| {
         let reason = metric.reason.as_ref()?;
-        let text = format!("{} not compared: {reason}", name(metric.metric));
+        let text = format!("{} not compared: {reason}", name_of(metric.metric, nouns));
         Some(Note { mark: "", text })
     });
     table.notes = reasons.collect();
@@ -167,10 +170,10 @@ fn table(id: String, caption: String, metrics: &[MetricComparison]) -> Table {
 }
 
 /// A metric on both sides: its name, its values, their ratio with its interval, the verdict.
-pub(crate) fn row(metric: &MetricComparison, unit: TimeUnit) -> Vec<Cell> {
+pub(crate) fn row(metric: &MetricComparison, nouns: Nouns, unit: TimeUnit) -> Vec<Cell> {
     let [base, candidate] = values(metric, unit);
     let cells = [
-        name(metric.metric).to_owned(),
+        name_of(metric.metric, nouns).to_owned(),
         base,
         candidate,
         ratio_or_difference(metric),
@@ -254,8 +257,8 @@ pub(crate) fn in_words(metric: &MetricComparison) -> &'static str {
     }
 }
 
-/// What people read.
-pub(crate) fn name(metric: Metric) -> &'static str {
+/// What people read, of a metric of requests.
+fn name(metric: Metric) -> &'static str {
     match metric {
         Metric::Throughput => "requests/s",
         Metric::P50 => "p50",
@@ -313,14 +316,15 @@ fn verdict(comparison: &Comparison) -> super::Verdict {
     super::Verdict { word, meaning: "", tone }
 }
 
-fn reading(method: &Method) -> String {
+fn reading(method: &Method, nouns: Nouns) -> String {
     format!(
         "ratios are new by base of merged runs, with 95 % intervals from {} resamples, \
          Holm-corrected, {}; better or worse: the whole interval lies beyond {} % of noise; of \
-         requests/s and fairness more is better, of all else less",
+         {} and fairness more is better, of all else less",
         units::count(method.resamples.into()),
         comparisons(method.questions),
-        threshold(method)
+        threshold(method),
+        nouns.rate
     )
 }
 

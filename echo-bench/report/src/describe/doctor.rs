@@ -23,6 +23,7 @@ pub(crate) fn doctor(doctor: &Doctor) -> Description {
     let said = [of(Health::Warning), of(Health::Note)].concat();
     Description {
         title: "this machine, for measurements".to_owned(),
+        conclusion: Vec::new(),
         detail: None,
         phrases: vec![
             units::counted(doctor.count(Health::Warning) as u64, "warning"),

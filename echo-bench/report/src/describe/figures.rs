@@ -2,11 +2,12 @@
 //! several by how their verdicts are spread.
 
 use super::comparison::{
-    self, in_words, interval, is_clean, name, ratio_or_difference, tone_of, unit_of_metrics,
+    self, in_words, interval, is_clean, name_of, ratio_or_difference, tone_of, unit_of_metrics,
     values,
 };
 use super::{Figure, Tone, units};
 use crate::compare::{Candidate, Metric, MetricComparison, Verdict};
+use crate::report::nouns::Nouns;
 
 /// The metrics of one case that are shown, in order.
 const SHOWN: [Metric; 6] = [
@@ -19,19 +20,19 @@ const SHOWN: [Metric; 6] = [
 ];
 
 /// The figures of a candidate.
-pub(super) fn of_candidate(candidate: &Candidate) -> Vec<Figure> {
+pub(super) fn of_candidate(candidate: &Candidate, nouns: Nouns) -> Vec<Figure> {
     match &candidate.cases[..] {
         [case] => {
             let found = |wanted| case.metrics.iter().find(|metric| metric.metric == wanted);
-            SHOWN.into_iter().filter_map(found).map(figure).collect()
+            SHOWN.into_iter().filter_map(found).map(|found| figure(found, nouns)).collect()
         }
-        _ => spread(candidate),
+        _ => spread(candidate, nouns),
     }
 }
 
-fn figure(metric: &MetricComparison) -> Figure {
+fn figure(metric: &MetricComparison, nouns: Nouns) -> Figure {
     let change = values(metric, unit_of_metrics([metric])).join(" -> ");
-    let name = name(metric.metric);
+    let name = name_of(metric.metric, nouns);
     let tone = comparison::tone(metric);
     if metric.verdict == Verdict::NotCompared {
         let reason = metric.reason.clone().unwrap_or_default();
@@ -50,7 +51,7 @@ fn figure(metric: &MetricComparison) -> Figure {
 }
 
 /// How many metrics came to what, and the greatest change each way.
-fn spread(candidate: &Candidate) -> Vec<Figure> {
+fn spread(candidate: &Candidate, nouns: Nouns) -> Vec<Figure> {
     let all = || {
         let cases = candidate.cases.iter();
         cases.flat_map(|case| case.metrics.iter().map(|metric| (case.name.as_str(), metric)))
@@ -75,7 +76,7 @@ fn spread(candidate: &Candidate) -> Vec<Figure> {
     let extreme = |(name, verdict): (&str, Verdict)| match greatest(verdict) {
         None => Figure { tone: Tone::Absent, ..Figure::new(name, "none", Vec::new()) },
         Some((_, case, metric)) => {
-            let own = figure(metric);
+            let own = figure(metric, nouns);
             let notes = vec![own.name, case.to_owned()];
             Figure { tone: tone_of(verdict), ..Figure::new(name, own.value, notes) }
         }

@@ -86,6 +86,19 @@ fn own(share: &GeneratorShare, of_quantiles: [TimeUnit; QUANTILES.len()]) -> Vec
     row
 }
 
+/// How much of the response is the generator's own, and from what that is known.
+pub(super) fn own_share(share: &GeneratorShare, nouns: Nouns) -> Option<String> {
+    let part = |name: &str| {
+        let part = share.quantiles.get(name)?;
+        Some(format!("{:.0} % of {name}", part.share * 100.0))
+    };
+    let parts: Vec<_> = ["p50", "p99"].into_iter().filter_map(part).collect();
+    let (count, counted) = (share.response.count, nouns.counted.of(share.response.count));
+    let requests = format!("{} {counted}", units::count(count));
+    (!parts.is_empty())
+        .then(|| format!("{} (by receive stamps of {requests})", parts.join(", ")))
+}
+
 /// Every clock with the intervals of its percentiles, and what else is known of it.
 pub(super) fn details(summary: &Summary, nouns: Nouns) -> Table {
     let mut columns = vec![Column::text("clock")];
@@ -130,7 +143,7 @@ pub(super) fn greatest(latency: &LatencySummary, unit: TimeUnit) -> String {
     bounded(latency, latency.max_ns, unit)
 }
 
-fn bounded(latency: &LatencySummary, ns: u64, unit: TimeUnit) -> String {
+pub(super) fn bounded(latency: &LatencySummary, ns: u64, unit: TimeUnit) -> String {
     let bound = if latency.is_lower_bound(ns) { ">= " } else { "" };
     format!("{bound}{}", unit.time(ns as f64))
 }

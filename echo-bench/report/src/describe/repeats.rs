@@ -2,10 +2,11 @@
 //! run in their intervals, then each run on a line.
 
 use super::comparison::{caution, in_units, name_of, unit_of, value};
+use super::conclusion::of_sweep;
 use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, Note, Notice, Row, Section, Table, Tone, Verdict, latency,
-    load, objective, or_nothing,
+    load, objective, or_nothing, sentences,
 };
 use crate::compare::Metric;
 use crate::report::nouns::Nouns;
@@ -43,6 +44,7 @@ pub(crate) fn repeats(sweep: &Sweep) -> Option<Description> {
     let cautions = sweep.analysis.cautions.iter().map(caution).collect();
     Some(Description {
         title,
+        conclusion: sentences(of_sweep(sweep)),
         detail,
         phrases,
         sections: vec![

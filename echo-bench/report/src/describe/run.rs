@@ -1,13 +1,12 @@
 //! A run in words: [`run`].
 
+use super::conclusion::of_run;
 use super::{
-    Body, Cell, Column, Description, Notice, Row, Section, Table, Tone, Verdict, load,
-    objective, or_nothing, placement, run_figures::figures, spread, stages, units,
+    Body, Cell, Column, Description, Notice, Row, Section, Table, Tone, Verdict, latency, load,
+    objective, or_nothing, placement, run_figures::figures, sentences, spread, stages, units,
 };
 use crate::report::nouns::Nouns;
-use crate::report::{
-    self, AddressReport, ErrorReport, Fairness, FirstOffender, GeneratorShare, Phase, Report,
-};
+use crate::report::{self, AddressReport, ErrorReport, Fairness, FirstOffender, Phase, Report};
 
 /// What is said where nothing was answered.
 pub(super) fn no_latency(nouns: Nouns) -> String {
@@ -20,6 +19,7 @@ pub(crate) fn run(report: &Report) -> Description {
     let latencies = stages::latencies(report, no_latency(Nouns::of(&report.plan)));
     Description {
         title,
+        conclusion: sentences(of_run(report)),
         detail,
         phrases: load::phrases(&report.plan),
         sections: vec![
@@ -62,7 +62,7 @@ fn results(report: &Report) -> Vec<Row> {
         rows.push(Row::new("fairness", spread(fairness, nouns)));
     }
     let share = summary.generator_share.as_ref();
-    if let Some(share) = share.and_then(|share| own_share(share, nouns)) {
+    if let Some(share) = share.and_then(|share| latency::own_share(share, nouns)) {
         rows.push(Row::new("own share", share));
     }
     if let Some(reason) = &summary.unstamped {
@@ -192,19 +192,6 @@ fn spread(fairness: &Fairness, nouns: Nouns) -> String {
         units::count(fairness.median),
         fairness.jain
     )
-}
-
-/// How much of the response is the generator's own, and from what that is known.
-fn own_share(share: &GeneratorShare, nouns: Nouns) -> Option<String> {
-    let part = |name: &str| {
-        let part = share.quantiles.get(name)?;
-        Some(format!("{:.0} % of {name}", part.share * 100.0))
-    };
-    let parts: Vec<_> = ["p50", "p99"].into_iter().filter_map(part).collect();
-    let (count, counted) = (share.response.count, nouns.counted.of(share.response.count));
-    let requests = format!("{} {counted}", units::count(count));
-    (!parts.is_empty())
-        .then(|| format!("{} (by receive stamps of {requests})", parts.join(", ")))
 }
 
 /// Whether the addresses say more than the target does.

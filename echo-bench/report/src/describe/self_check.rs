@@ -1,6 +1,7 @@
 //! A self-check in words: [`self_check`].
 
 use super::comparison::{comparisons, name_of, threshold};
+use super::conclusion::of_self_check;
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Row, Section, Table, Tone, Verdict, load,
     or_nothing, units,
@@ -30,6 +31,7 @@ pub(crate) fn self_check(check: &SelfCheck) -> Description {
     );
     Description {
         title: format!("A against A: {title}"),
+        conclusion: vec![of_self_check(check)],
         detail,
         phrases,
         sections: vec![
@@ -45,7 +47,7 @@ pub(crate) fn self_check(check: &SelfCheck) -> Description {
             "the runs of each group are dealt to two sides in several ways and compared as any \
              two sides are ({} resamples, Holm-corrected, {} % of noise), so whatever is called \
              better or worse is a false alarm; the smallest difference is one that would be \
-             called in half of such comparisons: half of the interval, and the noise; it holds \
+             called in 80 % of such comparisons; it holds \
              for this load on this machine and for as many runs a side",
             units::count(check.method.resamples.into()),
             threshold(&check.method),
@@ -79,7 +81,7 @@ fn table(check: &SelfCheck) -> Table {
 }
 
 fn smallest(check: &MetricCheck) -> String {
-    or_nothing(check.smallest, |smallest| match check.metric {
+    or_nothing(check.findable, |smallest| match check.metric {
         Metric::Errors => format!("{:.3} points", smallest * 100.0),
         // An interval that says nothing finds nothing.
         _ if smallest >= 100.0 => "above 10 000 %".into(),

@@ -7,10 +7,11 @@ use super::comparison::{
     caution, comparisons, in_units, in_words, interval, is_latency, name_of, ratio,
     ratio_range, threshold, unit_of, unit_of_metrics, value,
 };
+use super::conclusion::of_sweep;
 use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, NOTHING, Note, Notice, Row, Section, Table, Tone,
-    objective, or_nothing, repeats, sweep_figures,
+    objective, or_nothing, repeats, sentences, sweep_figures,
 };
 use crate::compare::{Metric, Verdict};
 use crate::report::SloOutcome;
@@ -59,6 +60,7 @@ pub(crate) fn sweep(sweep: &Sweep) -> Description {
     }
     Description {
         title: format!("Sweep of {axes}"),
+        conclusion: sentences(of_sweep(sweep)),
         detail: None,
         phrases: Vec::new(),
         sections,
@@ -153,9 +155,15 @@ fn ranking(sweep: &Sweep) -> Table {
             metric => name_of(metric, nouns),
         })
     }));
-    let mut table = Table::new("ranking", "best first, with 95 % intervals", columns);
+    let is_ranked = sweep.analysis.ranking.iter().any(|ranked| ranked.rank.is_some());
+    let caption = if is_ranked {
+        "best value first, with 95 % intervals; cells of the same rank tie"
+    } else {
+        "best value first, with 95 % intervals"
+    };
+    let mut table = Table::new("ranking", caption, columns);
     let row = |(place, ranked): (usize, &Ranked)| {
-        let mut row = vec![Cell::from((place + 1).to_string())];
+        let mut row = vec![Cell::from(ranked.rank.unwrap_or(place + 1).to_string())];
         let levels = &sweep.cells[ranked.cell].levels;
         row.extend(levels.iter().map(|level| Cell::from(level.as_str())));
         row.extend(SHOWN.iter().map(|&metric| {
@@ -259,9 +267,8 @@ pub(crate) fn level_name(level: &str) -> &str {
 }
 
 fn effect_row(metric: &EffectMetric, nouns: Nouns, unit: TimeUnit) -> Vec<Cell> {
-    let mut row = super::comparison::row(&metric.overall, unit);
-    let name = name_of(metric.overall.metric, nouns);
-    row[0] = Cell { below: depends(metric), ..name.into() };
+    let mut row = super::comparison::row(&metric.overall, nouns, unit);
+    row[0].below = depends(metric);
     row
 }
 

@@ -71,6 +71,37 @@ pub(crate) fn time_range(low_ns: f64, high_ns: f64) -> String {
     TimeUnit::of([high_ns]).range(low_ns, high_ns)
 }
 
+/// A time with its interval in one unit, like `1.23 ms [1.20, 1.27]`.
+pub(crate) fn time_with_interval(ns: f64, [low, high]: [f64; 2]) -> String {
+    let unit = TimeUnit::of([ns]);
+    format!("{} [{}, {}]", unit.time(ns), unit.bare(low), unit.bare(high))
+}
+
+/// Rates in the scale of the first, like `41.3k`, with as many digits as tell them apart.
+pub(crate) fn brief_rates<const N: usize>(rates: [f64; N]) -> [String; N] {
+    let first = rates.first().copied().unwrap_or(0.0);
+    let (scale, sign) = match first {
+        first if first < 9_999.5 => (1.0, ""),
+        first if first < 9_999_500.0 => (1e3, "k"),
+        first if first < 9.9995e9 => (1e6, "M"),
+        _ => (1e9, "G"),
+    };
+    let shown = |digits: usize| rates.map(|rate| format!("{:.digits$}{sign}", rate / scale));
+    let least = match first / scale {
+        value if value >= 99.95 => 0,
+        value if value >= 9.995 => 1,
+        _ => 2,
+    };
+    // An interval that looks like a point says too much.
+    let different = |at: usize, other: usize| rates[at].total_cmp(&rates[other]).is_ne();
+    let alike = |of: &[String; N]| {
+        let mut pairs = (0..N).flat_map(|at| (0..at).map(move |other| (at, other)));
+        pairs.any(|(at, other)| different(at, other) && of[at] == of[other])
+    };
+    let digits = (least..least + 2).find(|digits| !alike(&shown(*digits)));
+    shown(digits.unwrap_or(least))
+}
+
 /// Three significant digits, and all digits before the point.
 pub fn significant(value: f64) -> String {
     let digits = match value.abs() {
@@ -163,6 +194,22 @@ mod tests {
         assert_eq!(rate(131_402.3), "131 402");
         assert_eq!(bytes(64), "64 B");
         assert_eq!(bytes(1536), "1.50 KiB");
+    }
+
+    #[test]
+    fn brief_rates_share_a_scale_and_tell_an_interval_from_a_point() {
+        let shown = |rates: [f64; 3]| brief_rates(rates).join(" ");
+        assert_eq!(shown([41_321.0, 40_930.0, 41_702.0]), "41.3k 40.9k 41.7k");
+        assert_eq!(shown([41_321.0, 41_300.0, 41_340.0]), "41.32k 41.30k 41.34k");
+        assert_eq!(shown([812.4, 800.0, 820.0]), "812 800 820");
+        assert_eq!(shown([1_234_567_890.0; 3]), "1235M 1235M 1235M");
+        assert_eq!(shown([123_456.0, 123_000.0, 124_000.0]), "123.5k 123.0k 124.0k");
+        assert_eq!(brief_rates([0.5]), ["0.50"]);
+        assert_eq!(brief_rates([]), [""; 0]);
+        assert_eq!(
+            time_with_interval(1_230_000.0, [1_200_000.0, 1_270_000.0]),
+            "1.23 ms [1.20, 1.27]"
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Reports as web pages, each one self-contained file: [`run`], [`comparison`] and
-//! [`sweep`]. A page asks the network for nothing, works without scripts (every number is in a table), holds what it shows as JSON,
+//! Reports as web pages, each one self-contained file: [`run`], [`comparison`], [`sweep`]
+//! and [`self_check`](fn@self_check). A page asks the network for nothing, works without scripts (every number is in a table), holds what it shows as JSON,
 //! and can be read back with [`store`](crate::report::store).
 //!
 //! Everything that comes from a report goes through the escaping of the templates; the only
@@ -14,6 +14,7 @@ mod limits;
 mod parts;
 mod print;
 mod run;
+mod self_check;
 mod strip;
 mod sweep;
 mod sweep_curves;
@@ -25,6 +26,7 @@ mod timeline;
 use askama::Template;
 
 use crate::compare::Comparison;
+use crate::compare::self_check::SelfCheck;
 use crate::report::{Report, coarsen};
 use crate::safe_json::safe_json;
 use crate::sweep::Sweep;
@@ -93,6 +95,14 @@ pub fn comparison(comparison: &Comparison) -> String {
 /// Never: writing to memory can't fail and a sweep is plain data.
 pub fn sweep(sweep: &Sweep) -> String {
     rendered(&sweep::SweepPage::new(sweep))
+}
+
+/// The page of a self-check.
+///
+/// # Panics
+/// Never: writing to memory can't fail and a self-check is plain data.
+pub fn self_check(check: &SelfCheck) -> String {
+    rendered(&self_check::SelfCheckPage::new(check))
 }
 
 /// A page, with nothing in it that a terminal would obey.

@@ -48,8 +48,12 @@ pub fn sweep(sweep: &Sweep) -> String {
 
 /// The verdict first, as in a pull request few read on; rows and notices as lists.
 pub(super) fn laid_out(description: &Description) -> String {
-    let mut out = format!("### {}\n\n", inline(&description.title));
-    // Writing to a string can't fail, so the results are dropped here and below.
+    let mut out = String::new();
+    for sentence in &description.conclusion {
+        // Writing to a string can't fail, so the results are dropped here and below.
+        let _ = writeln!(out, "**{}**\n", inline(sentence));
+    }
+    let _ = writeln!(out, "### {}\n", inline(&description.title));
     if let Some(detail) = &description.detail {
         let _ = writeln!(out, "{}\n", inline(detail));
     }

@@ -20,6 +20,9 @@ use crate::sweep::Sweep;
 /// Least width of the column of labels.
 const LABEL: usize = 10;
 
+/// How far the further lines of a sentence are moved in.
+const INDENT: usize = 2;
+
 /// Width of the column of marks before notes.
 const MARK: usize = 9;
 
@@ -84,7 +87,8 @@ pub fn labelled(screen: Screen, label: &str, text: &str) -> Styled {
 
 /// Every row on a line, with its label in a column of its own; a table stands apart.
 pub(super) fn laid_out(description: &Description, screen: Screen) -> Styled {
-    let mut blocks = vec![head(description, screen)];
+    let mut blocks =
+        vec![conclusion(&description.conclusion, screen), head(description, screen)];
     let labels = labels(description);
     let new = || Page { screen, labels, out: Styled::default() };
     let mut page = new();
@@ -122,6 +126,19 @@ pub(super) fn laid_out(description: &Description, screen: Screen) -> Styled {
         out.append(block);
     }
     if screen.is_ascii() { out.in_ascii() } else { out }
+}
+
+/// The sentences of a conclusion, each in lines of its own.
+fn conclusion(sentences: &[String], screen: Screen) -> Styled {
+    let mut out = Styled::default();
+    for sentence in sentences {
+        let lines = wrap(&one_line(sentence), screen.filled().saturating_sub(INDENT));
+        for (place, line) in lines.iter().enumerate() {
+            let indent = if place == 0 { 0 } else { INDENT };
+            out.push_str(&format!("{:indent$}{line}\n", ""));
+        }
+    }
+    out
 }
 
 fn head(description: &Description, screen: Screen) -> Styled {

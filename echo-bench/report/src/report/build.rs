@@ -84,6 +84,7 @@ fn build_with(
         } else {
             circumstances.slos.iter().map(|slo| slo.judge_by(&whole)).collect()
         };
+        summary.achieved_interval = whole.rate_interval();
         let series = series(plan, record, Clocks::Judged, &summary, &stages);
         (summary, stages, findings, slos, series)
     };
@@ -101,6 +102,7 @@ fn build_with(
     Report {
         schema: SCHEMA.into(),
         tool: Tool::this(),
+        conclusion: Vec::new(),
         started_at: circumstances.started_at,
         window_started_at: circumstances.window_started_at,
         command: circumstances.command,
@@ -200,6 +202,7 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
             StopRule::Requests { .. } if total.tally.ok == 0 => per_s(0),
             StopRule::Requests { .. } => record.replies.rate_per_s(total.tally.ok),
         },
+        achieved_interval: None,
         answered_in_window: total.tally.answered,
         requests: total.tally.requests(),
         bytes: Bytes { sent: total.tally.bytes_sent, received: total.tally.bytes_received },

@@ -2,6 +2,38 @@
 //! its words from here, so that a chat has deliveries wherever it is spoken of.
 
 use echo_bench_engine::plan::{Plan, WorkloadPlan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Workload {
+    /// Requests over connections of their own.
+    Requests,
+    /// Requests over the connections of a pool.
+    Pool,
+    /// A chat room.
+    Chat,
+}
+
+impl Workload {
+    /// That of a plan.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        match plan.workload {
+            WorkloadPlan::Requests { .. } => Self::Requests,
+            WorkloadPlan::Pool { .. } => Self::Pool,
+            WorkloadPlan::Chat { .. } => Self::Chat,
+        }
+    }
+
+    /// That which all plans have; `None` if they differ, or there is none.
+    pub(crate) fn in_common<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Option<Self> {
+        let mut each = plans.into_iter().map(Self::of);
+        let first = each.next()?;
+        each.all(|other| other == first).then_some(first)
+    }
+}
 
 /// Nouns of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,18 +105,21 @@ const OF_CHAT: Nouns = Nouns {
 impl Nouns {
     /// Those of a plan's workload.
     pub(crate) fn of(plan: &Plan) -> Self {
-        match plan.workload {
-            WorkloadPlan::Requests { .. } => OF_REQUESTS,
-            WorkloadPlan::Pool { .. } => OF_CALLS,
-            WorkloadPlan::Chat { .. } => OF_CHAT,
+        Self::of_workload(Some(Workload::of(plan)))
+    }
+
+    /// Those of a workload; of requests if it is not known, or not one.
+    pub(crate) fn of_workload(workload: Option<Workload>) -> Self {
+        match workload {
+            None | Some(Workload::Requests) => OF_REQUESTS,
+            Some(Workload::Pool) => OF_CALLS,
+            Some(Workload::Chat) => OF_CHAT,
         }
     }
 
     /// Those of several plans: of requests, unless all plans have others in common.
     pub(crate) fn in_common<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> Self {
-        let mut each = plans.into_iter().map(Self::of);
-        let Some(first) = each.next() else { return OF_REQUESTS };
-        if each.all(|other| other == first) { first } else { OF_REQUESTS }
+        Self::of_workload(Workload::in_common(plans))
     }
 }
 

@@ -10,6 +10,9 @@ use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 /// The confidence of every interval.
 pub(crate) const CONFIDENCE: f64 = 0.95;
 
+/// The chance with which the smallest findable difference is found.
+pub(crate) const POWER: f64 = 0.8;
+
 /// Ends of an interval are no farther from 0: its ratio, the power of e, must be a number.
 const FAR: f64 = 100.0;
 
@@ -108,6 +111,15 @@ impl Contrast {
         [self.difference - width, self.difference + width].map(|end| end.clamp(-FAR, FAR))
     }
 
+    /// The smallest true difference that would be found beyond `noise` with the chance `power`
+    /// (at least 1/2) by a test at `level`: Student's points of the test and of the power, times
+    /// the deviation.
+    pub(crate) fn findable(&self, level: f64, noise: f64, power: f64) -> f64 {
+        let level = level / self.spreads().count() as f64;
+        let beyond = self.spreads().map(|spread| spread.findable(level, power));
+        (noise + beyond.fold(f64::MAX, f64::min)).min(FAR)
+    }
+
     /// The two-sided p-value of "the difference is no larger than `noise`, either way".
     /// It is at most 0.05 exactly where the 95 % interval lies beyond the noise.
     pub(crate) fn p_value(&self, noise: f64) -> f64 {
@@ -128,6 +140,24 @@ impl Spread {
         } else {
             0.0
         }
+    }
+
+    /// What is found with the chance `power` by a test that misses the truth with `level`.
+    fn findable(self, level: f64, power: f64) -> f64 {
+        if self.deviation > 0.0 {
+            let student = student(self.degrees);
+            let points = beyond(&student, level / 2.0) + beyond(&student, 1.0 - power);
+            self.deviation * points / self.median_share()
+        } else {
+            0.0
+        }
+    }
+
+    /// The median of such an estimate as a share of the true deviation: with few degrees it is
+    /// too small more often than not (Wilson and Hilferty, *PNAS* 17, 1931, on the median of
+    /// chi-square).
+    fn median_share(self) -> f64 {
+        (1.0 - 2.0 / (9.0 * self.degrees)).powf(1.5)
     }
 
     /// The two-sided p-value of a difference so far beyond.
@@ -259,6 +289,22 @@ mod tests {
         assert!((low - one.interval_at(0.025)[0]).abs() < 1e-9, "the second is no help");
         assert!((one.or(100.0, 2.0).p_value(0.0) - 2.0 * one.p_value(0.0)).abs() < 1e-9);
         assert!(one.or(0.01, 2.0).interval()[0] > 0.3, "the second is sharper");
+    }
+
+    #[test]
+    fn the_smallest_findable_difference_is_that_of_students_points_of_test_and_power() {
+        let contrast = Contrast::between(estimate(0.0, 0.5, 4.0), estimate(0.1, 0.5, 4.0));
+        let [low, high] = contrast.interval_at(0.01);
+        // Student's 80 % point with 8 degrees is 0.889, the median of the deviation 0.9587.
+        let found = contrast.findable(0.01, 0.2, POWER);
+        let points = (high - low) / 2.0 + 0.889;
+        assert!((found - 0.2 - points / 0.9587).abs() < 2e-3, "{found} {points}");
+        assert!(
+            contrast.or(0.01, 4.0).findable(0.01, 0.2, POWER) < found,
+            "the sharper counts"
+        );
+        let certain = Contrast::between(estimate(0.0, 0.0, 4.0), estimate(0.0, 0.0, 4.0));
+        assert!((certain.findable(0.05, 0.01, POWER) - 0.01).abs() < 1e-12);
     }
 
     #[test]

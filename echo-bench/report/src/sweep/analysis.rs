@@ -3,13 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::plan::SweepPlan;
-use super::{Analysis, Cell, Effect, EffectMetric, MetricValue, Pair, Ranked, objectives};
+use super::plan::{Axis, Level, SweepPlan};
+use super::{Analysis, Cell, Effect, EffectMetric, Pair, objectives, ranking};
 use crate::compare::caution;
-use crate::compare::cell::{self, CellPair, CellSample, CellValue};
-use crate::compare::{
-    Caution, Metric, MetricComparison, Standing, Verdict, conditions_that_differ,
-};
+use crate::compare::cell::{self, CellPair, CellSample};
+use crate::compare::{Caution, Metric, MetricComparison, Verdict, conditions_that_differ};
 use crate::report::Report;
 use crate::stats::contrast::CONFIDENCE;
 use crate::stats::holm;
@@ -25,11 +23,18 @@ pub struct Options {
     pub seed: u64,
     /// The metric that the ranking goes by; `None`: throughput, or p99 under open load.
     pub rank_by: Option<Metric>,
+    /// Whether all levels of an axis are compared with each other, and not only with the first;
+    /// `None`: of the axes with few levels.
+    pub all_pairs: Option<bool>,
 }
+
+/// So many levels of an axis are compared with each other unless it is said otherwise: six
+/// questions where there are three against the first.
+const FEW_LEVELS: usize = 4;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threshold: 0.01, resamples: 10_000, seed: 1, rank_by: None }
+        Self { threshold: 0.01, resamples: 10_000, seed: 1, rank_by: None, all_pairs: None }
     }
 }
 
@@ -44,7 +49,10 @@ pub fn analyse(plan: &SweepPlan, cells: &[Cell], options: Options) -> Analysis {
             CellSample::of(&cell.runs, options.resamples, seed)
         })
         .collect();
-    let mut effects = effects(plan, cells, &samples, options.threshold);
+    let ranked_by = options.rank_by.unwrap_or_else(|| natural_metric(cells));
+    let mut effects = effects(plan, cells, &samples, &options);
+    let mut others =
+        ranking::other_pairs(plan, &samples, &effects, ranked_by, options.threshold);
     find_dependences(plan, cells, &samples, &mut effects, options.threshold);
     let mut pairs: Vec<&mut MetricComparison> = Vec::new();
     let mut overall: Vec<&mut MetricComparison> = Vec::new();
@@ -52,11 +60,11 @@ pub fn analyse(plan: &SweepPlan, cells: &[Cell], options: Options) -> Analysis {
         pairs.extend(effect.pairs.iter_mut().flat_map(|pair| &mut pair.metrics));
         overall.extend(effect.metrics.iter_mut().map(|metric| &mut metric.overall));
     }
+    pairs.extend(others.iter_mut().map(|other| &mut other.found));
     cell::judge(&mut pairs, options.threshold, options.resamples, options.seed);
     let method = cell::judge(&mut overall, options.threshold, options.resamples, options.seed);
-    let ranked_by = options.rank_by.unwrap_or_else(|| natural_metric(cells));
     let cautions = cautions(plan, cells);
-    let ranking = ranking(&samples, ranked_by);
+    let ranking = ranking::ranking(&samples, ranked_by, &effects, &others);
     let slos = objectives::judge(cells);
     Analysis { method, cautions, ranked_by, ranking, effects, slos }
 }
@@ -105,45 +113,28 @@ fn natural_metric(cells: &[Cell]) -> Metric {
     if open { Metric::P99 } else { Metric::Throughput }
 }
 
-fn ranking(samples: &[Option<CellSample>], by: Metric) -> Vec<Ranked> {
-    let measured = samples.iter().enumerate();
-    let mut ranking: Vec<Ranked> = measured
-        .filter_map(|(cell, sample)| sample.as_ref().map(|sample| ranked(cell, sample)))
-        .collect();
-    // A cell without the metric comes last, however the others stand; before it come those
-    // whose true value may be any that is larger.
-    let key = |ranked: &Ranked| {
-        let MetricValue { value, standing, .. } = ranked.metrics[by as usize];
-        let sign = if by.more_is_better() { -1.0 } else { 1.0 };
-        (standing == Standing::LowerBound, value.map_or(f64::INFINITY, |value| sign * value))
-    };
-    ranking.sort_by(|a, b| {
-        let (a, b) = (key(a), key(b));
-        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+/// The pairs of levels of an axis that are compared, the base first.
+fn compared_levels<'a>(axis: &'a Axis, options: &Options) -> Vec<(&'a Level, &'a Level)> {
+    let few = axis.levels.len() <= FEW_LEVELS;
+    let bases = if options.all_pairs.unwrap_or(few) { axis.levels.len() } else { 1 };
+    let bases = axis.levels.iter().enumerate().take(bases);
+    let pairs = bases.flat_map(|(place, base)| {
+        axis.levels[place + 1..].iter().map(move |level| (base, level))
     });
-    ranking
+    pairs.collect()
 }
 
-fn ranked(cell: usize, sample: &CellSample) -> Ranked {
-    let value = |&metric: &Metric| {
-        let CellValue { value, standing, interval } = sample.value(metric);
-        let reason = interval.as_ref().err().cloned();
-        MetricValue { metric, value, standing, interval: interval.ok(), reason }
-    };
-    Ranked { cell, metrics: Metric::PRIMARY.iter().map(value).collect() }
-}
-
-/// Each level of each axis against the first.
+/// The levels of each axis against the first, or against each other.
 fn effects(
     plan: &SweepPlan,
     cells: &[Cell],
     samples: &[Option<CellSample>],
-    threshold: f64,
+    options: &Options,
 ) -> Vec<Effect> {
+    let threshold = options.threshold;
     let mut effects = Vec::new();
     for (place, axis) in plan.axes.iter().enumerate() {
-        let [base, others @ ..] = &axis.levels[..] else { continue };
-        for level in others {
+        for (base, level) in compared_levels(axis, options) {
             let pairs = pairs(cells, place, &base.name, &level.name);
             let measured: Vec<(usize, usize, &CellSample, &CellSample)> = pairs
                 .into_iter()

@@ -81,7 +81,9 @@ impl Analysis {
 impl Ranked {
     fn validate(&self, seen: &mut [bool]) -> Result<(), Invalid> {
         let first = seen.get_mut(self.cell).is_some_and(|seen| !std::mem::replace(seen, true));
-        let cell = self.cell;
+        let (cell, cells) = (self.cell, seen.len());
+        let rank = self.rank.is_none_or(|rank| (1..=cells).contains(&rank));
+        ensure(rank, "rank", format_args!("not a place among {cells} cells"))?;
         ensure(first, "cell", format_args!("{cell} is not a cell, or is ranked twice"))?;
         every_metric(self.metrics.iter().map(|found| found.metric))?;
         for (place, found) in self.metrics.iter().enumerate() {

@@ -105,3 +105,20 @@ fn rounds_find_what_a_drift_hides_and_cost_little_where_there_is_none() {
         assert!(with - without >= gain, "{machine:?} {runs}: {with} {without}");
     }
 }
+
+/// A difference that such a comparison calls findable is found in about 80 of 100.
+#[test]
+fn the_smallest_findable_difference_is_found_in_four_of_five_comparisons() {
+    let place = Metric::Throughput as usize;
+    for (runs, rounds) in [(5, false), (5, true), (10, false)] {
+        let alike = comparisons(STEADY, runs, 0.0, rounds, extent(300));
+        let mut findable: Vec<f64> =
+            alike.iter().filter_map(|all| all[place].findable).collect();
+        assert_eq!(findable.len(), alike.len(), "said of every comparison");
+        findable.sort_by(f64::total_cmp);
+        let median = findable[findable.len() / 2];
+        let share = found(STEADY, runs, median, rounds);
+        eprintln!("{runs} a side, rounds: {rounds}: findable {median:.4}, found in {share} %");
+        assert!((70..=90).contains(&share), "{runs} {rounds}: {median} found in {share} %");
+    }
+}

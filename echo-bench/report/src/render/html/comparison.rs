@@ -6,12 +6,13 @@ use serde::Serialize;
 
 use super::curve::{Curves, Sign, Source};
 use super::forest::{Entry, Forest};
-use super::{curve_table, forest, parts, table, tile};
+use super::{curve_table, forest, parts, print, table, tile};
 use crate::compare::{Case, Comparison, Method, MetricComparison};
 use crate::describe::comparison::unit_of_metrics;
 use crate::describe::table::Column;
 use crate::describe::{self, Body, Description, Table, units};
 use crate::report::embedding;
+use crate::report::nouns::Nouns;
 
 /// Everything that the page of a comparison shows.
 #[derive(Debug, Template)]
@@ -50,9 +51,10 @@ impl<'a> ComparisonPage<'a> {
         let mut charts = Charts::default();
         let cases = comparison.candidates.iter().flat_map(|candidate| &candidate.cases);
         let threshold = comparison.method.threshold;
+        let nouns = Nouns::of_workload(comparison.workload);
         let parts = |case| {
-            let own = CasePart::new(case, threshold, &mut charts);
-            let explanations = CasePart::of_explanations(case, own.chart, threshold);
+            let own = CasePart::new(case, threshold, nouns, &mut charts);
+            let explanations = CasePart::of_explanations(case, own.chart, threshold, nouns);
             [own, explanations]
         };
         Self {
@@ -71,14 +73,14 @@ impl<'a> ComparisonPage<'a> {
 }
 
 impl CasePart {
-    fn new(case: &Case, threshold: f64, charts: &mut Charts) -> Self {
+    fn new(case: &Case, threshold: f64, nouns: Nouns, charts: &mut Charts) -> Self {
         let chart = charts.cases.len();
         let curves = curves(case);
         let id = describe::comparison::id_of_case(chart);
         let part = Self {
             chart,
             eligible: curves.as_ref().and_then(|c| Some(c.eligible.as_ref()?.name)),
-            forest: ratios(&id, &case.metrics, threshold),
+            forest: ratios(&id, &case.metrics, threshold, nouns),
             curves: curves
                 .as_ref()
                 .map(|curves| curve_table::table(format!("percentiles-{chart}"), curves)),
@@ -89,9 +91,9 @@ impl CasePart {
     }
 
     /// What explains the metrics of the case at this place, drawn as they are.
-    fn of_explanations(case: &Case, chart: usize, threshold: f64) -> Self {
+    fn of_explanations(case: &Case, chart: usize, threshold: f64, nouns: Nouns) -> Self {
         let id = describe::comparison::id_of_explanations(chart);
-        let forest = ratios(&id, &case.explanations, threshold);
+        let forest = ratios(&id, &case.explanations, threshold, nouns);
         Self { id, chart, eligible: None, forest, curves: None }
     }
 
@@ -107,9 +109,9 @@ impl CasePart {
     }
 }
 
-fn ratios(id: &str, metrics: &[MetricComparison], threshold: f64) -> Forest {
+fn ratios(id: &str, metrics: &[MetricComparison], threshold: f64, nouns: Nouns) -> Forest {
     let unit = unit_of_metrics(metrics);
-    let entries = metrics.iter().map(|metric| Entry::of(metric, unit)).collect();
+    let entries = metrics.iter().map(|metric| Entry::of(metric, nouns, unit)).collect();
     Forest::new(id.to_owned(), "Ratios, new by base", ["base", "new"], entries, threshold)
 }
 

@@ -11,6 +11,7 @@ use super::print;
 use crate::compare::{MetricComparison, Verdict};
 use crate::describe::comparison as shown;
 use crate::describe::units::TimeUnit;
+use crate::report::nouns::Nouns;
 
 /// A forest plot and its numbers.
 #[derive(Debug, Template)]
@@ -46,12 +47,12 @@ pub(super) struct Entry {
 
 impl Entry {
     /// A metric as a row, latencies in `unit`.
-    pub(super) fn of(metric: &MetricComparison, unit: TimeUnit) -> Self {
+    pub(super) fn of(metric: &MetricComparison, nouns: Nouns, unit: TimeUnit) -> Self {
         let [base, candidate] = shown::values(metric, unit);
         let drawn =
             metric.ratio.zip(metric.judged_interval()).filter(|(ratio, _)| *ratio > 0.0);
         Self {
-            name: shown::name(metric.metric).into(),
+            name: shown::name_of(metric.metric, nouns).into(),
             below: None,
             base,
             candidate,

@@ -119,8 +119,7 @@ impl EffectPart {
 
 /// A metric of an effect as a row of the forest.
 fn entry(metric: &EffectMetric, nouns: Nouns, unit: TimeUnit) -> Entry {
-    let name = name_of(metric.overall.metric, nouns).into();
-    Entry { name, below: depends(metric), ..Entry::of(&metric.overall, unit) }
+    Entry { below: depends(metric), ..Entry::of(&metric.overall, nouns, unit) }
 }
 
 /// Every pair of cells behind an effect.
@@ -138,7 +137,7 @@ fn pairs(place: usize, effect: &Effect, nouns: Nouns) -> Table {
 }
 
 fn pair_row(at: &str, metric: &MetricComparison, nouns: Nouns, unit: TimeUnit) -> Vec<Cell> {
-    let entry = Entry::of(metric, unit);
+    let entry = Entry::of(metric, nouns, unit);
     let at = if at.is_empty() { NOTHING } else { at };
     vec![
         at.into(),

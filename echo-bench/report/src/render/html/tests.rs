@@ -29,7 +29,7 @@ pub(crate) const HOSTILE: &str =
     r#"</script><script>alert(1)</script><img src=x onerror=alert(2)>"'&<!-- ]]> {{ 7*7 }}"#;
 
 /// A latency of `values` values around `base_us`, some of them lower bounds.
-fn latency(base_us: u64, values: u64, bounds: u64) -> Latency {
+pub(crate) fn latency(base_us: u64, values: u64, bounds: u64) -> Latency {
     let mut latency = Latency::default();
     for value in 1..=values {
         latency.record(base_us * 1000 + (value * 7919) % (base_us * 500) + value);
@@ -63,6 +63,7 @@ pub(crate) fn report() -> Report {
     let clock = |base_us| LatencySummary::new(&latency(base_us, 2000, 5), &[]);
     Report {
         schema: SCHEMA.into(),
+        conclusion: Vec::new(),
         tool: Tool { name: "echo-bench".into(), version: "0.0.0".into(), revision: None },
         started_at: "2026-01-02T03:04:05.678Z".into(),
         window_started_at: None,
@@ -78,6 +79,7 @@ pub(crate) fn report() -> Report {
             fairness: None,
             measured_s: 4.0,
             offered_per_s: Some(501.25),
+            achieved_interval: Some([490.0, 510.0]),
             achieved_per_s: Some(500.0),
             answered_in_window: 2000,
             requests: Requests { scheduled: 2005, ok: 2000, timeout: 5, ..Requests::default() },

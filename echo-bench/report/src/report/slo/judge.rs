@@ -27,6 +27,17 @@ pub(crate) struct Evidence<'a> {
     pub(crate) failures: Vec<(f64, f64)>,
 }
 
+impl Evidence<'_> {
+    /// The 95 % interval of the rate within the run; `None` where that is too short to tell.
+    pub(crate) fn rate_interval(&self) -> Option<[f64; 2]> {
+        let measured = self.achieved_per_s?;
+        // The parts say how sure the rate is; what it is says the whole.
+        let mean = self.answers.iter().sum::<f64>() / self.answers.len() as f64;
+        let interval = rate::mean_interval(&self.answers).filter(|_| mean > 0.0)?;
+        Some(interval.map(|end| (end / mean * measured).max(0.0)))
+    }
+}
+
 /// A quantile of the response latency, or its maximum, that must be below `limit`.
 pub(super) fn latency(
     unknown: SloOutcome,
@@ -106,11 +117,7 @@ pub(super) fn throughput(
     evidence: &Evidence<'_>,
 ) -> SloOutcome {
     let Some(measured) = evidence.achieved_per_s else { return unknown };
-    // The parts say how sure the rate is; what it is says the whole.
-    let mean = evidence.answers.iter().sum::<f64>() / evidence.answers.len() as f64;
-    let interval = rate::mean_interval(&evidence.answers)
-        .filter(|_| mean > 0.0)
-        .map(|interval| interval.map(|end| (end / mean * measured).max(0.0)));
+    let interval = evidence.rate_interval();
     let outcome = SloOutcome { measured: Some(measured), interval, ..unknown };
     let limit = least.0 as f64;
     let [low, high] = interval.unwrap_or([0.0, f64::MAX]);

@@ -10,7 +10,12 @@ use crate::sweep::{Axis, Cell, Level, SCHEMA, Sweep, SweepPlan};
 
 /// Three closed-loop runs about `base_us`, each a little different.
 fn runs(base_us: u64) -> Vec<Report> {
-    let run = |number: u64| {
+    runs_of(&[base_us; 3])
+}
+
+/// A closed-loop run about each of these latencies, in microseconds.
+fn runs_of(levels_us: &[u64]) -> Vec<Report> {
+    let run = |(number, &base_us): (u64, &u64)| {
         let mut report = report();
         report.plan = crate::small_plan::plan();
         let clock = LatencySummary::new(&latency(base_us + number, 20_000, 0), &[]);
@@ -24,7 +29,26 @@ fn runs(base_us: u64) -> Vec<Report> {
         report.summary.answered_in_window = 2_000_000 / base_us + number;
         report
     };
-    (0..3).map(run).collect()
+    (0..).zip(levels_us).map(run).collect()
+}
+
+/// A sweep of one axis, whose levels have runs of these latencies.
+pub(crate) fn swept_of(levels: &[(&str, &[u64])]) -> Sweep {
+    let level = |(name, _): &(&str, &[u64])| Level { name: (*name).into(), flags: Vec::new() };
+    let axes = vec![Axis { name: "model".into(), levels: levels.iter().map(level).collect() }];
+    let repeats = levels.iter().map(|(_, runs)| runs.len() as u32).max().unwrap_or(1);
+    let plan = SweepPlan { fixed: Vec::new(), axes, repeats, seed: 1 };
+    let cell = |(name, runs): &(&str, &[u64])| Cell {
+        name: format!("model={name}"),
+        levels: vec![(*name).into()],
+        runs: runs_of(runs),
+        failures: Vec::new(),
+    };
+    let cells: Vec<Cell> = levels.iter().map(cell).collect();
+    let options = Options { resamples: 200, ..Options::default() };
+    let analysis = analysis::analyse(&plan, &cells, options);
+    let (schema, tool, conclusion) = (SCHEMA.into(), Tool::this(), Vec::new());
+    Sweep { schema, tool, conclusion, plan, cells, analysis }
 }
 
 /// Two axes; the second level of the first is twice as slow, but only at the first of the
@@ -52,7 +76,8 @@ pub(crate) fn swept(model: &str) -> Sweep {
     ];
     let options = Options { resamples: 200, ..Options::default() };
     let analysis = analysis::analyse(&whole, &cells, options);
-    Sweep { schema: SCHEMA.into(), tool: Tool::this(), plan: whole, cells, analysis }
+    let (schema, tool, conclusion) = (SCHEMA.into(), Tool::this(), Vec::new());
+    Sweep { schema, tool, conclusion, plan: whole, cells, analysis }
 }
 
 #[test]
