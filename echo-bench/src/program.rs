@@ -1,6 +1,8 @@
 //! The way of one run: plan, server, preflight, engine, report, store, show, exit code.
 
 mod baselines;
+mod capacity;
+mod child_run;
 mod compare;
 mod doctor;
 mod partial_file;
@@ -44,6 +46,7 @@ use partial_file::PartialFile;
 use results::Results;
 
 pub use baselines::{list as list_baselines, remove as remove_baselines};
+pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
 pub use rerun::rerun;

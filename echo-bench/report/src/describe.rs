@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+pub mod capacity;
 pub(crate) mod comparison;
 mod doctor;
 mod figures;
@@ -25,6 +26,7 @@ mod sweep_figures;
 pub(crate) mod table;
 pub mod units;
 
+pub(crate) use capacity::capacity;
 pub(crate) use comparison::comparison;
 pub(crate) use doctor::doctor;
 pub(crate) use listing::listing;

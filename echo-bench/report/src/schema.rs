@@ -2,6 +2,7 @@
 //! drift from them: [`Kind::schema`]. The copies under `reports/` are compared with it by a
 //! test.
 
+use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::doctor::Doctor;
 use crate::report::Report;
@@ -21,6 +22,8 @@ pub enum Kind {
     Sweep,
     /// A machine, examined.
     Doctor,
+    /// The capacity of a server.
+    Capacity,
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
             Self::Comparison => schemars::schema_for!(Comparison),
             Self::Sweep => schemars::schema_for!(Sweep),
             Self::Doctor => schemars::schema_for!(Doctor),
+            Self::Capacity => schemars::schema_for!(Capacity),
         };
         let mut text = serde_json::to_string_pretty(&schema)
             .expect("a schema is a JSON value, which always serialises");

@@ -6,16 +6,16 @@ use rayon::iter::Either;
 use rayon::prelude::*;
 
 use super::results::rendered;
-use super::{Exit, compare as compared, sides, sweep as swept};
+use super::{Exit, capacity as carried, compare as compared, sides, sweep as swept};
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 use crate::console::{complain, print, tell};
 use crate::outlet::Outlet;
 use crate::sweep::folder::Folder;
 use echo_bench_report::listing::Entry;
 use echo_bench_report::report::{Report, store};
-use echo_bench_report::{compare, merge, render, sweep};
+use echo_bench_report::{capacity, compare, merge, render, sweep};
 
-/// Shows what was stored: a run, a comparison or a sweep.
+/// Shows what was stored: a run, a comparison, a sweep or a capacity.
 ///
 /// # Errors
 /// When it can't be read, or the result can't be written.
@@ -25,6 +25,7 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let format = outlet.format;
     let text = match document.schema() {
         Some(compare::SCHEMA) => compared::rendered(&document.parse()?, format.try_into()?),
+        Some(capacity::SCHEMA) => carried::rendered(&document.parse()?, format.try_into()?),
         Some(sweep::SCHEMA) => swept::rendered(&document.parse()?, format.try_into()?),
         _ => rendered(&document.parse()?, format),
     };
@@ -78,6 +79,7 @@ fn entry(file: &Path) -> anyhow::Result<Entry> {
     let document = store::open(file)?;
     Ok(match document.schema() {
         Some(compare::SCHEMA) => Entry::of_comparison(name, &document.parse()?),
+        Some(capacity::SCHEMA) => Entry::of_capacity(name, &document.parse()?),
         Some(sweep::SCHEMA) => Entry::of_sweep(name, &document.parse()?),
         _ => Entry::of_runs(name, &[&document.parse()?]),
     })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use echo_bench_report::capacity::Capacity;
 use echo_bench_report::compare::{self, Comparison, Input, Side};
 use echo_bench_report::merge;
 use echo_bench_report::render;
@@ -17,6 +18,7 @@ pub(crate) enum Kind {
     Report,
     Comparison,
     Sweep,
+    Capacity,
 }
 
 /// A document that was read.
@@ -24,6 +26,7 @@ pub(crate) enum Valid {
     Report(Box<Report>),
     Comparison(Box<Comparison>),
     Sweep(Box<Sweep>),
+    Capacity(Box<Capacity>),
 }
 
 impl Kind {
@@ -34,6 +37,7 @@ impl Kind {
             Self::Report => Valid::Report(Box::new(document.parse().ok()?)),
             Self::Comparison => Valid::Comparison(Box::new(document.parse().ok()?)),
             Self::Sweep => Valid::Sweep(Box::new(document.parse().ok()?)),
+            Self::Capacity => Valid::Capacity(Box::new(document.parse().ok()?)),
         })
     }
 }
@@ -44,6 +48,11 @@ impl Valid {
         match self {
             Self::Report(report) => used(&report, original),
             Self::Comparison(comparison) => shown(&comparison),
+            Self::Capacity(capacity) => {
+                render::text::capacity(&capacity);
+                render::markdown::capacity(&capacity);
+                render::html::capacity(&capacity);
+            }
             Self::Sweep(sweep) => {
                 swept(&sweep);
                 let analysis = analysis::analyse(&sweep.plan, &sweep.cells, SWEPT);
