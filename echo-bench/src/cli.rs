@@ -2,6 +2,7 @@
 //! ([`RunArgs::plan`]). The structs here do nothing.
 
 mod baseline;
+mod capacity;
 mod compare;
 mod doctor;
 mod exec;
@@ -30,6 +31,7 @@ use echo_server::choice::choice;
 use echo_bench_report::schema::Kind;
 
 pub use baseline::BaselineCommand;
+pub use capacity::{CapacityArgs, CapacityArgsError, PlannedCapacity};
 pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace, Sides};
 pub use doctor::DoctorArgs;
 pub use groups::ResultArgs;
@@ -104,6 +106,8 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Measure every combination of settings, and say what each setting does
     Sweep(Box<SweepArgs>),
+    /// Find the highest rate at which a server meets its objectives
+    Capacity(Box<CapacityArgs>),
     /// Say what is better or worse, by how much, and how sure that is
     Compare(CompareArgs),
     /// Show a stored run or comparison again

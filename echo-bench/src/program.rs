@@ -1,6 +1,8 @@
 //! The way of one run: plan, server, preflight, engine, report, store, show, exit code.
 
 mod baselines;
+mod capacity;
+mod child_run;
 mod compare;
 mod doctor;
 mod partial_file;
@@ -47,6 +49,7 @@ use results::Results;
 use run_server::RunServer;
 
 pub use baselines::{list as list_baselines, remove as remove_baselines};
+pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
 pub use rerun::rerun;

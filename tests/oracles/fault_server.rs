@@ -105,6 +105,10 @@ impl Peer {
                     done = done.max(now) + time;
                     sleep_until(done);
                 }
+                Some(Fault::Serve(time)) => {
+                    done = done.max(now) + time;
+                    spin_until(done);
+                }
                 Some(Fault::Stall { at, length })
                     if (at..at + length).contains(&(now - begin)) =>
                 {
@@ -138,7 +142,7 @@ impl Peer {
                 | Fault::Corrupt { every, .. }
                 | Fault::Truncate { every, .. },
             ) => number.is_multiple_of(every),
-            Some(Fault::Delay(_) | Fault::Stall { .. }) | None => false,
+            Some(Fault::Delay(_) | Fault::Serve(_) | Fault::Stall { .. }) | None => false,
         };
         let Some(fault) = self.fault.filter(|_| hit) else {
             let held = self.held.take().unwrap_or_default();
@@ -166,8 +170,17 @@ impl Peer {
                 let text = self.shared.exchange.swap(self.number, number, &message.text);
                 self.framing.reply(message, &text)
             }
-            Fault::Delay(_) | Fault::Stall { .. } => right,
+            Fault::Delay(_) | Fault::Serve(_) | Fault::Stall { .. } => right,
         })
+    }
+}
+
+/// Sleeps for most of the time, since a sleep ends late.
+fn spin_until(instant: Instant) {
+    const LATE: Duration = Duration::from_micros(300);
+    thread::sleep(instant.saturating_duration_since(Instant::now()).saturating_sub(LATE));
+    while Instant::now() < instant {
+        std::hint::spin_loop();
     }
 }
 

@@ -2,6 +2,7 @@
 //! faults of every kind, counted exactly, and stalls and delays whose quantiles have a closed
 //! form. One test at a time, since latencies are measured.
 
+mod capacity;
 mod capture;
 mod fault_server;
 mod faults;

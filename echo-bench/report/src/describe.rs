@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use crate::report::Conclusion;
 
+pub mod capacity;
 pub(crate) mod comparison;
 pub mod conclusion;
 mod doctor;
@@ -31,6 +32,7 @@ mod sweep_figures;
 pub(crate) mod table;
 pub mod units;
 
+pub(crate) use capacity::capacity;
 pub(crate) use comparison::comparison;
 pub(crate) use doctor::doctor;
 pub(crate) use listing::listing;

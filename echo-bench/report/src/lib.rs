@@ -8,6 +8,7 @@
 //! This crate opens no socket itself, prints nothing and knows no command line.
 
 pub mod bounded;
+pub mod capacity;
 pub mod compare;
 pub mod describe;
 pub mod doctor;

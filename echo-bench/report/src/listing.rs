@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::report::{Report, Verdict, store};
 use crate::sweep::Sweep;
@@ -23,7 +24,8 @@ pub struct Entry {
     pub what: String,
     /// Runs in it.
     pub runs: usize,
-    /// Right answers per second; of several runs the median. Null of a sweep.
+    /// Right answers per second; of several runs the median; of a capacity the answer. Null of a
+    /// sweep.
     pub achieved_per_s: Option<f64>,
     /// p99 of response in nanoseconds; of several runs the median. Null of a sweep.
     pub p99_ns: Option<u64>,
@@ -50,6 +52,8 @@ pub enum EntryKind {
     Sweep,
     /// A comparison.
     Comparison,
+    /// The capacity of a server.
+    Capacity,
 }
 
 impl Entry {
@@ -97,6 +101,25 @@ impl Entry {
             p99_ns: None,
             p99_weak: false,
             ..all
+        }
+    }
+
+    /// Of a capacity: what was searched, and the answer, if it is one.
+    pub fn of_capacity(name: String, capacity: &Capacity) -> Self {
+        let plan = &capacity.plan;
+        let axes = plan.axes.iter().map(|axis| format!("{}({})", axis.name, axis.levels.len()));
+        let what: Vec<String> = plan.slos.iter().map(ToString::to_string).chain(axes).collect();
+        let answer = match &capacity.levels[..] {
+            [only] => only.answer.rate_per_s.or(only.answer.low_per_s),
+            _ => None,
+        };
+        Self {
+            kind: EntryKind::Capacity,
+            started_at: capacity.started_at.clone(),
+            what: what.join(" "),
+            runs: capacity.levels.iter().map(|level| level.runs.len()).sum(),
+            achieved_per_s: answer,
+            ..Self::of_runs(name, &[])
         }
     }
 

@@ -2,6 +2,7 @@
 //! drift from them: [`Kind::schema`]. The copies under `reports/` are compared with it by a
 //! test.
 
+use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::doctor::Doctor;
@@ -24,6 +25,8 @@ pub enum Kind {
     Doctor,
     /// Comparisons of a plan with itself.
     SelfCheck,
+    /// The capacity of a server.
+    Capacity,
 }
 
 impl Kind {
@@ -38,6 +41,7 @@ impl Kind {
             Self::Sweep => schemars::schema_for!(Sweep),
             Self::Doctor => schemars::schema_for!(Doctor),
             Self::SelfCheck => schemars::schema_for!(SelfCheck),
+            Self::Capacity => schemars::schema_for!(Capacity),
         };
         let mut text = serde_json::to_string_pretty(&schema)
             .expect("a schema is a JSON value, which always serialises");

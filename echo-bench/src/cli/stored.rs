@@ -11,8 +11,8 @@ use crate::outlet::Format;
 /// A stored report or comparison to show, as typed.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run, comparison, sweep or self-check: JSON, or the web page of it; or the .partial file that a
-    /// killed run left
+    /// The run, comparison, sweep, self-check or capacity: JSON, or the web page of it; or the
+    /// .partial file that a killed run left
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Format of the output (default: by the ending of -o, else text)

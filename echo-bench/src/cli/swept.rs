@@ -241,7 +241,19 @@ pub struct SweptFlags(pub Vec<(String, Vec<String>)>);
 
 impl Args for SweptFlags {
     fn augment_args(command: clap::Command) -> clap::Command {
-        FLAGS.iter().fold(command, |command, flag| {
+        Self::augment_without(command, &[])
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl SweptFlags {
+    /// The flags for a command that has some of them itself.
+    pub(super) fn augment_without(command: clap::Command, own: &[&str]) -> clap::Command {
+        let left = FLAGS.iter().filter(|flag| !is_own(flag, own));
+        left.fold(command, |command, flag| {
             let long = flag.get_long().unwrap_or_default();
             let mut swept = Arg::new(long)
                 .long(long)
@@ -267,16 +279,11 @@ impl Args for SweptFlags {
         })
     }
 
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for SweptFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+    /// What was typed of the flags for a command that has some of them itself.
+    pub(super) fn typed_without(matches: &ArgMatches, own: &[&str]) -> Self {
         let mut typed: Vec<(usize, String, Vec<String>)> = Vec::new();
         let mut stages: Vec<(usize, String)> = Vec::new();
-        for flag in FLAGS.iter() {
+        for flag in FLAGS.iter().filter(|flag| !is_own(flag, own)) {
             let long = flag.get_long().unwrap_or_default();
             let Some(first) = matches.indices_of(long).and_then(|mut places| places.next())
             else {
@@ -295,7 +302,17 @@ impl FromArgMatches for SweptFlags {
             typed.push((first, STAGES[0].to_owned(), in_order(stages)));
         }
         typed.sort();
-        Ok(Self(typed.into_iter().map(|(_, flag, values)| (flag, values)).collect()))
+        Self(typed.into_iter().map(|(_, flag, values)| (flag, values)).collect())
+    }
+}
+
+fn is_own(flag: &Arg, own: &[&str]) -> bool {
+    flag.get_long().is_some_and(|long| own.contains(&long))
+}
+
+impl FromArgMatches for SweptFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self::typed_without(matches, &[]))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

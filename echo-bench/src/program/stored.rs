@@ -6,11 +6,15 @@ use rayon::iter::Either;
 use rayon::prelude::*;
 
 use super::results::rendered;
-use super::{Exit, compare as compared, self_check as checked, sides, sweep as swept};
+use super::{
+    Exit, capacity as carried, compare as compared, self_check as checked, sides,
+    sweep as swept,
+};
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 use crate::console::{self, complain, print, print_styled, tell};
 use crate::outlet::Outlet;
 use crate::sweep::folder::Folder;
+use echo_bench_report::capacity;
 use echo_bench_report::compare::{self, Comparison, self_check};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::listing::Entry;
@@ -19,7 +23,7 @@ use echo_bench_report::render::text::{Document, on};
 use echo_bench_report::report::{Report, store};
 use echo_bench_report::sweep::{self, Sweep};
 
-/// Shows what was stored: a run, a comparison, a sweep or a self-check.
+/// Shows what was stored: a run, a comparison, a sweep, a self-check or a capacity.
 ///
 /// # Errors
 /// When it can't be read, or the result can't be written.
@@ -35,6 +39,9 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
             Some(sweep::SCHEMA) => {
                 let sweep = document.parse::<Sweep>()?.concluded();
                 swept::rendered(&sweep, format.try_into()?, screen)
+            }
+            Some(capacity::SCHEMA) => {
+                carried::rendered(&document.parse()?, format.try_into()?, screen)
             }
             Some(self_check::SCHEMA) => {
                 checked::rendered(&document.parse()?, format.try_into()?, screen)
@@ -93,6 +100,7 @@ fn entry(file: &Path) -> anyhow::Result<Entry> {
     let document = store::open(file)?;
     Ok(match document.schema() {
         Some(compare::SCHEMA) => Entry::of_comparison(name, &document.parse()?),
+        Some(capacity::SCHEMA) => Entry::of_capacity(name, &document.parse()?),
         Some(sweep::SCHEMA) => Entry::of_sweep(name, &document.parse()?),
         _ => Entry::of_runs(name, &[&document.parse()?]),
     })

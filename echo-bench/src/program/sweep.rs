@@ -1,15 +1,9 @@
 //! The way of a sweep: plan, folder, run after run in a process of its own, analysis,
 //! result, exit code.
 
-use std::io::Read;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process};
 
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
@@ -17,8 +11,9 @@ use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
 use super::Exit;
+use super::child_run::ChildRuns;
 use super::servers::Servers;
-use crate::cli::{CELL, RunArgs, SweepArgs, plan_file};
+use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
 use crate::outlet::{CompareFormat, Outlet};
 use crate::progress::SweepProgress;
@@ -34,9 +29,6 @@ use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::{Turn, order};
 use echo_bench_report::sweep::{Cell, PlannedCell, PlannedSweep, SCHEMA, Sweep, SweepPlan};
 use echo_bench_report::{describe, render};
-
-/// Most of what a failed run says that is kept.
-const MOST_WORDS: u64 = 16 * 1024;
 
 /// What a run needs beside its window: starting, connecting, stopping. A guess, until runs
 /// have shown it.
@@ -147,15 +139,14 @@ pub(super) fn measure(
         progress.say(remark);
     }
     progress.say(&announced(planned, beginning, made.len(), expected));
-    let child = Arc::new(Mutex::new(None));
-    pass_on(stop, &child);
+    let runs = ChildRuns::new(stop.clone());
     for turn in missing {
         if stop.stage() > Stage::Running {
             break;
         }
         let cell = &plans[turn.cell];
         let begin = Instant::now();
-        let outcome = one(plan, cell, turn, folder, stop, &child);
+        let outcome = one(plan, cell, turn, folder, &runs);
         if stop.stage() > Stage::Running && outcome.is_err() {
             break;
         }
@@ -223,89 +214,19 @@ fn expected(cell: &PlannedCell) -> Duration {
     Duration::from_nanos(cell.load_ns) + AROUND
 }
 
-/// The process of the run that is going on.
-type Running = Arc<Mutex<Option<Pid>>>;
-
-/// Passes on to the run that is going on that it is to stop.
-fn pass_on(stop: &Stop, running: &Running) {
-    let running = Arc::clone(running);
-    stop.on_advance(move |stage| {
-        let signal = if stage == Stage::Forced { Signal::KILL } else { Signal::INT };
-        if let Some(pid) = *running.lock().unwrap_or_else(PoisonError::into_inner) {
-            // Fails only if it has ended already.
-            let _ = kill_process(pid, signal);
-        }
-    });
-}
-
 /// Makes a run.
 fn one(
     plan: &SweepPlan,
     cell: &PlannedCell,
     turn: Turn,
     folder: &Folder,
-    stop: &Stop,
-    running: &Running,
+    runs: &ChildRuns,
 ) -> Result<Report, String> {
-    let failed = |error: anyhow::Error| format!("{error:#}");
-    let set = |pid| *running.lock().unwrap_or_else(PoisonError::into_inner) = pid;
-    let file = folder.file(turn);
-    // What is there is no report of this run, and nothing to be written through if it is a link.
-    let _ = std::fs::remove_file(&file);
-    let seed = (plan.seed.wrapping_add(turn.repeat.into())) & ((1 << 53) - 1);
-    let mut child = start(cell, seed, &file).map_err(failed)?;
-    set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
-    if stop.stage() > Stage::Running {
-        // Asked in between, when there was nobody to pass it on to.
-        let _ = child.kill();
-    }
-    let words = words(&mut child);
-    let status = child.wait();
-    set(None);
-    let status = status.map_err(|error| failed(error.into()))?;
-    let why = |reason: String| if words.is_empty() { reason } else { words.clone() };
-    let Some(report) = folder.report(turn) else {
-        return Err(why(format!("no report ({status})")));
-    };
-    if report.summary.requests.ok == 0 {
-        // Nothing was measured; the next time it is tried again.
-        let _ = std::fs::remove_file(&file);
-        let errors =
-            report.errors.iter().map(|error| format!("{} x {}", error.count, error.kind));
-        let errors: Vec<String> = errors.collect();
-        return Err(why(format!("no request was answered right ({})", errors.join(", "))));
-    }
-    Ok(report)
-}
-
-/// What a run says until it ends, as much as anyone reads.
-fn words(child: &mut Child) -> String {
-    let Some(stderr) = child.stderr.take() else { return String::new() };
-    let (mut stderr, mut bytes) = (stderr.take(MOST_WORDS), Vec::new());
-    // What can't be read is not said.
-    let _ = stderr.read_to_end(&mut bytes);
-    // It must never wait for a pipe that is full.
-    let _ = std::io::copy(&mut stderr.into_inner(), &mut std::io::sink());
-    String::from_utf8_lossy(&bytes).trim().to_owned()
-}
-
-fn start(cell: &PlannedCell, seed: u64, file: &Path) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("finding this program")?;
-    Command::new(program)
-        .arg(CELL)
-        .arg(format!("--die-with-parent={}", std::process::id()))
-        .args(&cell.command_line)
-        .arg(format!("--seed={seed}"))
-        .args(["--quiet", "--no-report", "--output"])
-        .arg(file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        // Ctrl-C in a terminal goes to the whole group of the foreground; the run is told
-        // by the sweep.
-        .process_group(0)
-        .spawn()
-        .context("starting a run")
+    runs.make(
+        &cell.command_line,
+        plan.seed.wrapping_add(turn.repeat.into()),
+        &folder.file(turn),
+    )
 }
 
 /// Stores a sweep in its folder, and hands it over. One that can't be stored is shown all the

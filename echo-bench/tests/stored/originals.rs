@@ -1,8 +1,11 @@
 //! Documents as they are written: [`ORIGINALS`], a report of each load model, a comparison, a
-//! sweep, and one of repeats.
+//! sweep, one of repeats, and a capacity.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use echo_bench_report::capacity::search::{Bounds, Next};
+use echo_bench_report::capacity::{self, Capacity, CapacityPlan, Session, answer};
 use echo_bench_report::compare::self_check::{SelfCheck, self_check};
 use echo_bench_report::compare::{self, Input, Side};
 use echo_bench_report::describe::conclusion::Concluded;
@@ -57,6 +60,11 @@ pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
             name: "repeats",
             kind: Kind::Sweep,
             document: serde_json::to_value(swept(Vec::new())).unwrap(),
+        },
+        Original {
+            name: "capacity",
+            kind: Kind::Capacity,
+            document: serde_json::to_value(carried()).unwrap(),
         },
     ]
 });
@@ -176,4 +184,62 @@ fn swept(axes: Vec<Axis>) -> Sweep {
 fn checked() -> SelfCheck {
     let reports: Vec<Report> = (1..=8).map(report).collect();
     self_check(&reports, 2, &OPTIONS).unwrap()
+}
+
+/// Two searches of a server that carries about 1000 per second.
+fn carried() -> Capacity {
+    let second = Duration::from_secs(1);
+    let bounds = Bounds {
+        min_rate: 100.0,
+        max_rate: 1e6,
+        precision: 0.2,
+        budget: second * 60,
+        window: second,
+        around: second,
+    };
+    let slos = vec!["p99<5ms".parse().unwrap(), "rps>900".parse().unwrap()];
+    let axes = vec![axes().remove(0)];
+    let searched = |level: &Level| {
+        let levels = vec![level.name.clone()];
+        let name = format!("nodelay={}", level.name);
+        let mut session = Session::new(name, levels, slos.clone(), bounds);
+        loop {
+            match session.next() {
+                Next::Done(ending) => return session.finish(Some(ending)),
+                Next::Probe => session.probed(Err("no report"), second),
+                Next::Step { rate, windows, approach } => {
+                    let mut report = open();
+                    let (outcome, met) =
+                        if rate < 1000.0 { ("met", true) } else { ("missed", false) };
+                    report["slos"] = json!([{
+                        "slo": "p99<5ms", "measured_ns": 99_000, "ci95": [98_000, 99_900],
+                        "met": met, "outcome": outcome,
+                    }]);
+                    let report = serde_json::from_value(report).unwrap();
+                    session.stepped(rate, windows, approach, Ok(report), second);
+                }
+            }
+        }
+    };
+    let levels: Vec<_> = axes[0].levels.iter().map(searched).collect();
+    Capacity {
+        schema: capacity::SCHEMA.into(),
+        tool: echo_bench_report::report::Tool::this(),
+        started_at: None,
+        plan: CapacityPlan {
+            fixed: Vec::new(),
+            axes,
+            slos: slos.clone(),
+            min_rate_per_s: 100.0,
+            max_rate_per_s: 1e6,
+            precision: 0.2,
+            budget_s: 60.0,
+            window_s: 1.0,
+            seed: 1,
+        },
+        environment: None,
+        comparisons: answer::compare(&levels),
+        levels,
+        interrupted: false,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use echo_bench_report::capacity::Capacity;
 use echo_bench_report::compare::self_check::SelfCheck;
 use echo_bench_report::compare::{self, Comparison, Input, Side};
 use echo_bench_report::merge;
@@ -19,6 +20,7 @@ pub(crate) enum Kind {
     Comparison,
     Sweep,
     SelfCheck,
+    Capacity,
 }
 
 /// A document that was read.
@@ -27,6 +29,7 @@ pub(crate) enum Valid {
     Comparison(Box<Comparison>),
     Sweep(Box<Sweep>),
     SelfCheck(Box<SelfCheck>),
+    Capacity(Box<Capacity>),
 }
 
 impl Kind {
@@ -38,6 +41,7 @@ impl Kind {
             Self::Comparison => Valid::Comparison(Box::new(document.parse().ok()?)),
             Self::Sweep => Valid::Sweep(Box::new(document.parse().ok()?)),
             Self::SelfCheck => Valid::SelfCheck(Box::new(document.parse().ok()?)),
+            Self::Capacity => Valid::Capacity(Box::new(document.parse().ok()?)),
         })
     }
 }
@@ -48,6 +52,11 @@ impl Valid {
         match self {
             Self::Report(report) => used(&report, original),
             Self::Comparison(comparison) => shown(&comparison),
+            Self::Capacity(capacity) => {
+                render::text::capacity(&capacity);
+                render::markdown::capacity(&capacity);
+                render::html::capacity(&capacity);
+            }
             Self::Sweep(sweep) => {
                 swept(&sweep);
                 let analysis = analysis::analyse(&sweep.plan, &sweep.cells, SWEPT);

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) enum Fault {
     /// Serves messages sequentially, each with this service time.
     Delay(Duration),
+    /// The same to within microseconds, at the cost of a core: a server whose queue is known.
+    Serve(Duration),
     /// Stalls once for `length`, `at` this long after the first message.
     Stall { at: Duration, length: Duration },
     /// Drops the reply to every n-th message.

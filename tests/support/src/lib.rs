@@ -15,6 +15,7 @@ pub mod kernel_sockets;
 pub mod made_up;
 pub mod one_connection;
 pub mod program;
+pub mod queueing;
 #[cfg(feature = "programs")]
 pub mod running_server;
 pub mod turn;

@@ -586,6 +586,10 @@
   // The page
 
   const KINDS = { percentiles, latency, throughput, heat };
+  // Pages of capacities alone have it.
+  if (data.rates) {
+    KINDS.rates = rateCurve({ axis, color, line, drawable, latencyAxis, latencyScale, limitLines, limitEntry, logSplits, tip, time, rate });
+  }
   const drawn = [];
   const partOf = figure => figure.dataset.of.split(".").reduce((part, name) => part[name], data);
 

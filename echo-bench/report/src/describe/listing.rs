@@ -44,7 +44,9 @@ fn what(entry: &Entry) -> String {
     match entry.kind {
         EntryKind::Run => entry.what.clone(),
         EntryKind::Repeats => format!("{} x {}", entry.runs, entry.what),
-        EntryKind::Sweep | EntryKind::Comparison => format!("{}: {}", entry.kind, entry.what),
+        EntryKind::Sweep | EntryKind::Comparison | EntryKind::Capacity => {
+            format!("{}: {}", entry.kind, entry.what)
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Reports as web pages, each one self-contained file: [`run`], [`comparison`], [`sweep`]
-//! and [`self_check`](fn@self_check). A page asks the network for nothing, works without scripts (every number is in a table), holds what it shows as JSON,
+//! [`self_check`](fn@self_check) and [`capacity`](fn@capacity). A page asks the network for nothing, works without scripts (every number is in a table), holds what it shows as JSON,
 //! and can be read back with [`store`](crate::report::store).
 //!
 //! Everything that comes from a report goes through the escaping of the templates; the only
 //! text that does not is our own style, our own script and uPlot.
 
+mod capacity;
 mod comparison;
 mod curve;
 mod curve_table;
@@ -25,6 +26,7 @@ mod timeline;
 
 use askama::Template;
 
+use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::report::{Report, coarsen};
@@ -43,6 +45,9 @@ const SCRIPT: &str = include_str!("../../assets/report/report.js");
 const FOREST_STYLE: &str = include_str!("../../assets/report/forest.css");
 const SWEEP_STYLE: &str = include_str!("../../assets/report/sweep.css");
 const SWEEP_SCRIPT: &str = include_str!("../../assets/report/sweep.js");
+
+/// What the page of a capacity has beside that of a run.
+const CAPACITY_SCRIPT: &str = include_str!("../../assets/report/capacity.js");
 
 /// Bytes that the page of a run should not exceed.
 const RUN_BYTES: usize = 400_000;
@@ -103,6 +108,14 @@ pub fn sweep(sweep: &Sweep) -> String {
 /// Never: writing to memory can't fail and a self-check is plain data.
 pub fn self_check(check: &SelfCheck) -> String {
     rendered(&self_check::SelfCheckPage::new(check))
+}
+
+/// The page of a capacity.
+///
+/// # Panics
+/// Never: writing to memory can't fail and a capacity is plain data.
+pub fn capacity(capacity: &Capacity) -> String {
+    rendered(&capacity::CapacityPage::new(capacity))
 }
 
 /// A page, with nothing in it that a terminal would obey.

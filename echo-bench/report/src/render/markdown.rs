@@ -7,6 +7,7 @@ use echo_proto::terminal::one_line;
 use super::grid::{Grid, Place};
 use super::screen::Screen;
 use super::spread;
+use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Table};
@@ -39,6 +40,11 @@ pub fn self_check(check: &SelfCheck) -> String {
 /// A comparison.
 pub fn comparison(comparison: &Comparison) -> String {
     laid_out(&describe::comparison(comparison))
+}
+
+/// A capacity.
+pub fn capacity(capacity: &Capacity) -> String {
+    laid_out(&describe::capacity(capacity))
 }
 
 /// A sweep.

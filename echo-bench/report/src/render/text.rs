@@ -9,6 +9,7 @@ use super::screen::Screen;
 use super::spread;
 use super::styled::Styled;
 use super::wrap::{width, wrap};
+use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Column, Description, Notice, Row, Table, Tone};
@@ -37,6 +38,8 @@ pub enum Document<'a> {
     Sweep(&'a Sweep),
     /// A self-check of comparisons.
     SelfCheck(&'a SelfCheck),
+    /// The capacity of a server.
+    Capacity(&'a Capacity),
     /// A machine, examined.
     Doctor(&'a Doctor),
     /// What is stored, a line each, and what the names are: files, or baselines.
@@ -50,6 +53,7 @@ pub fn on(screen: Screen, document: Document<'_>) -> Styled {
         Document::Comparison(comparison) => describe::comparison(comparison),
         Document::Sweep(sweep) => describe::sweep(sweep),
         Document::SelfCheck(check) => describe::self_check(check),
+        Document::Capacity(capacity) => describe::capacity(capacity),
         Document::Doctor(doctor) => describe::doctor(doctor),
         Document::Listing(entries, named) => {
             return shown(&describe::listing(entries, named), screen);
@@ -71,6 +75,11 @@ pub fn self_check(check: &SelfCheck) -> String {
 /// A comparison, for a file.
 pub fn comparison(comparison: &Comparison) -> String {
     on(Screen::FILE, Document::Comparison(comparison)).plain()
+}
+
+/// A capacity, for a file.
+pub fn capacity(capacity: &Capacity) -> String {
+    on(Screen::FILE, Document::Capacity(capacity)).plain()
 }
 
 /// A sweep, for a file.

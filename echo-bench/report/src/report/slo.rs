@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -219,10 +220,31 @@ impl Slo {
         }
     }
 
+    /// The limit of an objective on latency.
+    pub fn latency(&self) -> Option<Duration> {
+        match self.objective {
+            Objective::Latency { limit, .. } => Some(limit.0),
+            _ => None,
+        }
+    }
+
+    /// Whether it is on throughput, which is to be high.
+    pub fn is_floor(&self) -> bool {
+        self.least_per_s().is_some()
+    }
+
     /// The least rate per second of an objective on throughput.
     pub(crate) fn least_per_s(&self) -> Option<u64> {
         match self.objective {
             Objective::Throughput { least } => Some(least.0),
+            _ => None,
+        }
+    }
+
+    /// The greatest share of errors of an objective on them.
+    pub(crate) fn most_errors(&self) -> Option<f64> {
+        match self.objective {
+            Objective::Errors { most } => Some(most),
             _ => None,
         }
     }

@@ -1,0 +1,155 @@
+//! What a search comes to: the [`answer`](of), what limits the server there, and how searches
+//! [`compare`].
+
+use super::judge::{deciding, used};
+use super::search::{Bracket, Ending};
+use super::{Answer, Ended, Level, LevelComparison, Limit, LimitKind, RateReport, RateVerdict};
+use crate::report::{Slo, SloOutcome, SloVerdict};
+
+/// Cores as busy as this are taken to be used up: the rest goes to waiting in between.
+const BUSY: f64 = 0.85;
+
+/// A server of unknown workers that keeps this much of one core busy works on one alone.
+const ONE_CORE: std::ops::RangeInclusive<f64> = 0.9..=1.05;
+
+/// Cores that a server can use.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cores {
+    /// Its workers, where their number is known.
+    pub workers: Option<u32>,
+    /// Those of the machine, where the server runs on it.
+    pub machine: Option<usize>,
+}
+
+/// What a search comes to that ended so, with all its `rates`.
+pub fn of(
+    bracket: &Bracket,
+    ending: Ending,
+    rates: &[RateReport],
+    slos: &[Slo],
+    cores: Cores,
+) -> Answer {
+    let decisive = rates.iter().filter(|rate| rate.verdict == RateVerdict::Failed);
+    let decisive = decisive.min_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s));
+    let decided_by = decisive
+        .filter(|rate| rate.backlog.is_none())
+        .and_then(|rate| deciding(slos, &rate.slos))
+        .map(|(slo, _)| slo.to_string());
+    Answer {
+        rate_per_s: estimate(bracket, rates, slos),
+        low_per_s: bracket.low,
+        high_per_s: bracket.high,
+        ended: match (ending, bracket.high, bracket.generator) {
+            // More time would not have shown more.
+            (Ending::Budget, None, Some(_)) => Ended::Generator,
+            _ => ending.into(),
+        },
+        decided_by,
+        limit: decisive.and(limit(bracket, rates, cores)),
+    }
+}
+
+impl From<Ending> for Ended {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Precise => Self::Precise,
+            Ending::Budget => Self::Budget,
+            Ending::AtMost => Self::AtMaxRate,
+            Ending::AtLeast => Self::AtMinRate,
+            Ending::Generator => Self::Generator,
+            Ending::Broken => Self::Broken,
+            Ending::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// Where what is measured reaches its limit: between the first two rates of the interval of which
+/// one is below and the other at or beyond it, both on logarithmic scales.
+fn estimate(bracket: &Bracket, rates: &[RateReport], slos: &[Slo]) -> Option<f64> {
+    let (low, high) = (bracket.low?, bracket.high?);
+    let middle = (low * high).sqrt();
+    let near = rates.iter().filter(|rate| (low..=high).contains(&rate.rate_per_s));
+    let load = |rate: &RateReport| {
+        let used = rate.slos.iter().filter_map(|outcome| {
+            let slo = slos.iter().find(|slo| slo.to_string() == outcome.slo)?;
+            used(slo, outcome)
+        });
+        let most = used.fold(0.0, f64::max);
+        Some((rate.rate_per_s.ln(), most.ln())).filter(|(_, load)| load.is_finite())
+    };
+    let points: Option<Vec<(f64, f64)>> = near.map(load).collect();
+    let crossing = points.and_then(|points| {
+        let pair = points.windows(2).find(|pair| pair[0].1 < 0.0 && pair[1].1 >= 0.0)?;
+        let share = -pair[0].1 / (pair[1].1 - pair[0].1);
+        Some((pair[0].0 + share * (pair[1].0 - pair[0].0)).exp())
+    });
+    Some(crossing.unwrap_or(middle).clamp(low, high))
+}
+
+/// What was used up at the rate that is nearest above the interval's lower end.
+fn limit(bracket: &Bracket, rates: &[RateReport], cores: Cores) -> Option<Limit> {
+    let at = bracket.high.or(bracket.low)?;
+    let rate = rates.iter().rfind(|rate| rate.rate_per_s <= at)?;
+    let server_busy = rate.server_busy?;
+    let machine = cores.machine.map(|cores| cores as f64);
+    let workers = cores.workers.map(f64::from);
+    let usable = match (workers, machine) {
+        (Some(workers), Some(machine)) => Some(workers.min(machine)),
+        (workers, machine) => workers.or(machine),
+    };
+    let one = workers.is_none() && ONE_CORE.contains(&server_busy);
+    let server_cores = if one { Some(1.0) } else { usable };
+    let both = server_busy + rate.client_busy.unwrap_or(0.0);
+    let kind = if server_cores.is_some_and(|cores| server_busy >= BUSY * cores) {
+        LimitKind::ServerCpu
+    } else if machine.is_some_and(|cores| both >= BUSY * cores) {
+        LimitKind::MachineCpu
+    } else {
+        LimitKind::NotCpu
+    };
+    Some(Limit { kind, server_busy, server_cores })
+}
+
+/// What becomes of the objectives on throughput: floors of the answer, judged on its interval.
+pub fn floors(slos: &[Slo], answer: &Answer) -> Vec<SloOutcome> {
+    let floor = |slo: &Slo| {
+        let least = slo.least_per_s()? as f64;
+        let met = answer.low_per_s.is_some_and(|low| low > least);
+        let missed = answer.high_per_s.is_some_and(|high| high <= least);
+        let outcome = match (met, missed) {
+            (true, _) => SloVerdict::Met,
+            (_, true) => SloVerdict::Missed,
+            _ => SloVerdict::Undecided,
+        };
+        Some(SloOutcome {
+            measured: answer.rate_per_s.or(answer.low_per_s),
+            interval: answer.low_per_s.zip(answer.high_per_s).map(|(low, high)| [low, high]),
+            met,
+            outcome: Some(outcome),
+            ..slo.unknown()
+        })
+    };
+    slos.iter().filter_map(floor).collect()
+}
+
+/// Each search against the first.
+pub fn compare(levels: &[Level]) -> Vec<LevelComparison> {
+    let Some((first, others)) = levels.split_first() else { return Vec::new() };
+    let (base, by) = (&first.answer, |a: Option<f64>, b: Option<f64>| Some(a? / b?));
+    others
+        .iter()
+        .enumerate()
+        .map(|(place, Level { answer, .. })| LevelComparison {
+            base: 0,
+            level: place + 1,
+            ratio: by(answer.rate_per_s, base.rate_per_s),
+            interval: [
+                by(answer.low_per_s, base.high_per_s),
+                by(answer.high_per_s, base.low_per_s),
+            ],
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

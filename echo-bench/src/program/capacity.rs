@@ -1,0 +1,258 @@
+//! The way of a search for capacity: plan, step after step in a process of its own, the steps of
+//! several searches in turn, answer, exit code.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+
+use echo_net::settings::TimeSpan;
+use echo_net::signals;
+use echo_net::stdout;
+use echo_net::stop::{Stage, Stop};
+
+use super::Exit;
+use super::child_run::ChildRuns;
+use crate::cli::{CapacityArgs, PlannedCapacity};
+use crate::console::{complain, tell};
+use crate::outlet::{CompareFormat, Outlet};
+use echo_bench_report::capacity::search::{Ending, Next};
+use echo_bench_report::capacity::{Capacity, SCHEMA, Session, answer};
+use echo_bench_report::output;
+use echo_bench_report::render::text::Document;
+use echo_bench_report::render::{Screen, Styled};
+use echo_bench_report::report::{Report, Tool, store};
+use echo_bench_report::{describe, render};
+
+/// Searches for capacity from what was typed to the exit code.
+///
+/// # Errors
+/// When no run could be made, or the result could not be written.
+pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
+    let planned = match args.plan() {
+        Ok(planned) => planned,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(Exit::Usage as u8);
+        }
+    };
+    let outlet = Outlet::new(args.output.as_deref(), args.format)?;
+    stdout::check().context("writing to stdout")?;
+    outlet.check()?;
+    check_folder(args)?;
+    let stop = Stop::new();
+    let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let kept = tempfile::tempdir().context("finding a place for the runs")?;
+    let file = kept.path().join("run.json");
+    let searches = Searches::new(&planned, &stop, &file, args.quiet);
+    let (sessions, endings) = searches.carried_out();
+    let interrupted = received.exit_code();
+    let capacity = result(&planned, &sessions, &endings, interrupted.is_some());
+    if capacity.is_empty() {
+        complain(&nothing(&capacity));
+        return Ok(interrupted.unwrap_or(Exit::Failed as u8));
+    }
+    let first = sessions.iter().find_map(Session::first);
+    store_and_show(&capacity, first, &outlet, args)?;
+    Ok(interrupted.unwrap_or(exit(&capacity) as u8))
+}
+
+/// Makes sure that the result will have a place before minutes are spent on it.
+fn check_folder(args: &CapacityArgs) -> anyhow::Result<()> {
+    if args.no_report {
+        return Ok(());
+    }
+    let directory = &args.report_dir;
+    let probe =
+        std::fs::create_dir_all(directory).and_then(|()| output::check(&directory.join("new")));
+    probe.with_context(|| {
+        format!(
+            "storing the result in {} (name another place with --report-dir, or none with \
+             --no-report)",
+            directory.display()
+        )
+    })
+}
+
+fn nothing(capacity: &Capacity) -> String {
+    let mut failures = capacity.levels.iter().flat_map(|level| &level.failures);
+    match failures.next() {
+        Some(reason) => format!("no step gave a report: {reason}"),
+        None if capacity.interrupted => "interrupted before a rate was measured".into(),
+        None => {
+            "the budget is too small for one step: raise --budget, or shorten the steps with \
+                 --duration and --warmup"
+                .into()
+        }
+    }
+}
+
+fn result(
+    planned: &PlannedCapacity,
+    sessions: &[Session],
+    endings: &[Option<Ending>],
+    interrupted: bool,
+) -> Capacity {
+    let levels: Vec<_> =
+        sessions.iter().zip(endings).map(|(session, ending)| session.finish(*ending)).collect();
+    let first = sessions.iter().find_map(Session::first);
+    Capacity {
+        schema: SCHEMA.into(),
+        tool: Tool::this(),
+        started_at: first.map(|report| report.started_at.clone()),
+        plan: planned.plan.clone(),
+        environment: first.map(|report| report.environment.clone()),
+        comparisons: answer::compare(&levels),
+        levels,
+        interrupted,
+    }
+}
+
+fn exit(capacity: &Capacity) -> Exit {
+    if capacity.has_missed() {
+        Exit::Missed
+    } else if capacity.is_answered() {
+        Exit::Done
+    } else {
+        Exit::Invalid
+    }
+}
+
+/// The searches of all levels, whose steps are made in turn.
+struct Searches<'a> {
+    planned: &'a PlannedCapacity,
+    runs: ChildRuns,
+    stop: &'a Stop,
+    file: &'a Path,
+    quiet: bool,
+    sessions: Vec<Session>,
+    endings: Vec<Option<Ending>>,
+    made: u64,
+}
+
+impl<'a> Searches<'a> {
+    fn new(planned: &'a PlannedCapacity, stop: &'a Stop, file: &'a Path, quiet: bool) -> Self {
+        let session = |cell: &echo_bench_report::sweep::PlannedCell| {
+            let (name, levels) = (cell.cell.name.clone(), cell.cell.levels.clone());
+            Session::new(name, levels, planned.plan.slos.clone(), planned.bounds)
+        };
+        let sessions: Vec<Session> = planned.cells.iter().map(session).collect();
+        let endings = vec![None; sessions.len()];
+        let runs = ChildRuns::new(stop.clone());
+        Self { planned, runs, stop, file, quiet, sessions, endings, made: 0 }
+    }
+
+    /// Every search to its end, or until it is stopped: those have no ending.
+    fn carried_out(mut self) -> (Vec<Session>, Vec<Option<Ending>>) {
+        let mut round: Vec<usize> = (0..self.sessions.len()).collect();
+        while self.endings.iter().any(Option::is_none) && !self.is_stopped() {
+            for &place in &round {
+                if self.endings[place].is_none() && !self.is_stopped() {
+                    self.advance(place);
+                }
+            }
+            // What drifts over time meets all of them alike.
+            round.reverse();
+        }
+        (self.sessions, self.endings)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.stage() > Stage::Running
+    }
+
+    /// Makes the next step of a search.
+    fn advance(&mut self, place: usize) {
+        match self.sessions[place].next() {
+            Next::Done(ending) => self.endings[place] = Some(ending),
+            Next::Probe => self.probe(place),
+            Next::Step { rate, windows, approach } => {
+                let command_line = self.planned.step(place, rate, windows);
+                let (outcome, took) = self.run(&command_line);
+                if self.is_stopped() && outcome.is_err() {
+                    return;
+                }
+                let failed = outcome.as_ref().err().cloned();
+                let session = &mut self.sessions[place];
+                let judged = session.stepped(rate, windows, approach, outcome, took);
+                let told = match judged {
+                    Some(judged) => describe::capacity::step(judged, &self.planned.plan.slos),
+                    None => format!("FAILED: {}", first_line(failed.as_deref())),
+                };
+                let window = TimeSpan(self.planned.bounds.window * windows);
+                self.say(place, &format!("{rate}/s for {window}: {told}"));
+            }
+        }
+    }
+
+    fn probe(&mut self, place: usize) {
+        let command_line = self.planned.probe(place);
+        let (outcome, took) = self.run(&command_line);
+        if self.is_stopped() && outcome.is_err() {
+            return;
+        }
+        self.sessions[place].probed(outcome.as_ref().map_err(String::as_str), took);
+        let rate = outcome.as_ref().ok().and_then(|report| report.summary.achieved_per_s);
+        let told = match (&outcome, rate) {
+            (Err(reason), _) => format!("FAILED: {}", first_line(Some(reason))),
+            (Ok(_), rate) => format!("{}/s", rate.map_or("-".into(), describe::units::rate)),
+        };
+        self.say(place, &format!("closed loop: {told}"));
+    }
+
+    fn run(&mut self, command_line: &[String]) -> (Result<Report, String>, Duration) {
+        let begin = Instant::now();
+        let seed = self.planned.plan.seed.wrapping_add(self.made);
+        self.made += 1;
+        let outcome = self.runs.make(command_line, seed, self.file);
+        (outcome, begin.elapsed())
+    }
+
+    /// What a step gave, and how much time is left for all searches.
+    fn say(&self, place: usize, told: &str) {
+        if self.quiet {
+            return;
+        }
+        let name = self.sessions[place].name();
+        let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        let open = self.sessions.iter().zip(&self.endings).filter(|(_, end)| end.is_none());
+        let left: Duration = open.map(|(session, _)| session.left()).sum();
+        let left = TimeSpan(Duration::from_secs(left.as_secs()));
+        tell(&format!("{name}{told}; at most {left} left"));
+    }
+}
+
+fn first_line(reason: Option<&str>) -> &str {
+    reason.and_then(|reason| reason.lines().next()).unwrap_or("it can't be pooled")
+}
+
+/// Stores the result, and hands it over. One that can't be stored is shown all the same.
+fn store_and_show(
+    capacity: &Capacity,
+    first: Option<&Report>,
+    outlet: &Outlet<CompareFormat>,
+    args: &CapacityArgs,
+) -> anyhow::Result<()> {
+    let stored = first.filter(|_| !args.no_report).map(|first| {
+        store::save_repeats_in(capacity, first, &args.report_dir)
+            .with_context(|| format!("storing the result in {}", args.report_dir.display()))
+    });
+    outlet.hand_over(|format, screen| rendered(capacity, format, screen))?;
+    if let Some(stored) = stored {
+        let place = stored?;
+        if !args.quiet {
+            tell(&format!("capacity   {}", place.display()));
+        }
+    }
+    Ok(())
+}
+
+/// A capacity in a format.
+pub(super) fn rendered(capacity: &Capacity, format: CompareFormat, screen: Screen) -> Styled {
+    match format {
+        CompareFormat::Text => render::text::on(screen, Document::Capacity(capacity)),
+        CompareFormat::Json => store::to_json(capacity).into(),
+        CompareFormat::Markdown => render::markdown::capacity(capacity).into(),
+        CompareFormat::Html => render::html::capacity(capacity).into(),
+    }
+}

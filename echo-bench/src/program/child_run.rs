@@ -1,0 +1,121 @@
+//! A run in a process of its own, as those of a sweep are: [`ChildRuns`]. It ends with this
+//! process, and is told to stop when this one is.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+
+use echo_net::stop::{Stage, Stop};
+
+use crate::cli::CELL;
+use echo_bench_report::report::{Report, store};
+
+/// Most of what a failed run says that is kept.
+const MOST_WORDS: u64 = 16 * 1024;
+
+/// The process of the run that is going on.
+type Running = Arc<Mutex<Option<Pid>>>;
+
+/// Makes runs, one after the other, until it is told to stop.
+#[derive(Debug)]
+pub(super) struct ChildRuns {
+    stop: Stop,
+    running: Running,
+}
+
+impl ChildRuns {
+    /// What stops this process stops the run that is going on.
+    pub(super) fn new(stop: Stop) -> Self {
+        let running = Running::default();
+        pass_on(&stop, &running);
+        Self { stop, running }
+    }
+
+    /// The report of a run with this command line, which is left in `file`; what the run says, if
+    /// it gives none.
+    pub(super) fn make(
+        &self,
+        command_line: &[String],
+        seed: u64,
+        file: &Path,
+    ) -> Result<Report, String> {
+        let failed = |error: anyhow::Error| format!("{error:#}");
+        // What is there is no report of this run, and nothing to be written through if it is a
+        // link.
+        let _ = std::fs::remove_file(file);
+        let seed = seed & ((1 << 53) - 1);
+        let mut child = start(command_line, seed, file).map_err(failed)?;
+        self.set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
+        if self.stop.stage() > Stage::Running {
+            // Asked in between, when there was nobody to pass it on to.
+            let _ = child.kill();
+        }
+        let words = words(&mut child);
+        let status = child.wait();
+        self.set(None);
+        let status = status.map_err(|error| failed(error.into()))?;
+        let why = |reason: String| if words.is_empty() { reason } else { words.clone() };
+        let report = store::load(file).ok().filter(|report| !report.interrupted);
+        let Some(report) = report else { return Err(why(format!("no report ({status})"))) };
+        if report.summary.requests.ok == 0 {
+            // Nothing was measured; the next time it is tried again.
+            let _ = std::fs::remove_file(file);
+            let errors =
+                report.errors.iter().map(|error| format!("{} x {}", error.count, error.kind));
+            let errors: Vec<String> = errors.collect();
+            return Err(why(format!("no request was answered right ({})", errors.join(", "))));
+        }
+        Ok(report)
+    }
+
+    fn set(&self, pid: Option<Pid>) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = pid;
+    }
+}
+
+/// Passes on to the run that is going on that it is to stop.
+fn pass_on(stop: &Stop, running: &Running) {
+    let running = Arc::clone(running);
+    stop.on_advance(move |stage| {
+        let signal = if stage == Stage::Forced { Signal::KILL } else { Signal::INT };
+        if let Some(pid) = *running.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Fails only if it has ended already.
+            let _ = kill_process(pid, signal);
+        }
+    });
+}
+
+/// What a run says until it ends, as much as anyone reads.
+fn words(child: &mut Child) -> String {
+    let Some(stderr) = child.stderr.take() else { return String::new() };
+    let (mut stderr, mut bytes) = (stderr.take(MOST_WORDS), Vec::new());
+    // What can't be read is not said.
+    let _ = stderr.read_to_end(&mut bytes);
+    // It must never wait for a pipe that is full.
+    let _ = std::io::copy(&mut stderr.into_inner(), &mut std::io::sink());
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
+fn start(command_line: &[String], seed: u64, file: &Path) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("finding this program")?;
+    Command::new(program)
+        .arg(CELL)
+        .arg(format!("--die-with-parent={}", std::process::id()))
+        .args(command_line)
+        .arg(format!("--seed={seed}"))
+        .args(["--quiet", "--no-report", "--output"])
+        .arg(file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        // Ctrl-C in a terminal goes to the whole group of the foreground; the run is told
+        // by this process.
+        .process_group(0)
+        .spawn()
+        .context("starting a run")
+}
