@@ -132,5 +132,6 @@ fn interrupted_it_says_what_is_known_so_far() {
     let mut told = String::new();
     child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130), "{told} {rest:?}");
-    assert!(told.contains("requests/s") && told.contains("interrupted"), "{told}");
+    // On a busy machine not even the first rate may be judged.
+    assert!(told.contains("interrupted") && told.contains("p50 < 2 s"), "{told}");
 }

@@ -5,7 +5,6 @@
 use std::time::{Duration, SystemTime};
 
 use crate::compare::settings_that_differ;
-use crate::describe::conclusion::Concluded;
 use crate::report::document::{Invalid, Stored};
 use crate::report::slo::Evidence;
 use crate::report::{
@@ -114,7 +113,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     };
     (merged.warnings, merged.verdict) = judge_together(&merged, &reports);
     merged.validate().map_err(MergeError::Together)?;
-    Ok(merged.concluded())
+    Ok(merged)
 }
 
 /// When a run began, its set-up included.

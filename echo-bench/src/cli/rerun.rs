@@ -11,7 +11,7 @@ use super::swept::first_line;
 use super::{Cli, Command, Inputs, ResultArgs, RunArgs, RunArgsError, SweepArgs};
 use echo_bench_engine::plan::{PinMode, Plan, PlanError, Target, Trust};
 use echo_bench_report::report::Report;
-use echo_bench_report::sweep::Flag;
+use echo_bench_report::sweep::{Flag, SweepPlan};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,7 +36,8 @@ pub struct RerunArgs {
     /// CPU affinity (default: as in the report; auto is resolved anew)
     #[arg(long, value_name = "auto|off|CPUS")]
     pin: Option<Pin>,
-    /// Run the commands of the report that start its server (--exec, --prepare)
+    /// Run the commands of the report that start its server (--exec, --prepare), and read the files
+    /// that it names
     #[arg(long)]
     pub allow_exec: bool,
     /// Where the results go
@@ -58,8 +59,8 @@ pub enum RerunArgsError {
     EmbeddedTrust,
     /// Commands that nobody has agreed to.
     #[error(
-        "the server of the report is started by a command, and a report may come from anybody: \
-         `{0}` (say --allow-exec to run it)"
+        "the report runs a command or reads a file, and a report may come from anybody: `{0}` \
+         (say --allow-exec to allow it)"
     )]
     Exec(String),
     /// CPUs that are not there.
@@ -88,17 +89,13 @@ pub enum RerunArgsError {
 }
 
 impl RerunArgs {
-    /// Refuses commands of a report that were not allowed. `flags` are those of its runs.
+    /// Refuses what runs of a stored sweep do on this machine, unless that was allowed.
     ///
     /// # Errors
-    /// The first of them.
-    pub fn check_flags<'a>(
-        &self,
-        flags: impl IntoIterator<Item = &'a Flag>,
-    ) -> Result<(), RerunArgsError> {
-        let is_command = |flag: &&Flag| matches!(flag.flag.as_str(), "exec" | "prepare");
-        match flags.into_iter().find(is_command).filter(|_| !self.allow_exec) {
-            Some(flag) => Err(RerunArgsError::Exec(flag.value.clone())),
+    /// The first such thing.
+    pub fn check(&self, plan: &SweepPlan) -> Result<(), RerunArgsError> {
+        match reaching_out(plan).filter(|_| !self.allow_exec) {
+            Some(flag) => Err(RerunArgsError::Exec(format!("--{} {}", flag.flag, flag.value))),
             None => Ok(()),
         }
     }
@@ -195,11 +192,21 @@ impl RerunArgs {
             .extend(results.output.as_ref().map(|file| format!("--output={}", file.display())));
         words.extend(results.format.map(|format| format!("--format={format}")));
         words.extend(results.quiet.then(|| "--quiet".to_owned()));
+        words.extend(self.allow_exec.then(|| "--allow-exec".to_owned()));
         match parsed("sweep", words)? {
             Command::Sweep(sweep) => Ok(*sweep),
             _ => Err(RerunArgsError::Flags("they are not of a sweep".into())),
         }
     }
+}
+
+/// What runs of a stored sweep do on this machine, beside load: commands that are run, files that
+/// are read and sent. Reports may come from anybody.
+pub(super) fn reaching_out(plan: &SweepPlan) -> Option<&Flag> {
+    const REACHING_OUT: [&str; 4] = ["exec", "prepare", "message-file", "arrivals"];
+    let levels = plan.axes.iter().flat_map(|axis| &axis.levels);
+    let mut flags = plan.fixed.iter().chain(levels.flat_map(|level| &level.flags));
+    flags.find(|flag| REACHING_OUT.contains(&flag.flag.as_str()))
 }
 
 /// A command line, word by word.

@@ -10,6 +10,7 @@ use echo_server::choice::{choice, choice_of};
 
 use super::compare::percent;
 use super::plan_file::{self, BadPlanFile, PlanFile};
+use super::rerun::reaching_out;
 use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
 use crate::outlet::CompareFormat;
 use echo_bench_report::bounded;
@@ -37,6 +38,7 @@ Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--
 /// A sweep, as typed.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
 pub struct SweepArgs {
     /// A plan in TOML, or a stored sweep (.json, .html) whose plan is measured again; its flags are
     /// replaced by those typed beside it. Or the server to load, HOST:PORT (same as --target)
@@ -61,6 +63,9 @@ pub struct SweepArgs {
     /// Reuse the runs of a finished sweep too (default: measure anew in a new folder)
     #[arg(long, help_heading = "Sweep")]
     pub resume: bool,
+    /// Run the commands and read the files that a stored sweep names
+    #[arg(long, help_heading = "Sweep")]
+    pub allow_exec: bool,
     /// What the ranking goes by (throughput; under --rate p99)
     #[arg(long, value_name = "METRIC", value_parser = choice_of(&Metric::PRIMARY), help_heading = "Sweep")]
     pub rank_by: Option<Metric>,
@@ -106,6 +111,12 @@ pub enum SweepArgsError {
         /// Why.
         reason: std::io::Error,
     },
+    /// Commands that nobody has agreed to.
+    #[error(
+        "the sweep runs a command or reads a file, and a stored sweep may come from anybody: \
+         `{0}` (say --allow-exec to allow it)"
+    )]
+    Exec(String),
     /// A sweep that can't be read.
     #[error(transparent)]
     Stored(#[from] LoadError),
@@ -140,10 +151,13 @@ fn targets(typed: &Path) -> Option<Vec<String>> {
 }
 
 /// The plan in a file: TOML, or that of a sweep that was stored.
-fn read(path: &Path) -> Result<PlanFile, SweepArgsError> {
+fn read(path: &Path, allow_exec: bool) -> Result<PlanFile, SweepArgsError> {
     let is_plan = path.extension().is_none_or(|ending| ending != "json" && ending != "html");
     if !is_plan {
         let sweep: Sweep = store::open(path)?.parse()?;
+        if let Some(flag) = reaching_out(&sweep.plan).filter(|_| !allow_exec) {
+            return Err(SweepArgsError::Exec(format!("--{} {}", flag.flag, flag.value)));
+        }
         return Ok(PlanFile::of(sweep.plan));
     }
     let text = bounded::read(path, bounded::PLAN)
@@ -161,7 +175,7 @@ impl SweepArgs {
         let mut file = PlanFile::default();
         let target = self.plan.as_deref().and_then(targets);
         if let Some(path) = self.plan.as_ref().filter(|_| target.is_none()) {
-            file = read(path)?;
+            file = read(path, self.allow_exec)?;
         }
         let mut flags = file.flags;
         if let Some(target) = target {

@@ -37,9 +37,7 @@ fn of_one(mut args: RerunArgs, report: &Report) -> anyhow::Result<u8> {
 }
 
 fn of_several(args: RerunArgs, before: &Sweep) -> anyhow::Result<u8> {
-    let levels = before.plan.axes.iter().flat_map(|axis| &axis.levels);
-    let flags = before.plan.fixed.iter().chain(levels.flat_map(|level| &level.flags));
-    args.check_flags(flags)?;
+    args.check(&before.plan)?;
     if !before.is_of_repeats() {
         return sweep(&args.sweep()?);
     }

@@ -114,7 +114,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(Some(&args.output), args.format)?;
     let inputs = sides::inputs(&args.paths)?;
     let reports: Vec<Report> = inputs.into_iter().map(|input| input.report).collect();
-    let merged = merge::merge(&reports)?;
+    let merged = merge::merge(&reports)?.concluded();
     outlet.put(|format, screen| Ok(rendered(&merged, format, screen)))?;
     Ok(Exit::Done as u8)
 }

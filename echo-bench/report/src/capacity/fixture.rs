@@ -69,6 +69,7 @@ pub(crate) fn run(second: u64, rate: f64, base_us: u64, late: u64, slos: &[Slo])
         slos: slos.to_vec(),
         server_workers: None,
         server_killed: false,
+        server_ended: None,
         ended_early: None,
         command: Vec::new(),
     };

@@ -33,7 +33,7 @@ fn closed(report: &mut Report, server_busy: Option<f64>) {
 
 #[test]
 fn a_run_says_its_rate_its_tail_and_what_limits_it() {
-    let start = "500 requests/s [490, 510] within this run; p99 151 us [150, 151]; ";
+    let start = "500 requests/s [490, 510] within this run; p99 151 µs [150, 151]; ";
     let said = of_run_with(|_| ());
     assert_eq!(said, format!("{start}limited by the offered rate"));
     let said = of_run_with(|report| closed(report, Some(0.4)));
@@ -68,14 +68,14 @@ fn what_is_weak_a_bound_the_generator_s_or_too_little_is_said() {
         report.summary.latency.response.as_mut().unwrap().ci95.clear();
         report.summary.achieved_interval = None;
     });
-    assert!(said.starts_with("500 requests/s; p99 ~151 us; "), "{said}");
+    assert!(said.starts_with("500 requests/s; p99 ~151 µs; "), "{said}");
     let said = of_run_with(|report| {
         let latency = crate::render::html::tests::latency(100, 2000, 100);
         report.summary.latency.response = crate::report::LatencySummary::new(&latency, &[]);
         report.summary.requests.timeout = 100;
         report.summary.requests.scheduled = 2100;
     });
-    assert!(said.contains("; p99 >= 900 us; ") && said.contains("requests failed; "), "{said}");
+    assert!(said.contains("; p99 >= 900 µs; ") && said.contains("requests failed; "), "{said}");
     let said = of_run_with(|report| report.summary.offered_per_s = Some(1000.0));
     assert!(said.starts_with("500 of 1000 requests/s offered [490, 510] within"), "{said}");
     let said = of_run_with(|report| report.summary.latency.response = None);
