@@ -79,6 +79,6 @@ mod tests {
     fn the_rate_at_a_limit_is_the_one_that_reaches_it() {
         let rate = md1_rate(0.99, 0.001, 0.005);
         let share = md1_share_within(rate, 0.001, 0.005);
-        assert!((share - 0.99).abs() < 1e-6 && (600.0..900.0).contains(&rate), "{rate}");
+        assert!((share - 0.99).abs() < 1e-6 && (500.0..700.0).contains(&rate), "{rate}");
     }
 }

@@ -82,7 +82,7 @@ impl Limit {
     pub fn of(report: &Report) -> Self {
         let plan = &report.plan;
         let most = u64::from(plan.connections) * u64::from(plan.load.pipeline());
-        let in_flight = Self::InFlight(most, Nouns::of(plan).sent.many);
+        let in_flight = Self::InFlight(most, Nouns::of(plan).sent.of(most));
         if report.warnings.iter().any(|warning| warning.code == GENERATOR_LIMITED) {
             return match saturated(report) {
                 Some(cpu @ (Self::GeneratorCpu(_) | Self::BothCpus(..))) => cpu,

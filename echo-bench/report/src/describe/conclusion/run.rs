@@ -66,7 +66,13 @@ fn answer(report: &Report, sentence: &mut Sentence) {
     let summary = &report.summary;
     let nouns = Nouns::of(&report.plan);
     let Some(achieved) = summary.achieved_per_s else {
-        return sentence.say(format!("no rate: no {} were answered", nouns.counted.many));
+        let answered = summary.answered_in_window;
+        return sentence.say(if answered == 0 {
+            format!("no rate: no {} were answered", nouns.counted.many)
+        } else {
+            let answers = nouns.answer.of(answered);
+            format!("no rate: {} {answers} in no time", units::count(answered))
+        });
     };
     let interval = summary.achieved_interval;
     let of = match summary.offered_per_s {
