@@ -8,7 +8,7 @@ use echo_test_support::program::{own_program, run};
 use echo_test_support::turn::turn;
 use serde_json::Value;
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The exit code and the document.
 fn selftest(flags: &[&str]) -> (Option<i32>, Value) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use echo_net::settings::TimeSpan;
 
 /// Longest delay or stall, so that no instant is beyond what a clock can say.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// An injected fault or delay. Messages are counted from 1 per connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -109,14 +109,12 @@ fn of_oracle(oracle: Oracle, subject: &Subject) -> Vec<String> {
                 flags.extend(["--conns=1".into(), format!("--pipeline={depth}")]);
             }
         }
-        Oracle::Arrivals { rate_per_s, window, .. } => {
-            flags.extend([conns(4), format!("--rate={rate_per_s}"), duration(window)]);
-        }
         Oracle::ClosedLoop { connections, window, .. } => {
             flags[0] = "--warmup=100ms".into();
             flags.extend([format!("--conns={connections}"), duration(window)]);
         }
-        Oracle::Stall { rate_per_s, window, .. }
+        Oracle::Arrivals { rate_per_s, window, .. }
+        | Oracle::Stall { rate_per_s, window, .. }
         | Oracle::Frozen { rate_per_s, window, .. } => {
             flags.extend([conns(4), format!("--rate={rate_per_s}"), duration(window)]);
         }
