@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn hostile_input_ends_the_connection() {
-        let endless = [b'x'; LONGEST + 10];
+        let endless = vec![b'x'; LONGEST + 10];
         assert!(Framing::Line.read(&mut &endless[..]).is_err());
         assert!(Framing::Line.read(&mut &b"no end"[..]).is_err());
         assert!(Framing::Frame.read(&mut &u32::MAX.to_be_bytes()[..]).is_err());
