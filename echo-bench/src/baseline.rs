@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use etcetera::base_strategy::{BaseStrategy as _, Xdg};
 
+use crate::data_dir::data_dir;
 use echo_bench_report::report::{Report, Verdict, store};
 
 /// The directory of a baseline, which need not exist.
@@ -23,9 +23,7 @@ pub fn directory(name: &str) -> anyhow::Result<PathBuf> {
 
 /// Where all of them are.
 fn home() -> anyhow::Result<PathBuf> {
-    let data = Xdg::new().ok().map(|xdg| xdg.data_dir()).filter(|path| path.is_absolute());
-    let data = data.context("finding a place for baselines: set HOME or XDG_DATA_HOME")?;
-    Ok(data.join("echo-bench/baselines"))
+    Ok(data_dir("baselines")?.join("baselines"))
 }
 
 /// Keeps `reports` under `name`, in place of what was kept there.

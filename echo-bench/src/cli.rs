@@ -15,6 +15,7 @@ pub mod plan_file;
 mod repeats;
 mod rerun;
 mod self_check;
+mod selftest;
 mod server_flags;
 mod stored;
 mod sweep;
@@ -40,11 +41,15 @@ pub use plan::RunArgsError;
 pub use repeats::RepeatsError;
 pub use rerun::{RerunArgs, RerunArgsError};
 pub use self_check::{SelfCheckArgs, SelfCheckArgsError};
+pub use selftest::{SelftestArgs, SelftestArgsError, ServeFaultsArgs};
 pub use stored::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 pub use sweep::{SweepArgs, SweepArgsError};
 
 /// The hidden subcommand by which the binary makes a run of a sweep.
 pub(crate) const CELL: &str = "run-cell";
+
+/// The hidden subcommand by which the binary is a fault server.
+pub(crate) const SERVE_FAULTS: &str = "serve-faults";
 
 use exec::ExecArgs;
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
@@ -123,6 +128,8 @@ pub enum Command {
     Baseline(BaselineCommand),
     /// Examine this machine: limits and settings that disturb measurements, with remedies
     Doctor(DoctorArgs),
+    /// Measure what is known beforehand: whether numbers of this machine can be trusted
+    Selftest(SelftestArgs),
     /// Print a JSON Schema
     Schema {
         /// Of what
@@ -164,6 +171,9 @@ pub enum Command {
         #[arg(last = true, required = true)]
         words: Vec<std::ffi::OsString>,
     },
+    /// A server with fault injection, for a selftest
+    #[command(name = SERVE_FAULTS, hide = true)]
+    ServeFaults(ServeFaultsArgs),
     /// The embedded server: an echo-server in a process of its own
     #[command(name = crate::embedded::SUBCOMMAND, hide = true, disable_help_flag = true)]
     Serve {

@@ -35,6 +35,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Report(args)) => program::show(&args),
         Some(Command::Merge(args)) => program::merge(&args),
         Some(Command::Doctor(args)) => program::doctor(&args),
+        Some(Command::Selftest(args)) => program::selftest(&args),
+        Some(Command::ServeFaults(args)) => program::serve_faults(&args),
         Some(Command::List(args)) => program::list(&args),
         Some(Command::Rerun(args)) => program::rerun(*args),
         Some(Command::Baseline(BaselineCommand::List)) => program::list_baselines(),

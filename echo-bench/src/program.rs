@@ -11,6 +11,7 @@ mod rerun;
 mod results;
 mod run_server;
 mod self_check;
+mod selftest;
 mod servers;
 mod sides;
 mod stored;
@@ -29,6 +30,7 @@ use echo_net::{Nanos, fd_limit, signals};
 use crate::cli::{Inputs, ResultArgs, RunArgs};
 use crate::console::{self, complain, print, print_styled, tell, tell_styled};
 use crate::exec;
+use crate::noise_floor;
 use crate::outlet::InvalidOutlet;
 use crate::preflight;
 use crate::progress::Progress;
@@ -53,6 +55,7 @@ pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
 pub use rerun::rerun;
+pub use selftest::{selftest, serve_faults};
 pub use stored::{list, merge, show};
 pub use sweep::{cell, sweep};
 
@@ -218,18 +221,21 @@ fn circumstances(
         Target::Command(_) | Target::Address { .. } => peer.pid.map(|_| 1),
     };
     let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
+    let environment = Environment::read(loopback);
+    let noise_floor = noise_floor::fitting(&environment, plan);
     Circumstances {
         command,
         started_at,
         window_started_at: None,
         labels: results.label.iter().cloned().collect(),
-        environment: Environment::read(loopback),
+        environment,
         server: None,
         slos: results.slo.clone(),
         server_workers,
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        noise_floor,
     }
 }
 

@@ -37,7 +37,7 @@ fn long_help_lists_the_flags_of_the_embedded_server() {
 
 #[test]
 fn the_schema_under_reports_is_that_of_the_types() {
-    for kind in ["report", "comparison", "sweep", "self-check", "capacity"] {
+    for kind in ["report", "comparison", "sweep", "self-check", "capacity", "selftest"] {
         let output = echo_bench(&["schema", kind]);
         let file = format!("reports/echo-bench.{kind}.schema.json");
         let kept = format!("{}/../{file}", env!("CARGO_MANIFEST_DIR"));

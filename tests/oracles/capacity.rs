@@ -8,14 +8,14 @@ use echo_test_support::queueing::md1_rate;
 use echo_test_support::turn::turn;
 use serde_json::Value;
 
-use crate::fault_server::{Fault, FaultServer};
+use echo_bench::fault_server::{Fault, FaultServer};
 
 const SERVICE: Duration = Duration::from_millis(2);
 const LIMIT: Duration = Duration::from_millis(12);
 
 /// Searches with this budget; its answer, and how long that took.
 fn searched(budget: &str, window: &str) -> (Value, Duration) {
-    let server = FaultServer::start(Fault::Serve(SERVICE));
+    let server = FaultServer::start(Fault::Serve(SERVICE)).expect("a free port");
     let slo = format!("--slo=p99<{}ms", LIMIT.as_millis());
     let (budget, window) = (format!("--budget={budget}"), format!("-d{window}"));
     let address = server.address();

@@ -6,7 +6,7 @@ use echo_test_support::deadline::PATIENCE;
 use echo_test_support::turn::turn;
 use serde_json::Value;
 
-use crate::fault_server::{Fault, FaultServer, Framing};
+use echo_bench::fault_server::{Fault, FaultServer, Framing};
 
 /// Each framing with the arguments for echo-bench.
 const FRAMINGS: [(Framing, &str); 4] = [
@@ -38,7 +38,7 @@ fn run_against(engine: &str, server: &FaultServer, more: &[&str]) -> Finished {
 
 /// A server with faults on its second connection only.
 fn erring(framing: Framing, fault: Fault) -> FaultServer {
-    FaultServer::start_with(framing, fault, |connection| connection == 1)
+    FaultServer::start_with(framing, fault, |connection| connection == 1).expect("a free port")
 }
 
 fn error<'a>(finished: &'a Finished, kind: &str) -> Option<&'a Value> {
@@ -126,7 +126,8 @@ fn where_bytes_have_no_framing_nothing_is_right_after_a_lost_one() {
     let _turn = turn();
     each_engine(|engine| {
         let fault = Fault::Truncate { every: 100, length: 54 };
-        let server = FaultServer::start_with(Framing::Raw(64), fault, |_| true);
+        let server =
+            FaultServer::start_with(Framing::Raw(64), fault, |_| true).expect("a free port");
         let finished =
             run_against(engine, &server, &["--protocol=raw", "--conns=1", "--requests=150"]);
         assert_eq!(finished.requests("ok"), 99, "{finished:#?}");
@@ -212,7 +213,8 @@ fn the_reply_of_another_connection_is_foreign() {
     let _turn = turn();
     each_engine(|engine| {
         for (framing, protocol) in FRAMINGS {
-            let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true);
+            let server = FaultServer::start_with(framing, Fault::Swap(5), |_| true)
+                .expect("a free port");
             // With a slot for every request every message has a counterpart in time.
             let finished = run_against(engine, &server, &[protocol, "--pipeline=400"]);
             assert_only(&finished, "foreign", &server);
@@ -227,7 +229,7 @@ fn the_reply_of_another_connection_is_foreign() {
 fn chatter_is_unsolicited_and_takes_no_request_with_it() {
     let _turn = turn();
     each_engine(|engine| {
-        let server = FaultServer::start(Fault::Babble(10));
+        let server = FaultServer::start(Fault::Babble(10)).expect("a free port");
         let finished = run_against(engine, &server, &[]);
         assert_eq!(kinds(&finished), ["unsolicited"]);
         assert_eq!(count(&finished, "unsolicited"), server.committed());
@@ -241,7 +243,7 @@ fn chatter_is_unsolicited_and_takes_no_request_with_it() {
 fn a_reset_loses_what_was_in_flight_and_the_connection_is_made_again() {
     let _turn = turn();
     each_engine(|engine| {
-        let server = FaultServer::start(Fault::Reset(50));
+        let server = FaultServer::start(Fault::Reset(50)).expect("a free port");
         let finished = run_against(engine, &server, &["--requests=400"]);
         // A reset is reported by the kernel; a reset with nothing in flight would lose nothing.
         assert_eq!(count(&finished, "reset"), server.committed());
@@ -256,7 +258,7 @@ fn a_reset_loses_what_was_in_flight_and_the_connection_is_made_again() {
 fn a_server_that_falls_silent_is_no_fast_server() {
     let _turn = turn();
     each_engine(|engine| {
-        let server = FaultServer::start(Fault::Mute(20));
+        let server = FaultServer::start(Fault::Mute(20)).expect("a free port");
         let address = server.address();
         let finished = BenchProcess::start(&[
             &address,

@@ -4,9 +4,9 @@
 
 mod capacity;
 mod capture;
-mod fault_server;
 mod faults;
 mod pooling;
 mod quantiles;
 mod runs;
+mod selftest;
 mod verdicts;

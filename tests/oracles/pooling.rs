@@ -7,7 +7,7 @@ use echo_test_support::bench_process::{BenchProcess, Finished};
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::turn::turn;
 
-use crate::fault_server::{Fault, FaultServer};
+use echo_bench::fault_server::{Fault, FaultServer};
 
 const DELAY: Duration = Duration::from_millis(20);
 
@@ -33,7 +33,7 @@ fn pool(finished: &Finished, count: &str) -> u64 {
 #[test]
 fn callers_who_share_a_connection_wait_for_each_other_and_their_response_says_so() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Delay(DELAY));
+    let server = FaultServer::start(Fault::Delay(DELAY)).expect("a free port");
     let shared = run(&server, &["--pool=1", "--conns=4", "--requests=80"]);
     assert_eq!(shared.code, Some(0), "{shared:#?}");
     let clocks = ["wait", "service", "response"].map(|clock| median(&shared, clock));
@@ -54,7 +54,7 @@ fn callers_who_share_a_connection_wait_for_each_other_and_their_response_says_so
 #[test]
 fn a_pool_that_is_too_small_for_the_rate_queues_and_the_schedule_goes_on() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Delay(DELAY));
+    let server = FaultServer::start(Fault::Delay(DELAY)).expect("a free port");
     let flags = ["--pool=1", "--conns=20", "--rate=200", "--duration=1s", "--drain=10s"];
     let finished = run(&server, &flags);
     assert_eq!(finished.requests("scheduled"), 200);
@@ -69,7 +69,8 @@ fn a_pool_that_is_too_small_for_the_rate_queues_and_the_schedule_goes_on() {
 #[test]
 fn requests_whose_caller_never_got_a_connection_are_unsent_and_count() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Delay(Duration::from_millis(300)));
+    let server =
+        FaultServer::start(Fault::Delay(Duration::from_millis(300))).expect("a free port");
     let flags = ["--pool=1", "--conns=8", "--requests=24", "--timeout=400ms"];
     let finished = run(&server, &flags);
     assert_eq!(finished.requests("scheduled"), 24);
@@ -82,7 +83,7 @@ fn requests_whose_caller_never_got_a_connection_are_unsent_and_count() {
 #[test]
 fn a_new_connection_for_each_request_is_made_for_each() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Delay(Duration::ZERO));
+    let server = FaultServer::start(Fault::Delay(Duration::ZERO)).expect("a free port");
     let finished = run(&server, &["--pool=0", "--conns=3", "--requests=60"]);
     assert_eq!(finished.requests("ok"), 60, "{finished:#?}");
     // One more, to detect a server.
@@ -96,7 +97,8 @@ fn a_new_connection_for_each_request_is_made_for_each() {
 #[test]
 fn wrong_replies_are_found_through_a_pool_and_counted_once() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Corrupt { every: 10, offset: 30 });
+    let server =
+        FaultServer::start(Fault::Corrupt { every: 10, offset: 30 }).expect("a free port");
     let finished = run(&server, &["--pool=2", "--conns=6", "--requests=400"]);
     assert!(server.committed() > 0);
     assert_eq!(finished.requests("mismatch"), server.committed(), "{finished:#?}");
@@ -112,7 +114,7 @@ fn wrong_replies_are_found_through_a_pool_and_counted_once() {
 #[test]
 fn a_connection_that_is_reset_costs_its_request_and_is_replaced() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Reset(10));
+    let server = FaultServer::start(Fault::Reset(10)).expect("a free port");
     let finished = run(&server, &["--pool=2", "--conns=2", "--requests=100"]);
     assert!(server.committed() > 0);
     assert_eq!(finished.requests("reset"), server.committed(), "{finished:#?}");

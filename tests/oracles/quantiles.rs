@@ -11,7 +11,7 @@ use echo_test_support::turn::turn;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::fault_server::{Fault, FaultServer};
+use echo_bench::fault_server::{Fault, FaultServer};
 
 fn quantile_s(finished: &Finished, clock: &str, name: &str) -> f64 {
     let value = &finished.report()["summary"]["latency"][clock][format!("{name}_ns")];
@@ -77,7 +77,8 @@ fn a_stall_shows_in_full_on_the_response_clock() {
 #[test]
 fn each_reply_of_a_batch_is_timed_by_its_own_last_byte() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Delay(Duration::from_millis(5)));
+    let server =
+        FaultServer::start(Fault::Delay(Duration::from_millis(5))).expect("a free port");
     let address = server.address();
     let run = || {
         // One batch of eight: the j-th reply takes j times 5 ms.
@@ -147,7 +148,7 @@ fn a_short_stall_shows_in_full_too() {
     let _turn = turn();
     let wrong = || {
         let (at, length) = (Duration::from_millis(800), Duration::from_millis(400));
-        let server = FaultServer::start(Fault::Stall { at, length });
+        let server = FaultServer::start(Fault::Stall { at, length }).expect("a free port");
         let address = server.address();
         let plan = ["--rate=1k", "--conns=4", "--duration=2s", "--warmup=0", "--quiet"];
         let finished =

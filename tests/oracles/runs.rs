@@ -16,7 +16,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use crate::fault_server::{Fault, FaultServer};
+use echo_bench::fault_server::{Fault, FaultServer};
 
 #[test]
 fn odd_plans_end_on_time_and_add_up() {
@@ -84,7 +84,8 @@ fn a_schedule_is_the_same_for_the_same_seed_only() {
 #[test]
 fn an_objective_that_is_missed_is_exit_3_and_one_that_is_met_is_none() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Delay(Duration::from_millis(5)));
+    let server =
+        FaultServer::start(Fault::Delay(Duration::from_millis(5))).expect("a free port");
     for (slo, code) in [("--slo=p50<1ms", 3), ("--slo=p50<1s", 0)] {
         let address = server.address();
         let plan = [&*address, "-c1", "--duration=300ms", "--warmup=0", "-q", slo];
@@ -108,7 +109,7 @@ fn the_cost_of_a_server_that_was_there_already_is_found_by_its_port() {
 #[test]
 fn the_cost_of_a_server_that_cannot_be_told_is_null_and_no_zero() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Delay(Duration::ZERO));
+    let server = FaultServer::start(Fault::Delay(Duration::ZERO)).expect("a free port");
     let listener = server.listener().try_clone().expect("descriptors are left");
     let holder = Command::new("sleep").arg("60").stdin(OwnedFd::from(listener)).spawn();
     let mut holder = holder.expect("sleep can be started");

@@ -16,7 +16,7 @@ use echo_test_support::running_server::RunningServer;
 use echo_test_support::turn::turn;
 use rustix::process::Signal;
 
-use crate::fault_server::{Fault, FaultServer, Framing};
+use echo_bench::fault_server::{Fault, FaultServer, Framing};
 
 /// The message of the warning with this code.
 #[track_caller]
@@ -41,7 +41,8 @@ fn max_ms(finished: &Finished) -> f64 {
 fn connections_that_get_no_reply_are_named_and_the_run_is_invalid() {
     let _turn = turn();
     let starving = |connection| connection >= 8;
-    let server = FaultServer::start_with(Framing::Line, Fault::Mute(0), starving);
+    let server =
+        FaultServer::start_with(Framing::Line, Fault::Mute(0), starving).expect("a free port");
     let address = server.address();
     let plan = [&*address, "--conns=100", "--duration=1s", "--warmup=200ms", "--drain=100ms"];
     let finished = BenchProcess::start(&plan).finish(PATIENCE);
@@ -56,7 +57,7 @@ fn connections_that_get_no_reply_are_named_and_the_run_is_invalid() {
 #[test]
 fn a_server_that_answers_nobody_is_not_called_unfair() {
     let _turn = turn();
-    let server = FaultServer::start(Fault::Mute(0));
+    let server = FaultServer::start(Fault::Mute(0)).expect("a free port");
     let address = server.address();
     let plan = [&*address, "--conns=10", "--duration=300ms", "--warmup=0", "--drain=100ms"];
     let finished = BenchProcess::start(&plan).finish(PATIENCE);

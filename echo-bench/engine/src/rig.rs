@@ -303,6 +303,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         let edges = [self.ledger.next_boundary(), self.window.end()];
         let latest = (now + LONGEST_WAIT).min(self.next_scan);
         let waiting = self.pace.waiting(now, self.workload.wakes_at(), &edges, latest);
+        self.pace.waits(now, waiting);
         if waiting.spins {
             let (events, sends) = (self.events, self.wire.sends());
             // Since it began to spin, and not since it began to send.
@@ -310,7 +311,6 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             reactor.turn(Some(waiting.until), self)?;
             self.pace.looked(reactor.now() - begin, sends, self.events > events);
         } else {
-            self.pace.sleeps_until(waiting.until);
             reactor.turn(Some(waiting.until), self)?;
         }
         Ok(())

@@ -24,6 +24,7 @@ mod run;
 mod run_details;
 mod run_figures;
 mod self_check;
+mod selftest;
 mod settings;
 pub(crate) mod spread;
 mod stages;
@@ -40,6 +41,7 @@ pub(crate) use repeats::repeats;
 pub(crate) use run::run;
 pub(crate) use run_details::run_details;
 pub(crate) use self_check::self_check;
+pub(crate) use selftest::selftest;
 pub(crate) use sweep::sweep;
 pub(crate) use table::{Cell, Column, Note, Table};
 

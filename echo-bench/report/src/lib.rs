@@ -20,6 +20,7 @@ pub mod render;
 pub mod report;
 mod safe_json;
 pub mod schema;
+pub mod selftest;
 #[cfg(test)]
 mod small_plan;
 pub mod stats;

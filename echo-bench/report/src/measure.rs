@@ -75,6 +75,7 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        noise_floor: None,
     };
     let mut watch = Watching(UntilWatch::new(plan));
     let record = engine::run(&Arc::new(plan.clone()), &peer, stop, &mut watch)?;

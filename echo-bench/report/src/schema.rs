@@ -7,6 +7,7 @@ use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::doctor::Doctor;
 use crate::report::Report;
+use crate::selftest::Selftest;
 use crate::sweep::Sweep;
 
 /// What is stored.
@@ -27,6 +28,8 @@ pub enum Kind {
     SelfCheck,
     /// The capacity of a server.
     Capacity,
+    /// Runs whose results are known, held against them.
+    Selftest,
 }
 
 impl Kind {
@@ -42,6 +45,7 @@ impl Kind {
             Self::Doctor => schemars::schema_for!(Doctor),
             Self::SelfCheck => schemars::schema_for!(SelfCheck),
             Self::Capacity => schemars::schema_for!(Capacity),
+            Self::Selftest => schemars::schema_for!(Selftest),
         };
         let mut text = serde_json::to_string_pretty(&schema)
             .expect("a schema is a JSON value, which always serialises");

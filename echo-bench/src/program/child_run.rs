@@ -73,6 +73,11 @@ impl ChildRuns {
         Ok(report)
     }
 
+    /// The process of the run that is going on.
+    pub(super) fn running(&self) -> Option<Pid> {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, pid: Option<Pid>) {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = pid;
     }

@@ -4,11 +4,11 @@ use anyhow::Context;
 
 use echo_net::signals;
 use echo_net::stdout;
-use echo_net::stop::Stop;
+use echo_net::stop::{Stage, Stop};
 
 use super::sweep::measure;
 use super::{Exit, UsageError};
-use crate::cli::{CompareArgs, plan_file};
+use crate::cli::{CompareArgs, SelfCheckArgs, plan_file};
 use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
 use crate::sweep::folder::Folder;
@@ -23,24 +23,17 @@ use echo_bench_report::report::{Report, store};
 /// When its runs can't be made or compared, or the result could not be written.
 pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow::Result<u8> {
     let options = args.options().map_err(UsageError::new)?;
-    let planned = args.check.planned().map_err(UsageError::new)?;
+    // Before anything is looked at.
+    args.check.planned().map_err(UsageError::new)?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
-    let kept = tempfile::tempdir().context("finding a place for the runs")?;
-    let folder = Folder::open(kept.path(), &plan_file::identity(&planned.plan))?;
-    let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let cells = measure(&planned, &beginning, &stop, args.check.quiet)?;
+    let reports = made(&args.check, &stop)?;
     if let Some(code) = received.exit_code() {
         complain("interrupted: nothing was judged");
         return Ok(code);
     }
-    let failed: usize = cells.iter().map(|cell| cell.failures.len()).sum();
-    if failed > 0 {
-        tell(&format!("warning: {failed} runs gave no report and are left out"));
-    }
-    let reports: Vec<Report> = cells.into_iter().flat_map(|cell| cell.runs).collect();
     let check = self_check(&reports, args.check.runs() as usize, &options)?;
     outlet.hand_over(|format, screen| rendered(&check, format, screen))?;
     Ok(if check.is_kept && check.is_judged() { Exit::Done } else { Exit::Invalid } as u8)
@@ -54,4 +47,21 @@ pub(super) fn rendered(check: &SelfCheck, format: CompareFormat, screen: Screen)
         CompareFormat::Markdown => render::markdown::self_check(check).into(),
         CompareFormat::Html => render::html::self_check(check).into(),
     }
+}
+
+/// The runs of a self-check, in the order in which they were made, until it is stopped.
+///
+/// # Errors
+/// When what was typed is no plan, or they can't be made.
+pub(super) fn made(check: &SelfCheckArgs, stop: &Stop) -> anyhow::Result<Vec<Report>> {
+    let planned = check.planned().map_err(UsageError::new)?;
+    let kept = tempfile::tempdir().context("finding a place for the runs")?;
+    let folder = Folder::open(kept.path(), &plan_file::identity(&planned.plan))?;
+    let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
+    let cells = measure(&planned, &beginning, stop, check.quiet)?;
+    let failed: usize = cells.iter().map(|cell| cell.failures.len()).sum();
+    if failed > 0 && stop.stage() == Stage::Running {
+        tell(&format!("warning: {failed} runs gave no report and are left out"));
+    }
+    Ok(cells.into_iter().flat_map(|cell| cell.runs).collect())
 }

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::results::rendered;
 use super::{
-    Exit, capacity as carried, compare as compared, self_check as checked, sides,
-    sweep as swept,
+    Exit, capacity as carried, compare as compared, self_check as checked, selftest as tested,
+    sides, sweep as swept,
 };
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 use crate::console::{self, complain, print, print_styled, tell};
@@ -21,6 +21,7 @@ use echo_bench_report::listing::Entry;
 use echo_bench_report::merge;
 use echo_bench_report::render::text::{Document, on};
 use echo_bench_report::report::{Report, store};
+use echo_bench_report::selftest;
 use echo_bench_report::sweep::{self, Sweep};
 
 /// Shows what was stored: a run, a comparison, a sweep, a self-check or a capacity.
@@ -45,6 +46,9 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
             }
             Some(self_check::SCHEMA) => {
                 checked::rendered(&document.parse()?, format.try_into()?, screen)
+            }
+            Some(selftest::SCHEMA) => {
+                tested::rendered(&document.parse()?, format.try_into()?, screen)
             }
             _ => rendered(&document.parse::<Report>()?.concluded(), format, screen),
         })

@@ -1,5 +1,5 @@
 //! Documents as they are written: [`ORIGINALS`], a report of each load model, a comparison, a
-//! sweep, one of repeats, and a capacity.
+//! sweep, one of repeats, a capacity, and a selftest.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -9,7 +9,8 @@ use echo_bench_report::capacity::{self, Capacity, CapacityPlan, Session, answer}
 use echo_bench_report::compare::self_check::{SelfCheck, self_check};
 use echo_bench_report::compare::{self, Input, Side};
 use echo_bench_report::describe::conclusion::Concluded;
-use echo_bench_report::report::Report;
+use echo_bench_report::report::{Environment, Report, Tool};
+use echo_bench_report::selftest::{self, AgainstItself, Check, Oracle, Selftest, Subject};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::{self, Axis, Cell, Flag, Level, Sweep, SweepPlan};
 use echo_test_support::made_up::{self, Shape};
@@ -65,6 +66,11 @@ pub(crate) static ORIGINALS: LazyLock<Vec<Original>> = LazyLock::new(|| {
             name: "capacity",
             kind: Kind::Capacity,
             document: serde_json::to_value(carried()).unwrap(),
+        },
+        Original {
+            name: "selftest",
+            kind: Kind::Selftest,
+            document: serde_json::to_value(tested()).unwrap(),
         },
     ]
 });
@@ -176,7 +182,7 @@ fn swept(axes: Vec<Axis>) -> Sweep {
         })
         .collect();
     let analysis = analysis::analyse(&plan, &cells, SWEPT);
-    let tool = echo_bench_report::report::Tool::this();
+    let tool = Tool::this();
     let conclusion = Vec::new();
     Sweep { schema: sweep::SCHEMA.into(), tool, conclusion, plan, cells, analysis }.concluded()
 }
@@ -224,7 +230,7 @@ fn carried() -> Capacity {
     let levels: Vec<_> = axes[0].levels.iter().map(searched).collect();
     Capacity {
         schema: capacity::SCHEMA.into(),
-        tool: echo_bench_report::report::Tool::this(),
+        tool: Tool::this(),
         started_at: None,
         plan: CapacityPlan {
             fixed: Vec::new(),
@@ -241,5 +247,34 @@ fn carried() -> Capacity {
         comparisons: answer::compare(&levels),
         levels,
         interrupted: false,
+    }
+}
+
+/// A selftest whose checks were judged by a report that none of them fits.
+fn tested() -> Selftest {
+    let subject = Subject {
+        engine: echo_bench_engine::plan::EngineKind::Epoll,
+        idle: echo_bench_engine::plan::IdleStrategy::Auto,
+        protocol: "line".into(),
+        pool: None,
+        threads: Some(1),
+        quick: true,
+    };
+    let judged = |oracle: Oracle| {
+        let expectations = oracle.judge(&subject, &report(1), 3);
+        Check::judged(oracle.name(), oracle.about(), 2, expectations)
+    };
+    let mut checks: Vec<Check> = selftest::oracles(true).into_iter().map(judged).collect();
+    checks.push(Check::skipped("a-a", "runs".into(), "interrupted"));
+    let (against_itself, _) = AgainstItself::of(&checked());
+    Selftest {
+        schema: selftest::SCHEMA.into(),
+        tool: Tool::this(),
+        started_at: "2026-01-02T03:04:05.678Z".into(),
+        environment: Environment::default(),
+        noise_floor: selftest::noise_floor(&[report(1)]),
+        against_itself: Some(against_itself),
+        subject,
+        checks,
     }
 }

@@ -9,6 +9,7 @@ use echo_bench_report::merge;
 use echo_bench_report::render;
 use echo_bench_report::report::document::Stored;
 use echo_bench_report::report::{Report, store};
+use echo_bench_report::selftest::Selftest;
 use echo_bench_report::sweep::{Sweep, analysis};
 
 use crate::originals::{OPTIONS, Original, SWEPT, report, side};
@@ -21,6 +22,7 @@ pub(crate) enum Kind {
     Sweep,
     SelfCheck,
     Capacity,
+    Selftest,
 }
 
 /// A document that was read.
@@ -30,6 +32,7 @@ pub(crate) enum Valid {
     Sweep(Box<Sweep>),
     SelfCheck(Box<SelfCheck>),
     Capacity(Box<Capacity>),
+    Selftest(Box<Selftest>),
 }
 
 impl Kind {
@@ -42,6 +45,7 @@ impl Kind {
             Self::Sweep => Valid::Sweep(Box::new(document.parse().ok()?)),
             Self::SelfCheck => Valid::SelfCheck(Box::new(document.parse().ok()?)),
             Self::Capacity => Valid::Capacity(Box::new(document.parse().ok()?)),
+            Self::Selftest => Valid::Selftest(Box::new(document.parse().ok()?)),
         })
     }
 }
@@ -56,6 +60,11 @@ impl Valid {
                 render::text::capacity(&capacity);
                 render::markdown::capacity(&capacity);
                 render::html::capacity(&capacity);
+            }
+            Self::Selftest(selftest) => {
+                render::text::selftest(&selftest);
+                render::markdown::selftest(&selftest);
+                render::html::selftest(&selftest);
             }
             Self::Sweep(sweep) => {
                 swept(&sweep);

@@ -24,7 +24,7 @@ pub(super) struct Pace {
     /// Sends that were begun before the last look for events.
     sends: u64,
     window_end: Nanos,
-    /// When its sleep is to end; at the end of time when it does not sleep.
+    /// When its wait is to end; at the end of time when it does not wait.
     awake_at: Nanos,
 }
 
@@ -76,9 +76,9 @@ impl Pace {
         }
     }
 
-    /// The thread is to be awake again at `until`.
-    pub(super) fn sleeps_until(&mut self, until: Nanos) {
-        self.awake_at = until;
+    /// The thread begins to wait: one that spins is to be back at once.
+    pub(super) fn waits(&mut self, now: Nanos, waiting: Waiting) {
+        self.awake_at = if waiting.spins { now } else { waiting.until };
     }
 
     /// It is awake, and has handled what it was woken for.
@@ -120,5 +120,19 @@ mod tests {
         assert_eq!(idle(9_000, 3, false), 0, "it carried out three sends");
         assert_eq!(idle(700, 3, false), 700);
         assert_eq!(idle(4_000_000, 3, false), LONGEST_LOOK, "it was not running");
+    }
+
+    #[test]
+    fn a_thread_that_is_stopped_is_seen_to_stand_still_however_it_waits() {
+        for idle in [IdleStrategy::Sleep, IdleStrategy::Spin] {
+            let (mut pace, window) = (Pace::new(idle), 1000..2_000_000_000);
+            pace.observe(1000, &window);
+            let waiting = pace.waiting(1_000_000, None, &[window.end], 2_000_000);
+            pace.waits(1_000_000, waiting);
+            pace.woke(800_000_000);
+            pace.observe(1_000_000_000, &window);
+            let denied = pace.denied_share();
+            assert!(denied.is_some_and(|share| (0.7..0.9).contains(&share)), "{denied:?}");
+        }
     }
 }

@@ -311,7 +311,7 @@ fn warnings(report: &Report) -> Vec<Notice> {
     let warnings = report.warnings.iter();
     warnings
         .map(|warning| Notice {
-            label: "warning",
+            label: if warning.is_note() { "note" } else { "warning" },
             name: warning.code.clone(),
             text: warning.message.clone(),
             more: Some(warning.remedy.clone()),

@@ -47,6 +47,7 @@ fn run_of(plan: &Plan, second: u32, ok: u64, timeouts: u64) -> Report {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        noise_floor: None,
     };
     build(plan, &record, circumstances)
 }

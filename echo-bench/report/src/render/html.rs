@@ -16,6 +16,7 @@ mod parts;
 mod print;
 mod run;
 mod self_check;
+mod selftest;
 mod strip;
 mod sweep;
 mod sweep_curves;
@@ -31,6 +32,7 @@ use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::report::{Report, coarsen};
 use crate::safe_json::safe_json;
+use crate::selftest::Selftest;
 use crate::sweep::Sweep;
 
 /// The drawing library, as its authors ship it, with the licence that goes with it.
@@ -108,6 +110,14 @@ pub fn sweep(sweep: &Sweep) -> String {
 /// Never: writing to memory can't fail and a self-check is plain data.
 pub fn self_check(check: &SelfCheck) -> String {
     rendered(&self_check::SelfCheckPage::new(check))
+}
+
+/// The page of a selftest.
+///
+/// # Panics
+/// Never: writing to memory can't fail and a selftest is plain data.
+pub fn selftest(selftest: &Selftest) -> String {
+    rendered(&selftest::SelftestPage::new(selftest))
 }
 
 /// The page of a capacity.

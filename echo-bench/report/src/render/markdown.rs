@@ -12,6 +12,7 @@ use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Table};
 use crate::report::Report;
+use crate::selftest::Selftest;
 use crate::sweep::Sweep;
 
 /// Text that stands within a line or a cell, with everything escaped that Markdown would take
@@ -35,6 +36,11 @@ pub fn report(report: &Report) -> String {
 /// A self-check of comparisons.
 pub fn self_check(check: &SelfCheck) -> String {
     laid_out(&describe::self_check(check))
+}
+
+/// A selftest.
+pub fn selftest(selftest: &Selftest) -> String {
+    laid_out(&describe::selftest(selftest))
 }
 
 /// A comparison.

@@ -16,6 +16,7 @@ use crate::describe::{self, Body, Column, Description, Notice, Row, Table, Tone}
 use crate::doctor::Doctor;
 use crate::listing::Entry;
 use crate::report::Report;
+use crate::selftest::Selftest;
 use crate::sweep::Sweep;
 
 /// Least width of the column of labels.
@@ -40,6 +41,8 @@ pub enum Document<'a> {
     SelfCheck(&'a SelfCheck),
     /// The capacity of a server.
     Capacity(&'a Capacity),
+    /// A selftest.
+    Selftest(&'a Selftest),
     /// A machine, examined.
     Doctor(&'a Doctor),
     /// What is stored, a line each, and what the names are: files, or baselines.
@@ -54,6 +57,7 @@ pub fn on(screen: Screen, document: Document<'_>) -> Styled {
         Document::Sweep(sweep) => describe::sweep(sweep),
         Document::SelfCheck(check) => describe::self_check(check),
         Document::Capacity(capacity) => describe::capacity(capacity),
+        Document::Selftest(selftest) => describe::selftest(selftest),
         Document::Doctor(doctor) => describe::doctor(doctor),
         Document::Listing(entries, named) => {
             return shown(&describe::listing(entries, named), screen);
@@ -70,6 +74,11 @@ pub fn report(report: &Report) -> String {
 /// A self-check of comparisons, for a file.
 pub fn self_check(check: &SelfCheck) -> String {
     on(Screen::FILE, Document::SelfCheck(check)).plain()
+}
+
+/// A selftest, for a file.
+pub fn selftest(selftest: &Selftest) -> String {
+    on(Screen::FILE, Document::Selftest(selftest)).plain()
 }
 
 /// A comparison, for a file.

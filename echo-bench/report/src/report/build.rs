@@ -11,8 +11,9 @@ use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, EarlyEnd, Environment, ErrorReport, Fairness,
-    FirstOffender, GeneratorShare, Latency, LatencySummary, Report, SCHEMA, SetUp, Slo,
-    StageReport, Summary, SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport, Verdict,
+    FirstOffender, GeneratorShare, Latency, LatencySummary, NoiseFloor, Report, SCHEMA, SetUp,
+    Slo, StageReport, Summary, SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport,
+    Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed};
@@ -56,6 +57,9 @@ pub struct Circumstances {
     /// The look at which the run ended before its time, if it did.
     #[serde(default)]
     pub ended_early: Option<EarlyEnd>,
+    /// The noise floor of the machine, where it was measured.
+    #[serde(default)]
+    pub noise_floor: Option<NoiseFloor>,
 }
 
 /// The report of a run. It comes about whatever the run was: a judgement that fails is a

@@ -52,6 +52,13 @@ pub struct Warning {
     pub remedy: String,
 }
 
+impl Warning {
+    /// Whether it takes nothing from the numbers.
+    pub fn is_note(&self) -> bool {
+        severity(&self.code) == Verdict::Valid
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} ({})", self.code, self.message, self.remedy)
@@ -158,7 +165,7 @@ const FAULT_REMEDY: &str = "this is a fault of echo-bench: please report it with
 pub(super) fn severity(code: &str) -> Verdict {
     match code {
         "no-replies" | UNBALANCED | NOT_JUDGED => Verdict::Invalid,
-        "delayed-acks" | "retransmissions" | "syn-retries" => Verdict::Valid,
+        code if explained::CODES.contains(&code) => Verdict::Valid,
         _ => Verdict::Qualified,
     }
 }

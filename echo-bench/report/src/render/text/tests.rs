@@ -82,6 +82,8 @@ fn every_document_on_terminals_of_80_and_110_columns() {
     all.push(("sweep".into(), Document::Sweep(&sweep)));
     all.push(("repeats".into(), Document::Sweep(&repeats)));
     all.push(("self_check".into(), Document::SelfCheck(&check)));
+    let selftest = crate::selftest::fixture::selftest();
+    all.push(("selftest".into(), Document::Selftest(&selftest)));
     let (entries, doctor) = (listed(&sweep, &comparisons[0].1), examined());
     all.push(("list".into(), Document::Listing(&entries, "file")));
     all.push(("doctor".into(), Document::Doctor(&doctor)));

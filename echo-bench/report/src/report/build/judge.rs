@@ -14,7 +14,7 @@ pub(crate) use together::judge_together;
 
 use super::Circumstances;
 use super::explained::explained;
-use crate::report::verdict::{Finding, Limit, Short, Why};
+use crate::report::verdict::{Explained, Finding, Limit, Short, Why};
 use crate::report::{
     LatencySummary, QUANTILES, Requests, StageReport, Summary, SurroundingsReport,
 };
@@ -130,7 +130,16 @@ pub(super) fn judge(
     if circumstances.server_killed {
         findings.push(Finding::SlowServerDrain);
     }
+    findings.extend(near_noise_floor(circumstances, summary));
     findings
+}
+
+/// A median that is hardly above what the machine measures without a server.
+fn near_noise_floor(circumstances: &Circumstances, summary: &Summary) -> Option<Finding> {
+    let floor = circumstances.noise_floor.as_ref()?;
+    let p50_ns = summary.latency.response.as_ref()?.p50_ns;
+    let near = floor.is_near(p50_ns);
+    near.then(|| Finding::Kernel(Explained::NearNoiseFloor { p50_ns, floor: floor.clone() }))
 }
 
 fn limits_of_the_generator(

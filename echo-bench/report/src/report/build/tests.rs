@@ -62,6 +62,7 @@ fn circumstances() -> Circumstances {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        noise_floor: None,
     }
 }
 

@@ -34,6 +34,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        noise_floor: None,
     };
     let mut connect = Latency::default();
     connect.record(5_000);

@@ -1,8 +1,14 @@
-//! Latencies that the kernel's counters explain: [`Explained`].
+//! Latencies that the kernel's counters explain, or the noise floor of the machine:
+//! [`Explained`].
 
+use crate::report::NoiseFloor;
 use crate::report::nouns::Nouns;
 
-/// A timer of the kernel at which latencies stand, with the proof.
+/// The codes of all of them.
+pub(super) const CODES: [&str; 4] =
+    ["delayed-acks", "retransmissions", "syn-retries", "near-noise-floor"];
+
+/// What latencies stand at, with the proof: a timer of the kernel, or the floor of the machine.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::report) enum Explained {
     /// Replies of about 40 ms, and acknowledgements that were delayed.
@@ -11,6 +17,8 @@ pub(in crate::report) enum Explained {
     Timeouts { share: f64, count: u64 },
     /// Connections of 1 s and more, and SYN segments that were sent again.
     SynRetries { late: u64, retries: u64, overflows: u64 },
+    /// A median that is hardly above what the machine has without a server.
+    NearNoiseFloor { p50_ns: u64, floor: NoiseFloor },
 }
 
 impl Explained {
@@ -44,6 +52,50 @@ impl Explained {
                 ),
                 "raise the server's backlog and net.core.somaxconn, or lower --connect-rate",
             ),
+            Self::NearNoiseFloor { p50_ns, floor } => (
+                "near-noise-floor",
+                near_noise_floor(*p50_ns, floor),
+                "compare the CPU per message, or load the server more",
+            ),
         }
+    }
+}
+
+fn near_noise_floor(p50_ns: u64, floor: &NoiseFloor) -> String {
+    let us = |ns: u64| format!("{:.0} µs", ns as f64 / 1e3);
+    format!(
+        "p50 {} is within 2 x of this machine's noise floor ({}, selftest of {}): most of it is \
+         the machine, not the server",
+        us(p50_ns),
+        us(floor.p50_ns),
+        floor.date()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::verdict::{Finding, Verdict, Warning};
+    use echo_bench_engine::plan::{EngineKind, IdleStrategy};
+
+    #[test]
+    fn a_median_near_the_noise_floor_is_a_note() {
+        let floor = NoiseFloor {
+            engine: EngineKind::Epoll,
+            idle: IdleStrategy::Auto,
+            measured_at: "2026-01-02T03:04:05Z".into(),
+            p50_ns: 28_000,
+            p99_ns: 60_000,
+        };
+        let near = Explained::NearNoiseFloor { p50_ns: 41_000, floor };
+        let finding = Finding::Kernel(near);
+        assert_eq!(finding.severity(), Verdict::Valid);
+        let warning: Warning = finding.warning(Nouns::default());
+        assert!(warning.is_note());
+        assert_eq!(
+            warning.message,
+            "p50 41 µs is within 2 x of this machine's noise floor (28 µs, selftest of \
+             2026-01-02): most of it is the machine, not the server"
+        );
     }
 }
