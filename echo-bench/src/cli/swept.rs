@@ -2,6 +2,8 @@
 //! what is fixed and what varies. Knows no flag by name, but for those that say something
 //! about one run only.
 
+mod unfit;
+
 use std::sync::LazyLock;
 
 use clap::builder::ValueParser;
@@ -12,6 +14,8 @@ use crate::cli::{Cli, Command, Inputs, RunArgs};
 use crate::exec::NamedCommand;
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
+
+pub use unfit::UnfitFlag;
 
 /// Flags of a run of which a sweep has its own.
 const OF_THE_SWEEP: [&str; 6] = ["output", "format", "threshold", "quiet", "seed", "repeat"];
@@ -126,36 +130,6 @@ pub(super) fn first_line(error: &clap::Error) -> String {
     let lines: Vec<&str> =
         lines.map(|line| line.trim_start_matches("error: ").trim()).collect();
     lines.join(" ")
-}
-
-/// Why a flag can't be swept.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UnfitFlag {
-    /// No run has it.
-    #[error("no run has a flag --{0}")]
-    Unknown(String),
-    /// It says something about one run.
-    #[error(
-        "--{0} is about one run; a sweep has its own --dir, -o, --format, --threshold and --seed"
-    )]
-    OfOneRun(String),
-    /// A value for a flag that takes none.
-    #[error("--{flag} is on or off, not {value}")]
-    NoSwitch {
-        /// The flag.
-        flag: String,
-        /// The value.
-        value: String,
-    },
-    /// Messages that only one run could read.
-    #[error("--{0} - is read once, and a sweep has many runs; name a file")]
-    Stdin(String),
-    /// No value.
-    #[error("--{0} has no value")]
-    Empty(String),
-    /// Linked flags that can't go in step.
-    #[error("--link {0}: name two or more flags that have equally many values")]
-    Link(String),
 }
 
 /// A flag that was typed of those that say where the results of a run go, or how they are

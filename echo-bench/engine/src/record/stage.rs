@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use super::{Latencies, Tally};
 
-/// See the [module](self).
+/// What was measured of the requests of a stage, in a piece of the window or in all of it.
 #[derive(Debug, Clone)]
 pub struct StagePart {
     /// Its place in the load, from 0.

@@ -71,7 +71,7 @@ fn answer(report: &Report, sentence: &mut Sentence) {
             format!("no rate: no {} were answered", nouns.counted.many)
         } else {
             let answers = nouns.answer.of(answered);
-            format!("no rate: {} {answers} in no time", units::count(answered))
+            format!("a rate needs more than {} {answers}", units::count(answered))
         });
     };
     let interval = summary.achieved_interval;

@@ -1,0 +1,31 @@
+//! Why a flag can't be swept: [`UnfitFlag`].
+
+/// Why a flag can't be swept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitFlag {
+    /// No run has it.
+    #[error("no run has a flag --{0}")]
+    Unknown(String),
+    /// It says something about one run.
+    #[error(
+        "--{0} is about one run; a sweep has its own --dir, -o, --format, --threshold and --seed"
+    )]
+    OfOneRun(String),
+    /// A value for a flag that takes none.
+    #[error("--{flag} is on or off, not {value}")]
+    NoSwitch {
+        /// The flag.
+        flag: String,
+        /// The value.
+        value: String,
+    },
+    /// Messages that only one run could read.
+    #[error("--{0} - is read once, and a sweep has many runs; name a file")]
+    Stdin(String),
+    /// No value.
+    #[error("--{0} has no value")]
+    Empty(String),
+    /// Linked flags that can't go in step.
+    #[error("--link {0}: name two or more flags that have equally many values")]
+    Link(String),
+}
