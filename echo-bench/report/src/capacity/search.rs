@@ -32,8 +32,11 @@ const MOST_UP: f64 = 4.0;
 /// So many runs in a row that gave no report end the search.
 const MOST_FAILURES: u32 = 3;
 
-/// Most windows of a rate that can't be judged while there is no bracket.
-const WINDOWS_AT_FIRST: u32 = 2;
+/// Most windows of a rate that can't be judged while there is no bracket: at least and at most.
+/// Within these, one rate takes no more than an eighth of the budget. Short runs on a machine with
+/// other guests are rarely decided, and to leave a rate too early costs the budget at all rates.
+const WINDOWS_AT_FIRST: [u32; 2] = [2, 8];
+const PART_AT_FIRST: u32 = 8;
 
 /// A gap between the bracket and a rate that can't be judged is narrowed while it is more than
 /// this part of the bracket; then that rate is measured for longer.
@@ -260,6 +263,14 @@ impl Search {
         }
     }
 
+    /// Most windows of a rate while there is no bracket.
+    fn windows_at_first(&self) -> u32 {
+        let Bounds { budget, window, .. } = self.bounds;
+        let affordable = budget.as_secs_f64() / window.as_secs_f64() / f64::from(PART_AT_FIRST);
+        let [least, most] = WINDOWS_AT_FIRST;
+        (affordable as u32).clamp(least, most)
+    }
+
     /// How long a run of so many windows takes, by those so far.
     fn cost(&self, windows: u32) -> Duration {
         let beside = match self.beside {
@@ -283,7 +294,7 @@ impl Search {
             let guess = self.hint.map_or(self.bounds.min_rate, |hint| hint * BELOW_HINT);
             return Ok((self.rounded(guess), 1));
         };
-        if let Some(point) = self.shortest(WINDOWS_AT_FIRST, |_| true) {
+        if let Some(point) = self.shortest(self.windows_at_first(), |_| true) {
             return Ok((point.rate, point.windows.min(LONGEST_RUN)));
         }
         let Bounds { min_rate, max_rate, .. } = self.bounds;
