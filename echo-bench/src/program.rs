@@ -116,7 +116,9 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
     engine::check(plan.engine)?;
-    doctor::before_a_run();
+    if !args.quiet {
+        doctor::before_a_run();
+    }
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();

@@ -107,6 +107,30 @@ fn repeats_and_sweeps_are_made_again_whole() {
     assert!(told.contains("--label"), "{told}");
 }
 
+/// A report may come from anybody, and none of what it names may be run or read unasked.
+#[test]
+fn a_report_that_smuggles_in_a_command_is_refused() {
+    let room = Room::new();
+    room.done(&run(&["--repeat=2", "--model=epoll", "--no-report", "-otwice.json"]));
+    let command = "sh -c 'touch PWNED; exit 1' {port}";
+    for (flag, value) in [
+        ("exec", command.to_owned()),
+        (&*format!("exec={command}"), String::new()),
+        (&*format!("prepare={command}"), String::new()),
+        ("message-file", "/etc/hostname".to_owned()),
+        ("message-file=/etc/hostname", String::new()),
+    ] {
+        let mut report = room.json("twice.json");
+        let fixed = serde_json::json!({ "flag": flag, "value": value });
+        report["plan"]["fixed"].as_array_mut().unwrap().push(fixed);
+        fs::write(room.0.path().join("evil.json"), report.to_string()).unwrap();
+        for again in [["rerun", "evil.json"], ["sweep", "evil.json"]] {
+            room.fails(2, &again);
+            assert!(!room.0.path().join("PWNED").exists(), "{flag} {again:?}");
+        }
+    }
+}
+
 #[test]
 fn stored_reports_are_listed_the_newest_last() {
     let room = Room::new();

@@ -68,6 +68,20 @@ fn children_by_parent() -> BTreeMap<u32, Vec<u32>> {
     table
 }
 
+/// Whether a process ignores SIGCHLD, so that the kernel keeps no account of its children
+/// (`wait(2)`, notes): bit 17 of the mask in `/proc/PID/status`, counted from 1.
+fn ignores_children(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/status"))
+        .is_ok_and(|status| is_chld_ignored(&status))
+}
+
+fn is_chld_ignored(status: &str) -> bool {
+    const SIGCHLD: u32 = 17;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (SIGCHLD - 1)) != 0)
+}
+
 /// What one process was seen to have used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Seen {
@@ -97,18 +111,22 @@ pub struct TreeUsage {
     ended_switches: Option<(u64, u64)>,
     peak_rss_bytes: u64,
     cpu: Duration,
+    /// Whether processes may have ended whose time nobody accounts for.
+    is_partial: bool,
 }
 
 impl TreeUsage {
     /// Looks at all processes that descend from `root`, whose own use does not count; `None` if
-    /// none was ever there. Context switches are those of threads that were seen; peak memory
+    /// none was ever there, or one of them ignores SIGCHLD: the time of its children is lost when
+    /// they end. Context switches are those of threads that were seen; peak memory
     /// is the sum of the peaks of the processes at one time, in which each counts the memory it
     /// shares.
     pub fn look(&mut self, root: u32) -> Option<Usage> {
         let look = Look::at(root);
         self.add(look);
+        self.is_partial |= self.last.living.keys().any(|(pid, _)| ignores_children(*pid));
         let nothing = self.last.living.is_empty() && self.cpu.is_zero();
-        (!nothing).then(|| self.usage())
+        (!nothing && !self.is_partial).then(|| self.usage())
     }
 
     fn add(&mut self, look: Look) {
@@ -231,6 +249,14 @@ mod tests {
         assert_eq!(usage.voluntary_switches, Some(30 + 20 + 5));
         assert_eq!(usage.involuntary_switches, Some(3));
         assert_eq!(usage.peak_rss_bytes, 5);
+    }
+
+    #[test]
+    fn a_process_that_ignores_its_children_is_told_by_its_mask() {
+        assert!(is_chld_ignored("Name:\tx\nSigIgn:\t0000000001011000\n"));
+        assert!(!is_chld_ignored("SigBlk:\t0000000000010000\nSigIgn:\t0000000001001000\n"));
+        assert!(!is_chld_ignored("SigIgn:\tmany") && !is_chld_ignored(""));
+        assert!(!ignores_children(std::process::id()));
     }
 
     /// A shell whose child uses CPU time until it is killed with its parent.

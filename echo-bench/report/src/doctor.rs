@@ -91,6 +91,11 @@ impl Check {
         Self::new(name, value, Health::Ok)
     }
 
+    /// Not to be seen from within a virtual machine.
+    fn of_host(name: &str) -> Self {
+        Self::new(name, "set by the host", Health::Unknown)
+    }
+
     /// Not to be read.
     fn unknown(name: &str) -> Self {
         Self::new(name, "not readable", Health::Unknown)

@@ -29,8 +29,10 @@ pub struct Entry {
     pub achieved_per_s: Option<f64>,
     /// p99 of response in nanoseconds; of several runs the median. Null of a sweep.
     pub p99_ns: Option<u64>,
-    /// Whether that is a lower bound, or the sample too small for an interval, in some run.
+    /// Whether the sample is too small for its interval in some run.
     pub p99_weak: bool,
+    /// Whether it is a lower bound in some run.
+    pub p99_is_lower_bound: bool,
     /// The worst verdict of its runs; null of a comparison.
     pub verdict: Option<Verdict>,
     /// What the user said about it; of several runs what they have in common.
@@ -65,9 +67,11 @@ impl Entry {
         };
         let is_weak = |report: &&Report| {
             let response = report.summary.latency.response.as_ref();
-            response.is_some_and(|response| {
-                !response.ci95.contains_key("p99") || response.is_lower_bound(response.p99_ns)
-            })
+            response.is_some_and(|response| !response.ci95.contains_key("p99"))
+        };
+        let is_bound = |report: &&Report| {
+            let response = report.summary.latency.response.as_ref();
+            response.is_some_and(|response| response.is_lower_bound(response.p99_ns))
         };
         let mut labels = first.map(|report| report.labels.clone()).unwrap_or_default();
         labels.retain(|key, value| reports.iter().all(|r| r.labels.get(key) == Some(value)));
@@ -80,6 +84,7 @@ impl Entry {
             achieved_per_s: median(reports.iter().filter_map(|r| r.summary.achieved_per_s)),
             p99_ns: median(reports.iter().filter_map(p99)),
             p99_weak: reports.iter().any(is_weak),
+            p99_is_lower_bound: reports.iter().any(is_bound),
             verdict: reports.iter().map(|report| report.verdict).max(),
             labels,
         }
@@ -100,6 +105,7 @@ impl Entry {
             achieved_per_s: None,
             p99_ns: None,
             p99_weak: false,
+            p99_is_lower_bound: false,
             ..all
         }
     }

@@ -65,7 +65,11 @@ const OWN: [&str; 10] = [
 ];
 
 /// Flags that would fix what is searched, or end a step early, with what to say instead.
-const REFUSED: [(&str, &str); 3] = [
+const REFUSED: [(&str, &str); 7] = [
+    ("stage", "each step has one rate, which is searched"),
+    ("ramp", "each step has one rate, which is searched"),
+    ("arrivals", "each step has one rate, which is searched"),
+    ("think", "it is for a closed loop, and the steps are open loops"),
     ("rate", "it is what is searched; bound it with --min-rate and --max-rate"),
     ("requests", "a step ends after a time: give it with --duration"),
     ("until", "the search decides how long a rate is measured: see --precision and --budget"),

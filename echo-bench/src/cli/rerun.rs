@@ -7,7 +7,7 @@ use clap::{Args, Parser};
 use echo_client::Endpoint;
 
 use super::pinning::Pin;
-use super::swept::first_line;
+use super::swept::{self, first_line};
 use super::{Cli, Command, Inputs, ResultArgs, RunArgs, RunArgsError, SweepArgs};
 use echo_bench_engine::plan::{PinMode, Plan, PlanError, Target, Trust};
 use echo_bench_report::report::Report;
@@ -89,11 +89,18 @@ pub enum RerunArgsError {
 }
 
 impl RerunArgs {
-    /// Refuses what runs of a stored sweep do on this machine, unless that was allowed.
+    /// Refuses flags that no run has, and what runs of a stored sweep do on this machine unless
+    /// that was allowed.
     ///
     /// # Errors
     /// The first such thing.
     pub fn check(&self, plan: &SweepPlan) -> Result<(), RerunArgsError> {
+        let levels = plan.axes.iter().flat_map(|axis| &axis.levels);
+        for flag in plan.fixed.iter().chain(levels.flat_map(|level| &level.flags)) {
+            // A name that holds a value, too, would be another flag on a command line.
+            swept::check(&flag.flag, std::slice::from_ref(&flag.value))
+                .map_err(|reason| RerunArgsError::Flags(reason.to_string()))?;
+        }
         match reaching_out(plan).filter(|_| !self.allow_exec) {
             Some(flag) => Err(RerunArgsError::Exec(format!("--{} {}", flag.flag, flag.value))),
             None => Ok(()),
@@ -159,7 +166,7 @@ impl RerunArgs {
             (flag.flag == "pin" && pin.is_some()) || (flag.flag == "target" && target.is_some())
         };
         let flags = fixed.iter().filter(|flag| !replaced(flag));
-        let words = flags.filter_map(|flag| flag.word(&super::swept::CommandLine));
+        let words = flags.filter_map(|flag| flag.word(&swept::CommandLine));
         let words = words.chain(of_runs).chain(pin.clone()).chain(target.clone());
         match parsed("run", words.collect())? {
             Command::Run(run) => Ok(RunArgs { results: self.results, ..*run }),

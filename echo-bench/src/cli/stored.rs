@@ -33,7 +33,7 @@ pub struct ListArgs {
     pub paths: Vec<PathBuf>,
     /// Only the N newest
     #[arg(short = 'n', long, value_name = "N")]
-    pub newest: Option<usize>,
+    pub newest: Option<std::num::NonZeroUsize>,
     /// Format of the output
     #[arg(long, value_parser = choice::<ListFormat>(), default_value = "text")]
     pub format: ListFormat,

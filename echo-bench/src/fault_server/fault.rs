@@ -168,7 +168,7 @@ mod tests {
         for text in [
             "none",
             "delay:20ms",
-            "serve:1500us",
+            "serve:1.5ms",
             "stall:800ms+400ms",
             "drop:10",
             "corrupt:10@30",

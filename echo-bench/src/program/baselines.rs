@@ -39,6 +39,9 @@ pub fn list() -> anyhow::Result<u8> {
 /// # Errors
 /// When one is not there, or can't be removed.
 pub fn remove(names: &[String]) -> anyhow::Result<u8> {
+    let mut names = names.to_vec();
+    names.sort();
+    names.dedup();
     let places = names.iter().map(|name| baseline::find(name));
     let places: Vec<PathBuf> = places.collect::<anyhow::Result<_>>()?;
     for (name, place) in names.iter().zip(places) {

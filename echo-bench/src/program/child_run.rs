@@ -59,7 +59,9 @@ impl ChildRuns {
         let status = child.wait();
         self.set(None);
         let status = status.map_err(|error| failed(error.into()))?;
-        let why = |reason: String| if words.is_empty() { reason } else { words.clone() };
+        // Notes may stand before the error.
+        let said = words.rsplit("error: ").next().unwrap_or_default().to_owned();
+        let why = |reason: String| if said.is_empty() { reason } else { said.clone() };
         let report = store::load(file).ok().filter(|report| !report.interrupted);
         let Some(report) = report else { return Err(why(format!("no report ({status})"))) };
         if report.summary.requests.ok == 0 {

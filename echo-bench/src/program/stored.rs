@@ -76,7 +76,7 @@ pub fn list(args: &ListArgs) -> anyhow::Result<u8> {
             Err(error) => Either::Right((file, format!("{error:#}"))),
         });
     entries.sort_by(|a, b| (&a.started_at, &a.name).cmp(&(&b.started_at, &b.name)));
-    let newest = args.newest.unwrap_or(usize::MAX);
+    let newest = args.newest.map_or(usize::MAX, Into::into);
     entries.drain(..entries.len().saturating_sub(newest));
     match args.format {
         ListFormat::Json => print(&store::to_json(&entries))?,

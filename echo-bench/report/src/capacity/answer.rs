@@ -41,12 +41,20 @@ pub fn of(
         high_per_s: bracket.high,
         ended: match (ending, bracket.high, bracket.generator) {
             // More time would not have shown more.
-            (Ending::Budget, None, Some(_)) => Ended::Generator,
+            (Ending::Budget, None, Some(limit)) if !is_open_below(rates, limit) => {
+                Ended::Generator
+            }
             _ => ending.into(),
         },
         decided_by,
         limit: decisive.and(limit(bracket, rates, cores)),
     }
+}
+
+/// Whether a rate below `limit` is undecided.
+fn is_open_below(rates: &[RateReport], limit: f64) -> bool {
+    let undecided = |rate: &&RateReport| rate.verdict == RateVerdict::Undecided;
+    rates.iter().filter(undecided).any(|rate| rate.rate_per_s < limit)
 }
 
 impl From<Ending> for Ended {

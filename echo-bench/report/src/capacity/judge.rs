@@ -4,7 +4,9 @@
 
 use super::{RateReport, RateVerdict};
 use crate::merge::{self, MergeError};
-use crate::report::{GENERATOR_LIMITED, LatencySummary, Report, Slo, SloOutcome, SloVerdict};
+use crate::report::{
+    GENERATOR_LIMITED, LatencySummary, Report, Requests, Slo, SloOutcome, SloVerdict,
+};
 use crate::stats::looks;
 
 /// A backlog of so small a share of the requests is what a clock and a window cut off.
@@ -127,7 +129,10 @@ pub(super) fn rate_verdict(verdict: SloVerdict) -> RateVerdict {
 fn backlog(merged: &Report) -> Option<u64> {
     let summary = &merged.summary;
     let scheduled = summary.requests.scheduled;
-    let short = scheduled.checked_sub(summary.answered_in_window)?;
+    // What was answered wrongly, or lost with its connection, waits for nothing.
+    let Requests { mismatch, error, reset, closed, refused, .. } = summary.requests;
+    let ended = summary.answered_in_window + mismatch + error + reset + closed + refused;
+    let short = scheduled.checked_sub(ended)?;
     // In the middle of a backlog that grows half of it is in flight.
     let in_flight = summary.in_flight_mean.unwrap_or(0.0);
     let by_chance = in_flight / 2.0 + DEVIATIONS * (in_flight + 1.0).sqrt();

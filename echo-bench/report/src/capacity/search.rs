@@ -314,8 +314,8 @@ impl Search {
         }
         Err(match (bracket.low, bracket.ceiling()) {
             (None, Some(_)) if first.verdict() == RateVerdict::Generator => Ending::Generator,
-            (None, Some(_)) => Ending::AtLeast,
-            (Some(_), None) => Ending::AtMost,
+            (None, Some(_)) if first.verdict() == RateVerdict::Failed => Ending::AtLeast,
+            (Some(_), None) if last.verdict() == RateVerdict::Passed => Ending::AtMost,
             _ => Ending::Budget,
         })
     }

@@ -52,7 +52,7 @@ fn notice(check: &Check) -> Option<Notice> {
 
 fn verdict(doctor: &Doctor) -> Verdict {
     let (word, meaning, tone) = if doctor.count(Health::Warning) > 0 {
-        ("mend the warnings first", "or say them beside every number", Tone::Bad)
+        ("fix the warnings first", "or state them beside every number", Tone::Bad)
     } else if doctor.count(Health::Note) > 0 {
         ("usable", "mind the notes", Tone::Fair)
     } else {

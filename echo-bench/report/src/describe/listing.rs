@@ -23,7 +23,11 @@ pub(crate) fn listing(entries: &[Entry], named: &str) -> Table {
             what(entry).into(),
             or_nothing(entry.achieved_per_s, units::rate).into(),
             or_nothing(entry.p99_ns, |ns| {
-                let weak = if entry.p99_weak { "~" } else { "" };
+                let weak = match (entry.p99_is_lower_bound, entry.p99_weak) {
+                    (true, _) => ">= ",
+                    (_, true) => "~",
+                    _ => "",
+                };
                 format!("{weak}{}", unit.time(ns as f64))
             })
             .into(),

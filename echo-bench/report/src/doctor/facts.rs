@@ -90,9 +90,10 @@ impl Facts {
             turbo: turbo(),
             smt: line("/sys/devices/system/cpu/smt/active").map(|active| active == "1"),
             mitigations: mitigations(),
-            is_virtual: fs::read_to_string("/proc/cpuinfo").ok().map(|text| {
-                let flags = text.lines().find(|line| line.starts_with("flags"));
-                flags.is_some_and(|flags| flags.split_whitespace().any(|f| f == "hypervisor"))
+            // Other processors than those of x86 do not tell.
+            is_virtual: fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+                let flags = text.lines().find(|line| line.starts_with("flags"))?;
+                Some(flags.split_whitespace().any(|flag| flag == "hypervisor"))
             }),
             clock_source: line(
                 "/sys/devices/system/clocksource/clocksource0/current_clocksource",

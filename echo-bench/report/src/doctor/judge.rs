@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use echo_net::settings::{ByteSize, TimeSpan};
+use echo_net::settings::ByteSize;
 
 use super::{Check, Facts, Health, Limit};
 
@@ -86,7 +86,7 @@ fn governor(facts: &Facts) -> Check {
     let name = "governor";
     let shown = facts.governors.join(", ");
     match &facts.governors[..] {
-        [] if facts.is_virtual == Some(true) => Check::ok(name, "of the host"),
+        [] if facts.is_virtual == Some(true) => Check::of_host(name),
         [] => Check::unknown(name),
         [only] if only == "performance" => Check::ok(name, shown),
         _ => Check::new(name, shown, Health::Warning).because(
@@ -98,7 +98,7 @@ fn governor(facts: &Facts) -> Check {
 
 fn turbo(facts: &Facts) -> Check {
     match facts.turbo {
-        None if facts.is_virtual == Some(true) => Check::ok("turbo", "of the host"),
+        None if facts.is_virtual == Some(true) => Check::of_host("turbo"),
         None => Check::unknown("turbo"),
         Some(false) => Check::ok("turbo", "off"),
         Some(true) => Check::new("turbo", "on", Health::Note).because(
@@ -144,7 +144,7 @@ fn virtual_machine(facts: &Facts) -> Check {
         None => Check::unknown("virtual machine"),
         Some(false) => Check::ok("virtual machine", "no"),
         Some(true) => Check::new("virtual machine", "yes", Health::Note).because(
-            "other guests take time unseen: runs differ by more than one of them shows",
+            "other guests take CPU time unseen: runs differ by more than one run shows",
             "repeat runs (--repeat 5), and compare runs made in turns (sweep)",
         ),
     }
@@ -198,7 +198,7 @@ fn clocks(facts: &Facts) -> Vec<Check> {
     let slack = facts.timer_slack_ns.map_or_else(
         || Check::unknown("timer slack"),
         |ns| {
-            Check::ok("timer slack", TimeSpan(Duration::from_nanos(ns)).to_string())
+            Check::ok("timer slack", format!("{:.0} µs", ns as f64 / 1e3))
                 .said("generator threads set their own to 1 ns")
         },
     );
@@ -206,7 +206,7 @@ fn clocks(facts: &Facts) -> Vec<Check> {
         None => Check::unknown("sleep ends late by"),
         Some([median, worst]) => {
             let value =
-                [median, worst].map(|late| format!("{:.0} us", late.as_secs_f64() * 1e6));
+                [median, worst].map(|late| format!("{:.0} µs", late.as_secs_f64() * 1e6));
             let value = format!("{} (worst of 100: {})", value[0], value[1]);
             let check = |health| Check::new("sleep ends late by", value, health);
             if worst > LATE {
@@ -319,7 +319,7 @@ fn kernel(facts: &Facts) -> Vec<Check> {
         None => Check::unknown("congestion control"),
         Some("cubic") => Check::ok("congestion control", "cubic"),
         Some(other) => Check::new("congestion control", other, Health::Note).because(
-            "most servers run cubic; on a link with a length results differ",
+            "most servers run cubic; over a network with real round-trip times results differ",
             "sysctl -w net.ipv4.tcp_congestion_control=cubic",
         ),
     };

@@ -69,21 +69,25 @@ impl NoiseFloors {
         Self { schema: NOISE_FLOOR_SCHEMA.into(), machine, floors: Vec::new() }
     }
 
-    /// Puts one in, in the place of an older one of the same kind.
+    /// Puts one in, in the place of a higher one of the same kind: whatever else the machine did
+    /// then only added to it.
     pub fn put(&mut self, floor: NoiseFloor) {
         let is_other = |old: &NoiseFloor| (old.engine, old.idle) != (floor.engine, floor.idle);
+        if self.floors.iter().any(|old| !is_other(old) && old.p50_ns <= floor.p50_ns) {
+            return;
+        }
         self.floors.retain(is_other);
         self.floors.push(floor);
     }
 
-    /// The one that a run of `plan` in `environment` can be held against: of the same machine
-    /// and backend, of the same way to wait if there is one.
+    /// The one that a run of `plan` in `environment` can be held against: of the same machine,
+    /// backend and way to wait.
     pub fn fitting(&self, environment: &Environment, plan: &Plan) -> Option<&NoiseFloor> {
         if self.machine != Machine::of(environment) || !environment.loopback {
             return None;
         }
-        let of_engine = || self.floors.iter().filter(|floor| floor.engine == plan.engine);
-        of_engine().find(|floor| floor.idle == plan.idle).or_else(|| of_engine().next())
+        let fits = |floor: &&NoiseFloor| (floor.engine, floor.idle) == (plan.engine, plan.idle);
+        self.floors.iter().find(fits)
     }
 }
 
@@ -128,8 +132,9 @@ mod tests {
     fn a_floor_is_that_of_the_machine_and_the_backend() {
         let mut floors = NoiseFloors::of(Machine::of(&here()));
         floors.put(floor(EngineKind::Epoll, IdleStrategy::Spin, 1));
-        floors.put(floor(EngineKind::Epoll, IdleStrategy::Sleep, 2));
-        floors.put(floor(EngineKind::Epoll, IdleStrategy::Sleep, 3));
+        for p50_ns in [3, 2, 4] {
+            floors.put(floor(EngineKind::Epoll, IdleStrategy::Sleep, p50_ns));
+        }
         let of = |environment: &Environment, engine, idle| {
             let plan = plan_with(|plan| {
                 plan.engine = engine;
@@ -138,8 +143,8 @@ mod tests {
             floors.fitting(environment, &plan).map(|floor| floor.p50_ns)
         };
         let (epoll, uring) = (EngineKind::Epoll, EngineKind::Uring);
-        assert_eq!(of(&here(), epoll, IdleStrategy::Sleep), Some(3));
-        assert_eq!(of(&here(), epoll, IdleStrategy::Hybrid), Some(1));
+        assert_eq!(of(&here(), epoll, IdleStrategy::Sleep), Some(2), "the quietest");
+        assert_eq!(of(&here(), epoll, IdleStrategy::Hybrid), None);
         assert_eq!(of(&here(), uring, IdleStrategy::Sleep), None);
         let elsewhere = Environment { cpu_model: Some("b".into()), ..here() };
         assert_eq!(of(&elsewhere, epoll, IdleStrategy::Sleep), None);

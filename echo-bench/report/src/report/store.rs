@@ -89,7 +89,8 @@ fn parts(plan: &Plan) -> [String; 3] {
         Load::Staged { stages, .. } => format!("c{connections} {} stages", stages.len()),
         Load::Recorded { .. } => format!("c{connections} recorded"),
     };
-    [server, plan.service().to_string(), load]
+    let think = plan.think.map_or_else(String::new, |think| format!(" think {think}"));
+    [server, plan.service().to_string(), load + &think]
 }
 
 /// Most characters of a part of a name: the whole must fit into the 255 bytes of a file's.

@@ -31,6 +31,8 @@ pub enum Limit {
     Machine(f64, usize),
     /// The rate that was offered.
     OfferedRate,
+    /// The pauses between a reply and the next request.
+    ThinkTime,
     /// The number of requests that may be in flight.
     InFlight(u64, &'static str),
     /// Nothing that is known.
@@ -59,6 +61,7 @@ impl fmt::Display for Limit {
                 of_cores(*busy, *cores)
             ),
             Self::OfferedRate => write!(f, "limited by the offered rate"),
+            Self::ThinkTime => write!(f, "limited by the think time"),
             Self::InFlight(most, what) => {
                 write!(f, "limited by {} {what} in flight", units::count(*most))
             }
@@ -83,17 +86,20 @@ impl Limit {
         let plan = &report.plan;
         let most = u64::from(plan.connections) * u64::from(plan.load.pipeline());
         let in_flight = Self::InFlight(most, Nouns::of(plan).sent.of(most));
-        if report.warnings.iter().any(|warning| warning.code == GENERATOR_LIMITED) {
-            return match saturated(report) {
-                Some(cpu @ (Self::GeneratorCpu(_) | Self::BothCpus(..))) => cpu,
-                _ => Self::Generator,
-            };
-        }
         let is_offered = |offered: f64| {
             report.summary.achieved_per_s.is_some_and(|rate| rate >= offered * AS_OFFERED)
         };
         if report.summary.offered_per_s.is_some_and(is_offered) {
             return Self::OfferedRate;
+        }
+        if plan.think.is_some() && !is_full(report, most) {
+            return Self::ThinkTime;
+        }
+        if report.warnings.iter().any(|warning| warning.code == GENERATOR_LIMITED) {
+            return match saturated(report) {
+                Some(cpu @ (Self::GeneratorCpu(_) | Self::BothCpus(..))) => cpu,
+                _ => Self::Generator,
+            };
         }
         if let Some(cpu) = saturated(report) {
             return cpu;

@@ -63,9 +63,18 @@ impl Explained {
 
 fn near_noise_floor(p50_ns: u64, floor: &NoiseFloor) -> String {
     let us = |ns: u64| format!("{:.0} µs", ns as f64 / 1e3);
+    if p50_ns < floor.p50_ns {
+        return format!(
+            "p50 {} is below this machine's noise floor ({}, selftest of {}), so the machine was \
+             busier then: run selftest again",
+            us(p50_ns),
+            us(floor.p50_ns),
+            floor.date()
+        );
+    }
     format!(
-        "p50 {} is within 2 x of this machine's noise floor ({}, selftest of {}): most of it is \
-         the machine, not the server",
+        "p50 {} is within 2 x of this machine's noise floor ({}, selftest of {}): at least half \
+         of it is the machine, not the server",
         us(p50_ns),
         us(floor.p50_ns),
         floor.date()
@@ -95,7 +104,7 @@ mod tests {
         assert_eq!(
             warning.message,
             "p50 41 µs is within 2 x of this machine's noise floor (28 µs, selftest of \
-             2026-01-02): most of it is the machine, not the server"
+             2026-01-02): at least half of it is the machine, not the server"
         );
     }
 }
