@@ -119,7 +119,7 @@ pub enum Command {
     Report(ReportArgs),
     /// Merge reports of one plan into one, losing nothing
     Merge(MergeArgs),
-    /// Make the run of a report again: same plan, same schedule, another target if one is named
+    /// Repeat the run of a report: same plan and schedule, optionally against another target
     Rerun(Box<RerunArgs>),
     /// List the stored reports: when, what, rate, p99, verdict, label
     List(ListArgs),

@@ -1,4 +1,4 @@
-//! Stored reports at work: listed, made again, kept as baselines and removed.
+//! Commands on stored reports: `list`, `rerun`, `baseline list` and `baseline rm`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 

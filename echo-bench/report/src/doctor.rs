@@ -38,7 +38,7 @@ pub struct Check {
     pub health: Health,
     /// Why it matters; null where it is as it should be.
     pub reason: Option<String>,
-    /// A command that mends it, or what to do; null where there is nothing to mend.
+    /// A command that fixes it, or what to do; null where there is nothing to fix.
     pub remedy: Option<String>,
 }
 

@@ -23,7 +23,7 @@ Plan, seed and schedule are those of the report, and so are its objectives unles
 Reports of --repeat and of sweeps are measured again whole.
 Exit codes: those of run, or of sweep.";
 
-/// A report whose run is to be made again, as typed.
+/// The arguments of `rerun`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RerunArgs {
@@ -45,7 +45,7 @@ pub struct RerunArgs {
     pub results: ResultArgs,
 }
 
-/// The run of a report that can't be made again as was typed.
+/// Why the run of a report can't be repeated.
 #[derive(Debug, thiserror::Error)]
 pub enum RerunArgsError {
     /// A URL.
@@ -84,7 +84,7 @@ pub enum RerunArgsError {
     #[error("{0} is for the report of a single run; this one has several")]
     Single(&'static str),
     /// Flags of the stored runs that mean nothing now.
-    #[error("the runs of the report can't be made again: {0}")]
+    #[error("the runs of the report can't be repeated: {0}")]
     Flags(String),
 }
 

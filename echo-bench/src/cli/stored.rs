@@ -43,7 +43,7 @@ const LIST_EXAMPLES: &str = "\
 Examples:
   echo-bench list                                 what is in reports/runs, the newest last
   echo-bench list -n 5 --format json
-  echo-bench rerun reports/runs/FILE              make one of them again
+  echo-bench rerun reports/runs/FILE              repeat one of them
 
 ~ marks a p99 without an interval. Files that are no reports are left out, and said on stderr.";
 

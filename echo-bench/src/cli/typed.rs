@@ -1,4 +1,4 @@
-//! The flags of a run as they were typed: [`TypedFlags`], for whoever makes the same run again.
+//! The flags of a run as they were typed: [`TypedFlags`], from which the same command line can be built.
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 

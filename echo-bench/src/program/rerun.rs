@@ -1,4 +1,4 @@
-//! The way of a run that is made again: from a stored report to the plan, and on as any other.
+//! Repeats the run of a stored report: its plan is read, and carried out as any other.
 
 use super::{Exit, carry_out, repeats, sweep, typed};
 use crate::cli::{RerunArgs, RerunArgsError};
@@ -6,7 +6,7 @@ use crate::console::complain;
 use echo_bench_report::report::{Report, Slo, store};
 use echo_bench_report::sweep::{SCHEMA, Sweep};
 
-/// Makes the run, or the runs, of a report again.
+/// Repeats the run, or the runs, of a report.
 ///
 /// # Errors
 /// When the report can't be read, or as of any run.

@@ -311,7 +311,7 @@ fn kernel(facts: &Facts) -> Vec<Check> {
         None => Check::unknown("receive stamps"),
         Some(Ok(())) => Check::ok("receive stamps", "taken"),
         Some(Err(reason)) => Check::new("receive stamps", "none", Health::Warning).because(
-            format!("path and the generator's own share can't be told apart: {reason}"),
+            format!("no path latency and no generator share: {reason}"),
             "a kernel of Linux 4.6 or newer, outside of sandboxes that replace its network",
         ),
     };
