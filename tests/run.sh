@@ -17,7 +17,12 @@ install_missing_programs() {
   nc -h 2>&1 | grep -q OpenBSD || missing+=(netcat-openbsd)
   command -v redis-cli >/dev/null || missing+=(redis-tools)
   command -v nginx >/dev/null || missing+=(nginx-light)
-  for program in python3 tcpdump openssl redis-server wrk curl chromium expect; do
+  command -v ip >/dev/null || missing+=(iproute2)
+  # The server's programs are not in the PATH.
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+  command -v psql >/dev/null || missing+=(postgresql-client)
+  command -v promtool >/dev/null || missing+=(prometheus)
+  for program in python3 tcpdump openssl redis-server wrk curl chromium expect strace faketime; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   if [ "${#missing[@]}" -eq 0 ]; then
@@ -35,6 +40,30 @@ install_missing_programs() {
 
 check_lock_file() {
   cargo metadata --locked --format-version 1 >/dev/null
+}
+
+# Licences, sources, bans and advisories, by deny.toml. Without cargo-deny, what the lock file
+# alone tells: sources, and the banned crates.
+check_dependencies() {
+  refuse_foreign_sources && refuse_banned_dependencies || return 1
+  if ! command -v cargo-deny >/dev/null; then
+    echo "skipped: licences and advisories, no cargo-deny (remedy: cargo install --locked cargo-deny)"
+    return
+  fi
+  cargo deny --locked check licenses bans sources || return 1
+  if cargo deny fetch db >/dev/null 2>&1; then
+    cargo deny --locked --offline check advisories
+  else
+    echo "skipped: advisories, their database can't be fetched"
+  fi
+}
+
+refuse_foreign_sources() {
+  if grep '^source = ' Cargo.lock |
+    grep -vF 'source = "registry+https://github.com/rust-lang/crates.io-index"'; then
+    echo "the sources above are not crates.io (see deny.toml)"
+    return 1
+  fi
 }
 
 # ring is the one TLS provider; the others bring a C toolchain or a system library.
@@ -83,8 +112,10 @@ step "format" cargo fmt --all --check
 step "lints" cargo clippy --workspace --all-targets -- -D warnings
 step "tests" run_tests
 step "documentation" build_documentation
-step "release build" cargo build --release --workspace
-step "dependencies" refuse_banned_dependencies
+# That it builds; what is optimised further takes minutes, and has no further checks.
+step "release build" cargo build --release --workspace \
+  --config profile.release.lto=false --config profile.release.codegen-units=16
+step "dependencies" check_dependencies
 step "library of the client" check_library_of_client
 
 echo "=== all passed, $SECONDS s"

@@ -8,7 +8,10 @@ mod doctor;
 mod exec;
 mod groups;
 mod inputs;
+mod link;
 mod load;
+mod login;
+mod messages;
 mod pinning;
 mod plan;
 pub mod plan_file;
@@ -37,6 +40,7 @@ pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace,
 pub use doctor::DoctorArgs;
 pub use groups::ResultArgs;
 pub use inputs::Inputs;
+pub use link::ForwardArgs;
 pub use plan::RunArgsError;
 pub use repeats::RepeatsError;
 pub use rerun::{RerunArgs, RerunArgsError};
@@ -53,6 +57,7 @@ pub(crate) const SERVE_FAULTS: &str = "serve-faults";
 
 use exec::ExecArgs;
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
+use link::LinkArgs;
 use tls::TlsArgs;
 use typed::TypedFlags;
 
@@ -65,6 +70,7 @@ Examples:
   echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
   echo-bench --stage 1k:30s --ramp 1k..9k:60s     a load in stages, reported one by one
   echo-bench --arrivals trace.txt                 replay recorded instants
+  echo-bench --size lognormal:median=300,p99=20K  message sizes from a distribution
   echo-bench -c 500 --think 100ms                 users who pause after each reply
   echo-bench -d 5s --repeat 5                     five runs: intervals from run to run
   echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4 if it fails
@@ -74,7 +80,7 @@ Examples:
 Exit codes: 0 done; 1 could not run, or requests failed; 2 usage; 3 an objective was
 missed or a metric is worse; 4 nothing was measured, the comparison with --baseline is
 inconclusive, or with --strict the generator was the bottleneck or an objective is undecided;
-130/143 interrupted (the partial report is written).";
+129/130/143 interrupted (the partial report is written).";
 
 /// A TCP load generator with latency numbers that state their own uncertainty.
 #[derive(Debug, Parser)]
@@ -174,6 +180,12 @@ pub enum Command {
     /// A server with fault injection, for a selftest
     #[command(name = SERVE_FAULTS, hide = true)]
     ServeFaults(ServeFaultsArgs),
+    /// The process that forwards the packets of an emulated link
+    #[command(name = crate::link::FORWARD, hide = true)]
+    ForwardLink(ForwardArgs),
+    /// Whether a link can be emulated
+    #[command(name = crate::link::TRY, hide = true)]
+    TryLink,
     /// The embedded server: an echo-server in a process of its own
     #[command(name = crate::embedded::SUBCOMMAND, hide = true, disable_help_flag = true)]
     Serve {
@@ -200,7 +212,8 @@ pub struct RunArgs {
     // Before the others, which take their values out of what was typed.
     #[command(flatten)]
     typed: TypedFlags,
-    /// The server to load, HOST:PORT or a URL (http, https, redis, rediss); without one, and
+    /// The server to load, HOST:PORT or a URL (http, https, redis, rediss, postgres); without
+    /// one, and
     /// without --exec, an embedded echo-server is started
     #[arg(value_name = "TARGET", help_heading = "Target")]
     pub address: Option<Endpoint>,
@@ -216,6 +229,8 @@ pub struct RunArgs {
     load: LoadArgs,
     #[command(flatten)]
     messages: MessageArgs,
+    #[command(flatten)]
+    link: LinkArgs,
     #[command(flatten)]
     sockets: SocketArgs,
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! The `echo-bench` program.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -8,11 +9,16 @@ use clap::{CommandFactory, Parser};
 use echo_bench::cli::{BaselineCommand, Cli, Command};
 use echo_bench::console::{complain, print};
 use echo_bench::program::{self, Exit};
-use echo_bench::{embedded, exec};
+use echo_bench::{embedded, exec, link};
+use echo_client::mask::masked;
+use echo_client::url_password;
 use echo_net::{signals, stdout};
 
 fn main() -> ExitCode {
     signals::ignore_file_size_signal();
+    if let Some(code) = hide_passwords() {
+        return code;
+    }
     let done = Cli::try_parse().map_or_else(|told| explain(&told), run);
     match done {
         Ok(code) => code,
@@ -21,6 +27,19 @@ fn main() -> ExitCode {
             ExitCode::from(program::code_of(&error) as u8)
         }
     }
+}
+
+/// Runs this program again with the passwords of its URLs in the environment, if there are any;
+/// the exit code where that is not possible.
+fn hide_passwords() -> Option<ExitCode> {
+    let words: Vec<_> = std::env::args_os().collect();
+    let reason = match url_password::take(&words) {
+        Ok(None) => return None,
+        Ok(Some(taken)) => format!("starting without the password: {}", taken.run_again()),
+        Err(several) => several.to_string(),
+    };
+    complain(&reason);
+    Some(ExitCode::from(Exit::Usage as u8))
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -47,6 +66,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             return exec::supervise(ready.as_deref(), &words);
         }
         Some(Command::Launch { parent, words }) => return exec::launch(parent, &words),
+        Some(Command::ForwardLink(args)) => program::forward_link(&args),
+        Some(Command::TryLink) => link::try_out().map(|()| Exit::Done as u8),
         Some(Command::Serve { args }) => return Ok(embedded::serve(args)),
         Some(Command::Schema { of }) => print(&of.schema()).map(|()| Exit::Done as u8),
         Some(Command::Completions { shell }) => {
@@ -61,7 +82,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// Prints what clap has to say: an error, or the help or version that was asked for.
 fn explain(told: &clap::Error) -> anyhow::Result<ExitCode> {
     if told.use_stderr() {
-        told.exit();
+        // It may repeat a URL.
+        let text = masked(&told.render().ansi().to_string()).into_owned();
+        // A stderr that is closed is no reason for another exit code.
+        let _ = write!(anstream::stderr(), "{text}");
+        return Ok(ExitCode::from(u8::try_from(told.exit_code())?));
     }
     stdout::finish(told.print()).context("writing to stdout")?;
     Ok(ExitCode::SUCCESS)

@@ -30,8 +30,8 @@ pub enum Unfit {
     /// Too few ports.
     #[error(
         "--conns {connections} needs more source ports than the {ports} of \
-         net.ipv4.ip_local_port_range allow from {sources} source address(es): widen the range, \
-         or add --source-ip addresses (127.0.0.2, 127.0.0.3, ... on loopback)"
+         net.ipv4.ip_local_port_range allow from {sources} source address(es): {}",
+        for_more_ports(*.over_link)
     )]
     Ports {
         /// Connections asked for.
@@ -40,7 +40,18 @@ pub enum Unfit {
         ports: u64,
         /// Source addresses.
         sources: u64,
+        /// Whether they are those of an emulated link's host, which has one address, and this
+        /// machine's range.
+        over_link: bool,
     },
+}
+
+fn for_more_ports(over_link: bool) -> &'static str {
+    if over_link {
+        "widen the range of this machine, which the hosts of the link (--link) take over"
+    } else {
+        "widen the range, or add --source-ip addresses (127.0.0.2, 127.0.0.3, ... on loopback)"
+    }
 }
 
 /// Checks a plan against the limits in force: descriptors and the range of ports.
@@ -57,7 +68,7 @@ pub fn check(plan: &Plan, limit: u64, ports: Option<u64>) -> Result<(), Unfit> {
     let sources = plan.socket.sources.len().max(1) as u64;
     match ports {
         Some(ports) if u64::from(connections) > ports * sources => {
-            Err(Unfit::Ports { connections, ports, sources })
+            Err(Unfit::Ports { connections, ports, sources, over_link: plan.link.is_some() })
         }
         _ => Ok(()),
     }
@@ -82,6 +93,11 @@ mod tests {
         let refused = check(&plan, 1033, None).unwrap_err();
         assert!(refused.to_string().contains("at most 999 connections"), "{refused}");
         assert!(matches!(check(&plan, 9999, Some(999)), Err(Unfit::Ports { .. })));
+        let over_link =
+            |over_link| Unfit::Ports { connections: 2, ports: 1, sources: 1, over_link };
+        assert!(over_link(false).to_string().contains("--source-ip"));
+        let said = over_link(true).to_string();
+        assert!(said.contains("of this machine") && !said.contains("--source-ip"), "{said}");
         let sources = vec!["127.0.0.1".parse().unwrap(), "127.0.0.2".parse().unwrap()];
         let plan = plan.with(|plan| plan.socket.sources = sources).unwrap();
         assert_eq!(check(&plan, 9999, Some(500)), Ok(()));

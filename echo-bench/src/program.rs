@@ -5,6 +5,7 @@ mod capacity;
 mod child_run;
 mod compare;
 mod doctor;
+mod link;
 mod partial_file;
 mod repeats;
 mod rerun;
@@ -17,6 +18,7 @@ mod sides;
 mod stored;
 mod sweep;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,8 +30,9 @@ use echo_net::stop::Stop;
 use echo_net::{Nanos, fd_limit, signals};
 
 use crate::cli::{Inputs, ResultArgs, RunArgs};
-use crate::console::{self, complain, print, print_styled, tell, tell_styled};
+use crate::console::{complain, tell};
 use crate::exec;
+use crate::link::EmulatedLink;
 use crate::noise_floor;
 use crate::outlet::InvalidOutlet;
 use crate::preflight;
@@ -37,15 +40,15 @@ use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{
-    self as engine, Beat, Connected, EngineError, Observer, Peer, RunRecord, SoFar,
+    self as engine, Beat, Connected, EngineError, Observer, Peer, RunRecord, SoFar, ThreadError,
 };
 use echo_bench_report::describe;
 use echo_bench_report::describe::conclusion::Concluded;
-use echo_bench_report::render::text::{self, Document};
 use echo_bench_report::report::{
-    self, Circumstances, Environment, Report, SloVerdict, UntilWatch, Verdict,
+    self, Circumstances, Environment, LinkSeen, Report, SloVerdict, UntilWatch, Verdict,
 };
 
+use baselines::{check_baselines, with_baselines};
 use partial_file::PartialFile;
 use results::Results;
 use run_server::RunServer;
@@ -54,6 +57,7 @@ pub use baselines::{list as list_baselines, remove as remove_baselines};
 pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
+pub use link::forward_link;
 pub use rerun::rerun;
 pub use selftest::{selftest, serve_faults};
 pub use stored::{list, merge, show};
@@ -73,6 +77,8 @@ pub enum Exit {
     /// Nothing was measured, or (strict) the generator was the bottleneck or an objective is
     /// undecided.
     Invalid = 4,
+    /// A thread of the generator panicked, which is a bug.
+    Panicked = 101,
 }
 
 /// Carries out a run from what was typed to the exit code.
@@ -95,13 +101,18 @@ fn typed() -> Vec<String> {
 
 /// One run, which `command` stands for.
 fn single(args: &RunArgs, command: Vec<String>) -> anyhow::Result<u8> {
-    let plan = match Inputs::of(args).and_then(|inputs| args.plan(&inputs)) {
-        Ok(plan) => plan,
+    let planned = Inputs::of(args)
+        .and_then(|inputs| args.plan(&inputs).map(|plan| (plan, inputs.credentials)));
+    let (plan, credentials) = match planned {
+        Ok(planned) => planned,
         Err(error) => {
             complain(&format!("{error}"));
             return Ok(Exit::Usage as u8);
         }
     };
+    for warning in credentials.warnings(plan.protocol()) {
+        tell(&format!("warning: {warning}"));
+    }
     if let MessagePlan::Given { crlf: true, .. } = plan.messages {
         tell("note: --message-file has CRLF lines; they are sent without the CR");
     }
@@ -113,6 +124,8 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     let plan = Arc::new(plan);
     let results = Results::prepare(args)?;
     check_baselines(args)?;
+    // Before there is a second thread, and before limits are read that are the network's.
+    let link = EmulatedLink::of(&plan)?;
     let limit = fd_limit::raise();
     preflight::check(&plan, limit, preflight::local_ports())?;
     engine::check(plan.engine)?;
@@ -122,14 +135,20 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let server = match RunServer::start(&plan, &stop) {
+    let start = |ip| RunServer::start(&plan, ip, &stop);
+    let started = match &link {
+        None => start(Ipv4Addr::LOCALHOST.into()),
+        Some(link) => link.at_server(|| start(link.server_ip())),
+    };
+    let started =
+        started.and_then(|server| server.peer(&plan, &stop).map(|peer| (server, peer)));
+    let (server, peer) = match started {
         Err(error) if error.is::<exec::Interrupted>() => {
             tell(&error.to_string());
             return Ok(received.exit_code().unwrap_or(Exit::Failed as u8));
         }
         started => started?,
     };
-    let peer = server.peer(&plan)?;
     for warning in &peer.warnings {
         tell(&format!("warning: {warning}"));
     }
@@ -143,14 +162,14 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     let record = engine::run(&plan, &peer, &stop, &mut watching);
     let Watching { progress, partial, until } = watching;
     progress.finish();
-    let ending = server.stop(&stop);
+    // The engine has forced `stop` then, and nobody has asked for it.
+    let is_misdirected = matches!(record, Err(EngineError::Misdirected(_)));
+    let asked = if is_misdirected { Stop::new() } else { stop.clone() };
+    let ending = server.stop(&asked);
     ending.tell();
+    let link = link.map(seen);
     let record = match record {
         Ok(record) => record,
-        Err(error @ EngineError::Interrupted { .. }) => {
-            tell(&error.to_string());
-            return Ok(received.exit_code().unwrap_or(1));
-        }
         Err(error) => {
             match error {
                 // Nothing of it means anything.
@@ -162,7 +181,16 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
             return Err(ending.explain(error.into()));
         }
     };
+    if record.ended_before_load() {
+        let (made, wanted) = (record.established, plan.connections_at_start());
+        tell(&format!(
+            "interrupted before the load began: {made} of {wanted} connections were made; nothing \
+             was measured"
+        ));
+    }
+    circumstances.link = link;
     circumstances.server_killed = ending.killed;
+    circumstances.server_side = ending.side;
     circumstances.server_ended = ending.ended;
     circumstances.ended_early = until.and_then(|until| until.ended());
     circumstances.window_started_at = wall_clock(record.window_start);
@@ -181,6 +209,16 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
         code if code == Exit::Done as u8 => compared,
         code => code,
     })
+}
+
+/// Ends an emulated link. What the report has to say of it is there even if it broke.
+fn seen(link: EmulatedLink) -> LinkSeen {
+    let own_rtt_ns = link.own_rtt_ns();
+    let counts = link.finish();
+    if let Err(error) = &counts {
+        tell(&format!("warning: {error:#}"));
+    }
+    LinkSeen { own_rtt_ns, counts: counts.ok() }
 }
 
 /// Who hears how a run goes.
@@ -222,8 +260,8 @@ fn circumstances(
         // Of any other server one worker is known to exist.
         Target::Command(_) | Target::Address { .. } => peer.pid.map(|_| 1),
     };
-    let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
-    let environment = Environment::read(loopback);
+    let on_loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
+    let environment = Environment::read(on_loopback || plan.link.is_some());
     let noise_floor = noise_floor::fitting(&environment, plan);
     Circumstances {
         command,
@@ -237,6 +275,8 @@ fn circumstances(
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        link: None,
+        server_side: None,
         noise_floor,
     }
 }
@@ -248,62 +288,10 @@ fn wall_clock(instant: Nanos) -> Option<String> {
     Some(humantime::format_rfc3339_millis(then).to_string())
 }
 
-/// Makes sure of the names of baselines before minutes are spent.
-fn check_baselines(results: &ResultArgs) -> anyhow::Result<()> {
-    if let Some(name) = &results.baseline {
-        crate::baseline::find(name)?;
-    }
-    if let Some(name) = &results.save_baseline {
-        crate::baseline::directory(name)?;
-    }
-    Ok(())
-}
-
-/// Says which objectives are not met, for formats in which nobody reads it at once.
 fn tell_objectives(report: &Report) {
     for slo in report.slos.iter().filter(|slo| !slo.met) {
         tell(&format!("slo {}", describe::objective::outcome(slo)));
     }
-}
-
-/// Compares the runs with the baseline that was asked for, and saves them as one.
-fn with_baselines(
-    reports: &[&Report],
-    results: &ResultArgs,
-    in_text: bool,
-    lost: &mut Vec<anyhow::Error>,
-) -> u8 {
-    let mut code = Exit::Done as u8;
-    if let Some(name) = &results.baseline {
-        match compare::with_baseline(reports, name, &results.judging) {
-            Ok((comparison, judged)) => {
-                code = judged;
-                let on = |screen| text::on(screen, Document::Comparison(&comparison));
-                // Other formats are for machines, which do not want two documents in one.
-                if in_text {
-                    let printed =
-                        print("\n").and_then(|()| print_styled(&on(console::screen())));
-                    lost.extend(printed.err());
-                } else {
-                    tell_styled(&on(console::screen_of_stderr()));
-                }
-            }
-            Err(error) => lost.push(error),
-        }
-    }
-    if let Some(name) = &results.save_baseline {
-        match crate::baseline::save(name, reports) {
-            Ok(place) => {
-                let these = match reports.len() {
-                    1 => "this run".to_owned(),
-                    runs => format!("these {runs} runs"),
-                };
-                tell(&format!("baseline {name}: {these}, in {}", place.display()));
-            }
-            Err(error) => lost.push(error),
-        }
-    }
-    code
 }
 
 /// A command line that contradicts itself.
@@ -319,8 +307,13 @@ impl UsageError {
 
 /// The exit code of an error.
 pub fn code_of(error: &anyhow::Error) -> Exit {
-    let is_usage = error.is::<UsageError>() || error.is::<InvalidOutlet>();
-    if is_usage { Exit::Usage } else { Exit::Failed }
+    if error.is::<UsageError>() || error.is::<InvalidOutlet>() {
+        return Exit::Usage;
+    }
+    match error.downcast_ref() {
+        Some(EngineError::Thread(ThreadError::Panicked(_))) => Exit::Panicked,
+        _ => Exit::Failed,
+    }
 }
 
 fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: bool) -> u8 {

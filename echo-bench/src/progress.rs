@@ -73,10 +73,17 @@ impl Progress {
 
     fn say(&self, text: &str) {
         if let Out::Lines = &self.out {
+            let screen = console::screen_of_stderr();
+            let text = if screen.is_ascii() { in_ascii(text) } else { text.to_owned() };
             // Nobody may be there to read it any more, and the run goes on.
             drop(writeln!(std::io::stderr(), "{text}"));
         }
     }
+}
+
+/// Units as a terminal shows them that knows ASCII only.
+fn in_ascii(text: &str) -> String {
+    text.replace('µ', "u")
 }
 
 /// A line that is renewed as often as there is something new.
@@ -170,7 +177,10 @@ impl SweepProgress {
             Out::Silent => {}
             Out::Bar(bar) => bar.println(terminal::printable(text)),
             Out::Lines => {
-                drop(writeln!(std::io::stderr(), "{}", terminal::printable(text)));
+                let text = terminal::printable(text);
+                let is_ascii = console::screen_of_stderr().is_ascii();
+                let text = if is_ascii { in_ascii(&text) } else { text };
+                drop(writeln!(std::io::stderr(), "{text}"));
             }
         }
     }
@@ -227,4 +237,14 @@ fn told(report: &Report) -> String {
         verdict => format!(", {verdict}"),
     };
     format!("{rate}/s{latency}{failed}{verdict}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_that_knows_ascii_only_gets_no_other_unit() {
+        assert_eq!(in_ascii(&format!("p50 {}", units::time(42_600.0))), "p50 42.6 us");
+    }
 }

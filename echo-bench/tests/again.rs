@@ -95,6 +95,14 @@ fn repeats_and_sweeps_are_made_again_whole() {
     assert_eq!(before["plan"], after["plan"]);
     assert_eq!(after["cells"][0]["runs"].as_array().unwrap().len(), 2);
 
+    let judged = ["rerun", "twice.json", "--no-report", "-q", "--slo=p50<1ns", "--label=a=b"];
+    room.fails(3, &[&judged[..], &["-ojudged.json"]].concat());
+    let judged = room.json("judged.json");
+    assert_eq!(judged["cells"][0]["runs"][0]["labels"]["a"], "b");
+    // Another server is not started, whatever the report says.
+    let elsewhere = ["rerun", "twice.json", "127.0.0.1:1", "--no-report", "-q"];
+    assert!(room.fails(1, &elsewhere).contains("refused"));
+
     let sweep = ["sweep", "--conns=1,2", "-d100ms", "-w0", "--repeat=1", "-q", "-oswept.json"];
     room.done(&sweep);
     room.done(&["rerun", "swept.json", "-oagain.json", "-q"]);
@@ -103,8 +111,45 @@ fn repeats_and_sweeps_are_made_again_whole() {
     assert_eq!(after["cells"].as_array().unwrap().len(), 2);
     let started = |sweep: &Value| sweep["cells"][0]["runs"][0]["started_at"].clone();
     assert_ne!(started(&before), started(&after), "measured anew, not reused");
-    let told = room.fails(2, &["rerun", "swept.json", "--label=a=b"]);
-    assert!(told.contains("--label"), "{told}");
+    // Nothing that was typed is dropped, gates least of all.
+    for (flag, words) in [
+        ("--label=a=b", "--label"),
+        ("--no-report", "--no-report"),
+        ("--threshold=5%", "--threshold"),
+        ("--strict", "--strict"),
+        ("127.0.0.1:1", "--target"),
+    ] {
+        let told = room.fails(2, &["rerun", "swept.json", flag]);
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_search_for_capacity_is_made_again_with_its_axes() {
+    let room = Room::new();
+    let search = [
+        "--slo=p50<1s",
+        "--conns=1,2",
+        "--in-step=nodelay,server-nodelay",
+        "--nodelay=on,off",
+        "--server-nodelay=on,off",
+        "--max-rate=200",
+        "-d300ms",
+        "-w0",
+        "-q",
+    ];
+    room.done(&[&["capacity", "--report-dir=kept", "-ofirst.json"], &search[..]].concat());
+    room.done(&["rerun", "first.json", "-osecond.json", "-q", "--no-report"]);
+    let (first, second) = (room.json("first.json"), room.json("second.json"));
+    assert_eq!(first["plan"], second["plan"]);
+    assert_ne!(first["started_at"], second["started_at"]);
+    let mut kept = fs::read_dir(room.0.path().join("kept")).unwrap();
+    let name = kept.next().unwrap().unwrap().file_name().into_string().unwrap();
+    assert!(name.ends_with("4-levels-line-c1-capacity.json"), "{name}");
+    for (flag, words) in [("--label=a=b", "--label"), ("--pin=off", "--pin")] {
+        let told = room.fails(2, &["rerun", "first.json", flag]);
+        assert!(told.contains(words), "{told}");
+    }
 }
 
 /// A report may come from anybody, and none of what it names may be run or read unasked.
@@ -119,6 +164,7 @@ fn a_report_that_smuggles_in_a_command_is_refused() {
         (&*format!("prepare={command}"), String::new()),
         ("message-file", "/etc/hostname".to_owned()),
         ("message-file=/etc/hostname", String::new()),
+        ("size", "file:/etc/hostname".to_owned()),
     ] {
         let mut report = room.json("twice.json");
         let fixed = serde_json::json!({ "flag": flag, "value": value });

@@ -16,6 +16,19 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// A machine with one core, and nobody to log in as.
+fn inputs() -> echo_bench::cli::Inputs {
+    echo_bench::cli::Inputs {
+        messages: None,
+        sizes: None,
+        arrivals: None,
+        cores: 1,
+        cpus: Vec::new(),
+        seed: 1,
+        credentials: echo_client::credentials::Credentials::default(),
+    }
+}
+
 #[test]
 fn help() {
     let output = echo_bench(&["-h"]);
@@ -95,11 +108,28 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["redis://localhost:1", "--server-name", "a"], "--server-name needs --tls"),
         (vec!["localhost:1", "--http-host", "a"], "--http-host needs --protocol http"),
         (vec!["localhost:1", "-p", "http", "--http-host", "a\r\nb"], "--http-host"),
+        (vec!["localhost:1", "--pg-simple"], "--pg-simple needs --protocol postgres"),
+        (vec!["localhost:1", "--resp3"], "--resp3 needs --protocol resp"),
+        (vec!["redis://localhost/one"], "a database of Redis is a number"),
+        (vec!["postgres://localhost:1/d", "-p", "line"], "--protocol postgres"),
+        (vec!["postgres://localhost:1/d?a=b"], "parameters in a URL are not supported"),
+        (vec!["postgres://a:b@h", "--target=postgres://a:c@h"], "set PGPASSWORD"),
+        (vec!["postgres://me:hidden'@h"], "set PGPASSWORD"),
+        (vec!["postgres://me:hidden, @h/d"], "set PGPASSWORD"),
+        (vec!["--target", "redis://me:a/hidden@h"], "set REDISCLI_AUTH"),
+        (
+            vec!["run", "--exec", "x {port}", "postgre://me:hidden@h"],
+            "`postgre` is not supported",
+        ),
+        (vec!["sweep", "--target", "h:1,postgre://me:hidden@h"], "`postgre` is not supported"),
+        (vec!["redis://me@127.0.0.1:1"], "set REDISCLI_AUTH"),
+        (vec!["-p", "postgres", "--message", "a\u{1}", "--conns", "0"], "--conns"),
     ] {
         let output = echo_bench(&args);
         let told = text(output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
         assert!(told.contains(flag), "{args:?}: {told}");
+        assert!(!told.contains("hidden"), "{args:?}: {told}");
     }
 }
 
@@ -125,12 +155,11 @@ fn help_is_a_command_too() {
 fn a_url_means_its_protocol_its_path_and_its_port() {
     use clap::Parser;
     use echo_bench::cli::{Cli, Inputs};
-    use echo_bench_engine::plan::{MessagePlan, Plan, Target};
+    use echo_bench_engine::plan::{MessagePlan, Plan, ProtocolPlan, Target};
 
     let plan = |typed: &[&str]| -> Plan {
         let typed = [&["echo-bench"], typed].concat();
-        let inputs =
-            Inputs { messages: None, arrivals: None, cores: 2, cpus: vec![0, 1], seed: 1 };
+        let inputs = Inputs { cores: 2, cpus: vec![0, 1], ..inputs() };
         Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap()
     };
     let told = |typed: &[&str]| {
@@ -148,9 +177,20 @@ fn a_url_means_its_protocol_its_path_and_its_port() {
     assert_eq!(told(&["https://a.example/"]), http("a.example:443", true, "a.example"));
     assert_eq!(told(&["redis://a.example"]), resp("a.example:6379", false));
     assert_eq!(told(&["--target", "rediss://a.example:7/"]), resp("a.example:7", true));
-    let path = MessagePlan::Given { texts: vec!["/x?y=z".to_owned()], crlf: false };
+    let path = MessagePlan::of_texts(["/x?y=z"]);
     assert_eq!(plan(&["http://a.example/x?y=z"]).messages, path);
-    let sized = MessagePlan::Generated { min_bytes: 9, max_bytes: 9 };
+    let database = plan(&["postgres://me@a.example/shop", "--pg-simple"]);
+    let ProtocolPlan::Postgres { login, simple } = database.workload.protocol() else {
+        panic!("{database:?}")
+    };
+    assert_eq!((login.user(), login.database(), *simple), ("me", Some("shop"), true));
+    let redis = plan(&["redis://default@a.example/3", "--resp3"]);
+    let ProtocolPlan::Resp { login } = redis.workload.protocol() else { panic!("{redis:?}") };
+    assert_eq!(
+        (login.user.as_deref(), login.database, login.resp3),
+        (Some("default"), 3, true)
+    );
+    let sized = MessagePlan::even(9, 9);
     assert_eq!(plan(&["http://a.example/", "-s9"]).messages, sized);
 }
 
@@ -162,7 +202,7 @@ fn stages_and_ramps_are_taken_in_the_order_typed() {
 
     let typed =
         ["echo-bench", "--ramp=1..9:1s", "--stage=9:2s", "--ramp=9..3:1s", "--stage=3:4s"];
-    let inputs = Inputs { messages: None, arrivals: None, cores: 2, cpus: vec![], seed: 1 };
+    let inputs = Inputs { cores: 2, ..inputs() };
     let plan = Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap();
     let Load::Staged { stages, .. } = &plan.load else { panic!("{:?}", plan.load) };
     let stages: Vec<_> = stages.iter().map(ToString::to_string).collect();
@@ -176,7 +216,7 @@ fn both_sides_are_pinned_apart_unless_typed_otherwise() {
 
     let pinned = |typed: &[&str], cores: usize| {
         let cpus = (0..cores).collect();
-        let inputs = Inputs { messages: None, arrivals: None, cores, cpus, seed: 1 };
+        let inputs = Inputs { cores, cpus, ..inputs() };
         let typed = [&["echo-bench", "--threads=1"], typed].concat();
         let plan = Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap();
         (plan.pin.generator.clone(), plan.server_cpus())

@@ -1,24 +1,24 @@
 //! Command line arguments; their meaning is decided in `main` and in the library.
 
 use std::fmt::Display;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use echo_client::Endpoint;
 use echo_client::ports::PortList;
+use echo_client::{Endpoint, EndpointError};
 use echo_net::address::{Address, AddressError};
 use echo_net::settings::{ByteSize, Count, TimeSpan};
-use echo_net::tls::ServerTrust;
 use echo_proto::{HttpHost, ProtocolKind, Service};
 use strum::{ParseError, VariantArray};
 
 mod order;
+mod tls;
 
 pub(crate) use order::explain;
+pub(crate) use tls::TlsArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,10 +37,11 @@ everything is answered. Chat lines have no replies: lines of others are printed 
 server closes the connection, or sends nothing for --timeout after the half-close.
 
 Exit codes:
-  0    all requests were answered
-  1    no connection, the connection broke, or fewer replies than requests
+  0    every request got its own reply, and the connection was not cut off
+  1    no connection, the connection broke, or a reply was missing, wrong, an error or
+       unsolicited
   2    usage
-  130  interrupted (143: terminated)
+  130  interrupted (143: terminated, 129: hangup)
 ";
 
 const PING_HELP: &str = "\
@@ -77,8 +78,8 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 
     /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https, redis,
-    /// rediss)
-    #[arg(default_value = "127.0.0.1:8080")]
+    /// rediss, postgres)
+    #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
     pub(crate) addr: Endpoint,
 
     /// Application protocol; chat is a chat room [default: line, or that of the URL]
@@ -112,54 +113,6 @@ pub(crate) struct Cli {
     /// Print nothing but replies and errors
     #[arg(short, long, help_heading = "Output")]
     pub(crate) quiet: bool,
-}
-
-/// TLS arguments.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "TLS")]
-pub(crate) struct TlsArgs {
-    /// Use TLS (1.2 or 1.3) and verify the server's certificate
-    #[arg(long)]
-    pub(crate) tls: bool,
-
-    /// CA certificates (PEM) that verify the server [default: the system's trust store]
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
-    pub(crate) cacert: Option<PathBuf>,
-
-    /// Skip certificate verification (insecure: allows impersonation)
-    #[arg(long)]
-    pub(crate) insecure: bool,
-
-    /// Server name for SNI and certificate verification [default: the host of the address]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) server_name: Option<String>,
-}
-
-impl TlsArgs {
-    /// Whether to use TLS with a server.
-    ///
-    /// # Errors
-    /// When a TLS flag is given without TLS.
-    pub(crate) fn is_wanted(&self, server: &Endpoint) -> Result<bool, String> {
-        // A URL may imply TLS, so clap can't express this.
-        let typed = [
-            ("--cacert", self.cacert.is_some()),
-            ("--insecure", self.insecure),
-            ("--server-name", self.server_name.is_some()),
-        ];
-        let secure = self.tls || server.is_secure();
-        match typed.into_iter().find(|(_, typed)| *typed) {
-            Some((flag, _)) if !secure => {
-                Err(format!("{flag} needs --tls, or a URL of https or rediss"))
-            }
-            _ => Ok(secure),
-        }
-    }
-
-    /// The selected server trust.
-    pub(crate) fn trust(&self) -> ServerTrust {
-        ServerTrust::of(self.cacert.clone(), self.insecure)
-    }
 }
 
 /// Arguments of HTTP requests.
@@ -222,8 +175,13 @@ pub(crate) fn refuse(reason: impl Display) -> ! {
 /// The protocol of a server.
 ///
 /// # Errors
-/// When URL and flag contradict each other, or the URL has a path.
+/// When URL and flag contradict each other, or the URL has a path, a user or a database.
 pub(crate) fn service(server: &Endpoint, typed: Option<Service>) -> Result<Service, String> {
+    if server.user.is_some() || server.database.is_some() {
+        return Err(
+            "remove user and database from the URL (this client does not log in)".into()
+        );
+    }
     match server.path.as_deref() {
         None | Some("/") => server.service(typed).map_err(|error| error.to_string()),
         Some(path) => {
@@ -232,11 +190,21 @@ pub(crate) fn service(server: &Endpoint, typed: Option<Service>) -> Result<Servi
     }
 }
 
+/// A server as typed. Here no password can be of use.
+fn server(typed: &str) -> Result<Endpoint, String> {
+    typed.parse().map_err(|error| match error {
+        EndpointError::Password(_) => {
+            "remove user and password from the URL (this client does not log in)".into()
+        }
+        other => other.to_string(),
+    })
+}
+
 /// Subcommands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Measure the round-trip time of single requests
-    Ping(PingArgs),
+    Ping(Box<PingArgs>),
     /// List the open TCP ports of a host, one per line
     Scan(ScanArgs),
 }
@@ -249,8 +217,8 @@ pub(crate) const LONGEST_MESSAGE: usize = 16 << 20;
 #[command(after_help = PING_HELP, allow_negative_numbers = true)]
 pub(crate) struct PingArgs {
     /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https, redis,
-    /// rediss)
-    #[arg(default_value = "127.0.0.1:8080")]
+    /// rediss, postgres)
+    #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
     pub(crate) addr: Endpoint,
 
     /// Number of requests [default: until interrupted]

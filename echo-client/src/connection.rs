@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use crate::expectations::Expectations;
 use crate::in_flight::InFlight;
 use crate::secure::Secure;
 
@@ -85,6 +86,8 @@ impl Connection {
             requester,
             opening: Opening::default(),
             in_flight: InFlight::default(),
+            expectations: Expectations::default(),
+            unsolicited_bytes: 0,
             finished: None,
             chat: self.options.chat,
             said_goodbye: false,
@@ -112,6 +115,9 @@ struct ConnectionState {
     /// The server's first bytes.
     opening: Opening,
     in_flight: InFlight,
+    expectations: Expectations,
+    /// Bytes of unsolicited replies since the last one to a request.
+    unsolicited_bytes: usize,
     /// When our side was half-closed.
     finished: Option<Instant>,
     chat: bool,
@@ -167,6 +173,9 @@ impl Sender {
             let ConnectionOptions { protocol, typed, .. } = self.options;
             let has_reply = !typed || protocol.has_reply(payload);
             self.queued += u64::from(has_reply);
+            if has_reply {
+                state.expectations.asked(protocol.expected_reply(payload, typed));
+            }
             state.said_goodbye |= !has_reply;
         }
     }
@@ -187,7 +196,7 @@ impl Sender {
             }
         }
         self.queued = 0;
-        let written = self.write.write_all(&self.wire).await;
+        let written = write_all(&mut self.write, &self.wire).await;
         self.sent += self.wire.len() as u64;
         self.wire.clear();
         written
@@ -213,10 +222,23 @@ impl Sender {
         if let Some(tls) = &mut self.shared.lock().tls {
             tls.close(&mut self.wire);
         }
-        let said = self.write.write_all(&self.wire).await;
+        let said = write_all(&mut self.write, &self.wire).await;
         self.wire.clear();
         let ended = said.and(self.write.shutdown().await);
         self.shared.lock().finished = Some(Instant::now());
         ended
     }
+}
+
+/// Writes all of `bytes`. Unlike tokio's, it goes on after a signal (EINTR).
+async fn write_all(write: &mut OwnedWriteHalf, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match write.write(bytes).await {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

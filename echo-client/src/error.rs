@@ -11,6 +11,7 @@ use echo_net::settings::{ByteSize, TimeSpan};
 use echo_net::tls::{Fault, TrustError};
 use echo_proto::{Malformed, Opening, ProtocolKind};
 
+use crate::expectations::Deviations;
 use crate::in_flight::Tally;
 use echo_proto::terminal;
 
@@ -205,6 +206,16 @@ pub enum SessionError {
     /// The server closed the connection before it had answered everything.
     #[error("the server closed the connection; {0}")]
     Closed(Tally),
+    /// The server closed the connection while there was input that it did not get.
+    #[error(
+        "the server closed the connection; {tally}; at least {bytes} bytes of the input were not sent"
+    )]
+    Unsent {
+        /// How much of the input was read and not sent.
+        bytes: u64,
+        /// Requests sent and answered.
+        tally: Tally,
+    },
     /// Reply timeout.
     #[error("no reply within {}; {tally} (increase --timeout)", TimeSpan(*timeout))]
     NoReply {
@@ -222,6 +233,22 @@ pub enum SessionError {
         opening: Opening,
         /// What is wrong with it.
         reason: Malformed,
+        /// Requests sent and answered.
+        tally: Tally,
+    },
+    /// Replies were wrong, errors, or not asked for.
+    #[error("{deviations}; {tally}")]
+    Deviant {
+        /// What was wrong with them.
+        deviations: Deviations,
+        /// Requests sent and answered.
+        tally: Tally,
+    },
+    /// The server went on sending what nobody asked for.
+    #[error("{bytes} bytes of unsolicited replies received; {tally} (check --protocol)")]
+    Unsolicited {
+        /// Their size.
+        bytes: usize,
         /// Requests sent and answered.
         tally: Tally,
     },

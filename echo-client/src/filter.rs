@@ -13,43 +13,39 @@ use echo_client::connection::{
 use echo_client::{SessionError, Tally};
 use echo_proto::{CarriageReturn, LineSplitter, ProtocolKind};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::display::Display;
 
-/// Read buffer size of the input.
-const CHUNK: usize = 64 * 1024;
+mod input;
+
+use input::{Backlog, Input};
 
 /// How long to wait for the end of the input after the server has closed the connection.
 const END_OF_INPUT: Duration = Duration::from_millis(200);
-
-/// Maximum number of reads queued for sending.
-const CHUNKS_AHEAD: usize = 2;
 
 /// Sends every line of `input` as one request (the raw protocol: its bytes unchanged) and
 /// writes the replies to `output`, until the input has ended and everything is answered. Each
 /// reply is passed to `look` before it is written.
 ///
 /// # Errors
-/// When the session breaks, or ends before all input was sent and answered.
+/// When the session breaks, or ends before all input was sent and answered, and when a reply was
+/// not what its request asked for.
 pub(crate) async fn run(
     connection: Connection,
     input: impl Read + Send + 'static,
     output: impl AsyncWrite + Unpin,
     display: Display,
     look: impl FnMut(&Answer<'_>),
-) -> Result<Tally, SessionError> {
+) -> Result<PipeEnding, SessionError> {
     let options = connection.options().clone();
+    let is_chat = options.chat;
     let (sender, mut receiver) = connection.split();
-    let (chunks, ahead) = mpsc::channel(CHUNKS_AHEAD);
-    std::thread::Builder::new()
-        .name("input".into())
-        .spawn(move || read_input(input, &chunks))
-        .map_err(SessionError::Input)?;
+    let input = Input::start(input).map_err(SessionError::Input)?;
+    let backlog = input.backlog();
     let (outcome, sent) = {
         let receiving = receive_all(&mut receiver, output, display, look);
-        let sending = send_all(sender, ahead, options);
+        let sending = send_all(sender, input, options);
         tokio::pin!(receiving, sending);
         tokio::select! {
             outcome = &mut receiving => {
@@ -62,33 +58,32 @@ pub(crate) async fn run(
         }
     };
     outcome?;
-    let tally = receiver.tally();
-    match sent {
-        Some(Ok(())) if tally.answered >= tally.requested => Ok(tally),
-        Some(Err(Unsent::Input(error))) => Err(error),
-        _ if receiver.said_goodbye() => Ok(tally),
-        Some(Ok(()) | Err(Unsent::Broken)) | None => Err(SessionError::Closed(tally)),
+    let (tally, deviations) = (receiver.tally(), receiver.deviations());
+    let ending = match sent {
+        Some(Ok(())) if tally.answered >= tally.requested => PipeEnding::Done,
+        Some(Err(Unsent::Input(error))) => return Err(error),
+        // Whatever the server was asked to do: this was meant for it.
+        _ if backlog.bytes() > 0 => {
+            return Err(SessionError::Unsent { bytes: backlog.bytes(), tally });
+        }
+        _ if receiver.said_goodbye() => PipeEnding::Done,
+        // No request was on its way: the server was stopped between two of them.
+        None if receiver.is_complete() && !is_chat => PipeEnding::ClosedByServer(tally),
+        Some(Ok(()) | Err(Unsent::Broken)) | None => return Err(SessionError::Closed(tally)),
+    };
+    if deviations.is_none() {
+        return Ok(ending);
     }
+    Err(SessionError::Deviant { deviations, tally })
 }
 
-/// Reads ahead until the channel is full.
-fn read_input(mut input: impl Read, chunks: &mpsc::Sender<io::Result<Vec<u8>>>) {
-    loop {
-        let mut chunk = vec![0; CHUNK];
-        let read = match input.read(&mut chunk) {
-            Ok(0) => return,
-            Ok(length) => {
-                chunk.truncate(length);
-                Ok(chunk)
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => Err(error),
-        };
-        let failed = read.is_err();
-        if chunks.blocking_send(read).is_err() || failed {
-            return;
-        }
-    }
+/// How a session in which everything was answered ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PipeEnding {
+    /// The input has ended, or the server was asked to close the connection.
+    Done,
+    /// The server closed the connection before the input ended.
+    ClosedByServer(Tally),
 }
 
 /// Why the input was not sent completely.
@@ -98,14 +93,22 @@ enum Unsent {
     Broken,
 }
 
+impl From<io::Error> for Unsent {
+    /// Reading the input failed.
+    fn from(error: io::Error) -> Self {
+        Self::Input(SessionError::Input(error))
+    }
+}
+
 async fn send_all(
     mut sender: Sender,
-    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    input: Input,
     options: ConnectionOptions,
 ) -> Result<(), Unsent> {
+    let backlog = input.backlog();
     let sent = match options.protocol {
-        ProtocolKind::Raw => send_bytes(&mut sender, chunks).await,
-        _ => send_lines(&mut sender, chunks, options.max_message).await,
+        ProtocolKind::Raw => send_bytes(&mut sender, input, &backlog).await,
+        _ => send_lines(&mut sender, input, &backlog, options.max_message).await,
     };
     // If that fails the receiver reports why, unless everything is answered.
     let _ = sender.finish().await;
@@ -114,43 +117,43 @@ async fn send_all(
 
 async fn send_bytes(
     sender: &mut Sender,
-    mut chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    mut input: Input,
+    backlog: &Backlog,
 ) -> Result<(), Unsent> {
-    while let Some(chunk) = next(&mut chunks).await? {
+    while let Some(chunk) = input.next().await? {
         sender.queue(&chunk);
         sender.send().await.map_err(|_| Unsent::Broken)?;
+        backlog.passed(chunk.len());
     }
     Ok(())
 }
 
 async fn send_lines(
     sender: &mut Sender,
-    mut chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    mut input: Input,
+    backlog: &Backlog,
     max_message: usize,
 ) -> Result<(), Unsent> {
     let too_long = |_| Unsent::Input(SessionError::LongLine(max_message));
     let mut lines = LineSplitter::new(max_message, CarriageReturn::Drop);
-    while let Some(chunk) = next(&mut chunks).await? {
+    while let Some(chunk) = input.next().await? {
+        let before = lines.partial().len();
         let fed = lines.feed(&chunk, |line| {
             sender.queue(line);
             ControlFlow::Continue(())
         });
+        backlog.passed((before + chunk.len()).saturating_sub(lines.partial().len()));
         // Lines before one that is too long are still sent.
         sender.send().await.map_err(|_| Unsent::Broken)?;
         let _all_of_it = fed.map_err(too_long)?;
     }
+    let held = lines.partial().len();
     if let Some(last) = lines.end_of_input().map_err(too_long)? {
         sender.queue(&last);
+        backlog.passed(held);
         sender.send().await.map_err(|_| Unsent::Broken)?;
     }
     Ok(())
-}
-
-async fn next(
-    chunks: &mut mpsc::Receiver<io::Result<Vec<u8>>>,
-) -> Result<Option<Vec<u8>>, Unsent> {
-    let chunk = chunks.recv().await.transpose();
-    chunk.map_err(|error| Unsent::Input(SessionError::Input(error)))
 }
 
 async fn receive_all(

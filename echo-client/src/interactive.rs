@@ -4,8 +4,8 @@
 use std::convert::Infallible;
 use std::pin::pin;
 
-use echo_client::SessionError;
 use echo_client::connection::{Arrival, Connection, Receiver, Sender};
+use echo_client::{SessionError, Tally};
 use echo_proto::ProtocolKind;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
@@ -17,10 +17,12 @@ use crate::prompt::{Prompt, Show, Typed};
 /// How an interactive session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// Ctrl-D.
+    /// Ctrl-D, or the server closed the connection as it was asked to.
     EndOfInput,
     /// Ctrl-C.
     Interrupted,
+    /// The server closed the connection when everything was answered.
+    ClosedByServer(Tally),
 }
 
 /// Talks to the server until the input ends or the session breaks. The next prompt follows the
@@ -30,13 +32,14 @@ pub(crate) enum Ending {
 /// (SIGCONT) the terminal modes are restored.
 ///
 /// # Errors
-/// When the session breaks or the server ends it.
+/// When the session breaks, the server ends it before everything is answered, or a reply was not
+/// what its request asked for.
 pub(crate) async fn run(
     connection: Connection,
     display: Display,
     continued: Signal,
 ) -> Result<Ending, SessionError> {
-    let protocol = connection.options().protocol;
+    let (protocol, is_chat) = (connection.options().protocol, connection.options().chat);
     let (sender, receiver) = connection.split();
     let mut prompt = Prompt::start()?;
     let mut view = View { receiver, screen: prompt.screen(), display };
@@ -45,10 +48,22 @@ pub(crate) async fn run(
         ended = converse(sender, protocol, &mut prompt, &mut view) => ended,
         never = resuming => match never {},
     };
-    match ended {
-        Err(SessionError::Closed(_)) if view.receiver.said_goodbye() => Ok(Ending::EndOfInput),
-        ended => ended,
+    let receiver = &view.receiver;
+    if let (Err(SessionError::Closed(tally)), Some(line)) = (&ended, prompt.untaken()) {
+        return Err(SessionError::Unsent { bytes: line.len() as u64 + 1, tally: *tally });
     }
+    let ending = match ended {
+        Err(SessionError::Closed(_)) if receiver.said_goodbye() => Ending::EndOfInput,
+        Err(SessionError::Closed(tally)) if receiver.is_complete() && !is_chat => {
+            Ending::ClosedByServer(tally)
+        }
+        ended => ended?,
+    };
+    let (tally, deviations) = (receiver.tally(), receiver.deviations());
+    if deviations.is_none() || ending == Ending::Interrupted {
+        return Ok(ending);
+    }
+    Err(SessionError::Deviant { deviations, tally })
 }
 
 /// Restores the terminal each time the program is resumed.

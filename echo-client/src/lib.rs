@@ -14,17 +14,22 @@
 mod brief;
 pub mod connect;
 pub mod connection;
+pub mod credentials;
 mod endpoint;
 mod error;
+mod expectations;
 mod in_flight;
 pub mod link;
+pub mod mask;
 pub mod ping;
 pub mod pool;
 pub mod ports;
 pub mod scan;
 pub mod secure;
+pub mod url_password;
 
 pub use connection::Connection;
 pub use endpoint::{Endpoint, EndpointError, Scheme};
 pub use error::{Attempt, ConnectError, SessionError};
+pub use expectations::Deviations;
 pub use in_flight::Tally;

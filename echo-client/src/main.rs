@@ -13,11 +13,13 @@ mod scan_report;
 mod statuses;
 mod talk;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use echo_client::SessionError;
+use echo_client::mask::masked;
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
@@ -49,7 +51,12 @@ fn main() -> ExitCode {
 fn explain(told: clap::Error) -> Result<u8> {
     if told.use_stderr() {
         let typed = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-        cli::explain(told, &typed.collect::<Vec<_>>()).exit();
+        let told = cli::explain(told, &typed.collect::<Vec<_>>());
+        // It may repeat a URL.
+        let text = masked(&told.render().ansi().to_string()).into_owned();
+        // A stderr that is closed is no reason for another exit code.
+        let _ = write!(anstream::stderr(), "{text}");
+        return Ok(u8::try_from(told.exit_code())?);
     }
     stdout::finish(told.print()).context("writing to stdout")?;
     Ok(0)

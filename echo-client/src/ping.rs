@@ -168,11 +168,18 @@ pub async fn run(
         tell(PingEvent::Connected(peer, Inside::of(&link)))?;
     }
     let mut sequence = Sequence::new(plan.interval, plan.count, Instant::now());
+    // Whether the server has ever replied.
+    let mut proven = false;
     loop {
         let mut session = PingSession::new(plan, link);
         let Some(reason) = session.talk(plan, &mut sequence, &mut tell).await? else {
             return Ok(());
         };
+        // Under TLS 1.3 this comes after the handshake, and every connection ends so.
+        proven |= session.has_answered();
+        if let Some(fault) = session.take_refusal().filter(|_| !proven) {
+            return Err(ConnectError::Tls { address: plan.address.clone(), fault }.into());
+        }
         let broken = Instant::now();
         tell(PingEvent::Broken(reason))?;
         for number in sequence.abandon() {

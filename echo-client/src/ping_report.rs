@@ -59,7 +59,7 @@ fn plan(args: &PingArgs) -> Result<PingPlan> {
         count: args.count.map(|count| count.0),
         size: args.size.0,
         connect_timeout: args.patience.for_connection(),
-        tls: secure.then(|| talk::tls(&args.tls, args.quiet)).transpose()?,
+        tls: secure.then(|| talk::tls(&args.tls, protocol, args.quiet)).transpose()?,
         options: ConnectionOptions {
             protocol,
             typed: false,

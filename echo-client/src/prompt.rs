@@ -98,6 +98,14 @@ impl Prompt {
         self.typed.recv().await.unwrap_or(Typed::End)
     }
 
+    /// A line that was typed and not taken.
+    pub(crate) fn untaken(&mut self) -> Option<String> {
+        match self.typed.try_recv() {
+            Ok(Typed::Line(line)) => Some(line),
+            _ => None,
+        }
+    }
+
     /// The terminal modes while a line is edited.
     pub(crate) fn editing(&self) -> Editing {
         self.editing.clone()

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal as _};
 use anyhow::Result;
 use echo_client::connection::{Answer, ConnectionOptions};
 use echo_client::link::{Link, Tls};
-use echo_client::{ConnectError, Connection};
-use echo_net::tls::ClientTls;
+use echo_client::{ConnectError, Connection, Tally};
+use echo_net::tls::{ClientIdentity, ClientTls, TrustError};
 use echo_proto::{ProtocolKind, Service};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{self, Cli, TlsArgs};
 use crate::console::tell;
 use crate::display::Display;
-use crate::filter;
+use crate::filter::{self, PipeEnding};
 use crate::interactive::{self, Ending};
 use crate::statuses::Statuses;
 
@@ -40,7 +40,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let secure = cli.tls.is_wanted(&cli.addr).unwrap_or_else(|reason| cli::refuse(reason));
     let http_host = cli.http.host(&address, service.framing(), secure);
     let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
-    let tls = secure.then(|| tls(&cli.tls, cli.quiet)).transpose()?;
+    let tls = secure.then(|| tls(&cli.tls, service.framing(), cli.quiet)).transpose()?;
     let link = Link::open(&address, tls.as_ref(), cli.patience.for_connection()).await?;
     let peer = link.stream.peer_addr()?;
     let options = ConnectionOptions {
@@ -71,7 +71,13 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
             ));
         }
         let continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
-        return Ok(interactive::run(connection, display, continued).await?);
+        let ending = interactive::run(connection, display, continued).await?;
+        if let Ending::ClosedByServer(tally) = ending
+            && !cli.quiet
+        {
+            tell(closed_by_server(tally));
+        }
+        return Ok(ending);
     }
     let mut statuses = Statuses::default();
     let look = |answer: &Answer<'_>| {
@@ -83,16 +89,35 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     if let Some(note) = statuses.rest() {
         tell(note);
     }
-    ended?;
+    if let PipeEnding::ClosedByServer(tally) = ended?
+        && !cli.quiet
+    {
+        tell(closed_by_server(tally));
+    }
     Ok(Ending::EndOfInput)
+}
+
+/// Says why a session ended that the user did not end.
+fn closed_by_server(tally: Tally) -> String {
+    format!("the server closed the connection; {tally}")
 }
 
 /// The TLS settings; warns if they are insecure.
 ///
 /// Called before anything is sent: an unusable file must not cause a connection.
-pub(crate) fn tls(args: &TlsArgs, quiet: bool) -> Result<Tls, ConnectError> {
+pub(crate) fn tls(
+    args: &TlsArgs,
+    protocol: ProtocolKind,
+    quiet: bool,
+) -> Result<Tls, ConnectError> {
     let trust = args.trust();
-    let client = ClientTls::new(&trust, false)?;
+    let own = args.cert.as_deref().zip(args.key.as_deref());
+    let own = own.map(|(certificate, key)| ClientIdentity::from_pem_files(certificate, key));
+    let own = own.transpose().map_err(TrustError::from)?;
+    let mut client = ClientTls::with_identity(&trust, false, own.as_ref())?;
+    if let Some(name) = protocol.alpn() {
+        client = client.with_alpn(name);
+    }
     let warnings = client.warnings().iter().map(String::as_str).chain(trust.warning());
     for warning in warnings.filter(|_| !quiet) {
         tell(format_args!("warning: {warning}"));

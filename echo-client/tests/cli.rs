@@ -59,6 +59,13 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         (&["ping", "-p", "resp", "https://localhost/"], "the URL implies --protocol http"),
         (&["scan", "http://localhost/"], "is a URL: use a host here"),
         (&["--http-host", "a", ":1"], "--http-host needs --protocol http"),
+        (&["postgres://me@host/d"], "this client does not log in"),
+        (&["redis://host/1"], "this client does not log in"),
+        (&["postgres://me:hidden@host/d"], "this client does not log in"),
+        (&["ping", "redis://:hi/hidden@host"], "this client does not log in"),
+        (&["--quiet", "ping", "postgres://me:hidden@h"], "after the subcommand"),
+        (&["ftp://me:hidden@h/"], "the URL scheme `ftp` is not supported"),
+        (&["http://me:hidden@h/"], "credentials in a URL are not supported"),
         (&["--insecure", ":1"], "--insecure needs --tls, or a URL of https or rediss"),
         (&["ping", "--cacert", "a", "http://h"], "--cacert needs --tls"),
         (&["ping", "--server-name", "a", ":1"], "--server-name needs --tls"),
@@ -67,6 +74,7 @@ fn nonsense_is_refused_with_2_and_a_reason() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(reason), "{arguments:?}: {errors}");
+        assert!(!errors.contains("hidden"), "{arguments:?}: {errors}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! The control group of this process, as far as it limits the CPU: [`CpuGroup`]. Versions 1 and
-//! 2, with all groups above: the tightest limit counts
+//! The control group of this process, as far as it limits the CPU, [`CpuGroup`], or memory,
+//! [`MemoryGroup`]. Versions 1 and 2, with all groups above: the tightest limit counts
 //! (Documentation/admin-guide/cgroup-v2.rst, Documentation/scheduler/sched-bwc.rst).
 
 use std::fs;
@@ -30,38 +30,8 @@ impl CpuGroup {
 
     /// As `/proc/self/cgroup` and `/proc/self/mountinfo` say it.
     fn find(groups: &str, mounts: &str) -> Option<Self> {
-        let group = |wanted: &str| {
-            groups.lines().find_map(|line| {
-                let mut fields = line.splitn(3, ':').skip(1);
-                let (controllers, path) = (fields.next()?, fields.next()?);
-                let found = controllers.split(',').any(|controller| controller == wanted);
-                found.then_some(path)
-            })
-        };
-        let mount = |kind: &str, option: Option<&str>| {
-            mounts.lines().find_map(|line| {
-                let (place, rest) = line.split_once(" - ")?;
-                let mut place = place.split(' ').skip(3);
-                let (root, point) = (place.next()?, place.next()?);
-                let mut rest = rest.split(' ');
-                let (found, options) = (rest.next()?, rest.nth(1)?);
-                let has = |wanted| options.split(',').any(|option| option == wanted);
-                (found == kind && option.is_none_or(has)).then_some((root, point))
-            })
-        };
-        let v1 = group("cpu").zip(mount("cgroup", Some("cpu")));
-        let v2 = || group("").zip(mount("cgroup2", None));
-        let (version, (path, (root, point))) = match v1 {
-            Some(found) => (Version::V1, found),
-            None => (Version::V2, v2()?),
-        };
-        // The mount may show a part of the hierarchy only, as in a container.
-        let path = Path::new(path);
-        let inner = path.strip_prefix(root).or_else(|_| path.strip_prefix("/")).ok()?;
-        let point = Path::new(point);
-        let own = point.join(inner);
-        let levels = own.ancestors().take_while(|level| level.starts_with(point));
-        Some(Self { version, levels: levels.map(Into::into).collect() })
+        let (version, levels) = find("cpu", groups, mounts)?;
+        Some(Self { version, levels })
     }
 
     /// Cores that the group may use; `None` without a limit.
@@ -83,6 +53,72 @@ impl CpuGroup {
         let stat = |level: &PathBuf| throttled(&read(level, "cpu.stat")?);
         self.levels.iter().filter_map(stat).max()
     }
+}
+
+/// See the [module](self).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryGroup {
+    version: Version,
+    /// The group's folder and those of the groups above.
+    levels: Vec<PathBuf>,
+}
+
+impl MemoryGroup {
+    /// That of this process; `None` where no controller of memory is mounted.
+    pub fn of_self() -> Option<Self> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let (version, levels) = find("memory", &groups, &mounts)?;
+        Some(Self { version, levels })
+    }
+
+    /// Bytes that the group may use; `None` without a limit.
+    pub fn limit(&self) -> Option<u64> {
+        // Without a limit it is `max`, or in version 1 the largest number of whole pages.
+        let (name, most) = match self.version {
+            Version::V1 => ("memory.limit_in_bytes", 1 << 62),
+            Version::V2 => ("memory.max", u64::MAX),
+        };
+        let limit = |level: &PathBuf| read(level, name)?.trim().parse().ok();
+        self.levels.iter().filter_map(limit).filter(|limit| *limit < most).min()
+    }
+}
+
+/// The group of a controller, and the groups above, as `/proc/self/cgroup` and
+/// `/proc/self/mountinfo` say it.
+fn find(controller: &str, groups: &str, mounts: &str) -> Option<(Version, Vec<PathBuf>)> {
+    let group = |wanted: &str| {
+        groups.lines().find_map(|line| {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (fields.next()?, fields.next()?);
+            let found = controllers.split(',').any(|controller| controller == wanted);
+            found.then_some(path)
+        })
+    };
+    let mount = |kind: &str, option: Option<&str>| {
+        mounts.lines().find_map(|line| {
+            let (place, rest) = line.split_once(" - ")?;
+            let mut place = place.split(' ').skip(3);
+            let (root, point) = (place.next()?, place.next()?);
+            let mut rest = rest.split(' ');
+            let (found, options) = (rest.next()?, rest.nth(1)?);
+            let has = |wanted| options.split(',').any(|option| option == wanted);
+            (found == kind && option.is_none_or(has)).then_some((root, point))
+        })
+    };
+    let v1 = group(controller).zip(mount("cgroup", Some(controller)));
+    let v2 = || group("").zip(mount("cgroup2", None));
+    let (version, (path, (root, point))) = match v1 {
+        Some(found) => (Version::V1, found),
+        None => (Version::V2, v2()?),
+    };
+    // The mount may show a part of the hierarchy only, as in a container.
+    let path = Path::new(path);
+    let inner = path.strip_prefix(root).or_else(|_| path.strip_prefix("/")).ok()?;
+    let point = Path::new(point);
+    let own = point.join(inner);
+    let levels = own.ancestors().take_while(|level| level.starts_with(point));
+    Some((version, levels.map(Into::into).collect()))
 }
 
 fn read(level: &Path, name: &str) -> Option<String> {
@@ -146,6 +182,33 @@ mod tests {
         );
         for (groups, mounts) in [("", ""), ("0::/x\n", ""), ("", v2), ("nonsense\n", v1)] {
             assert_eq!(CpuGroup::find(groups, mounts), None);
+        }
+    }
+
+    #[test]
+    fn the_tightest_memory_limit_of_all_levels_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        let write = |level: &Path, name: &str, text: &str| {
+            fs::write(level.join(name), text).unwrap();
+        };
+        let group = |version| MemoryGroup {
+            version,
+            levels: vec![inner.clone(), folder.path().into()],
+        };
+        for (version, name, none) in [
+            (Version::V2, "memory.max", "max"),
+            (Version::V1, "memory.limit_in_bytes", "9223372036854771712"),
+        ] {
+            let group = group(version);
+            assert_eq!(group.limit(), None, "no file");
+            write(&inner, name, none);
+            assert_eq!(group.limit(), None, "no limit");
+            write(folder.path(), name, "100663296\n");
+            assert_eq!(group.limit(), Some(96 << 20), "of the group above");
+            write(&inner, name, "1048576\n");
+            assert_eq!(group.limit(), Some(1 << 20));
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-/// Counters since the machine was started.
+/// Counters since the network namespace was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpCounters {
     /// Acknowledgements that were delayed (RFC 1122 4.2.3.2): sent by the timer, 40 ms on Linux.
@@ -24,8 +24,20 @@ pub struct TcpCounters {
 impl TcpCounters {
     /// As of now; `None` where the kernel has none.
     pub fn read() -> Option<Self> {
-        let netstat = fs::read_to_string("/proc/net/netstat").ok()?;
-        let snmp = fs::read_to_string("/proc/net/snmp").ok()?;
+        Self::below("/proc/net")
+    }
+
+    /// Those of a process whose network namespace is another one than this process's; `None` if it
+    /// is not, or can't be seen.
+    pub fn read_beside(pid: u32) -> Option<Self> {
+        let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+        let (own, other) = (namespace("self")?, namespace(&pid.to_string())?);
+        (own != other).then(|| Self::below(&format!("/proc/{pid}/net"))).flatten()
+    }
+
+    fn below(folder: &str) -> Option<Self> {
+        let netstat = fs::read_to_string(format!("{folder}/netstat")).ok()?;
+        let snmp = fs::read_to_string(format!("{folder}/snmp")).ok()?;
         Self::of(&netstat, &snmp)
     }
 
@@ -39,6 +51,19 @@ impl TcpCounters {
             listen_overflows: extended("ListenOverflows")?,
             loss_probes: extended("TCPLossProbes")?,
         })
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            delayed_acks: self.delayed_acks.saturating_add(other.delayed_acks),
+            retransmits: self.retransmits.saturating_add(other.retransmits),
+            timeouts: self.timeouts.saturating_add(other.timeouts),
+            syn_retransmits: self.syn_retransmits.saturating_add(other.syn_retransmits),
+            listen_overflows: self.listen_overflows.saturating_add(other.listen_overflows),
+            loss_probes: self.loss_probes.saturating_add(other.loss_probes),
+        }
     }
 
     /// What happened since `earlier`.

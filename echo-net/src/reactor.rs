@@ -1,8 +1,8 @@
 //! Event-driven I/O in completion style: [`Reactor`] and its [`Handler`].
 //!
 //! A handler receives events (connected, bytes received, queued bytes sent) and issues commands
-//! (send, pause, finish, close). Each backend is a module: [`epoll`] and [`uring`] for real
-//! sockets, [`simulated`] for tests with a manual clock. A reactor belongs to one thread; only
+//! (send, pause, finish, close). Each backend is a module: [`epoll`], [`poll`] and [`uring`] for real
+//! sockets, [`simulated`] and [`network`] for tests with a manual clock. A reactor belongs to one thread; only
 //! its [`Waker`] may be used from others.
 
 use std::io;
@@ -13,16 +13,22 @@ use std::sync::Arc;
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::Nanos;
-use crate::socket::ConnectOptions;
-use crate::tcp_info::TcpInfo;
+use crate::socket::{self, ConnectOptions, EffectiveOptions};
+use crate::tcp_info::{self, TcpInfo};
 use crate::unread::Unread;
 
 pub mod epoll;
 mod listening;
+pub mod network;
+pub mod poll;
+pub mod random;
+mod readiness;
 pub mod simulated;
 #[cfg(test)]
 mod tests;
 pub mod uring;
+
+pub use listening::AcceptPause;
 
 slotmap::new_key_type! {
     /// Identifies a connection of a reactor. Keys are not reused: the key of a closed
@@ -56,8 +62,8 @@ pub trait Handler<R: Reactor> {
         let _ = (reactor, socket, peer);
     }
 
-    /// Accepting failed for a local reason. It pauses for [`ACCEPT_PAUSE`] and resumes
-    /// automatically.
+    /// Accepting failed for a local reason. It pauses for at most [`ACCEPT_PAUSE`] and resumes
+    /// automatically, or when [told](ServingReactor::resume_listening).
     fn accept_failed(&mut self, reactor: &mut R, error: io::Error) {
         let _ = (reactor, error);
     }
@@ -68,9 +74,13 @@ pub trait Handler<R: Reactor> {
     }
 }
 
-/// Pause of accepting when descriptors or memory have run out: immediate retries would
+/// Maximum pause of accepting when descriptors or memory have run out: immediate retries would
 /// busy-loop.
 pub const ACCEPT_PAUSE: Nanos = 100 * crate::clock::MILLISECOND;
+
+/// Maximum number of connections accepted per turn, so that a connection flood can't starve the
+/// others; as large as any backlog, so that one turn empties it. Tests can't fill that.
+const ACCEPTS_PER_TURN: usize = if cfg!(test) { 200 } else { 4096 };
 
 /// Moves bytes and reports completions; one per thread.
 pub trait Reactor: Sized {
@@ -90,6 +100,12 @@ pub trait Reactor: Sized {
     /// Bytes that are queued and not yet accepted by the kernel.
     fn unsent(&self, key: Key) -> usize;
 
+    /// Bytes of memory that the connection takes: the send queue as it is allocated, and input
+    /// that was received and not passed on yet.
+    fn held(&self, key: Key) -> usize {
+        self.unsent(key)
+    }
+
     /// Stops reading, which applies backpressure to the peer.
     fn pause(&mut self, key: Key);
 
@@ -102,16 +118,35 @@ pub trait Reactor: Sized {
     /// Closes the socket; no further event follows.
     fn close(&mut self, key: Key);
 
-    /// TCP_INFO of the connection; `None` in the simulated reactor.
-    fn tcp_info(&self, key: Key) -> Option<TcpInfo>;
+    /// The kernel's socket; `None` where there is no kernel.
+    fn socket(&self, key: Key) -> Option<BorrowedFd<'_>> {
+        let _ = key;
+        None
+    }
+
+    /// TCP_INFO of the connection; `None` where there is no kernel.
+    fn tcp_info(&self, key: Key) -> Option<TcpInfo> {
+        tcp_info::read(self.socket(key)?).ok()
+    }
 
     /// When the kernel received the last of the bytes passed by [`Event::Received`]: an instant
     /// of [`now`](Self::now)'s clock. `None` at other times, and for connections whose
     /// [stamps](ConnectOptions::stamps) were not requested or are missing.
-    fn arrival(&self) -> Option<Nanos>;
+    fn arrival(&self) -> Option<Nanos> {
+        None
+    }
 
-    /// The effective (send, receive) buffer sizes; `None` in the simulated reactor.
-    fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)>;
+    /// The effective options of the socket; `None` where there is no kernel.
+    fn socket_options(&self, key: Key) -> Option<EffectiveOptions> {
+        EffectiveOptions::read(self.socket(key)?).ok()
+    }
+
+    /// Has what is received acknowledged at once, or with a delay, until the kernel thinks
+    /// otherwise ([`TcpOptions::quickack`](crate::socket::TcpOptions::quickack)). No effect where
+    /// there is no kernel.
+    fn set_quickack(&mut self, key: Key, on: bool) {
+        let _ = self.socket(key).map(|socket| socket::set_quickack(socket, on));
+    }
 
     /// Waits for events or until `until` (forever with `None`) and passes all events to
     /// `handler`. With an instant in the past it only polls.
@@ -130,11 +165,20 @@ pub trait ServingReactor: Reactor {
     /// Starts accepting connections on this non-blocking listener too.
     fn listen(&mut self, listener: TcpListener) -> io::Result<()>;
 
+    /// Ends a pause of accepting: a descriptor may be free again.
+    fn resume_listening(&mut self);
+
     /// Closes all listeners.
     fn stop_listening(&mut self);
 
     /// Registers a connected, non-blocking socket.
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key>;
+
+    /// The close of this connection is to be a reset, so that the peer sees that it was cut;
+    /// nothing where there is no kernel.
+    fn reset_on_close(&mut self, key: Key) {
+        let _ = self.socket(key).map(socket::reset_on_close);
+    }
 
     /// Input that has arrived but was not passed to the handler yet.
     fn unread(&self, key: Key) -> Unread;

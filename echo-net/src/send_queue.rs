@@ -55,6 +55,11 @@ impl SendQueue {
         self.bytes.len() - self.taken
     }
 
+    /// Bytes that it takes of the memory.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,7 +1,10 @@
-//! SIGINT and SIGTERM as a [`Stop`], and the other signals of a server. For a program's `main`:
+//! SIGINT and SIGTERM as a [`Stop`], and the other signals of a program. For a program's `main`:
 //! a library never traps signals.
 
-#![expect(unsafe_code, reason = "no safe crate at hand ignores a signal")]
+#![expect(
+    unsafe_code,
+    reason = "no safe crate at hand ignores a signal, or asks whether it is"
+)]
 
 use std::future::poll_fn;
 use std::io;
@@ -26,15 +29,24 @@ impl Received {
     }
 }
 
-/// From now on SIGINT and SIGTERM [stop](Stop::ask): the first gracefully, the second
-/// immediately.
+/// From now on SIGINT, SIGTERM and SIGHUP [stop](Stop::ask): the first gracefully, the second
+/// immediately. SIGHUP does not where it was ignored at the start, as under nohup(1). SIGUSR1
+/// and SIGUSR2, which would end the process without a word, do nothing.
 ///
 /// # Errors
 /// When the handlers or the signal thread can't be set up.
 pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
     let received = Received::default();
     let first = received.clone();
-    on_each([SignalKind::interrupt(), SignalKind::terminate()], move |kind| {
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    if !is_ignored(libc::SIGHUP) {
+        kinds.push(SignalKind::hangup());
+    }
+    kinds.extend([SignalKind::user_defined1(), SignalKind::user_defined2()]);
+    on_each(kinds, move |kind| {
+        if [SignalKind::user_defined1(), SignalKind::user_defined2()].contains(&kind) {
+            return;
+        }
         let number = kind.as_raw_value();
         let _ = first.0.compare_exchange(0, number, Ordering::AcqRel, Ordering::Acquire);
         stop.ask();
@@ -42,30 +54,53 @@ pub fn ask_on_signals(stop: Stop) -> io::Result<Received> {
     Ok(received)
 }
 
-/// The signals of a server: SIGINT and SIGTERM as in [`ask_on_signals`], SIGUSR1 calls
-/// `report`, and SIGHUP is ignored, so that the server survives its terminal.
+/// What a signal asks of a server, which goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// SIGHUP: the terminal is gone, or settings are to be read again.
+    Reload,
+    /// SIGUSR1: statistics.
+    Report,
+    /// SIGUSR2, which has no meaning.
+    Unused,
+}
+
+/// The signals of a server: SIGINT and SIGTERM stop it as in [`ask_on_signals`]; for the others
+/// `requested` is called, and the server goes on.
 ///
 /// # Errors
 /// When the handlers or the signal thread can't be set up.
-pub fn serve_signals(stop: Stop, report: impl Fn() + Send + 'static) -> io::Result<()> {
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-        SignalKind::user_defined1(),
+pub fn serve_signals(
+    stop: Stop,
+    requested: impl Fn(Request) + Send + 'static,
+) -> io::Result<()> {
+    let requests = [
+        (SignalKind::hangup(), Request::Reload),
+        (SignalKind::user_defined1(), Request::Report),
+        (SignalKind::user_defined2(), Request::Unused),
     ];
-    on_each(kinds, move |kind| {
-        if kind == SignalKind::user_defined1() {
-            report();
-        } else if kind != SignalKind::hangup() {
-            stop.ask();
-        }
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    kinds.extend(requests.map(|(kind, _)| kind));
+    on_each(kinds, move |kind| match requests.iter().find(|(asks, _)| *asks == kind) {
+        Some((_, request)) => requested(*request),
+        None => stop.ask(),
     })
 }
 
+/// Whether the process ignores a signal.
+fn is_ignored(signal: libc::c_int) -> bool {
+    // SAFETY: all zeros are a valid `sigaction`. Without a new one, the call only writes the
+    // present one to the pointer, which is good for it.
+    unsafe {
+        let mut present: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(signal, std::ptr::null(), &raw mut present) == 0
+            && present.sa_sigaction == libc::SIG_IGN
+    }
+}
+
 /// Calls `each` for every signal of these kinds, on a separate thread.
-fn on_each<const N: usize>(
-    kinds: [SignalKind; N],
+fn on_each(
+    kinds: Vec<SignalKind>,
     each: impl Fn(SignalKind) + Send + 'static,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;

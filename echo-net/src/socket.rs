@@ -1,5 +1,5 @@
 //! Socket options and socket creation: [`SocketOptions`], [`listen`], [`ConnectOptions`]. The
-//! effective values can be read back.
+//! effective values can be read back: [`EffectiveOptions`].
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
@@ -8,6 +8,18 @@ use std::time::Duration;
 
 use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+
+mod congestion;
+mod effective;
+mod tcp_options;
+#[cfg(test)]
+mod tests;
+
+pub use congestion::{CongestionControl, CongestionError, InvalidCongestionControl};
+pub use effective::{Changed, EffectiveOptions};
+pub use tcp_options::TcpOptions;
+pub(crate) use tcp_options::set_quickack;
+use tcp_options::tos_of;
 
 /// Options of a connection, set before it carries data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +34,45 @@ pub struct SocketOptions {
     pub recv_buffer: Option<usize>,
     /// Idle time before the first keepalive probe; `None`: no probes.
     pub keepalive: Option<Duration>,
+    /// Further options of TCP.
+    pub tcp: TcpOptions,
 }
+
+/// The kernel takes a C integer, and lowers it to its own limit (`net.core.wmem_max`, `rmem_max`).
+const LARGEST_BUFFER: usize = i32::MAX as usize;
 
 impl Default for SocketOptions {
     fn default() -> Self {
-        Self { nodelay: true, send_buffer: None, recv_buffer: None, keepalive: None }
+        Self {
+            nodelay: true,
+            send_buffer: None,
+            recv_buffer: None,
+            keepalive: None,
+            tcp: TcpOptions::default(),
+        }
     }
 }
 
 impl SocketOptions {
-    /// Sets them on a socket. Set buffer sizes on the listener too: the window scale is
-    /// negotiated before `accept` returns.
+    /// Sets them on a connection that was made.
     pub fn apply(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.apply_unconnected(socket)?;
+        self.apply_accepted(socket)
+    }
+
+    /// Sets on an accepted connection what it has not inherited from its
+    /// [listener](Self::apply_to_listener): no system call unless that was asked for.
+    pub fn apply_accepted(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        match self.tcp.quickack {
+            // Before the handshake is over, this would delay its last segment.
+            Some(on) => set_quickack(socket, on),
+            None => Ok(()),
+        }
+    }
+
+    /// Sets those that make sense before a socket is connected.
+    fn apply_unconnected(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.tcp.apply(socket)?;
         let socket = SockRef::from(&socket);
         self.apply_buffers(&socket)?;
         socket.set_tcp_nodelay(self.nodelay)?;
@@ -44,21 +83,28 @@ impl SocketOptions {
         Ok(())
     }
 
+    /// Sets those that the connections of a listener inherit (Linux copies its socket), which are
+    /// all but quick acknowledgements. What the handshake needs could not be set later: the window
+    /// scale, which depends on the buffers, is negotiated before `accept` returns, and the first
+    /// segments are marked and paced, too.
+    ///
+    /// What was established before this call has inherited none, even if it is accepted later:
+    /// Linux copies when the handshake completes. Two settings of the system take precedence over
+    /// the listener: with `net.ipv4.tcp_reflect_tos` a connection has its peer's type of service,
+    /// and by a route with `congctl` that congestion control.
+    pub fn apply_to_listener(&self, listener: BorrowedFd<'_>) -> io::Result<()> {
+        self.apply_unconnected(listener)
+    }
+
     fn apply_buffers(&self, socket: &Socket) -> io::Result<()> {
         if let Some(bytes) = self.send_buffer {
-            socket.set_send_buffer_size(bytes)?;
+            socket.set_send_buffer_size(bytes.min(LARGEST_BUFFER))?;
         }
         if let Some(bytes) = self.recv_buffer {
-            socket.set_recv_buffer_size(bytes)?;
+            socket.set_recv_buffer_size(bytes.min(LARGEST_BUFFER))?;
         }
         Ok(())
     }
-}
-
-/// The effective buffer sizes of a socket in bytes: (send, receive).
-pub fn buffer_sizes(socket: BorrowedFd<'_>) -> io::Result<(usize, usize)> {
-    let socket = SockRef::from(&socket);
-    Ok((socket.send_buffer_size()?, socket.recv_buffer_size()?))
 }
 
 /// Creates a bound, listening, non-blocking socket. `[::]` also listens on IPv4 (dual-stack),
@@ -78,7 +124,7 @@ pub fn listen(
     }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
-    options.apply_buffers(&socket)?;
+    options.apply_to_listener(socket.as_fd())?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
@@ -99,6 +145,15 @@ pub struct ConnectOptions {
     pub stamps: bool,
 }
 
+/// Makes the close of `socket` a reset (RFC 9293 3.10.4, ABORT): the kernel discards what was
+/// not sent, and the peer sees an error in place of an end that looks complete.
+///
+/// # Errors
+/// When the socket is not one.
+pub fn reset_on_close(socket: BorrowedFd<'_>) -> io::Result<()> {
+    SockRef::from(&socket).set_linger(Some(Duration::ZERO))
+}
+
 /// Whether a failed `bind` means that this machine does not have the address or its family.
 pub fn is_address_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
@@ -112,6 +167,14 @@ pub fn is_own(mut address: SocketAddr) -> bool {
     address.set_port(0);
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None);
     socket.is_ok_and(|socket| socket.bind(&address.into()).is_ok())
+}
+
+/// Whether this machine has an address from which it can send to `target`. A failed `connect`
+/// says `EADDRNOTAVAIL` both without one and when no local port is left.
+pub fn has_source_address(target: SocketAddr) -> bool {
+    // A datagram socket has its own port space, and sends nothing to connect.
+    let socket = Socket::new(Domain::for_address(target), Type::DGRAM, None);
+    socket.is_ok_and(|socket| socket.connect(&target.into()).is_ok())
 }
 
 /// Whether a failed `accept` was caused by the peer of that connection (accept(2) passes on its
@@ -153,7 +216,7 @@ pub(crate) fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize
 pub fn begin_connect(options: &ConnectOptions) -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::for_address(options.target), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    options.socket.apply(socket.as_fd())?;
+    options.socket.apply_unconnected(socket.as_fd())?;
     if let Some(source) = options.source {
         // Otherwise bind() reserves a port for the source alone, which exhausts the range long
         // before the (source, destination) pairs are used up.

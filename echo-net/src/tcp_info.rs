@@ -8,8 +8,11 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// Statistics of one connection since it was established.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpInfo {
-    /// Whether our FIN was sent and is not acknowledged yet (FIN-WAIT-1, RFC 9293 3.3.2).
-    pub end_unacknowledged: bool,
+    /// Bytes of our output that the peer's kernel has acknowledged (RFC 4898,
+    /// tcpEStatsAppHCThruOctetsAcked). It grows as the peer reads, once its buffer is full.
+    pub acknowledged: u64,
+    /// Whether all output is acknowledged, and its end, if the write side was shut down.
+    pub all_acknowledged: bool,
     /// Whether the peer's FIN has arrived (CLOSE-WAIT), with all bytes before it.
     pub peer_ended: bool,
     /// Retransmitted segments.
@@ -20,8 +23,11 @@ pub struct TcpInfo {
     pub min_rtt_us: u32,
 }
 
-/// State numbers of `TCP_FIN_WAIT1` and `TCP_CLOSE_WAIT` in the kernel.
-const FIN_WAIT_1: u8 = 4;
+/// State numbers in the kernel of those in which our FIN is not acknowledged yet (RFC 9293
+/// 3.3.2): `TCP_FIN_WAIT1`, `TCP_LAST_ACK` and `TCP_CLOSING`.
+const END_UNACKNOWLEDGED: [u8; 3] = [4, 9, 11];
+
+/// The number of `TCP_CLOSE_WAIT`.
 const CLOSE_WAIT: u8 = 8;
 
 /// Reads TCP_INFO of `socket`.
@@ -45,7 +51,10 @@ pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
         return Err(io::Error::last_os_error());
     }
     Ok(TcpInfo {
-        end_unacknowledged: info.tcpi_state == FIN_WAIT_1,
+        acknowledged: info.tcpi_bytes_acked,
+        all_acknowledged: info.tcpi_unacked == 0
+            && info.tcpi_notsent_bytes == 0
+            && !END_UNACKNOWLEDGED.contains(&info.tcpi_state),
         peer_ended: info.tcpi_state == CLOSE_WAIT,
         retransmits: info.tcpi_total_retrans.into(),
         rtt_us: info.tcpi_rtt,
@@ -53,9 +62,51 @@ pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     })
 }
 
-/// Whether the peer's kernel has acknowledged everything sent on `socket`, after its write side
-/// was shut down.
-pub fn end_acknowledged(socket: BorrowedFd<'_>) -> bool {
-    // If the query fails the socket is broken, and waiting is useless.
-    read(socket).map_or(true, |info| !info.end_unacknowledged)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::time::{Duration, Instant};
+
+    fn until(socket: &TcpStream, expected: impl Fn(TcpInfo) -> bool) -> TcpInfo {
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            let info = read(socket.as_fd()).unwrap();
+            if expected(info) {
+                return info;
+            }
+            assert!(Instant::now() < deadline, "{info:?}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn what_the_peer_takes_is_acknowledged_and_what_waits_for_it_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        socket.write_all(b"hello").unwrap();
+        let first = until(&socket, |info| info.all_acknowledged);
+        socket.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        loop {
+            match socket.write(&[0; 10_000]) {
+                Ok(bytes) => sent += bytes,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        socket.shutdown(Shutdown::Write).unwrap();
+        let full = until(&socket, |info| info.acknowledged > first.acknowledged);
+        assert!(!full.all_acknowledged, "{full:?}");
+        let mut rest = Vec::new();
+        peer.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest.len(), sent + 5);
+        let last = until(&socket, |info| info.all_acknowledged);
+        let grown = last.acknowledged - first.acknowledged;
+        // The kernel counts the end, too.
+        assert!((sent as u64..=sent as u64 + 1).contains(&grown), "{last:?} of {sent}");
+    }
 }

@@ -1,6 +1,6 @@
 //! TLS as a transform of bytes: [`Transform`], for both sides, independent of the protocol
-//! inside. The server's identity is a [`ServerTls`], the client's trust a [`ClientTls`]; errors
-//! are a [`Fault`].
+//! inside. The server's identity is a [`ServerTls`], the client's trust a [`ClientTls`], its own
+//! certificate a [`ClientIdentity`]; errors are a [`Fault`].
 //!
 //! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) by rustls with ring only. No socket, and no clock
 //! except for certificate validity.
@@ -13,17 +13,24 @@ use rustls::pki_types::CertificateDer;
 
 mod alert;
 mod client;
+mod client_certificate;
 mod fault;
+mod identity;
+mod issuers;
 mod pem;
+mod records;
 mod server;
 mod transform;
 mod verifier;
 
 pub use alert::is_alert;
-pub use client::{ClientTls, ServerTrust, TrustError};
+pub use client::{ClientIdentity, ClientTls, ServerTrust, TrustError};
+pub use client_certificate::{ClientFault, ClientRefusal};
 pub use fault::Fault;
+pub use identity::{IdentityError, Owner};
+pub use issuers::IssuersError;
 pub use pem::{PemError, PemFault};
-pub use server::{IdentityError, ServerTls};
+pub use server::ServerTls;
 pub use transform::Transform;
 
 /// The cryptography provider.

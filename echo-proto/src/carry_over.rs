@@ -5,10 +5,16 @@
 /// message.
 const KEPT_CAPACITY: usize = 4096;
 
-/// `limit`, capped at the largest possible buffer, so that adding an announced length to an
-/// offset never overflows.
+/// Capacity above this is freed also while the beginning of the next message is there. It is more
+/// than reads of the default size need, so that a stream of messages allocates nothing.
+const MOST_KEPT: usize = 64 * 1024;
+
+/// Longer than any message: 1 TiB.
+const MOST: u64 = 1 << 40;
+
+/// `limit`, capped so that adding an announced length to an offset never overflows.
 pub(crate) fn possible(limit: usize) -> usize {
-    limit.min(isize::MAX.unsigned_abs())
+    limit.min(usize::try_from(MOST).unwrap_or(isize::MAX.unsigned_abs()))
 }
 
 /// See the [module](self).
@@ -34,6 +40,10 @@ impl CarryOver {
             self.0 = Vec::new();
         }
         self.0.drain(..used.min(self.0.len()));
+        // The beginning of the next message does not keep the memory of a long one either.
+        if used > 0 && self.0.capacity() > MOST_KEPT && self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(KEPT_CAPACITY);
+        }
         Ok(())
     }
 
@@ -73,5 +83,10 @@ mod tests {
         assert_eq!((fed, carry.bytes().len()), (Ok(()), 1 << 20));
         let fed: Result<(), ()> = carry.feed(&[0], |bytes| Ok(bytes.len()));
         assert_eq!((fed, carry.0.capacity()), (Ok(()), 0));
+        let fed: Result<(), ()> = carry.feed(&vec![0; 1 << 20], |_| Ok(0));
+        assert_eq!(fed, Ok(()));
+        let fed: Result<(), ()> = carry.feed(b"x", |bytes| Ok(bytes.len() - 1));
+        assert_eq!((fed, carry.bytes()), (Ok(()), &b"x"[..]));
+        assert!(carry.0.capacity() <= 2 * KEPT_CAPACITY, "with a byte of the next message");
     }
 }

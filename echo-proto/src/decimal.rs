@@ -3,19 +3,26 @@
 /// Maximum number of digits of a `usize`.
 const MOST_DIGITS: usize = 20;
 
+/// Room for the digits of any number.
+pub(crate) type Room = [u8; MOST_DIGITS];
+
 /// Appends `number` in decimal.
-pub(crate) fn append(mut number: usize, to: &mut Vec<u8>) {
-    let mut digits = [0; MOST_DIGITS];
+pub(crate) fn append(number: usize, to: &mut Vec<u8>) {
+    to.extend_from_slice(digits(number, &mut [0; MOST_DIGITS]));
+}
+
+/// The digits of `number`, which are put into `room`.
+pub(crate) fn digits(mut number: usize, room: &mut Room) -> &[u8] {
     let mut start = MOST_DIGITS;
     loop {
         start -= 1;
-        digits[start] = b'0' + (number % 10) as u8;
+        room[start] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
             break;
         }
     }
-    to.extend_from_slice(&digits[start..]);
+    &room[start..]
 }
 
 /// Parses `digits`; `None` for anything else and on overflow.

@@ -1,7 +1,9 @@
 //! Binary frames: `[u32 big-endian length][payload]`, echoed as the same frame. A length of
 //! zero is valid.
 
-use crate::length_prefix::{FrameTooLong, LengthPrefixSplitter};
+use std::fmt;
+
+use crate::length_prefix::{FRAME_TIMED_OUT, LengthPrefixSplitter};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond};
 
 /// The server's side of the frame protocol.
@@ -25,7 +27,8 @@ fn echo(header: [u8; 4], payload: &[u8], replies: &mut Replies) {
     replies.end_message();
 }
 
-fn refuse(reason: FrameTooLong, replies: &mut Replies) {
+/// A final error reply.
+fn refuse(reason: impl fmt::Display, replies: &mut Replies) {
     let text = format!("ERROR: {reason}");
     replies.count_error();
     replies.push(&(text.len() as u32).to_be_bytes());
@@ -51,6 +54,17 @@ impl Respond for FrameResponder {
             replies.count_error();
         }
         self.finished = true;
+    }
+
+    #[inline]
+    fn unfinished(&self) -> usize {
+        self.frames.partial().len()
+    }
+
+    fn time_out(&mut self, replies: &mut Replies) {
+        if !std::mem::replace(&mut self.finished, true) {
+            refuse(FRAME_TIMED_OUT, replies);
+        }
     }
 }
 

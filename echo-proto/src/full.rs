@@ -1,7 +1,7 @@
 //! The reply of a server that has reached its connection limit, in each protocol:
 //! [`ProtocolKind::server_full`]. `raw` has no error replies.
 
-use crate::{ProtocolKind, http};
+use crate::{ProtocolKind, http, postgres};
 
 const TEXT: &str = "ERROR: server full";
 
@@ -19,6 +19,7 @@ impl ProtocolKind {
             Self::Mux => [&[0; 4], &frame()[..]].concat(),
             Self::Resp => b"-ERR max number of clients reached\r\n".to_vec(),
             Self::Http => http::server_full(),
+            Self::Postgres => postgres::server_full(),
             Self::Raw => Vec::new(),
         }
     }
@@ -50,6 +51,9 @@ mod tests {
                 }
                 ProtocolKind::Resp => {
                     (Outcome::Error, None, &b"ERR max number of clients reached"[..])
+                }
+                ProtocolKind::Postgres => {
+                    (Outcome::Error, None, &b"53300: sorry, too many clients already"[..])
                 }
                 ProtocolKind::Http => (Outcome::Error, Some(503), TEXT.as_bytes()),
             };

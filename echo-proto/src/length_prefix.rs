@@ -10,6 +10,9 @@ pub struct FrameTooLong {
     pub limit: usize,
 }
 
+/// The error reply to a frame whose end did not arrive in time.
+pub(crate) const FRAME_TIMED_OUT: &str = "frame not completed in time";
+
 /// Splits a byte stream into frames: a header of `HEADER` bytes, whose last four are the
 /// big-endian payload length, then the payload.
 #[derive(Debug)]

@@ -29,6 +29,13 @@ pub(crate) fn refuse(reason: LineTooLong, replies: &mut Replies) {
     replies.push_display(format_args!("ERROR: {reason}\n"));
 }
 
+/// The final error reply to a line whose end did not arrive in time.
+pub(crate) fn time_out(replies: &mut Replies) {
+    replies.count_error();
+    replies.push(ERROR_PREFIX);
+    replies.push(b"line not completed in time\n");
+}
+
 pub(crate) fn echo(text: &[u8], replies: &mut Replies) {
     replies.push(ECHO_PREFIX);
     replies.end_prefix();
@@ -66,6 +73,17 @@ impl Respond for LineResponder {
             Err(reason) => refuse(reason, replies),
         }
         self.finished = true;
+    }
+
+    #[inline]
+    fn unfinished(&self) -> usize {
+        self.lines.partial().len()
+    }
+
+    fn time_out(&mut self, replies: &mut Replies) {
+        if !std::mem::replace(&mut self.finished, true) {
+            time_out(replies);
+        }
     }
 }
 

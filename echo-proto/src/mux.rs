@@ -2,7 +2,9 @@
 //! echoed on the same stream. Streams need no opening, and any id is valid. Order is guaranteed
 //! within a stream only.
 
-use crate::length_prefix::{FrameTooLong, LengthPrefixSplitter};
+use std::fmt;
+
+use crate::length_prefix::{FRAME_TIMED_OUT, LengthPrefixSplitter};
 use crate::{Answers, Flow, Malformed, Outcome, Replies, Reply, Request, Respond};
 
 /// Stream and length.
@@ -21,8 +23,8 @@ impl MuxResponder {
         Self { frames: LengthPrefixSplitter::new(max_message), finished: false }
     }
 
-    /// Sends the error on the stream of the frame that is too long.
-    fn refuse(&mut self, reason: FrameTooLong, replies: &mut Replies) {
+    /// Sends a final error on the stream of the incomplete frame.
+    fn refuse(&mut self, reason: impl fmt::Display, replies: &mut Replies) {
         let stream = self.frames.partial().first_chunk::<4>().copied().unwrap_or_default();
         let text = format!("ERROR: {reason}");
         self.finished = true;
@@ -56,6 +58,17 @@ impl Respond for MuxResponder {
             replies.count_error();
         }
         self.finished = true;
+    }
+
+    #[inline]
+    fn unfinished(&self) -> usize {
+        self.frames.partial().len()
+    }
+
+    fn time_out(&mut self, replies: &mut Replies) {
+        if !self.finished {
+            self.refuse(FRAME_TIMED_OUT, replies);
+        }
     }
 }
 

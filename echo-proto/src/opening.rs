@@ -49,6 +49,8 @@ impl Opening {
             || is_resp_bulk(bytes)
         {
             ProtocolKind::Resp.into()
+        } else if is_postgres_error(bytes) {
+            ProtocolKind::Postgres.into()
         } else if begins(b"ECHO: ") {
             ProtocolKind::Line.into()
         } else if begins(b"* Welcome. ") {
@@ -79,6 +81,12 @@ fn is_resp_bulk(bytes: &[u8]) -> bool {
     digits > 0 && rest[digits..].starts_with(b"\r\n")
 }
 
+/// An error with a length and the severity `FATAL`: how PostgreSQL answers another protocol.
+fn is_postgres_error(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"E\0\0")
+        && bytes.get(5..).is_some_and(|rest| rest.starts_with(b"SFATAL\0"))
+}
+
 /// Escaped for a terminal.
 impl fmt::Display for Opening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,6 +105,7 @@ mod tests {
     fn a_protocol_is_told_by_its_first_bytes_however_they_come() {
         let (line, http) = (ProtocolKind::Line.into(), ProtocolKind::Http.into());
         let (resp, command) = (ProtocolKind::Resp.into(), ProtocolKind::Command.into());
+        let postgres = ProtocolKind::Postgres.into();
         for (said, expected, speaks) in [
             ("HTTP/1.1 400 Bad Request\r\n", line, Some(http)),
             ("HTTP/1.0 400 Bad Request\r\n", resp, Some(http)),
@@ -113,6 +122,9 @@ mod tests {
             ("$64\r\n", resp, None),
             ("ECHO: POST / HTTP/1.1", http, Some(line)),
             ("* Welcome. Choose a name", line, Some(Service::Chat)),
+            ("E\0\0\0\x29SFATAL\0VFATAL\0C08P01\0", line, Some(postgres)),
+            ("E\0\0\0\x29SFATAL\0VFATAL\0C08P01\0", postgres, None),
+            ("E\0\0\0\x29SERROR\0", line, None),
             ("ECHO: HTTP/1.1", line, None),
             ("ERROR: Unknown command", command, None),
             ("ECHO: a", command, None),

@@ -19,6 +19,12 @@ impl Respond for RawResponder {
     }
 
     fn end_of_input(&mut self, _replies: &mut Replies) {}
+
+    fn unfinished(&self) -> usize {
+        0
+    }
+
+    fn time_out(&mut self, _replies: &mut Replies) {}
 }
 
 /// The client's side of the raw protocol.

@@ -93,8 +93,14 @@ impl Replies {
     /// Marks the end of a reply and counts it.
     #[inline]
     pub fn end_message(&mut self) {
-        self.messages += 1;
-        if self.mode != WriteMode::Whole {
+        self.end_messages(1);
+    }
+
+    /// The same for several replies that end here together, however many: one write ends.
+    #[inline]
+    pub(crate) fn end_messages(&mut self, count: u64) {
+        self.messages += count;
+        if count > 0 && self.mode != WriteMode::Whole {
             self.cut();
         }
     }
@@ -214,6 +220,19 @@ mod tests {
         replies.append(|output| output.push(b'!'));
         assert_eq!(replies.writes().last(), Some(&b"!"[..]));
         assert_eq!(replies.messages(), 2);
+    }
+
+    #[test]
+    fn messages_that_end_together_are_counted_in_one_step() {
+        for mode in [WriteMode::Whole, WriteMode::Split, WriteMode::PerMessage] {
+            let mut replies = Replies::new(mode);
+            replies.end_messages(0);
+            replies.push(b"ab");
+            replies.end_messages(1 << 40);
+            assert_eq!(replies.messages(), 1 << 40);
+            assert_eq!(replies.writes().collect::<Vec<_>>(), [b"ab"]);
+            assert!(replies.cuts.len() <= 1);
+        }
     }
 
     #[test]

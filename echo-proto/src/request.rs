@@ -65,6 +65,12 @@ pub enum Malformed {
     /// Invalid HTTP/1.
     #[error("invalid HTTP reply: {0}")]
     Http(#[from] HttpFault),
+    /// Not the PostgreSQL protocol.
+    #[error("not a reply of the PostgreSQL protocol")]
+    NotPostgres,
+    /// The start-up of a connection failed on this side.
+    #[error(transparent)]
+    Opening(#[from] OpeningFault),
     /// A reply over the limit.
     #[error("the reply exceeds the limit of {0} bytes")]
     TooLong(usize),
@@ -75,6 +81,26 @@ pub enum Malformed {
         MOST_REPLY_FIELDS
     )]
     HeadTooLong,
+}
+
+/// Why a client can't open a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpeningFault {
+    /// There is no password.
+    #[error("the server asks for a password")]
+    NoPassword,
+    /// The server wants another proof than a password.
+    #[error(
+        "the server asks for authentication method {0} (password, md5 and scram-sha-256 are \
+         supported)"
+    )]
+    Method(u32),
+    /// The server wants another kind of SASL.
+    #[error("the server offers no SCRAM-SHA-256 without channel binding")]
+    Mechanism,
+    /// The server's part of SCRAM is wrong: it may not know the password.
+    #[error("the server's part of SCRAM authentication is invalid")]
+    Scram,
 }
 
 /// What is wrong with an HTTP reply.
@@ -89,6 +115,9 @@ pub enum HttpFault {
     /// Malformed chunk.
     #[error("malformed chunk")]
     Chunk,
+    /// Chunks with far more framing and extensions than data.
+    #[error("chunk extensions exceed the data by far")]
+    Padding,
 }
 
 impl Malformed {
@@ -99,13 +128,29 @@ impl Malformed {
             | Self::FrameTooLong(_)
             | Self::TooLong(_)
             | Self::HeadTooLong => true,
-            Self::Unsolicited(_) | Self::NotResp | Self::NotHttp | Self::Http(_) => false,
+            Self::Unsolicited(_)
+            | Self::NotResp
+            | Self::NotHttp
+            | Self::NotPostgres
+            | Self::Opening(_)
+            | Self::Http(_) => false,
         }
     }
 }
 
 /// The client's side of one connection of a protocol.
 pub trait Request {
+    /// Appends what the client has to say before requests, in protocols where a connection is
+    /// opened first; afterwards, as long as it is [not open](Self::is_open), what it answers to
+    /// the replies so far. Where this is never called, the first request says it, and a server
+    /// that asks for more is an error.
+    fn open(&mut self, _wire: &mut Vec<u8>) {}
+
+    /// Whether requests can be sent: of a connection that was begun to be opened.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     /// Appends the wire form of request number `number` (from 0, per connection) to `wire`.
     ///
     /// # Panics

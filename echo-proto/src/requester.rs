@@ -4,7 +4,7 @@
 use crate::request::{Malformed, Reply, Request};
 use crate::{
     CommandRequester, FrameRequester, HttpHost, HttpRequester, LineRequester, MuxRequester,
-    RawRequester, RespRequester,
+    PostgresRequester, RawRequester, RespRequester,
 };
 
 /// The client's side of one connection, whichever its protocol.
@@ -25,6 +25,8 @@ pub enum Requester {
     Resp(RespRequester),
     /// See [`HttpRequester`]. Boxed, as it is by far the largest.
     Http(Box<HttpRequester>),
+    /// See [`PostgresRequester`].
+    Postgres(Box<PostgresRequester>),
 }
 
 impl Requester {
@@ -39,6 +41,23 @@ impl Requester {
 }
 
 impl Request for Requester {
+    fn open(&mut self, wire: &mut Vec<u8>) {
+        match self {
+            Self::Resp(resp) => resp.open(wire),
+            Self::Postgres(postgres) => postgres.open(wire),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Resp(resp) => resp.is_open(),
+            Self::Postgres(postgres) => postgres.is_open(),
+            _ => true,
+        }
+    }
+
     #[inline]
     fn encode(&mut self, number: u64, payload: &[u8], wire: &mut Vec<u8>) {
         match self {
@@ -49,6 +68,7 @@ impl Request for Requester {
             Self::Mux(mux) => mux.encode(number, payload, wire),
             Self::Resp(resp) => resp.encode(number, payload, wire),
             Self::Http(http) => http.encode(number, payload, wire),
+            Self::Postgres(postgres) => postgres.encode(number, payload, wire),
         }
     }
 
@@ -62,6 +82,7 @@ impl Request for Requester {
             Self::Mux(mux) => mux.decode(input, each),
             Self::Resp(resp) => resp.decode(input, each),
             Self::Http(http) => http.decode(input, each),
+            Self::Postgres(postgres) => postgres.decode(input, each),
         }
     }
 
@@ -81,11 +102,16 @@ impl Request for Requester {
             Self::Mux(mux) => mux.partial(),
             Self::Resp(resp) => resp.partial(),
             Self::Http(http) => http.partial(),
+            Self::Postgres(postgres) => postgres.partial(),
         }
     }
 
     #[inline]
     fn is_over(&self) -> bool {
-        matches!(self, Self::Http(http) if http.is_over())
+        match self {
+            Self::Http(http) => http.is_over(),
+            Self::Postgres(postgres) => postgres.is_over(),
+            _ => false,
+        }
     }
 }

@@ -30,4 +30,12 @@ pub trait Respond {
     /// The peer has half-closed: replies to a last message without terminator, where the
     /// protocol allows it.
     fn end_of_input(&mut self, replies: &mut Replies);
+
+    /// Bytes of a message that has begun and is not complete. 0 between messages, and in a
+    /// protocol without messages.
+    fn unfinished(&self) -> usize;
+
+    /// The rest of an unfinished message did not arrive in time: appends the error reply, and
+    /// ignores all further input as after [`Flow::Finish`].
+    fn time_out(&mut self, replies: &mut Replies);
 }

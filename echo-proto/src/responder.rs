@@ -3,8 +3,8 @@
 
 use crate::respond::{Flow, Respond};
 use crate::{
-    CommandResponder, FrameResponder, HttpResponder, LineResponder, MuxResponder, RawResponder,
-    Replies, RespResponder,
+    CommandResponder, FrameResponder, HttpResponder, LineResponder, MuxResponder,
+    PostgresResponder, RawResponder, Replies, RespResponder,
 };
 
 /// The server's side of one connection, whichever its protocol.
@@ -27,6 +27,8 @@ pub enum Responder {
     Resp(RespResponder),
     /// See [`HttpResponder`].
     Http(Box<HttpResponder>),
+    /// See [`PostgresResponder`].
+    Postgres(Box<PostgresResponder>),
 }
 
 impl Respond for Responder {
@@ -39,6 +41,7 @@ impl Respond for Responder {
             Self::Mux(mux) => mux.receive(input, replies),
             Self::Resp(resp) => resp.receive(input, replies),
             Self::Http(http) => http.receive(input, replies),
+            Self::Postgres(postgres) => postgres.receive(input, replies),
         }
     }
 
@@ -51,6 +54,34 @@ impl Respond for Responder {
             Self::Mux(mux) => mux.end_of_input(replies),
             Self::Resp(resp) => resp.end_of_input(replies),
             Self::Http(http) => http.end_of_input(replies),
+            Self::Postgres(postgres) => postgres.end_of_input(replies),
+        }
+    }
+
+    #[inline]
+    fn unfinished(&self) -> usize {
+        match self {
+            Self::Line(line) => line.unfinished(),
+            Self::Raw(raw) => raw.unfinished(),
+            Self::Frame(frame) => frame.unfinished(),
+            Self::Command(command) => command.unfinished(),
+            Self::Mux(mux) => mux.unfinished(),
+            Self::Resp(resp) => resp.unfinished(),
+            Self::Http(http) => http.unfinished(),
+            Self::Postgres(postgres) => postgres.unfinished(),
+        }
+    }
+
+    fn time_out(&mut self, replies: &mut Replies) {
+        match self {
+            Self::Line(line) => line.time_out(replies),
+            Self::Raw(raw) => raw.time_out(replies),
+            Self::Frame(frame) => frame.time_out(replies),
+            Self::Command(command) => command.time_out(replies),
+            Self::Mux(mux) => mux.time_out(replies),
+            Self::Resp(resp) => resp.time_out(replies),
+            Self::Http(http) => http.time_out(replies),
+            Self::Postgres(postgres) => postgres.time_out(replies),
         }
     }
 }

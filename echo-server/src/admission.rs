@@ -5,22 +5,49 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use echo_net::clock;
 use echo_net::fd_limit;
+use echo_net::socket::EffectiveOptions;
 use echo_net::stop::{Stage, Stop};
 use rustix::net::{SendFlags, Shutdown};
-use tracing::{debug, warn};
+use strum::VariantArray;
+use tracing::warn;
 
+use crate::buffered::{Budget, Share};
 use crate::config::Config;
+use crate::connection_log::{ConnectionLog, Life};
+use crate::ending::Endings;
+use crate::limits::{Limit, LimitCounters};
 use crate::log_limit::LogLimit;
+
+mod accept_wakeups;
+
+use accept_wakeups::AcceptWakeups;
 
 /// Maximum number of refused connections that linger at a time, and the minimum that must be
 /// possible; they need descriptors too. Those beyond are closed at once.
 const MOST_LINGERING: u64 = 64;
 const LEAST_LINGERING: u64 = 8;
+
+/// Why a connection was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Refusal {
+    /// The connection limit was reached.
+    Limit,
+    /// No thread could be started for it.
+    Thread,
+}
+
+impl Refusal {
+    /// In metrics.
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
+    }
+}
 
 /// Counts connections and enforces the limit.
 #[derive(Debug)]
@@ -32,13 +59,25 @@ pub(crate) struct Admission {
     refusal: Vec<u8>,
     active: AtomicU64,
     accepted: AtomicU64,
-    refused: AtomicU64,
+    refused: [AtomicU64; Refusal::VARIANTS.len()],
     /// Refused connections that linger.
     lingering: AtomicU64,
     most_lingering: u64,
     cut: AtomicU64,
+    limits: LimitCounters,
+    budget: Arc<Budget>,
+    endings: Endings,
+    /// Sockets that could not be accepted or served.
+    failures: AtomicU64,
+    log: ConnectionLog,
     refusals_logged: LogLimit,
     failures_logged: LogLimit,
+    accept_wakeups: AcceptWakeups,
+    /// Whether connections may lack those of their listener: Linux copies what it has when the
+    /// handshake completes, not at `accept`.
+    sets_all_options: AtomicBool,
+    /// Socket options of the first connection, as the kernel has them.
+    first_options: OnceLock<Option<EffectiveOptions>>,
 }
 
 impl Admission {
@@ -47,6 +86,7 @@ impl Admission {
         // Inside TLS no error can be sent before the handshake.
         let words = config.tls.is_none();
         let refusal = if words { config.protocol.framing().server_full() } else { Vec::new() };
+        let budget = Budget::new(config.max_buffered);
         let spare = fd_limit::room_for_connections().saturating_sub(limit);
         Self {
             config,
@@ -55,12 +95,20 @@ impl Admission {
             refusal,
             active: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
+            refused: Default::default(),
             lingering: AtomicU64::new(0),
             most_lingering: spare.clamp(LEAST_LINGERING, MOST_LINGERING),
             cut: AtomicU64::new(0),
+            limits: LimitCounters::default(),
+            budget,
+            endings: Endings::default(),
+            failures: AtomicU64::new(0),
+            log: ConnectionLog::default(),
             refusals_logged: LogLimit::default(),
             failures_logged: LogLimit::default(),
+            accept_wakeups: AcceptWakeups::default(),
+            sets_all_options: AtomicBool::new(false),
+            first_options: OnceLock::new(),
         }
     }
 
@@ -72,18 +120,28 @@ impl Admission {
         peer: SocketAddr,
     ) -> Option<Permit> {
         if !take_place(&self.active, self.limit) {
-            self.refuse(socket, "connection limit reached");
+            self.refuse(socket, Refusal::Limit, "connection limit reached");
             let lingers = take_place(&self.lingering, self.most_lingering);
             return lingers.then(|| self.permit(peer, true));
         }
-        self.accepted.fetch_add(1, Ordering::Relaxed);
         let permit = self.permit(peer, false);
-        if let Err(error) = self.config.socket.apply(socket) {
-            debug!(%peer, %error, "can't set socket options");
+        let options = &self.config.socket;
+        let all = self.sets_all_options.load(Ordering::Relaxed);
+        let set = if all { options.apply(socket) } else { options.apply_accepted(socket) };
+        if let Err(error) = set {
+            self.log_accept_failure(&error);
             return None;
         }
-        debug!(%peer, "connected");
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        self.first_options.get_or_init(|| EffectiveOptions::read(socket).ok());
+        self.log.connected(peer);
         Some(permit)
+    }
+
+    /// From now on, every connection gets all socket options: some may have been established
+    /// before their listener got its options.
+    pub(crate) fn set_all_options(&self) {
+        self.sets_all_options.store(true, Ordering::Relaxed);
     }
 
     fn permit(self: &Arc<Self>, peer: SocketAddr, turned_away: bool) -> Permit {
@@ -91,8 +149,8 @@ impl Admission {
     }
 
     /// Counts a refused connection, sends the error reply and half-closes.
-    pub(crate) fn refuse(&self, socket: BorrowedFd<'_>, reason: &str) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn refuse(&self, socket: BorrowedFd<'_>, refusal: Refusal, reason: &str) {
+        self.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
         if let Some(suppressed) = self.refusals_logged.pass(clock::now()) {
             warn!(limit = self.limit, suppressed, "refused a connection: {reason}");
         }
@@ -102,9 +160,27 @@ impl Admission {
         let _ = rustix::net::shutdown(socket, Shutdown::Write);
     }
 
-    /// Logs that a connection could not be accepted, at a limited rate. Changes nothing:
-    /// pausing is up to the caller.
+    /// Accepting has failed for lack of resources. The acceptor pauses until a connection ends,
+    /// or for a short time.
+    pub(crate) fn accept_failed(&self, error: &io::Error) {
+        self.log_accept_failure(error);
+        self.accept_wakeups.wait();
+    }
+
+    /// What wakes acceptors that have [failed](Self::accept_failed).
+    pub(crate) fn accept_wakeups(&self) -> &AcceptWakeups {
+        &self.accept_wakeups
+    }
+
+    /// The error reply to refused connections; empty where there is none.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn refusal(&self) -> &[u8] {
+        &self.refusal
+    }
+
+    /// Counts a connection that could not be accepted, and logs it at a limited rate.
     pub(crate) fn log_accept_failure(&self, error: &io::Error) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
         if let Some(suppressed) = self.failures_logged.pass(clock::now()) {
             warn!(%error, suppressed, "accepting a connection failed");
         }
@@ -122,12 +198,55 @@ impl Admission {
 
     /// Connections refused so far.
     pub(crate) fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refusals().map(|(_, count)| count).sum()
     }
 
-    /// Connections aborted by a forced stop.
+    /// The same by reason.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
+        let count = |&refusal: &Refusal| {
+            (refusal, self.refused[refusal as usize].load(Ordering::Relaxed))
+        };
+        Refusal::VARIANTS.iter().map(count)
+    }
+
+    /// Connections that could not be accepted so far.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Socket options of the first connection, as the kernel has them; `None` without one.
+    pub(crate) fn first_options(&self) -> Option<&EffectiveOptions> {
+        self.first_options.get()?.as_ref()
+    }
+
+    /// Log lines about connections.
+    pub(crate) fn log(&self) -> &ConnectionLog {
+        &self.log
+    }
+
+    /// Connections that have ended, by reason.
+    pub(crate) fn endings(&self) -> &Endings {
+        &self.endings
+    }
+
+    /// The maximum number of open connections.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// Connections aborted by a stop.
     pub(crate) fn cut(&self) -> u64 {
-        self.cut.load(Ordering::Relaxed)
+        self.cut.load(Ordering::Relaxed) + self.limits.stopped()
+    }
+
+    /// Connections ended at other limits.
+    pub(crate) fn limits(&self) -> &LimitCounters {
+        &self.limits
+    }
+
+    /// The limit on what all connections buffer.
+    pub(crate) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
     }
 }
 
@@ -160,10 +279,39 @@ impl Permit {
         self.turned_away
     }
 
+    /// What is buffered for the connection.
+    pub(crate) fn share(&self) -> Share {
+        Share::new(&self.admission.budget)
+    }
+
+    /// Log lines about connections.
+    #[inline]
+    pub(crate) fn log(&self) -> &ConnectionLog {
+        self.admission.log()
+    }
+
+    /// Whether the stop was forced.
+    pub(crate) fn is_forced(&self) -> bool {
+        self.admission.stop.stage() == Stage::Forced
+    }
+
+    /// Reports that the server ends the connection at a limit.
+    pub(crate) fn ends_by(&self, limit: Limit) {
+        if !self.turned_away {
+            self.admission.limits.count(limit);
+        }
+    }
+
+    /// Reports that an admitted connection has ended.
+    pub(crate) fn ended(&self, life: &Life) {
+        self.admission.endings.count(life.ending);
+        self.admission.log.disconnected(self.peer, life);
+    }
+
     /// Reports that the connection ends with output pending. It counts as aborted if the server
     /// was forced to stop; otherwise the peer caused it.
     pub(crate) fn ends_early(&self) {
-        if self.admission.stop.stage() == Stage::Forced {
+        if self.is_forced() {
             self.admission.cut.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -171,9 +319,10 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Admission { active, lingering, .. } = &*self.admission;
+        let Admission { active, lingering, accept_wakeups, .. } = &*self.admission;
         let place = if self.turned_away { lingering } else { active };
         place.fetch_sub(1, Ordering::Relaxed);
+        accept_wakeups.notify();
     }
 }
 
@@ -204,6 +353,18 @@ mod tests {
         assert_eq!(admission.active(), 0);
         assert!(!enter().is_turned_away());
         assert_eq!((admission.accepted(), admission.refused()), (2, 1));
+    }
+
+    #[test]
+    fn one_whose_options_can_not_be_set_is_closed_and_counted() {
+        let mut config = Config::default();
+        config.socket.tcp.quickack = Some(true);
+        let admission = admission(config, 1);
+        let (socket, _peer) = UnixStream::pair().unwrap();
+        let nobody = SocketAddr::from(([127, 0, 0, 1], 1));
+        assert!(admission.admit(socket.as_fd(), nobody).is_none());
+        let counts = (admission.active(), admission.accepted(), admission.failures());
+        assert_eq!(counts, (0, 0, 1));
     }
 
     #[test]

@@ -1,39 +1,44 @@
 //! A layer-4 load balancer: [`Balancer`] accepts, selects a backend and copies bytes both ways
 //! with independent half-close. An unreachable backend is skipped before the client notices.
-//! Payload is not interpreted.
+//! Whatever is cut short is reset on both sides. Payload is not interpreted.
 
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use echo_net::address::Address;
 use echo_net::clock;
 use echo_net::reactor::ACCEPT_PAUSE;
-use echo_net::socket::{SocketOptions, finish_connect, is_peers_fault};
+use echo_net::socket::{SocketOptions, TcpOptions, is_peers_fault};
 use echo_net::stop::{Stage, Stop};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, timeout};
-use tracing::{debug, info, warn};
+use tokio::time::timeout;
+use tracing::{debug, warn};
 
 use crate::counted::counted;
 use crate::log_limit::LogLimit;
 use crate::model::tokio::accept::{Listeners, reached, stages};
 
 mod backends;
+mod checking;
 mod copying;
+mod counters;
+mod dialing;
+mod guarded;
 mod lookup;
 mod proxy_header;
 
+use backends::Backends;
 pub use backends::Policy;
-use backends::{Backends, InUse};
-use copying::copy_both_ways;
+use checking::check;
+use copying::{Broken, copy_both_ways};
+pub use counters::BalanceSummary;
+use counters::{BalanceCounters, count};
+use dialing::Unreached;
+use guarded::Guarded;
 pub use lookup::{BackendError, Lookup};
 pub use proxy_header::ProxyProtocol;
 
@@ -43,6 +48,7 @@ const OPTIONS: SocketOptions = SocketOptions {
     send_buffer: None,
     recv_buffer: None,
     keepalive: Some(Duration::from_mins(1)),
+    tcp: TcpOptions::SYSTEM,
 };
 
 /// Configuration of a balancer.
@@ -63,28 +69,32 @@ pub struct BalanceConfig {
     pub check_interval: Duration,
     /// Connect timeout per address of a backend.
     pub connect_timeout: Duration,
+    /// Connect timeout of a client: for all backends together.
+    pub dial_timeout: Duration,
     /// Idle timeout of half-closed connections.
     pub half_close_timeout: Duration,
     /// Maximum duration of a graceful stop.
     pub drain_timeout: Duration,
 }
 
-/// Statistics of a balancer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct BalanceSummary {
-    /// Connections accepted by a backend.
-    pub connections: u64,
-    /// Connections without a reachable backend.
-    pub unserved: u64,
-    /// Connections open when the stop was forced.
-    pub cut: u64,
+/// Limits of log lines, by kind.
+#[derive(Debug, Default)]
+struct LogLimits {
+    accepting: LogLimit,
+    dials: LogLimit,
+    unserved: LogLimit,
+    broken: LogLimit,
 }
 
-impl fmt::Display for BalanceSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, unserved, cut } = self;
-        write!(f, "{}, {unserved} unserved, {cut} aborted", counted(*connections, "connection"))
-    }
+/// The state of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BackendState {
+    /// As typed.
+    pub(crate) name: String,
+    /// Whether it passes its health checks.
+    pub(crate) up: bool,
+    /// Open connections.
+    pub(crate) open: u64,
 }
 
 /// See the [module](self).
@@ -94,9 +104,8 @@ pub struct Balancer {
     /// Its own listen addresses.
     own: Vec<SocketAddr>,
     backends: Backends,
-    connections: AtomicU64,
-    unserved: AtomicU64,
-    unserved_logged: LogLimit,
+    counters: BalanceCounters,
+    limits: LogLimits,
 }
 
 impl Balancer {
@@ -112,9 +121,8 @@ impl Balancer {
             backends: Backends::new(found, config.policy),
             config,
             own,
-            connections: AtomicU64::new(0),
-            unserved: AtomicU64::new(0),
-            unserved_logged: LogLimit::default(),
+            counters: BalanceCounters::default(),
+            limits: LogLimits::default(),
         }))
     }
 
@@ -153,8 +161,16 @@ impl Balancer {
                 }
                 Err(error) if is_peers_fault(&error) => {}
                 Err(error) => {
-                    warn!(%error, "accepting failed; pausing for 100 ms");
-                    tokio::time::sleep(Duration::from_nanos(ACCEPT_PAUSE)).await;
+                    if let Some(suppressed) = self.limits.accepting.pass(clock::now()) {
+                        warn!(%error, suppressed, "accepting failed; pausing for 100 ms");
+                    }
+                    // A stop ends the pause, and so does a connection that ends: its descriptors
+                    // are free.
+                    tokio::select! {
+                        () = tokio::time::sleep(Duration::from_nanos(ACCEPT_PAUSE)) => {}
+                        () = &mut draining => break,
+                        Some(_) = open.join_next(), if !open.is_empty() => {}
+                    }
                 }
             }
         }
@@ -165,108 +181,68 @@ impl Balancer {
             _ = timeout(self.config.drain_timeout, ended) => {}
             () = forced => {}
         }
-        Ok(BalanceSummary { cut: open.len() as u64, ..self.so_far() })
+        while open.try_join_next().is_some() {}
+        let cut = open.len() as u64;
+        // Waits until each has reset both of its sides, which takes no time.
+        open.shutdown().await;
+        Ok(BalanceSummary { cut, ..self.so_far() })
     }
 
     /// Statistics so far.
     pub fn so_far(&self) -> BalanceSummary {
-        BalanceSummary {
-            connections: self.connections.load(Ordering::Relaxed),
-            unserved: self.unserved.load(Ordering::Relaxed),
-            cut: 0,
-        }
+        self.counters.read()
+    }
+
+    /// The state of each backend.
+    pub(crate) fn backend_states(&self) -> impl Iterator<Item = BackendState> {
+        self.backends.numbers().map(|backend| {
+            let (up, open) = self.backends.state(backend);
+            let name = self.backends.name(backend).to_string();
+            BackendState { name, up, open: open as u64 }
+        })
     }
 
     /// The health of each backend as text.
     pub fn backends(&self) -> impl Iterator<Item = String> {
-        self.backends.numbers().map(|backend| {
-            let (well, open) = self.backends.state(backend);
-            let health = if well { "up" } else { "down" };
-            let open = counted(open as u64, "connection");
-            format!("{} is {health}, {open} open", self.backends.name(backend))
+        self.backend_states().map(|BackendState { name, up, open }| {
+            let health = if up { "up" } else { "down" };
+            format!("{name} is {health}, {} open", counted(open, "connection"))
         })
     }
 
-    async fn serve(&self, mut client: TcpStream, peer: SocketAddr) {
-        let Some((mut backend, _in_use)) = self.reach_a_backend(&client, peer).await else {
-            self.unserved.fetch_add(1, Ordering::Relaxed);
-            if let Some(suppressed) = self.unserved_logged.pass(clock::now()) {
-                warn!(%peer, suppressed, "no backend reachable");
-            }
-            return;
+    async fn serve(&self, client: TcpStream, peer: SocketAddr) {
+        let mut client = Guarded::new(client);
+        let (backend, _in_use) = match self.reach_a_backend(client.stream(), peer).await {
+            Ok(reached) => reached,
+            Err(unreached) => return self.leave_unserved(peer, &unreached),
         };
-        self.connections.fetch_add(1, Ordering::Relaxed);
-        let patience = self.config.half_close_timeout;
-        if let Err(error) = copy_both_ways(&mut client, &mut backend, patience).await {
-            debug!(%peer, %error, "connection broke");
-        }
-    }
-
-    /// Connects to the first backend, in the order of the policy, that accepts.
-    async fn reach_a_backend(
-        &self,
-        client: &TcpStream,
-        peer: SocketAddr,
-    ) -> Option<(TcpStream, InUse)> {
-        let own = client.local_addr().ok()?;
-        OPTIONS.apply(client.as_fd()).ok()?;
-        let header = self.config.proxy_protocol.map(|version| version.header(peer, own));
-        for backend in self.backends.candidates() {
-            let in_use = self.backends.in_use(backend);
-            match self.dial(backend, header.as_deref().unwrap_or_default()).await {
-                Some(stream) => return Some((stream, in_use)),
-                None => self.checked(backend, false),
+        let mut backend = Guarded::new(backend);
+        count(&self.counters.connections);
+        let timeout = self.config.half_close_timeout;
+        match copy_both_ways(client.stream(), backend.stream(), timeout).await {
+            Ok(()) => {
+                client.has_ended();
+                backend.has_ended();
             }
-        }
-        None
-    }
-
-    /// Connects to the first address of a backend that accepts, and sends `header`.
-    async fn dial(&self, backend: usize, header: &[u8]) -> Option<TcpStream> {
-        for address in self.backends.addresses(backend) {
-            match self.dial_address(address, header).await {
-                Ok(stream) => {
-                    self.backends.answered(backend, address);
-                    return Some(stream);
-                }
-                Err(error) => {
-                    let backend = self.backends.name(backend);
-                    debug!(%backend, %address, %error, "backend address unreachable");
+            Err(broken) => {
+                count(match broken {
+                    Broken::Failed(_) => &self.counters.reset,
+                    Broken::Idle => &self.counters.timed_out,
+                });
+                if let Some(suppressed) = self.limits.broken.pass(clock::now()) {
+                    debug!(%peer, error = %broken, suppressed, "connection reset");
                 }
             }
         }
-        None
     }
 
-    async fn dial_address(&self, address: SocketAddr, header: &[u8]) -> io::Result<TcpStream> {
-        let connecting = TcpStream::connect(address);
-        let mut stream = timeout(self.config.connect_timeout, connecting).await??;
-        finish_connect(stream.as_fd())?;
-        OPTIONS.apply(stream.as_fd())?;
-        stream.write_all(header).await?;
-        Ok(stream)
-    }
-
-    fn checked(&self, backend: usize, reached: bool) {
-        let name = self.backends.name(backend);
-        match self.backends.checked(backend, reached) {
-            Some(true) => info!(backend = %name, "backend is up"),
-            Some(false) => warn!(backend = %name, "backend is down"),
-            None => {}
+    fn leave_unserved(&self, peer: SocketAddr, unreached: &Unreached) {
+        count(&self.counters.unserved);
+        if let Unreached::Short(_) = unreached {
+            count(&self.counters.exhausted);
         }
-    }
-
-    /// Resolves the name of a backend again. On failure it keeps its addresses.
-    fn looked_up(&self, backend: usize, found: Result<Vec<SocketAddr>, BackendError>) {
-        match found {
-            Ok(found) => {
-                let name = self.backends.name(backend);
-                if self.backends.moved(backend, found) {
-                    let addresses = self.backends.addresses(backend);
-                    info!(backend = %name, ?addresses, "backend addresses changed");
-                }
-            }
-            Err(error) => debug!(%error, "backend lookup failed"),
+        if let Some(suppressed) = self.limits.unserved.pass(clock::now()) {
+            warn!(%peer, suppressed, "{unreached}");
         }
     }
 }
@@ -279,36 +255,4 @@ async fn accept(
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
     let (client, peer) = listeners.accept().await?;
     Ok((client, peer, permit))
-}
-
-/// Health checks of a backend, forever. While it is down its name is resolved again: its
-/// address may have changed.
-async fn check(balancer: Arc<Balancer>, backend: usize) {
-    let header = balancer.config.proxy_protocol.map(ProxyProtocol::own_header);
-    let mut due = tokio::time::interval(balancer.config.check_interval);
-    // A slow check must not be followed by a burst.
-    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // At most one lookup at a time; checks continue meanwhile.
-    let mut lookup = JoinSet::new();
-    loop {
-        tokio::select! {
-            Some(found) = lookup.join_next() => {
-                if let Ok(found) = found {
-                    balancer.looked_up(backend, found);
-                }
-            }
-            _ = due.tick() => {
-                let dialed = balancer.dial(backend, header.as_deref().unwrap_or_default());
-                let reached = dialed.await.is_some();
-                balancer.checked(backend, reached);
-                let name = balancer.backends.name(backend);
-                if !reached && lookup.is_empty() && !name.is_literal() {
-                    let (name, balancer) = (name.clone(), Arc::clone(&balancer));
-                    lookup.spawn_blocking(move || {
-                        balancer.config.lookup.find(&name, &balancer.own)
-                    });
-                }
-            }
-        }
-    }
 }

@@ -4,10 +4,11 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 
+use echo_net::activation::{self, ActivationError};
 use echo_net::address::Address;
 use echo_net::settings::ByteSize;
-use echo_net::socket::{SocketOptions, buffer_sizes, is_address_missing, listen};
-use tracing::warn;
+use echo_net::socket::{Changed, EffectiveOptions, SocketOptions, is_address_missing, listen};
+use tracing::{info, warn};
 
 /// Attempts to find a port that is free on every address.
 const PORTS_TRIED: usize = 16;
@@ -25,6 +26,16 @@ pub(crate) struct Binding {
 
 /// Listeners: a group per accepting worker, each with one listener per address.
 pub(crate) type Groups = Vec<Vec<TcpListener>>;
+
+/// Listeners, and who has bound them.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// The listeners.
+    pub groups: Groups,
+    /// Whether they were passed to this process: connections may have been established before
+    /// they got their options.
+    pub were_passed: bool,
+}
 
 /// Why listening failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +56,15 @@ pub(crate) enum BindError {
         /// The kernel's error.
         reason: io::Error,
     },
+    /// The socket that a service manager has passed is unusable.
+    #[error(transparent)]
+    Passed(#[from] ActivationError),
+    /// A socket of its own for each worker, but one that was passed.
+    #[error(
+        "--reuse-port needs a socket per worker, and LISTEN_FDS passes one (leave out --reuse-port \
+         and --accept reuseport)"
+    )]
+    PassedForAll,
 }
 
 fn remedy(reason: &io::Error) -> &'static str {
@@ -59,6 +79,29 @@ fn remedy(reason: &io::Error) -> &'static str {
 }
 
 impl Binding {
+    /// The listener that a service manager has passed (socket activation), else those of
+    /// [`listen`](Self::listen).
+    pub(crate) fn open(
+        &self,
+        count: usize,
+        options: &SocketOptions,
+    ) -> Result<Opened, BindError> {
+        match activation::listener(options)? {
+            None => {
+                let groups = self.listen(count, options)?;
+                Ok(Opened { groups, were_passed: false })
+            }
+            Some(_) if self.reuse_port => Err(BindError::PassedForAll),
+            Some(listener) => {
+                info!(
+                    "listening on the socket that LISTEN_FDS passes, not on {}",
+                    self.address
+                );
+                Ok(Opened { groups: vec![vec![listener]], were_passed: true })
+            }
+        }
+    }
+
     /// Listens on every address of the host, for `count` accepting workers; for more than one
     /// only where the port may be shared. Addresses that this machine does not have are skipped
     /// with a warning, unless none is left.
@@ -80,7 +123,7 @@ impl Binding {
             }
             listening => listening,
         }?;
-        self.warn_if_lowered(&groups[0][0], options);
+        self.warn_if_changed(&groups[0][0], options);
         Ok(groups)
     }
 
@@ -145,8 +188,8 @@ impl Binding {
         Ok(groups)
     }
 
-    /// Warns about settings that the kernel has lowered silently.
-    fn warn_if_lowered(&self, listener: &TcpListener, options: &SocketOptions) {
+    /// Warns about settings that the kernel has lowered, or set otherwise, silently.
+    fn warn_if_changed(&self, listener: &TcpListener, options: &SocketOptions) {
         let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
         if let Some(limit) = limit.ok().and_then(|limit| limit.trim().parse::<u32>().ok())
             && limit < self.backlog
@@ -157,7 +200,8 @@ impl Binding {
             );
         }
         // Linux doubles the requested size (socket(7)) and reports the doubled one.
-        let Ok((send, receive)) = buffer_sizes(listener.as_fd()) else { return };
+        let Ok(effective) = EffectiveOptions::read(listener.as_fd()) else { return };
+        let (send, receive) = (effective.send_buffer, effective.recv_buffer);
         for (flag, sysctl, asked, actual) in [
             ("send-buffer", "wmem_max", options.send_buffer, send / 2),
             ("recv-buffer", "rmem_max", options.recv_buffer, receive / 2),
@@ -168,6 +212,12 @@ impl Binding {
                     %asked,
                     "--{flag} is lowered to {actual} by sysctl net.core.{sysctl}"
                 );
+            }
+        }
+        for Changed { flag, asked, actual } in effective.changed_from(options) {
+            // A listener does not have these, and buffers were looked at above.
+            if !matches!(flag, "nodelay" | "quickack" | "send-buffer" | "recv-buffer") {
+                warn!(asked, "--{flag} is {actual}: the kernel did not take it as asked");
             }
         }
     }

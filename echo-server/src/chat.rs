@@ -5,6 +5,7 @@
 //! overflows is disconnected.
 
 mod hub;
+mod line;
 mod mailbox;
 mod pressure;
 mod seat;

@@ -13,14 +13,25 @@ use echo_proto::{Service, WriteMode};
 use crate::binding::Binding;
 use crate::choice::choice;
 use crate::config::{Config, available_cores};
-use crate::logging::{LogFormat, LogStyle};
+use crate::logging::LogStyle;
 use crate::model_kind::ModelKind;
+use crate::tuning::Accept;
 
 mod balance;
+mod chat;
+mod output;
+mod tcp;
 mod tls;
+mod tuning;
+mod unfinished;
 
 pub use balance::BalanceArgs;
+pub use chat::ChatArgs;
+pub use output::OutputArgs;
+pub use tcp::{InvalidTcpArgs, TcpArgs};
 pub use tls::TlsArgs;
+pub use tuning::TuningArgs;
+pub use unfinished::UnfinishedArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,12 +40,15 @@ Examples:
   echo-server 0 --protocol raw --pin 0         a free port, RFC 862 echo, on CPU 0
   echo-server 8443 --tls-self-signed           TLS with a self-signed certificate
   echo-server --protocol chat                  a chat room; echo-client -p chat joins it
+  echo-server --metrics 9100                   metrics at http://127.0.0.1:9100/metrics
   echo-server balance :9000 --backend :9001 --backend :9002
   printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       send it two lines
 
 Sizes are written 64, 4K or 1MiB; durations 500us, 30s or 1m30s, and a bare number is
 seconds. Once it accepts connections it prints its address as a line of JSON on stdout.
-SIGINT or SIGTERM stops it gracefully, a second one immediately. SIGUSR1 prints statistics.";
+SIGINT or SIGTERM stops it gracefully, a second one immediately. SIGUSR1 prints statistics;
+SIGHUP and SIGUSR2 do nothing. It takes the socket of a systemd .socket unit in place of
+ADDRESS, and tells systemd when it is ready (Type=notify).";
 
 /// An echo server whose concurrency model is a flag
 #[derive(Debug, Clone, Parser)]
@@ -96,10 +110,14 @@ pub struct ServerArgs {
     #[arg(long, value_name = "CPUS", help_heading = "Model")]
     pub pin: Option<CpuList>,
 
-    /// Busy-poll while connections are open (epoll, uring): saves wake-ups, but each worker
+    /// Busy-poll while connections are open (epoll, poll, uring): saves wake-ups, but each worker
     /// uses a whole core, which should be reserved for it (see --workers and --pin)
     #[arg(long, help_heading = "Model")]
     pub busy_poll: bool,
+
+    /// How the model waits and accepts.
+    #[command(flatten)]
+    pub tuning: TuningArgs,
 
     /// Application protocol
     #[arg(
@@ -116,10 +134,9 @@ pub struct ServerArgs {
     #[arg(long, value_name = "SIZE", help_heading = "Protocol")]
     pub max_message: Option<ByteSize>,
 
-    /// Send queue per chat member; a member that reads too slowly is disconnected [default:
-    /// 1MiB]
-    #[arg(long, value_name = "SIZE", help_heading = "Protocol")]
-    pub chat_queue: Option<ByteSize>,
+    /// Queues of a chat.
+    #[command(flatten)]
+    pub chat: ChatArgs,
 
     /// Read buffer size in bytes
     #[arg(long, value_name = "SIZE", default_value = "16KiB", help_heading = "Protocol")]
@@ -154,6 +171,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "SIZE", help_heading = "Sockets")]
     pub recv_buffer: Option<ByteSize>,
 
+    /// Further options of TCP.
+    #[command(flatten)]
+    pub tcp: TcpArgs,
+
     /// Listen backlog: length of the accept queue
     #[arg(
         long,
@@ -164,7 +185,9 @@ pub struct ServerArgs {
     )]
     pub backlog: NonZeroU32,
 
-    /// Set SO_REUSEPORT; event-loop models then have one listener per worker
+    /// Set SO_REUSEPORT; event-loop models then have one listener per worker (unless another --accept
+    /// is given), each with a backlog of its own. A stop serves the clients in every backlog; those that the
+    /// kernel adds while the listeners close are reset
     #[arg(long, help_heading = "Sockets")]
     pub reuse_port: bool,
 
@@ -181,7 +204,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", default_value = "5m", help_heading = "Limits")]
     pub idle_timeout: TimeSpan,
 
-    /// Disconnect a peer that accepts no output for this long
+    /// Disconnect a peer that acknowledges no output for this long; a slow reader is kept
     #[arg(long, value_name = "TIME", default_value = "30s", help_heading = "Limits")]
     pub write_timeout: TimeSpan,
 
@@ -189,27 +212,21 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", help_heading = "Limits")]
     pub drain_timeout: TimeSpan,
 
+    /// Limits on what is unfinished.
+    #[command(flatten)]
+    pub unfinished: UnfinishedArgs,
+
     /// Whether and how to speak TLS.
     #[command(flatten)]
     pub tls: TlsArgs,
 
-    /// Log format on stderr
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        value_parser = choice::<LogFormat>(),
-        default_value_t,
-        help_heading = "Output"
-    )]
-    pub log_format: LogFormat,
+    /// Keep access to files and ports that a running server does not need (see SECURITY.md)
+    #[arg(long, help_heading = "Limits")]
+    pub no_sandbox: bool,
 
-    /// Verbose logging (-v debug, -vv trace)
-    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Output")]
-    pub verbose: u8,
-
-    /// Log errors only, and print no summary
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
-    pub quiet: bool,
+    /// Metrics and log.
+    #[command(flatten)]
+    pub output: OutputArgs,
 
     /// Exit when the parent process with this id exits
     #[arg(long, value_name = "PID", require_equals = true, num_args = 0..=1, hide = true)]
@@ -220,7 +237,7 @@ pub struct ServerArgs {
 const MOST_READ_BUFFER: usize = 1 << 30;
 
 /// Invalid arguments.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum InvalidArgs {
     /// A size of zero.
     #[error("--{0} must be at least 1 byte")]
@@ -228,12 +245,26 @@ pub enum InvalidArgs {
     /// A read buffer that may not fit into memory.
     #[error("--read-buffer: the maximum is {}", ByteSize(MOST_READ_BUFFER))]
     ReadBuffer,
+    /// A limit of all connections that a single message exceeds.
+    #[error(
+        "--max-buffered {buffered} is less than one message (--max-message {message}); increase \
+         the first or decrease the second"
+    )]
+    Buffered {
+        /// As typed.
+        buffered: ByteSize,
+        /// The message limit.
+        message: ByteSize,
+    },
     /// A timeout of zero.
     #[error("--{0} 0 would disconnect every peer (use at least 1ms)")]
     NoTime(&'static str),
     /// A chat setting with another protocol.
-    #[error("--chat-queue requires --protocol chat, not {0}")]
-    NoChat(Service),
+    #[error("--{0} requires --protocol chat, not {1}")]
+    NoChat(&'static str, Service),
+    /// Less for all members than for one.
+    #[error("--chat-room-queue must be at least --chat-queue ({0})")]
+    RoomQueue(ByteSize),
     /// A CPU that this process must not use.
     #[error("--pin: CPU {cpu} is not available to this process (available: {allowed:?})")]
     Cpu {
@@ -243,23 +274,36 @@ pub enum InvalidArgs {
         allowed: Vec<usize>,
     },
     /// A model without its own polling loop.
-    #[error("--busy-poll is not supported by --model {0} (use --model epoll or uring)")]
+    #[error("--busy-poll is not supported by --model {0} (use --model epoll, poll or uring)")]
     BusyPoll(ModelKind),
+    /// A choice that the model does not have.
+    #[error("--{flag} is not supported by --model {model} (use --model {models})")]
+    UnfitModel {
+        /// As typed, without dashes.
+        flag: String,
+        /// The model.
+        model: ModelKind,
+        /// Those that have it.
+        models: String,
+    },
+    /// Client certificates without TLS.
+    #[error("--client-ca requires TLS (add --tls-cert and --tls-key, or --tls-self-signed)")]
+    ClientCa,
+    /// An option that the kernel would not take.
+    #[error(transparent)]
+    Tcp(#[from] InvalidTcpArgs),
 }
 
 impl TryFrom<&ServerArgs> for Config {
     type Error = InvalidArgs;
 
     fn try_from(args: &ServerArgs) -> Result<Self, InvalidArgs> {
+        args.tls.check()?;
         let max_message = args
             .max_message
             .map_or(args.protocol.framing().default_max_message(), |size| size.0);
-        let chat_queue = args.chat_queue.map_or(Self::default().chat_queue, |size| size.0);
-        for (flag, size) in [
-            ("max-message", max_message),
-            ("read-buffer", args.read_buffer.0),
-            ("chat-queue", chat_queue),
-        ] {
+        for (flag, size) in [("max-message", max_message), ("read-buffer", args.read_buffer.0)]
+        {
             if size == 0 {
                 return Err(InvalidArgs::Zero(flag));
             }
@@ -267,9 +311,12 @@ impl TryFrom<&ServerArgs> for Config {
         if args.read_buffer.0 > MOST_READ_BUFFER {
             return Err(InvalidArgs::ReadBuffer);
         }
-        if args.chat_queue.is_some() && !args.protocol.is_chat() {
-            return Err(InvalidArgs::NoChat(args.protocol));
+        if let Some(buffered) = args.unfinished.max_buffered
+            && buffered.0 < max_message
+        {
+            return Err(InvalidArgs::Buffered { buffered, message: ByteSize(max_message) });
         }
+        let (chat_queue, chat_room_queue) = args.chat.queues(args.protocol)?;
         if args.write_timeout.0.is_zero() {
             return Err(InvalidArgs::NoTime("write-timeout"));
         }
@@ -282,21 +329,27 @@ impl TryFrom<&ServerArgs> for Config {
         if args.busy_poll && !args.model.can_busy_poll() {
             return Err(InvalidArgs::BusyPoll(args.model));
         }
+        let tuning = args.tuning.tuning(args.model, args.reuse_port)?;
         Ok(Self {
+            tuning,
             model: args.model,
             workers: args.workers.map_or_else(available_cores, |n| n.get().into()),
             protocol: args.protocol,
             max_message,
             chat_queue,
+            chat_room_queue,
             socket: SocketOptions {
                 nodelay: args.nodelay.is_on(),
                 send_buffer: args.send_buffer.map(|size| size.0),
                 recv_buffer: args.recv_buffer.map(|size| size.0),
+                tcp: args.tcp.options()?,
                 ..Self::default().socket
             },
             read_buffer: args.read_buffer.0,
             write_mode: args.write_mode,
             max_conns: args.max_conns.map(NonZeroU64::get),
+            max_buffered: args.unfinished.max_buffered.map(|size| size.0),
+            message_timeout: args.unfinished.message_timeout(),
             idle_timeout: Some(args.idle_timeout.0).filter(|idle| !idle.is_zero()),
             write_timeout: args.write_timeout.0,
             drain_timeout: args.drain_timeout.0,
@@ -314,66 +367,16 @@ impl From<&ServerArgs> for Binding {
         Self {
             address: args.address.clone(),
             backlog: args.backlog.get(),
-            reuse_port: args.reuse_port,
+            reuse_port: args.reuse_port || args.tuning.accept == Some(Accept::Reuseport),
         }
     }
 }
 
 impl From<&ServerArgs> for LogStyle {
     fn from(args: &ServerArgs) -> Self {
-        Self { format: args.log_format, verbose: args.verbose, quiet: args.quiet }
+        args.output.style()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    fn config(typed: &[&str]) -> Result<Config, InvalidArgs> {
-        let typed = std::iter::once("echo-server").chain(typed.iter().copied());
-        Config::try_from(&ServerArgs::try_parse_from(typed).unwrap())
-    }
-
-    #[test]
-    fn what_is_not_typed_is_the_library_s_default() {
-        assert_eq!(config(&[]).unwrap(), Config::default());
-    }
-
-    #[test]
-    fn the_message_limit_follows_the_protocol() {
-        assert_eq!(config(&["-p", "line"]).unwrap().max_message, 64 << 10);
-        assert_eq!(config(&["-p", "frame"]).unwrap().max_message, 1 << 20);
-        assert_eq!(config(&["-p", "frame", "--max-message", "1K"]).unwrap().max_message, 1024);
-    }
-
-    #[test]
-    fn the_queue_of_a_chat_can_be_typed_for_a_chat() {
-        assert_eq!(config(&["-p", "chat"]).unwrap().chat_queue, 1 << 20);
-        assert_eq!(config(&["-p", "chat", "--chat-queue", "1K"]).unwrap().chat_queue, 1024);
-    }
-
-    #[test]
-    fn an_idle_timeout_of_zero_is_none() {
-        assert_eq!(config(&["--idle-timeout", "0"]).unwrap().idle_timeout, None);
-        let config = config(&["--idle-timeout", "1m30s"]).unwrap();
-        assert_eq!(config.idle_timeout, Some(Duration::from_secs(90)));
-    }
-
-    #[test]
-    fn what_can_t_be_meant_is_refused_and_names_the_flag() {
-        for (typed, flag) in [
-            (["--read-buffer", "0"], "--read-buffer"),
-            (["--read-buffer", "1025M"], "--read-buffer"),
-            (["--max-message", "0"], "--max-message"),
-            (["--chat-queue=0", "-pchat"], "--chat-queue"),
-            (["--chat-queue", "1K"], "--protocol chat"),
-            (["--write-timeout", "0"], "--write-timeout"),
-            (["--pin", "4095"], "--pin"),
-            (["--busy-poll", "--model=tokio"], "--busy-poll"),
-        ] {
-            let error = config(&typed).unwrap_err().to_string();
-            assert!(error.contains(flag), "{error}");
-        }
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ use echo_proto::{Replies, Service, WriteMode};
 
 use crate::model_kind::ModelKind;
 use crate::session::{NEVER, Timeouts};
+use crate::tuning::Tuning;
 
 /// Settings of a running server, except its listeners.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub max_message: usize,
     /// Maximum bytes queued for a slow chat member.
     pub chat_queue: usize,
+    /// Maximum bytes queued for all chat members together.
+    pub chat_room_queue: usize,
     /// Options of every accepted socket.
     pub socket: SocketOptions,
     /// Read buffer size in bytes.
@@ -32,9 +35,15 @@ pub struct Config {
     pub write_mode: WriteMode,
     /// Maximum concurrent connections; `None`: as many as descriptors allow.
     pub max_conns: Option<u64>,
+    /// Maximum bytes that all connections together buffer: unfinished messages and output that
+    /// was not sent. `None`: a quarter of the memory that the process may use.
+    pub max_buffered: Option<usize>,
     /// Idle timeout; `None`: disabled.
     pub idle_timeout: Option<Duration>,
-    /// Write timeout: a peer that accepts no output for this long is disconnected.
+    /// Message timeout: a message that is not complete so long after its first byte ends the
+    /// connection; `None`: disabled.
+    pub message_timeout: Option<Duration>,
+    /// Write timeout: a peer that takes no output for this long is disconnected.
     pub write_timeout: Duration,
     /// Drain timeout: maximum duration of a graceful stop.
     pub drain_timeout: Duration,
@@ -44,6 +53,8 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// CPU affinity: one CPU per worker, in rotation; empty: none.
     pub cpus: Vec<usize>,
+    /// How the model waits and accepts, where it leaves a choice.
+    pub tuning: Tuning,
     /// Whether workers with connections busy-poll; ignored by models that
     /// [can't](ModelKind::can_busy_poll).
     pub busy_poll: bool,
@@ -58,6 +69,7 @@ impl Default for Config {
             protocol,
             max_message: protocol.framing().default_max_message(),
             chat_queue: 1024 * 1024,
+            chat_room_queue: 64 * 1024 * 1024,
             socket: SocketOptions {
                 // Detects peers that have vanished, whatever the idle timeout.
                 keepalive: Some(Duration::from_mins(1)),
@@ -66,12 +78,15 @@ impl Default for Config {
             read_buffer: 16 * 1024,
             write_mode: WriteMode::default(),
             max_conns: None,
+            max_buffered: None,
             idle_timeout: Some(Duration::from_mins(5)),
+            message_timeout: Some(Duration::from_secs(30)),
             write_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             tls: None,
             handshake_timeout: Duration::from_secs(10),
             cpus: Vec::new(),
+            tuning: Tuning::default(),
             busy_poll: false,
         }
     }
@@ -88,6 +103,7 @@ impl Config {
         Timeouts {
             idle: self.idle_timeout.map_or(NEVER, clock::nanos),
             write: clock::nanos(self.write_timeout),
+            message: self.message_timeout.map_or(NEVER, clock::nanos),
         }
     }
 

@@ -1,6 +1,7 @@
 //! State shared by all parts of a running server: [`Context`].
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,8 +14,11 @@ use tracing::warn;
 use crate::admission::{Admission, Permit};
 use crate::chat::Hub;
 use crate::config::Config;
-use crate::counters::Counters;
-use crate::driver::Driver;
+use crate::counters::{Count, Counters};
+use crate::driver::{Driver, Scratch};
+use crate::first_panic::{FirstPanic, Payload};
+use crate::handshakes::Handshakes;
+use crate::readiness::Readiness;
 use crate::session::Session;
 use crate::speaker::Speaker;
 
@@ -25,21 +29,59 @@ pub(crate) struct Context {
     pub config: Arc<Config>,
     /// Connection limit.
     pub admission: Arc<Admission>,
+    /// Limit on unfinished TLS handshakes.
+    pub handshakes: Arc<Handshakes>,
     /// The chat room; empty for other protocols.
     pub hub: Arc<Hub>,
     /// Statistics.
     pub counters: Arc<Counters>,
     /// Stop signal.
     pub stop: Stop,
+    /// Whether all parts serve.
+    pub readiness: Arc<Readiness>,
+    /// Why the server ends, if one of its parts panicked.
+    pub panic: Arc<FirstPanic>,
 }
 
 impl Context {
+    /// The state of a server with these settings, which admits `limit` connections at a time.
+    pub(crate) fn new(mut config: Config, stop: &Stop, limit: u64) -> Self {
+        if let Some(name) = config.protocol.framing().alpn() {
+            config.tls = config.tls.map(|tls| tls.with_alpn(name));
+        }
+        let config = Arc::new(config);
+        let admission = Arc::new(Admission::new(Arc::clone(&config), stop.clone(), limit));
+        let counters = Arc::new(Counters::new(config.workers));
+        let chat = Arc::clone(counters.chat());
+        Self {
+            handshakes: Handshakes::new(limit),
+            hub: Hub::new(config.chat_queue, config.chat_room_queue, chat),
+            counters,
+            admission,
+            config,
+            stop: stop.clone(),
+            readiness: Arc::default(),
+            panic: Arc::default(),
+        }
+    }
+
     /// The driver of an admitted or refused socket.
     pub(crate) fn driver(&self, permit: Permit) -> Driver {
-        let now = clock::now();
+        self.driver_at(permit, clock::now())
+    }
+
+    /// The same, with the current time.
+    pub(crate) fn driver_at(&self, permit: Permit, now: Nanos) -> Driver {
         let session =
             if permit.is_turned_away() { Session::turned_away(now) } else { self.session(now) };
-        Driver::new(session, permit)
+        Driver::new(session, permit, now)
+    }
+
+    /// The state that drivers use on the thread of worker number `worker`, which counts in
+    /// `counts`.
+    pub(crate) fn scratch<C: Count>(&self, worker: usize, counts: C) -> Scratch<C> {
+        let worker = Arc::clone(self.counters.worker(worker));
+        Scratch::new(self.config.replies(), counts).of_worker(worker)
     }
 
     fn session(&self, now: Nanos) -> Session {
@@ -53,7 +95,8 @@ impl Context {
             None => session,
             Some(tls) => {
                 let until = now.saturating_add(clock::nanos(self.config.handshake_timeout));
-                session.inside_tls(tls.accept(), until, Arc::clone(self.counters.tls()))
+                let (place, counters) = (self.handshakes.begin(), self.counters.tls());
+                session.inside_tls(tls.accept(), until, place, Arc::clone(counters))
             }
         }
     }
@@ -74,6 +117,22 @@ impl Context {
             self.stop.advance(Stage::Forced);
         }
         result
+    }
+
+    /// Runs a part of the server on the calling thread. If it fails or panics, the stop is
+    /// forced: the server would go on with a part of its connections.
+    pub(crate) fn supervise<T>(&self, part: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        match catch_unwind(AssertUnwindSafe(part)) {
+            Ok(result) => self.force_on_error(result),
+            Err(payload) => self.force_on_error(Err(self.panicked(payload))),
+        }
+    }
+
+    /// Keeps what a part of the server panicked with, and forces the stop.
+    pub(crate) fn panicked(&self, payload: Payload) -> io::Error {
+        self.panic.keep(payload);
+        self.stop.advance(Stage::Forced);
+        io::Error::other("a part of the server panicked")
     }
 
     /// Sets the CPU affinity of the calling thread, worker number `worker`.

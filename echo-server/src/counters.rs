@@ -1,11 +1,14 @@
 //! Server statistics: [`Served`] counts of one worker or one read, summed up in [`Counters`],
 //! which workers update without contention.
 
+use std::iter::Sum;
 use std::ops::AddAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use echo_proto::Replies;
+
+use crate::response_times::{Distribution, ResponseTimes};
 
 /// Messages and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -76,6 +79,34 @@ pub(crate) struct WorkerCounters {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     errors: AtomicU64,
+    connections: AtomicU64,
+    closed: AtomicU64,
+    response_times: ResponseTimes,
+}
+
+/// What a worker has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct WorkerSoFar {
+    /// Messages and bytes.
+    pub(crate) served: Served,
+    /// Connections that it was the first to serve.
+    pub(crate) connections: u64,
+    /// Those that are open.
+    pub(crate) active: u64,
+    /// Response times.
+    pub(crate) response_times: Distribution,
+}
+
+impl<'a> Sum<&'a Self> for WorkerSoFar {
+    fn sum<I: Iterator<Item = &'a Self>>(workers: I) -> Self {
+        workers.fold(Self::default(), |mut sum, worker| {
+            sum.served += worker.served;
+            sum.connections += worker.connections;
+            sum.active += worker.active;
+            sum.response_times += worker.response_times;
+            sum
+        })
+    }
 }
 
 impl WorkerCounters {
@@ -90,12 +121,36 @@ impl WorkerCounters {
         }
     }
 
-    fn read(&self) -> Served {
-        Served {
-            messages: self.messages.load(Ordering::Relaxed),
-            bytes_in: self.bytes_in.load(Ordering::Relaxed),
-            bytes_out: self.bytes_out.load(Ordering::Relaxed),
-            errors: self.errors.load(Ordering::Relaxed),
+    /// A connection is served here first.
+    pub(crate) fn begin_connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Such a connection has ended.
+    pub(crate) fn end_connection(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Where its response times go.
+    pub(crate) fn response_times(&self) -> &ResponseTimes {
+        &self.response_times
+    }
+
+    fn read(&self) -> WorkerSoFar {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        // In this order, so that no more have ended than have begun.
+        let closed = read(&self.closed);
+        let connections = read(&self.connections);
+        WorkerSoFar {
+            served: Served {
+                messages: read(&self.messages),
+                bytes_in: read(&self.bytes_in),
+                bytes_out: read(&self.bytes_out),
+                errors: read(&self.errors),
+            },
+            connections,
+            active: connections.saturating_sub(closed),
+            response_times: self.response_times.read(),
         }
     }
 }
@@ -111,6 +166,10 @@ pub struct TlsServed {
     pub plaintext: u64,
     /// Handshakes that timed out.
     pub timeout: u64,
+    /// Unfinished handshakes that were ended because there were too many.
+    pub displaced: u64,
+    /// Handshakes that ended since the client had no certificate, or an unacceptable one.
+    pub client_certificate: u64,
     /// Other failed connections.
     pub failed: u64,
     /// Streams that ended without close_notify.
@@ -125,6 +184,8 @@ pub(crate) struct TlsCounters {
     pub(crate) resumed: AtomicU64,
     pub(crate) plaintext: AtomicU64,
     pub(crate) timeout: AtomicU64,
+    pub(crate) displaced: AtomicU64,
+    pub(crate) client_certificate: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) truncated: AtomicU64,
 }
@@ -138,6 +199,8 @@ impl TlsCounters {
             resumed: read(&self.resumed),
             plaintext: read(&self.plaintext),
             timeout: read(&self.timeout),
+            displaced: read(&self.displaced),
+            client_certificate: read(&self.client_certificate),
             failed: read(&self.failed),
             truncated: read(&self.truncated),
         }
@@ -179,7 +242,7 @@ impl ChatCounters {
 /// The counts of all workers.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    workers: Box<[WorkerCounters]>,
+    workers: Box<[Arc<WorkerCounters>]>,
     tls: Arc<TlsCounters>,
     chat: Arc<ChatCounters>,
 }
@@ -187,12 +250,12 @@ pub(crate) struct Counters {
 impl Counters {
     /// For `workers` workers, at least one.
     pub(crate) fn new(workers: usize) -> Self {
-        let workers = (0..workers.max(1)).map(|_| WorkerCounters::default()).collect();
+        let workers = (0..workers.max(1)).map(|_| Arc::default()).collect();
         Self { workers, tls: Arc::default(), chat: Arc::default() }
     }
 
     /// The counts of worker number `worker`; additional workers share them.
-    pub(crate) fn worker(&self, worker: usize) -> &WorkerCounters {
+    pub(crate) fn worker(&self, worker: usize) -> &Arc<WorkerCounters> {
         &self.workers[worker % self.workers.len()]
     }
 
@@ -206,13 +269,9 @@ impl Counters {
         &self.chat
     }
 
-    /// The sum over all workers.
-    pub(crate) fn total(&self) -> Served {
-        let mut total = Served::default();
-        for worker in &self.workers {
-            total += worker.read();
-        }
-        total
+    /// Those of each worker.
+    pub(crate) fn workers(&self) -> Vec<WorkerSoFar> {
+        self.workers.iter().map(|worker| worker.read()).collect()
     }
 }
 
@@ -227,7 +286,7 @@ mod tests {
         for worker in [0, 1, 1] {
             counters.worker(worker).add(served);
         }
-        let total = counters.total();
-        assert_eq!(total, Served { messages: 3, bytes_in: 6, bytes_out: 9, errors: 12 });
+        let total: WorkerSoFar = counters.workers().iter().sum();
+        assert_eq!(total.served, Served { messages: 3, bytes_in: 6, bytes_out: 9, errors: 12 });
     }
 }

@@ -1,10 +1,17 @@
-//! Logging on stderr: [`LogStyle`]. Text from peers is escaped by the formatter; nothing is
-//! logged per message.
+//! Logging on stderr: [`LogStyle`]. Text from peers is escaped by the formatter. Nothing is
+//! logged per message, except at `-vvv`.
 
 use std::io;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::connection_log::MESSAGES;
+
+/// Whether the environment says what to log.
+fn is_level_set() -> bool {
+    std::env::var_os(EnvFilter::DEFAULT_ENV).is_some_and(|filter| !filter.is_empty())
+}
 
 /// Log format.
 #[derive(
@@ -48,6 +55,12 @@ impl LogStyle {
             (false, _) => LevelFilter::TRACE,
         };
         let filter = EnvFilter::builder().with_default_directive(level.into()).from_env_lossy();
+        let filter = match format!("{MESSAGES}=off").parse() {
+            Ok(without_messages) if self.verbose < 3 && !is_level_set() => {
+                filter.add_directive(without_messages)
+            }
+            _ => filter,
+        };
         let lines = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)

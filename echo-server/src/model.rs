@@ -6,19 +6,26 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::thread::ScopedJoinHandle;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
 pub use crate::model_kind::ModelKind;
+use crate::thread_budget::cannot_start_worker;
+use crate::tuning::Accept;
 
 mod acceptor;
 mod epoll;
 mod event_loop;
 mod mail_list;
+mod poll;
 mod pool;
+#[cfg(feature = "simulation")]
+pub mod simulated;
+#[cfg(test)]
+mod tests;
 mod threads;
 pub(crate) mod tokio;
 mod uring;
@@ -37,6 +44,7 @@ pub(crate) fn build(kind: ModelKind) -> Box<dyn Model> {
         ModelKind::Threads => Box::new(threads::Threads),
         ModelKind::Pool => Box::new(pool::PoolModel),
         ModelKind::Epoll => Box::new(epoll::Epoll),
+        ModelKind::Poll => Box::new(poll::Poll),
         ModelKind::Uring => Box::new(uring::Uring),
         ModelKind::Tokio => Box::new(tokio::Tokio),
         ModelKind::TokioLocal => Box::new(tokio::local::TokioLocal),
@@ -44,7 +52,7 @@ pub(crate) fn build(kind: ModelKind) -> Box<dyn Model> {
 }
 
 /// A way to serve connections.
-pub(crate) trait Model {
+pub(crate) trait Model: Send {
     /// Checks that this machine supports the model.
     ///
     /// # Errors
@@ -86,11 +94,47 @@ fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result
     Ok(())
 }
 
-/// Joins all threads and returns their first error.
-fn join_all(threads: Vec<io::Result<ScopedJoinHandle<'_, io::Result<()>>>>) -> io::Result<()> {
+/// The listeners of each worker that accepts: those that were passed, or, where all workers wait
+/// for the same ones, a descriptor of them for each.
+///
+/// # Errors
+/// When no descriptor is left, or there are more groups than workers.
+fn listeners_of_workers(
+    listeners: Vec<Vec<TcpListener>>,
+    config: &Config,
+) -> io::Result<Vec<Vec<TcpListener>>> {
+    check_listeners(&listeners, config.workers)?;
+    match (&listeners[..], config.tuning.accept) {
+        ([group], Accept::Shared | Accept::Exclusive) => {
+            let clone = |_| group.iter().map(TcpListener::try_clone).collect();
+            (0..config.workers).map(clone).collect()
+        }
+        _ => Ok(listeners),
+    }
+}
+
+/// A worker's thread, if it could be started.
+type Worker<'scope> = io::Result<ScopedJoinHandle<'scope, io::Result<()>>>;
+
+/// Starts worker `number` on a thread of its own; if that is impossible, the stop is forced.
+fn start_worker<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    number: usize,
+    context: &'scope Context,
+    work: impl FnOnce() -> io::Result<()> + Send + 'scope,
+) -> Worker<'scope> {
+    let thread = Builder::new().name(format!("worker-{number}"));
+    let started = thread.spawn_scoped(scope, move || context.supervise(work));
+    context.force_on_error(
+        started.map_err(|reason| cannot_start_worker(number, context.config.workers, &reason)),
+    )
+}
+
+/// Joins all workers and returns their first error.
+fn join_all(workers: Vec<Worker<'_>>) -> io::Result<()> {
     let mut outcome = Ok(());
-    for thread in threads {
-        let result = thread.and_then(|thread| match thread.join() {
+    for worker in workers {
+        let result = worker.and_then(|worker| match worker.join() {
             Ok(result) => result,
             Err(panic) => std::panic::resume_unwind(panic),
         });

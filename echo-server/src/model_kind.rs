@@ -22,6 +22,8 @@ pub enum ModelKind {
     Pool,
     /// One event loop per worker, each with its own connections.
     Epoll,
+    /// The same on poll(2), which looks at every connection in every turn.
+    Poll,
     /// The same on `io_uring` with multishot accept and receive.
     Uring,
     /// One task per connection on tokio's work-stealing runtime.
@@ -39,7 +41,7 @@ impl ModelKind {
 
     /// Whether each worker can have its own listener.
     pub fn shares_listeners(self) -> bool {
-        matches!(self, Self::Epoll | Self::Uring | Self::Tokio | Self::TokioLocal)
+        matches!(self, Self::Epoll | Self::Poll | Self::Uring | Self::Tokio | Self::TokioLocal)
     }
 
     /// Whether each worker is one thread for the whole run, so that it can have a CPU of its
@@ -50,6 +52,6 @@ impl ModelKind {
 
     /// Whether its workers can busy-poll instead of sleeping.
     pub fn can_busy_poll(self) -> bool {
-        matches!(self, Self::Epoll | Self::Uring)
+        matches!(self, Self::Epoll | Self::Poll | Self::Uring)
     }
 }

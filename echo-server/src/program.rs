@@ -1,35 +1,61 @@
 //! The `echo-server` command: [`run_from`]. Programs embed it by executing themselves with
 //! these arguments, so that the server is a separate process.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use clap::Parser;
-use echo_net::stop::Stop;
+use echo_net::settings::ByteSize;
+use echo_net::signals::Request;
+use echo_net::stop::{Stage, Stop};
 use echo_net::tls::ServerTls;
-use echo_net::{fd_limit, signals, stdout};
+use echo_net::{activation, fd_limit, signals, stdout};
 use echo_proto::terminal;
 use serde::Serialize;
 use tracing::{info, warn};
 
-use crate::binding::Binding;
+use crate::binding::{Binding, Opened};
+use crate::buffered;
 use crate::cli::{Cli, Command, InvalidArgs, ServerArgs};
 use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
+use crate::metrics::{Endpoint, Health, ProcessMetrics, ServerMetrics, Source};
 use crate::model;
-use crate::server::{Server, ServerSummary};
+use crate::sandbox::{self, Needs};
+use crate::server::{Server, ServerSummary, ServerWatch};
+use crate::tuning::Accept;
 
 mod balance;
+#[cfg(test)]
+mod tests;
+
+/// Exit code when it can't serve.
+const FAILED: u8 = 1;
 
 /// Exit code for invalid usage.
 const USAGE: u8 = 2;
 
+/// Exit code after a panic, as of any Rust program.
+const PANICKED: u8 = 101;
+
+/// A worker panicked, which is a bug.
+#[derive(Debug, thiserror::Error)]
+#[error("a worker panicked, so the server has stopped: {0}")]
+struct WorkerPanicked(String);
+
 /// Runs the server with the given command line, program name first, until a signal stops it.
 pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    ExitCode::from(code_from(args))
+}
+
+fn code_from(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args = match Cli::try_parse_from(args) {
         Ok(args) => args,
         Err(told) => {
@@ -41,25 +67,36 @@ pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Balance(args)) => balance::run(args),
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             let told = terminal::printable(&format!("{error:#}"));
             let _ = writeln!(io::stderr(), "echo-server: {told}");
-            if error.is::<InvalidArgs>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+            code_of(&error)
         }
     }
 }
 
+/// The exit code of an error.
+fn code_of(error: &anyhow::Error) -> u8 {
+    if error.is::<InvalidArgs>() {
+        USAGE
+    } else if error.is::<WorkerPanicked>() {
+        PANICKED
+    } else {
+        FAILED
+    }
+}
+
 /// Prints clap's output: an error, help or version.
-fn explain(told: &clap::Error) -> ExitCode {
+fn explain(told: &clap::Error) -> u8 {
     let printed = told.print();
     if !told.use_stderr()
         && let Err(error) = stdout::finish(printed)
     {
         let _ = writeln!(io::stderr(), "echo-server: writing to stdout: {error}");
-        return ExitCode::FAILURE;
+        return FAILED;
     }
-    ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(USAGE))
+    u8::try_from(told.exit_code()).unwrap_or(USAGE)
 }
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
@@ -72,28 +109,118 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     style.begin();
     fd_limit::raise();
     check_model(&config)?;
-    let count = if config.model.shares_listeners() { config.workers } else { 1 };
-    let listeners = Binding::from(args).listen(count, &config.socket)?;
-    let addresses = listeners[0].iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
+    let own_listeners = config.tuning.accept == Accept::Reuseport;
+    let count = if own_listeners { config.workers } else { 1 };
+    let opened = Binding::from(args).open(count, &config.socket)?;
+    let addresses =
+        opened.groups[0].iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
     let addresses: Vec<SocketAddr> = addresses.context("getting the listener's address")?;
-    let ready = Ready::of(&config, addresses);
+    // Before the sandbox, after which nothing can be bound.
+    let metrics = args.output.metrics.as_ref().map(Endpoint::bind).transpose()?;
+    let ready = Ready::of(&config, addresses, metrics.as_ref());
     for address in &ready.addrs {
-        warn_if_public(*address, config.tls.is_some());
+        warn_if_public(*address, config.tls.as_ref());
     }
     if let Some(tls) = &config.tls {
         tell_identity(tls);
     }
+    // Before the sandbox, which may hide the limits of the control group.
+    let most = *config.max_buffered.get_or_insert_with(buffered::most_by_default);
+    if most < config.max_message {
+        let (buffered, message) = (ByteSize(most), ByteSize(config.max_message));
+        warn!(
+            "--max-message {message} is more than all connections may buffer ({buffered}, a \
+             quarter of the usable memory): longer messages are cut; set --max-buffered"
+        );
+    }
+    // Before there are threads: each has its own restrictions, and inherits those of its parent.
+    if !args.no_sandbox {
+        sandbox::enter(&Needs::default());
+    }
     let stop = Stop::new();
     let server = Server::new(config, &stop);
-    let so_far = server.watch();
-    let report = move || tell_so_far(so_far(), style.format);
-    signals::serve_signals(stop, report).context("setting up signals")?;
-    announce(&ready)?;
-    let outcome = server.run(listeners).context("serving")?;
-    if !style.quiet {
-        summarise(&outcome, style.format);
+    let watch = server.watch();
+    let health = Health::new(stop.clone());
+    serve_metrics(metrics, ServerMetrics::new(watch.clone()), &health)?;
+    let watched = watch.clone();
+    let report = move || tell_so_far(&watched, style.format);
+    let answer = move |request| answer(request, &report);
+    signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
+    let outcome = serve(server, opened, ready, health, stop);
+    let summary = match &outcome {
+        Ok(summary) => Some(summary.clone()),
+        Err(error) => error.is::<WorkerPanicked>().then(|| watch.summary()),
+    };
+    if let Some(summary) = summary.as_ref().filter(|_| !style.quiet) {
+        summarise(summary, style.format);
     }
-    Ok(())
+    if let Some(summary) = summary.as_ref().filter(|_| args.output.summary_on_stdout) {
+        // A parent that has died needs it no more.
+        let _ =
+            writeln!(io::stdout(), "{}", serde_json::to_string(summary).unwrap_or_default());
+    }
+    outcome.map(drop)
+}
+
+/// Serves until a signal comes; announces that once all workers do.
+fn serve(
+    server: Server,
+    opened: Opened,
+    ready: Ready,
+    health: Health,
+    stop: Stop,
+) -> anyhow::Result<ServerSummary> {
+    let announced = Arc::new(Mutex::new(Ok(())));
+    let outcome = Arc::clone(&announced);
+    let server = server.when_ready(move || {
+        let told = announce(&ready);
+        health.begin();
+        if told.is_err() {
+            stop.advance(Stage::Forced);
+        }
+        *outcome.lock().unwrap_or_else(PoisonError::into_inner) = told;
+    });
+    let Opened { groups, were_passed } = opened;
+    let run = || if were_passed { server.run(groups) } else { server.run_on_own(groups) };
+    // Nothing of it is used after a panic.
+    let result = catch_unwind(AssertUnwindSafe(run))
+        .map_err(|payload| WorkerPanicked(cause_of(&*payload)))?;
+    std::mem::replace(&mut *announced.lock().unwrap_or_else(PoisonError::into_inner), Ok(()))?;
+    result.context("serving")
+}
+
+/// What a thread panicked with, in words.
+fn cause_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no cause was given".to_owned())
+}
+
+/// Answers a signal that stops nothing: `report` prints statistics.
+fn answer(request: Request, report: &impl Fn()) {
+    match request {
+        Request::Report => report(),
+        Request::Reload => {
+            info!("SIGHUP: nothing to reload, going on (a change of settings needs a restart)");
+        }
+        Request::Unused => info!("SIGUSR2: unused, going on (SIGUSR1 prints statistics)"),
+    }
+}
+
+/// Begins to answer at the endpoint, if there is one.
+fn serve_metrics(
+    endpoint: Option<Endpoint>,
+    source: impl Source + 'static,
+    health: &Health,
+) -> anyhow::Result<()> {
+    let Some(endpoint) = endpoint else { return Ok(()) };
+    let address = endpoint.address();
+    if !address.ip().is_loopback() {
+        warn!(%address, "public metrics address: no authentication, and not encrypted");
+    }
+    endpoint
+        .serve(vec![Box::new(source), Box::new(ProcessMetrics)], health.clone())
+        .context("starting --metrics")
 }
 
 /// Refuses a model that is unsupported here, before listening.
@@ -112,11 +239,14 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn warn_if_public(address: SocketAddr, secret: bool) {
+fn warn_if_public(address: SocketAddr, tls: Option<&ServerTls>) {
+    let danger = match tls {
+        Some(tls) if tls.requires_clients() => return,
+        Some(_) => "no authentication (see --client-ca)",
+        None => "no authentication and traffic is not encrypted (see --tls-cert)",
+    };
     if !address.ip().is_loopback() {
-        let plaintext =
-            if secret { "" } else { " and traffic is not encrypted (see --tls-cert)" };
-        warn!(%address, "public address: no authentication{plaintext}");
+        warn!(%address, "public address: {danger}");
     }
 }
 
@@ -131,7 +261,7 @@ fn tell_identity(tls: &ServerTls) {
     }
 }
 
-/// The ready line on stdout, printed once connections are accepted.
+/// The ready line on stdout, printed once all workers serve.
 #[derive(Debug, Serialize)]
 #[expect(clippy::struct_field_names, reason = "the name in the JSON line")]
 struct Ready {
@@ -146,6 +276,8 @@ struct Ready {
     busy_poll: bool,
     pid: u32,
     version: &'static str,
+    /// Where metrics are served; null without.
+    metrics: Option<SocketAddr>,
     /// Null without TLS.
     tls: Option<ReadyTls>,
 }
@@ -158,7 +290,7 @@ struct ReadyTls {
 
 impl Ready {
     /// `addrs` are the listen addresses, at least one.
-    fn of(config: &Config, addrs: Vec<SocketAddr>) -> Self {
+    fn of(config: &Config, addrs: Vec<SocketAddr>, metrics: Option<&Endpoint>) -> Self {
         Self {
             ready: true,
             addr: addrs[0],
@@ -169,6 +301,7 @@ impl Ready {
             busy_poll: config.busy_poll,
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION"),
+            metrics: metrics.map(Endpoint::address),
             tls: config
                 .tls
                 .as_ref()
@@ -177,13 +310,17 @@ impl Ready {
     }
 }
 
-/// Prints the ready line. A closed pipe is ignored; any other write error is fatal, since a
-/// program that waits for the line would wait forever.
+/// Prints the ready line, and tells a service manager. A closed pipe is ignored; any other write
+/// error is fatal, since a program that waits for the line would wait forever.
 fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
     let line = serde_json::to_string(ready).context("writing the ready line")?;
     stdout::finish(writeln!(io::stdout(), "{line}")).context(
         "writing the ready line to stdout (if nobody reads it, redirect stdout to /dev/null)",
-    )
+    )?;
+    if let Err(error) = activation::notify_ready() {
+        warn!(%error, "telling the service manager (NOTIFY_SOCKET) failed");
+    }
+    Ok(())
 }
 
 fn summarise(outcome: &ServerSummary, format: LogFormat) {
@@ -195,13 +332,14 @@ fn summarise(outcome: &ServerSummary, format: LogFormat) {
 }
 
 /// Prints statistics of a running server, also with `--quiet`.
-fn tell_so_far((active, outcome): (u64, ServerSummary), format: LogFormat) {
+fn tell_so_far(watch: &ServerWatch, format: LogFormat) {
     #[derive(Serialize)]
     struct SoFar {
         active: u64,
         #[serde(flatten)]
         outcome: ServerSummary,
     }
+    let (active, outcome) = (watch.active(), watch.summary());
     let line = match format {
         LogFormat::Text => {
             format!("echo-server: {} open; so far {outcome}", counted(active, "connection"))

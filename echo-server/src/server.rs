@@ -5,6 +5,8 @@
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::os::fd::AsFd as _;
+use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,76 +15,21 @@ use echo_net::settings::TimeSpan;
 use echo_net::stop::{Stage, Stop};
 use tracing::{info, warn};
 
-use crate::admission::Admission;
 use crate::capacity::Capacity;
-use crate::chat::Hub;
 use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
-use crate::counters::{ChatServed, Counters, Served, TlsServed};
 use crate::model::{self, Model};
+use crate::readiness::Readiness;
+use crate::thread_budget::cannot_start;
 
-/// Statistics of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-pub struct ServerSummary {
-    /// Connections admitted.
-    pub connections: u64,
-    /// Connections refused.
-    pub refused: u64,
-    /// Connections aborted with replies pending, because the stop was forced.
-    pub cut: u64,
-    /// Messages and bytes.
-    #[serde(flatten)]
-    pub served: Served,
-    /// TLS statistics, with TLS.
-    pub tls: Option<TlsServed>,
-    /// Chat statistics, with the chat protocol.
-    pub chat: Option<ChatServed>,
-}
+mod sockets;
+mod summary;
+mod watch;
 
-impl fmt::Display for ServerSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, refused, cut, served, tls, chat } = self;
-        let Served { messages, bytes_in, bytes_out, errors } = served;
-        write!(
-            f,
-            "{}, {refused} refused, {}, {} in, {} out, {}, {cut} aborted",
-            counted(*connections, "connection"),
-            counted(*messages, "message"),
-            counted(*bytes_in, "byte"),
-            counted(*bytes_out, "byte"),
-            counted(*errors, "error"),
-        )?;
-        if let Some(tls) = tls {
-            let TlsServed { handshakes, resumed, plaintext, timeout, failed, truncated } = tls;
-            let handshakes = counted(*handshakes, "handshake");
-            write!(
-                f,
-                "; TLS: {handshakes} ({resumed} resumed), {plaintext} plaintext, \
-                 {timeout} timed out, {failed} failed, {truncated} truncated"
-            )?;
-        }
-        if let Some(ChatServed { lines, overflown }) = chat {
-            let (lines, members) = (counted(*lines, "line"), counted(*overflown, "member"));
-            write!(f, "; chat: {lines}, {members} disconnected for not reading")?;
-        }
-        Ok(())
-    }
-}
-
-impl ServerSummary {
-    fn of(context: &Context) -> Self {
-        let Context { config, admission, counters, .. } = context;
-        Self {
-            connections: admission.accepted(),
-            refused: admission.refused(),
-            cut: admission.cut(),
-            served: counters.total(),
-            tls: config.tls.as_ref().map(|_| counters.tls().read()),
-            chat: config.protocol.is_chat().then(|| counters.chat().read()),
-        }
-    }
-}
+pub use sockets::SocketSummary;
+pub use summary::{ServerSummary, WorkerSummary};
+pub use watch::ServerWatch;
 
 /// A server before it runs.
 pub struct Server {
@@ -104,40 +51,61 @@ impl Server {
         let model = model::build(config.model);
         let possible = most_connections(&config, &*model);
         let limit = config.max_conns.unwrap_or(u64::MAX).min(possible.connections);
-        let config = Arc::new(config);
-        let admission = Arc::new(Admission::new(Arc::clone(&config), stop.clone(), limit));
-        let counters = Arc::new(Counters::new(config.workers));
-        let context = Context {
-            hub: Hub::new(config.chat_queue, Arc::clone(counters.chat())),
-            counters,
-            admission,
-            config,
-            stop: stop.clone(),
-        };
+        let context = Context::new(config, stop, limit);
         Self { model, context, possible }
     }
 
-    /// A function that returns the open connections and the statistics so far, from any thread.
-    pub fn watch(&self) -> impl Fn() -> (u64, ServerSummary) + Send + 'static {
-        let context = self.context.clone();
-        move || (context.admission.active(), ServerSummary::of(&context))
+    /// Calls `tell` once all workers serve, on one of their threads. It is not called if one of
+    /// them can't be started; [`run`](Self::run) then returns why.
+    #[must_use]
+    pub fn when_ready(mut self, tell: impl FnOnce() + Send + 'static) -> Self {
+        self.context.readiness = Arc::new(Readiness::new(Some(Box::new(tell))));
+        self
+    }
+
+    /// Its statistics while it runs, from any thread.
+    pub fn watch(&self) -> ServerWatch {
+        ServerWatch::new(self.context.clone())
     }
 
     /// Serves on `listeners` until the stop is requested and all connections have ended or were
     /// aborted (at the drain deadline, or by a second request). The listeners are non-blocking
     /// and grouped: one group per accepting worker, with one listener per address; a single
-    /// group for [models](crate::ModelKind) whose workers don't accept.
+    /// group for [models](crate::ModelKind) whose workers don't accept. They, and their
+    /// connections, get the socket options of the configuration.
     ///
     /// # Errors
-    /// When the model can't serve at all; errors of a connection end only that connection.
+    /// When the model can't serve at all, for example because not all workers can be started;
+    /// errors of a connection end only that connection.
+    ///
+    /// # Panics
+    /// When a worker has panicked, with its payload and after all others have ended.
     pub fn run(self, listeners: Vec<Vec<TcpListener>>) -> io::Result<ServerSummary> {
+        // What was bound elsewhere may not have them yet, nor what is in its queue.
+        for listener in listeners.iter().flatten() {
+            self.context.config.socket.apply_to_listener(listener.as_fd())?;
+        }
+        self.context.admission.set_all_options();
+        self.run_on_own(listeners)
+    }
+
+    /// The same for listeners that had the socket options before they listened.
+    pub(crate) fn run_on_own(
+        self,
+        listeners: Vec<Vec<TcpListener>>,
+    ) -> io::Result<ServerSummary> {
         let Self { model, context, possible } = self;
         if listeners.is_empty() || listeners.iter().any(Vec::is_empty) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listener"));
         }
         tell_limit(context.config.max_conns, &possible);
-        force_late(&context, || model.serve(listeners, &context))?;
-        Ok(ServerSummary::of(&context))
+        let served =
+            force_late(&context, || context.supervise(|| model.serve(listeners, &context)));
+        context.admission.log().finish();
+        if let Some(payload) = context.panic.take() {
+            resume_unwind(payload);
+        }
+        served.map(|()| ServerSummary::of(&context))
     }
 }
 
@@ -145,6 +113,9 @@ impl Server {
 ///
 /// # Errors
 /// Those of [`Server::run`].
+///
+/// # Panics
+/// As [`Server::run`].
 pub fn run(
     listeners: Vec<Vec<TcpListener>>,
     config: Config,
@@ -176,7 +147,7 @@ pub(crate) fn tell_limit(asked: Option<u64>, possible: &Capacity) {
 }
 
 /// Runs `serve`, and forces the stop when the drain timeout has passed.
-fn force_late<T>(context: &Context, serve: impl FnOnce() -> T) -> T {
+fn force_late<T>(context: &Context, serve: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let (begin_draining, draining) = channel();
     let (end, ended) = channel::<()>();
     let timeout = context.config.drain_timeout;
@@ -187,7 +158,8 @@ fn force_late<T>(context: &Context, serve: impl FnOnce() -> T) -> T {
         drop(begin_draining.lock().unwrap_or_else(PoisonError::into_inner).take());
     });
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        let timer = std::thread::Builder::new().name("drain-timer".into());
+        let timer = timer.spawn_scoped(scope, move || {
             let _: Result<(), _> = draining.recv();
             if ended.recv_timeout(timeout) == Err(RecvTimeoutError::Timeout) {
                 warn!(
@@ -197,7 +169,9 @@ fn force_late<T>(context: &Context, serve: impl FnOnce() -> T) -> T {
                 stop.advance(Stage::Forced);
             }
         });
-        let result = serve();
+        let result = timer
+            .map_err(|error| cannot_start("the thread of the drain timeout", &error))
+            .and_then(|_| serve());
         drop(end);
         // A model that failed was not asked to stop; there is nothing to wait for.
         context.stop.advance(Stage::Draining);

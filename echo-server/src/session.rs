@@ -4,8 +4,9 @@
 //!
 //! A session goes from serving to finishing (flush pending replies, then shut down the write
 //! side) to lingering (discard further input, so that unread data does not make the kernel
-//! reset the connection and destroy the last reply, RFC 9293 3.6.1) to closed. No clock and no
-//! socket: instants are passed in.
+//! reset the connection and destroy the last reply, RFC 9293 3.6.1) to closed. What happens at a
+//! deadline is in [`expiry`], at a stop in [`stopping`]. No clock and no socket: instants are
+//! passed in.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,16 +14,25 @@ use std::time::SystemTime;
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_net::tls::{Fault, Transform};
-use echo_net::unread::Unread;
 use echo_proto::{Flow, ProtocolKind, Replies, Respond};
 use tracing::warn;
 
 use crate::counters::TlsCounters;
+use crate::ending::Ending;
+use crate::handshakes::{self, HandshakePlace};
+use crate::limits::Limit;
 use crate::speaker::Speaker;
 
+mod ended;
+mod expiry;
 mod mail;
+mod message_clock;
+mod progress;
 mod secured;
+mod stopping;
 
+use message_clock::MessageClock;
+pub(crate) use progress::{Acknowledged, Progress};
 use secured::Secured;
 
 /// A session with this much unsent output stops reading, so that a peer that does not read
@@ -44,8 +54,10 @@ pub(crate) const NEVER: Nanos = Nanos::MAX;
 pub(crate) struct Timeouts {
     /// Without a byte in either direction; [`NEVER`] to disable.
     pub idle: Nanos,
-    /// Without a byte of output accepted.
+    /// Without a byte of output taken by the peer.
     pub write: Nanos,
+    /// From the first byte of a message to its end; [`NEVER`] to disable.
+    pub message: Nanos,
 }
 
 /// What to do with the socket next.
@@ -67,6 +79,11 @@ enum Phase {
     Serving,
     /// Stopping: serving this many bytes more, which had already arrived.
     Draining(usize),
+    /// Stopped in a stream without messages: whether the peer goes on sending shows whether the
+    /// stop ends a running transfer.
+    Settling {
+        until: Nanos,
+    },
     /// No more replies; mail that was addressed earlier is pending.
     Parting,
     /// No more replies; some output is not sent yet.
@@ -80,12 +97,15 @@ enum Phase {
 
 /// See the [module](self).
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a connection")]
 pub(crate) struct Session {
     speaker: Speaker,
     /// TLS around the responder's bytes; boxed, since most sessions have none.
     tls: Option<Box<Secured>>,
     timeouts: Timeouts,
     phase: Phase,
+    /// Why the session does not serve any more.
+    ending: Option<Ending>,
     /// The peer has half-closed, so a close destroys nothing.
     input_ended: bool,
     holding: bool,
@@ -93,8 +113,18 @@ pub(crate) struct Session {
     held_until: Nanos,
     /// The last time bytes were received or sent.
     active_at: Nanos,
-    /// The last time output was accepted, became pending, or was all sent.
-    sent_at: Nanos,
+    /// The last look at the handshake's place.
+    looked_at: Nanos,
+    /// Whether the peer takes the output.
+    progress: Progress,
+    /// Since when the current message has been unfinished.
+    message: MessageClock,
+    /// A stop was asked for.
+    stopping: bool,
+    /// Input arrived after it that the peer expects to be echoed.
+    unanswered: bool,
+    /// Why the server ends the connection by itself.
+    ended_by: Option<Limit>,
     /// Total output so far, and the part that was sent, in bytes.
     replied: u64,
     taken: u64,
@@ -108,11 +138,17 @@ impl Session {
             tls: None,
             timeouts,
             phase: Phase::Serving,
+            ending: None,
             input_ended: false,
             holding: false,
             held_until: 0,
             active_at: now,
-            sent_at: now,
+            looked_at: now,
+            progress: Progress::new(now),
+            message: MessageClock::new(),
+            stopping: false,
+            unanswered: false,
+            ended_by: None,
             replied: 0,
             taken: 0,
         }
@@ -122,26 +158,28 @@ impl Session {
     /// Further input is discarded, so that it can't destroy the error reply.
     pub(crate) fn turned_away(now: Nanos) -> Self {
         let nobody = ProtocolKind::Raw.responder(0, SystemTime::now);
-        let timeouts = Timeouts { idle: LINGER, write: LINGER };
+        let timeouts = Timeouts { idle: LINGER, write: LINGER, message: NEVER };
         let phase = Phase::Lingering { until: now.saturating_add(LINGER) };
         Self { phase, ..Self::new(nobody, timeouts, now) }
     }
 
-    /// Adds TLS, whose handshake may last until `until`. From here on all bytes passed in and
-    /// out are those on the wire.
+    /// Adds TLS, whose handshake has a `place` and may last until `until`. From here on all
+    /// bytes passed in and out are those on the wire.
     #[must_use]
     pub(crate) fn inside_tls(
         mut self,
         transform: Result<Transform, Fault>,
         until: Nanos,
+        place: HandshakePlace,
         counters: Arc<TlsCounters>,
     ) -> Self {
         match transform {
             Ok(transform) => {
-                self.tls = Some(Box::new(Secured::new(transform, until, counters)));
+                self.tls = Some(Box::new(Secured::new(transform, until, place, counters)));
             }
             Err(fault) => {
                 warn!(%fault, "can't start TLS");
+                self.ends_by(Ending::Tls);
                 self.phase = Phase::Closed;
             }
         }
@@ -155,16 +193,18 @@ impl Session {
         let unread = match self.phase {
             Phase::Serving => usize::MAX,
             Phase::Draining(unread) => unread,
-            Phase::Parting | Phase::Finishing | Phase::Lingering { .. } | Phase::Closed => {
-                return;
-            }
+            _ => return self.discard(now, input),
         };
-        let flow = match &mut self.tls {
-            None => self.speaker.receive(input, replies),
-            Some(tls) => tls.receive(&mut self.speaker, input, replies),
+        let (flow, received) = match &mut self.tls {
+            None => (self.speaker.receive(input, replies), input.len()),
+            Some(tls) => tls.receive(now, &mut self.speaker, input, replies),
         };
-        if flow == Flow::Finish || input.len() >= unread {
+        self.message.received(now, received, self.speaker.unfinished());
+        if flow == Flow::Finish {
+            self.ends_by(self.finished_by(replies));
             self.finish(replies);
+        } else if input.len() >= unread {
+            self.conclude(now, replies);
         } else if let Phase::Draining(unread) = &mut self.phase {
             *unread -= input.len();
         }
@@ -182,11 +222,16 @@ impl Session {
                     None => self.speaker.end_of_input(replies),
                     Some(tls) => tls.end_of_input(replies),
                 }
+                self.ends_by(if self.has_failed() { Ending::Tls } else { Ending::PeerClosed });
                 self.finish(replies);
                 self.owe(now, replies);
             }
-            Phase::Parting | Phase::Finishing | Phase::Closed => {}
-            Phase::Lingering { .. } => self.phase = Phase::Closed,
+            Phase::Settling { .. } if !self.unanswered => {
+                self.finish(replies);
+                self.owe(now, replies);
+            }
+            Phase::Settling { .. } | Phase::Parting | Phase::Finishing | Phase::Closed => {}
+            Phase::Lingering { .. } => self.close(),
         }
     }
 
@@ -211,32 +256,9 @@ impl Session {
 
     fn owe(&mut self, now: Nanos, replies: &Replies) {
         if self.replied == self.taken {
-            self.sent_at = now;
+            self.progress.made(now);
         }
         self.replied += replies.bytes().len() as u64;
-    }
-
-    /// Starts a graceful stop: input that has arrived is still served, nothing after it.
-    /// Afterwards `replies` holds what to send now.
-    ///
-    /// An incomplete message gets no reply: its echo would be wrong.
-    pub(crate) fn stop(&mut self, now: Nanos, unread: Unread, replies: &mut Replies) {
-        replies.clear();
-        if let Speaker::Chat(seat) = &self.speaker {
-            seat.close_room();
-        }
-        if self.phase != Phase::Serving {
-            return;
-        }
-        match unread {
-            Unread { bytes: 0, ended: false } => {
-                self.finish(replies);
-                self.owe(now, replies);
-            }
-            Unread { bytes, ended: false } => self.phase = Phase::Draining(bytes),
-            // The remaining input is finite and its end is the session's end.
-            Unread { ended: true, .. } => self.phase = Phase::Draining(usize::MAX),
-        }
     }
 
     /// What to do next, with `unsent` bytes of output queued. Must be called after every event,
@@ -246,24 +268,33 @@ impl Session {
         if taken > self.taken {
             self.taken = taken;
             self.active_at = now;
-            self.sent_at = now;
+            self.progress.made(now);
         }
         match self.phase {
             Phase::Closed => Next::Close,
             Phase::Finishing if unsent == 0 && self.input_ended => {
-                self.phase = Phase::Closed;
+                self.close();
                 Next::Close
             }
             Phase::Finishing if unsent == 0 => {
                 let linger = if self.has_failed() { LINGER / 2 } else { LINGER };
                 self.phase = Phase::Lingering { until: now.saturating_add(linger) };
-                self.sent_at = now;
+                self.progress.made(now);
                 Next::HalfClose
             }
-            Phase::Parting | Phase::Finishing if self.input_ended => Next::Hold,
-            Phase::Parting | Phase::Finishing | Phase::Lingering { .. } => Next::Read,
+            Phase::Settling { .. } | Phase::Parting | Phase::Finishing if self.input_ended => {
+                Next::Hold
+            }
+            Phase::Settling { .. }
+            | Phase::Parting
+            | Phase::Finishing
+            | Phase::Lingering { .. } => Next::Read,
             Phase::Serving | Phase::Draining(_) => {
-                self.holding = unsent > if self.holding { LOW_MARK } else { HIGH_MARK };
+                let holds = unsent > if self.holding { LOW_MARK } else { HIGH_MARK };
+                if self.holding && !holds {
+                    self.renew_message(now);
+                }
+                self.holding = holds;
                 if self.holding || now < self.held_until { Next::Hold } else { Next::Read }
             }
         }
@@ -274,21 +305,58 @@ impl Session {
     pub(crate) fn deadline(&self) -> Nanos {
         match self.phase {
             Phase::Closed => 0,
-            Phase::Lingering { until } => until,
+            Phase::Lingering { until } | Phase::Settling { until } => until,
             Phase::Serving | Phase::Draining(_) if self.is_handshaking() => {
                 let until = self.tls.as_ref().map_or(NEVER, |tls| tls.handshake_until());
-                // Never later than the deadline after the handshake: models are not notified of
-                // a deadline that becomes earlier.
-                until.min(self.idle_until())
+                let look = self.looked_at.saturating_add(handshakes::LOOK);
+                until.min(look).min(self.idle_until())
             }
             Phase::Serving | Phase::Draining(_) if self.held_until > 0 => self.held_until,
-            _ if self.replied > self.taken => self.sent_at.saturating_add(self.timeouts.write),
-            _ => self.idle_until(),
+            Phase::Serving | Phase::Draining(_) => {
+                self.output_until().min(self.message_until())
+            }
+            Phase::Parting | Phase::Finishing => self.output_until(),
+        }
+    }
+
+    /// When to look whether the peer takes output, or without any, when it has been idle.
+    #[inline]
+    fn output_until(&self) -> Nanos {
+        if self.is_owing() {
+            self.progress.look_at(self.timeouts.write)
+        } else {
+            self.idle_until()
+        }
+    }
+
+    /// When the current message, or the TLS record with a part of it, is late. Not while the
+    /// peer's input is not read.
+    #[inline]
+    fn message_until(&self) -> Nanos {
+        if self.holding {
+            return NEVER;
+        }
+        let timeout = self.timeouts.message;
+        let record = self.tls.as_ref().map_or(NEVER, |tls| tls.late_at(timeout));
+        self.message.late_at(timeout).min(record)
+    }
+
+    /// The peer's input was not read until now.
+    fn renew_message(&mut self, now: Nanos) {
+        self.message.renew(now);
+        if let Some(tls) = &mut self.tls {
+            tls.record().renew(now);
         }
     }
 
     fn idle_until(&self) -> Nanos {
         self.active_at.saturating_add(self.timeouts.idle)
+    }
+
+    /// Whether output is queued that the kernel did not accept.
+    #[inline]
+    fn is_owing(&self) -> bool {
+        self.replied > self.taken
     }
 
     fn is_handshaking(&self) -> bool {
@@ -300,45 +368,17 @@ impl Session {
         self.tls.as_ref().is_some_and(|tls| tls.has_failed())
     }
 
-    /// Handles the deadline, if it has passed; [`next`](Self::next) returns the consequence.
-    /// Afterwards `replies` holds what to send now.
-    ///
-    /// While lingering, `end_acknowledged` is queried for whether the peer has acknowledged all
-    /// output: until then a close with unread input would destroy what a slow reader has left
-    /// in our send buffer.
-    pub(crate) fn expire(
-        &mut self,
-        now: Nanos,
-        replies: &mut Replies,
-        end_acknowledged: impl FnOnce() -> bool,
-    ) {
-        replies.clear();
-        if now < self.deadline() {
-            return;
-        }
-        if self.held_until > 0 {
-            // The other members had their time.
-            self.give_time_to_read(now);
-            return;
-        }
-        if let Phase::Lingering { until } = &mut self.phase
-            && now < self.sent_at.saturating_add(self.timeouts.write)
-            && !end_acknowledged()
-        {
-            *until = now.saturating_add(LINGER / 4);
-            return;
-        }
-        match (self.phase, &mut self.tls) {
-            (Phase::Serving | Phase::Draining(_), Some(tls)) if tls.is_handshaking() => {
-                tls.time_out(replies);
-                self.phase = Phase::Closed;
-            }
-            // An idle peer gets a graceful close, and time to see it.
-            (Phase::Serving | Phase::Draining(_), _) if self.replied == self.taken => {
-                self.finish(replies);
-                self.owe(now, replies);
-            }
-            _ => self.phase = Phase::Closed,
+    /// Bytes of an incomplete message, and of an incomplete TLS record.
+    #[inline]
+    pub(crate) fn unfinished(&self) -> usize {
+        let record = self.tls.as_ref().map_or(0, |tls| tls.unfinished_record());
+        self.message.bytes() + record
+    }
+
+    fn close(&mut self) {
+        self.phase = Phase::Closed;
+        if self.unanswered {
+            self.ended_by = Some(Limit::Stop);
         }
     }
 
@@ -346,6 +386,11 @@ impl Session {
     /// pending.
     pub(crate) fn is_owed(&self) -> bool {
         !matches!(self.phase, Phase::Lingering { .. } | Phase::Closed)
+    }
+
+    /// Whether all output was passed to the kernel, which may still have to send it.
+    pub(crate) fn is_lingering(&self) -> bool {
+        matches!(self.phase, Phase::Lingering { .. })
     }
 }
 

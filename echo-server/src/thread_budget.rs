@@ -1,9 +1,12 @@
-//! How many threads this process may still start: [`budget`]. Exceeding it does not always
-//! return an error: where no mapping is left for a new thread's signal stack, the process is
-//! aborted.
+//! How many threads this process may still start: [`budget`]; and whether it can start some:
+//! [`try_start`]. Exceeding the budget does not always return an error: where no mapping is left
+//! for a new thread's signal stack, the process is aborted.
 
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
 
@@ -18,6 +21,64 @@ const SPARE_MAPPINGS: u64 = 1024;
 
 /// Threads reserved for the rest of the system where a limit is not per process.
 const SPARE_THREADS: u64 = 64;
+
+/// How long the kernel may take to remove threads that have ended.
+const REMOVAL: Duration = Duration::from_millis(200);
+
+/// The error of a thread that could not be started.
+pub(crate) fn cannot_start(thread: &str, reason: &io::Error) -> io::Error {
+    let remedy = "raise the process limit (ulimit -u) or pids.max of the cgroup";
+    io::Error::new(reason.kind(), format!("can't start {thread}: {reason} ({remedy})"))
+}
+
+/// The error of a worker's thread that could not be started.
+pub(crate) fn cannot_start_worker(
+    number: usize,
+    workers: usize,
+    reason: &io::Error,
+) -> io::Error {
+    let remedy = "use fewer --workers, or raise the process limit (ulimit -u) or pids.max of the \
+                  cgroup";
+    let thread = format!("worker thread {} of {workers}", number + 1);
+    io::Error::new(reason.kind(), format!("can't start {thread}: {reason} ({remedy})"))
+}
+
+/// Starts `count` threads, all at once, and ends them; for callers whose own threads are started
+/// by a library that panics where it can't.
+///
+/// # Errors
+/// When not all could be started, with the number of those that could.
+pub(crate) fn try_start(count: usize) -> Result<(), (usize, io::Error)> {
+    let before = threads();
+    let outcome = thread::scope(|scope| {
+        let (mut started, mut outcome) = (Vec::new(), Ok(()));
+        for number in 0..count {
+            match thread::Builder::new().spawn_scoped(scope, thread::park) {
+                Ok(thread) => started.push(thread),
+                Err(reason) => {
+                    outcome = Err((number, reason));
+                    break;
+                }
+            }
+        }
+        for thread in started {
+            thread.thread().unpark();
+        }
+        outcome
+    });
+    // They count until the kernel has removed them, which is after they were joined.
+    let begin = Instant::now();
+    while threads() > before && begin.elapsed() < REMOVAL {
+        thread::sleep(Duration::from_millis(1));
+    }
+    outcome
+}
+
+/// Threads of this process; `None` if that is unknown.
+fn threads() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Threads:"))?.trim().parse().ok()
+}
 
 /// The tightest limit on threads of this process.
 pub(crate) fn budget() -> Option<Capacity> {
@@ -74,6 +135,11 @@ fn number(path: impl AsRef<Path>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn threads_that_can_be_started_are_gone_again() {
+        assert!(try_start(20).is_ok());
+    }
 
     #[test]
     fn names_a_limit_that_leaves_room_for_a_mapping_abort() {

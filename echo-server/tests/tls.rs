@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
-use echo_net::tls::ServerTls;
+use echo_net::tls::{ClientTls, Fingerprint, ServerTls, ServerTrust};
 use echo_server::TlsServed;
 use echo_server::{Config, ModelKind, run};
 use strum::VariantArray;
@@ -88,6 +88,76 @@ fn a_peer_that_dribbles_its_hello_is_cut_off_all_the_same() {
             thread::sleep(HANDSHAKE / 20);
         }
     });
+}
+
+#[test]
+fn silent_peers_do_not_shut_out_those_who_shake_hands() {
+    for &model in ModelKind::VARIANTS {
+        println!("model {model}");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = listen(any, 64, false, &SocketOptions::default()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let tls = ServerTls::self_signed().unwrap();
+        let trust = tls.fingerprint();
+        let config = Config {
+            model,
+            // Two would begin handshakes in another order.
+            workers: 1,
+            max_conns: Some(8),
+            tls: Some(tls),
+            handshake_timeout: PATIENCE,
+            drain_timeout: PATIENCE,
+            ..Config::default()
+        };
+        let stop = Stop::new();
+        let asked = stop.clone();
+        let server = thread::spawn(move || run(vec![vec![listener]], config, &asked));
+        // As many as there are places.
+        let silent: Vec<_> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let is_open = |stream: &TcpStream| {
+            stream.set_nonblocking(true).unwrap();
+            let read = { stream }.read(&mut [0]);
+            matches!(read, Err(error) if error.kind() == ErrorKind::WouldBlock)
+        };
+        let begin = Instant::now();
+        while silent.iter().filter(|stream| is_open(stream)).count() > 2 {
+            assert!(begin.elapsed() < PATIENCE / 2, "more than a quarter shakes hands");
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(silent[6..].iter().all(is_open), "the oldest go first");
+        let echo = echo_inside_tls(TcpStream::connect(address).unwrap(), trust, b"hello\n");
+        assert_eq!(echo, b"ECHO: hello\n");
+        assert!(begin.elapsed() < PATIENCE, "it waited for a silent one's deadline");
+        drop(silent);
+        stop.ask();
+        let outcome = server.join().unwrap().unwrap();
+        // The last one may leave before it notices.
+        let displaced = outcome.tls.unwrap().displaced;
+        assert!((6..=7).contains(&displaced), "{displaced}");
+    }
+}
+
+/// Sends `request` to the server with this certificate and half-closes; its replies.
+fn echo_inside_tls(mut stream: TcpStream, certificate: Fingerprint, request: &[u8]) -> Vec<u8> {
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let tls = ClientTls::new(&ServerTrust::Certificate(certificate), false).unwrap();
+    let mut transform = tls.connect("localhost").unwrap();
+    let (mut output, mut replies, mut piece) = (Vec::new(), Vec::new(), [0; 4096]);
+    transform.send(request, &mut output);
+    transform.take_output(&mut output);
+    while !transform.is_input_over() {
+        stream.write_all(&std::mem::take(&mut output)).unwrap();
+        let length = stream.read(&mut piece).unwrap();
+        assert!(length > 0, "the server ended the connection");
+        transform
+            .receive_all(&piece[..length], |text| replies.extend_from_slice(text))
+            .unwrap();
+        transform.take_output(&mut output);
+        if !transform.is_handshaking() {
+            transform.close(&mut output);
+        }
+    }
+    replies
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use echo_test_support::bench_process::{BenchProcess, committed_schema, each_engine};
 use echo_test_support::deadline::{PATIENCE, wait_for, wait_until};
-use echo_test_support::program::{own_program, run};
+use echo_test_support::program::{ignores_hangup, own_program, run};
 use echo_test_support::running_server::{RunningServer, each_model, on_every_model};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -280,9 +280,15 @@ fn replies_that_are_no_echo_are_mismatches() {
 
 #[test]
 fn an_interrupted_run_leaves_a_report_that_says_so() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        if signal == Signal::HUP && ignores_hangup() {
+            continue;
+        }
         let mut run = BenchProcess::start(&["--conns=10", "--duration=60s", "--warmup=200ms"]);
         run.wait_until_measuring();
+        // These would end it without a report.
+        run.signal(Signal::USR1);
+        run.signal(Signal::USR2);
         run.signal(signal);
         let finished = run.finish(Duration::from_secs(10));
         assert_eq!(finished.code, Some(code), "{finished:#?}");
@@ -292,6 +298,18 @@ fn an_interrupted_run_leaves_a_report_that_says_so() {
         let measured_s = report["summary"]["measured_s"].as_f64().expect("a number");
         assert!((0.5..10.0).contains(&measured_s), "{measured_s} s were measured");
     }
+}
+
+#[test]
+fn a_run_under_nohup_goes_on_when_its_terminal_is_gone() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(own_program("echo-bench"));
+    let mut run = BenchProcess::start_as(&mut command, &["--conns=10", "--duration=1s"]);
+    run.wait_until_measuring();
+    run.signal(Signal::HUP);
+    let finished = run.finish(PATIENCE);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    assert_eq!(finished.report()["interrupted"], false);
 }
 
 #[test]

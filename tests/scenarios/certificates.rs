@@ -54,4 +54,16 @@ impl Certificates {
         let key = self.write("server.key", &key.serialize_pem());
         ["--tls-cert".into(), certificate, "--tls-key".into(), key]
     }
+
+    /// The flags of a client with a certificate that is valid until the end of `year`.
+    pub(crate) fn client_flags(&self, year: i32) -> [String; 4] {
+        let key = KeyPair::generate().expect("random numbers");
+        let mut parameters = CertificateParams::default();
+        parameters.not_before = date_time_ymd(2000, 1, 1);
+        parameters.not_after = date_time_ymd(year, 12, 31);
+        let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate");
+        let certificate = self.write(&format!("client{year}.pem"), &certificate.pem());
+        let key = self.write(&format!("client{year}.key"), &key.serialize_pem());
+        ["--cert".into(), certificate, "--key".into(), key]
+    }
 }

@@ -1,7 +1,11 @@
 //! `--max-conns`: a connection over the limit gets an error, and the others are unaffected.
 
+use std::process::Command;
+
+use echo_test_support::bench_process::BenchProcess;
 use echo_test_support::client::Client;
-use echo_test_support::deadline::wait_for;
+use echo_test_support::deadline::{PATIENCE, wait_for};
+use echo_test_support::program::{own_program, run};
 use echo_test_support::running_server::{RunningServer, on_every_model};
 
 const LIMIT: usize = 3;
@@ -29,6 +33,35 @@ fn one_too_many_is_told_and_the_others_keep_working() {
         for client in &mut served {
             client.exchange(b"still in\n", b"ECHO: still in\n");
         }
+    });
+}
+
+#[test]
+fn a_generator_that_gets_too_few_connections_says_what_is_missing() {
+    on_every_model(&["--max-conns", "5"], |server| {
+        let address = server.address().to_string();
+        let run = [&address, "--conns=10", "--requests=100", "--warmup=0"];
+        let finished = BenchProcess::start(&run).finish(PATIENCE);
+        assert!(!matches!(finished.code, Some(0) | None), "{finished:#?}");
+        let report = finished.report();
+        assert_eq!(report["summary"]["connections"]["requested"], 10, "{report:#}");
+        assert!(report["errors"].to_string().contains("server full"), "{report:#}");
+        assert!(finished.stdout.contains("server full"), "{}", finished.stdout);
+        // They may be refused before their first request, or after it.
+        assert!(finished.stdout.contains("connections were lost"), "{}", finished.stdout);
+    });
+}
+
+#[test]
+fn a_client_of_a_full_server_shows_its_words_and_fails() {
+    on_every_model(&FLAGS, |server| {
+        let _served = fill(server);
+        let mut client = Command::new(own_program("echo-client"));
+        let output = run(client.arg(server.address().to_string()), b"hello\n", PATIENCE);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("ERROR: server full"), "{said}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
     });
 }
 

@@ -142,9 +142,21 @@ fn messages(kind: ProtocolKind) -> impl Strategy<Value = Vec<u8>> {
             _ => kind.requester(2 * LIMIT),
         };
         let mut wire = Vec::new();
+        // The script begins with it.
+        requester.open(&mut wire);
+        wire.clear();
         requester.encode(number, &text, &mut wire);
         wire.repeat(times)
     })
+}
+
+/// What a client of `kind` says before its messages.
+fn opening(kind: ProtocolKind) -> Vec<u8> {
+    let mut wire = Vec::new();
+    if kind == ProtocolKind::Postgres {
+        kind.requester(LIMIT).encode(0, b"first", &mut wire);
+    }
+    wire
 }
 
 /// Valid commands of a protocol, and near misses.
@@ -170,6 +182,18 @@ fn words(kind: ProtocolKind) -> &'static [&'static [u8]] {
             b"CLIENT LIST\r\n",
             b"NOPE a b\r\n",
             b"QUIT\r\n",
+        ],
+        ProtocolKind::Postgres => &[
+            b"Q\0\0\0\x10SELECT 'it'\0",
+            b"Q\0\0\0\x1cbegin; select 1; commit\0",
+            b"Q\0\0\0\x11select now()\0",
+            b"P\0\0\0\x12\0select $1;\0\0\0",
+            b"D\0\0\0\x0aSecho\0",
+            b"E\0\0\0\x09\0\0\0\0\0",
+            b"C\0\0\0\x0aSecho\0",
+            b"S\0\0\0\x04",
+            b"X\0\0\0\x04",
+            b"Q\0\0\x10\0",
         ],
         ProtocolKind::Http => &[
             b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -198,7 +222,11 @@ fn scripts(kind: ProtocolKind) -> impl Strategy<Value = Script> {
     let cut_short = prop::option::weighted(0.3, any::<Index>());
     // Few: reading the kernel's socket table is slow on a busy machine.
     let waits = prop_oneof![9 => Just(0_usize), 1 => 1..3_usize];
-    (parts, cuts, cut_short, waits).prop_map(|(mut stream, cuts, cut_short, waits)| {
+    let begun = prop::bool::weighted(0.9);
+    let drawn = (begun, parts, cuts, cut_short, waits);
+    drawn.prop_map(move |(begun, parts, cuts, cut_short, waits)| {
+        let mut stream = if begun { opening(kind) } else { Vec::new() };
+        stream.extend(parts);
         if let Some(end) = cut_short {
             stream.truncate(end.index(stream.len() + 1));
         }

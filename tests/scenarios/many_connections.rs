@@ -54,16 +54,32 @@ fn idle_connections_do_not_starve_others() {
 fn connections_that_come_and_go_leave_nothing_behind() {
     on_every_model(&[], |server| {
         server.connect().exchange(b"first\n", b"ECHO: first\n");
-        let open = || {
-            let folder = format!("/proc/{}/fd", server.pid());
-            std::fs::read_dir(folder).expect("the process runs").count()
-        };
-        let before = open();
+        let before = server.descriptors();
         for _ in 0..300 {
             assert_eq!(server.connect().converse(b"bye"), b"ECHO: bye\n");
         }
         // A worker may open some descriptors with its first connection.
         let few = 10;
-        wait_until("the connections' descriptors are closed", || open() <= before + few);
+        wait_until("the connections' descriptors are closed", || {
+            server.descriptors() <= before + few
+        });
+    });
+}
+
+#[test]
+fn an_idle_connection_costs_little_memory() {
+    const CONNECTIONS: u64 = 1000;
+    make_room();
+    on_every_model(&[], |server| {
+        server.connect().exchange(b"first\n", b"ECHO: first\n");
+        let before = server.resident_kib();
+        let mut idle: Vec<_> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+        for client in &mut idle {
+            client.exchange(b"then silence\n", b"ECHO: then silence\n");
+        }
+        let has_threads = server.ready()["model"] == "threads";
+        let most = if has_threads { 64 } else { 8 };
+        let grown = server.resident_kib().saturating_sub(before);
+        assert!(grown <= most * CONNECTIONS, "{grown} KiB for {CONNECTIONS} idle connections");
     });
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use echo_test_support::client::Text;
+use echo_test_support::client::{Client, Text};
 use echo_test_support::deadline::wait_until;
 use echo_test_support::kernel_sockets::{wait_until_closed_by_server, wait_until_read};
 use echo_test_support::running_server::on_every_model;
@@ -84,7 +84,8 @@ fn after_the_error_the_server_does_not_wait_for_the_client_to_close() {
         refused.read_to_end();
         // Its slot is free again although it has never closed.
         wait_until("the place of the refused client is free", || {
-            server.connect().try_line(b"next\n") == b"ECHO: next\n"
+            let client = Client::try_connect(server.address());
+            client.is_ok_and(|mut client| client.try_line(b"next\n") == b"ECHO: next\n")
         });
         drop(refused);
     });

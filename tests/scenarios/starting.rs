@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use echo_test_support::deadline::PATIENCE;
-use echo_test_support::program::{own_program, run};
+use echo_test_support::program::{own_program, run, tell_skipped};
 use echo_test_support::running_server::{RunningServer, each_model, on_every_model};
 
 #[test]
@@ -46,6 +46,37 @@ fn a_port_in_use_is_named_and_the_code_is_1() {
 }
 
 #[test]
+fn an_address_of_another_machine_is_named_with_the_reason_and_the_code_is_1() {
+    // Of the network for documentation (RFC 5737).
+    let (code, said) = refusal(&["192.0.2.1:0"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("binding 192.0.2.1:0"), "{said}");
+    assert!(said.contains("no interface of this machine has that address"), "{said}");
+}
+
+#[test]
+fn a_privileged_port_is_named_with_the_reason_and_the_code_is_1() {
+    let test = "a_privileged_port_is_named_with_the_reason_and_the_code_is_1";
+    let lowest = std::fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+    if lowest.is_ok_and(|port| port.trim().parse::<u16>().is_ok_and(|port| port <= 80)) {
+        return tell_skipped(test, "port 80 needs no privileges here");
+    }
+    // Root of a user namespace has none over the network outside.
+    let mut command = Command::new("unshare");
+    command.arg("--map-root-user");
+    if !command.arg("true").output().is_ok_and(|output| output.status.success()) {
+        return tell_skipped(test, "no user namespace can be made (unshare)");
+    }
+    let mut command = Command::new("unshare");
+    command.arg("--map-root-user").arg(own_program("echo-server")).arg("127.0.0.1:80");
+    let output = run(&mut command, b"", PATIENCE);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("binding 127.0.0.1:80"), "{said}");
+    assert!(said.contains("ports below 1024 need privileges"), "{said}");
+}
+
+#[test]
 fn flags_that_mean_nothing_are_named_and_the_code_is_2() {
     for (arguments, named) in [
         (&["--model", "fork"][..], "threads"),
@@ -54,7 +85,7 @@ fn flags_that_mean_nothing_are_named_and_the_code_is_2() {
         (&["--workers", "0"], "--workers"),
         (&["--max-message", "many"], "--max-message"),
         (&["--idle-timeout", "soon"], "--idle-timeout"),
-        (&["--busy-poll"], "--model epoll or uring"),
+        (&["--busy-poll"], "--model epoll, poll or uring"),
         (&["nowhere"], "nowhere"),
     ] {
         let (code, said) = refusal(arguments);

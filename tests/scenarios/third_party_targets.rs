@@ -5,7 +5,7 @@ use std::process::Command;
 
 use echo_test_support::bench_process::{BenchProcess, Finished};
 use echo_test_support::deadline::PATIENCE;
-use echo_test_support::program::third_party_or_skip;
+use echo_test_support::program::{own_program, third_party_or_skip};
 
 use crate::third_party_server::{ThirdPartyServer, free_address};
 
@@ -32,6 +32,47 @@ fn a_redis_echoes_every_message() {
     for flags in [["--conns=50", "--pipeline=1"], ["--conns=5", "--pipeline=16"]] {
         let flags = [&flags[..], &["--protocol=resp", "--requests=5000", "--size=1-2000"]];
         all_right(&load(&redis, &flags.concat()), 5000);
+    }
+}
+
+#[test]
+fn a_redis_lets_in_who_has_its_password_and_tells_who_has_not() {
+    let test = "a_redis_lets_in_who_has_its_password_and_tells_who_has_not";
+    let Some(mut command) = third_party_or_skip(test, "redis-server") else { return };
+    let (address, folder) = (free_address(), tempfile::tempdir().expect("there is room"));
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port"]);
+    command.arg(address.port().to_string()).arg("--dir").arg(folder.path());
+    command.args(["--requirepass", "hidden-password"]);
+    command.args(["--user", "me", "on", ">hidden-password", "+@all"]);
+    let _redis = ThirdPartyServer::start(&mut command, address);
+    let load = |url: &str, flags: &[&str], password: Option<&str>| {
+        let mut command = Command::new(own_program("echo-bench"));
+        command.env_remove("REDISCLI_AUTH").envs(password.map(|text| ("REDISCLI_AUTH", text)));
+        let common = [url, "--warmup=0", "--requests=1000", "--conns=20", "--timeout=2s"];
+        let run = BenchProcess::start_as(&mut command, &[&common, flags].concat());
+        let finished = run.finish(PATIENCE);
+        assert!(!format!("{finished:?}").contains("hidden-password"), "{finished:#?}");
+        finished
+    };
+    let password = Some("hidden-password");
+    let url = |user: &str| format!("redis://{user}{address}/3");
+    for (url, flags, password) in [
+        (url(""), &["--pipeline=4"][..], password),
+        (url("me@"), &["--resp3"], password),
+        (url(":hidden-password@"), &["--resp3", "--pool=5", "--reconnect-after=100"], None),
+    ] {
+        all_right(&load(&url, flags, password), 1000);
+    }
+    for (url, password, told) in [
+        (url(""), None, "NOAUTH Authentication required."),
+        (url(""), Some("wrong"), "WRONGPASS invalid username-password pair"),
+        (url("").replace("/3", "/99"), password, "ERR DB index is out of range"),
+    ] {
+        let finished = load(&url, &[], password);
+        assert_eq!(finished.code, Some(1), "{finished:#?}");
+        assert!(finished.stderr.contains(told), "{finished:#?}");
+        let is_helped = finished.stderr.contains("REDISCLI_AUTH is the password");
+        assert!(is_helped || told.contains("index"), "{finished:#?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! TLS on every model: the same replies inside it, and no service for plaintext clients.
 
 mod bench;
+mod clients;
 mod files;
 mod programs;
 

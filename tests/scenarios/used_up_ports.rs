@@ -2,26 +2,61 @@
 
 use std::process::Command;
 
-use echo_test_support::bench_process::{BenchProcess, Finished};
+use echo_test_support::bench_process::{BenchProcess, Finished, each_engine};
 use echo_test_support::deadline::PATIENCE;
-use echo_test_support::program::{own_program, tell_skipped};
+use echo_test_support::program::{own_program, run, tell_skipped};
 
-/// Few ports on the loopback of a separate network namespace; exit code 99 without one.
-const FEW_PORTS: &str = "ip link set lo up \
-    && echo '32768 32818' > /proc/sys/net/ipv4/ip_local_port_range \
-    && echo 0 > /proc/sys/net/ipv4/tcp_tw_reuse || exit 99; exec \"$@\"";
-
-/// A run with 51 local ports, none of which is free again within a minute.
-fn run_with_few_ports(test: &str, flags: &[&str]) -> Option<Finished> {
+/// A number of ports on the loopback of a separate network namespace; exit code 99 without one.
+fn with_ports(range: &str) -> Command {
+    let script = format!(
+        "ip link set lo up \
+        && echo '{range}' > /proc/sys/net/ipv4/ip_local_port_range \
+        && echo 0 > /proc/sys/net/ipv4/tcp_tw_reuse || exit 99; exec \"$@\""
+    );
     let mut command = Command::new("unshare");
-    command.args(["-r", "-n", "sh", "-c", FEW_PORTS, "sh"]);
-    if !command.arg("true").output().is_ok_and(|output| output.status.success()) {
+    command.args(["-r", "-n", "sh", "-c", &script, "sh"]);
+    command
+}
+
+/// The same where that is possible.
+fn with_ports_or_skip(test: &str, range: &str) -> Option<Command> {
+    if !with_ports(range).arg("true").output().is_ok_and(|output| output.status.success()) {
         tell_skipped(test, "no network namespace can be made (unshare -r -n, ip)");
         return None;
     }
-    let mut command = Command::new("unshare");
-    command.args(["-r", "-n", "sh", "-c", FEW_PORTS, "sh"]).arg(own_program("echo-bench"));
-    Some(BenchProcess::start_as(&mut command, flags).finish(PATIENCE))
+    Some(with_ports(range))
+}
+
+/// A run with 51 local ports, none of which is free again within a minute.
+fn run_with_few_ports(test: &str, flags: &[&str]) -> Option<Finished> {
+    let mut command = with_ports_or_skip(test, "32768 32818")?;
+    Some(BenchProcess::start_as(command.arg(own_program("echo-bench")), flags).finish(PATIENCE))
+}
+
+/// With so few ports the kernel takes the target's own as the source and connects the socket to
+/// itself, which echoes every byte.
+#[test]
+fn a_port_without_a_listener_is_no_echo_server() {
+    let test = "a_port_without_a_listener_is_no_echo_server";
+    let address = "127.0.0.1:40000";
+    let is_told = |said: &str| {
+        said.contains(address)
+            && (said.contains("nothing listens there") || said.contains("refused"))
+    };
+    each_engine(|engine| {
+        let Some(mut command) = with_ports_or_skip(test, "40000 40001") else { return };
+        let flags = [address, "--protocol=raw", "--conns=1", "--requests=10", engine];
+        let command = command.arg(own_program("echo-bench"));
+        let finished = BenchProcess::start_as(command, &flags).finish(PATIENCE);
+        assert_eq!(finished.code, Some(1), "{finished:#?}");
+        assert!(is_told(&finished.stderr) && !finished.has_report(), "{finished:#?}");
+    });
+    let Some(mut command) = with_ports_or_skip(test, "40000 40001") else { return };
+    command.arg(own_program("echo-client")).args(["--protocol=raw", address]);
+    let output = run(&mut command, b"hello", PATIENCE);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(is_told(&said) && output.stdout.is_empty(), "{said}");
 }
 
 #[test]

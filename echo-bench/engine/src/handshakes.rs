@@ -1,4 +1,4 @@
-//! TLS on the way to a server: [`PeerTls`], and how long its handshakes took:
+//! TLS on the way to a server: [`PeerTls`], and how long its handshakes and logins took:
 //! [`Handshakes`].
 
 use std::ops::AddAssign;
@@ -25,19 +25,27 @@ impl PeerTls {
         Ok(Self { client, name: name.to_owned() })
     }
 
+    /// Whether there is a client certificate that the peer has not asked for.
+    pub(super) fn has_unasked_certificate(&self) -> bool {
+        self.client.has_unasked_certificate()
+    }
+
     /// A new connection.
     pub(super) fn begin(&self) -> Result<Transform, Fault> {
         self.client.connect(&self.name)
     }
 }
 
-/// Times from the made connection to the end of the handshake.
+/// Times from the made connection to the end of what comes before requests.
 #[derive(Debug, Clone, Default)]
 pub struct Handshakes {
-    /// Of those with certificate and signature.
+    /// Of TLS handshakes with certificate and signature.
     pub full: Latency,
-    /// Of those that took up an earlier session.
+    /// Of TLS handshakes that took up an earlier session.
     pub resumed: Latency,
+    /// Of logins at a database: from the made connection, TLS included where it is used, until
+    /// requests may be sent.
+    pub login: Latency,
 }
 
 impl Handshakes {
@@ -52,5 +60,6 @@ impl AddAssign<&Self> for Handshakes {
     fn add_assign(&mut self, other: &Self) {
         self.full += &other.full;
         self.resumed += &other.resumed;
+        self.login += &other.login;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::AddAssign;
 
+use echo_net::socket::EffectiveOptions;
 use echo_net::tcp_info::TcpInfo;
 use hdrhistogram::Histogram;
 
@@ -18,8 +19,8 @@ pub struct KernelFacts {
     pub rtt_us: Histogram<u64>,
     /// The least round-trip time of any connection in microseconds.
     pub min_rtt_us: Option<u32>,
-    /// Kernel buffer sizes (send, receive) of the first connection in bytes.
-    pub buffers: Option<(usize, usize)>,
+    /// Socket options of the first connection, as the kernel has them.
+    pub options: Option<EffectiveOptions>,
 }
 
 impl Default for KernelFacts {
@@ -29,7 +30,7 @@ impl Default for KernelFacts {
             retransmits: 0,
             rtt_us: Histogram::new(3).expect("3 digits are supported"),
             min_rtt_us: None,
-            buffers: None,
+            options: None,
         }
     }
 }
@@ -42,9 +43,13 @@ impl KernelFacts {
         median.filter(|_| !self.rtt_us.is_empty())
     }
 
-    /// Adds a connection.
-    pub(super) fn add(&mut self, info: Option<TcpInfo>, buffers: Option<(usize, usize)>) {
-        self.buffers = self.buffers.or(buffers);
+    /// Adds a connection, whose `options` are asked for if they are the first.
+    pub(super) fn add(
+        &mut self,
+        info: Option<TcpInfo>,
+        options: impl FnOnce() -> Option<EffectiveOptions>,
+    ) {
+        self.options = self.options.or_else(options);
         let Some(info) = info else { return };
         self.connections += 1;
         self.retransmits += info.retransmits;
@@ -60,7 +65,7 @@ impl AddAssign for KernelFacts {
         self.retransmits += other.retransmits;
         self.rtt_us.add(other.rtt_us).expect("it grows to the range of the other");
         self.min_rtt_us = [self.min_rtt_us, other.min_rtt_us].into_iter().flatten().min();
-        self.buffers = self.buffers.or(other.buffers);
+        self.options = self.options.or(other.options);
     }
 }
 
@@ -75,7 +80,7 @@ mod tests {
             let mut facts = KernelFacts::default();
             for rtt_us in all {
                 let info = TcpInfo { rtt_us, min_rtt_us: rtt_us, ..TcpInfo::default() };
-                facts.add(Some(info), None);
+                facts.add(Some(info), || None);
             }
             facts
         };

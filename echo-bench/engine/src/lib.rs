@@ -19,12 +19,12 @@ use echo_net::destinations::{Destination, Destinations};
 use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stamps;
 use echo_net::stop::{Stage, Stop};
-use echo_net::tls::Fault;
 
-use crate::plan::{EngineKind, Plan, PlanError, Stamps};
+use crate::plan::{EngineKind, Plan, PlanError};
 use crate::record::{Interval, Latency, Packed, Phase, Served, Span, Stamped};
 
 pub mod as_text;
+pub mod fingerprint;
 mod gather;
 mod handshakes;
 mod kernel_facts;
@@ -34,6 +34,8 @@ mod peer;
 pub mod plan;
 mod pulse;
 pub mod record;
+#[cfg(any(test, feature = "simulation"))]
+pub mod rehearsal;
 mod rig;
 pub mod schedule;
 pub mod server_process;
@@ -43,6 +45,7 @@ mod simulation;
 mod surroundings;
 mod threads;
 mod timeline;
+mod unstamped;
 mod workload;
 
 pub use echo_client::pool::PoolCounts;
@@ -58,6 +61,7 @@ pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
 use server_watch::ServerWatch;
 pub use surroundings::Surroundings;
+pub use threads::ThreadError;
 use threads::Threads;
 use timeline::Timeline;
 
@@ -114,6 +118,8 @@ pub struct RunRecord {
     pub stage_stamped: Vec<Option<Box<Stamped>>>,
     /// Why there are none although the plan asks for them.
     pub unstamped: Option<String>,
+    /// Whether there is a client certificate that the server never asked for.
+    pub unasked_certificate: bool,
     /// What each connection, caller or listener got.
     pub served: Vec<Served>,
     /// Share of the window that each worker was busy, where known.
@@ -153,17 +159,6 @@ pub enum EngineError {
     /// The server speaks something else than the plan says.
     #[error("{0}")]
     Misdirected(Misdirected),
-    /// A signal came before any load.
-    #[error(
-        "interrupted before the load began: {established} of {wanted} connections were made; \
-         nothing was measured, so there is no report"
-    )]
-    Interrupted {
-        /// Connections that were made.
-        established: u32,
-        /// Connections that the plan wants.
-        wanted: u32,
-    },
     /// This machine has not what the engine needs.
     #[error("--engine {engine} is unavailable on this machine (try --engine epoll)")]
     Unavailable {
@@ -177,8 +172,8 @@ pub enum EngineError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The generator itself failed.
-    #[error("running a generator thread")]
-    Worker(#[from] io::Error),
+    #[error(transparent)]
+    Thread(#[from] ThreadError),
 }
 
 /// Whether this machine has what an engine needs.
@@ -216,11 +211,10 @@ pub fn run(
         return Err(EngineError::Misdirected(seen));
     }
     if stop.stage() > Stage::Running {
-        let (established, wanted) = (setup.established, plan.connections_at_start());
-        return Err(EngineError::Interrupted { established, wanted });
+        return Ok(RunRecord::without_load(plan, setup, connect_phase_ns));
     }
     if setup.established == 0 {
-        return Err(no_connection(&peer.addresses, setup.failure));
+        return Err(no_connection(plan, &peer.addresses, setup.failure));
     }
     observer.connected(&Connected {
         established: setup.established,
@@ -237,52 +231,46 @@ pub fn run(
         return Err(EngineError::Misdirected(seen));
     }
     let mut record = RunRecord::new(setup, connect_phase_ns, gathered, records);
-    record.unstamped = why_unstamped(plan.stamps, &record, stamps::probe);
+    let ok = record.total.tally.ok;
+    record.unstamped =
+        unstamped::why_unstamped(plan.stamps, ok, &record.stamped, stamps::probe);
+    record.unasked_certificate =
+        peer.tls.as_ref().is_some_and(PeerTls::has_unasked_certificate);
     Ok(record)
 }
 
-/// Why no reply of a run has a receive stamp, if replies were to have them.
-fn why_unstamped(
-    wanted: Stamps,
-    record: &RunRecord,
-    probe: impl FnOnce() -> io::Result<()>,
-) -> Option<String> {
-    let stamped = &record.stamped;
-    let is_wanted = wanted != Stamps::Off && record.total.tally.ok > 0;
-    if !is_wanted || stamped.path.count() > 0 {
-        return None;
-    }
-    if stamped.implausible > 0 {
-        return Some(
-            "all lay before their request or after their read: the clock was set".into(),
-        );
-    }
-    let reason = probe().err().map(|reason| reason.to_string());
-    Some(reason.unwrap_or_else(|| "no reply came with one on this engine or path".into()))
-}
-
-fn no_connection(addresses: &[SocketAddr], reason: Option<io::Error>) -> EngineError {
+fn no_connection(
+    plan: &Plan,
+    addresses: &[SocketAddr],
+    reason: Option<io::Error>,
+) -> EngineError {
     let reason = reason.unwrap_or_else(|| io::ErrorKind::NotConnected.into());
-    let fault = reason.get_ref().and_then(|reason| reason.downcast_ref());
-    let hint = match (reason.kind(), fault) {
-        (io::ErrorKind::ConnectionRefused, _) => {
-            " (is a server running there? leave --target out to start one)"
-        }
-        (io::ErrorKind::AddrNotAvailable, _) => {
-            " (is --source-ip an address of this machine, and is a local port free? see \
-             net.ipv4.ip_local_port_range)"
-        }
-        (_, Some(Fault::NotTls | Fault::Unfinished)) => {
-            " (does the server speak TLS? if not, leave --tls out)"
-        }
-        (_, Some(Fault::WrongName { .. })) => " (expect another name with --server-name)",
-        _ => "",
-    };
+    let hint = peer::remedy(&reason, plan.protocol());
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
     EngineError::NoConnection { addresses: addresses.join(", "), reason, hint }
 }
 
 impl RunRecord {
+    /// A run that a signal ended before its load.
+    fn without_load(plan: &Plan, setup: Setup, connect_phase_ns: Nanos) -> Self {
+        Self {
+            established: setup.established,
+            set_up_connect: setup.connect,
+            set_up_handshakes: setup.handshakes,
+            connect_phase_ns,
+            window_start: clock::now(),
+            total: Interval::new(0, plan.has_waits()),
+            interrupted: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether a signal ended the run while its connections were made, so that nothing was asked.
+    pub fn ended_before_load(&self) -> bool {
+        // Whoever has put a load on knows what it cost.
+        self.interrupted && self.costs.is_empty()
+    }
+
     fn new(
         setup: Setup,
         connect_phase_ns: Nanos,
@@ -359,6 +347,7 @@ impl RunRecord {
             stamped,
             stage_stamped,
             unstamped: None,
+            unasked_certificate: false,
             served,
             denied,
             busy,
@@ -370,27 +359,5 @@ impl RunRecord {
             cpus: cpus.into_iter().collect(),
             surroundings: gathered.surroundings,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_without_stamps_says_why() {
-        let refused = || Err(io::Error::other("the kernel has none"));
-        let mut record = RunRecord::default();
-        record.total.tally.ok = 1;
-        let why = |record: &RunRecord, wanted| why_unstamped(wanted, record, refused);
-        assert_eq!(why(&record, Stamps::All).as_deref(), Some("the kernel has none"));
-        assert_eq!(why(&record, Stamps::Off), None, "nobody asked for any");
-        let found = why_unstamped(Stamps::Sample, &record, || Ok(())).unwrap();
-        assert!(found.contains("no reply came with one"), "{found}");
-        record.stamped.implausible = 1;
-        assert!(why(&record, Stamps::All).unwrap().contains("the clock was set"));
-        record.stamped.path.record(5);
-        assert_eq!(why(&record, Stamps::All), None);
-        assert_eq!(why(&RunRecord::default(), Stamps::All), None, "nothing was answered");
     }
 }

@@ -10,8 +10,17 @@ use std::ops::Range;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod as_texts;
+mod drawn;
+mod file;
+mod histogram;
+mod size;
 mod stamp;
 
+pub use drawn::{DrawnSizes, SizeTable};
+pub use file::{InvalidMessages, MessageFile, MessageFormat};
+pub use histogram::{Bin, Histogram, InvalidHistogram};
+pub use size::{InvalidSize, Size, Spread};
 use stamp::{STAMP, scramble, stamp};
 
 /// How thoroughly replies are checked.
@@ -71,15 +80,40 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 #[derive(Debug)]
 pub struct Messages {
     verify: Verify,
+    /// The size of the largest.
+    largest: usize,
     source: Source,
 }
 
 #[derive(Debug)]
 enum Source {
-    /// Sizes from `min` to `template.len()` bytes; the template is what follows the stamp.
-    Generated { min: usize, template: Vec<u8>, seed: u64 },
+    /// Of these sizes, the largest of which is `template.len()`; the template is what follows the
+    /// stamp.
+    Generated { sizes: Sizes, template: Vec<u8> },
     /// These, in turn.
     Given(Vec<Vec<u8>>),
+}
+
+/// How large generated messages are.
+#[derive(Debug)]
+enum Sizes {
+    One(usize),
+    Even { min: usize, max: usize, seed: u64 },
+    Drawn(SizeTable),
+}
+
+impl Sizes {
+    #[inline]
+    fn of(&self, connection: u32, request: u64) -> usize {
+        match self {
+            Self::One(size) => *size,
+            Self::Even { min, max, seed } => {
+                let random = scramble(seed ^ u64::from(connection) << 40 ^ request);
+                min + (random % (max - min + 1) as u64) as usize
+            }
+            Self::Drawn(table) => table.size(connection, request),
+        }
+    }
 }
 
 impl Messages {
@@ -89,8 +123,18 @@ impl Messages {
     /// If `min` is above `max`.
     pub fn generated(min: usize, max: usize, seed: u64, verify: Verify) -> Self {
         assert!(min <= max, "a plan has sizes in order");
+        let sizes = if min == max { Sizes::One(max) } else { Sizes::Even { min, max, seed } };
+        Self::of_sizes(sizes, max, verify)
+    }
+
+    /// Generated messages of sizes that are drawn from a table, none above `max` bytes.
+    pub(crate) fn drawn(table: SizeTable, max: usize, verify: Verify) -> Self {
+        Self::of_sizes(Sizes::Drawn(table), max, verify)
+    }
+
+    fn of_sizes(sizes: Sizes, max: usize, verify: Verify) -> Self {
         let template = (0..max).map(|i| ALPHABET[(i * 7 + i / 64) % 64]).collect();
-        Self { verify, source: Source::Generated { min, template, seed } }
+        Self { verify, largest: max, source: Source::Generated { sizes, template } }
     }
 
     /// The given messages, again and again.
@@ -99,7 +143,13 @@ impl Messages {
     /// If there are none.
     pub fn given(texts: Vec<Vec<u8>>, verify: Verify) -> Self {
         assert!(!texts.is_empty(), "a plan has at least one message");
-        Self { verify, source: Source::Given(texts) }
+        let largest = texts.iter().map(Vec::len).max().unwrap_or(0);
+        Self { verify, largest, source: Source::Given(texts) }
+    }
+
+    /// The size of the largest message in bytes.
+    pub(crate) fn largest(&self) -> usize {
+        self.largest
     }
 
     /// Replaces what `text` holds with the message of request `request` of `connection`.
@@ -113,8 +163,8 @@ impl Messages {
     #[inline]
     pub fn append(&self, connection: u32, request: u64, text: &mut Vec<u8>) {
         match &self.source {
-            Source::Generated { min, template, seed } => {
-                let size = length_of(*min, template.len(), *seed, connection, request);
+            Source::Generated { sizes, template } => {
+                let size = sizes.of(connection, request);
                 let begin = text.len();
                 // In one piece, and then the stamp over it.
                 text.extend_from_slice(&template[..size]);
@@ -138,9 +188,11 @@ impl Messages {
         requests: Range<u64>,
         text: &mut Vec<u8>,
     ) -> Option<usize> {
-        let Source::Generated { min, template, .. } = &self.source else { return None };
-        let size = template.len();
-        if *min != size || size < STAMP || requests.is_empty() {
+        let Source::Generated { sizes: Sizes::One(size), template } = &self.source else {
+            return None;
+        };
+        let size = *size;
+        if size < STAMP || requests.is_empty() {
             return None;
         }
         // In few large pieces, and then the stamps over them.
@@ -165,8 +217,8 @@ impl Messages {
     pub fn check(&self, connection: u32, request: u64, body: &[u8]) -> Result<(), Deviation> {
         let right = match (&self.source, self.verify) {
             (_, Verify::Off) => true,
-            (Source::Generated { min, template, seed }, verify) => {
-                let size = length_of(*min, template.len(), *seed, connection, request);
+            (Source::Generated { sizes, template }, verify) => {
+                let size = sizes.of(connection, request);
                 body.len() == size
                     && (verify == Verify::Length || {
                         let stamp = stamp(connection, request);
@@ -248,117 +300,5 @@ fn equal(one: &[u8], other: &[u8]) -> bool {
     different == 0
 }
 
-#[inline]
-fn length_of(min: usize, max: usize, seed: u64, connection: u32, request: u64) -> usize {
-    if min == max {
-        return max;
-    }
-    let random = scramble(seed ^ u64::from(connection) << 40 ^ request);
-    min + (random % (max - min + 1) as u64) as usize
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn text(messages: &Messages, connection: u32, request: u64) -> Vec<u8> {
-        let mut text = Vec::new();
-        messages.write(connection, request, &mut text);
-        text
-    }
-
-    #[test]
-    fn each_deviation_is_told_apart() {
-        let messages = Messages::generated(64, 64, 0, Verify::Full);
-        let right = text(&messages, 3, 70);
-        assert_eq!(messages.check(3, 70, &right), Ok(()));
-        assert_eq!(messages.check(3, 70, &right[..20]), Err(Deviation::Truncated));
-        assert_eq!(messages.check(3, 70, b""), Err(Deviation::Truncated));
-        let longer = [&right[..], b"x"].concat();
-        assert_eq!(messages.check(3, 70, &longer), Err(Deviation::Extended));
-        let foreign = text(&messages, 4, 70);
-        let of_other = Err(Deviation::Foreign { connection: 4, request: 70 });
-        assert_eq!(messages.check(3, 70, &foreign), of_other);
-        let next = text(&messages, 3, 71);
-        assert_eq!(messages.check(3, 70, &next), Err(Deviation::Elsewhere { request: 71 }));
-    }
-
-    proptest! {
-        #[test]
-        fn a_run_of_messages_is_each_of_them_in_turn(
-            (size, first, count) in (0usize..80, 0u64..100_000, 0u64..70),
-        ) {
-            let messages = Messages::generated(size, size, 0, Verify::Full);
-            let (mut run, mut each) = (b"before".to_vec(), b"before".to_vec());
-            let requests = first..first + count;
-            let found = messages.append_run(9, requests.clone(), &mut run);
-            prop_assert_eq!(found.is_some(), size >= STAMP && count > 0);
-            if found.is_some() {
-                requests.for_each(|request| messages.append(9, request, &mut each));
-            }
-            prop_assert_eq!(run, each);
-        }
-    }
-
-    #[test]
-    fn one_wrong_byte_anywhere_is_corrupt() {
-        let messages = Messages::generated(40, 40, 0, Verify::Full);
-        for place in 0..40 {
-            let mut wrong = text(&messages, 1, 5);
-            wrong[place] = if wrong[place] == b'B' { b'C' } else { b'B' };
-            assert_eq!(messages.check(1, 5, &wrong), Err(Deviation::Corrupt), "byte {place}");
-        }
-    }
-
-    #[test]
-    fn an_answer_without_or_with_a_wrong_prefix_is_told_from_chatter() {
-        let messages = Messages::generated(64, 64, 0, Verify::Full);
-        let right = text(&messages, 1, 5);
-        assert!(messages.resembles(1, 5, &right));
-        assert!(messages.resembles(1, 5, &[b"ECXO: ", &right[..]].concat()));
-        assert!(!messages.resembles(1, 5, b"hello there"));
-    }
-
-    #[test]
-    fn given_texts_take_turns() {
-        let messages = Messages::given(vec![b"a".to_vec(), b"bc".to_vec()], Verify::Full);
-        assert_eq!(text(&messages, 0, 3), b"bc");
-        assert_eq!(messages.check(0, 2, b"a"), Ok(()));
-        assert_eq!(messages.check(0, 2, b"b"), Err(Deviation::Corrupt));
-    }
-
-    #[test]
-    fn weaker_checks_see_less() {
-        let length = Messages::generated(4, 4, 0, Verify::Length);
-        assert_eq!(length.check(0, 0, b"????"), Ok(()));
-        assert!(length.check(0, 0, b"???").is_err());
-        let off = Messages::generated(4, 4, 0, Verify::Off);
-        assert_eq!(off.check(0, 0, b""), Ok(()));
-    }
-
-    proptest! {
-        #[test]
-        fn texts_are_equal_as_slices_are(
-            text in prop::collection::vec(any::<u8>(), 0..300), place: prop::sample::Index, flip: u8,
-        ) {
-            let mut other = text.clone();
-            prop_assert!(equal(&text, &other));
-            if !text.is_empty() && flip > 0 {
-                other[place.index(text.len())] ^= flip;
-                prop_assert!(!equal(&text, &other));
-            }
-        }
-
-        #[test]
-        fn what_is_written_is_accepted(
-            min in 1usize..40, more in 0usize..40, seed: u64, connection in 0u32..1 << 24, request in 0u64..1 << 36,
-        ) {
-            let messages = Messages::generated(min, min + more, seed, Verify::Full);
-            let text = text(&messages, connection, request);
-            prop_assert!((min..=min + more).contains(&text.len()));
-            prop_assert_eq!(messages.check(connection, request, &text), Ok(()));
-            prop_assert!(!text.contains(&b'\n'));
-        }
-    }
-}
+mod tests;

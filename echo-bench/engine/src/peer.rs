@@ -5,9 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use echo_net::address::{Address, AddressError};
 use echo_net::tls::{ClientTls, Fault, Fingerprint, TrustError};
+use echo_proto::{Malformed, OpeningFault, ProtocolKind, Refused};
 
 use crate::handshakes::PeerTls;
-use crate::plan::{Plan, Target};
+use crate::plan::{ClientCertificate, Plan, Target};
 use crate::server_process;
 
 /// See the documentation of the module.
@@ -115,13 +116,76 @@ impl Peer {
     ) -> Result<Self, PeerError> {
         if let Some(tls) = &plan.tls {
             let trust = tls.trust.of_servers(embedded);
-            let client = ClientTls::new(&trust, tls.resume)?;
+            let own = tls.client_certificate.as_ref().map(ClientCertificate::load).transpose();
+            let own = own.map_err(TrustError::from)?;
+            let mut client = ClientTls::with_identity(&trust, tls.resume, own.as_ref())?;
+            if let Some(name) = plan.protocol().alpn() {
+                client = client.with_alpn(name);
+            }
             self.warnings.extend(client.warnings().iter().cloned());
             self.warnings.extend(trust.warning().map(str::to_owned));
             let name = tls.server_name.as_deref().unwrap_or(host);
             self.tls = Some(PeerTls::new(client, name)?);
         }
         Ok(self)
+    }
+}
+
+/// What to do about a connection that could not be made.
+pub(super) fn remedy(reason: &io::Error, protocol: ProtocolKind) -> &'static str {
+    let fault = reason.get_ref().and_then(|reason| reason.downcast_ref());
+    if let Some(remedy) = reason.get_ref().and_then(remedy_of_opening) {
+        return remedy;
+    }
+    match (reason.kind(), fault) {
+        (io::ErrorKind::ConnectionRefused, _) => {
+            " (is a server running there? leave --target out to start one)"
+        }
+        (io::ErrorKind::AddrNotAvailable, _) => {
+            " (is --source-ip an address of this machine, and is a local port free? see \
+             net.ipv4.ip_local_port_range)"
+        }
+        (_, Some(Fault::NotTls | Fault::Unfinished)) if protocol == ProtocolKind::Postgres => {
+            " (PostgreSQL speaks TLS from the first byte since version 17, where `ssl` is on; if \
+             this one does not, leave --tls out)"
+        }
+        (_, Some(Fault::NotTls | Fault::Unfinished)) => {
+            " (does the server speak TLS? if not, leave --tls out)"
+        }
+        (_, Some(Fault::WrongName { .. })) => " (expect another name with --server-name)",
+        _ => "",
+    }
+}
+
+/// What to do about a user that PostgreSQL does not let in.
+const WRONG_PASSWORD: &str = " (set PGPASSWORD, or PGPASSFILE to a file that only you can read; \
+    PGUSER names the user)";
+
+/// The same, whatever the password.
+const NO_ACCESS: &str = " (PGUSER names the user; pg_hba.conf of the server must let it in, perhaps \
+    only with TLS: --tls)";
+
+/// What to do about a connection on which nobody was let in.
+fn remedy_of_opening(
+    reason: &(dyn std::error::Error + Send + Sync + 'static),
+) -> Option<&'static str> {
+    let no_password = Malformed::Opening(OpeningFault::NoPassword);
+    let lacking = reason.downcast_ref() == Some(&no_password);
+    let refused = reason.downcast_ref::<Refused>();
+    match refused.and_then(Refused::is_about_password) {
+        Some(ProtocolKind::Resp) => {
+            return Some(
+                " (REDISCLI_AUTH is the password, a URL redis://USER@HOST names the user)",
+            );
+        }
+        Some(_) => return Some(WRONG_PASSWORD),
+        None if lacking => return Some(WRONG_PASSWORD),
+        None => {}
+    }
+    match refused {
+        Some(refused) if refused.is_about_access() => Some(NO_ACCESS),
+        Some(refused) if refused.is_about_database() => Some(" (PGDATABASE names another)"),
+        _ => None,
     }
 }
 

@@ -5,16 +5,18 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
+use echo_bench_link::LinkSpec;
 use echo_net::Nanos;
 use echo_proto::{ProtocolKind, Requester, Service};
 
-use crate::messages::Verify;
+use crate::messages::{DrawnSizes, Verify};
 use document::PlanDocument;
 
 mod builder;
 mod document;
 mod generator;
 mod load;
+mod login;
 mod message;
 mod pinning;
 mod server;
@@ -28,17 +30,17 @@ mod workload;
 pub use builder::PlanBuilder;
 pub use generator::{EngineKind, IdleStrategy, SocketPlan};
 pub use load::{Load, StopRule};
-pub use message::MessagePlan;
+pub use message::{MessagePlan, SizePlan};
 pub use pinning::{PinMode, Pinning, ServerCpus, Unpinned};
 pub use server::{CommandPlan, NotAFlag, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
 pub use think::{InvalidThink, Think};
-pub use tls::{TlsPlan, Trust};
+pub use tls::{ClientCertificate, TlsPlan, Trust};
 pub use until::{EARLIEST_END, InvalidUntil, Until, percent, percentile, share};
 pub use validity::PlanError;
 pub use workload::{ProtocolPlan, WorkloadPlan};
 
-/// Least limit of a reply of HTTP and of the Redis protocol.
+/// Least limit of a reply of HTTP, and of a database.
 const LONG_REPLY: usize = 16 << 20;
 
 /// A plan that makes sense. Its [`Settings`] can be read and not changed: another plan is made
@@ -52,6 +54,8 @@ pub struct Plan {
     settings: Settings,
     /// Fingerprint of the open-loop schedule; none in a closed loop.
     schedule_digest: Option<String>,
+    /// What sizes are drawn; none unless a distribution or a histogram says how often each is.
+    drawn_sizes: Option<DrawnSizes>,
 }
 
 /// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
@@ -89,6 +93,8 @@ pub struct Settings {
     pub connect_rate_per_s: Option<f64>,
     /// In how many writes each request is sent.
     pub split_writes: u32,
+    /// The emulated link between both sides; none: the machine's own loopback or network.
+    pub link: Option<LinkSpec>,
     /// Socket options of the generator.
     pub socket: SocketPlan,
     /// TLS around the protocol; none: plaintext.
@@ -158,7 +164,8 @@ impl Plan {
         settings.threads = settings.threads.min(settings.connections);
         let schedule = settings.load.schedule(settings.seed, settings.warmup_ns);
         let schedule_digest = schedule.map(|schedule| schedule.digest(settings.speakers()));
-        Ok(Self { settings, schedule_digest })
+        let drawn_sizes = settings.messages.drawn(settings.seed, settings.speakers());
+        Ok(Self { settings, schedule_digest, drawn_sizes })
     }
 
     /// The plan with other settings.
@@ -174,6 +181,12 @@ impl Plan {
     /// Fingerprint of the open-loop schedule; none in a closed loop.
     pub fn schedule_digest(&self) -> Option<&str> {
         self.schedule_digest.as_deref()
+    }
+
+    /// What sizes its first messages have; none unless a distribution or a histogram says how
+    /// often each size is.
+    pub fn drawn_sizes(&self) -> Option<&DrawnSizes> {
+        self.drawn_sizes.as_ref()
     }
 
     /// Whether this version can carry it out, wherever it comes from.
@@ -241,7 +254,9 @@ impl Settings {
     pub(crate) fn longest_reply(&self) -> usize {
         match self.protocol() {
             // Of servers that may say something else than was asked for.
-            ProtocolKind::Http | ProtocolKind::Resp => self.largest_message().max(LONG_REPLY),
+            ProtocolKind::Http | ProtocolKind::Resp | ProtocolKind::Postgres => {
+                self.largest_message().max(LONG_REPLY)
+            }
             _ => self.largest_message(),
         }
     }

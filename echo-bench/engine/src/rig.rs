@@ -51,6 +51,8 @@ pub(super) use ledger::{Ledger, LedgerRecord};
 pub(super) use loss::Loss;
 pub use misdirected::Misdirected;
 use pace::Pace;
+#[cfg(test)]
+pub(super) use parts::MOST_UNSENT;
 pub(super) use parts::Parts;
 pub(super) use window::Window;
 pub(super) use wire::Wire;
@@ -205,7 +207,9 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             // Not every turn: it looks at all links, and there may be very many.
             if now >= self.next_scan {
                 self.next_scan = now + LONGEST_WAIT;
-                self.expire_dials(reactor, now);
+                if self.expire_dials(reactor, now) && self.wire.is_stuck(now) {
+                    self.give_up_rest(reactor, wanted);
+                }
                 if let Some(pulse) = &self.pulse {
                     pulse.established(self.wire.established());
                 }
@@ -277,10 +281,24 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         }
     }
 
-    fn expire_dials(&mut self, reactor: &mut R, now: Nanos) {
-        for link in self.wire.expire(reactor, &mut self.ledger) {
+    /// Gives up links that are not made in time; whether there were any.
+    fn expire_dials(&mut self, reactor: &mut R, now: Nanos) -> bool {
+        let expired = self.wire.expire(reactor, &mut self.ledger);
+        for &link in &expired {
             self.workload.unmade(lend!(self, reactor, now), link);
         }
+        !expired.is_empty()
+    }
+
+    /// Waits at set-up for no link that was not begun: those before it got no answer. They are
+    /// dialled in the run, by workloads that dial again.
+    fn give_up_rest(&mut self, reactor: &mut R, wanted: u32) {
+        let now = reactor.now();
+        for link in self.begun..wanted {
+            self.wire.back_off(link, now);
+            self.workload.unmade(lend!(self, reactor, now), link);
+        }
+        self.begun = wanted;
     }
 
     fn dial_queued(&mut self, reactor: &mut R) {

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use echo_net::Nanos;
 
+use crate::fingerprint::fingerprint;
+
 mod fleet;
 mod recorded;
 mod stages;
@@ -212,13 +214,6 @@ fn digest_of(
 ) -> String {
     let instants = streams.flat_map(|stream| stream.take(16)).chain(more);
     format!("{:016x}", fingerprint(instants.flat_map(u64::to_le_bytes)))
-}
-
-/// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>, spelled out because a
-/// hasher of the standard library may change between versions.
-pub fn fingerprint(bytes: impl IntoIterator<Item = u8>) -> u64 {
-    let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
 #[cfg(test)]

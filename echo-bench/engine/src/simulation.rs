@@ -15,8 +15,9 @@ use echo_net::reactor::simulated::{
 use echo_net::stop::Stop;
 use proptest::prelude::*;
 
+use super::rehearsal::{Measured, measure};
 use super::rig::Workload;
-use super::rig::{Assignment, Rig, Setup, ThreadRecord};
+use super::rig::{Assignment, MOST_UNSENT, Rig, Setup, ThreadRecord};
 use super::timeline::Timeline;
 use super::workload::chat::Chat;
 use super::workload::pool::PoolLoad;
@@ -30,6 +31,7 @@ use crate::plan::{
 use crate::record::{FailureKind, Failures, Interval, Phase};
 use crate::schedule::{Arrival, ArrivalStream};
 
+mod login;
 mod phases;
 mod pooled;
 mod room;
@@ -76,7 +78,7 @@ fn simulate_load(
     links: u32,
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {
-    simulate_thread(assignment(tls, plan), plan, workload, links, peers)
+    simulate_thread(assignment(tls, plan), workload, links, peers)
 }
 
 fn assignment(tls: Option<PeerTls>, plan: &Arc<Plan>) -> Assignment {
@@ -96,33 +98,23 @@ fn assignment(tls: Option<PeerTls>, plan: &Arc<Plan>) -> Assignment {
 /// One of the threads that share an assignment.
 fn simulate_thread(
     assignment: Assignment,
-    plan: &Arc<Plan>,
     workload: impl Workload<SimulatedReactor>,
     links: u32,
     peers: impl FnMut(u64) -> Box<dyn Peer> + 'static,
 ) -> Simulated {
-    simulate_on(SimulatedReactor::new(START, peers), assignment, plan, workload, links)
+    simulate_on(SimulatedReactor::new(START, peers), assignment, workload, links)
 }
 
 /// The same on a reactor of the test's own.
 fn simulate_on(
     mut reactor: SimulatedReactor,
     assignment: Assignment,
-    plan: &Arc<Plan>,
     workload: impl Workload<SimulatedReactor>,
     links: u32,
 ) -> Simulated {
-    let total = Arc::new(Mutex::new(Interval::new(0, plan.has_waits())));
-    let sink = Arc::clone(&total);
-    let finished = Box::new(move |interval| *sink.lock().unwrap() += &interval);
-    let mut rig = Rig::new(assignment, workload, 0..links, finished);
-    let setup = rig.connect_all(&mut reactor).unwrap();
-    let begin = reactor.now() + MILLISECOND;
-    let timeline = Timeline::new(plan, begin);
-    let record = rig.run(&mut reactor, timeline).unwrap();
-    let mut total = std::mem::take(&mut *total.lock().unwrap());
-    total.latencies.take_drained();
-    Simulated { total, setup, record, times: (begin, reactor.now()) }
+    let measured = measure(&mut reactor, assignment, workload, 0..links, |_| true);
+    let Measured { setup, record, total, began_at } = measured.unwrap().unwrap();
+    Simulated { total, setup, record, times: (began_at, reactor.now()) }
 }
 
 fn raw_plan(load: Load, connections: u32, duration_ns: Nanos) -> Settings {
@@ -130,7 +122,7 @@ fn raw_plan(load: Load, connections: u32, duration_ns: Nanos) -> Settings {
         load,
         connections,
         workload: requests(ProtocolPlan::Raw),
-        messages: MessagePlan::Generated { min_bytes: SIZE, max_bytes: SIZE },
+        messages: MessagePlan::even(SIZE, SIZE),
         stop: StopRule::Duration { duration_ns },
         ..Settings::clone(&plan())
     }
@@ -362,7 +354,7 @@ fn an_address_that_speaks_tls_ends_no_run_in_which_another_thread_got_replies() 
     let plan = Arc::new(Plan::new(plan).unwrap());
     let requests = || Requests::new(&plan, 0..1);
     let thread = |shared: &Assignment, peers: fn(u64) -> Box<dyn Peer>| {
-        simulate_thread(shared.clone(), &plan, requests(), 1, peers)
+        simulate_thread(shared.clone(), requests(), 1, peers)
     };
     let alone = assignment(None, &plan);
     assert!(thread(&alone, |_| Box::new(Alerting)).record.misdirected.is_some());

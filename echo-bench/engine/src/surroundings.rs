@@ -11,7 +11,8 @@ use echo_net::placement::Placement;
 /// What happened around a run on its machine, over the measured window.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
-    /// What the kernel's TCP counted, over all connections of the network namespace.
+    /// What the kernel's TCP counted, over all connections of the network namespace, and of the
+    /// server's where that is another one.
     pub tcp: Option<TcpCounters>,
     /// Cores that the control group of the generator may use; `None` without a limit.
     pub quota: Option<f64>,
@@ -21,6 +22,14 @@ pub struct Surroundings {
     pub machine: Option<Machine>,
     /// CPUs on which threads of the server's processes were seen to work.
     pub server_cpus: Vec<usize>,
+}
+
+/// The counters of this network namespace and of the server's, if it has another one (over an
+/// emulated link).
+fn tcp_of_both(server: &[u32]) -> Option<TcpCounters> {
+    let own = TcpCounters::read()?;
+    let other = server.iter().find_map(|pid| TcpCounters::read_beside(*pid));
+    Some(other.map_or(own, |other| own.plus(&other)))
 }
 
 /// Looks at the beginning and at the end, and now and then between them.
@@ -47,7 +56,7 @@ impl Lookout {
     /// The first look is that of the beginning, the last one that of the end.
     pub(super) fn look(&mut self, server: &[u32]) {
         let look = Look {
-            tcp: TcpCounters::read(),
+            tcp: tcp_of_both(server),
             throttled: self.group.as_ref().and_then(CpuGroup::throttled),
             machine: Machine::read(),
         };

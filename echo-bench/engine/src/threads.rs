@@ -1,5 +1,6 @@
 //! The generator threads and the channels to them: [`Threads`].
 
+use std::any::Any;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -18,15 +19,36 @@ use super::pulse::{BEAT, Pulse};
 use super::rig::Workload;
 use super::rig::{Assignment, Rig, Setup, ThreadRecord};
 use super::timeline::Timeline;
-use super::workload::chat::Chat;
-use super::workload::pool::PoolLoad;
-use super::workload::requests::Requests;
-use crate::messages::Messages;
-use crate::plan::{EngineKind, MessagePlan, Plan, WorkloadPlan};
+use super::workload::{self, Runner};
+use crate::plan::{EngineKind, Plan};
 use crate::record::Interval;
 
 /// Bytes that one read of a thread may bring.
 const READ_BUFFER: usize = 64 * 1024;
+
+/// Why the generator's threads did not do their work.
+#[derive(Debug, thiserror::Error)]
+pub enum ThreadError {
+    /// One of them can't be started.
+    #[error(
+        "can't start generator thread {number} of {threads}: {reason} (use fewer --threads, or \
+         raise the process limit, ulimit -u, or pids.max of the cgroup)"
+    )]
+    Start {
+        /// Which, from 1.
+        number: u32,
+        /// How many the plan wants.
+        threads: u32,
+        /// The kernel's error.
+        reason: io::Error,
+    },
+    /// One of them panicked, which is a bug; the run is worth nothing.
+    #[error("a generator thread panicked: {0}")]
+    Panicked(String),
+    /// One of them failed.
+    #[error("running a generator thread")]
+    Failed(#[from] io::Error),
+}
 
 /// See the [module](self).
 pub(super) struct Threads {
@@ -43,9 +65,9 @@ impl Threads {
         peer: &Peer,
         stop: &Stop,
         pulses: &[Arc<Pulse>],
-    ) -> io::Result<Self> {
+    ) -> Result<Self, ThreadError> {
         let assignment = Assignment {
-            messages: Arc::new(messages(plan)),
+            messages: Arc::new(plan.messages.texts(plan.seed, plan.verify)),
             plan: Arc::clone(plan),
             peer: peer.clone(),
             stop: stop.clone(),
@@ -69,13 +91,30 @@ impl Threads {
                 pulse: Arc::clone(pulse),
             };
             let builder = std::thread::Builder::new().name(format!("generator-{number}"));
-            all.handles.push(builder.spawn(move || thread.work())?);
+            let guard = PanicGuard(stop.clone());
+            let started = builder.spawn(move || {
+                let _guard = guard;
+                thread.work()
+            });
+            match started {
+                Ok(handle) => all.handles.push(handle),
+                Err(reason) => {
+                    // Those that were started must not go on connecting.
+                    stop.advance(Stage::Forced);
+                    let (number, threads) = (number + 1, plan.threads);
+                    return Err(ThreadError::Start { number, threads, reason });
+                }
+            }
         }
         Ok(all)
     }
 
     /// Waits until all have made their connections, and calls `beat` now and then.
-    pub(super) fn setup(&mut self, stop: &Stop, beat: &mut dyn FnMut()) -> io::Result<Setup> {
+    pub(super) fn setup(
+        &mut self,
+        stop: &Stop,
+        beat: &mut dyn FnMut(),
+    ) -> Result<Setup, ThreadError> {
         let mut all = Setup::default();
         let mut missing = self.handles.len();
         while missing > 0 {
@@ -85,7 +124,15 @@ impl Threads {
                     beat();
                     continue;
                 }
-                Err(RecvTimeoutError::Disconnected) => Err(panicked()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    // All are gone or wait for a start that does not come.
+                    self.starts.clear();
+                    let mut ended = std::mem::take(&mut self.handles).into_iter();
+                    let panic = ended.find_map(|handle| handle.join().err());
+                    return Err(ThreadError::Panicked(
+                        panic.map_or_else(String::new, |payload| cause_of(&*payload)),
+                    ));
+                }
             };
             missing -= 1;
             match made {
@@ -98,7 +145,7 @@ impl Threads {
                 }
                 Err(error) => {
                     stop.advance(Stage::Forced);
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
         }
@@ -119,10 +166,12 @@ impl Threads {
     }
 
     /// Waits for their end.
-    pub(super) fn join(self) -> io::Result<Vec<ThreadRecord>> {
+    pub(super) fn join(self) -> Result<Vec<ThreadRecord>, ThreadError> {
         let mut records = Vec::new();
         for handle in self.handles {
-            records.extend(handle.join().map_err(|_| panicked())??);
+            let panicked =
+                |payload: Box<dyn Any + Send>| ThreadError::Panicked(cause_of(&*payload));
+            records.extend(handle.join().map_err(panicked)??);
         }
         Ok(records)
     }
@@ -173,20 +222,7 @@ impl Thread {
             }
         };
         let plan = Arc::clone(&self.assignment.plan);
-        let mine = |all: u32| (self.number..all).step_by(plan.threads as usize);
-        let actors = mine(plan.connections);
-        match plan.workload {
-            WorkloadPlan::Chat { .. } => self.load(reactor, Chat::new(&plan), actors),
-            WorkloadPlan::Pool { size, .. } => {
-                let links =
-                    if size == 0 { actors.clone() } else { mine(plan.connections_at_start()) };
-                let load = PoolLoad::new(&plan, size, actors, links.clone().count() as u32);
-                self.load(reactor, load, links)
-            }
-            WorkloadPlan::Requests { .. } => {
-                self.load(reactor, Requests::new(&plan, actors.clone()), actors)
-            }
-        }
+        workload::run_part(&plan, self.number, OnThread { thread: self, reactor })
     }
 
     fn load<R: Reactor>(
@@ -212,19 +248,34 @@ impl Thread {
     }
 }
 
-fn panicked() -> io::Error {
-    io::Error::other("a generator thread panicked")
+/// Forces the stop when a thread panics: the others would measure a part of the load.
+struct PanicGuard(Stop);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.advance(Stage::Forced);
+        }
+    }
 }
 
-fn messages(plan: &Plan) -> Messages {
-    match &plan.messages {
-        MessagePlan::Generated { min_bytes, max_bytes } => {
-            Messages::generated(*min_bytes, *max_bytes, plan.seed, plan.verify)
-        }
-        MessagePlan::Given { texts, .. } => Messages::given(
-            texts.iter().map(|text| text.as_bytes().to_vec()).collect(),
-            plan.verify,
-        ),
+/// What a thread panicked with, in words.
+fn cause_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
+/// A thread and its reactor.
+struct OnThread<R> {
+    thread: Thread,
+    reactor: R,
+}
+
+impl<R: Reactor> Runner<R> for OnThread<R> {
+    type Output = io::Result<Option<ThreadRecord>>;
+
+    fn run(self, workload: impl Workload<R>, links: impl Iterator<Item = u32>) -> Self::Output {
+        self.thread.load(self.reactor, workload, links)
     }
 }
 
@@ -250,7 +301,30 @@ mod tests {
         });
         let handles = vec![panics, waits];
         let mut threads = Threads { handles, setups, starts: vec![start], pieces };
-        let failed = threads.setup(&Stop::new(), &mut || {}).unwrap_err();
-        assert_eq!(failed.to_string(), "a generator thread panicked");
+        let failed = threads.setup(&Stop::new(), &mut || {}).unwrap_err().to_string();
+        assert_eq!(failed, "a generator thread panicked: on purpose, in a test");
+    }
+
+    #[test]
+    fn a_thread_that_panics_under_load_stops_the_others_and_its_cause_is_told() {
+        let stop = Stop::new();
+        let (guard, seen) = (PanicGuard(stop.clone()), stop.clone());
+        let panics = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("on purpose, in a {}", "test");
+        });
+        // As a rig does, without a limit of its own.
+        let measures = std::thread::spawn(move || {
+            let (forced, is_forced) = mpsc::channel();
+            seen.on_advance(move |stage| forced.send(stage).unwrap_or_default());
+            assert_eq!(is_forced.recv(), Ok(Stage::Forced));
+            Ok(None)
+        });
+        let handles = vec![panics, measures];
+        let ((_, setups), (_, pieces)) = (mpsc::channel(), mpsc::channel());
+        let threads = Threads { handles, setups, starts: Vec::new(), pieces };
+        let failed = threads.join().err().unwrap().to_string();
+        assert_eq!(failed, "a generator thread panicked: on purpose, in a test");
+        assert_eq!(stop.stage(), Stage::Forced);
     }
 }

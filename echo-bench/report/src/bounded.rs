@@ -17,6 +17,9 @@ pub const MESSAGES: usize = 64 << 20;
 /// Largest file of recorded instants.
 pub const ARRIVALS: usize = 256 << 20;
 
+/// Largest histogram of message sizes.
+pub const SIZES: usize = 1 << 20;
+
 /// Largest plan of a sweep.
 pub const PLAN: usize = 1 << 20;
 
@@ -33,14 +36,27 @@ pub fn read(path: &Path, limit: usize) -> io::Result<String> {
 /// # Errors
 /// As those of [`read`].
 pub fn read_from(source: impl Read, limit: usize) -> io::Result<String> {
+    String::from_utf8(read_bytes(source, limit)?)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+}
+
+/// The rest of `source`, which need not be text.
+///
+/// # Errors
+/// When it can't be read, or is larger than `limit`.
+pub fn read_bytes(source: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     source.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > limit {
-        let reason = format!("larger than {}", ByteSize(limit));
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        return Err(too_large(limit));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+    Ok(bytes)
+}
+
+/// The error of a file that is larger than `limit`.
+pub fn too_large(limit: usize) -> io::Error {
+    let reason = format!("larger than {}", ByteSize(limit));
+    io::Error::new(io::ErrorKind::FileTooLarge, reason)
 }
 
 #[cfg(test)]

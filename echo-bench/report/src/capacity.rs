@@ -128,6 +128,8 @@ pub struct Answer {
 pub enum Ended {
     /// The interval was narrow enough.
     Precise,
+    /// The rates inside the interval stayed undecided after the longest measurement.
+    Undecided,
     /// The budget was used up.
     Budget,
     /// The highest rate that may be tried passed.
@@ -222,6 +224,11 @@ pub struct RateReport {
     /// what is in flight anyway: the backlog grows.
     #[serde(default)]
     pub backlog: Option<u64>,
+    /// By what share of what fell due the backlog grew within the windows: the 95 % interval,
+    /// corrected for looking again. The rate fails where it lies above 0.01, and passes only
+    /// where it lies below 0.05. Null if it is not known, and in older reports.
+    #[serde(default)]
+    pub backlog_growth: Option<[f64; 2]>,
     /// Cores that the server kept busy.
     pub server_busy: Option<f64>,
     /// Cores that the generator kept busy.

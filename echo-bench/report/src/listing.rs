@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::capacity::Capacity;
 use crate::compare::Comparison;
+use crate::compare::self_check::SelfCheck;
 use crate::report::{Report, Verdict, store};
+use crate::selftest::{Outcome, Selftest};
 use crate::sweep::Sweep;
 
 /// A stored document, or a baseline.
@@ -18,7 +20,8 @@ pub struct Entry {
     pub name: String,
     /// What it is.
     pub kind: EntryKind,
-    /// When its first run began (RFC 3339, UTC); null of a comparison.
+    /// When its first run began (RFC 3339, UTC); null of a comparison and a
+    /// self-check.
     pub started_at: Option<String>,
     /// What was loaded and how, like `tokio line c1000`; of a sweep, its axes.
     pub what: String,
@@ -56,6 +59,11 @@ pub enum EntryKind {
     Comparison,
     /// The capacity of a server.
     Capacity,
+    /// Comparisons of a plan with itself.
+    #[strum(serialize = "self-check")]
+    SelfCheck,
+    /// A test of the generator on a machine.
+    Selftest,
 }
 
 impl Entry {
@@ -125,6 +133,30 @@ impl Entry {
             what: what.join(" "),
             runs: capacity.levels.iter().map(|level| level.runs.len()).sum(),
             achieved_per_s: answer,
+            ..Self::of_runs(name, &[])
+        }
+    }
+
+    /// Of a self-check.
+    pub fn of_self_check(name: String, check: &SelfCheck) -> Self {
+        Self {
+            kind: EntryKind::SelfCheck,
+            what: store::in_words(&check.plan),
+            runs: check.runs,
+            ..Self::of_runs(name, &[])
+        }
+    }
+
+    /// Of a selftest: how many of its checks passed.
+    pub fn of_selftest(name: String, selftest: &Selftest) -> Self {
+        let made = selftest.checks.iter().filter(|check| check.outcome != Outcome::Skipped);
+        let passed = made.clone().filter(|check| check.outcome == Outcome::Passed).count();
+        let tries = selftest.checks.iter().map(|check| check.tries as usize).sum::<usize>();
+        Self {
+            kind: EntryKind::Selftest,
+            started_at: Some(selftest.started_at.clone()),
+            what: format!("{passed} of {} checks passed", made.count()),
+            runs: tries,
             ..Self::of_runs(name, &[])
         }
     }

@@ -75,6 +75,8 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        link: None,
+        server_side: None,
         noise_floor: None,
     };
     let mut watch = Watching(UntilWatch::new(plan));

@@ -9,8 +9,8 @@ use crate::report::document::{Invalid, Stored};
 use crate::report::slo::Evidence;
 use crate::report::{
     AddressReport, Bytes, CLOCKS, Connections, Cpu, ErrorReport, GeneratorShare,
-    IntervalReport, Latency, LatencySummary, Report, Requests, SetUp, Slo, Summary, Tcp,
-    judge_together,
+    IntervalReport, Latency, LatencySummary, LinkReport, Report, Requests, ServerSide, SetUp,
+    Slo, SocketOptionsReport, Summary, Tcp, judge_together,
 };
 use echo_bench_engine::record;
 
@@ -98,6 +98,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             .server
             .clone()
             .filter(|_| others.iter().all(|r| r.server == first.server)),
+        link: first.link.as_ref().map(LinkReport::of_several),
         interrupted: reports.iter().any(|report| report.interrupted),
         slos: {
             let whole = evidence(&reports, &summary);
@@ -202,6 +203,8 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             server_peak_rss_bytes: all().filter_map(|s| s.cpu.server_peak_rss_bytes).max(),
         },
         tcp: tcp(reports),
+        socket: SocketOptionsReport::merged(all().filter_map(|s| s.socket.as_ref())),
+        server_side: ServerSide::merged(all().filter_map(|s| s.server_side.as_ref())),
     };
     for clock in &CLOCKS {
         *(clock.slot)(&mut summary) = latency(reports, clock.of)?;
@@ -213,7 +216,7 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
 }
 
 /// What objectives are judged by. The last interval of each run may be shorter.
-fn evidence<'a>(reports: &[&Report], summary: &'a Summary) -> Evidence<'a> {
+pub(crate) fn evidence<'a>(reports: &[&Report], summary: &'a Summary) -> Evidence<'a> {
     let intervals = || reports.iter().flat_map(|report| &report.intervals);
     let whole = reports.iter().flat_map(|report| {
         let length_s = report.plan.interval_ns as f64 / 1e9;

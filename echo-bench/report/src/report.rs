@@ -14,6 +14,7 @@ mod build;
 mod clocks;
 mod coarsen;
 mod conclusion;
+mod connections;
 pub mod document;
 pub mod embedding;
 mod environment;
@@ -21,13 +22,16 @@ mod errors;
 mod fairness;
 mod hdr;
 mod latency;
+mod link;
 mod noise_floor;
 pub(crate) mod nouns;
 pub(crate) mod numbers;
 pub mod partial;
 mod pool;
+mod server_side;
 mod share;
 pub(crate) mod slo;
+mod socket_options;
 mod stages;
 pub mod store;
 mod surroundings;
@@ -41,20 +45,25 @@ pub(crate) use clocks::CLOCKS;
 pub use clocks::Clock;
 pub(crate) use coarsen::{coarsen, coarseness};
 pub use conclusion::{Conclusion, ConclusionNumber};
+pub use connections::{AddressReport, Connections};
 pub use environment::Environment;
 pub use errors::{ErrorReport, FirstOffender};
 pub use fairness::Fairness;
 pub use latency::LatencySummary;
 pub(crate) use latency::{QUANTILES, Quantile};
+pub use link::{LinkReport, LinkSeen};
 pub use noise_floor::{Machine, NOISE_FLOOR_SCHEMA, NoiseFloor, NoiseFloors};
 pub use nouns::Workload;
 pub use pool::PoolReport;
+pub use server_side::{ServerSide, Skew, WorkerSide};
 pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
+pub use socket_options::{ChangedOption, SocketOptionsReport};
 pub use stages::{StageKind, StageReport};
 pub use surroundings::{SurroundingsReport, TcpReport};
 pub use until::{EarlyEnd, UntilReport, UntilWatch};
 pub use verdict::{FAULTS, GENERATOR_LIMITED, SERVER_ENDED, Verdict, Warning};
+pub(crate) use verdict::{LINK_LATE, LINK_OVERRUN};
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "echo-bench.report/1";
@@ -86,6 +95,9 @@ pub struct Report {
     pub plan: Plan,
     /// Where it ran.
     pub environment: Environment,
+    /// The emulated link between both sides; null: the machine's own loopback or network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkReport>,
     /// The process that was measured, where it could be seen: one of this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerProcess>,
@@ -219,6 +231,14 @@ pub struct Summary {
     pub cpu: Cpu,
     /// What the kernel knew of the connections at the end.
     pub tcp: Option<Tcp>,
+    /// Socket options of the generator's connections, as its kernel has them; null in older
+    /// reports.
+    #[serde(default)]
+    pub socket: Option<SocketOptionsReport>,
+    /// What an embedded server said of itself when it ended: its workers and its socket options;
+    /// null of other servers, and in older reports.
+    #[serde(default)]
+    pub server_side: Option<ServerSide>,
     /// What became of the connections of a pool; null without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolReport>,
@@ -243,35 +263,11 @@ pub struct SetUp {
     pub tls: Option<LatencySummary>,
     /// The same for handshakes that resumed an earlier session; null without one.
     pub tls_resumed: Option<LatencySummary>,
-}
-
-/// Connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Connections {
-    /// Asked for.
-    pub requested: u32,
-    /// Made before the load began.
-    pub established: u32,
-    /// Alive when the run ended.
-    pub alive_at_end: u32,
-    /// Made again within the measured window (in older reports: during the whole load).
-    pub reconnects: u64,
-    /// From the first attempt until the last connection was made or had failed.
-    pub connect_phase_ns: u64,
-}
-
-/// An address of the target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AddressReport {
-    /// The address and the port.
-    pub address: String,
-    /// Connections that were made to it, before and during the load.
-    pub made: u64,
-    /// Attempts that failed. One that failed before any was made is left out, and its
-    /// connections go to the other addresses.
-    pub failed: u64,
-    /// Why the first of those failed.
-    pub failure: Option<String>,
+    /// From the connection made, inside TLS where it is used, until the database has let the
+    /// user in and requests may be sent; null where there is no login. The generator's own part
+    /// is included: a proof by SCRAM-SHA-256 takes it about a millisecond of CPU or more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LatencySummary>,
 }
 
 /// The clocks. Per request, wait + service = response.
@@ -285,6 +281,11 @@ pub struct Latency {
     /// The same for handshakes that resumed an earlier session.
     #[serde(default)]
     pub tls_resumed: Option<LatencySummary>,
+    /// From the connection made, inside TLS where it is used, until the database has let the
+    /// user in, of the same connections; null where there is no login. The generator's own part
+    /// is included, as in `set_up.login`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LatencySummary>,
     /// From the intended instant to the write. In a closed loop a request is intended when
     /// it is written, so there is no wait: null. But who takes connections from a pool intends
     /// the request when it asks for the connection.

@@ -6,12 +6,19 @@
 //! A cell is an ordinary run: its settings are flags of a run, and every flag that takes a
 //! value can be an axis. There is no list of axes anywhere. What the flags mean is told by
 //! the command line, through [`RunFlags`].
+//!
+//! Cells are measured in rounds of a random order each. What the machine does to a whole round is
+//! no part of a difference: effects are judged by the spread of the differences within the rounds,
+//! too, of each pair of cells by itself, and by the sharper of this spread and that of the runs,
+//! at half the level each. A single pair needs four rounds for that, the average over several
+//! pairs three: of fewer the spread within rounds has so few degrees of freedom that looking at
+//! both would make intervals wider.
 
 pub mod analysis;
 mod objectives;
 pub mod order;
 mod plan;
-mod ranking;
+pub(crate) mod ranking;
 mod validity;
 
 use schemars::JsonSchema;

@@ -29,8 +29,8 @@ with a server of its own if it is embedded. Flags of a run hold for every step; 
 values is an axis: one search for each, with its own budget, and a comparison with the first.
 --slo rps>N is not searched: it is the least that the server should carry.
 Exit codes: 0 an answer; 1 could not run; 2 usage; 3 a floor (rps>N) is missed; 4 no answer: the
-generator is the limit, or nothing could be judged within the budget; 130/143 interrupted (the
-interval so far is printed).";
+generator is the limit, or nothing could be judged within the budget; 129/130/143 interrupted
+(the interval so far is printed).";
 
 /// What a run needs beside its window and its warm-up: starting, connecting, draining. A guess
 /// for the first of them.
@@ -100,7 +100,7 @@ pub struct CapacityArgs {
     pub max_rate: Rate,
     /// Flags whose values go in step, like nodelay,server-nodelay (repeatable)
     #[arg(long, value_name = "FLAG,FLAG", help_heading = "Search")]
-    pub link: Vec<String>,
+    pub in_step: Vec<String>,
     /// Seed of the schedules (1)
     #[arg(long, value_name = "N", help_heading = "Search")]
     pub seed: Option<u64>,
@@ -244,7 +244,7 @@ impl CapacityArgs {
         }
         let slos = slos(&flags)?;
         let window = window(&mut flags)?;
-        let (typed, axes) = flags.resolve(&self.link)?;
+        let (typed, axes) = flags.resolve(&self.in_step)?;
         let seed = self.seed.unwrap_or(1);
         let mut fixed = typed.clone();
         fixed.push(setting("rate", &min.to_string()));

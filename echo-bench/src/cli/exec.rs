@@ -15,11 +15,12 @@ pub(super) struct ExecArgs {
     /// Start this server for the run, [NAME=]CMD with {port} or {addr} where it takes its port or
     /// address, like 'A=./old --port {port}'
     ///
-    /// {port} is a free port, {addr} is 127.0.0.1 with that port, and {cpus} the number of CPUs
-    /// that are left for the server. Words are split as by a shell, but there is none: write sh
+    /// {port} is a free port, {addr} is 127.0.0.1 with that port, {host} is 127.0.0.1 (with --link
+    /// another address), and {cpus} the number of CPUs that are left for the server. Words are split as by a shell, but there is none: write sh
     /// -c '...' for one, and env NAME=VALUE CMD to set a variable. CPU time and memory are those of
     /// all processes of the server, whatever it forks. All of them end with the run: by SIGTERM,
-    /// and after 5 s by SIGKILL. It is ready once it accepts connections.
+    /// after 2 s (0.5 s if the
+    /// run was interrupted) by SIGKILL. It is ready once it accepts connections.
     #[arg(long, value_name = "CMD", conflicts_with_all = ["address", "target", "model", "server_pid"])]
     pub(super) exec: Option<NamedCommand>,
     /// The server is ready once a line of its output holds this text, too

@@ -9,13 +9,14 @@ use clap::{ArgGroup, Args};
 use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
 use echo_proto::{HttpHost, Service};
 use echo_server::choice::choice;
+use echo_server::cli::TcpArgs;
 use echo_server::model::ModelKind;
 
 use super::JudgingArgs;
 use super::pinning::Pin;
 use super::server_flags::ServerFlags;
 use crate::outlet::Format;
-use echo_bench_engine::messages::Verify;
+use echo_bench_engine::messages::{MessageFormat, Size, Verify};
 use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps, Think, Until};
 use echo_bench_engine::schedule::{Arrival, InvalidStage, Stage};
 use echo_bench_report::report::Slo;
@@ -87,7 +88,8 @@ pub(super) struct LoadArgs {
     /// Load before the measured window
     #[arg(short, long, value_name = "TIME", default_value = "2s")]
     pub(super) warmup: TimeSpan,
-    /// How long a request waits for its reply, and a connection to be made
+    /// How long a request waits for its reply, and a connection to be made. A connection on which
+    /// 4 x --pipeline requests (64 or more) have timed out is closed and reconnected
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub(super) timeout: TimeSpan,
     /// How long to wait for replies after the window (default: the timeout)
@@ -122,21 +124,54 @@ pub(super) struct MessageArgs {
     /// Host header of HTTP requests [default: the host and port of the target]
     #[arg(long, value_name = "HOST")]
     pub(super) http_host: Option<HttpHost>,
+    /// Send each message as a simple query, SELECT 'text', and not as the parameter of a prepared
+    /// statement (--protocol postgres; PGUSER, PGDATABASE and PGPASSWORD or PGPASSFILE say who
+    /// logs in, if the URL does not)
+    #[arg(long)]
+    pub(super) pg_simple: bool,
+    /// Speak RESP3 (HELLO 3), and not RESP2 (--protocol resp; the URL names user and database,
+    /// REDISCLI_AUTH is the password)
+    #[arg(long)]
+    pub(super) resp3: bool,
     /// Slow consumers: members of a chat room that never read (--protocol chat)
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) chat_deaf: u32,
     /// Streams of each connection, which its requests take in turn (--protocol mux)
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) streams: u32,
-    /// Size of generated messages, or a range A-B (64)
+    /// Size of generated messages, a range A-B, a distribution like lognormal:median=300,p99=20K
+    /// or zipf:exponent=1.1,max=64K, or a histogram, <file:PATH> (64)
+    ///
+    /// lognormal:median=SIZE,p99=SIZE[,min=SIZE][,max=SIZE]: sizes whose logarithm is normally
+    /// distributed; those outside min and max are set to them, and the report says what share.
+    /// zipf:exponent=N[,min=SIZE][,max=SIZE]: a size of k bytes is as frequent as 1/k^N, from min to
+    /// max. Default of min: 1; of max: --server-max-message, else the default limit of the protocol
+    /// (64K of line and command, 1M of others).
+    ///
+    /// <file:PATH> (- is stdin): lines of SIZE WEIGHT or A-B WEIGHT, # begins a comment; each size is
+    /// as frequent as its weight.
+    ///
+    /// Sizes are drawn with --seed: the same seed gives each request the same size. The report has
+    /// the median, p99, maximum and mean of the sizes drawn.
     #[arg(short, long, value_name = "SIZE")]
-    pub(super) size: Option<SizeRange>,
+    pub(super) size: Option<Size>,
     /// Send this text
     #[arg(long, value_name = "TEXT", conflicts_with = "size")]
     pub(super) message: Option<String>,
-    /// Send the lines of this file in turn (- is stdin), without their LF or CRLF
+    /// Send the messages of this file in turn (- is stdin), up to 64M: its lines, without their LF
+    /// or CRLF, or as --message-format says
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "message"])]
     pub(super) message_file: Option<PathBuf>,
+    /// Where messages of --message-file end: lines, length-prefixed (after a big-endian u32 each),
+    /// whole (a file is one, and a directory has one in each file)
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_parser = choice::<MessageFormat>(),
+        default_value = "lines",
+        requires = "message_file"
+    )]
+    pub(super) message_format: MessageFormat,
     /// How replies are checked
     #[arg(long, value_parser = choice::<Verify>(), default_value = "full")]
     pub(super) verify: Verify,
@@ -157,6 +192,8 @@ pub(super) struct SocketArgs {
     /// Kernel receive buffer
     #[arg(long, value_name = "SIZE")]
     pub(super) recv_buffer: Option<ByteSize>,
+    #[command(flatten)]
+    pub(super) tcp: TcpArgs,
     /// Address to connect from; several take turns
     #[arg(long, value_name = "IP")]
     pub(super) source_ip: Vec<IpAddr>,
@@ -217,23 +254,6 @@ pub struct ResultArgs {
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// A size, or a range of sizes, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SizeRange {
-    pub(super) min: usize,
-    pub(super) max: usize,
-}
-
-impl std::str::FromStr for SizeRange {
-    type Err = echo_net::settings::InvalidByteSize;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (min, max) = text.split_once('-').unwrap_or((text, text));
-        let (min, max): (ByteSize, ByteSize) = (min.parse()?, max.parse()?);
-        Ok(Self { min: min.0, max: max.0 })
-    }
 }
 
 /// A stage whose rate changes.

@@ -1,17 +1,25 @@
 //! What a plan needs beside what was typed: [`Inputs`]. Files, stdin and the machine are asked
 //! here, so that [`RunArgs::plan`] has only to decide.
 
+mod files;
+
 use std::io;
 use std::path::Path;
 
+use echo_client::credentials::Credentials;
+use echo_proto::{ProtocolKind, Service};
+
 use super::{RunArgs, RunArgsError};
+use echo_bench_engine::messages::Size;
 use echo_bench_report::bounded;
 
 /// What a plan needs beside what was typed.
 #[derive(Debug, Clone)]
 pub struct Inputs {
-    /// The text of the message file, if one was named.
-    pub messages: Option<String>,
+    /// The message file, if one was named; of a directory, each file in it by its name.
+    pub messages: Option<Vec<Vec<u8>>>,
+    /// The text of the histogram of message sizes, if one was named.
+    pub sizes: Option<String>,
     /// The text of the file of recorded instants, if one was named.
     pub arrivals: Option<String>,
     /// Cores that this process may use, by its affinity and its quota.
@@ -20,6 +28,8 @@ pub struct Inputs {
     pub cpus: Vec<usize>,
     /// The seed, unless one was typed.
     pub seed: u64,
+    /// Who to log in as.
+    pub credentials: Credentials,
 }
 
 impl Inputs {
@@ -31,21 +41,37 @@ impl Inputs {
     pub fn of(args: &RunArgs) -> Result<Self, RunArgsError> {
         let messages = args.messages.message_file.as_deref();
         let arrivals = args.load.arrivals.as_deref();
-        let is_stdin = |path: Option<&Path>| path.is_some_and(|path| path.as_os_str() == "-");
-        if is_stdin(messages) && is_stdin(arrivals) {
-            return Err(RunArgsError::TwiceStdin);
-        }
+        let sizes = match &args.messages.size {
+            Some(Size::File(path)) => Some(path.as_path()),
+            _ => None,
+        };
+        refuse_one_stdin_for_two([
+            ("--arrivals -", arrivals),
+            ("--message-file -", messages),
+            ("--size file:-", sizes),
+        ])?;
         let read_messages = |path| {
-            read(path, bounded::MESSAGES)
+            files::read(path, args.messages.message_format, bounded::MESSAGES)
                 .map_err(|reason| RunArgsError::MessageFile { path: path.to_owned(), reason })
         };
         let read_arrivals = |path| {
             read(path, bounded::ARRIVALS)
                 .map_err(|reason| RunArgsError::Arrivals { path: path.to_owned(), reason })
         };
+        let read_sizes = |path| {
+            read(path, bounded::SIZES)
+                .map_err(|reason| RunArgsError::SizeFile { path: path.to_owned(), reason })
+        };
+        let logs_in = [ProtocolKind::Postgres, ProtocolKind::Resp].map(Service::from);
+        let credentials = match args.service()? {
+            service if logs_in.contains(&service) => Credentials::of_environment(),
+            _ => Credentials::default(),
+        };
         Ok(Self {
             messages: messages.map(read_messages).transpose()?,
+            sizes: sizes.map(read_sizes).transpose()?,
             arrivals: arrivals.map(read_arrivals).transpose()?,
+            credentials,
             ..Self::of_machine()
         })
     }
@@ -54,12 +80,26 @@ impl Inputs {
     pub(super) fn of_machine() -> Self {
         Self {
             messages: None,
+            sizes: None,
             arrivals: None,
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             // Where the kernel does not tell, nothing is pinned.
             cpus: echo_net::pin::allowed_by_core().unwrap_or_default(),
             seed: random_seed(),
+            credentials: Credentials::default(),
         }
+    }
+}
+
+/// Refuses files that are both stdin, which is read once.
+fn refuse_one_stdin_for_two(
+    files: [(&'static str, Option<&Path>); 3],
+) -> Result<(), RunArgsError> {
+    let is_stdin = |path: Option<&Path>| path.is_some_and(|path| path.as_os_str() == "-");
+    let mut stdin = files.into_iter().filter(|(_, path)| is_stdin(*path)).map(|(flag, _)| flag);
+    match (stdin.next(), stdin.next()) {
+        (Some(one), Some(other)) => Err(RunArgsError::TwiceStdin(one, other)),
+        _ => Ok(()),
     }
 }
 

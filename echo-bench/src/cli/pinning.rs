@@ -52,11 +52,12 @@ impl Pin {
     }
 
     /// What it means for so many generator threads. `auto` is resolved, so that the report
-    /// says what was done.
+    /// says what was done. An emulated link `forwards` packets, which takes a CPU, too.
     pub(super) fn resolve(
         &self,
         threads: u32,
         target: &Target,
+        forwards: bool,
         inputs: &Inputs,
     ) -> Result<Pinning, RunArgsError> {
         match self {
@@ -77,7 +78,7 @@ impl Pin {
                     Target::Embedded { server } => server.pinned_to(),
                     Target::Command(_) | Target::Address { .. } => Vec::new(),
                 };
-                Ok(Pinning::apart(usable, threads, needed(target, &own)))
+                Ok(Pinning::apart(usable, threads, needed(target, &own), forwards))
             }
         }
     }

@@ -3,22 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use echo_client::credentials::Credentials;
 use echo_client::{Endpoint, EndpointError};
 use echo_net::Nanos;
 use echo_net::clock::nanos;
 use echo_net::settings::{Rate, TimeSpan};
 use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
+use echo_server::cli::InvalidTcpArgs;
 
-use super::groups::{MessageArgs, SizeRange};
 use super::{Inputs, RunArgs, server_flags};
+use echo_bench_engine::messages::{InvalidHistogram, InvalidMessages, InvalidSize};
 use echo_bench_engine::plan::{
-    IdleStrategy, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan, ServerFlag, Settings,
-    SocketPlan, StopRule, Target, Until, WorkloadPlan,
+    IdleStrategy, Pinning, Plan, PlanError, ProtocolPlan, ServerFlag, Settings, SocketPlan,
+    StopRule, Target, Until, WorkloadPlan,
 };
 use echo_bench_engine::schedule::InvalidRecording;
-
-/// Most messages of a file; all of them stand in the report.
-const MOST_MESSAGES: usize = 1_000_000;
 
 /// What was typed is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +53,8 @@ pub enum RunArgsError {
         with: &'static str,
     },
     /// Two files that are stdin.
-    #[error("--arrivals - and --message-file - can't both read stdin: name a file")]
-    TwiceStdin,
+    #[error("{0} and {1} can't both read stdin: name a file")]
+    TwiceStdin(&'static str, &'static str),
     /// An objective that no stage can meet.
     #[error(
         "--slo {0} needs a --stage with one rate: ramps and recorded instants have no \
@@ -82,9 +81,52 @@ pub enum RunArgsError {
     /// A flag of chats without a chat.
     #[error("--chat-deaf needs --protocol chat")]
     DeafWithoutChat,
-    /// More messages than a report has room for.
-    #[error("--message-file holds {0} messages (at most {MOST_MESSAGES})")]
-    Messages(usize),
+    /// A flag of PostgreSQL without it.
+    #[error("--pg-simple needs --protocol postgres")]
+    SimpleWithoutPostgres,
+    /// A flag of the Redis protocol without it.
+    #[error("--resp3 needs --protocol resp")]
+    Resp3WithoutResp,
+    /// A user of a Redis who can't log in.
+    #[error(
+        "the URL names a user, who can't log in without a password: set REDISCLI_AUTH, or leave \
+         the user out"
+    )]
+    UserWithoutPassword,
+    /// A file that holds no messages, or more than a report has room for.
+    #[error("--message-file {0}")]
+    Messages(#[from] InvalidMessages),
+    /// A histogram of sizes that can't be read.
+    #[error("reading --size file:{path}: {reason}")]
+    SizeFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: std::io::Error,
+    },
+    /// A file that is no histogram of sizes.
+    #[error("--size file:{path}: {reason}")]
+    Histogram {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: InvalidHistogram,
+    },
+    /// Sizes above what the server takes.
+    #[error("--size: {0}")]
+    Size(InvalidSize),
+    /// A message above what the server takes.
+    #[error(
+        "message {number} has {size} bytes, and the server takes {most} (raise --server-max-message)"
+    )]
+    LargeMessage {
+        /// Which, from 1.
+        number: usize,
+        /// Its bytes.
+        size: usize,
+        /// The limit.
+        most: usize,
+    },
     /// More connections than can be numbered.
     #[error("--conns {0} is too many")]
     Connections(u64),
@@ -103,6 +145,9 @@ pub enum RunArgsError {
     /// A server that would not start.
     #[error("{0}")]
     Server(String),
+    /// An option that the kernel would not take.
+    #[error(transparent)]
+    Tcp(#[from] InvalidTcpArgs),
     /// A flag of TLS without TLS.
     #[error("{0} needs --tls, or a URL of https or rediss")]
     NeedsTls(&'static str),
@@ -120,7 +165,9 @@ pub enum RunArgsError {
         available: Vec<usize>,
     },
     /// Only the server would speak TLS.
-    #[error("--server-tls-... makes the embedded server speak TLS: give --tls too")]
+    #[error(
+        "--server-tls-... and --server-client-ca make the embedded server speak TLS: give --tls too"
+    )]
     ServerTls,
 }
 
@@ -135,12 +182,15 @@ impl RunArgs {
             u32::try_from(load.conns.0).map_err(|_| RunArgsError::Connections(load.conns.0))?;
         let service = self.service()?;
         self.check_chat(service)?;
-        let threads = self.threads(service, connections, inputs.cores);
-        let messages = self.messages.resolve(self.endpoint(), inputs.messages.as_deref())?;
-        let target = self.resolve_target(service, threads, inputs.cores, messages.largest())?;
+        let forwards = self.link.plan().is_some();
+        // Those of both sides: the forwarder has one of its own where three are left for all.
+        let cores = inputs.cores - usize::from(forwards && inputs.cores > 2);
+        let threads = self.threads(service, connections, cores);
+        let messages = self.messages(service, inputs)?;
+        let target = self.resolve_target(service, threads, cores, messages.largest())?;
         let secure = self.tls.tls || self.endpoint().is_some_and(Endpoint::is_secure);
         let timeout_ns = nanos(load.timeout.0);
-        let pin = load.pin.resolve(threads, &target, inputs)?;
+        let pin = load.pin.resolve(threads, &target, forwards, inputs)?;
         let plan = Plan::new(Settings {
             connections,
             threads,
@@ -155,19 +205,26 @@ impl RunArgs {
             timeout_ns,
             drain_ns: load.drain.map_or(timeout_ns, |drain| nanos(drain.0)),
             interval_ns: nanos(self.interval.0),
-            workload: self.workload(service, secure)?,
+            workload: self.workload(service, secure, &inputs.credentials)?,
             connect_rate_per_s: load.connect_rate.map(Rate::per_second),
             messages,
             verify: self.messages.verify,
             split_writes: self.messages.split_writes,
+            link: self.link.plan(),
             socket: SocketPlan {
                 nodelay: self.sockets.nodelay.is_on(),
                 send_buffer: self.sockets.send_buffer.map(|size| size.0),
                 recv_buffer: self.sockets.recv_buffer.map(|size| size.0),
                 sources: self.sockets.source_ip.clone(),
-            },
+                ..SocketPlan::default()
+            }
+            .with_tcp(&self.sockets.tcp.options()?),
             tls: self.tls.plan(&target, secure)?,
-            idle: resolve_idle(load.idle, &target, threads, inputs.cores, &pin),
+            // A thread that spins would keep the forwarder from its work.
+            idle: {
+                let cores = inputs.cores.saturating_sub(forwards.into());
+                resolve_idle(load.idle, &target, threads, cores, &pin)
+            },
             engine: load.engine,
             stamps: load.stamps,
             pin,
@@ -218,21 +275,27 @@ impl RunArgs {
         threads.min(connections.max(1))
     }
 
-    fn workload(&self, service: Service, secure: bool) -> Result<WorkloadPlan, RunArgsError> {
+    fn workload(
+        &self,
+        service: Service,
+        secure: bool,
+        credentials: &Credentials,
+    ) -> Result<WorkloadPlan, RunArgsError> {
         let framing = service.framing();
         let host = self.http_host(framing, secure)?;
         let protocol = ProtocolPlan::new(framing, self.messages.streams, host)?;
+        let protocol = self.logged_in(protocol, credentials)?;
         let deaf = service.is_chat().then_some(self.messages.chat_deaf);
         let (pool, reconnect_after) = (self.load.pool, self.load.reconnect_after);
         Ok(WorkloadPlan::new(protocol, deaf, pool, reconnect_after)?)
     }
 
     /// The server, if one was typed.
-    fn endpoint(&self) -> Option<&Endpoint> {
+    pub(super) fn endpoint(&self) -> Option<&Endpoint> {
         self.address.as_ref().or(self.target.as_ref())
     }
 
-    fn service(&self) -> Result<Service, RunArgsError> {
+    pub(super) fn service(&self) -> Result<Service, RunArgsError> {
         let typed = self.messages.protocol;
         Ok(self.endpoint().map_or(Ok(typed.unwrap_or_default()), |to| to.service(typed))?)
     }
@@ -277,6 +340,10 @@ impl RunArgs {
                 let model = self.server.model.unwrap_or_default();
                 let workers = cores.saturating_sub(threads as usize).max(1);
                 let mut server = flags.server(model, service, workers as u32);
+                // A certificate of clients is part of TLS, but no reason to speak it.
+                if !self.tls.tls && server.has("client-ca") {
+                    return Err(RunArgsError::ServerTls);
+                }
                 match (self.tls.tls, server.speaks_tls()) {
                     (true, false) => server.add(ServerFlag::switch("tls-self-signed")),
                     (false, true) => return Err(RunArgsError::ServerTls),
@@ -327,40 +394,5 @@ fn resolve_idle(
         }
         (IdleStrategy::Auto, _) => IdleStrategy::Sleep,
         (typed, _) => typed,
-    }
-}
-
-impl MessageArgs {
-    /// What requests say; a URL names a path, and `file` is the text of the message file.
-    fn resolve(
-        &self,
-        endpoint: Option<&Endpoint>,
-        file: Option<&str>,
-    ) -> Result<MessagePlan, RunArgsError> {
-        let path = endpoint.and_then(|endpoint| endpoint.path.as_ref());
-        let typed =
-            self.size.is_some() || self.message.is_some() || self.message_file.is_some();
-        match path {
-            Some(path) if !typed => {
-                return Ok(MessagePlan::Given { texts: vec![path.clone()], crlf: false });
-            }
-            Some(path) if path != "/" => {
-                return Err(RunArgsError::PathAndMessage(path.clone()));
-            }
-            _ => {}
-        }
-        if let Some(text) = &self.message {
-            return Ok(MessagePlan::Given { texts: vec![text.clone()], crlf: false });
-        }
-        let Some(text) = file else {
-            let SizeRange { min, max } = self.size.unwrap_or(SizeRange { min: 64, max: 64 });
-            return Ok(MessagePlan::Generated { min_bytes: min, max_bytes: max });
-        };
-        let count = text.lines().count();
-        if count > MOST_MESSAGES {
-            return Err(RunArgsError::Messages(count));
-        }
-        let texts = text.lines().map(str::to_owned).collect();
-        Ok(MessagePlan::Given { texts, crlf: text.contains("\r\n") })
     }
 }

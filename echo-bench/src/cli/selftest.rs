@@ -24,7 +24,7 @@ Takes about a minute. The noise floor that it measures is kept in
 $XDG_DATA_HOME/echo-bench/noise-floor.json: later runs whose median is within 2 x of it say so.
 
 Exit codes: 0 all checks passed; 4 a check failed; 1 it could not run; 2 usage;
-130/143 interrupted.";
+129/130/143 interrupted.";
 
 /// Each thread needs a connection, and the runs have so many at least.
 const MOST_THREADS: u32 = 8;

@@ -10,7 +10,8 @@ use echo_server::cli::ServerArgs;
 use echo_server::model::ModelKind;
 
 /// Flags of the server that echo-bench sets itself or that make no sense for a child.
-const RESERVED: [&str; 5] = ["model", "protocol", "help", "version", "die-with-parent"];
+const RESERVED: [&str; 6] =
+    ["model", "protocol", "help", "version", "die-with-parent", "summary-on-stdout"];
 
 /// What is not as in echo-server: unless typed, the number of workers is chosen here.
 const WORKERS_HELP: &str =
@@ -86,6 +87,12 @@ impl ServerFlags {
     /// Whether none was typed.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The value of one that was typed.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        let flag = self.0.iter().find(|flag| flag.name == name)?;
+        flag.value.as_deref()
     }
 
     /// The server that they mean, with so many workers if none are typed.

@@ -22,6 +22,10 @@ pub struct ReportArgs {
     /// or .txt
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Print the README of a published study: of a sweep, the findings in NOTES with their
+    /// references, like {{model: epoll -> tokio | p99}}, replaced by what it says
+    #[arg(long, value_name = "NOTES", conflicts_with = "format")]
+    pub study: Option<PathBuf>,
 }
 
 /// Reports to list, as typed.

@@ -21,19 +21,20 @@ use echo_bench_report::sweep::{PlannedSweep, Sweep, SweepPlan, SweepPlanError};
 const EXAMPLES: &str = "\
 Examples:
   echo-bench sweep --model threads,epoll,tokio --conns 1,100,1000 -d 2s
-  echo-bench sweep --nodelay on,off --server-nodelay on,off --link nodelay,server-nodelay \\
+  echo-bench sweep --nodelay on,off --server-nodelay on,off --in-step nodelay,server-nodelay \\
                    --split-writes 1,2 -d 2s --repeat 3
   echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
   echo-bench sweep 127.0.0.1:8080 --conns 1,10,100 -d 2s
   echo-bench sweep --exec 'A=./old --port {port}' --exec 'B=./new --port {port}' -p raw -d 2s
   echo-bench sweep --server-workers 1,2,3,4,5 --all-pairs -d 2s     which number is best
   echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
+  echo-bench sweep --study reports/2026-11-24-nagle          a published study, measured anew
 
 Every flag of a run takes a list here (of --exec, each is a level, named by what is before =): each combination is a cell, and every cell is run
 --repeat times, in rounds of random order. The same command continues a sweep that was cut, if
 the server is still the same one; a finished sweep is measured anew, unless with --resume.
 Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--slo);
-130/143 interrupted.";
+129/130/143 interrupted.";
 
 /// A sweep, as typed.
 #[derive(Debug, Args)]
@@ -49,7 +50,7 @@ pub struct SweepArgs {
     pub repeat: Option<u32>,
     /// Flags whose values go in step, like nodelay,server-nodelay (repeatable)
     #[arg(long, value_name = "FLAG,FLAG", help_heading = "Sweep")]
-    pub link: Vec<String>,
+    pub in_step: Vec<String>,
     /// Seed of the order of the runs and of their schedules (1)
     #[arg(long, value_name = "N", help_heading = "Sweep")]
     pub seed: Option<u64>,
@@ -92,6 +93,11 @@ pub struct SweepArgs {
     /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<CompareFormat>(), help_heading = "Sweep")]
     pub format: Option<CompareFormat>,
+    /// Publish the sweep as a study in DIR: measure DIR/plan.toml (unless another plan is given),
+    /// and write sweep.json, sweep.html, sweep.txt, and README.md from DIR/notes.md. Refused of a
+    /// program that was not built from a committed tree
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "format"], help_heading = "Sweep")]
+    pub study: Option<PathBuf>,
     /// No progress
     #[arg(short, long, help_heading = "Sweep")]
     pub quiet: bool,
@@ -173,8 +179,10 @@ impl SweepArgs {
     /// What is wrong, by flag, cell or line.
     pub fn plan(&self) -> Result<PlannedSweep, SweepArgsError> {
         let mut file = PlanFile::default();
-        let target = self.plan.as_deref().and_then(targets);
-        if let Some(path) = self.plan.as_ref().filter(|_| target.is_none()) {
+        let of_study = self.study.as_ref().map(|study| study.join("plan.toml"));
+        let plan = self.plan.as_ref().or(of_study.as_ref());
+        let target = plan.and_then(|plan| targets(plan));
+        if let Some(path) = plan.filter(|_| target.is_none()) {
             file = read(path, self.allow_exec)?;
         }
         let mut flags = file.flags;
@@ -190,7 +198,7 @@ impl SweepArgs {
                 None => flags.0.push((flag.clone(), values.clone())),
             }
         }
-        let (fixed, mut axes) = flags.resolve(&self.link)?;
+        let (fixed, mut axes) = flags.resolve(&self.in_step)?;
         axes.extend(file.axes);
         if axes.is_empty() {
             return Err(SweepArgsError::NoAxis);

@@ -2,6 +2,7 @@
 //! what is fixed and what varies. Knows no flag by name, but for those that say something
 //! about one run only.
 
+mod lists;
 mod unfit;
 
 use std::sync::LazyLock;
@@ -14,7 +15,9 @@ use crate::cli::{Cli, Command, Inputs, RunArgs};
 use crate::exec::NamedCommand;
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
+use echo_client::mask::masked;
 
+use lists::split;
 pub use unfit::UnfitFlag;
 
 /// Flags of a run of which a sweep has its own.
@@ -34,11 +37,6 @@ const OF_ONE_RUN: [&str; 10] = [
     "strict",
 ];
 
-/// Flags whose values may hold commas. Several levels of them are given by several flags, or
-/// by a list in a plan file.
-const WITH_COMMAS: [&str; 8] =
-    ["message", "message-file", "arrivals", "pin", "server-pin", EXEC, "prepare", "ready"];
-
 /// The flag that names the server's command, whose levels have names of their own.
 const EXEC: &str = "exec";
 
@@ -56,6 +54,9 @@ static FLAGS: LazyLock<Vec<Arg>> = LazyLock::new(|| {
     };
     command.get_arguments().filter(fit).cloned().collect()
 });
+
+/// The flag of sizes, whose distributions have settings with commas between them.
+const SIZE: &str = "size";
 
 /// The flag that names the server.
 pub(super) const TARGET: &str = "target";
@@ -123,9 +124,10 @@ fn level_names(flag: &str, values: &[String]) -> Vec<String> {
     names
 }
 
-/// What clap says, without the usage that it adds.
+/// What clap says, without the usage that it adds, and without the password of a URL.
 pub(super) fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
+    let text = masked(&text);
     let lines = text.lines().take_while(|line| !line.is_empty());
     let lines: Vec<&str> =
         lines.map(|line| line.trim_start_matches("error: ").trim()).collect();
@@ -199,7 +201,11 @@ pub(super) fn check(flag: &str, values: &[String]) -> Result<(), UnfitFlag> {
     if values.is_empty() {
         return Err(UnfitFlag::Empty(flag.to_owned()));
     }
-    if FILES.contains(&flag) && values.iter().any(|value| value == "-") {
+    let is_stdin = |value: &String| match flag {
+        SIZE => value == "file:-",
+        _ => FILES.contains(&flag) && value == "-",
+    };
+    if values.iter().any(is_stdin) {
         return Err(UnfitFlag::Stdin(flag.to_owned()));
     }
     let odd = values.iter().find(|value| !matches!(value.as_str(), "on" | "off"));
@@ -295,29 +301,21 @@ impl FromArgMatches for SweptFlags {
     }
 }
 
-/// The values in a word, which is a list unless its flag's values may hold commas.
-fn split(flag: &str, word: &str) -> Vec<String> {
-    if WITH_COMMAS.contains(&flag) || is_repeatable(flag) {
-        return vec![word.to_owned()];
-    }
-    word.split(',').map(|value| value.trim().to_owned()).collect()
-}
-
 impl SweptFlags {
     /// What is fixed and what varies: a flag with several values is an axis, unless a run
-    /// takes it several times, and those that `links` name together are one axis that sets all of them in step.
+    /// takes it several times, and those that `in_step` names together are one axis.
     ///
     /// # Errors
-    /// The first flag that can't be swept, or links that don't fit.
-    pub fn resolve(&self, links: &[String]) -> Result<(Vec<Flag>, Vec<Axis>), UnfitFlag> {
+    /// The first flag that can't be swept, or flags that can't go in step.
+    pub fn resolve(&self, in_step: &[String]) -> Result<(Vec<Flag>, Vec<Axis>), UnfitFlag> {
         let (mut fixed, mut axes): (Vec<Flag>, Vec<Axis>) = Default::default();
-        let linked =
-            |flag: &str| links.iter().find(|link| parts(link).any(|part| part == flag));
+        let group =
+            |flag: &str| in_step.iter().find(|group| parts(group).any(|part| part == flag));
         for (flag, values) in &self.0 {
             check(flag, values)?;
-            match (linked(flag), values.as_slice()) {
-                (Some(link), _) => {
-                    let together = self.linked(link)?;
+            match (group(flag), values.as_slice()) {
+                (Some(group), _) => {
+                    let together = self.in_step(group)?;
                     if axes.iter().all(|axis| axis.name != together.name) {
                         axes.push(together);
                     }
@@ -333,17 +331,17 @@ impl SweptFlags {
                 }
             }
         }
-        for link in links {
-            self.linked(link)?;
+        for group in in_step {
+            self.in_step(group)?;
         }
         Ok((fixed, axes))
     }
 
     /// Flags that go in step, as one axis.
-    fn linked(&self, link: &str) -> Result<Axis, UnfitFlag> {
-        let unfit = || UnfitFlag::Link(link.to_owned());
+    fn in_step(&self, group: &str) -> Result<Axis, UnfitFlag> {
+        let unfit = || UnfitFlag::InStep(group.to_owned());
         let find = |part| self.0.iter().find(|(flag, _)| *flag == part).ok_or_else(unfit);
-        let members = parts(link).map(find).collect::<Result<Vec<_>, _>>()?;
+        let members = parts(group).map(find).collect::<Result<Vec<_>, _>>()?;
         let count = members.first().ok_or_else(unfit)?.1.len();
         if members.len() < 2 || count < 2 || members.iter().any(|m| m.1.len() != count) {
             return Err(unfit());
@@ -358,13 +356,13 @@ impl SweptFlags {
             names.dedup();
             Level { name: names.join("/"), flags }
         };
-        let name = parts(link).collect::<Vec<_>>().join("+");
+        let name = parts(group).collect::<Vec<_>>().join("+");
         Ok(Axis { name, levels: (0..count).map(level).collect() })
     }
 }
 
-fn parts(link: &str) -> impl Iterator<Item = &str> {
-    link.split([',', '+']).map(|part| part.trim().trim_start_matches("--"))
+fn parts(group: &str) -> impl Iterator<Item = &str> {
+    group.split([',', '+']).map(|part| part.trim().trim_start_matches("--"))
 }
 
 fn setting(flag: &str, value: &str) -> Flag {

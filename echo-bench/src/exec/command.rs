@@ -87,6 +87,7 @@ impl Place {
         let filled = |word: String| {
             word.replace("{port}", &self.address.port().to_string())
                 .replace("{addr}", &self.address.to_string())
+                .replace("{host}", &self.address.ip().to_string())
                 .replace("{cpus}", &self.cpus.to_string())
         };
         Ok(split(command)?.into_iter().map(filled).collect())
@@ -143,8 +144,17 @@ mod tests {
     #[test]
     fn words_are_those_of_a_shell_and_places_are_filled_in_each() {
         let place = Place { address: "127.0.0.1:4000".parse().unwrap(), cpus: 3 };
-        let words = place.words(r#"sh -c 'a {port}; b "{addr}"' x\ y --n={cpus} {other}"#);
-        let expected = ["sh", "-c", "a 4000; b \"127.0.0.1:4000\"", "x y", "--n=3", "{other}"];
+        let words =
+            place.words(r#"sh -c 'a {port}; b "{addr}"' x\ y {host} --n={cpus} {other}"#);
+        let expected = [
+            "sh",
+            "-c",
+            "a 4000; b \"127.0.0.1:4000\"",
+            "x y",
+            "127.0.0.1",
+            "--n=3",
+            "{other}",
+        ];
         assert_eq!(words.unwrap(), expected);
     }
 

@@ -1,7 +1,7 @@
 //! A server that is started by a command: [`CommandServer`], on a free port of the loopback
 //! interface.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -63,13 +63,14 @@ pub struct Interrupted;
 struct Taken(Option<u32>);
 
 impl CommandServer {
-    /// Starts it on `cpus` (none: wherever it may run; then `spare` CPUs are left for it), and
-    /// waits until it accepts connections.
+    /// Starts it at `ip`, on `cpus` (none: wherever it may run; then `spare` CPUs are left for it),
+    /// and waits until it accepts connections.
     ///
     /// # Errors
     /// Why it is not ready, with what it said; [`Interrupted`] if `stop` was asked for.
     pub fn start(
         plan: &CommandPlan,
+        ip: IpAddr,
         cpus: &[usize],
         spare: usize,
         stop: &Stop,
@@ -77,7 +78,7 @@ impl CommandServer {
         let program = program_of(&plan.command).context("reading --exec")?;
         let mut taken = Taken(None);
         for _ in 0..MOST_PORTS {
-            let address = free_address()?;
+            let address = free_address(ip)?;
             let spare = if cpus.is_empty() { spare } else { cpus.len() };
             let place = Place { address, cpus: spare };
             if let Some(command) = &plan.prepare {
@@ -154,8 +155,8 @@ fn not_found(word: &str) -> String {
 }
 
 /// An address without a listener.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("finding a free port")?;
+fn free_address(ip: IpAddr) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((ip, 0)).context("finding a free port")?;
     listener.local_addr().context("finding a free port")
 }
 
@@ -299,6 +300,11 @@ fn too_slow(
         Some(text) if !supervised.is_ready => anyhow!(
             "starting the server: no line of `{command}` held `{text}` within {limit} (see \
              --ready and --exec-timeout){said}"
+        ),
+        _ if !address.ip().is_loopback() => anyhow!(
+            "starting the server: `{command}` did not accept connections on {address} within \
+             {limit} (with --link it has to listen on {{addr}} or {{host}}, not on the loopback; a \
+             slow one needs a longer --exec-timeout){said}"
         ),
         _ => anyhow!(
             "starting the server: `{command}` did not accept connections on {address} within \

@@ -82,13 +82,14 @@ impl Supervised {
         let control = supervisor.stdin.take();
         let stdout = supervisor.stdout.take().context("the supervisor has no stdout")?;
         let (sender, events) = channel();
-        thread::spawn(move || {
+        let reading = thread::Builder::new().name("supervisor".into()).spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if let Ok(event) = serde_json::from_str(&line) {
                     let _ = sender.send(event);
                 }
             }
         });
+        reading.context("starting the thread that reads the supervisor's stdout")?;
         Ok(Self {
             supervisor,
             control,
@@ -141,21 +142,24 @@ impl Supervised {
         }
     }
 
-    /// Stops it, at once if `stop` is forced, and waits until nothing is left of it.
+    /// Stops it, killed after the [limit](child::stop_limit), and waits until nothing is left of
+    /// it.
     pub(super) fn stop(mut self, stop: &Stop) -> Gone {
         self.say(STOP);
-        let mut is_told = false;
-        let deadline = Instant::now() + STOP_LIMIT + KILLING_LIMIT + ANSWER_LIMIT;
-        while self.gone.is_none() && Instant::now() < deadline {
-            if !is_told && stop.stage() == Stage::Forced {
+        let (mut is_told, mut was_late) = (false, false);
+        let begin = Instant::now();
+        let limit = STOP_LIMIT + KILLING_LIMIT + ANSWER_LIMIT;
+        while self.gone.is_none() && begin.elapsed() < limit {
+            if !is_told && begin.elapsed() >= child::stop_limit(stop) {
                 self.say(KILL);
-                is_told = true;
+                (is_told, was_late) = (true, stop.stage() < Stage::Forced);
             }
             if !self.attend(LOOK_EVERY) {
                 break;
             }
         }
-        self.end()
+        let gone = self.end();
+        Gone { killed: gone.killed || was_late, ..gone }
     }
 
     /// Kills it, and waits until nothing is left of it.

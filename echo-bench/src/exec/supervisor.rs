@@ -34,6 +34,9 @@ pub(super) const STOP: &str = "stop";
 /// A line by which the parent has it kill the command.
 pub(super) const KILL: &str = "kill";
 
+/// What fails where no more threads can be made.
+const STARTING_A_THREAD: &str = "starting a thread of the command's supervisor";
+
 /// How long a command may take to stop when nobody waits for it any more.
 const ORPHANED_LIMIT: Duration = Duration::from_secs(1);
 
@@ -105,10 +108,11 @@ pub fn supervise(ready: Option<&str>, words: &[OsString]) -> anyhow::Result<Exit
     tell(&Event::Started { pid: child.id() });
     let (messages, inbox) = channel();
     let output = Arc::new(Mutex::new(Output::looking_for(ready)));
-    let drained = drain(said, Arc::clone(&output));
-    listen_to_parent(messages.clone());
+    let drained = drain(said, Arc::clone(&output)).context(STARTING_A_THREAD)?;
+    listen_to_parent(messages.clone()).context(STARTING_A_THREAD)?;
     listen_to_signals(messages.clone())?;
-    thread::spawn(move || reap(pid, &messages));
+    let reaping = thread::Builder::new().spawn(move || reap(pid, &messages));
+    reaping.context(STARTING_A_THREAD)?;
     let (killed, left) = attend(&inbox, pid, &output);
     // What was said last is on its way.
     let _ = drained.recv_timeout(REST_LIMIT);
@@ -140,9 +144,12 @@ fn tail(output: &Mutex<Output>) -> String {
 }
 
 /// Reads all that is said; the receiver hears when that is over.
-fn drain(mut said: impl Read + Send + 'static, output: Arc<Mutex<Output>>) -> Receiver<()> {
+fn drain(
+    mut said: impl Read + Send + 'static,
+    output: Arc<Mutex<Output>>,
+) -> io::Result<Receiver<()>> {
     let (over, receiver) = channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let mut piece = vec![0; 64 * 1024];
         loop {
             match said.read(&mut piece) {
@@ -158,18 +165,19 @@ fn drain(mut said: impl Read + Send + 'static, output: Arc<Mutex<Output>>) -> Re
             }
         }
         let _ = over.send(());
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
-fn listen_to_parent(messages: Sender<Message>) {
-    thread::spawn(move || {
+fn listen_to_parent(messages: Sender<Message>) -> io::Result<()> {
+    let listening = thread::Builder::new().spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
             let message = if line == KILL { Message::Kill } else { Message::Stop };
             let _ = messages.send(message);
         }
         let _ = messages.send(Message::Orphaned);
     });
+    listening.map(drop)
 }
 
 /// Whoever stops all processes of a service or a session means the command, too.
@@ -180,7 +188,7 @@ fn listen_to_signals(messages: Sender<Message>) -> anyhow::Result<()> {
         let messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = messages.send(Message::Stop);
     });
-    signals::serve_signals(stop, || ()).context("watching for signals")
+    signals::serve_signals(stop, |_| ()).context("watching for signals")
 }
 
 /// Waits for all children: the command and those whose parents have ended.

@@ -1,12 +1,14 @@
-//! The ways of saved baselines: listed, and removed.
+//! The ways of saved baselines: compared with, saved, listed, and removed.
 
 use std::path::PathBuf;
 
-use super::{Exit, sides};
+use super::{Exit, compare, sides};
 use crate::baseline;
-use crate::console::{self, complain, print_styled, tell};
+use crate::cli::ResultArgs;
+use crate::console::{self, complain, print, print_styled, tell, tell_styled};
 use echo_bench_report::listing::Entry;
 use echo_bench_report::render::text::{Document, on};
+use echo_bench_report::report::Report;
 
 /// Lists the saved baselines.
 ///
@@ -49,4 +51,55 @@ pub fn remove(names: &[String]) -> anyhow::Result<u8> {
         tell(&format!("baseline {name} is removed"));
     }
     Ok(Exit::Done as u8)
+}
+
+/// Makes sure of the names of baselines before minutes are spent.
+pub(super) fn check_baselines(results: &ResultArgs) -> anyhow::Result<()> {
+    if let Some(name) = &results.baseline {
+        baseline::find(name)?;
+    }
+    if let Some(name) = &results.save_baseline {
+        baseline::directory(name)?;
+    }
+    Ok(())
+}
+
+/// Compares the runs with the baseline that was asked for, and saves them as one.
+pub(super) fn with_baselines(
+    reports: &[&Report],
+    results: &ResultArgs,
+    in_text: bool,
+    lost: &mut Vec<anyhow::Error>,
+) -> u8 {
+    let mut code = Exit::Done as u8;
+    if let Some(name) = &results.baseline {
+        match compare::with_baseline(reports, name, &results.judging) {
+            Ok((comparison, judged)) => {
+                code = judged;
+                let shown = |screen| on(screen, Document::Comparison(&comparison));
+                // Other formats are for machines, which do not want two documents in one.
+                if in_text {
+                    let printed =
+                        print("\n").and_then(|()| print_styled(&shown(console::screen())));
+                    lost.extend(printed.err());
+                } else {
+                    tell_styled(&shown(console::screen_of_stderr()));
+                }
+            }
+            Err(error) => lost.push(error),
+        }
+    }
+    if let Some(name) = &results.save_baseline {
+        match baseline::save(name, reports) {
+            Ok(place) => {
+                let these = match reports.len() {
+                    1 => "this run".to_owned(),
+                    runs => format!("these {runs} runs"),
+                };
+                tell(&format!("baseline {name}: {these}, in {}", place.display()));
+            }
+            Err(error) => lost.push(error),
+        }
+    }
+    code
 }

@@ -234,7 +234,7 @@ fn store_and_show(
     args: &CapacityArgs,
 ) -> anyhow::Result<()> {
     let stored = first.filter(|_| !args.no_report).map(|first| {
-        store::save_repeats_in(capacity, first, &args.report_dir)
+        store::save_search_in(capacity, capacity.levels.len(), first, &args.report_dir)
             .with_context(|| format!("storing the result in {}", args.report_dir.display()))
     });
     outlet.hand_over(|format, screen| rendered(capacity, format, screen))?;

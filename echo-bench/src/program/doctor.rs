@@ -9,6 +9,7 @@ use echo_net::{fd_limit, stamps};
 use super::Exit;
 use crate::cli::{DoctorArgs, ListFormat};
 use crate::console::{self, print, print_styled, tell};
+use crate::link;
 use echo_bench_engine::plan::EngineKind;
 use echo_bench_report::doctor::{Check, Doctor, Facts, Health, examine};
 use echo_bench_report::render::text::{Document, on};
@@ -61,6 +62,7 @@ fn tried() -> Facts {
         oversleep: Some(oversleep()),
         uring: Some(usable(echo_bench_engine::check(EngineKind::Uring))),
         stamps: Some(usable(stamps::probe())),
+        link: Some(link::usable()),
         others_busy,
         stolen,
         ..Facts::read()

@@ -3,6 +3,7 @@
 use super::{Exit, carry_out, repeats, sweep, typed};
 use crate::cli::{RerunArgs, RerunArgsError};
 use crate::console::complain;
+use echo_bench_report::capacity::{self, Capacity};
 use echo_bench_report::report::{Report, Slo, store};
 use echo_bench_report::sweep::{SCHEMA, Sweep};
 
@@ -12,10 +13,10 @@ use echo_bench_report::sweep::{SCHEMA, Sweep};
 /// When the report can't be read, or as of any run.
 pub fn rerun(args: RerunArgs) -> anyhow::Result<u8> {
     let document = store::open(&args.file)?;
-    let made = if document.schema() == Some(SCHEMA) {
-        of_several(args, &document.parse()?)
-    } else {
-        of_one(args, &document.parse()?)
+    let made = match document.schema() {
+        Some(SCHEMA) => of_several(args, &document.parse()?),
+        Some(capacity::SCHEMA) => of_search(&args, &document.parse()?),
+        _ => of_one(args, &document.parse()?),
     };
     match made {
         Ok(code) => Ok(code),
@@ -44,4 +45,8 @@ fn of_several(args: RerunArgs, before: &Sweep) -> anyhow::Result<u8> {
     let plan = &before.plan;
     let run = args.repeats(&plan.fixed, plan.repeats, plan.seed)?;
     repeats::run(&run, plan.repeats)
+}
+
+fn of_search(args: &RerunArgs, before: &Capacity) -> anyhow::Result<u8> {
+    super::capacity(&args.capacity(&before.plan)?)
 }

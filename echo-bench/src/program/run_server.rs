@@ -1,12 +1,28 @@
 //! The server of one run: [`RunServer`], which starts one if the plan says so, and stops it.
 
+use std::net::IpAddr;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::child;
 use crate::console::tell;
-use crate::embedded::EmbeddedServer;
-use crate::exec::{CommandServer, Ending};
+use crate::embedded::{EmbeddedServer, Stopped};
+use crate::exec::{CommandServer, Ending, Interrupted};
 use echo_bench_engine::Peer;
 use echo_bench_engine::plan::{Plan, Target};
 use echo_bench_engine::server_process::ServerProcess;
-use echo_net::stop::Stop;
+use echo_bench_report::report::ServerSide;
+use echo_net::settings::TimeSpan;
+use echo_net::stop::{Stage, Stop};
+
+/// How long a server is looked for at least, whatever the timeout of its connections.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the user has asked for a stop.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The server of a run; one that was started for it ends with this.
 pub(super) enum RunServer {
@@ -24,6 +40,10 @@ pub(super) struct ServerEnding {
     pub(super) ended: Option<String>,
     /// Whether it did not stop in time, and was killed.
     pub(super) killed: bool,
+    /// The time that it had to stop.
+    limit: Duration,
+    /// What an embedded server said of itself.
+    pub(super) side: Option<ServerSide>,
     /// What it said last, if it ended by itself.
     output: String,
     /// Processes of it that could not be killed.
@@ -31,25 +51,30 @@ pub(super) struct ServerEnding {
 }
 
 impl RunServer {
-    /// Starts the server of a plan, unless it is there already.
+    /// Starts the server of a plan at `ip`, unless it is there already.
     ///
     /// # Errors
     /// Why it does not serve.
-    pub(super) fn start(plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
+    pub(super) fn start(plan: &Plan, ip: IpAddr, stop: &Stop) -> anyhow::Result<Self> {
         let cpus = &plan.pin.server;
         Ok(match &plan.target {
-            Target::Embedded { server } => Self::Embedded(EmbeddedServer::start(server, cpus)?),
+            Target::Embedded { server } => {
+                Self::Embedded(EmbeddedServer::start(server, ip, cpus, stop)?)
+            }
             Target::Command(command) => {
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let cores = thread::available_parallelism().map_or(1, usize::from);
                 let spare = cores.saturating_sub(plan.threads as usize).max(1);
-                Self::Command(CommandServer::start(command, cpus, spare, stop)?)
+                Self::Command(CommandServer::start(command, ip, cpus, spare, stop)?)
             }
             Target::Address { .. } => Self::Address,
         })
     }
 
     /// Where it is, and whose cost is the server's.
-    pub(super) fn peer(&self, plan: &Plan) -> anyhow::Result<Peer> {
+    ///
+    /// # Errors
+    /// Why it is not found; [`Interrupted`] if `stop` was asked for.
+    pub(super) fn peer(&self, plan: &Plan, stop: &Stop) -> anyhow::Result<Peer> {
         Ok(match self {
             Self::Embedded(server) => {
                 Peer::embedded(plan, server.address(), server.pid(), server.fingerprint())?
@@ -57,7 +82,7 @@ impl RunServer {
             Self::Command(server) => {
                 Peer::started(plan, server.address(), server.pid(), server.supervisor())?
             }
-            Self::Address => Peer::find(plan)?,
+            Self::Address => find(plan, stop)?,
         })
     }
 
@@ -74,14 +99,26 @@ impl RunServer {
         let nothing = ServerEnding {
             ended: None,
             killed: false,
+            limit: child::stop_limit(stop),
+            side: None,
             output: String::new(),
             left: Vec::new(),
         };
         match self {
-            Self::Embedded(server) => ServerEnding { killed: !server.stop(), ..nothing },
+            Self::Embedded(server) => {
+                let Stopped { in_time, statistics } = server.stop(stop);
+                let side = statistics.as_deref().and_then(ServerSide::from_statistics);
+                if in_time && side.is_none() {
+                    tell(
+                        "warning: the server's statistics are missing: no workers and sockets of \
+                          it in the report",
+                    );
+                }
+                ServerEnding { killed: !in_time, side, ..nothing }
+            }
             Self::Command(server) => {
                 let Ending { ended, output, killed, left } = server.stop(stop);
-                ServerEnding { ended, killed, output, left }
+                ServerEnding { ended, killed, output, left, ..nothing }
             }
             Self::Address => nothing,
         }
@@ -98,6 +135,12 @@ impl ServerEnding {
                 tell(&format!("  {line}"));
             }
         }
+        if self.killed {
+            tell(&format!(
+                "warning: the server did not stop within {} of SIGTERM; it was killed (SIGKILL)",
+                TimeSpan(self.limit)
+            ));
+        }
         if !self.left.is_empty() {
             let left: Vec<String> = self.left.iter().map(ToString::to_string).collect();
             tell(&format!(
@@ -112,6 +155,34 @@ impl ServerEnding {
         match &self.ended {
             Some(how) => error.context(format!("the server ended ({how})")),
             None => error,
+        }
+    }
+}
+
+/// Finds the server at the address of a plan.
+fn find(plan: &Plan, stop: &Stop) -> anyhow::Result<Peer> {
+    let (found, finding) = mpsc::channel();
+    let sought = plan.clone();
+    // The system's resolver can't be interrupted, and may take minutes.
+    thread::Builder::new()
+        .name("lookup".into())
+        .spawn(move || drop(found.send(Peer::find(&sought))))
+        .context("starting the thread that looks up the server")?;
+    let limit = Duration::from_nanos(plan.timeout_ns).max(LOOKUP_LIMIT);
+    let begin = Instant::now();
+    loop {
+        match finding.recv_timeout(LOOK_EVERY) {
+            Ok(peer) => return Ok(peer?),
+            Err(_) if stop.stage() > Stage::Running => return Err(Interrupted.into()),
+            Err(RecvTimeoutError::Timeout) if begin.elapsed() < limit => {}
+            Err(_) => {
+                let limit = TimeSpan(limit);
+                let address = match &plan.target {
+                    Target::Address { address, .. } => address,
+                    Target::Embedded { .. } | Target::Command(_) => "the server",
+                };
+                bail!("looking up {address}: no answer within {limit} (use an IP address)");
+            }
         }
     }
 }

@@ -12,13 +12,15 @@ use super::{
 };
 use crate::cli::{ListArgs, ListFormat, MergeArgs, ReportArgs};
 use crate::console::{self, complain, print, print_styled, tell};
-use crate::outlet::Outlet;
+use crate::outlet::{Outlet, put_file};
 use crate::sweep::folder::Folder;
+use crate::sweep::study;
 use echo_bench_report::capacity;
 use echo_bench_report::compare::{self, Comparison, self_check};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::listing::Entry;
 use echo_bench_report::merge;
+use echo_bench_report::output;
 use echo_bench_report::render::text::{Document, on};
 use echo_bench_report::report::{Report, store};
 use echo_bench_report::selftest;
@@ -31,6 +33,14 @@ use echo_bench_report::sweep::{self, Sweep};
 pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let document = store::open(&args.file)?;
+    if let Some(notes) = &args.study {
+        let readme = study::readme(&document.parse()?, notes)?;
+        return match &args.output {
+            Some(path) if !output::is_stdout(path) => put_file(path, &readme),
+            _ => print(readme.trim_end()),
+        }
+        .map(|()| Exit::Done as u8);
+    }
     outlet.put(|format, screen| {
         Ok(match document.schema() {
             Some(compare::SCHEMA) => {
@@ -106,6 +116,8 @@ fn entry(file: &Path) -> anyhow::Result<Entry> {
         Some(compare::SCHEMA) => Entry::of_comparison(name, &document.parse()?),
         Some(capacity::SCHEMA) => Entry::of_capacity(name, &document.parse()?),
         Some(sweep::SCHEMA) => Entry::of_sweep(name, &document.parse()?),
+        Some(self_check::SCHEMA) => Entry::of_self_check(name, &document.parse()?),
+        Some(selftest::SCHEMA) => Entry::of_selftest(name, &document.parse()?),
         _ => Entry::of_runs(name, &[&document.parse()?]),
     })
 }

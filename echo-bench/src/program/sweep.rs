@@ -19,6 +19,7 @@ use crate::outlet::{CompareFormat, Outlet};
 use crate::progress::SweepProgress;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
+use crate::sweep::study::Study;
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
 use echo_bench_report::output;
@@ -29,6 +30,7 @@ use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::{Turn, order};
 use echo_bench_report::sweep::{Cell, PlannedCell, PlannedSweep, SCHEMA, Sweep, SweepPlan};
 use echo_bench_report::{describe, render};
+use echo_client::mask::masked;
 
 /// What a run needs beside its window: starting, connecting, stopping. A guess, until runs
 /// have shown it.
@@ -51,7 +53,8 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let planned = match args.plan() {
         Ok(planned) => planned,
         Err(error) => {
-            complain(&error.to_string());
+            // The level of a plan file may be a URL with a password.
+            complain(&masked(&error.to_string()));
             return Ok(Exit::Usage as u8);
         }
     };
@@ -63,6 +66,20 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         print(&plan_file::write(&planned.plan))?;
         return Ok(Exit::Done as u8);
     }
+    if args.study.is_some() && cfg!(debug_assertions) {
+        complain(
+            "--study: this is a debug build, whose figures say nothing: build with --release",
+        );
+        return Ok(Exit::Usage as u8);
+    }
+    let study = match args.study.as_deref().map(|dir| Study::open(dir, Tool::this())) {
+        None => None,
+        Some(Ok(study)) => Some(study),
+        Some(Err(error)) => {
+            complain(&error.to_string());
+            return Ok(Exit::Usage as u8);
+        }
+    };
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
@@ -104,6 +121,9 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let (schema, tool, conclusion) = (SCHEMA.into(), Tool::this(), Vec::new());
     let sweep = Sweep { schema, tool, conclusion, plan, cells, analysis }.concluded();
     store_and_show(&sweep, folder, &outlet, args.quiet)?;
+    if let Some(study) = study {
+        tell(&format!("study      {}", study.publish(&sweep)?.display()));
+    }
     let exit = if sweep.has_missed() {
         Exit::Missed
     } else if sweep.has_failures() {

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::in_ascii;
 use super::stage_names::StageNames;
 use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::Phase;
@@ -119,6 +120,7 @@ impl Live {
             if room < FEWEST_SPARKS { String::new() } else { self.sparks(room, screen) };
         let line = [phase, &sparks, &told].into_iter().filter(|part| !part.is_empty());
         let line = line.collect::<Vec<_>>().join("  ");
+        let line = if screen.is_ascii() { in_ascii(&line) } else { line };
         cut(&line, columns)
     }
 

@@ -109,7 +109,7 @@ impl Folder {
     /// Where the folder of a sweep is kept if the user names none: the same sweep finds its
     /// own again.
     pub fn default_path(identity: &str) -> PathBuf {
-        let digest = echo_bench_engine::schedule::fingerprint(identity.bytes());
+        let digest = echo_bench_engine::fingerprint::fingerprint(identity.bytes());
         Path::new("reports/runs").join(format!("sweep-{digest:016x}"))
     }
 

@@ -1,16 +1,19 @@
 //! The receiving direction: [`Receiver`].
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_proto::{Outcome, ProtocolKind, Reply, Request as _};
+use echo_net::tls::{Fault, Transform};
+use echo_proto::{Outcome, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::{ConnectionOptions, ConnectionState, SharedState};
 use crate::error::SessionError;
+use crate::expectations::Deviations;
 use crate::in_flight::Tally;
 
 /// Read buffer size in bytes.
@@ -19,6 +22,10 @@ const READ_BUFFER: usize = 64 * 1024;
 /// How long the server may take to close after its last reply; further replies in that time are
 /// reported.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// Maximum size of unsolicited replies since the last one to a request, in bytes: a server that
+/// goes on sending must not keep a client for ever.
+const MOST_UNSOLICITED: usize = 64 * 1024;
 
 /// Why an idle connection is unusable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +112,19 @@ impl Receiver {
         if is_first && state.is_refused_for_tls(&self.buffer[..length]) {
             return Err(SessionError::SpeaksTls(state.in_flight.tally()));
         }
-        let ConnectionState { requester, opening, in_flight, finished, tls, .. } = &mut *state;
+        let ConnectionState {
+            requester,
+            opening,
+            in_flight,
+            expectations,
+            unsolicited_bytes,
+            finished,
+            chat,
+            tls,
+            ..
+        } = &mut *state;
+        let ConnectionOptions { protocol, typed, .. } = self.options;
+        let answered_before = in_flight.tally().answered;
         let ended = length == 0 && self.early.is_empty();
         let (mut arrival, mut fault, mut input) = (Arrival::Open, None, &self.buffer[..length]);
         if ended {
@@ -126,6 +145,14 @@ impl Receiver {
         let mut each = |reply: Reply<'_>| {
             let round_trip = in_flight.answered(now);
             let Reply { outcome, status, body, .. } = reply;
+            if round_trip.is_some() {
+                let (outcome, text) = protocol.compared(&reply, typed);
+                expectations.answered(outcome, text);
+                *unsolicited_bytes = 0;
+            } else if !*chat {
+                expectations.unsolicited();
+                *unsolicited_bytes += body.len() + 1;
+            }
             each(Answer { outcome, status, body, round_trip });
         };
         let decoded = requester.decode(input, &mut each);
@@ -134,7 +161,12 @@ impl Receiver {
         }
         if !ended {
             in_flight.progressed(now);
-            *finished = finished.map(|_| now);
+            // What nobody asked for does not keep the connection open.
+            let is_awaited =
+                !in_flight.is_empty() || in_flight.tally().answered > answered_before || *chat;
+            if is_awaited {
+                *finished = finished.map(|_| now);
+            }
         }
         decoded.map_err(|reason| SessionError::Malformed {
             protocol: self.options.protocol,
@@ -142,6 +174,10 @@ impl Receiver {
             reason,
             tally: in_flight.tally(),
         })?;
+        if *unsolicited_bytes > MOST_UNSOLICITED {
+            let (bytes, tally) = (*unsolicited_bytes, in_flight.tally());
+            return Err(SessionError::Unsolicited { bytes, tally });
+        }
         match fault {
             None => Ok(arrival),
             Some(fault) => Err(SessionError::Tls { fault, tally: in_flight.tally() }),
@@ -183,19 +219,13 @@ impl Receiver {
         self.shared.lock().requester.is_over()
     }
 
-    /// A connection closed without close_notify. If everything was answered by self-delimiting
-    /// replies, nothing can be missing.
+    /// A connection closed without close_notify was cut off, even after the last reply: more may
+    /// have followed.
     fn check_end(&self) -> Result<(), SessionError> {
         let mut state = self.shared.lock();
-        let fault = state.tls.as_mut().and_then(|tls| tls.end_of_input().err());
-        let whole = state.finished.is_some()
-            && state.in_flight.is_empty()
-            && self.options.protocol != ProtocolKind::Raw;
-        match fault {
-            Some(fault) if !whole => {
-                Err(SessionError::Tls { fault, tally: state.in_flight.tally() })
-            }
-            _ => Ok(()),
+        match state.tls.as_mut().and_then(|tls| tls.end_of_input().err()) {
+            Some(fault) => Err(SessionError::Tls { fault, tally: state.in_flight.tally() }),
+            None => Ok(()),
         }
     }
 
@@ -221,11 +251,13 @@ impl Receiver {
                     return Ok(0);
                 }
                 Ok(Ok(length)) => return Ok(length),
-                // Everything is answered; a reset by the server does no harm.
-                Ok(Err(_)) if self.is_done() => return Ok(0),
-                Ok(Err(reason)) => {
-                    return Err(SessionError::Broken { reason, tally: self.tally() });
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Everything is answered; a reset by the server does no harm, but inside TLS.
+                Ok(Err(_)) if self.is_done() => {
+                    self.check_end()?;
+                    return Ok(0);
                 }
+                Ok(Err(reason)) => return Err(self.broken(reason)),
                 Err(_) if quiet_since.is_some() => {
                     let timeout = self.options.timeout;
                     return Err(SessionError::NoReply { timeout, tally: self.tally() });
@@ -233,6 +265,29 @@ impl Receiver {
                 Err(_) if finished.is_some() => return Ok(0),
                 Err(_) => {}
             }
+        }
+    }
+
+    /// Writing failed with `reason`: what the server said before it broke the connection, if that
+    /// is a refusal of the client certificate.
+    pub(crate) async fn last_word(&mut self, reason: io::Error) -> SessionError {
+        let secured = self.shared.lock().tls.is_some();
+        if secured
+            && let Ok(Err(error)) = timeout(LINGER, self.receive(|_| ())).await
+            && matches!(&error, SessionError::Tls { fault: Fault::ClientRefused(_), .. })
+        {
+            return error;
+        }
+        self.broken(reason)
+    }
+
+    /// Why the connection broke, where TLS knows more than the system.
+    pub(crate) fn broken(&self, reason: io::Error) -> SessionError {
+        let state = self.shared.lock();
+        let tally = state.in_flight.tally();
+        match state.tls.as_ref().and_then(Transform::refusal) {
+            Some(refusal) => SessionError::Tls { fault: Fault::ClientRefused(refusal), tally },
+            None => SessionError::Broken { reason, tally },
         }
     }
 
@@ -256,6 +311,20 @@ impl Receiver {
     /// How many requests were sent and answered so far.
     pub fn tally(&self) -> Tally {
         self.shared.lock().in_flight.tally()
+    }
+
+    /// Replies so far that were not what their requests asked for.
+    pub fn deviations(&self) -> Deviations {
+        self.shared.lock().expectations.deviations()
+    }
+
+    /// The server closed the connection: whether it has answered at least one request and all of
+    /// them, with nothing after that, so that nothing is lost.
+    pub fn is_complete(&self) -> bool {
+        let state = self.shared.lock();
+        state.in_flight.tally().answered > 0
+            && state.in_flight.is_empty()
+            && state.requester.partial().is_empty()
     }
 
     /// Whether every request is answered.

@@ -2,11 +2,12 @@
 //! due and reports replies, until it is over or broken. Does not reconnect.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use echo_net::tls::{Transform, is_alert};
+use echo_net::tls::{Fault, Transform, is_alert};
 use echo_proto::{Opening, Outcome, Reply, Request as _, Requester};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::sequence::{Answered, Sequence};
 use super::{Loss, PingError, PingEvent, PingPlan, Said, at};
@@ -22,6 +23,9 @@ const UNREAD: usize = 256 * 1024;
 
 /// Maximum number of unanswered requests before the connection is abandoned.
 const UNANSWERED: usize = 10_000;
+
+/// How long what the server said last may take to be read.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The reason after a graceful close by the server.
 const CLOSED: &str = "the server closed the connection";
@@ -42,6 +46,13 @@ pub(super) struct PingSession {
     is_new: bool,
     /// Whether a reply was received.
     answered: bool,
+    /// The server refused our certificate, or that we have none.
+    refused: Option<Fault>,
+}
+
+/// Whether nothing was read, and the connection is fine.
+fn is_to_be_repeated(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 impl PingSession {
@@ -65,7 +76,13 @@ impl PingSession {
             plaintext,
             is_new: true,
             answered: false,
+            refused: None,
         }
+    }
+
+    /// Why the server refused our certificate, or that we have none, if it did.
+    pub(super) fn take_refusal(&mut self) -> Option<Fault> {
+        self.refused.take()
     }
 
     /// Whether a reply was received.
@@ -85,7 +102,7 @@ impl PingSession {
         let mut ended = self.settle(plan, Instant::now(), sequence, tell)?;
         while ended.is_none() {
             if let Err(error) = self.send_due(plan, sequence, tell)? {
-                return Ok(Some(words(&error)));
+                return Ok(Some(self.last_word(&error).await));
             }
             for number in sequence.expire(Instant::now(), timeout) {
                 tell(PingEvent::Lost(number, Loss::Timeout))?;
@@ -117,10 +134,33 @@ impl PingSession {
                     }
                     settled.or(over)
                 }
-                Err(error) => Some(words(&error)),
+                Err(error) => Some(self.broken(&error)),
             };
         }
         Ok(ended)
+    }
+
+    /// Writing failed: what the server said before it broke the connection, if that is a refusal
+    /// of the client certificate.
+    async fn last_word(&mut self, error: &io::Error) -> String {
+        if self.tls.is_some()
+            && timeout(LAST_WORD, self.stream.readable()).await.is_ok()
+            && let Ok(Some(length)) = self.read()
+        {
+            self.unseal(length);
+        }
+        match &self.refused {
+            Some(fault) => fault.to_string(),
+            None => self.broken(error),
+        }
+    }
+
+    /// Why the connection broke, where TLS knows more than the system.
+    fn broken(&mut self, error: &io::Error) -> String {
+        match self.tls.as_ref().and_then(Transform::refusal) {
+            Some(refusal) => self.refused.insert(Fault::ClientRefused(refusal)).to_string(),
+            None => words(error),
+        }
     }
 
     /// Sends due requests; the inner error is the connection's.
@@ -160,6 +200,7 @@ impl PingSession {
             match self.stream.try_write(&self.unsent) {
                 Ok(written) => drop(self.unsent.drain(..written)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
@@ -169,14 +210,14 @@ impl PingSession {
     /// Reads; `None` if there is nothing to read.
     fn read(&mut self) -> io::Result<Option<usize>> {
         match self.stream.try_read(&mut self.buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) if is_to_be_repeated(&error) => Ok(None),
             read => read.map(Some),
         }
     }
 
     /// Adds the bytes just read to those to be decoded; returns the reason if none follow.
     fn unseal(&mut self, length: usize) -> Option<String> {
-        let Self { tls, buffer, plaintext, unsent, is_new, .. } = self;
+        let Self { tls, buffer, plaintext, unsent, is_new, refused, .. } = self;
         let input = &buffer[..length];
         let Some(tls) = tls else {
             if std::mem::take(is_new) && is_alert(input) {
@@ -191,7 +232,11 @@ impl PingSession {
         };
         tls.take_output(unsent);
         match received {
-            Err(fault) => Some(fault.to_string()),
+            Err(fault) => {
+                let reason = fault.to_string();
+                *refused = Some(fault).filter(|fault| matches!(fault, Fault::ClientRefused(_)));
+                Some(reason)
+            }
             Ok(()) => tls.is_input_over().then(|| CLOSED.to_owned()),
         }
     }

@@ -77,9 +77,10 @@ impl Exchange {
                 biased;
                 written = &mut sending, if !sent => {
                     sent = true;
-                    written.map(|()| Arrival::Open).map_err(|reason| {
-                        SessionError::Broken { reason, tally: self.receiver.tally() }
-                    })
+                    match written {
+                        Ok(()) => Ok(Arrival::Open),
+                        Err(reason) => Err(self.receiver.last_word(reason).await),
+                    }
                 }
                 arrival = receiving => arrival,
             };

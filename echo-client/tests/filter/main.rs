@@ -8,8 +8,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use echo_test_support::one_connection::{answer_lines, echo_bytes, echo_lines, serve};
+use echo_test_support::program::ignores_hangup;
 
 mod chat;
+mod replies;
 
 fn start(arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_echo-client"))
@@ -132,19 +134,38 @@ fn a_server_that_goes_while_there_is_input_to_come_ends_the_client() {
     input.write_all(b"a\n").unwrap();
     let output = client.wait_with_output().unwrap();
     assert_eq!(output.stdout, b"ECHO: a\n");
-    assert!(errors(&output).contains("the server closed"), "{}", errors(&output));
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(errors(&output), "the server closed the connection; 1 of 1 requests answered\n");
+    assert_eq!(output.status.code(), Some(0), "nothing is lost");
 }
 
 #[test]
-fn half_a_reply_is_shown_but_does_not_count() {
-    let (address, _server) = serve(|mut stream: TcpStream| {
-        stream.read_exact(&mut [0; 2]).unwrap();
-        stream.write_all(b"ECHO: ha").unwrap();
-    });
-    let output = filter(&[&address], b"a\n");
-    assert_eq!(output.stdout, b"ECHO: ha");
-    assert!(errors(&output).contains("0 of 1 requests answered"), "{}", errors(&output));
+fn the_beginning_of_a_line_that_a_server_did_not_get_is_an_error() {
+    for (sent, told) in [(&b"a\nhalf a line"[..], 11), (b"a\n\r", 1)] {
+        let (address, _server) = serve(|stream| answer_lines(stream, 1));
+        let mut client = start(&[&address]);
+        let mut input = client.stdin.take().unwrap();
+        input.write_all(sent).unwrap();
+        let output = client.wait_with_output().unwrap();
+        assert_eq!(output.stdout, b"ECHO: a\n");
+        let error = format!(
+            "error: the server closed the connection; 1 of 1 requests answered; at least {told} \
+             bytes of the input were not sent\n"
+        );
+        assert_eq!(errors(&output), error);
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn a_server_that_goes_before_it_has_answered_anything_is_an_error() {
+    let (address, _server) = serve(drop);
+    let mut client = start(&["-q", &address]);
+    let _input = client.stdin.take().unwrap();
+    let output = client.wait_with_output().unwrap();
+    assert_eq!(
+        errors(&output),
+        "error: the server closed the connection; no request was pending\n"
+    );
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -190,7 +211,8 @@ fn what_the_server_says_after_a_late_last_reply_is_shown() {
     });
     let output = filter(&[&address], b"a\n");
     assert_eq!(output.stdout, b"ECHO: a\n* bye\n");
-    assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
+    let told = "error: 1 unsolicited reply; 1 of 1 requests answered\n";
+    assert_eq!((output.status.code(), errors(&output).as_str()), (Some(1), told));
 }
 
 #[test]
@@ -205,58 +227,8 @@ fn a_reset_is_named() {
     assert_eq!(output.status.code(), Some(1));
 }
 
-#[test]
-fn what_is_no_reply_is_named() {
-    for (reply, reason) in [
-        (
-            &b"HTTP/1.1 400 Bad Request\r\n"[..],
-            "the server speaks http, not frame; 0 of 1 requests answered (try --protocol http)",
-        ),
-        (
-            b"\xff\xff\xff\xff",
-            "frame too long (limit 16777216 bytes); 0 of 1 requests answered (increase \
-             --max-message, unless --protocol is wrong)",
-        ),
-    ] {
-        let (address, _server) = serve(move |mut stream: TcpStream| {
-            stream.read_exact(&mut [0; 5]).unwrap();
-            stream.write_all(reply).unwrap();
-            stream.read_to_end(&mut Vec::new())
-        });
-        let output = filter(&["--protocol", "frame", &address], b"a\n");
-        assert_eq!(errors(&output).trim_end(), format!("error: {reason}"));
-        assert_eq!(output.status.code(), Some(1));
-    }
-}
-
 /// What a server that speaks TLS says to one that does not: a fatal alert.
 const ALERT: &[u8] = b"\x15\x03\x03\x00\x02\x02\x32";
-
-#[test]
-fn a_server_that_speaks_tls_is_named_and_its_alert_is_no_reply() {
-    for protocol in ["line", "raw", "frame", "resp", "http"] {
-        let (address, _server) = serve(|mut stream: TcpStream| {
-            stream.read_exact(&mut [0; 1]).unwrap();
-            stream.write_all(ALERT).unwrap();
-            stream.read_to_end(&mut Vec::new())
-        });
-        let output = filter(&["--protocol", protocol, &address], b"hello\n");
-        assert_eq!(
-            errors(&output),
-            "error: the server seems to speak TLS; 0 of 1 requests answered (try --tls)\n"
-        );
-        assert_eq!((output.status.code(), output.stdout), (Some(1), Vec::new()));
-    }
-}
-
-#[test]
-fn an_alert_that_was_sent_may_come_back() {
-    let (address, server) = serve(echo_bytes);
-    let output = filter(&["--protocol", "raw", &address], ALERT);
-    server.join().unwrap();
-    assert_eq!((output.stdout.as_slice(), errors(&output)), (ALERT, String::new()));
-    assert_eq!(output.status.code(), Some(0));
-}
 
 #[test]
 fn nobody_listening_is_an_error_with_a_remedy() {
@@ -283,15 +255,27 @@ fn a_line_over_the_limit_is_refused_after_what_came_before_it() {
 
 #[test]
 fn an_interrupt_ends_it_with_130_and_a_termination_with_143() {
-    for (name, code) in [("INT", 130), ("TERM", 143)] {
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        if name == "HUP" && ignores_hangup() {
+            continue;
+        }
         let (address, server) = serve(echo_lines);
         let mut client = start(&[&address]);
         let mut input = client.stdin.take().unwrap();
         input.write_all(b"a\n").unwrap();
         let mut reply = [0; 8];
         client.stdout.as_mut().unwrap().read_exact(&mut reply).unwrap();
-        let signal = ["-s", name, &client.id().to_string()].map(str::to_owned);
-        assert!(Command::new("kill").args(signal).status().unwrap().success());
+        let id = client.id().to_string();
+        let signal = |name: &str| {
+            let signal = ["-s", name, &id].map(str::to_owned);
+            assert!(Command::new("kill").args(signal).status().unwrap().success());
+        };
+        // What means nothing to it does not end it.
+        signal("USR1");
+        signal("USR2");
+        input.write_all(b"b\n").unwrap();
+        client.stdout.as_mut().unwrap().read_exact(&mut reply).unwrap();
+        signal(name);
         let output = client.wait_with_output().unwrap();
         assert_eq!((output.status.code(), errors(&output)), (Some(code), String::new()));
         server.join().unwrap();
@@ -316,7 +300,7 @@ fn much_flows_through_without_a_standstill_and_without_filling_memory() {
     const LINES: usize = 400_000;
     const LINE: &[u8] =
         b"a line of a fair length, again and again, so that 32 MB of it fill every buffer\n";
-    let (address, _server) = serve(echo_bytes);
+    let (address, _server) = serve(echo_lines);
     let mut client = start(&["--timeout", "30s", &address]);
     let mut input = client.stdin.take().unwrap();
     let id = client.id();
@@ -336,7 +320,7 @@ fn much_flows_through_without_a_standstill_and_without_filling_memory() {
             length => received += length,
         }
     }
-    assert_eq!(received, LINES * LINE.len());
+    assert_eq!(received, LINES * (b"ECHO: ".len() + LINE.len()));
     assert!(client.wait().unwrap().success());
     let peak = writer.join().unwrap();
     assert!(peak < 16 << 20, "{peak} bytes at the peak for {received} of traffic");
@@ -344,52 +328,13 @@ fn much_flows_through_without_a_standstill_and_without_filling_memory() {
 
 /// The most memory that a process has held so far, from its own line in proc(5).
 fn peak_memory(id: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak_memory_so_far(id).unwrap()
+}
+
+/// The same, or nothing once it has ended.
+fn peak_memory_so_far(id: u32) -> Option<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: usize = peak.trim().strip_suffix(" kB").unwrap().parse().unwrap();
-    kib * 1024
-}
-
-#[test]
-fn typed_commands_are_shown_whole_and_quit_wants_no_reply() {
-    let (address, server) = serve(|mut stream: TcpStream| {
-        let mut asked = [0; 21];
-        stream.read_exact(&mut asked).unwrap();
-        stream.write_all("STRASSE\nECHO: a\n".as_bytes()).unwrap();
-        asked
-    });
-    let input = "UPPER ß\nECHO a\nQUIT\n".as_bytes();
-    let output = filter(&["--protocol", "command", &address], input);
-    assert_eq!(output.stdout, b"STRASSE\nECHO: a\n");
-    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-    assert_eq!(server.join().unwrap()[..], *input);
-}
-
-#[test]
-fn a_status_that_is_no_success_is_told_beside_the_body() {
-    const REPLIES: usize = 7;
-    let (address, _server) = serve(|mut stream: TcpStream| {
-        stream.read_exact(&mut [0; 1]).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
-        let reply = b"HTTP/1.1 500 Oops\r\nContent-Length: 8\r\n\r\nECHO: /x";
-        stream.write_all(&reply.repeat(REPLIES)).unwrap();
-        stream.read_to_end(&mut Vec::new())
-    });
-    let output = filter(&["-q", "--protocol", "http", &address], &b"/x\n".repeat(REPLIES + 1));
-    let bodies = "ECHO: /x\n".repeat(REPLIES);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("ok\n{bodies}"));
-    let told = "reply 2: status 500\nreply 3: status 500\nreply 4: status 500\n\
-                reply 5: status 500\nreply 6: status 500\n2 more replies with an error status\n";
-    assert_eq!(errors(&output), told);
-    assert_eq!(output.status.code(), Some(0), "all requests were answered");
-}
-
-#[test]
-fn a_goodbye_excuses_no_request_that_is_left_unanswered() {
-    let (address, _server) = serve(|mut stream: TcpStream| {
-        stream.read_exact(&mut [0; 12]).unwrap();
-    });
-    let output = filter(&["--protocol", "command", &address], b"QUIT\nECHO a\n");
-    assert!(errors(&output).contains("; 0 of 1 requests answered"), "{}", errors(&output));
-    assert_eq!(output.status.code(), Some(1));
+    Some(kib * 1024)
 }

@@ -16,7 +16,6 @@ use super::{Event, Handler, Key, Reactor};
 use crate::Nanos;
 use crate::send_queue::SendQueue;
 use crate::socket::ConnectOptions;
-use crate::tcp_info::TcpInfo;
 
 mod peer;
 #[cfg(test)]
@@ -352,16 +351,8 @@ impl Reactor for SimulatedReactor {
         self.connections.remove(key);
     }
 
-    fn tcp_info(&self, _key: Key) -> Option<TcpInfo> {
-        None
-    }
-
     fn arrival(&self) -> Option<Nanos> {
         self.arrival
-    }
-
-    fn buffer_sizes(&self, _key: Key) -> Option<(usize, usize)> {
-        None
     }
 
     fn turn(

@@ -5,53 +5,19 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 
-use super::epoll::EpollReactor;
+use super::epoll::{Edge, EpollReactor, Oneshot};
+use super::poll::PollReactor;
 use super::uring::UringReactor;
 use super::*;
 use crate::clock::{self, MILLISECOND, SECOND};
 use crate::socket::{self, SocketOptions};
 
+mod backends;
 mod listeners;
 mod scripts;
 mod stamps;
 
-/// A reactor under test.
-pub(super) trait Backend: ServingReactor {
-    /// `None`, with a note on stderr, if it is unavailable on this machine.
-    fn make(read_buffer: usize) -> Option<Self>;
-}
-
-impl Backend for EpollReactor {
-    fn make(read_buffer: usize) -> Option<Self> {
-        Some(Self::new(read_buffer).unwrap())
-    }
-}
-
-impl Backend for UringReactor {
-    fn make(read_buffer: usize) -> Option<Self> {
-        Self::new(read_buffer)
-            .inspect_err(|reason| {
-                let thread = std::thread::current();
-                let test = thread.name().unwrap_or_default();
-                // Bypasses the output capture of the test harness.
-                let _ = writeln!(io::stderr(), "skipped: {test}: {reason}");
-            })
-            .ok()
-    }
-}
-
-/// Expands each test once per backend, with a constructor that takes the read buffer size.
-macro_rules! for_each_backend {
-    ($($test:ident),* $(,)?) => {
-        mod epoll {
-            $(#[test] fn $test() { super::$test::<super::EpollReactor>(); })*
-        }
-        mod uring {
-            $(#[test] fn $test() { super::$test::<super::UringReactor>(); })*
-        }
-    };
-}
-pub(super) use for_each_backend;
+use backends::{Backend, for_each_backend};
 
 for_each_backend!(
     accepts_echoes_and_sees_the_half_close,

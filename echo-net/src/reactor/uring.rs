@@ -15,20 +15,19 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::PollFlags;
 use rustix::net::Shutdown;
 use slotmap::SlotMap;
 
-use super::listening::Listening;
 use super::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 use crate::clock::{self, Nanos};
 use crate::socket::{self, ConnectOptions};
 use crate::stamps::{self, StampClock};
-use crate::tcp_info::{self, TcpInfo};
 use crate::unread::{self, Unread};
 
+mod accepting;
 mod buffers;
 mod completing;
 mod connection;
@@ -36,6 +35,7 @@ mod ring;
 mod subject;
 mod unavailable;
 
+use accepting::Acceptor;
 use connection::{Request, UringSocket};
 use ring::{Completion, Ring};
 use subject::Subject;
@@ -47,6 +47,7 @@ const EVENTS_PER_LOOK: usize = 1024;
 /// See the [module](self). Should be dropped when its thread ends: the kernel tears a ring down
 /// as task work of that thread, which interrupts its system calls.
 pub struct UringReactor {
+    // First: its drop ends all requests, and sockets are closed only after that.
     ring: Ring,
     connections: SlotMap<Key, UringSocket>,
     /// Closed connections with outstanding completions.
@@ -62,20 +63,6 @@ pub struct UringReactor {
     stamp_clock: StampClock,
     /// When that which the handler is being given arrived.
     arrival: Option<Nanos>,
-}
-
-/// A listener and its accept request.
-#[derive(Debug)]
-struct Acceptor {
-    /// `None` once the listener is closed; the request may complete later.
-    listening: Option<Listening>,
-    request: Request,
-}
-
-impl Acceptor {
-    fn paused_until(&self) -> Option<Nanos> {
-        self.listening.as_ref().and_then(Listening::paused_until)
-    }
 }
 
 impl fmt::Debug for UringReactor {
@@ -236,6 +223,12 @@ impl Reactor for UringReactor {
         self.connections.get(key).map_or(0, |connection| connection.queue.len())
     }
 
+    fn held(&self, key: Key) -> usize {
+        self.connections
+            .get(key)
+            .map_or(0, |connection| connection.queue.capacity() + connection.held_back().bytes)
+    }
+
     fn pause(&mut self, key: Key) {
         if let Some(connection) = self.connections.get_mut(key)
             && !connection.paused
@@ -270,16 +263,12 @@ impl Reactor for UringReactor {
         self.remove(key);
     }
 
-    fn tcp_info(&self, key: Key) -> Option<TcpInfo> {
-        tcp_info::read(self.connections.get(key)?.socket.as_fd()).ok()
+    fn socket(&self, key: Key) -> Option<BorrowedFd<'_>> {
+        self.connections.get(key).map(|connection| connection.socket.as_fd())
     }
 
     fn arrival(&self) -> Option<Nanos> {
         self.arrival
-    }
-
-    fn buffer_sizes(&self, key: Key) -> Option<(usize, usize)> {
-        socket::buffer_sizes(self.connections.get(key)?.socket.as_fd()).ok()
     }
 
     fn turn(
@@ -288,11 +277,7 @@ impl Reactor for UringReactor {
         handler: &mut impl Handler<Self>,
     ) -> io::Result<()> {
         self.report_failures(handler);
-        for number in 0..self.acceptors.len() {
-            if self.acceptors[number].listening.as_mut().is_some_and(Listening::resume) {
-                self.accept(number);
-            }
-        }
+        self.accept_again();
         let told = self.tell_held_back(handler);
         self.wait(until, told)?;
         let mut completed = self.complete(handler);
@@ -313,27 +298,16 @@ impl Reactor for UringReactor {
 
 impl ServingReactor for UringReactor {
     fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
-        let listening = Some(Listening::new(listener));
-        self.acceptors.push(Acceptor { listening, request: Request::None });
-        self.accept(self.acceptors.len() - 1);
+        self.add_listener(listener);
         Ok(())
     }
 
+    fn resume_listening(&mut self) {
+        self.hurry_accepting();
+    }
+
     fn stop_listening(&mut self) {
-        // Listeners are closed after accepting was cancelled.
-        let mut closed = Vec::new();
-        for (number, acceptor) in self.acceptors.iter_mut().enumerate() {
-            closed.extend(acceptor.listening.take());
-            if acceptor.request == Request::Made {
-                self.ring.cancel(Subject::Accept(number as u32));
-                acceptor.request = Request::Cancelled;
-            }
-        }
-        if !closed.is_empty() {
-            // Immediately: until then the kernel continues to accept. A failing ring is
-            // reported by the next turn.
-            let _ = self.ring.enter(Some(0));
-        }
+        self.close_listeners();
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {
@@ -363,13 +337,6 @@ impl ServingReactor for UringReactor {
 
     fn waker(&self) -> Waker {
         self.waker.clone()
-    }
-}
-
-impl Drop for UringReactor {
-    fn drop(&mut self) {
-        // Otherwise the kernel would do it later, and peers would see the FIN only then.
-        self.ring.cancel_all();
     }
 }
 

@@ -10,8 +10,10 @@ use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
+use super::client_certificate::{ClientFault, OwnCertificate};
 use super::fault::Fault;
-use super::pem::{self, PemError, PemFile};
+use super::identity::{self, Identity, IdentityError, Owner};
+use super::issuers::{Issuers, IssuersError};
 use super::verifier::{GivenIssuers, KnownCertificate};
 use super::{Fingerprint, Transform, provider};
 
@@ -47,10 +49,37 @@ impl ServerTrust {
     }
 }
 
+/// A client's certificate and key, which servers may ask for. Clones share them.
+#[derive(Clone)]
+pub struct ClientIdentity(Identity);
+
+impl fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the key.
+        f.debug_struct("ClientIdentity").finish_non_exhaustive()
+    }
+}
+
+impl ClientIdentity {
+    /// Loads the certificate (followed by its issuers, if any) and the key from two PEM files.
+    ///
+    /// # Errors
+    /// Names the flag, the file and what is wrong with it.
+    pub fn from_pem_files(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        let mut identity = Identity::from_pem_files(Owner::Client, certificate, key)?;
+        let doubt = identity::out_of_date(&identity.certified.cert).map(ClientFault::from);
+        identity.warnings.extend(doubt.map(|doubt| {
+            format!("servers will refuse --cert {}: {doubt}", certificate.display())
+        }));
+        Ok(Self(identity))
+    }
+}
+
 /// TLS configuration of a client. Clones share it and the session cache.
 #[derive(Clone)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    own: Arc<OwnCertificate>,
     warnings: Vec<String>,
 }
 
@@ -63,19 +92,12 @@ impl fmt::Debug for ClientTls {
 /// Why a trust configuration is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
-    /// A PEM file is unusable.
+    /// The CA certificates are unusable.
     #[error(transparent)]
-    Pem(#[from] PemError),
-    /// A certificate in the file can't act as an issuer.
-    #[error("--cacert {file} line {line}: not usable as an issuer: {reason}")]
-    Issuer {
-        /// The file.
-        file: String,
-        /// The certificate's line.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
+    Issuers(#[from] IssuersError),
+    /// The client's own certificate or key is unusable.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The system has no trust store.
     #[error("no system trust store found{0} (specify CA certificates with --cacert)")]
     NoPlatform(String),
@@ -91,30 +113,63 @@ impl ClientTls {
     /// # Errors
     /// When the issuers can't be loaded.
     pub fn new(trust: &ServerTrust, resumes: bool) -> Result<Self, TrustError> {
+        Self::with_identity(trust, resumes, None)
+    }
+
+    /// Like [`new`](Self::new), with a certificate for servers that ask for one.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with_identity(
+        trust: &ServerTrust,
+        resumes: bool,
+        identity: Option<&ClientIdentity>,
+    ) -> Result<Self, TrustError> {
         let mut warnings = Vec::new();
         let verifier: Arc<dyn ServerCertVerifier> = match trust {
             ServerTrust::Platform => web_pki(platform_roots()?)?,
-            ServerTrust::Issuers(file) => Arc::new(given_issuers(file, &mut warnings)?),
+            ServerTrust::Issuers(file) => {
+                let Issuers { roots, given, warnings: found } =
+                    Issuers::read("--cacert", file)?;
+                warnings.extend(found);
+                Arc::new(GivenIssuers::new(web_pki(roots)?, given))
+            }
             ServerTrust::Certificate(fingerprint) => {
                 Arc::new(KnownCertificate::new(Some(*fingerprint)))
             }
             ServerTrust::Anyone => Arc::new(KnownCertificate::new(None)),
         };
+        warnings.extend(identity.iter().flat_map(|identity| identity.0.warnings.clone()));
+        let certified = identity.map(|identity| Arc::clone(&identity.0.certified));
+        let own = OwnCertificate::new(certified);
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| TrustError::Setup(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+            .with_client_cert_resolver(Arc::clone(&own) as _);
         if !resumes {
             config.resumption = Resumption::disabled();
         }
-        Ok(Self { config: Arc::new(config), warnings })
+        Ok(Self { config: Arc::new(config), own, warnings })
+    }
+
+    /// The same, which asks for the protocol of this name (ALPN, RFC 7301). A server that
+    /// selects none is accepted.
+    #[must_use]
+    pub fn with_alpn(mut self, name: &[u8]) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![name.to_vec()];
+        self
     }
 
     /// Problems in the files that are not fatal.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Whether this client has a certificate, and no server has asked for it so far.
+    pub fn has_unasked_certificate(&self) -> bool {
+        self.own.exists() && !self.own.was_asked()
     }
 
     /// Starts TLS on a new connection to the server `name`, a DNS name or an IP address. Its
@@ -127,7 +182,8 @@ impl ClientTls {
         let name = ServerName::try_from(name.to_owned()).map_err(|_| {
             Fault::Broken(format!("invalid server name `{}`", name.escape_debug()))
         })?;
-        Ok(Transform::new(ClientConnection::new(Arc::clone(&self.config), name)?))
+        let connection = ClientConnection::new(Arc::clone(&self.config), name)?;
+        Ok(Transform::of_client(connection, Arc::clone(&self.own)))
     }
 }
 
@@ -137,21 +193,6 @@ fn without_zone(name: &str) -> &str {
         Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => address,
         _ => name,
     }
-}
-
-fn given_issuers(file: &Path, warnings: &mut Vec<String>) -> Result<GivenIssuers, TrustError> {
-    let found = PemFile::read("--cacert", file)?.certificates(pem::is_issuer)?;
-    warnings.extend(found.warnings());
-    let mut roots = RootCertStore::empty();
-    for (line, certificate) in &found.good {
-        roots.add(certificate.clone()).map_err(|reason| TrustError::Issuer {
-            file: file.display().to_string(),
-            line: *line,
-            reason: reason.to_string(),
-        })?;
-    }
-    let given = found.good.into_iter().map(|(_, certificate)| certificate).collect();
-    Ok(GivenIssuers::new(web_pki(roots)?, given))
 }
 
 fn web_pki(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, TrustError> {

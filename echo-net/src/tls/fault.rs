@@ -3,6 +3,7 @@
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
+use super::client_certificate::{ClientFault, ClientRefusal};
 use super::verifier;
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -45,6 +46,12 @@ pub enum Fault {
     /// Another certificate error.
     #[error("the server's certificate is invalid: {0}")]
     BadCertificate(String),
+    /// The client's certificate was rejected here.
+    #[error(transparent)]
+    Client(#[from] ClientFault),
+    /// The server rejected this client's certificate, or that it has none.
+    #[error("{0}")]
+    ClientRefused(ClientRefusal),
     /// The peer's bytes are not TLS.
     #[error("the peer does not speak TLS")]
     NotTls,
@@ -54,6 +61,12 @@ pub enum Fault {
     /// The peer sent a fatal alert.
     #[error("the peer sent a TLS alert: {0}")]
     Refused(String),
+    /// A handshake message is longer than any that is needed.
+    #[error(
+        "the peer's TLS handshake is longer than 64 KiB; its certificate chain is probably too \
+         long (a server needs to send its certificate and the issuers of it, no others)"
+    )]
+    TooLong,
     /// The connection ended during the handshake.
     #[error("the peer closed the connection during the handshake")]
     Unfinished,
@@ -65,7 +78,7 @@ pub enum Fault {
     Broken(String),
 }
 
-fn ago(days: Option<u64>) -> String {
+pub(super) fn ago(days: Option<u64>) -> String {
     match days {
         None => String::new(),
         Some(0) => " today".into(),
@@ -75,7 +88,7 @@ fn ago(days: Option<u64>) -> String {
 }
 
 impl Fault {
-    /// Whether the certificate was rejected.
+    /// Whether the server's certificate was rejected.
     pub fn is_about_certificate(&self) -> bool {
         match self {
             Self::UnknownIssuer
@@ -85,9 +98,12 @@ impl Fault {
             | Self::NotValidYet
             | Self::WrongFingerprint
             | Self::BadCertificate(_) => true,
-            Self::NotTls
+            Self::Client(_)
+            | Self::ClientRefused(_)
+            | Self::NotTls
             | Self::Version
             | Self::Refused(_)
+            | Self::TooLong
             | Self::Unfinished
             | Self::Truncated
             | Self::Broken(_) => false,
@@ -112,7 +128,11 @@ impl From<Error> for Fault {
                 | PeerIncompatible::Tls12NotOfferedOrEnabled,
             )
             | Error::AlertReceived(AlertDescription::ProtocolVersion) => Self::Version,
-            Error::AlertReceived(alert) => Self::Refused(words(alert)),
+            Error::InvalidMessage(
+                InvalidMessage::HandshakePayloadTooLarge
+                | InvalidMessage::CertificatePayloadTooLarge,
+            ) => Self::TooLong,
+            Error::AlertReceived(alert) => Self::Refused(alert_in_words(alert)),
             other => Self::Broken(other.to_string()),
         }
     }
@@ -144,11 +164,7 @@ impl From<CertificateError> for Fault {
             }
             CertificateError::UnsupportedSignatureAlgorithmContext { .. }
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
-                Self::BadCertificate(
-                    "a certificate of its chain is signed with an algorithm or on a curve that \
-                     is not supported (P-521, SHA-1 and Ed448 are not)"
-                        .into(),
-                )
+                Self::BadCertificate(verifier::UNSUPPORTED_SIGNATURE.into())
             }
             // The only verifier that returns this compares fingerprints.
             CertificateError::ApplicationVerificationFailure => Self::WrongFingerprint,
@@ -157,7 +173,7 @@ impl From<CertificateError> for Fault {
     }
 }
 
-fn days_between(from: UnixTime, to: UnixTime) -> u64 {
+pub(super) fn days_between(from: UnixTime, to: UnixTime) -> u64 {
     to.as_secs().saturating_sub(from.as_secs()) / SECONDS_PER_DAY
 }
 
@@ -170,7 +186,7 @@ fn plain(name: &str) -> String {
 }
 
 /// The name of an alert in lower case: `BadCertificate` becomes "bad certificate".
-fn words(alert: AlertDescription) -> String {
+pub(super) fn alert_in_words(alert: AlertDescription) -> String {
     let name = format!("{alert:?}");
     let mut words = String::new();
     for letter in name.chars() {

@@ -11,6 +11,9 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod clients;
+mod servers;
+
 /// One side of a connection, with its received plaintext and pending output.
 struct Side {
     transform: Transform,
@@ -96,6 +99,26 @@ proptest! {
         prop_assert_eq!(server.transform.end_of_input(), Ok(()));
         prop_assert_eq!(client.transform.end_of_input(), Err(Fault::Truncated));
     }
+}
+
+#[test]
+fn a_protocol_is_selected_by_name_where_a_client_asks_for_it() {
+    let server = ServerTls::self_signed().unwrap();
+    let client = trusting(&server, false);
+    let run = |client: &ClientTls, server: &ServerTls| {
+        let mut client = Side::new(client.connect("localhost").unwrap());
+        let mut server = Side::new(server.accept().unwrap());
+        let outcome = exchange(&mut client, &mut server, usize::MAX);
+        let name = |side: &Side| side.transform.alpn().map(<[u8]>::to_vec);
+        outcome.map(|()| (name(&client), name(&server)))
+    };
+    let (asking, selecting) =
+        (client.clone().with_alpn(b"one"), server.clone().with_alpn(b"one"));
+    let one = Some(b"one".to_vec());
+    assert_eq!(run(&asking, &selecting), Ok((one.clone(), one)));
+    assert_eq!(run(&asking, &server), Ok((None, None)));
+    assert_eq!(run(&client, &selecting), Ok((None, None)));
+    assert!(run(&client.with_alpn(b"other"), &selecting).is_err());
 }
 
 #[test]
@@ -245,102 +268,4 @@ fn verdict(client: &ClientTls, server: &ServerTls) -> Result<(), Fault> {
     let mut client = Side::new(client.connect("localhost").unwrap());
     let mut server = Side::new(server.accept().unwrap());
     exchange(&mut client, &mut server, usize::MAX)
-}
-
-#[test]
-fn a_certificate_is_refused_with_the_cause() {
-    let files = Files::new();
-    let good = files.server("localhost", 2400);
-    assert_eq!(files.verdict(&good), Ok(()));
-    assert_eq!(good.doubt(), None);
-    assert_eq!(Files::new().verdict(&good), Err(Fault::WrongIssuer), "the name is the same");
-    let self_signed = ServerTls::self_signed().unwrap();
-    assert_eq!(files.verdict(&self_signed), Err(Fault::UnknownIssuer));
-    assert_eq!(
-        files.verdict(&files.server("example.org", 2400)),
-        Err(Fault::WrongName { expected: "localhost".into(), presented: "example.org".into() })
-    );
-    let expired = files.server("localhost", 2001);
-    assert!(matches!(files.verdict(&expired), Err(Fault::Expired { days: Some(1000..) })));
-    assert!(matches!(expired.doubt(), Some(Fault::Expired { .. })));
-}
-
-#[test]
-fn a_named_certificate_may_be_the_server_s_own_even_if_it_calls_itself_an_issuer() {
-    for (name, expected) in [("localhost", Ok(())), ("example.org", Err("not for localhost"))] {
-        for is_ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa] {
-            let files = Files::new();
-            let key = KeyPair::generate().unwrap();
-            let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
-            parameters.is_ca = is_ca;
-            let own = files.write("own.pem", parameters.self_signed(&key).unwrap().pem());
-            let key = files.write("own.key", key.serialize_pem());
-            let server = ServerTls::from_pem_files(&own, &key).unwrap();
-            assert_eq!(files.verdict(&server), Err(Fault::UnknownIssuer), "nobody named it");
-            let trust = ServerTrust::Issuers(own);
-            let said = verdict(&ClientTls::new(&trust, false).unwrap(), &server);
-            match expected {
-                Ok(()) => assert_eq!(said, Ok(())),
-                Err(part) => assert!(said.unwrap_err().to_string().contains(part)),
-            }
-        }
-    }
-}
-
-#[test]
-fn only_the_expected_certificate_is_trusted_and_anyone_s_where_asked() {
-    let (one, other) = (ServerTls::self_signed().unwrap(), ServerTls::self_signed().unwrap());
-    assert_eq!(one.doubt(), None);
-    assert_eq!(verdict(&trusting(&one, false), &one), Ok(()));
-    assert_eq!(verdict(&trusting(&one, false), &other), Err(Fault::WrongFingerprint));
-    let anyone = ClientTls::new(&ServerTrust::Anyone, false).unwrap();
-    assert_eq!(verdict(&anyone, &other), Ok(()));
-    let fault = verdict(&trusting(&one, false), &other).unwrap_err();
-    assert!(fault.is_about_certificate(), "{fault}");
-}
-
-#[test]
-fn a_file_that_is_no_good_is_named_with_its_flag_and_what_is_wrong() {
-    let files = Files::new();
-    let _ = files.server("localhost", 2400);
-    let path = |name: &str| files.directory.path().join(name);
-    files.write("empty.pem", "");
-    files.write("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n");
-    files.write("other.key", KeyPair::generate().unwrap().serialize_pem());
-    for (certificate, key, said) in [
-        ("none.pem", "server.key", ["--tls-cert", "none.pem", "No such file"]),
-        ("empty.pem", "server.key", ["--tls-cert", "empty.pem", "no certificate"]),
-        ("broken.pem", "server.key", ["--tls-cert", "broken.pem", "broken PEM"]),
-        ("server.key", "server.key", ["--tls-cert", "server.key", "no certificate"]),
-        ("server.pem", "server.pem", ["--tls-key", "server.pem", "no private key"]),
-        ("server.pem", "other.key", ["--tls-key", "other.key", "does not match"]),
-    ] {
-        let error = ServerTls::from_pem_files(&path(certificate), &path(key)).unwrap_err();
-        let error = error.to_string();
-        for part in said {
-            assert!(error.contains(part), "{error}: no `{part}`");
-        }
-    }
-    let trust = ServerTrust::Issuers(path("server.key"));
-    let error = ClientTls::new(&trust, false).unwrap_err().to_string();
-    assert!(error.contains("--cacert") && error.contains("no certificate"), "{error}");
-}
-
-#[test]
-fn a_fingerprint_is_read_as_it_is_shown() {
-    let fingerprint = ServerTls::self_signed().unwrap().fingerprint();
-    let shown = fingerprint.to_string();
-    assert_eq!(shown.len(), 95);
-    assert_eq!(shown.parse(), Ok(fingerprint));
-    for wrong in ["", "AB", &shown[1..], &format!("{shown}:00"), &shown.replace(':', "")] {
-        assert_eq!(wrong.parse::<Fingerprint>(), Err(InvalidFingerprint), "{wrong}");
-    }
-}
-
-#[test]
-fn the_zone_of_an_address_is_not_looked_for_in_the_certificate() {
-    let client = ClientTls::new(&ServerTrust::Anyone, false).unwrap();
-    for (name, fits) in [("fe80::1%eth0", true), ("fe80::1", true), ("host%eth0", false)] {
-        assert_eq!(client.connect(name).is_ok(), fits, "{name}");
-    }
 }

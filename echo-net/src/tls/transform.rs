@@ -6,10 +6,15 @@
 //! growing buffers to the caller, which is error-prone (rustls issue 2121).
 
 use std::io::{BufRead, ErrorKind};
+use std::sync::Arc;
 
-use rustls::{Connection, HandshakeKind, ProtocolVersion};
+use rustls::{
+    ClientConnection, Connection, Error, HandshakeKind, ProtocolVersion, ServerConnection,
+};
 
+use super::client_certificate::{ClientFault, ClientRefusal, OwnCertificate};
 use super::fault::Fault;
+use super::records::Records;
 
 /// First bytes of TLS records: change cipher spec, alert, handshake, application data (RFC 8446
 /// section 5.1).
@@ -21,10 +26,16 @@ const DECODE_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 50];
 
 /// A TLS connection without its socket: ciphertext in, plaintext out, and vice versa.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, no state")]
 pub struct Transform {
     connection: Connection,
+    /// That of this side, if it is the client.
+    own: Option<Arc<OwnCertificate>>,
+    /// Whether plaintext has arrived.
+    heard: bool,
     /// Whether a first byte has arrived that may begin a record.
     begun: bool,
+    records: Records,
     /// Whether the peer has sent close_notify.
     input_over: bool,
     closed: bool,
@@ -33,10 +44,21 @@ pub struct Transform {
 }
 
 impl Transform {
-    pub(super) fn new(connection: impl Into<Connection>) -> Self {
+    pub(super) fn of_server(connection: ServerConnection) -> Self {
+        Self::new(connection.into(), None)
+    }
+
+    pub(super) fn of_client(connection: ClientConnection, own: Arc<OwnCertificate>) -> Self {
+        Self::new(connection.into(), Some(own))
+    }
+
+    fn new(connection: Connection, own: Option<Arc<OwnCertificate>>) -> Self {
         Self {
-            connection: connection.into(),
+            connection,
+            own,
+            heard: false,
             begun: false,
+            records: Records::default(),
             input_over: false,
             closed: false,
             alert: None,
@@ -94,15 +116,43 @@ impl Transform {
             *ciphertext = &[];
             return Ok(());
         }
+        let before = *ciphertext;
         let taken = self.connection.read_tls(ciphertext);
+        self.records.follow(&before[..before.len() - ciphertext.len()]);
         let processed = self.connection.process_new_packets();
         self.hand_on(each);
-        self.input_over = processed?.peer_has_closed();
+        let state = processed.map_err(|error| self.fault(error))?;
+        self.input_over = state.peer_has_closed();
         match taken {
+            // rustls buffers no more than this of a handshake.
+            Ok(0) | Err(_) if self.connection.is_handshaking() && !self.input_over => {
+                Err(Fault::TooLong)
+            }
             Ok(0) if !self.input_over => Err(Fault::Broken("record too long".into())),
             Ok(_) => Ok(()),
             Err(error) => Err(Fault::Broken(error.to_string())),
         }
+    }
+
+    /// What an error means on this side.
+    #[cold]
+    fn fault(&self, error: Error) -> Fault {
+        match (&self.own, error) {
+            (None, Error::NoCertificatesPresented) => ClientFault::Missing.into(),
+            (None, Error::InvalidCertificate(reason)) => ClientFault::from(reason).into(),
+            (Some(own), Error::AlertReceived(alert)) => {
+                let refusal = own.refused(alert).filter(|_| !self.heard);
+                refusal.map_or_else(|| Error::AlertReceived(alert).into(), Fault::ClientRefused)
+            }
+            (_, other) => other.into(),
+        }
+    }
+
+    /// What it means that the peer ends the connection without an alert, or breaks it, if it has
+    /// sent no data: it asked for a client certificate and got none.
+    pub fn refusal(&self) -> Option<ClientRefusal> {
+        let own = self.own.as_ref().filter(|_| !self.heard && self.begun)?;
+        own.refused_without_alert()
     }
 
     fn hand_on(&mut self, mut each: impl FnMut(&[u8])) {
@@ -114,9 +164,15 @@ impl Transform {
             if length == 0 {
                 break;
             }
+            self.heard = true;
             each(piece);
             reader.consume(length);
         }
+    }
+
+    /// Bytes of a record that has begun and is not complete; 0 between records.
+    pub fn unfinished_record(&self) -> usize {
+        self.records.unfinished()
     }
 
     /// The peer has closed or half-closed the TCP connection.
@@ -126,6 +182,8 @@ impl Transform {
     pub fn end_of_input(&mut self) -> Result<(), Fault> {
         if self.input_over {
             Ok(())
+        } else if let Some(refusal) = self.refusal() {
+            Err(Fault::ClientRefused(refusal))
         } else if self.is_handshaking() {
             Err(Fault::Unfinished)
         } else {
@@ -185,6 +243,11 @@ impl Transform {
     /// Whether the peer has sent close_notify.
     pub fn is_input_over(&self) -> bool {
         self.input_over
+    }
+
+    /// The protocol that was selected by name (ALPN), if any was.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.connection.alpn_protocol()
     }
 
     /// Whether the handshake resumed an earlier session, which avoids sending the certificate.

@@ -1,5 +1,5 @@
-//! Certificate verification beyond rustls' default: [`GivenIssuers`] and [`KnownCertificate`].
-//! In every case the server must prove possession of the certificate's key.
+//! Certificate verification beyond rustls' default: [`GivenIssuers`], [`GivenClients`] and
+//! [`KnownCertificate`]. In every case the peer must prove possession of the certificate's key.
 
 use std::sync::Arc;
 
@@ -8,9 +8,17 @@ use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    SignatureScheme,
+};
 
 use super::{Fingerprint, provider};
+
+/// Why a certificate that nothing here can verify is refused.
+pub(super) const UNSUPPORTED_SIGNATURE: &str = "a certificate of its chain is signed with an algorithm or on a curve that is not supported \
+     (P-521, SHA-1 and Ed448 are not)";
 
 /// Trusts certificates given by the user, and those that they have issued.
 ///
@@ -52,6 +60,66 @@ impl ServerCertVerifier for GivenIssuers {
             {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
+            }
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.usual.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.usual.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+/// [`GivenIssuers`] of a server: requires a client certificate, which may be a given one itself.
+#[derive(Debug)]
+pub(super) struct GivenClients {
+    usual: Arc<dyn ClientCertVerifier>,
+    given: Vec<CertificateDer<'static>>,
+}
+
+impl GivenClients {
+    pub(super) fn new(
+        usual: Arc<dyn ClientCertVerifier>,
+        given: Vec<CertificateDer<'static>>,
+    ) -> Self {
+        Self { usual, given }
+    }
+}
+
+impl ClientCertVerifier for GivenClients {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.usual.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        issuers: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        match self.usual.verify_client_cert(certificate, issuers, now) {
+            Err(Error::InvalidCertificate(CertificateError::Other(reason)))
+                if is_issuer_itself(&reason) && self.given.contains(certificate) =>
+            {
+                Ok(ClientCertVerified::assertion())
             }
             verdict => verdict,
         }

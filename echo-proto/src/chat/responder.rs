@@ -33,6 +33,11 @@ impl ChatLines {
         Ok(if flow.is_break() { Stay::Out } else { Stay::In })
     }
 
+    /// Bytes of the incomplete line.
+    pub fn unfinished(&self) -> usize {
+        self.lines.partial().len()
+    }
+
     /// The last line, if it has no newline.
     ///
     /// # Errors

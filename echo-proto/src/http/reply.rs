@@ -15,6 +15,13 @@ use crate::{HttpFault, Malformed, carry_over};
 /// Maximum length of a chunk-size line, extensions included.
 const CHUNK_LINE: usize = 4096;
 
+/// Length of a chunk-size line that is not counted as padding, beside two bytes for each of its
+/// chunk: no server needs more. These limits are those of Go's net/http (CVE-2023-39326).
+const USUAL_CHUNK_LINE: usize = 16;
+
+/// Maximum padding of a chunked body, so that a small body can't need an endless stream.
+const CHUNK_PADDING: usize = 16 * 1024;
+
 /// Capacity kept between chunked bodies.
 const KEPT_CAPACITY: usize = 1024 * 1024;
 
@@ -28,6 +35,10 @@ pub(super) struct ReplyReader {
     stage: Stage,
     end: HeadEnd,
     head: Head,
+    /// Bytes of the interim replies before the present one.
+    interim: usize,
+    /// Padding of the chunked body so far.
+    padding: usize,
     /// The head of a reply whose body arrives in pieces, and the decoded body so far.
     joined: Vec<u8>,
 }
@@ -75,6 +86,8 @@ impl ReplyReader {
             stage: Stage::Head,
             end: HeadEnd::default(),
             head: Head::default(),
+            interim: 0,
+            padding: 0,
             joined: Vec::new(),
         }
     }
@@ -159,7 +172,9 @@ impl ReplyReader {
 
     fn finish(&mut self, body: Option<Range<usize>>) -> Whole {
         (self.stage, self.end) = (Stage::Head, HeadEnd::default());
-        let Head { status, last, .. } = self.head;
+        let Head { status, last, length } = self.head;
+        // Interim replies are skipped: without a limit they could go on for ever.
+        self.interim = if status < 200 { self.interim.saturating_add(length) } else { 0 };
         Whole { status, body, last }
     }
 
@@ -173,12 +188,16 @@ impl ReplyReader {
         }
         let found = self.end.find_within(bytes, MOST_REPLY_HEAD);
         let Some(length) = found.map_err(|_| Malformed::HeadTooLong)? else { return Ok(None) };
+        if length > MOST_REPLY_HEAD.saturating_sub(self.interim) {
+            return Err(Malformed::HeadTooLong);
+        }
         let head = match understand::<FIELDS>(&bytes[..length]) {
             Err(Malformed::HeadTooLong) => understand_many(&bytes[..length]),
             understood => understood,
         }?;
         self.head = Head { status: head.status, length, last: head.last };
         self.joined.clear();
+        self.padding = 0;
         self.stage = match head.body {
             Body::Length(body) if body > self.room() => {
                 return Err(Malformed::TooLong(self.limit));
@@ -204,9 +223,17 @@ impl ReplyReader {
             Ok(Status::Partial) if bytes.len() < CHUNK_LINE => return Ok(None),
             _ => return Err(HttpFault::Chunk.into()),
         };
+        if line > CHUNK_LINE {
+            return Err(HttpFault::Chunk.into());
+        }
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         if size > self.room() {
             return Err(Malformed::TooLong(self.limit));
+        }
+        let usual = size.saturating_mul(2).saturating_add(USUAL_CHUNK_LINE);
+        self.padding = self.padding.saturating_add(line).saturating_sub(usual);
+        if self.padding > CHUNK_PADDING {
+            return Err(HttpFault::Padding.into());
         }
         self.stage =
             if size == 0 { Stage::Trailer(MOST_REPLY_HEAD) } else { Stage::Chunk(size) };

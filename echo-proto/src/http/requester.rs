@@ -316,6 +316,45 @@ mod tests {
         }
     }
 
+    /// A body of many small chunks is fine; one whose chunks consist of extensions is cut off
+    /// long before its limit.
+    #[test]
+    fn chunks_of_little_data_may_not_be_padded_without_end() {
+        let reply = |chunks: usize, extension: &str| {
+            let chunks = format!("1{extension}\r\nx\r\n").repeat(chunks);
+            format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")
+        };
+        for extension in ["", ";a=b", ";ext=\"twelve\""] {
+            let body = "x".repeat(1000);
+            let whole = Ok(vec![(Outcome::Echo, body)]);
+            assert_eq!(seen(&["/"], &reply(1000, extension), 1000), whole, "{extension}");
+        }
+        let padded = format!(";{}", "e".repeat(239));
+        let few = Ok(vec![(Outcome::Echo, "x".repeat(50))]);
+        assert_eq!(seen(&["/"], &reply(50, &padded), 1000), few);
+        let refused = Err(Malformed::Http(HttpFault::Padding));
+        for piece in [1, 7, 100_000] {
+            assert_eq!(seen(&["/"], &reply(100, &padded), piece), refused, "pieces of {piece}");
+        }
+        let line = format!(";{}", "e".repeat(5000));
+        for piece in [1, 100_000] {
+            let refused = Err(Malformed::Http(HttpFault::Chunk));
+            assert_eq!(seen(&["/"], &reply(1, &line), piece), refused, "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn interim_replies_do_not_go_on_without_end() {
+        let stream = |interim: usize| {
+            let interim = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(interim);
+            format!("{interim}HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+        };
+        let whole = || (Outcome::Echo, "x".to_owned());
+        let twice = stream(1000) + &stream(1000);
+        assert_eq!(seen(&["/", "/"], &twice, 1000), Ok(vec![whole(), whole()]));
+        assert_eq!(seen(&["/"], &stream(2000), 1000), Err(Malformed::HeadTooLong));
+    }
+
     #[test]
     fn a_length_that_no_buffer_can_have_is_over_any_limit() {
         let longest = usize::MAX;

@@ -81,6 +81,8 @@ enum Refusal {
     ManyFields,
     #[error("server full")]
     Full,
+    #[error("request not completed in time")]
+    Late,
 }
 
 impl Refusal {
@@ -90,6 +92,7 @@ impl Refusal {
                 "400 Bad Request\r\n"
             }
             Self::Method => "405 Method Not Allowed\r\nAllow: GET, HEAD, POST, PUT\r\n",
+            Self::Late => "408 Request Timeout\r\n",
             Self::LengthRequired => "411 Length Required\r\n",
             Self::LongBody(_) => "413 Content Too Large\r\n",
             Self::LongHead | Self::ManyFields => "431 Request Header Fields Too Large\r\n",
@@ -292,13 +295,25 @@ impl Respond for HttpResponder {
     }
 
     fn end_of_input(&mut self, replies: &mut Replies) {
-        // Empty lines before a request are ignored (RFC 9112 section 2.2); old clients send one
-        // after a body.
-        let begun = self.partial.bytes().iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
-        if !self.finished && begun {
+        if !self.finished && self.unfinished() > 0 {
             replies.count_error();
         }
         self.finished = true;
+    }
+
+    #[inline]
+    fn unfinished(&self) -> usize {
+        // Empty lines before a request are ignored (RFC 9112 section 2.2); old clients send one
+        // after a body.
+        let bytes = self.partial.bytes();
+        let begun = bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        if begun { bytes.len() } else { 0 }
+    }
+
+    fn time_out(&mut self, replies: &mut Replies) {
+        if !std::mem::replace(&mut self.finished, true) {
+            Refusal::Late.tell(replies);
+        }
     }
 }
 

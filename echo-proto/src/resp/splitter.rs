@@ -112,9 +112,10 @@ impl CommandSplitter {
         Ok(flow)
     }
 
-    /// Whether a command is incomplete.
-    pub(super) fn is_within(&self) -> bool {
-        !self.partial.bytes().is_empty()
+    /// Bytes of the incomplete command.
+    #[inline]
+    pub(super) fn unfinished(&self) -> usize {
+        self.partial.bytes().len()
     }
 }
 
@@ -293,7 +294,7 @@ mod tests {
                 ControlFlow::Continue(())
             })?;
         }
-        assert!(!splitter.is_within());
+        assert_eq!(splitter.unfinished(), 0);
         Ok(seen)
     }
 

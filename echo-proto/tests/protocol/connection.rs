@@ -4,8 +4,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use echo_proto::{
-    Answers, Flow, Malformed, Outcome, ProtocolKind, Replies, Request, Requester, Respond,
-    Responder, WriteMode,
+    Answers, Flow, Malformed, Outcome, PostgresRequester, ProtocolKind, Replies, Request,
+    Requester, Respond, Responder, WriteMode,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -47,6 +47,46 @@ impl Heard {
         self.bytes.extend_from_slice(replies.bytes());
         self.errors += replies.errors();
     }
+}
+
+/// Both sides of a connection of `kind` on which requests can be sent.
+pub(crate) fn connected(kind: ProtocolKind, max_message: usize) -> (Requester, Responder) {
+    opened(kind.requester(max_message), kind.responder(max_message, clock))
+}
+
+/// The same, where a request is a single message of the protocol.
+pub(crate) fn connected_in_messages(
+    kind: ProtocolKind,
+    max_message: usize,
+) -> (Requester, Responder) {
+    let requester = match kind {
+        ProtocolKind::Postgres => {
+            Requester::Postgres(Box::new(PostgresRequester::new(max_message).simple()))
+        }
+        _ => kind.requester(max_message),
+    };
+    opened(requester, kind.responder(max_message, clock))
+}
+
+fn opened(mut requester: Requester, mut responder: Responder) -> (Requester, Responder) {
+    let (mut wire, mut heard) = (Vec::new(), Heard::default());
+    requester.open(&mut wire);
+    while !wire.is_empty() {
+        let _ = heard.receive(&mut responder, &wire);
+        wire.clear();
+        let replies = decode_all(&mut requester, [&std::mem::take(&mut heard.bytes)[..]]);
+        assert_eq!(replies, Ok(Vec::new()), "nothing was asked yet");
+        requester.open(&mut wire);
+    }
+    assert!(requester.is_open());
+    (requester, responder)
+}
+
+/// The wire form of a request on a connection that is open.
+pub(crate) fn request(requester: &mut Requester, payload: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    requester.encode(0, payload, &mut wire);
+    wire
 }
 
 /// Sends `stream` to a new server in the given pieces, then half-closes.
@@ -118,7 +158,7 @@ pub(crate) fn bytes(size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<u
 
 /// Pieces of what clients of all protocols say, well put together or not.
 pub(crate) fn sentences() -> impl Strategy<Value = Vec<u8>> {
-    let words: [&[u8]; 22] = [
+    let words: [&[u8]; 28] = [
         b"PING\r\n",
         b"*2\r\n$4\r\nECHO\r\n",
         b"*1\r\n$4\r\nPING\r\n",
@@ -141,6 +181,12 @@ pub(crate) fn sentences() -> impl Strategy<Value = Vec<u8>> {
         "REVERSE 🇩🇪e\u{301}\n".as_bytes(),
         b"REVERSE \xff\n",
         b"\0\0\0\x07\0\0\0\x02",
+        b"\0\0\0\x10\0\x03\0\0user\0a\0\0",
+        b"Q\0\0\0\x0fselect 'a'\0",
+        b"P\0\0\0\x11\0select $1\0\0\0",
+        b"B\0\0\0\x11\0\0\0\0\0\x01\0\0\0\x01a\0\0",
+        b"E\0\0\0\x09\0\0\0\0\0",
+        b"S\0\0\0\x04",
     ];
     proptest::collection::vec(prop::sample::select(words.to_vec()), 0..12)
         .prop_map(|words| words.concat())

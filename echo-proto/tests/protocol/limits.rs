@@ -1,18 +1,14 @@
 //! The limit of a message, and where a stream ends.
 
-use echo_proto::{Flow, Outcome, ProtocolKind, Request};
+use echo_proto::{Flow, Outcome, ProtocolKind};
 use proptest::prelude::*;
 use strum::VariantArray;
 
-use crate::connection::{Heard, bytes, cases, clock, converse, cut, cuts, decode_all};
+use crate::connection::{
+    Heard, bytes, cases, connected, converse, cut, cuts, decode_all, request,
+};
 
 const LIMIT: usize = 8;
-
-fn request(kind: ProtocolKind, payload: &[u8]) -> Vec<u8> {
-    let mut wire = Vec::new();
-    kind.requester(payload.len().max(LIMIT)).encode(0, payload, &mut wire);
-    wire
-}
 
 /// The protocols that know where a message ends, and so can find it too long.
 fn limited() -> impl Iterator<Item = ProtocolKind> {
@@ -22,9 +18,10 @@ fn limited() -> impl Iterator<Item = ProtocolKind> {
 #[test]
 fn exactly_the_limit_is_accepted_and_the_connection_goes_on() {
     for &kind in ProtocolKind::VARIANTS {
-        let (mut responder, mut heard) = (kind.responder(LIMIT, clock), Heard::default());
+        let (mut client, mut responder) = connected(kind, LIMIT);
+        let mut heard = Heard::default();
         for _ in 0..2 {
-            let flow = heard.receive(&mut responder, &request(kind, &[b'x'; LIMIT]));
+            let flow = heard.receive(&mut responder, &request(&mut client, &[b'x'; LIMIT]));
             assert_eq!(flow, Flow::Open, "{kind}");
         }
         assert_eq!(heard.errors, 0, "{kind}");
@@ -34,12 +31,12 @@ fn exactly_the_limit_is_accepted_and_the_connection_goes_on() {
 #[test]
 fn one_over_the_limit_is_told_once_and_ends_the_connection() {
     for kind in limited() {
-        let (mut responder, mut heard) = (kind.responder(LIMIT, clock), Heard::default());
-        let _ = heard.receive(&mut responder, &request(kind, b"before"));
-        let flow = heard.receive(&mut responder, &request(kind, &[b'x'; LIMIT + 1]));
+        let (mut client, mut responder) = connected(kind, LIMIT);
+        let mut heard = Heard::default();
+        let _ = heard.receive(&mut responder, &request(&mut client, b"before"));
+        let flow = heard.receive(&mut responder, &request(&mut client, &[b'x'; LIMIT + 1]));
         assert_eq!((flow, heard.errors), (Flow::Finish, 1), "{kind}");
 
-        let mut client = kind.requester(LIMIT);
         let replies = decode_all(&mut client, [&heard.bytes[..]]).unwrap();
         assert_eq!(replies.len(), 2, "{kind}: {replies:?}");
         assert_eq!(
@@ -55,8 +52,9 @@ fn one_over_the_limit_is_told_once_and_ends_the_connection() {
 #[test]
 fn an_endless_message_is_refused_before_its_end() {
     for kind in limited() {
-        let (mut responder, mut heard) = (kind.responder(LIMIT, clock), Heard::default());
-        let whole = request(kind, &[b'x'; 100 * LIMIT]);
+        let (mut client, mut responder) = connected(kind, LIMIT);
+        let mut heard = Heard::default();
+        let whole = request(&mut client, &[b'x'; 100 * LIMIT]);
         let beginning = &whole[..whole.len() - 50 * LIMIT];
         let flow = heard.receive(&mut responder, beginning);
         assert_eq!((flow, heard.errors), (Flow::Finish, 1), "{kind}");
@@ -76,11 +74,12 @@ fn a_carriage_return_that_is_dropped_does_not_count_wherever_the_stream_is_cut()
 #[test]
 fn after_the_last_word_all_input_is_ignored() {
     for kind in limited() {
-        let (mut responder, mut heard) = (kind.responder(LIMIT, clock), Heard::default());
-        let _ = heard.receive(&mut responder, &request(kind, &[b'x'; LIMIT + 1]));
+        let (mut client, mut responder) = connected(kind, LIMIT);
+        let mut heard = Heard::default();
+        let _ = heard.receive(&mut responder, &request(&mut client, &[b'x'; LIMIT + 1]));
         let told = heard.bytes.len();
         for _ in 0..3 {
-            let flow = heard.receive(&mut responder, &request(kind, b"after"));
+            let flow = heard.receive(&mut responder, &request(&mut client, b"after"));
             assert_eq!(flow, Flow::Finish, "{kind}");
         }
         heard.end_of_input(&mut responder);
@@ -116,8 +115,9 @@ proptest! {
 #[test]
 fn end_of_input_after_a_whole_message_says_nothing_more() {
     for &kind in ProtocolKind::VARIANTS {
-        let (mut responder, mut heard) = (kind.responder(LIMIT, clock), Heard::default());
-        let _ = heard.receive(&mut responder, &request(kind, b"whole"));
+        let (mut client, mut responder) = connected(kind, LIMIT);
+        let mut heard = Heard::default();
+        let _ = heard.receive(&mut responder, &request(&mut client, b"whole"));
         let before = heard.bytes.clone();
         heard.end_of_input(&mut responder);
         assert_eq!((heard.bytes, heard.errors), (before, 0), "{kind}");
@@ -140,6 +140,7 @@ fn end_of_input_in_a_message_answers_what_the_protocol_answers() {
         (ProtocolKind::Mux, &[0, 0, 0, 5, 0, 0, 0, 2, b'l'], b"", 1),
         (ProtocolKind::Resp, b"PING", b"", 1),
         (ProtocolKind::Http, b"GET / HTTP/1.1\r\n", b"", 1),
+        (ProtocolKind::Postgres, &[0, 0, 0, 16, 0], b"", 1),
     ] {
         let heard = converse(kind, LIMIT, [stream]);
         assert_eq!((&heard.bytes[..], heard.errors), (reply, errors), "{kind} {stream:?}");

@@ -7,3 +7,4 @@ mod connection;
 mod hostile_input;
 mod limits;
 mod round_trip;
+mod unfinished;

@@ -11,6 +11,7 @@ use echo_proto::chat::{Audience, GREETING, MemberId, Room, Stay};
 use tracing::debug;
 
 use super::Seat;
+use super::line::{Held, Line};
 use super::mailbox::Mailbox;
 use crate::counters::ChatCounters;
 
@@ -18,8 +19,14 @@ use crate::counters::ChatCounters;
 #[derive(Debug)]
 pub(crate) struct Hub {
     state: Mutex<HubState>,
+    /// Mailboxes whose senders may have to pause. Locked for itself, so that a pause is not
+    /// looked up under the lock of the room, and after `state` where both are.
+    pressed: Mutex<Vec<Arc<Mailbox>>>,
     /// Maximum bytes queued for one member.
     queue: usize,
+    /// Maximum bytes queued for all members together.
+    room_queue: usize,
+    held: Arc<Held>,
     /// The server is stopping: members leave without announcement.
     closing: AtomicBool,
     counters: Arc<ChatCounters>,
@@ -32,7 +39,7 @@ struct HubState {
 }
 
 /// Lines to be put into mailboxes.
-type Posted = Vec<(Audience, Arc<str>)>;
+type Posted = Vec<(Audience, Line)>;
 
 /// Effects of delivering lines.
 #[derive(Debug, Default)]
@@ -44,21 +51,37 @@ struct Delivered {
 }
 
 impl Hub {
-    /// An empty room with at most `queue` bytes queued per member.
-    pub(crate) fn new(queue: usize, counters: Arc<ChatCounters>) -> Arc<Self> {
-        let (state, closing) = (Mutex::default(), AtomicBool::new(false));
-        Arc::new(Self { state, queue, closing, counters })
+    /// An empty room with at most `queue` bytes queued per member, and `room_queue` for all.
+    pub(crate) fn new(
+        queue: usize,
+        room_queue: usize,
+        counters: Arc<ChatCounters>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            pressed: Mutex::default(),
+            queue,
+            room_queue,
+            held: Arc::default(),
+            closing: AtomicBool::new(false),
+            counters,
+        })
     }
 
     /// Adds a member, whose lines have at most `max_message` bytes. The greeting is queued.
     pub(crate) fn enter(self: &Arc<Self>, max_message: usize) -> Seat {
         let mailbox = Arc::new(Mailbox::new(self.queue));
         // Nobody waits for it yet.
-        let _no_waker = mailbox.push(GREETING.into());
+        let _no_waker = mailbox.push(self.line(GREETING));
         let mut state = self.lock();
         let member = state.room.enter();
         state.mailboxes.insert(member, Arc::clone(&mailbox));
         Seat::new(member, Arc::clone(self), mailbox, max_message)
+    }
+
+    /// A line for mailboxes of this room.
+    pub(super) fn line(&self, text: &str) -> Line {
+        Line::new(text, &self.held)
     }
 
     /// Processes a line of a member; returns how many bytes went into mailboxes above half
@@ -66,8 +89,9 @@ impl Hub {
     pub(super) fn say(&self, member: MemberId, line: &[u8]) -> (Stay, usize) {
         let mut posted = Posted::new();
         let mut state = self.lock();
-        let stay = state.room.say(member, line, &mut |to, line| posted.push((to, line.into())));
-        let Delivered { wakers, pressing } = state.deliver(posted, &self.counters);
+        let stay =
+            state.room.say(member, line, &mut |to, text| posted.push((to, self.line(text))));
+        let Delivered { wakers, pressing } = self.deliver(&mut state, posted);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         self.counters.count_line();
@@ -77,20 +101,24 @@ impl Hub {
     /// Until when a sender that fills mailboxes must pause, if at all; `waker` is called if it
     /// may resume sooner.
     pub(super) fn wait(&self, now: Nanos, waker: Option<&Waker>) -> Option<Nanos> {
-        let state = self.lock();
-        state.mailboxes.values().filter_map(|mailbox| mailbox.wait(now, waker)).max()
+        let mut until = None;
+        self.pressed().retain(|mailbox| {
+            let pressed = mailbox.wait(now, waker);
+            until = until.max(pressed.until);
+            pressed.is_felt
+        });
+        until
     }
 
     /// Removes a member; a second call does nothing.
     pub(super) fn leave(&self, member: MemberId) {
         let mut posted = Posted::new();
         let mut state = self.lock();
-        state.mailboxes.remove(&member);
-        state.room.leave(member, &mut |to, line| posted.push((to, line.into())));
+        self.part(&mut state, member, &mut posted);
         if self.closing.load(Ordering::Relaxed) {
             posted.clear();
         }
-        let Delivered { wakers, .. } = state.deliver(posted, &self.counters);
+        let Delivered { wakers, .. } = self.deliver(&mut state, posted);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
@@ -103,21 +131,26 @@ impl Hub {
     fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl HubState {
+    fn pressed(&self) -> MutexGuard<'_, Vec<Arc<Mailbox>>> {
+        self.pressed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Delivers lines. Members whose mailbox overflows leave, which creates more lines; each
     /// leaves once.
-    fn deliver(&mut self, mut posted: Posted, counters: &ChatCounters) -> Delivered {
+    fn deliver(&self, state: &mut HubState, mut posted: Posted) -> Delivered {
         let (mut delivered, mut overflown) = (Delivered::default(), Vec::new());
-        while !posted.is_empty() {
+        loop {
             for (audience, line) in posted.drain(..) {
                 let mut pressed = false;
                 let mut put = |to: MemberId| {
-                    let Some(mailbox) = self.mailboxes.get(&to) else { return };
-                    let pushed = mailbox.push(Arc::clone(&line));
+                    let Some(mailbox) = state.mailboxes.get(&to) else { return };
+                    let pushed = mailbox.push(line.clone());
                     delivered.wakers.extend(pushed.waker);
                     pressed |= pushed.pressed;
+                    if pushed.rose {
+                        self.pressed().push(Arc::clone(mailbox));
+                    }
                     if pushed.overflown {
                         overflown.push(to);
                     }
@@ -125,20 +158,77 @@ impl HubState {
                 match audience {
                     Audience::Only(member) => put(member),
                     Audience::Others(but) => {
-                        self.room.named().filter(|member| *member != but).for_each(put);
+                        state.room.named().filter(|member| *member != but).for_each(put);
                     }
                 }
                 if pressed {
-                    delivered.pressing += line.len();
+                    delivered.pressing += line.text().len();
                 }
+            }
+            if overflown.is_empty() {
+                overflown = self.cut_longest(state, &mut delivered.wakers);
+            }
+            if overflown.is_empty() {
+                return delivered;
             }
             for member in overflown.drain(..) {
                 debug!(?member, "slow chat member disconnected");
-                counters.count_overflown();
-                self.mailboxes.remove(&member);
-                self.room.leave(member, &mut |to, line| posted.push((to, line.into())));
+                self.counters.count_overflown();
+                self.part(state, member, &mut posted);
             }
         }
-        delivered
+    }
+
+    /// If all queues together exceed their limit, empties the longest until some room is left;
+    /// returns whose they are. Not more often than an eighth of the limit is filled: it looks at
+    /// all queues.
+    fn cut_longest(&self, state: &HubState, wakers: &mut Vec<Waker>) -> Vec<MemberId> {
+        if self.held.bytes() <= self.room_queue {
+            return Vec::new();
+        }
+        let length = |(member, mailbox): (&MemberId, &Arc<Mailbox>)| (mailbox.bytes(), *member);
+        let mut queues: Vec<_> = state.mailboxes.iter().map(length).collect();
+        queues.retain(|(bytes, _)| *bytes > 0);
+        queues.sort_unstable_by(|one, other| other.cmp(one));
+        let goal = self.room_queue - self.room_queue / 8;
+        let mut cut = Vec::new();
+        for (_, member) in queues {
+            if self.held.bytes() <= goal {
+                break;
+            }
+            wakers.extend(state.mailboxes[&member].overflow());
+            cut.push(member);
+        }
+        cut
+    }
+
+    /// Removes a member from the room, if it is there.
+    fn part(&self, state: &mut HubState, member: MemberId, posted: &mut Posted) {
+        if let Some(mailbox) = state.mailboxes.remove(&member) {
+            // Nobody waits for it any more.
+            self.pressed().retain(|pressed| !Arc::ptr_eq(pressed, &mailbox));
+        }
+        state.room.leave(member, &mut |to, text| posted.push((to, self.line(text))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    #[test]
+    fn looking_up_a_pause_does_not_wait_for_the_room() {
+        let hub = Hub::new(100, 1000, Arc::default());
+        let (done, is_done) = channel();
+        let room = hub.lock();
+        thread::scope(|scope| {
+            scope.spawn(|| done.send(hub.wait(0, None)));
+            let looked_up = is_done.recv_timeout(Duration::from_secs(10));
+            drop(room);
+            assert_eq!(looked_up, Ok(None));
+        });
     }
 }

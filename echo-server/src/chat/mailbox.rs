@@ -2,13 +2,17 @@
 //! and nothing more is queued.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use echo_net::Nanos;
 use echo_proto::Replies;
 
+use super::line::{Line, Queued};
 use super::pressure::Pressure;
+
+/// Entries for which an empty mailbox keeps memory.
+const KEPT: usize = 1024;
 
 /// Result of queueing a line.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub(super) struct Pushed {
     pub(super) overflown: bool,
     /// The mailbox is above half full: the sender must [wait](Mailbox::wait).
     pub(super) pressed: bool,
+    /// It was not before, or was not known to be: it must be added to those that are.
+    pub(super) rose: bool,
     /// To wake, once no lock is held.
     pub(super) waker: Option<Waker>,
 }
@@ -43,14 +49,35 @@ pub(super) struct Mailbox {
 
 #[derive(Debug, Default)]
 struct Contents {
-    /// With their newlines, shared with the other recipients.
-    lines: VecDeque<Arc<str>>,
+    lines: VecDeque<Queued>,
+    /// Of their text.
     bytes: usize,
     waker: Option<Waker>,
     /// The owner was already woken.
     told: bool,
     overflown: bool,
     pressure: Pressure,
+    /// It is among those that are known to be pressed.
+    listed: bool,
+}
+
+impl Contents {
+    /// Drops all lines and accepts no more; returns the waker to call.
+    fn overflow(&mut self) -> Option<Waker> {
+        self.overflown = true;
+        self.lines = VecDeque::new();
+        self.bytes = 0;
+        self.waker.clone()
+    }
+}
+
+/// What a sender has to wait for.
+#[derive(Debug)]
+pub(super) struct Pressed {
+    /// Until when it must pause, if at all.
+    pub(super) until: Option<Nanos>,
+    /// Whether the mailbox is still to be waited for.
+    pub(super) is_felt: bool,
 }
 
 impl Mailbox {
@@ -60,26 +87,36 @@ impl Mailbox {
     }
 
     /// Queues a line, unless the mailbox has overflowed.
-    pub(super) fn push(&self, line: Arc<str>) -> Pushed {
+    pub(super) fn push(&self, line: Line) -> Pushed {
         let mut contents = self.lock();
+        let refused = Pushed { overflown: false, pressed: false, rose: false, waker: None };
         if contents.overflown {
-            return Pushed { overflown: false, pressed: false, waker: None };
+            return refused;
         }
-        if !contents.lines.is_empty() && contents.bytes + line.len() > self.limit {
-            contents.overflown = true;
-            contents.lines = VecDeque::new();
-            contents.bytes = 0;
-            let waker = contents.waker.clone();
-            return Pushed { overflown: true, pressed: false, waker };
+        let length = line.text().len();
+        if !contents.lines.is_empty() && contents.bytes + length > self.limit {
+            return Pushed { overflown: true, waker: contents.overflow(), ..refused };
         }
-        contents.bytes += line.len();
-        contents.lines.push_back(line);
+        contents.bytes += length;
+        contents.lines.push_back(line.queued());
         if contents.bytes > self.limit / 2 {
             contents.pressure.rise();
         }
+        let pressed = contents.pressure.is_felt();
+        let rose = pressed && !std::mem::replace(&mut contents.listed, pressed);
         let told = std::mem::replace(&mut contents.told, true);
         let waker = if told { None } else { contents.waker.clone() };
-        Pushed { overflown: false, pressed: contents.pressure.is_felt(), waker }
+        Pushed { overflown: false, pressed, rose, waker }
+    }
+
+    /// The same; the waker is to be called once no lock is held.
+    pub(super) fn overflow(&self) -> Option<Waker> {
+        self.lock().overflow()
+    }
+
+    /// Bytes of text that are queued.
+    pub(super) fn bytes(&self) -> usize {
+        self.lock().bytes
     }
 
     /// Appends lines to `replies` while less than `room` bytes were appended.
@@ -92,8 +129,8 @@ impl Mailbox {
         while taken < room
             && let Some(line) = contents.lines.pop_front()
         {
-            taken += line.len();
-            replies.push(line.as_bytes());
+            taken += line.text().len();
+            replies.push(line.text().as_bytes());
             replies.end_message();
         }
         contents.bytes -= taken;
@@ -102,18 +139,23 @@ impl Mailbox {
         let all = contents.lines.is_empty();
         if all {
             contents.told = false;
+            if contents.lines.capacity() > KEPT {
+                contents.lines = VecDeque::new();
+            }
         }
         drop(contents);
         waiting.into_iter().for_each(Waker::wake);
         if all { Taken::All } else { Taken::Some }
     }
 
-    /// Until when a sender that has filled it must pause, if at all; `waker` is called if it
+    /// Whether and until when a sender that has filled it must pause; `waker` is called if it
     /// may resume sooner.
-    pub(super) fn wait(&self, now: Nanos, waker: Option<&Waker>) -> Option<Nanos> {
+    pub(super) fn wait(&self, now: Nanos, waker: Option<&Waker>) -> Pressed {
         let mut contents = self.lock();
         let bytes = contents.bytes;
-        contents.pressure.wait(now, bytes, self.limit, waker)
+        let until = contents.pressure.wait(now, bytes, self.limit, waker);
+        contents.listed = contents.pressure.is_felt();
+        Pressed { until, is_felt: contents.listed }
     }
 
     /// From now on `waker` is called when a line is queued.

@@ -3,12 +3,13 @@
 //! mailbox and [taken](Seat::take) from it, so that a member sees all lines in the room's
 //! order.
 
+use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
 
 use echo_net::Nanos;
 use echo_proto::chat::{ChatLines, MemberId, Stay};
-use echo_proto::{Flow, LineTooLong, Replies, Respond};
+use echo_proto::{Flow, Replies, Respond};
 
 use super::hub::Hub;
 use super::mailbox::{Mailbox, Taken};
@@ -74,10 +75,10 @@ impl Seat {
     }
 
     /// Sends the error before disconnecting.
-    fn refuse(&self, reason: LineTooLong, replies: &mut Replies) {
+    fn refuse(&self, reason: impl fmt::Display, replies: &mut Replies) {
         replies.count_error();
         // The caller takes it.
-        let _woken_already = self.mailbox.push(format!("ERROR: {reason}\n").into());
+        let _woken_already = self.mailbox.push(self.hub.line(&format!("ERROR: {reason}\n")));
     }
 }
 
@@ -108,6 +109,14 @@ impl Respond for Seat {
             Ok(None) => {}
             Err(reason) => self.refuse(reason, replies),
         }
+    }
+
+    fn unfinished(&self) -> usize {
+        self.lines.unfinished()
+    }
+
+    fn time_out(&mut self, replies: &mut Replies) {
+        self.refuse("line not completed in time", replies);
     }
 }
 

@@ -6,15 +6,19 @@ use std::task::Wake;
 use super::pressure::MOMENT;
 use super::*;
 use crate::counters::ChatCounters;
-use crate::session::{HIGH_MARK, NEVER, Next, Session, Timeouts};
+use crate::session::{Acknowledged, HIGH_MARK, NEVER, Next, Session, Timeouts};
 use crate::speaker::Speaker;
 use echo_net::clock::SECOND;
 use echo_proto::{Flow, Replies, Respond, WriteMode};
 use std::sync::Arc;
 
 fn hub(queue: usize) -> (Arc<Hub>, Arc<ChatCounters>) {
+    room(queue, usize::MAX)
+}
+
+fn room(queue: usize, room_queue: usize) -> (Arc<Hub>, Arc<ChatCounters>) {
     let counters = Arc::new(ChatCounters::default());
-    (Hub::new(queue, Arc::clone(&counters)), counters)
+    (Hub::new(queue, room_queue, Arc::clone(&counters)), counters)
 }
 
 fn say(seat: &mut Seat, lines: &str) -> Flow {
@@ -125,7 +129,7 @@ fn a_line_longer_than_the_queue_reaches_who_reads() {
 }
 
 fn session(seat: Seat) -> Session {
-    let timeouts = Timeouts { idle: NEVER, write: SECOND };
+    let timeouts = Timeouts { idle: NEVER, write: SECOND, message: NEVER };
     Session::new(Speaker::Chat(Box::new(seat)), timeouts, 0)
 }
 
@@ -232,9 +236,9 @@ fn one_who_does_not_read_gets_a_moment_and_is_then_let_go() {
     bob.received(7, &lines(145), &mut replies);
     assert!(!bob.mail(7, 0, &mut replies));
     let _all = seen(&anna);
-    bob.expire(MOMENT / 2, &mut replies, || true);
+    bob.expire(MOMENT / 2, &mut replies, || Acknowledged::ALL);
     assert_eq!(bob.next(MOMENT / 2, 0), Next::Hold);
-    bob.expire(7 + MOMENT, &mut replies, || true);
+    bob.expire(7 + MOMENT, &mut replies, || Acknowledged::ALL);
     assert!(!bob.mail(7 + MOMENT, 0, &mut replies));
     assert_eq!(bob.next(7 + MOMENT, 0), Next::Read);
     assert_eq!(counters.read().overflown, 0);
@@ -275,4 +279,47 @@ fn a_talk_goes_on_beside_one_who_pours_out_files() {
     cleo.received(0, b"what is this?\n", &mut replies);
     while cleo.mail(0, 0, &mut replies) {}
     assert_eq!(cleo.next(0, 0), Next::Read);
+}
+
+#[test]
+fn all_queues_together_are_bounded_and_the_longest_go_first() {
+    let (hub, counters) = room(1 << 20, 100_000);
+    let mut bob = named(&hub, "bob");
+    let reads = named(&hub, "reads");
+    let deaf: Vec<_> = (0..20).map(|number| named(&hub, &format!("deaf{number}"))).collect();
+    let mut heard = String::new();
+    // Private lines, so that none is shared: 20 queues of up to 50 kB. Those with a higher number
+    // get more.
+    for round in 0..500 {
+        for number in (0..20).filter(|number| round % 20 <= *number) {
+            let line = format!("/msg deaf{number} {}\n", "x".repeat(80));
+            assert_eq!(say(&mut bob, &line), Flow::Open);
+        }
+        heard += &seen(&reads);
+        // It is told of those that are gone.
+        seen(&bob);
+    }
+    let gone = |member: usize| heard.contains(&format!("* deaf{member} left\n"));
+    assert!(counters.read().overflown > 0, "all are kept");
+    assert!(gone(19), "the longest queue is kept");
+    assert!(!gone(0), "the shortest queue was cut");
+    let left = (0..20).filter(|member| gone(*member)).count();
+    assert_eq!(counters.read().overflown, left as u64);
+    assert!(!heard.contains("* reads left"));
+    assert_eq!(say(&mut bob, "hello\n"), Flow::Open);
+    assert_eq!(seen(&reads), "bob: hello\n");
+    drop(deaf);
+}
+
+#[test]
+fn what_many_have_queued_counts_once() {
+    let (hub, counters) = room(1 << 20, 400_000);
+    let mut bob = named(&hub, "bob");
+    let all: Vec<_> = (0..20).map(|number| named(&hub, &format!("one{number}"))).collect();
+    // 200 kB for each of 20 members, but the same 200 kB, and 20 x 16 bytes per line.
+    for _ in 0..200 {
+        assert_eq!(say(&mut bob, &format!("{}\n", "x".repeat(1000))), Flow::Open);
+    }
+    assert_eq!(counters.read().overflown, 0);
+    assert_eq!(seen(&all[0]).matches("bob: x").count(), 200);
 }

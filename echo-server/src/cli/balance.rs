@@ -42,16 +42,32 @@ pub struct BalanceArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = above_zero)]
     pub connect_timeout: TimeSpan,
 
-    /// Idle timeout of a half-closed connection
+    /// Connect timeout for all backends together; a client that gets none is reset
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = above_zero)]
+    pub dial_timeout: TimeSpan,
+
+    /// Reset a half-closed connection when nothing moves for this long
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = above_zero)]
     pub half_close_timeout: TimeSpan,
 
-    /// Drain timeout: maximum duration of a graceful stop
+    /// Drain timeout: maximum duration of a graceful stop; then connections are reset
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub drain_timeout: TimeSpan,
 
+    /// Keep access to files and ports that a running balancer does not need (see SECURITY.md)
+    #[arg(long)]
+    pub no_sandbox: bool,
+
+    /// Serve metrics (/metrics) and health (/healthz, /readyz) over HTTP on this address
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<Address>,
+
+    /// Verbose logging (-v debug, -vv trace)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
     /// Log errors only, and print no summary
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use echo_net::tls::{IdentityError, ServerTls};
 
+use super::InvalidArgs;
+
 /// TLS settings of the server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "TLS")]
@@ -21,20 +23,34 @@ pub struct TlsArgs {
     /// is printed on stderr and in the JSON line
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
     pub tls_self_signed: bool,
+
+    /// Require a client certificate that a CA certificate in this file has issued (PEM; the file
+    /// may also contain the client's certificate itself)
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
 }
 
 impl TlsArgs {
+    /// # Errors
+    /// When client certificates are required without TLS.
+    pub(super) fn check(&self) -> Result<(), InvalidArgs> {
+        let secure = self.tls_cert.is_some() || self.tls_self_signed;
+        if secure || self.client_ca.is_none() { Ok(()) } else { Err(InvalidArgs::ClientCa) }
+    }
+
     /// The server's TLS identity, if TLS is enabled.
     ///
     /// # Errors
     /// When a file is unusable; names the flag.
     pub fn identity(&self) -> Result<Option<ServerTls>, IdentityError> {
-        match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => {
-                ServerTls::from_pem_files(certificate, key).map(Some)
-            }
-            _ if self.tls_self_signed => ServerTls::self_signed().map(Some),
-            _ => Ok(None),
+        let own = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => ServerTls::from_pem_files(certificate, key)?,
+            _ if self.tls_self_signed => ServerTls::self_signed()?,
+            _ => return Ok(None),
+        };
+        match &self.client_ca {
+            Some(file) => own.requiring_clients(file).map(Some),
+            None => Ok(Some(own)),
         }
     }
 }

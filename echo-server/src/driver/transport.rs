@@ -3,14 +3,17 @@
 
 use std::io;
 use std::net::TcpStream;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use echo_net::Nanos;
 use echo_net::send_queue::SendQueue;
-use echo_net::tcp_info::end_acknowledged;
+use echo_net::socket::reset_on_close;
+use echo_net::tcp_info;
 use echo_net::unread::{self, Unread};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
+
+use crate::session::Acknowledged;
 
 /// A driver's access to its socket. Only the model knows how to wait for it.
 pub(crate) trait Transport {
@@ -20,14 +23,23 @@ pub(crate) trait Transport {
     /// Bytes not yet accepted by the kernel.
     fn unsent(&self) -> usize;
 
+    /// Bytes of memory that it takes: those, as they are allocated, and input that was not
+    /// passed on yet.
+    fn held(&self) -> usize {
+        self.unsent()
+    }
+
     /// Shuts down the write side; the queue is empty then.
     fn finish(&mut self) -> io::Result<()>;
 
     /// Input that has arrived and was not read yet.
     fn unread(&self) -> Unread;
 
-    /// Whether the peer has acknowledged everything, after [`finish`](Self::finish).
-    fn is_end_acknowledged(&self) -> bool;
+    /// What the peer has acknowledged of that which was sent.
+    fn acknowledged(&self) -> Acknowledged;
+
+    /// The close is to be a reset, which discards what was not sent yet.
+    fn reset_on_close(&mut self);
 
     /// The time after sending, which started at `now`: later only if sending blocks.
     fn after_sending(&self, now: Nanos) -> Nanos {
@@ -99,6 +111,11 @@ impl<S: NonBlocking> Transport for QueuedSocket<S> {
         self.queue.len()
     }
 
+    #[inline]
+    fn held(&self) -> usize {
+        self.queue.capacity()
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         Ok(rustix::net::shutdown(&self.socket, Shutdown::Write)?)
     }
@@ -108,9 +125,19 @@ impl<S: NonBlocking> Transport for QueuedSocket<S> {
         unread::read(self.socket.as_fd()).unwrap_or_default()
     }
 
-    fn is_end_acknowledged(&self) -> bool {
-        end_acknowledged(self.socket.as_fd())
+    fn acknowledged(&self) -> Acknowledged {
+        acknowledged(self.socket.as_fd())
     }
+
+    fn reset_on_close(&mut self) {
+        // Fails only for what is no socket.
+        let _ = reset_on_close(self.socket.as_fd());
+    }
+}
+
+/// What the peer of `socket` has acknowledged.
+pub(crate) fn acknowledged(socket: BorrowedFd<'_>) -> Acknowledged {
+    tcp_info::read(socket).map_or(Acknowledged::ALL, Acknowledged::from)
 }
 
 /// Readiness as reported by poll(2) or epoll(7).

@@ -54,11 +54,15 @@ pub(super) fn accept(
     let mut reactor = EpollReactor::new(1)?;
     let waker = reactor.waker();
     handler.started(waker.clone());
-    context.stop.on_advance(move |_| waker.wake());
+    let stopped = waker.clone();
+    context.stop.on_advance(move |_| stopped.wake());
+    context.admission.accept_wakeups().register(move || waker.wake());
     for listener in group {
         reactor.listen(listener)?;
     }
-    let mut acceptor = Acceptor { context, handler, accepted: VecDeque::new() };
+    context.readiness.serves();
+    let mut acceptor =
+        Acceptor { context, handler, accepted: VecDeque::new(), accept_wakeups_seen: 0 };
     while !context.is_stopping() {
         let until = acceptor.handler.check_deadlines(clock::now());
         let until = if acceptor.accepted.is_empty() { until } else { 0 };
@@ -67,6 +71,8 @@ pub(super) fn accept(
     }
     // Connections already in the backlog are served: closing the listener would reset them.
     reactor.turn(Some(0), &mut acceptor)?;
+    // Before they are passed on, which takes longer: nobody must connect in vain meanwhile.
+    reactor.stop_listening();
     acceptor.pass_on(usize::MAX);
     Ok(())
 }
@@ -76,6 +82,8 @@ struct Acceptor<'a, H> {
     handler: &'a mut H,
     /// Sockets with a permit that were not passed on yet.
     accepted: VecDeque<(OwnedFd, Permit)>,
+    /// Wakeups after a shortage of descriptors that were noticed.
+    accept_wakeups_seen: u64,
 }
 
 impl<H: AcceptHandler> Acceptor<'_, H> {
@@ -96,6 +104,13 @@ impl<H: AcceptHandler> Handler<EpollReactor> for Acceptor<'_, H> {
     }
 
     fn accept_failed(&mut self, _reactor: &mut EpollReactor, error: io::Error) {
-        self.context.admission.log_accept_failure(&error);
+        self.context.admission.accept_failed(&error);
+    }
+
+    fn woken(&mut self, reactor: &mut EpollReactor) {
+        if self.context.admission.accept_wakeups().notified_since(&mut self.accept_wakeups_seen)
+        {
+            reactor.resume_listening();
+        }
     }
 }

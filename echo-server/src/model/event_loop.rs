@@ -2,11 +2,12 @@
 //! nothing with the others while it serves.
 //!
 //! With one group of listeners the first worker accepts and distributes the sockets in
-//! rotation; with one per worker each accepts for itself.
+//! rotation; with one per worker, or where all share one, each accepts for itself.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -22,11 +23,11 @@ use crate::context::Context;
 use crate::counters::Served;
 use crate::deadline_sweep::DeadlineSweep;
 use crate::driver::{Closed, Driver, Interest, Scratch, Transport};
-use crate::session::NEVER;
+use crate::session::{Acknowledged, NEVER};
 
 mod handoff;
 
-use handoff::Handoff;
+pub(super) use handoff::Handoff;
 
 /// Serves with one reactor per worker, created on the thread that uses it.
 pub(super) fn serve<R: ServingReactor>(
@@ -34,27 +35,23 @@ pub(super) fn serve<R: ServingReactor>(
     context: &Context,
     make: impl Fn() -> io::Result<R> + Sync,
 ) -> io::Result<()> {
-    super::check_listeners(&listeners, context.config.workers)?;
+    let listeners = super::listeners_of_workers(listeners, &context.config)?;
     let handoff = Handoff::new(context.config.workers, listeners.len());
     let mut listeners = listeners.into_iter();
+    context.readiness.expect(context.config.workers);
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..context.config.workers)
-            .map(|number| {
-                let (handoff, make, group) =
-                    (&handoff, &make, listeners.next().unwrap_or_default());
-                let name = format!("worker-{number}");
-                std::thread::Builder::new().name(name).spawn_scoped(scope, move || {
-                    context
-                        .force_on_error(EventLoop::run(number, group, handoff, context, make))
-                })
+        let workers = (0..context.config.workers).map(|number| {
+            let (handoff, make, group) =
+                (&handoff, &make, listeners.next().unwrap_or_default());
+            super::start_worker(scope, number, context, move || {
+                EventLoop::run(number, group, handoff, context, make)
             })
-            .map(|thread| context.force_on_error(thread))
-            .collect();
-        super::join_all(threads)
+        });
+        super::join_all(workers.collect())
     })
 }
 
-struct EventLoop<'a> {
+pub(super) struct EventLoop<'a> {
     number: usize,
     handoff: &'a Handoff,
     context: &'a Context,
@@ -66,6 +63,8 @@ struct EventLoop<'a> {
     /// The worker that receives the next socket.
     turn: usize,
     listening: bool,
+    /// Wakeups after a shortage of descriptors that were noticed.
+    accept_wakeups_seen: u64,
     draining: bool,
     /// Time of the turn's first event; one clock reading per turn suffices.
     now: Option<Nanos>,
@@ -81,60 +80,92 @@ impl<'a> EventLoop<'a> {
     ) -> io::Result<()> {
         context.pin_worker(number);
         let mut reactor = make()?;
+        let mut event_loop =
+            Self::new(number, !listeners.is_empty(), handoff, context, &reactor);
+        for listener in listeners {
+            reactor.listen(listener)?;
+        }
+        context.readiness.serves();
+        event_loop.woken(&mut reactor);
+        // What a panic cuts short ends with a reset, too. No message is served afterwards.
+        let outcome = catch_unwind(AssertUnwindSafe(|| event_loop.serve(&mut reactor)));
+        event_loop.close_all(&mut reactor);
+        event_loop.add_counts();
+        outcome.unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// The event loop of worker `number`, which is `listening` or gets its sockets from others.
+    pub(super) fn new<R: ServingReactor>(
+        number: usize,
+        listening: bool,
+        handoff: &'a Handoff,
+        context: &'a Context,
+        reactor: &R,
+    ) -> Self {
         let waker = reactor.waker();
         handoff.inboxes[number].wake_with(waker.clone());
         context.stop.on_advance(move |_| waker.wake());
-        let mut event_loop = Self {
+        if listening {
+            let waker = reactor.waker();
+            context.admission.accept_wakeups().register(move || waker.wake());
+        }
+        Self {
             number,
             handoff,
             context,
             connections: SecondaryMap::new(),
-            scratch: Scratch::new(context.config.replies(), Served::default()),
+            scratch: context.scratch(number, Served::default()),
             sweep: DeadlineSweep::new(),
             mail: MailList::new(reactor.waker()),
             turn: number,
-            listening: !listeners.is_empty(),
+            listening,
+            accept_wakeups_seen: 0,
             draining: false,
             now: None,
-        };
-        for listener in listeners {
-            reactor.listen(listener)?;
         }
-        event_loop.woken(&mut reactor);
-        let outcome = event_loop.serve(&mut reactor);
-        // Time of the last turn.
-        context.counters.worker(number).add(event_loop.scratch.counts);
-        outcome
     }
 
     fn serve<R: ServingReactor>(&mut self, reactor: &mut R) -> io::Result<()> {
-        let counters = self.context.counters.worker(self.number);
-        loop {
-            self.now = None;
-            let until = self.sweep.at();
-            let spins = self.context.config.busy_poll && !self.connections.is_empty();
-            let wait = if spins { Some(0) } else { (until != NEVER).then_some(until) };
-            reactor.turn(wait, self)?;
-            if self.scratch.counts != Served::default() {
-                counters.add(std::mem::take(&mut self.scratch.counts));
-            }
-            if until != NEVER {
-                self.check_deadlines(reactor);
-            }
-            match self.context.stop.stage() {
-                Stage::Draining if !self.draining => {
-                    // Connections already in the backlog are served: closing the listener would
-                    // reset them.
-                    reactor.turn(Some(0), self)?;
-                    self.begin_draining(reactor);
-                }
-                Stage::Running | Stage::Draining => {}
-                Stage::Forced => return Ok(()),
-            }
-            if self.draining && self.has_ended() {
-                return Ok(());
-            }
+        while !self.step(reactor)? {}
+        Ok(())
+    }
+
+    /// One turn and what follows from it; whether the worker has ended.
+    pub(super) fn step<R: ServingReactor>(&mut self, reactor: &mut R) -> io::Result<bool> {
+        self.now = None;
+        let until = self.sweep.at();
+        let spins = self.context.config.busy_poll && !self.connections.is_empty();
+        let wait = if spins { Some(0) } else { (until != NEVER).then_some(until) };
+        reactor.turn(wait, self)?;
+        self.add_counts();
+        if until != NEVER {
+            self.check_deadlines(reactor);
         }
+        match self.context.stop.stage() {
+            Stage::Draining if !self.draining => {
+                // Connections already in the backlog are served: closing the listener would
+                // reset them.
+                reactor.turn(Some(0), self)?;
+                self.begin_draining(reactor);
+            }
+            Stage::Running | Stage::Draining => {}
+            Stage::Forced => return Ok(true),
+        }
+        Ok(self.draining && self.has_ended())
+    }
+
+    /// Passes the counts on.
+    pub(super) fn add_counts(&mut self) {
+        if self.scratch.counts != Served::default() {
+            let counts = std::mem::take(&mut self.scratch.counts);
+            self.context.counters.worker(self.number).add(counts);
+        }
+    }
+
+    /// When there is something to do although nothing arrives; [`NEVER`] for never.
+    #[cfg(feature = "simulation")]
+    pub(super) fn next_deadline(&self) -> Nanos {
+        self.sweep.at()
     }
 
     fn now<R: ServingReactor>(&mut self, reactor: &R) -> Nanos {
@@ -167,7 +198,7 @@ impl<'a> EventLoop<'a> {
     fn open<R: ServingReactor>(&mut self, reactor: &mut R, socket: OwnedFd, permit: Permit) {
         match reactor.adopt(socket) {
             Ok(key) => {
-                let driver = self.context.driver(permit);
+                let driver = self.context.driver_at(permit, self.now(reactor));
                 if driver.gets_mail() {
                     driver.wake_for_mail(&self.mail.waker(key));
                 }
@@ -196,19 +227,27 @@ impl<'a> EventLoop<'a> {
         let Some(driver) = self.connections.get_mut(key) else { return };
         let mut transport = OnReactor { reactor, key };
         let interest = tell(driver, now, &mut transport, &mut self.scratch);
-        let OnReactor { reactor, .. } = transport;
         // The reactor handles queued output.
         let Ok(Interest { read, deadline, .. }) = interest else {
-            reactor.close(key);
+            driver.closes(&mut transport);
+            transport.reactor.close(key);
             self.connections.remove(key);
             return;
         };
+        let OnReactor { reactor, .. } = transport;
         if read {
             reactor.resume(key);
         } else {
             reactor.pause(key);
         }
         self.sweep.expect(deadline);
+    }
+
+    /// Whatever is still open ends with the reactor.
+    pub(super) fn close_all<R: ServingReactor>(&mut self, reactor: &mut R) {
+        for (key, driver) in &mut self.connections {
+            driver.closes(&mut OnReactor { reactor, key });
+        }
     }
 
     fn check_deadlines<R: ServingReactor>(&mut self, reactor: &mut R) {
@@ -248,6 +287,11 @@ impl<R: ServingReactor> Transport for OnReactor<'_, R> {
         self.reactor.unsent(self.key)
     }
 
+    #[inline]
+    fn held(&self) -> usize {
+        self.reactor.held(self.key)
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         self.reactor.finish(self.key);
         Ok(())
@@ -257,9 +301,13 @@ impl<R: ServingReactor> Transport for OnReactor<'_, R> {
         self.reactor.unread(self.key)
     }
 
-    fn is_end_acknowledged(&self) -> bool {
+    fn acknowledged(&self) -> Acknowledged {
         // In the simulation, sent bytes have arrived.
-        self.reactor.tcp_info(self.key).is_none_or(|info| !info.end_unacknowledged)
+        self.reactor.tcp_info(self.key).map_or(Acknowledged::ALL, Acknowledged::from)
+    }
+
+    fn reset_on_close(&mut self) {
+        self.reactor.reset_on_close(self.key);
     }
 }
 
@@ -294,10 +342,14 @@ impl<R: ServingReactor> Handler<R> for EventLoop<'_> {
     }
 
     fn accept_failed(&mut self, _reactor: &mut R, error: io::Error) {
-        self.context.admission.log_accept_failure(&error);
+        self.context.admission.accept_failed(&error);
     }
 
     fn woken(&mut self, reactor: &mut R) {
+        if self.context.admission.accept_wakeups().notified_since(&mut self.accept_wakeups_seen)
+        {
+            reactor.resume_listening();
+        }
         for (socket, permit) in self.handoff.inboxes[self.number].take() {
             self.open(reactor, socket, permit);
         }

@@ -33,21 +33,20 @@ pub(super) struct PoolModel;
 impl Model for PoolModel {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let shared = SharedEpoll::new()?;
+        // The workers, and this thread, which accepts.
+        context.readiness.expect(context.config.workers + 1);
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..context.config.workers)
+            let shared = &shared;
+            let workers: Vec<_> = (0..context.config.workers)
                 .map(|number| {
-                    let shared = &shared;
-                    let name = format!("worker-{number}");
-                    let thread = std::thread::Builder::new().name(name);
-                    thread.spawn_scoped(scope, move || {
-                        context.force_on_error(work(number, shared, context))
+                    super::start_worker(scope, number, context, move || {
+                        work(number, shared, context)
                     })
                 })
-                .map(|thread| context.force_on_error(thread))
                 .collect();
-            let outcome = context.force_on_error(accept_and_drain(listeners, &shared, context));
+            let outcome = context.supervise(|| accept_and_drain(listeners, shared, context));
             shared.end_workers();
-            super::join_all(threads).and(outcome)
+            super::join_all(workers).and(outcome)
         })
     }
 }
@@ -57,6 +56,7 @@ fn work(number: usize, shared: &SharedEpoll, context: &Context) -> io::Result<()
     context.pin_worker(number);
     let mut scratch = scratch(context, number);
     let mut buffer = vec![0; context.config.read_buffer];
+    context.readiness.serves();
     loop {
         match shared.wait()? {
             Ready::Connection(key, flags) => shared.claim(key, |connection| {
@@ -69,7 +69,7 @@ fn work(number: usize, shared: &SharedEpoll, context: &Context) -> io::Result<()
 }
 
 fn scratch(context: &Context, worker: usize) -> Scratch<&WorkerCounters> {
-    Scratch::new(context.config.replies(), context.counters.worker(worker))
+    context.scratch(worker, &**context.counters.worker(worker))
 }
 
 /// Accepts until a stop is requested, then waits until every connection has ended.

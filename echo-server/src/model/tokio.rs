@@ -4,21 +4,21 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use echo_net::stop::Stage;
-use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 
 use super::Model;
 use crate::context::Context;
 
 pub(crate) mod accept;
+mod launch;
 pub(super) mod local;
 mod task;
 
 use accept::{accept, reached, stages};
+pub(crate) use launch::launch;
 use task::Tasks;
 
 /// How long a forced stop waits for workers to leave their current task.
@@ -31,16 +31,17 @@ pub(super) struct Tokio;
 impl Model for Tokio {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         super::check_listeners(&listeners, context.config.workers)?;
-        let (pinning, started) = (context.clone(), AtomicUsize::new(0));
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(context.config.workers)
-            .thread_name("worker")
-            .on_thread_start(move || {
-                pinning.pin_worker(started.fetch_add(1, Ordering::Relaxed));
-            })
-            .enable_all()
-            .build()?;
-        let outcome = runtime.block_on(serve(listeners, context));
+        // Its threads, and what accepts.
+        context.readiness.expect(context.config.workers + listeners.len());
+        let worker = context.clone();
+        let starts = move |number| {
+            worker.pin_worker(number);
+            worker.readiness.serves();
+        };
+        let tuning = context.config.tuning;
+        let runtime =
+            launch(context.config.workers, |builder| tuning.apply_to(builder), starts)?;
+        let outcome = context.supervise(|| runtime.block_on(serve(listeners, context)));
         runtime.shutdown_timeout(FORCED_GRACE);
         outcome
     }
@@ -63,7 +64,10 @@ async fn serve(listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Resul
     let serving = async {
         // All acceptors end when a stop is requested, or when one of them fails.
         while let Some(ended) = acceptors.join_next().await {
-            ended.map_err(io::Error::other)??;
+            ended.map_err(|error| match error.try_into_panic() {
+                Ok(payload) => context.panicked(payload),
+                Err(error) => io::Error::other(error),
+            })??;
         }
         tasks.stop_all();
         tasks.all_ended().await;

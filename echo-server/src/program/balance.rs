@@ -4,19 +4,24 @@ use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::Context as _;
 use echo_net::address::Address;
 use echo_net::socket::SocketOptions;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
+use tracing::warn;
 
-use super::announce;
+use super::{announce, answer, serve_metrics};
 use crate::balance::{BalanceConfig, Balancer, Lookup};
 use crate::binding::Binding;
 use crate::capacity::Capacity;
 use crate::cli::BalanceArgs;
 use crate::logging::{LogFormat, LogStyle};
+use crate::metrics::{BalanceMetrics, Endpoint, Health};
+use crate::model::tokio::launch;
+use crate::sandbox::{self, Needs};
 use crate::server::tell_limit;
 
 /// Runs the balancer until a signal stops it.
@@ -24,7 +29,7 @@ use crate::server::tell_limit;
 /// # Errors
 /// When it can't listen, or a backend can't be resolved.
 pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
-    LogStyle { format: LogFormat::Text, verbose: 0, quiet: args.quiet }.begin();
+    LogStyle { format: LogFormat::Text, verbose: args.verbose, quiet: args.quiet }.begin();
     fd_limit::raise();
     let (asked, possible) = (args.max_conns.map(NonZeroU64::get), most_connections(args));
     let limit = asked.unwrap_or(u64::MAX).min(possible.connections);
@@ -36,22 +41,39 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
         max_conns: usize::try_from(limit).unwrap_or(usize::MAX),
         check_interval: args.check_interval.0,
         connect_timeout: args.connect_timeout.0,
+        dial_timeout: args.dial_timeout.0,
         half_close_timeout: args.half_close_timeout.0,
         drain_timeout: args.drain_timeout.0,
     };
     let binding = Binding { address: args.address.clone(), backlog: 4096, reuse_port: false };
-    let mut groups = binding.listen(1, &SocketOptions::default())?;
+    let mut groups = binding.open(1, &SocketOptions::default())?.groups;
     let listeners = groups.pop().context("no listener was made")?;
     let own = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
     let own = own.context("getting the listener's address")?;
-    let ready = ready(&own, &config);
+    // Before the sandbox, after which nothing can be bound.
+    let metrics = args.metrics.as_ref().map(Endpoint::bind).transpose()?;
+    let ready = ready(&own, &config, metrics.as_ref());
+    for address in own.iter().filter(|address| !address.ip().is_loopback()) {
+        warn!(%address, "public address: whoever reaches it reaches the backends");
+    }
+    let sandbox = (!args.no_sandbox).then(|| needs(&config));
     let balancer = Balancer::new(config, own)?;
+    // After the names were looked up once, so that the resolver has loaded its libraries; before
+    // there are threads, which inherit it.
+    if let Some(needs) = sandbox {
+        sandbox::enter(&needs);
+    }
     let stop = Stop::new();
+    let health = Health::new(stop.clone());
+    serve_metrics(metrics, BalanceMetrics(Arc::clone(&balancer)), &health)?;
     let watched = Arc::clone(&balancer);
     let report = move || tell_so_far(&watched);
-    signals::serve_signals(stop.clone(), report).context("setting up signals")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let answer = move |request| answer(request, &report);
+    signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    let runtime = launch(workers, |_| {}, |_| {}).context("starting the balancer's threads")?;
     announce(&ready)?;
+    health.begin();
     tell_limit(asked, &possible);
     let outcome = runtime.block_on(balancer.run(listeners, &stop)).context("balancing")?;
     // A lookup in progress could take long, and is no longer needed.
@@ -60,6 +82,15 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
         let _ = writeln!(io::stderr(), "echo-server: {outcome}");
     }
     Ok(())
+}
+
+/// What a balancer still needs once it listens: connections to its backends, and the resolver
+/// where they have names.
+fn needs(config: &BalanceConfig) -> Needs {
+    Needs {
+        connects_to: config.backends.iter().map(Address::port).collect(),
+        resolves: config.backends.iter().any(|backend| !backend.is_literal()),
+    }
 }
 
 /// The limit set by descriptors.
@@ -79,7 +110,11 @@ fn tell_so_far(balancer: &Balancer) {
     }
 }
 
-fn ready(own: &[SocketAddr], config: &BalanceConfig) -> serde_json::Value {
+fn ready(
+    own: &[SocketAddr],
+    config: &BalanceConfig,
+    metrics: Option<&Endpoint>,
+) -> serde_json::Value {
     let backends: Vec<String> = config.backends.iter().map(Address::to_string).collect();
     serde_json::json!({
         "ready": true,
@@ -89,5 +124,6 @@ fn ready(own: &[SocketAddr], config: &BalanceConfig) -> serde_json::Value {
         "policy": config.policy.to_string(),
         "pid": std::process::id(),
         "version": env!("CARGO_PKG_VERSION"),
+        "metrics": metrics.map(Endpoint::address),
     })
 }

@@ -7,6 +7,7 @@ use echo_proto::Replies;
 
 use super::{HIGH_MARK, Phase, Session};
 use crate::chat::Taken;
+use crate::ending::Ending;
 use crate::speaker::Speaker;
 
 impl Session {
@@ -42,6 +43,7 @@ impl Session {
         }
         let taken = seat.take(HIGH_MARK.saturating_sub(unsent), replies);
         if taken == Taken::Overflown {
+            self.ends_by(Ending::SlowReader);
             self.phase = Phase::Closed;
             replies.count_error();
             return true;
@@ -53,7 +55,10 @@ impl Session {
         if self.phase == Phase::Parting && taken == Taken::All {
             self.end_output(replies);
         }
-        self.owe(now, replies);
+        if !replies.is_empty() {
+            // Without output nothing was made progress with: a member that reads nothing stays idle.
+            self.owe(now, replies);
+        }
         !replies.is_empty()
     }
 
@@ -65,6 +70,7 @@ impl Session {
         if self.held_until > 0 {
             // A pause would have no effect.
             self.active_at = now;
+            self.renew_message(now);
         }
         self.held_until = until.unwrap_or(0);
     }

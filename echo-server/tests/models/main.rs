@@ -14,8 +14,12 @@ use echo_proto::{ProtocolKind, Service, WriteMode};
 use echo_server::{Config, ModelKind, ServerSummary, model, run};
 use strum::VariantArray;
 
+mod drips;
 mod limits;
+mod quitting;
+mod slow_peers;
 mod stopping;
+mod tuning;
 
 /// How long anything may take that has no time of its own.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -98,6 +102,17 @@ fn rest(mut stream: TcpStream) -> Vec<u8> {
     rest
 }
 
+/// What arrives until the server's end, and whether that was a reset.
+fn rest_or_reset(mut stream: TcpStream) -> (Vec<u8>, bool) {
+    stream.set_nonblocking(false).unwrap();
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => (rest, false),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => (rest, true),
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Sends until the server stops reading, and never reads.
 fn stuff(stream: &TcpStream) {
     stream.set_nonblocking(true).unwrap();
@@ -107,7 +122,7 @@ fn stuff(stream: &TcpStream) {
         match (&mut &*stream).write(&line) {
             Ok(_) => full_since = None,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Full for a while is full for good: nobody takes the replies.
+                // A buffer that stays full shows that nobody reads the replies.
                 let since = *full_since.get_or_insert_with(Instant::now);
                 if since.elapsed() > Duration::from_secs(1) {
                     return;
@@ -251,5 +266,20 @@ fn busy_polling_answers_and_ends_all_the_same() {
         server.stop.ask();
         assert_eq!(rest(open), b"");
         assert_eq!(server.stop().cut, 0);
+    });
+}
+
+#[test]
+fn who_has_connected_before_the_server_runs_has_all_options() {
+    for_each_model(|model| {
+        // With the options of the system, unlike those of a server.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let mut early = connect(&listener.local_addr().unwrap());
+        let server = Server::on(vec![vec![listener]], config(model));
+        ask(&mut early, b"x\n", b"ECHO: x\n");
+        drop(early);
+        let socket = server.stop().socket.unwrap();
+        assert_eq!((socket.changed, socket.effective.nodelay), (vec![], true));
     });
 }

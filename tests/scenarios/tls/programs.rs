@@ -8,6 +8,7 @@ use std::thread;
 use echo_net::tls::ServerTls;
 use echo_proto::ProtocolKind;
 use echo_server::ModelKind;
+use echo_test_support::bench_process::BenchProcess;
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{own_program, run};
 use echo_test_support::running_server::{RunningServer, on_every_model};
@@ -101,6 +102,23 @@ fn the_client_refuses_a_server_that_does_not_prove_who_it_is_and_says_why() {
     refused(&asked(&called_so, &trusting, b"secret\n"), "not for localhost");
     let output = asked(&called_so, &renamed, b"fine\n");
     assert_eq!(output.stdout, b"ECHO: fine\n", "{output:?}");
+}
+
+#[test]
+fn no_terminal_obeys_a_name_in_a_certificate() {
+    let certificates = Certificates::new();
+    let server = server_called(&certificates, "a\u{1b}[2Jb.test", 2400);
+    let issuer = certificates.issuer();
+    let output = asked(&server, &["--cacert", &issuer], b"x\n");
+    refused(&output, "not for localhost");
+    let target = format!("localhost:{}", server.address().port());
+    let run = BenchProcess::start(&[&target, "--tls", "--cacert", &issuer, "--requests=10"]);
+    let finished = run.finish(PATIENCE);
+    assert_eq!(finished.code, Some(1), "{finished:#?}");
+    assert!(finished.stderr.contains("not for localhost"), "{finished:#?}");
+    for said in [String::from_utf8_lossy(&output.stderr).into_owned(), finished.stderr] {
+        assert!(!said.contains('\u{1b}'), "{}", said.escape_debug());
+    }
 }
 
 /// Like [`asked`], with a ping of 20 requests.
@@ -241,6 +259,16 @@ fn a_server_that_speaks_plaintext_or_nothing_is_named_so() {
 
 #[test]
 fn a_stream_that_the_server_does_not_end_in_order_is_an_error() {
+    // After the last reply, too: more might have followed.
+    for (protocol, input, reply) in
+        [("raw", "half of what was said", "half of wha"), ("line", "hello\n", "ECHO: hello\n")]
+    {
+        is_truncated(protocol, input, reply);
+    }
+}
+
+#[track_caller]
+fn is_truncated(protocol: &str, input: &str, reply: &'static str) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound").to_string();
     let server = thread::spawn(move || {
@@ -257,16 +285,16 @@ fn a_stream_that_the_server_does_not_end_in_order_is_an_error() {
             stream.write_all(&output).expect("the client listens");
         }
         let mut output = Vec::new();
-        transform.send(b"half of wha", &mut output);
+        transform.send(reply.as_bytes(), &mut output);
         stream.write_all(&output).expect("the client listens");
         stream.shutdown(Shutdown::Write).expect("the connection is up");
         // A close with unread input would be a reset.
         let _ = stream.read_to_end(&mut plaintext);
     });
-    let flags = [&address, "--tls", "--insecure", "--quiet", "--protocol", "raw"];
-    let output = client(&flags, b"half of what was said");
+    let flags = [&address, "--tls", "--insecure", "--quiet", "--protocol", protocol];
+    let output = client(&flags, input.as_bytes());
     server.join().expect("it does not panic");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert_eq!(output.stdout, b"half of wha");
+    assert_eq!(output.stdout, reply.as_bytes());
     assert!(String::from_utf8_lossy(&output.stderr).contains("truncated"), "{output:?}");
 }

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
@@ -167,7 +167,10 @@ impl Drop for BenchProcess {
 
 fn only_report_in(folder: &Path) -> Option<Value> {
     let entries = std::fs::read_dir(folder).expect("made by this test");
-    let paths: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    // What a killed run leaves has another ending, and need not be whole.
+    let is_report = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "json");
+    let paths: Vec<_> =
+        entries.map(|entry| entry.expect("readable").path()).filter(is_report).collect();
     assert!(paths.len() <= 1, "one run, several reports: {paths:?}");
     let text = std::fs::read_to_string(paths.first()?).expect("just written");
     Some(serde_json::from_str(&text).expect("a report is JSON"))

@@ -109,16 +109,25 @@ impl Client {
     /// sending to avoid deadlock.
     #[track_caller]
     pub fn converse(&mut self, stream: &[u8]) -> Vec<u8> {
-        let mut sending = self.stream.try_clone().expect("a descriptor is free");
+        self.try_converse(stream).unwrap_or_else(|error| panic!("conversing: {error}"))
+    }
+
+    /// The same where the connection may be refused or reset.
+    pub fn try_converse(&mut self, stream: &[u8]) -> io::Result<Vec<u8>> {
+        let mut sending = self.sender();
         thread::scope(|scope| {
             let sender = scope.spawn(move || {
                 sending.write_all(stream)?;
                 sending.shutdown(Shutdown::Write)
             });
-            let seen = self.read_to_end();
+            let mut seen = Vec::new();
+            let received = self.stream.read_to_end(&mut seen);
             let sent = sender.join().expect("sending does not panic");
-            sent.unwrap_or_else(|error| panic!("sending: {error}"));
-            seen
+            let after = |error: io::Error| {
+                io::Error::new(error.kind(), format!("{error} after {:?}", Text(&seen)))
+            };
+            received.map(|_| ()).and(sent).map_err(after)?;
+            Ok(seen)
         })
     }
 

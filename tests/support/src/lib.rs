@@ -8,8 +8,10 @@
 
 #[cfg(feature = "programs")]
 pub mod bench_process;
+pub mod black_hole;
 pub mod client;
 pub mod deadline;
+pub mod fault_proxy;
 pub mod kernel_sockets;
 #[cfg(feature = "reports")]
 pub mod made_up;
@@ -18,4 +20,7 @@ pub mod program;
 pub mod queueing;
 #[cfg(feature = "programs")]
 pub mod running_server;
+#[cfg(feature = "programs")]
+pub mod syscall_faults;
 pub mod turn;
+pub mod two_hosts;

@@ -48,6 +48,14 @@ pub fn tell_skipped(test: &str, reason: impl Display) {
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
+/// Whether this process ignores SIGHUP, as under nohup(1), and with it the programs that it starts.
+pub fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 != 0)
+}
+
 /// Runs `command` with `input` on its standard input; kills it at the deadline.
 pub fn run(command: &mut Command, input: &[u8], at_most: Duration) -> Output {
     let mut child = command

@@ -18,16 +18,39 @@ use crate::client::Client;
 use crate::deadline::PATIENCE;
 use crate::program::{own_program, tell_skipped, wait};
 
+mod facts;
+
 /// Runs `scenario` for each model available on this machine, continuing after failures, and
 /// names those that fail.
 pub fn each_model(scenario: impl Fn(ModelKind)) {
-    let failed: Vec<String> = ModelKind::VARIANTS
-        .iter()
-        .filter(|&&model| is_usable(model))
-        .filter(|&&model| catch_unwind(AssertUnwindSafe(|| scenario(model))).is_err())
-        .map(ToString::to_string)
-        .collect();
+    let fails = |&model: &ModelKind| {
+        catch_unwind(AssertUnwindSafe(|| scenario(model))).is_err().then_some(model)
+    };
+    assert_none(&usable_models().iter().filter_map(fails).collect::<Vec<_>>());
+}
+
+/// The same with all models at once, for scenarios that mostly wait.
+pub fn each_model_at_once(scenario: impl Fn(ModelKind) + Sync) {
+    let scenario = &scenario;
+    let failed: Vec<ModelKind> = thread::scope(|scope| {
+        let start = |model| (model, scope.spawn(move || scenario(model)));
+        let running: Vec<_> = usable_models().into_iter().map(start).collect();
+        let fails = |(model, thread): (_, thread::ScopedJoinHandle<'_, ()>)| {
+            thread.join().is_err().then_some(model)
+        };
+        running.into_iter().filter_map(fails).collect()
+    });
+    assert_none(&failed);
+}
+
+#[track_caller]
+fn assert_none(failed: &[ModelKind]) {
+    let failed: Vec<String> = failed.iter().map(ToString::to_string).collect();
     assert!(failed.is_empty(), "fails with --model {}", failed.join(", --model "));
+}
+
+fn usable_models() -> Vec<ModelKind> {
+    ModelKind::VARIANTS.iter().copied().filter(|&model| is_usable(model)).collect()
 }
 
 /// Whether the model is available on this machine; reports it if not.
@@ -45,6 +68,15 @@ fn is_usable(model: ModelKind) -> bool {
 /// gracefully whatever the scenario did to it.
 pub fn on_every_model(flags: &[&str], scenario: impl Fn(&mut RunningServer)) {
     each_model(|model| {
+        let mut server = RunningServer::start(model, flags);
+        scenario(&mut server);
+        server.stop_in_order();
+    });
+}
+
+/// The same with all models at once, for scenarios that mostly wait.
+pub fn on_every_model_at_once(flags: &[&str], scenario: impl Fn(&mut RunningServer) + Sync) {
+    each_model_at_once(|model| {
         let mut server = RunningServer::start(model, flags);
         scenario(&mut server);
         server.stop_in_order();
@@ -76,7 +108,8 @@ pub struct RunningServer {
     child: Child,
     address: SocketAddr,
     ready: serde_json::Value,
-    stdout: Receiver<String>,
+    /// Shared by the threads of a scenario that share its server.
+    stdout: Mutex<Receiver<String>>,
     said: Arc<Mutex<Vec<u8>>>,
     stderr: Option<JoinHandle<()>>,
     ended: bool,
@@ -129,13 +162,13 @@ impl RunningServer {
             child,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             ready: serde_json::Value::Null,
-            stdout,
+            stdout: Mutex::new(stdout),
             said,
             stderr: Some(stderr),
             ended: false,
             _stdin: stdin,
         };
-        let Ok(line) = server.stdout.recv_timeout(PATIENCE) else {
+        let Ok(line) = server.stdout.get_mut().expect("no panic").recv_timeout(PATIENCE) else {
             panic!("no ready line from --model {model} {flags:?}");
         };
         server.ready = serde_json::from_str(&line)
@@ -181,15 +214,6 @@ impl RunningServer {
         self.child.try_wait().expect("it was started").is_none()
     }
 
-    /// Resident memory of the process.
-    pub fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .expect("the process runs");
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = resident.and_then(|text| text.split_whitespace().next()?.parse().ok());
-        number.expect("VmRSS is a number of kB")
-    }
-
     /// Waits for the process to end on its own.
     #[track_caller]
     pub fn wait_exit(&mut self, at_most: Duration) -> Exit {
@@ -200,7 +224,8 @@ impl RunningServer {
         let stderr = self.stderr.take().expect("the server ends once");
         stderr.join().expect("reading does not panic");
         let exit = Exit { code: status.code(), stderr: self.said_so_far() };
-        assert_eq!(self.stdout.iter().collect::<Vec<_>>(), [""; 0], "more than the ready line");
+        let stdout = self.stdout.get_mut().expect("no panic");
+        assert_eq!(stdout.iter().collect::<Vec<_>>(), [""; 0], "more than the ready line");
         assert!(!exit.stderr.contains("panicked at"), "the server panicked: {}", exit.stderr);
         exit
     }

@@ -4,15 +4,17 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
+use echo_bench_link::LinkSpec;
 use echo_net::Nanos;
 use echo_proto::{HttpHost, ProtocolKind};
 
 use super::{
     EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
     Settings, SocketPlan, Stamps, StopRule, Target, Think, TlsPlan, Until, WorkloadPlan,
+    login::{PostgresDocument, RedisDocument},
     validity,
 };
-use crate::messages::Verify;
+use crate::messages::{DrawnSizes, Verify};
 
 /// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -54,6 +56,12 @@ pub(super) struct PlanDocument {
     )]
     #[schemars(with = "Option<String>")]
     http_host: Option<HttpHost>,
+    /// Who logs in, and how queries are sent, with PostgreSQL; null with another protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    postgres: Option<PostgresDocument>,
+    /// Who logs in with Redis, if anybody does, and its protocol; null with another protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    redis: Option<RedisDocument>,
     /// The members of a chat room, if that is what the connections are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     chat: Option<ChatPlan>,
@@ -76,6 +84,10 @@ pub(super) struct PlanDocument {
     reconnect_after: Option<u32>,
     /// In how many writes each request is sent.
     split_writes: u32,
+    /// The emulated link between both sides, as it is typed; null: the machine's own loopback or
+    /// network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    link: Option<LinkSpec>,
     /// Socket options of the generator.
     socket: SocketPlan,
     /// TLS around the protocol; null: plaintext.
@@ -95,6 +107,10 @@ pub(super) struct PlanDocument {
     seed: u64,
     /// Fingerprint of the open-loop schedule; null in a closed loop.
     schedule_digest: Option<String>,
+    /// What sizes the first messages have; null unless a distribution or a histogram says how
+    /// often each size is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drawn_sizes: Option<DrawnSizes>,
 }
 
 /// Reports from before there were stamps.
@@ -128,6 +144,11 @@ impl TryFrom<PlanDocument> for Plan {
     fn try_from(document: PlanDocument) -> Result<Self, PlanError> {
         let protocol =
             ProtocolPlan::new(document.protocol, document.streams, document.http_host)?;
+        let protocol = match (protocol, document.postgres, document.redis) {
+            (ProtocolPlan::Postgres { .. }, Some(postgres), _) => postgres.protocol()?,
+            (ProtocolPlan::Resp { .. }, _, Some(redis)) => redis.protocol(),
+            (protocol, ..) => protocol,
+        };
         let settings = Settings {
             target: document.target,
             connections: document.connections,
@@ -150,6 +171,7 @@ impl TryFrom<PlanDocument> for Plan {
             verify: document.verify,
             connect_rate_per_s: document.connect_rate_per_s,
             split_writes: document.split_writes,
+            link: document.link,
             socket: document.socket,
             tls: document.tls,
             idle: document.idle,
@@ -160,13 +182,14 @@ impl TryFrom<PlanDocument> for Plan {
         };
         validity::check_sense(&settings)?;
         // As stored, whatever a newer schedule may be.
-        Ok(Self { settings, schedule_digest: document.schedule_digest })
+        let PlanDocument { schedule_digest, drawn_sizes, .. } = document;
+        Ok(Self { settings, schedule_digest, drawn_sizes })
     }
 }
 
 impl From<Plan> for PlanDocument {
     fn from(plan: Plan) -> Self {
-        let Plan { settings, schedule_digest } = plan;
+        let Plan { settings, schedule_digest, drawn_sizes } = plan;
         let workload = &settings.workload;
         let protocol = workload.protocol();
         Self {
@@ -182,6 +205,8 @@ impl From<Plan> for PlanDocument {
             interval_ns: settings.interval_ns,
             protocol: protocol.kind(),
             http_host: protocol.http_host().cloned(),
+            postgres: PostgresDocument::of(protocol),
+            redis: RedisDocument::of(protocol),
             chat: workload.deaf().map(|deaf| ChatPlan { deaf }),
             pool: workload.pool_size().map(|size| PoolPlan { size }),
             streams: protocol.streams(),
@@ -191,6 +216,7 @@ impl From<Plan> for PlanDocument {
             verify: settings.verify,
             connect_rate_per_s: settings.connect_rate_per_s,
             split_writes: settings.split_writes,
+            link: settings.link,
             socket: settings.socket,
             tls: settings.tls,
             idle: settings.idle,
@@ -199,6 +225,7 @@ impl From<Plan> for PlanDocument {
             pin: settings.pin,
             seed: settings.seed,
             schedule_digest,
+            drawn_sizes,
         }
     }
 }

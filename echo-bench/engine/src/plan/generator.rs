@@ -1,7 +1,9 @@
 //! How the generator itself works: [`SocketPlan`], [`IdleStrategy`], [`EngineKind`].
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use echo_net::socket::{CongestionControl, SocketOptions, TcpOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +16,79 @@ pub struct SocketPlan {
     pub send_buffer: Option<usize>,
     /// Kernel receive buffer as asked; null: the system's.
     pub recv_buffer: Option<usize>,
+    /// Congestion control; null: the system's.
+    #[serde(
+        default,
+        with = "crate::as_text::optional",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub congestion: Option<CongestionControl>,
+    /// Whether segments are acknowledged immediately once a connection is made; null: as the
+    /// system has it. The kernel goes on by its own rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quickack: Option<bool>,
+    /// Limit of bytes that are queued in the kernel but not sent; null: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notsent_lowat: Option<u32>,
+    /// TCP user timeout in milliseconds; null: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_timeout_ms: Option<u32>,
+    /// Type of service or traffic class; null: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tos: Option<u8>,
     /// Addresses to connect from, in turn; empty: the system's choice.
     pub sources: Vec<IpAddr>,
+}
+
+impl Default for SocketPlan {
+    fn default() -> Self {
+        Self {
+            nodelay: true,
+            send_buffer: None,
+            recv_buffer: None,
+            congestion: None,
+            quickack: None,
+            notsent_lowat: None,
+            user_timeout_ms: None,
+            tos: None,
+            sources: Vec::new(),
+        }
+    }
+}
+
+impl SocketPlan {
+    /// The options of each connection.
+    pub fn options(&self) -> SocketOptions {
+        let user_timeout = self.user_timeout_ms.map(|ms| Duration::from_millis(ms.into()));
+        SocketOptions {
+            nodelay: self.nodelay,
+            send_buffer: self.send_buffer,
+            recv_buffer: self.recv_buffer,
+            keepalive: None,
+            tcp: TcpOptions {
+                congestion: self.congestion,
+                quickack: self.quickack,
+                notsent_lowat: self.notsent_lowat,
+                user_timeout,
+                tos: self.tos,
+            },
+        }
+    }
+
+    /// The same plan with these options of TCP.
+    #[must_use]
+    pub fn with_tcp(self, tcp: &TcpOptions) -> Self {
+        let ms = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        Self {
+            congestion: tcp.congestion,
+            quickack: tcp.quickack,
+            notsent_lowat: tcp.notsent_lowat,
+            user_timeout_ms: tcp.user_timeout.map(ms),
+            tos: tcp.tos,
+            ..self
+        }
+    }
 }
 
 /// How a generator thread waits for the next due request or reply.

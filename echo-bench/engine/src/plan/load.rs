@@ -62,6 +62,18 @@ impl Load {
         }
     }
 
+    /// The highest rate of a schedule that has rates.
+    pub(crate) fn highest_rate_per_s(&self) -> f64 {
+        match self {
+            Self::Open { rate_per_s, .. } => *rate_per_s,
+            Self::Staged { stages, .. } => {
+                let rates = stages.iter().flat_map(|stage| [stage.from_per_s, stage.to_per_s]);
+                rates.fold(0.0, f64::max)
+            }
+            _ => 0.0,
+        }
+    }
+
     /// Whether requests fall due on a schedule.
     pub fn is_open(&self) -> bool {
         !matches!(self, Self::Closed { .. })

@@ -16,6 +16,9 @@ pub struct Pinning {
     pub generator: Vec<usize>,
     /// The CPUs of the server that is started for the run, beside what its own `--pin` says; empty: not pinned.
     pub server: Vec<usize>,
+    /// The CPU of the forwarder of an emulated link; empty: not pinned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwarder: Vec<usize>,
     /// Why `auto` pinned nothing; null if it did, or was not asked for.
     pub unpinned: Option<Unpinned>,
 }
@@ -67,7 +70,13 @@ impl Default for Pinning {
 impl Pinning {
     /// Nothing is pinned.
     pub const fn off() -> Self {
-        Self { asked: PinMode::Off, generator: Vec::new(), server: Vec::new(), unpinned: None }
+        Self {
+            asked: PinMode::Off,
+            generator: Vec::new(),
+            server: Vec::new(),
+            forwarder: Vec::new(),
+            unpinned: None,
+        }
     }
 
     /// Generator threads on these CPUs, in rotation.
@@ -77,8 +86,8 @@ impl Pinning {
 
     /// A CPU of its own, out of `cpus` (those that may be used, best first), for each of so
     /// many generator `threads` and for each worker of the server; nothing where these are
-    /// too few.
-    pub fn apart(cpus: &[usize], threads: u32, server: ServerCpus<'_>) -> Self {
+    /// too few. If an emulated link `forwards`, its forwarder gets one that is left, if one is.
+    pub fn apart(cpus: &[usize], threads: u32, server: ServerCpus<'_>, forwards: bool) -> Self {
         let (taken, wanted) = match server {
             ServerCpus::Unknown => return Self::left(Unpinned::OtherServer),
             ServerCpus::Given(taken) => (taken, 0),
@@ -93,12 +102,20 @@ impl Pinning {
         if rest.len() < wanted {
             return Self::left(Unpinned::FewCpus);
         }
-        let server = match server {
-            ServerCpus::Rest => rest,
-            _ => &rest[..wanted],
+        let of_server = match server {
+            ServerCpus::Rest if forwards => rest.len().saturating_sub(1).max(1),
+            ServerCpus::Rest => rest.len(),
+            _ => wanted,
         };
-        let (generator, server) = (generator.to_vec(), server.to_vec());
-        Self { asked: PinMode::Auto, generator, server, unpinned: None }
+        let (server, left) = rest.split_at(of_server);
+        let forwarder = left.first().copied().filter(|_| forwards);
+        Self {
+            asked: PinMode::Auto,
+            generator: generator.to_vec(),
+            server: server.to_vec(),
+            forwarder: forwarder.into_iter().collect(),
+            unpinned: None,
+        }
     }
 
     fn left(why: Unpinned) -> Self {
@@ -137,6 +154,17 @@ impl Settings {
         }
     }
 
+    /// How many cores the server may keep busy: no more than it has workers, and CPUs to run on;
+    /// `of_machine` is the number of those where it runs. `None` if nothing of it is known.
+    pub fn server_cores(&self, of_machine: Option<usize>) -> Option<usize> {
+        let workers = match &self.target {
+            Target::Embedded { server } => server.workers.map(|workers| workers as usize),
+            Target::Address { .. } | Target::Command(_) => None,
+        };
+        let pinned = Some(self.server_cpus().len()).filter(|cpus| *cpus > 0);
+        [workers, pinned, of_machine].into_iter().flatten().filter(|cores| *cores > 0).min()
+    }
+
     /// Whether both sides are pinned, no CPU is in both, and each generator thread has its own.
     pub fn is_pinned_apart(&self) -> bool {
         let (generator, server) = (&self.pin.generator, self.server_cpus());
@@ -173,12 +201,28 @@ mod tests {
             (&[0, 1], 1, Given(&[0, 1]), few),
             (&[0, 1, 2, 3], 1, Unknown, Err(Unpinned::OtherServer)),
         ] {
-            let pinned = Pinning::apart(cpus, threads, server);
+            let pinned = Pinning::apart(cpus, threads, server, false);
             let case = format!("{threads} on {cpus:?}, server {server:?}");
             let outcome = pinned.unpinned.map_or(Ok(()), Err);
             assert_eq!(outcome, found.map(|_| ()), "{case}");
             let (generator, server) = found.unwrap_or_default();
             assert_eq!((&*pinned.generator, &*pinned.server), (generator, server), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_forwarder_has_a_cpu_of_its_own_where_one_is_left() {
+        use ServerCpus::{Given, Rest, Workers};
+        for (cpus, server, of_server, forwarder) in [
+            (&[0, 1, 2][..], Workers(1), &[1][..], &[2][..]),
+            (&[0, 1], Workers(1), &[1], &[]),
+            (&[0, 1, 2, 3], Rest, &[1, 2], &[3]),
+            (&[0, 1], Rest, &[1], &[]),
+            (&[0, 1, 2], Given(&[1]), &[], &[2]),
+        ] {
+            let pinned = Pinning::apart(cpus, 1, server, true);
+            assert_eq!((&*pinned.server, &*pinned.forwarder), (of_server, forwarder));
+            assert_eq!((pinned.generator, pinned.unpinned), (vec![0], None));
         }
     }
 

@@ -60,7 +60,7 @@ fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
         ("deaf", |plan| plan.workload = WorkloadPlan::Chat { deaf: 1 }),
         ("--verify", |plan| plan.verify = Verify::Length),
         ("--size", |plan| {
-            plan.messages = MessagePlan::Generated { min_bytes: 11, max_bytes: 64 };
+            plan.messages = MessagePlan::even(11, 64);
         }),
     ];
     for (flag, spoil) in cases {
@@ -71,8 +71,11 @@ fn a_chat_needs_members_a_schedule_and_texts_that_can_be_told_apart() {
 
 #[test]
 fn refuses_each_nonsense_by_its_flag() {
-    let cases: [(&str, Spoil); 18] = [
+    let cases: [(&str, Spoil); 19] = [
         ("--conns", |plan| plan.connections = 0),
+        ("--rate", |plan| {
+            plan.load = Load::Open { rate_per_s: 1e9, arrival: Arrival::Constant, pipeline: 1 };
+        }),
         ("--threads", |plan| plan.threads = 0),
         ("--pipeline", |plan| plan.load = Load::Closed { pipeline: 0 }),
         ("--pipeline 5000000", |plan| plan.load = Load::Closed { pipeline: 5_000_000 }),
@@ -91,7 +94,7 @@ fn refuses_each_nonsense_by_its_flag() {
         ("--streams", |plan| plan.workload = requests(ProtocolPlan::Mux { streams: 0 })),
         ("--streams", |plan| plan.workload = requests(ProtocolPlan::Mux { streams: 65_537 })),
         ("--size 5-4", |plan| {
-            plan.messages = MessagePlan::Generated { min_bytes: 5, max_bytes: 4 };
+            plan.messages = MessagePlan::even(5, 4);
         }),
         ("--reconnect-after", |plan| plan.workload = reconnecting(0)),
         ("--pool", |plan| plan.workload = pool(0, Some(1))),
@@ -100,8 +103,7 @@ fn refuses_each_nonsense_by_its_flag() {
             plan.workload = pool(1, None);
         }),
         ("message 2", |plan| {
-            plan.messages =
-                MessagePlan::Given { texts: vec!["a".into(), "b\nc".into()], crlf: false };
+            plan.messages = MessagePlan::of_texts(["a", "b\nc"]);
         }),
     ];
     for (flag, spoil) in cases {
@@ -281,4 +283,94 @@ fn a_stored_plan_with_too_many_recorded_instants_asks_for_the_file() {
     assert_eq!(stored.schedule_digest(), plan.schedule_digest());
     let told = stored.check_arrivals().unwrap_err().to_string();
     assert!(told.contains("--arrivals FILE"), "{told}");
+}
+
+#[test]
+fn a_link_needs_a_server_of_this_run_and_its_own_address() {
+    let lan = || "lan".parse().ok();
+    let told = refused(|plan| plan.link = lan());
+    assert!(told.contains("--link") && told.contains("--exec"), "{told}");
+    let embedded = |plan: &mut Settings| {
+        plan.target = Target::Embedded { server: ServerPlan::default() };
+        plan.link = lan();
+    };
+    let told = refused(|plan| {
+        embedded(plan);
+        plan.socket.sources = vec!["127.0.0.1".parse().unwrap()];
+    });
+    assert!(told.contains("--source-ip has no effect with --link"), "{told}");
+    let plan = plan_with(embedded);
+    let stored = serde_json::to_value(&plan).unwrap();
+    assert_eq!(stored["link"], "rtt=200us,rate=1G,queue=256KiB");
+    assert_eq!(serde_json::from_value::<Plan>(stored).unwrap(), plan);
+}
+
+fn drawn(spec: &str, min_bytes: usize, max_bytes: usize) -> MessagePlan {
+    let sizes = Some(SizePlan::Spread { spec: spec.parse().unwrap() });
+    MessagePlan::Generated { min_bytes, max_bytes, sizes }
+}
+
+#[test]
+fn a_stored_plan_keeps_its_sizes_and_files() {
+    use crate::messages::{Histogram, MessageFile, MessageFormat};
+
+    let histogram = Histogram::read("h", "64 1\n100-200 2\n").unwrap();
+    let sizes = Some(SizePlan::Histogram(histogram));
+    let texts = vec![b"text".to_vec(), vec![0xff, 0], Vec::new()];
+    let file = MessageFile::of("f".into(), MessageFormat::LengthPrefixed, &texts);
+    let plans = [
+        drawn("lognormal:median=300,p99=20K", 1, 65_536),
+        MessagePlan::Generated { min_bytes: 64, max_bytes: 200, sizes },
+        MessagePlan::Given { texts, crlf: false, file: Some(file) },
+    ]
+    .map(|messages| plan_with(|plan| plan.messages = messages));
+    for plan in &plans {
+        let stored = serde_json::to_value(plan).unwrap();
+        assert_eq!(&serde_json::from_value::<Plan>(stored.clone()).unwrap(), plan);
+        // Limits that the sizes do not keep.
+        let mut damaged = stored;
+        damaged["messages"]["min_bytes"] = json!(0);
+        let is_drawn = plan.drawn_sizes().is_some();
+        assert_eq!(serde_json::from_value::<Plan>(damaged).is_err(), is_drawn);
+    }
+    let stored = serde_json::to_value(&plans[0]).unwrap();
+    assert_eq!(stored["messages"]["sizes"]["spec"], "lognormal:median=300,p99=20KiB");
+    let drawn = plans[0].drawn_sizes().unwrap();
+    assert!((290..310).contains(&drawn.p50_bytes), "{drawn:?}");
+    assert!((19_000..22_000).contains(&drawn.p99_bytes), "{drawn:?}");
+    let texts = &serde_json::to_value(&plans[2]).unwrap()["messages"]["texts"];
+    assert_eq!(texts, &json!(["text", {"base64": "/wA="}, ""]));
+    let before = serde_json::to_value(plan()).unwrap();
+    assert!(before.get("drawn_sizes").is_none(), "plans without are stored as they were");
+    assert_eq!(before["messages"].as_object().unwrap().len(), 3);
+}
+
+#[test]
+fn the_drawn_sizes_follow_the_seed() {
+    let digest = |seed| {
+        let plan = plan_with(|plan| {
+            plan.messages = drawn("zipf:exponent=1.1", 12, 4096);
+            plan.seed = seed;
+        });
+        plan.drawn_sizes().unwrap().digest.clone()
+    };
+    assert_eq!(digest(1), digest(1));
+    assert_ne!(digest(1), digest(2));
+}
+
+#[test]
+fn a_message_that_can_not_be_sent_is_refused_with_its_number_and_byte() {
+    for (protocol, text, said) in [
+        (ProtocolPlan::Line, &b"ab\nc"[..], "message 2 can't be sent with --protocol line"),
+        (ProtocolPlan::Line, b"ab\nc", "newline (at byte offset 2)"),
+        (ProtocolPlan::Command, b"ab\r", "carriage return (at byte offset 2)"),
+        (ProtocolKind::Postgres.into(), b"a\0", "NUL byte (at byte offset 1)"),
+        (ProtocolKind::Postgres.into(), b"abc\xff", "UTF-8 (it is not at byte offset 3)"),
+    ] {
+        let told = refused(|plan| {
+            plan.workload = requests(protocol);
+            plan.messages = MessagePlan::of_texts([&b"right"[..], text]);
+        });
+        assert!(told.contains(said), "{told}");
+    }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use echo_net::tls::{Fingerprint, ServerTrust};
+use echo_net::tls::{ClientIdentity, Fingerprint, IdentityError, ServerTrust};
 
 /// TLS, as every connection of a run speaks it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +15,26 @@ pub struct TlsPlan {
     /// Whether sessions are resumed where the server allows it; if not, every handshake is
     /// a full one.
     pub resume: bool,
+    /// The client certificate that is shown to a server that asks for one; null: none. Missing
+    /// in reports of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// The files of a client certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientCertificate {
+    /// PEM file of the certificate and its issuers.
+    pub certificate: String,
+    /// PEM file of its private key.
+    pub key: String,
+}
+
+impl ClientCertificate {
+    /// Loads the files.
+    pub(crate) fn load(&self) -> Result<ClientIdentity, IdentityError> {
+        ClientIdentity::from_pem_files(self.certificate.as_ref(), self.key.as_ref())
+    }
 }
 
 /// Which servers are believed to be who they say.

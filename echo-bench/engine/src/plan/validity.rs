@@ -4,9 +4,9 @@
 
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
-use echo_proto::{ProtocolKind, UnfitMessage};
+use echo_proto::{InvalidLogin, ProtocolKind, UnfitMessage};
 
-use super::{Load, MessagePlan, Settings, StopRule, WorkloadPlan};
+use super::{Load, MessagePlan, Settings, StopRule, Target, WorkloadPlan};
 use crate::messages::Verify;
 use crate::schedule::Stage;
 
@@ -23,6 +23,10 @@ const MOST_MEMBERS: u32 = 2000;
 /// Longest time of a plan: the instants of a run are sums of several, in 64 bits of
 /// nanoseconds, which are 584 years.
 const LONGEST: Nanos = 100 * 365 * 24 * 3600 * SECOND;
+
+/// Highest rate of a schedule: each of its requests is accounted for, sent or not, which must not
+/// take much longer than the run.
+const HIGHEST_RATE: f64 = 1e8;
 
 /// Bytes by which a generated message can be told from any other.
 const LEAST_STAMPED: usize = 12;
@@ -59,6 +63,8 @@ pub enum PlanError {
     NoRequests,
     #[error("{0} must be above 0")]
     NoRate(&'static str),
+    #[error("--rate, --stage or --ramp: {0} per second exceeds the maximum of 100M")]
+    HugeRate(f64),
     #[error("--stage and --ramp need a rate above 0 and a time above 0")]
     NoStage,
     #[error("the stages of a load make its length: leave {0} out")]
@@ -74,6 +80,13 @@ pub enum PlanError {
     ThinkWithSchedule,
     #[error("--think must be above 0 (without a pause leave it out)")]
     NoThink,
+    #[error(
+        "--link is between this program and a server that it starts: leave the target out, or start \
+         the server with --exec"
+    )]
+    LinkToTarget,
+    #[error("--source-ip has no effect with --link, whose host has one address: leave it out")]
+    LinkSources,
     #[error("--timeout must be above 0")]
     NoTimeout,
     #[error("{0} must be at most 876000h (100 years)")]
@@ -111,6 +124,8 @@ pub enum PlanError {
     ReconnectWith(&'static str),
     #[error("--protocol chat is driven by one thread: leave --threads {0} out")]
     ChatThreads(u32),
+    #[error("{0} (see --help at --protocol)")]
+    Login(#[from] InvalidLogin),
     #[error("a chat speaks the line protocol, not {0}")]
     ChatProtocol(ProtocolKind),
     #[error("--http-host needs --protocol http")]
@@ -119,6 +134,8 @@ pub enum PlanError {
     HugeMessage(usize),
     #[error("--size {min}-{max}: the first must not be above the second")]
     SizesReversed { min: usize, max: usize },
+    #[error("the sizes of messages lie outside the limits of the plan")]
+    Sizes,
     #[error("--message-file holds no message")]
     NoMessages,
     #[error("message {number} can't be sent with --protocol {protocol}: {reason}")]
@@ -131,9 +148,10 @@ pub(super) fn check_sense(plan: &Settings) -> Result<(), PlanError> {
     let wrong = match (&plan.stop, &plan.messages) {
         (StopRule::Duration { duration_ns: 0 }, _) => PlanError::NoDuration,
         (StopRule::Requests { requests: 0 }, _) => PlanError::NoRequests,
-        (_, MessagePlan::Generated { min_bytes, max_bytes }) if min_bytes > max_bytes => {
+        (_, MessagePlan::Generated { min_bytes, max_bytes, .. }) if min_bytes > max_bytes => {
             PlanError::SizesReversed { min: *min_bytes, max: *max_bytes }
         }
+        (_, messages) if !messages.has_sizes() => PlanError::Sizes,
         (_, MessagePlan::Given { texts, .. }) if texts.is_empty() => PlanError::NoMessages,
         (StopRule::Requests { .. }, _) if plan.until.is_some() => PlanError::UntilRequests,
         _ if plan.until.is_some_and(|until| !until.is_sensible()) => PlanError::Until,
@@ -199,9 +217,13 @@ pub(super) fn check_limits(plan: &Settings) -> Result<(), PlanError> {
     if plan.interval_ns < SECOND / 100 {
         return Err(PlanError::ShortInterval);
     }
+    if plan.load.highest_rate_per_s() > HIGHEST_RATE {
+        return Err(PlanError::HugeRate(plan.load.highest_rate_per_s()));
+    }
     if streams > 1 << 16 {
         return Err(PlanError::Streams);
     }
+    check_link(plan)?;
     check_times(plan)?;
     check_messages(plan)?;
     match plan.workload {
@@ -215,6 +237,15 @@ pub(super) fn check_limits(plan: &Settings) -> Result<(), PlanError> {
         return Err(PlanError::HugeBatch { pipeline, message });
     }
     Ok(())
+}
+
+fn check_link(plan: &Settings) -> Result<(), PlanError> {
+    match (plan.link, &plan.target) {
+        (None, _) => Ok(()),
+        (_, Target::Address { .. }) => Err(PlanError::LinkToTarget),
+        _ if !plan.socket.sources.is_empty() => Err(PlanError::LinkSources),
+        _ => Ok(()),
+    }
 }
 
 fn check_times(plan: &Settings) -> Result<(), PlanError> {
@@ -287,7 +318,7 @@ fn check_messages(plan: &Settings) -> Result<(), PlanError> {
         }
         MessagePlan::Generated { min_bytes, .. } => check(1, &b"x"[..(*min_bytes).min(1)]),
         MessagePlan::Given { texts, .. } => {
-            texts.iter().enumerate().try_for_each(|(i, text)| check(i + 1, text.as_bytes()))
+            texts.iter().enumerate().try_for_each(|(i, text)| check(i + 1, text))
         }
     }
 }

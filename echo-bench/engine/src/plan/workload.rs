@@ -1,7 +1,10 @@
 //! What connections are for: [`WorkloadPlan`], and what they speak: [`ProtocolPlan`]. Each holds
 //! just the settings that it has a use for.
 
-use echo_proto::{HttpHost, MuxRequester, ProtocolKind, Requester, Service};
+use echo_proto::{
+    HttpHost, MuxRequester, PostgresLogin, PostgresRequester, ProtocolKind, Requester,
+    RespLogin, RespRequester, Secret, Service,
+};
 
 use super::PlanError;
 
@@ -50,11 +53,21 @@ pub enum ProtocolPlan {
         streams: u32,
     },
     /// See [`ProtocolKind::Resp`].
-    Resp,
+    Resp {
+        /// Who logs in. The password is part of no document.
+        login: RespLogin,
+    },
     /// See [`ProtocolKind::Http`].
     Http {
         /// The `Host` header of requests; none: `localhost`.
         host: Option<HttpHost>,
+    },
+    /// See [`ProtocolKind::Postgres`].
+    Postgres {
+        /// Who logs in. The password is part of no document.
+        login: PostgresLogin,
+        /// Whether requests are simple queries.
+        simple: bool,
     },
 }
 
@@ -84,6 +97,20 @@ impl WorkloadPlan {
                 Err(PlanError::ChatProtocol(protocol.kind()))
             }
             (Some(deaf), None) => Ok(Self::Chat { deaf }),
+        }
+    }
+
+    /// The same, spoken so.
+    #[must_use]
+    pub fn with_protocol(self, protocol: ProtocolPlan) -> Self {
+        match self {
+            Self::Requests { reconnect_after, .. } => {
+                Self::Requests { protocol, reconnect_after }
+            }
+            Self::Pool { size, reconnect_after, .. } => {
+                Self::Pool { protocol, size, reconnect_after }
+            }
+            Self::Chat { deaf } => Self::Chat { deaf },
         }
     }
 
@@ -160,8 +187,9 @@ impl ProtocolPlan {
             Self::Frame => ProtocolKind::Frame,
             Self::Command => ProtocolKind::Command,
             Self::Mux { .. } => ProtocolKind::Mux,
-            Self::Resp => ProtocolKind::Resp,
+            Self::Resp { .. } => ProtocolKind::Resp,
             Self::Http { .. } => ProtocolKind::Http,
+            Self::Postgres { .. } => ProtocolKind::Postgres,
         }
     }
 
@@ -181,12 +209,44 @@ impl ProtocolPlan {
         }
     }
 
+    /// Whether requests can be sent as soon as there is a connection.
+    pub fn is_open_at_once(&self) -> bool {
+        match self {
+            Self::Postgres { .. } => false,
+            Self::Resp { login } => login.is_silent(),
+            _ => true,
+        }
+    }
+
+    /// The same, with the password to log in with; other protocols have no use for one.
+    ///
+    /// # Errors
+    /// When it can't be sent.
+    pub fn with_password(self, password: Option<Secret>) -> Result<Self, PlanError> {
+        Ok(match self {
+            Self::Postgres { login, simple } => {
+                Self::Postgres { login: login.with_password(password)?, simple }
+            }
+            Self::Resp { login } => Self::Resp { login: RespLogin { password, ..login } },
+            other => other,
+        })
+    }
+
     /// The client's side of a new connection, for replies up to so many bytes.
     pub fn requester(&self, longest_reply: usize) -> Requester {
         match self {
             Self::Mux { streams } => Requester::Mux(MuxRequester::new(longest_reply, *streams)),
             Self::Http { host: Some(host) } => {
                 ProtocolKind::Http.requester(longest_reply).for_http_host(host)
+            }
+            Self::Resp { login } => {
+                let requester = RespRequester::new(longest_reply).with_login(login.clone());
+                Requester::Resp(requester)
+            }
+            Self::Postgres { login, simple } => {
+                let requester = PostgresRequester::new(longest_reply).with_login(login.clone());
+                let requester = if *simple { requester.simple() } else { requester };
+                Requester::Postgres(Box::new(requester))
             }
             other => other.kind().requester(longest_reply),
         }
@@ -201,8 +261,11 @@ impl From<ProtocolKind> for ProtocolPlan {
             ProtocolKind::Frame => Self::Frame,
             ProtocolKind::Command => Self::Command,
             ProtocolKind::Mux => Self::Mux { streams: 1 },
-            ProtocolKind::Resp => Self::Resp,
+            ProtocolKind::Resp => Self::Resp { login: RespLogin::default() },
             ProtocolKind::Http => Self::Http { host: None },
+            ProtocolKind::Postgres => {
+                Self::Postgres { login: PostgresLogin::default(), simple: false }
+            }
         }
     }
 }

@@ -74,6 +74,8 @@ pub enum FailureKind {
     ConnectTimeout,
     /// The server did not prove who it is: its certificate was not accepted.
     TlsCertificate,
+    /// The server refused the client certificate, or requires one and got none.
+    TlsClientCertificate,
     /// No TLS handshake came about for another reason, or not in time.
     TlsHandshake,
     /// No socket could be had on this side: descriptors or ports have run out.
@@ -82,6 +84,9 @@ pub enum FailureKind {
     Unsent,
     /// A request without a reply when the drain ended.
     InFlight,
+    /// A connection on which several times as many requests have timed out as may be in flight:
+    /// it was closed, and is reconnected after a pause. The requests are counted as timeouts.
+    Unresponsive,
 }
 
 /// The first failure of a kind.

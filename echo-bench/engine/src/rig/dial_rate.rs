@@ -23,7 +23,8 @@ impl DialRate {
     /// How many may have been begun by now, the first at once.
     pub(super) fn allowed(&self, now: Nanos) -> usize {
         let since = now.saturating_sub(self.begin) as f64 / SECOND as f64;
-        self.per_second.map_or(usize::MAX, |rate| (since * rate) as usize + 1)
+        let begun = |rate| ((since * rate) as usize).saturating_add(1);
+        self.per_second.map_or(usize::MAX, begun)
     }
 
     /// When the one after the first `begun` may be; `None` where nothing is waited for.

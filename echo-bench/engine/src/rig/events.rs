@@ -50,7 +50,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     }
 
     fn ready(&mut self, reactor: &mut R, link: u32, now: Nanos) {
-        self.wire.comes_up(link, now, self.window.contains(now));
+        self.wire.comes_up(&self.ledger, link, now, self.window.contains(now));
         if self.wire.is_stamped(link) && W::ACTOR_PER_LINK {
             self.ledger.has_stamps(link);
         }

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use echo_proto::Malformed;
+use echo_net::tls::{ClientRefusal, Fault};
+use echo_proto::{Malformed, Refused};
 
 use super::asked::Ending;
 use crate::record::FailureKind;
@@ -17,8 +18,19 @@ pub(super) fn kind_of_unmade(error: &io::Error) -> FailureKind {
     let ports = [io::ErrorKind::AddrNotAvailable, io::ErrorKind::AddrInUse];
     if lacks || ports.contains(&error.kind()) {
         FailureKind::NoSocket
+    } else if refused_certificate(error).is_some() {
+        FailureKind::TlsClientCertificate
     } else {
         FailureKind::Refused
+    }
+}
+
+/// The server's refusal of our certificate, or of having none, if that is why a connection was
+/// lost.
+pub(super) fn refused_certificate(error: &io::Error) -> Option<ClientRefusal> {
+    match error.get_ref()?.downcast_ref()? {
+        Fault::ClientRefused(refusal) => Some(*refusal),
+        _ => None,
     }
 }
 
@@ -38,6 +50,9 @@ pub(crate) enum Loss {
     /// we closed it.
     #[error("{0}")]
     Malformed(Malformed),
+    /// Nobody was let in.
+    #[error("{0}")]
+    Refused(Refused),
 }
 
 impl Loss {
@@ -53,6 +68,16 @@ impl Loss {
             Self::SpeaksTls => io::Error::other(self),
             Self::Broken(error) => error,
             Self::Malformed(reason) => io::Error::other(reason),
+            Self::Refused(reason) => io::Error::other(reason),
+        }
+    }
+
+    /// Whether the connection is gone, and nobody has said why.
+    pub(super) fn is_without_reason(&self) -> bool {
+        match self {
+            Self::Closed => true,
+            Self::Broken(error) => error.raw_os_error().is_some(),
+            _ => false,
         }
     }
 
@@ -64,7 +89,11 @@ impl Loss {
     /// The kind that it is counted as, and how its unanswered requests end.
     pub(crate) fn counts_as(&self) -> (FailureKind, Ending) {
         match self {
-            Self::Closed => (FailureKind::Closed, Ending::Closed),
+            Self::Closed | Self::Refused(_) => (FailureKind::Closed, Ending::Closed),
+            // Under TLS 1.3 it comes after the handshake, when requests are under way.
+            Self::Broken(error) if refused_certificate(error).is_some() => {
+                (FailureKind::TlsClientCertificate, Ending::Reset)
+            }
             Self::Broken(_) => (FailureKind::Reset, Ending::Reset),
             Self::Malformed(reason) if reason.is_limit() => {
                 (FailureKind::TooLong, Ending::Unmatched)

@@ -1,9 +1,11 @@
-//! A server that speaks something else than the plan says: [`Misdirected`]. No load can be put
-//! on it, and a run would show nothing but failures until its end. Judged by the first bytes
-//! that the server says, and never by silence: that may be a slow server.
+//! A server that speaks something else than the plan says, or refuses the client certificate:
+//! [`Misdirected`]. No load can be put on it, and a run would show nothing but failures until its
+//! end. Judged by the first bytes that the server says, and never by silence: that may be a slow
+//! server.
 
 use std::net::SocketAddr;
 
+use echo_net::tls::ClientRefusal;
 use echo_proto::{Opening, Service};
 
 use crate::plan::{MessagePlan, Plan};
@@ -18,6 +20,8 @@ pub struct Misdirected {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speaks {
     Tls,
+    /// TLS with client certificates, and not with ours.
+    Refuses(ClientRefusal),
     /// Another protocol; with what it began and what was expected.
     Other {
         service: Service,
@@ -30,6 +34,11 @@ impl Misdirected {
     /// A server that answers plaintext with a TLS alert.
     pub(super) fn tls(address: SocketAddr) -> Self {
         Self { address, speaks: Speaks::Tls }
+    }
+
+    /// A server that refuses our certificate, or that we have none.
+    pub(super) fn refusing(address: SocketAddr, refusal: ClientRefusal) -> Self {
+        Self { address, speaks: Speaks::Refuses(refusal) }
     }
 
     /// What the `opening` of a server tells of it, unless a message of the plan begins so: then
@@ -45,7 +54,8 @@ impl Misdirected {
 fn begins_a_message(plan: &Plan, opening: Opening) -> bool {
     let MessagePlan::Given { texts, .. } = &plan.messages else { return false };
     texts.iter().any(|text| {
-        let same = text.bytes().zip(opening.bytes()).take_while(|(a, b)| a == *b).count();
+        let same =
+            text.iter().copied().zip(opening.bytes()).take_while(|(a, b)| a == *b).count();
         same > 0 && same == text.len().min(opening.bytes().len())
     })
 }
@@ -55,6 +65,7 @@ impl std::fmt::Display for Misdirected {
         let address = self.address;
         match self.speaks {
             Speaks::Tls => write!(f, "{address}: the server seems to speak TLS (try --tls)"),
+            Speaks::Refuses(refusal) => write!(f, "{address}: {refusal}"),
             Speaks::Other { service, expected, opening } => write!(
                 f,
                 "{address}: the server speaks {service}, not {expected}: it answered `{opening}` \

@@ -11,6 +11,14 @@ use super::window::Window;
 use super::wire::Wire;
 use crate::messages::Messages;
 
+/// Most bytes that wait for a server to read them, besides those of the requests that are in
+/// flight: one that does not read, and may answer all the same, must not fill the memory of the
+/// generator.
+pub(crate) const MOST_UNSENT: usize = 256 << 10;
+
+/// More than the bytes that a protocol adds to a message.
+const FRAMING: usize = 1024;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Parts<'a, R> {
@@ -29,6 +37,14 @@ impl<R: Reactor> Parts<'_, R> {
     /// Whether the load has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.window.has_begun(self.now)
+    }
+
+    /// Whether the server has left so much unread that a link with up to so many requests in
+    /// flight sends no more.
+    pub(crate) fn is_unread(&self, link: u32, in_flight: u32) -> bool {
+        let each = self.messages.largest().saturating_add(FRAMING);
+        let most = each.saturating_mul(in_flight as usize).saturating_add(MOST_UNSENT);
+        self.wire.unsent(self.reactor, link) > most
     }
 
     /// Begins to make a link; false if there is no socket for it, which is counted.
@@ -50,6 +66,11 @@ impl<R: Reactor> Parts<'_, R> {
     /// Closes a link that is up gracefully.
     pub(crate) fn close(&mut self, link: u32) {
         self.wire.close(self.reactor, self.ledger, link);
+    }
+
+    /// Closes a link that is up gracefully, and dials it again after a pause.
+    pub(crate) fn close_and_back_off(&mut self, link: u32) {
+        self.wire.close_and_back_off(self.reactor, self.ledger, link);
     }
 
     /// The run is over: ends the requests of the schedule's `actor` that fell due and were

@@ -4,18 +4,16 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use echo_net::Nanos;
 use echo_net::destinations::Destinations;
 use echo_net::reactor::{Key, Reactor};
-use echo_net::tls::is_alert;
 use slotmap::SecondaryMap;
 
 use super::ledger::Ledger;
 use super::link::{Link, State};
 use super::loss::Loss;
-use super::misdirected::Misdirected;
 use super::sealed::{self, Buffers};
 use crate::Peer;
 use crate::handshakes::Handshakes;
@@ -23,6 +21,7 @@ use crate::kernel_facts::KernelFacts;
 use crate::plan::Plan;
 use crate::record::{FailureKind, Latency};
 
+mod judging;
 mod making;
 
 use making::DIALLING;
@@ -47,6 +46,8 @@ pub(crate) struct Wire {
     queue: VecDeque<u32>,
     /// When a link was last up: what takes longer while others come up is not stuck.
     last_up: Nanos,
+    /// Links that were not made in time since then.
+    timed_out: u32,
     /// Shared by the threads: whether the server was seen to speak what is expected.
     proven: Arc<AtomicBool>,
     /// Sends that were begun.
@@ -91,6 +92,7 @@ impl Wire {
             down: 0,
             queue: VecDeque::new(),
             last_up: 0,
+            timed_out: 0,
             sends: 0,
             failure: None,
             facts: WireFacts::default(),
@@ -180,49 +182,6 @@ impl Wire {
         (std::mem::take(&mut self.facts), self.failure.take())
     }
 
-    /// Successful replies came on a link.
-    pub(crate) fn prove(&mut self, link: u32) {
-        // Nobody's cache line is taken away for what is known already.
-        if !self.is_proven() {
-            self.proven.store(true, Ordering::Relaxed);
-        }
-        self.links[link as usize].prove();
-    }
-
-    /// Notes what a server says first on a link.
-    #[inline]
-    pub(super) fn hear(&mut self, link: u32, bytes: &[u8]) {
-        self.links[link as usize].opening.hear(bytes);
-    }
-
-    fn is_proven(&self) -> bool {
-        self.proven.load(Ordering::Relaxed)
-    }
-
-    /// What the first bytes of a link say of a server that never gave a successful reply, if it
-    /// is not what is expected.
-    #[inline]
-    pub(super) fn judge(&self, link: u32) -> Option<Misdirected> {
-        if self.is_proven() {
-            return None;
-        }
-        let Link { target, opening, .. } = self.links[link as usize];
-        Misdirected::other(target, &self.plan, opening)
-    }
-
-    /// Why a link is lost, in the light of what its server said first.
-    pub(super) fn diagnosed(&self, link: u32, loss: Loss) -> Loss {
-        let place = &self.links[link as usize];
-        let alerted = place.tls.is_none() && is_alert(place.opening.bytes());
-        if alerted { Loss::SpeaksTls } else { loss }
-    }
-
-    /// What it tells of a server that a link is lost so, if the server is not what is expected.
-    pub(super) fn judge_loss(&self, link: u32, loss: &Loss) -> Option<Misdirected> {
-        let alerted = matches!(loss, Loss::SpeaksTls) && !self.is_proven();
-        alerted.then(|| Misdirected::tls(self.links[link as usize].target))
-    }
-
     /// Bytes for a link that the kernel has not taken yet.
     pub(crate) fn unsent<R: Reactor>(&self, reactor: &R, link: u32) -> usize {
         self.links[link as usize].key.map_or(0, |key| reactor.unsent(key))
@@ -235,7 +194,8 @@ impl Wire {
         }
     }
 
-    fn back_off(&mut self, link: u32, now: Nanos) {
+    /// Has a link dialled again after a pause, where that is done at all.
+    pub(super) fn back_off(&mut self, link: u32, now: Nanos) {
         if self.redials {
             self.links[link as usize].back_off(now);
             self.down += 1;
@@ -338,9 +298,20 @@ impl Wire {
     ) {
         self.send_close_notify(reactor, ledger, link);
         if let Some(key) = self.forget(link) {
-            self.facts.kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
+            self.facts.kernel.add(reactor.tcp_info(key), || reactor.socket_options(key));
             reactor.close(key);
         }
+    }
+
+    /// Closes a link that is up gracefully, and dials it again after a pause.
+    pub(crate) fn close_and_back_off<R: Reactor>(
+        &mut self,
+        reactor: &mut R,
+        ledger: &mut Ledger,
+        link: u32,
+    ) {
+        self.close(reactor, ledger, link);
+        self.back_off(link, reactor.now());
     }
 
     /// Inside TLS, tells the server that nothing follows: else it looks like a stream that was
@@ -363,7 +334,7 @@ impl Wire {
     pub(super) fn conclude<R: Reactor>(&mut self, reactor: &mut R, ledger: &mut Ledger) {
         for link in 0..self.len() {
             if let Some(key) = self.links[link as usize].key.filter(|_| self.is_up(link)) {
-                self.facts.kernel.add(reactor.tcp_info(key), reactor.buffer_sizes(key));
+                self.facts.kernel.add(reactor.tcp_info(key), || reactor.socket_options(key));
             }
             self.send_close_notify(reactor, ledger, link);
         }

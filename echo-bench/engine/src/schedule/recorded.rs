@@ -10,7 +10,7 @@ use echo_net::Nanos;
 use echo_net::clock::{SECOND, nanos};
 use echo_net::settings::{InvalidTimeSpan, TimeSpan};
 
-use super::fingerprint;
+use crate::fingerprint::fingerprint;
 
 /// Most recorded instants.
 const MOST: usize = 10_000_000;

@@ -78,3 +78,39 @@ fn what_ends_in_the_drain_is_told_from_the_series_and_both_are_the_whole() {
     let drained = total.latencies.take_drained().unwrap();
     assert_eq!((drained.count(), total.latencies.response.count()), (20, 1000));
 }
+
+#[test]
+fn a_target_that_answers_no_connection_is_given_up_after_one_timeout_however_many_are_wanted() {
+    for made in [0, 10] {
+        let mut plan = raw_plan(open(1000.0, Arrival::Constant, 1), 1000, SECOND / 10);
+        (plan.timeout_ns, plan.drain_ns) = (5 * SECOND, SECOND);
+        let run = simulate(plan, move |number| {
+            let silent = ConnectOutcome::Unanswered;
+            let options = EchoOptions::after(MILLISECOND);
+            let connect = if number < made { options.connect } else { silent };
+            echo(EchoOptions { connect, ..options })(number)
+        });
+        let timeouts = if made == 0 { 1 } else { 2 };
+        let took = run.times.0 - START;
+        assert!(took < timeouts * 5 * SECOND + SECOND / 2, "{made} made: {took} ns");
+        assert_eq!(u64::from(run.setup.established), made);
+        assert_eq!(run.total.tally.ok > 0, made > 0, "{:?}", run.total.tally);
+        assert!(run.total.tally.is_conserved());
+    }
+}
+
+#[test]
+fn a_lost_syn_gives_up_one_connection_however_slowly_the_others_are_begun() {
+    for lost in [0, 3] {
+        let mut plan = raw_plan(open(1000.0, Arrival::Constant, 1), 6, SECOND / 10);
+        (plan.timeout_ns, plan.drain_ns) = (SECOND, SECOND);
+        plan.connect_rate_per_s = Some(0.1);
+        let run = simulate(plan, move |number| {
+            let options = EchoOptions::after(MILLISECOND);
+            let connect =
+                if number == lost { ConnectOutcome::Unanswered } else { options.connect };
+            echo(EchoOptions { connect, ..options })(number)
+        });
+        assert_eq!(run.setup.established, 5, "the {lost}th is lost");
+    }
+}

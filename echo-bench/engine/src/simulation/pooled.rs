@@ -1,5 +1,6 @@
 //! Callers who share connections, to the digit.
 
+use super::standstill::Babbling;
 use super::*;
 
 pub(super) fn pool_load(plan: &Arc<Plan>, size: u32) -> (PoolLoad, u32) {
@@ -41,6 +42,18 @@ fn callers_wait_for_each_other_in_order_and_their_wait_is_in_the_response() {
     assert!(equivalent(&clocks.service, 10 * MILLISECOND));
     assert!(equivalent(&run.total.latencies.response, 40 * MILLISECOND));
     assert_eq!((counts(&run).created, counts(&run).reused), (1, tally.ok));
+}
+
+#[test]
+fn a_server_that_answers_and_does_not_read_loses_its_connection() {
+    let mut closed = raw_plan(Load::Closed { pipeline: 1 }, 1, SECOND);
+    (closed.timeout_ns, closed.drain_ns) = (SECOND / 2, SECOND / 2);
+    let run = pooled(closed, 1, Babbling::peer);
+    let (tally, counts) = (&run.total.tally, counts(&run));
+    assert!(tally.is_conserved() && tally.ok == 0, "{tally:?}");
+    assert!(counts.discarded.unsolicited > 0, "{counts:?}");
+    let most = (MOST_UNSENT + 2 * 2048) as u64;
+    assert!(tally.bytes_sent / counts.created <= most, "{counts:?}, {tally:?}");
 }
 
 #[test]
@@ -188,5 +201,19 @@ fn a_reply_that_nobody_asked_for_is_listed_and_fails_no_request() {
             assert!(first.connection < 2, "{first:?}");
             assert_eq!(counts(&run).discarded.broken, 0, "{case}");
         }
+    }
+}
+
+#[test]
+fn a_server_that_accepts_and_goes_away_is_not_called_as_fast_as_the_machine_can() {
+    for size in [0, 2] {
+        let ending = Some((0, Ending::Reset));
+        let options = EchoOptions { ending, ..EchoOptions::after(MILLISECOND) };
+        let closed = raw_plan(Load::Closed { pipeline: 1 }, 4, 2 * SECOND);
+        let run = pooled(closed, size, echo(options));
+        let tally = &run.total.tally;
+        assert!(tally.is_conserved() && tally.ok == 0, "{size}: {tally:?}");
+        // Four callers, each with a pause of 50 ms between two requests.
+        assert!((40..=4 * 41).contains(&tally.reset), "{size}: {tally:?}");
     }
 }

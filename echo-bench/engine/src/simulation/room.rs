@@ -178,6 +178,34 @@ fn a_wrong_delivery_has_no_latency() {
 }
 
 #[test]
+fn of_a_server_that_does_not_read_a_bounded_number_of_messages_waits() {
+    /// A room that reads no more than the name of each member.
+    struct Deaf(RoomPeer);
+    impl Peer for Deaf {
+        fn connected(&mut self, now: Nanos, script: &mut Script) {
+            self.0.connected(now, script);
+        }
+        fn window(&mut self, _now: Nanos, _offered: usize) -> Window {
+            let joined = self.0.room.borrow()[self.0.number].is_some();
+            if joined { Window::SHUT } else { Window::OPEN }
+        }
+        fn receive(&mut self, now: Nanos, bytes: &[u8], script: &mut Script) {
+            self.0.receive(now, bytes, script);
+        }
+    }
+    let plan = Arc::new(Plan::new(chat_plan(2, 0, 20_000.0, 4 * SECOND)).unwrap());
+    let room = Room::default();
+    let run = simulate_load(None, &plan, Chat::new(&plan), 2, move |number| {
+        Box::new(Deaf(RoomPeer::new(number, &room, Treatment::after(MILLISECOND))))
+    });
+    let tally = &run.total.tally;
+    assert!(tally.is_conserved() && tally.scheduled == 80_000, "{tally:?}");
+    // And a message in flight, and one beyond it.
+    let most = 2 * (MOST_UNSENT + 2 * 2048) as u64;
+    assert!(tally.ok == 0 && tally.unsent > 0 && tally.bytes_sent <= most, "{tally:?}");
+}
+
+#[test]
 fn a_server_that_does_not_let_anyone_in_or_speaks_tls_is_named() {
     struct Silent;
     impl Peer for Silent {

@@ -103,7 +103,7 @@ fn run_with(load: Load, trusts: bool, replies: usize) -> Simulated {
 
 /// Whether both ends of a clock are `expected`, as far as three digits tell.
 #[track_caller]
-fn always(clock: &crate::record::Latency, expected: Nanos) {
+pub(super) fn always(clock: &crate::record::Latency, expected: Nanos) {
     let histogram = clock.histogram();
     for got in [histogram.min(), histogram.max()] {
         let error = (got as f64 / expected as f64 - 1.0).abs();

@@ -9,7 +9,7 @@ fn behind(plan: Settings, delay: Nanos, pickup: Nanos) -> Simulated {
     let load = Requests::new(&plan, 0..plan.connections);
     let peers = echo(EchoOptions::after(delay));
     let reactor = SimulatedReactor::new(START, peers).with_pickup(pickup);
-    simulate_on(reactor, assignment(None, &plan), &plan, load, plan.connections)
+    simulate_on(reactor, assignment(None, &plan), load, plan.connections)
 }
 
 fn median(latency: &crate::record::Latency) -> Nanos {

@@ -152,3 +152,80 @@ fn a_reply_that_ends_before_its_request_is_written_is_wrong_whatever_is_checked(
         assert!(tally.mismatch > 0, "{verify}: {tally:?}");
     }
 }
+
+/// Reads one byte, and answers more often than it was asked.
+pub(super) struct Babbling {
+    has_read: bool,
+}
+
+impl Babbling {
+    /// How often it answers.
+    pub(super) const REPLIES: u64 = 20_000;
+
+    pub(super) fn peer(_number: u64) -> Box<dyn Peer> {
+        Box::new(Self { has_read: false })
+    }
+}
+
+impl Peer for Babbling {
+    fn window(&mut self, _now: Nanos, _offered: usize) -> Window {
+        let bytes = usize::from(!self.has_read);
+        Window { bytes, reopens_after: None }
+    }
+
+    fn receive(&mut self, _now: Nanos, _bytes: &[u8], script: &mut Script) {
+        self.has_read = true;
+        for number in 1..=Self::REPLIES {
+            script.deliver(number * 10_000, &[b'?'; SIZE]);
+        }
+    }
+}
+
+#[test]
+fn a_server_that_answers_and_does_not_read_is_sent_a_bounded_number_of_requests() {
+    for load in
+        [Load::Closed { pipeline: 4 }, open(Babbling::REPLIES as f64, Arrival::Constant, 4)]
+    {
+        let mut plan = raw_plan(load, 1, SECOND);
+        (plan.timeout_ns, plan.drain_ns) = (SECOND / 2, SECOND / 2);
+        let run = simulate(plan, Babbling::peer);
+        let tally = &run.total.tally;
+        assert!(tally.is_conserved() && tally.ok == 0, "{tally:?}");
+        let most = (MOST_UNSENT + 5 * 2048) as u64;
+        // It is made anew where the answers are more than the requests.
+        let connections = run.record.reconnects + 1;
+        let each = tally.bytes_sent / connections;
+        assert!((1..most).contains(&each), "{connections} connections: {tally:?}");
+    }
+}
+
+#[test]
+fn a_connection_whose_requests_all_time_out_is_made_anew_and_does_not_pile_them_up() {
+    for (load, depth) in
+        [(Load::Closed { pipeline: 100 }, 100), (open(20_000.0, Arrival::Constant, 50), 50)]
+    {
+        let mut plan = raw_plan(load.clone(), 2, 2 * SECOND);
+        (plan.timeout_ns, plan.drain_ns) = (10 * MILLISECOND, 10 * MILLISECOND);
+        let ending = Some((0, Ending::Mute));
+        let run = simulate(plan, echo(EchoOptions { ending, ..EchoOptions::after(0) }));
+        let (begin, end) = run.times;
+        assert!(end - begin < 3 * SECOND, "{load:?}");
+        let (tally, errors) = (&run.total.tally, &run.total.errors);
+        assert!(tally.is_conserved() && tally.ok == 0 && tally.closed == 0, "{tally:?}");
+        let replaced = errors.of(FailureKind::Unresponsive);
+        assert!(replaced > 2, "{load:?}: {errors:?}");
+        assert!(run.record.reconnects + 2 >= replaced, "{load:?}: {}", run.record.reconnects);
+        // Each connection takes its depth a few times, and no more.
+        let most = (replaced + 2) * (4 + 2) * depth;
+        assert!((depth..most).contains(&tally.timeout), "{load:?}: {tally:?}");
+    }
+}
+
+#[test]
+fn a_server_that_answers_after_the_timeout_keeps_its_connections() {
+    let mut plan = raw_plan(Load::Closed { pipeline: 4 }, 2, 2 * SECOND);
+    (plan.timeout_ns, plan.drain_ns) = (10 * MILLISECOND, 10 * MILLISECOND);
+    let run = simulate(plan, echo(EchoOptions::after(100 * MILLISECOND)));
+    assert_eq!(run.total.errors.of(FailureKind::Unresponsive), 0, "{:?}", run.total.errors);
+    assert!(run.total.tally.timeout > 100 && run.record.reconnects == 0);
+}

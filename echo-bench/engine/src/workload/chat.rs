@@ -47,16 +47,17 @@ impl Chat {
 
     fn speak<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, speaker: u32, intended: Nanos) {
         let measured = parts.window.contains(intended);
-        if !parts.wire.is_up(speaker) {
+        let reason = if !parts.wire.is_up(speaker) {
+            Some("a message of a member who is gone")
+        } else if parts.is_unread(speaker, 1) {
+            Some("earlier messages of the member are not sent yet: server or link is too slow")
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
             let audience = self.deliveries.audience(speaker) + self.deliveries.gone(speaker);
             if measured {
-                self.miss(
-                    parts,
-                    speaker,
-                    intended,
-                    audience,
-                    "a message of a member who is gone",
-                );
+                self.miss(parts, speaker, intended, audience, reason);
             }
             return;
         }

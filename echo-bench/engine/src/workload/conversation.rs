@@ -14,6 +14,8 @@ use crate::messages::Messages;
 use crate::plan::{EngineKind, Plan};
 use crate::rig::{Ledger, Loss, Parts};
 
+mod opening;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Conversation {
@@ -297,7 +299,7 @@ mod tests {
     fn plan() -> Plan {
         Plan::builder("127.0.0.1:7")
             .protocol(ProtocolPlan::Raw)
-            .messages(MessagePlan::Generated { min_bytes: SIZE, max_bytes: SIZE })
+            .messages(MessagePlan::even(SIZE, SIZE))
             .pipeline(8)
             .build()
             .unwrap()

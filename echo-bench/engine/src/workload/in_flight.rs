@@ -7,14 +7,13 @@ use echo_net::Nanos;
 use echo_proto::{Answers, Outcome, Reply};
 
 use crate::messages::Messages;
-use crate::record::{FailureKind, FirstOffender};
 use crate::rig::{Asked, Ending, Ledger};
 
 mod deviant;
+mod overdue;
 mod passed_over;
 
 pub(super) use deviant::excerpt;
-use deviant::offender;
 use passed_over::{Passed, PassedOver};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +61,10 @@ pub(crate) struct InFlight {
     /// answered, so that no answered one is looked at twice.
     oldest: Vec<u64>,
     waiting: u32,
+    /// Requests that were given up and whose answer may still come.
+    given_up: u32,
+    /// No request before this one awaits an answer, so that none is looked at twice.
+    settled: u64,
     /// How many requests of the measured window have not ended.
     measured: u32,
     right_answers: u64,
@@ -88,6 +91,8 @@ impl InFlight {
             streams,
             oldest,
             waiting: 0,
+            given_up: 0,
+            settled: 0,
             measured: 0,
             right_answers: 0,
             passed_over: PassedOver::default(),
@@ -112,27 +117,9 @@ impl InFlight {
         self.measured
     }
 
-    /// Requests that await an answer, and count if they end now without one.
-    pub(crate) fn owed(&self, at: Nanos, ledger: &Ledger) -> u64 {
-        let waiting = self.slots.iter().filter(|slot| slot.state == State::Waiting);
-        waiting.filter(|slot| ledger.belongs(&slot.asked(), at)).count() as u64
-    }
-
     /// Successful replies so far, in warm-up and drain too.
     pub(crate) fn right_answers(&self) -> u64 {
         self.right_answers
-    }
-
-    /// The number of the oldest request that awaits an answer.
-    pub(crate) fn oldest_waiting(&self) -> Option<u64> {
-        let place = self.slots.iter().position(|slot| slot.state == State::Waiting)?;
-        Some(self.first + place as u64)
-    }
-
-    /// When the oldest request that has not ended was written.
-    pub(crate) fn oldest_written(&self) -> Option<Nanos> {
-        let slot = self.slots.iter().find(|slot| slot.state == State::Waiting);
-        slot.map(|slot| slot.written).into_iter().chain(self.passed_over.oldest_written()).min()
     }
 
     /// The number of the next request.
@@ -144,7 +131,7 @@ impl InFlight {
     /// an answer.
     pub(crate) fn begin_at(&mut self, actor: u32, (connection, request): (u32, u64)) {
         debug_assert!(self.slots.is_empty(), "requests keep their numbers");
-        (self.actor, self.first) = (actor, request);
+        (self.actor, self.first, self.settled) = (actor, request, request);
         self.before = self.turn.replace((connection, request));
         self.passed_over.clear();
     }
@@ -204,7 +191,11 @@ impl InFlight {
     #[inline]
     pub(crate) fn answer_in_turn(&mut self, replies: u64, at: Nanos, into: &mut Ledger) {
         let replies = self.slots.len().min(replies as usize);
-        let mut slots = self.slots.drain(..replies).filter(|slot| slot.state == State::Waiting);
+        let mut late = 0;
+        let mut slots = self.slots.drain(..replies).filter(|slot| {
+            late += u32::from(slot.state == State::GivenUp);
+            slot.state == State::Waiting
+        });
         let mut next = slots.next();
         while let Some(slot) = next {
             // What was written together, which ends together.
@@ -221,6 +212,7 @@ impl InFlight {
             into.succeed(self.actor, &asked, count, at);
         }
         drop(slots);
+        self.given_up -= late;
         self.first += replies as u64;
     }
 
@@ -278,13 +270,14 @@ impl InFlight {
     #[inline]
     fn answer(&mut self, place: usize, at: Nanos, into: &mut Ledger) {
         let slot = &mut self.slots[place];
-        let was_waiting = slot.state == State::Waiting;
-        slot.state = State::Answered;
-        if was_waiting {
+        let before = std::mem::replace(&mut slot.state, State::Answered);
+        if before == State::Waiting {
             self.waiting -= 1;
             self.right_answers += 1;
             self.measured -= u32::from(slot.measured);
             into.succeed(self.actor, &slot.asked(), 1, at);
+        } else {
+            self.given_up -= u32::from(before == State::GivenUp);
         }
         self.drop_answered();
     }
@@ -310,58 +303,14 @@ impl InFlight {
         ending: Ending,
     ) {
         let slot = &mut self.slots[place];
-        let was_waiting = slot.state == State::Waiting;
-        slot.state = state;
-        if was_waiting {
+        let before = std::mem::replace(&mut slot.state, state);
+        self.given_up += u32::from(state == State::GivenUp);
+        self.given_up -= u32::from(before == State::GivenUp);
+        if before == State::Waiting {
             self.waiting -= 1;
             self.measured -= u32::from(slot.measured);
             into.end(self.actor, &slot.asked(), ending, at);
         }
-    }
-
-    /// Gives up requests that were written at `before` or earlier; whether there were any.
-    pub(crate) fn expire(
-        &mut self,
-        connection: u32,
-        before: Nanos,
-        at: Nanos,
-        into: &mut Ledger,
-    ) -> bool {
-        let mut expired = false;
-        for place in 0..self.slots.len() {
-            let slot = self.slots[place];
-            if slot.written > before {
-                break;
-            }
-            if slot.state != State::Waiting {
-                continue;
-            }
-            expired = true;
-            if into.belongs(&slot.asked(), at) {
-                let request = self.first + place as u64;
-                into.list_of(&slot.asked(), FailureKind::Timeout, at, || {
-                    let waited = (at - slot.written) / 1_000_000;
-                    offender(connection, Some(request), format!("no reply after {waited} ms"))
-                });
-            }
-            self.end(place, at, into, State::GivenUp, Ending::Timeout);
-        }
-        while let Some((slot, first)) = self.passed_over.expire(before) {
-            expired = true;
-            self.drop_passed(slot, *first, at, into);
-        }
-        expired
-    }
-
-    /// Ends a request whose answer has not come since a later one was answered.
-    fn drop_passed(&mut self, slot: Slot, first: FirstOffender, at: Nanos, into: &mut Ledger) {
-        into.list_of(&slot.asked(), FailureKind::Dropped, at, || first);
-        self.end_passed(slot, Ending::Unmatched, at, into);
-    }
-
-    fn end_passed(&mut self, slot: Slot, ending: Ending, at: Nanos, into: &mut Ledger) {
-        self.measured -= u32::from(slot.measured);
-        into.end(self.actor, &slot.asked(), ending, at);
     }
 
     /// Books bytes that are no reply of the protocol: a wrong answer to the request whose turn
@@ -371,19 +320,6 @@ impl InFlight {
         if let Some(place) = turn {
             self.fail(place, at, into);
         }
-    }
-
-    /// Ends everything: the connection is gone, or the run is over. Request numbers go on.
-    pub(crate) fn abandon(&mut self, at: Nanos, into: &mut Ledger, ending: Ending) {
-        for place in 0..self.slots.len() {
-            self.end(place, at, into, State::GivenUp, ending);
-        }
-        while let Some((slot, first)) = self.passed_over.expire(Nanos::MAX) {
-            self.drop_passed(slot, *first, at, into);
-        }
-        self.passed_over.clear();
-        self.first = self.next_request();
-        self.slots.clear();
     }
 
     fn drop_answered(&mut self) {

@@ -22,12 +22,13 @@ use super::in_flight::excerpt;
 use super::thinking::Thinking;
 use crate::plan::Plan;
 use crate::record::{FailureKind, FirstOffender};
-use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
+use crate::rig::{Asked, Demand, Ending, Loss, Opening, Parts, Window, Wire, Workload};
 
 mod calling;
 
-/// How long a caller of a closed loop pauses when there was no connection for it, so that a
-/// server that is gone is not called as fast as the machine can.
+/// How long a caller of a closed loop pauses when there was no connection for it, or one that was
+/// lost with its first request, so that a server that is gone is not called as fast as the machine
+/// can.
 const PAUSE: Nanos = 50 * MILLISECOND;
 
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,8 @@ struct Caller {
     freed_at: Nanos,
     /// When it asked for a connection last.
     called_at: Nanos,
+    /// Its last connection was lost with the first request on it.
+    in_vain: bool,
 }
 
 /// A place for a connection.
@@ -91,8 +94,14 @@ impl PoolLoad {
     ) -> Self {
         let callers: Vec<u32> = numbers.collect();
         let thinking = Thinking::new(plan, callers.first().copied().unwrap_or(0));
-        let caller =
-            |number| Caller { number, next: 0, phase: Phase::Free, freed_at: 0, called_at: 0 };
+        let caller = |number| Caller {
+            number,
+            next: 0,
+            phase: Phase::Free,
+            freed_at: 0,
+            called_at: 0,
+            in_vain: false,
+        };
         let slot =
             |_| Slot { conversation: Conversation::new(plan, 0, 1), caller: None, uses: 0 };
         let core = (size > 0).then(|| {
@@ -137,6 +146,8 @@ impl PoolLoad {
         // A reply too many, or half of one, would be taken for the next caller's.
         let piece = requester.partial();
         let stray = replies > awaited || (left == 0 && !piece.is_empty());
+        // The server answers what it has not read.
+        let stray = stray || (left == 0 && parts.is_unread(link, 1));
         if left == 0 && !piece.is_empty() {
             parts.ledger.list(FailureKind::Unsolicited, parts.now, || {
                 FirstOffender::of_connection(number, excerpt(piece))
@@ -207,6 +218,15 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         self.thinking.next()
     }
 
+    fn opened(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Opening {
+        let conversation = &mut self.slots[link as usize].conversation;
+        conversation.open(&self.plan, &mut self.outgoing, parts, link)
+    }
+
+    fn is_introduced(&self, link: u32) -> bool {
+        self.slots[link as usize].conversation.is_open()
+    }
+
     fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         match &mut self.core {
             Some(core) => core.made(),
@@ -257,6 +277,10 @@ impl<R: Reactor> Workload<R> for PoolLoad {
         link: u32,
         bytes: &[u8],
     ) -> Result<(), Loss> {
+        let conversation = &mut self.slots[link as usize].conversation;
+        if !conversation.is_open() {
+            return conversation.go_on_opening(&mut self.outgoing, parts, link, bytes);
+        }
         self.settle(parts, link, Some(bytes))
     }
 
@@ -291,6 +315,8 @@ impl<R: Reactor> Workload<R> for PoolLoad {
             self.slots[link as usize].conversation.in_flight.garble(parts.now, parts.ledger);
         }
         self.end(parts, link, ending);
+        let uses = self.slots[link as usize].uses;
+        self.callers[caller as usize].in_vain = waiting > 0 && uses == 1;
         let is_stray = loss.is_answer() && waiting == 0;
         let cause = if is_stray { Cause::Unsolicited } else { Cause::Broken };
         self.release(parts, link, Some(cause));

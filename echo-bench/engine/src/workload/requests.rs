@@ -14,7 +14,7 @@ use super::in_flight::InFlight;
 use super::thinking::Thinking;
 use crate::plan::Plan;
 use crate::record::{FailureKind, FirstOffender};
-use crate::rig::{Asked, Demand, Ending, Loss, Parts, Window, Wire, Workload};
+use crate::rig::{Asked, Demand, Ending, Loss, Opening, Parts, Window, Wire, Workload};
 
 mod giving_up;
 mod place;
@@ -66,13 +66,17 @@ impl Requests {
     }
 
     /// Requests that a link can take now.
-    fn free_slots(&self, wire: &Wire, link: u32) -> u32 {
-        if !wire.is_up(link) {
+    fn free_slots<R: Reactor>(&self, parts: &Parts<'_, R>, link: u32) -> u32 {
+        let pipeline = self.plan.load.pipeline();
+        if !parts.wire.is_up(link)
+            || self.is_unresponsive(link)
+            || parts.is_unread(link, pipeline)
+        {
             return 0;
         }
         let place = &self.places[link as usize];
         let taken = place.in_flight().waiting().saturating_add(place.resting);
-        let free = self.plan.load.pipeline().saturating_sub(taken);
+        let free = pipeline.saturating_sub(taken);
         free.min(self.reconnect_after.map_or(u32::MAX, |most| place.left_of(most)))
     }
 
@@ -100,7 +104,7 @@ impl Requests {
         link: u32,
         on_time: bool,
     ) {
-        let mut free = self.free_slots(parts.wire, link);
+        let mut free = self.free_slots(parts, link);
         // Its slot was free from the instant on at which the reply before it arrived.
         let freed_at = parts.ledger.arrival().unwrap_or(parts.now);
         let (Some(demand), window) = (parts.demand.as_mut(), parts.window) else { return };
@@ -147,7 +151,7 @@ impl Requests {
     /// Fills the free slots of a link of a closed loop.
     fn fill<R: Reactor>(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let window = parts.window;
-        let free = u64::from(self.free_slots(parts.wire, link));
+        let free = u64::from(self.free_slots(parts, link));
         if free == 0 || parts.now >= window.end() {
             return;
         }
@@ -246,6 +250,15 @@ impl<R: Reactor> Workload<R> for Requests {
         self.thinking.next()
     }
 
+    fn opened(&mut self, parts: &mut Parts<'_, R>, link: u32) -> Opening {
+        let conversation = &mut self.places[link as usize].conversation;
+        conversation.open(&self.plan, &mut self.outgoing, parts, link)
+    }
+
+    fn is_introduced(&self, link: u32) -> bool {
+        self.places[link as usize].conversation.is_open()
+    }
+
     fn ready(&mut self, parts: &mut Parts<'_, R>, link: u32) {
         let place = &mut self.places[link as usize];
         place.first_request = place.in_flight().next_request();
@@ -281,6 +294,10 @@ impl<R: Reactor> Workload<R> for Requests {
         link: u32,
         bytes: &[u8],
     ) -> Result<(), Loss> {
+        let conversation = &mut self.places[link as usize].conversation;
+        if !conversation.is_open() {
+            return conversation.go_on_opening(&mut self.outgoing, parts, link, bytes);
+        }
         self.settle(parts, link, Some(bytes))
     }
 
@@ -335,6 +352,7 @@ impl<R: Reactor> Workload<R> for Requests {
             if expired && parts.wire.unsent(parts.reactor, link) == 0 {
                 self.feed(parts, link);
             }
+            self.replace_unresponsive(parts, link);
         }
         self.next_expiry = oldest.saturating_add(self.plan.timeout_ns);
     }

@@ -15,8 +15,10 @@ const ONE_CORE: std::ops::RangeInclusive<f64> = 0.9..=1.05;
 /// Cores that a server can use.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Cores {
-    /// Its workers, where their number is known.
-    pub workers: Option<u32>,
+    /// Whether its number of workers is known.
+    pub workers_known: bool,
+    /// Those that it may keep busy: no more than it has workers, and CPUs to run on.
+    pub usable: Option<usize>,
     /// Those of the machine, where the server runs on it.
     pub machine: Option<usize>,
 }
@@ -29,7 +31,9 @@ pub fn of(
     slos: &[Slo],
     cores: Cores,
 ) -> Answer {
-    let decisive = rates.iter().filter(|rate| rate.verdict == RateVerdict::Failed);
+    let is_above = |rate: &RateReport| bracket.low.is_none_or(|low| rate.rate_per_s > low);
+    let failed = rates.iter().filter(|rate| rate.verdict == RateVerdict::Failed);
+    let decisive = failed.filter(|rate| is_above(rate));
     let decisive = decisive.min_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s));
     let decided_by = decisive
         .filter(|rate| rate.backlog.is_none())
@@ -61,6 +65,7 @@ impl From<Ending> for Ended {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Precise => Self::Precise,
+            Ending::Undecided => Self::Undecided,
             Ending::Budget => Self::Budget,
             Ending::AtMost => Self::AtMaxRate,
             Ending::AtLeast => Self::AtMinRate,
@@ -100,13 +105,8 @@ fn limit(bracket: &Bracket, rates: &[RateReport], cores: Cores) -> Option<Limit>
     let rate = rates.iter().rfind(|rate| rate.rate_per_s <= at)?;
     let server_busy = rate.server_busy?;
     let machine = cores.machine.map(|cores| cores as f64);
-    let workers = cores.workers.map(f64::from);
-    let usable = match (workers, machine) {
-        (Some(workers), Some(machine)) => Some(workers.min(machine)),
-        (workers, machine) => workers.or(machine),
-    };
-    let one = workers.is_none() && ONE_CORE.contains(&server_busy);
-    let server_cores = if one { Some(1.0) } else { usable };
+    let one = !cores.workers_known && ONE_CORE.contains(&server_busy);
+    let server_cores = if one { Some(1.0) } else { cores.usable.map(|cores| cores as f64) };
     let both = server_busy + rate.client_busy.unwrap_or(0.0);
     let kind = if server_cores.is_some_and(|cores| server_busy >= BUSY * cores) {
         LimitKind::ServerCpu

@@ -71,6 +71,8 @@ pub(crate) fn run(second: u64, rate: f64, base_us: u64, late: u64, slos: &[Slo])
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        link: None,
+        server_side: None,
         noise_floor: None,
         command: Vec::new(),
     };

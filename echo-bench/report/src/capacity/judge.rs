@@ -4,16 +4,19 @@
 
 use super::{RateReport, RateVerdict};
 use crate::merge::{self, MergeError};
+use crate::report::slo::Evidence;
 use crate::report::{
-    GENERATOR_LIMITED, LatencySummary, Report, Requests, Slo, SloOutcome, SloVerdict,
+    GENERATOR_LIMITED, LINK_LATE, LINK_OVERRUN, LatencySummary, Report, Requests, Slo,
+    SloOutcome, SloVerdict,
 };
 use crate::stats::looks;
 
-/// A backlog of so small a share of the requests is what a clock and a window cut off.
+/// A backlog that grows by so small a share of the requests is what a clock and a window cut off.
 const SMALL_BACKLOG: f64 = 0.01;
 
-/// By more than so many deviations the number in flight does not differ by chance.
-const DEVIATIONS: f64 = 3.0;
+/// A rate passes only where it is sure that no backlog grows by more than this. It is more than the
+/// share above, since to tell 1 % takes minutes over a long way, with many requests in flight.
+const MOST_BACKLOG: f64 = 0.05;
 
 /// Judges all runs at `rate_per_s`.
 ///
@@ -26,18 +29,21 @@ pub fn judge(
 ) -> Result<RateReport, MergeError> {
     let merged = pooled(runs)?;
     let summary = &merged.summary;
-    let several = runs.len() > 1;
     let response = summary.latency.response.as_ref();
-    let of_all = match looked_at(response, several) {
-        Some(pooled) => outcomes(&merged, slos, Some(&pooled)),
-        None => outcomes(&merged, slos, None),
-    };
+    let of_all = outcomes(&merged, slos, looked_at(response).as_ref());
     let ours = summary.generator_share.as_ref().map(|share| {
-        let pooled = looked_at(Some(&share.corrected), several);
+        let pooled = looked_at(Some(&share.corrected));
         outcomes(&merged, slos, Some(pooled.as_ref().unwrap_or(&share.corrected)))
     });
-    let backlog = backlog(&merged);
-    let limited = merged.warnings.iter().find(|warning| warning.code == GENERATOR_LIMITED);
+    let growth = growth(&merged, runs.len());
+    let [least_growth, most_growth] = growth.unwrap_or_default();
+    let backlog = (least_growth > SMALL_BACKLOG).then(|| grown(&merged) as u64);
+    let found = |codes: &[&str]| {
+        merged.warnings.iter().find(|warning| codes.contains(&warning.code.as_str()))
+    };
+    // What an emulated link does other than it was asked to is none of the server's doing, either.
+    let by_link = found(&[LINK_LATE, LINK_OVERRUN]);
+    let limited = found(&[GENERATOR_LIMITED]).or(by_link);
     let all = together(&of_all);
     let (verdict, without_own_share) = match (all, &ours) {
         _ if backlog.is_some() && limited.is_some() => (RateVerdict::Generator, false),
@@ -45,10 +51,18 @@ pub fn judge(
         (SloVerdict::Met, _) => (RateVerdict::Passed, false),
         (_, Some(ours)) => {
             let ours = together(ours);
-            (rate_verdict(ours), ours != all)
+            match rate_verdict(ours) {
+                RateVerdict::Failed if by_link.is_some() => (RateVerdict::Generator, false),
+                verdict => (verdict, ours != all),
+            }
         }
         (SloVerdict::Missed, None) if limited.is_some() => (RateVerdict::Generator, false),
         (all, None) => (rate_verdict(all), false),
+    };
+    let verdict = match verdict {
+        // Whether it does not keep up can't be said yet.
+        RateVerdict::Passed if most_growth > MOST_BACKLOG => RateVerdict::Undecided,
+        verdict => verdict,
     };
     Ok(RateReport {
         rate_per_s,
@@ -62,6 +76,7 @@ pub fn judge(
         without_own_share,
         slos: of_all,
         backlog,
+        backlog_growth: growth,
         server_busy: summary.cpu.server_busy,
         client_busy: summary.cpu.client_busy,
         remedy: limited.map(|warning| warning.remedy.clone()),
@@ -86,13 +101,10 @@ fn pooled(runs: &[&Report]) -> Result<Report, MergeError> {
     }
 }
 
-/// What several runs are worth that were looked at one after the other until they told; of one
-/// run nothing else than its report says.
-pub(super) fn looked_at(
-    clock: Option<&LatencySummary>,
-    several: bool,
-) -> Option<LatencySummary> {
-    let clock = clock.filter(|_| several)?;
+/// What runs are worth that are looked at one after the other until they tell. The first look is
+/// one of them: whether there is another depends on what it shows.
+pub(super) fn looked_at(clock: Option<&LatencySummary>) -> Option<LatencySummary> {
+    let clock = clock?;
     let worth = |name: &str| looks::worth(clock.independent.get(name).copied().unwrap_or(0));
     LatencySummary::with_independent(&clock.latency()?, worth)
 }
@@ -100,9 +112,13 @@ pub(super) fn looked_at(
 /// What became of the objectives that a rate must meet, those on latency by this clock; without
 /// one as the report says.
 fn outcomes(merged: &Report, slos: &[Slo], clock: Option<&LatencySummary>) -> Vec<SloOutcome> {
+    let evidence = Evidence { looked_at: true, ..merge::evidence(&[merged], &merged.summary) };
     let judged = |slo: &Slo| {
         if let (Some(_), Some(clock)) = (slo.latency_limit(), clock) {
             return slo.judge(Some(clock), &[]);
+        }
+        if slo.most_errors().is_some() {
+            return slo.judge_by(&evidence);
         }
         let text = slo.to_string();
         let found = merged.slos.iter().find(|outcome| outcome.slo == text);
@@ -125,19 +141,29 @@ pub(super) fn rate_verdict(verdict: SloVerdict) -> RateVerdict {
     }
 }
 
-/// What fell due and was not answered within the window, beyond what is in flight at any time.
-fn backlog(merged: &Report) -> Option<u64> {
+/// By how many requests more are in flight at the ends of the windows than at their beginnings:
+/// those that fell due, less those that ended, whenever they had fallen due.
+fn grown(merged: &Report) -> f64 {
     let summary = &merged.summary;
-    let scheduled = summary.requests.scheduled;
     // What was answered wrongly, or lost with its connection, waits for nothing.
-    let Requests { mismatch, error, reset, closed, refused, .. } = summary.requests;
+    let Requests { scheduled, mismatch, error, reset, closed, refused, .. } = summary.requests;
     let ended = summary.answered_in_window + mismatch + error + reset + closed + refused;
-    let short = scheduled.checked_sub(ended)?;
-    // In the middle of a backlog that grows half of it is in flight.
-    let in_flight = summary.in_flight_mean.unwrap_or(0.0);
-    let by_chance = in_flight / 2.0 + DEVIATIONS * (in_flight + 1.0).sqrt();
-    let grows = short as f64 > by_chance.max(SMALL_BACKLOG * scheduled as f64);
-    grows.then_some(short)
+    scheduled as f64 - ended as f64
+}
+
+/// By what share of what fell due the backlog grew within the windows of so many runs: the 95 %
+/// interval of a look; `None` if nothing fell due.
+///
+/// What is in flight varies as counts do (Poisson), at either end of a window, and near the limit
+/// of a server as its queue does: half of the mean is allowed for that. In the middle of a backlog
+/// that grows, half of it is in flight, so that three quarters of it are beyond that.
+fn growth(merged: &Report, runs: usize) -> Option<[f64; 2]> {
+    let scheduled = merged.summary.requests.scheduled;
+    let in_flight = merged.summary.in_flight_mean.unwrap_or(0.0);
+    let deviation = (2.0 * runs as f64 * (in_flight + 1.0)).sqrt();
+    let by_chance = in_flight / 2.0 + looks::deviations() * deviation;
+    let ends = [-by_chance, by_chance].map(|chance| grown(merged) + chance);
+    (scheduled > 0).then(|| ends.map(|end| (end / scheduled as f64).max(0.0)))
 }
 
 /// The generator's own share of the percentile of the objective that decides.

@@ -148,9 +148,15 @@ impl Session {
 
 /// The cores that the server of a run could use.
 fn cores(report: &Report) -> Cores {
-    let machine = report.environment.cores;
-    if let Target::Embedded { server } = &report.plan.target {
-        return Cores { workers: server.workers, machine };
+    let workers = match &report.plan.target {
+        Target::Embedded { server } => server.workers,
+        _ => None,
+    };
+    let is_here = workers.is_some() || report.server.is_some();
+    let machine = report.environment.cores.filter(|_| is_here);
+    Cores {
+        workers_known: workers.is_some(),
+        usable: report.plan.server_cores(machine),
+        machine,
     }
-    Cores { workers: None, machine: machine.filter(|_| report.server.is_some()) }
 }

@@ -318,7 +318,8 @@ fn case(name: String, mut base: Part, mut candidate: Part, options: &Options) ->
         (1, _) | (_, 1) => Evidence::RunsOfOneSide,
         _ => Evidence::Runs,
     };
-    let in_turns = rounds::in_turns(&base.starts, &candidate.starts);
+    let in_turns = rounds::in_turns(&base.starts, &candidate.starts)
+        && rounds::are_enough(base.starts.len());
     let all = judge::contrast(&base.outcomes, &candidate.outcomes, options.threshold, in_turns);
     let mut stamped =
         judge::contrast(&base.stamped, &candidate.stamped, options.threshold, in_turns);

@@ -12,7 +12,16 @@ use echo_bench_engine::plan::{Load, Plan, ServerPlan, Target};
 pub(super) type Settings = BTreeMap<String, String>;
 
 /// Settings that vary from repeat to repeat, or follow from others.
-const PASSING: [&str; 3] = ["seed", "schedule_digest", "load.arrivals.instants_ns"];
+const PASSING: [&str; 7] = [
+    "seed",
+    "schedule_digest",
+    "load.arrivals.instants_ns",
+    // Of files the digest counts, wherever they are and whatever they are called.
+    "messages.sizes.file",
+    "messages.sizes.bins",
+    "messages.file.name",
+    "messages.file.format",
+];
 
 /// Cases, each with the places of its reports in the two sides.
 #[derive(Debug, Default, PartialEq)]
@@ -31,8 +40,13 @@ pub(super) fn settings(plan: &Plan) -> Settings {
         let stages: Vec<_> = stages.iter().map(ToString::to_string).collect();
         settings.insert("load.stages".into(), stages.join(" "));
     }
+    let is_of_file = settings.contains_key("messages.file.digest");
     settings.retain(|name, _| {
-        !PASSING.contains(&name.as_str()) && !name.starts_with("target.server")
+        let is_said_elsewhere = PASSING.contains(&name.as_str())
+            || name.starts_with("target.server")
+            || name.starts_with("drawn_sizes.")
+            || (is_of_file && name == "messages.texts");
+        !is_said_elsewhere
     });
     if let Target::Embedded { server } = &plan.target {
         settings.extend(flags(server));
@@ -174,5 +188,32 @@ mod tests {
         assert_eq!(settings["server.reuse-port"], "on");
         assert_eq!(settings["server.workers"], "2");
         assert!(!settings.contains_key("target.server"));
+    }
+
+    #[test]
+    fn files_are_told_apart_by_what_they_hold() {
+        use echo_bench_engine::messages::{Histogram, MessageFile, MessageFormat};
+        use echo_bench_engine::plan::{MessagePlan, SizePlan};
+
+        let of_file = |name: &str, text: &str| {
+            let texts = vec![text.as_bytes().to_vec()];
+            let file = MessageFile::of(name.into(), MessageFormat::Whole, &texts);
+            let messages = MessagePlan::Given { texts, crlf: false, file: Some(file) };
+            settings(&plan_with(|plan| plan.messages = messages))
+        };
+        assert_eq!(of_file("a", "text"), of_file("b", "text"));
+        assert_ne!(of_file("a", "text"), of_file("a", "another"));
+        assert!(!of_file("a", "text").contains_key("messages.texts"));
+        let of_sizes = |name: &str, text: &str, seed| {
+            let histogram = Histogram::read(name, text).expect("it is one");
+            let (min_bytes, max_bytes) = histogram.bounds();
+            let sizes = Some(SizePlan::Histogram(histogram));
+            settings(&plan_with(|plan| {
+                plan.messages = MessagePlan::Generated { min_bytes, max_bytes, sizes };
+                plan.seed = seed;
+            }))
+        };
+        assert_eq!(of_sizes("a", "64 1\n70 2\n", 1), of_sizes("b", "70 2\n64 1\n", 2));
+        assert_ne!(of_sizes("a", "64 1\n70 2\n", 1), of_sizes("a", "64 1\n70 3\n", 1));
     }
 }

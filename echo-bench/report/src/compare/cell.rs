@@ -1,6 +1,8 @@
 //! Runs of one plan, measured once and contrasted with any number of others: [`CellSample`].
 //! What a sweep is analysed with; the method is that of every comparison.
 
+use strum::VariantArray as _;
+
 use super::judge;
 use super::measure::{self, Measured, Outcomes, Reason, Unjudged};
 use super::metric::Metric;
@@ -23,15 +25,29 @@ impl CellSample {
     /// What `reports` give; `None` if there are none, or a stored histogram can't be read.
     /// Cells of one sweep must have seeds far apart.
     pub(crate) fn of(reports: &[Report], resamples: u32, seed: u64) -> Option<Self> {
+        Self::with(&Metric::PRIMARY, reports, resamples, seed)
+    }
+
+    /// The same with the metrics that explain others.
+    pub(crate) fn of_all(reports: &[Report], resamples: u32, seed: u64) -> Option<Self> {
+        Self::with(Metric::VARIANTS, reports, resamples, seed)
+    }
+
+    fn with(metrics: &[Metric], reports: &[Report], resamples: u32, seed: u64) -> Option<Self> {
         let samples: Vec<RunSample> =
             reports.iter().map(RunSample::of).collect::<Option<_>>()?;
         if samples.is_empty() || !can_be_added(reports) {
             return None;
         }
-        let outcomes =
-            measure::measure(&samples, &Metric::PRIMARY, Resampling { resamples, seed });
+        let outcomes = measure::measure(&samples, metrics, Resampling { resamples, seed });
         let starts = reports.iter().map(|report| report.started_at.clone()).collect();
         Some(Self { outcomes, starts })
+    }
+
+    /// What was measured in runs that began at these times.
+    #[cfg(test)]
+    pub(super) fn simulated(outcomes: Outcomes, starts: Vec<String>) -> Self {
+        Self { outcomes, starts }
     }
 
     /// The metric's value, and how sure it is.
@@ -49,13 +65,14 @@ impl CellSample {
         let nothing = Estimate { value: 0.0, variance: 0.0, degrees: 1.0 };
         let interval = Contrast::between(nothing, measured.estimate).interval();
         let [low, high] = judge::on_the_metric(metric, interval);
+        let [least, most] = metric.range();
         CellValue {
             value: Some(measured.value),
             standing: Standing::Measured,
-            interval: match measured.vague() {
-                Some(reason) => Err(reason.to_string()),
-                None => Ok([low.max(0.0), high]),
-            },
+            interval: measured.vague().map_or_else(
+                || Ok([low.max(least), high.min(most)]),
+                |reason| Err(reason.to_string()),
+            ),
         }
     }
 }
@@ -87,15 +104,19 @@ pub(crate) type CellPair<'a> = (&'a CellSample, &'a CellSample);
 /// Every metric averaged over pairs of cells, without verdicts: of ratios the geometric
 /// mean, of differences the mean. A pair that lacks the metric on one side is left out.
 pub(crate) fn contrast_pooled(pairs: &[CellPair<'_>], threshold: f64) -> Vec<MetricComparison> {
+    let mut by_rounds = Vec::new();
     let (base, candidate): (Outcomes, Outcomes) = Metric::PRIMARY
         .iter()
-        .map(|&metric| match pooled(metric, pairs) {
-            Some((base, candidate)) => (Ok(base), Ok(candidate)),
-            None => refusals(metric, pairs),
+        .map(|&metric| {
+            let pooled = pooled(metric, pairs);
+            by_rounds.push(pooled.as_ref().and_then(|pooled| pooled.by_rounds));
+            match pooled {
+                Some(Pooled { base, candidate, .. }) => (Ok(base), Ok(candidate)),
+                None => refusals(metric, pairs),
+            }
         })
         .unzip();
-    let mut turns = pairs.iter().map(|(base, new)| rounds::in_turns(&base.starts, &new.starts));
-    judge::contrast(&base, &candidate, threshold, turns.all(|in_turns| in_turns))
+    judge::contrast_by(&base, &candidate, threshold, |metric, _, _| by_rounds[metric as usize])
 }
 
 /// Whether an effect is the same in two groups of pairs: the chance of averages so far apart
@@ -107,36 +128,53 @@ pub(crate) fn disagreement(
 ) -> Option<f64> {
     let [first, second] = groups.map(|group| pooled(metric, group));
     let (first, second) = (first?, second?);
-    let is_single = |(base, new): &(Measured, Measured)| base.runs.max(new.runs) == 1;
+    let is_single = |of: &Pooled| of.base.runs.max(of.candidate.runs) == 1;
     if is_single(&first) || is_single(&second) {
         // How much an effect varies from run to run is unknown.
         return None;
     }
-    let values = [first.0.value, first.1.value, second.0.value, second.1.value];
+    let values = [&first, &second].map(|of| of.base.value.max(of.candidate.value));
     let largest = values.into_iter().fold(0.0, f64::max);
-    let difference = |(base, candidate): &(Measured, Measured)| {
-        Contrast::between(base.estimate, candidate.estimate).estimate()
-    };
-    let contrast = Contrast::between(difference(&first), difference(&second));
+    let difference =
+        |of: &Pooled| Contrast::between(of.base.estimate, of.candidate.estimate).estimate();
+    let mut contrast = Contrast::between(difference(&first), difference(&second));
+    if let Some((first, second)) = first.by_rounds.zip(second.by_rounds) {
+        let Estimate { variance, degrees, .. } = Contrast::between(first, second).estimate();
+        contrast = contrast.or(variance, degrees);
+    }
     // No error anywhere is no question.
     (largest > 0.0).then(|| contrast.p_value(judge::noise(metric, largest, threshold)))
 }
 
+/// A metric averaged over pairs of cells.
+struct Pooled {
+    base: Measured,
+    candidate: Measured,
+    /// Their difference if it is taken round by round, where all pairs were measured in turns.
+    by_rounds: Option<Estimate>,
+}
+
 /// The averages of both sides of the pairs that have the metric; `None` if none has.
-fn pooled(metric: Metric, pairs: &[CellPair<'_>]) -> Option<(Measured, Measured)> {
+fn pooled(metric: Metric, pairs: &[CellPair<'_>]) -> Option<Pooled> {
     let place = metric as usize;
-    let mut both: Vec<(&Measured, &Measured)> = pairs
+    let mut both: Vec<((&Measured, &Measured), bool)> = pairs
         .iter()
-        .filter_map(|(base, new)| {
-            base.outcomes[place].as_ref().ok().zip(new.outcomes[place].as_ref().ok())
+        .filter_map(|&(base, new)| {
+            let sides = (base.outcomes[place].as_ref(), new.outcomes[place].as_ref());
+            let in_turns = rounds::in_turns(&base.starts, &new.starts);
+            Some(((sides.0.ok()?, sides.1.ok()?), in_turns))
         })
         .collect();
-    let repeated = |(base, new): &(&Measured, &Measured)| base.runs > 1 || new.runs > 1;
+    let repeated =
+        |((base, new), _): &((&Measured, &Measured), bool)| base.runs > 1 || new.runs > 1;
     if both.iter().any(repeated) {
         // A pair of single runs knows nothing of how much runs vary.
         both.retain(repeated);
     }
+    let in_turns = both.iter().all(|(_, in_turns)| *in_turns);
+    let both: Vec<(&Measured, &Measured)> = both.into_iter().map(|(both, _)| both).collect();
     let runs = both.iter().map(|(base, new)| base.runs.max(new.runs)).max()?;
+    let by_rounds = rounds::mean_difference(&both).filter(|_| in_turns);
     let (base, new): (Vec<Estimate>, Vec<Estimate>) =
         both.iter().map(|(base, new)| judge::sides(base, new)).unzip();
     let (bases, news): (Vec<&Measured>, Vec<&Measured>) = both.into_iter().unzip();
@@ -145,22 +183,9 @@ fn pooled(metric: Metric, pairs: &[CellPair<'_>]) -> Option<(Measured, Measured)
         let value = if metric.is_by_ratio() { estimate.value.exp() } else { estimate.value };
         let within: Option<f64> = cells.iter().map(|cell| cell.within).sum();
         let within = within.map(|within| within / (cells.len() as f64).powi(2));
-        Some(Measured { value, estimate, runs, within, pulls: average_pulls(cells) })
+        Some(Measured { value, estimate, runs, within, pulls: Vec::new() })
     };
-    Some((side(&base, &bases)?, side(&new, &news)?))
-}
-
-/// What each round of the cells does to their average; nothing where they have not as many.
-fn average_pulls(cells: &[&Measured]) -> Vec<f64> {
-    let rounds = cells.first().map_or(0, |cell| cell.pulls.len());
-    if cells.iter().any(|cell| cell.pulls.len() != rounds) {
-        return Vec::new();
-    }
-    let average = |round: usize| {
-        let sum: f64 = cells.iter().map(|cell| cell.pulls[round]).sum();
-        sum / cells.len() as f64
-    };
-    (0..rounds).map(average).collect()
+    Some(Pooled { base: side(&base, &bases)?, candidate: side(&new, &news)?, by_rounds })
 }
 
 /// Why no pair has the metric, by side, and the averages of what was measured all the same.

@@ -18,11 +18,28 @@ pub(super) fn contrast(
     threshold: f64,
     in_turns: bool,
 ) -> Vec<MetricComparison> {
+    let by_rounds = |_: Metric, base: &Measured, candidate: &Measured| {
+        let enough = in_turns && rounds::are_enough(base.runs);
+        rounds::difference(base, candidate).filter(|_| enough)
+    };
+    contrast_by(base, candidate, threshold, by_rounds)
+}
+
+/// The same, where `by_rounds` says how sure the difference is if it is taken round by round.
+pub(super) fn contrast_by(
+    base: &Outcomes,
+    candidate: &Outcomes,
+    threshold: f64,
+    by_rounds: impl Fn(Metric, &Measured, &Measured) -> Option<Estimate>,
+) -> Vec<MetricComparison> {
     let sides = base.iter().zip(candidate);
     let metrics = Metric::VARIANTS.iter().zip(sides);
     metrics
         .map(|(&metric, sides)| match sides {
-            (Ok(base), Ok(candidate)) => compared(metric, base, candidate, threshold, in_turns),
+            (Ok(base), Ok(candidate)) => {
+                let by_rounds = by_rounds(metric, base, candidate);
+                compared(metric, base, candidate, threshold, by_rounds)
+            }
             (base, candidate) => not_compared(metric, base, candidate),
         })
         .collect()
@@ -82,12 +99,12 @@ fn compared(
     base: &Measured,
     candidate: &Measured,
     threshold: f64,
-    in_turns: bool,
+    by_rounds: Option<Estimate>,
 ) -> MetricComparison {
     let (of_base, of_candidate) = sides(base, candidate);
     let mut contrast = Contrast::between(of_base, of_candidate);
-    if let Some(variance) = rounds::variance(base, candidate).filter(|_| in_turns) {
-        contrast = contrast.or(variance, base.runs as f64 - 1.0);
+    if let Some(Estimate { variance, degrees, .. }) = by_rounds {
+        contrast = contrast.or(variance, degrees);
     }
     let [low, high] = on_the_metric(metric, contrast.interval());
     let noise = noise(metric, base.value.max(candidate.value), threshold);

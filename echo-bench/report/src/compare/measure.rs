@@ -335,6 +335,7 @@ fn statistic(metric: Metric, units: &[&Piece]) -> Result<Statistic, Reason> {
             Statistic::Ratio { of: each(|unit| unit.failed), by: each(|unit| unit.asked) }
         }
         Metric::Fairness => Statistic::GeometricMean(known(|unit| unit.jain)?),
+        Metric::WorkerSkew => Statistic::GeometricMean(known(|unit| unit.worker_skew)?),
         Metric::Max => {
             Statistic::GeometricMean(known(|unit| unit.max(Metric::Max).map(|max| max as f64))?)
         }

@@ -61,6 +61,9 @@ pub enum Metric {
     /// Jain's index of the replies per connection, from 0 to 1 (over several runs, the geometric
     /// mean).
     Fairness,
+    /// The messages of the busiest worker of the embedded server by the mean of all its workers:
+    /// 1 where all got the same (over several runs, the geometric mean).
+    WorkerSkew,
 }
 
 impl Metric {
@@ -97,7 +100,7 @@ impl Metric {
 
     /// Whether it is a latency without the generator's own share.
     pub(crate) fn is_corrected(self) -> bool {
-        self.explains() && self != Self::Fairness
+        self.explains() && !matches!(self, Self::Fairness | Self::WorkerSkew)
     }
 
     /// Whether it is the greatest latency, the generator's share included or not.
@@ -120,6 +123,16 @@ impl Metric {
     pub fn quantile(self) -> Option<f64> {
         let name = self.quantile_name()?;
         QUANTILES.iter().find(|known| known.name == name).map(|known| known.quantile)
+    }
+
+    /// The least and the greatest value that it can have.
+    pub(super) fn range(self) -> [f64; 2] {
+        match self {
+            Self::Fairness | Self::Errors => [0.0, 1.0],
+            // The busiest of all can't do less than the mean.
+            Self::WorkerSkew => [1.0, f64::INFINITY],
+            _ => [0.0, f64::INFINITY],
+        }
     }
 
     /// Whether more of it is better.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::metric::Metric;
 use crate::report::numbers::LARGEST_COUNT;
-use crate::report::{IntervalReport, LatencySummary, Report, coarsen};
+use crate::report::{IntervalReport, LatencySummary, Report, ServerSide, coarsen};
 use crate::stats::statistic::Counts;
 
 /// Intervals of a run that are counted one by one; of more, several that follow each other count as
@@ -45,6 +45,8 @@ pub(super) struct Piece {
     pub(super) corrected: Option<Vec<(u64, u64)>>,
     /// Jain's index of the replies per connection; known of whole runs only.
     pub(super) jain: Option<f64>,
+    /// The messages of the busiest worker by the mean of all; known of whole runs only.
+    pub(super) worker_skew: Option<f64>,
     /// Right answers that arrived in it.
     pub(super) ok: f64,
     /// Requests.
@@ -74,12 +76,14 @@ impl RunSample {
         let share = summary.generator_share.as_ref();
         let corrected = share.map(|share| &share.corrected);
         let stamped = share.map(|share| &share.response);
+        let side = summary.server_side.as_ref();
         let ok = summary.answered_in_window as f64;
         let whole = Piece {
             counts: counts(response)?,
             corrected: corrected
                 .map_or(Some(None), |latency| counts(Some(latency)).map(Some))?,
             jain: summary.fairness.as_ref().map(|fairness| fairness.jain),
+            worker_skew: side.and_then(ServerSide::worker_skew),
             ok,
             asked: summary.requests.scheduled as f64,
             failed: (summary.requests.scheduled - summary.requests.ok) as f64,
@@ -120,6 +124,7 @@ fn piece(interval: &IntervalReport) -> Option<Piece> {
         counts: counts(interval.response.as_ref())?,
         corrected: None,
         jain: None,
+        worker_skew: None,
         ok,
         asked: interval.ok as f64 + interval.errors as f64,
         failed: interval.errors as f64,

@@ -13,6 +13,7 @@ use super::{MetricComparison, Verdict, judge, measure};
 use crate::stats::bootstrap::Resampling;
 
 mod rounds;
+mod swept;
 
 /// How runs come about.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +85,7 @@ fn run(
             counts,
             corrected: None,
             jain: None,
+            worker_skew: None,
             ok,
             asked: ok,
             failed: 0.0,

@@ -75,7 +75,8 @@ fn carried(answer: &Answer, with: &str) -> String {
     match (answer.low_per_s, answer.high_per_s) {
         (Some(low), Some(high)) => {
             let estimate = answer.rate_per_s.unwrap_or((low * high).sqrt());
-            format!("{} [{}, {}]{with}", rate(estimate), short_rate(low), short_rate(high))
+            let [shown, low, high] = [estimate, low, high].map(short_rate);
+            format!("{}{}{with}", rate(estimate), units::interval(&shown, &low, &high))
         }
         (Some(low), None) => {
             let why = match ended {
@@ -247,10 +248,25 @@ fn notices(capacity: &Capacity) -> Vec<Notice> {
             );
             add("hysteresis", text, Some("both lie inside the interval".into()));
         }
+        let low = level.answer.low_per_s.unwrap_or(0.0);
+        let below = at(RateVerdict::Failed).rfind(|rate| rate.rate_per_s < low);
+        if let Some(rate) = below {
+            let [failed, passed] = [rate.rate_per_s, low].map(short_rate);
+            let text = format!("{failed}/s failed although {passed}/s passed");
+            let more = "latency is worse at lower rates where CPUs fall asleep between requests; \
+                        compare with --idle spin and --server-busy-poll";
+            add("worse-below", text, Some(more.into()));
+        }
         if let Some(rate) = at(RateVerdict::Generator).next() {
             let text =
                 format!("from {}/s on the generator is the limit", short_rate(rate.rate_per_s));
             add("generator-limited", text, rate.remedy.clone());
+        }
+        if level.answer.ended == Ended::Undecided {
+            let text = "the rates inside the interval stayed undecided".into();
+            let more = "their interval contains the limit however long they are measured; a \
+                        quieter machine or a longer -d may narrow it";
+            add("undecided", text, Some(more.into()));
         }
         if level.answer.ended == Ended::Budget && level.answer.high_per_s.is_some() {
             let text = "the budget ended before the interval was narrow enough".into();
@@ -321,13 +337,16 @@ fn reading(capacity: &Capacity) -> String {
     let mut told = String::from(
         "the interval goes from the highest rate that passed to the lowest that failed; a rate \
          passes or fails only if the 95 % interval of every objective, or of one, excludes its \
-         limit; else it is undecided and lies inside; both ends were measured again after a rate \
+         limit; else it is undecided and lies inside; a rate fails, too, if a backlog grows; both ends were measured again after a rate \
          on the other side of the limit, where the budget allowed it; latency counts from the \
          due instant; own is the generator's own share of the judged percentile, which never \
          counts against the server",
     );
     if capacity.levels.len() > 1 {
-        told.push_str("; ratios are from the ends of both intervals");
+        told.push_str(
+            "; ratios are from the ends of both intervals; each level was searched once: \
+             run-to-run variance unknown",
+        );
     }
     told
 }

@@ -275,6 +275,7 @@ fn name(metric: Metric) -> &'static str {
         Metric::CorrectedP999 => "corrected p99.9",
         Metric::CorrectedMax => "corrected max",
         Metric::Fairness => "fairness (Jain)",
+        Metric::WorkerSkew => "worker skew",
     }
 }
 

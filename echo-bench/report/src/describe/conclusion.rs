@@ -21,6 +21,7 @@ mod tests;
 use comparison::leading;
 pub(super) use comparison::of_comparison;
 pub use limit::Limit;
+pub(super) use ratios::{percent, times};
 pub(super) use run::of_run;
 pub(super) use self_check::of_self_check;
 pub(super) use sweep::of_sweep;
@@ -102,8 +103,7 @@ fn rate(per_s: f64, interval: Option<[f64; 2]>, of: &str) -> String {
         Some([low, high]) => units::brief_rates([per_s, low, high]),
         None => units::brief_rates([per_s; 3]),
     };
-    let interval = interval.map_or_else(String::new, |_| format!(" [{low}, {high}]"));
-    format!("{shown} {of}{interval}")
+    format!("{shown} {of}{}", units::interval(&shown, &low, &high))
 }
 
 /// A time with its interval in one unit, like `1.23 ms [1.20, 1.27]`.
@@ -115,7 +115,7 @@ fn time(ns: f64, interval: Option<[f64; 2]>) -> String {
 }
 
 /// Names as in a sentence, like `a, b and c`.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [only] => only.clone(),

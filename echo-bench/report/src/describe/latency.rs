@@ -165,12 +165,20 @@ pub(super) fn interval(
     )
 }
 
-/// What `~` means: the first weak percentile of a clock, and why it is.
+/// What `~` means: the first weak percentile of a clock, and why it is; and the next ones whose
+/// effective sample size is another, for it differs along the distribution.
 pub(super) fn weakness(name: &str, latency: &LatencySummary) -> Option<Note> {
-    let first = QUANTILES.iter().find_map(|q| Some((q.name, latency.weakness(q)?)));
-    let (quantile, (independent, needed)) = first?;
-    let why = objective::weakness(quantile, independent, needed);
-    Some(Note { mark: "~", text: format!("{name}: {why}") })
+    let mut weak: Vec<_> =
+        QUANTILES.iter().filter_map(|q| Some((q.name, latency.weakness(q)?))).collect();
+    weak.dedup_by_key(|(_, (independent, _))| *independent);
+    let (first, others) = weak.split_first()?;
+    let (quantile, (independent, needed)) = *first;
+    let mut text = format!("{name}: {}", objective::weakness(quantile, independent, needed));
+    text.extend(others.iter().map(|&(quantile, (independent, needed))| {
+        let [independent, needed] = [independent, needed].map(units::count);
+        format!(", {independent} ({quantile} needs {needed})")
+    }));
+    Some(Note { mark: "~", text })
 }
 
 /// What belongs to a percentile that is shown alone: its interval, or why it has none.

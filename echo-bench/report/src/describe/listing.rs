@@ -48,13 +48,32 @@ fn what(entry: &Entry) -> String {
     match entry.kind {
         EntryKind::Run => entry.what.clone(),
         EntryKind::Repeats => format!("{} x {}", entry.runs, entry.what),
-        EntryKind::Sweep | EntryKind::Comparison | EntryKind::Capacity => {
-            format!("{}: {}", entry.kind, entry.what)
-        }
+        EntryKind::Sweep
+        | EntryKind::Comparison
+        | EntryKind::Capacity
+        | EntryKind::SelfCheck
+        | EntryKind::Selftest => format!("{}: {}", entry.kind, entry.what),
     }
 }
 
 fn labels(entry: &Entry) -> String {
     let labels = entry.labels.iter().map(|(key, value)| format!("{key}={value}"));
     labels.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::selftest::{Outcome, fixture};
+
+    #[test]
+    fn a_selftest_is_listed_as_what_it_is() {
+        let mut selftest = fixture::selftest();
+        selftest.checks.truncate(2);
+        selftest.checks[0].outcome = Outcome::Passed;
+        selftest.checks[1].outcome = Outcome::Failed;
+        let entry = Entry::of_selftest("a.json".into(), &selftest);
+        assert_eq!(what(&entry), "selftest: 1 of 2 checks passed");
+        assert_eq!(EntryKind::SelfCheck.to_string(), "self-check");
+    }
 }

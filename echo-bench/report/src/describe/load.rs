@@ -3,10 +3,12 @@
 
 use super::units;
 use crate::report::nouns::{Noun, Nouns};
+use echo_bench_engine::messages::{DrawnSizes, MessageFile};
 use echo_bench_engine::plan::{
-    Load, MessagePlan, Plan, StopRule, Target, Think, TlsPlan, Trust,
+    Load, MessagePlan, Plan, SizePlan, StopRule, Target, Think, TlsPlan, Trust,
 };
 use echo_bench_engine::schedule::Stage;
+use echo_proto::terminal::one_line;
 
 /// Stages that are listed; of more the number is said.
 const MOST_LISTED: usize = 4;
@@ -60,13 +62,17 @@ pub(super) fn phrases(plan: &Plan) -> Vec<String> {
         }
     };
     phrases.extend(plan.think.map(thought));
-    phrases.push(messages(&plan.messages));
+    phrases.extend(messages(plan));
     let tls = match &plan.tls {
         None => "",
         Some(TlsPlan { trust: Trust::Anyone, .. }) => " inside TLS (server not verified)",
         Some(_) => " inside TLS",
     };
-    phrases.push(format!("{}{tls}", plan.spoken()));
+    let certified = plan.tls.as_ref().is_some_and(|tls| tls.client_certificate.is_some());
+    let certified = if certified { " with a client certificate" } else { "" };
+    phrases.push(format!("{}{tls}{certified}", plan.spoken()));
+    let link = plan.link.map(|link| format!("emulated link {}", link.described()));
+    phrases.extend(link);
     let stop = match plan.stop {
         StopRule::Duration { duration_ns } => units::time(duration_ns as f64),
         StopRule::Requests { requests } => counted(requests, nouns.counted),
@@ -103,19 +109,52 @@ fn counted(count: u64, noun: Noun) -> String {
     format!("{} {}", units::count(count), noun.of(count))
 }
 
-fn messages(messages: &MessagePlan) -> String {
-    match messages {
-        MessagePlan::Generated { min_bytes, max_bytes } if min_bytes == max_bytes => {
+fn messages(plan: &Plan) -> Vec<String> {
+    let said = match &plan.messages {
+        MessagePlan::Generated { min_bytes, max_bytes, sizes: None }
+            if min_bytes == max_bytes =>
+        {
             format!("{min_bytes}-byte messages")
         }
-        MessagePlan::Generated { min_bytes, max_bytes } => {
-            format!("messages of {min_bytes} to {max_bytes} bytes")
+        MessagePlan::Generated { min_bytes, max_bytes, sizes } => {
+            let spread = sizes.as_ref().map(|sizes| format!(", {}", spread(sizes)));
+            let spread = spread.unwrap_or_default();
+            format!("messages of {min_bytes} to {max_bytes} bytes{spread}")
         }
-        MessagePlan::Given { texts, crlf } => {
-            let given = units::counted(texts.len() as u64, "given message");
-            if *crlf { given + " (CRLF lines, sent without CR)" } else { given }
+        MessagePlan::Given { texts, crlf, file } => {
+            let count = units::counted(texts.len() as u64, "given message");
+            let file = file.as_ref().map_or_else(String::new, |file| {
+                let MessageFile { name, digest, .. } = file;
+                format!(" of {} (digest {digest})", one_line(name))
+            });
+            let lines = if *crlf { " (CRLF lines, sent without CR)" } else { "" };
+            format!("{count}{file}{lines}")
+        }
+    };
+    std::iter::once(said).chain(plan.drawn_sizes().map(drawn)).collect()
+}
+
+/// How sizes are distributed.
+fn spread(sizes: &SizePlan) -> String {
+    match sizes {
+        SizePlan::Spread { spec } => spec.to_string(),
+        SizePlan::Histogram(histogram) => {
+            format!("histogram {} (digest {})", one_line(histogram.file()), histogram.digest())
         }
     }
+}
+
+/// What sizes were drawn.
+fn drawn(drawn: &DrawnSizes) -> String {
+    let DrawnSizes { p50_bytes, p99_bytes, max_bytes, mean_bytes, .. } = drawn;
+    let clipped = match drawn.clipped_share {
+        share if share < 0.0005 => String::new(),
+        share => format!(" ({:.1} % set to a limit)", share * 100.0),
+    };
+    format!(
+        "drawn sizes: p50 {p50_bytes}, p99 {p99_bytes}, max {max_bytes}, mean \
+         {mean_bytes:.0}{clipped}"
+    )
 }
 
 /// What the latencies of this load mean.

@@ -21,7 +21,11 @@ pub(super) fn told(report: &Report) -> Option<String> {
 
 fn pinned(plan: &Plan) -> Option<String> {
     let server = plan.server_cpus();
-    let sides = [("generator", &plan.pin.generator), ("server", &server)];
+    let sides = [
+        ("generator", &plan.pin.generator),
+        ("server", &server),
+        ("forwarder", &plan.pin.forwarder),
+    ];
     let sides: Vec<String> = sides
         .into_iter()
         .filter(|(_, cpus)| !cpus.is_empty())
@@ -33,8 +37,13 @@ fn pinned(plan: &Plan) -> Option<String> {
         None if sides.is_empty() && plan.pin.asked == PinMode::Off => return None,
         None => "",
     };
+    let lacks_forwarder =
+        plan.link.is_some() && plan.pin.asked == PinMode::Auto && plan.pin.forwarder.is_empty();
     Some(match (sides.is_empty(), why) {
         (true, why) => format!("not pinned: {why}"),
+        (false, "") if lacks_forwarder => {
+            format!("pinned: {}; the link's forwarder shares these", sides.join(", "))
+        }
         (false, "") => format!("pinned: {}", sides.join(", ")),
         (false, why) => format!("pinned: {}; the rest not: {why}", sides.join(", ")),
     })
@@ -84,7 +93,7 @@ mod tests {
 
     #[test]
     fn says_what_was_pinned_where_and_why_not() {
-        let apart = |cpus, server| Pinning::apart(cpus, 1, server);
+        let apart = |cpus, server| Pinning::apart(cpus, 1, server, false);
         let own = [ServerFlag::new("pin", "3,1")];
         for (plan, told) in [
             (plan(Pinning::off(), &[]), None),
@@ -110,6 +119,21 @@ mod tests {
             ),
         ] {
             assert_eq!(pinned(&plan).as_deref(), told);
+        }
+    }
+
+    #[test]
+    fn says_where_the_forwarder_of_a_link_runs() {
+        for (cpus, told) in [
+            (
+                &[0, 1][..],
+                "pinned: generator on CPU 0, server on CPU 1; the link's forwarder shares these",
+            ),
+            (&[0, 1, 2], "pinned: generator on CPU 0, server on CPU 1, forwarder on CPU 2"),
+        ] {
+            let plan = plan(Pinning::apart(cpus, 1, ServerCpus::Workers(1), true), &[]);
+            let plan = plan.with(|plan| plan.link = Some("lan".parse().unwrap())).unwrap();
+            assert_eq!(pinned(&plan).as_deref(), Some(told));
         }
     }
 

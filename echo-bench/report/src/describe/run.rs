@@ -1,9 +1,11 @@
 //! A run in words: [`run`].
 
 use super::conclusion::of_run;
+use super::sides;
 use super::{
-    Body, Cell, Column, Description, Notice, Row, Section, Table, Tone, Verdict, latency, load,
-    objective, or_nothing, placement, run_figures::figures, sentences, spread, stages, units,
+    Body, Cell, Column, Description, Notice, Row, Section, Table, Tone, Verdict, latency, link,
+    load, objective, or_nothing, placement, run_figures::figures, sentences, spread, stages,
+    units,
 };
 use crate::report::nouns::Nouns;
 use crate::report::{self, AddressReport, ErrorReport, Fairness, FirstOffender, Phase, Report};
@@ -69,6 +71,7 @@ fn results(report: &Report) -> Vec<Row> {
         let said = format!("n/a: no receive timestamps of the kernel ({reason})");
         rows.push(Row::new("own share", said));
     }
+    rows.extend(link::rows(report));
     rows.extend(placement::told(report).map(|told| Row::new("placement", told)));
     if is_told(report) {
         rows.extend(summary.addresses.iter().map(|one| Row::new("address", address(one))));
@@ -88,6 +91,7 @@ fn results(report: &Report) -> Vec<Row> {
         let (send, receive) = (size(tcp.send_buffer), size(tcp.recv_buffer));
         rows.push(Row::new("buffers", format!("{send} send, {receive} receive (kernel)")));
     }
+    rows.extend(sides::rows(report));
     if !report.labels.is_empty() {
         let labels: Vec<_> = report.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
         rows.push(Row::new("labels", labels.join(", ")));

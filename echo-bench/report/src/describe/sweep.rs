@@ -101,7 +101,7 @@ fn cell_name(sweep: &Sweep, cell: usize) -> &str {
     }
 }
 
-fn plan(sweep: &Sweep) -> Vec<Row> {
+pub(crate) fn plan(sweep: &Sweep) -> Vec<Row> {
     let plan = &sweep.plan;
     let axis = |axis: &Axis| {
         let levels: Vec<&str> = axis.levels.iter().map(|level| &*level.name).collect();
@@ -139,7 +139,7 @@ fn failures(sweep: &Sweep) -> Vec<Notice> {
     failures.map(notice).collect()
 }
 
-fn cautions(sweep: &Sweep) -> Vec<Notice> {
+pub(crate) fn cautions(sweep: &Sweep) -> Vec<Notice> {
     sweep.analysis.cautions.iter().map(caution).collect()
 }
 

@@ -74,7 +74,13 @@ pub(crate) fn time_range(low_ns: f64, high_ns: f64) -> String {
 /// A time with its interval in one unit, like `1.23 ms [1.20, 1.27]`.
 pub(crate) fn time_with_interval(ns: f64, [low, high]: [f64; 2]) -> String {
     let unit = TimeUnit::of([ns]);
-    format!("{} [{}, {}]", unit.time(ns), unit.bare(low), unit.bare(high))
+    format!("{}{}", unit.time(ns), interval(&unit.bare(ns), &unit.bare(low), &unit.bare(high)))
+}
+
+/// An interval after a value, like ` [1.20, 1.27]`; nothing where its ends look like the value:
+/// it would say no more.
+pub(crate) fn interval(value: &str, low: &str, high: &str) -> String {
+    if low == value && high == value { String::new() } else { format!(" [{low}, {high}]") }
 }
 
 /// Rates in the scale of the first, like `41.3k`, with as many digits as tell them apart.
@@ -210,6 +216,8 @@ mod tests {
             time_with_interval(1_230_000.0, [1_200_000.0, 1_270_000.0]),
             "1.23 ms [1.20, 1.27]"
         );
+        let narrow = time_with_interval(99_000_000.0, [98_990_000.0, 99_010_000.0]);
+        assert_eq!(narrow, "99.0 ms", "an interval that looks like its value");
     }
 
     #[test]

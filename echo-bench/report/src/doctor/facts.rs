@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use echo_net::cgroup::CpuGroup;
+use echo_net::cgroup::{CpuGroup, MemoryGroup};
 
 /// A limit that is set, or is not.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,6 +63,8 @@ pub struct Facts {
     pub congestion: Option<String>,
     /// Whether the kernel takes receive stamps, or why not.
     pub stamps: Option<Result<(), String>>,
+    /// Whether a link can be emulated, or why not, with the remedy.
+    pub link: Option<Result<(), String>>,
     /// Cores that other processes keep busy.
     pub others_busy: Option<f64>,
     /// Cores that the hypervisor takes away.
@@ -85,7 +87,8 @@ impl Facts {
             cores: std::thread::available_parallelism().ok().map(Into::into),
             quota: CpuGroup::of_self()
                 .map(|group| group.quota().map_or(Limit::None, Limit::At)),
-            memory: memory_limit(),
+            memory: MemoryGroup::of_self()
+                .map(|group| group.limit().map_or(Limit::None, Limit::At)),
             governors: governors(),
             turbo: turbo(),
             smt: line("/sys/devices/system/cpu/smt/active").map(|active| active == "1"),
@@ -118,15 +121,6 @@ fn time_wait() -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with("TCP:"))?;
     let mut words = line.split_whitespace().skip_while(|word| *word != "tw");
     words.nth(1)?.parse().ok()
-}
-
-/// The limit of version 2 of control groups, or of version 1, where a number near the greatest
-/// stands for none.
-fn memory_limit() -> Option<Limit<u64>> {
-    let paths = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    let limit = paths.into_iter().find_map(line)?;
-    let bytes = limit.parse().ok().filter(|&bytes| bytes < 1 << 60);
-    Some(bytes.map_or(Limit::None, Limit::At))
 }
 
 fn governors() -> Vec<String> {

@@ -323,7 +323,19 @@ fn kernel(facts: &Facts) -> Vec<Check> {
             "sysctl -w net.ipv4.tcp_congestion_control=cubic",
         ),
     };
-    vec![uring, memlock, stamps, congestion]
+    let link = match &facts.link {
+        None => Check::unknown("emulated link"),
+        Some(Ok(())) => Check::ok("emulated link", "usable"),
+        Some(Err(reason)) => {
+            // An error ends with its remedy in brackets.
+            let parts = reason.strip_suffix(')').and_then(|reason| reason.rsplit_once(" ("));
+            let parts = parts.filter(|(_, remedy)| !remedy.starts_with("os error"));
+            let (cause, remedy) = parts.unwrap_or((reason, "leave --link out"));
+            Check::new("emulated link", "not usable", Health::Note)
+                .because(format!("--link does not work: {cause}"), remedy)
+        }
+    };
+    vec![uring, memlock, stamps, congestion, link]
 }
 
 /// A size in words.

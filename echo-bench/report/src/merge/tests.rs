@@ -47,6 +47,8 @@ fn run_of(plan: &Plan, second: u32, ok: u64, timeouts: u64) -> Report {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        link: None,
+        server_side: None,
         noise_floor: None,
     };
     build(plan, &record, circumstances)

@@ -10,7 +10,8 @@ use super::spread;
 use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
-use crate::describe::{self, Body, Description, Table};
+use crate::describe::study::UnfitNotes;
+use crate::describe::{self, Body, Description, Row, Table};
 use crate::report::Report;
 use crate::selftest::Selftest;
 use crate::sweep::Sweep;
@@ -58,6 +59,31 @@ pub fn sweep(sweep: &Sweep) -> String {
     laid_out(&describe::sweep(sweep))
 }
 
+/// The README of a published study: its title and findings are `notes`, whose references are
+/// replaced by numbers of the sweep (see [`UnfitNotes`]), and after them stands what made it.
+///
+/// # Errors
+/// When the notes refer to what the sweep does not say, or have ratios of their own.
+pub fn study(sweep: &Sweep, notes: &str) -> Result<String, UnfitNotes> {
+    // Writing to a string can't fail, so the results are dropped here and below.
+    let mut out = describe::study::findings(sweep, notes)?.trim_end().to_owned();
+    out.push_str("\n\n## What it was made with\n\n");
+    let _ = writeln!(out, "- command: `echo-bench sweep --study DIR`, DIR being this folder");
+    list(&mut out, &describe::sweep::plan(sweep));
+    list(&mut out, &describe::study::facts(sweep));
+    for caution in describe::sweep::cautions(sweep) {
+        let _ = writeln!(out, "- caution **{}**: {}", caution.name, inline(&caution.text));
+    }
+    Ok(out)
+}
+
+/// Rows as a list.
+fn list(out: &mut String, rows: &[Row]) {
+    for row in rows {
+        let _ = writeln!(out, "- {}: {}", row.label, inline(&row.value));
+    }
+}
+
 /// The verdict first, as in a pull request few read on; rows and notices as lists.
 pub(super) fn laid_out(description: &Description) -> String {
     let mut out = String::new();
@@ -90,9 +116,7 @@ pub(super) fn laid_out(description: &Description) -> String {
                 let _ = writeln!(out, "```text\n{}```\n", lines.plain());
             }
             Body::Rows(rows) => {
-                for row in rows {
-                    let _ = writeln!(out, "- {}: {}", row.label, inline(&row.value));
-                }
+                list(&mut out, rows);
                 if !rows.is_empty() {
                     out.push('\n');
                 }

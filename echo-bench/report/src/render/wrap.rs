@@ -1,6 +1,9 @@
 //! Text in lines of a given width, as a terminal counts it: [`wrap`]. Lines end between words,
-//! and never within a number, its thousands and its unit; only a word that is longer than a line
-//! is cut.
+//! and never within a number, its thousands and its unit, nor within a path that fits into a
+//! line; only a word that is longer than a line is cut.
+
+use std::ffi::OsStr;
+use std::path::Path;
 
 use textwrap::core::{Word, display_width};
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
@@ -24,8 +27,10 @@ pub fn width(text: &str) -> usize {
 
 /// `text` in lines of at most `columns`; one at least.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
-    let options = Options::new(columns.max(2))
-        .word_separator(WordSeparator::Custom(words))
+    let columns = columns.max(2);
+    let fit = text.split(' ').filter(|word| is_path(word)).all(|path| width(path) <= columns);
+    let options = Options::new(columns)
+        .word_separator(WordSeparator::Custom(if fit { words_and_paths } else { words }))
         .word_splitter(WordSplitter::NoHyphenation)
         .wrap_algorithm(WrapAlgorithm::FirstFit);
     textwrap::wrap(text, options).into_iter().map(Into::into).collect()
@@ -33,22 +38,36 @@ pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
 
 /// The width of the longest part of a text that is not broken.
 pub(super) fn longest_part(text: &str) -> usize {
-    parts(text).map(|part| width(part.trim_end())).max().unwrap_or(0)
+    parts(text, false).map(|part| width(part.trim_end())).max().unwrap_or(0)
 }
 
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
-    Box::new(parts(line).map(Word::from))
+    Box::new(parts(line, false).map(Word::from))
+}
+
+/// The same with paths in one part, so that they can be copied.
+fn words_and_paths(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    Box::new(parts(line, true).map(Word::from))
+}
+
+/// Whether a word is, or ends with, the path of a file.
+fn is_path(word: &str) -> bool {
+    let extension = Path::new(word).extension().and_then(OsStr::to_str);
+    word.contains('/') || matches!(extension, Some("json" | "html"))
 }
 
 /// The parts between which a line may end, each with the spaces after it.
-fn parts(line: &str) -> impl Iterator<Item = &str> {
+fn parts(line: &str, whole_paths: bool) -> impl Iterator<Item = &str> {
     let mut rest = line;
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
         let end = first_end(rest);
-        let (part, after) = rest.split_at(end_in_long(&rest[..end]).unwrap_or(end));
+        let word = &rest[..end];
+        let is_whole = whole_paths && is_path(word.trim_end());
+        let cut = if is_whole { None } else { end_in_long(word) };
+        let (part, after) = rest.split_at(cut.unwrap_or(end));
         rest = after;
         Some(part)
     })
@@ -126,6 +145,11 @@ mod tests {
                 "runs/20260102T030405-line-c1000.json",
                 20,
                 &["runs/", "20260102T030405-", "line-c1000.json"],
+            ),
+            (
+                "report runs/20260102T030405-line-c1000.json kept",
+                40,
+                &["report", "runs/20260102T030405-line-c1000.json", "kept"],
             ),
         ] {
             assert_eq!(wrap(text, columns), lines, "{text}");

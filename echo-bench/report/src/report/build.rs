@@ -11,9 +11,9 @@ use super::slo::Evidence;
 use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, EarlyEnd, Environment, ErrorReport, Fairness,
-    FirstOffender, GeneratorShare, Latency, LatencySummary, NoiseFloor, Report, SCHEMA, SetUp,
-    Slo, StageReport, Summary, SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport,
-    Verdict,
+    FirstOffender, GeneratorShare, Latency, LatencySummary, LinkReport, LinkSeen, NoiseFloor,
+    Report, SCHEMA, ServerSide, SetUp, Slo, SocketOptionsReport, StageReport, Summary,
+    SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed};
@@ -57,6 +57,12 @@ pub struct Circumstances {
     /// The look at which the run ended before its time, if it did.
     #[serde(default)]
     pub ended_early: Option<EarlyEnd>,
+    /// What was seen of the emulated link, where the plan has one.
+    #[serde(default)]
+    pub link: Option<LinkSeen>,
+    /// What an embedded server said of itself when it ended.
+    #[serde(default)]
+    pub server_side: Option<ServerSide>,
     /// The noise floor of the machine, where it was measured.
     #[serde(default)]
     pub noise_floor: Option<NoiseFloor>,
@@ -80,6 +86,7 @@ fn build_with(
     let judged = || {
         let stages = stages::stages(plan, record, Clocks::Judged);
         let mut summary = summarise(plan, record, Clocks::Judged);
+        summary.server_side.clone_from(&circumstances.server_side);
         summary.until = UntilReport::new(plan, record, circumstances.ended_early);
         let findings = judge(plan, record, &circumstances, &summary, &stages);
         let whole = evidence(plan, record, &summary);
@@ -95,7 +102,8 @@ fn build_with(
     // Nothing is changed by the closure that could be left in halves.
     let judged = catch_unwind(AssertUnwindSafe(judged));
     let (summary, stages, findings, slos, (intervals, drained)) = judged.unwrap_or_else(|_| {
-        let summary = summarise(plan, record, Clocks::Counted);
+        let mut summary = summarise(plan, record, Clocks::Counted);
+        summary.server_side.clone_from(&circumstances.server_side);
         let stages = stages::stages(plan, record, Clocks::Counted);
         let slos = circumstances.slos.iter().map(Slo::unknown).collect();
         let series = series(plan, record, Clocks::Counted, &summary, &stages);
@@ -113,6 +121,7 @@ fn build_with(
         labels: circumstances.labels,
         plan: plan.clone(),
         environment: circumstances.environment,
+        link: LinkReport::new(plan, circumstances.link),
         server: circumstances.server,
         slos,
         stages,
@@ -147,6 +156,7 @@ fn evidence<'a>(plan: &Plan, record: &'a RunRecord, summary: &'a Summary) -> Evi
         answers,
         requests: summary.requests,
         failures: tallies.map(|t| (t.failed() as f64, t.ended() as f64)).collect(),
+        looked_at: false,
     }
 }
 
@@ -228,11 +238,17 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
         in_flight_mean: record.outstanding_mean,
         cpu: cpu(record.costs.first(), record.costs.last(), total.tally.answered),
         tcp: tcp(record),
+        socket: record
+            .kernel
+            .options
+            .map(|effective| SocketOptionsReport::new(&plan.socket.options(), &effective)),
+        server_side: None,
         pool: record.pool.map(Into::into),
         set_up: SetUp {
             connect: clocks.of(&record.set_up_connect, &[]),
             tls: clocks.of(&record.set_up_handshakes.full, &[]),
             tls_resumed: clocks.of(&record.set_up_handshakes.resumed, &[]),
+            login: clocks.of(&record.set_up_handshakes.login, &[]),
         },
         latency,
     };
@@ -273,9 +289,10 @@ fn latencies(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Latency {
     let connect = clocks.of(&record.connect, &[]);
     let tls = clocks.of(&record.handshakes.full, &[]);
     let tls_resumed = clocks.of(&record.handshakes.resumed, &[]);
+    let login = clocks.of(&record.handshakes.login, &[]);
     let like = |clock| valid(clocks.like(clock, response.as_ref()));
     let (path, pickup) = (like(&record.stamped.path), like(&record.stamped.pickup));
-    Latency { connect, tls, tls_resumed, wait, service, response, path, pickup }
+    Latency { connect, tls, tls_resumed, login, wait, service, response, path, pickup }
 }
 
 fn cpu(first: Option<&CostSample>, last: Option<&CostSample>, messages: u64) -> Cpu {
@@ -313,8 +330,8 @@ fn tcp(record: &RunRecord) -> Option<Tcp> {
         retransmits: kernel.retransmits,
         rtt_median_us: kernel.rtt_median_us(),
         min_rtt_us: kernel.min_rtt_us,
-        send_buffer: kernel.buffers.map(|(send, _)| send),
-        recv_buffer: kernel.buffers.map(|(_, recv)| recv),
+        send_buffer: kernel.options.map(|options| options.send_buffer),
+        recv_buffer: kernel.options.map(|options| options.recv_buffer),
     })
 }
 

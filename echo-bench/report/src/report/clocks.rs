@@ -47,7 +47,7 @@ macro_rules! clock {
 }
 
 /// Every clock, those of requests and response first.
-pub(crate) const CLOCKS: [Clock; 12] = [
+pub(crate) const CLOCKS: [Clock; 14] = [
     clock!(
         "response",
         latency.response,
@@ -98,6 +98,13 @@ pub(crate) const CLOCKS: [Clock; 12] = [
         of_requests: false
     ),
     clock!(
+        "login",
+        latency.login,
+        "from the connection made (TLS included) to the end of the login, with the generator's \
+         own computation of the proof",
+        of_requests: false
+    ),
+    clock!(
         "set-up connect",
         set_up.connect,
         "from the first SYN to the connection made, before the load",
@@ -113,6 +120,12 @@ pub(crate) const CLOCKS: [Clock; 12] = [
         "set-up tls resumed",
         set_up.tls_resumed,
         "the same for a handshake that resumed an earlier session, before the load",
+        of_requests: false
+    ),
+    clock!(
+        "set-up login",
+        set_up.login,
+        "from the connection made (TLS included) to the end of the login, before the load",
         of_requests: false
     ),
 ];

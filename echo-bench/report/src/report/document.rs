@@ -159,10 +159,17 @@ struct Axes {
 /// When the file can't be read, or holds none of these.
 pub fn open(path: &Path) -> Result<Document, LoadError> {
     let path = path.to_owned();
-    let text = match bounded::read(&path, bounded::DOCUMENT) {
-        Ok(text) => text,
-        Err(reason) => return Err(LoadError::Read { path, reason }),
-    };
+    match bounded::read(&path, bounded::DOCUMENT) {
+        Ok(text) => interpret(text, path),
+        Err(reason) => Err(LoadError::Read { path, reason }),
+    }
+}
+
+/// The same of the `text` in the file `path`.
+///
+/// # Errors
+/// When it holds none of these.
+pub fn interpret(text: String, path: PathBuf) -> Result<Document, LoadError> {
     if partial::is_partial(&text) {
         let read = partial::read(&text);
         let report =

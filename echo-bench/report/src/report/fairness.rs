@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::server_side::jain;
 use echo_bench_engine::record::Served;
 
 /// Below a median of so many replies a connection may have few by chance.
@@ -50,8 +51,6 @@ impl Fairness {
         let median = answered[answered.len() / 2];
         let starved = took_part().filter(|served| served.answered == 0).count() as u64;
         let slow = answered.iter().filter(|&&count| count < median.div_ceil(10)).count() as u64;
-        let sum: f64 = answered.iter().map(|&count| count as f64).sum();
-        let squares: f64 = answered.iter().map(|&count| (count as f64).powi(2)).sum();
         let connections = answered.len();
         Some(Self {
             connections: connections as u64,
@@ -60,7 +59,7 @@ impl Fairness {
             min,
             median,
             max,
-            jain: if squares > 0.0 { sum * sum / (connections as f64 * squares) } else { 1.0 },
+            jain: jain(&answered),
             mean_latency_ns: mean_latencies(took_part()),
             spread: thinned(&answered),
         })

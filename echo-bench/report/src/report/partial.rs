@@ -35,6 +35,8 @@ pub struct Header {
     connect: Option<LatencySummary>,
     tls: Option<LatencySummary>,
     tls_resumed: Option<LatencySummary>,
+    #[serde(default)]
+    login: Option<LatencySummary>,
 }
 
 /// Any other line: what was measured in a piece of the window.
@@ -107,6 +109,7 @@ impl Header {
             connect: packed(connected.connect),
             tls: packed(&connected.handshakes.full),
             tls_resumed: packed(&connected.handshakes.resumed),
+            login: packed(&connected.handshakes.login),
         }
     }
 
@@ -125,6 +128,7 @@ impl Header {
             set_up_handshakes: Handshakes {
                 full: unpacked(self.tls.as_ref())?,
                 resumed: unpacked(self.tls_resumed.as_ref())?,
+                login: unpacked(self.login.as_ref())?,
             },
             connect_phase_ns: self.connect_phase_ns,
             // The last that is known of them.

@@ -47,6 +47,22 @@ pub fn save_repeats_in(
     output::create(directory, names, &to_json(repeats))
 }
 
+/// Writes a search for capacity, its first run given, in the same way: the rates of its runs are
+/// not what its name says.
+pub fn save_search_in(
+    search: &impl serde::Serialize,
+    levels: usize,
+    first: &Report,
+    directory: &Path,
+) -> std::io::Result<PathBuf> {
+    fs::create_dir_all(directory)?;
+    let [server, spoken, _] = parts(&first.plan);
+    let server = if levels > 1 { format!("{levels} levels") } else { server };
+    let said = [server, spoken, format!("c{} capacity", first.plan.connections)];
+    let names = named(&first.started_at, said, &first.labels, "json");
+    output::create(directory, names, &to_json(search))
+}
+
 /// Names for what is kept of a run that began at `started_at`, in the order in which they are
 /// tried: two runs in one second must not take the same. A name says when, what was loaded, how,
 /// and the values of the labels.
@@ -56,10 +72,19 @@ pub fn names(
     labels: &BTreeMap<String, String>,
     ending: &str,
 ) -> impl Iterator<Item = String> {
+    named(started_at, parts(plan), labels, ending)
+}
+
+fn named(
+    started_at: &str,
+    said: [String; 3],
+    labels: &BTreeMap<String, String>,
+    ending: &str,
+) -> impl Iterator<Item = String> {
     let stamp: String =
         started_at.chars().filter(char::is_ascii_alphanumeric).take(15).collect();
     let values = labels.values().map(String::as_str).collect::<Vec<_>>().join("-");
-    let [server, spoken, load] = parts(plan);
+    let [server, spoken, load] = said;
     let parts = [stamp, in_a_name(&server), spoken, in_a_name(&load), in_a_name(&values)];
     let base: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     let base = base.join("-");

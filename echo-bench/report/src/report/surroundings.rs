@@ -22,7 +22,8 @@ pub struct SurroundingsReport {
     pub machine_busy: Option<f64>,
     /// Cores that the hypervisor took away, on average.
     pub stolen: Option<f64>,
-    /// What the kernel's TCP counted, over all connections of the network namespace.
+    /// What the kernel's TCP counted, over all connections of the network namespace, and of the
+    /// server's over an emulated link.
     pub tcp: Option<TcpReport>,
 }
 

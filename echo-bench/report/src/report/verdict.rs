@@ -10,11 +10,14 @@ use super::nouns::Nouns;
 
 mod explained;
 mod generator;
+mod link;
 mod short;
 mod words;
 
 pub(super) use explained::Explained;
 pub(super) use generator::Limit;
+pub(super) use link::LinkFault;
+pub(crate) use link::{LINK_LATE, LINK_OVERRUN};
 pub(super) use short::{Short, Why};
 use words::{
     below_offered, clamped, connections_lost, late_bounds, littles_law, no_replies, not_sharp,
@@ -98,6 +101,7 @@ pub(super) enum Finding {
         expected: f64,
     },
     Kernel(Explained),
+    Link(LinkFault),
     BelowOfferedRate {
         offered: f64,
         achieved: f64,
@@ -136,6 +140,7 @@ pub(super) enum Finding {
         how: String,
     },
     Unverified,
+    UnaskedCertificate,
     GivenUp {
         asked: u64,
         scheduled: u64,
@@ -216,6 +221,7 @@ impl Finding {
         match self {
             Self::Generator(limit) => limit.words(nouns),
             Self::Kernel(explained) => explained.words(nouns),
+            Self::Link(fault) => fault.words(),
             Self::NothingMeasured => (
                 "nothing-measured",
                 nothing_measured(nouns),
@@ -301,6 +307,11 @@ impl Finding {
                 "unverified-server",
                 "--insecure: nobody checked who the server is".into(),
                 "handshakes lack the cost of that check; name the certificate with --cacert",
+            ),
+            Self::UnaskedCertificate => (
+                "client-certificate-unasked",
+                "the server asked for no client certificate: --cert was not used".into(),
+                "handshakes lack the cost of that check; have the server require it (--client-ca)",
             ),
             Self::SlowServerDrain => server_not_stopped(),
             Self::ServerEnded { how } => server_ended(how),

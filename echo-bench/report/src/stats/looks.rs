@@ -18,11 +18,19 @@ pub fn worth(independent: u64) -> u64 {
     (independent as f64 / price()) as u64
 }
 
+/// The chance with which the interval of a look misses the truth at either end.
+pub(crate) fn miss() -> f64 {
+    order::MISS / f64::from(LOOKS)
+}
+
+/// How many deviations of a normal value that is.
+pub(crate) fn deviations() -> f64 {
+    contrast::student_beyond(f64::INFINITY, miss())
+}
+
 /// By how many times more values a run that is looked at needs.
 pub(crate) fn price() -> f64 {
-    let level = (1.0 - contrast::CONFIDENCE) / f64::from(LOOKS);
-    let deviate = contrast::student_beyond(f64::INFINITY, level / 2.0);
-    (deviate / order::DEVIATE).powi(2)
+    (deviations() / order::DEVIATE).powi(2)
 }
 
 /// How far the farther end of an interval lies from the value, as a share of that.

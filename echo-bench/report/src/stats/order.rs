@@ -8,7 +8,7 @@
 use super::contrast;
 
 /// The chance that an interval misses the true value on either side.
-pub(super) const MISS: f64 = 0.025;
+pub(crate) const MISS: f64 = 0.025;
 
 /// The normal deviate that is exceeded with the chance [`MISS`].
 pub(super) const DEVIATE: f64 = 1.959_963_984_540_054;

@@ -29,16 +29,26 @@ pub fn mean_interval(series: &[f64]) -> Option<[f64; 2]> {
 /// *Biometrika* 26, 1934). Events that come together say less: the parts of the series, each
 /// with its events and trials, tell by how much. `None` without trials.
 pub fn share_interval(events: u64, trials: u64, parts: &[(f64, f64)]) -> Option<[f64; 2]> {
+    share_interval_at(MISS, events, trials, parts)
+}
+
+/// The same interval that misses the share with the chance `miss` at either end.
+pub(crate) fn share_interval_at(
+    miss: f64,
+    events: u64,
+    trials: u64,
+    parts: &[(f64, f64)],
+) -> Option<[f64; 2]> {
     if trials == 0 {
         return None;
     }
     let share = events as f64 / trials as f64;
     let crowding = crowding(share, parts);
     let others = trials.saturating_sub(events) as f64;
-    Some(share_interval_of(events as f64 / crowding, others / crowding))
+    Some(interval_of(miss, events as f64 / crowding, others / crowding))
 }
 
-/// The same of parts that are worth at most one trial each; `None` without parts.
+/// The 95 % interval of parts that are worth at most one trial each; `None` without parts.
 pub fn share_interval_of_parts(parts: &[(f64, f64)]) -> Option<[f64; 2]> {
     let (events, trials) = parts
         .iter()
@@ -53,10 +63,14 @@ pub fn share_interval_of_parts(parts: &[(f64, f64)]) -> Option<[f64; 2]> {
 
 /// The same of a sample that is worth so many `events` and so many `others`, whole or not.
 pub fn share_interval_of(events: f64, others: f64) -> [f64; 2] {
+    interval_of(MISS, events, others)
+}
+
+fn interval_of(miss: f64, events: f64, others: f64) -> [f64; 2] {
     let low =
-        if events > 0.0 { root(|p| beta_reg(events, others + 1.0, p) - MISS) } else { 0.0 };
+        if events > 0.0 { root(|p| beta_reg(events, others + 1.0, p) - miss) } else { 0.0 };
     let high = if others > 0.0 {
-        root(|p| beta_reg(events + 1.0, others, p) - (1.0 - MISS))
+        root(|p| beta_reg(events + 1.0, others, p) - (1.0 - miss))
     } else {
         1.0
     };

@@ -2,9 +2,9 @@
 //! only where a comparison of the two found that; by how much it looks worse does not matter.
 
 use super::plan::SweepPlan;
-use super::{Effect, MetricValue, Ranked};
+use super::{Cell, Effect, MetricValue, Ranked};
 use crate::compare::cell::{self, CellSample, CellValue};
-use crate::compare::{Metric, MetricComparison, Standing, Verdict};
+use crate::compare::{Method, Metric, MetricComparison, Standing, Verdict};
 
 /// Cells that are all compared with each other: of more, the correction for so many questions
 /// would leave few answers.
@@ -104,10 +104,18 @@ fn set_ranks(ranking: &mut [Ranked], by: Metric, effects: &[Effect], others: &[O
 }
 
 fn ranked(cell: usize, sample: &CellSample) -> Ranked {
-    let value = |&metric: &Metric| {
-        let CellValue { value, standing, interval } = sample.value(metric);
-        let reason = interval.as_ref().err().cloned();
-        MetricValue { metric, value, standing, interval: interval.ok(), reason }
-    };
+    let value = |&metric: &Metric| value_of(sample, metric);
     Ranked { cell, rank: None, metrics: Metric::PRIMARY.iter().map(value).collect() }
+}
+
+/// A metric of a cell that explains others, which a sweep does not keep; `None` without runs.
+pub(crate) fn explaining(cell: &Cell, metric: Metric, method: &Method) -> Option<MetricValue> {
+    let sample = CellSample::of_all(&cell.runs, method.resamples, method.seed)?;
+    Some(value_of(&sample, metric))
+}
+
+fn value_of(sample: &CellSample, metric: Metric) -> MetricValue {
+    let CellValue { value, standing, interval } = sample.value(metric);
+    let reason = interval.as_ref().err().cloned();
+    MetricValue { metric, value, standing, interval: interval.ok(), reason }
 }

@@ -58,8 +58,8 @@ fn what_a_run_takes_several_times_goes_together_in_every_cell() {
 #[test]
 fn linked_flags_are_one_axis() {
     let sweep = typed(
-        "--nodelay on,off --server-nodelay on,off --link nodelay,server-nodelay \
-         --split-writes 1,2 --server-write-mode whole,split --link split-writes+server-write-mode",
+        "--nodelay on,off --server-nodelay on,off --in-step nodelay,server-nodelay \
+         --split-writes 1,2 --server-write-mode whole,split --in-step split-writes+server-write-mode",
     )
     .unwrap();
     assert_eq!(
@@ -81,8 +81,9 @@ fn linked_flags_are_one_axis() {
 
 #[test]
 fn a_linked_axis_before_a_list_keeps_its_place_in_the_plan_file() {
-    let sweep =
-        typed("--nodelay on,off --server-nodelay on,off --link nodelay,server-nodelay -c 1,2");
+    let sweep = typed(
+        "--nodelay on,off --server-nodelay on,off --in-step nodelay,server-nodelay -c 1,2",
+    );
     let sweep = sweep.unwrap();
     let again = file::read(&file::write(&sweep.plan)).unwrap();
     let (_, mut axes) = again.flags.resolve(&[]).unwrap();
@@ -97,6 +98,23 @@ fn a_flag_without_a_value_is_on_or_off() {
     let sweep = typed("--model epoll,tokio --server-reuse-port").unwrap();
     assert_eq!(lines(&sweep)[0], "--server-reuse-port --model=epoll");
     assert!(typed("--conns 1,2 --server-reuse-port=maybe").unwrap_err().contains("on or off"));
+}
+
+#[test]
+fn sizes_are_an_axis_whose_distributions_may_hold_commas() {
+    let sweep =
+        typed("--size 64,lognormal:median=300,p99=20K,1-2K,zipf:exponent=1.1,max=4K,512");
+    let levels: Vec<String> =
+        sweep.unwrap().plan.axes[0].levels.iter().map(|level| level.name.clone()).collect();
+    assert_eq!(
+        levels,
+        ["64", "lognormal:median=300,p99=20K", "1-2K", "zipf:exponent=1.1,max=4K", "512"]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let sizes = folder.path().join("a,b.txt");
+    std::fs::write(&sizes, "64 1\n").unwrap();
+    let line = format!("--size 64 --size file:{}", sizes.display());
+    assert_eq!(typed(&line).unwrap().cells.len(), 2);
 }
 
 #[test]
@@ -118,9 +136,11 @@ fn what_can_t_be_measured_is_refused_before_anything_runs() {
         ("--conns 1,2 --strict", "--strict is about one run"),
         ("--conns 1,2 --baseline main", "--baseline is about one run"),
         ("--conns 1,2 --message-file -", "name a file"),
-        ("--conns 1,2 --link conns,nodelay", "--link conns,nodelay"),
-        ("--conns 1,2 --nodelay on,off --link conns", "--link conns"),
-        ("--nodelay on,off --conns 1,2,3 --link nodelay,conns", "equally many"),
+        ("--conns 1,2 --size file:-", "name a file"),
+        ("--size 64,lognormal:median=3", "lognormal needs p99="),
+        ("--conns 1,2 --in-step conns,nodelay", "--in-step conns,nodelay"),
+        ("--conns 1,2 --nodelay on,off --in-step conns", "--in-step conns"),
+        ("--nodelay on,off --conns 1,2,3 --in-step nodelay,conns", "equally many"),
         ("no-such.toml", "reading no-such.toml"),
     ] {
         let error = typed(line).expect_err(line);
@@ -190,7 +210,7 @@ fn commands_are_levels_with_short_names_and_a_single_one_is_fixed() {
     let fixed: Vec<String> = one.plan.fixed.iter().map(ToString::to_string).collect();
     assert_eq!(fixed, [format!("exec={old}"), "prepare=sh -c 'a, b'".into()]);
 
-    let linked = ["--exec", old, "--exec", new, "--conns", "1,2", "--link", "exec,conns"];
+    let linked = ["--exec", old, "--exec", new, "--conns", "1,2", "--in-step", "exec,conns"];
     let linked = typed_words(&linked).unwrap();
     let names: Vec<&str> = linked.cells.iter().map(|cell| &*cell.cell.name).collect();
     assert_eq!(names, ["exec+conns=A/1", "exec+conns=new/2"]);
@@ -202,4 +222,13 @@ fn commands_are_levels_with_short_names_and_a_single_one_is_fixed() {
         let told = typed_words(words).unwrap_err();
         assert!(told.contains(part), "{told}");
     }
+}
+
+#[test]
+fn links_are_levels_whole_with_their_commas() {
+    let sweep = typed("--link none --link rtt=20ms,loss=1% --link wifi").unwrap();
+    let links = ["none", "rtt=20ms,loss=1%", "wifi"];
+    assert_eq!(lines(&sweep), links.map(|link| format!("--link={link}")));
+    let again = file::read(&file::write(&sweep.plan)).unwrap();
+    assert_eq!(again.flags.resolve(&[]).unwrap().1, sweep.plan.axes);
 }

@@ -25,7 +25,7 @@ pub enum UnfitFlag {
     /// No value.
     #[error("--{0} has no value")]
     Empty(String),
-    /// Linked flags that can't go in step.
-    #[error("--link {0}: name two or more flags that have equally many values")]
-    Link(String),
+    /// Flags that can't go in step.
+    #[error("--in-step {0}: name two or more flags that have equally many values")]
+    InStep(String),
 }

@@ -5,6 +5,7 @@
 use std::io;
 
 use crate::Nanos;
+use crate::reactor::random::Random;
 
 /// Result of a connection attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,13 +196,19 @@ pub struct EchoPeer {
     partial: Vec<u8>,
     /// When service of the last message ends.
     busy_until: Nanos,
-    random: u64,
+    random: Random,
 }
 
 impl EchoPeer {
     /// The peer of one connection.
     pub fn new(options: EchoOptions) -> Self {
-        Self { options, received: 0, partial: Vec::new(), busy_until: 0, random: options.seed }
+        Self {
+            options,
+            received: 0,
+            partial: Vec::new(),
+            busy_until: 0,
+            random: Random::new(options.seed),
+        }
     }
 
     fn serve(&mut self, now: Nanos, message: &[u8], script: &mut Script) {
@@ -210,7 +217,8 @@ impl EchoPeer {
         }
         self.received += 1;
         let begin = if self.options.serial { now.max(self.busy_until) } else { now };
-        self.busy_until = begin + self.options.delay + self.draw_jitter();
+        self.busy_until =
+            begin + self.options.delay + self.random.within(0..=self.options.jitter);
         let after = self.busy_until - now;
         if self.options.skip_every.is_none_or(|every| !self.received.is_multiple_of(every)) {
             script.deliver_in_pieces(after, message, self.options.piece);
@@ -226,16 +234,6 @@ impl EchoPeer {
 
     fn has_ended(&self) -> bool {
         self.options.ending.is_some_and(|(last, _)| self.received >= last)
-    }
-
-    fn draw_jitter(&mut self) -> Nanos {
-        // SplitMix64 (Steele, Lea and Flood 2014): sufficient for delays, without a dependency.
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        mixed % self.options.jitter.saturating_add(1).max(1)
     }
 }
 

@@ -263,7 +263,7 @@ fn nothing_is_told_of_a_closed_connection_and_its_key_is_not_used_again() {
     log.keys.push(next);
     run(&mut reactor, &mut log);
     assert_eq!((reactor.now(), log.take()), (START, vec![(0, 1, "connected".into())]));
-    assert!(reactor.tcp_info(next).is_none() && reactor.buffer_sizes(next).is_none());
+    assert!(reactor.tcp_info(next).is_none() && reactor.socket_options(next).is_none());
 }
 
 #[test]

@@ -8,7 +8,10 @@ use std::thread::JoinHandle;
 use proptest::prelude::*;
 use slotmap::SecondaryMap;
 
-use super::{Backend, EpollReactor, UringReactor, connect, for_each_backend, listening};
+use super::{
+    Backend, Edge, EpollReactor, Oneshot, PollReactor, UringReactor, connect, for_each_backend,
+    listening,
+};
 use crate::clock::{self, MILLISECOND, SECOND};
 use crate::reactor::{Event, Handler, Key, ServingReactor};
 

@@ -15,11 +15,17 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
+use crate::memory;
+
 /// The only buffer group of a ring.
 pub(super) const GROUP: u16 = 0;
 
-/// Target size of all buffers. Pages are touched only when used.
+/// Largest target size of all buffers. Pages are touched only when used.
 const MEMORY: usize = 16 << 20;
+
+/// All buffers take no more than this part of the memory that the process may use: each worker of
+/// a server has its own.
+const PART_OF_MEMORY: u64 = 32;
 
 /// Minimum and maximum number of buffers, which bounds the completions before one is handled.
 const FEWEST: usize = 8;
@@ -55,7 +61,9 @@ impl Buffers {
     /// [registered](Self::register).
     pub(super) fn new(size: usize) -> Self {
         let size = size.clamp(1, MEMORY);
-        let count = (MEMORY / size).next_power_of_two().clamp(FEWEST, MOST);
+        let part = memory::usable().map_or(u64::MAX, |bytes| bytes / PART_OF_MEMORY);
+        let memory = MEMORY.min(usize::try_from(part).unwrap_or(usize::MAX));
+        let count = (memory / size).next_power_of_two().clamp(FEWEST, MOST);
         let memory_layout = Layout::array::<u8>((size + SKEW) * count)
             .expect("8 buffers of 16 MiB fit into the address space");
         let entries_layout = Layout::array::<BufRingEntry>(count)
@@ -76,15 +84,16 @@ impl Buffers {
         buffers
     }
 
-    /// Registers the buffers. The ring must be dropped before the last clone of `self`, and
-    /// therefore before the last lease.
+    /// Registers the buffers.
     ///
     /// # Safety
-    /// The caller keeps a clone of `self` for as long as the ring lives.
+    /// The caller keeps a clone of `self` until all requests that may use the buffers have
+    /// completed and they are unregistered; for ever, if it can't be sure of that. Closing the
+    /// ring is not enough: the kernel tears it down later.
     pub(super) unsafe fn register(&self, ring: &Submitter<'_>) -> io::Result<()> {
         let address = self.0.entries.as_ptr() as u64;
         // SAFETY: the entries are page-aligned, initialised, `count` many, and live until
-        // the ring is gone, which the caller promises.
+        // the kernel has given them up, which the caller promises.
         unsafe { ring.register_buf_ring_with_flags(address, self.0.count, GROUP, 0) }
     }
 
@@ -130,8 +139,8 @@ impl SharedBuffers {
 
 impl Drop for SharedBuffers {
     fn drop(&mut self) {
-        // SAFETY: both were allocated with these layouts, and the ring that wrote to them
-        // is gone, as `Buffers::register` demands.
+        // SAFETY: both were allocated with these layouts, and the kernel no longer writes to
+        // them: this is the last clone, which `Buffers::register` demands to be kept until then.
         unsafe {
             dealloc(self.memory.as_ptr(), self.memory_layout);
             dealloc(self.entries.as_ptr().cast(), self.entries_layout);

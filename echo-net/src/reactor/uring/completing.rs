@@ -1,7 +1,7 @@
 //! Handling of completions.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 use rustix::event::PollFlags;
 
@@ -10,22 +10,10 @@ use super::connection::{Arrival, Request};
 use super::ring::Completion;
 use super::subject::Subject;
 use super::{Key, UringReactor};
-use crate::reactor::{Event, Handler, Reactor, listening};
+use crate::reactor::{Event, Handler, Reactor};
 use crate::socket;
 
 impl UringReactor {
-    /// Starts to accept on a listener, unless it already does.
-    pub(super) fn accept(&mut self, number: usize) {
-        if let Some(acceptor) = self.acceptors.get_mut(number)
-            && let Some(listening) = &acceptor.listening
-            && acceptor.request == Request::None
-            && listening.paused_until().is_none()
-        {
-            self.ring.accept(number as u32, listening.listener.as_fd());
-            acceptor.request = Request::Made;
-        }
-    }
-
     /// Delivers data that was held back on resumed connections; whether there was any.
     pub(super) fn tell_held_back(&mut self, handler: &mut impl Handler<Self>) -> bool {
         let mut told = false;
@@ -65,6 +53,7 @@ impl UringReactor {
                 Completion::Accepted { number, result, more } => {
                     self.accepted(number as usize, result, more, handler);
                 }
+                Completion::Pending { number } => self.pending(number as usize, handler),
                 Completion::Woken { more } => {
                     self.waker.reset();
                     if !more {
@@ -204,6 +193,7 @@ impl UringReactor {
             *request(closed) = Request::None;
             if !closed.has_requests() {
                 self.closing.remove(&key);
+                self.hurry_accepting();
             }
         }
     }
@@ -219,43 +209,12 @@ impl UringReactor {
             Subject::CancelWatch(key) => {
                 (Subject::Watch(key), state(key).map(|of| of.watching))
             }
-            Subject::CancelAccept(number) => {
-                let acceptor = self.acceptors.get(number as usize);
-                (Subject::Accept(number), acceptor.map(|acceptor| acceptor.request))
-            }
+            Subject::CancelAccept(number) => return self.cancel_accepting_again(number),
             // Only these are ever cancelled.
             _ => return,
         };
         if request == Some(Request::Cancelled) {
             self.ring.cancel(subject);
         }
-    }
-
-    fn accepted(
-        &mut self,
-        number: usize,
-        result: io::Result<OwnedFd>,
-        more: bool,
-        handler: &mut impl Handler<Self>,
-    ) {
-        let Some(acceptor) = self.acceptors.get_mut(number) else { return };
-        if !more {
-            acceptor.request = Request::None;
-        }
-        // Connections accepted after listening has stopped are reset, as the kernel does.
-        let Some(listening) = &mut acceptor.listening else { return };
-        match result {
-            Ok(socket) => {
-                let peer = listening::peer(rustix::net::getpeername(&socket).ok().flatten());
-                handler.accepted(self, socket, peer);
-            }
-            Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => {}
-            Err(error) if socket::is_peers_fault(&error) => {}
-            Err(error) => {
-                listening.pause();
-                handler.accept_failed(self, error);
-            }
-        }
-        self.accept(number);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::buffers::Lease;
 use crate::send_queue::SendQueue;
@@ -17,6 +18,31 @@ pub(super) enum Request {
     Made,
     /// Being cancelled; one more completion follows.
     Cancelled,
+}
+
+/// Sockets of all reactors of this process that are open.
+static OPEN: AtomicU64 = AtomicU64::new(0);
+
+/// How many sockets all reactors of this process have open.
+pub(super) fn open() -> u64 {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// A socket that is counted until this is dropped.
+#[derive(Debug)]
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// See the [module](self).
@@ -39,6 +65,7 @@ pub(super) struct UringSocket {
     pub(super) watching: Request,
     /// Data received before a pause took effect, in order.
     held_back: VecDeque<Arrival>,
+    _counted: Counted,
 }
 
 /// Received data that was not delivered yet.
@@ -64,6 +91,7 @@ impl UringSocket {
             receiving: Request::None,
             watching: Request::None,
             held_back: VecDeque::new(),
+            _counted: Counted::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! An `io_uring` with its buffers behind a safe interface: [`Ring`], which takes requests and
-//! returns [`Completion`]s. No request refers to memory of the caller, so none can outlive it.
+//! returns [`Completion`]s. No request refers to memory of the caller, and dropping the ring ends
+//! all requests before it frees its own.
 
 #![expect(unsafe_code, reason = "the submission queue trusts what is pushed")]
 
@@ -8,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{CancelBuilder, Fd, RecvMsgOut, SubmitArgs, Timespec};
@@ -19,7 +21,7 @@ use super::buffers::{Buffers, GROUP, Lease};
 use super::subject::Subject;
 use super::unavailable::Unavailable;
 use crate::Nanos;
-use crate::clock::SECOND;
+use crate::clock::{self, MILLISECOND, SECOND};
 use crate::stamps::{self, Stamp};
 
 /// Maximum number of requests submitted per system call.
@@ -27,6 +29,15 @@ const SUBMISSIONS: u32 = 1024;
 
 /// Size of the completion queue; the kernel buffers more at a cost.
 const COMPLETIONS: u32 = 8 * SUBMISSIONS;
+
+/// How long a ring that is dropped waits for the end of its requests. Cancelling takes
+/// microseconds each.
+const WIND_DOWN: Nanos = 200 * MILLISECOND;
+
+/// How often requests are submitted to a kernel that is out of memory before the caller goes on,
+/// and the pause in between.
+const ATTEMPTS: u32 = 8;
+const OUT_OF_MEMORY_PAUSE: Duration = Duration::from_millis(1);
 
 /// Smallest buffers that stamped bytes are received into.
 const LEAST_STAMPED: usize = 1024;
@@ -36,6 +47,8 @@ const LEAST_STAMPED: usize = 1024;
 pub(super) enum Completion {
     /// A connection was accepted on the listener of this number.
     Accepted { number: u32, result: io::Result<OwnedFd>, more: bool },
+    /// Connections are pending on the listener of this number, or its poll was cancelled.
+    Pending { number: u32 },
     /// The waker was used.
     Woken { more: bool },
     /// Bytes were received; none at the end of the input.
@@ -48,11 +61,12 @@ pub(super) enum Completion {
 
 /// See the [module](self).
 pub(super) struct Ring {
-    // In this order: buffers are freed only after the ring that may fill them.
     kernel: IoUring,
     buffers: Buffers,
     /// Requests that were not submitted yet.
-    requests: VecDeque<Entry>,
+    requests: VecDeque<(Entry, Subject)>,
+    /// Submitted requests, without cancellations, whose last completion is still to come.
+    outstanding: usize,
     completions: VecDeque<Completion>,
     flags: EnterFlags,
     /// Says how much control data is wanted with bytes that are stamped. In a box, since the
@@ -87,7 +101,8 @@ impl Ring {
             .build(SUBMISSIONS)
             .map_err(|reason| Unavailable { asked: "a ring (io_uring_setup)", reason })?;
         let buffers = Buffers::new(read_buffer);
-        // SAFETY: the buffers are stored with the ring and dropped after it.
+        // SAFETY: the buffers are stored with the ring, whose drop gives them up only once no
+        // request can fill them, and never otherwise.
         unsafe { buffers.register(&kernel.submitter()) }.map_err(|reason| Unavailable {
             asked: "provided buffers (io_uring_register)",
             reason,
@@ -99,6 +114,7 @@ impl Ring {
             kernel,
             buffers,
             requests: VecDeque::new(),
+            outstanding: 0,
             completions: VecDeque::new(),
             flags,
             message: Box::new(stamped_message()),
@@ -159,7 +175,10 @@ impl Ring {
         events: PollFlags,
         multi: bool,
     ) {
-        debug_assert!(matches!(subject, Subject::Watch(_) | Subject::Waker));
+        debug_assert!(matches!(
+            subject,
+            Subject::Watch(_) | Subject::Waker | Subject::Listener(_)
+        ));
         let descriptor = Fd(descriptor.as_raw_fd());
         let request = opcode::PollAdd::new(descriptor, events.bits().into()).multi(multi);
         self.push(request.build(), subject);
@@ -173,16 +192,31 @@ impl Ring {
         self.push(request.flags(Flags::SKIP_SUCCESS), cancelling);
     }
 
-    /// Cancels all outstanding requests now.
-    pub(super) fn cancel_all(&mut self) {
-        let request = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
-        self.push(request.flags(Flags::SKIP_SUCCESS), Subject::CancelAccept(0));
-        // The ring is about to be dropped, which cancels the rest.
-        let _ = self.enter(Some(0));
+    /// Cancels all requests and waits for the last completion of each, at most `patience`;
+    /// whether all have completed. Their completions are discarded.
+    fn wind_down(&mut self, patience: Nanos) -> bool {
+        // These never reached the kernel.
+        self.requests.clear();
+        let until = clock::now().saturating_add(patience);
+        let mut asks = true;
+        while self.outstanding > 0 && clock::now() < until {
+            if asks {
+                let cancel = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
+                self.push(cancel.flags(Flags::SKIP_SUCCESS), Subject::CancelAccept(0));
+            }
+            let before = self.outstanding;
+            if self.enter(Some(MILLISECOND)).is_err() {
+                break;
+            }
+            self.completions.clear();
+            // Those that were about to continue were not found, and are the next time.
+            asks = self.outstanding == before;
+        }
+        self.outstanding == 0
     }
 
     fn push(&mut self, request: Entry, subject: Subject) {
-        self.requests.push_back(request.user_data(subject.to_user_data()));
+        self.requests.push_back((request.user_data(subject.to_user_data()), subject));
     }
 
     /// The oldest pending completion.
@@ -195,6 +229,11 @@ impl Ring {
         &self.completions
     }
 
+    /// Removes the pending completions for which `keep` returns false.
+    pub(super) fn retain(&mut self, keep: impl FnMut(&Completion) -> bool) {
+        self.completions.retain(keep);
+    }
+
     /// Submits all requests and waits for completions, at most `timeout`, forever with `None`.
     /// The kernel completes a few dozen requests at a time.
     ///
@@ -204,12 +243,23 @@ impl Ring {
         if timeout == Some(0) && self.is_quiet() {
             return Ok(());
         }
+        let mut in_vain = 0;
         loop {
             let last = self.hand_over();
+            let queued = self.kernel.submission().len();
             let waits = last && self.completions.is_empty();
             self.call(if waits { timeout } else { Some(0) })?;
-            self.take_completions();
-            if last {
+            let completed = self.take_completions();
+            let left = self.kernel.submission().len();
+            if completed == 0 && left > 0 && left == queued {
+                // The kernel has no memory for more requests at the moment. What is left is
+                // submitted by later calls; the caller has deadlines to keep.
+                std::thread::sleep(OUT_OF_MEMORY_PAUSE);
+                in_vain += 1;
+                if in_vain == ATTEMPTS {
+                    return Ok(());
+                }
+            } else if last {
                 return Ok(());
             }
         }
@@ -234,13 +284,15 @@ impl Ring {
     /// Moves requests into the submission queue; whether that was all of them.
     fn hand_over(&mut self) -> bool {
         let mut submissions = self.kernel.submission();
-        while let Some(request) = self.requests.front() {
-            // SAFETY: no request made above refers to memory of this process but the message,
-            // which the ring keeps; receiving writes to the registered buffers, which live as
-            // long as the ring.
+        while let Some((request, subject)) = self.requests.front() {
+            // SAFETY: a request names a descriptor and registered buffers, or the message of
+            // the ring. Descriptors stay open until the last completion of each request that
+            // names them, which the reactor sees to; buffers and message are freed only after
+            // the last completion of every request, or never: see `drop`.
             if unsafe { submissions.push(request) }.is_err() {
                 return false;
             }
+            self.outstanding += usize::from(!subject.is_cancellation());
             self.requests.pop_front();
         }
         true
@@ -272,8 +324,11 @@ impl Ring {
         }
     }
 
-    fn take_completions(&mut self) {
+    /// Takes what has completed; returns how many did.
+    fn take_completions(&mut self) -> usize {
+        let mut taken = 0;
         for entry in self.kernel.completion() {
+            taken += 1;
             let (result, flags) = (entry.result(), entry.flags());
             let more = cqueue::more(flags);
             let number = u32::try_from(result)
@@ -283,28 +338,46 @@ impl Ring {
                 // take it again before it is offered, which dropping the lease does.
                 unsafe { self.buffers.lease(id, result.max(0) as usize) }
             });
-            let completion = match Subject::from_user_data(entry.user_data()) {
-                Some(Subject::Accept(listener)) => Completion::Accepted {
+            let subject = Subject::from_user_data(entry.user_data());
+            if !more && !subject.is_cancellation() {
+                self.outstanding = self.outstanding.saturating_sub(1);
+            }
+            let completion = match subject {
+                Subject::Accept(listener) => Completion::Accepted {
                     number: listener,
                     // SAFETY: an accepted descriptor is new and nobody else's.
                     result: number.map(|_| unsafe { OwnedFd::from_raw_fd(result) }),
                     more,
                 },
-                Some(Subject::Waker) => Completion::Woken { more },
-                Some(Subject::Receive(key)) => Completion::Received {
+                Subject::Waker => Completion::Woken { more },
+                Subject::Receive(key) => Completion::Received {
                     key,
                     result: number.map(|bytes| lease.filter(|_| bytes > 0)),
                     more,
                 },
-                Some(Subject::Watch(key)) => Completion::Watched {
+                Subject::Watch(key) => Completion::Watched {
                     key,
                     result: number.map(|bits| PollFlags::from_bits_retain(bits as u16)),
                     more,
                 },
-                Some(cancelling) => Completion::NotCancelled(cancelling),
-                None => continue,
+                Subject::Listener(number) => Completion::Pending { number },
+                cancelling => Completion::NotCancelled(cancelling),
             };
             self.completions.push_back(completion);
+        }
+        taken
+    }
+}
+
+impl Drop for Ring {
+    /// close(2) of a ring returns before the kernel has torn it down, so all requests are ended
+    /// first: then nobody writes to the buffers any more, and sockets close where they are
+    /// dropped, not later. If the kernel does not confirm that, the memory is leaked.
+    fn drop(&mut self) {
+        let ended = self.wind_down(WIND_DOWN);
+        if !ended || self.kernel.submitter().unregister_buf_ring(GROUP).is_err() {
+            std::mem::forget(self.buffers.clone());
+            std::mem::forget(std::mem::replace(&mut self.message, Box::new(stamped_message())));
         }
     }
 }

@@ -20,12 +20,14 @@ pub(super) enum Subject {
     Receive(Key),
     /// Poll of a connection for room to send and errors.
     Watch(Key),
-    /// Cancellation of one of the above.
+    /// Cancellation of one of the above, or of a [`Listener`](Self::Listener).
     CancelAccept(u32),
     /// As above.
     CancelReceive(Key),
     /// As above.
     CancelWatch(Key),
+    /// Poll of the listener with this number for pending connections.
+    Listener(u32),
 }
 
 impl Subject {
@@ -38,15 +40,15 @@ impl Subject {
             Self::CancelAccept(number) => (4, u64::from(number)),
             Self::CancelReceive(key) => (5, key.data().as_ffi()),
             Self::CancelWatch(key) => (6, key.data().as_ffi()),
+            Self::Listener(number) => (7, u64::from(number)),
         };
         (key & !u64::from(u32::MAX)) | (kind << PLACE_BITS) | (key & PLACE)
     }
 
-    /// `None` for an invalid encoding.
-    pub(super) fn from_user_data(data: u64) -> Option<Self> {
+    pub(super) fn from_user_data(data: u64) -> Self {
         let key = KeyData::from_ffi((data & !u64::from(u32::MAX)) | (data & PLACE)).into();
         let number = (data & PLACE) as u32;
-        Some(match (data >> PLACE_BITS) & 7 {
+        match (data >> PLACE_BITS) & 7 {
             0 => Self::Accept(number),
             1 => Self::Waker,
             2 => Self::Receive(key),
@@ -54,14 +56,19 @@ impl Subject {
             4 => Self::CancelAccept(number),
             5 => Self::CancelReceive(key),
             6 => Self::CancelWatch(key),
-            _ => return None,
-        })
+            _ => Self::Listener(number),
+        }
+    }
+
+    /// Whether it only cancels another request.
+    pub(super) fn is_cancellation(self) -> bool {
+        matches!(self, Self::CancelAccept(_) | Self::CancelReceive(_) | Self::CancelWatch(_))
     }
 
     /// Its cancellation; `None` if it is never cancelled individually.
     pub(super) fn cancelled(self) -> Option<Self> {
         match self {
-            Self::Accept(number) => Some(Self::CancelAccept(number)),
+            Self::Accept(number) | Self::Listener(number) => Some(Self::CancelAccept(number)),
             Self::Receive(key) => Some(Self::CancelReceive(key)),
             Self::Watch(key) => Some(Self::CancelWatch(key)),
             _ => None,
@@ -90,10 +97,10 @@ mod tests {
                 Subject::CancelAccept(7),
                 Subject::CancelReceive(key),
                 Subject::CancelWatch(key),
+                Subject::Listener(7),
             ] {
-                assert_eq!(Subject::from_user_data(subject.to_user_data()), Some(subject));
+                assert_eq!(Subject::from_user_data(subject.to_user_data()), subject);
             }
         }
-        assert_eq!(Subject::from_user_data(u64::MAX), None);
     }
 }

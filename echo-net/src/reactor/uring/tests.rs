@@ -1,6 +1,6 @@
 //! Tests specific to this backend; the shared contract is tested for all backends.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use super::*;
 use crate::reactor::tests::{Log, connect, listening, turn_until};
@@ -20,4 +20,20 @@ fn buffers_that_run_out_delay_but_lose_nothing() {
         turn_until(&mut reactor, &mut log, |log| log.bytes.len() == round * 100);
     }
     assert!(reactor.starved > 0, "there were enough buffers, and nothing was tested");
+}
+
+#[test]
+fn connections_of_a_reactor_that_goes_are_closed_when_it_is_gone() {
+    const MANY: usize = 300;
+    let Some((mut reactor, address)) = listening::<UringReactor>(4096) else { return };
+    let mut log = Log::default();
+    let peers: Vec<_> = (0..MANY).map(|_| connect(address)).collect();
+    turn_until(&mut reactor, &mut log, |log| log.keys.len() == MANY);
+    drop(reactor);
+    // Not later: nothing completes in the background of this thread.
+    for mut peer in peers {
+        peer.set_nonblocking(true).unwrap();
+        let end = peer.read(&mut [0]);
+        assert!(matches!(end, Ok(0)), "{end:?}");
+    }
 }

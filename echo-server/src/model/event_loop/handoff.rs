@@ -57,7 +57,7 @@ impl Inbox {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Handoff {
+pub(in crate::model) struct Handoff {
     /// One per worker.
     pub(super) inboxes: Box<[Inbox]>,
     /// Workers that still accept, and may therefore fill an inbox.
@@ -68,7 +68,7 @@ pub(super) struct Handoff {
 
 impl Handoff {
     /// For `workers` workers, `listeners` of which accept.
-    pub(super) fn new(workers: usize, listeners: usize) -> Self {
+    pub(in crate::model) fn new(workers: usize, listeners: usize) -> Self {
         Self {
             inboxes: (0..workers).map(|_| Inbox::default()).collect(),
             accepting: AtomicUsize::new(listeners),

@@ -47,6 +47,12 @@ struct PooledConnection {
     closed: bool,
 }
 
+impl Drop for PooledConnection {
+    fn drop(&mut self) {
+        self.driver.closes(&mut self.socket);
+    }
+}
+
 /// A worker's next action.
 pub(super) enum Ready {
     /// Serve this connection.
@@ -131,7 +137,11 @@ impl SharedEpoll {
     pub(super) fn claim(&self, key: DefaultKey, serve: impl FnOnce(Claimed<'_>)) {
         let shared = self.connections().get(key).cloned();
         let Some(shared) = shared else { return };
-        let connection = lock(&shared);
+        let Ok(connection) = shared.lock() else {
+            // A panic left it in the middle of a message. Dropping it resets the connection.
+            self.connections_mut().remove(key);
+            return;
+        };
         if !connection.closed {
             serve(Claimed { shared: self, key, connection });
         }

@@ -53,6 +53,12 @@ pub(super) struct Polling<'a> {
     stopping: bool,
 }
 
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.driver.closes(&mut self.socket);
+    }
+}
+
 impl<'a> Polling<'a> {
     /// The socket must be non-blocking; the waker also signals a stop.
     pub(super) fn new(

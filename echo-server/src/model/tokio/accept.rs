@@ -5,27 +5,29 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
 use echo_net::address::canonical;
-use echo_net::reactor::ACCEPT_PAUSE;
+use echo_net::reactor::AcceptPause;
 use echo_net::socket::is_peers_fault;
 use echo_net::stop::{Stage, Stop};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::admission::Permit;
 use crate::context::Context;
 
 /// How long a stopped acceptor waits for connections that are already in the backlog: closing
-/// the listener would reset them, but the runtime learns of them only at its next poll.
+/// the listener would reset them, but the runtime learns of them only at its next poll. After
+/// that it only empties the backlog.
 const LAST_LOOK: Duration = Duration::from_millis(1);
 
-/// Maximum number of connections that a stopped acceptor still takes: the size of a usual
-/// backlog. Clients that keep connecting must not delay the stop.
-const LAST_ACCEPTS: usize = 4096;
+/// How long that may take. Clients that keep connecting must not delay the stop.
+const LAST_ACCEPTS: Duration = Duration::from_millis(70);
 
 /// The stages of `stop`.
 pub(crate) fn stages(stop: &Stop) -> watch::Receiver<Stage> {
@@ -91,36 +93,54 @@ pub(super) async fn accept(
     mut enter: impl FnMut(TcpStream, Permit) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut listeners = Listeners::new(listeners)?;
+    let (relieved, mut pause) = (Arc::new(Notify::new()), AcceptPause::default());
+    let waker = Arc::clone(&relieved);
+    context.admission.accept_wakeups().register(move || waker.notify_one());
+    context.readiness.serves();
     let mut stopping = pin!(reached(stages(&context.stop), Stage::Draining));
-    let (mut stopped, mut last) = (false, LAST_ACCEPTS);
+    let mut stopped: Option<Instant> = None;
+    let mut last_look = pin!(sleep(Duration::ZERO));
     loop {
-        if stopped {
-            let Some(left) = last.checked_sub(1) else { return Ok(()) };
-            last = left;
-        }
         let accepted = tokio::select! {
             biased;
-            () = &mut stopping, if !stopped => {
-                stopped = true;
+            () = &mut stopping, if stopped.is_none() => {
+                stopped = Some(look_a_last_time(last_look.as_mut()));
                 continue;
             }
             accepted = listeners.accept() => accepted,
-            () = tokio::time::sleep(LAST_LOOK), if stopped => return Ok(()),
+            () = &mut last_look, if stopped.is_some() => return Ok(()),
         };
         match accepted {
             Ok((stream, peer)) => {
+                pause.reset();
                 if let Some(permit) = context.admission.admit(stream.as_fd(), peer) {
                     enter(stream, permit)?;
                 }
             }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
-                context.admission.log_accept_failure(&error);
-                if stopped {
+                context.admission.accept_failed(&error);
+                if stopped.is_some() {
                     return Ok(());
                 }
-                tokio::time::sleep(Duration::from_nanos(ACCEPT_PAUSE)).await;
+                tokio::select! {
+                    () = &mut stopping => {
+                        stopped = Some(look_a_last_time(last_look.as_mut()));
+                    }
+                    () = relieved.notified() => pause.reset(),
+                    () = sleep(Duration::from_nanos(pause.after_failure())) => {}
+                }
             }
         }
+        if stopped.is_some_and(|stopped| stopped.elapsed() > LAST_ACCEPTS) {
+            return Ok(());
+        }
     }
+}
+
+/// Sets the timer of the last look; returns the time.
+fn look_a_last_time(timer: Pin<&mut Sleep>) -> Instant {
+    let now = Instant::now();
+    timer.reset(now + LAST_LOOK);
+    now
 }

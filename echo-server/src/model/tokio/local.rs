@@ -2,7 +2,7 @@
 //! never move to another thread.
 //!
 //! With one group of listeners the first worker accepts and distributes the sockets in
-//! rotation; with one per worker each accepts for itself.
+//! rotation; with one per worker, or where all share one, each accepts for itself.
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -27,11 +27,12 @@ pub(in crate::model) struct TokioLocal;
 impl Model for TokioLocal {
     fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
         let workers = context.config.workers;
-        model::check_listeners(&listeners, workers)?;
+        let listeners = model::listeners_of_workers(listeners, &context.config)?;
         let keep_own = listeners.len() == workers;
         let mut listeners = listeners.into_iter();
         let (outboxes, inboxes): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| unbounded_channel()).unzip();
+        context.readiness.expect(workers);
         std::thread::scope(|scope| {
             let threads: Vec<_> = inboxes
                 .into_iter()
@@ -41,10 +42,8 @@ impl Model for TokioLocal {
                     let hands_off = !listeners.is_empty() && !keep_own;
                     let outboxes = if hands_off { outboxes.clone() } else { Vec::new() };
                     let worker = LocalRuntime { number, context, listeners, outboxes, inbox };
-                    let thread = std::thread::Builder::new().name(format!("worker-{number}"));
-                    thread.spawn_scoped(scope, || context.force_on_error(worker.run()))
+                    model::start_worker(scope, number, context, || worker.run())
                 })
-                .map(|thread| context.force_on_error(thread))
                 .collect();
             // Now only accepting workers hold senders: an inbox closes when they have all
             // ended.
@@ -66,7 +65,9 @@ struct LocalRuntime<'a> {
 impl LocalRuntime<'_> {
     fn run(self) -> io::Result<()> {
         self.context.pin_worker(self.number);
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let mut builder = Builder::new_current_thread();
+        self.context.config.tuning.apply_to(&mut builder);
+        let runtime = builder.enable_all().build()?;
         let forced = reached(stages(&self.context.stop), Stage::Forced);
         runtime.block_on(async {
             tokio::select! {
@@ -81,6 +82,7 @@ impl LocalRuntime<'_> {
         let tasks = Tasks::new(context, number);
         let accepting = async {
             if listeners.is_empty() {
+                context.readiness.serves();
                 return Ok(());
             }
             let mut turn = number;

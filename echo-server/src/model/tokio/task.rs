@@ -8,6 +8,8 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +29,11 @@ use crate::context::Context;
 use crate::counters::Served;
 use crate::driver::{Closed, Driver, Interest, QueuedSocket, Scratch, Transport as _};
 use crate::session::NEVER;
+
+/// Reads and writes in a row before a task looks at its stop and its deadline, and lets others
+/// run: a peer may send faster than it is read. Well below tokio's budget of a task (128), at
+/// the end of which no timer fires.
+const MOST_IN_A_ROW: usize = 32;
 
 /// The connections of one runtime.
 #[derive(Debug)]
@@ -66,10 +73,22 @@ impl Tasks {
         }
         drop(open);
         let driver = self.context.driver(permit);
-        let tasks = Arc::clone(self);
+        let ended = Ended { tasks: Arc::clone(self), key };
         tokio::spawn(async move {
-            let Err(Closed) = Task::new(stream, driver, &tasks).serve(stopped).await;
-            tasks.ended(key);
+            let tasks = &ended.tasks;
+            let mut serving = pin!(Task::new(stream, driver, tasks).serve(stopped));
+            // The runtime would catch a panic and go on.
+            poll_fn(|context| {
+                let polled = AssertUnwindSafe(|| serving.as_mut().poll(context));
+                catch_unwind(polled).map_or_else(
+                    |payload| {
+                        tasks.context.panicked(payload);
+                        Poll::Ready(())
+                    },
+                    |poll| poll.map(|_closed| ()),
+                )
+            })
+            .await;
         });
     }
 
@@ -105,6 +124,18 @@ impl Tasks {
     }
 }
 
+/// A task that is counted until this is dropped.
+struct Ended {
+    tasks: Arc<Tasks>,
+    key: DefaultKey,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.tasks.ended(self.key);
+    }
+}
+
 /// Per-thread state.
 struct Thread {
     number: usize,
@@ -118,11 +149,12 @@ thread_local! {
 
 impl Thread {
     fn new(tasks: &Tasks) -> Self {
-        let config = &tasks.context.config;
+        let Tasks { context, threads, .. } = tasks;
+        let number = threads.fetch_add(1, Ordering::Relaxed);
         Self {
-            number: tasks.threads.fetch_add(1, Ordering::Relaxed),
-            buffer: vec![0; config.read_buffer],
-            scratch: Scratch::new(config.replies(), Served::default()),
+            number,
+            buffer: vec![0; context.config.read_buffer],
+            scratch: context.scratch(number, Served::default()),
         }
     }
 
@@ -158,6 +190,13 @@ struct Task<'a> {
     stopping: bool,
 }
 
+/// Also when the runtime ends, with a forced stop.
+impl Drop for Task<'_> {
+    fn drop(&mut self) {
+        self.driver.closes(&mut self.socket);
+    }
+}
+
 impl<'a> Task<'a> {
     fn new(stream: TcpStream, driver: Driver, tasks: &'a Tasks) -> Self {
         let socket = QueuedSocket::new(stream);
@@ -175,13 +214,14 @@ impl<'a> Task<'a> {
                 self.drive(Driver::proceed)?;
             }
             loop {
-                if let Poll::Ready(ended) = self.move_bytes(context) {
-                    return Poll::Ready(ended);
-                }
+                let more = self.move_bytes(context)?;
                 if !self.stopping && Pin::new(&mut stopped).poll(context).is_ready() {
                     self.stopping = true;
                     self.drive(Driver::stop)?;
                 } else if !self.expired(context, &mut fires_at, timer.as_mut())? {
+                    if more {
+                        context.waker().wake_by_ref();
+                    }
                     return Poll::Pending;
                 }
             }
@@ -189,20 +229,24 @@ impl<'a> Task<'a> {
         .await
     }
 
-    /// Sends, reads and replies until nothing more can be done now.
-    fn move_bytes(
-        &mut self,
-        context: &mut task::Context<'_>,
-    ) -> Poll<Result<Infallible, Closed>> {
-        loop {
-            while self.socket.unsent() > 0 && self.poll_writable(context)?.is_ready() {
+    /// Sends, reads and replies until nothing more can be done now, or long enough; whether
+    /// there may be more to do.
+    fn move_bytes(&mut self, context: &mut task::Context<'_>) -> Result<bool, Closed> {
+        for _ in 0..MOST_IN_A_ROW {
+            if self.socket.unsent() > 0
+                && let Poll::Ready(writable) = self.poll_writable(context)
+            {
+                writable?;
                 self.drive(Driver::writable)?;
+            } else if !self.reads {
+                return Ok(false);
+            } else if let Poll::Ready(read) = self.read(context) {
+                read?;
+            } else {
+                return Ok(false);
             }
-            if !self.reads {
-                return Poll::Pending;
-            }
-            ready!(self.read(context))?;
         }
+        Ok(true)
     }
 
     fn poll_writable(&self, context: &mut task::Context<'_>) -> Poll<Result<(), Closed>> {
@@ -215,8 +259,14 @@ impl<'a> Task<'a> {
         let Self { socket, driver, tasks, .. } = self;
         let interest = Thread::with(tasks, |buffer, scratch| {
             let mut buffer = ReadBuf::new(buffer);
-            let read = Pin::new(&mut socket.socket).poll_read(context, &mut buffer);
-            ready!(read).map_err(|error| driver.broken(&error))?;
+            loop {
+                match ready!(Pin::new(&mut socket.socket).poll_read(context, &mut buffer)) {
+                    Ok(()) => break,
+                    // A signal is not the end of a connection. The runtime passes it on.
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Poll::Ready(Err(driver.broken(&error))),
+                }
+            }
             let now = clock::now();
             Poll::Ready(match buffer.filled() {
                 [] => driver.end_of_input(now, socket, scratch),

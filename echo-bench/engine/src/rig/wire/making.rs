@@ -7,17 +7,21 @@ use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_net::destinations::Route;
 use echo_net::reactor::Reactor;
-use echo_net::socket::{ConnectOptions, SocketOptions};
+use echo_net::socket::ConnectOptions;
 use echo_net::tls::Fault;
 
 use super::{Buffers, Ledger, Loss, State, Wire};
 use crate::PeerTls;
 use crate::record::FailureKind;
-use crate::rig::loss::kind_of_unmade;
+use crate::rig::loss::{kind_of_unmade, refused_certificate};
 
 /// Most connections of a thread that are being made at one time: fewer than the backlog of
 /// even a modest server, whose overflow would show as a SYN that is sent again after 1 s.
 pub(super) const DIALLING: usize = 64;
+
+/// Links in a row that time out before the server is taken for silent: one or two may be lost
+/// SYNs.
+const SILENT: u32 = 3;
 
 /// What became of a link that is no more.
 #[derive(Debug)]
@@ -44,18 +48,8 @@ impl Wire {
         place.dials = place.dials.wrapping_add(1);
         let Route { target, source } = self.destinations.route(turn);
         place.target = target;
-        let socket = &self.plan.socket;
-        let options = ConnectOptions {
-            stamps,
-            target,
-            source,
-            socket: SocketOptions {
-                nodelay: socket.nodelay,
-                send_buffer: socket.send_buffer,
-                recv_buffer: socket.recv_buffer,
-                keepalive: None,
-            },
-        };
+        let options =
+            ConnectOptions { stamps, target, source, socket: self.plan.socket.options() };
         let now = reactor.now();
         match reactor.connect(&options) {
             Ok(key) => {
@@ -122,8 +116,9 @@ impl Wire {
                 _ => continue,
             };
             let introducing = matches!(self.links[link as usize].state, State::Introducing(_));
-            // Who is let in one by one waits for those before it.
-            let since = if introducing { since.max(self.last_up) } else { since };
+            // Who joins a chat is let in one by one, and waits for those before it.
+            let is_in_turn = introducing && self.plan.service().is_chat();
+            let since = if is_in_turn { since.max(self.last_up) } else { since };
             if now < since.saturating_add(self.plan.timeout_ns) {
                 continue;
             }
@@ -137,20 +132,34 @@ impl Wire {
                     "no TLS handshake within {seconds:.1} s (does the server speak TLS? see \
                      --timeout)"
                 ),
-                _ if introducing => {
+                _ if is_in_turn => {
                     "did not get to join in time (is it a chat server? see --timeout)".into()
                 }
+                _ if introducing => format!(
+                    "not let in within {seconds:.1} s (does the server speak {}? see --timeout)",
+                    self.plan.protocol()
+                ),
                 _ => format!("no answer within {seconds:.1} s (see --timeout)"),
             };
             let error = io::Error::new(io::ErrorKind::TimedOut, reason);
             if kind == FailureKind::TlsHandshake || introducing {
                 self.failed(ledger, link, kind, error, now);
-                expired.push(link);
-            } else if !self.not_connected(reactor, ledger, link, kind, error) {
-                expired.push(link);
+            } else if self.not_connected(reactor, ledger, link, kind, error) {
+                continue;
             }
+            self.timed_out += 1;
+            expired.push(link);
         }
         expired
+    }
+
+    /// Whether links that time out are a sign that no other would be made either: several have,
+    /// and none ever was made, or none since well before those that time out now were begun.
+    /// Set-up would last as long as all of them one after the other.
+    pub(in crate::rig) fn is_stuck(&self, now: Nanos) -> bool {
+        let quiet = self.plan.timeout_ns.saturating_add(self.plan.timeout_ns / 2);
+        let is_quiet = self.last_up == 0 || now > self.last_up.saturating_add(quiet);
+        is_quiet && self.timed_out >= SILENT
     }
 
     /// Dials links that were lost and have paused.
@@ -192,6 +201,9 @@ impl Wire {
     ) -> Result<bool, Loss> {
         let place = &mut self.links[link as usize];
         let State::Dialling(dialled) = place.state else { return Ok(false) };
+        if let (Some(on), Some(key)) = (self.plan.socket.quickack, place.key) {
+            reactor.set_quickack(key, on);
+        }
         if ledger.times_connections(now) {
             self.facts.connect.record(now - dialled);
         }
@@ -213,11 +225,24 @@ impl Wire {
     }
 
     /// A link is ready for requests.
-    pub(in crate::rig) fn comes_up(&mut self, link: u32, now: Nanos, in_window: bool) {
+    pub(in crate::rig) fn comes_up(
+        &mut self,
+        ledger: &Ledger,
+        link: u32,
+        now: Nanos,
+        in_window: bool,
+    ) {
         let place = &mut self.links[link as usize];
+        // Joining a chat is no login.
+        if let State::Introducing(since) = place.state
+            && !self.plan.service().is_chat()
+            && ledger.times_connections(now)
+        {
+            self.facts.handshakes.login.record(now - since);
+        }
         (place.state, place.established) = (State::Up, true);
         self.dialling -= 1;
-        self.last_up = now;
+        (self.last_up, self.timed_out) = (now, 0);
         self.facts.reconnects += u64::from(in_window && self.redials);
     }
 
@@ -265,6 +290,9 @@ impl Wire {
 
 /// How a TLS handshake that failed is counted.
 fn kind_of_handshake(error: &io::Error) -> FailureKind {
+    if refused_certificate(error).is_some() {
+        return FailureKind::TlsClientCertificate;
+    }
     let fault = error.get_ref().and_then(|error| error.downcast_ref::<Fault>());
     if fault.is_some_and(Fault::is_about_certificate) {
         FailureKind::TlsCertificate

@@ -181,6 +181,7 @@ impl InFlight {
                 continue;
             }
             self.slots[passed].state = State::Answered;
+            self.given_up -= u32::from(slot.state == State::GivenUp);
             let number = self.first + passed as u64;
             let mut open = None;
             if slot.state == State::Waiting {

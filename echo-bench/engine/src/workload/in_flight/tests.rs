@@ -1,5 +1,6 @@
 use super::*;
 use crate::messages::Verify;
+use crate::record::FailureKind;
 
 /// A request of the window that is due at this instant.
 fn asked(at: Nanos) -> Asked {
@@ -274,4 +275,39 @@ fn streams_stay_in_step_after_a_connection_was_lost() {
     }
     assert_eq!((bed.ledger.interval().tally.ok, bed.ledger.interval().tally.reset), (4, 4));
     assert_eq!(bed.errors(), []);
+}
+
+#[test]
+fn what_was_given_up_is_known_until_its_reply_comes_and_is_not_given_up_again() {
+    let mut bed = Bed::new(4);
+    assert!(bed.requests.expire(5, 1, 50, &mut bed.ledger));
+    assert_eq!((bed.requests.given_up(), bed.requests.waiting()), (2, 2));
+    assert_eq!(
+        (bed.requests.oldest_waiting(), bed.requests.oldest_written()),
+        (Some(2), Some(2))
+    );
+    assert!(!bed.requests.expire(5, 1, 51, &mut bed.ledger));
+    bed.reply(5, 0, 60);
+    assert_eq!((bed.requests.given_up(), bed.requests.waiting()), (1, 2));
+    bed.reply(5, 3, 61);
+    assert_eq!((bed.requests.given_up(), bed.requests.waiting()), (0, 0), "passed over");
+    bed.requests.push(&asked(70), 32, 70);
+    assert_eq!(bed.requests.oldest_waiting(), Some(4));
+    assert!(bed.requests.expire(5, 70, 99, &mut bed.ledger));
+    bed.requests.abandon(100, &mut bed.ledger, Ending::Closed);
+    assert_eq!((bed.requests.given_up(), bed.requests.oldest_waiting()), (0, None));
+    bed.requests.push(&asked(110), 32, 110);
+    assert_eq!(bed.requests.oldest_waiting(), Some(5));
+    let tally = bed.ledger.interval().tally;
+    assert_eq!((tally.timeout, tally.ok, tally.closed), (3, 1, 0), "{tally:?}");
+}
+
+#[test]
+fn replies_that_come_in_turn_after_their_time_are_taken_off_the_given_up() {
+    let mut bed = Bed::new(3);
+    assert!(bed.requests.expire(5, 1, 50, &mut bed.ledger));
+    bed.requests.answer_in_turn(3, 60, &mut bed.ledger);
+    bed.ledger.settle();
+    assert_eq!((bed.requests.given_up(), bed.requests.waiting()), (0, 0));
+    assert_eq!(bed.ledger.interval().tally.ok, 1);
 }

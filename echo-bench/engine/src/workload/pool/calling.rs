@@ -107,13 +107,15 @@ impl PoolLoad {
         let place = &mut self.callers[caller as usize];
         let freed_at = parts.ledger.arrival().unwrap_or(parts.now);
         (place.phase, place.freed_at) = (Phase::Free, freed_at);
+        let in_vain = std::mem::take(&mut place.in_vain);
         if let Some(demand) = parts.demand.as_mut() {
             // What is due by now is asked for when all that has happened is seen.
             if demand.is_set_aside(caller) {
                 demand.put_back(caller);
             }
-        } else if self.thinking.is_on() {
-            let until = parts.now.saturating_add(self.thinking.pause());
+        } else if self.thinking.is_on() || in_vain {
+            let least = if in_vain { PAUSE } else { 0 };
+            let until = parts.now.saturating_add(self.thinking.pause().max(least));
             self.thinking.until(until, caller);
         } else {
             self.call(parts, caller);

@@ -41,12 +41,13 @@ fn a_server_is_limited_by_what_it_uses_up() {
             generator: None,
         },
     );
-    let kind = |workers, machine| {
-        limit(&bracket, rates, Cores { workers, machine }).map(|limit| limit.kind)
+    let kind = |workers_known, usable, machine| {
+        let cores = Cores { workers_known, usable: Some(usable), machine: Some(machine) };
+        limit(&bracket, rates, cores).map(|limit| limit.kind)
     };
-    assert_eq!(kind(Some(1), Some(4)), Some(LimitKind::ServerCpu));
-    assert_eq!(kind(Some(3), Some(4)), Some(LimitKind::NotCpu));
-    assert_eq!(kind(None, Some(1)), Some(LimitKind::ServerCpu));
+    assert_eq!(kind(true, 1, 4), Some(LimitKind::ServerCpu));
+    assert_eq!(kind(true, 3, 4), Some(LimitKind::NotCpu));
+    assert_eq!(kind(false, 1, 1), Some(LimitKind::ServerCpu));
 }
 
 #[test]

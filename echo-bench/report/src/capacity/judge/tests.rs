@@ -33,6 +33,41 @@ fn a_backlog_that_grows_fails_whatever_the_latency_is() {
     assert_eq!((judged.verdict, judged.backlog), (RateVerdict::Passed, None));
 }
 
+/// Over a long way much is in flight all the time, more or less.
+#[test]
+fn a_backlog_is_judged_on_the_interval_of_its_growth() {
+    let list = slos(&["p50<1s"]);
+    let over_a_long_way = |second, late| {
+        let mut report = run(second, 2_000.0, 100_000, late, &list);
+        report.summary.in_flight_mean = Some(200.0);
+        report
+    };
+    let [first, second] = [(0, 0), (10, 5)].map(|(second, late)| over_a_long_way(second, late));
+    // Of a single window it can't be told whether a twentieth was added to the backlog.
+    let judged = judge(2_000.0, &[&first], &list).unwrap();
+    assert_eq!((judged.verdict, judged.backlog), (RateVerdict::Undecided, None), "{judged:?}");
+    let [least, most] = judged.backlog_growth.unwrap();
+    assert!(least <= 0.0 && most > 0.05, "{least} {most}");
+    let judged = judge(2_000.0, &[&first, &second], &list).unwrap();
+    assert_eq!((judged.verdict, judged.backlog), (RateVerdict::Passed, None), "{judged:?}");
+    let growing = over_a_long_way(0, 400);
+    let judged = judge(2_000.0, &[&growing], &list).unwrap();
+    assert_eq!((judged.verdict, judged.backlog), (RateVerdict::Failed, Some(400)));
+}
+
+/// Who looks at failures again and again until they tell needs wider intervals, as of latencies.
+#[test]
+fn errors_are_judged_on_the_interval_of_a_look() {
+    let list = slos(&["errors<0.6%"]);
+    let mut report = run(0, 2_000.0, 1_000, 0, &list);
+    let failed = 4;
+    report.summary.requests.ok -= failed;
+    report.summary.requests.timeout += failed;
+    let once = merge::evidence(&[&report], &report.summary);
+    assert_eq!(list[0].judge_by(&once).verdict(), SloVerdict::Met);
+    assert_eq!(judge(2_000.0, &[&report], &list).unwrap().verdict, RateVerdict::Undecided);
+}
+
 #[test]
 fn what_the_generator_adds_never_counts_against_the_server() {
     let list = slos(&["p99<2ms"]);

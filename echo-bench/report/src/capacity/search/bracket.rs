@@ -1,6 +1,6 @@
 //! Between which rates the limit lies, by what was measured: [`Bracket`].
 
-use super::{Point, Search};
+use super::{LONGEST_RUN, Point, SETTLED, Search};
 use crate::capacity::{Approach, RateVerdict};
 
 /// The rates that bound the limit.
@@ -25,8 +25,8 @@ impl Bracket {
 }
 
 impl Search {
-    /// What is known so far. Where a rate passed above one that failed, both lie inside: which of
-    /// them was chance is not known. So does a rate that differs by the side it is approached from,
+    /// What is known so far. Where a rate passed above one that failed, both lie inside until each
+    /// was measured for longer: which of them was chance is not known. So does a rate that differs by the side it is approached from,
     /// and with it what passed above or failed below it.
     pub(super) fn bracket(&self) -> Bracket {
         self.bracket_of(|_, _| true)
@@ -50,14 +50,49 @@ impl Search {
             });
             found.map(|point| point.rate)
         };
-        let lowest_failed = rates(&[RateVerdict::Failed, RateVerdict::Differs], None).next();
         let highest_passed =
             rates(&[RateVerdict::Passed, RateVerdict::Differs], None).next_back();
+        let lowest_failed = self.points.iter().find(|point| match point.verdict() {
+            RateVerdict::Differs => true,
+            RateVerdict::Failed => !self.is_worse_below(point),
+            _ => false,
+        });
+        let lowest_failed = lowest_failed.map(|point| point.rate);
         let is_above = |rate: &f64| highest_passed.is_none_or(|passed| *rate > passed);
         let low = rates(&[RateVerdict::Passed], Some(Approach::Above))
             .rfind(|rate| lowest_failed.is_none_or(|failed| *rate < failed));
         let high = rates(&[RateVerdict::Failed], Some(Approach::Below)).find(is_above);
         let generator = rates(&[RateVerdict::Generator], None).find(is_above);
         Bracket { low, high, generator }
+    }
+
+    /// The highest rate that passed.
+    fn highest_passed(&self) -> Option<&Point> {
+        self.points.iter().rfind(|point| point.verdict() == RateVerdict::Passed)
+    }
+
+    /// Whether a rate failed and one above it passed, both measured for long enough.
+    fn is_worse_below(&self, failed: &Point) -> bool {
+        let is_settled = |point: &Point| point.windows >= SETTLED;
+        let passed = self.highest_passed().filter(|passed| passed.rate > failed.rate);
+        is_settled(failed) && passed.is_some_and(is_settled)
+    }
+
+    /// What to measure for longer where a rate failed below one that passed: of both the one that
+    /// had less of it.
+    pub(super) fn contradiction(&self) -> Option<(f64, u32)> {
+        let passed = self.highest_passed()?;
+        let failed = self
+            .points
+            .iter()
+            .filter(|point| point.verdict() == RateVerdict::Failed && point.rate < passed.rate);
+        let mut both: Vec<&Point> = failed.collect();
+        if both.is_empty() {
+            return None;
+        }
+        both.push(passed);
+        let open = both.into_iter().filter(|point| point.windows < SETTLED);
+        let point = open.min_by_key(|point| point.windows)?;
+        Some((point.rate, point.windows.min(LONGEST_RUN)))
     }
 }

@@ -20,7 +20,7 @@ const MOODY: Machine = Machine { own: 0.01, slow: 0.05, autocorrelation: 0.8, dr
 const WARMING: Machine = Machine { own: 0.01, slow: 0.0, autocorrelation: 0.0, drift: 0.2 };
 
 /// How many comparisons of each kind: `ECHO_BENCH_SIMULATIONS`, or the usual number.
-fn extent(usual: u64) -> u64 {
+pub(super) fn extent(usual: u64) -> u64 {
     let asked = std::env::var("ECHO_BENCH_SIMULATIONS").ok();
     asked.and_then(|count| count.parse().ok()).unwrap_or(usual)
 }

@@ -53,6 +53,9 @@ fn interval(outcome: &SloOutcome) -> Option<String> {
     let percent = |share: f64| units::significant(share * 100.0);
     match (outcome.ci95, outcome.interval) {
         ([Some(low), Some(high)], _) => Some(units::time_range(low as f64, high as f64)),
+        // Measured to its end at one side alone, which is enough for a verdict.
+        ([Some(low), None], _) => Some(format!(">= {}", units::time(low as f64))),
+        ([None, Some(high)], _) => Some(format!("<= {}", units::time(high as f64))),
         (_, Some([low, high])) => Some(format!("{}..{} %", percent(low), percent(high))),
         _ => None,
     }

@@ -26,7 +26,7 @@ pub(crate) fn in_units(metric: Metric, value: f64, unit: TimeUnit) -> String {
         Metric::Throughput => units::rate(value),
         Metric::ClientCpu | Metric::ServerCpu => units::microseconds(value),
         Metric::Errors => format!("{:.3} %", value * 100.0),
-        Metric::Fairness => format!("{value:.3}"),
+        Metric::Fairness | Metric::WorkerSkew => format!("{value:.3}"),
         _ => unit.time(value),
     }
 }
@@ -40,6 +40,7 @@ pub(crate) fn is_latency(metric: Metric) -> bool {
             | Metric::ServerCpu
             | Metric::Errors
             | Metric::Fairness
+            | Metric::WorkerSkew
     )
 }
 

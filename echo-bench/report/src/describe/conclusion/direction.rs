@@ -154,8 +154,21 @@ impl Turned<'_> {
     pub(super) fn amount(&self) -> String {
         match self.by.filter(|_| self.of.found.metric.is_by_ratio()) {
             Some(by) => times(by, self.interval),
-            None => self.of.amount(""),
+            None => self.points(),
         }
+    }
+
+    /// A difference of shares, like `2.100 points [1.900, 2.300] less`: the side that is said first
+    /// has the advantage.
+    fn points(&self) -> String {
+        let found = self.of.found;
+        let Some([difference, ..]) = found.difference else { return "no".into() };
+        let ends = found.judged_interval().unwrap_or([difference; 2]);
+        let mut ends = ends.map(|end| (end * 100.0).abs());
+        ends.sort_by(f64::total_cmp);
+        let more = if found.metric.more_is_better() { "more" } else { "less" };
+        let [low, high] = ends;
+        format!("{:.3} points [{low:.3}, {high:.3}] {more} than", (difference * 100.0).abs())
     }
 
     /// How large the advantage is, for the order of such.

@@ -175,10 +175,11 @@ impl<'a> Levels<'a> {
             (_, false) => "at most ",
         };
         let what = match self.metric {
-            Metric::Throughput => format!("the {} of", self.nouns.counted.many),
-            _ => "that of".into(),
+            Metric::Throughput => format!("the {} of ", self.nouns.counted.many),
+            metric if metric.is_by_ratio() => "that of ".into(),
+            _ => String::new(),
         };
-        format!("{bound}{} {what} {}", amount.amount(), level_name(other))
+        format!("{bound}{} {what}{}", amount.amount(), level_name(other))
     }
 
     /// What was found, pair by pair, the greatest first, then what was not.

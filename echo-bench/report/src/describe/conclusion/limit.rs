@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::describe::units;
 use crate::report::nouns::Nouns;
-use crate::report::{GENERATOR_LIMITED, Report};
-use echo_bench_engine::plan::{Load, Plan, Target};
+use crate::report::{GENERATOR_LIMITED, LinkReport, Report};
+use echo_bench_engine::plan::Load;
 
 /// A side that is busier than this of what it may use has no room left.
 const SATURATED: f64 = 0.9;
@@ -128,26 +128,17 @@ fn saturated_generator(report: &Report) -> Option<f64> {
 fn saturated(report: &Report) -> Option<Limit> {
     let cpu = &report.summary.cpu;
     let cores = report.environment.cores;
-    let server = cpu.server_busy.zip(server_cores(&report.plan, cores));
+    let server = cpu.server_busy.zip(report.plan.server_cores(cores));
     let server = server.filter(|(busy, cores)| *busy > SATURATED * *cores as f64);
     match (saturated_generator(report), server) {
         (Some(thread), Some((busy, cores))) => Some(Limit::BothCpus(thread, busy, cores)),
         (Some(thread), None) => Some(Limit::GeneratorCpu(thread)),
         (None, Some((busy, cores))) => Some(Limit::ServerCpu(busy, cores)),
         (None, None) => {
-            let both = cpu.client_busy? + cpu.server_busy?;
+            let forwarder = report.link.as_ref().and_then(LinkReport::busy).unwrap_or(0.0);
+            let both = cpu.client_busy? + cpu.server_busy? + forwarder;
             let cores = cores.filter(|cores| *cores > 0 && !report.plan.is_pinned_apart())?;
             (both > SATURATED * cores as f64).then_some(Limit::Machine(both, cores))
         }
     }
-}
-
-/// How many cores the server may keep busy: no more than it has workers, and CPUs to run on.
-fn server_cores(plan: &Plan, of_machine: Option<usize>) -> Option<usize> {
-    let workers = match &plan.target {
-        Target::Embedded { server } => server.workers.map(|workers| workers as usize),
-        Target::Address { .. } | Target::Command(_) => None,
-    };
-    let pinned = Some(plan.server_cpus().len()).filter(|cpus| *cpus > 0);
-    [workers, pinned, of_machine].into_iter().flatten().filter(|cores| *cores > 0).min()
 }

@@ -1,11 +1,13 @@
 //! Ratios and shares in a sentence: [`times`], [`percent`].
 
+use crate::describe::units;
+
 /// Ends of intervals above this say that nothing is known.
 const MOST: f64 = 10_000.0;
 
 /// A ratio with its interval, like `1.44 x [1.36, 1.54]`. What differs from 1 does not look like
 /// it.
-pub(super) fn times(ratio: f64, interval: Option<[f64; 2]>) -> String {
+pub(in crate::describe) fn times(ratio: f64, interval: Option<[f64; 2]>) -> String {
     let [low, high] = interval.unwrap_or([ratio; 2]);
     let all = [ratio, low, high];
     let (one, fewest) = (1.0_f64, fewest_digits(ratio));
@@ -17,10 +19,9 @@ pub(super) fn times(ratio: f64, interval: Option<[f64; 2]>) -> String {
     let end = |end: f64| {
         if end > MOST { format!(">{MOST:.0}") } else { format!("{end:.digits$}") }
     };
-    match interval {
-        None => format!("{ratio:.digits$} x"),
-        Some(_) => format!("{ratio:.digits$} x [{}, {}]", end(low), end(high)),
-    }
+    let shown = format!("{ratio:.digits$}");
+    let ends = interval.map(|_| units::interval(&shown, &end(low), &end(high)));
+    format!("{shown} x{}", ends.unwrap_or_default())
 }
 
 /// Two digits after the point, or as many as show two digits of a small ratio.
@@ -35,7 +36,7 @@ fn fewest_digits(ratio: f64) -> usize {
 }
 
 /// The smallest change that would have been found, like `6 %`.
-pub(super) fn percent(share: f64) -> String {
+pub(in crate::describe) fn percent(share: f64) -> String {
     match share * 100.0 {
         percent if percent >= 1000.0 => "above 1000 %".into(),
         percent if percent >= 9.95 => format!("{percent:.0} %"),
@@ -67,6 +68,7 @@ mod tests {
             (891.0, Some([700.0, 20_000.0]), "891 x [700, >10000]"),
             (0.00112, None, "0.0011 x"),
             (1.0, Some([0.9, 1.1]), "1.00 x [0.90, 1.10]"),
+            (1.4378, Some([1.4377, 1.4379]), "1.44 x"),
         ] {
             assert_eq!(times(ratio, interval), shown);
         }

@@ -36,6 +36,7 @@ fn whatever_is_not_as_it_should_be_has_a_reason_and_a_warning_a_remedy() {
         timer_slack_ns: Some(50_000),
         oversleep: Some([Duration::from_micros(60), Duration::from_millis(3)]),
         uring: Some(Err("it is disabled".into())),
+        link: Some(Err("no namespace (sysctl -w user.x=1, or run as root)".into())),
         locked_memory: Some(65_536),
         numa_nodes: Some(2),
         congestion: Some("bbr".into()),
@@ -68,6 +69,7 @@ fn whatever_is_not_as_it_should_be_has_a_reason_and_a_warning_a_remedy() {
     ] {
         assert!(warned(name), "{name}");
     }
+    assert_eq!(health(&bad, "emulated link").1, "sysctl -w user.x=1, or run as root");
     assert!(health(&bad, "accept queue").1.contains("net.core.somaxconn"));
 }
 

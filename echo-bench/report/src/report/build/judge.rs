@@ -1,23 +1,23 @@
 //! What a run is worth: [`judge`] finds what makes it qualified or invalid.
 
-use echo_bench_engine::plan::{Plan, StopRule, Trust};
+use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::{FailureKind, Packed, Phase};
 use echo_bench_engine::{RunRecord, Surroundings};
 use echo_net::Nanos;
 use echo_net::clock::MILLISECOND;
 
+mod cores;
 mod in_stages;
 mod settled;
 mod together;
+mod unchecked;
 
 pub(crate) use together::judge_together;
 
 use super::Circumstances;
 use super::explained::explained;
-use crate::report::verdict::{Explained, Finding, Limit, Short, Why};
-use crate::report::{
-    LatencySummary, QUANTILES, Requests, StageReport, Summary, SurroundingsReport,
-};
+use crate::report::verdict::{Explained, Finding, Limit, LinkFault, Short, Why};
+use crate::report::{LatencySummary, LinkReport, QUANTILES, Requests, StageReport, Summary};
 use crate::stats::{effective, looks, order};
 
 /// A generator thread busier than this may have been the limit.
@@ -97,10 +97,7 @@ pub(super) fn judge(
     if stray > 0 {
         findings.push(Finding::StrayReplies { stray });
     }
-    let lost: u64 = [FailureKind::Reset, FailureKind::Closed]
-        .iter()
-        .map(|&kind| total.errors.within(Phase::Window, kind))
-        .sum();
+    let lost = lost(record);
     if lost > 0 {
         findings.push(Finding::ConnectionsLost { lost, reconnects: record.reconnects });
     }
@@ -111,9 +108,7 @@ pub(super) fn judge(
     if response.clamped() > 0 {
         findings.push(Finding::Clamped { values: response.clamped() });
     }
-    if plan.tls.as_ref().is_some_and(|tls| tls.trust == Trust::Anyone) {
-        findings.push(Finding::Unverified);
-    }
+    findings.extend(unchecked::unchecked(plan, record));
     if let Some(around) = &summary.surroundings {
         findings.extend(explained(plan, record, summary, around));
     }
@@ -124,6 +119,12 @@ pub(super) fn judge(
         findings.extend(few_samples(plan, &record.pieces, summary));
         findings.extend(settled::no_steady_state(plan, record));
     }
+    if circumstances.link.is_some_and(|seen| seen.counts.is_none()) {
+        findings.push(Finding::Link(LinkFault::Broken));
+    }
+    let link = LinkReport::new(plan, circumstances.link);
+    let faults = link.iter().flat_map(LinkReport::faults);
+    findings.extend(faults.map(Finding::Link));
     if let Some(how) = &circumstances.server_ended {
         findings.push(Finding::ServerEnded { how: how.clone() });
     }
@@ -131,7 +132,21 @@ pub(super) fn judge(
         findings.push(Finding::SlowServerDrain);
     }
     findings.extend(near_noise_floor(circumstances, summary));
+    findings.extend(changed_options(summary));
     findings
+}
+
+/// Options that the kernel did not take. Quick acknowledgements are set once, and the kernel
+/// changes them by its own rules.
+fn changed_options(summary: &Summary) -> impl Iterator<Item = Finding> {
+    let generator = summary.socket.as_ref().map(|socket| ("generator", socket));
+    let server = summary.server_side.as_ref().and_then(|side| side.socket.as_ref());
+    let sides = generator.into_iter().chain(server.map(|socket| ("server", socket)));
+    let changed =
+        sides.flat_map(|(side, socket)| socket.changed.iter().map(move |one| (side, one)));
+    changed.filter(|(_, changed)| changed.flag != "quickack").map(|(side, changed)| {
+        Finding::Kernel(Explained::OptionChanged { side, changed: changed.clone() })
+    })
 }
 
 /// A median that is hardly above what the machine measures without a server.
@@ -166,7 +181,7 @@ fn limits_of_the_generator(
         findings.push(Finding::Generator(Limit::Busy { busy, attributed }));
     }
     findings.extend(own_share(summary).map(Finding::Generator));
-    let no_socket = no_socket(record);
+    let no_socket = no_socket(plan, record);
     // Stages are judged one by one.
     if no_socket.is_none()
         && !plan.load.is_staged()
@@ -176,29 +191,8 @@ fn limits_of_the_generator(
         findings.push(Finding::BelowOfferedRate { offered, achieved });
     }
     findings.extend(no_socket);
-    findings.extend(shared_cores(plan, summary, circumstances).map(Finding::Generator));
+    findings.extend(cores::shared(plan, summary, circumstances).map(Finding::Generator));
     findings
-}
-
-/// More threads of both sides than cores for them, or all of them pinned to few.
-fn shared_cores(
-    plan: &Plan,
-    summary: &Summary,
-    circumstances: &Circumstances,
-) -> Option<Limit> {
-    let server = circumstances.server_workers.unwrap_or(0);
-    let shared = |cores| Limit::SharedCores { generator: plan.threads, server, cores };
-    if plan.is_pinned_together() {
-        let mut cpus = [&plan.pin.generator[..], &plan.server_cpus()].concat();
-        cpus.sort_unstable();
-        cpus.dedup();
-        return Some(shared(cpus.len()));
-    }
-    let cores = std::thread::available_parallelism().map_or(1, Into::into);
-    // Pinned apart each side has its own, and the generator may count only those.
-    let apart = summary.surroundings.as_ref().and_then(SurroundingsReport::shares_cpus);
-    let crowded = server > 0 && (plan.threads + server) as usize > cores;
-    (crowded && apart != Some(false) && !plan.is_pinned_apart()).then(|| shared(cores))
 }
 
 /// The generator's own part of the latencies, where it is more than a little.
@@ -284,7 +278,7 @@ fn littles_law(summary: &Summary, responses_s: Option<f64>) -> Option<Finding> {
 }
 
 /// Connections that were not made for want of a port or a descriptor on this side.
-fn no_socket(record: &RunRecord) -> Option<Finding> {
+fn no_socket(plan: &Plan, record: &RunRecord) -> Option<Finding> {
     let errors = &record.total.errors;
     let failed = errors.of(FailureKind::NoSocket);
     let first = &errors.iter().find(|one| one.kind == FailureKind::NoSocket)?.first;
@@ -293,7 +287,8 @@ fn no_socket(record: &RunRecord) -> Option<Finding> {
     let connected = record.destinations.iter().map(|one| one.made).sum();
     let made =
         pooled.unwrap_or((u64::from(record.established) + record.reconnects).max(connected));
-    Some(Finding::Generator(Limit::NoSocket { failed, made, reason: first.detail.clone() }))
+    let (reason, over_link) = (first.detail.clone(), plan.link.is_some());
+    Some(Finding::Generator(Limit::NoSocket { failed, made, reason, over_link }))
 }
 
 /// Whether the replies ended before the load did: for a good part of it, and for longer than
@@ -366,4 +361,15 @@ fn cut_from_s(plan: &Plan, summary: &Summary) -> Option<f64> {
     };
     let is_early = until.look.is_some_and(|look| look < until.looks);
     is_early.then_some(duration_ns as f64 / 1e9)
+}
+
+/// How often connections were lost within the window, or before the load for good: by a server
+/// that is full, which ends them right after the handshake.
+fn lost(record: &RunRecord) -> u64 {
+    let within = |phase: Phase| {
+        let kinds = [FailureKind::Reset, FailureKind::Closed, FailureKind::Unresponsive];
+        kinds.iter().map(|&kind| record.total.errors.within(phase, kind)).sum::<u64>()
+    };
+    let missing = u64::from(record.established.saturating_sub(record.alive_at_end));
+    within(Phase::Window) + within(Phase::SetUp).min(missing)
 }

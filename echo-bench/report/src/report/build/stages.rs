@@ -127,6 +127,7 @@ fn evidence<'a>(plan: &Plan, record: &'a RunRecord, stage: &'a StageReport) -> E
         answers: inner.iter().map(|piece| piece.histogram().len() as f64).collect(),
         requests: stage.requests,
         failures: tallies.iter().map(|t| (t.failed() as f64, t.ended() as f64)).collect(),
+        looked_at: false,
     }
 }
 
@@ -140,7 +141,7 @@ pub(super) fn response_at(stages: &[StageReport], at_s: f64) -> Option<&LatencyS
 
 /// The summary without what a single rate would be needed for.
 pub(super) fn without_averages(summary: Summary) -> Summary {
-    let Latency { connect, tls, tls_resumed, .. } = summary.latency;
-    let latency = Latency { connect, tls, tls_resumed, ..Latency::default() };
+    let Latency { connect, tls, tls_resumed, login, .. } = summary.latency;
+    let latency = Latency { connect, tls, tls_resumed, login, ..Latency::default() };
     Summary { latency, send_lateness: None, generator_share: None, ..summary }
 }

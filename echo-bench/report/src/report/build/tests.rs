@@ -62,6 +62,8 @@ fn circumstances() -> Circumstances {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        link: None,
+        server_side: None,
         noise_floor: None,
     }
 }
@@ -178,6 +180,18 @@ fn reconnects_are_told_where_there_were_some() {
             assert_eq!(text.contains("reconnects"), reconnects > 0, "{text}");
             assert!(!text.contains("again"), "{text}");
         }
+    }
+}
+
+#[test]
+fn connections_that_are_lost_before_the_load_are_told_unless_they_are_restored() {
+    for (alive_at_end, lost) in [(1, true), (2, false)] {
+        let mut record = record(SECOND, &[interval(0, 1000, 0, MILLISECOND)]);
+        record.alive_at_end = alive_at_end;
+        let first = || First::of_connection(1, "the server closed the connection".into());
+        record.total.errors.count(Phase::SetUp, FailureKind::Closed, 1, 0, first);
+        let report = report(&plan(), &record);
+        assert_eq!(warning(&report, "connections-lost").is_some(), lost, "{alive_at_end}");
     }
 }
 

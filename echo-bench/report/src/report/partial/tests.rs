@@ -34,6 +34,8 @@ fn written(plan: &Plan, pieces: u64) -> String {
         server_killed: false,
         server_ended: None,
         ended_early: None,
+        link: None,
+        server_side: None,
         noise_floor: None,
     };
     let mut connect = Latency::default();

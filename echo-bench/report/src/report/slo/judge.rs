@@ -7,7 +7,7 @@ use echo_net::settings::{Count, TimeSpan};
 
 use super::{SloOutcome, SloVerdict};
 use crate::report::{LatencySummary, QUANTILES, Requests};
-use crate::stats::{effective, order, rate};
+use crate::stats::{effective, looks, order, rate};
 use echo_bench_engine::record::Packed;
 
 /// What a run shows.
@@ -25,6 +25,9 @@ pub(crate) struct Evidence<'a> {
     pub(crate) requests: Requests,
     /// Requests of each part that failed, and all that ended in it.
     pub(crate) failures: Vec<(f64, f64)>,
+    /// Whether more runs are added until it tells: the interval of errors is then that of a
+    /// [look](looks), as that of latencies is by what `response` says it is worth.
+    pub(crate) looked_at: bool,
 }
 
 impl Evidence<'_> {
@@ -128,9 +131,9 @@ pub(super) fn throughput(
 pub(super) fn errors(unknown: SloOutcome, most: f64, evidence: &Evidence<'_>) -> SloOutcome {
     let Requests { scheduled, ok, .. } = evidence.requests;
     let failed = scheduled.saturating_sub(ok);
-    let Some(interval) = rate::share_interval(failed, scheduled, &evidence.failures) else {
-        return unknown;
-    };
+    let miss = if evidence.looked_at { looks::miss() } else { order::MISS };
+    let interval = rate::share_interval_at(miss, failed, scheduled, &evidence.failures);
+    let Some(interval) = interval else { return unknown };
     let measured = Some(failed as f64 / scheduled as f64);
     let outcome = SloOutcome { measured, interval: Some(interval), ..unknown };
     let [low, high] = interval;
@@ -282,6 +285,13 @@ mod tests {
             let outcome = slo.parse::<Slo>().unwrap().judge_by(&evidence);
             assert_eq!(outcome.verdict(), verdict, "{outcome:?}");
         }
+        // Of runs that are looked at again and again the interval is wider.
+        let looked_at = Evidence { looked_at: true, ..evidence.clone() };
+        let errors: Slo = "errors<0.125%".parse().unwrap();
+        let once = errors.judge_by(&evidence);
+        let often = errors.judge_by(&looked_at);
+        assert_eq!(once.verdict(), SloVerdict::Met, "{once:?}");
+        assert_eq!(often.verdict(), SloVerdict::Undecided, "{often:?}");
         let nothing = Evidence::default();
         let short = Evidence { answers: vec![1.0; 3], ..evidence };
         for (slo, evidence) in [("rps>1", &nothing), ("errors<1%", &nothing), ("rps>1", &short)]

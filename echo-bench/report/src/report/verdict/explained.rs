@@ -1,12 +1,12 @@
 //! Latencies that the kernel's counters explain, or the noise floor of the machine:
 //! [`Explained`].
 
-use crate::report::NoiseFloor;
 use crate::report::nouns::Nouns;
+use crate::report::{ChangedOption, NoiseFloor};
 
 /// The codes of all of them.
-pub(super) const CODES: [&str; 4] =
-    ["delayed-acks", "retransmissions", "syn-retries", "near-noise-floor"];
+pub(super) const CODES: [&str; 5] =
+    ["delayed-acks", "retransmissions", "syn-retries", "near-noise-floor", "option-changed"];
 
 /// What latencies stand at, with the proof: a timer of the kernel, or the floor of the machine.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,8 @@ pub(in crate::report) enum Explained {
     SynRetries { late: u64, retries: u64, overflows: u64 },
     /// A median that is hardly above what the machine has without a server.
     NearNoiseFloor { p50_ns: u64, floor: NoiseFloor },
+    /// A socket option that the kernel did not take as it was asked.
+    OptionChanged { side: &'static str, changed: ChangedOption },
 }
 
 impl Explained {
@@ -56,6 +58,21 @@ impl Explained {
                 "near-noise-floor",
                 near_noise_floor(*p50_ns, floor),
                 "compare the CPU per message, or load the server more",
+            ),
+            Self::OptionChanged { side, changed: ChangedOption { flag, asked, actual } } => (
+                "option-changed",
+                format!(
+                    "the kernel has --{flag} {actual} on the {side}'s sockets, not {asked} as asked"
+                ),
+                match flag.as_str() {
+                    "send-buffer" => {
+                        "results are for that value; sysctl net.core.wmem_max is the limit"
+                    }
+                    "recv-buffer" => {
+                        "results are for that value; sysctl net.core.rmem_max is the limit"
+                    }
+                    _ => "results are for that value",
+                },
             ),
         }
     }

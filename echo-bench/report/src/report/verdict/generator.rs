@@ -8,13 +8,14 @@ use super::{GENERATOR_LIMITED, Verdict};
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::report) enum Limit {
     /// Connections were not made for want of a port or a descriptor.
-    NoSocket { failed: u64, made: u64, reason: String },
+    /// `over_link`: on the host of an emulated link.
+    NoSocket { failed: u64, made: u64, reason: String, over_link: bool },
     /// A thread was saturated; `attributed`: its share of the latencies is known.
     Busy { busy: f64, attributed: bool },
     /// So much of a percentile is the generator's own: late sends, or else slow pickup.
     OwnShare { quantile: &'static str, share: f64, generator_ns: u64, late: bool },
     /// There are more threads than cores for both sides.
-    SharedCores { generator: u32, server: u32, cores: usize },
+    SharedCores { generator: u32, server: u32, forwarder: bool, cores: usize },
     /// A thread wanted to run and did not; with the quota of cores that kept it from it.
     Denied { share: f64, quota: Option<f64> },
 }
@@ -35,9 +36,11 @@ impl Limit {
     /// Code, cause and remedy.
     pub(super) fn words(&self, nouns: Nouns) -> (&'static str, String, &'static str) {
         match self {
-            Self::NoSocket { failed, made, reason } => {
-                (GENERATOR_LIMITED, no_socket(*failed, *made, reason), FOR_MORE_SOCKETS)
-            }
+            Self::NoSocket { failed, made, reason, over_link } => (
+                GENERATOR_LIMITED,
+                no_socket(*failed, *made, reason),
+                if *over_link { FOR_MORE_SOCKETS_OF_A_LINK } else { FOR_MORE_SOCKETS },
+            ),
             Self::Busy { busy, attributed } => (
                 if *attributed { GENERATOR_BUSY } else { GENERATOR_LIMITED },
                 format!("a generator thread was busy for {:.0} % of the time", busy * 100.0),
@@ -48,9 +51,9 @@ impl Limit {
                 own_share(quantile, *share, *generator_ns, *late, nouns),
                 if *late { AGAINST_LATE_SENDS } else { AGAINST_SLOW_PICKUP },
             ),
-            Self::SharedCores { generator, server, cores } => (
+            Self::SharedCores { generator, server, forwarder, cores } => (
                 "shared-cores",
-                shared_cores(*generator, *server, *cores),
+                shared_cores(*generator, *server, *forwarder, *cores),
                 "they take time from each other; lower --threads or --server-workers",
             ),
             Self::Denied { share, quota } => (
@@ -65,6 +68,11 @@ impl Limit {
 /// What helps a generator that has run out of ports or descriptors.
 const FOR_MORE_SOCKETS: &str = "add --source-ip addresses, widen \
      net.ipv4.ip_local_port_range or set net.ipv4.tcp_tw_reuse=1; for descriptors: ulimit -n";
+
+/// The same on the host of an emulated link, which has one address and this machine's settings.
+const FOR_MORE_SOCKETS_OF_A_LINK: &str = "widen net.ipv4.ip_local_port_range of this machine or \
+     set its net.ipv4.tcp_tw_reuse=1 (the hosts of the link take them over); for descriptors: \
+     ulimit -n";
 
 fn no_socket(failed: u64, made: u64, reason: &str) -> String {
     format!(
@@ -99,18 +107,19 @@ fn own_share(
     )
 }
 
-fn shared_cores(generator: u32, server: u32, cores: usize) -> String {
+fn shared_cores(generator: u32, server: u32, forwarder: bool, cores: usize) -> String {
     let of =
         |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
-    let both = match server {
-        0 => of(generator.into(), "generator thread"),
-        _ => format!(
-            "{} and {}",
-            of(generator.into(), "generator thread"),
-            of(server.into(), "server worker")
-        ),
-    };
-    format!("{both} share {}", of(cores as u64, "core"))
+    let mut all = vec![of(generator.into(), "generator thread")];
+    if server > 0 {
+        all.push(of(server.into(), "server worker"));
+    }
+    if forwarder {
+        all.push("the link's forwarder".into());
+    }
+    let last = all.pop().unwrap_or_default();
+    let all = if all.is_empty() { last } else { format!("{} and {last}", all.join(", ")) };
+    format!("{all} share {}", of(cores as u64, "core"))
 }
 
 fn denied(share: f64, quota: Option<f64>) -> String {
@@ -122,4 +131,24 @@ fn denied(share: f64, quota: Option<f64>) -> String {
         "a generator thread wanted to run and did not for {:.0} % of the time: {cause}",
         share * 100.0
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_share_cores_are_named() {
+        for (server, forwarder, said) in [
+            (0, false, "2 generator threads share 1 core"),
+            (1, false, "2 generator threads and 1 server worker share 1 core"),
+            (
+                1,
+                true,
+                "2 generator threads, 1 server worker and the link's forwarder share 1 core",
+            ),
+        ] {
+            assert_eq!(shared_cores(2, server, forwarder, 1), said);
+        }
+    }
 }

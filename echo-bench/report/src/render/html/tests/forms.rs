@@ -51,7 +51,7 @@ pub(crate) fn runs() -> Vec<(&'static str, Report)> {
     plain.warnings.clear();
     let mut tls = report();
     let trust = Trust::Anyone;
-    let inside = TlsPlan { trust, server_name: None, resume: true };
+    let inside = TlsPlan { trust, server_name: None, resume: true, client_certificate: None };
     change(&mut tls.plan, |plan| plan.tls = Some(inside));
     tls.summary.latency.tls = LatencySummary::new(&latency(700, 2, 0), &[]);
     tls.summary.latency.tls_resumed = LatencySummary::new(&latency(300, 400, 0), &[]);

@@ -66,13 +66,13 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
         let (failed, scheduled) = (requests.failed(), requests.scheduled);
         findings.push(Finding::ErrorsSeen { failed, scheduled });
     }
-    let stray = listed(merged, &["unsolicited", "duplicated"], false);
-    let unread = listed(merged, &["malformed", "too_long"], false);
+    let stray = listed(merged, &["unsolicited", "duplicated"], &ALL);
+    let unread = listed(merged, &["malformed", "too_long"], &ALL);
     let stray = stray.saturating_add(unread.saturating_sub(requests.mismatch));
     if stray > 0 {
         findings.push(Finding::StrayReplies { stray });
     }
-    let lost = listed(merged, &["reset", "closed"], true);
+    let lost = lost(merged);
     if lost > 0 {
         let reconnects = connections.reconnects;
         findings.push(Finding::ConnectionsLost { lost, reconnects });
@@ -101,14 +101,24 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
     findings
 }
 
-/// How often failures of these kinds occurred, in the window or at any time.
-fn listed(merged: &Report, kinds: &[&str], in_window: bool) -> u64 {
+const ALL: [Phase; 4] = [Phase::SetUp, Phase::WarmUp, Phase::Window, Phase::Drain];
+
+/// How often failures of these kinds occurred in these phases.
+fn listed(merged: &Report, kinds: &[&str], phases: &[Phase]) -> u64 {
     let errors = merged.errors.iter().filter(|error| kinds.contains(&error.kind.as_str()));
     // Older reports do not say when.
-    let of_window = |phase: Option<Phase>| phase.is_none_or(|phase| phase == Phase::Window);
+    let of_phase = |phase: Option<Phase>| phases.contains(&phase.unwrap_or(Phase::Window));
     errors
-        .filter(|error| !in_window || of_window(error.phase))
+        .filter(|error| of_phase(error.phase))
         .fold(0, |sum, error| sum.saturating_add(error.count))
+}
+
+/// As in a single run: within the window, or before the load for good.
+fn lost(merged: &Report) -> u64 {
+    let within = |phase| listed(merged, &["reset", "closed", "unresponsive"], &[phase]);
+    let connections = &merged.summary.connections;
+    let missing = u64::from(connections.established.saturating_sub(connections.alive_at_end));
+    within(Phase::Window).saturating_add(within(Phase::SetUp).min(missing))
 }
 
 fn generator(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
@@ -132,13 +142,14 @@ fn generator(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
         findings.push(Finding::Generator(Limit::Busy { busy, attributed }));
     }
     findings.extend(own_share(summary).map(Finding::Generator));
-    let failed = listed(merged, &["no_socket"], false);
+    let failed = listed(merged, &["no_socket"], &ALL);
     if failed > 0 {
         let made =
             summary.addresses.iter().fold(0, |sum: u64, one| sum.saturating_add(one.made));
         let first = merged.errors.iter().find(|error| error.kind == "no_socket");
         let reason = first.map_or(String::new(), |error| error.first.detail.clone());
-        findings.push(Finding::Generator(Limit::NoSocket { failed, made, reason }));
+        let over_link = merged.plan.link.is_some();
+        findings.push(Finding::Generator(Limit::NoSocket { failed, made, reason, over_link }));
     } else if let (true, Some(offered), Some(achieved)) =
         (merged.stages.is_empty(), summary.offered_per_s, summary.achieved_per_s)
         && achieved < offered * 0.99

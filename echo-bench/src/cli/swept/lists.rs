@@ -1,0 +1,43 @@
+//! Lists of values in a word: [`split`].
+
+use super::{EXEC, SIZE, is_repeatable};
+
+/// Flags whose values may hold commas. Several levels of them are given by several flags, or
+/// by a list in a plan file.
+const WITH_COMMAS: [&str; 9] = [
+    "message",
+    "message-file",
+    "arrivals",
+    "pin",
+    "server-pin",
+    "link",
+    EXEC,
+    "prepare",
+    "ready",
+];
+
+/// The values in a word, which is a list unless its flag's values may hold commas.
+pub(super) fn split(flag: &str, word: &str) -> Vec<String> {
+    if WITH_COMMAS.contains(&flag) || is_repeatable(flag) {
+        return vec![word.to_owned()];
+    }
+    let pieces = word.split(',').map(|value| value.trim().to_owned());
+    if flag == SIZE { sizes(pieces) } else { pieces.collect() }
+}
+
+/// Pieces of a list of sizes as sizes: `p99=20K` belongs to the distribution before it, and what
+/// follows the name of a file to the name.
+fn sizes(pieces: impl Iterator<Item = String>) -> Vec<String> {
+    let mut sizes: Vec<String> = Vec::new();
+    for piece in pieces {
+        let is_setting = piece.contains('=') && !piece.contains(':');
+        match sizes.last_mut() {
+            Some(last) if last.starts_with("file:") || (is_setting && last.contains(':')) => {
+                last.push(',');
+                last.push_str(&piece);
+            }
+            _ => sizes.push(piece),
+        }
+    }
+    sizes
+}

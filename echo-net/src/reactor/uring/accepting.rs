@@ -1,0 +1,271 @@
+//! Accepting: in bulk while there are descriptors for a whole backlog (a multishot request: the
+//! kernel accepts on its own), one at a time when they are scarce (a poll, then accept4). In
+//! bulk the kernel takes every descriptor that is left before one connection can be refused.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::event::PollFlags;
+
+use super::UringReactor;
+use super::connection::{self, Request};
+use super::ring::Completion;
+use super::subject::Subject;
+use crate::clock::{self, MILLISECOND, Nanos};
+use crate::fd_limit;
+use crate::reactor::listening::{self, Accepted, Listening};
+use crate::reactor::{ACCEPTS_PER_TURN, Handler};
+use crate::socket;
+
+/// Free descriptors below which connections are accepted one at a time: as many as any backlog.
+const SCARCE: u64 = 4096;
+
+/// Free descriptors above which they are accepted in bulk again. The distance avoids switching
+/// back and forth.
+const AMPLE: u64 = SCARCE + SCARCE / 2;
+
+/// How long closing waits until the kernel no longer accepts.
+const CLOSING: Nanos = 10 * MILLISECOND;
+
+/// A listener and its request.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    /// `None` once it is closed, which is not before its last request has completed.
+    listening: Option<Listening>,
+    request: Request,
+    /// What the last request was.
+    asked: Subject,
+    /// Accept one at a time, from the next request on.
+    singly: bool,
+    closing: bool,
+}
+
+impl Acceptor {
+    fn new(listener: TcpListener) -> Self {
+        read_limit();
+        let singly = free(listener.as_fd()) < SCARCE;
+        let listening = Some(Listening::new(listener));
+        let (request, asked) = (Request::None, Subject::Accept(0));
+        Self { listening, request, asked, singly, closing: false }
+    }
+
+    pub(super) fn paused_until(&self) -> Option<Nanos> {
+        self.listening.as_ref().and_then(Listening::paused_until)
+    }
+
+    /// Its request has completed for the last time.
+    fn completed(&mut self) {
+        self.request = Request::None;
+        if self.closing {
+            self.listening = None;
+        }
+    }
+}
+
+/// The limit of descriptors when it was last read, which is a system call.
+static LIMIT: AtomicU64 = AtomicU64::new(0);
+
+fn read_limit() -> u64 {
+    let limit = fd_limit::current();
+    LIMIT.store(limit, Ordering::Relaxed);
+    limit
+}
+
+/// The most descriptors that can be free, given the newest one and the sockets of all reactors:
+/// the kernel assigns the lowest number. The limit is read again where they are scarce.
+fn free(newest: BorrowedFd<'_>) -> u64 {
+    let used = u64::from(newest.as_raw_fd().unsigned_abs()).max(connection::open());
+    let free = LIMIT.load(Ordering::Relaxed).saturating_sub(used);
+    if free > AMPLE { free } else { read_limit().saturating_sub(used) }
+}
+
+impl UringReactor {
+    /// Starts to accept on one more listener.
+    pub(super) fn add_listener(&mut self, listener: TcpListener) {
+        self.acceptors.push(Acceptor::new(listener));
+        self.accept(self.acceptors.len() - 1);
+    }
+
+    /// Starts to accept on a listener, unless it already does or must not.
+    fn accept(&mut self, number: usize) {
+        let Some(acceptor) = self.acceptors.get_mut(number) else { return };
+        let Some(listening) = &acceptor.listening else { return };
+        if acceptor.closing
+            || acceptor.request != Request::None
+            || listening.paused_until().is_some()
+        {
+            return;
+        }
+        let (listener, id) = (listening.listener.as_fd(), number as u32);
+        if acceptor.singly {
+            acceptor.asked = Subject::Listener(id);
+            self.ring.watch(acceptor.asked, listener, PollFlags::IN, false);
+        } else {
+            acceptor.asked = Subject::Accept(id);
+            self.ring.accept(id, listener);
+        }
+        acceptor.request = Request::Made;
+    }
+
+    /// Resumes accepting where a pause is over.
+    pub(super) fn accept_again(&mut self) {
+        for number in 0..self.acceptors.len() {
+            let listening = self.acceptors[number].listening.as_mut();
+            if listening.is_some_and(Listening::resume) {
+                self.accept(number);
+            }
+        }
+    }
+
+    /// Makes all pauses due.
+    pub(super) fn hurry_accepting(&mut self) {
+        let acceptors = self.acceptors.iter_mut();
+        acceptors.filter_map(|acceptor| acceptor.listening.as_mut()).for_each(Listening::hurry);
+    }
+
+    /// The kernel has accepted a connection, or failed to.
+    pub(super) fn accepted(
+        &mut self,
+        number: usize,
+        result: io::Result<OwnedFd>,
+        more: bool,
+        handler: &mut impl Handler<Self>,
+    ) {
+        let Some(acceptor) = self.acceptors.get_mut(number) else { return };
+        if !more {
+            acceptor.completed();
+        }
+        let Some(listening) = &mut acceptor.listening else { return };
+        if acceptor.closing {
+            // Reset, as the kernel does with those that are still in the backlog.
+            let _ = result.map(|socket| socket::reset_on_close(socket.as_fd()));
+            return;
+        }
+        match result {
+            Ok(socket) => {
+                listening.succeeded();
+                let peer = listening::peer(rustix::net::getpeername(&socket).ok().flatten());
+                self.adapt(number, socket.as_fd());
+                handler.accepted(self, socket, peer);
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ECANCELED) => {}
+            Err(error) if socket::is_peers_fault(&error) => {}
+            Err(error) => {
+                listening.pause();
+                // The estimate was wrong: numbers below the newest are taken, too.
+                acceptor.singly = true;
+                read_limit();
+                handler.accept_failed(self, error);
+            }
+        }
+        self.accept(number);
+    }
+
+    /// Connections are pending on a listener.
+    pub(super) fn pending(&mut self, number: usize, handler: &mut impl Handler<Self>) {
+        let Some(acceptor) = self.acceptors.get_mut(number) else { return };
+        acceptor.completed();
+        for _ in 0..ACCEPTS_PER_TURN {
+            // Looked up each time: the handler may stop listening.
+            let Some(acceptor) = self.acceptors.get_mut(number) else { return };
+            let Some(listening) = acceptor.listening.as_mut().filter(|_| !acceptor.closing)
+            else {
+                return;
+            };
+            match listening.accept() {
+                Accepted::Socket(socket, peer) => {
+                    self.adapt(number, socket.as_fd());
+                    handler.accepted(self, socket, peer);
+                }
+                Accepted::Gone => {}
+                Accepted::Nothing => break,
+                Accepted::Failed(error) => {
+                    handler.accept_failed(self, error);
+                    break;
+                }
+            }
+        }
+        self.accept(number);
+    }
+
+    /// Accepts one at a time if descriptors have become scarce, in bulk if they are ample again.
+    fn adapt(&mut self, number: usize, newest: BorrowedFd<'_>) {
+        let free = free(newest);
+        let Some(acceptor) = self.acceptors.get_mut(number) else { return };
+        if acceptor.singly {
+            acceptor.singly = free <= AMPLE;
+        } else if free < SCARCE {
+            if acceptor.request == Request::Made {
+                self.ring.cancel(acceptor.asked);
+                acceptor.request = Request::Cancelled;
+            }
+            acceptor.singly = true;
+        }
+    }
+
+    /// Cancels a listener's request again, if it still has to be.
+    pub(super) fn cancel_accepting_again(&mut self, number: u32) {
+        let Some(acceptor) = self.acceptors.get(number as usize) else { return };
+        if acceptor.request == Request::Cancelled {
+            self.ring.cancel(acceptor.asked);
+        }
+    }
+
+    /// Ends accepting and closes the listeners: each when its request has completed, since until
+    /// then the kernel accepts, and its descriptor must not become another file.
+    pub(super) fn close_listeners(&mut self) {
+        for number in 0..self.acceptors.len() {
+            let acceptor = &mut self.acceptors[number];
+            acceptor.closing = true;
+            match acceptor.request {
+                Request::None => acceptor.listening = None,
+                Request::Cancelled => {}
+                Request::Made => {
+                    self.ring.cancel(acceptor.asked);
+                    acceptor.request = Request::Cancelled;
+                }
+            }
+        }
+        // What takes longer happens in later turns.
+        let until = clock::now() + CLOSING;
+        while self.acceptors.iter().any(|acceptor| acceptor.listening.is_some())
+            && clock::now() < until
+            && self.ring.enter(Some(MILLISECOND)).is_ok()
+        {
+            self.take_last_accepts();
+        }
+    }
+
+    /// Takes the completions of closing listeners out of those that are pending.
+    fn take_last_accepts(&mut self) {
+        let (acceptors, mut missed) = (&mut self.acceptors, Vec::new());
+        let mut completed = |number: u32| {
+            acceptors.get_mut(number as usize).into_iter().for_each(Acceptor::completed);
+        };
+        self.ring.retain(|completion| match completion {
+            Completion::Accepted { number, result, more } => {
+                if let Ok(socket) = result {
+                    let _ = socket::reset_on_close(socket.as_fd());
+                }
+                if !more {
+                    completed(*number);
+                }
+                false
+            }
+            Completion::Pending { number } => {
+                completed(*number);
+                false
+            }
+            Completion::NotCancelled(Subject::CancelAccept(number)) => {
+                missed.push(*number);
+                false
+            }
+            _ => true,
+        });
+        for number in missed {
+            self.cancel_accepting_again(number);
+        }
+    }
+}

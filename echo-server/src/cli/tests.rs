@@ -1,0 +1,52 @@
+use super::*;
+use std::time::Duration;
+
+fn config(typed: &[&str]) -> Result<Config, InvalidArgs> {
+    let typed = std::iter::once("echo-server").chain(typed.iter().copied());
+    Config::try_from(&ServerArgs::try_parse_from(typed).unwrap())
+}
+
+#[test]
+fn what_is_not_typed_is_the_library_s_default() {
+    assert_eq!(config(&[]).unwrap(), Config::default());
+}
+
+#[test]
+fn the_message_limit_follows_the_protocol() {
+    assert_eq!(config(&["-p", "line"]).unwrap().max_message, 64 << 10);
+    assert_eq!(config(&["-p", "frame"]).unwrap().max_message, 1 << 20);
+    assert_eq!(config(&["-p", "frame", "--max-message", "1K"]).unwrap().max_message, 1024);
+}
+
+#[test]
+fn the_queue_of_a_chat_can_be_typed_for_a_chat() {
+    assert_eq!(config(&["-p", "chat"]).unwrap().chat_queue, 1 << 20);
+    assert_eq!(config(&["-p", "chat", "--chat-queue", "1K"]).unwrap().chat_queue, 1024);
+}
+
+#[test]
+fn an_idle_timeout_of_zero_is_none() {
+    assert_eq!(config(&["--idle-timeout", "0"]).unwrap().idle_timeout, None);
+    let config = config(&["--idle-timeout", "1m30s"]).unwrap();
+    assert_eq!(config.idle_timeout, Some(Duration::from_secs(90)));
+}
+
+#[test]
+fn what_can_t_be_meant_is_refused_and_names_the_flag() {
+    for (typed, flag) in [
+        (["--read-buffer", "0"], "--read-buffer"),
+        (["--read-buffer", "1025M"], "--read-buffer"),
+        (["--max-message", "0"], "--max-message"),
+        (["--chat-queue=0", "-pchat"], "--chat-queue"),
+        (["--chat-queue", "1K"], "--protocol chat"),
+        (["--chat-room-queue", "1M"], "--protocol chat"),
+        (["--chat-room-queue=1K", "-pchat"], "--chat-room-queue"),
+        (["--write-timeout", "0"], "--write-timeout"),
+        (["--max-buffered", "63K"], "--max-buffered 63KiB"),
+        (["--pin", "4095"], "--pin"),
+        (["--busy-poll", "--model=tokio"], "--busy-poll"),
+    ] {
+        let error = config(&typed).unwrap_err().to_string();
+        assert!(error.contains(flag), "{error}");
+    }
+}

@@ -1,0 +1,39 @@
+//! Metrics of this process, named as those of all Prometheus clients: [`ProcessMetrics`].
+
+use std::fmt;
+
+use echo_net::own_process::OwnProcess;
+
+use super::{Families, Source};
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct ProcessMetrics;
+
+impl Source for ProcessMetrics {
+    fn collect(&self, families: &mut Families<'_>) -> fmt::Result {
+        let OwnProcess { cpu, resident_bytes, open_fds, max_fds, threads, started } =
+            OwnProcess::read();
+        if let Some(cpu) = cpu {
+            let help = "CPU time of this process, user and system";
+            families.seconds("process_cpu", help, cpu.as_secs_f64())?;
+        }
+        if let Some(bytes) = resident_bytes {
+            families.gauge_bytes("process_resident_memory", "Resident set size", bytes)?;
+        }
+        if let Some(count) = open_fds {
+            families.gauge("process_open_fds", "Open file descriptors", count)?;
+        }
+        if let Some(most) = max_fds {
+            families.gauge("process_max_fds", "Limit of open file descriptors", most)?;
+        }
+        if let Some(threads) = threads {
+            families.gauge("process_threads", "Threads", threads)?;
+        }
+        if let Some(started) = started {
+            let help = "Start time of this process, since the epoch";
+            families.gauge_seconds("process_start_time", help, started.as_secs_f64())?;
+        }
+        Ok(())
+    }
+}
