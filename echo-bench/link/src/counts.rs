@@ -55,6 +55,12 @@ impl LinkCounts {
     pub fn delivered(&self) -> u64 {
         self.to_server.delivered.saturating_add(self.to_generator.delivered)
     }
+
+    /// Packets that found a queue full, in either direction.
+    pub fn dropped_queue_full(&self) -> u64 {
+        let Self { to_server, to_generator, .. } = self;
+        to_server.dropped_queue_full.saturating_add(to_generator.dropped_queue_full)
+    }
 }
 
 impl Lateness {

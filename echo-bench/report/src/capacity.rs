@@ -144,13 +144,14 @@ pub enum Ended {
     Interrupted,
 }
 
-/// What limits a server at its capacity.
+/// What limits a server at its capacity: what was used up at the lowest rate that failed above
+/// those that passed, or why it failed where nothing was.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Limit {
     /// What it is.
     pub kind: LimitKind,
-    /// Cores that the server kept busy at the rate that shows it.
-    pub server_busy: f64,
+    /// Cores that the server kept busy at the rate that shows it; null if it is not known.
+    pub server_busy: Option<f64>,
     /// Cores that it could use: its workers, or all of the machine; null if it is not known.
     pub server_cores: Option<f64>,
 }
@@ -163,7 +164,17 @@ pub enum LimitKind {
     ServerCpu,
     /// All cores of the machine were busy, with both sides and others.
     MachineCpu,
-    /// Neither: latency grows, and cores are free.
+    /// The rate of the emulated link, or its queue.
+    Link,
+    /// The forwarder of the emulated link: packets left it late, or were lost.
+    Forwarder,
+    /// The generator.
+    Generator,
+    /// None of these is used up, and a backlog grows.
+    Backlog,
+    /// None of these is used up, and requests time out.
+    Timeouts,
+    /// None of these is used up: latency grows, or requests fail.
     NotCpu,
 }
 
@@ -192,8 +203,25 @@ pub enum RateVerdict {
     Undecided,
     /// It passes from one side and fails from the other.
     Differs,
-    /// The generator was the limit, which says nothing about the server.
+    /// The generator was the limit, or an emulated link that did other than it was asked to:
+    /// which of them is the reason. Neither says anything about the server.
     Generator,
+}
+
+/// What the verdict on a rate follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RateReason {
+    /// An objective is missed, or whether it is can't be said.
+    Objective,
+    /// A backlog grows, or whether one does can't be said.
+    Backlog,
+    /// A backlog would grow, but its requests time out.
+    Timeouts,
+    /// The generator explains why it fails.
+    Generator,
+    /// The emulated link explains it: packets left it late, or its forwarder lost them.
+    Link,
 }
 
 /// All runs at a rate, together.
@@ -221,7 +249,7 @@ pub struct RateReport {
     /// What became of each objective on latency or errors, as shown: of all requests.
     pub slos: Vec<SloOutcome>,
     /// Requests that fell due and were not answered within the windows, where that is more than
-    /// what is in flight anyway: the backlog grows.
+    /// what is in flight anyway: the backlog grows. Those that timed out are counted.
     #[serde(default)]
     pub backlog: Option<u64>,
     /// By what share of what fell due the backlog grew within the windows: the 95 % interval,
@@ -229,11 +257,21 @@ pub struct RateReport {
     /// where it lies below 0.05. Null if it is not known, and in older reports.
     #[serde(default)]
     pub backlog_growth: Option<[f64; 2]>,
+    /// What the verdict follows from; null if it passed, and in older reports.
+    #[serde(default)]
+    pub reason: Option<RateReason>,
     /// Cores that the server kept busy.
     pub server_busy: Option<f64>,
     /// Cores that the generator kept busy.
     pub client_busy: Option<f64>,
-    /// What to do about a generator that is the limit.
+    /// How much of what fits through an emulated link with a rate went through it, from 0 to 1, in
+    /// the direction with more; null without a rate.
+    #[serde(default)]
+    pub link_busy: Option<f64>,
+    /// Packets that found the queue of the emulated link full; null without one.
+    #[serde(default)]
+    pub link_dropped: Option<u64>,
+    /// What to do about a generator or a link that is the limit.
     #[serde(default)]
     pub remedy: Option<String>,
 }

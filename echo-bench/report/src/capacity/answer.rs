@@ -3,10 +3,13 @@
 
 use super::judge::{deciding, used};
 use super::search::{Bracket, Ending};
-use super::{Answer, Ended, Level, LevelComparison, Limit, LimitKind, RateReport, RateVerdict};
+use super::{
+    Answer, Ended, Level, LevelComparison, Limit, LimitKind, RateReason, RateReport,
+    RateVerdict,
+};
 use crate::report::{Slo, SloOutcome, SloVerdict};
 
-/// Cores as busy as this are taken to be used up: the rest goes to waiting in between.
+/// Cores, or a link, as busy as this are taken to be used up: the rest goes to waiting in between.
 const BUSY: f64 = 0.85;
 
 /// A server of unknown workers that keeps this much of one core busy works on one alone.
@@ -31,27 +34,28 @@ pub fn of(
     slos: &[Slo],
     cores: Cores,
 ) -> Answer {
-    let is_above = |rate: &RateReport| bracket.low.is_none_or(|low| rate.rate_per_s > low);
-    let failed = rates.iter().filter(|rate| rate.verdict == RateVerdict::Failed);
-    let decisive = failed.filter(|rate| is_above(rate));
-    let decisive = decisive.min_by(|a, b| a.rate_per_s.total_cmp(&b.rate_per_s));
+    let at = |end: Option<f64>| {
+        end.and_then(|end| rates.iter().find(|rate| rate.rate_per_s.total_cmp(&end).is_eq()))
+    };
+    let ended = match (ending, bracket.high, bracket.generator) {
+        // More time would not have shown more.
+        (Ending::Budget, None, Some(limit)) if !is_open_below(rates, limit) => Ended::Generator,
+        _ => ending.into(),
+    };
+    // The rate that fails next above those that pass; without one, where nothing more is learned.
+    let decisive = at(bracket.high)
+        .or_else(|| at(bracket.generator).filter(|_| ended == Ended::Generator));
     let decided_by = decisive
-        .filter(|rate| rate.backlog.is_none())
+        .filter(|rate| rate.fails_by_objective())
         .and_then(|rate| deciding(slos, &rate.slos))
         .map(|(slo, _)| slo.to_string());
     Answer {
         rate_per_s: estimate(bracket, rates, slos),
         low_per_s: bracket.low,
         high_per_s: bracket.high,
-        ended: match (ending, bracket.high, bracket.generator) {
-            // More time would not have shown more.
-            (Ending::Budget, None, Some(limit)) if !is_open_below(rates, limit) => {
-                Ended::Generator
-            }
-            _ => ending.into(),
-        },
+        ended,
         decided_by,
-        limit: decisive.and(limit(bracket, rates, cores)),
+        limit: decisive.and_then(|rate| limit(rate, cores)),
     }
 }
 
@@ -99,23 +103,44 @@ fn estimate(bracket: &Bracket, rates: &[RateReport], slos: &[Slo]) -> Option<f64
     Some(crossing.unwrap_or(middle).clamp(low, high))
 }
 
-/// What was used up at the rate that is nearest above the interval's lower end.
-fn limit(bracket: &Bracket, rates: &[RateReport], cores: Cores) -> Option<Limit> {
-    let at = bracket.high.or(bracket.low)?;
-    let rate = rates.iter().rfind(|rate| rate.rate_per_s <= at)?;
-    let server_busy = rate.server_busy?;
+/// What was used up at a rate that failed, or why it failed; `None` if that is not known.
+fn limit(rate: &RateReport, cores: Cores) -> Option<Limit> {
+    let busy = rate.server_busy;
     let machine = cores.machine.map(|cores| cores as f64);
-    let one = !cores.workers_known && ONE_CORE.contains(&server_busy);
+    let one = !cores.workers_known && busy.is_some_and(|busy| ONE_CORE.contains(&busy));
     let server_cores = if one { Some(1.0) } else { cores.usable.map(|cores| cores as f64) };
-    let both = server_busy + rate.client_busy.unwrap_or(0.0);
-    let kind = if server_cores.is_some_and(|cores| server_busy >= BUSY * cores) {
-        LimitKind::ServerCpu
-    } else if machine.is_some_and(|cores| both >= BUSY * cores) {
-        LimitKind::MachineCpu
-    } else {
-        LimitKind::NotCpu
+    let used_up = |busy: f64, of: Option<f64>| {
+        of.is_some_and(|cores| cores > 0.0 && busy >= BUSY * cores)
     };
-    Some(Limit { kind, server_busy, server_cores })
+    let both = busy.map(|busy| busy + rate.client_busy.unwrap_or(0.0));
+    let kind = match rate.reason {
+        Some(RateReason::Generator) => LimitKind::Generator,
+        Some(RateReason::Link) => LimitKind::Forwarder,
+        _ if rate.is_limited_by_link() => LimitKind::Link,
+        _ if busy.is_some_and(|busy| used_up(busy, server_cores)) => LimitKind::ServerCpu,
+        _ if both.is_some_and(|both| used_up(both, machine)) => LimitKind::MachineCpu,
+        Some(RateReason::Timeouts) => LimitKind::Timeouts,
+        Some(RateReason::Backlog) => LimitKind::Backlog,
+        _ if busy.is_some() => LimitKind::NotCpu,
+        _ => return None,
+    };
+    Some(Limit { kind, server_busy: busy, server_cores })
+}
+
+impl RateReport {
+    /// Whether an objective decides that it fails. Older reports have no reason.
+    fn fails_by_objective(&self) -> bool {
+        match self.reason {
+            Some(reason) => reason == RateReason::Objective,
+            None => self.backlog.is_none(),
+        }
+    }
+
+    /// Whether as much went through the emulated link as fits, or more came than its queue holds.
+    fn is_limited_by_link(&self) -> bool {
+        self.link_busy.is_some_and(|busy| busy >= BUSY)
+            || self.link_dropped.is_some_and(|dropped| dropped > 0)
+    }
 }
 
 /// What becomes of the objectives on throughput: floors of the answer, judged on its interval.

@@ -1,22 +1,19 @@
 //! What the runs at one rate come to: [`judge`]. They are pooled, and every objective is judged on
 //! its 95 % interval. What the generator itself adds to the latency never counts against the
-//! server: where it is known, what is left without it decides.
+//! server: where it is known, what is left without it decides. Nor does what an emulated link did
+//! other than it was asked to, as far as that explains it.
 
-use super::{RateReport, RateVerdict};
+use super::{RateReason, RateReport, RateVerdict};
 use crate::merge::{self, MergeError};
 use crate::report::slo::Evidence;
-use crate::report::{
-    GENERATOR_LIMITED, LINK_LATE, LINK_OVERRUN, LatencySummary, Report, Requests, Slo,
-    SloOutcome, SloVerdict,
-};
+use crate::report::{LatencySummary, Report, Slo, SloOutcome, SloVerdict};
 use crate::stats::looks;
 
-/// A backlog that grows by so small a share of the requests is what a clock and a window cut off.
-const SMALL_BACKLOG: f64 = 0.01;
+mod backlog;
+mod excuse;
 
-/// A rate passes only where it is sure that no backlog grows by more than this. It is more than the
-/// share above, since to tell 1 % takes minutes over a long way, with many requests in flight.
-const MOST_BACKLOG: f64 = 0.05;
+use backlog::Backlog;
+use excuse::Excuse;
 
 /// Judges all runs at `rate_per_s`.
 ///
@@ -30,40 +27,32 @@ pub fn judge(
     let merged = pooled(runs)?;
     let summary = &merged.summary;
     let response = summary.latency.response.as_ref();
-    let of_all = outcomes(&merged, slos, looked_at(response).as_ref());
+    let pooled = looked_at(response);
+    let of_all = outcomes(&merged, slos, pooled.as_ref());
     let ours = summary.generator_share.as_ref().map(|share| {
-        let pooled = looked_at(Some(&share.corrected));
-        outcomes(&merged, slos, Some(pooled.as_ref().unwrap_or(&share.corrected)))
+        looked_at(Some(&share.corrected)).unwrap_or_else(|| share.corrected.clone())
     });
-    let growth = growth(&merged, runs.len());
-    let [least_growth, most_growth] = growth.unwrap_or_default();
-    let backlog = (least_growth > SMALL_BACKLOG).then(|| grown(&merged) as u64);
-    let found = |codes: &[&str]| {
-        merged.warnings.iter().find(|warning| codes.contains(&warning.code.as_str()))
-    };
-    // What an emulated link does other than it was asked to is none of the server's doing, either.
-    let by_link = found(&[LINK_LATE, LINK_OVERRUN]);
-    let limited = found(&[GENERATOR_LIMITED]).or(by_link);
+    let clock = ours.as_ref().or(pooled.as_ref());
+    let ours = ours.as_ref().map(|clock| outcomes(&merged, slos, Some(clock)));
+    let backlog = Backlog::of(&merged, runs.len());
     let all = together(&of_all);
-    let (verdict, without_own_share) = match (all, &ours) {
-        _ if backlog.is_some() && limited.is_some() => (RateVerdict::Generator, false),
-        _ if backlog.is_some() => (RateVerdict::Failed, false),
-        (SloVerdict::Met, _) => (RateVerdict::Passed, false),
-        (_, Some(ours)) => {
-            let ours = together(ours);
-            match rate_verdict(ours) {
-                RateVerdict::Failed if by_link.is_some() => (RateVerdict::Generator, false),
-                verdict => (verdict, ours != all),
-            }
-        }
-        (SloVerdict::Missed, None) if limited.is_some() => (RateVerdict::Generator, false),
-        (all, None) => (rate_verdict(all), false),
-    };
-    let verdict = match verdict {
-        // Whether it does not keep up can't be said yet.
-        RateVerdict::Passed if most_growth > MOST_BACKLOG => RateVerdict::Undecided,
-        verdict => verdict,
-    };
+    let seen = ours.as_deref().map_or(all, together);
+    // What the generator adds takes nothing from a rate that passes with it.
+    let judged = if all == SloVerdict::Met { all } else { seen };
+    let links = || runs.iter().filter_map(|run| run.link.as_ref());
+    let (mut verdict, mut reason) = of_objectives_and(backlog.as_ref(), judged);
+    let excuse = Excuse::of(&merged, runs);
+    if let Some(excuse) = excuse.as_ref().filter(|_| verdict == RateVerdict::Failed) {
+        let is_missed =
+            |slos: &Vec<Slo>| together(&outcomes(&merged, slos, clock)) == SloVerdict::Missed;
+        let grows = backlog.is_some_and(|backlog| backlog.grows_but(excuse.requests()));
+        let missed = excuse.eased(slos).iter().any(is_missed);
+        (verdict, reason) = match (grows, missed) {
+            (true, _) => (verdict, reason),
+            (false, true) => (verdict, Some(RateReason::Objective)),
+            (false, false) => (RateVerdict::Generator, Some(excuse.by)),
+        };
+    }
     Ok(RateReport {
         rate_per_s,
         verdict,
@@ -73,14 +62,42 @@ pub fn judge(
         requests: summary.requests,
         response: summary.latency.response.clone(),
         own_share: own_share(&merged, slos, &of_all),
-        without_own_share,
+        without_own_share: judged != all && reason.is_none_or(|it| it == RateReason::Objective),
         slos: of_all,
-        backlog,
-        backlog_growth: growth,
+        backlog: backlog.and_then(|backlog| backlog.grown()),
+        backlog_growth: backlog.map(|backlog| backlog.growth()),
+        reason,
         server_busy: summary.cpu.server_busy,
         client_busy: summary.cpu.client_busy,
-        remedy: limited.map(|warning| warning.remedy.clone()),
+        link_busy: links()
+            .filter_map(|link| link.rate_used(&summary.bytes, summary.measured_s))
+            .reduce(f64::max),
+        link_dropped: links()
+            .map(|link| Some(link.counts?.dropped_queue_full()))
+            .reduce(|sum, one| Some(sum? + one?))
+            .flatten(),
+        remedy: excuse.map(|excuse| excuse.remedy),
     })
+}
+
+/// What a rate comes to whose objectives together do, with its reason unless it passes.
+fn of_objectives_and(
+    backlog: Option<&Backlog>,
+    objectives: SloVerdict,
+) -> (RateVerdict, Option<RateReason>) {
+    let verdict = rate_verdict(objectives);
+    match backlog {
+        Some(backlog) if backlog.grows_by_timeouts() => {
+            (RateVerdict::Failed, Some(RateReason::Timeouts))
+        }
+        Some(backlog) if backlog.grows() => (RateVerdict::Failed, Some(RateReason::Backlog)),
+        // Whether it keeps up can't be said yet.
+        Some(backlog) if verdict == RateVerdict::Passed && backlog.may_grow() => {
+            (RateVerdict::Undecided, Some(RateReason::Backlog))
+        }
+        _ if verdict == RateVerdict::Passed => (verdict, None),
+        _ => (verdict, Some(RateReason::Objective)),
+    }
 }
 
 /// The runs as one. Their windows may differ in length, which is all that their plans may differ
@@ -139,31 +156,6 @@ pub(super) fn rate_verdict(verdict: SloVerdict) -> RateVerdict {
         SloVerdict::Undecided => RateVerdict::Undecided,
         SloVerdict::Missed => RateVerdict::Failed,
     }
-}
-
-/// By how many requests more are in flight at the ends of the windows than at their beginnings:
-/// those that fell due, less those that ended, whenever they had fallen due.
-fn grown(merged: &Report) -> f64 {
-    let summary = &merged.summary;
-    // What was answered wrongly, or lost with its connection, waits for nothing.
-    let Requests { scheduled, mismatch, error, reset, closed, refused, .. } = summary.requests;
-    let ended = summary.answered_in_window + mismatch + error + reset + closed + refused;
-    scheduled as f64 - ended as f64
-}
-
-/// By what share of what fell due the backlog grew within the windows of so many runs: the 95 %
-/// interval of a look; `None` if nothing fell due.
-///
-/// What is in flight varies as counts do (Poisson), at either end of a window, and near the limit
-/// of a server as its queue does: half of the mean is allowed for that. In the middle of a backlog
-/// that grows, half of it is in flight, so that three quarters of it are beyond that.
-fn growth(merged: &Report, runs: usize) -> Option<[f64; 2]> {
-    let scheduled = merged.summary.requests.scheduled;
-    let in_flight = merged.summary.in_flight_mean.unwrap_or(0.0);
-    let deviation = (2.0 * runs as f64 * (in_flight + 1.0)).sqrt();
-    let by_chance = in_flight / 2.0 + looks::deviations() * deviation;
-    let ends = [-by_chance, by_chance].map(|chance| grown(merged) + chance);
-    (scheduled > 0).then(|| ends.map(|end| (end / scheduled as f64).max(0.0)))
 }
 
 /// The generator's own share of the percentile of the objective that decides.

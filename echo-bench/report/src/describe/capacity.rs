@@ -9,12 +9,15 @@ use super::{
     objective, or_nothing, units,
 };
 use crate::capacity::{
-    Answer, Approach, Capacity, Ended, Level, LevelComparison, Limit, LimitKind, RateVerdict,
+    Answer, Approach, Capacity, Ended, Level, LevelComparison, Limit, LimitKind, RateReason,
+    RateVerdict,
 };
 use crate::report::Slo;
 
+mod limit;
 mod rates;
 
+use limit::{limited, short_limit};
 use rates::rates;
 pub use rates::step;
 
@@ -57,7 +60,9 @@ fn headlines(capacity: &Capacity) -> Vec<String> {
         let several = capacity.plan.slos.iter().filter(|slo| !slo.is_floor()).count() > 1;
         let decides = only.answer.decided_by.as_deref().filter(|_| several);
         lines.extend(decides.map(|slo| format!("{} decides", spaced(slo))));
-        lines.extend(only.answer.limit.map(|limit| limited(&limit)));
+        // Without a rate that failed it is why there is none, which is said before.
+        let limit = only.answer.limit.filter(|_| only.answer.high_per_s.is_some());
+        lines.extend(limit.map(|limit| limited(&limit)));
         return lines;
     }
     let lines = capacity.comparisons.iter().map(|found| compared(capacity, found));
@@ -81,6 +86,9 @@ fn carried(answer: &Answer, with: &str) -> String {
         (Some(low), None) => {
             let why = match ended {
                 Ended::AtMaxRate => "the highest rate that was tried",
+                Ended::Generator if is_of_link(answer) => {
+                    "the emulated link did not keep up above that"
+                }
                 Ended::Generator => "the generator is the limit",
                 _ => "no rate failed until the search ended",
             };
@@ -93,43 +101,25 @@ fn carried(answer: &Answer, with: &str) -> String {
             };
             format!("less than {}{with}: {why}", rate(high))
         }
-        (None, None) => format!("no answer{with}: {}", unanswered(ended)),
+        (None, None) => format!("no answer{with}: {}", unanswered(answer)),
     }
 }
 
-fn unanswered(ended: Ended) -> &'static str {
-    match ended {
+/// Whether it was the emulated link that kept the search from going on.
+fn is_of_link(answer: &Answer) -> bool {
+    answer.limit.is_some_and(|limit| limit.kind == LimitKind::Forwarder)
+}
+
+fn unanswered(answer: &Answer) -> &'static str {
+    match answer.ended {
+        Ended::Generator if is_of_link(answer) => {
+            "the emulated link did not keep up at any rate"
+        }
         Ended::Generator => "the generator is the limit at every rate",
         Ended::Broken => "the runs gave no report",
         Ended::Interrupted => "interrupted before a rate was judged",
         _ => "no rate could be judged within the budget",
     }
-}
-
-fn limited(limit: &Limit) -> String {
-    let Limit { kind, server_busy, server_cores } = *limit;
-    let of = |cores: f64| {
-        let noun = if (cores - 1.0).abs() < 1e-9 { "core" } else { "cores" };
-        format!("{:.0} % of {} {noun}", server_busy / cores * 100.0, trimmed(cores))
-    };
-    match (kind, server_cores) {
-        (LimitKind::ServerCpu, Some(cores)) => {
-            format!("limited by the server's CPU ({})", of(cores))
-        }
-        (LimitKind::ServerCpu, None) | (LimitKind::MachineCpu, _) => format!(
-            "limited by the machine's CPU, which both sides share (server {server_busy:.2} cores)"
-        ),
-        (LimitKind::NotCpu, Some(cores)) => {
-            format!("not limited by the server's CPU ({})", of(cores))
-        }
-        (LimitKind::NotCpu, None) => {
-            format!("not limited by the server's CPU ({server_busy:.2} cores busy)")
-        }
-    }
-}
-
-fn trimmed(cores: f64) -> String {
-    if cores.fract() == 0.0 { format!("{cores:.0}") } else { format!("{cores:.1}") }
 }
 
 /// Two levels: `epoll carries 1.40 x [1.30, 1.50] of threads`.
@@ -258,14 +248,23 @@ fn notices(capacity: &Capacity) -> Vec<Notice> {
             add("worse-below", text, Some(more.into()));
         }
         if let Some(rate) = at(RateVerdict::Generator).next() {
-            let text =
-                format!("from {}/s on the generator is the limit", short_rate(rate.rate_per_s));
-            add("generator-limited", text, rate.remedy.clone());
+            let from = short_rate(rate.rate_per_s);
+            let (name, what) = match rate.reason {
+                Some(RateReason::Link) => ("link-limited", "emulated link does not keep up"),
+                _ => ("generator-limited", "generator is the limit"),
+            };
+            add(name, format!("from {from}/s on the {what}"), rate.remedy.clone());
         }
         if level.answer.ended == Ended::Undecided {
             let text = "the rates inside the interval stayed undecided".into();
-            let more = "their interval contains the limit however long they are measured; a \
-                        quieter machine or a longer -d may narrow it";
+            let mut undecided = at(RateVerdict::Undecided);
+            let more = if undecided.all(|rate| rate.reason == Some(RateReason::Backlog)) {
+                "their objectives are met, and whether a backlog grows can't be told; a longer -d \
+                 may tell"
+            } else {
+                "their interval contains the limit however long they are measured; a quieter \
+                 machine or a longer -d may narrow it"
+            };
             add("undecided", text, Some(more.into()));
         }
         if level.answer.ended == Ended::Budget && level.answer.high_per_s.is_some() {
@@ -310,16 +309,6 @@ fn levels(capacity: &Capacity) -> Table {
     table
 }
 
-fn short_limit(limit: &Limit) -> String {
-    let busy = format!("{:.2}", limit.server_busy);
-    let of = limit.server_cores.map_or_else(String::new, |c| format!(" of {}", trimmed(c)));
-    match limit.kind {
-        LimitKind::ServerCpu => format!("server CPU, {busy}{of}"),
-        LimitKind::MachineCpu => format!("machine CPU, server {busy}"),
-        LimitKind::NotCpu => format!("not CPU, {busy}{of}"),
-    }
-}
-
 fn verdict(capacity: &Capacity) -> Verdict {
     let (word, meaning, tone) = if capacity.interrupted {
         ("interrupted", "the interval is what was known until then", Tone::Fair)
@@ -337,9 +326,10 @@ fn reading(capacity: &Capacity) -> String {
     let mut told = String::from(
         "the interval goes from the highest rate that passed to the lowest that failed; a rate \
          passes or fails only if the 95 % interval of every objective, or of one, excludes its \
-         limit; else it is undecided and lies inside; a rate fails, too, if a backlog grows; both ends were measured again after a rate \
-         on the other side of the limit, where the budget allowed it; latency counts from the \
-         due instant; own is the generator's own share of the judged percentile, which never \
+         limit; else it is undecided and lies inside; a rate fails, too, if a backlog grows, or \
+         would if its requests did not time out; both ends were measured again after a rate on \
+         the other side of the limit, where the budget allowed it; latency counts from the due \
+         instant; own is the generator's own share of the judged percentile, which never \
          counts against the server",
     );
     if capacity.levels.len() > 1 {

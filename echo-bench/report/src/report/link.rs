@@ -6,6 +6,7 @@ use echo_net::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Bytes;
 use super::verdict::LinkFault;
 
 /// Packets are too late if one in a hundred is by more than this part of the delay.
@@ -84,6 +85,22 @@ impl LinkReport {
     pub fn busy(&self) -> Option<f64> {
         let counts = self.counts?;
         (counts.elapsed_ns > 0).then(|| counts.cpu_us as f64 * 1e3 / counts.elapsed_ns as f64)
+    }
+
+    /// How much of its rate was used, from 0 to 1, in the direction with more, where these bytes
+    /// of payload moved within a window of so many seconds; `None` without a rate. Both what
+    /// the link saw and the payload are less than it was in the window: one counts the time
+    /// around that, too, and the other no headers.
+    pub(crate) fn rate_used(&self, payload: &Bytes, window_s: f64) -> Option<f64> {
+        let rate = self.rate_bits_per_s.filter(|rate| *rate > 0)? as f64;
+        let share =
+            |bytes: u64, s: f64| if s > 0.0 { bytes as f64 * 8.0 / s / rate } else { 0.0 };
+        let mut used = share(payload.sent.max(payload.received), window_s);
+        if let Some(LinkCounts { to_server, to_generator, elapsed_ns, .. }) = self.counts {
+            let bytes = to_server.bytes.max(to_generator.bytes);
+            used = used.max(share(bytes, elapsed_ns as f64 / 1e9));
+        }
+        Some(used.min(1.0))
     }
 
     /// What it did other than it was asked to.

@@ -249,6 +249,25 @@ impl Slo {
         }
     }
 
+    /// The same with a limit that is so much longer, or of errors higher, and where so large a share
+    /// of the requests may be beyond it, too; `None` if nothing could miss it then.
+    pub(crate) fn eased(&self, longer: Duration, by: f64) -> Option<Self> {
+        let objective = match self.objective {
+            Objective::Latency { quantile, limit } => {
+                let limit = TimeSpan(limit.0.saturating_add(longer));
+                Objective::Latency { quantile: quantile - by, limit }
+            }
+            Objective::Errors { most } => Objective::Errors { most: most + by },
+            throughput @ Objective::Throughput { .. } => throughput,
+        };
+        let can_be_missed = match objective {
+            Objective::Latency { quantile, .. } => quantile > 0.0,
+            Objective::Errors { most } => most < 1.0,
+            Objective::Throughput { .. } => true,
+        };
+        can_be_missed.then_some(Self { objective })
+    }
+
     /// The outcome where nothing is known.
     pub fn unknown(&self) -> SloOutcome {
         SloOutcome::unknown(self.to_string())

@@ -1,5 +1,7 @@
 use super::*;
 use crate::capacity::fixture::{run, with_own_share};
+use crate::report::{GENERATOR_LIMITED, LINK_LATE, LINK_OVERRUN, LinkReport};
+use echo_bench_link::{Lateness, LinkCounts};
 
 fn slos(typed: &[&str]) -> Vec<Slo> {
     typed.iter().map(|slo| slo.parse().unwrap()).collect()
@@ -105,4 +107,85 @@ fn runs_of_one_rate_are_pooled_also_if_their_windows_differ() {
     assert_eq!((judged.requests.scheduled, judged.verdict), (4_000, RateVerdict::Passed));
     let other = run(20, 3_000.0, 1_000, 0, &list);
     assert!(judge(2_000.0, &[&first, &other], &list).is_err());
+}
+
+/// A run over an emulated link whose packets were late by up to so many microseconds, one in a
+/// hundred by the first and one by the second, and whose forwarder lost so many.
+fn over_a_faulty_link(mut report: Report, late_us: [u64; 2], lost: u64) -> Report {
+    let [p99_ns, max_ns] = late_us.map(|us| us * 1_000);
+    let lateness = Some(Lateness { p50_ns: 0, p99_ns, max_ns });
+    let counts = LinkCounts { lateness, lost_by_forwarder: lost, ..LinkCounts::default() };
+    report.link = Some(LinkReport {
+        spec: "rtt=20ms".parse().unwrap(),
+        preset: None,
+        rtt_ns: 20_000_000,
+        jitter_ns: 0,
+        loss: 0.0,
+        rate_bits_per_s: None,
+        queue_bytes: None,
+        own_rtt_ns: None,
+        counts: Some(counts),
+    });
+    let faults = [(LINK_LATE, max_ns > 0), (LINK_OVERRUN, lost > 0)];
+    for (code, _) in faults.into_iter().filter(|(_, is_there)| *is_there) {
+        let (message, remedy) = (String::new(), "lower the load".into());
+        report.warnings.push(crate::report::Warning { code: code.into(), message, remedy });
+    }
+    report
+}
+
+fn timed_out(mut report: Report, count: u64) -> Report {
+    let requests = &mut report.summary.requests;
+    (requests.ok, requests.timeout) = (requests.ok - count, requests.timeout + count);
+    report.summary.answered_in_window -= count;
+    report
+}
+
+/// What was late on the way, or lost, is no doing of the server; the rest is.
+#[test]
+fn a_link_excuses_only_what_it_explains() {
+    let judged = |typed: &[&str], report: &Report| {
+        let judged = judge(2_000.0, &[report], &slos(typed)).unwrap();
+        (judged.verdict, judged.backlog.is_some())
+    };
+    let run = |base_us| run(0, 2_000.0, base_us, 0, &[]);
+    // Each request crosses the link twice.
+    for (base_us, late_us, verdict) in [
+        (2_100, [120, 300], RateVerdict::Generator),
+        (3_000, [120, 300], RateVerdict::Failed),
+        (3_000, [120, 900], RateVerdict::Failed),
+        (3_000, [900, 900], RateVerdict::Generator),
+        (1_000, [900, 900], RateVerdict::Passed),
+    ] {
+        let report = over_a_faulty_link(run(base_us), late_us, 0);
+        assert_eq!(judged(&["p50<2ms"], &report).0, verdict, "{base_us} {late_us:?}");
+    }
+    // A lost packet delays what its connection carries until it is sent again.
+    for (failed, lost, verdict) in [
+        (100, 1, RateVerdict::Generator),
+        (1_000, 1, RateVerdict::Failed),
+        (1_000, 9, RateVerdict::Generator),
+    ] {
+        let mut report = over_a_faulty_link(run(1_000), [0, 0], lost);
+        report.summary.requests.ok -= failed;
+        report.summary.requests.reset += failed;
+        assert_eq!(judged(&["errors<1%"], &report).0, verdict, "{failed} {lost}");
+        let report = over_a_faulty_link(timed_out(run(1_000), failed), [0, 0], lost);
+        assert_eq!(judged(&["p50<1s"], &report), (verdict, true), "{failed} {lost}");
+    }
+}
+
+/// Requests that time out leave the backlog, so that it stops growing: it is as long as the
+/// timeout then, and what varies by chance is allowed for in that length.
+#[test]
+fn timeouts_do_not_hide_a_backlog() {
+    let list = slos(&["p50<1s"]);
+    let mut report = timed_out(run(0, 2_000.0, 1_000, 0, &list), 1_000);
+    report.summary.in_flight_mean = Some(10_000.0);
+    let judged = judge(2_000.0, &[&report], &list).unwrap();
+    assert_eq!((judged.verdict, judged.backlog), (RateVerdict::Failed, Some(1_000)));
+    // A few that the server never answers are counted as failures, and are no backlog.
+    let report = timed_out(run(0, 2_000.0, 1_000, 0, &list), 4);
+    let judged = judge(2_000.0, &[&report], &list).unwrap();
+    assert_eq!((judged.verdict, judged.backlog), (RateVerdict::Passed, None));
 }

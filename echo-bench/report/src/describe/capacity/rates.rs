@@ -2,7 +2,7 @@
 
 use super::{id_of_level, short_rate};
 use crate::capacity::judge::deciding;
-use crate::capacity::{Level, RateReport, RateVerdict};
+use crate::capacity::{Level, RateReason, RateReport, RateVerdict};
 use crate::describe::{Cell, Column, Note, Table, objective, or_nothing, units};
 use crate::report::{Slo, SloOutcome};
 
@@ -63,11 +63,22 @@ fn interval(outcome: &SloOutcome) -> Option<String> {
 
 fn verdict_of(rate: &RateReport) -> String {
     let mark = if rate.without_own_share { BY_PATH } else { "" };
-    match (rate.verdict, rate.backlog) {
-        (RateVerdict::Failed, Some(_)) => "FAILED, backlog".into(),
-        (RateVerdict::Failed, None) => format!("FAILED{mark}"),
-        (verdict, _) => format!("{verdict}{mark}"),
-    }
+    let verdict = match rate.verdict {
+        RateVerdict::Failed => "FAILED".to_owned(),
+        // The generator or the link: the reason says which.
+        RateVerdict::Generator if rate.reason == Some(RateReason::Link) => "link".to_owned(),
+        verdict => verdict.to_string(),
+    };
+    let reason = match (rate.verdict, rate.reason) {
+        (RateVerdict::Failed | RateVerdict::Undecided, Some(RateReason::Backlog)) => {
+            ", backlog"
+        }
+        (RateVerdict::Failed, Some(RateReason::Timeouts)) => ", timeouts",
+        // Of an older report.
+        (RateVerdict::Failed, None) if rate.backlog.is_some() => ", backlog",
+        _ => mark,
+    };
+    format!("{verdict}{reason}")
 }
 
 /// A step in a line, for who watches: `passed, p99 1.62 ms (1.55..1.70 ms), 41.0k/s achieved`.

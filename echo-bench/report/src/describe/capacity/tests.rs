@@ -1,5 +1,5 @@
 use super::*;
-use crate::capacity::fixture;
+use crate::capacity::{RateReport, fixture};
 use crate::render;
 
 #[test]
@@ -67,6 +67,62 @@ fn an_open_end_is_said_with_its_reason() {
         ),
     ] {
         assert_eq!(told(low, high, ended), said);
+    }
+}
+
+#[test]
+fn a_verdict_is_said_with_its_reason() {
+    let found = fixture::capacity(&[("", 12_345.0)]);
+    let (rate, slos) = (&found.levels[0].rates[0], &found.plan.slos);
+    for (verdict, reason, backlog, said) in [
+        (RateVerdict::Undecided, Some(RateReason::Backlog), None, "undecided, backlog"),
+        (RateVerdict::Undecided, Some(RateReason::Objective), None, "undecided"),
+        (RateVerdict::Failed, Some(RateReason::Backlog), Some(9), "FAILED, backlog"),
+        (RateVerdict::Failed, Some(RateReason::Timeouts), Some(9), "FAILED, timeouts"),
+        (RateVerdict::Failed, Some(RateReason::Objective), Some(9), "FAILED"),
+        // Of an older report.
+        (RateVerdict::Failed, None, Some(9), "FAILED, backlog"),
+        (RateVerdict::Generator, Some(RateReason::Generator), None, "generator"),
+        (RateVerdict::Generator, Some(RateReason::Link), None, "link"),
+        (RateVerdict::Passed, None, None, "passed"),
+    ] {
+        let rate = RateReport { verdict, reason, backlog, ..rate.clone() };
+        let told = step(&rate, slos);
+        assert!(told.starts_with(&format!("{said}, p99 ")), "{said}: {told}");
+    }
+}
+
+#[test]
+fn rates_that_stay_undecided_say_why() {
+    let mut found = fixture::capacity(&[("", 12_345.0)]);
+    let level = &mut found.levels[0];
+    level.answer.ended = Ended::Undecided;
+    level.rates[0].verdict = RateVerdict::Undecided;
+    for (reason, said) in [
+        (RateReason::Objective, "contains the limit however long"),
+        (RateReason::Backlog, "whether a backlog grows can't be told"),
+    ] {
+        found.levels[0].rates[0].reason = Some(reason);
+        let notices = notices(&found);
+        let of = notices.iter().find(|notice| notice.name == "undecided").unwrap();
+        assert!(of.more.as_ref().is_some_and(|more| more.contains(said)), "{of:?}");
+    }
+}
+
+#[test]
+fn what_limits_is_named() {
+    for (kind, said, short) in [
+        (LimitKind::ServerCpu, "limited by the server's CPU (75 % of 2 cores)", "server CPU"),
+        (LimitKind::Link, "limited by the rate of the emulated link", "link rate"),
+        (LimitKind::Timeouts, "requests time out, not limited by the server's CPU", "timeouts"),
+        (LimitKind::Backlog, "a backlog grows, not limited by the server's CPU", "backlog"),
+        (LimitKind::NotCpu, "not limited by the server's CPU (75 % of 2 cores)", "not CPU"),
+    ] {
+        for server_busy in [Some(1.5), None] {
+            let limit = Limit { kind, server_busy, server_cores: Some(2.0) };
+            assert!(server_busy.is_none() || limited(&limit).starts_with(said), "{said}");
+            assert!(short_limit(&limit).starts_with(short), "{short}");
+        }
     }
 }
 
