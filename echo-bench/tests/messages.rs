@@ -78,8 +78,11 @@ fn the_server_takes_what_is_to_be_sent_and_no_more_is_drawn_than_it_takes() {
     let report = room.report(&[size]);
     let server = report["plan"]["target"]["server"].to_string();
     assert!(server.contains("--max-message\",\"204800"), "{server}");
-    let report = room.report(&["--size=zipf:exponent=1", "--server-max-message=2K"]);
+    let size = "--size=lognormal:median=300,p99=1K";
+    let report = room.report(&[size, "--server-max-message=2K"]);
     assert_eq!(report["plan"]["messages"]["max_bytes"], 2048);
+    let told = room.refused(&["--size=zipf:exponent=1"]);
+    assert!(told.contains("zipf needs max= (exponent=N,max=SIZE[,min=SIZE])"), "{told}");
     let told = room.refused(&["--size=lognormal:median=300,p99=100K"]);
     assert!(told.contains("p99=100KiB exceeds 64KiB") && told.contains("max=SIZE"), "{told}");
 }
@@ -94,7 +97,8 @@ fn a_histogram_is_read_kept_and_repeated_without_its_file() {
     assert_eq!(first["plan"]["drawn_sizes"]["p50_bytes"], 64);
     let shown = room.shown("report.json");
     assert!(shown.contains(", histogram sizes.txt (digest "), "{shown}");
-    assert!(shown.contains("), drawn sizes: p50 64, p99 "), "{shown}");
+    let sample = "), each connection draws its own, sample of 65 536 sizes (the run sends 200): p50 64, p99 ";
+    assert!(shown.contains(sample), "{shown}");
     fs::remove_file(room.0.path().join("sizes.txt")).unwrap();
     let output = room.bench(&["rerun", "report.json", "-q", "--no-report", "-oagain.json"]);
     assert!(output.status.success(), "{output:?}");
@@ -163,5 +167,32 @@ fn files_that_can_not_be_sent_are_refused_with_message_and_byte() {
     ] {
         let told = room.refused(arguments);
         assert!(told.contains(said), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn a_sweep_notices_that_a_file_was_changed() {
+    let room = Room::new();
+    let short = ["-c1", "-t1", "-w0", "-n20", "--repeat=1", "--pin=off", "--dir=kept"];
+    // Cells that share a file, and a distribution beside a histogram.
+    for axes in [
+        &["--message-file=a.txt", "--pipeline=1,2"][..],
+        &["--size=lognormal:median=30,p99=300,64,file:sizes.txt"],
+    ] {
+        room.write("a.txt", b"one\ntwo\n");
+        room.write("sizes.txt", b"64 70\n1K-2K 30\n");
+        let sweep = [&["sweep"][..], axes, &short].concat();
+        let output = room.bench(&sweep);
+        assert!(output.status.success(), "{output:?}");
+        let resumed = [&sweep[..], &["--resume"]].concat();
+        let told = String::from_utf8(room.bench(&resumed).stdout).unwrap();
+        assert!(told.contains("of a finished sweep are reused"), "{told}");
+        room.write("a.txt", b"one\nthree\n");
+        room.write("sizes.txt", b"64 71\n1K-2K 30\n");
+        let output = room.bench(&resumed);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains("are of a file that was changed since"), "{said}");
+        fs::remove_dir_all(room.0.path().join("kept")).unwrap();
+        fs::remove_dir_all(room.0.path().join("kept-2")).unwrap();
     }
 }

@@ -14,6 +14,7 @@ use document::PlanDocument;
 
 mod builder;
 mod document;
+mod files;
 mod generator;
 mod load;
 mod login;
@@ -28,6 +29,7 @@ mod validity;
 mod workload;
 
 pub use builder::PlanBuilder;
+pub use files::PlanFile;
 pub use generator::{EngineKind, IdleStrategy, SocketPlan};
 pub use load::{Load, StopRule};
 pub use message::{MessagePlan, SizePlan};

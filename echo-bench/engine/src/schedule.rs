@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use echo_net::Nanos;
 
-use crate::fingerprint::fingerprint;
+use crate::fingerprint;
 
 mod fleet;
 mod recorded;
@@ -213,7 +213,7 @@ fn digest_of(
     more: impl IntoIterator<Item = u64>,
 ) -> String {
     let instants = streams.flat_map(|stream| stream.take(16)).chain(more);
-    format!("{:016x}", fingerprint(instants.flat_map(u64::to_le_bytes)))
+    fingerprint::digest(instants.flat_map(u64::to_le_bytes))
 }
 
 #[cfg(test)]

@@ -144,26 +144,40 @@ pub(super) struct MessageArgs {
     ///
     /// lognormal:median=SIZE,p99=SIZE[,min=SIZE][,max=SIZE]: sizes whose logarithm is normally
     /// distributed; those outside min and max are set to them, and the report says what share.
-    /// zipf:exponent=N[,min=SIZE][,max=SIZE]: a size of k bytes is as frequent as 1/k^N, from min to
-    /// max. Default of min: 1; of max: --server-max-message, else the default limit of the protocol
-    /// (64K of line and command, 1M of others).
+    /// Default of max: --server-max-message, else the default limit of the protocol (64K of line and
+    /// command, 1M of others).
     ///
-    /// <file:PATH> (- is stdin): lines of SIZE WEIGHT or A-B WEIGHT, # begins a comment; each size is
-    /// as frequent as its weight.
+    /// zipf:exponent=N,max=SIZE[,min=SIZE]: a size of k bytes is as frequent as 1/k^N, from min to
+    /// max, which decides how large messages are on average. Default of min: 1.
     ///
-    /// Sizes are drawn with --seed: the same seed gives each request the same size. The report has
-    /// the median, p99, maximum and mean of the sizes drawn.
+    /// <file:PATH> (- is stdin): a histogram in text, like `64 70` and `1K-2K 30` on two lines: SIZE
+    /// WEIGHT or A-B WEIGHT, # begins a comment; each size is as frequent as its weight.
+    ///
+    /// Each connection draws sizes of its own, by --seed and its number: the same seed gives each
+    /// request the same size. The report has the median, p99, maximum and mean of a sample of them:
+    /// those of the first 65536 messages, were the connections to send in turn. In a pool each caller
+    /// is a connection here.
     #[arg(short, long, value_name = "SIZE")]
     pub(super) size: Option<Size>,
     /// Send this text
     #[arg(long, value_name = "TEXT", conflicts_with = "size")]
     pub(super) message: Option<String>,
     /// Send the messages of this file in turn (- is stdin), up to 64M: its lines, without their LF
-    /// or CRLF, or as --message-format says
+    /// or CRLF, or as --message-format says. Each connection begins with the first
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "message"])]
     pub(super) message_file: Option<PathBuf>,
     /// Where messages of --message-file end: lines, length-prefixed (after a big-endian u32 each),
     /// whole (a file is one, and a directory has one in each file)
+    ///
+    /// lines: text, each line a message without its LF or CRLF, like
+    /// printf 'hello\nworld\n' >m; --message-file m
+    ///
+    /// length-prefixed: binary, each message after its length as a big-endian u32, like
+    /// printf '\0\0\0\5hello\0\0\0\2hi' >m; --message-file m --message-format length-prefixed
+    ///
+    /// whole: text or binary, a file that is one message, --message-file image.png --message-format
+    /// whole; or a directory, each of whose files is one in the order of their names,
+    /// --message-file images/ --message-format whole
     #[arg(
         long,
         value_name = "FORMAT",

@@ -168,7 +168,7 @@ impl<'a> Searches<'a> {
             Next::Probe => self.probe(place),
             Next::Step { rate, windows, approach } => {
                 let command_line = self.planned.step(place, rate, windows);
-                let (outcome, took) = self.run(&command_line);
+                let (outcome, took) = self.run(place, &command_line);
                 if self.is_stopped() && outcome.is_err() {
                     return;
                 }
@@ -187,7 +187,7 @@ impl<'a> Searches<'a> {
 
     fn probe(&mut self, place: usize) {
         let command_line = self.planned.probe(place);
-        let (outcome, took) = self.run(&command_line);
+        let (outcome, took) = self.run(place, &command_line);
         if self.is_stopped() && outcome.is_err() {
             return;
         }
@@ -200,11 +200,20 @@ impl<'a> Searches<'a> {
         self.say(place, &format!("closed loop: {told}"));
     }
 
-    fn run(&mut self, command_line: &[String]) -> (Result<Report, String>, Duration) {
+    /// A run for the search in this place, of the files of which that was planned.
+    fn run(
+        &mut self,
+        place: usize,
+        command_line: &[String],
+    ) -> (Result<Report, String>, Duration) {
         let begin = Instant::now();
         let seed = self.planned.plan.seed.wrapping_add(self.made);
         self.made += 1;
-        let outcome = self.runs.make(command_line, seed, self.file);
+        let made = self.runs.make(command_line, seed, self.file);
+        let outcome = made.and_then(|report| {
+            let checked = self.planned.cells[place].check(&report.plan);
+            checked.map(|()| report).map_err(|changed| changed.to_string())
+        });
         (outcome, begin.elapsed())
     }
 

@@ -28,7 +28,9 @@ use echo_bench_report::render::{Screen, Styled};
 use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
 use echo_bench_report::sweep::order::{Turn, order};
-use echo_bench_report::sweep::{Cell, PlannedCell, PlannedSweep, SCHEMA, Sweep, SweepPlan};
+use echo_bench_report::sweep::{
+    Cell, ChangedFile, PlannedCell, PlannedSweep, SCHEMA, Sweep, SweepPlan,
+};
 use echo_bench_report::{describe, render};
 use echo_client::mask::masked;
 
@@ -92,8 +94,12 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
-    let is_same_server = |cell: usize, report: &Report| servers.is_same(cell, report);
-    let beginning = reuse::begin(&path, &planned.plan, &identity, args.resume, is_same_server)?;
+    let replaced = |cell: usize, report: &Report| match &planned.cells[cell] {
+        _ if !servers.is_same(cell, report) => Some("a server that was replaced"),
+        cell if cell.check(&report.plan).is_err() => Some("a file that was changed"),
+        _ => None,
+    };
+    let beginning = reuse::begin(&path, &planned.plan, &identity, args.resume, replaced)?;
     let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
@@ -160,13 +166,18 @@ pub(super) fn measure(
     }
     progress.say(&announced(planned, beginning, made.len(), expected));
     let runs = ChildRuns::new(stop.clone());
+    let mut changed: Option<ChangedFile> = None;
     for turn in missing {
         if stop.stage() > Stage::Running {
             break;
         }
         let cell = &plans[turn.cell];
         let begin = Instant::now();
-        let outcome = one(plan, cell, turn, folder, &runs);
+        let outcome = match &changed {
+            // It would be measured for nothing.
+            Some(changed) if cell.files.contains(&changed.file) => Err(changed.to_string()),
+            _ => one(plan, cell, turn, folder, &runs, &mut changed),
+        };
         if stop.stage() > Stage::Running && outcome.is_err() {
             break;
         }
@@ -234,19 +245,25 @@ fn expected(cell: &PlannedCell) -> Duration {
     Duration::from_nanos(cell.load_ns) + AROUND
 }
 
-/// Makes a run.
+/// Makes a run. One that read a file which was changed is not kept, and says which in `changed`.
 fn one(
     plan: &SweepPlan,
     cell: &PlannedCell,
     turn: Turn,
     folder: &Folder,
     runs: &ChildRuns,
+    changed: &mut Option<ChangedFile>,
 ) -> Result<Report, String> {
-    runs.make(
-        &cell.command_line,
-        plan.seed.wrapping_add(turn.repeat.into()),
-        &folder.file(turn),
-    )
+    let (seed, file) = (plan.seed.wrapping_add(turn.repeat.into()), folder.file(turn));
+    let report = runs.make(&cell.command_line, seed, &file)?;
+    if let Err(found) = cell.check(&report.plan) {
+        // Were it left, the sweep would go on with it the next time.
+        let _ = std::fs::remove_file(&file);
+        let reason = found.to_string();
+        *changed = Some(found);
+        return Err(reason);
+    }
+    Ok(report)
 }
 
 /// Stores a sweep in its folder, and hands it over. One that can't be stored is shown all the

@@ -109,8 +109,8 @@ impl Folder {
     /// Where the folder of a sweep is kept if the user names none: the same sweep finds its
     /// own again.
     pub fn default_path(identity: &str) -> PathBuf {
-        let digest = echo_bench_engine::fingerprint::fingerprint(identity.bytes());
-        Path::new("reports/runs").join(format!("sweep-{digest:016x}"))
+        let digest = echo_bench_engine::fingerprint::digest(identity.bytes());
+        Path::new("reports/runs").join(format!("sweep-{digest}"))
     }
 
     /// The results of the sweeps whose folders are in `directory`.

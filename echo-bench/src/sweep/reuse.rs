@@ -1,6 +1,6 @@
 //! Which stored runs a sweep goes on with: [`begin`]. A sweep that was cut is continued, a
 //! finished one is measured anew in a folder of its own unless it is asked for, and runs of a
-//! server that was replaced since are never reused. Nothing that is stored is overwritten.
+//! server that was replaced since, or of a file that was changed, are never reused. Nothing that is stored is overwritten.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -28,8 +28,8 @@ pub struct Beginning {
 
 /// Chooses the folder for `plan` at `path`, or with a number after it; `identity` says which sweep
 /// it is. `resume` takes over a
-/// finished sweep too; `is_same_server` says whether the server of a cell is still the one
-/// that a report is about.
+/// finished sweep too; `replaced` says what of a cell is no longer what a report is about, like
+/// `a server that was replaced`.
 ///
 /// # Errors
 /// If the folder can't be used.
@@ -38,7 +38,7 @@ pub fn begin(
     plan: &SweepPlan,
     identity: &str,
     resume: bool,
-    is_same_server: impl Fn(usize, &Report) -> bool,
+    replaced: impl Fn(usize, &Report) -> Option<&'static str>,
 ) -> Result<Beginning, FolderError> {
     let (newest, free) = numbered(path, identity);
     let folder = Folder::open(&newest, identity)?;
@@ -46,13 +46,13 @@ pub fn begin(
     let found: Vec<(Turn, Report)> =
         turns.into_iter().filter_map(|turn| Some((turn, folder.report(turn)?))).collect();
     let finished = folder.result().exists();
-    let replaced = found.iter().any(|(turn, report)| !is_same_server(turn.cell, report));
+    let replaced = found.iter().find_map(|(turn, report)| replaced(turn.cell, report));
     let reason = if found.is_empty() {
         None
-    } else if replaced {
-        Some("are of a server that was replaced since")
+    } else if let Some(what) = replaced {
+        Some(format!("are of {what} since"))
     } else if finished && !resume {
-        Some("are of a finished sweep (--resume reuses them)")
+        Some("are of a finished sweep (--resume reuses them)".to_owned())
     } else {
         None
     };

@@ -129,7 +129,10 @@ fn measured(path: &Path, finished: bool) {
 /// How many runs are reused, where the sweep measures, and what is said.
 fn begun(path: &Path, resume: bool, is_same: bool) -> (usize, String, Option<String>) {
     let Beginning { folder, found, remark, .. } =
-        reuse::begin(path, &plan(), &identity(&plan()), resume, |_, _| is_same).unwrap();
+        reuse::begin(path, &plan(), &identity(&plan()), resume, |_, _| {
+            (!is_same).then_some("a server that was replaced")
+        })
+        .unwrap();
     let name = folder.path().file_name().unwrap().to_str().unwrap().to_owned();
     (found.len(), name, remark)
 }
@@ -171,7 +174,7 @@ fn reused_runs_are_told_with_their_age() {
     measured(&room.path().join("cut"), false);
     let path = room.path().join("cut");
     let beginning =
-        reuse::begin(&path, &plan(), &identity(&plan()), false, |_, _| true).unwrap();
+        reuse::begin(&path, &plan(), &identity(&plan()), false, |_, _| None).unwrap();
     // The runs began at 00:01.
     let now = humantime::parse_rfc3339("2026-01-01T00:30:00Z").unwrap();
     let told = beginning.caution(now, &["192.0.2.1:80".into()]).unwrap().message;

@@ -57,6 +57,26 @@ fn commands_are_the_levels_of_an_axis_and_are_named_where_they_differ() {
 }
 
 #[test]
+fn a_file_that_changes_between_the_runs_of_a_sweep_is_refused() {
+    let room = tempfile::tempdir().expect("there is room");
+    let (room, server) = (room.path(), own_program("echo-server"));
+    fs::write(room.join("m.txt"), "one\n").expect("there is room");
+    let exec = format!("--exec={} {{addr}} --quiet", server.display());
+    // It changes after the first run has read it.
+    let prepare = "--prepare=sh -c 'echo more >> m.txt'";
+    let load = ["--requests=50", "--warmup=0s", "--repeat=2", "--dir=kept", "--pin=off"];
+    let cells = ["sweep", &exec, prepare, "--message-file=m.txt", "--pipeline=1,2"];
+    let (code, told, errors) = bench(room, &[&cells[..], &load].concat());
+    assert_eq!(code, Some(1), "{told}{errors}");
+    let said = "--message-file m.txt (lines) was changed after the first run was planned";
+    assert_eq!(errors.matches(said).count(), 3, "{told}{errors}");
+    let kept = fs::read_dir(room.join("kept")).expect("it is there");
+    let names = kept.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let runs: Vec<String> = names.filter(|name| name.starts_with("cell")).collect();
+    assert_eq!(runs.len(), 1, "{runs:?}");
+}
+
+#[test]
 fn a_sweep_with_a_program_that_is_not_there_does_not_begin() {
     let room = tempfile::tempdir().expect("there is room");
     let flags = ["sweep", "--exec=A=true {port}", "--exec=B=./nope {port}", "--dir=kept"];

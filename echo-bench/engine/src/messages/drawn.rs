@@ -16,7 +16,7 @@ use statrs::distribution::{ContinuousCDF as _, LogNormal, Normal};
 use super::histogram::{Bin, Histogram};
 use super::size::{Law, Spread};
 use super::stamp::scramble;
-use crate::fingerprint::fingerprint;
+use crate::fingerprint;
 
 /// Messages whose sizes a plan sums up.
 const SUMMED_UP: u64 = 1 << 16;
@@ -34,10 +34,12 @@ pub struct SizeTable {
     clipped_share: f64,
 }
 
-/// What sizes were drawn for the first messages of a plan, which its connections send in turn.
+/// A sample of the sizes of a plan: those drawn for its first messages, as if its connections sent
+/// them in turn. A run that sends fewer messages sends a part of them; its percentiles differ from
+/// those of the distribution as those of any sample do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DrawnSizes {
-    /// How many messages this is of.
+    /// How many messages the sample is of.
     pub messages: u64,
     /// Their median.
     pub p50_bytes: usize,
@@ -102,7 +104,7 @@ impl SizeTable {
         let size = |n: u64| self.size((n % connections) as u32, n / connections);
         let mut sizes: Vec<usize> = (0..SUMMED_UP).map(size).collect();
         let bytes = sizes.iter().flat_map(|&size| (size as u64).to_le_bytes());
-        let digest = format!("{:016x}", fingerprint(bytes));
+        let digest = fingerprint::digest(bytes);
         sizes.sort_unstable();
         let percentile = |share: f64| {
             let rank = (sizes.len() as f64 * share).ceil() as usize;
@@ -226,7 +228,8 @@ mod tests {
         for (exponent, min, max) in
             [(1.1, 1, 65_536), (1.0, 12, 4096), (2.5, 1, 1 << 20), (0.3, 64, 9999)]
         {
-            let sizes = sizes(&table(&format!("zipf:exponent={exponent}"), (min, max), 9));
+            let zipf = format!("zipf:exponent={exponent},max={max}");
+            let sizes = sizes(&table(&zipf, (min, max), 9));
             let weight = |size: usize| (size as f64).powf(-exponent);
             let total: f64 = (min..=max).map(weight).sum();
             for size in [min, min + 1, min + 5, min * 3, (min + max) / 3, max - 1] {
@@ -268,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_drawn_sizes_are_those_of_the_messages() {
-        let table = table("zipf:exponent=1", (1, 5000), 8);
+        let table = table("zipf:exponent=1,max=5000", (1, 5000), 8);
         let drawn = table.drawn(3);
         let mut sizes: Vec<usize> =
             (0..drawn.messages).map(|n| table.size((n % 3) as u32, n / 3)).collect();
@@ -308,7 +311,7 @@ mod tests {
         ) {
             let max = min + more;
             let laws = [
-                format!("zipf:exponent={exponent}"),
+                format!("zipf:exponent={exponent},max={max}"),
                 format!("lognormal:median={median},p99={}", median + above),
             ];
             for law in laws {

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fingerprint::fingerprint;
+use crate::fingerprint;
 
 /// Most messages of a file; all of them stand in the report.
 const MOST: usize = 1_000_000;
@@ -133,7 +133,7 @@ impl MessageFile {
             let length = (message.len() as u64).to_le_bytes();
             length.into_iter().chain(message.iter().copied())
         });
-        let digest = format!("{:016x}", fingerprint(framed));
+        let digest = fingerprint::digest(framed);
         Self { name, format, count: messages.len() as u64, digest }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use echo_net::settings::InvalidByteSize;
 
 use super::size::{LARGEST, even};
-use crate::fingerprint::fingerprint;
+use crate::fingerprint;
 
 /// Most sizes and ranges of sizes.
 const MOST: usize = 10_000;
@@ -113,7 +113,7 @@ impl Histogram {
                 return Err(InvalidHistogram::Line { line });
             };
             let range = even(size).map_err(|reason| InvalidHistogram::Size { line, reason })?;
-            if range.0 > range.1 || range.1 > LARGEST {
+            if !is_range(range.0, range.1) {
                 return Err(InvalidHistogram::Range { line, text: size.to_owned() });
             }
             let sum = weights.entry(range).or_default();
@@ -158,6 +158,10 @@ impl Histogram {
     }
 }
 
+fn is_range(min_bytes: usize, max_bytes: usize) -> bool {
+    min_bytes <= max_bytes && max_bytes <= LARGEST
+}
+
 fn is_weight(number: f64) -> bool {
     (0.0..=LARGEST_WEIGHT).contains(&number)
 }
@@ -166,7 +170,7 @@ fn digest(bins: &[Bin]) -> String {
     let words = bins
         .iter()
         .flat_map(|bin| [bin.min_bytes as u64, bin.max_bytes as u64, bin.weight.to_bits()]);
-    format!("{:016x}", fingerprint(words.flat_map(u64::to_le_bytes)))
+    fingerprint::digest(words.flat_map(u64::to_le_bytes))
 }
 
 impl TryFrom<Document> for Histogram {
@@ -175,8 +179,7 @@ impl TryFrom<Document> for Histogram {
     fn try_from(document: Document) -> Result<Self, InvalidHistogram> {
         let Document { file, digest: stored, bins } = document;
         let is_bin = |bin: &Bin| {
-            bin.min_bytes <= bin.max_bytes
-                && bin.max_bytes <= LARGEST
+            is_range(bin.min_bytes, bin.max_bytes)
                 && bin.weight > 0.0
                 && is_weight(bin.weight)
         };

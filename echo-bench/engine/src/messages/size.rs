@@ -115,7 +115,7 @@ const FILE: &str = "file";
 
 /// What the distributions take.
 const OF_LOGNORMAL: &str = "median=SIZE,p99=SIZE[,min=SIZE][,max=SIZE]";
-const OF_ZIPF: &str = "exponent=N[,min=SIZE][,max=SIZE]";
+const OF_ZIPF: &str = "exponent=N,max=SIZE[,min=SIZE]";
 
 impl Spread {
     pub(super) fn law(&self) -> Law {
@@ -229,6 +229,8 @@ impl FromStr for Spread {
                     .filter(|exponent| *exponent > 0.0 && *exponent <= LARGEST_EXPONENT);
                 let exponent =
                     exponent.ok_or_else(|| InvalidSize::Exponent(typed.to_owned()))?;
+                // Its tail is so heavy that the largest size decides the mean.
+                settings.needed("max")?;
                 settings.spread(Law::Zipf { exponent })
             }
             Some((name, _)) => unknown(name),

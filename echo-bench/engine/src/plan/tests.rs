@@ -349,7 +349,7 @@ fn a_stored_plan_keeps_its_sizes_and_files() {
 fn the_drawn_sizes_follow_the_seed() {
     let digest = |seed| {
         let plan = plan_with(|plan| {
-            plan.messages = drawn("zipf:exponent=1.1", 12, 4096);
+            plan.messages = drawn("zipf:exponent=1.1,max=4K", 12, 4096);
             plan.seed = seed;
         });
         plan.drawn_sizes().unwrap().digest.clone()

@@ -10,7 +10,7 @@ use echo_net::Nanos;
 use echo_net::clock::{SECOND, nanos};
 use echo_net::settings::{InvalidTimeSpan, TimeSpan};
 
-use crate::fingerprint::fingerprint;
+use crate::fingerprint;
 
 /// Most recorded instants.
 const MOST: usize = 10_000_000;
@@ -118,11 +118,11 @@ impl Recorded {
 
     fn new(instants: Vec<Nanos>) -> Option<Self> {
         let &span_ns = instants.last()?;
-        let digest = fingerprint(instants.iter().flat_map(|at| at.to_le_bytes()));
+        let digest = fingerprint::digest(instants.iter().flat_map(|at| at.to_le_bytes()));
         Some(Self {
             count: instants.len() as u64,
             span_ns,
-            digest: format!("{digest:016x}"),
+            digest,
             instants: Some(instants.into()),
         })
     }

@@ -117,7 +117,9 @@ fn messages(plan: &Plan) -> Vec<String> {
             format!("{min_bytes}-byte messages")
         }
         MessagePlan::Generated { min_bytes, max_bytes, sizes } => {
-            let spread = sizes.as_ref().map(|sizes| format!(", {}", spread(sizes)));
+            let party = Nouns::of(plan).party.one;
+            let drawn = |sizes| format!(", {}, each {party} draws its own", spread(sizes));
+            let spread = sizes.as_ref().map(drawn);
             let spread = spread.unwrap_or_default();
             format!("messages of {min_bytes} to {max_bytes} bytes{spread}")
         }
@@ -131,7 +133,7 @@ fn messages(plan: &Plan) -> Vec<String> {
             format!("{count}{file}{lines}")
         }
     };
-    std::iter::once(said).chain(plan.drawn_sizes().map(drawn)).collect()
+    std::iter::once(said).chain(plan.drawn_sizes().map(|sizes| drawn(sizes, plan.stop))).collect()
 }
 
 /// How sizes are distributed.
@@ -144,16 +146,23 @@ fn spread(sizes: &SizePlan) -> String {
     }
 }
 
-/// What sizes were drawn.
-fn drawn(drawn: &DrawnSizes) -> String {
-    let DrawnSizes { p50_bytes, p99_bytes, max_bytes, mean_bytes, .. } = drawn;
+/// What sizes were drawn: not the percentiles of the distribution.
+fn drawn(drawn: &DrawnSizes, stop: StopRule) -> String {
+    let DrawnSizes { messages, p50_bytes, p99_bytes, max_bytes, mean_bytes, .. } = drawn;
     let clipped = match drawn.clipped_share {
         share if share < 0.0005 => String::new(),
         share => format!(" ({:.1} % set to a limit)", share * 100.0),
     };
+    let sent = match stop {
+        StopRule::Requests { requests } if requests < *messages => {
+            format!(" (the run sends {})", units::count(requests))
+        }
+        _ => String::new(),
+    };
     format!(
-        "drawn sizes: p50 {p50_bytes}, p99 {p99_bytes}, max {max_bytes}, mean \
-         {mean_bytes:.0}{clipped}"
+        "sample of {} sizes{sent}: p50 {p50_bytes}, p99 {p99_bytes}, max {max_bytes}, mean \
+         {mean_bytes:.0}{clipped}",
+        units::count(*messages)
     )
 }
 

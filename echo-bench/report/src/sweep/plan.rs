@@ -1,12 +1,13 @@
 //! What a sweep is to measure: [`SweepPlan`], fixed flags and axes, and the cells that they
 //! span. A cell becomes a run by being parsed as the command line of one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use echo_bench_engine::plan::{Plan, StopRule, Target};
+use echo_bench_engine::plan::{Plan, PlanFile, StopRule, Target};
 use echo_net::Nanos;
 
 /// Most axes of a sweep, those of a single level included.
@@ -111,6 +112,38 @@ pub struct PlannedCell {
     pub target: Target,
     /// Warm-up and window of a run; the warm-up alone if it ends with a number of requests.
     pub load_ns: Nanos,
+    /// The files that their plan is read from, as they were when the sweep was planned. Each run
+    /// reads them again.
+    pub files: Vec<PlanFile>,
+}
+
+/// A file that says something else than when the sweep was planned.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{file} was changed after the first run was planned (digest {} then, {now} now), so the runs would not \
+     be comparable: start again with the file as it is",
+    .file.digest
+)]
+pub struct ChangedFile {
+    /// It, as it was.
+    pub file: PlanFile,
+    /// Its digest in a run.
+    now: String,
+}
+
+impl PlannedCell {
+    /// Makes sure that a run of this cell was read from the files of which it was planned.
+    ///
+    /// # Errors
+    /// The first that was changed.
+    pub fn check(&self, run: &Plan) -> Result<(), ChangedFile> {
+        for (then, now) in self.files.iter().zip(run.files()) {
+            if then.digest != now.digest {
+                return Err(ChangedFile { file: then.clone(), now: now.digest });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A plan that can't be carried out.
@@ -128,6 +161,9 @@ pub enum SweepPlanError {
     /// The same with its repeats.
     #[error("{0} runs are too many (at most {MOST_RUNS}); lower --repeat or leave out levels")]
     TooManyRuns(usize),
+    /// A file that was written to in the meantime.
+    #[error("{0} was changed while the cells were planned: start again with the file as it is")]
+    Changed(String),
     /// Axes of one name.
     #[error("two axes are named {0}")]
     SameName(String),
@@ -224,6 +260,7 @@ impl SweepPlan {
         self.refuse_doubles(run)?;
         let (mut closed, mut open) = (None, None);
         let mut cells = Vec::with_capacity(count);
+        let mut read: BTreeMap<String, String> = BTreeMap::new();
         for cell in self.cells() {
             let command_line = cell.command_line(run);
             let plan = run.plan(&command_line);
@@ -240,7 +277,15 @@ impl SweepPlan {
                 StopRule::Requests { .. } => 0,
             };
             let (target, load_ns) = (plan.target.clone(), plan.warmup_ns + window_ns);
-            cells.push(PlannedCell { cell, command_line, target, load_ns });
+            let files = plan.files();
+            // Cells are planned one after the other, and may share a file.
+            for file in files.iter().filter(|file| file.name.is_some()) {
+                let known = read.entry(file.to_string()).or_insert_with(|| file.digest.clone());
+                if *known != file.digest {
+                    return Err(SweepPlanError::Changed(file.to_string()));
+                }
+            }
+            cells.push(PlannedCell { cell, command_line, target, load_ns, files });
         }
         Ok(PlannedSweep { plan: self, cells })
     }
@@ -317,3 +362,6 @@ impl CellPlan {
         if self.name.is_empty() { "(the only one)".into() } else { self.name.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,14 @@
 //! From what is typed to cells: lists, links, switches, and what is refused.
 
 use clap::Parser;
+use proptest::prelude::*;
 
 use crate::cli::{Cli, Command};
+use echo_bench_engine::messages::Size;
 use echo_bench_report::sweep::{PlannedSweep, SweepPlan};
+use echo_net::settings::ByteSize;
 
-use super::CommandLine;
+use super::{CommandLine, SIZE, split};
 use crate::cli::plan_file as file;
 
 fn typed(line: &str) -> Result<PlannedSweep, String> {
@@ -115,6 +118,41 @@ fn sizes_are_an_axis_whose_distributions_may_hold_commas() {
     std::fs::write(&sizes, "64 1\n").unwrap();
     let line = format!("--size 64 --size file:{}", sizes.display());
     assert_eq!(typed(&line).unwrap().cells.len(), 2);
+}
+
+/// Texts of sizes as reports have them.
+fn size() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (1usize..1 << 20).prop_map(|bytes| ByteSize(bytes).to_string()),
+        (1usize..2000, 2000usize..1 << 20)
+            .prop_map(|(min, max)| format!("{}-{}", ByteSize(min), ByteSize(max))),
+        (1usize..500, 501usize..9000, prop::option::of(9000usize..1 << 20)).prop_map(
+            |(median, p99, max)| {
+                let max = max.map_or_else(String::new, |max| format!(",max={}", ByteSize(max)));
+                format!("lognormal:median={median},p99={}{max}", ByteSize(p99))
+            }
+        ),
+        (0.1f64..9.0, 1usize..1 << 20).prop_map(|(exponent, max)| format!(
+            "zipf:exponent={exponent},max={}",
+            ByteSize(max)
+        )),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_list_of_sizes_is_split_into_its_levels(
+        mut sizes in prop::collection::vec(size(), 1..6), file: bool,
+    ) {
+        if file {
+            sizes.push("file:a,b=1.txt".to_owned());
+        }
+        prop_assert_eq!(&split(SIZE, &sizes.join(",")), &sizes);
+        for size in &sizes {
+            let read = size.parse::<Size>();
+            prop_assert_eq!(read.map(|size| size.to_string()), Ok(size.clone()));
+        }
+    }
 }
 
 #[test]

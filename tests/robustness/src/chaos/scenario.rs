@@ -292,8 +292,8 @@ fn messages(random: &mut Random, conditions: &Conditions) -> MessagePlan {
     let min_bytes = random.within(12..=longest) as usize;
     let max_bytes = random.within(min_bytes as u64..=longest) as usize;
     let sizes = match random.within(0..=5) {
-        0 => Some("lognormal:median=30,p99=300"),
-        1 => Some("zipf:exponent=1.1"),
+        0 => Some("lognormal:median=30,p99=300".to_owned()),
+        1 => Some(format!("zipf:exponent=1.1,max={max_bytes}")),
         _ => None,
     };
     let sizes = sizes.and_then(|spec| spec.parse().ok()).map(|spec| SizePlan::Spread { spec });

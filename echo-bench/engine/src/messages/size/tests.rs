@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::SizePlan;
 
 fn size(text: &str) -> Size {
     text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
@@ -14,7 +15,7 @@ fn what_is_typed_is_shown_so_that_it_reads_back() {
         ("lognormal:median=300,p99=20K", "lognormal:median=300,p99=20KiB"),
         ("lognormal: p99=20K, median=300,max=1M", "lognormal:median=300,p99=20KiB,max=1MiB"),
         ("zipf:max=64K,exponent=1.10", "zipf:exponent=1.1,max=64KiB"),
-        ("zipf:exponent=1,min=12", "zipf:exponent=1,min=12"),
+        ("zipf:exponent=1,min=12,max=4K", "zipf:exponent=1,min=12,max=4KiB"),
         ("file:a,b:c.txt", "file:a,b:c.txt"),
     ] {
         assert_eq!(size(typed).to_string(), shown);
@@ -39,9 +40,11 @@ fn what_is_no_size_is_refused_with_what_there_is() {
         ("lognormal:median=300,p99=20K,max=10K", "between min= and max="),
         ("lognormal:median=3,p99=20K,min=10", "between min= and max="),
         ("zipf:max=64K", "needs exponent="),
-        ("zipf:exponent=0", "`0` is not a number above 0"),
-        ("zipf:exponent=nan", "`nan` is not a number"),
-        ("zipf:exponent=1,min=0", "at least 1"),
+        ("zipf:exponent=0,max=1K", "`0` is not a number above 0"),
+        ("zipf:exponent=nan,max=1K", "`nan` is not a number"),
+        ("zipf:exponent=1", "zipf needs max= (exponent=N,max=SIZE[,min=SIZE])"),
+        ("zipf:exponent=1,min=12", "zipf needs max="),
+        ("zipf:exponent=1,min=0,max=9", "at least 1"),
         ("zipf:exponent=1,min=9,max=8", "not above max="),
         ("zipf:exponent=1,max=2G", "at most 1GiB"),
     ] {
@@ -55,22 +58,40 @@ fn the_protocols_limit_holds_unless_a_larger_one_is_typed() {
     let bounds = |typed: &str| typed.parse::<Spread>().unwrap().bounds(64 << 10);
     assert_eq!(bounds("lognormal:median=300,p99=20K"), Ok((1, 64 << 10)));
     assert_eq!(bounds("zipf:exponent=2,min=12,max=1M"), Ok((12, 1 << 20)));
-    for typed in ["lognormal:median=300,p99=65K", "zipf:exponent=2,min=65K"] {
+    for typed in ["lognormal:median=300,p99=65K", "lognormal:median=70K,p99=80K,min=65K"] {
         let told = bounds(typed).unwrap_err().to_string();
         assert!(told.contains("=65KiB exceeds 64KiB") && told.contains("max="), "{told}");
     }
 }
 
 proptest! {
+    /// What a report or a plan file keeps is what the flag takes.
     #[test]
-    fn any_distribution_reads_back(
-        median in 1usize..1 << 20, more in 1usize..1 << 28, exponent in 0.001f64..10.0, max: bool,
+    fn any_size_reads_back(
+        median in 1usize..1 << 20, more in 1usize..1 << 28, exponent in 0.001f64..10.0,
+        min in prop::option::of(1usize..1 << 20), max in prop::option::of(0usize..1 << 28),
+        path in "[a-z,:=./ ]{1,20}",
     ) {
-        let law = Law::Lognormal { median, p99: median + more };
-        let max = max.then_some(LARGEST);
-        for law in [law, Law::Zipf { exponent }] {
-            let size = Size::Spread(Spread { law, min: Some(1), max });
-            prop_assert_eq!(size.to_string().parse(), Ok(size));
+        let min = min.map(|min| min.min(median));
+        let greatest = |max: usize| (median + more + max).min(LARGEST);
+        let lognormal = Law::Lognormal { median, p99: median + more };
+        let zipf = Spread { law: Law::Zipf { exponent }, min, max: max.map(greatest).or(Some(LARGEST)) };
+        let (least, most) = (median, median + more);
+        for size in [
+            Size::Spread(Spread { law: lognormal, min, max: max.map(greatest) }),
+            Size::Spread(zipf),
+            Size::Even { min: least, max: most },
+            Size::Even { min: most, max: most },
+            Size::File(path.into()),
+        ] {
+            let text = size.to_string();
+            if let Size::Spread(spec) = size {
+                let stored = serde_json::to_string(&SizePlan::Spread { spec }).unwrap();
+                prop_assert!(stored.contains(&format!("{text:?}")), "{}", stored);
+                let again: SizePlan = serde_json::from_str(&stored).unwrap();
+                prop_assert_eq!(again, SizePlan::Spread { spec });
+            }
+            prop_assert_eq!(text.parse(), Ok(size));
         }
     }
 
