@@ -1,6 +1,7 @@
 //! Which stored runs a sweep goes on with: [`begin`]. A sweep that was cut is continued, a
 //! finished one is measured anew in a folder of its own unless it is asked for, and runs of a
-//! server that was replaced since, or of a file that was changed, are never reused. Nothing that is stored is overwritten.
+//! server that was replaced since, or of a file that was changed, are never reused. Nothing that is
+//! stored is overwritten.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

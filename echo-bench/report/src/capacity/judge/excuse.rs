@@ -48,11 +48,21 @@ impl Excuse {
             let remedy = warning.remedy.clone();
             Self { by, remedy, extent }
         };
-        if let Some(warning) = found(&[GENERATOR_LIMITED]) {
-            return Some(new(RateReason::Generator, warning, of_generator(merged)));
+        let generator = found(&[GENERATOR_LIMITED])
+            .map(|warning| new(RateReason::Generator, warning, of_generator(merged)));
+        let link = found(&[LINK_LATE, LINK_OVERRUN])
+            .map(|warning| new(RateReason::Link, warning, of_link(merged, runs)));
+        match (generator, link) {
+            (Some(Self { extent: Some(own), .. }), Some(link)) => {
+                // Its part of the latencies is not judged, and that of a backlog is added.
+                let add = |of_link: Extent| Extent {
+                    requests: of_link.requests + own.requests,
+                    ..of_link
+                };
+                Some(Self { extent: link.extent.map(add), ..link })
+            }
+            (generator, link) => generator.or(link),
         }
-        let warning = found(&[LINK_LATE, LINK_OVERRUN])?;
-        Some(new(RateReason::Link, warning, of_link(merged, runs)))
     }
 
     /// The objectives as they would be with all that is explained added to their limits; without
