@@ -29,7 +29,8 @@ use crate::report::{Conclusion, Report, SloVerdict, Tool};
 
 pub use objectives::CellSlo;
 pub use plan::{
-    Axis, CellPlan, ChangedFile, Flag, Level, PlannedCell, PlannedSweep, RunFlags, SweepPlan, SweepPlanError,
+    Axis, CellPlan, ChangedFile, Flag, Level, PlannedCell, PlannedSweep, RunFlags, SweepPlan,
+    SweepPlanError,
 };
 
 /// The name and version of the sweep's shape.

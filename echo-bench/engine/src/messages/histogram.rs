@@ -179,9 +179,7 @@ impl TryFrom<Document> for Histogram {
     fn try_from(document: Document) -> Result<Self, InvalidHistogram> {
         let Document { file, digest: stored, bins } = document;
         let is_bin = |bin: &Bin| {
-            is_range(bin.min_bytes, bin.max_bytes)
-                && bin.weight > 0.0
-                && is_weight(bin.weight)
+            is_range(bin.min_bytes, bin.max_bytes) && bin.weight > 0.0 && is_weight(bin.weight)
         };
         let fits = (1..=MOST).contains(&bins.len())
             && bins.iter().all(is_bin)

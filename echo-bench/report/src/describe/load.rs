@@ -133,7 +133,9 @@ fn messages(plan: &Plan) -> Vec<String> {
             format!("{count}{file}{lines}")
         }
     };
-    std::iter::once(said).chain(plan.drawn_sizes().map(|sizes| drawn(sizes, plan.stop))).collect()
+    std::iter::once(said)
+        .chain(plan.drawn_sizes().map(|sizes| drawn(sizes, plan.stop)))
+        .collect()
 }
 
 /// How sizes are distributed.

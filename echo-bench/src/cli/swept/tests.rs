@@ -124,8 +124,11 @@ fn sizes_are_an_axis_whose_distributions_may_hold_commas() {
 fn size() -> impl Strategy<Value = String> {
     prop_oneof![
         (1usize..1 << 20).prop_map(|bytes| ByteSize(bytes).to_string()),
-        (1usize..2000, 2000usize..1 << 20)
-            .prop_map(|(min, max)| format!("{}-{}", ByteSize(min), ByteSize(max))),
+        (1usize..2000, 2000usize..1 << 20).prop_map(|(min, max)| format!(
+            "{}-{}",
+            ByteSize(min),
+            ByteSize(max)
+        )),
         (1usize..500, 501usize..9000, prop::option::of(9000usize..1 << 20)).prop_map(
             |(median, p99, max)| {
                 let max = max.map_or_else(String::new, |max| format!(",max={}", ByteSize(max)));
