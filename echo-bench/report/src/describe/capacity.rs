@@ -9,7 +9,7 @@ use super::{
     objective, or_nothing, units,
 };
 use crate::capacity::{
-    Answer, Approach, Capacity, Ended, Level, LevelComparison, Limit, LimitKind, RateReason,
+    Answer, Approach, Capacity, Ended, Level, LevelComparison, LimitKind, RateReason,
     RateVerdict,
 };
 use crate::report::Slo;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::capacity::{RateReport, fixture};
+use crate::capacity::{Limit, RateReport, fixture};
 use crate::render;
 
 #[test]
