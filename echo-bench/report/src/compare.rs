@@ -305,6 +305,13 @@ impl MetricComparison {
         let uncorrected = self.interval.or(self.difference.map(|[_, low, high]| [low, high]));
         self.interval_holm.or(uncorrected)
     }
+
+    /// Whether the interval that is judged leaves out "the same on both sides". With no verdict of
+    /// better or worse, that is a difference within the noise threshold.
+    pub(crate) fn excludes_equality(&self) -> bool {
+        let same = if self.metric.is_by_ratio() { 1.0 } else { 0.0 };
+        self.judged_interval().is_some_and(|[low, high]| low > same || high < same)
+    }
 }
 
 impl Comparison {

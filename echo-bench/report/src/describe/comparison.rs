@@ -243,17 +243,12 @@ pub(crate) fn in_words(metric: &MetricComparison) -> &'static str {
         Verdict::Worse => "worse",
         Verdict::NotCompared => "not compared",
         Verdict::SingleRun => "single run: not judged",
-        Verdict::NoEvidence => {
-            let same = if metric.metric.is_by_ratio() { 1.0 } else { 0.0 };
-            let excluded =
-                metric.judged_interval().is_some_and(|[low, high]| low > same || high < same);
-            match (excluded, metric.interval_holm) {
-                (false, _) => "no evidence of a difference",
-                (true, Some(_)) => "no evidence beyond noise",
-                // Of an older version, which kept the uncorrected interval only.
-                (true, None) => "not significant after correction",
-            }
-        }
+        Verdict::NoEvidence => match (metric.excludes_equality(), metric.interval_holm) {
+            (false, _) => "no evidence of a difference",
+            (true, Some(_)) => "no evidence beyond noise",
+            // Of an older version, which kept the uncorrected interval only.
+            (true, None) => "not significant after correction",
+        },
     }
 }
 

@@ -20,6 +20,7 @@ mod tests;
 
 use comparison::leading;
 pub(super) use comparison::of_comparison;
+pub(super) use direction::no_difference;
 pub use limit::Limit;
 pub(super) use ratios::{percent, times};
 pub(super) use run::of_run;

@@ -60,19 +60,28 @@ pub fn sweep(sweep: &Sweep) -> String {
 }
 
 /// The README of a published study: its title and findings are `notes`, whose references are
-/// replaced by numbers of the sweep (see [`UnfitNotes`]), and after them stands what made it.
+/// replaced by numbers of the sweep (see [`UnfitNotes`]); before its first section stands what
+/// made it, since nobody should read the findings without.
 ///
 /// # Errors
 /// When the notes refer to what the sweep does not say, or have ratios of their own.
 pub fn study(sweep: &Sweep, notes: &str) -> Result<String, UnfitNotes> {
     // Writing to a string can't fail, so the results are dropped here and below.
-    let mut out = describe::study::findings(sweep, notes)?.trim_end().to_owned();
+    let notes = describe::study::findings(sweep, notes)?;
+    let (question, findings) = match notes.split_once("\n## ") {
+        Some((question, findings)) => (question, Some(findings.trim_end())),
+        None => (&*notes, None),
+    };
+    let mut out = question.trim_end().to_owned();
     out.push_str("\n\n## What it was made with\n\n");
     let _ = writeln!(out, "- command: `echo-bench sweep --study DIR`, DIR being this folder");
     list(&mut out, &describe::sweep::plan(sweep));
     list(&mut out, &describe::study::facts(sweep));
     for caution in describe::sweep::cautions(sweep) {
         let _ = writeln!(out, "- caution **{}**: {}", caution.name, inline(&caution.text));
+    }
+    if let Some(findings) = findings {
+        let _ = writeln!(out, "\n## {findings}");
     }
     Ok(out)
 }

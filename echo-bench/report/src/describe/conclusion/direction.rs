@@ -117,19 +117,15 @@ impl<'a> Contrasted<'a> {
     }
 }
 
+/// What is said without a verdict of better or worse: an interval that leaves out "the same" shows a
+/// difference, though too small a one.
+pub(in crate::describe) fn no_difference(excludes_equality: bool) -> &'static str {
+    if excludes_equality { "no difference beyond noise" } else { "no difference found" }
+}
+
 /// `no difference found (6 % would have been)` of all of them.
 pub(super) fn nothing(of: &[Contrasted<'_>]) -> String {
-    let beyond = |one: &Contrasted<'_>| {
-        let same = if one.found.metric.is_by_ratio() { 1.0 } else { 0.0 };
-        let interval = one.found.judged_interval();
-        interval.is_some_and(|[low, high]| low > same || high < same)
-    };
-    // An interval without 1 in it is a difference, though too small a one.
-    let none = if of.iter().any(beyond) {
-        "no difference beyond noise"
-    } else {
-        "no difference found"
-    };
+    let none = no_difference(of.iter().any(|one| one.found.excludes_equality()));
     let by_ratio = of.iter().all(|one| one.found.metric.is_by_ratio());
     let findable: Vec<f64> = of.iter().filter_map(|one| one.found.findable).collect();
     let findable = match &findable[..] {

@@ -11,7 +11,7 @@ use strum::VariantArray as _;
 
 use crate::compare::{Metric, MetricComparison, Verdict};
 use crate::describe::comparison::{interval, is_clean, name_of, unit_of};
-use crate::describe::conclusion::{percent, times};
+use crate::describe::conclusion::{no_difference, percent, times};
 use crate::describe::sweep::{change, interval_of, measured, nouns, unit_of_column};
 use crate::describe::units::TimeUnit;
 use crate::sweep::ranking::explaining;
@@ -229,8 +229,9 @@ fn said(found: &MetricComparison) -> Result<String, UnfitReference> {
     if found.verdict != Verdict::NoEvidence {
         return Ok(shown);
     }
+    let none = no_difference(found.excludes_equality());
     let would = found.findable.map(|share| format!(", {} would have been", percent(share)));
-    Ok(format!("no difference found{} ({shown})", would.unwrap_or_default()))
+    Ok(format!("{none}{} ({shown})", would.unwrap_or_default()))
 }
 
 fn because(reason: Option<&str>) -> String {

@@ -36,6 +36,14 @@ fn no_difference_says_which_would_have_been_found() {
 }
 
 #[test]
+fn a_difference_within_the_noise_threshold_is_not_called_none() {
+    let close =
+        swept_of(&[("one", &[10_000, 10_001, 10_002]), ("two", &[10_050, 10_051, 10_052])]);
+    let said = findings(&close, "{{model: one -> two | p50}}").unwrap();
+    assert!(said.starts_with("no difference beyond noise"), "{said}");
+}
+
+#[test]
 fn a_cell_is_said_with_its_interval_and_a_pair_by_what_it_has_in_common() {
     let said = written("{{ model=slow |\n p50 }}");
     assert!(said.contains("µs [") && said.ends_with(']'), "{said}");
@@ -134,11 +142,13 @@ fn the_head_counts_verdicts_names_cells_and_shows_drift() {
         cell.runs[1].summary.achieved_per_s = Some(1000.0);
         cell.runs[2].summary.achieved_per_s = Some(1000.0);
     }
-    let readme = markdown::study(&sweep, "# Slow\n\nIt is slow.\n").unwrap();
-    assert!(
-        readme.starts_with("# Slow\n\nIt is slow.\n\n## What it was made with\n"),
-        "{readme}"
-    );
+    let notes =
+        "# Slow\n\nIs it slow?\n\n## What was found\n\nIt is.\n\n## What not\n\nNothing.\n";
+    let readme = markdown::study(&sweep, notes).unwrap();
+    let head = "# Slow\n\nIs it slow?\n\n## What it was made with\n";
+    assert!(readme.starts_with(head), "{readme}");
+    let findings = "\n\n## What was found\n\nIt is.\n\n## What not\n\nNothing.\n";
+    assert!(readme.ends_with(findings), "{readme}");
     for said in [
         "- verdicts: 5 valid, 3 qualified, 1 invalid\n",
         "- not valid by: generator-limited: 3 runs, at model=slow\n",
