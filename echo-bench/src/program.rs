@@ -24,6 +24,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
+use echo_client::credentials::Credentials;
+use echo_client::mask::holds_password;
 use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
@@ -47,6 +49,7 @@ use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::{
     self, Circumstances, Environment, LinkSeen, Report, SloVerdict, UntilWatch, Verdict,
 };
+use echo_bench_report::sweep::{Axis, Flag};
 
 use baselines::{check_baselines, with_baselines};
 use partial_file::PartialFile;
@@ -86,6 +89,7 @@ pub enum Exit {
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
 pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
+    warn_of_stored_passwords(args.flags(), &[]);
     if let Some(runs) = args.repeat() {
         return repeats::run(args, runs);
     }
@@ -110,13 +114,34 @@ fn single(args: &RunArgs, command: Vec<String>) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
-    for warning in credentials.warnings(plan.protocol()) {
-        tell(&format!("warning: {warning}"));
-    }
+    warn_of_credentials(&credentials, &plan);
     if let MessagePlan::Given { crlf: true, .. } = plan.messages {
         tell("note: --message-file has CRLF lines; they are sent without the CR");
     }
     carry_out(plan, &args.results, command)
+}
+
+/// Says which credentials are not used.
+fn warn_of_credentials(credentials: &Credentials, plan: &Plan) {
+    for warning in credentials.warnings(plan.protocol()) {
+        tell(&format!("warning: {warning}"));
+    }
+}
+
+/// Says so if a flag is a command that holds a password: reports store commands as they are typed,
+/// to be run again.
+fn warn_of_stored_passwords(fixed: &[Flag], axes: &[Axis]) {
+    let levels = axes.iter().flat_map(|axis| &axis.levels);
+    let mut flags = fixed.iter().chain(levels.flat_map(|level| &level.flags));
+    let found = flags.find(|flag| {
+        matches!(flag.flag.as_str(), "exec" | "prepare") && holds_password(&flag.value)
+    });
+    if let Some(Flag { flag, .. }) = found {
+        tell(&format!(
+            "warning: --{flag} holds a URL with a password, and reports store the command as it is \
+             typed (put the password into the environment: sh -c 'COMMAND \"$VARIABLE\"')"
+        ));
+    }
 }
 
 /// Carries out a plan, which `command` stands for, to the exit code.
@@ -162,10 +187,7 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     let record = engine::run(&plan, &peer, &stop, &mut watching);
     let Watching { progress, partial, until } = watching;
     progress.finish();
-    // The engine has forced `stop` then, and nobody has asked for it.
-    let is_misdirected = matches!(record, Err(EngineError::Misdirected(_)));
-    let asked = if is_misdirected { Stop::new() } else { stop.clone() };
-    let ending = server.stop(&asked);
+    let ending = server.stop(&stop);
     ending.tell();
     let link = link.map(seen);
     let record = match record {
@@ -178,7 +200,13 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
                 }
                 _ => partial.into_iter().for_each(PartialFile::mention),
             }
-            return Err(ending.explain(error.into()));
+            let is_misdirected = matches!(error, EngineError::Misdirected(_));
+            let error = ending.explain(error.into());
+            // A signal may come while the server is stopped.
+            let interrupted = received.exit_code().filter(|_| is_misdirected);
+            let Some(code) = interrupted else { return Err(error) };
+            complain(&format!("{error:#}"));
+            return Ok(code);
         }
     };
     if record.ended_before_load() {

@@ -122,6 +122,14 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
             "`postgre` is not supported",
         ),
         (vec!["sweep", "--target", "h:1,postgre://me:hidden@h"], "`postgre` is not supported"),
+        (
+            vec!["capacity", "--slo=p99<5ms", "--target", "h:1,postgre://me:hidden@h"],
+            "`postgre` is not supported",
+        ),
+        (
+            vec!["capacity", "--slo=p99<5ms", "--target", "h:1,redis://me:a/hidden@h"],
+            "set REDISCLI_AUTH",
+        ),
         (vec!["redis://me@127.0.0.1:1"], "set REDISCLI_AUTH"),
         (vec!["-p", "postgres", "--message", "a\u{1}", "--conns", "0"], "--conns"),
     ] {
@@ -300,4 +308,16 @@ fn files_without_end_are_refused() {
     let told = text(output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("holds 1000001 messages (at most 1000000)"), "{told}");
+}
+
+#[test]
+fn a_password_in_a_command_that_reports_store_is_told_once() {
+    let told = |exec: &str| {
+        let output = echo_bench(&["sweep", "--print-plan", "--conns=1,2", exec]);
+        assert!(output.status.success(), "{output:?}");
+        text(output.stderr)
+    };
+    let warning = told("--exec=x {port} --db redis://me:it@h");
+    assert_eq!(warning.matches("reports store the command").count(), 1, "{warning}");
+    assert_eq!(told("--exec=x {port} --db redis://me@[::1]:1/2"), "");
 }

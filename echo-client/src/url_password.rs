@@ -71,7 +71,8 @@ pub fn take(words: &[OsString]) -> Result<Option<Taken>, SeveralPasswords> {
 /// Whether a word is the URL of a server, or several.
 fn is_server(word: &str) -> bool {
     let url = word.strip_prefix("--target=").unwrap_or(word);
-    url.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme))
+    let mut urls = url.split(',').filter_map(|url| url.split_once("://"));
+    urls.any(|(scheme, _)| is_scheme(scheme))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -151,6 +152,8 @@ mod tests {
                 "a@b",
             ),
             ("redis://:p:q@h/3", "redis://@h/3", "REDISCLI_AUTH", "p:q"),
+            ("--target=h:1,redis://:p@h", "--target=h:1,redis://@h", "REDISCLI_AUTH", "p"),
+            ("postgres://me:pw@[::1]:5432/d", "postgres://me@[::1]:5432/d", "PGPASSWORD", "pw"),
             (
                 "redis://a:p@h,REDISS://b:p@i/x@y:z",
                 "redis://a@h,REDISS://b@i/x@y:z",

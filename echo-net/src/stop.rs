@@ -69,6 +69,15 @@ impl Stop {
         }
     }
 
+    /// A latch that advances with this one, and also on its own.
+    #[must_use]
+    pub fn follower(&self) -> Self {
+        let follower = Self::new();
+        let advanced = follower.clone();
+        self.on_advance(move |stage| advanced.advance(stage));
+        follower
+    }
+
     /// Calls `listener` at each advance, and at once if one has already happened. It runs on
     /// the advancing thread and must not block or call back into this latch.
     pub fn on_advance(&self, listener: impl Fn(Stage) + Send + Sync + 'static) {
@@ -96,6 +105,17 @@ mod tests {
             stop.ask();
         }
         assert_eq!(*heard.lock().unwrap(), [Stage::Draining, Stage::Forced]);
+    }
+
+    #[test]
+    fn a_follower_advances_with_its_latch_and_the_latch_not_with_it() {
+        let stop = Stop::new();
+        let [first, second] = [stop.follower(), stop.follower()];
+        first.advance(Stage::Forced);
+        assert_eq!((stop.stage(), second.stage()), (Stage::Running, Stage::Running));
+        stop.ask();
+        assert_eq!((first.stage(), second.stage()), (Stage::Forced, Stage::Draining));
+        assert_eq!(stop.follower().stage(), Stage::Draining);
     }
 
     #[test]

@@ -91,16 +91,38 @@ pub enum OpeningFault {
     NoPassword,
     /// The server wants another proof than a password.
     #[error(
-        "the server asks for authentication method {0} (password, md5 and scram-sha-256 are \
-         supported)"
+        "the server asks for {}, which is not supported (password, md5 and scram-sha-256 are: see \
+         its pg_hba.conf)",
+        method_of_postgres(*.0)
     )]
     Method(u32),
     /// The server wants another kind of SASL.
-    #[error("the server offers no SCRAM-SHA-256 without channel binding")]
+    #[error(
+        "the server offers no SASL mechanism that is supported (SCRAM-SHA-256 is; \
+         SCRAM-SHA-256-PLUS, with channel binding, and OAUTHBEARER are not)"
+    )]
     Mechanism,
-    /// The server's part of SCRAM is wrong: it may not know the password.
-    #[error("the server's part of SCRAM authentication is invalid")]
+    /// A message of the server that SCRAM does not allow.
+    #[error("the server's SCRAM-SHA-256 message is malformed")]
     Scram,
+    /// The server did not prove that it knows the password.
+    #[error(
+        "the server did not prove that it knows the password (its SCRAM-SHA-256 signature is wrong \
+         or missing); it may not be the server that you mean"
+    )]
+    Unproven,
+}
+
+/// The name of an authentication method, by the number in its request.
+fn method_of_postgres(number: u32) -> String {
+    let name = match number {
+        2 => "Kerberos V5",
+        6 => "SCM credentials",
+        7 => "GSSAPI",
+        9 => "SSPI",
+        _ => return format!("authentication method {number}"),
+    };
+    format!("{name} authentication")
 }
 
 /// What is wrong with an HTTP reply.

@@ -64,14 +64,22 @@ fn pgbench_runs_its_script_in_every_mode() {
 
 /// A run with nothing of this user's own environment, which never tells the password.
 fn load(url: &str, flags: &[&str], variables: &[(&str, &str)]) -> Finished {
+    let common = [url, "--warmup=0", "--requests=2000", "--conns=50", "--size=1-2000"];
+    bench(&[&common, flags].concat(), variables)
+}
+
+/// The same run again, from its report.
+fn again(report: &str, variables: &[(&str, &str)]) -> Finished {
+    bench(&["rerun", report], variables)
+}
+
+fn bench(arguments: &[&str], variables: &[(&str, &str)]) -> Finished {
     let mut command = Command::new(own_program("echo-bench"));
     for name in ["PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "HOME"] {
         command.env_remove(name);
     }
     command.envs(variables.iter().copied());
-    let common = [url, "--warmup=0", "--requests=2000", "--conns=50", "--size=1-2000"];
-    let run = BenchProcess::start_as(&mut command, &[&common, flags].concat());
-    let finished = run.finish(PATIENCE);
+    let finished = BenchProcess::start_as(&mut command, arguments).finish(PATIENCE);
     assert!(!format!("{finished:?}").contains(PASSWORD), "{finished:#?}");
     finished
 }
@@ -98,6 +106,21 @@ fn a_postgres_echoes_every_text_whatever_it_asks_for_as_a_proof() {
     let file = postgres.pass_file();
     let finished = load(&postgres.url("by_scram"), &[], &[("PGPASSFILE", &file)]);
     assert_eq!((finished.code, finished.requests("ok")), (Some(0), 2000), "{finished:#?}");
+
+    // No report holds the password: a rerun needs it again, and says where from.
+    let folder = tempfile::tempdir().expect("there is room");
+    let stored = folder.path().join("run.json").display().to_string();
+    let output = format!("--output={stored}");
+    let finished = load(&postgres.url("by_scram"), &[&output], &[password]);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let finished = again(&stored, &[password]);
+    assert_eq!((finished.code, finished.requests("ok")), (Some(0), 2000), "{finished:#?}");
+    let finished = again(&stored, &[]);
+    assert_eq!(finished.code, Some(1), "{finished:#?}");
+    for told in ["the server asks for a password", "set PGPASSWORD", "reports hold no password"]
+    {
+        assert!(finished.stderr.contains(told), "{told}: {finished:#?}");
+    }
 
     let wrong = ("PGPASSWORD", "wrong");
     for (user, variables, told, remedy) in [
@@ -163,4 +186,32 @@ fn logins_of_the_embedded_server_are_timed() {
     let (logins, handshakes) = (login["count"].as_u64(), tls["count"].as_u64());
     let (logins, handshakes) = (logins.unwrap(), handshakes.unwrap());
     assert!(logins <= handshakes && handshakes <= logins + 10, "{summary:#}");
+}
+
+#[test]
+fn a_database_at_an_ipv6_address_is_loaded_again_from_its_report() {
+    let flags = ["--protocol", "postgres"];
+    let server = RunningServer::start_at("[::1]:0", ModelKind::default(), &flags);
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    // A password file that others can read is named, once.
+    let (pass_file, stored) = (path("pgpass"), path("run.json"));
+    std::fs::write(&pass_file, "*:*:*:*:x\n").expect("there is room");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(&pass_file, mode).expect("it is ours");
+    let variables = [("PGPASSFILE", &*pass_file)];
+    let (url, output) =
+        (format!("postgres://me:me@{}/db", server.address()), format!("--output={stored}"));
+    for finished in [load(&url, &[&output], &variables), again(&stored, &variables)] {
+        assert_eq!((finished.code, finished.requests("ok")), (Some(0), 2000), "{finished:#?}");
+        let ignored = finished.stderr.matches("group or world access").count();
+        assert_eq!(ignored, 1, "{finished:#?}");
+        let plan = &finished.report()["plan"];
+        assert_eq!(plan["target"]["address"], server.address().to_string());
+        assert_eq!(
+            plan["postgres"],
+            serde_json::json!({"user": "me", "database": "db", "simple": false})
+        );
+        assert!(!format!("{finished:?}").contains(":me@"), "{finished:#?}");
+    }
 }

@@ -6,7 +6,6 @@ mod files;
 mod programs;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use echo_proto::{ProtocolKind, Request, WriteMode};
 use echo_server::ModelKind;
@@ -80,19 +79,18 @@ fn megabytes_through_tls_come_back_as_they_were_after_half_close() {
 }
 
 #[test]
-fn plaintext_to_a_tls_port_gets_an_alert_is_closed_within_a_second_and_counted() {
+fn plaintext_to_a_tls_port_gets_an_alert_is_closed_at_once_and_counted() {
     on_every_model(&TLS, |server| {
         let mut bystander = SecureClient::connect(server);
         let mut lost = server.connect();
-        let begin = Instant::now();
         lost.send(b"h");
-        // RFC 8446 section 6: alert, fatal, decode error.
+        // RFC 8446 section 6: alert, fatal, decode error. On the first byte, and not at the end of
+        // the time for a handshake, which is counted as something else.
         assert_eq!(lost.read_to_end(), [21, 3, 3, 0, 2, 2, 50]);
-        let took = begin.elapsed();
-        assert!(took < Duration::from_secs(1), "took {took:?}");
         bystander.exchange(b"still here\n", b"ECHO: still here\n");
         drop((lost, bystander));
-        assert_eq!(tls_counts(server)["plaintext"], 1);
+        let counts = tls_counts(server);
+        assert_eq!((&counts["plaintext"], &counts["timeout"]), (&1.into(), &0.into()));
     });
 }
 
@@ -133,10 +131,8 @@ fn an_idle_client_is_told_the_end_inside_tls() {
     on_every_model(&[&TLS[..], &["--idle-timeout", "200ms"]].concat(), |server| {
         let mut client = SecureClient::connect(server);
         client.exchange(b"x\n", b"ECHO: x\n");
-        let begin = Instant::now();
         assert_eq!(client.read_to_end(), b"");
-        // Long before the handshake timeout.
-        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+        assert_eq!(tls_counts(server)["timeout"], 0, "of the handshake");
     });
 }
 

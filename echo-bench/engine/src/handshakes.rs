@@ -43,8 +43,8 @@ pub struct Handshakes {
     pub full: Latency,
     /// Of TLS handshakes that took up an earlier session.
     pub resumed: Latency,
-    /// Of logins at a database: from the made connection, TLS included where it is used, until
-    /// requests may be sent.
+    /// Of logins at a database: from the made connection, after its TLS handshake where there is
+    /// one, until requests may be sent.
     pub login: Latency,
 }
 

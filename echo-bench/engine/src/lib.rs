@@ -200,6 +200,8 @@ pub fn run(
 ) -> Result<RunRecord, EngineError> {
     plan.check()?;
     plan.check_arrivals()?;
+    // A run that fails ends itself, which nobody has asked for.
+    let stop = &stop.follower();
     let begin = clock::now();
     let pulses: Pulses = (0..plan.threads).map(|_| Arc::new(Pulse::default())).collect();
     let mut threads = Threads::start(plan, peer, stop, &pulses)?;

@@ -161,6 +161,10 @@ pub(super) fn remedy(reason: &io::Error, protocol: ProtocolKind) -> &'static str
 const WRONG_PASSWORD: &str = " (set PGPASSWORD, or PGPASSFILE to a file that only you can read; \
     PGUSER names the user)";
 
+/// The same, where there is none.
+const NO_PASSWORD: &str = " (set PGPASSWORD, or PGPASSFILE to a file that only you can read; reports \
+    hold no password, also for a rerun)";
+
 /// The same, whatever the password.
 const NO_ACCESS: &str = " (PGUSER names the user; pg_hba.conf of the server must let it in, perhaps \
     only with TLS: --tls)";
@@ -179,7 +183,7 @@ fn remedy_of_opening(
             );
         }
         Some(_) => return Some(WRONG_PASSWORD),
-        None if lacking => return Some(WRONG_PASSWORD),
+        None if lacking => return Some(NO_PASSWORD),
         None => {}
     }
     match refused {

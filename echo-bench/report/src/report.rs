@@ -263,9 +263,9 @@ pub struct SetUp {
     pub tls: Option<LatencySummary>,
     /// The same for handshakes that resumed an earlier session; null without one.
     pub tls_resumed: Option<LatencySummary>,
-    /// From the connection made, inside TLS where it is used, until the database has let the
-    /// user in and requests may be sent; null where there is no login. The generator's own part
-    /// is included: a proof by SCRAM-SHA-256 takes it about a millisecond of CPU or more.
+    /// From the connection made, after its TLS handshake if there is one, until the database has
+    /// let the user in and requests may be sent; null where there is no login. The generator's own
+    /// part is included: a proof by SCRAM-SHA-256 takes it about a millisecond of CPU or more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<LatencySummary>,
 }
@@ -281,9 +281,9 @@ pub struct Latency {
     /// The same for handshakes that resumed an earlier session.
     #[serde(default)]
     pub tls_resumed: Option<LatencySummary>,
-    /// From the connection made, inside TLS where it is used, until the database has let the
-    /// user in, of the same connections; null where there is no login. The generator's own part
-    /// is included, as in `set_up.login`.
+    /// From the connection made, after its TLS handshake if there is one, until the database has
+    /// let the user in, of the same connections; null where there is no login. The generator's own
+    /// part is included, as in `set_up.login`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<LatencySummary>,
     /// From the intended instant to the write. In a closed loop a request is intended when

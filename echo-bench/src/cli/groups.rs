@@ -88,8 +88,9 @@ pub(super) struct LoadArgs {
     /// Load before the measured window
     #[arg(short, long, value_name = "TIME", default_value = "2s")]
     pub(super) warmup: TimeSpan,
-    /// How long a request waits for its reply, and a connection to be made. A connection on which
-    /// 4 x --pipeline requests (64 or more) have timed out is closed and reconnected
+    /// How long a request waits for its reply, a connection to be made (its TLS handshake
+    /// included), and then a login to complete. A connection on which 4 x --pipeline requests (64
+    /// or more) have timed out is closed and reconnected
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub(super) timeout: TimeSpan,
     /// How long to wait for replies after the window (default: the timeout)

@@ -58,8 +58,9 @@ fn is_unproven(user: Option<&str>, password: Option<&Secret>) -> bool {
 pub(super) fn logged_in(
     before: &Plan,
     target: &Target,
+    credentials: &Credentials,
 ) -> Result<WorkloadPlan, RerunArgsError> {
-    let (workload, credentials) = (before.workload.clone(), Credentials::of_environment());
+    let workload = before.workload.clone();
     let protocol = workload.protocol().clone();
     let password = match (&protocol, target) {
         (ProtocolPlan::Postgres { login, .. }, Target::Address { address, .. }) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser};
 
 use echo_client::Endpoint;
+use echo_client::credentials::Credentials;
 use echo_net::settings::TimeSpan;
 
 use super::login;
@@ -79,7 +80,8 @@ pub enum RerunArgsError {
     Plan(#[from] PlanError),
     /// A user of a Redis who can't log in.
     #[error(
-        "the report names a user of Redis, who can't log in without a password: set REDISCLI_AUTH"
+        "the report names a user of Redis, who can't log in without a password, and reports hold \
+         none: set REDISCLI_AUTH"
     )]
     UserWithoutPassword,
     /// Another schedule.
@@ -139,11 +141,16 @@ impl RerunArgs {
         }
     }
 
-    /// The plan of a report, for this machine and the target that was typed.
+    /// The plan of a report, for this machine and the target that was typed. Passwords, which no
+    /// report holds, are those of `credentials`.
     ///
     /// # Errors
     /// Why it would not be the same run.
-    pub fn plan(&self, report: &Report) -> Result<Plan, RerunArgsError> {
+    pub fn plan(
+        &self,
+        report: &Report,
+        credentials: &Credentials,
+    ) -> Result<Plan, RerunArgsError> {
         let before = &report.plan;
         before.check()?;
         before.check_arrivals()?;
@@ -173,7 +180,7 @@ impl RerunArgs {
         let forwards = before.link.is_some();
         let pin = pin.resolve(before.threads, &target, forwards, &Inputs::of_machine());
         let pin = pin.map_err(RerunArgsError::Pin)?;
-        let workload = login::logged_in(before, &target)?;
+        let workload = login::logged_in(before, &target, credentials)?;
         let plan = before.with(|settings| {
             (settings.target, settings.pin, settings.workload) = (target, pin, workload);
         })?;

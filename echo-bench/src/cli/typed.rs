@@ -64,6 +64,11 @@ impl FromArgMatches for TypedNames {
 }
 
 impl RunArgs {
+    /// The flags that say what this run is.
+    pub fn flags(&self) -> &[Flag] {
+        &self.typed.0
+    }
+
     /// The command line that makes this run, word by word, without where its results go.
     pub fn command_line(&self) -> Vec<String> {
         let words = self.typed.0.iter().filter_map(|flag| flag.word(&swept::CommandLine));

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use echo_client::mask::masked;
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
-use super::Exit;
 use super::child_run::ChildRuns;
+use super::{Exit, warn_of_stored_passwords};
 use crate::cli::{CapacityArgs, PlannedCapacity};
 use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
@@ -32,10 +33,11 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     let planned = match args.plan() {
         Ok(planned) => planned,
         Err(error) => {
-            complain(&error.to_string());
+            complain(&masked(&error.to_string()));
             return Ok(Exit::Usage as u8);
         }
     };
+    warn_of_stored_passwords(&planned.plan.fixed, &planned.plan.axes);
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;

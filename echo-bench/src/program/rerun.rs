@@ -1,6 +1,9 @@
 //! Repeats the run of a stored report: its plan is read, and carried out as any other.
 
-use super::{Exit, carry_out, repeats, sweep, typed};
+use echo_client::credentials::Credentials;
+use echo_client::mask::masked;
+
+use super::{Exit, carry_out, repeats, sweep, typed, warn_of_credentials};
 use crate::cli::{RerunArgs, RerunArgsError};
 use crate::console::complain;
 use echo_bench_report::capacity::{self, Capacity};
@@ -21,7 +24,7 @@ pub fn rerun(args: RerunArgs) -> anyhow::Result<u8> {
     match made {
         Ok(code) => Ok(code),
         Err(error) if error.is::<RerunArgsError>() => {
-            complain(&format!("{error:#}"));
+            complain(&masked(&format!("{error:#}")));
             Ok(Exit::Usage as u8)
         }
         Err(error) => Err(error),
@@ -29,7 +32,9 @@ pub fn rerun(args: RerunArgs) -> anyhow::Result<u8> {
 }
 
 fn of_one(mut args: RerunArgs, report: &Report) -> anyhow::Result<u8> {
-    let plan = args.plan(report)?;
+    let credentials = Credentials::of_environment();
+    let plan = args.plan(report, &credentials)?;
+    warn_of_credentials(&credentials, &plan);
     if args.results.slo.is_empty() {
         let slos = report.slos.iter().filter_map(|outcome| outcome.slo.parse::<Slo>().ok());
         args.results.slo = slos.collect();

@@ -10,9 +10,9 @@ use echo_net::signals;
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
-use super::Exit;
 use super::child_run::ChildRuns;
 use super::servers::Servers;
+use super::{Exit, warn_of_stored_passwords};
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
 use crate::outlet::{CompareFormat, Outlet};
@@ -60,6 +60,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
+    warn_of_stored_passwords(&planned.plan.fixed, &planned.plan.axes);
     let Ok(resamples @ 100..) = u32::try_from(args.resamples.0) else {
         complain("--resamples must be from 100 to 4294967295");
         return Ok(Exit::Usage as u8);

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use echo_net::tls::{Fault, Transform};
+use echo_net::tls::Fault;
 use echo_proto::{Outcome, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -281,14 +281,9 @@ impl Receiver {
         self.broken(reason)
     }
 
-    /// Why the connection broke, where TLS knows more than the system.
+    /// The connection broke for this reason.
     pub(crate) fn broken(&self, reason: io::Error) -> SessionError {
-        let state = self.shared.lock();
-        let tally = state.in_flight.tally();
-        match state.tls.as_ref().and_then(Transform::refusal) {
-            Some(refusal) => SessionError::Tls { fault: Fault::ClientRefused(refusal), tally },
-            None => SessionError::Broken { reason, tally },
-        }
+        SessionError::Broken { reason, tally: self.tally() }
     }
 
     fn is_done(&self) -> bool {

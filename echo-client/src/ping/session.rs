@@ -134,7 +134,7 @@ impl PingSession {
                     }
                     settled.or(over)
                 }
-                Err(error) => Some(self.broken(&error)),
+                Err(error) => Some(words(&error)),
             };
         }
         Ok(ended)
@@ -151,14 +151,6 @@ impl PingSession {
         }
         match &self.refused {
             Some(fault) => fault.to_string(),
-            None => self.broken(error),
-        }
-    }
-
-    /// Why the connection broke, where TLS knows more than the system.
-    fn broken(&mut self, error: &io::Error) -> String {
-        match self.tls.as_ref().and_then(Transform::refusal) {
-            Some(refusal) => self.refused.insert(Fault::ClientRefused(refusal)).to_string(),
             None => words(error),
         }
     }

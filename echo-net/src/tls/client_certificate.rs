@@ -75,23 +75,18 @@ impl From<CertificateError> for ClientFault {
     }
 }
 
-/// A server's refusal of a client's certificate, or of having none, as the client sees it.
+/// A server's refusal of a client's certificate, or of having none, as the client sees it: by an
+/// alert. A connection that just ends proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientRefusal {
     /// Whether the client has a certificate.
     certified: bool,
-    /// The alert, if one arrived.
-    alert: Option<AlertDescription>,
+    alert: AlertDescription,
 }
 
 impl fmt::Display for ClientRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(alert) = self.alert else {
-            return f.write_str(
-                "the server asked for a client certificate, got none, and closed the connection \
-                 (set one with --cert and --key)",
-            );
-        };
+        let alert = self.alert;
         let words = alert_in_words(alert);
         if !self.certified {
             return write!(
@@ -158,15 +153,7 @@ impl OwnCertificate {
             | Alert::DecryptError => self.was_asked(),
             _ => false,
         };
-        is_about_it.then_some(ClientRefusal { certified: self.exists(), alert: Some(alert) })
-    }
-
-    /// What it means that the server ends a connection on which it never sent anything after the
-    /// handshake: the alert of TLS 1.3 comes after the client's last handshake message, and may
-    /// be lost in a reset.
-    pub(super) fn refused_without_alert(&self) -> Option<ClientRefusal> {
-        let is_lacking = !self.exists() && self.was_asked();
-        is_lacking.then_some(ClientRefusal { certified: false, alert: None })
+        is_about_it.then_some(ClientRefusal { certified: self.exists(), alert })
     }
 }
 

@@ -16,7 +16,7 @@ use rustls::{ServerConfig, ServerConnection};
 use super::fault::Fault;
 use super::identity::{self, Identity, IdentityError, Owner};
 use super::issuers::Issuers;
-use super::verifier::GivenClients;
+use super::verifier::GivenIssuers;
 use super::{Fingerprint, Transform, provider};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -98,21 +98,28 @@ impl ServerTls {
     }
 
     /// The same, for clients only that present a certificate which a CA certificate in this PEM
-    /// file has issued, or which the file contains.
+    /// file has issued, or which the file contains. At least one must be that of a CA.
     ///
     /// # Errors
     /// Names the flag, the file and what is wrong with it.
     pub fn requiring_clients(self, client_ca: &Path) -> Result<Self, IdentityError> {
         let Self { mut identity, doubt, .. } = self;
-        let Issuers { roots, given, warnings } = Issuers::read("--client-ca", client_ca)?;
+        let Issuers { roots, given, warnings } =
+            Issuers::read_authorities("--client-ca", client_ca)?;
         identity.warnings.extend(warnings);
+        let roots_named = roots.len();
         let hints: usize = roots.subjects().iter().map(|name| name.as_ref().len()).sum();
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
-        let builder =
-            if hints > MOST_HINT_BYTES { builder.clear_root_hint_subjects() } else { builder };
+        // A client may send nothing if its issuer is not named, though it is given itself.
+        let names_all = given.len() == roots_named;
+        let builder = if hints > MOST_HINT_BYTES || !names_all {
+            builder.clear_root_hint_subjects()
+        } else {
+            builder
+        };
         let usual =
             builder.build().map_err(|error| rustls::Error::General(error.to_string()))?;
-        let config = config(&identity, Arc::new(GivenClients::new(usual, given)))?;
+        let config = config(&identity, Arc::new(GivenIssuers::new(usual, given)))?;
         Ok(Self { config, identity, requires_clients: true, doubt })
     }
 
@@ -143,6 +150,16 @@ impl ServerTls {
     /// Problems in the files that are not fatal.
     pub fn warnings(&self) -> &[String] {
         &self.identity.warnings
+    }
+
+    /// The same, which judges by this clock.
+    #[cfg(test)]
+    pub(super) fn with_clock(
+        mut self,
+        clock: Arc<dyn rustls::time_provider::TimeProvider>,
+    ) -> Self {
+        Arc::make_mut(&mut self.config).time_provider = clock;
+        self
     }
 
     /// Starts TLS on an accepted connection.

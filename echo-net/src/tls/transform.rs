@@ -12,7 +12,7 @@ use rustls::{
     ClientConnection, Connection, Error, HandshakeKind, ProtocolVersion, ServerConnection,
 };
 
-use super::client_certificate::{ClientFault, ClientRefusal, OwnCertificate};
+use super::client_certificate::{ClientFault, OwnCertificate};
 use super::fault::Fault;
 use super::records::Records;
 
@@ -148,13 +148,6 @@ impl Transform {
         }
     }
 
-    /// What it means that the peer ends the connection without an alert, or breaks it, if it has
-    /// sent no data: it asked for a client certificate and got none.
-    pub fn refusal(&self) -> Option<ClientRefusal> {
-        let own = self.own.as_ref().filter(|_| !self.heard && self.begun)?;
-        own.refused_without_alert()
-    }
-
     fn hand_on(&mut self, mut each: impl FnMut(&[u8])) {
         let mut reader = self.connection.reader();
         // Ends with an error if there is no more now, and with 0 bytes at the end of the
@@ -182,8 +175,6 @@ impl Transform {
     pub fn end_of_input(&mut self) -> Result<(), Fault> {
         if self.input_over {
             Ok(())
-        } else if let Some(refusal) = self.refusal() {
-            Err(Fault::ClientRefused(refusal))
         } else if self.is_handshaking() {
             Err(Fault::Unfinished)
         } else {

@@ -1,4 +1,4 @@
-//! Certificate verification beyond rustls' default: [`GivenIssuers`], [`GivenClients`] and
+//! Certificate verification beyond rustls' default: [`GivenIssuers`], of servers and clients, and
 //! [`KnownCertificate`]. In every case the peer must prove possession of the certificate's key.
 
 use std::sync::Arc;
@@ -20,22 +20,65 @@ use super::{Fingerprint, provider};
 pub(super) const UNSUPPORTED_SIGNATURE: &str = "a certificate of its chain is signed with an algorithm or on a curve that is not supported \
      (P-521, SHA-1 and Ed448 are not)";
 
-/// Trusts certificates given by the user, and those that they have issued.
-///
-/// Like the default verifier, but a server may also present one of them itself: `openssl req
-/// -x509` generates CA certificates that are used as server certificates.
-#[derive(Debug)]
-pub(super) struct GivenIssuers {
-    usual: Arc<WebPkiServerVerifier>,
-    given: Vec<CertificateDer<'static>>,
+/// The part of a verifier that does not depend on its side: a peer must prove that it has the
+/// certificate's key.
+macro_rules! verifies_signatures {
+    () => {
+        fn verify_tls12_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            verify_tls12_signature(message, certificate, signed, algorithms)
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            message: &[u8],
+            certificate: &CertificateDer<'_>,
+            signed: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            let algorithms = &self.provider.signature_verification_algorithms;
+            verify_tls13_signature(message, certificate, signed, algorithms)
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            self.provider.signature_verification_algorithms.supported_schemes()
+        }
+    };
 }
 
-impl GivenIssuers {
-    pub(super) fn new(
-        usual: Arc<WebPkiServerVerifier>,
-        given: Vec<CertificateDer<'static>>,
-    ) -> Self {
-        Self { usual, given }
+/// Trusts certificates given by the user, and those that their issuers have signed.
+///
+/// Like the default verifier `V`, but a peer may also present one of them itself: `openssl req
+/// -x509` generates CA certificates that are used as certificates of servers and clients.
+#[derive(Debug)]
+pub(super) struct GivenIssuers<V: ?Sized> {
+    usual: Arc<V>,
+    given: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl<V: ?Sized> GivenIssuers<V> {
+    pub(super) fn new(usual: Arc<V>, given: Vec<CertificateDer<'static>>) -> Self {
+        Self { usual, given, provider: provider() }
+    }
+
+    /// Whether `certificate` was refused only because no given one has issued it, and is a given
+    /// one itself. Its validity dates and purpose were checked before that.
+    fn is_given(&self, certificate: &CertificateDer<'_>, refused: &Error) -> bool {
+        let lacks_an_issuer = match refused {
+            Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            ) => true,
+            Error::InvalidCertificate(CertificateError::Other(reason)) => {
+                is_issuer_itself(reason)
+            }
+            _ => false,
+        };
+        lacks_an_issuer && self.given.contains(certificate)
     }
 }
 
@@ -45,7 +88,7 @@ pub(super) fn is_issuer_itself(reason: &OtherError) -> bool {
     matches!(reason.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
-impl ServerCertVerifier for GivenIssuers {
+impl ServerCertVerifier for GivenIssuers<WebPkiServerVerifier> {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -55,9 +98,7 @@ impl ServerCertVerifier for GivenIssuers {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self.usual.verify_server_cert(certificate, issuers, name, ocsp_response, now) {
-            Err(Error::InvalidCertificate(CertificateError::Other(reason)))
-                if is_issuer_itself(&reason) && self.given.contains(certificate) =>
-            {
+            Err(refused) if self.is_given(certificate, &refused) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
@@ -65,46 +106,11 @@ impl ServerCertVerifier for GivenIssuers {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
-    }
+    verifies_signatures!();
 }
 
-/// [`GivenIssuers`] of a server: requires a client certificate, which may be a given one itself.
-#[derive(Debug)]
-pub(super) struct GivenClients {
-    usual: Arc<dyn ClientCertVerifier>,
-    given: Vec<CertificateDer<'static>>,
-}
-
-impl GivenClients {
-    pub(super) fn new(
-        usual: Arc<dyn ClientCertVerifier>,
-        given: Vec<CertificateDer<'static>>,
-    ) -> Self {
-        Self { usual, given }
-    }
-}
-
-impl ClientCertVerifier for GivenClients {
+/// Of a server: requires a client certificate.
+impl ClientCertVerifier for GivenIssuers<dyn ClientCertVerifier> {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.usual.root_hint_subjects()
     }
@@ -116,36 +122,14 @@ impl ClientCertVerifier for GivenClients {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         match self.usual.verify_client_cert(certificate, issuers, now) {
-            Err(Error::InvalidCertificate(CertificateError::Other(reason)))
-                if is_issuer_itself(&reason) && self.given.contains(certificate) =>
-            {
+            Err(refused) if self.is_given(certificate, &refused) => {
                 Ok(ClientCertVerified::assertion())
             }
             verdict => verdict,
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.usual.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.usual.supported_verify_schemes()
-    }
+    verifies_signatures!();
 }
 
 /// Accepts one certificate, or any, without further checks.
@@ -179,27 +163,5 @@ impl ServerCertVerifier for KnownCertificate {
         }
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
+    verifies_signatures!();
 }

@@ -118,7 +118,7 @@ impl Opening {
     /// A text of the server without the password, should it repeat it.
     pub(super) fn shown(&self, text: &[u8]) -> Vec<u8> {
         let password = self.login.password.as_ref();
-        password.map_or_else(|| text.to_vec(), |password| password.masked(text))
+        password.map_or_else(|| text.to_vec(), |it| it.masked(text, self.login.user()))
     }
 
     fn authenticate(&mut self, body: &[u8], wire: &mut Vec<u8>) -> Result<(), Malformed> {
@@ -128,7 +128,7 @@ impl Opening {
         self.stage = match (method, stage) {
             (0, Stage::Asking | Stage::Proven) => Stage::Settings,
             // It has not shown that it knows the password.
-            (0, Stage::Scram(_)) => return Err(OpeningFault::Scram.into()),
+            (0, Stage::Scram(_)) => return Err(OpeningFault::Unproven.into()),
             (3, Stage::Asking) => {
                 let password = self.password()?.reveal();
                 send(b'p', wire, |wire| {
@@ -154,7 +154,7 @@ impl Opening {
                 Stage::Scram(scram)
             }
             (12, Stage::Scram(mut scram)) => {
-                scram.finish(fields.0).map_err(|_| OpeningFault::Scram)?;
+                scram.finish(fields.0).map_err(|_| OpeningFault::Unproven)?;
                 Stage::Proven
             }
             (0 | 3 | 5 | 10 | 11 | 12, _) => return Err(Malformed::NotPostgres),

@@ -2,6 +2,9 @@
 
 use crate::Secret;
 
+/// The user of who names none.
+const USUAL_USER: &str = "default";
+
 /// Who a client says it is, and what it wants. By default nobody in particular: nothing is said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RespLogin {
@@ -28,6 +31,7 @@ impl RespLogin {
         let end = memchr::memmem::find(error, ARGUMENTS).unwrap_or(error.len());
         let error = &error[..end];
         let password = self.password.as_ref();
-        password.map_or_else(|| error.to_vec(), |password| password.masked(error))
+        let user = self.user.as_deref().unwrap_or(USUAL_USER);
+        password.map_or_else(|| error.to_vec(), |password| password.masked(error, user))
     }
 }

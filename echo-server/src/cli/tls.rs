@@ -25,7 +25,7 @@ pub struct TlsArgs {
     pub tls_self_signed: bool,
 
     /// Require a client certificate that a CA certificate in this file has issued (PEM; the file
-    /// may also contain the client's certificate itself)
+    /// may also contain clients' certificates, which stand for themselves only)
     #[arg(long, value_name = "FILE")]
     pub client_ca: Option<PathBuf>,
 }

@@ -53,6 +53,37 @@ fn a_server_that_ignores_sigterm_is_killed_and_the_report_says_so() {
     assert!(finished.took > Duration::from_secs(2), "it has its time: {finished:#?}");
 }
 
+/// The server sends the signal itself once it is asked to stop, which it does not.
+#[test]
+fn a_run_against_another_protocol_is_interrupted_while_its_server_stops() {
+    let test = "a_run_against_another_protocol_is_interrupted_while_its_server_stops";
+    if third_party_or_skip(test, "python3").is_none() {
+        return;
+    }
+    let (marked, folder) = (Marked::new(), tempfile::tempdir().expect("there is room"));
+    let of_run = folder.path().join("pid");
+    let before = format!(
+        "
+def serve(client):
+    client.sendall(b'HTTP/1.1 400 Bad Request' + bytes([13, 10, 13, 10]))
+def interrupt(*_):
+    while not os.path.exists('{0}'): time.sleep(0.01)
+    os.kill(int(open('{0}').read()), signal.SIGINT)
+signal.signal(signal.SIGTERM, interrupt)
+",
+        of_run.display()
+    );
+    let exec = format!("--exec={}", python(folder.path(), &before));
+    let run = marked.start(&[&exec, "--conns=2", "--duration=60s", "--warmup=0"]);
+    let written = folder.path().join("written");
+    std::fs::write(&written, run.pid().as_raw_nonzero().to_string()).expect("there is room");
+    std::fs::rename(&written, &of_run).expect("in the same folder");
+    let finished = run.finish(PATIENCE);
+    marked.nothing_is_left();
+    says(&finished, 130, &["the server speaks http, not line"]);
+    assert!(!finished.has_report(), "{finished:#?}");
+}
+
 #[test]
 fn what_a_server_leaves_behind_ends_with_the_run() {
     let marked = Marked::new();

@@ -15,13 +15,13 @@ pub struct TlsPlan {
     /// Whether sessions are resumed where the server allows it; if not, every handshake is
     /// a full one.
     pub resume: bool,
-    /// The client certificate that is shown to a server that asks for one; null: none. Missing
-    /// in reports of before.
+    /// Client certificate, sent to a server that asks for one; missing: none. Its subject and key
+    /// are not part of a report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<ClientCertificate>,
 }
 
-/// The files of a client certificate.
+/// The files of a client certificate, as typed: a rerun reads them again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientCertificate {
     /// PEM file of the certificate and its issuers.

@@ -72,15 +72,6 @@ impl Loss {
         }
     }
 
-    /// Whether the connection is gone, and nobody has said why.
-    pub(super) fn is_without_reason(&self) -> bool {
-        match self {
-            Self::Closed => true,
-            Self::Broken(error) => error.raw_os_error().is_some(),
-            _ => false,
-        }
-    }
-
     /// Whether something came that was no reply.
     pub(crate) fn is_answer(&self) -> bool {
         matches!(self, Self::Malformed(_) | Self::SpeaksTls)

@@ -80,6 +80,6 @@ fn a_login_that_hangs_is_given_up_in_time_while_others_succeed() {
     let errors = &run.total.errors;
     assert_eq!(errors.of(FailureKind::ConnectTimeout), 1, "{errors:?}");
     let first = &errors.iter().next().unwrap().first;
-    assert!(first.detail.starts_with("not let in within 1."), "{first:?}");
+    assert!(first.detail.starts_with("login not complete within 1."), "{first:?}");
     assert!(run.total.tally.ok > 1000 && run.total.tally.is_conserved());
 }

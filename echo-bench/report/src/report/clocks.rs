@@ -100,8 +100,8 @@ pub(crate) const CLOCKS: [Clock; 14] = [
     clock!(
         "login",
         latency.login,
-        "from the connection made (TLS included) to the end of the login, with the generator's \
-         own computation of the proof",
+        "from the connection made (after its TLS handshake, if any) to the end of the login, with \
+         the generator's own computation of the proof",
         of_requests: false
     ),
     clock!(
@@ -125,7 +125,8 @@ pub(crate) const CLOCKS: [Clock; 14] = [
     clock!(
         "set-up login",
         set_up.login,
-        "from the connection made (TLS included) to the end of the login, before the load",
+        "from the connection made (after its TLS handshake, if any) to the end of the login, \
+         before the load",
         of_requests: false
     ),
 ];

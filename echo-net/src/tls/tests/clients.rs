@@ -1,6 +1,11 @@
 //! Client certificates: who is let in, and what both sides say of who is not.
 
-use rcgen::{DnType, ExtendedKeyUsagePurpose};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rcgen::{DnType, ExtendedKeyUsagePurpose, Issuer};
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
 
 use super::*;
 
@@ -192,25 +197,103 @@ fn only_a_client_that_has_shown_its_certificate_resumes_a_session() {
     assert_eq!(verdicts(&tls, &elsewhere.requiring())[0], Err(ClientFault::WrongIssuer.into()));
 }
 
+/// Under TLS 1.3 the client believes itself let in before the server has seen its certificate, so
+/// what ends the connection then may be anything.
 #[test]
-fn a_server_that_asks_and_then_says_nothing_is_explained() {
+fn a_connection_that_just_ends_is_no_refusal_of_a_certificate() {
     let files = Files::new();
     let server = files.requiring();
-    let tls = client(&server, None, false);
-    let mut client = Side::new(tls.connect("localhost").unwrap());
-    client.transform.take_output(&mut client.output);
-    assert_eq!(client.transform.end_of_input(), Err(Fault::Unfinished));
-    let mut side = Side::new(server.accept().unwrap());
-    side.receive(&std::mem::take(&mut client.output)).unwrap();
-    client.receive(&side.output).unwrap();
-    assert!(!client.transform.is_handshaking(), "TLS 1.3 lets the client believe so");
-    // The alert was lost in a reset.
-    let ended = client.transform.end_of_input().unwrap_err();
-    assert_eq!(
-        ended.to_string(),
-        "the server asked for a client certificate, got none, and closed the connection (set one \
-         with --cert and --key)"
-    );
+    for own in [None, Some(files.good_client())] {
+        let tls = client(&server, own.as_ref(), false);
+        let mut client = Side::new(tls.connect("localhost").unwrap());
+        client.transform.take_output(&mut client.output);
+        assert_eq!(client.transform.end_of_input(), Err(Fault::Unfinished));
+        let mut side = Side::new(server.accept().unwrap());
+        side.receive(&std::mem::take(&mut client.output)).unwrap();
+        client.receive(&side.output).unwrap();
+        assert!(!client.transform.is_handshaking() && !tls.has_unasked_certificate());
+        assert_eq!(client.transform.end_of_input(), Err(Fault::Truncated));
+    }
+}
+
+/// The clock of a server, which can be put forward.
+#[derive(Debug, Default)]
+struct Clock(AtomicU64);
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let ahead = Duration::from_secs(self.0.load(Ordering::Relaxed));
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(UnixTime::now().as_secs()) + ahead))
+    }
+}
+
+/// `SECURITY.md` says so.
+#[test]
+fn a_resumed_session_is_not_verified_again_and_may_be_resumed_again() {
+    let files = Files::new();
+    let clock = Arc::new(Clock::default());
+    let server = files.requiring().with_clock(Arc::clone(&clock) as _);
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::default();
+    parameters.not_after = (SystemTime::now() + Duration::from_mins(30)).into();
+    let certificate = parameters.signed_by(&key, &files.issuer).unwrap();
+    let own = identity(&[
+        files.write("short.pem", certificate.pem()),
+        files.write("short.key", key.serialize_pem()),
+    ]);
+    let connects = |tls: &ClientTls| {
+        let mut client = Side::new(tls.connect("localhost").unwrap());
+        let mut server = Side::new(server.accept().unwrap());
+        exchange(&mut client, &mut server, usize::MAX).map(|()| client.transform.is_resumed())
+    };
+    let resuming = client(&server, Some(&own), true);
+    assert_eq!(connects(&resuming), Ok(false));
+    clock.0.store(60 * 60, Ordering::Relaxed);
+    let expired = connects(&client(&server, Some(&own), false)).unwrap_err();
+    assert!(matches!(expired, Fault::Client(ClientFault::Expired { .. })), "{expired}");
+    for _ in 0..3 {
+        assert_eq!(connects(&resuming), Ok(true));
+    }
+}
+
+/// Whoever holds the key of such a certificate could let others in.
+#[test]
+fn a_given_certificate_of_no_authority_stands_for_itself_only() {
+    let (files, elsewhere) = (Files::new(), Files::new());
+    let [leaf, leaf_key] = elsewhere.client("a", [2000, 2400], CertificateParams::default());
+    let leaf_text = fs::read_to_string(&leaf).unwrap();
+    let both = files.write("both.pem", [files.issuer.pem(), leaf_text.clone()].concat());
+    let server = ServerTls::self_signed().unwrap().requiring_clients(&both).unwrap();
+    let [warning] = server.warnings() else { panic!("{:?}", server.warnings()) };
+    for part in ["--client-ca ", "both.pem line ", "not a CA certificate", "for itself only"] {
+        assert!(warning.contains(part), "{warning}: no `{part}`");
+    }
+    let own = identity(&[leaf.clone(), leaf_key.clone()]);
+    assert_eq!(verdicts(&client(&server, Some(&own), false), &server), [Ok(()), Ok(())]);
+    let own = files.good_client();
+    assert_eq!(verdicts(&client(&server, Some(&own), false), &server), [Ok(()), Ok(())]);
+
+    let key = KeyPair::generate().unwrap();
+    let leaf_key = KeyPair::from_pem(&fs::read_to_string(&leaf_key).unwrap()).unwrap();
+    let of_leaf = CertificateParams::default();
+    let by_leaf = Issuer::from_params(&of_leaf, leaf_key);
+    let by_leaf = CertificateParams::default().signed_by(&key, &by_leaf).unwrap();
+    let by_leaf = identity(&[
+        files.write("by-leaf.pem", [by_leaf.pem(), leaf_text].concat()),
+        files.write("by-leaf.key", key.serialize_pem()),
+    ]);
+    let [by_server, _] = verdicts(&client(&server, Some(&by_leaf), false), &server);
+    assert!(matches!(by_server, Err(Fault::Client(_))), "{by_server:?}");
+
+    // An expired one is judged by what it is, and not by its dates.
+    for years in [[2000, 2400], [2000, 2001], [2300, 2400]] {
+        let [leaf, _] = files.client("leaf", years, CertificateParams::default());
+        let required = ServerTls::self_signed().unwrap().requiring_clients(&leaf);
+        let error = required.unwrap_err().to_string();
+        for part in ["--client-ca ", "leaf.pem line 1", "not a CA certificate", "openssl req"] {
+            assert!(error.contains(part), "{error}: no `{part}`");
+        }
+    }
 }
 
 #[test]

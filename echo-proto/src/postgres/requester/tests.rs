@@ -104,14 +104,15 @@ fn what_can_t_be_proven_or_is_no_proof_is_an_error_with_its_cause() {
         (None, scram.clone(), OpeningFault::NoPassword),
         (Some("x"), authentication(7, b""), OpeningFault::Method(7)),
         (Some("x"), authentication(10, b"OTHER\0\0"), OpeningFault::Mechanism),
+        (Some("x"), authentication(10, b"SCRAM-SHA-256-PLUS\0\0"), OpeningFault::Mechanism),
         // A server that does not know the password lets everyone in.
-        (Some("x"), [scram.clone(), authentication(0, b"")].concat(), OpeningFault::Scram),
+        (Some("x"), [scram.clone(), authentication(0, b"")].concat(), OpeningFault::Unproven),
         (
             Some("x"),
             [scram.clone(), authentication(11, b"r=x,s=,i=1")].concat(),
             OpeningFault::Scram,
         ),
-        (Some("x"), [scram, authentication(12, b"v=x")].concat(), OpeningFault::Scram),
+        (Some("x"), [scram, authentication(12, b"v=x")].concat(), OpeningFault::Unproven),
     ] {
         let outcome = hear(&mut begun(password), &bytes);
         assert_eq!(outcome, Err(Malformed::Opening(fault)));
@@ -130,6 +131,28 @@ fn what_can_t_be_proven_or_is_no_proof_is_an_error_with_its_cause() {
     assert_eq!(hear(&mut begun(None), b"S\x7f\0\0\0"), long);
 }
 
+/// With a password that it does not know, a server can't sign what was said.
+#[test]
+fn a_server_that_does_not_know_the_password_is_not_believed() {
+    let mut requester = begun(Some("secret"));
+    let offered = authentication(10, b"SCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0");
+    let (_, answer) = hear(&mut requester, &offered).unwrap();
+    let text = String::from_utf8_lossy(&answer);
+    let nonce = text.split_once("r=").unwrap().1;
+    let first = format!("r={nonce}more,s=c2FsdA==,i=4096");
+    let (_, proof) = hear(&mut requester, &authentication(11, first.as_bytes())).unwrap();
+    assert!(proof.windows(3).any(|part| part == b",p="));
+    let signed = authentication(12, b"v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let refused = hear(&mut requester, &signed).unwrap_err();
+    assert_eq!(refused, Malformed::Opening(OpeningFault::Unproven));
+    let told = refused.to_string();
+    assert!(told.contains("did not prove that it knows the password"), "{told}");
+    let told = Malformed::Opening(OpeningFault::Mechanism).to_string();
+    assert!(told.contains("SCRAM-SHA-256-PLUS, with channel binding"), "{told}");
+    let told = Malformed::Opening(OpeningFault::Method(7)).to_string();
+    assert!(told.starts_with("the server asks for GSSAPI authentication, which"), "{told}");
+}
+
 #[test]
 fn who_is_not_let_in_hears_why() {
     let refused = error("FATAL", "28P01", "password authentication failed");
@@ -145,6 +168,12 @@ fn a_refusal_that_repeats_the_password_is_told_without_it() {
     let refused = error("FATAL", "08P01", "no command `hidden`: hidden");
     let (seen, _) = hear(&mut begun(Some("hidden")), &refused).unwrap();
     assert_eq!(seen, [(Error, "08P01: no command `***`: ***".to_owned())]);
+    // The user of this requester is `me`.
+    let refused = error("FATAL", "28P01", "authentication failed for user me");
+    for (password, told) in [("me", "user me"), ("a", "authentication failed for user me")] {
+        let (seen, _) = hear(&mut begun(Some(password)), &refused).unwrap();
+        assert!(seen[0].1.ends_with(told), "{password}: {seen:?}");
+    }
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! What the links of a [`Wire`] tell of the server: whether it is what the plan says.
 
-use std::io;
 use std::sync::atomic::Ordering;
 
-use echo_net::tls::{Fault, is_alert};
+use echo_net::tls::is_alert;
 
 use super::super::loss::{Loss, refused_certificate};
 use super::super::misdirected::Misdirected;
@@ -43,15 +42,8 @@ impl Wire {
     /// Why a link is lost, in the light of what its server said first.
     pub(in crate::rig) fn diagnosed(&self, link: u32, loss: Loss) -> Loss {
         let place = &self.links[link as usize];
-        match &place.tls {
-            None if is_alert(place.opening.bytes()) => Loss::SpeaksTls,
-            // A reset may have destroyed the alert that tells why.
-            Some(tls) if loss.is_without_reason() => match tls.refusal() {
-                Some(refusal) => Loss::Broken(io::Error::other(Fault::ClientRefused(refusal))),
-                None => loss,
-            },
-            _ => loss,
-        }
+        let is_plain = place.tls.is_none();
+        if is_plain && is_alert(place.opening.bytes()) { Loss::SpeaksTls } else { loss }
     }
 
     /// What it tells of a server that a link is lost so, if the server is not what is expected.

@@ -136,7 +136,8 @@ impl Wire {
                     "did not get to join in time (is it a chat server? see --timeout)".into()
                 }
                 _ if introducing => format!(
-                    "not let in within {seconds:.1} s (does the server speak {}? see --timeout)",
+                    "login not complete within {seconds:.1} s (does the server speak {}? see \
+                     --timeout)",
                     self.plan.protocol()
                 ),
                 _ => format!("no answer within {seconds:.1} s (see --timeout)"),
