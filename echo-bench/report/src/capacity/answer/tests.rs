@@ -59,7 +59,7 @@ fn a_server_is_limited_by_what_it_uses_up() {
         (Some(RateReason::Link), None, None, Some(3.9), Some(LimitKind::Forwarder)),
     ] {
         let rate =
-            RateReport { reason, link_busy, link_dropped, server_busy, ..failed.clone() };
+            RateReport { reason, server_busy, link_busy, link_dropped, ..failed.clone() };
         assert_eq!(limit(&rate, cores).map(|limit| limit.kind), expected, "{reason:?}");
     }
 }

@@ -86,7 +86,7 @@ fn a_verdict_is_said_with_its_reason() {
         (RateVerdict::Generator, Some(RateReason::Link), None, "link"),
         (RateVerdict::Passed, None, None, "passed"),
     ] {
-        let rate = RateReport { verdict, reason, backlog, ..rate.clone() };
+        let rate = RateReport { verdict, backlog, reason, ..rate.clone() };
         let told = step(&rate, slos);
         assert!(told.starts_with(&format!("{said}, p99 ")), "{said}: {told}");
     }
