@@ -3,10 +3,9 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use echo_net::address::Address;
+use echo_net::address::{Address, SocketAddress};
 use echo_net::settings::{ByteSize, TimeSpan};
 use echo_net::tls::{Fault, TrustError};
 use echo_proto::{Malformed, Opening, ProtocolKind};
@@ -115,7 +114,7 @@ fn malformed(
 #[derive(Debug)]
 pub struct Attempt {
     /// The address.
-    pub target: SocketAddr,
+    pub target: SocketAddress,
     /// The system's error; `None`: no answer.
     pub failure: Option<io::Error>,
 }

@@ -141,6 +141,12 @@ impl Address {
         self.as_tcp().map_or("localhost", HostAddress::host)
     }
 
+    /// The port by which its host is known to HTTP: of a unix-domain socket the usual one, which is
+    /// not said.
+    pub fn http_port(&self, tls: bool) -> u16 {
+        self.as_tcp().map_or(if tls { 443 } else { 80 }, HostAddress::port)
+    }
+
     /// Whether it is known without a lookup.
     pub fn is_literal(&self) -> bool {
         self.as_tcp().is_none_or(HostAddress::is_literal)

@@ -70,7 +70,8 @@ fn remedy(reason: &io::Error) -> &'static str {
     }
 }
 
-/// The file of a listening socket, which [`remove`](Self::remove) removes if it is still the same.
+/// The file of a listening socket, which is removed when this is dropped, if it is still the same.
+/// A failure to do so is told by [`remove`](Self::remove).
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
@@ -93,13 +94,20 @@ impl SocketFile {
     ///
     /// # Errors
     /// When it is still there and can't be removed.
-    pub fn remove(self) -> io::Result<()> {
+    pub fn remove(&self) -> io::Result<()> {
         match fs::symlink_metadata(&self.path) {
             Ok(found) if identity(&found) == self.identity => fs::remove_file(&self.path),
             Ok(_) => Ok(()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Whoever wants to know has asked before.
+        let _ = self.remove();
     }
 }
 
