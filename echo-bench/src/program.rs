@@ -24,6 +24,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
+use echo_net::address::SocketAddress;
 use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
@@ -260,7 +261,7 @@ fn circumstances(
         // Of any other server one worker is known to exist.
         Target::Command(_) | Target::Address { .. } => peer.pid.map(|_| 1),
     };
-    let on_loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
+    let on_loopback = peer.addresses.iter().all(SocketAddress::is_loopback);
     let environment = Environment::read(on_loopback || plan.link.is_some());
     let noise_floor = noise_floor::fitting(&environment, plan);
     Circumstances {

@@ -114,10 +114,11 @@ impl Balancer {
     ///
     /// # Errors
     /// When a backend has no address, or is the balancer itself.
-    pub fn new(
+    pub fn new<A: Into<SocketAddress>>(
         config: BalanceConfig,
-        own: Vec<SocketAddress>,
+        own: Vec<A>,
     ) -> Result<Arc<Self>, BackendError> {
+        let own: Vec<SocketAddress> = own.into_iter().map(Into::into).collect();
         let find = |name: &Address| Ok((name.clone(), config.lookup.find(name, &own)?));
         let found = config.backends.iter().map(find).collect::<Result<_, BackendError>>()?;
         Ok(Arc::new(Self {

@@ -37,10 +37,10 @@ pub struct Lookup(Arc<Find>);
 
 impl Lookup {
     /// A custom resolver.
-    pub fn new(
-        find: impl Fn(&Address) -> io::Result<Vec<SocketAddress>> + Send + Sync + 'static,
+    pub fn new<A: Into<SocketAddress>>(
+        find: impl Fn(&Address) -> io::Result<Vec<A>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(find))
+        Self(Arc::new(move |name| Ok(find(name)?.into_iter().map(Into::into).collect())))
     }
 
     /// The addresses of a backend, at least one, none of which is one of the balancer's `own`.
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_name_without_an_address_is_an_error() {
-        let nothing = Lookup::new(|_| Ok(Vec::new()));
+        let nothing = Lookup::new(|_| Ok(Vec::<SocketAddress>::new()));
         let told = nothing.find(&"name.test:1".parse().unwrap(), &[]).unwrap_err().to_string();
         assert_eq!(told, "looking up --backend name.test:1: no address found");
     }
