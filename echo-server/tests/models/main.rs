@@ -20,6 +20,7 @@ mod quitting;
 mod slow_peers;
 mod stopping;
 mod tuning;
+mod unix;
 
 /// How long anything may take that has no time of its own.
 const PATIENCE: Duration = Duration::from_secs(20);
