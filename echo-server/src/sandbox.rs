@@ -135,4 +135,24 @@ mod tests {
             assert_eq!(allowed, expected, "{needs:?}");
         }
     }
+
+    #[test]
+    fn files_can_be_removed_in_the_folder_of_the_socket_only() {
+        let [own, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let files = [&own, &other].map(|folder| folder.path().join("echo.sock"));
+        files.iter().for_each(|file| fs::write(file, "").unwrap());
+        let needs = Needs { removes_in: Some(own.path().to_owned()), ..Needs::default() };
+        let removed = thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let status = restrict(&needs).unwrap();
+                let is_full = status.ruleset == RulesetStatus::FullyEnforced;
+                is_full.then(|| files.each_ref().map(|file| allowed(fs::remove_file(file))))
+            });
+            thread.join().unwrap()
+        });
+        match removed {
+            Some(removed) => assert_eq!(removed, [true, false]),
+            None => println!("skipped: Landlock is not fully supported"),
+        }
+    }
 }

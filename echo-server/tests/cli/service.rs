@@ -87,6 +87,31 @@ fn a_socket_of_a_service_manager_is_taken_over() {
 }
 
 #[test]
+fn a_passed_unix_socket_is_taken_over_and_its_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let mut child = activated(&["-q"], listener.try_clone().unwrap().into(), 1).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(ready["addr"], format!("unix:{}", path.display()));
+    let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    client.write_all(b"a\n").unwrap();
+    client.read_exact(&mut [0; 8]).unwrap();
+    drop(client);
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // It is the service manager's.
+    assert!(path.exists());
+    let refused = activated(&["-q", "--tos", "1"], listener.into(), 1).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("--tos is an option of TCP"), "{told}");
+}
+
+#[test]
 fn who_has_waited_in_a_passed_socket_has_all_options() {
     let models = ModelKind::VARIANTS.iter().filter(|&&model| model::check(model).is_ok());
     for model in models {
