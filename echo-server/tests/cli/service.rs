@@ -90,7 +90,7 @@ fn a_socket_of_a_service_manager_is_taken_over() {
 fn a_passed_unix_socket_is_taken_over_and_its_file_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
-    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let listener = UnixListener::bind(&path).unwrap();
     let mut child = activated(&["-q"], listener.try_clone().unwrap().into(), 1).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -142,15 +142,15 @@ fn passed_sockets_that_can_t_be_served_are_one_clear_error() {
         TcpStream::connect(listener.local_addr().unwrap()).unwrap()
     };
     let folder = tempfile::tempdir().unwrap();
-    let unix = UnixListener::bind(folder.path().join("socket")).unwrap();
+    let unix = UnixDatagram::bind(folder.path().join("socket")).unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();
     for (passed, descriptors, flags, told) in [
         (OwnedFd::from(listener()), 2, &["0"][..], "2 (echo, spare) sockets"),
         (listener().into(), 1, &["0", "--reuse-port"], "--reuse-port"),
         (connected.into(), 1, &["0"], "does not listen"),
-        (unix.into(), 1, &["0"], "not a listening TCP socket"),
-        (udp.into(), 1, &["0"], "not a listening TCP socket"),
+        (unix.into(), 1, &["0"], "not a listening TCP or unix-domain socket"),
+        (udp.into(), 1, &["0"], "not a listening TCP or unix-domain socket"),
         (file.into(), 1, PROGRAMS[1], "no socket"),
     ] {
         let output = finished(&mut activated(flags, passed, descriptors));
