@@ -128,8 +128,9 @@ fn told(address: &Address, attempts: &[Attempt], timeout: Duration) -> String {
         attempt.failure.as_ref().is_some_and(|failure| failure.kind() == kind)
     };
     let silent = attempts.iter().all(|attempt| attempt.failure.is_none());
+    let nobody = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
     let refused =
-        attempts.iter().any(|attempt| of_kind(attempt, io::ErrorKind::ConnectionRefused));
+        attempts.iter().any(|attempt| nobody.iter().any(|kind| of_kind(attempt, *kind)));
     let whole = match attempts {
         [] => "the name has no address".to_owned(),
         [only] if only.target.to_string() == address.to_string() => reason(only, timeout),
@@ -274,7 +275,11 @@ impl SessionError {
 
 /// A system error without its number, for use inside a sentence.
 pub(crate) fn words(error: &io::Error) -> String {
-    let kind = error.kind().to_string();
+    let kind = match error.kind() {
+        // Of a unix-domain socket; its usual words fit nothing.
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        kind => kind.to_string(),
+    };
     if error.raw_os_error().is_none() || kind == "uncategorized error" {
         error.to_string()
     } else {

@@ -71,6 +71,28 @@ impl Stream {
         }
     }
 
+    /// Waits until there may be something to read.
+    ///
+    /// # Errors
+    /// When the runtime has ended.
+    pub async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    /// Reads what there is now.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is nothing.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => stream.try_read(buffer),
+        }
+    }
+
     /// Waits until it may be written to.
     ///
     /// # Errors
