@@ -76,7 +76,7 @@ async fn a_silent_address_costs_its_head_start_and_no_more() {
 async fn a_slow_answer_is_taken_when_those_after_it_fail() {
     let slow_first = |target: SocketAddress| async move {
         if target == v4(1) {
-            tokio::time::sleep(4 * HEAD_START).await;
+            sleep(4 * HEAD_START).await;
             return Ok(());
         }
         Err(io::ErrorKind::ConnectionRefused.into())
