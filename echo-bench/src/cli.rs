@@ -29,6 +29,7 @@ mod typed;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 
 use echo_client::Endpoint;
+use echo_net::address::Transport;
 use echo_net::settings::TimeSpan;
 use echo_server::choice::choice;
 
@@ -66,6 +67,7 @@ Examples:
   echo-bench --conns 1000 --duration 30s          load an embedded echo-server
   echo-bench --model epoll --pipeline 16          another concurrency model, pipelined
   echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a running server
+  echo-bench unix:/run/echo/echo.sock             a unix-domain socket
   echo-bench --exec 'redis-server --port {port}' -p resp    any server, started for the run
   echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
   echo-bench --stage 1k:30s --ramp 1k..9k:60s     a load in stages, reported one by one
@@ -212,14 +214,22 @@ pub struct RunArgs {
     // Before the others, which take their values out of what was typed.
     #[command(flatten)]
     typed: TypedFlags,
-    /// The server to load, HOST:PORT or a URL (http, https, redis, rediss, postgres); without
-    /// one, and
-    /// without --exec, an embedded echo-server is started
+    /// The server to load: HOST:PORT, unix:/PATH, unix:@NAME or a URL (http, https, redis, rediss,
+    /// postgres); without one, and without --exec, an embedded echo-server is started
     #[arg(value_name = "TARGET", help_heading = "Target")]
     pub address: Option<Endpoint>,
     /// The server to load (same as TARGET)
     #[arg(long, value_name = "ADDR", conflicts_with = "address", help_heading = "Target")]
     pub target: Option<Endpoint>,
+    /// Connections to the embedded server: over TCP, or over unix-domain sockets, which have no
+    /// network stack and no options of TCP [default: tcp]
+    #[arg(
+        long,
+        value_parser = choice::<Transport>(),
+        conflicts_with_all = ["address", "target", "exec"],
+        help_heading = "Target"
+    )]
+    transport: Option<Transport>,
     /// Process of the server, for its CPU cost (found by itself on this machine)
     #[arg(long, value_name = "PID", help_heading = "Target")]
     pub server_pid: Option<u32>,

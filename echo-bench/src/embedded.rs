@@ -4,7 +4,6 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
-use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -15,6 +14,7 @@ use anyhow::{Context, bail};
 use crate::child;
 use crate::exec::Interrupted;
 use echo_bench_engine::plan::ServerPlan;
+use echo_net::address::SocketAddress;
 use echo_net::settings::CpuList;
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::Fingerprint;
@@ -47,7 +47,7 @@ pub struct EmbeddedServer {
     child: Child,
     /// The lines that it writes: that it is ready, and its statistics.
     lines: Receiver<io::Result<String>>,
-    address: SocketAddr,
+    address: SocketAddress,
     fingerprint: Option<Fingerprint>,
 }
 
@@ -61,18 +61,17 @@ pub struct Stopped {
 }
 
 impl EmbeddedServer {
-    /// Starts one at `ip`, on `cpus` (none: wherever it may run), and waits until it can accept. Workers
+    /// Starts one at `address`, which may be a free one, on `cpus` (none: wherever it may run), and waits until it can accept. Workers
     /// that are one thread each get one of them each.
     ///
     /// # Errors
     /// What the server said, if it did not start; [`Interrupted`] if `stop` was asked for.
     pub fn start(
         server: &ServerPlan,
-        ip: IpAddr,
+        address: SocketAddress,
         cpus: &[usize],
         stop: &Stop,
     ) -> anyhow::Result<Self> {
-        let address = SocketAddr::new(ip, 0);
         let program = std::env::current_exe().context("finding this program")?;
         let mut command = Command::new(program);
         command
@@ -126,7 +125,7 @@ impl EmbeddedServer {
     }
 
     /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddress {
         self.address
     }
 

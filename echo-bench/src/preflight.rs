@@ -1,6 +1,7 @@
 //! What must be there before a run begins: descriptors and ports. A run that can't succeed
 //! is refused before the first connection, with the limit and the remedy.
 
+use echo_net::address::Transport;
 use echo_net::fd_limit;
 
 use echo_bench_engine::plan::Plan;
@@ -66,7 +67,8 @@ pub fn check(plan: &Plan, limit: u64, ports: Option<u64>) -> Result<(), Unfit> {
         return Err(Unfit::Descriptors { connections, needed, limit, most });
     }
     let sources = plan.socket.sources.len().max(1) as u64;
-    match ports {
+    // A unix-domain socket has none.
+    match ports.filter(|_| plan.transport == Transport::Tcp) {
         Some(ports) if u64::from(connections) > ports * sources => {
             Err(Unfit::Ports { connections, ports, sources, over_link: plan.link.is_some() })
         }
@@ -93,6 +95,8 @@ mod tests {
         let refused = check(&plan, 1033, None).unwrap_err();
         assert!(refused.to_string().contains("at most 999 connections"), "{refused}");
         assert!(matches!(check(&plan, 9999, Some(999)), Err(Unfit::Ports { .. })));
+        let unix = Plan::builder("unix:/x").connections(1000).build().expect("a plan");
+        assert_eq!(check(&unix, 9999, Some(1)), Ok(()));
         let over_link =
             |over_link| Unfit::Ports { connections: 2, ports: 1, sources: 1, over_link };
         assert!(over_link(false).to_string().contains("--source-ip"));

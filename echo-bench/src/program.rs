@@ -26,6 +26,7 @@ use anyhow::Context;
 
 use echo_client::credentials::Credentials;
 use echo_client::mask::holds_password;
+use echo_net::address::SocketAddress;
 use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
@@ -288,7 +289,7 @@ fn circumstances(
         // Of any other server one worker is known to exist.
         Target::Command(_) | Target::Address { .. } => peer.pid.map(|_| 1),
     };
-    let on_loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
+    let on_loopback = peer.addresses.iter().all(SocketAddress::is_loopback);
     let environment = Environment::read(on_loopback || plan.link.is_some());
     let noise_floor = noise_floor::fitting(&environment, plan);
     Circumstances {

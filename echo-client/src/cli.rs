@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use echo_client::ports::PortList;
 use echo_client::{Endpoint, EndpointError};
-use echo_net::address::{Address, AddressError};
+use echo_net::address::{Address, AddressError, HostAddress};
 use echo_net::settings::{ByteSize, Count, TimeSpan};
 use echo_proto::{HttpHost, ProtocolKind, Service};
 use strum::{ParseError, VariantArray};
@@ -28,6 +28,7 @@ Examples:
   echo-client --protocol raw 7 < in > out     send bytes unchanged
   echo-client --tls --cacert ca.pem :8443     connect over TLS
   echo-client --protocol chat :9000           a chat room: /nick NAME first, then text
+  echo-client unix:/run/echo/echo.sock        a unix-domain socket
   echo-client ping -c 10 :9000                measure round-trip times
   echo-client scan localhost --ports 1-1024   list open ports
 
@@ -77,8 +78,8 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https, redis,
-    /// rediss, postgres)
+    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (unix:/PATH,
+    /// unix:@NAME), or a URL (http, https, redis, rediss, postgres)
     #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
     pub(crate) addr: Endpoint,
 
@@ -141,7 +142,7 @@ impl HttpArgs {
             }
             Some(typed) => Ok(typed.clone()),
             None if protocol != ProtocolKind::Http => Ok(HttpHost::default()),
-            None => HttpHost::of(server.host(), server.port(), tls)
+            None => HttpHost::of(server.host(), server.http_port(tls), tls)
                 .map_err(|error| format!("{error} (name it with --http-host)")),
         }
     }
@@ -216,8 +217,8 @@ pub(crate) const LONGEST_MESSAGE: usize = 16 << 20;
 #[derive(Debug, Args)]
 #[command(after_help = PING_HELP, allow_negative_numbers = true)]
 pub(crate) struct PingArgs {
-    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, or a URL (http, https, redis,
-    /// rediss, postgres)
+    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (unix:/PATH,
+    /// unix:@NAME), or a URL (http, https, redis, rediss, postgres)
     #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
     pub(crate) addr: Endpoint,
 
@@ -328,10 +329,13 @@ fn interval(typed: &str) -> Result<TimeSpan, String> {
 
 /// A host without port: with one it would be resolved as part of the name.
 fn host(typed: &str) -> Result<String, String> {
-    let address = match typed.parse::<Address>() {
+    let address = match typed.parse::<HostAddress>() {
         Ok(address) => address,
-        Err(error @ (AddressError::Url(_) | AddressError::Path(_))) => {
+        Err(error @ AddressError::Url(_)) => {
             return Err(format!("{error}").replace("HOST:PORT", "a host"));
+        }
+        Err(AddressError::Path(_) | AddressError::NotTcp(_)) => {
+            return Err(format!("`{typed}`: a unix-domain socket has no ports: use a host here"));
         }
         Err(_) => return Ok(typed.to_owned()),
     };

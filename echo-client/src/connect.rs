@@ -6,13 +6,17 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use echo_net::address::Address;
+use echo_net::address::{Address, HostAddress, SocketAddress, Transport};
 use echo_net::socket::{self, ConnectOptions, SocketOptions};
-use tokio::net::TcpStream;
+use echo_net::stream::Stream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::error::{Attempt, ConnectError};
+
+/// Pause between attempts while the backlog of a unix-domain socket is full. The kernel waits for
+/// room in one of TCP.
+const FULL: Duration = Duration::from_millis(5);
 
 /// Head start of an address over the next one (recommended by RFC 8305 section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -25,7 +29,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// When no address answers; the error lists the reason for each.
-pub async fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, ConnectError> {
+pub async fn connect(address: &Address, timeout: Duration) -> Result<Stream, ConnectError> {
     connect_with(address, timeout, SocketOptions::default()).await
 }
 
@@ -37,20 +41,13 @@ pub(crate) async fn connect_with(
     address: &Address,
     timeout: Duration,
     socket: SocketOptions,
-) -> Result<TcpStream, ConnectError> {
+) -> Result<Stream, ConnectError> {
     let deadline = deadline_in(timeout);
-    let looked_up =
-        timeout_at(deadline, tokio::net::lookup_host((address.host(), address.port())));
-    let targets: Vec<_> = match looked_up.await {
-        Ok(Ok(targets)) => targets.collect(),
-        Ok(Err(reason)) => {
-            return Err(ConnectError::Lookup { address: address.clone(), reason });
-        }
-        Err(_) => {
-            return Err(ConnectError::LookupTimeout { address: address.clone(), timeout });
-        }
+    let targets = match address {
+        Address::Tcp(host) => look_up(host, timeout, deadline).await?,
+        Address::Unix(address) => vec![SocketAddress::Unix(*address)],
     };
-    let reached = first_to_answer(in_turn(targets), deadline, |target| async move {
+    let reached = first_to_answer(targets, deadline, |target| async move {
         attempt_with(&ConnectOptions { target, source: None, socket, stamps: false }).await
     })
     .await;
@@ -59,6 +56,22 @@ pub(crate) async fn connect_with(
         attempts,
         timeout,
     })
+}
+
+/// The addresses of a host in the order to try them.
+async fn look_up(
+    host: &HostAddress,
+    timeout: Duration,
+    deadline: Instant,
+) -> Result<Vec<SocketAddress>, ConnectError> {
+    let looked_up = timeout_at(deadline, tokio::net::lookup_host((host.host(), host.port())));
+    match looked_up.await {
+        Ok(Ok(targets)) => {
+            Ok(in_turn(targets.collect()).into_iter().map(SocketAddress::Tcp).collect())
+        }
+        Ok(Err(reason)) => Err(ConnectError::Lookup { address: host.clone().into(), reason }),
+        Err(_) => Err(ConnectError::LookupTimeout { address: host.clone().into(), timeout }),
+    }
 }
 
 /// A distant instant if `timeout` overflows.
@@ -87,9 +100,9 @@ fn in_turn(targets: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// The result of the first of `targets` to answer; otherwise the results of all.
 async fn first_to_answer<T, F>(
-    targets: Vec<SocketAddr>,
+    targets: Vec<SocketAddress>,
     deadline: Instant,
-    attempt: impl Fn(SocketAddr) -> F,
+    attempt: impl Fn(SocketAddress) -> F,
 ) -> Result<T, Vec<Attempt>>
 where
     T: Send + 'static,
@@ -126,8 +139,8 @@ where
 
 /// The result of each target, in the order of attempts; those without an error have not
 /// answered.
-fn in_order(targets: &[SocketAddr], mut failed: Vec<Attempt>) -> Vec<Attempt> {
-    let mut outcome = |&target: &SocketAddr| {
+fn in_order(targets: &[SocketAddress], mut failed: Vec<Attempt>) -> Vec<Attempt> {
+    let mut outcome = |&target: &SocketAddress| {
         let place = failed.iter().position(|attempt| attempt.target == target);
         place.map_or(Attempt { target, failure: None }, |place| failed.swap_remove(place))
     };
@@ -135,7 +148,7 @@ fn in_order(targets: &[SocketAddr], mut failed: Vec<Attempt>) -> Vec<Attempt> {
 }
 
 /// One attempt to connect to one address, without a timeout of its own.
-pub(crate) async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn attempt(target: SocketAddress) -> io::Result<Stream> {
     let options = ConnectOptions {
         target,
         source: None,
@@ -146,8 +159,20 @@ pub(crate) async fn attempt(target: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Like [`attempt`], with socket options.
-pub(crate) async fn attempt_with(options: &ConnectOptions) -> io::Result<TcpStream> {
-    let stream = TcpStream::from_std(socket::begin_connect(options)?.into())?;
+pub(crate) async fn attempt_with(options: &ConnectOptions) -> io::Result<Stream> {
+    let transport = options.target.transport();
+    let socket = loop {
+        match socket::begin_connect(options) {
+            Err(error)
+                if transport == Transport::Unix
+                    && error.kind() == io::ErrorKind::WouldBlock =>
+            {
+                sleep(FULL).await;
+            }
+            begun => break begun?,
+        }
+    };
+    let stream = Stream::new(socket, transport)?;
     stream.writable().await?;
     socket::finish_connect(stream.as_fd())?;
     Ok(stream)

@@ -6,11 +6,10 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use echo_net::stream::{OwnedWriteHalf, Stream};
 use echo_net::tls::{Transform, is_alert};
 use echo_proto::{HttpHost, Opening, ProtocolKind, Request as _, Requester};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::expectations::Expectations;
 use crate::in_flight::InFlight;
@@ -46,19 +45,25 @@ pub struct ConnectionOptions {
 /// A connection to a server.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     tls: Option<Secure>,
     options: ConnectionOptions,
 }
 
 impl Connection {
     /// Uses a connected socket.
-    pub fn new(stream: TcpStream, options: ConnectionOptions) -> Self {
+    pub fn new(stream: impl Into<Stream>, options: ConnectionOptions) -> Self {
+        let stream = stream.into();
         Self { stream, tls: None, options }
     }
 
     /// Uses TLS, on a socket whose [handshake](crate::secure::handshake) is complete.
-    pub fn inside_tls(stream: TcpStream, tls: Secure, options: ConnectionOptions) -> Self {
+    pub fn inside_tls(
+        stream: impl Into<Stream>,
+        tls: Secure,
+        options: ConnectionOptions,
+    ) -> Self {
+        let stream = stream.into();
         Self { stream, tls: Some(tls), options }
     }
 

@@ -88,7 +88,7 @@ impl Credentials {
         server: Option<&Address>,
     ) -> Option<Secret> {
         let of_file = || {
-            let port = server.map(|server| server.port().to_string());
+            let port = server.and_then(Address::as_tcp).map(|host| host.port().to_string());
             let database = login.database().unwrap_or(login.user());
             let host = server.map(Address::host);
             let sought = [host, port.as_deref(), Some(database), Some(login.user())];

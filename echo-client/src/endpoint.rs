@@ -207,6 +207,8 @@ mod tests {
         for (typed, address, scheme, path) in [
             ("localhost:80", "localhost:80", None, None),
             (":80", ":80", None, None),
+            ("unix:/run/echo.sock", "unix:/run/echo.sock", None, None),
+            ("unix:@echo", "unix:@echo", None, None),
             ("http://localhost:8080/a?b=c", "localhost:8080", Some(Http), Some("/a?b=c")),
             ("http://localhost", "localhost:80", Some(Http), Some("/")),
             ("HTTPS://[::1]/", "[::1]:443", Some(Https), Some("/")),
@@ -267,7 +269,8 @@ mod tests {
             ("postgre://me:hidden@host/d", "scheme `postgre` is not supported"),
             ("redis://host:7/hidden:x@y", "a database of Redis is a number"),
             ("postgres://host/d?sslmode=disable", "parameters"),
-            ("unix:/run/echo.sock", "unix-domain sockets are not supported yet"),
+            ("/run/echo.sock", "write unix:/run/echo.sock"),
+            ("unix:", "names no socket"),
             ("localhost", "has no port"),
         ] {
             let told = typed.parse::<Endpoint>().unwrap_err().to_string();

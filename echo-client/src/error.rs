@@ -3,10 +3,9 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use echo_net::address::Address;
+use echo_net::address::{Address, SocketAddress};
 use echo_net::settings::{ByteSize, TimeSpan};
 use echo_net::tls::{Fault, TrustError};
 use echo_proto::{Malformed, Opening, ProtocolKind};
@@ -115,7 +114,7 @@ fn malformed(
 #[derive(Debug)]
 pub struct Attempt {
     /// The address.
-    pub target: SocketAddr,
+    pub target: SocketAddress,
     /// The system's error; `None`: no answer.
     pub failure: Option<io::Error>,
 }
@@ -129,8 +128,9 @@ fn told(address: &Address, attempts: &[Attempt], timeout: Duration) -> String {
         attempt.failure.as_ref().is_some_and(|failure| failure.kind() == kind)
     };
     let silent = attempts.iter().all(|attempt| attempt.failure.is_none());
+    let nobody = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
     let refused =
-        attempts.iter().any(|attempt| of_kind(attempt, io::ErrorKind::ConnectionRefused));
+        attempts.iter().any(|attempt| nobody.iter().any(|kind| of_kind(attempt, *kind)));
     let whole = match attempts {
         [] => "the name has no address".to_owned(),
         [only] if only.target.to_string() == address.to_string() => reason(only, timeout),
@@ -275,7 +275,11 @@ impl SessionError {
 
 /// A system error without its number, for use inside a sentence.
 pub(crate) fn words(error: &io::Error) -> String {
-    let kind = error.kind().to_string();
+    let kind = match error.kind() {
+        // Of a unix-domain socket; its usual words fit nothing.
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        kind => kind.to_string(),
+    };
     if error.raw_os_error().is_none() || kind == "uncategorized error" {
         error.to_string()
     } else {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use echo_net::address::Address;
 use echo_net::socket::SocketOptions;
+use echo_net::stream::Stream;
 use echo_net::tls::ClientTls;
-use tokio::net::TcpStream;
 
 use crate::connect::connect_with;
 use crate::error::ConnectError;
@@ -24,7 +24,7 @@ pub struct Tls {
 #[derive(Debug)]
 pub struct Link {
     /// The socket.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// The TLS state, if TLS is used.
     pub tls: Option<Secure>,
     /// Connect time, without the TLS handshake.

@@ -2,11 +2,10 @@
 //! replies, losses and reconnects do not shift.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use echo_net::address::Address;
+use echo_net::address::{Address, SocketAddress};
 use echo_proto::{Outcome, ProtocolKind, Reply};
 use tokio::time::{sleep, sleep_until};
 
@@ -108,7 +107,7 @@ impl<'a> Said<'a> {
 #[derive(Debug)]
 pub enum PingEvent<'a> {
     /// The connection is established, with TLS if requested.
-    Connected(SocketAddr, Option<Inside>),
+    Connected(SocketAddress, Option<Inside>),
     /// A reply has come.
     Reply {
         /// The number of its request, from 1.
@@ -131,7 +130,7 @@ pub enum PingEvent<'a> {
     /// An attempt to reconnect has failed.
     Failed(ConnectError),
     /// Reconnected, after this time without a connection.
-    Reconnected(SocketAddr, Duration),
+    Reconnected(SocketAddress, Duration),
 }
 
 /// Why a run was aborted.
@@ -164,7 +163,7 @@ pub async fn run(
     mut tell: impl FnMut(PingEvent<'_>) -> io::Result<()>,
 ) -> Result<(), PingError> {
     let mut link = plan.connect().await?;
-    if let Ok(peer) = link.stream.peer_addr() {
+    if let Ok(peer) = SocketAddress::of_peer(&link.stream) {
         tell(PingEvent::Connected(peer, Inside::of(&link)))?;
     }
     let mut sequence = Sequence::new(plan.interval, plan.count, Instant::now());
@@ -191,7 +190,7 @@ pub async fn run(
             return Ok(());
         };
         link = again;
-        if let Ok(peer) = link.stream.peer_addr() {
+        if let Ok(peer) = SocketAddress::of_peer(&link.stream) {
             tell(PingEvent::Reconnected(peer, broken.elapsed()))?;
         }
     }

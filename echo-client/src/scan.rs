@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use echo_net::address::SocketAddress;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -74,10 +75,12 @@ async fn attempt(target: SocketAddr, patience: Duration) -> io::Result<PortState
     use io::ErrorKind::{
         ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable, TimedOut,
     };
-    match timeout(patience, connect::attempt(target)).await {
+    match timeout(patience, connect::attempt(target.into())).await {
         // A socket whose source port is the target port has connected to itself (RFC 9293
         // section 3.5, simultaneous open).
-        Ok(Ok(stream)) if stream.local_addr()? == target => Ok(PortState::Refused),
+        Ok(Ok(stream)) if SocketAddress::of_local(&stream)? == target.into() => {
+            Ok(PortState::Refused)
+        }
         Ok(Ok(_)) => Ok(PortState::Open),
         Ok(Err(error)) => match error.kind() {
             ConnectionRefused | ConnectionReset => Ok(PortState::Refused),
@@ -108,7 +111,7 @@ mod tests {
         let mut held = Vec::new();
         let target = silent.local_addr().unwrap();
         while let Ok(Ok(stream)) =
-            timeout(Duration::from_millis(200), connect::attempt(target)).await
+            timeout(Duration::from_millis(200), connect::attempt(target.into())).await
         {
             held.push(stream);
             assert!(held.len() < 100, "the backlog never filled");

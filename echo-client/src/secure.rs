@@ -4,9 +4,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use echo_net::address::Address;
+use echo_net::stream::Stream;
 use echo_net::tls::{ClientTls, Fault, Transform};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::error::ConnectError;
@@ -31,7 +31,7 @@ pub struct Secure {
 /// # Errors
 /// When verification fails, the server does not speak TLS, or the timeout has passed.
 pub async fn handshake(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     tls: &ClientTls,
     address: &Address,
     name: Option<&str>,
@@ -50,7 +50,7 @@ pub async fn handshake(
 }
 
 /// Exchanges handshake messages until it is complete.
-async fn agree(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Result<(), Fault>> {
+async fn agree(stream: &mut Stream, secure: &mut Secure) -> io::Result<Result<(), Fault>> {
     let mut received = Ok(());
     loop {
         let mut output = Vec::new();
@@ -69,7 +69,7 @@ async fn agree(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Result
 }
 
 /// One read.
-async fn receive(stream: &mut TcpStream, secure: &mut Secure) -> io::Result<Result<(), Fault>> {
+async fn receive(stream: &mut Stream, secure: &mut Secure) -> io::Result<Result<(), Fault>> {
     let mut buffer = vec![0; READ_BUFFER];
     let length = stream.read(&mut buffer).await?;
     let Secure { transform, early, .. } = secure;

@@ -6,6 +6,7 @@ use anyhow::Result;
 use echo_client::connection::{Answer, ConnectionOptions};
 use echo_client::link::{Link, Tls};
 use echo_client::{ConnectError, Connection, Tally};
+use echo_net::address::SocketAddress;
 use echo_net::tls::{ClientIdentity, ClientTls, TrustError};
 use echo_proto::{ProtocolKind, Service};
 use rustix::process::Signal;
@@ -42,7 +43,7 @@ pub(crate) async fn talk(cli: &Cli) -> Result<Ending> {
     let http_host = http_host.unwrap_or_else(|reason| cli::refuse(reason));
     let tls = secure.then(|| tls(&cli.tls, service.framing(), cli.quiet)).transpose()?;
     let link = Link::open(&address, tls.as_ref(), cli.patience.for_connection()).await?;
-    let peer = link.stream.peer_addr()?;
+    let peer = SocketAddress::of_peer(&link.stream)?;
     let options = ConnectionOptions {
         protocol: service.framing(),
         typed: true,

@@ -8,13 +8,12 @@ use std::env;
 use std::fs;
 use std::io;
 use std::iter;
-use std::net::TcpListener;
 use std::os::fd::{AsFd as _, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sd_notify::NotifyState;
-use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::listener::Listener;
 use crate::socket::SocketOptions;
 
 /// Why the passed sockets can't be used.
@@ -29,10 +28,10 @@ pub enum ActivationError {
          .socket unit)"
     )]
     Several(String),
-    /// Not a listening TCP socket.
+    /// Not a listening stream socket.
     #[error(
-        "the descriptor that LISTEN_FDS passes is {0}, not a listening TCP socket (use \
-         ListenStream=HOST:PORT and Accept=no in the .socket unit)"
+        "the descriptor that LISTEN_FDS passes is {0}, not a listening TCP or unix-domain socket \
+         (use ListenStream=HOST:PORT or a path, and Accept=no, in the .socket unit)"
     )]
     Unfit(&'static str),
     /// An option can't be set.
@@ -40,13 +39,14 @@ pub enum ActivationError {
     Options(io::Error),
 }
 
-/// The listening TCP socket that was passed to this process, non-blocking and with those
-/// `options` that matter before a connection is accepted; `None` if none was. Later calls return `None`. To be called before there
-/// are other threads: otherwise the variables stay, and a child might inherit them.
+/// The listening socket that was passed to this process, non-blocking and with those `options` that
+/// matter before a connection is accepted; `None` if none was. Later calls return `None`. To be
+/// called before there are other threads: otherwise the variables stay, and a child might inherit
+/// them.
 ///
 /// # Errors
-/// When several descriptors were passed, or one that is no listening TCP socket.
-pub fn listener(options: &SocketOptions) -> Result<Option<TcpListener>, ActivationError> {
+/// When several descriptors were passed, or one that is no listening stream socket.
+pub fn listener(options: &SocketOptions) -> Result<Option<Listener>, ActivationError> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     if TAKEN.swap(true, Ordering::AcqRel) {
         return Ok(None);
@@ -61,13 +61,13 @@ pub fn listener(options: &SocketOptions) -> Result<Option<TcpListener>, Activati
     };
     // SAFETY: the service manager has opened the descriptor for this process, and it is open:
     // `take_passed` has set its flags. Nothing else owns it, since this happens once in a process.
-    let socket = Socket::from(unsafe { OwnedFd::from_raw_fd(*descriptor) });
-    if let Some(found) = unfit(&socket) {
-        return Err(ActivationError::Unfit(found));
-    }
-    socket.set_nonblocking(true).map_err(ActivationError::Options)?;
-    options.apply_to_listener(socket.as_fd()).map_err(ActivationError::Options)?;
-    Ok(Some(socket.into()))
+    let socket = unsafe { OwnedFd::from_raw_fd(*descriptor) };
+    let listener = Listener::try_from(socket).map_err(ActivationError::Unfit)?;
+    listener.set_nonblocking(true).map_err(ActivationError::Options)?;
+    options
+        .apply_to_listener(listener.as_fd(), listener.transport())
+        .map_err(ActivationError::Options)?;
+    Ok(Some(listener))
 }
 
 /// The descriptors that were passed, with their names as far as they have some. The environment
@@ -89,19 +89,6 @@ fn is_single_threaded() -> bool {
     fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1)
 }
 
-/// What a socket is that can't be accepted from.
-fn unfit(socket: &Socket) -> Option<&'static str> {
-    let Ok(domain) = socket.domain() else { return Some("no socket") };
-    let is_tcp = [Domain::IPV4, Domain::IPV6].contains(&domain)
-        && socket.r#type().is_ok_and(|kind| kind == Type::STREAM)
-        && socket.protocol().is_ok_and(|protocol| protocol == Some(Protocol::TCP));
-    match socket.is_listener() {
-        _ if !is_tcp => Some("a socket of another kind"),
-        Ok(true) => None,
-        Ok(false) | Err(_) => Some("a socket that does not listen"),
-    }
-}
-
 /// Tells the service manager, if there is one, that the service is ready.
 ///
 /// # Errors
@@ -113,11 +100,11 @@ pub fn notify_ready() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpStream, UdpSocket};
-    use std::os::unix::net::UnixListener;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixListener, UnixStream};
 
     #[test]
-    fn only_a_listening_tcp_socket_is_fit() {
+    fn only_a_listening_stream_socket_is_fit() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -127,11 +114,12 @@ mod tests {
         for (descriptor, told) in [
             (OwnedFd::from(listener), None),
             (stream.into(), Some("a socket that does not listen")),
-            (unix.into(), Some("a socket of another kind")),
+            (unix.into(), None),
+            (UnixStream::pair().unwrap().0.into(), Some("a socket that does not listen")),
             (udp.into(), Some("a socket of another kind")),
             (file.into(), Some("no socket")),
         ] {
-            assert_eq!(unfit(&Socket::from(descriptor)), told);
+            assert_eq!(Listener::try_from(descriptor).err(), told);
         }
     }
 

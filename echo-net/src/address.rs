@@ -1,14 +1,24 @@
-//! Addresses as typed on a command line: `host:port`, `[::1]:port`, `:port` (all interfaces) or
-//! a bare `port` (loopback); and [`canonical`], the form in which addresses are compared, sent
-//! and displayed.
+//! Addresses of both kinds that a connection may go to: TCP and unix-domain sockets.
+//!
+//! [`Address`] is what a user types, [`SocketAddress`] what the kernel takes, [`PeerAddress`] who
+//! has connected. [`canonical`] is the form in which TCP addresses are compared, sent and
+//! displayed. Opens no socket.
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-/// The host of `:PORT`.
-const ALL_INTERFACES: &str = "";
+mod credentials;
+mod host;
+mod peer;
+mod socket;
+mod unix;
+
+pub use host::HostAddress;
+pub use peer::PeerAddress;
+pub use socket::{SocketAddress, Transport};
+pub use unix::{InvalidUnixAddress, UnixAddress};
 
 /// Maps an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), which a dual-stack socket
 /// reports for IPv4 peers, to IPv4; other addresses are unchanged.
@@ -21,12 +31,14 @@ pub fn canonical(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// A syntactically valid host and port; the host is not resolved yet.
+/// An address as typed on a command line: `host:port`, `[::1]:port`, `:port` (all interfaces), a
+/// bare `port` (loopback), `unix:/path` or, in Linux's abstract namespace, `unix:@name`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// Empty for all interfaces.
-    host: String,
-    port: u16,
+pub enum Address {
+    /// A host and port.
+    Tcp(HostAddress),
+    /// A unix-domain socket.
+    Unix(UnixAddress),
 }
 
 /// Invalid address.
@@ -41,9 +53,15 @@ pub enum AddressError {
     /// A URL where an address is expected.
     #[error("`{0}` is a URL: use HOST:PORT here")]
     Url(String),
-    /// The path of a unix-domain socket.
-    #[error("`{0}`: unix-domain sockets are not supported yet (use HOST:PORT)")]
+    /// A path that does not say what it is.
+    #[error("`{0}` is a path: write unix:{0} for a unix-domain socket, else HOST:PORT")]
     Path(String),
+    /// A unix-domain socket where only TCP will do.
+    #[error("`{0}` is a unix-domain socket: use HOST:PORT here")]
+    NotTcp(String),
+    /// A name that no unix-domain socket can have.
+    #[error(transparent)]
+    Unix(#[from] InvalidUnixAddress),
     /// An IPv6 address without brackets is ambiguous.
     #[error("`{0}` looks like IPv6: use brackets, like [::1]:8080")]
     Brackets(String),
@@ -53,184 +71,150 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if text.contains("://") {
-            return Err(AddressError::Url(text.to_owned()));
+        if text.starts_with(unix::PREFIX) && !text.contains("://") {
+            return Ok(Self::Unix(text.parse()?));
         }
-        if ["unix:", "/", "./", "../"].iter().any(|begin| text.starts_with(begin)) {
-            return Err(AddressError::Path(text.to_owned()));
-        }
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port)) => (host, port),
-            None if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() => {
-                ("127.0.0.1", text)
-            }
-            // An invalid port such as -5 or 1e4, rather than a host without port.
-            None if is_number(text) => ("127.0.0.1", text),
-            None => return Err(AddressError::NoPort(text.to_owned())),
-        };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        let bare = bare.filter(|host| !host.is_empty());
-        if bare.is_none() && host.contains(':') {
-            return Err(AddressError::Brackets(text.to_owned()));
-        }
-        let port = port.parse().map_err(|_| AddressError::BadPort(port.to_owned()))?;
-        Ok(Self { host: bare.unwrap_or(host).to_owned(), port })
+        text.parse().map(Self::Tcp)
+    }
+}
+
+impl From<HostAddress> for Address {
+    fn from(address: HostAddress) -> Self {
+        Self::Tcp(address)
     }
 }
 
 /// Numeric, so no lookup is needed.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        let text = address.to_string();
-        let host = text.rsplit_once(':').map_or(text.as_str(), |(host, _)| host);
-        Self { host: host.trim_matches(['[', ']']).to_owned(), port: address.port() }
+        Self::Tcp(address.into())
     }
 }
 
-fn is_number(text: &str) -> bool {
-    text.parse::<f64>().is_ok_and(f64::is_finite)
+/// The same.
+impl From<SocketAddress> for Address {
+    fn from(address: SocketAddress) -> Self {
+        match address {
+            SocketAddress::Tcp(address) => address.into(),
+            SocketAddress::Unix(address) => Self::Unix(address),
+        }
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(address) => address.fmt(f),
         }
     }
 }
 
 impl Address {
-    /// The host as typed, without brackets; empty for [all
-    /// interfaces](Self::is_all_interfaces).
+    /// The kind of socket.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Tcp(_) => Transport::Tcp,
+            Self::Unix(_) => Transport::Unix,
+        }
+    }
+
+    /// The TCP address, if it is one.
+    pub fn as_tcp(&self) -> Option<&HostAddress> {
+        match self {
+            Self::Tcp(address) => Some(address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// The unix-domain socket, if it is one.
+    pub fn as_unix(&self) -> Option<&UnixAddress> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(address) => Some(address),
+        }
+    }
+
+    /// The name by which its host is known to TLS and HTTP: `localhost` for a unix-domain socket,
+    /// whose server is on this machine.
     pub fn host(&self) -> &str {
-        &self.host
+        self.as_tcp().map_or("localhost", HostAddress::host)
     }
 
-    /// The port.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// The port by which its host is known to HTTP: of a unix-domain socket the usual one, which is
+    /// not said.
+    pub fn http_port(&self, tls: bool) -> u16 {
+        self.as_tcp().map_or(if tls { 443 } else { 80 }, HostAddress::port)
     }
 
-    /// Whether it was typed as `:PORT`: every interface, in both address families.
-    pub fn is_all_interfaces(&self) -> bool {
-        self.host == ALL_INTERFACES
-    }
-
-    /// Whether the host is an IP address rather than a name, so that resolving it is
-    /// deterministic.
+    /// Whether it is known without a lookup.
     pub fn is_literal(&self) -> bool {
-        self.is_all_interfaces() || self.host.parse::<IpAddr>().is_ok()
+        self.as_tcp().is_none_or(HostAddress::is_literal)
     }
 
-    /// Resolves the host: all its socket addresses in the resolver's order, deduplicated and
-    /// [canonical]; `[::]` for all interfaces.
-    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        if self.is_all_interfaces() {
-            return Ok(vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port))]);
-        }
-        let mut found = Vec::new();
-        for address in (self.host.as_str(), self.port).to_socket_addrs()?.map(canonical) {
-            if !found.contains(&address) {
-                found.push(address);
+    /// Where connections go: all addresses of a host as [`HostAddress::resolve`] finds them.
+    ///
+    /// # Errors
+    /// Those of the resolver.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddress>> {
+        match self {
+            Self::Tcp(host) => {
+                Ok(host.resolve()?.into_iter().map(SocketAddress::Tcp).collect())
             }
+            Self::Unix(address) => Ok(vec![SocketAddress::Unix(*address)]),
         }
-        if found.is_empty() {
-            let reason = format!("{} has no address", self.host);
-            return Err(io::Error::new(io::ErrorKind::NotFound, reason));
-        }
-        Ok(found)
     }
 
-    /// This address as a connection target: "all interfaces" becomes loopback, IPv4 if both
-    /// families are possible.
+    /// This address as a connection target: see [`HostAddress::as_target`].
     #[must_use]
-    pub fn as_target(mut self) -> Self {
-        let loopback = match self.host.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
-            Ok(IpAddr::V4(Ipv4Addr::UNSPECIFIED)) => IpAddr::from(Ipv4Addr::LOCALHOST),
-            Ok(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => IpAddr::from(Ipv6Addr::LOCALHOST),
-            _ if self.is_all_interfaces() => IpAddr::from(Ipv4Addr::LOCALHOST),
-            _ => return self,
-        };
-        self.host = loopback.to_string();
-        self
+    pub fn as_target(self) -> Self {
+        match self {
+            Self::Tcp(address) => Self::Tcp(address.as_target()),
+            Self::Unix(_) => self,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn reads_the_forms_that_people_type() {
-        for (typed, shown) in [
-            ("127.0.0.1:8080", "127.0.0.1:8080"),
-            ("localhost:1", "localhost:1"),
-            ("[::1]:9000", "[::1]:9000"),
-            (":8080", ":8080"),
-            ("8080", "127.0.0.1:8080"),
-            ("0", "127.0.0.1:0"),
-        ] {
-            assert_eq!(typed.parse::<Address>().unwrap().to_string(), shown);
-        }
-    }
-
-    #[test]
-    fn all_interfaces_are_reached_by_the_loopback() {
-        for (typed, target) in [
-            (":8080", "127.0.0.1:8080"),
-            ("0.0.0.0:8080", "127.0.0.1:8080"),
-            ("[::ffff:0.0.0.0]:8080", "127.0.0.1:8080"),
-            ("[::]:8080", "[::1]:8080"),
-            ("[::1]:8080", "[::1]:8080"),
-            ("host:8080", "host:8080"),
+    fn each_kind_is_told_by_how_it_begins() {
+        for (typed, transport, host) in [
+            ("127.0.0.1:80", Transport::Tcp, "127.0.0.1"),
+            ("unix:80", Transport::Unix, "localhost"),
+            ("unix:/run/x.sock", Transport::Unix, "localhost"),
+            ("unix:@name", Transport::Unix, "localhost"),
         ] {
             let address = typed.parse::<Address>().unwrap();
-            assert_eq!(address.as_target().to_string(), target, "{typed}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_canonical_and_no_lookup_gives_one_twice() {
-        for (typed, found) in [
-            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
-            ("[::1]:80", "[::1]:80"),
-            (":80", "[::]:80"),
-        ] {
-            let address = typed.parse::<Address>().unwrap();
+            assert_eq!((address.transport(), address.host()), (transport, host), "{typed}");
+            assert_eq!(address.to_string(), typed);
             assert!(address.is_literal(), "{typed}");
-            assert_eq!(address.resolve().unwrap(), [found.parse().unwrap()], "{typed}");
+            let resolved = address.resolve().unwrap();
+            assert_eq!(resolved.len(), 1);
+            assert_eq!(Address::from(resolved[0]), address);
+            assert_eq!(typed.parse::<SocketAddress>().unwrap(), resolved[0]);
         }
-        assert!(!"localhost:80".parse::<Address>().unwrap().is_literal());
-        let scoped = "[fe80::1%7]:80".parse().unwrap();
-        assert_eq!(canonical(scoped), scoped);
-    }
-
-    #[test]
-    fn an_address_in_numbers_is_kept_with_its_zone() {
-        for text in ["127.0.0.1:80", "[::1]:80", "[fe80::1%1]:80"] {
-            let address = Address::from(text.parse::<SocketAddr>().unwrap());
-            assert_eq!(address, text.parse().unwrap());
-            assert_eq!(address.to_string(), text);
-        }
-    }
-
-    #[test]
-    fn refuses_what_is_no_address_and_says_why() {
         for (typed, why) in [
-            ("localhost", "has no port"),
-            ("", "has no port"),
-            ("host:", "invalid port ``"),
-            ("host:65536", "invalid port `65536`"),
-            ("-5", "invalid port `-5`"),
-            ("::1:80", "use brackets"),
-            ("http://host:80/x", "is a URL"),
-            ("unix:/run/x.sock", "unix-domain sockets are not supported yet"),
-            ("/run/x.sock", "unix-domain sockets are not supported yet"),
+            ("/run/x.sock", "write unix:/run/x.sock"),
+            ("unix:", "names no socket"),
+            ("unix://run/x", "is a URL"),
         ] {
             let error = typed.parse::<Address>().unwrap_err().to_string();
             assert!(error.contains(why), "{typed}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_displayed_is_read_back(
+            text in "(unix:@?[^\\x00]{0,120}|[a-z0-9.\\[\\]:]{0,20}|.{0,20})",
+        ) {
+            if let Ok(address) = text.parse::<Address>() {
+                prop_assert_eq!(address.to_string().parse::<Address>(), Ok(address));
+            }
         }
     }
 }

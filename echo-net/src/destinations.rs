@@ -2,8 +2,10 @@
 //! it ever accepted a connection is skipped while another works: a name like `localhost` may
 //! resolve to addresses without a listener. Opens no connection itself.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::AddAssign;
+
+use crate::address::SocketAddress;
 
 /// See the [module](self).
 #[derive(Debug, Clone, Default)]
@@ -16,7 +18,7 @@ pub struct Destinations {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     /// The address.
-    pub address: SocketAddr,
+    pub address: SocketAddress,
     /// Successful connections.
     pub made: u64,
     /// Failed attempts.
@@ -29,7 +31,7 @@ pub struct Destination {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
     /// Target address.
-    pub target: SocketAddr,
+    pub target: SocketAddress,
     /// Source address; `None`: chosen by the system.
     pub source: Option<IpAddr>,
 }
@@ -39,7 +41,7 @@ impl Destinations {
     ///
     /// # Panics
     /// If there is no address.
-    pub fn new(addresses: &[SocketAddr], sources: &[IpAddr]) -> Self {
+    pub fn new(addresses: &[SocketAddress], sources: &[IpAddr]) -> Self {
         assert!(!addresses.is_empty(), "a server has at least one address");
         let unused = |&address| Destination { address, made: 0, failed: 0, failure: None };
         let all = addresses.iter().map(unused).collect();
@@ -55,7 +57,9 @@ impl Destinations {
             self.all.iter().filter(|destination| usable == 0 || destination.is_usable());
         let chosen = candidates.nth(turn % among).unwrap_or(&self.all[0]);
         let target = chosen.address;
-        let of_family = |source: &&IpAddr| source.is_ipv4() == target.is_ipv4();
+        let of_family = |source: &&IpAddr| {
+            target.as_tcp().is_some_and(|target| source.is_ipv4() == target.is_ipv4())
+        };
         let sources = self.sources.iter().filter(of_family);
         // Each round over all addresses uses the next source.
         let source = sources.clone().nth(turn / among % sources.count().max(1)).copied();
@@ -63,7 +67,7 @@ impl Destinations {
     }
 
     /// Records a successful connection to `target`.
-    pub fn made(&mut self, target: SocketAddr) {
+    pub fn made(&mut self, target: SocketAddress) {
         if let Some(destination) = self.find(target) {
             destination.made += 1;
         }
@@ -71,7 +75,7 @@ impl Destinations {
 
     /// Records a failed connection to `target`; whether another address should be tried
     /// instead.
-    pub fn failed(&mut self, target: SocketAddr, reason: &dyn ToString) -> bool {
+    pub fn failed(&mut self, target: SocketAddress, reason: &dyn ToString) -> bool {
         let Some(destination) = self.find(target) else { return false };
         destination.failed += 1;
         destination.failure.get_or_insert_with(|| reason.to_string());
@@ -83,7 +87,7 @@ impl Destinations {
         &self.all
     }
 
-    fn find(&mut self, target: SocketAddr) -> Option<&mut Destination> {
+    fn find(&mut self, target: SocketAddress) -> Option<&mut Destination> {
         self.all.iter_mut().find(|destination| destination.address == target)
     }
 }

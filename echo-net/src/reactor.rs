@@ -6,13 +6,15 @@
 //! its [`Waker`] may be used from others.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::Nanos;
+use crate::address::PeerAddress;
+use crate::delivery::{self, Delivery};
+use crate::listener::Listener;
 use crate::socket::{self, ConnectOptions, EffectiveOptions};
 use crate::tcp_info::{self, TcpInfo};
 use crate::unread::Unread;
@@ -57,8 +59,8 @@ pub trait Handler<R: Reactor> {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>);
 
     /// A connection was accepted. It is not registered with the reactor until it is
-    /// [adopted](ServingReactor::adopt). `peer` is [canonical](crate::address::canonical).
-    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
+    /// [adopted](ServingReactor::adopt).
+    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: PeerAddress) {
         let _ = (reactor, socket, peer);
     }
 
@@ -124,9 +126,14 @@ pub trait Reactor: Sized {
         None
     }
 
-    /// TCP_INFO of the connection; `None` where there is no kernel.
+    /// TCP_INFO of the connection; `None` where there is no kernel, and of another kind of socket.
     fn tcp_info(&self, key: Key) -> Option<TcpInfo> {
         tcp_info::read(self.socket(key)?).ok()
+    }
+
+    /// What the peer has taken of that which was sent; `None` where there is no kernel.
+    fn delivery(&self, key: Key) -> Option<Delivery> {
+        delivery::read(self.socket(key)?).ok()
     }
 
     /// When the kernel received the last of the bytes passed by [`Event::Received`]: an instant
@@ -163,7 +170,7 @@ pub trait Reactor: Sized {
 /// A reactor for servers: it accepts connections and can be woken.
 pub trait ServingReactor: Reactor {
     /// Starts accepting connections on this non-blocking listener too.
-    fn listen(&mut self, listener: TcpListener) -> io::Result<()>;
+    fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<()>;
 
     /// Ends a pause of accepting: a descriptor may be free again.
     fn resume_listening(&mut self);

@@ -9,6 +9,8 @@ use std::time::Duration;
 use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
+use crate::address::{SocketAddress, Transport};
+
 mod congestion;
 mod effective;
 mod tcp_options;
@@ -21,7 +23,8 @@ pub use tcp_options::TcpOptions;
 pub(crate) use tcp_options::set_quickack;
 use tcp_options::tos_of;
 
-/// Options of a connection, set before it carries data.
+/// Options of a connection, set before it carries data. A unix-domain socket has buffers and none of
+/// the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketOptions {
     /// Set TCP_NODELAY: disable Nagle's algorithm (RFC 896).
@@ -55,30 +58,48 @@ impl Default for SocketOptions {
 
 impl SocketOptions {
     /// Sets them on a connection that was made.
-    pub fn apply(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        self.apply_unconnected(socket)?;
-        self.apply_accepted(socket)
+    pub fn apply(&self, socket: BorrowedFd<'_>, transport: Transport) -> io::Result<()> {
+        match transport {
+            Transport::Tcp => {
+                self.apply_unconnected(socket, transport)?;
+                self.apply_accepted(socket, transport)
+            }
+            Transport::Unix => self.apply_buffers(&SockRef::from(&socket)),
+        }
     }
 
     /// Sets on an accepted connection what it has not inherited from its
     /// [listener](Self::apply_to_listener): no system call unless that was asked for.
-    pub fn apply_accepted(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        match self.tcp.quickack {
+    pub fn apply_accepted(
+        &self,
+        socket: BorrowedFd<'_>,
+        transport: Transport,
+    ) -> io::Result<()> {
+        match (transport, self.tcp.quickack) {
             // Before the handshake is over, this would delay its last segment.
-            Some(on) => set_quickack(socket, on),
-            None => Ok(()),
+            (Transport::Tcp, Some(on)) => set_quickack(socket, on),
+            (Transport::Tcp, None) => Ok(()),
+            // These inherit nothing.
+            (Transport::Unix, _) => self.apply_buffers(&SockRef::from(&socket)),
         }
     }
 
     /// Sets those that make sense before a socket is connected.
-    fn apply_unconnected(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    fn apply_unconnected(
+        &self,
+        socket: BorrowedFd<'_>,
+        transport: Transport,
+    ) -> io::Result<()> {
+        let options = SockRef::from(&socket);
+        self.apply_buffers(&options)?;
+        if transport == Transport::Unix {
+            return Ok(());
+        }
         self.tcp.apply(socket)?;
-        let socket = SockRef::from(&socket);
-        self.apply_buffers(&socket)?;
-        socket.set_tcp_nodelay(self.nodelay)?;
+        options.set_tcp_nodelay(self.nodelay)?;
         if let Some(idle) = self.keepalive {
             let probes = TcpKeepalive::new().with_time(idle).with_interval(idle / 6);
-            socket.set_tcp_keepalive(&probes.with_retries(3))?;
+            options.set_tcp_keepalive(&probes.with_retries(3))?;
         }
         Ok(())
     }
@@ -86,14 +107,18 @@ impl SocketOptions {
     /// Sets those that the connections of a listener inherit (Linux copies its socket), which are
     /// all but quick acknowledgements. What the handshake needs could not be set later: the window
     /// scale, which depends on the buffers, is negotiated before `accept` returns, and the first
-    /// segments are marked and paced, too.
+    /// segments are marked and paced, too. Of a unix-domain listener nothing is inherited.
     ///
     /// What was established before this call has inherited none, even if it is accepted later:
     /// Linux copies when the handshake completes. Two settings of the system take precedence over
     /// the listener: with `net.ipv4.tcp_reflect_tos` a connection has its peer's type of service,
     /// and by a route with `congctl` that congestion control.
-    pub fn apply_to_listener(&self, listener: BorrowedFd<'_>) -> io::Result<()> {
-        self.apply_unconnected(listener)
+    pub fn apply_to_listener(
+        &self,
+        listener: BorrowedFd<'_>,
+        transport: Transport,
+    ) -> io::Result<()> {
+        self.apply_unconnected(listener, transport)
     }
 
     fn apply_buffers(&self, socket: &Socket) -> io::Result<()> {
@@ -124,7 +149,7 @@ pub fn listen(
     }
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(reuse_port)?;
-    options.apply_to_listener(socket.as_fd())?;
+    options.apply_to_listener(socket.as_fd(), Transport::Tcp)?;
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
@@ -135,8 +160,8 @@ pub fn listen(
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectOptions {
     /// The peer.
-    pub target: SocketAddr,
-    /// The source address; the port is chosen by the kernel.
+    pub target: SocketAddress,
+    /// The source address of a TCP connection; the port is chosen by the kernel.
     pub source: Option<IpAddr>,
     /// Options of the new socket.
     pub socket: SocketOptions,
@@ -146,7 +171,8 @@ pub struct ConnectOptions {
 }
 
 /// Makes the close of `socket` a reset (RFC 9293 3.10.4, ABORT): the kernel discards what was
-/// not sent, and the peer sees an error in place of an end that looks complete.
+/// not sent, and the peer sees an error in place of an end that looks complete. Of no effect on a
+/// unix-domain socket, whose peer sees an error only if input was left unread.
 ///
 /// # Errors
 /// When the socket is not one.
@@ -213,17 +239,28 @@ pub(crate) fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize
 
 /// A non-blocking socket with a connection in progress; it is established once the socket
 /// becomes writable without an error.
+///
+/// # Errors
+/// Also [`WouldBlock`](io::ErrorKind::WouldBlock) while the backlog of a unix-domain listener is
+/// full: the kernel does not wait for it, and the connection has to be tried again.
 pub fn begin_connect(options: &ConnectOptions) -> io::Result<OwnedFd> {
-    let socket = Socket::new(Domain::for_address(options.target), Type::STREAM, None)?;
+    let target = options.target;
+    let socket = Socket::new(target.domain(), Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    options.socket.apply_unconnected(socket.as_fd())?;
-    if let Some(source) = options.source {
+    options.socket.apply_unconnected(socket.as_fd(), target.transport())?;
+    if let (Some(source), Transport::Tcp) = (options.source, target.transport()) {
         // Otherwise bind() reserves a port for the source alone, which exhausts the range long
         // before the (source, destination) pairs are used up.
         set_int_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
     }
-    match socket.connect(&options.target.into()) {
+    if let SocketAddress::Unix(address) = target
+        && address.is_any()
+    {
+        let reason = "unix:@ is a free name for a server to listen at, and names none";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    match socket.connect(&target.to_kernel()?) {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
         Err(error) => return Err(error),
@@ -265,7 +302,8 @@ pub fn finish_connect(socket: BorrowedFd<'_>) -> io::Result<()> {
     if let Some(error) = socket.take_error()? {
         return Err(error);
     }
-    if socket.local_addr()?.as_socket() == socket.peer_addr()?.as_socket() {
+    let local = socket.local_addr()?.as_socket();
+    if local.is_some() && local == socket.peer_addr()?.as_socket() {
         return Err(io::Error::new(
             io::ErrorKind::ConnectionRefused,
             "the socket was connected to itself: nothing listens there",

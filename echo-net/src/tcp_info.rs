@@ -30,6 +30,11 @@ const END_UNACKNOWLEDGED: [u8; 3] = [4, 9, 11];
 /// The number of `TCP_CLOSE_WAIT`.
 const CLOSE_WAIT: u8 = 8;
 
+/// Whether reading failed because the socket is not one of TCP.
+pub(crate) fn is_of_another_kind(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOPROTOOPT))
+}
+
 /// Reads TCP_INFO of `socket`.
 pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     // SAFETY: `tcp_info` is plain numbers, for which all zeros is a valid value; older

@@ -3,11 +3,11 @@
 //! peer has received it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use echo_net::address::PeerAddress;
 use echo_net::clock;
 use echo_net::fd_limit;
 use echo_net::socket::EffectiveOptions;
@@ -117,17 +117,22 @@ impl Admission {
     pub(crate) fn admit(
         self: &Arc<Self>,
         socket: BorrowedFd<'_>,
-        peer: SocketAddr,
+        peer: impl Into<PeerAddress>,
     ) -> Option<Permit> {
+        let peer = peer.into();
         if !take_place(&self.active, self.limit) {
             self.refuse(socket, Refusal::Limit, "connection limit reached");
             let lingers = take_place(&self.lingering, self.most_lingering);
             return lingers.then(|| self.permit(peer, true));
         }
         let permit = self.permit(peer, false);
-        let options = &self.config.socket;
+        let (options, transport) = (&self.config.socket, peer.transport());
         let all = self.sets_all_options.load(Ordering::Relaxed);
-        let set = if all { options.apply(socket) } else { options.apply_accepted(socket) };
+        let set = if all {
+            options.apply(socket, transport)
+        } else {
+            options.apply_accepted(socket, transport)
+        };
         if let Err(error) = set {
             self.log_accept_failure(&error);
             return None;
@@ -144,7 +149,7 @@ impl Admission {
         self.sets_all_options.store(true, Ordering::Relaxed);
     }
 
-    fn permit(self: &Arc<Self>, peer: SocketAddr, turned_away: bool) -> Permit {
+    fn permit(self: &Arc<Self>, peer: PeerAddress, turned_away: bool) -> Permit {
         Permit { admission: Arc::clone(self), peer, turned_away }
     }
 
@@ -263,13 +268,13 @@ fn take_place(taken: &AtomicU64, most: u64) -> bool {
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    peer: SocketAddr,
+    peer: PeerAddress,
     turned_away: bool,
 }
 
 impl Permit {
     /// The peer's address.
-    pub(crate) fn peer(&self) -> SocketAddr {
+    pub(crate) fn peer(&self) -> PeerAddress {
         self.peer
     }
 
@@ -330,6 +335,7 @@ impl Drop for Permit {
 mod tests {
     use super::*;
     use std::io::Read;
+    use std::net::SocketAddr;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
 

@@ -3,16 +3,16 @@
 //! Whatever is cut short is reset on both sides. Payload is not interpreted.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use echo_net::address::Address;
+use echo_net::address::{Address, PeerAddress, SocketAddress};
 use echo_net::clock;
+use echo_net::listener::Listener;
 use echo_net::reactor::ACCEPT_PAUSE;
 use echo_net::socket::{SocketOptions, TcpOptions, is_peers_fault};
 use echo_net::stop::{Stage, Stop};
-use tokio::net::TcpStream;
+use echo_net::stream::Stream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -102,7 +102,7 @@ pub(crate) struct BackendState {
 pub struct Balancer {
     config: BalanceConfig,
     /// Its own listen addresses.
-    own: Vec<SocketAddr>,
+    own: Vec<SocketAddress>,
     backends: Backends,
     counters: BalanceCounters,
     limits: LogLimits,
@@ -114,7 +114,11 @@ impl Balancer {
     ///
     /// # Errors
     /// When a backend has no address, or is the balancer itself.
-    pub fn new(config: BalanceConfig, own: Vec<SocketAddr>) -> Result<Arc<Self>, BackendError> {
+    pub fn new<A: Into<SocketAddress>>(
+        config: BalanceConfig,
+        own: Vec<A>,
+    ) -> Result<Arc<Self>, BackendError> {
+        let own: Vec<SocketAddress> = own.into_iter().map(Into::into).collect();
         let find = |name: &Address| Ok((name.clone(), config.lookup.find(name, &own)?));
         let found = config.backends.iter().map(find).collect::<Result<_, BackendError>>()?;
         Ok(Arc::new(Self {
@@ -131,11 +135,12 @@ impl Balancer {
     ///
     /// # Errors
     /// When the listeners can't be used.
-    pub async fn run(
+    pub async fn run<L: Into<Listener>>(
         self: Arc<Self>,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<L>,
         stop: &Stop,
     ) -> io::Result<BalanceSummary> {
+        let listeners = listeners.into_iter().map(Into::into).collect();
         let mut listeners = Listeners::new(listeners)?;
         let room = Arc::new(Semaphore::new(self.config.max_conns.min(Semaphore::MAX_PERMITS)));
         let mut checks = JoinSet::new();
@@ -210,7 +215,7 @@ impl Balancer {
         })
     }
 
-    async fn serve(&self, client: TcpStream, peer: SocketAddr) {
+    async fn serve(&self, client: Stream, peer: PeerAddress) {
         let mut client = Guarded::new(client);
         let (backend, _in_use) = match self.reach_a_backend(client.stream(), peer).await {
             Ok(reached) => reached,
@@ -236,7 +241,7 @@ impl Balancer {
         }
     }
 
-    fn leave_unserved(&self, peer: SocketAddr, unreached: &Unreached) {
+    fn leave_unserved(&self, peer: PeerAddress, unreached: &Unreached) {
         count(&self.counters.unserved);
         if let Unreached::Short(_) = unreached {
             count(&self.counters.exhausted);
@@ -251,7 +256,7 @@ impl Balancer {
 async fn accept(
     listeners: &mut Listeners,
     room: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(Stream, PeerAddress, tokio::sync::OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
     let (client, peer) = listeners.accept().await?;
     Ok((client, peer, permit))

@@ -1,11 +1,12 @@
 //! Listen addresses of a server: [`Binding`].
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 
 use echo_net::activation::{self, ActivationError};
-use echo_net::address::Address;
+use echo_net::address::{Address, HostAddress, UnixAddress};
+use echo_net::listener::{Listener, SocketFile, UnixBindError, listen_at};
 use echo_net::settings::ByteSize;
 use echo_net::socket::{Changed, EffectiveOptions, SocketOptions, is_address_missing, listen};
 use tracing::{info, warn};
@@ -25,7 +26,7 @@ pub(crate) struct Binding {
 }
 
 /// Listeners: a group per accepting worker, each with one listener per address.
-pub(crate) type Groups = Vec<Vec<TcpListener>>;
+pub(crate) type Groups = Vec<Vec<Listener>>;
 
 /// Listeners, and who has bound them.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct Opened {
     /// Whether they were passed to this process: connections may have been established before
     /// they got their options.
     pub were_passed: bool,
+    /// The file of a unix-domain socket that was bound here. It is removed with this.
+    pub file: Option<SocketFile>,
 }
 
 /// Why listening failed.
@@ -44,7 +47,7 @@ pub(crate) enum BindError {
     #[error("looking up {address}: {reason}")]
     Lookup {
         /// As typed.
-        address: Address,
+        address: HostAddress,
         /// The resolver's error.
         reason: io::Error,
     },
@@ -56,6 +59,9 @@ pub(crate) enum BindError {
         /// The kernel's error.
         reason: io::Error,
     },
+    /// Binding a unix-domain socket failed.
+    #[error(transparent)]
+    Unix(#[from] UnixBindError),
     /// The socket that a service manager has passed is unusable.
     #[error(transparent)]
     Passed(#[from] ActivationError),
@@ -87,19 +93,39 @@ impl Binding {
         options: &SocketOptions,
     ) -> Result<Opened, BindError> {
         match activation::listener(options)? {
-            None => {
-                let groups = self.listen(count, options)?;
-                Ok(Opened { groups, were_passed: false })
-            }
+            None => self.listen(count, options),
             Some(_) if self.reuse_port => Err(BindError::PassedForAll),
             Some(listener) => {
                 info!(
                     "listening on the socket that LISTEN_FDS passes, not on {}",
                     self.address
                 );
-                Ok(Opened { groups: vec![vec![listener]], were_passed: true })
+                Ok(Opened { groups: vec![vec![listener]], were_passed: true, file: None })
             }
         }
+    }
+
+    /// Listens at a unix-domain socket, or on every address of a host.
+    pub(crate) fn listen(
+        &self,
+        count: usize,
+        options: &SocketOptions,
+    ) -> Result<Opened, BindError> {
+        let (groups, file) = match &self.address {
+            Address::Tcp(host) => (self.listen_at_host(host, count, options)?, None),
+            Address::Unix(address) => self.listen_at_path(*address)?,
+        };
+        Ok(Opened { groups, were_passed: false, file })
+    }
+
+    /// One listener: a name can be bound once.
+    fn listen_at_path(
+        &self,
+        address: UnixAddress,
+    ) -> Result<(Groups, Option<SocketFile>), BindError> {
+        let (listener, file) = listen_at(address, self.backlog)?;
+        self.warn_of_backlog();
+        Ok((vec![vec![listener.into()]], file))
     }
 
     /// Listens on every address of the host, for `count` accepting workers; for more than one
@@ -107,23 +133,26 @@ impl Binding {
     /// with a warning, unless none is left.
     ///
     /// "All interfaces" is one dual-stack listener, or IPv4 only if IPv6 is unavailable.
-    pub(crate) fn listen(
+    fn listen_at_host(
         &self,
+        host: &HostAddress,
         count: usize,
         options: &SocketOptions,
     ) -> Result<Groups, BindError> {
-        let lookup = |reason| BindError::Lookup { address: self.address.clone(), reason };
-        let addresses = self.address.resolve().map_err(lookup)?;
-        let groups = match self.listen_on(&addresses, count, options) {
+        let lookup = |reason| BindError::Lookup { address: host.clone(), reason };
+        let addresses = host.resolve().map_err(lookup)?;
+        let port = host.port();
+        let groups = match self.listen_on(&addresses, port, count, options) {
             Err(BindError::Bind { reason, .. })
-                if self.address.is_all_interfaces() && is_address_missing(&reason) =>
+                if host.is_all_interfaces() && is_address_missing(&reason) =>
             {
-                let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.address.port()));
-                self.listen_on(&[any], count, options)
+                let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+                self.listen_on(&[any], port, count, options)
             }
             listening => listening,
         }?;
-        self.warn_if_changed(&groups[0][0], options);
+        self.warn_of_backlog();
+        warn_if_changed(&groups[0][0], options);
         Ok(groups)
     }
 
@@ -131,16 +160,17 @@ impl Binding {
     fn listen_on(
         &self,
         addresses: &[SocketAddr],
+        port: u16,
         count: usize,
         options: &SocketOptions,
     ) -> Result<Groups, BindError> {
         let mut tried = 1;
         loop {
-            match self.try_to_listen_on(addresses, count, options) {
+            match self.try_to_listen_on(addresses, port, count, options) {
                 // The port was free on one address but not on another: try a different one.
                 Err(BindError::Bind { reason, .. })
                     if reason.kind() == io::ErrorKind::AddrInUse
-                        && self.address.port() == 0
+                        && port == 0
                         && tried < PORTS_TRIED =>
                 {
                     tried += 1;
@@ -153,12 +183,13 @@ impl Binding {
     fn try_to_listen_on(
         &self,
         addresses: &[SocketAddr],
+        mut port: u16,
         count: usize,
         options: &SocketOptions,
     ) -> Result<Groups, BindError> {
         let count = if self.reuse_port { count.max(1) } else { 1 };
         let mut groups: Groups = (0..count).map(|_| Vec::new()).collect();
-        let (mut port, mut left_out) = (self.address.port(), Vec::new());
+        let mut left_out = Vec::new();
         for &(mut address) in addresses {
             for group in &mut groups {
                 // Port 0 was replaced by an actual port, which the others must use too.
@@ -167,7 +198,7 @@ impl Binding {
                 match listener.and_then(|listener| Ok((listener.local_addr()?, listener))) {
                     Ok((bound, listener)) => {
                         port = bound.port();
-                        group.push(listener);
+                        group.push(listener.into());
                     }
                     Err(reason) if is_address_missing(&reason) => {
                         left_out.push((address, reason));
@@ -188,8 +219,8 @@ impl Binding {
         Ok(groups)
     }
 
-    /// Warns about settings that the kernel has lowered, or set otherwise, silently.
-    fn warn_if_changed(&self, listener: &TcpListener, options: &SocketOptions) {
+    /// Warns about a limit of the kernel, which it applies silently.
+    fn warn_of_backlog(&self) {
         let limit = std::fs::read_to_string("/proc/sys/net/core/somaxconn");
         if let Some(limit) = limit.ok().and_then(|limit| limit.trim().parse::<u32>().ok())
             && limit < self.backlog
@@ -199,26 +230,30 @@ impl Binding {
                 "--backlog is lowered to {limit} by sysctl net.core.somaxconn"
             );
         }
-        // Linux doubles the requested size (socket(7)) and reports the doubled one.
-        let Ok(effective) = EffectiveOptions::read(listener.as_fd()) else { return };
-        let (send, receive) = (effective.send_buffer, effective.recv_buffer);
-        for (flag, sysctl, asked, actual) in [
-            ("send-buffer", "wmem_max", options.send_buffer, send / 2),
-            ("recv-buffer", "rmem_max", options.recv_buffer, receive / 2),
-        ] {
-            if let Some(asked) = asked.filter(|asked| *asked > actual) {
-                let (asked, actual) = (ByteSize(asked), ByteSize(actual));
-                warn!(
-                    %asked,
-                    "--{flag} is lowered to {actual} by sysctl net.core.{sysctl}"
-                );
-            }
+    }
+}
+
+/// Warns about settings that the kernel has lowered, or set otherwise, silently.
+fn warn_if_changed(listener: &Listener, options: &SocketOptions) {
+    // Linux doubles the requested size (socket(7)) and reports the doubled one.
+    let Ok(effective) = EffectiveOptions::read(listener.as_fd()) else { return };
+    let (send, receive) = (effective.send_buffer, effective.recv_buffer);
+    for (flag, sysctl, asked, actual) in [
+        ("send-buffer", "wmem_max", options.send_buffer, send / 2),
+        ("recv-buffer", "rmem_max", options.recv_buffer, receive / 2),
+    ] {
+        if let Some(asked) = asked.filter(|asked| *asked > actual) {
+            let (asked, actual) = (ByteSize(asked), ByteSize(actual));
+            warn!(
+                %asked,
+                "--{flag} is lowered to {actual} by sysctl net.core.{sysctl}"
+            );
         }
-        for Changed { flag, asked, actual } in effective.changed_from(options) {
-            // A listener does not have these, and buffers were looked at above.
-            if !matches!(flag, "nodelay" | "quickack" | "send-buffer" | "recv-buffer") {
-                warn!(asked, "--{flag} is {actual}: the kernel did not take it as asked");
-            }
+    }
+    for Changed { flag, asked, actual } in effective.changed_from(options) {
+        // A listener does not have these, and buffers were looked at above.
+        if !matches!(flag, "nodelay" | "quickack" | "send-buffer" | "recv-buffer") {
+            warn!(asked, "--{flag} is {actual}: the kernel did not take it as asked");
         }
     }
 }
@@ -232,14 +267,16 @@ mod tests {
     }
 
     fn addresses(groups: &Groups) -> Vec<Vec<SocketAddr>> {
-        let address = |listener: &TcpListener| listener.local_addr().unwrap();
+        let address = |listener: &Listener| {
+            listener.local_address().unwrap().as_tcp().expect("a TCP listener")
+        };
         groups.iter().map(|group| group.iter().map(address).collect()).collect()
     }
 
     #[test]
     fn listeners_that_share_a_port_have_the_same_one() {
         let groups = binding("127.0.0.1:0", true).listen(3, &SocketOptions::default()).unwrap();
-        let addresses = addresses(&groups);
+        let addresses = addresses(&groups.groups);
         assert_eq!(addresses.len(), 3);
         assert!(addresses.iter().all(|group| group.len() == 1 && *group == addresses[0]));
     }
@@ -249,7 +286,7 @@ mod tests {
         let asked = ["127.0.0.1:0", "203.0.113.9:0", "127.0.0.2:0"].map(|a| a.parse().unwrap());
         for (shared, workers) in [(true, 2), (false, 1)] {
             let binding = binding("two:0", shared);
-            let groups = binding.listen_on(&asked, 2, &SocketOptions::default()).unwrap();
+            let groups = binding.listen_on(&asked, 0, 2, &SocketOptions::default()).unwrap();
             let bound = addresses(&groups);
             assert_eq!(bound.len(), workers);
             let port = bound[0][0].port();
@@ -258,7 +295,7 @@ mod tests {
             assert!(bound.iter().all(|group| *group == expected), "{bound:?}");
         }
         let missing = binding("two:0", false);
-        let missing = missing.listen_on(&asked[1..2], 1, &SocketOptions::default());
+        let missing = missing.listen_on(&asked[1..2], 0, 1, &SocketOptions::default());
         let told = missing.unwrap_err().to_string();
         assert!(
             told.contains("binding 203.0.113.9:0") && told.contains("no interface"),
@@ -270,10 +307,11 @@ mod tests {
     fn an_address_in_use_fails_although_another_is_free() {
         let options = SocketOptions::default();
         let taken = binding("127.0.0.2:0", false).listen(1, &options).unwrap();
-        let taken = taken[0][0].local_addr().unwrap();
+        let taken = addresses(&taken.groups)[0][0];
         let free = SocketAddr::from(([127, 0, 0, 1], taken.port()));
         let binding = binding(&format!("two:{}", taken.port()), false);
-        let told = binding.listen_on(&[free, taken], 1, &options).unwrap_err().to_string();
+        let told = binding.listen_on(&[free, taken], taken.port(), 1, &options);
+        let told = told.unwrap_err().to_string();
         assert!(told.contains(&format!("binding {taken}")), "{told}");
     }
 
@@ -281,11 +319,25 @@ mod tests {
     fn a_port_in_use_names_the_address_the_cause_and_the_remedy() {
         let options = SocketOptions::default();
         let taken = binding("127.0.0.1:0", false).listen(1, &options).unwrap();
-        let address = taken[0][0].local_addr().unwrap();
+        let address = addresses(&taken.groups)[0][0];
         let error = binding(&address.to_string(), false).listen(1, &options).unwrap_err();
         let told = error.to_string();
         for part in [&format!("binding {address}"), "in use", "port 0"] {
             assert!(told.contains(part), "{told}");
         }
+    }
+
+    #[test]
+    fn the_file_of_a_socket_goes_with_what_was_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("echo.sock");
+        let binding = binding(&format!("unix:{}", path.display()), false);
+        let opened = binding.listen(4, &SocketOptions::default()).unwrap();
+        assert_eq!((opened.groups.len(), opened.groups[0].len()), (1, 1));
+        assert!(path.exists());
+        let told = binding.listen(1, &SocketOptions::default()).unwrap_err().to_string();
+        assert!(told.contains("another server accepts connections there"), "{told}");
+        drop(opened);
+        assert!(!path.exists());
     }
 }

@@ -4,7 +4,7 @@
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use clap::{Parser, Subcommand};
-use echo_net::address::Address;
+use echo_net::address::{Address, Transport};
 use echo_net::pin;
 use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
@@ -41,6 +41,7 @@ Examples:
   echo-server 8443 --tls-self-signed           TLS with a self-signed certificate
   echo-server --protocol chat                  a chat room; echo-client -p chat joins it
   echo-server --metrics 9100                   metrics at http://127.0.0.1:9100/metrics
+  echo-server unix:/run/echo/echo.sock         a unix-domain socket
   echo-server balance :9000 --backend :9001 --backend :9002
   printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       send it two lines
 
@@ -83,7 +84,9 @@ pub struct ServerArgs {
     #[arg(
         default_value = "127.0.0.1:8080",
         help = "Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and \
-                IPv6), or PORT"
+                IPv6), PORT, or a unix-domain socket: unix:/PATH, whose mode the umask decides, or \
+                unix:@NAME (abstract). The socket of a server that has ended is replaced. The log \
+                names its clients by user id"
     )]
     pub address: Address,
 
@@ -153,15 +156,14 @@ pub struct ServerArgs {
     )]
     pub write_mode: WriteMode,
 
-    /// Set TCP_NODELAY (disable Nagle's algorithm)
+    /// Set TCP_NODELAY (disable Nagle's algorithm) [default: on]
     #[arg(
         long,
         value_name = "ON|OFF",
         value_parser = choice::<OnOff>(),
-        default_value_t = OnOff::On,
         help_heading = "Sockets"
     )]
-    pub nodelay: OnOff,
+    pub nodelay: Option<OnOff>,
 
     /// Kernel send buffer (SO_SNDBUF; Linux doubles it) [default: system setting]
     #[arg(long, value_name = "SIZE", help_heading = "Sockets")]
@@ -289,9 +291,44 @@ pub enum InvalidArgs {
     /// Client certificates without TLS.
     #[error("--client-ca requires TLS (add --tls-cert and --tls-key, or --tls-self-signed)")]
     ClientCa,
+    /// Something that only TCP has.
+    #[error("--{0} is an option of TCP, and {UNIX} has none: leave it out")]
+    NotWithUnix(&'static str),
+    /// Several listeners of one name.
+    #[error(
+        "--{0} needs a listener per worker, and {UNIX} has one: leave it out (--accept shared or \
+         exclusive distributes connections, too)"
+    )]
+    OneListener(&'static str),
     /// An option that the kernel would not take.
     #[error(transparent)]
     Tcp(#[from] InvalidTcpArgs),
+}
+
+/// What has no options of TCP.
+const UNIX: &str = "a unix-domain socket";
+
+impl ServerArgs {
+    /// Checks what was typed against the kind of the listener.
+    ///
+    /// # Errors
+    /// The first flag that it can't have.
+    pub(crate) fn check_for(&self, transport: Transport) -> Result<(), InvalidArgs> {
+        if transport == Transport::Tcp {
+            return Ok(());
+        }
+        if self.reuse_port {
+            return Err(InvalidArgs::OneListener("reuse-port"));
+        }
+        if self.tuning.accept == Some(Accept::Reuseport) {
+            return Err(InvalidArgs::OneListener("accept reuseport"));
+        }
+        let nodelay = self.nodelay.map(|_| "nodelay");
+        match nodelay.or_else(|| self.tcp.first_typed()) {
+            Some(flag) => Err(InvalidArgs::NotWithUnix(flag)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl TryFrom<&ServerArgs> for Config {
@@ -299,6 +336,7 @@ impl TryFrom<&ServerArgs> for Config {
 
     fn try_from(args: &ServerArgs) -> Result<Self, InvalidArgs> {
         args.tls.check()?;
+        args.check_for(args.address.transport())?;
         let max_message = args
             .max_message
             .map_or(args.protocol.framing().default_max_message(), |size| size.0);
@@ -339,7 +377,7 @@ impl TryFrom<&ServerArgs> for Config {
             chat_queue,
             chat_room_queue,
             socket: SocketOptions {
-                nodelay: args.nodelay.is_on(),
+                nodelay: args.nodelay.is_none_or(OnOff::is_on),
                 send_buffer: args.send_buffer.map(|size| size.0),
                 recv_buffer: args.recv_buffer.map(|size| size.0),
                 tcp: args.tcp.options()?,

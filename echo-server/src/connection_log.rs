@@ -2,10 +2,10 @@
 //! [`PER_SECOND`], and says how many were left out: a flood of connections must not become a
 //! flood of lines. Nothing is done for a level that is not logged.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use echo_net::Nanos;
+use echo_net::address::PeerAddress;
 use echo_net::clock::{self, SECOND};
 use echo_net::tls::ClientFault;
 use echo_proto::terminal;
@@ -61,7 +61,7 @@ pub(crate) struct Life {
 
 impl ConnectionLog {
     /// A connection was admitted.
-    pub(crate) fn connected(&self, peer: SocketAddr) {
+    pub(crate) fn connected(&self, peer: PeerAddress) {
         if enabled!(Level::DEBUG)
             && let Some(suppressed) = self.connected.pass(clock::now())
         {
@@ -70,7 +70,7 @@ impl ConnectionLog {
     }
 
     /// A connection has ended.
-    pub(crate) fn disconnected(&self, peer: SocketAddr, life: &Life) {
+    pub(crate) fn disconnected(&self, peer: PeerAddress, life: &Life) {
         if !enabled!(Level::DEBUG) {
             return;
         }
@@ -92,7 +92,7 @@ impl ConnectionLog {
     }
 
     /// A client was refused for its certificate.
-    pub(crate) fn refused(&self, peer: SocketAddr, fault: &ClientFault) {
+    pub(crate) fn refused(&self, peer: PeerAddress, fault: &ClientFault) {
         if let Some(suppressed) = self.refused.pass(clock::now()) {
             warn!(%peer, suppressed = some(suppressed), "refused a client: {fault}");
         }
@@ -112,7 +112,7 @@ impl ConnectionLog {
     }
 
     /// A connection broke.
-    pub(crate) fn broken(&self, peer: SocketAddr, error: &std::io::Error) {
+    pub(crate) fn broken(&self, peer: PeerAddress, error: &std::io::Error) {
         if enabled!(Level::TRACE)
             && let Some(suppressed) = self.broken.pass(clock::now())
         {
@@ -122,14 +122,14 @@ impl ConnectionLog {
 
     /// Bytes were received and answered; `text`, unless they are encrypted.
     #[inline]
-    pub(crate) fn message(&self, peer: SocketAddr, served: Served, text: Option<&[u8]>) {
+    pub(crate) fn message(&self, peer: PeerAddress, served: Served, text: Option<&[u8]>) {
         if enabled!(target: MESSAGES, Level::TRACE) {
             self.log_message(peer, served, text);
         }
     }
 
     #[cold]
-    fn log_message(&self, peer: SocketAddr, served: Served, text: Option<&[u8]>) {
+    fn log_message(&self, peer: PeerAddress, served: Served, text: Option<&[u8]>) {
         let Some(suppressed) = self.messages.pass(clock::now()) else { return };
         trace!(
             target: MESSAGES,

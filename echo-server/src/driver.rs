@@ -10,11 +10,11 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Waker;
 
 use echo_net::Nanos;
+use echo_net::address::PeerAddress;
 use echo_proto::Replies;
 
 use crate::admission::Permit;
@@ -140,7 +140,7 @@ impl Driver {
     }
 
     /// The peer's address.
-    pub(crate) fn peer(&self) -> SocketAddr {
+    pub(crate) fn peer(&self) -> PeerAddress {
         self.permit.peer()
     }
 

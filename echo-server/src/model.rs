@@ -5,8 +5,9 @@
 //! enforces the limit.
 
 use std::io;
-use std::net::TcpListener;
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+use echo_net::listener::Listener;
 
 use crate::capacity::Capacity;
 use crate::config::Config;
@@ -77,11 +78,11 @@ pub(crate) trait Model: Send {
     ///
     /// # Errors
     /// When serving is impossible; errors of a connection end only that connection.
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()>;
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()>;
 }
 
 /// One group of listeners per worker.
-fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result<()> {
+fn check_listeners(listeners: &[Vec<Listener>], workers: usize) -> io::Result<()> {
     if listeners.len() > workers {
         let (groups, workers) = (listeners.len() as u64, workers as u64);
         let reason = format!(
@@ -100,13 +101,13 @@ fn check_listeners(listeners: &[Vec<TcpListener>], workers: usize) -> io::Result
 /// # Errors
 /// When no descriptor is left, or there are more groups than workers.
 fn listeners_of_workers(
-    listeners: Vec<Vec<TcpListener>>,
+    listeners: Vec<Vec<Listener>>,
     config: &Config,
-) -> io::Result<Vec<Vec<TcpListener>>> {
+) -> io::Result<Vec<Vec<Listener>>> {
     check_listeners(&listeners, config.workers)?;
     match (&listeners[..], config.tuning.accept) {
         ([group], Accept::Shared | Accept::Exclusive) => {
-            let clone = |_| group.iter().map(TcpListener::try_clone).collect();
+            let clone = |_| group.iter().map(Listener::try_clone).collect();
             (0..config.workers).map(clone).collect()
         }
         _ => Ok(listeners),

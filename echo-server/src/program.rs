@@ -4,13 +4,15 @@
 use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use clap::Parser;
+use echo_net::address::SocketAddress;
+use echo_net::listener::{Listener, SocketFile};
 use echo_net::settings::ByteSize;
 use echo_net::signals::Request;
 use echo_net::stop::{Stage, Stop};
@@ -111,10 +113,12 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     check_model(&config)?;
     let own_listeners = config.tuning.accept == Accept::Reuseport;
     let count = if own_listeners { config.workers } else { 1 };
-    let opened = Binding::from(args).open(count, &config.socket)?;
-    let addresses =
-        opened.groups[0].iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
-    let addresses: Vec<SocketAddr> = addresses.context("getting the listener's address")?;
+    let mut opened = Binding::from(args).open(count, &config.socket)?;
+    // One that was passed may be of another kind than the address.
+    args.check_for(opened.groups[0][0].transport())?;
+    // Removed whatever happens from here on.
+    let file = opened.file.take();
+    let addresses = addresses_of(&opened.groups[0])?;
     // Before the sandbox, after which nothing can be bound.
     let metrics = args.output.metrics.as_ref().map(Endpoint::bind).transpose()?;
     let ready = Ready::of(&config, addresses, metrics.as_ref());
@@ -135,7 +139,8 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     }
     // Before there are threads: each has its own restrictions, and inherits those of its parent.
     if !args.no_sandbox {
-        sandbox::enter(&Needs::default());
+        let removes_in = file.as_ref().map(|file| file.folder().to_owned());
+        sandbox::enter(&Needs { removes_in, ..Needs::default() });
     }
     let stop = Stop::new();
     let server = Server::new(config, &stop);
@@ -147,6 +152,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let answer = move |request| answer(request, &report);
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
     let outcome = serve(server, opened, ready, health, stop);
+    remove(file);
     let summary = match &outcome {
         Ok(summary) => Some(summary.clone()),
         Err(error) => error.is::<WorkerPanicked>().then(|| watch.summary()),
@@ -160,6 +166,19 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
             writeln!(io::stdout(), "{}", serde_json::to_string(summary).unwrap_or_default());
     }
     outcome.map(drop)
+}
+
+/// Where listeners listen, at least one.
+fn addresses_of(listeners: &[Listener]) -> anyhow::Result<Vec<SocketAddress>> {
+    let addresses = listeners.iter().map(Listener::local_address).collect::<Result<_, _>>();
+    addresses.context("getting the listener's address")
+}
+
+/// Removes the file of the listener.
+fn remove(file: Option<SocketFile>) {
+    if let Some(Err(error)) = file.map(|file| file.remove()) {
+        warn!(%error, "removing the unix-domain socket failed (remove its file)");
+    }
 }
 
 /// Serves until a signal comes; announces that once all workers do.
@@ -180,7 +199,7 @@ fn serve(
         }
         *outcome.lock().unwrap_or_else(PoisonError::into_inner) = told;
     });
-    let Opened { groups, were_passed } = opened;
+    let Opened { groups, were_passed, .. } = opened;
     let run = || if were_passed { server.run(groups) } else { server.run_on_own(groups) };
     // Nothing of it is used after a panic.
     let result = catch_unwind(AssertUnwindSafe(run))
@@ -239,13 +258,13 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn warn_if_public(address: SocketAddr, tls: Option<&ServerTls>) {
+fn warn_if_public(address: SocketAddress, tls: Option<&ServerTls>) {
     let danger = match tls {
         Some(tls) if tls.requires_clients() => return,
         Some(_) => "no authentication (see --client-ca)",
         None => "no authentication and traffic is not encrypted (see --tls-cert)",
     };
-    if !address.ip().is_loopback() {
+    if !address.is_loopback() {
         warn!(%address, "public address: {danger}");
     }
 }
@@ -267,8 +286,8 @@ fn tell_identity(tls: &ServerTls) {
 struct Ready {
     ready: bool,
     /// The first listen address.
-    addr: SocketAddr,
-    addrs: Vec<SocketAddr>,
+    addr: SocketAddress,
+    addrs: Vec<SocketAddress>,
     model: String,
     protocol: String,
     /// Null for a thread per connection.
@@ -290,7 +309,7 @@ struct ReadyTls {
 
 impl Ready {
     /// `addrs` are the listen addresses, at least one.
-    fn of(config: &Config, addrs: Vec<SocketAddr>, metrics: Option<&Endpoint>) -> Self {
+    fn of(config: &Config, addrs: Vec<SocketAddress>, metrics: Option<&Endpoint>) -> Self {
         Self {
             ready: true,
             addr: addrs[0],

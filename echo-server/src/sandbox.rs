@@ -34,6 +34,8 @@ pub(crate) struct Needs {
     pub connects_to: Vec<u16>,
     /// Whether it resolves names.
     pub resolves: bool,
+    /// The folder of its unix-domain socket, whose file it removes at the end.
+    pub removes_in: Option<PathBuf>,
 }
 
 /// Gives up all but `needs`, where the kernel can enforce that. What it did is logged at the
@@ -71,6 +73,7 @@ fn restrict(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
         .scope(Scope::Signal)?
         .create()?
         .add_rules(path_beneath_rules(folders, read))?
+        .add_rules(path_beneath_rules(&needs.removes_in, AccessFs::RemoveFile))?
         .add_rules::<_, _, _, RulesetError>(ports)?
         .restrict_self()
 }
@@ -121,8 +124,8 @@ mod tests {
     fn nothing_but_what_is_needed_is_left() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let connects = Needs { connects_to: vec![port], resolves: false };
-        let resolves = Needs { connects_to: vec![port ^ 1], resolves: true };
+        let connects = Needs { connects_to: vec![port], ..Needs::default() };
+        let resolves = Needs { connects_to: vec![port ^ 1], resolves: true, removes_in: None };
         for (needs, expected) in [
             (Needs::default(), [true, false, false, false, false]),
             (connects, [true, false, false, false, true]),
@@ -130,6 +133,26 @@ mod tests {
         ] {
             let Some(allowed) = allowed_after(&needs, port) else { return };
             assert_eq!(allowed, expected, "{needs:?}");
+        }
+    }
+
+    #[test]
+    fn files_can_be_removed_in_the_folder_of_the_socket_only() {
+        let [own, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let files = [&own, &other].map(|folder| folder.path().join("echo.sock"));
+        files.iter().for_each(|file| fs::write(file, "").unwrap());
+        let needs = Needs { removes_in: Some(own.path().to_owned()), ..Needs::default() };
+        let removed = thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                let status = restrict(&needs).unwrap();
+                let is_full = status.ruleset == RulesetStatus::FullyEnforced;
+                is_full.then(|| files.each_ref().map(|file| allowed(fs::remove_file(file))))
+            });
+            thread.join().unwrap()
+        });
+        match removed {
+            Some(removed) => assert_eq!(removed, [true, false]),
+            None => println!("skipped: Landlock is not fully supported"),
         }
     }
 }

@@ -4,13 +4,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::AsFd as _;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use echo_net::fd_limit;
+use echo_net::listener::Listener;
 use echo_net::settings::TimeSpan;
 use echo_net::stop::{Stage, Stop};
 use tracing::{info, warn};
@@ -80,20 +80,22 @@ impl Server {
     ///
     /// # Panics
     /// When a worker has panicked, with its payload and after all others have ended.
-    pub fn run(self, listeners: Vec<Vec<TcpListener>>) -> io::Result<ServerSummary> {
+    pub fn run<L: Into<Listener>>(self, listeners: Vec<Vec<L>>) -> io::Result<ServerSummary> {
+        let listeners: Vec<Vec<Listener>> = listeners
+            .into_iter()
+            .map(|group| group.into_iter().map(Into::into).collect())
+            .collect();
         // What was bound elsewhere may not have them yet, nor what is in its queue.
         for listener in listeners.iter().flatten() {
-            self.context.config.socket.apply_to_listener(listener.as_fd())?;
+            let options = &self.context.config.socket;
+            options.apply_to_listener(listener.as_fd(), listener.transport())?;
         }
         self.context.admission.set_all_options();
         self.run_on_own(listeners)
     }
 
     /// The same for listeners that had the socket options before they listened.
-    pub(crate) fn run_on_own(
-        self,
-        listeners: Vec<Vec<TcpListener>>,
-    ) -> io::Result<ServerSummary> {
+    pub(crate) fn run_on_own(self, listeners: Vec<Vec<Listener>>) -> io::Result<ServerSummary> {
         let Self { model, context, possible } = self;
         if listeners.is_empty() || listeners.iter().any(Vec::is_empty) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listener"));
@@ -116,8 +118,8 @@ impl Server {
 ///
 /// # Panics
 /// As [`Server::run`].
-pub fn run(
-    listeners: Vec<Vec<TcpListener>>,
+pub fn run<L: Into<Listener>>(
+    listeners: Vec<Vec<L>>,
     config: Config,
     stop: &Stop,
 ) -> io::Result<ServerSummary> {

@@ -30,7 +30,7 @@ fn of_run(server: SocketAddr, requests: u64, plan: PlanBuilder) -> usize {
     let hour = Duration::from_hours(1);
     let plan = plan.requests(requests).warmup(Duration::ZERO).interval(hour);
     let plan = Arc::new(plan.build().expect("a valid plan"));
-    let peer = Peer { addresses: vec![server], ..Peer::default() };
+    let peer = Peer { addresses: vec![server.into()], ..Peer::default() };
     let before = allocations();
     let record = engine::run(&plan, &peer, &Stop::new(), &mut Silent).expect("a run");
     let after = allocations();

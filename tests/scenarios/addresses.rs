@@ -18,7 +18,10 @@ fn plan() -> PlanBuilder {
 
 fn run(addresses: &[SocketAddr], plan: PlanBuilder) -> RunRecord {
     let plan = plan.build().expect("a plan");
-    let peer = Peer { addresses: addresses.to_vec(), ..Peer::default() };
+    let peer = Peer {
+        addresses: addresses.iter().map(|&address| address.into()).collect(),
+        ..Peer::default()
+    };
     engine::run(&Arc::new(plan), &peer, &Stop::new(), &mut ()).expect("a run")
 }
 
@@ -43,7 +46,7 @@ fn connections_go_to_every_address_that_answers_and_none_is_made_beside_them() {
         assert_eq!(record.total.tally.ok, 800, "{plan:?}");
         assert_eq!(record.total.errors.total(), 0, "{plan:?}");
         let made: BTreeMap<_, _> =
-            record.destinations.iter().map(|one| (one.address, one.made)).collect();
+            record.destinations.iter().map(|one| (one.address.as_tcp().unwrap(), one.made)).collect();
         assert_eq!(made[&dead], 0);
         for server in &servers {
             assert_eq!(made[&server.address()], server.accepted() as u64, "{plan:?}");

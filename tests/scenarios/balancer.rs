@@ -21,7 +21,8 @@ use crate::third_party_server::free_address;
 pub(crate) struct Balancer {
     child: Child,
     ready: serde_json::Value,
-    pub(crate) address: SocketAddr,
+    /// None of a unix-domain socket.
+    address: Option<SocketAddr>,
 }
 
 impl Balancer {
@@ -35,7 +36,7 @@ impl Balancer {
     }
 
     /// The same with a given command, which contains all other flags.
-    fn start_as(program: &mut Command, flags: &[&str]) -> Self {
+    pub(crate) fn start_as(program: &mut Command, flags: &[&str]) -> Self {
         let mut child = program
             .arg("--check-interval=50ms")
             .args(flags)
@@ -46,8 +47,8 @@ impl Balancer {
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         stdout.read_line(&mut line).expect("it says that it is ready");
         let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-        let address = ready["addr"].as_str().and_then(|text| text.parse().ok());
-        Self { child, ready, address: address.expect("an address") }
+        let address = ready["addr"].as_str().expect("an address").parse().ok();
+        Self { child, ready, address }
     }
 
     /// What its ready line says.
@@ -55,8 +56,13 @@ impl Balancer {
         &self.ready
     }
 
+    /// Its address, which must be one of TCP.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address.expect("one of TCP")
+    }
+
     fn connect(&self) -> Client {
-        Client::connect(self.address)
+        Client::connect(self.address())
     }
 }
 
@@ -240,9 +246,9 @@ fn a_client_of_a_dual_stack_balancer_has_the_address_that_it_is_reached_by() {
     let mut program = Command::new(own_program("echo-server"));
     program.args(["balance", ":0", "--quiet", "--backend", &address.to_string()]);
     let balancer = Balancer::start_as(&mut program, &["--proxy-protocol=v1"]);
-    let port = balancer.address.port();
+    let port = balancer.address().port();
     let mut targets = vec![SocketAddr::from(([127, 0, 0, 1], port))];
-    if balancer.address.is_ipv6() {
+    if balancer.address().is_ipv6() {
         targets.push(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], port)));
     }
     for target in targets {
@@ -281,7 +287,7 @@ fn a_backend_s_name_is_tried_at_all_its_addresses_and_looked_up_again_once_it_is
     let moved = format!("127.0.0.8:{port}");
     let _moved = RunningServer::start_as(program.arg(moved), ModelKind::default(), &[]);
     // Without a backend a connection is reset, perhaps before it is seen to be made.
-    let reply = || match Client::try_connect(balancer.address) {
+    let reply = || match Client::try_connect(balancer.address()) {
         Ok(mut client) => client.try_line(b"x\n"),
         Err(_) => Vec::new(),
     };
@@ -337,6 +343,6 @@ fn a_backend_is_told_who_the_client_is() {
         }
     };
     let header =
-        format!("PROXY TCP4 127.0.0.1 127.0.0.1 {} {}", own.port(), balancer.address.port());
+        format!("PROXY TCP4 127.0.0.1 127.0.0.1 {} {}", own.port(), balancer.address().port());
     assert_eq!(told, [header, "hello".to_owned()]);
 }

@@ -67,6 +67,7 @@ mod third_party_clients;
 mod third_party_targets;
 mod tls;
 mod unaccepted;
+mod unix_sockets;
 mod until;
 mod used_up_ports;
 mod without_uring;

@@ -240,7 +240,7 @@ fn a_balancer_tells_its_connections_and_which_backends_are_up() {
         Scrape::of(metrics)
             .get(&format!("echo_balancer_backend_{name}{{backend=\"{backend}\"}}"))
     };
-    let mut client = Client::connect(balancer.address);
+    let mut client = Client::connect(balancer.address());
     client.exchange(b"x\n", b"ECHO: x\n");
     assert_eq!((of_backend("up"), of_backend("connections_active")), (1.0, 1.0));
     assert_eq!(Scrape::of(metrics).get("echo_balancer_connections_total"), 1.0);
@@ -249,7 +249,7 @@ fn a_balancer_tells_its_connections_and_which_backends_are_up() {
     let of_all = |what: &str| {
         Scrape::of(metrics).get(&format!("echo_balancer_connections_{what}_total"))
     };
-    let mut broken = Client::connect(balancer.address);
+    let mut broken = Client::connect(balancer.address());
     broken.exchange(b"x\n", b"ECHO: x\n");
     broken.reset();
     wait_until("the reset is counted", || of_all("reset") == 1.0);

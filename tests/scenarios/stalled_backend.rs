@@ -43,7 +43,7 @@ fn a_backend_that_stalls_delays_its_own_clients_only_and_they_lose_nothing() {
     let balancer = Balancer::start(&servers.each_ref().map(RunningServer::address), &[]);
     let (mut stalled, mut others) = (Vec::new(), Vec::new());
     for _ in 0..CLIENTS {
-        let mut client = Client::connect(balancer.address);
+        let mut client = Client::connect(balancer.address());
         match &client.try_line(REQUEST)[..] {
             OF_STALLED => stalled.push(client),
             OF_OTHER => others.push(client),
@@ -64,7 +64,7 @@ fn a_backend_that_stalls_delays_its_own_clients_only_and_they_lose_nothing() {
     // The stalled one's kernel still accepts, so that only some are at the other one.
     let mut new = Vec::new();
     wait_until("a new client is served by the other backend", || {
-        let mut client = Client::connect(balancer.address);
+        let mut client = Client::connect(balancer.address());
         client.send(REQUEST);
         new.push(client);
         new.iter().any(has_reply)

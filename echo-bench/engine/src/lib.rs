@@ -10,11 +10,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
+use echo_net::address::{SocketAddress, Transport};
 use echo_net::destinations::{Destination, Destinations};
 use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stamps;
@@ -235,7 +235,10 @@ pub fn run(
     let mut record = RunRecord::new(setup, connect_phase_ns, gathered, records);
     let ok = record.total.tally.ok;
     record.unstamped =
-        unstamped::why_unstamped(plan.stamps, ok, &record.stamped, stamps::probe);
+        unstamped::why_unstamped(plan.stamps, ok, &record.stamped, || match plan.transport {
+            Transport::Tcp => stamps::probe(),
+            Transport::Unix => Err(unstamped::of_unix()),
+        });
     record.unasked_certificate =
         peer.tls.as_ref().is_some_and(PeerTls::has_unasked_certificate);
     Ok(record)
@@ -243,7 +246,7 @@ pub fn run(
 
 fn no_connection(
     plan: &Plan,
-    addresses: &[SocketAddr],
+    addresses: &[SocketAddress],
     reason: Option<io::Error>,
 ) -> EngineError {
     let reason = reason.unwrap_or_else(|| io::ErrorKind::NotConnected.into());

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use echo_net::address::{Address, AddressError};
+use echo_net::address::{Address, AddressError, SocketAddress};
 use echo_net::tls::{ClientTls, Fault, Fingerprint, TrustError};
 use echo_proto::{Malformed, OpeningFault, ProtocolKind, Refused};
 
@@ -15,7 +15,7 @@ use crate::server_process;
 #[derive(Debug, Clone, Default)]
 pub struct Peer {
     /// Its addresses; connections take them in turn.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<SocketAddress>,
     /// Its process, where its cost can be read.
     pub pid: Option<u32>,
     /// The parent of all its processes, where it was started for the run with one that is none
@@ -85,7 +85,7 @@ impl Peer {
     /// When the plan's trust is no good.
     pub fn embedded(
         plan: &Plan,
-        address: SocketAddr,
+        address: SocketAddress,
         pid: u32,
         fingerprint: Option<Fingerprint>,
     ) -> Result<Self, PeerError> {
@@ -103,7 +103,7 @@ impl Peer {
         pid: Option<u32>,
         supervisor: u32,
     ) -> Result<Self, PeerError> {
-        let (addresses, supervisor) = (vec![address], Some(supervisor));
+        let (addresses, supervisor) = (vec![address.into()], Some(supervisor));
         let peer = Self { addresses, pid, supervisor, ..Self::default() };
         peer.with_tls(plan, &address.ip().to_string(), None)
     }
@@ -140,6 +140,12 @@ pub(super) fn remedy(reason: &io::Error, protocol: ProtocolKind) -> &'static str
     match (reason.kind(), fault) {
         (io::ErrorKind::ConnectionRefused, _) => {
             " (is a server running there? leave --target out to start one)"
+        }
+        (io::ErrorKind::NotFound, _) => {
+            " (no socket has that name; is a server running? leave --target out to start one)"
+        }
+        (io::ErrorKind::PermissionDenied, _) => {
+            " (this user may not write to the socket's file, or not enter its folder)"
         }
         (io::ErrorKind::AddrNotAvailable, _) => {
             " (is --source-ip an address of this machine, and is a local port free? see \
@@ -195,14 +201,16 @@ fn remedy_of_opening(
 
 /// The addresses of a name, each once, that can be connected to from `sources`.
 fn of_families(
-    found: Vec<SocketAddr>,
+    found: Vec<SocketAddress>,
     sources: &[IpAddr],
-) -> Result<Vec<SocketAddr>, PeerError> {
-    let fits = |address: &SocketAddr| {
-        let same = |source: &IpAddr| source.is_ipv4() == address.is_ipv4();
+) -> Result<Vec<SocketAddress>, PeerError> {
+    let fits = |address: &SocketAddress| {
+        let same = |source: &IpAddr| {
+            address.as_tcp().is_some_and(|address| source.is_ipv4() == address.is_ipv4())
+        };
         sources.is_empty() || sources.iter().any(same)
     };
-    let mut addresses: Vec<SocketAddr> = Vec::new();
+    let mut addresses: Vec<SocketAddress> = Vec::new();
     for address in found {
         if fits(&address) && !addresses.contains(&address) {
             addresses.push(address);
@@ -216,8 +224,8 @@ fn of_families(
 }
 
 /// The process that listens on those of the addresses that are on this machine, if it is one.
-fn only_owner(addresses: &[SocketAddr]) -> Option<u32> {
-    let local = addresses.iter().filter(|address| address.ip().is_loopback());
+fn only_owner(addresses: &[SocketAddress]) -> Option<u32> {
+    let local = addresses.iter().filter(|address| address.is_loopback());
     let mut owners = local.filter_map(|address| server_process::listener_owner(*address));
     let first = owners.next()?;
     owners.all(|owner| owner == first).then_some(first)
@@ -229,7 +237,7 @@ mod tests {
 
     #[test]
     fn addresses_are_those_of_the_families_of_the_sources() {
-        let parse = |all: &[&str]| -> Vec<SocketAddr> {
+        let parse = |all: &[&str]| -> Vec<SocketAddress> {
             all.iter().map(|text| text.parse().unwrap()).collect()
         };
         let found = || parse(&["[::1]:1", "127.0.0.1:1", "[::1]:1", "127.0.0.2:1"]);

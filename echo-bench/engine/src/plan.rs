@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use echo_bench_link::LinkSpec;
 use echo_net::Nanos;
+use echo_net::address::Transport;
 use echo_proto::{ProtocolKind, Requester, Service};
 
 use crate::messages::{DrawnSizes, Verify};
@@ -65,6 +66,9 @@ pub struct Plan {
 pub struct Settings {
     /// Whom to load.
     pub target: Target,
+    /// The kind of the connections. Only that of the embedded server is a choice; otherwise the
+    /// target says it.
+    pub transport: Transport,
     /// Connections in total; the callers, where they share a pool.
     pub connections: u32,
     /// Generator threads.
@@ -153,6 +157,7 @@ impl Plan {
     /// # Errors
     /// What is wrong with them, by flag.
     pub fn new(mut settings: Settings) -> Result<Self, PlanError> {
+        settings.transport = settings.target.transport().unwrap_or(settings.transport);
         let ends = settings.load.stage_ends();
         settings.load = settings.load.simplified();
         if let (StopRule::Duration { duration_ns }, Some(&end)) =

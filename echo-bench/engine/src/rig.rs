@@ -203,7 +203,9 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
             // The next one is begun when it may be, unless something else holds it up.
             let free = !all_begun && self.wire.has_room();
             let next = rate.next(self.begun as usize).filter(|_| free).unwrap_or(Nanos::MAX);
+            let next = next.min(self.wire.next_try().unwrap_or(Nanos::MAX));
             reactor.turn(Some(next.min(now + LONGEST_WAIT)), self)?;
+            self.try_again(reactor);
             // Not every turn: it looks at all links, and there may be very many.
             if now >= self.next_scan {
                 self.next_scan = now + LONGEST_WAIT;
@@ -260,6 +262,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         self.window.tend(now);
         self.ledger.tend(now, self.window.range());
         self.dial_queued(reactor);
+        self.try_again(reactor);
         if now < self.next_scan {
             return;
         }
@@ -277,6 +280,17 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     fn dial(&mut self, reactor: &mut R, link: u32) {
         if !self.wire.dial(reactor, &mut self.ledger, link) {
             let now = reactor.now();
+            self.workload.unmade(lend!(self, reactor, now), link);
+        }
+    }
+
+    /// Tries links again that wait for room in the server's backlog.
+    fn try_again(&mut self, reactor: &mut R) {
+        if self.wire.next_try().is_none() {
+            return;
+        }
+        let now = reactor.now();
+        for link in self.wire.try_again(reactor, &mut self.ledger, now) {
             self.workload.unmade(lend!(self, reactor, now), link);
         }
     }
@@ -320,6 +334,7 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
     fn wait(&mut self, reactor: &mut R, now: Nanos) -> io::Result<()> {
         let edges = [self.ledger.next_boundary(), self.window.end()];
         let latest = (now + LONGEST_WAIT).min(self.next_scan);
+        let latest = latest.min(self.wire.next_try().unwrap_or(Nanos::MAX));
         let waiting = self.pace.waiting(now, self.workload.wakes_at(), &edges, latest);
         self.pace.waits(now, waiting);
         if waiting.spins {

@@ -8,8 +8,8 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use echo_net::address::{Address, canonical};
-use procfs::net::{TcpNetEntry, TcpState};
+use echo_net::address::{Address, SocketAddress, UnixAddress, canonical};
+use procfs::net::{TcpNetEntry, TcpState, UnixNetEntry, UnixState};
 use procfs::process::{FDTarget, Process, all_processes};
 use procfs::sys::kernel::random;
 use ring::digest::{Context, SHA256};
@@ -41,7 +41,7 @@ impl ServerProcess {
     /// or if it can't be seen.
     pub fn at(address: &str) -> Option<Self> {
         let found = address.parse::<Address>().ok()?.resolve().ok()?;
-        let mut local = found.into_iter().filter(|address| address.ip().is_loopback());
+        let mut local = found.into_iter().filter(SocketAddress::is_loopback);
         Self::of(local.find_map(listener_owner)?)
     }
 }
@@ -76,8 +76,8 @@ pub fn exists(pid: u32) -> bool {
 
 /// The process that listens at `address` on this machine; `None` if there is none, if it
 /// is not visible (another user's, another network namespace), or if there are several.
-pub fn listener_owner(address: SocketAddr) -> Option<u32> {
-    let sockets = listening_sockets(address)?;
+pub fn listener_owner(address: impl Into<SocketAddress>) -> Option<u32> {
+    let sockets = listening_sockets(address.into())?;
     let mut owners = all_processes()
         .ok()?
         .flatten()
@@ -87,23 +87,39 @@ pub fn listener_owner(address: SocketAddr) -> Option<u32> {
 }
 
 /// Whether any socket listens at `address` on this machine; `None` if the kernel does not say.
-pub fn is_listened_at(address: SocketAddr) -> Option<bool> {
-    listening_sockets(address).map(|sockets| !sockets.is_empty())
+pub fn is_listened_at(address: impl Into<SocketAddress>) -> Option<bool> {
+    listening_sockets(address.into()).map(|sockets| !sockets.is_empty())
 }
 
 /// The first of `pids` that listens at `address`.
-pub fn listener_among(address: SocketAddr, pids: &[u32]) -> Option<u32> {
-    let sockets = listening_sockets(address)?;
+pub fn listener_among(address: impl Into<SocketAddress>, pids: &[u32]) -> Option<u32> {
+    let sockets = listening_sockets(address.into())?;
     let holds = |pid: &u32| process(*pid).is_some_and(|found| holds_any(&found, &sockets));
     pids.iter().copied().find(holds)
 }
 
 /// The sockets that listen at `address`, by inode; `None` if the kernel does not say.
-fn listening_sockets(address: SocketAddr) -> Option<Vec<u64>> {
+fn listening_sockets(address: SocketAddress) -> Option<Vec<u64>> {
+    let address = match address {
+        SocketAddress::Tcp(address) => address,
+        SocketAddress::Unix(address) => {
+            let sockets = procfs::net::unix().ok()?.into_iter();
+            let sockets = sockets.filter(|socket| is_bound_to(socket, address));
+            return Some(sockets.map(|socket| socket.inode).collect());
+        }
+    };
     // A kernel without IPv6 has no table of it.
     let tables = [procfs::net::tcp().ok()?, procfs::net::tcp6().unwrap_or_default()];
     let sockets = tables.into_iter().flatten().filter(|socket| serves(socket, address));
     Some(sockets.map(|socket| socket.inode).collect())
+}
+
+/// Whether a socket has this name and no peer: those that it has accepted have the name, too.
+fn is_bound_to(socket: &UnixNetEntry, address: UnixAddress) -> bool {
+    let shown = address.to_string();
+    let name = shown.strip_prefix("unix:").unwrap_or(&shown);
+    socket.state == UnixState::UNCONNECTED
+        && socket.path.as_deref().is_some_and(|path| path == Path::new(name))
 }
 
 /// Whether a socket listens and accepts connections to `address`.

@@ -25,6 +25,11 @@ pub(super) fn why_unstamped(
     Some(reason.unwrap_or_else(|| "no reply came with one on this engine or path".into()))
 }
 
+/// Why there are none over a unix-domain socket.
+pub(super) fn of_unix() -> io::Error {
+    io::Error::other("the kernel has no receive timestamps for unix-domain sockets")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

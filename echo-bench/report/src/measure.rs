@@ -10,6 +10,7 @@ use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{
     self as engine, Connected, EngineError, Observer, Peer, PeerError, SoFar,
 };
+use echo_net::address::SocketAddress;
 use echo_net::stop::Stop;
 
 use crate::describe::conclusion::Concluded;
@@ -61,7 +62,7 @@ pub enum RunError {
 /// When the server is not found, or no load could be put on it at all.
 pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
     let peer = Peer::find(plan)?;
-    let loopback = peer.addresses.iter().all(|address| address.ip().is_loopback());
+    let loopback = peer.addresses.iter().all(SocketAddress::is_loopback);
     let circumstances = Circumstances {
         command: Vec::new(),
         started_at: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),

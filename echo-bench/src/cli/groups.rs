@@ -198,9 +198,9 @@ pub(super) struct MessageArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sockets")]
 pub(super) struct SocketArgs {
-    /// Set TCP_NODELAY (disable Nagle's algorithm)
-    #[arg(long, value_parser = choice::<OnOff>(), default_value = "on")]
-    pub(super) nodelay: OnOff,
+    /// Set TCP_NODELAY (disable Nagle's algorithm) [default: on]
+    #[arg(long, value_name = "ON|OFF", value_parser = choice::<OnOff>())]
+    pub(super) nodelay: Option<OnOff>,
     /// Kernel send buffer
     #[arg(long, value_name = "SIZE")]
     pub(super) send_buffer: Option<ByteSize>,

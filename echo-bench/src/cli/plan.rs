@@ -7,7 +7,8 @@ use echo_client::credentials::Credentials;
 use echo_client::{Endpoint, EndpointError};
 use echo_net::Nanos;
 use echo_net::clock::nanos;
-use echo_net::settings::{Rate, TimeSpan};
+use echo_net::address::Transport;
+use echo_net::settings::{OnOff, Rate, TimeSpan};
 use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 use echo_server::cli::InvalidTcpArgs;
 
@@ -191,7 +192,13 @@ impl RunArgs {
         let secure = self.tls.tls || self.endpoint().is_some_and(Endpoint::is_secure);
         let timeout_ns = nanos(load.timeout.0);
         let pin = load.pin.resolve(threads, &target, forwards, inputs)?;
+        // Typed, and not only so by default.
+        let is_unix = target.transport().or(self.transport) == Some(Transport::Unix);
+        if is_unix && self.sockets.nodelay.is_some() {
+            return Err(PlanError::OnlyTcp("--nodelay").into());
+        }
         let plan = Plan::new(Settings {
+            transport: self.transport.unwrap_or_default(),
             connections,
             threads,
             load: self.load(inputs)?,
@@ -212,7 +219,7 @@ impl RunArgs {
             split_writes: self.messages.split_writes,
             link: self.link.plan(),
             socket: SocketPlan {
-                nodelay: self.sockets.nodelay.is_on(),
+                nodelay: self.sockets.nodelay.is_none_or(OnOff::is_on),
                 send_buffer: self.sockets.send_buffer.map(|size| size.0),
                 recv_buffer: self.sockets.recv_buffer.map(|size| size.0),
                 sources: self.sockets.source_ip.clone(),
@@ -233,7 +240,7 @@ impl RunArgs {
         })?;
         self.check_staged(&plan.load)?;
         if let Target::Embedded { server } = &plan.target {
-            server_flags::check(server).map_err(RunArgsError::Server)?;
+            server_flags::check(server, plan.transport).map_err(RunArgsError::Server)?;
         }
         Ok(plan)
     }
@@ -313,7 +320,7 @@ impl RunArgs {
             (None, None) => Ok(Some(HttpHost::default())),
             (None, Some(endpoint)) => {
                 let address = endpoint.address.clone().as_target();
-                Ok(Some(HttpHost::of(address.host(), address.port(), secure)?))
+                Ok(Some(HttpHost::of(address.host(), address.http_port(secure), secure)?))
             }
         }
     }

@@ -3,6 +3,8 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
+use echo_net::address::Transport;
+
 use echo_bench_engine::plan::{ServerFlag, ServerPlan};
 use echo_proto::Service;
 use echo_server::Config;
@@ -119,8 +121,13 @@ impl ServerFlags {
 ///
 /// # Errors
 /// What the server would say, with its flags named as they are typed here.
-pub(super) fn check(server: &ServerPlan) -> Result<(), String> {
-    let words = std::iter::once("echo-server".to_owned()).chain(server.command_line());
+pub(super) fn check(server: &ServerPlan, transport: Transport) -> Result<(), String> {
+    let address = match transport {
+        Transport::Tcp => None,
+        Transport::Unix => Some("unix:@".to_owned()),
+    };
+    let program = std::iter::once("echo-server".to_owned());
+    let words = program.chain(address).chain(server.command_line());
     let args = ServerArgs::try_parse_from(words).map_err(|error| error.to_string())?;
     let own = |error: String| match error.strip_prefix("--") {
         Some(rest) => format!("--server-{rest}"),

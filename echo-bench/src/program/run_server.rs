@@ -1,6 +1,6 @@
 //! The server of one run: [`RunServer`], which starts one if the plan says so, and stops it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use echo_bench_engine::Peer;
 use echo_bench_engine::plan::{Plan, Target};
 use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_report::report::ServerSide;
+use echo_net::address::{SocketAddress, Transport, UnixAddress};
 use echo_net::settings::TimeSpan;
 use echo_net::stop::{Stage, Stop};
 
@@ -59,7 +60,8 @@ impl RunServer {
         let cpus = &plan.pin.server;
         Ok(match &plan.target {
             Target::Embedded { server } => {
-                Self::Embedded(EmbeddedServer::start(server, ip, cpus, stop)?)
+                let address = free_address(plan, ip)?;
+                Self::Embedded(EmbeddedServer::start(server, address, cpus, stop)?)
             }
             Target::Command(command) => {
                 let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -157,6 +159,15 @@ impl ServerEnding {
             None => error,
         }
     }
+}
+
+/// Where the embedded server of a plan listens: at a free port, or, without leaving a file, at a
+/// free name in the abstract namespace.
+fn free_address(plan: &Plan, ip: IpAddr) -> anyhow::Result<SocketAddress> {
+    Ok(match plan.transport {
+        Transport::Tcp => SocketAddr::new(ip, 0).into(),
+        Transport::Unix => UnixAddress::named(b"")?.into(),
+    })
 }
 
 /// Finds the server at the address of a plan.

@@ -4,19 +4,27 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn v4(last: u8) -> SocketAddr {
+fn v4(last: u8) -> SocketAddress {
+    tcp4(last).into()
+}
+
+fn v6(port: u16) -> SocketAddress {
+    tcp6(port).into()
+}
+
+fn tcp4(last: u8) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, last], 1))
 }
 
-fn v6(port: u16) -> SocketAddr {
+fn tcp6(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv6Addr::LOCALHOST, port))
 }
 
 /// A name that resolves to both loopback addresses, with a listener on one of them only.
-fn localhost(listens: impl Into<std::net::IpAddr>) -> (Vec<SocketAddr>, TcpListener) {
+fn localhost(listens: impl Into<std::net::IpAddr>) -> (Vec<SocketAddress>, TcpListener) {
     let listener = TcpListener::bind((listens.into(), 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let both = vec![v6(port), SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
+    let both = vec![v6(port), SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()];
     (both, listener)
 }
 
@@ -24,11 +32,11 @@ fn localhost(listens: impl Into<std::net::IpAddr>) -> (Vec<SocketAddr>, TcpListe
 async fn a_name_with_two_families_is_reached_whichever_listens() {
     let (both, _only_v4) = localhost(Ipv4Addr::LOCALHOST);
     let stream = first_to_answer(both.clone(), deadline_in(LONG), attempt).await.unwrap();
-    assert_eq!(stream.peer_addr().unwrap(), both[1]);
+    assert_eq!(SocketAddress::of_peer(&stream).unwrap(), both[1]);
     let (both, _only_v6) = localhost(Ipv6Addr::LOCALHOST);
     let reversed = vec![both[1], both[0]];
     let stream = first_to_answer(reversed, deadline_in(LONG), attempt).await.unwrap();
-    assert_eq!(stream.peer_addr().unwrap(), both[0]);
+    assert_eq!(SocketAddress::of_peer(&stream).unwrap(), both[0]);
 }
 
 #[tokio::test]
@@ -37,8 +45,8 @@ async fn each_address_that_was_tried_is_named_with_its_reason() {
     drop(listener);
     let attempts =
         first_to_answer(both.clone(), deadline_in(LONG), attempt).await.err().unwrap();
-    let address: Address = format!("localhost:{}", both[0].port()).parse().unwrap();
-    let port = both[0].port();
+    let address: Address = format!("localhost:{}", both[0].as_tcp().unwrap().port()).parse().unwrap();
+    let port = both[0].as_tcp().unwrap().port();
     let error = ConnectError::NoneAnswered { address, attempts, timeout: LONG };
     assert_eq!(
         error.to_string(),
@@ -53,7 +61,7 @@ async fn each_address_that_was_tried_is_named_with_its_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_address_costs_its_head_start_and_no_more() {
     let begin = Instant::now();
-    let silent_but_the_last = |target: SocketAddr| async move {
+    let silent_but_the_last = |target: SocketAddress| async move {
         if target != v4(3) {
             std::future::pending::<()>().await;
         }
@@ -66,9 +74,9 @@ async fn a_silent_address_costs_its_head_start_and_no_more() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_answer_is_taken_when_those_after_it_fail() {
-    let slow_first = |target: SocketAddr| async move {
+    let slow_first = |target: SocketAddress| async move {
         if target == v4(1) {
-            tokio::time::sleep(4 * HEAD_START).await;
+            sleep(4 * HEAD_START).await;
             return Ok(());
         }
         Err(io::ErrorKind::ConnectionRefused.into())
@@ -99,9 +107,9 @@ async fn silence_ends_at_the_deadline_with_all_that_were_tried() {
 
 #[test]
 fn families_take_turns_and_none_is_tried_twice() {
-    let given = vec![v6(1), v6(2), v6(3), v4(1), v4(1), v4(2)];
-    assert_eq!(in_turn(given), [v6(1), v4(1), v6(2), v4(2), v6(3)]);
-    assert_eq!(in_turn(vec![v4(1), v6(1)]), [v4(1), v6(1)]);
+    let given = vec![tcp6(1), tcp6(2), tcp6(3), tcp4(1), tcp4(1), tcp4(2)];
+    assert_eq!(in_turn(given), [tcp6(1), tcp4(1), tcp6(2), tcp4(2), tcp6(3)]);
+    assert_eq!(in_turn(vec![tcp4(1), tcp6(1)]), [tcp4(1), tcp6(1)]);
     assert_eq!(in_turn(vec![]), []);
 }
 
@@ -133,4 +141,25 @@ async fn a_full_backlog_is_given_up_in_time() {
         given_up.to_string(),
         format!("connecting to {address}: no answer within 200ms (increase --connect-timeout)")
     );
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_reached_and_its_full_backlog_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let address: Address = format!("unix:{}", path.display()).parse().unwrap();
+    let missing = connect(&address, LONG).await.unwrap_err().to_string();
+    assert!(missing.contains("no such file"), "{missing}");
+    let unix = *address.as_unix().unwrap();
+    let (listener, _file) = echo_net::listener::listen_at(unix, 0).unwrap();
+    listener.set_nonblocking(false).unwrap();
+    let first = connect(&address, LONG).await.unwrap();
+    assert_eq!(SocketAddress::of_peer(&first).unwrap(), unix.into());
+    let short = Duration::from_millis(100);
+    let full = connect(&address, short).await.unwrap_err().to_string();
+    assert!(full.contains("no answer within 100ms"), "{full}");
+    let accepting = std::thread::spawn(move || (listener.accept().unwrap(), listener));
+    let (second, accepted) = (connect(&address, LONG).await, accepting.join().unwrap());
+    second.unwrap();
+    drop(accepted);
 }

@@ -1,14 +1,14 @@
 //! The receiving direction: [`Receiver`].
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use echo_net::stream::OwnedReadHalf;
 use echo_net::tls::Fault;
 use echo_proto::{Outcome, Reply, Request as _};
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{timeout, timeout_at};
 
 use super::{ConnectionOptions, ConnectionState, SharedState};
@@ -192,7 +192,7 @@ impl Receiver {
         }
         loop {
             // Not through the runtime, which may not have polled the socket yet.
-            let socket: &TcpStream = self.read.as_ref();
+            let socket = self.read.as_fd();
             let length = match rustix::io::read(socket, &mut self.buffer[..]) {
                 Ok(0) => return Some(Unfit::Closed),
                 Ok(length) => length,

@@ -4,9 +4,9 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use echo_net::stream::Stream;
 use echo_net::tls::{Fault, Transform, is_alert};
 use echo_proto::{Opening, Outcome, Reply, Request as _, Requester};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::sequence::{Answered, Sequence};
@@ -32,7 +32,7 @@ const CLOSED: &str = "the server closed the connection";
 
 /// See the [module](self).
 pub(super) struct PingSession {
-    stream: TcpStream,
+    stream: Stream,
     tls: Option<Transform>,
     requester: Requester,
     /// The server's first bytes.

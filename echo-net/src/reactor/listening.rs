@@ -1,26 +1,20 @@
-//! A listener of a reactor: [`Listening`]; how long to wait after a failure: [`AcceptPause`];
-//! and the address of an accepted peer.
+//! A listener of a reactor: [`Listening`]; and how long to wait after a failure: [`AcceptPause`].
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::net::{SocketAddrAny, SocketFlags};
+use rustix::net::SocketFlags;
 
 use super::ACCEPT_PAUSE;
-use crate::address::canonical;
+use crate::address::PeerAddress;
 use crate::clock::{self, MILLISECOND, Nanos};
+use crate::listener::Listener;
 use crate::socket::is_peers_fault;
 
 /// The first pause; each further one is twice as long.
 const FIRST_PAUSE: Nanos = MILLISECOND;
-
-/// The peer's address as reported by the kernel; fails if the peer has already disconnected.
-pub(super) fn peer(given: Option<SocketAddrAny>) -> SocketAddr {
-    let peer = given.and_then(|peer| SocketAddr::try_from(peer).ok());
-    peer.map_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)), canonical)
-}
 
 /// How long to wait after accepting has failed for lack of descriptors or memory: from a
 /// millisecond up to [`ACCEPT_PAUSE`], doubling, so that a lasting shortage costs ten attempts
@@ -54,7 +48,7 @@ impl AcceptPause {
 #[derive(Debug)]
 pub(super) enum Accepted {
     /// A non-blocking socket and its peer.
-    Socket(OwnedFd, SocketAddr),
+    Socket(OwnedFd, PeerAddress),
     /// No connection is pending.
     Nothing,
     /// The peer has disconnected before; there may be others.
@@ -66,13 +60,13 @@ pub(super) enum Accepted {
 /// A listener, and whether accepting is paused because descriptors or memory have run out.
 #[derive(Debug)]
 pub(super) struct Listening {
-    pub(super) listener: TcpListener,
+    pub(super) listener: Listener,
     pause: AcceptPause,
     paused_until: Option<Nanos>,
 }
 
 impl Listening {
-    pub(super) fn new(listener: TcpListener) -> Self {
+    pub(super) fn new(listener: Listener) -> Self {
         Self { listener, pause: AcceptPause::default(), paused_until: None }
     }
 
@@ -82,7 +76,9 @@ impl Listening {
         match rustix::net::acceptfrom_with(&self.listener, flags) {
             Ok((socket, address)) => {
                 self.succeeded();
-                Accepted::Socket(socket, peer(address))
+                let said = || address.and_then(|address| SocketAddr::try_from(address).ok());
+                let peer = self.listener.peer(socket.as_fd(), said);
+                Accepted::Socket(socket, peer)
             }
             Err(Errno::AGAIN) => Accepted::Nothing,
             Err(error) if is_peers_fault(&error.into()) => Accepted::Gone,

@@ -16,6 +16,7 @@ mod backends;
 mod listeners;
 mod scripts;
 mod stamps;
+mod unix;
 
 use backends::{Backend, for_each_backend};
 
@@ -38,7 +39,7 @@ for_each_backend!(
 #[derive(Default)]
 pub(super) struct Log {
     pub(super) keys: Vec<Key>,
-    accepted: Vec<SocketAddr>,
+    accepted: Vec<PeerAddress>,
     connected: usize,
     pub(super) bytes: Vec<u8>,
     ended: bool,
@@ -68,7 +69,7 @@ impl<R: ServingReactor> Handler<R> for Log {
         }
     }
 
-    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
+    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: PeerAddress) {
         self.accepted.push(peer);
         self.keys.push(reactor.adopt(socket).unwrap());
     }
@@ -243,7 +244,7 @@ fn connecting_tells_success_and_refusal<R: Backend>() {
     let Some((mut server, address)) = listening::<R>(4096) else { return };
     let Some(mut client) = R::make(4096) else { return };
     let mut options = ConnectOptions {
-        target: address,
+        target: address.into(),
         source: None,
         socket: SocketOptions::default(),
         stamps: false,
@@ -252,7 +253,7 @@ fn connecting_tells_success_and_refusal<R: Backend>() {
     client.connect(&options).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     server.stop_listening();
-    options.target = SocketAddr::from(([127, 0, 0, 1], 1));
+    options.target = SocketAddr::from(([127, 0, 0, 1], 1)).into();
     client.connect(&options).unwrap();
     turn_until(&mut client, &mut log, |log| log.failed.is_some());
     assert_eq!(log.failed.unwrap().kind(), io::ErrorKind::ConnectionRefused);

@@ -14,7 +14,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::PollFlags;
@@ -22,7 +21,9 @@ use rustix::net::Shutdown;
 use slotmap::SlotMap;
 
 use super::{Event, Handler, Key, Reactor, ServingReactor, Waker};
+use crate::address::Transport;
 use crate::clock::{self, Nanos};
+use crate::listener::Listener;
 use crate::socket::{self, ConnectOptions};
 use crate::stamps::{self, StampClock};
 use crate::unread::{self, Unread};
@@ -204,8 +205,10 @@ impl Reactor for UringReactor {
 
     fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
         let socket = socket::begin_connect(options)?;
-        let stamped =
-            options.stamps && self.ring.can_stamp() && stamps::ask(socket.as_fd()).is_ok();
+        let stamped = options.stamps
+            && options.target.transport() == Transport::Tcp
+            && self.ring.can_stamp()
+            && stamps::ask(socket.as_fd()).is_ok();
         Ok(self.insert(UringSocket::new(socket, true, stamped)))
     }
 
@@ -297,8 +300,8 @@ impl Reactor for UringReactor {
 }
 
 impl ServingReactor for UringReactor {
-    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
-        self.add_listener(listener);
+    fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<()> {
+        self.add_listener(listener.into());
         Ok(())
     }
 

@@ -10,11 +10,12 @@ use socket2::SockRef;
 
 use super::{CongestionControl, SocketOptions};
 
-/// The options of a connection as the kernel says they are. `None`: the kernel does not say.
+/// The options of a connection as the kernel says they are. `None`: the kernel does not say, or a
+/// unix-domain socket, which has none of TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct EffectiveOptions {
     /// Whether Nagle's algorithm is disabled.
-    pub nodelay: bool,
+    pub nodelay: Option<bool>,
     /// Send buffer in bytes: twice what was asked (socket(7)).
     pub send_buffer: usize,
     /// Receive buffer in bytes: twice what was asked.
@@ -46,11 +47,11 @@ impl EffectiveOptions {
     /// Those of `socket`.
     ///
     /// # Errors
-    /// When it is no TCP socket.
+    /// When it is no socket.
     pub fn read(socket: BorrowedFd<'_>) -> io::Result<Self> {
         let options = SockRef::from(&socket);
         Ok(Self {
-            nodelay: options.tcp_nodelay()?,
+            nodelay: options.tcp_nodelay().ok(),
             send_buffer: options.send_buffer_size()?,
             recv_buffer: options.recv_buffer_size()?,
             congestion: CongestionControl::of(socket),
@@ -71,7 +72,9 @@ impl EffectiveOptions {
         };
         let on_off = |on: bool| if on { "on" } else { "off" }.to_owned();
         let bytes = |count: usize| count.to_string();
-        compare("nodelay", on_off(asked.nodelay), on_off(self.nodelay));
+        if let Some(nodelay) = self.nodelay {
+            compare("nodelay", on_off(asked.nodelay), on_off(nodelay));
+        }
         // Half of an odd size is what it was before it was doubled.
         if let Some(asked) = asked.send_buffer {
             compare("send-buffer", bytes(asked), bytes(self.send_buffer / 2));
@@ -107,6 +110,7 @@ mod tests {
 
     use super::super::TcpOptions;
     use super::*;
+    use crate::address::Transport;
 
     fn pair(address: &str) -> Option<(TcpStream, TcpStream)> {
         let listener = TcpListener::bind(address).ok()?;
@@ -130,10 +134,10 @@ mod tests {
         };
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Some((near, _far)) = pair(address) else { continue };
-            asked.apply(near.as_fd()).unwrap();
+            asked.apply(near.as_fd(), Transport::Tcp).unwrap();
             let read = EffectiveOptions::read(near.as_fd()).unwrap();
             assert_eq!(read.changed_from(&asked), [], "{address}");
-            assert_eq!((read.nodelay, read.send_buffer), (false, 80_000));
+            assert_eq!((read.nodelay, read.send_buffer), (Some(false), 80_000));
             assert_eq!(read.congestion, asked.tcp.congestion);
             assert_eq!((read.quickack, read.tos), (Some(false), Some(0x10)));
             assert_eq!(read.user_timeout_ms, Some(1_500));
@@ -182,7 +186,7 @@ mod tests {
         // The two lowest bits are the kernel's (ECN, RFC 3168).
         let tcp = TcpOptions { tos: Some(0x13), ..TcpOptions::default() };
         let asked = SocketOptions { recv_buffer: Some(1), tcp, ..SocketOptions::default() };
-        asked.apply(near.as_fd()).unwrap();
+        asked.apply(near.as_fd(), Transport::Tcp).unwrap();
         let changed = EffectiveOptions::read(near.as_fd()).unwrap().changed_from(&asked);
         let flags: Vec<&str> = changed.iter().map(|one| one.flag).collect();
         assert_eq!(flags, ["recv-buffer", "tos"]);
@@ -193,8 +197,20 @@ mod tests {
     fn what_is_not_asked_is_left_as_it_is() {
         let (near, _far) = pair("127.0.0.1:0").unwrap();
         let before = EffectiveOptions::read(near.as_fd()).unwrap();
-        let asked = SocketOptions { nodelay: before.nodelay, ..SocketOptions::default() };
-        asked.apply(near.as_fd()).unwrap();
+        let asked =
+            SocketOptions { nodelay: before.nodelay.unwrap(), ..SocketOptions::default() };
+        asked.apply(near.as_fd(), Transport::Tcp).unwrap();
         assert_eq!(EffectiveOptions::read(near.as_fd()).unwrap(), before);
+    }
+
+    #[test]
+    fn a_unix_socket_has_buffers_and_nothing_else() {
+        let (near, _far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let tcp = TcpOptions { quickack: Some(true), ..TcpOptions::default() };
+        let asked = SocketOptions { send_buffer: Some(40_000), tcp, ..Default::default() };
+        asked.apply(near.as_fd(), Transport::Unix).unwrap();
+        let read = EffectiveOptions::read(near.as_fd()).unwrap();
+        assert_eq!((read.send_buffer, read.nodelay, read.quickack), (80_000, None, None));
+        assert_eq!(read.changed_from(&asked), []);
     }
 }

@@ -17,7 +17,9 @@ fn a_socket_that_is_connected_to_itself_is_refused() {
 fn keepalive_probes_three_times_after_the_idle_time() {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let keepalive = Some(Duration::from_mins(1));
-    SocketOptions { keepalive, ..SocketOptions::default() }.apply(socket.as_fd()).unwrap();
+    SocketOptions { keepalive, ..SocketOptions::default() }
+        .apply(socket.as_fd(), Transport::Tcp)
+        .unwrap();
     assert!(socket.keepalive().unwrap());
     let idle = socket.tcp_keepalive_time().unwrap().as_secs();
     let interval = socket.tcp_keepalive_interval().unwrap().as_secs();

@@ -1,11 +1,10 @@
 //! Selection of backends: [`Backends`], with their health, open connections and addresses.
 //! Opens no socket.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use echo_net::address::Address;
+use echo_net::address::{Address, SocketAddress};
 
 /// Consecutive failures after which a backend is down.
 const FAILURES: u32 = 3;
@@ -46,7 +45,7 @@ pub(super) struct Backends {
 struct Backend {
     name: Address,
     /// All addresses of the name; the last one that worked is tried first.
-    addresses: Mutex<Vec<SocketAddr>>,
+    addresses: Mutex<Vec<SocketAddress>>,
     open: Arc<AtomicUsize>,
     health: Mutex<Health>,
 }
@@ -70,7 +69,7 @@ impl Drop for InUse {
 
 impl Backends {
     /// All up, without connections.
-    pub(super) fn new(found: Vec<(Address, Vec<SocketAddr>)>, policy: Policy) -> Self {
+    pub(super) fn new(found: Vec<(Address, Vec<SocketAddress>)>, policy: Policy) -> Self {
         let backend = |(name, addresses)| Backend {
             name,
             addresses: Mutex::new(addresses),
@@ -92,12 +91,12 @@ impl Backends {
     }
 
     /// Its addresses, in the order to try.
-    pub(super) fn addresses(&self, backend: usize) -> Vec<SocketAddr> {
+    pub(super) fn addresses(&self, backend: usize) -> Vec<SocketAddress> {
         lock(&self.all[backend].addresses).clone()
     }
 
     /// Records that one of its addresses has answered.
-    pub(super) fn answered(&self, backend: usize, address: SocketAddr) {
+    pub(super) fn answered(&self, backend: usize, address: SocketAddress) {
         let mut addresses = lock(&self.all[backend].addresses);
         if let Some(place) = addresses.iter().position(|known| *known == address) {
             addresses[..=place].rotate_right(1);
@@ -105,7 +104,7 @@ impl Backends {
     }
 
     /// Updates its addresses; whether they have changed.
-    pub(super) fn moved(&self, backend: usize, mut found: Vec<SocketAddr>) -> bool {
+    pub(super) fn moved(&self, backend: usize, mut found: Vec<SocketAddress>) -> bool {
         let mut addresses = lock(&self.all[backend].addresses);
         let same = found.len() == addresses.len()
             && found.iter().all(|address| addresses.contains(address));
@@ -169,18 +168,20 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::SocketAddr;
 
     fn backends(policy: Policy) -> Backends {
         let found = |port: u16| {
             let address = SocketAddr::from(([127, 0, 0, 1], port));
-            (address.to_string().parse().unwrap(), vec![address])
+            (address.to_string().parse().unwrap(), vec![address.into()])
         };
         Backends::new([1, 2, 3].map(found).to_vec(), policy)
     }
 
     #[test]
     fn the_address_that_answered_is_the_first_and_the_others_keep_their_order() {
-        let [a, b, c, d] = [1, 2, 3, 4].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let [a, b, c, d] = [1, 2, 3, 4]
+            .map(|port| SocketAddress::from(SocketAddr::from(([127, 0, 0, 1], port))));
         let name: Address = "three:1".parse().unwrap();
         let backends = Backends::new(vec![(name, vec![a, b, c])], Policy::default());
         backends.answered(0, c);

@@ -1,9 +1,9 @@
 //! Health of backends: [`check`] dials one again and again, and resolves its name while it is
 //! down.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
+use echo_net::address::SocketAddress;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, timeout};
 use tracing::{debug, info, warn};
@@ -60,12 +60,13 @@ impl Balancer {
     }
 
     /// Resolves the name of a backend again. On failure it keeps its addresses.
-    fn looked_up(&self, backend: usize, found: Result<Vec<SocketAddr>, BackendError>) {
+    fn looked_up(&self, backend: usize, found: Result<Vec<SocketAddress>, BackendError>) {
         match found {
             Ok(found) => {
                 let name = self.backends.name(backend);
                 if self.backends.moved(backend, found) {
                     let addresses = self.backends.addresses(backend);
+                    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
                     info!(backend = %name, ?addresses, "backend addresses changed");
                 }
             }

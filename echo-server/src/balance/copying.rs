@@ -2,15 +2,14 @@
 //! What breaks one side is noticed even while nothing is read from it.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use echo_net::tcp_info;
+use echo_net::delivery;
+use echo_net::stream::{ReadHalf, Stream, WriteHalf};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::sleep;
 
 /// Buffer size per direction.
@@ -41,8 +40,8 @@ type Ended<'a> = (ReadHalf<'a>, WriteHalf<'a>);
 /// # Errors
 /// When one side breaks, or nothing moves after a half-close.
 pub(super) async fn copy_both_ways(
-    client: &mut TcpStream,
-    backend: &mut TcpStream,
+    client: &mut Stream,
+    backend: &mut Stream,
     half_close_timeout: Duration,
 ) -> Result<(), Broken> {
     let moved = AtomicU64::new(0);
@@ -57,11 +56,10 @@ pub(super) async fn copy_both_ways(
     // The ends of the direction that has ended are those of both sockets.
     let (from, to) = &ended;
     let progress = || {
-        let acknowledged = |socket: &TcpStream| {
-            tcp_info::read(socket.as_fd()).map_or(0, |info| info.acknowledged)
+        let taken = |socket: BorrowedFd<'_>| {
+            delivery::read(socket).map_or(0, |delivery| delivery.progress(0))
         };
-        let moved = moved.load(Ordering::Relaxed);
-        (moved, acknowledged(from.as_ref()), acknowledged(to.as_ref()))
+        (moved.load(Ordering::Relaxed), taken(from.as_fd()), taken(to.as_fd()))
     };
     tokio::select! {
         ended = rest => Ok(ended.map(drop)?),
@@ -104,7 +102,7 @@ async fn broken(half: &ReadHalf<'_>) -> io::Error {
     if let Err(error) = half.ready(Interest::ERROR).await {
         return error;
     }
-    match half.as_ref().take_error() {
+    match half.take_error() {
         Ok(Some(error)) | Err(error) => error,
         // Whoever wrote to it has taken the error.
         Ok(None) => io::ErrorKind::ConnectionReset.into(),

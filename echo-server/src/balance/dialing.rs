@@ -2,16 +2,16 @@
 //! run out of ([`Shortage`]) is no failure of a backend.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
+use echo_net::address::{PeerAddress, SocketAddress, Transport};
 use echo_net::clock;
 use echo_net::settings::TimeSpan;
-use echo_net::socket::{finish_connect, has_source_address};
+use echo_net::socket::{ConnectOptions, begin_connect, finish_connect, has_source_address};
+use echo_net::stream::Stream;
 use rustix::io::Errno;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
@@ -34,13 +34,19 @@ pub(super) enum Shortage {
     Descriptors,
     #[error("the kernel has no memory for sockets")]
     Memory,
+    /// Of a unix-domain socket, for which the kernel does not wait. One of TCP looks slow.
+    #[error("the accept queue of a backend is full (raise its backlog)")]
+    Backlog,
 }
 
 impl Shortage {
     /// What a failed connect to `target` was short of, if the machine is to blame.
-    fn of(error: &io::Error, target: SocketAddr) -> Option<Self> {
+    fn of(error: &io::Error, target: SocketAddress) -> Option<Self> {
         match Errno::from_io_error(error)? {
-            Errno::ADDRNOTAVAIL if has_source_address(target) => Some(Self::Ports),
+            Errno::ADDRNOTAVAIL if target.as_tcp().is_some_and(has_source_address) => {
+                Some(Self::Ports)
+            }
+            Errno::AGAIN if target.transport() == Transport::Unix => Some(Self::Backlog),
             Errno::MFILE | Errno::NFILE => Some(Self::Descriptors),
             Errno::NOBUFS | Errno::NOMEM => Some(Self::Memory),
             _ => None,
@@ -66,11 +72,11 @@ impl Balancer {
     /// once, and again only if this machine was short of something.
     pub(super) async fn reach_a_backend(
         &self,
-        client: &TcpStream,
-        peer: SocketAddr,
-    ) -> Result<(TcpStream, InUse), Unreached> {
-        let own = client.local_addr().map_err(Unreached::Client)?;
-        OPTIONS.apply(client.as_fd()).map_err(Unreached::Client)?;
+        client: &Stream,
+        peer: PeerAddress,
+    ) -> Result<(Stream, InUse), Unreached> {
+        let own = SocketAddress::of_local(client).map_err(Unreached::Client)?;
+        OPTIONS.apply(client.as_fd(), client.transport()).map_err(Unreached::Client)?;
         let header = self.config.proxy_protocol.map(|version| version.header(peer, own));
         let (limit, mut short) = (self.config.dial_timeout, None);
         let dialed = self.dial_candidates(header.as_deref().unwrap_or_default(), &mut short);
@@ -85,7 +91,7 @@ impl Balancer {
         &self,
         header: &[u8],
         short: &mut Option<Shortage>,
-    ) -> Option<(TcpStream, InUse)> {
+    ) -> Option<(Stream, InUse)> {
         let (mut candidates, mut pause) = (self.backends.candidates(), PAUSE);
         loop {
             let mut again = Vec::new();
@@ -117,7 +123,7 @@ impl Balancer {
         &self,
         backend: usize,
         header: &[u8],
-    ) -> Result<TcpStream, Option<Shortage>> {
+    ) -> Result<Stream, Option<Shortage>> {
         let mut short = None;
         for address in self.backends.addresses(backend) {
             match self.dial_address(address, header).await {
@@ -137,11 +143,12 @@ impl Balancer {
         Err(short)
     }
 
-    async fn dial_address(&self, address: SocketAddr, header: &[u8]) -> io::Result<TcpStream> {
-        let connecting = TcpStream::connect(address);
-        let mut stream = timeout(self.config.connect_timeout, connecting).await??;
+    async fn dial_address(&self, address: SocketAddress, header: &[u8]) -> io::Result<Stream> {
+        let (target, socket) = (address, OPTIONS);
+        let options = ConnectOptions { target, source: None, socket, stamps: false };
+        let mut stream = Stream::new(begin_connect(&options)?, address.transport())?;
+        timeout(self.config.connect_timeout, stream.writable()).await??;
         finish_connect(stream.as_fd())?;
-        OPTIONS.apply(stream.as_fd())?;
         stream.write_all(header).await?;
         Ok(stream)
     }
@@ -154,9 +161,10 @@ mod tests {
     #[test]
     fn only_a_target_that_could_be_reached_is_short_of_ports() {
         let error = |errno: Errno| io::Error::from(errno);
-        let here = SocketAddr::from(([127, 0, 0, 1], 1));
+        let parse = |text: &str| text.parse::<SocketAddress>().unwrap();
+        let here = parse("127.0.0.1:1");
         // A unicast address needs a route, a zone that no machine has.
-        let nowhere = "[fe80::1%4000000000]:1".parse().unwrap();
+        let nowhere = parse("[fe80::1%4000000000]:1");
         for (errno, target, short) in [
             (Errno::ADDRNOTAVAIL, here, Some(Shortage::Ports)),
             (Errno::ADDRNOTAVAIL, nowhere, None),
@@ -164,6 +172,8 @@ mod tests {
             (Errno::NFILE, nowhere, Some(Shortage::Descriptors)),
             (Errno::NOBUFS, here, Some(Shortage::Memory)),
             (Errno::CONNREFUSED, here, None),
+            (Errno::AGAIN, here, None),
+            (Errno::AGAIN, parse("unix:@a"), Some(Shortage::Backlog)),
         ] {
             assert_eq!(Shortage::of(&error(errno), target), short, "{errno} {target}");
         }

@@ -3,24 +3,24 @@
 use std::os::fd::AsFd as _;
 
 use echo_net::socket::reset_on_close;
-use tokio::net::TcpStream;
+use echo_net::stream::Stream;
 
 /// A connection that is reset when it is dropped, for whatever reason, before it
 /// [has ended](Self::has_ended). A plain close would send FIN, which says that all was sent.
 #[derive(Debug)]
 pub(super) struct Guarded {
-    stream: TcpStream,
+    stream: Stream,
     ended: bool,
 }
 
 impl Guarded {
     /// Has not ended.
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(super) fn new(stream: Stream) -> Self {
         Self { stream, ended: false }
     }
 
     /// The connection.
-    pub(super) fn stream(&mut self) -> &mut TcpStream {
+    pub(super) fn stream(&mut self) -> &mut Stream {
         &mut self.stream
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU64;
 
 use clap::Args;
-use echo_net::address::Address;
+use echo_net::address::{Address, HostAddress};
 use echo_net::settings::{TimeSpan, at_least_one};
 
 use crate::balance::{Policy, ProxyProtocol};
@@ -13,11 +13,12 @@ use crate::choice::choice;
 #[derive(Debug, Clone, Args)]
 pub struct BalanceArgs {
     /// Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
-    /// or PORT
+    /// PORT, or a unix-domain socket: unix:/PATH or unix:@NAME (abstract)
     #[arg(default_value = "127.0.0.1:8080")]
     pub address: Address,
 
-    /// Backend server (repeatable); a name is tried at each of its addresses
+    /// Backend server (repeatable): HOST:PORT, unix:/PATH or unix:@NAME; a name is tried at each of
+    /// its addresses
     #[arg(long, value_name = "ADDR", required = true)]
     pub backend: Vec<Address>,
 
@@ -25,7 +26,8 @@ pub struct BalanceArgs {
     #[arg(long, value_parser = choice::<Policy>(), default_value_t)]
     pub policy: Policy,
 
-    /// Send the client's address to backends (PROXY protocol)
+    /// Send the client's address to backends (PROXY protocol); one of a unix-domain socket is
+    /// unknown
     #[arg(long, value_parser = choice::<ProxyProtocol>())]
     pub proxy_protocol: Option<ProxyProtocol>,
 
@@ -60,7 +62,7 @@ pub struct BalanceArgs {
 
     /// Serve metrics (/metrics) and health (/healthz, /readyz) over HTTP on this address
     #[arg(long, value_name = "ADDR")]
-    pub metrics: Option<Address>,
+    pub metrics: Option<HostAddress>,
 
     /// Verbose logging (-v debug, -vv trace)
     #[arg(short, long, action = clap::ArgAction::Count)]

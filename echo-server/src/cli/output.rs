@@ -1,7 +1,7 @@
 //! Arguments about what a server tells: [`OutputArgs`].
 
 use clap::Args;
-use echo_net::address::Address;
+use echo_net::address::HostAddress;
 
 use crate::choice::choice;
 use crate::logging::{LogFormat, LogStyle};
@@ -13,7 +13,7 @@ pub struct OutputArgs {
     /// Serve metrics (/metrics, for Prometheus) and health (/healthz, /readyz) over HTTP on this
     /// address
     #[arg(long, value_name = "ADDR")]
-    pub metrics: Option<Address>,
+    pub metrics: Option<HostAddress>,
 
     /// Log format on stderr
     #[arg(long, value_name = "FORMAT", value_parser = choice::<LogFormat>(), default_value_t)]

@@ -57,6 +57,20 @@ pub enum InvalidTcpArgs {
 }
 
 impl TcpArgs {
+    /// The first that was typed, without dashes.
+    pub fn first_typed(&self) -> Option<&'static str> {
+        let Self { congestion, quickack, notsent_lowat, user_timeout, tos } = self;
+        [
+            ("congestion", congestion.is_some()),
+            ("quickack", quickack.is_some()),
+            ("notsent-lowat", notsent_lowat.is_some()),
+            ("user-timeout", user_timeout.is_some()),
+            ("tos", tos.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(flag, is_typed)| is_typed.then_some(flag))
+    }
+
     /// The options that were typed. Asks the kernel for the congestion control.
     ///
     /// # Errors

@@ -50,3 +50,21 @@ fn what_can_t_be_meant_is_refused_and_names_the_flag() {
         assert!(error.contains(flag), "{error}");
     }
 }
+
+#[test]
+fn what_only_tcp_has_is_refused_with_a_unix_socket_if_it_was_typed() {
+    assert!(config(&["unix:/run/echo.sock", "--model=epoll", "--accept=shared", "--send-buffer=1M"]).is_ok());
+    for (typed, told) in [
+        ("--nodelay=on", "--nodelay is an option of TCP"),
+        ("--congestion=cubic", "--congestion is"),
+        ("--quickack=off", "--quickack is"),
+        ("--notsent-lowat=1K", "--notsent-lowat is"),
+        ("--user-timeout=1s", "--user-timeout is"),
+        ("--tos=1", "--tos is"),
+        ("--reuse-port", "--reuse-port needs a listener per worker"),
+        ("--accept=reuseport", "--accept reuseport needs a listener per worker"),
+    ] {
+        let error = config(&["unix:@echo", typed]).unwrap_err().to_string();
+        assert!(error.starts_with(told), "{error}");
+    }
+}

@@ -2,16 +2,17 @@
 //! receive readiness events: [`QueuedSocket`], a non-blocking socket with a send queue.
 
 use std::io;
-use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use echo_net::Nanos;
+use echo_net::delivery;
 use echo_net::send_queue::SendQueue;
 use echo_net::socket::reset_on_close;
-use echo_net::tcp_info;
+use echo_net::stream::Stream;
 use echo_net::unread::{self, Unread};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use socket2::Socket;
 
 use crate::session::Acknowledged;
 
@@ -57,9 +58,9 @@ pub(crate) trait NonBlocking: AsFd {
 
 impl NonBlocking for OwnedFd {}
 
-impl NonBlocking for &TcpStream {}
+impl NonBlocking for &Socket {}
 
-impl NonBlocking for tokio::net::TcpStream {
+impl NonBlocking for Stream {
     fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
         // The runtime must see the WouldBlock.
         self.try_write(bytes)
@@ -137,7 +138,7 @@ impl<S: NonBlocking> Transport for QueuedSocket<S> {
 
 /// What the peer of `socket` has acknowledged.
 pub(crate) fn acknowledged(socket: BorrowedFd<'_>) -> Acknowledged {
-    tcp_info::read(socket).map_or(Acknowledged::ALL, Acknowledged::from)
+    delivery::read(socket).map_or(Acknowledged::ALL, Acknowledged::from)
 }
 
 /// Readiness as reported by poll(2) or epoll(7).

@@ -3,20 +3,21 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use echo_net::address::Address;
+use echo_net::address::HostAddress;
+use echo_net::listener::Listener;
 use echo_net::reactor::ACCEPT_PAUSE;
 use echo_net::socket::SocketOptions;
+use echo_net::stream::Stream;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
@@ -38,7 +39,7 @@ const MOST_REQUEST: usize = 16 * 1024;
 /// A bound address that does not answer yet.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     address: SocketAddr,
 }
 
@@ -47,13 +48,15 @@ impl Endpoint {
     ///
     /// # Errors
     /// When that fails, with the flag to change.
-    pub(crate) fn bind(address: &Address) -> anyhow::Result<Self> {
+    pub(crate) fn bind(address: &HostAddress) -> anyhow::Result<Self> {
         use anyhow::Context as _;
-        let binding = Binding { address: address.clone(), backlog: 16, reuse_port: false };
-        let groups = binding.listen(1, &SocketOptions::default()).context("--metrics")?;
-        let listeners: Vec<TcpListener> = groups.into_iter().flatten().collect();
+        let binding =
+            Binding { address: address.clone().into(), backlog: 16, reuse_port: false };
+        let opened = binding.listen(1, &SocketOptions::default()).context("--metrics")?;
+        let listeners: Vec<Listener> = opened.groups.into_iter().flatten().collect();
         let first = listeners.first().context("--metrics: no listener was made")?;
-        let address = first.local_addr().context("getting the address of --metrics")?;
+        let address = first.local_address().context("getting the address of --metrics")?;
+        let address = address.as_tcp().context("--metrics: not a TCP address")?;
         Ok(Self { listeners, address })
     }
 
@@ -101,7 +104,7 @@ async fn accept(mut listeners: Listeners, pages: Arc<Pages>) {
     }
 }
 
-async fn answer(stream: TcpStream, pages: &Pages) -> hyper::Result<()> {
+async fn answer(stream: Stream, pages: &Pages) -> hyper::Result<()> {
     let service = service_fn(|request: Request<Incoming>| {
         let response = respond(&request, pages);
         async move { Ok::<_, Infallible>(response) }

@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 
 use echo_net::Nanos;
+use echo_net::address::PeerAddress;
 use echo_net::clock;
+use echo_net::listener::Listener;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::reactor::{Event, Handler, Key, Reactor, ServingReactor, Waker};
 
@@ -42,11 +43,11 @@ pub(super) trait AcceptHandler {
 /// # Errors
 /// Also when there is not exactly one group of listeners.
 pub(super) fn accept(
-    listeners: Vec<Vec<TcpListener>>,
+    listeners: Vec<Vec<Listener>>,
     context: &Context,
     handler: &mut impl AcceptHandler,
 ) -> io::Result<()> {
-    let Ok([group]) = <[Vec<TcpListener>; 1]>::try_from(listeners) else {
+    let Ok([group]) = <[Vec<Listener>; 1]>::try_from(listeners) else {
         let reason = format!("the model {} accepts on one thread", context.config.model);
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     };
@@ -98,7 +99,7 @@ impl<H: AcceptHandler> Acceptor<'_, H> {
 impl<H: AcceptHandler> Handler<EpollReactor> for Acceptor<'_, H> {
     fn event(&mut self, _reactor: &mut EpollReactor, _key: Key, _event: Event<'_>) {}
 
-    fn accepted(&mut self, _reactor: &mut EpollReactor, socket: OwnedFd, peer: SocketAddr) {
+    fn accepted(&mut self, _reactor: &mut EpollReactor, socket: OwnedFd, peer: PeerAddress) {
         let permit = self.context.admission.admit(socket.as_fd(), peer);
         self.accepted.extend(permit.map(|permit| (socket, permit)));
     }

@@ -1,8 +1,8 @@
 //! One event loop per worker on Linux epoll: [`Epoll`].
 
 use std::io;
-use std::net::TcpListener;
 
+use echo_net::listener::Listener;
 use echo_net::reactor::epoll::{self, Edge, EpollReactor, Level, Oneshot};
 
 use super::{Model, event_loop};
@@ -15,7 +15,7 @@ pub(super) struct Epoll;
 
 impl Model for Epoll {
     // A reactor of its own for each trigger, so that none is asked for per message.
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
         match context.config.tuning.trigger {
             Trigger::Level => serve::<Level>(listeners, context),
             Trigger::Edge => serve::<Edge>(listeners, context),
@@ -25,7 +25,7 @@ impl Model for Epoll {
 }
 
 fn serve<T: epoll::Trigger>(
-    listeners: Vec<Vec<TcpListener>>,
+    listeners: Vec<Vec<Listener>>,
     context: &Context,
 ) -> io::Result<()> {
     event_loop::serve(listeners, context, || {

@@ -5,13 +5,14 @@
 //! rotation; with one per worker, or where all share one, each accepts for itself.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use echo_net::Nanos;
+use echo_net::address::PeerAddress;
+use echo_net::listener::Listener;
 use echo_net::reactor::{Event, Handler, Key, ServingReactor};
 use echo_net::stop::Stage;
 use echo_net::unread::Unread;
@@ -31,7 +32,7 @@ pub(super) use handoff::Handoff;
 
 /// Serves with one reactor per worker, created on the thread that uses it.
 pub(super) fn serve<R: ServingReactor>(
-    listeners: Vec<Vec<TcpListener>>,
+    listeners: Vec<Vec<Listener>>,
     context: &Context,
     make: impl Fn() -> io::Result<R> + Sync,
 ) -> io::Result<()> {
@@ -73,7 +74,7 @@ pub(super) struct EventLoop<'a> {
 impl<'a> EventLoop<'a> {
     fn run<R: ServingReactor>(
         number: usize,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         handoff: &'a Handoff,
         context: &'a Context,
         make: impl Fn() -> io::Result<R>,
@@ -303,7 +304,7 @@ impl<R: ServingReactor> Transport for OnReactor<'_, R> {
 
     fn acknowledged(&self) -> Acknowledged {
         // In the simulation, sent bytes have arrived.
-        self.reactor.tcp_info(self.key).map_or(Acknowledged::ALL, Acknowledged::from)
+        self.reactor.delivery(self.key).map_or(Acknowledged::ALL, Acknowledged::from)
     }
 
     fn reset_on_close(&mut self) {
@@ -330,7 +331,7 @@ impl<R: ServingReactor> Handler<R> for EventLoop<'_> {
         }
     }
 
-    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: SocketAddr) {
+    fn accepted(&mut self, reactor: &mut R, socket: OwnedFd, peer: PeerAddress) {
         let Some(permit) = self.context.admission.admit(socket.as_fd(), peer) else { return };
         let owner = if self.handoff.keep_own { self.number } else { self.turn };
         self.turn = (self.turn + 1) % self.handoff.inboxes.len();

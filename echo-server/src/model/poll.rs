@@ -2,8 +2,8 @@
 //! turn, which epoll was made to avoid.
 
 use std::io;
-use std::net::TcpListener;
 
+use echo_net::listener::Listener;
 use echo_net::reactor::poll::PollReactor;
 
 use super::{Model, event_loop};
@@ -14,7 +14,7 @@ use crate::context::Context;
 pub(super) struct Poll;
 
 impl Model for Poll {
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
         event_loop::serve(listeners, context, || PollReactor::new(context.config.read_buffer))
     }
 }

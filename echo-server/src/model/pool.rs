@@ -4,12 +4,12 @@
 //! is writable.
 
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use echo_net::Nanos;
 use echo_net::clock;
+use echo_net::listener::Listener;
 use echo_net::reactor::Waker;
 
 use super::Model;
@@ -31,7 +31,7 @@ const DRAINED_POLL: Duration = Duration::from_millis(2);
 pub(super) struct PoolModel;
 
 impl Model for PoolModel {
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
         let shared = SharedEpoll::new()?;
         // The workers, and this thread, which accepts.
         context.readiness.expect(context.config.workers + 1);
@@ -74,7 +74,7 @@ fn scratch(context: &Context, worker: usize) -> Scratch<&WorkerCounters> {
 
 /// Accepts until a stop is requested, then waits until every connection has ended.
 fn accept_and_drain(
-    listeners: Vec<Vec<TcpListener>>,
+    listeners: Vec<Vec<Listener>>,
     shared: &SharedEpoll,
     context: &Context,
 ) -> io::Result<()> {

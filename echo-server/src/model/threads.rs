@@ -4,14 +4,15 @@
 //! 10,000 clients that connect at once the last is answered after about half a second.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::time::Duration;
 
 use echo_net::clock;
+use echo_net::listener::Listener;
 use slotmap::{DefaultKey, SlotMap};
+use socket2::Socket;
 
 use super::acceptor::{self, AcceptHandler};
 use super::{Capacity, Model};
@@ -54,7 +55,7 @@ impl Model for Threads {
         if config.protocol.is_chat() { 2 } else { 1 }
     }
 
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
         let live = Arc::new(LiveThreads::default());
         let threads = Arc::clone(&live);
         context.stop.on_advance(move |_| threads.interrupt());
@@ -144,7 +145,7 @@ struct Starter<'a> {
 
 impl AcceptHandler for Starter<'_> {
     fn accepted(&mut self, socket: OwnedFd, permit: Permit) {
-        let socket = Arc::new(TcpStream::from(socket));
+        let socket = Arc::new(Socket::from(socket));
         let turned_away = permit.is_turned_away();
         let driver = self.context.driver(permit);
         let interrupt = match interrupt(&socket, &driver) {
@@ -196,7 +197,7 @@ impl Drop for Gone {
 }
 
 /// Interrupts the wait of a connection's thread.
-fn interrupt(socket: &Arc<TcpStream>, driver: &Driver) -> io::Result<Interrupt> {
+fn interrupt(socket: &Arc<Socket>, driver: &Driver) -> io::Result<Interrupt> {
     if driver.gets_mail() {
         return ThreadWaker::new().map(Arc::new).map(Interrupt::Polling);
     }

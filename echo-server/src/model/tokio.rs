@@ -2,10 +2,10 @@
 //! [`local`], where each worker has its own runtime.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use echo_net::listener::Listener;
 use echo_net::stop::Stage;
 use tokio::task::JoinSet;
 
@@ -29,7 +29,7 @@ const FORCED_GRACE: Duration = Duration::from_millis(300);
 pub(super) struct Tokio;
 
 impl Model for Tokio {
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
         super::check_listeners(&listeners, context.config.workers)?;
         // Its threads, and what accepts.
         context.readiness.expect(context.config.workers + listeners.len());
@@ -47,7 +47,7 @@ impl Model for Tokio {
     }
 }
 
-async fn serve(listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+async fn serve(listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
     let tasks = Tasks::new(context, 0);
     let mut acceptors = JoinSet::new();
     for group in listeners {

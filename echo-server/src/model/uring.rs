@@ -1,8 +1,8 @@
 //! One event loop per worker on Linux `io_uring`: [`Uring`].
 
 use std::io;
-use std::net::TcpListener;
 
+use echo_net::listener::Listener;
 use echo_net::reactor::uring::UringReactor;
 
 use super::{Model, event_loop};
@@ -17,7 +17,7 @@ impl Model for Uring {
         Ok(UringReactor::probe()?)
     }
 
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
         event_loop::serve(listeners, context, || {
             Ok(UringReactor::new(context.config.read_buffer)?)
         })

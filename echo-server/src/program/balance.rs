@@ -1,19 +1,19 @@
 //! The command `echo-server balance`: [`run`].
 
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
-use echo_net::address::Address;
+use echo_net::address::{Address, HostAddress, SocketAddress};
+use echo_net::listener::SocketFile;
 use echo_net::socket::SocketOptions;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
 use tracing::warn;
 
-use super::{announce, answer, serve_metrics};
+use super::{addresses_of, announce, answer, remove, serve_metrics};
 use crate::balance::{BalanceConfig, Balancer, Lookup};
 use crate::binding::Binding;
 use crate::capacity::Capacity;
@@ -46,17 +46,17 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
         drain_timeout: args.drain_timeout.0,
     };
     let binding = Binding { address: args.address.clone(), backlog: 4096, reuse_port: false };
-    let mut groups = binding.open(1, &SocketOptions::default())?.groups;
-    let listeners = groups.pop().context("no listener was made")?;
-    let own = listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>();
-    let own = own.context("getting the listener's address")?;
+    let mut opened = binding.open(1, &SocketOptions::default())?;
+    let listeners = opened.groups.pop().context("no listener was made")?;
+    let own = addresses_of(&listeners)?;
     // Before the sandbox, after which nothing can be bound.
     let metrics = args.metrics.as_ref().map(Endpoint::bind).transpose()?;
     let ready = ready(&own, &config, metrics.as_ref());
-    for address in own.iter().filter(|address| !address.ip().is_loopback()) {
+    for address in own.iter().filter(|address| !address.is_loopback()) {
         warn!(%address, "public address: whoever reaches it reaches the backends");
     }
-    let sandbox = (!args.no_sandbox).then(|| needs(&config));
+    let file = opened.file.take();
+    let sandbox = (!args.no_sandbox).then(|| needs(&config, file.as_ref()));
     let balancer = Balancer::new(config, own)?;
     // After the names were looked up once, so that the resolver has loaded its libraries; before
     // there are threads, which inherit it.
@@ -75,7 +75,9 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     announce(&ready)?;
     health.begin();
     tell_limit(asked, &possible);
-    let outcome = runtime.block_on(balancer.run(listeners, &stop)).context("balancing")?;
+    let outcome = runtime.block_on(balancer.run(listeners, &stop)).context("balancing");
+    remove(file);
+    let outcome = outcome?;
     // A lookup in progress could take long, and is no longer needed.
     runtime.shutdown_background();
     if !args.quiet {
@@ -86,9 +88,11 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
 
 /// What a balancer still needs once it listens: connections to its backends, and the resolver
 /// where they have names.
-fn needs(config: &BalanceConfig) -> Needs {
+fn needs(config: &BalanceConfig, file: Option<&SocketFile>) -> Needs {
+    let ports = config.backends.iter().filter_map(Address::as_tcp).map(HostAddress::port);
     Needs {
-        connects_to: config.backends.iter().map(Address::port).collect(),
+        connects_to: ports.collect(),
+        removes_in: file.map(|file| file.folder().to_owned()),
         resolves: config.backends.iter().any(|backend| !backend.is_literal()),
     }
 }
@@ -111,7 +115,7 @@ fn tell_so_far(balancer: &Balancer) {
 }
 
 fn ready(
-    own: &[SocketAddr],
+    own: &[SocketAddress],
     config: &BalanceConfig,
     metrics: Option<&Endpoint>,
 ) -> serde_json::Value {

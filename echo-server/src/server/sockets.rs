@@ -65,7 +65,7 @@ mod tests {
         };
         let asked = SocketOptions { tcp, ..SocketOptions::default() };
         let effective = EffectiveOptions {
-            nodelay: true,
+            nodelay: Some(true),
             send_buffer: 4096,
             recv_buffer: 4096,
             congestion: tcp.congestion,

@@ -3,12 +3,12 @@
 //! peer has acknowledged, and it is asked only when it is due.
 
 use echo_net::Nanos;
-use echo_net::tcp_info::TcpInfo;
+use echo_net::delivery::Delivery;
 
-/// What a peer has acknowledged of the output.
+/// What a peer has acknowledged of the output, or, of a unix-domain socket, read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Acknowledged {
-    /// Bytes so far.
+    /// A number that grows with each byte.
     pub(crate) bytes: u64,
     /// Everything that the kernel has accepted, the end included.
     pub(crate) all: bool,
@@ -19,9 +19,10 @@ impl Acknowledged {
     pub(crate) const ALL: Self = Self { bytes: 0, all: true };
 }
 
-impl From<TcpInfo> for Acknowledged {
-    fn from(info: TcpInfo) -> Self {
-        Self { bytes: info.acknowledged, all: info.all_acknowledged }
+impl From<Delivery> for Acknowledged {
+    fn from(delivery: Delivery) -> Self {
+        // Whenever the kernel has accepted more, a look begins anew.
+        Self { bytes: delivery.progress(0), all: delivery.all }
     }
 }
 

@@ -87,6 +87,31 @@ fn a_socket_of_a_service_manager_is_taken_over() {
 }
 
 #[test]
+fn a_passed_unix_socket_is_taken_over_and_its_file_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut child = activated(&["-q"], listener.try_clone().unwrap().into(), 1).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(ready["addr"], format!("unix:{}", path.display()));
+    let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    client.write_all(b"a\n").unwrap();
+    client.read_exact(&mut [0; 8]).unwrap();
+    drop(client);
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    // It is the service manager's.
+    assert!(path.exists());
+    let refused = activated(&["-q", "--tos", "1"], listener.into(), 1).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("--tos is an option of TCP"), "{told}");
+}
+
+#[test]
 fn who_has_waited_in_a_passed_socket_has_all_options() {
     let models = ModelKind::VARIANTS.iter().filter(|&&model| model::check(model).is_ok());
     for model in models {
@@ -117,15 +142,15 @@ fn passed_sockets_that_can_t_be_served_are_one_clear_error() {
         TcpStream::connect(listener.local_addr().unwrap()).unwrap()
     };
     let folder = tempfile::tempdir().unwrap();
-    let unix = UnixListener::bind(folder.path().join("socket")).unwrap();
+    let unix = UnixDatagram::bind(folder.path().join("socket")).unwrap();
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();
     for (passed, descriptors, flags, told) in [
         (OwnedFd::from(listener()), 2, &["0"][..], "2 (echo, spare) sockets"),
         (listener().into(), 1, &["0", "--reuse-port"], "--reuse-port"),
         (connected.into(), 1, &["0"], "does not listen"),
-        (unix.into(), 1, &["0"], "not a listening TCP socket"),
-        (udp.into(), 1, &["0"], "not a listening TCP socket"),
+        (unix.into(), 1, &["0"], "not a listening TCP or unix-domain socket"),
+        (udp.into(), 1, &["0"], "not a listening TCP or unix-domain socket"),
         (file.into(), 1, PROGRAMS[1], "no socket"),
     ] {
         let output = finished(&mut activated(flags, passed, descriptors));

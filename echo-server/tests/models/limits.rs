@@ -149,5 +149,5 @@ fn more_listeners_than_can_be_served_are_refused() {
         let outcome = run(listeners, Config { workers: 2, ..config(model) }, &Stop::new());
         assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     });
-    assert!(run(Vec::new(), Config::default(), &Stop::new()).is_err());
+    assert!(run(Vec::<Vec<TcpListener>>::new(), Config::default(), &Stop::new()).is_err());
 }

@@ -106,7 +106,8 @@ impl Exit {
 #[derive(Debug)]
 pub struct RunningServer {
     child: Child,
-    address: SocketAddr,
+    /// None of a unix-domain socket.
+    address: Option<SocketAddr>,
     ready: serde_json::Value,
     /// Shared by the threads of a scenario that share its server.
     stdout: Mutex<Receiver<String>>,
@@ -160,7 +161,7 @@ impl RunningServer {
         let stdin = child.stdin.take().expect("piped");
         let mut server = Self {
             child,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            address: None,
             ready: serde_json::Value::Null,
             stdout: Mutex::new(stdout),
             said,
@@ -173,8 +174,9 @@ impl RunningServer {
         };
         server.ready = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("the ready line {line:?} is no JSON: {error}"));
-        let address = server.ready["addr"].as_str().and_then(|text| text.parse().ok());
-        server.address = address.unwrap_or_else(|| panic!("no address in {line}"));
+        let address = server.ready["addr"].as_str();
+        let address = address.unwrap_or_else(|| panic!("no address in {line}"));
+        server.address = address.parse().ok();
         server
     }
 
@@ -188,14 +190,15 @@ impl RunningServer {
         &self.ready
     }
 
-    /// Its address.
+    /// Its address, which must be one of TCP.
+    #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.unwrap_or_else(|| panic!("not TCP: {}", self.ready))
     }
 
     /// A new connection to it.
     pub fn connect(&self) -> Client {
-        Client::connect(self.address)
+        Client::connect(self.address())
     }
 
     /// The process.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use echo_net::address::Transport;
 use echo_net::clock::nanos;
 
 use super::{
@@ -26,6 +27,7 @@ impl PlanBuilder {
     pub(super) fn new(target: Target) -> Self {
         let second = nanos(Duration::from_secs(1));
         let settings = Settings {
+            transport: Transport::Tcp,
             target,
             connections: 10,
             threads: 1,
@@ -66,6 +68,12 @@ impl PlanBuilder {
     /// The server that is loaded.
     pub fn target(mut self, target: Target) -> Self {
         self.settings.target = target;
+        self
+    }
+
+    /// The kind of the connections to an embedded server. Of any other the target says it.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.settings.transport = transport;
         self
     }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use echo_bench_link::LinkSpec;
 use echo_net::Nanos;
+use echo_net::address::Transport;
 use echo_proto::{HttpHost, ProtocolKind};
 
 use super::{
@@ -22,6 +23,10 @@ use crate::messages::{DrawnSizes, Verify};
 pub(super) struct PlanDocument {
     /// Whom to load.
     target: Target,
+    /// The kind of the connections: `tcp`, or `unix` for unix-domain sockets.
+    #[serde(default, with = "crate::as_text")]
+    #[schemars(with = "String", default)]
+    transport: Transport,
     /// Connections in total.
     connections: u32,
     /// Generator threads.
@@ -150,6 +155,7 @@ impl TryFrom<PlanDocument> for Plan {
             (protocol, ..) => protocol,
         };
         let settings = Settings {
+            transport: document.target.transport().unwrap_or(document.transport),
             target: document.target,
             connections: document.connections,
             threads: document.threads,
@@ -193,6 +199,7 @@ impl From<Plan> for PlanDocument {
         let workload = &settings.workload;
         let protocol = workload.protocol();
         Self {
+            transport: settings.transport,
             connections: settings.connections,
             threads: settings.threads,
             load: settings.load,

@@ -7,7 +7,7 @@ use echo_net::socket::{CongestionControl, SocketOptions, TcpOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Socket options of the generator.
+/// Socket options of the generator. Over unix-domain sockets only the buffers have an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SocketPlan {
     /// Set TCP_NODELAY (disable Nagle's algorithm).

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use echo_net::Nanos;
+use echo_net::address::{Address, Transport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,20 @@ pub enum Target {
         /// Its process, if the user named it, for its CPU cost.
         server_pid: Option<u32>,
     },
+}
+
+impl Target {
+    /// The kind of its connections; `None` of an embedded server, which may have either.
+    pub fn transport(&self) -> Option<Transport> {
+        match self {
+            Self::Embedded { .. } => None,
+            Self::Command(_) => Some(Transport::Tcp),
+            // One that is no address is refused where it is looked up.
+            Self::Address { address, .. } => {
+                Some(address.parse().map_or(Transport::Tcp, |it: Address| it.transport()))
+            }
+        }
+    }
 }
 
 /// A server that a command starts, on a free port of the loopback interface.

@@ -3,10 +3,11 @@
 //! [`check_limits`] say what this version carries out.
 
 use echo_net::Nanos;
+use echo_net::address::Transport;
 use echo_net::clock::SECOND;
 use echo_proto::{InvalidLogin, ProtocolKind, UnfitMessage};
 
-use super::{Load, MessagePlan, Settings, StopRule, Target, WorkloadPlan};
+use super::{Load, MessagePlan, Settings, SocketPlan, StopRule, Target, WorkloadPlan};
 use crate::messages::Verify;
 use crate::schedule::Stage;
 
@@ -85,6 +86,13 @@ pub enum PlanError {
          the server with --exec"
     )]
     LinkToTarget,
+    #[error(
+        "--link emulates an IP network, which a unix-domain socket does not use: leave --link or \
+         --transport unix out"
+    )]
+    LinkUnix,
+    #[error("{0} has no effect on a unix-domain socket, which is not TCP: leave it out")]
+    OnlyTcp(&'static str),
     #[error("--source-ip has no effect with --link, whose host has one address: leave it out")]
     LinkSources,
     #[error("--timeout must be above 0")]
@@ -224,6 +232,7 @@ pub(super) fn check_limits(plan: &Settings) -> Result<(), PlanError> {
         return Err(PlanError::Streams);
     }
     check_link(plan)?;
+    check_transport(plan)?;
     check_times(plan)?;
     check_messages(plan)?;
     match plan.workload {
@@ -243,7 +252,27 @@ fn check_link(plan: &Settings) -> Result<(), PlanError> {
     match (plan.link, &plan.target) {
         (None, _) => Ok(()),
         (_, Target::Address { .. }) => Err(PlanError::LinkToTarget),
+        _ if plan.transport == Transport::Unix => Err(PlanError::LinkUnix),
         _ if !plan.socket.sources.is_empty() => Err(PlanError::LinkSources),
+        _ => Ok(()),
+    }
+}
+
+/// Options of TCP are for TCP. Nagle's algorithm is off by default, so only `on` is said.
+fn check_transport(plan: &Settings) -> Result<(), PlanError> {
+    let SocketPlan { congestion, quickack, notsent_lowat, user_timeout_ms, tos, .. } =
+        &plan.socket;
+    let flags = [
+        ("--nodelay", !plan.socket.nodelay),
+        ("--congestion", congestion.is_some()),
+        ("--quickack", quickack.is_some()),
+        ("--notsent-lowat", notsent_lowat.is_some()),
+        ("--user-timeout", user_timeout_ms.is_some()),
+        ("--tos", tos.is_some()),
+        ("--source-ip", !plan.socket.sources.is_empty()),
+    ];
+    match flags.into_iter().find(|(_, is_set)| *is_set) {
+        Some((flag, _)) if plan.transport == Transport::Unix => Err(PlanError::OnlyTcp(flag)),
         _ => Ok(()),
     }
 }

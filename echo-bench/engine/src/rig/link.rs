@@ -1,8 +1,9 @@
 //! One connection of a generator thread: [`Link`].
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
 use echo_net::Nanos;
+use echo_net::address::SocketAddress;
 use echo_net::clock::{MILLISECOND, SECOND};
 use echo_net::reactor::Key;
 use echo_net::tls::Transform;
@@ -38,7 +39,9 @@ pub(super) struct Link {
     /// Its number in the fleet.
     pub(super) number: u32,
     /// Where it leads to.
-    pub(super) target: SocketAddr,
+    pub(super) target: SocketAddress,
+    /// Where it comes from; none: the system's choice.
+    pub(super) source: Option<IpAddr>,
     /// How often it was dialled.
     pub(super) dials: usize,
     pub(super) key: Option<Key>,
@@ -55,10 +58,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(number: u32, target: SocketAddr) -> Self {
+    pub(super) fn new(number: u32, target: SocketAddress) -> Self {
         Self {
             number,
             target,
+            source: None,
             dials: 0,
             key: None,
             state: State::Idle,

@@ -3,8 +3,7 @@
 //! end. Judged by the first bytes that the server says, and never by silence: that may be a slow
 //! server.
 
-use std::net::SocketAddr;
-
+use echo_net::address::SocketAddress;
 use echo_net::tls::ClientRefusal;
 use echo_proto::{Opening, Service};
 
@@ -13,7 +12,7 @@ use crate::plan::{MessagePlan, Plan};
 /// What such a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misdirected {
-    address: SocketAddr,
+    address: SocketAddress,
     speaks: Speaks,
 }
 
@@ -32,18 +31,18 @@ enum Speaks {
 
 impl Misdirected {
     /// A server that answers plaintext with a TLS alert.
-    pub(super) fn tls(address: SocketAddr) -> Self {
+    pub(super) fn tls(address: SocketAddress) -> Self {
         Self { address, speaks: Speaks::Tls }
     }
 
     /// A server that refuses our certificate, or that we have none.
-    pub(super) fn refusing(address: SocketAddr, refusal: ClientRefusal) -> Self {
+    pub(super) fn refusing(address: SocketAddress, refusal: ClientRefusal) -> Self {
         Self { address, speaks: Speaks::Refuses(refusal) }
     }
 
     /// What the `opening` of a server tells of it, unless a message of the plan begins so: then
     /// it may be an echo.
-    pub(super) fn other(address: SocketAddr, plan: &Plan, opening: Opening) -> Option<Self> {
+    pub(super) fn other(address: SocketAddress, plan: &Plan, opening: Opening) -> Option<Self> {
         let expected = plan.service();
         let service = opening.unlike(expected).filter(|_| !begins_a_message(plan, opening))?;
         Some(Self { address, speaks: Speaks::Other { service, expected, opening } })

@@ -22,8 +22,10 @@ use crate::plan::Plan;
 use crate::record::{FailureKind, Latency};
 
 mod judging;
+mod full_backlog;
 mod making;
 
+use full_backlog::FullBacklog;
 use making::DIALLING;
 pub(super) use making::Gone;
 
@@ -44,6 +46,8 @@ pub(crate) struct Wire {
     down: usize,
     /// Links to be dialled as soon as few enough are being made.
     queue: VecDeque<u32>,
+    /// Links that wait for room in the server's backlog.
+    full: FullBacklog,
     /// When a link was last up: what takes longer while others come up is not stuck.
     last_up: Nanos,
     /// Links that were not made in time since then.
@@ -91,6 +95,7 @@ impl Wire {
             dialling: 0,
             down: 0,
             queue: VecDeque::new(),
+            full: FullBacklog::default(),
             last_up: 0,
             timed_out: 0,
             sends: 0,

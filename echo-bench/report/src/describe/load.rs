@@ -8,6 +8,7 @@ use echo_bench_engine::plan::{
     Load, MessagePlan, Plan, SizePlan, StopRule, Target, Think, TlsPlan, Trust,
 };
 use echo_bench_engine::schedule::Stage;
+use echo_net::address::Transport;
 use echo_proto::terminal::one_line;
 
 /// Stages that are listed; of more the number is said.
@@ -21,7 +22,11 @@ pub(super) fn target(plan: &Plan) -> (String, Option<String>) {
                 || "embedded echo-server".to_owned(),
                 |model| format!("embedded echo-server, model {model}"),
             );
-            (name, Some(server.to_string()))
+            let over = match plan.transport {
+                Transport::Tcp => "",
+                Transport::Unix => ", over unix-domain sockets",
+            };
+            (name + over, Some(server.to_string()))
         }
         Target::Command(command) => (command.to_string(), None),
         Target::Address { address, .. } => (format!("server at {address}"), None),

@@ -14,13 +14,13 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
     let side = summary.server_side.as_ref();
     let asked = report.plan.socket.quickack.is_some();
     let generator = summary.socket.as_ref();
-    let generator = generator.map(|socket| options(socket, asked.then_some("at the end")));
+    let generator = generator.and_then(|socket| options(socket, asked.then_some("at the end")));
     let asked = match &report.plan.target {
         Target::Embedded { server } => server.has("quickack"),
         Target::Command(_) | Target::Address { .. } => false,
     };
     let server = side.and_then(|side| side.socket.as_ref());
-    let server = server.map(|socket| options(socket, asked.then_some("when accepted")));
+    let server = server.and_then(|socket| options(socket, asked.then_some("when accepted")));
     let sockets = match (generator, server) {
         (Some(both), Some(server)) if both == server => Some(format!("{both} on both sides")),
         (Some(generator), Some(server)) => Some(format!("{generator}; server: {server}")),
@@ -35,10 +35,11 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
 
 /// Like `nodelay on, congestion bbr, unsent limit 16 KiB, tos 0x10`: what was set, and the
 /// congestion control. Quick acknowledgements change all the time, and are said of one instant if
-/// they were asked for.
-fn options(socket: &SocketOptionsReport, quickack: Option<&str>) -> String {
+/// they were asked for. Nothing of a unix-domain socket.
+fn options(socket: &SocketOptionsReport, quickack: Option<&str>) -> Option<String> {
     let on_off = |on: bool| if on { "on" } else { "off" };
-    let mut told = vec![format!("nodelay {}", on_off(socket.nodelay))];
+    let nodelay = socket.nodelay.map(|on| format!("nodelay {}", on_off(on)));
+    let mut told: Vec<String> = nodelay.into_iter().collect();
     told.extend(socket.congestion.as_ref().map(|name| format!("congestion {name}")));
     let quickack = socket.quickack.zip(quickack);
     told.extend(quickack.map(|(on, when)| format!("quickack {} {when}", on_off(on))));
@@ -47,7 +48,7 @@ fn options(socket: &SocketOptionsReport, quickack: Option<&str>) -> String {
     let timeout = socket.user_timeout_ms.filter(|ms| *ms > 0);
     told.extend(timeout.map(|ms| format!("user timeout {}", units::time(ms as f64 * 1e6))));
     told.extend(socket.tos.filter(|tos| *tos > 0).map(|tos| format!("tos {tos:#04x}")));
-    told.join(", ")
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 /// Like `2 + 1 connections (max/mean 1.33, Jain's index 0.900), 20 + 10 messages (...)`.
@@ -109,7 +110,7 @@ mod tests {
     #[test]
     fn the_congestion_control_is_always_said_and_what_was_set() {
         let mut socket = SocketOptionsReport {
-            nodelay: true,
+            nodelay: Some(true),
             send_buffer: Some(1),
             recv_buffer: Some(1),
             congestion: Some("bbr".into()),
@@ -119,12 +120,21 @@ mod tests {
             tos: Some(0),
             changed: Vec::new(),
         };
-        assert_eq!(options(&socket, None), "nodelay on, congestion bbr");
+        assert_eq!(options(&socket, None).unwrap(), "nodelay on, congestion bbr");
         socket.notsent_lowat = Some(16_384);
         socket.user_timeout_ms = Some(1_500);
         socket.tos = Some(16);
-        let told = options(&socket, Some("at the end"));
+        let told = options(&socket, Some("at the end")).unwrap();
         assert!(told.contains("quickack off at the end"), "{told}");
         assert!(told.ends_with("tos 0x10") && told.contains("unsent limit 16"), "{told}");
+        let unix = SocketOptionsReport {
+            nodelay: None,
+            congestion: None,
+            notsent_lowat: None,
+            user_timeout_ms: None,
+            tos: None,
+            ..socket
+        };
+        assert_eq!(options(&unix, None), None);
     }
 }

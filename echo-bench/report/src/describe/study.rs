@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use echo_net::address::Transport;
+
 use super::conclusion::{listed, percent};
 use super::{Row, units};
 use crate::compare::Metric;
@@ -73,6 +75,7 @@ fn machines(runs: &[&Report]) -> String {
         let cores = environment.cores.map(|cores| units::counted(cores as u64, "core"));
         let path = match &run.link {
             Some(_) => "emulated link",
+            None if run.plan.transport == Transport::Unix => "unix-domain sockets",
             None if environment.loopback => "loopback",
             None => "network",
         };
@@ -91,6 +94,9 @@ fn congestion(runs: &[&Report]) -> String {
 
 /// What the sockets of both sides had; of reports that do not say, the setting of the system.
 fn congestion_of(run: &Report) -> String {
+    if run.plan.transport == Transport::Unix {
+        return "none (unix-domain sockets)".into();
+    }
     let summary = &run.summary;
     let of = |socket: Option<&SocketOptionsReport>| socket.and_then(|s| s.congestion.clone());
     let generator = of(summary.socket.as_ref());

@@ -10,8 +10,9 @@ use echo_net::socket::{Changed, EffectiveOptions, SocketOptions};
 /// differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SocketOptionsReport {
-    /// Whether Nagle's algorithm is disabled.
-    pub nodelay: bool,
+    /// Whether Nagle's algorithm is disabled; null: a unix-domain socket, which has no options of
+    /// TCP.
+    pub nodelay: Option<bool>,
     /// Send buffer in bytes: Linux doubles what is asked, and tunes it where nothing is.
     pub send_buffer: Option<usize>,
     /// Receive buffer in bytes: Linux doubles what is asked, and tunes it where nothing is.
@@ -70,6 +71,7 @@ impl SocketOptionsReport {
         let all: Vec<&Self> = all.collect();
         let mut merged = (*all.first()?).clone();
         for other in &all[1..] {
+            keep_same(&mut merged.nodelay, other.nodelay.as_ref());
             keep_same(&mut merged.send_buffer, other.send_buffer.as_ref());
             keep_same(&mut merged.recv_buffer, other.recv_buffer.as_ref());
             keep_same(&mut merged.congestion, other.congestion.as_ref());
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn of_merged_runs_what_differs_is_null_and_every_change_is_kept() {
         let run = |quickack, send_buffer, changed: Vec<ChangedOption>| SocketOptionsReport {
-            nodelay: true,
+            nodelay: Some(true),
             send_buffer: Some(send_buffer),
             recv_buffer: Some(7),
             congestion: Some("bbr".into()),

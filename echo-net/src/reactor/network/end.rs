@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
@@ -15,6 +15,8 @@ use super::conditions::Fault;
 use super::socket::{Output, Phase, Side, append};
 use super::state::Listener;
 use crate::Nanos;
+use crate::address::PeerAddress;
+use crate::listener;
 use crate::reactor::{ACCEPT_PAUSE, Event, Handler, Key, Reactor, ServingReactor, Waker};
 use crate::socket::ConnectOptions;
 use crate::unread::Unread;
@@ -229,8 +231,8 @@ fn socket() -> io::Result<OwnedFd> {
 }
 
 /// The address of the client of a connection; each has its own.
-fn peer_of(link: usize) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, 1024 + (link % 60_000) as u16))
+fn peer_of(link: usize) -> PeerAddress {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 1024 + (link % 60_000) as u16)).into()
 }
 
 impl Reactor for NetworkReactor<'_> {
@@ -341,7 +343,7 @@ impl NetworkReactor<'_> {
 }
 
 impl ServingReactor for NetworkReactor<'_> {
-    fn listen(&mut self, _listener: TcpListener) -> io::Result<()> {
+    fn listen(&mut self, _listener: impl Into<listener::Listener>) -> io::Result<()> {
         self.accept_connections();
         Ok(())
     }

@@ -1,5 +1,4 @@
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use super::*;
@@ -44,7 +43,7 @@ impl<'a> Handler<NetworkReactor<'a>> for Recorder {
         &mut self,
         reactor: &mut NetworkReactor<'a>,
         socket: OwnedFd,
-        _peer: SocketAddr,
+        _peer: crate::address::PeerAddress,
     ) {
         self.keys.push(reactor.adopt(socket).unwrap());
     }
@@ -60,7 +59,7 @@ struct Pair {
 
 fn options() -> ConnectOptions {
     ConnectOptions {
-        target: ([127, 0, 0, 1], 1).into(),
+        target: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
         source: None,
         socket: SocketOptions::default(),
         stamps: false,

@@ -1,14 +1,15 @@
 //! What a reactor on readiness offers: it is a [`Reactor`] and a [`ServingReactor`].
 
 use std::io;
-use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::Shutdown;
 use slotmap::KeyData;
 
 use super::{FIRST_LISTENER, PolledSocket, ReadinessReactor, Selector, WAKER, listener_number};
+use crate::address::Transport;
 use crate::clock::{self, Nanos};
+use crate::listener::Listener;
 use crate::reactor::listening::Listening;
 use crate::reactor::{Handler, Key, Reactor, ServingReactor, Waker};
 use crate::socket::{self, ConnectOptions};
@@ -23,7 +24,9 @@ impl<S: Selector> Reactor for ReadinessReactor<S> {
 
     fn connect(&mut self, options: &ConnectOptions) -> io::Result<Key> {
         let socket = socket::begin_connect(options)?;
-        let stamped = options.stamps && stamps::ask(socket.as_fd()).is_ok();
+        let stamped = options.stamps
+            && options.target.transport() == Transport::Tcp
+            && stamps::ask(socket.as_fd()).is_ok();
         self.insert(PolledSocket::new(socket, true, stamped))
     }
 
@@ -116,7 +119,8 @@ impl<S: Selector> Reactor for ReadinessReactor<S> {
 }
 
 impl<S: Selector> ServingReactor for ReadinessReactor<S> {
-    fn listen(&mut self, listener: TcpListener) -> io::Result<()> {
+    fn listen(&mut self, listener: impl Into<Listener>) -> io::Result<()> {
+        let listener = listener.into();
         let number = FIRST_LISTENER + self.listening.len() as u64;
         self.selector.add(listener.as_fd(), number, self.listener_interest)?;
         self.listening.push(Listening::new(listener));

@@ -52,7 +52,7 @@ fn told(at: Nanos, text: &str) -> (Nanos, usize, String) {
 fn options() -> ConnectOptions {
     ConnectOptions {
         stamps: false,
-        target: SocketAddr::from(([127, 0, 0, 1], 1)),
+        target: SocketAddr::from(([127, 0, 0, 1], 1)).into(),
         source: None,
         socket: SocketOptions::default(),
     }

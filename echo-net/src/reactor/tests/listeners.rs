@@ -77,7 +77,7 @@ fn several_listeners_accept_and_a_dual_stack_one_names_ipv4_peers_by_their_own_a
     ];
     for target in targets {
         let peer = accepted(&mut reactor, target, &mut log);
-        assert_eq!(log.accepted.last(), Some(&peer.local_addr().unwrap()));
+        assert_eq!(log.accepted.last(), Some(&peer.local_addr().unwrap().into()));
     }
     reactor.stop_listening();
     for target in targets {

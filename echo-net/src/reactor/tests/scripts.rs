@@ -80,7 +80,7 @@ impl<R: ServingReactor> Handler<R> for Echo {
         &mut self,
         reactor: &mut R,
         socket: std::os::fd::OwnedFd,
-        _: std::net::SocketAddr,
+        _: crate::address::PeerAddress,
     ) {
         self.keys.push(reactor.adopt(socket).unwrap());
     }

@@ -29,7 +29,7 @@ fn a_stamped_read_tells_when_its_bytes_arrived<R: Backend>() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     for stamps in [true, false] {
         let options = ConnectOptions {
-            target: listener.local_addr().unwrap(),
+            target: listener.local_addr().unwrap().into(),
             source: None,
             socket: SocketOptions::default(),
             stamps,

@@ -3,7 +3,7 @@
 //! bulk the kernel takes every descriptor that is left before one connection can be refused.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,8 @@ use super::ring::Completion;
 use super::subject::Subject;
 use crate::clock::{self, MILLISECOND, Nanos};
 use crate::fd_limit;
-use crate::reactor::listening::{self, Accepted, Listening};
+use crate::listener::Listener;
+use crate::reactor::listening::{Accepted, Listening};
 use crate::reactor::{ACCEPTS_PER_TURN, Handler};
 use crate::socket;
 
@@ -43,7 +44,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    fn new(listener: TcpListener) -> Self {
+    fn new(listener: Listener) -> Self {
         read_limit();
         let singly = free(listener.as_fd()) < SCARCE;
         let listening = Some(Listening::new(listener));
@@ -83,7 +84,7 @@ fn free(newest: BorrowedFd<'_>) -> u64 {
 
 impl UringReactor {
     /// Starts to accept on one more listener.
-    pub(super) fn add_listener(&mut self, listener: TcpListener) {
+    pub(super) fn add_listener(&mut self, listener: Listener) {
         self.acceptors.push(Acceptor::new(listener));
         self.accept(self.acceptors.len() - 1);
     }
@@ -146,7 +147,11 @@ impl UringReactor {
         match result {
             Ok(socket) => {
                 listening.succeeded();
-                let peer = listening::peer(rustix::net::getpeername(&socket).ok().flatten());
+                let said = || {
+                    let peer = rustix::net::getpeername(&socket).ok().flatten();
+                    peer.and_then(|peer| SocketAddr::try_from(peer).ok())
+                };
+                let peer = listening.listener.peer(socket.as_fd(), said);
                 self.adapt(number, socket.as_fd());
                 handler.accepted(self, socket, peer);
             }

@@ -2,18 +2,20 @@
 
 use std::convert::Infallible;
 use std::io::{self, Read};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use echo_net::Nanos;
 use echo_net::clock::{self, MILLISECOND};
+use echo_net::delivery;
 use echo_net::interrupt::Interruptible;
 use echo_net::socket::reset_on_close;
 use echo_net::unread::{self, Unread};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
+use socket2::Socket;
 
 use crate::buffered::{Share, Verdict};
 use crate::context::Context;
@@ -25,13 +27,13 @@ use crate::session::{Acknowledged, NEVER, Progress};
 /// A thread that waits for a socket only.
 #[derive(Debug)]
 pub(super) struct BlockedThread {
-    socket: Arc<TcpStream>,
+    socket: Arc<Socket>,
     thread: Interruptible,
 }
 
 impl BlockedThread {
     /// No thread waits yet.
-    pub(super) fn new(socket: Arc<TcpStream>) -> Self {
+    pub(super) fn new(socket: Arc<Socket>) -> Self {
         Self { socket, thread: Interruptible::new() }
     }
 
@@ -57,7 +59,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A blocking socket: a write waits until the kernel has accepted everything.
 struct BlockingSocket<'a> {
-    stream: &'a TcpStream,
+    stream: &'a Socket,
     context: &'a Context,
     /// The limit at which a write was given up.
     given_up: Option<Limit>,
@@ -69,7 +71,7 @@ impl BlockingSocket<'_> {
     fn send_slowly(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         let timeout = clock::nanos(self.context.config.write_timeout);
         let mut now = clock::now();
-        let mut progress = Progress::new(now);
+        let (all, mut progress) = (bytes.len(), Progress::new(now));
         let mut share = Share::new(self.context.admission.budget());
         while !bytes.is_empty() {
             if self.context.is_forced() {
@@ -80,7 +82,11 @@ impl BlockingSocket<'_> {
                 return Err(self.give_up(Limit::Buffered));
             }
             if now >= progress.look_at(timeout)
-                && progress.has_stalled(now, timeout, self.acknowledged().bytes)
+                && progress.has_stalled(
+                    now,
+                    timeout,
+                    self.delivered((all - bytes.len()) as u64),
+                )
             {
                 return Err(self.give_up(Limit::WriteTimeout));
             }
@@ -92,6 +98,11 @@ impl BlockingSocket<'_> {
             now = clock::now();
         }
         Ok(())
+    }
+
+    /// How far the peer is, when the kernel has accepted so many bytes.
+    fn delivered(&self, accepted: u64) -> u64 {
+        delivery::read(self.stream.as_fd()).map_or(0, |delivery| delivery.progress(accepted))
     }
 
     fn give_up(&mut self, limit: Limit) -> io::Error {
@@ -202,7 +213,8 @@ impl<'a> Blocking<'a> {
     /// One read and the replies to it.
     fn step(&mut self, buffer: &mut [u8]) -> Result<(Nanos, Interest), Closed> {
         let Self { socket, driver, scratch, .. } = self;
-        let received = socket.stream.read(buffer);
+        let mut stream = socket.stream;
+        let received = stream.read(buffer);
         let now = clock::now();
         let interest = match received {
             Ok(0) => driver.end_of_input(now, socket, scratch)?,

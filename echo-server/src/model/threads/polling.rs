@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::task::Wake;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use echo_net::clock;
 use echo_net::reactor::Waker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use socket2::Socket;
 
 use crate::context::Context;
 use crate::counters::WorkerCounters;
@@ -45,7 +45,7 @@ impl Wake for ThreadWaker {
 
 /// A connection on its thread.
 pub(super) struct Polling<'a> {
-    socket: QueuedSocket<&'a TcpStream>,
+    socket: QueuedSocket<&'a Socket>,
     waker: Arc<ThreadWaker>,
     driver: Driver,
     context: &'a Context,
@@ -62,7 +62,7 @@ impl Drop for Polling<'_> {
 impl<'a> Polling<'a> {
     /// The socket must be non-blocking; the waker also signals a stop.
     pub(super) fn new(
-        stream: &'a TcpStream,
+        stream: &'a Socket,
         waker: Arc<ThreadWaker>,
         driver: Driver,
         context: &'a Context,

@@ -3,18 +3,19 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
-use echo_net::address::canonical;
+use echo_net::address::{PeerAddress, canonical};
+use echo_net::listener::Listener;
 use echo_net::reactor::AcceptPause;
 use echo_net::socket::is_peers_fault;
 use echo_net::stop::{Stage, Stop};
-use tokio::net::TcpStream;
+use echo_net::stream::Stream;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep, sleep};
 
@@ -44,10 +45,43 @@ pub(crate) async fn reached(mut stages: watch::Receiver<Stage>, stage: Stage) {
     let _ = stages.wait_for(|now| *now >= stage).await;
 }
 
+/// A listener of the runtime.
+#[derive(Debug)]
+enum AsyncListener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl AsyncListener {
+    fn new(listener: Listener) -> io::Result<Self> {
+        Ok(match listener {
+            Listener::Tcp(listener) => Self::Tcp(TcpListener::from_std(listener)?),
+            Listener::Unix(listener) => Self::Unix(UnixListener::from_std(listener)?),
+        })
+    }
+
+    fn poll_accept(
+        &self,
+        context: &mut task::Context<'_>,
+    ) -> Poll<io::Result<(Stream, PeerAddress)>> {
+        Poll::Ready(Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = ready!(listener.poll_accept(context))?;
+                (stream.into(), canonical(peer).into())
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(context))?;
+                let peer = PeerAddress::of_unix(stream.as_fd());
+                (stream.into(), peer)
+            }
+        }))
+    }
+}
+
 /// Several listeners, polled fairly.
 #[derive(Debug)]
 pub(crate) struct Listeners {
-    all: Vec<tokio::net::TcpListener>,
+    all: Vec<AsyncListener>,
     /// The first to be polled next.
     turn: usize,
 }
@@ -57,28 +91,25 @@ impl Listeners {
     ///
     /// # Errors
     /// When the runtime can't register one.
-    pub(crate) fn new(listeners: Vec<TcpListener>) -> io::Result<Self> {
-        let all = listeners
-            .into_iter()
-            .map(tokio::net::TcpListener::from_std)
-            .collect::<Result<_, _>>()?;
+    pub(crate) fn new(listeners: Vec<Listener>) -> io::Result<Self> {
+        let all = listeners.into_iter().map(AsyncListener::new).collect::<Result<_, _>>()?;
         Ok(Self { all, turn: 0 })
     }
 
     /// The next connection on any of them, and its peer. Cancellation-safe.
-    pub(crate) async fn accept(&mut self) -> io::Result<(TcpStream, SocketAddr)> {
+    pub(crate) async fn accept(&mut self) -> io::Result<(Stream, PeerAddress)> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
     fn poll_accept(
         &mut self,
         context: &mut task::Context<'_>,
-    ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+    ) -> Poll<io::Result<(Stream, PeerAddress)>> {
         for _ in 0..self.all.len() {
             let asked = self.turn;
             self.turn = (self.turn + 1) % self.all.len();
             if let Poll::Ready(accepted) = self.all[asked].poll_accept(context) {
-                return Poll::Ready(accepted.map(|(stream, peer)| (stream, canonical(peer))));
+                return Poll::Ready(accepted);
             }
         }
         Poll::Pending
@@ -88,9 +119,9 @@ impl Listeners {
 /// Accepts until a stop is requested, passes sockets with a permit to `enter`, then closes the
 /// listeners.
 pub(super) async fn accept(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     context: &Context,
-    mut enter: impl FnMut(TcpStream, Permit) -> io::Result<()>,
+    mut enter: impl FnMut(Stream, Permit) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut listeners = Listeners::new(listeners)?;
     let (relieved, mut pause) = (Arc::new(Notify::new()), AcceptPause::default());

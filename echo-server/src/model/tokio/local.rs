@@ -5,9 +5,10 @@
 //! rotation; with one per worker, or where all share one, each accepts for itself.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 
+use echo_net::listener::Listener;
 use echo_net::stop::Stage;
+use echo_net::stream::{DetachedStream, Stream};
 use tokio::runtime::Builder;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -18,14 +19,14 @@ use crate::context::Context;
 use crate::model::{self, Model};
 
 /// An admitted socket on its way to another worker.
-type Handoff = (TcpStream, Permit);
+type Handoff = (DetachedStream, Permit);
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(in crate::model) struct TokioLocal;
 
 impl Model for TokioLocal {
-    fn serve(&self, listeners: Vec<Vec<TcpListener>>, context: &Context) -> io::Result<()> {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
         let workers = context.config.workers;
         let listeners = model::listeners_of_workers(listeners, &context.config)?;
         let keep_own = listeners.len() == workers;
@@ -56,7 +57,7 @@ impl Model for TokioLocal {
 struct LocalRuntime<'a> {
     number: usize,
     context: &'a Context,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listener>,
     /// Senders to all workers; none if this one keeps what it accepts.
     outboxes: Vec<UnboundedSender<Handoff>>,
     inbox: UnboundedReceiver<Handoff>,
@@ -90,7 +91,7 @@ impl LocalRuntime<'_> {
                 match outboxes.get(turn) {
                     Some(outbox) if turn != number => {
                         // A worker that has ended early has forced the stop of all.
-                        let _ = outbox.send((stream.into_std()?, permit));
+                        let _ = outbox.send((stream.detach()?, permit));
                     }
                     _ => tasks.start(stream, permit),
                 }
@@ -103,7 +104,7 @@ impl LocalRuntime<'_> {
         };
         let receiving = async {
             while let Some((stream, permit)) = inbox.recv().await {
-                tasks.start(tokio::net::TcpStream::from_std(stream)?, permit);
+                tasks.start(Stream::attach(stream)?, permit);
             }
             Ok(())
         };

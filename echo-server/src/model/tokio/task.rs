@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use echo_net::Nanos;
 use echo_net::clock;
+use echo_net::stream::Stream;
 use slotmap::{DefaultKey, SlotMap};
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, Sleep};
 
@@ -64,7 +64,7 @@ impl Tasks {
     }
 
     /// Serves a connection in a task of the current runtime.
-    pub(super) fn start(self: &Arc<Self>, stream: TcpStream, permit: Permit) {
+    pub(super) fn start(self: &Arc<Self>, stream: Stream, permit: Permit) {
         let (stop, stopped) = oneshot::channel();
         let mut open = self.lock();
         let key = open.stops.insert(Some(stop));
@@ -182,7 +182,7 @@ fn instant(deadline: Nanos) -> Instant {
 }
 
 struct Task<'a> {
-    socket: QueuedSocket<TcpStream>,
+    socket: QueuedSocket<Stream>,
     driver: Driver,
     tasks: &'a Tasks,
     /// Input is wanted.
@@ -198,7 +198,7 @@ impl Drop for Task<'_> {
 }
 
 impl<'a> Task<'a> {
-    fn new(stream: TcpStream, driver: Driver, tasks: &'a Tasks) -> Self {
+    fn new(stream: Stream, driver: Driver, tasks: &'a Tasks) -> Self {
         let socket = QueuedSocket::new(stream);
         Self { socket, driver, tasks, reads: true, stopping: false }
     }
@@ -283,7 +283,7 @@ impl<'a> Task<'a> {
         tell: impl FnOnce(
             &mut Driver,
             Nanos,
-            &mut QueuedSocket<TcpStream>,
+            &mut QueuedSocket<Stream>,
             &mut Scratch<Served>,
         ) -> Result<Interest, Closed>,
     ) -> Result<(), Closed> {

@@ -101,7 +101,7 @@ impl Scenario {
             let client = ClientTls::new(&trust, false).expect("a fingerprint needs no file");
             PeerTls::new(client, "localhost").expect("a valid name")
         });
-        let addresses = vec![([127, 0, 0, 1], 1).into()];
+        let addresses = vec![std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into()];
         Peer { addresses, tls, ..Peer::default() }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn connection(data: &[u8]) {
 fn converse(network: &Network, stop: &Stop, server: &mut SimulatedServer<'_>, script: &[u8]) {
     let Ok(mut reactor) = NetworkReactor::new(network) else { return };
     let options = ConnectOptions {
-        target: ([127, 0, 0, 1], 1).into(),
+        target: std::net::SocketAddr::from(([127, 0, 0, 1], 1)).into(),
         source: None,
         socket: SocketOptions::default(),
         stamps: false,

@@ -11,7 +11,7 @@ use echo_bench_engine::schedule::{Recorded, Stage};
 use echo_bench_report::report::Slo;
 use echo_client::Endpoint;
 use echo_client::ports::PortList;
-use echo_net::address::Address;
+use echo_net::address::{Address, HostAddress};
 use echo_net::settings::{ByteSize, Count, CpuList, Rate, TimeSpan};
 use echo_net::tls::{ClientTls, Fingerprint, ServerTls, ServerTrust};
 use echo_proto::{HttpHost, Service, terminal};
@@ -56,6 +56,7 @@ pub(super) fn settings(data: &[u8]) {
     parses::<Rate>(text);
     parses::<CpuList>(text);
     parses::<Address>(text);
+    parses::<HostAddress>(text);
     parses::<Think>(text);
     parses::<Until>(text);
     parses::<Stage>(text);

@@ -6,7 +6,7 @@ use std::io;
 use echo_net::Nanos;
 use echo_net::clock::SECOND;
 use echo_net::destinations::Route;
-use echo_net::reactor::Reactor;
+use echo_net::reactor::{Key, Reactor};
 use echo_net::socket::ConnectOptions;
 use echo_net::tls::Fault;
 
@@ -42,19 +42,22 @@ impl Wire {
         ledger: &mut Ledger,
         link: u32,
     ) -> bool {
-        let stamps = self.is_stamped(link);
         let place = &mut self.links[link as usize];
         let turn = (place.number as usize).wrapping_add(place.dials);
         place.dials = place.dials.wrapping_add(1);
         let Route { target, source } = self.destinations.route(turn);
-        place.target = target;
-        let options =
-            ConnectOptions { stamps, target, source, socket: self.plan.socket.options() };
+        (place.target, place.source) = (target, source);
         let now = reactor.now();
-        match reactor.connect(&options) {
+        match reactor.connect(&self.connect_options(link)) {
             Ok(key) => {
-                (place.key, place.state) = (Some(key), State::Dialling(now));
-                self.places.insert(key, link);
+                self.links[link as usize].state = State::Dialling(now);
+                self.has_socket(link, key);
+                self.dialling += 1;
+                true
+            }
+            Err(error) if self.is_backlog_full(link, &error) => {
+                self.links[link as usize].state = State::Dialling(now);
+                self.wait_for_room(link, now);
                 self.dialling += 1;
                 true
             }
@@ -64,9 +67,22 @@ impl Wire {
         }
     }
 
+    /// Where a link leads to, and with what options.
+    pub(super) fn connect_options(&self, link: u32) -> ConnectOptions {
+        let (place, socket) = (&self.links[link as usize], self.plan.socket.options());
+        let stamps = self.is_stamped(link);
+        ConnectOptions { stamps, target: place.target, source: place.source, socket }
+    }
+
+    /// A link that is being dialled has a socket.
+    pub(super) fn has_socket(&mut self, link: u32, key: Key) {
+        self.links[link as usize].key = Some(key);
+        self.places.insert(key, link);
+    }
+
     /// A link was not connected: it goes to another address where that may help. Whether it
     /// does.
-    fn not_connected<R: Reactor>(
+    pub(super) fn not_connected<R: Reactor>(
         &mut self,
         reactor: &mut R,
         ledger: &mut Ledger,

@@ -164,7 +164,7 @@ fn the_head_counts_verdicts_names_cells_and_shows_drift() {
 
 fn socket(congestion: &str) -> SocketOptionsReport {
     SocketOptionsReport {
-        nodelay: true,
+        nodelay: Some(true),
         send_buffer: None,
         recv_buffer: None,
         congestion: Some(congestion.into()),

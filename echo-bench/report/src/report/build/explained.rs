@@ -1,6 +1,7 @@
 //! Latencies that stand at a timer of the kernel, where its counters prove it: [`explained`].
 //! Nothing is guessed from a latency alone.
 
+use echo_net::address::Transport;
 use hdrhistogram::Histogram;
 
 use crate::report::verdict::{Explained, Finding};
@@ -36,7 +37,8 @@ pub(super) fn explained(
     summary: &Summary,
     around: &SurroundingsReport,
 ) -> Vec<Finding> {
-    let Some(tcp) = around.tcp else { return Vec::new() };
+    let tcp = around.tcp.filter(|_| plan.transport == Transport::Tcp);
+    let Some(tcp) = tcp else { return Vec::new() };
     let response = record.total.latencies.response.histogram();
     let mut findings = Vec::new();
     // What is in flight together waits for one timer.
