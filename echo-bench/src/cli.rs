@@ -214,7 +214,7 @@ pub struct RunArgs {
     // Before the others, which take their values out of what was typed.
     #[command(flatten)]
     typed: TypedFlags,
-    /// The server to load: HOST:PORT, unix:/PATH, unix:@NAME or a URL (http, https, redis, rediss,
+    /// The server to load: HOST:PORT, `unix:/PATH`, `unix:@NAME` or a URL (http, https, redis, rediss,
     /// postgres); without one, and without --exec, an embedded echo-server is started
     #[arg(value_name = "TARGET", help_heading = "Target")]
     pub address: Option<Endpoint>,

@@ -78,8 +78,8 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (unix:/PATH,
-    /// unix:@NAME), or a URL (http, https, redis, rediss, postgres)
+    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (`unix:/PATH`,
+    /// `unix:@NAME`), or a URL (http, https, redis, rediss, postgres)
     #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
     pub(crate) addr: Endpoint,
 
@@ -217,8 +217,8 @@ pub(crate) const LONGEST_MESSAGE: usize = 16 << 20;
 #[derive(Debug, Args)]
 #[command(after_help = PING_HELP, allow_negative_numbers = true)]
 pub(crate) struct PingArgs {
-    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (unix:/PATH,
-    /// unix:@NAME), or a URL (http, https, redis, rediss, postgres)
+    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (`unix:/PATH`,
+    /// `unix:@NAME`), or a URL (http, https, redis, rediss, postgres)
     #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
     pub(crate) addr: Endpoint,
 
@@ -335,7 +335,9 @@ fn host(typed: &str) -> Result<String, String> {
             return Err(format!("{error}").replace("HOST:PORT", "a host"));
         }
         Err(AddressError::Path(_) | AddressError::NotTcp(_)) => {
-            return Err(format!("`{typed}`: a unix-domain socket has no ports: use a host here"));
+            return Err(format!(
+                "`{typed}`: a unix-domain socket has no ports: use a host here"
+            ));
         }
         Err(_) => return Ok(typed.to_owned()),
     };

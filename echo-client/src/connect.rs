@@ -52,7 +52,7 @@ pub(crate) async fn connect_with(
     })
     .await;
     reached.map_err(|attempts| ConnectError::NoneAnswered {
-        address: address.clone(),
+        address: Box::new(address.clone()),
         attempts,
         timeout,
     })
@@ -69,8 +69,12 @@ async fn look_up(
         Ok(Ok(targets)) => {
             Ok(in_turn(targets.collect()).into_iter().map(SocketAddress::Tcp).collect())
         }
-        Ok(Err(reason)) => Err(ConnectError::Lookup { address: host.clone().into(), reason }),
-        Err(_) => Err(ConnectError::LookupTimeout { address: host.clone().into(), timeout }),
+        Ok(Err(reason)) => {
+            Err(ConnectError::Lookup { address: Box::new(host.clone().into()), reason })
+        }
+        Err(_) => {
+            Err(ConnectError::LookupTimeout { address: Box::new(host.clone().into()), timeout })
+        }
     }
 }
 

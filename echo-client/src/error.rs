@@ -21,7 +21,7 @@ pub enum ConnectError {
     #[error("looking up {}: {} (check the host name)", shown(address.host()), words(reason))]
     Lookup {
         /// The target.
-        address: Address,
+        address: Box<Address>,
         /// The resolver's error.
         reason: io::Error,
     },
@@ -34,7 +34,7 @@ pub enum ConnectError {
     )]
     LookupTimeout {
         /// The target.
-        address: Address,
+        address: Box<Address>,
         /// The timeout.
         timeout: Duration,
     },
@@ -42,7 +42,7 @@ pub enum ConnectError {
     #[error("connecting to {}: {}", shown(&address.to_string()), told(address, attempts, *timeout))]
     NoneAnswered {
         /// The target.
-        address: Address,
+        address: Box<Address>,
         /// The result for each address, in the order of attempts.
         attempts: Vec<Attempt>,
         /// The timeout.
@@ -52,7 +52,7 @@ pub enum ConnectError {
     #[error("TLS handshake with {}: {fault}{}", shown(&address.to_string()), remedy(fault))]
     Tls {
         /// The target.
-        address: Address,
+        address: Box<Address>,
         /// The TLS error.
         fault: Fault,
     },
@@ -64,13 +64,13 @@ pub enum ConnectError {
     )]
     TlsTimeout {
         /// The target.
-        address: Address,
+        address: Box<Address>,
     },
     /// The connection broke during the handshake.
     #[error("TLS handshake with {}: {}", shown(&address.to_string()), words(reason))]
     TlsBroken {
         /// The target.
-        address: Address,
+        address: Box<Address>,
         /// The system's error.
         reason: io::Error,
     },
@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     fn none_answered(address: &str, attempts: Vec<Attempt>) -> String {
-        let address = address.parse().unwrap();
+        let address = Box::new(address.parse().unwrap());
         let timeout = Duration::from_secs(5);
         ConnectError::NoneAnswered { address, attempts, timeout }.to_string()
     }

@@ -177,7 +177,9 @@ pub async fn run(
         // Under TLS 1.3 this comes after the handshake, and every connection ends so.
         proven |= session.has_answered();
         if let Some(fault) = session.take_refusal().filter(|_| !proven) {
-            return Err(ConnectError::Tls { address: plan.address.clone(), fault }.into());
+            return Err(
+                ConnectError::Tls { address: Box::new(plan.address.clone()), fault }.into()
+            );
         }
         let broken = Instant::now();
         tell(PingEvent::Broken(reason))?;

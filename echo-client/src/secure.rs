@@ -38,14 +38,16 @@ pub async fn handshake(
     at_most: Duration,
 ) -> Result<Secure, ConnectError> {
     let begin = Instant::now();
-    let refused = |fault| ConnectError::Tls { address: address.clone(), fault };
+    let refused = |fault| ConnectError::Tls { address: Box::new(address.clone()), fault };
     let transform = tls.connect(name.unwrap_or(address.host())).map_err(refused)?;
     let mut secure = Secure { transform, early: Vec::new(), took: Duration::ZERO };
     match timeout(at_most, agree(stream, &mut secure)).await {
         Ok(Ok(Ok(()))) => Ok(Secure { took: begin.elapsed(), ..secure }),
         Ok(Ok(Err(fault))) => Err(refused(fault)),
-        Ok(Err(reason)) => Err(ConnectError::TlsBroken { address: address.clone(), reason }),
-        Err(_) => Err(ConnectError::TlsTimeout { address: address.clone() }),
+        Ok(Err(reason)) => {
+            Err(ConnectError::TlsBroken { address: Box::new(address.clone()), reason })
+        }
+        Err(_) => Err(ConnectError::TlsTimeout { address: Box::new(address.clone()) }),
     }
 }
 

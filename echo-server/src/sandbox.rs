@@ -140,7 +140,9 @@ mod tests {
     fn files_can_be_removed_in_the_folder_of_the_socket_only() {
         let [own, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let files = [&own, &other].map(|folder| folder.path().join("echo.sock"));
-        files.iter().for_each(|file| fs::write(file, "").unwrap());
+        for file in &files {
+            fs::write(file, "").unwrap();
+        }
         let needs = Needs { removes_in: Some(own.path().to_owned()), ..Needs::default() };
         let removed = thread::scope(|scope| {
             let thread = scope.spawn(|| {

@@ -13,8 +13,8 @@ use std::io;
 use std::sync::Arc;
 
 use echo_net::Nanos;
-use echo_net::clock::{self, MILLISECOND};
 use echo_net::address::{SocketAddress, Transport};
+use echo_net::clock::{self, MILLISECOND};
 use echo_net::destinations::{Destination, Destinations};
 use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stamps;
@@ -158,7 +158,7 @@ pub enum EngineError {
     },
     /// The server speaks something else than the plan says.
     #[error("{0}")]
-    Misdirected(Misdirected),
+    Misdirected(Box<Misdirected>),
     /// This machine has not what the engine needs.
     #[error("--engine {engine} is unavailable on this machine (try --engine epoll)")]
     Unavailable {
@@ -210,7 +210,7 @@ pub fn run(
     })?;
     let connect_phase_ns = clock::now() - begin;
     if let Some(seen) = setup.misdirected {
-        return Err(EngineError::Misdirected(seen));
+        return Err(EngineError::Misdirected(Box::new(seen)));
     }
     if stop.stage() > Stage::Running {
         return Ok(RunRecord::without_load(plan, setup, connect_phase_ns));
@@ -230,7 +230,7 @@ pub fn run(
     let gathered = watch.until_done(threads.pieces(), observer);
     let records = threads.join()?;
     if let Some(seen) = records.iter().find_map(|record| record.misdirected) {
-        return Err(EngineError::Misdirected(seen));
+        return Err(EngineError::Misdirected(Box::new(seen)));
     }
     let mut record = RunRecord::new(setup, connect_phase_ns, gathered, records);
     let ok = record.total.tally.ok;

@@ -45,9 +45,11 @@ async fn each_address_that_was_tried_is_named_with_its_reason() {
     drop(listener);
     let attempts =
         first_to_answer(both.clone(), deadline_in(LONG), attempt).await.err().unwrap();
-    let address: Address = format!("localhost:{}", both[0].as_tcp().unwrap().port()).parse().unwrap();
+    let address: Address =
+        format!("localhost:{}", both[0].as_tcp().unwrap().port()).parse().unwrap();
     let port = both[0].as_tcp().unwrap().port();
-    let error = ConnectError::NoneAnswered { address, attempts, timeout: LONG };
+    let error =
+        ConnectError::NoneAnswered { address: Box::new(address), attempts, timeout: LONG };
     assert_eq!(
         error.to_string(),
         format!(
@@ -94,7 +96,7 @@ async fn silence_ends_at_the_deadline_with_all_that_were_tried() {
     let attempts = first_to_answer(targets, deadline, silent).await.unwrap_err();
     assert_eq!(begin.elapsed(), Duration::from_secs(3));
     let error = ConnectError::NoneAnswered {
-        address: "host:1".parse().unwrap(),
+        address: Box::new("host:1".parse().unwrap()),
         attempts,
         timeout: Duration::from_secs(3),
     };

@@ -168,9 +168,8 @@ fn is_live(address: UnixAddress) -> io::Result<bool> {
     match socket.connect(&SocketAddress::Unix(address).to_kernel()?) {
         Ok(()) => Ok(true),
         Err(error) => match error.raw_os_error() {
-            Some(libc::EAGAIN) => Ok(true),
-            // Of another type, like one for datagrams.
-            Some(libc::EPROTOTYPE) => Ok(true),
+            // Or of another type, like one for datagrams.
+            Some(libc::EAGAIN | libc::EPROTOTYPE) => Ok(true),
             Some(libc::ECONNREFUSED | libc::ENOENT) => Ok(false),
             _ => Err(error),
         },

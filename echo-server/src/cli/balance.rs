@@ -13,11 +13,11 @@ use crate::choice::choice;
 #[derive(Debug, Clone, Args)]
 pub struct BalanceArgs {
     /// Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
-    /// PORT, or a unix-domain socket: unix:/PATH or unix:@NAME (abstract)
+    /// PORT, or a unix-domain socket, `unix:/PATH` or `unix:@NAME` (abstract)
     #[arg(default_value = "127.0.0.1:8080")]
     pub address: Address,
 
-    /// Backend server (repeatable): HOST:PORT, unix:/PATH or unix:@NAME; a name is tried at each of
+    /// Backend server (repeatable): HOST:PORT, `unix:/PATH` or `unix:@NAME`; a name is tried at each of
     /// its addresses
     #[arg(long, value_name = "ADDR", required = true)]
     pub backend: Vec<Address>,

@@ -60,11 +60,11 @@ fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: B
 fn connecting_to_a_unix_socket_tells_success_and_refusal_and_a_full_backlog<R: Backend>() {
     let Some((mut server, address)) = listening_at_a_name::<R>(2) else { return };
     let Some(mut client) = R::make(4096) else { return };
-    let (mut log, mut served) = (Log::default(), Log { echo: true, ..Log::default() });
+    let (mut log, mut echoing) = (Log::default(), Log { echo: true, ..Log::default() });
     let key = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     client.send(key, b"hello");
-    turn_until(&mut server, &mut served, |log| log.bytes == b"hello");
+    turn_until(&mut server, &mut echoing, |log| log.bytes == b"hello");
     turn_until(&mut client, &mut log, |log| log.bytes == b"hello");
     assert!(client.tcp_info(key).is_none() && client.delivery(key).unwrap().all);
     drop(server);
@@ -74,8 +74,8 @@ fn connecting_to_a_unix_socket_tells_success_and_refusal_and_a_full_backlog<R: B
     // Nobody accepts.
     let (listener, _) = listen_at(UnixAddress::named(b"").unwrap(), 1).unwrap();
     let address = SocketAddress::of_local(&listener).unwrap();
-    let tried = (0..4).map(|_| client.connect(&options(address)));
-    let full = tried.filter_map(Result::err).next().unwrap();
+    let mut tried = (0..4).map(|_| client.connect(&options(address)));
+    let full = tried.find_map(Result::err).unwrap();
     assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
 }
 
@@ -85,10 +85,10 @@ fn what_a_unix_peer_has_not_read_is_seen<R: Backend>() {
     let mut peer = connected(address);
     turn_until(&mut reactor, &mut log, |log| !log.keys.is_empty());
     let key = log.keys[0];
-    reactor.send(key, &[7; 1 << 20]);
+    reactor.send(key, &vec![7; 1 << 20]);
     assert!(reactor.unsent(key) > 0, "the kernel takes a megabyte at once");
     let before = reactor.delivery(key).unwrap();
-    peer.read_exact(&mut [0; 100_000]).unwrap();
+    peer.read_exact(&mut vec![0; 100_000]).unwrap();
     assert!(reactor.delivery(key).unwrap().progress(0) > before.progress(0));
     let mut rest = vec![0; (1 << 20) - 100_000];
     let reader = std::thread::spawn(move || peer.read_exact(&mut rest).map(|()| peer));
