@@ -101,7 +101,10 @@ fn what_can_t_be_meant_is_a_usage_error_that_names_the_flag() {
         (vec!["--transport", "unix", "--link", "lan"], "leave --link or --transport unix out"),
         (vec!["unix:/x", "--transport", "tcp"], "cannot be used with '--transport"),
         (vec!["--transport", "unix", "--server-tos", "1"], "--server-tos is an option of TCP"),
-        (vec!["--transport", "unix", "--server-reuse-port"], "--server-reuse-port needs a listener"),
+        (
+            vec!["--transport", "unix", "--server-reuse-port"],
+            "--server-reuse-port needs a listener",
+        ),
         (vec!["ws://localhost/"], "the URL scheme `ws` is not supported"),
         (vec!["http://localhost:1/x", "-p", "line"], "--protocol http"),
         (vec!["http://localhost:1/x", "--size", "9"], "--size"),

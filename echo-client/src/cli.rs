@@ -335,7 +335,9 @@ fn host(typed: &str) -> Result<String, String> {
             return Err(format!("{error}").replace("HOST:PORT", "a host"));
         }
         Err(AddressError::Path(_) | AddressError::NotTcp(_)) => {
-            return Err(format!("`{typed}`: a unix-domain socket has no ports: use a host here"));
+            return Err(format!(
+                "`{typed}`: a unix-domain socket has no ports: use a host here"
+            ));
         }
         Err(_) => return Ok(typed.to_owned()),
     };

@@ -45,8 +45,11 @@ fn connections_go_to_every_address_that_answers_and_none_is_made_beside_them() {
         let record = run(&addresses, plan.clone());
         assert_eq!(record.total.tally.ok, 800, "{plan:?}");
         assert_eq!(record.total.errors.total(), 0, "{plan:?}");
-        let made: BTreeMap<_, _> =
-            record.destinations.iter().map(|one| (one.address.as_tcp().unwrap(), one.made)).collect();
+        let made: BTreeMap<_, _> = record
+            .destinations
+            .iter()
+            .map(|one| (one.address.as_tcp().unwrap(), one.made))
+            .collect();
         assert_eq!(made[&dead], 0);
         for server in &servers {
             assert_eq!(made[&server.address()], server.accepted() as u64, "{plan:?}");

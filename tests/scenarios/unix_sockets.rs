@@ -167,7 +167,8 @@ fn more_connections_than_the_backlog_holds_are_made_one_after_the_other() {
         time.sleep(60)\n";
     let test = "more_connections_than_the_backlog_holds_are_made_one_after_the_other";
     let Some(mut python) = third_party_or_skip(test, "python3") else { return };
-    let mut child = python.args(["-c", script]).arg(room.path("echo")).spawn().expect("it is there");
+    let mut child =
+        python.args(["-c", script]).arg(room.path("echo")).spawn().expect("it is there");
     wait_until("it listens", || UnixStream::connect(room.path("echo")).is_ok());
     let flags = ["-c", "100", "-n", "300", "--warmup=0s", &room.address("echo")];
     let run = BenchProcess::start(&flags).finish(PATIENCE);

@@ -13,8 +13,8 @@ use std::io;
 use std::sync::Arc;
 
 use echo_net::Nanos;
-use echo_net::clock::{self, MILLISECOND};
 use echo_net::address::{SocketAddress, Transport};
+use echo_net::clock::{self, MILLISECOND};
 use echo_net::destinations::{Destination, Destinations};
 use echo_net::reactor::uring::{Unavailable, UringReactor};
 use echo_net::stamps;

@@ -45,7 +45,8 @@ async fn each_address_that_was_tried_is_named_with_its_reason() {
     drop(listener);
     let attempts =
         first_to_answer(both.clone(), deadline_in(LONG), attempt).await.err().unwrap();
-    let address: Address = format!("localhost:{}", both[0].as_tcp().unwrap().port()).parse().unwrap();
+    let address: Address =
+        format!("localhost:{}", both[0].as_tcp().unwrap().port()).parse().unwrap();
     let port = both[0].as_tcp().unwrap().port();
     let error = ConnectError::NoneAnswered { address, attempts, timeout: LONG };
     assert_eq!(

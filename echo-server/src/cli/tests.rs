@@ -53,7 +53,15 @@ fn what_can_t_be_meant_is_refused_and_names_the_flag() {
 
 #[test]
 fn what_only_tcp_has_is_refused_with_a_unix_socket_if_it_was_typed() {
-    assert!(config(&["unix:/run/echo.sock", "--model=epoll", "--accept=shared", "--send-buffer=1M"]).is_ok());
+    assert!(
+        config(&[
+            "unix:/run/echo.sock",
+            "--model=epoll",
+            "--accept=shared",
+            "--send-buffer=1M"
+        ])
+        .is_ok()
+    );
     for (typed, told) in [
         ("--nodelay=on", "--nodelay is an option of TCP"),
         ("--congestion=cubic", "--congestion is"),

@@ -91,7 +91,8 @@ fn a_passed_unix_socket_is_taken_over_and_its_file_stays() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let mut child = activated(&["-q"], listener.try_clone().unwrap().into(), 1).spawn().unwrap();
+    let mut child =
+        activated(&["-q"], listener.try_clone().unwrap().into(), 1).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let ready: serde_json::Value = serde_json::from_str(&line).unwrap();

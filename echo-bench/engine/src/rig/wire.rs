@@ -21,8 +21,8 @@ use crate::kernel_facts::KernelFacts;
 use crate::plan::Plan;
 use crate::record::{FailureKind, Latency};
 
-mod judging;
 mod full_backlog;
+mod judging;
 mod making;
 
 use full_backlog::FullBacklog;
