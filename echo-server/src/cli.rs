@@ -4,7 +4,7 @@
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use clap::{Parser, Subcommand};
-use echo_net::address::{Address, Transport};
+use echo_net::address::Address;
 use echo_net::pin;
 use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan, at_least_one};
 use echo_net::socket::SocketOptions;
@@ -22,6 +22,7 @@ mod chat;
 mod output;
 mod tcp;
 mod tls;
+mod transport;
 mod tuning;
 mod unfinished;
 
@@ -30,6 +31,7 @@ pub use chat::ChatArgs;
 pub use output::OutputArgs;
 pub use tcp::{InvalidTcpArgs, TcpArgs};
 pub use tls::TlsArgs;
+pub(crate) use transport::check_transport;
 pub use tuning::TuningArgs;
 pub use unfinished::UnfinishedArgs;
 
@@ -292,12 +294,12 @@ pub enum InvalidArgs {
     #[error("--client-ca requires TLS (add --tls-cert and --tls-key, or --tls-self-signed)")]
     ClientCa,
     /// Something that only TCP has.
-    #[error("--{0} is an option of TCP, and {UNIX} has none: leave it out")]
+    #[error("--{0} is an option of TCP, and a unix-domain socket has none: leave it out")]
     NotWithUnix(&'static str),
     /// Several listeners of one name.
     #[error(
-        "--{0} needs a listener per worker, and {UNIX} has one: leave it out (--accept shared or \
-         exclusive distributes connections, too)"
+        "--{0} needs a listener per worker, and a unix-domain socket has one: leave it out (--accept \
+         shared or exclusive distributes connections, too)"
     )]
     OneListener(&'static str),
     /// An option that the kernel would not take.
@@ -305,38 +307,12 @@ pub enum InvalidArgs {
     Tcp(#[from] InvalidTcpArgs),
 }
 
-/// What has no options of TCP.
-const UNIX: &str = "a unix-domain socket";
-
-impl ServerArgs {
-    /// Checks what was typed against the kind of the listener.
-    ///
-    /// # Errors
-    /// The first flag that it can't have.
-    pub(crate) fn check_for(&self, transport: Transport) -> Result<(), InvalidArgs> {
-        if transport == Transport::Tcp {
-            return Ok(());
-        }
-        if self.reuse_port {
-            return Err(InvalidArgs::OneListener("reuse-port"));
-        }
-        if self.tuning.accept == Some(Accept::Reuseport) {
-            return Err(InvalidArgs::OneListener("accept reuseport"));
-        }
-        let nodelay = self.nodelay.map(|_| "nodelay");
-        match nodelay.or_else(|| self.tcp.first_typed()) {
-            Some(flag) => Err(InvalidArgs::NotWithUnix(flag)),
-            None => Ok(()),
-        }
-    }
-}
-
 impl TryFrom<&ServerArgs> for Config {
     type Error = InvalidArgs;
 
     fn try_from(args: &ServerArgs) -> Result<Self, InvalidArgs> {
         args.tls.check()?;
-        args.check_for(args.address.transport())?;
+        check_transport(args, args.address.transport())?;
         let max_message = args
             .max_message
             .map_or(args.protocol.framing().default_max_message(), |size| size.0);

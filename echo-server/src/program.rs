@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::binding::{Binding, Opened};
 use crate::buffered;
-use crate::cli::{Cli, Command, InvalidArgs, ServerArgs};
+use crate::cli::{Cli, Command, InvalidArgs, ServerArgs, check_transport};
 use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
@@ -115,7 +115,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let count = if own_listeners { config.workers } else { 1 };
     let mut opened = Binding::from(args).open(count, &config.socket)?;
     // One that was passed may be of another kind than the address.
-    args.check_for(opened.groups[0][0].transport())?;
+    check_transport(args, opened.groups[0][0].transport())?;
     // Removed whatever happens from here on.
     let file = opened.file.take();
     let addresses = addresses_of(&opened.groups[0])?;

@@ -6,18 +6,21 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
+use echo_net::address::Transport;
 use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
 use echo_proto::{HttpHost, Service};
 use echo_server::choice::choice;
 use echo_server::cli::TcpArgs;
 use echo_server::model::ModelKind;
 
-use super::JudgingArgs;
 use super::pinning::Pin;
 use super::server_flags::ServerFlags;
+use super::{JudgingArgs, RunArgsError};
 use crate::outlet::Format;
 use echo_bench_engine::messages::{MessageFormat, Size, Verify};
-use echo_bench_engine::plan::{EngineKind, IdleStrategy, Stamps, Think, Until};
+use echo_bench_engine::plan::{
+    EngineKind, IdleStrategy, PlanError, SocketPlan, Stamps, Think, Until,
+};
 use echo_bench_engine::schedule::{Arrival, InvalidStage, Stage};
 use echo_bench_report::report::Slo;
 
@@ -212,6 +215,30 @@ pub(super) struct SocketArgs {
     /// Address to connect from; several take turns
     #[arg(long, value_name = "IP")]
     pub(super) source_ip: Vec<IpAddr>,
+}
+
+impl SocketArgs {
+    /// What was typed, for connections of this kind.
+    ///
+    /// # Errors
+    /// When an option is not one, or is one of TCP on another kind of socket.
+    pub(super) fn plan(
+        &self,
+        transport: Option<Transport>,
+    ) -> Result<SocketPlan, RunArgsError> {
+        // Typed, and not only so by default.
+        if transport == Some(Transport::Unix) && self.nodelay.is_some() {
+            return Err(PlanError::OnlyTcp("--nodelay").into());
+        }
+        let socket = SocketPlan {
+            nodelay: self.nodelay.is_none_or(OnOff::is_on),
+            send_buffer: self.send_buffer.map(|size| size.0),
+            recv_buffer: self.recv_buffer.map(|size| size.0),
+            sources: self.source_ip.clone(),
+            ..SocketPlan::default()
+        };
+        Ok(socket.with_tcp(&self.tcp.options()?))
+    }
 }
 
 #[derive(Debug, Args)]

@@ -6,17 +6,16 @@ use std::time::Duration;
 use echo_client::credentials::Credentials;
 use echo_client::{Endpoint, EndpointError};
 use echo_net::Nanos;
-use echo_net::address::Transport;
 use echo_net::clock::nanos;
-use echo_net::settings::{OnOff, Rate, TimeSpan};
+use echo_net::settings::{Rate, TimeSpan};
 use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 use echo_server::cli::InvalidTcpArgs;
 
 use super::{Inputs, RunArgs, server_flags};
 use echo_bench_engine::messages::{InvalidHistogram, InvalidMessages, InvalidSize};
 use echo_bench_engine::plan::{
-    IdleStrategy, Pinning, Plan, PlanError, ProtocolPlan, ServerFlag, Settings, SocketPlan,
-    StopRule, Target, Until, WorkloadPlan,
+    IdleStrategy, Pinning, Plan, PlanError, ProtocolPlan, ServerFlag, Settings, StopRule,
+    Target, Until, WorkloadPlan,
 };
 use echo_bench_engine::schedule::InvalidRecording;
 
@@ -192,11 +191,6 @@ impl RunArgs {
         let secure = self.tls.tls || self.endpoint().is_some_and(Endpoint::is_secure);
         let timeout_ns = nanos(load.timeout.0);
         let pin = load.pin.resolve(threads, &target, forwards, inputs)?;
-        // Typed, and not only so by default.
-        let is_unix = target.transport().or(self.transport) == Some(Transport::Unix);
-        if is_unix && self.sockets.nodelay.is_some() {
-            return Err(PlanError::OnlyTcp("--nodelay").into());
-        }
         let plan = Plan::new(Settings {
             transport: self.transport.unwrap_or_default(),
             connections,
@@ -218,14 +212,7 @@ impl RunArgs {
             verify: self.messages.verify,
             split_writes: self.messages.split_writes,
             link: self.link.plan(),
-            socket: SocketPlan {
-                nodelay: self.sockets.nodelay.is_none_or(OnOff::is_on),
-                send_buffer: self.sockets.send_buffer.map(|size| size.0),
-                recv_buffer: self.sockets.recv_buffer.map(|size| size.0),
-                sources: self.sockets.source_ip.clone(),
-                ..SocketPlan::default()
-            }
-            .with_tcp(&self.sockets.tcp.options()?),
+            socket: self.sockets.plan(target.transport().or(self.transport))?,
             tls: self.tls.plan(&target, secure)?,
             // A thread that spins would keep the forwarder from its work.
             idle: {

@@ -95,7 +95,7 @@ fn context_of(config: Config) -> Context {
 fn driver(context: &Context) -> (Driver, Scratch<Served>) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-    let permit = context.admission.admit(socket.as_fd(), peer).unwrap();
+    let permit = context.admission.admit(socket.as_fd(), peer.into()).unwrap();
     (
         context.driver(permit),
         Scratch::new(Replies::new(WriteMode::default()), Served::default()),
