@@ -150,12 +150,15 @@ def main(folder):
     sweep = json.loads((folder / "sweep.json").read_text())
     notes = (folder / "notes.md").read_text()
     readme = (folder / "README.md").read_text()
+    # What made the sweep stands between the question and the findings.
+    head = re.compile(r"## What it was made with\n\n(?:[^#\n].*\n)*\n?")
+    readme = head.sub("", readme, count=1)
     # The text between references is the same in both, so the numbers are what lies between.
     texts = re.split(r"\{\{.*?\}\}", notes, flags=re.S)
     # A comma between two references is none of those inside an interval.
     number = r"((?:[^][]|\[[^]]*\])*?)"
     pattern = number.join(re.escape(text.rstrip() if text == texts[-1] else text) for text in texts)
-    said = re.match(pattern + r"\n\n## What it was made with", readme, flags=re.S)
+    said = re.fullmatch(pattern + r"\s*", readme, flags=re.S)
     if said is None:
         sys.exit("README.md is not what notes.md gives: write it again")
     wrong = 0

@@ -20,14 +20,15 @@ pub enum ModelKind {
     Threads,
     /// Worker threads that take ready connections from one shared epoll.
     Pool,
-    /// One event loop per worker, each with its own connections.
+    /// One event loop per worker, each with its own connections. The default: it serves its
+    /// connections in turn, so that none waits long for the others.
+    #[default]
     Epoll,
     /// The same on poll(2), which looks at every connection in every turn.
     Poll,
     /// The same on `io_uring` with multishot accept and receive.
     Uring,
     /// One task per connection on tokio's work-stealing runtime.
-    #[default]
     Tokio,
     /// One task per connection, on a single-threaded tokio runtime per worker.
     TokioLocal,

@@ -28,7 +28,7 @@ Examples:
   echo-bench sweep --exec 'A=./old --port {port}' --exec 'B=./new --port {port}' -p raw -d 2s
   echo-bench sweep --server-workers 1,2,3,4,5 --all-pairs -d 2s     which number is best
   echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
-  echo-bench sweep --study reports/2026-11-24-nagle          a published study, measured anew
+  echo-bench sweep --study reports/2026-11-27-nagle          a published study, measured anew
 
 Every flag of a run takes a list here (of --exec, each is a level, named by what is before =): each combination is a cell, and every cell is run
 --repeat times, in rounds of random order. The same command continues a sweep that was cut, if
