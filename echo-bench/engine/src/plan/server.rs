@@ -35,7 +35,7 @@ impl Target {
         match self {
             Self::Embedded { .. } => None,
             Self::Command(_) => Some(Transport::Tcp),
-            // One that is no address is refused where it is looked up.
+            // An invalid address is refused by the lookup.
             Self::Address { address, .. } => {
                 Some(address.parse().map_or(Transport::Tcp, |it: Address| it.transport()))
             }

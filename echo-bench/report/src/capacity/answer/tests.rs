@@ -84,7 +84,7 @@ fn the_rate_that_decides_says_what_limits() {
     }
     let answer = of(&bracket, Ending::Precise, &rates, slos, Cores::default());
     assert_eq!(answer.limit.map(|limit| limit.kind), Some(LimitKind::Timeouts));
-    assert_eq!(answer.decided_by, None, "it is no objective that fails");
+    assert_eq!(answer.decided_by, None, "no objective failed");
 }
 
 #[test]
