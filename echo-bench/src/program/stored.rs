@@ -37,7 +37,7 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
         let readme = study::readme(&document.parse()?, notes)?;
         return match &args.output {
             Some(path) if !output::is_stdout(path) => put_file(path, &readme),
-            _ => print(readme.trim_end()),
+            _ => print(&readme),
         }
         .map(|()| Exit::Done as u8);
     }

@@ -44,6 +44,10 @@ fn a_study_is_its_data_its_page_its_text_and_a_readme_with_numbers_of_the_data()
     let stored: Sweep =
         store::open(&folder.path().join("sweep.json")).unwrap().parse().unwrap();
     assert_eq!(readme(&stored, &folder.path().join("notes.md")).unwrap(), text);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_echo-bench"));
+    command.arg("report").arg(folder.path().join("sweep.json"));
+    let again = command.arg("--study").arg(folder.path().join("notes.md")).output().unwrap();
+    assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
 }
 
 /// What the script says that shares no code with the program; `None` without Python.
