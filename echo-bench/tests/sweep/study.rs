@@ -102,6 +102,27 @@ fn runs_of_an_uncommitted_tree_are_not_published() {
 }
 
 /// Every study that has notes is exactly what its notes and its data give.
+/// The rows of README's table of findings: the folder of the study, and what it found.
+fn findings_of_the_project(readme: &str) -> Vec<(&str, &str)> {
+    let rows = readme.lines().filter_map(|line| line.strip_suffix(" |"));
+    let rows = rows.filter_map(|row| row.split_once("](reports/"));
+    rows.filter_map(|(_, rest)| rest.split_once(")) | ")).collect()
+}
+
+#[test]
+fn the_findings_in_the_readme_of_the_project_are_those_of_its_studies() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let findings = findings_of_the_project(&readme);
+    assert_eq!(findings.len(), 10, "{findings:?}");
+    for (folder, found) in findings {
+        let study = fs::read_to_string(root.join("reports").join(folder).join("README.md"));
+        let study = study.unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let study: Vec<&str> = study.split_whitespace().collect();
+        assert!(study.join(" ").contains(found), "{folder}: {found}");
+    }
+}
+
 #[test]
 fn published_studies_are_what_their_data_say() {
     let reports = Path::new(env!("CARGO_MANIFEST_DIR")).join("../reports");
