@@ -3,7 +3,7 @@
 
 #![expect(
     unsafe_code,
-    reason = "no safe crate at hand ignores a signal, or asks whether it is"
+    reason = "no safe crate at hand ignores or blocks a signal, or asks whether it is ignored"
 )]
 
 use std::future::poll_fn;
@@ -98,7 +98,45 @@ fn is_ignored(signal: libc::c_int) -> bool {
     }
 }
 
-/// Calls `each` for every signal of these kinds, on a separate thread.
+/// While it lives, the kernel keeps signals for this thread back.
+struct Blocked {
+    before: libc::sigset_t,
+}
+
+impl Blocked {
+    fn all_of(kinds: &[SignalKind]) -> io::Result<Self> {
+        // SAFETY: a `sigset_t` is plain data. Every call gets pointers to sets that live for the
+        // whole call; `sigemptyset` makes `blocked` a valid set, and `before` is written whole.
+        unsafe {
+            let mut blocked: libc::sigset_t = std::mem::zeroed();
+            let mut before: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut blocked);
+            for kind in kinds {
+                libc::sigaddset(&raw mut blocked, kind.as_raw_value());
+            }
+            match libc::pthread_sigmask(libc::SIG_BLOCK, &raw const blocked, &raw mut before) {
+                0 => Ok(Self { before }),
+                error => Err(io::Error::from_raw_os_error(error)),
+            }
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        // SAFETY: `before` is the set that `pthread_sigmask` wrote, and lives for the whole call.
+        unsafe {
+            libc::pthread_sigmask(
+                libc::SIG_SETMASK,
+                &raw const self.before,
+                std::ptr::null_mut(),
+            );
+        }
+    }
+}
+
+/// Calls `each` for every signal of these kinds, on a separate thread. No signal to a process that
+/// has one thread so far is lost meanwhile.
 fn on_each(
     kinds: Vec<SignalKind>,
     each: impl Fn(SignalKind) + Send + 'static,
@@ -106,6 +144,9 @@ fn on_each(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let mut handlers = {
         let _context = runtime.enter();
+        // The handler is in place a moment before anybody listens to it: a signal in between would
+        // be lost, and neither end the process nor be heard. Kept back, it comes afterwards.
+        let _blocked = Blocked::all_of(&kinds)?;
         kinds
             .into_iter()
             .map(|kind| Ok((kind, signal(kind)?)))

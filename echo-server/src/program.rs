@@ -146,11 +146,12 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let server = Server::new(config, &stop);
     let watch = server.watch();
     let health = Health::new(stop.clone());
-    serve_metrics(metrics, ServerMetrics::new(watch.clone()), &health)?;
     let watched = watch.clone();
     let report = move || tell_so_far(&watched, style.format);
     let answer = move |request| answer(request, &report);
+    // Before there are threads, to which a signal could go meanwhile.
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
+    serve_metrics(metrics, ServerMetrics::new(watch.clone()), &health)?;
     let outcome = serve(server, opened, ready, health, stop);
     remove(file);
     let summary = match &outcome {

@@ -1,15 +1,17 @@
 //! Signals while `echo-bench` and `echo-client` start.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use echo_server::model::ModelKind;
-use echo_test_support::deadline::{PATIENCE, wait_until};
+use echo_test_support::deadline::{PATIENCE, wait_for, wait_until};
 use echo_test_support::program::{own_program, wait};
 use echo_test_support::running_server::RunningServer;
+use echo_test_support::syscall_faults::strace_or_skip;
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
 
 /// A variable by which the processes of one run are known.
 const MARK: &str = "ECHO_TEST_STARTED_BY";
@@ -66,5 +68,49 @@ fn a_signal_during_the_start_of_a_client_ends_it() {
     for delay_ms in 0..12 {
         let address = server.address().to_string();
         end_while_it_starts("echo-client", &[&address], Duration::from_millis(delay_ms));
+    }
+}
+
+/// The process that strace has started, once it catches SIGTERM.
+fn catching_term(strace: &Child) -> Pid {
+    let pid = strace.id();
+    wait_for("the program catches SIGTERM", || {
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        let traced: i32 = children.split_whitespace().next()?.parse().ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{traced}/status")).ok()?;
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"))?;
+        let caught = u64::from_str_radix(caught.trim(), 16).ok()?;
+        let is_caught = caught >> (Signal::TERM.as_raw() - 1) & 1 == 1;
+        is_caught.then_some(Pid::from_raw(traced)?)
+    })
+}
+
+/// The library installs a handler before it knows what to call: what came in between was lost, and
+/// the program ran on.
+#[test]
+fn a_signal_while_the_handlers_are_installed_is_heard() {
+    let test = "a_signal_while_the_handlers_are_installed_is_heard";
+    let (file, port) = (NamedTempFile::new().expect("room for a file"), "127.0.0.1:0");
+    let balance = ["balance", port, "--backend=127.0.0.1:9"];
+    let load = ["--conns=1", "--duration=20s", "--no-report", "--quiet", "--pin=off"];
+    for (program, arguments) in
+        [("echo-server", &[port][..]), ("echo-server", &balance), ("echo-bench", &load)]
+    {
+        // Each of a few dozen calls takes as long; the one under test is stopped in it.
+        let late = "delay_exit=50000";
+        let strace = strace_or_skip(test, "rt_sigaction", late, file.path());
+        let Some(mut strace) = strace else { return };
+        strace.arg(own_program(program)).args(arguments);
+        let quiet = strace.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut strace = quiet.spawn().expect("it is installed");
+        let traced = catching_term(&strace);
+        kill_process(traced, Signal::TERM).expect("it has not been waited for");
+        let ended = wait(&mut strace, PATIENCE);
+        if ended.is_none() {
+            let _ = kill_process(traced, Signal::KILL);
+            let _ = strace.wait();
+        }
+        assert!(ended.is_some(), "{program} {arguments:?} still runs");
     }
 }

@@ -65,11 +65,12 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     }
     let stop = Stop::new();
     let health = Health::new(stop.clone());
-    serve_metrics(metrics, BalanceMetrics(Arc::clone(&balancer)), &health)?;
     let watched = Arc::clone(&balancer);
     let report = move || tell_so_far(&watched);
     let answer = move |request| answer(request, &report);
+    // Before there are threads, to which a signal could go meanwhile.
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
+    serve_metrics(metrics, BalanceMetrics(Arc::clone(&balancer)), &health)?;
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let runtime = launch(workers, |_| {}, |_| {}).context("starting the balancer's threads")?;
     announce(&ready)?;
