@@ -7,7 +7,7 @@ use echo_client::credentials::Credentials;
 use echo_client::{Endpoint, EndpointError};
 use echo_net::Nanos;
 use echo_net::clock::nanos;
-use echo_net::settings::{Rate, TimeSpan};
+use echo_net::settings::{ByteSize, Rate, TimeSpan};
 use echo_proto::{HttpHost, InvalidHttpHost, ProtocolKind, Service};
 use echo_server::cli::InvalidTcpArgs;
 
@@ -126,6 +126,17 @@ pub enum RunArgsError {
         size: usize,
         /// The limit.
         most: usize,
+    },
+    /// Generated messages above what the server takes.
+    #[error(
+        "--size goes up to {largest}, and --server-max-message is {most}: the server would refuse \
+         the larger ones (raise --server-max-message, or lower --size)"
+    )]
+    LargeSize {
+        /// The largest that may be generated.
+        largest: ByteSize,
+        /// The limit.
+        most: ByteSize,
     },
     /// More connections than can be numbered.
     #[error("--conns {0} is too many")]
