@@ -116,7 +116,6 @@ fn single(args: &RunArgs, command: Vec<String>) -> anyhow::Result<u8> {
         }
     };
     warn_of_credentials(&credentials, &plan);
-    warn_of_stored_passwords(args.flags(), &[]);
     if let MessagePlan::Given { crlf: true, .. } = plan.messages {
         tell("note: --message-file has CRLF lines; they are sent without the CR");
     }

@@ -332,7 +332,7 @@ fn a_password_in_a_command_that_reports_store_is_told_once() {
     assert_eq!(told("--exec=x {port} --db redis://me@[::1]:1/2"), "");
     let warning = told("--message=redis://me:it@h");
     assert_eq!(warning.matches("reports store the message").count(), 1, "{warning}");
-    // A run, too; this one ends at once, since the command is no server.
+    // This run ends at once, since the command is no server.
     let run = echo_bench(&["-q", "--no-report", "--exec=false {port} redis://me:it@h"]);
     let warning = text(run.stderr);
     assert_eq!(warning.matches("reports store the command").count(), 1, "{warning}");
