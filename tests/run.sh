@@ -95,6 +95,12 @@ check_library_of_client() {
   cargo check -p echo-client --lib --no-default-features
 }
 
+# The concurrency model that only a feature builds: its tests, and that the generator has it.
+check_model_compio() {
+  ECHO_TEST_MODELS=compio cargo test -p echo-server --features compio --test models --test tls &&
+    cargo check -p echo-bench --features compio
+}
+
 step() {
   local name=$1 started=$SECONDS
   shift
@@ -117,6 +123,7 @@ step "release build" cargo build --release --workspace \
   --config profile.release.lto=false --config profile.release.codegen-units=16
 step "dependencies" check_dependencies
 step "library of the client" check_library_of_client
+step "model compio" check_model_compio
 
 echo "=== all passed, $SECONDS s"
 skipped=$(grep -ao 'skipped: .*' "$log" | sort -u || true)

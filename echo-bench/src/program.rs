@@ -129,19 +129,27 @@ fn warn_of_credentials(credentials: &Credentials, plan: &Plan) {
     }
 }
 
-/// Says so if a flag is a command that holds a password: reports store commands as they are typed,
-/// to be run again.
+/// Says so if a flag holds a password whose value reports store as it is typed, to be run again.
 fn warn_of_stored_passwords(fixed: &[Flag], axes: &[Axis]) {
     let levels = axes.iter().flat_map(|axis| &axis.levels);
-    let mut flags = fixed.iter().chain(levels.flat_map(|level| &level.flags));
-    let found = flags.find(|flag| {
-        matches!(flag.flag.as_str(), "exec" | "prepare") && holds_password(&flag.value)
+    let flags = fixed.iter().chain(levels.flat_map(|level| &level.flags));
+    let told = flags.filter(|flag| holds_password(&flag.value)).find_map(|flag| {
+        Some(match flag.flag.as_str() {
+            flag @ ("exec" | "prepare") => format!(
+                "--{flag} holds a URL with a password, and reports store the command as it is \
+                 typed (set a variable, which the command inherits and no report stores: \
+                 DB_PASSWORD=... echo-bench --{flag} 'sh -c \"exec COMMAND \\$DB_PASSWORD\"')"
+            ),
+            "message" => {
+                "--message holds a URL with a password, and reports store the message as \
+                          it is typed (send one without a password)"
+                    .into()
+            }
+            _ => return None,
+        })
     });
-    if let Some(Flag { flag, .. }) = found {
-        tell(&format!(
-            "warning: --{flag} holds a URL with a password, and reports store the command as it is \
-             typed (put the password into the environment: sh -c 'COMMAND \"$VARIABLE\"')"
-        ));
+    if let Some(told) = told {
+        tell(&format!("warning: {told}"));
     }
 }
 

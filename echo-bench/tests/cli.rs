@@ -328,5 +328,30 @@ fn a_password_in_a_command_that_reports_store_is_told_once() {
     };
     let warning = told("--exec=x {port} --db redis://me:it@h");
     assert_eq!(warning.matches("reports store the command").count(), 1, "{warning}");
+    assert!(warning.contains("set a variable"), "{warning}");
     assert_eq!(told("--exec=x {port} --db redis://me@[::1]:1/2"), "");
+    let warning = told("--message=redis://me:it@h");
+    assert_eq!(warning.matches("reports store the message").count(), 1, "{warning}");
+    // This run ends at once, since the command is no server.
+    let run = echo_bench(&["-q", "--no-report", "--exec=false {port} redis://me:it@h"]);
+    let warning = text(run.stderr);
+    assert_eq!(warning.matches("reports store the command").count(), 1, "{warning}");
+}
+
+#[test]
+fn a_command_inherits_variables_and_no_report_stores_them() {
+    let program = env!("CARGO_BIN_EXE_echo-bench");
+    let serve = ["test ${#DB_PASSWORD} = 10 && exec ", program, " serve-embedded"].concat();
+    let exec = format!("--exec=sh -c '{serve} \"$1\"' sh {{addr}}");
+    let short = ["-n50", "-c1", "-t1", "-w0", "-q", "--no-report", "--format=json"];
+    let output = Command::new(program)
+        .args(short)
+        .args([&exec, "--prepare=sh -c 'test -n \"$DB_PASSWORD\"'"])
+        .env("DB_PASSWORD", "n0t-stored")
+        .output()
+        .unwrap();
+    let (told, said) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{told} {said}");
+    assert!(told.contains("DB_PASSWORD"), "the command is stored: {told}");
+    assert!(!told.contains("n0t-stored") && !said.contains("n0t-stored"), "{told} {said}");
 }

@@ -88,6 +88,24 @@ fn the_server_takes_what_is_to_be_sent_and_no_more_is_drawn_than_it_takes() {
 }
 
 #[test]
+fn sizes_above_the_limit_that_the_server_is_given_are_refused() {
+    let room = Room::new();
+    let limit = "--server-max-message=1M";
+    for size in ["--size=lognormal:median=300,p99=20K,max=64M", "--size=64-2M", "--size=2M"] {
+        let told = room.refused(&[size, limit]);
+        assert!(
+            told.contains("--size goes up to") && told.contains("--server-max-message is 1MiB"),
+            "{told}"
+        );
+    }
+    let told = room.refused(&["--message=too long", "--server-max-message=4"]);
+    assert!(
+        told.contains("message 1 has 8 bytes") && told.contains("--server-max-message"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_histogram_is_read_kept_and_repeated_without_its_file() {
     let room = Room::new();
     room.write("sizes.txt", b"# of a proxy\n64 70\n1K-2K 30\n");

@@ -70,6 +70,12 @@ pub trait Handler<R: Reactor> {
         let _ = (reactor, error);
     }
 
+    /// Whether a connection on which sending fails is read first: what the peer sent before it
+    /// closed may say why, as a TLS alert does.
+    fn reads_before_failure(&self) -> bool {
+        false
+    }
+
     /// A [`Waker`] was used.
     fn woken(&mut self, reactor: &mut R) {
         let _ = reactor;

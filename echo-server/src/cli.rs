@@ -92,7 +92,7 @@ pub struct ServerArgs {
     )]
     pub address: Address,
 
-    /// Concurrency model
+    /// Concurrency model (compio: in builds with --features compio)
     #[arg(
         long,
         value_name = "NAME",

@@ -18,6 +18,8 @@ use crate::thread_budget::cannot_start_worker;
 use crate::tuning::Accept;
 
 mod acceptor;
+#[cfg(feature = "compio")]
+mod compio;
 mod epoll;
 mod event_loop;
 mod mail_list;
@@ -49,6 +51,8 @@ pub(crate) fn build(kind: ModelKind) -> Box<dyn Model> {
         ModelKind::Uring => Box::new(uring::Uring),
         ModelKind::Tokio => Box::new(tokio::Tokio),
         ModelKind::TokioLocal => Box::new(tokio::local::TokioLocal),
+        #[cfg(feature = "compio")]
+        ModelKind::Compio => Box::new(compio::Compio),
     }
 }
 

@@ -32,6 +32,9 @@ pub enum ModelKind {
     Tokio,
     /// One task per connection, on a single-threaded tokio runtime per worker.
     TokioLocal,
+    /// One task per connection, on a compio runtime (`io_uring`) per worker.
+    #[cfg(feature = "compio")]
+    Compio,
 }
 
 impl ModelKind {

@@ -33,13 +33,25 @@ impl RunArgs {
         let most = self.server.flags.value("max-message");
         let most = most.and_then(|most| most.parse::<ByteSize>().ok()).map(|most| most.0);
         if let Some(text) = &self.messages.message {
-            return Ok(MessagePlan::of_texts([text.clone()]));
+            return match most.filter(|most| text.len() > *most) {
+                Some(most) => {
+                    Err(RunArgsError::LargeMessage { number: 1, size: text.len(), most })
+                }
+                None => Ok(MessagePlan::of_texts([text.clone()])),
+            };
         }
         if let (Some(path), Some(contents)) = (&self.messages.message_file, &inputs.messages) {
             return self.messages.of_file(path, contents, most);
         }
         let limit = most.unwrap_or(service.framing().default_max_message());
-        self.messages.generated(limit, inputs.sizes.as_deref())
+        let messages = self.messages.generated(limit, inputs.sizes.as_deref())?;
+        match most.filter(|most| messages.largest() > *most) {
+            Some(most) => {
+                let (largest, most) = (ByteSize(messages.largest()), ByteSize(most));
+                Err(RunArgsError::LargeSize { largest, most })
+            }
+            None => Ok(messages),
+        }
     }
 }
 

@@ -170,7 +170,8 @@ impl<'a> Searches<'a> {
             Next::Probe => self.probe(place),
             Next::Step { rate, windows, approach } => {
                 let command_line = self.planned.step(place, rate, windows);
-                let (outcome, took) = self.run(place, &command_line);
+                let tells = self.sessions[place].told_by(rate);
+                let (outcome, took) = self.run(place, &command_line, tells);
                 if self.is_stopped() && outcome.is_err() {
                     return;
                 }
@@ -189,7 +190,8 @@ impl<'a> Searches<'a> {
 
     fn probe(&mut self, place: usize) {
         let command_line = self.planned.probe(place);
-        let (outcome, took) = self.run(place, &command_line);
+        let answered = |report: &Report| report.summary.requests.ok > 0;
+        let (outcome, took) = self.run(place, &command_line, answered);
         if self.is_stopped() && outcome.is_err() {
             return;
         }
@@ -202,16 +204,18 @@ impl<'a> Searches<'a> {
         self.say(place, &format!("closed loop: {told}"));
     }
 
-    /// A run for the search in this place, of the files of which that was planned.
+    /// A run for the search in this place, of the files of which that was planned, if its report
+    /// `tells` something.
     fn run(
         &mut self,
         place: usize,
         command_line: &[String],
+        tells: impl FnOnce(&Report) -> bool,
     ) -> (Result<Report, String>, Duration) {
         let begin = Instant::now();
         let seed = self.planned.plan.seed.wrapping_add(self.made);
         self.made += 1;
-        let made = self.runs.make(command_line, seed, self.file);
+        let made = self.runs.make_if(command_line, seed, self.file, tells);
         let outcome = made.and_then(|report| {
             let checked = self.planned.cells[place].check(&report.plan);
             checked.map(|()| report).map_err(|changed| changed.to_string())

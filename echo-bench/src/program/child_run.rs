@@ -37,12 +37,23 @@ impl ChildRuns {
     }
 
     /// The report of a run with this command line, which is left in `file`; what the run says, if
-    /// it gives none.
+    /// it gives none, or one without a successful reply.
     pub(super) fn make(
         &self,
         command_line: &[String],
         seed: u64,
         file: &Path,
+    ) -> Result<Report, String> {
+        self.make_if(command_line, seed, file, |report| report.summary.requests.ok > 0)
+    }
+
+    /// The same where a report is one if it `tells` something.
+    pub(super) fn make_if(
+        &self,
+        command_line: &[String],
+        seed: u64,
+        file: &Path,
+        tells: impl FnOnce(&Report) -> bool,
     ) -> Result<Report, String> {
         let failed = |error: anyhow::Error| format!("{error:#}");
         // What is there is no report of this run, and nothing to be written through if it is a
@@ -64,7 +75,7 @@ impl ChildRuns {
         let why = |reason: String| if said.is_empty() { reason } else { said.clone() };
         let report = store::load(file).ok().filter(|report| !report.interrupted);
         let Some(report) = report else { return Err(why(format!("no report ({status})"))) };
-        if report.summary.requests.ok == 0 {
+        if !tells(&report) {
             // Nothing was measured; the next time it is tried again.
             let _ = std::fs::remove_file(file);
             let errors =

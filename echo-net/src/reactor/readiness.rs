@@ -203,12 +203,8 @@ impl<S: Selector> ReadinessReactor<S> {
             }
             Ok((length, stamp)) => {
                 self.arrival = stamp.and_then(|stamp| self.stamp_clock.instant(stamp));
-                // Taken out during the call, since the handler borrows the reactor.
-                let buffer = std::mem::take(&mut self.buffer);
-                handler.event(self, key, Event::Received(&buffer[..length]));
-                let is_full = length == buffer.len();
+                let is_full = self.received(key, length, handler);
                 outcome = if is_full { Outcome::Full } else { Outcome::Short };
-                self.buffer = buffer;
             }
             Err(rustix::io::Errno::AGAIN) => {}
             Err(rustix::io::Errno::INTR) => outcome = Outcome::Full,
@@ -216,6 +212,32 @@ impl<S: Selector> ReadinessReactor<S> {
         }
         self.arrival = None;
         outcome
+    }
+
+    /// Passes on what is in the buffer; whether that is full.
+    #[inline]
+    fn received(&mut self, key: Key, length: usize, handler: &mut impl Handler<Self>) -> bool {
+        // Taken out during the call, since the handler borrows the reactor.
+        let buffer = std::mem::take(&mut self.buffer);
+        handler.event(self, key, Event::Received(&buffer[..length]));
+        let is_full = length == buffer.len();
+        self.buffer = buffer;
+        is_full
+    }
+
+    /// Sending has failed.
+    fn fail_to_send(&mut self, key: Key, error: io::Error, handler: &mut impl Handler<Self>) {
+        let reads = if handler.reads_before_failure() { READS_PER_EVENT } else { 0 };
+        for _ in 0..reads {
+            let connection = self.connections.get_mut(key);
+            let Some(connection) = connection.filter(|it| !it.paused && !it.ended) else {
+                break;
+            };
+            // An end, or another error, is no cause.
+            let Ok((length @ 1.., _)) = connection.receive(&mut self.buffer) else { break };
+            self.received(key, length, handler);
+        }
+        self.fail(key, error, handler);
     }
 
     fn flush(&mut self, key: Key, handler: &mut impl Handler<Self>) {
@@ -231,7 +253,7 @@ impl<S: Selector> ReadinessReactor<S> {
                 }
                 handler.event(self, key, Event::Sent);
             }
-            Err(error) => self.fail(key, error, handler),
+            Err(error) => self.fail_to_send(key, error, handler),
         }
     }
 
@@ -250,7 +272,7 @@ impl<S: Selector> ReadinessReactor<S> {
 
     fn report_failures(&mut self, handler: &mut impl Handler<Self>) {
         while let Some((key, error)) = self.failures.pop() {
-            self.fail(key, error, handler);
+            self.fail_to_send(key, error, handler);
         }
     }
 

@@ -13,6 +13,7 @@ use crate::clock::{self, MILLISECOND, SECOND};
 use crate::socket::{self, SocketOptions};
 
 mod backends;
+mod last_words;
 mod listeners;
 mod scripts;
 mod stamps;

@@ -177,9 +177,20 @@ impl UringReactor {
         }
     }
 
+    /// Sending has failed.
+    fn fail_to_send(&mut self, key: Key, error: io::Error, handler: &mut impl Handler<Self>) {
+        let receives =
+            self.connections.get(key).is_some_and(|it| it.receiving != Request::None);
+        // What has arrived completes the receive. If that can't be seen, the error stands.
+        if receives && handler.reads_before_failure() && self.ring.enter(Some(0)).is_ok() {
+            self.complete(handler);
+        }
+        self.fail(key, error, handler);
+    }
+
     fn report_failures(&mut self, handler: &mut impl Handler<Self>) {
         while let Some((key, error)) = self.failures.pop() {
-            self.fail(key, error, handler);
+            self.fail_to_send(key, error, handler);
         }
     }
 

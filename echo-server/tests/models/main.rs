@@ -74,8 +74,18 @@ fn config(model: ModelKind) -> Config {
     Config { model, workers: 2, drain_timeout: PATIENCE, ..Config::default() }
 }
 
+/// All of `ECHO_TEST_MODELS`, like `epoll,uring`; else all.
+fn wanted() -> impl Iterator<Item = ModelKind> {
+    let typed = std::env::var("ECHO_TEST_MODELS").unwrap_or_default();
+    let is_wanted = move |model: &ModelKind| {
+        typed.is_empty() || typed.split(',').any(|name| name == model.to_string())
+    };
+    ModelKind::VARIANTS.iter().copied().filter(is_wanted)
+}
+
 fn for_each_model(test: impl Fn(ModelKind)) {
-    for &model in ModelKind::VARIANTS {
+    assert!(wanted().next().is_some(), "ECHO_TEST_MODELS names no model of this build");
+    for model in wanted() {
         println!("model {model}");
         match model::check(model) {
             Ok(()) => test(model),

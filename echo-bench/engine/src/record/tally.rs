@@ -107,6 +107,15 @@ macro_rules! counts {
     };
 }
 
+impl Requests {
+    /// Whether none succeeded and some timed out, and none ended otherwise: a server that is slower
+    /// than the timeout does that.
+    pub fn have_timed_out(&self) -> bool {
+        let otherwise = self.mismatch + self.error + self.reset + self.refused + self.closed;
+        self.ok == 0 && self.timeout > 0 && otherwise == 0
+    }
+}
+
 counts! {
     endings {
         /// Answered with success.

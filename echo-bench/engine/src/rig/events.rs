@@ -28,6 +28,10 @@ impl<R: Reactor, W: Workload<R>> Handler<R> for Rig<R, W> {
         }
         self.dial_queued(reactor);
     }
+
+    fn reads_before_failure(&self) -> bool {
+        self.wire.is_secured()
+    }
 }
 
 impl<R: Reactor, W: Workload<R>> Rig<R, W> {

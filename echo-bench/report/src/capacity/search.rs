@@ -179,6 +179,11 @@ impl Search {
         self.bounds.budget.saturating_sub(self.spent)
     }
 
+    /// The lowest rate that is tried.
+    pub(super) fn lowest(&self) -> f64 {
+        self.bounds.min_rate
+    }
+
     /// The closed loop carried so many requests per second; `None` if it gave no result.
     pub fn record_probe(&mut self, per_s: Option<f64>, took: Duration) {
         self.probed = true;

@@ -70,6 +70,17 @@ impl Session {
         self.search.record_probe(self.closed_loop_per_s, took);
     }
 
+    /// Whether a report says what the server does at this rate. Without a successful reply it
+    /// does if all requests timed out: the server does not serve that rate. At the lowest rate it
+    /// serves none, and there is nothing to search for.
+    pub fn told_by(&self, rate: f64) -> impl FnOnce(&Report) -> bool + use<> {
+        let may_fail = rate > self.search.lowest();
+        move |report| {
+            let requests = &report.summary.requests;
+            requests.ok > 0 || (may_fail && requests.have_timed_out())
+        }
+    }
+
     /// A step gave this report, or a reason why there is none. What the rate comes to with it.
     pub fn stepped(
         &mut self,
@@ -158,5 +169,40 @@ fn cores(report: &Report) -> Cores {
         workers_known: workers.is_some(),
         usable: report.plan.server_cores(machine),
         machine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capacity::fixture::{BOUNDS, run};
+
+    /// A run of which no request succeeded, and so many timed out.
+    fn without_success(rate: f64, timeouts: u64, slos: &[Slo]) -> Report {
+        let mut report = run(0, rate, 1_000, 0, slos);
+        let requests = &mut report.summary.requests;
+        (requests.timeout, requests.reset) = (timeouts, requests.ok - timeouts);
+        requests.ok = 0;
+        report.summary.answered_in_window = 0;
+        report
+    }
+
+    #[test]
+    fn a_rate_at_which_all_requests_time_out_has_failed_but_for_the_lowest() {
+        let slos: Vec<Slo> = vec!["p99<2ms".parse().unwrap()];
+        let mut session = Session::new(String::new(), Vec::new(), slos.clone(), BOUNDS);
+        session.probed(Ok(&run(0, 1.0, 500, 0, &slos)), Duration::from_secs(2));
+        let Next::Step { rate, windows, approach } = session.next() else { panic!("a step") };
+        let silent = without_success(rate, 2_000, &slos);
+        assert!(session.told_by(rate)(&silent));
+        assert!(!session.told_by(BOUNDS.min_rate)(&silent), "it serves no rate");
+        assert!(!session.told_by(rate)(&without_success(rate, 1_999, &slos)), "a reset");
+        assert!(session.told_by(BOUNDS.min_rate)(&run(0, rate, 500, 0, &slos)));
+        let took = Duration::from_secs(2);
+        let judged = session.stepped(rate, windows, approach, Ok(silent), took).unwrap();
+        assert_eq!(judged.verdict, RateVerdict::Failed);
+        assert_eq!(judged.reason, Some(crate::capacity::RateReason::Timeouts));
+        let Next::Step { rate: lower, .. } = session.next() else { panic!("a step") };
+        assert!(lower < rate, "{lower}");
     }
 }

@@ -107,7 +107,7 @@ impl fmt::Display for Reason {
             Self::FewValues { needed, independent }
                 if order::is_near(*independent, *needed) =>
             {
-                write!(f, "effective sample size below the {needed} that it needs; run longer")
+                write!(f, "effective sample size below {needed} (needs {needed}); run longer")
             }
             Self::FewValues { needed, independent } => {
                 write!(f, "effective sample size {independent} (needs {needed})")

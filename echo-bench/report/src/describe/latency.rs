@@ -175,8 +175,7 @@ pub(super) fn weakness(name: &str, latency: &LatencySummary) -> Option<Note> {
     let (quantile, (independent, needed)) = *first;
     let mut text = format!("{name}: {}", objective::weakness(quantile, independent, needed));
     text.extend(others.iter().map(|&(quantile, (independent, needed))| {
-        let [independent, needed] = [independent, needed].map(units::count);
-        format!(", {independent} ({quantile} needs {needed})")
+        format!(", {}", objective::sample_size(quantile, independent, needed))
     }));
     Some(Note { mark: "~", text })
 }

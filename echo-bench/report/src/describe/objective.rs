@@ -84,12 +84,14 @@ pub(crate) fn reason(slo: &SloOutcome) -> Option<String> {
 
 /// Why a percentile has no interval.
 pub(super) fn weakness(quantile: &str, independent: u64, needed: u64) -> String {
-    let near = order::is_near(independent, needed);
-    let (independent, needed) = (units::count(independent), units::count(needed));
-    if near {
-        return format!("effective sample size below the {needed} that {quantile} needs");
-    }
-    format!("effective sample size {independent} ({quantile} needs {needed})")
+    format!("effective sample size {}", sample_size(quantile, independent, needed))
+}
+
+/// An effective sample size beside the one that a percentile needs, which it may round to.
+pub(super) fn sample_size(quantile: &str, independent: u64, needed: u64) -> String {
+    let below = if order::is_near(independent, needed) { "below " } else { "" };
+    let shown = units::count(if below.is_empty() { independent } else { needed });
+    format!("{below}{shown} ({quantile} needs {})", units::count(needed))
 }
 
 #[cfg(test)]
@@ -132,6 +134,13 @@ mod tests {
             let judged = slo.parse::<Slo>().unwrap().judge(summary.as_ref(), &[]);
             assert_eq!(outcome(&judged), format!("{slo}: {told}"));
         }
+    }
+
+    #[test]
+    fn a_sample_that_is_just_too_small_is_below_what_is_needed() {
+        assert_eq!(weakness("p50", 2, 6), "effective sample size 2 (p50 needs 6)");
+        assert_eq!(weakness("p50", 5, 6), "effective sample size below 6 (p50 needs 6)");
+        assert_eq!(sample_size("p90", 30, 36), "30 (p90 needs 36)");
     }
 
     #[test]

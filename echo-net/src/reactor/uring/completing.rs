@@ -170,7 +170,7 @@ impl UringReactor {
                 }
                 handler.event(self, key, Event::Sent);
             }
-            Err(error) => self.fail(key, error, handler),
+            Err(error) => self.fail_to_send(key, error, handler),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::admission::Permit;
 
 /// Sockets that another worker has accepted.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub(in crate::model) struct Inbox {
     sockets: Mutex<Vec<(OwnedFd, Permit)>>,
     /// Set once the worker has a reactor. Only used with `sockets` locked, so that a worker
     /// that checks its inbox after setting it misses nothing.
@@ -24,12 +24,12 @@ impl Inbox {
     }
 
     /// From now on `waker` wakes the worker.
-    pub(super) fn wake_with(&self, waker: Waker) {
+    pub(in crate::model) fn wake_with(&self, waker: Waker) {
         let _ = self.waker.set(waker);
     }
 
     /// Passes a socket to the worker.
-    pub(super) fn put(&self, socket: OwnedFd, permit: Permit) {
+    pub(in crate::model) fn put(&self, socket: OwnedFd, permit: Permit) {
         let mut sockets = self.lock();
         sockets.push((socket, permit));
         // If it was not empty, the worker has already been woken.
@@ -39,18 +39,18 @@ impl Inbox {
     }
 
     /// Wakes the worker, if it has started.
-    pub(super) fn wake(&self) {
+    pub(in crate::model) fn wake(&self) {
         let _sockets = self.lock();
         self.waker.get().inspect(|waker| waker.wake());
     }
 
     /// Whether it is empty.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::model) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
     /// Takes all its sockets.
-    pub(super) fn take(&self) -> Vec<(OwnedFd, Permit)> {
+    pub(in crate::model) fn take(&self) -> Vec<(OwnedFd, Permit)> {
         std::mem::take(&mut *self.lock())
     }
 }
@@ -59,11 +59,11 @@ impl Inbox {
 #[derive(Debug)]
 pub(in crate::model) struct Handoff {
     /// One per worker.
-    pub(super) inboxes: Box<[Inbox]>,
+    pub(in crate::model) inboxes: Box<[Inbox]>,
     /// Workers that still accept, and may therefore fill an inbox.
-    pub(super) accepting: AtomicUsize,
+    pub(in crate::model) accepting: AtomicUsize,
     /// Whether each worker keeps the sockets that it accepts.
-    pub(super) keep_own: bool,
+    pub(in crate::model) keep_own: bool,
 }
 
 impl Handoff {

@@ -108,10 +108,14 @@ fn of_link(merged: &Report, runs: &[&Report]) -> Option<Extent> {
         links().map(|link| Some(link.counts?.lost_by_forwarder)).sum::<Option<u64>>();
     let (summary, plan) = (&merged.summary, &merged.plan);
     let rtt = Duration::from_nanos(links().map(|link| link.rtt_ns).max()?);
-    let again = 2.0 * (RETRANSMISSION + rtt).as_secs_f64();
-    let waiting = per_s(summary) * again + summary.in_flight_mean.unwrap_or(0.0);
-    let of_a_packet = (waiting / f64::from(plan.connections.max(1))).max(1.0);
-    let mut held_up = lost? as f64 * of_a_packet;
+    let of_a_packet = |again: Duration| {
+        let again = 2.0 * again.as_secs_f64();
+        let waiting = per_s(summary) * again + summary.in_flight_mean.unwrap_or(0.0);
+        (waiting / f64::from(plan.connections.max(1))).max(1.0)
+    };
+    let lost = Lost::of(lost?, runs);
+    let mut held_up = lost.by_timer as f64 * of_a_packet(RETRANSMISSION + rtt)
+        + lost.at_once as f64 * of_a_packet(rtt);
     // A reply that would have come in good time, and was late by about the timeout.
     if 2 * most >= Duration::from_nanos(plan.timeout_ns) {
         held_up += summary.requests.timeout as f64;
@@ -121,6 +125,29 @@ fn of_link(merged: &Report, runs: &[&Report]) -> Option<Extent> {
         share: held_up / (summary.requests.scheduled.max(1) as f64),
         requests: held_up + per_s(summary) * most.as_secs_f64(),
     })
+}
+
+/// Packets that were lost, by how long it took until they were sent again.
+struct Lost {
+    /// The retransmission timer ran out.
+    by_timer: u64,
+    /// The packets behind it told of it, a round trip later.
+    at_once: u64,
+}
+
+impl Lost {
+    /// So many in these runs. What the kernels of both sides sent again within the windows bounds
+    /// them: a lost acknowledgement holds up nothing. A timer per run may run out behind its window.
+    fn of(lost: u64, runs: &[&Report]) -> Self {
+        let of_run = |run: &&Report| run.summary.surroundings.as_ref()?.tcp;
+        let Some(tcp) = runs.iter().map(of_run).collect::<Option<Vec<_>>>() else {
+            return Self { by_timer: lost, at_once: 0 };
+        };
+        let timers = tcp.iter().map(|tcp| tcp.timeouts + 1).sum();
+        let fast = tcp.iter().map(|tcp| tcp.retransmits.saturating_sub(tcp.timeouts)).sum();
+        let by_timer = lost.min(timers);
+        Self { by_timer, at_once: (lost - by_timer).min(fast) }
+    }
 }
 
 /// Requests that fell due per second.

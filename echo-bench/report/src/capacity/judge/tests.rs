@@ -1,6 +1,6 @@
 use super::*;
 use crate::capacity::fixture::{run, with_own_share};
-use crate::report::{GENERATOR_LIMITED, LINK_LATE, LINK_OVERRUN, LinkReport};
+use crate::report::{GENERATOR_LIMITED, LINK_LATE, LINK_OVERRUN, LinkReport, TcpReport};
 use echo_bench_link::{Lateness, LinkCounts};
 
 fn slos(typed: &[&str]) -> Vec<Slo> {
@@ -173,6 +173,29 @@ fn a_link_excuses_only_what_it_explains() {
         let report = over_a_faulty_link(timed_out(run(1_000), failed), [0, 0], lost);
         assert_eq!(judged(&["p50<1s"], &report), (verdict, true), "{failed} {lost}");
     }
+}
+
+/// As many packets as were sent again have held up something, and for as long as that took.
+#[test]
+fn a_lost_packet_excuses_what_was_sent_again() {
+    let judged = |tcp: Option<[u64; 2]>| {
+        let mut report = over_a_faulty_link(run(0, 2_000.0, 1_000, 0, &[]), [0, 0], 9);
+        report.summary.requests.ok -= 1_000;
+        report.summary.requests.reset += 1_000;
+        let surroundings = report.summary.surroundings.as_mut().unwrap();
+        surroundings.tcp = tcp.map(|[retransmits, timeouts]| TcpReport {
+            retransmits,
+            timeouts,
+            delayed_acks: 0,
+            syn_retransmits: 0,
+            listen_overflows: 0,
+        });
+        judge(2_000.0, &[&report], &slos(&["errors<1%"])).unwrap().verdict
+    };
+    assert_eq!(judged(None), RateVerdict::Generator, "it is not known");
+    assert_eq!(judged(Some([9, 9])), RateVerdict::Generator);
+    assert_eq!(judged(Some([9, 0])), RateVerdict::Failed, "sent again at once");
+    assert_eq!(judged(Some([0, 0])), RateVerdict::Failed, "only acknowledgements");
 }
 
 /// Requests that time out leave the backlog, so that it stops growing: it is as long as the
