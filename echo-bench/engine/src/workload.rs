@@ -31,7 +31,8 @@ pub(super) trait Runner<R: Reactor> {
 /// part over its threads.
 fn numbers(plan: &Plan, thread: u32, all: u32) -> StepBy<Range<u32>> {
     let Part { number, of } = plan.part.unwrap_or(Part { number: 1, of: 1 });
-    let (first, step) = (number - 1 + thread * of, plan.threads * of);
+    let (first, step) =
+        (number - 1 + thread.saturating_mul(of), plan.threads.saturating_mul(of));
     (first..all).step_by(step as usize)
 }
 
