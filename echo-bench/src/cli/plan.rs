@@ -9,15 +9,11 @@ use echo_net::clock::nanos;
 use echo_net::settings::{Rate, TimeSpan};
 use echo_proto::{HttpHost, ProtocolKind, Service};
 
-use super::{Inputs, RunArgs, server_flags};
+use super::{Inputs, RunArgs, RunArgsError, server_flags};
 use echo_bench_engine::plan::{
     IdleStrategy, Pinning, Plan, ProtocolPlan, ServerFlag, Settings, StopRule, Target, Until,
     WorkloadPlan,
 };
-
-mod error;
-
-pub use error::RunArgsError;
 
 impl RunArgs {
     /// What was typed, as a plan. Reads nothing: see [`Inputs`].
@@ -26,6 +22,7 @@ impl RunArgs {
     /// What is wrong, by flag.
     pub fn plan(&self, inputs: &Inputs) -> Result<Plan, RunArgsError> {
         let load = &self.load;
+        self.check_part()?;
         let connections =
             u32::try_from(load.conns.0).map_err(|_| RunArgsError::Connections(load.conns.0))?;
         let service = self.service()?;
@@ -42,6 +39,7 @@ impl RunArgs {
         let plan = Plan::new(Settings {
             transport: self.transport.unwrap_or_default(),
             connections,
+            part: self.fleet.part,
             threads,
             load: self.load(inputs)?,
             think: load.think,

@@ -113,13 +113,19 @@ impl BenchProcess {
     /// Waits until the first second of the measurement window is reported.
     #[track_caller]
     pub fn wait_until_measuring(&mut self) {
+        self.wait_until_said("1.0 s");
+    }
+
+    /// Waits for a line of its standard error that begins so, whatever it is indented by.
+    #[track_caller]
+    pub fn wait_until_said(&mut self, beginning: &str) {
         loop {
             let Ok(line) = self.progress.recv_timeout(PATIENCE) else {
-                panic!("no progress is told after {:#?}", self.said);
+                panic!("no `{beginning}` is told after {:#?}", self.said);
             };
-            let measured = line.trim_start().starts_with("1.0 s");
+            let is_it = line.trim_start().starts_with(beginning);
             self.said.push(line);
-            if measured {
+            if is_it {
                 return;
             }
         }

@@ -1,4 +1,4 @@
-//! What can be wrong with a run as it was typed: [`RunArgsError`].
+//! Why what was typed is no plan: [`RunArgsError`].
 
 use std::path::PathBuf;
 
@@ -59,6 +59,20 @@ pub enum RunArgsError {
          --arrivals (the report has the histogram of each stage, --hlog that of each interval)"
     )]
     HgrmOfStages,
+    /// Parts that would be of different plans.
+    #[error("--part needs --seed N, the same for every part")]
+    PartWithoutSeed,
+    /// One process, or none.
+    #[error("--agents must be at least 2 (one process needs no --agents)")]
+    FewAgents,
+    /// A flag that only one process can have.
+    #[error("--agents can't be combined with {flag}: {reason}")]
+    NotOfAgents {
+        /// The flag.
+        flag: &'static str,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// A URL that says something else than the flags.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
