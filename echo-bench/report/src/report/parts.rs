@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Connections, Cpu, Environment, OwnPart, Report, Requests, SurroundingsReport, ThreadReport,
-    Verdict,
+    Connections, Cpu, Environment, GeneratorShare, OwnPart, Report, Requests,
+    SurroundingsReport, ThreadReport, Verdict,
 };
 
 /// When a load began that was to begin at a time of day.
@@ -121,7 +121,7 @@ impl PartReport {
     ) -> Self {
         let summary = &report.summary;
         let start = report.start.as_ref();
-        let own_share = summary.generator_share.as_ref().and_then(|share| share.largest());
+        let own_share = summary.generator_share.as_ref().and_then(GeneratorShare::largest);
         Self {
             number,
             name,
