@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use echo_net::fd_limit;
 use echo_net::listener::Listener;
 use echo_net::settings::TimeSpan;
+use echo_net::socket::fastopen;
 use echo_net::stop::{Stage, Stop};
 use tracing::{info, warn};
 

@@ -274,9 +274,9 @@ pub struct SetUp {
 /// The clocks. Per request, wait + service = response.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
-    /// From the first SYN to the connection made, of connections made within the window; null with
-    /// `--fastopen on`, and
-    /// without one. Those made before the load are in `set_up` (in older reports: here).
+    /// From the first SYN to the connection made, of connections made within the window; null
+    /// without one, and with `--fastopen on`. Those made before the load are in `set_up` (in older
+    /// reports: here).
     pub connect: Option<LatencySummary>,
     /// From the connection made to the end of a full TLS handshake, of the same connections.
     pub tls: Option<LatencySummary>,

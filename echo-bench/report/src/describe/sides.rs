@@ -129,7 +129,10 @@ mod tests {
         socket.fastopen = Some(true);
         let told = options(&socket, Some("at the end")).unwrap();
         assert!(told.contains("quickack off at the end"), "{told}");
-        assert!(told.ends_with("tos 0x10, fastopen on") && told.contains("unsent limit 16"), "{told}");
+        assert!(
+            told.ends_with("tos 0x10, fastopen on") && told.contains("unsent limit 16"),
+            "{told}"
+        );
         let unix = SocketOptionsReport {
             nodelay: None,
             congestion: None,

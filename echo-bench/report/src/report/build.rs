@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use echo_net::destinations::Destination;
+use echo_net::socket::EffectiveOptions;
 use serde::{Deserialize, Serialize};
 
 use super::nouns::Nouns;

@@ -76,9 +76,7 @@ impl Explained {
                          --fastopen on, and only connections after the first to an address send \
                          data in the SYN (--reconnect-after)"
                     }
-                    "fastopen" => {
-                        "the server's system needs sysctl -w net.ipv4.tcp_fastopen=3"
-                    }
+                    "fastopen" => "the server's system needs sysctl -w net.ipv4.tcp_fastopen=3",
                     _ => "results are for that value",
                 },
             ),
