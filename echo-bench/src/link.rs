@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::console::tell;
-use echo_bench_engine::plan::Plan;
+use echo_bench_engine::plan::{Plan, Target};
 use echo_bench_link::{IpVersion, LinkCounts, LinkSpec, forward_until_closed};
 use echo_net::Nanos;
 use echo_net::cable::Cable;
@@ -50,13 +50,20 @@ impl EmulatedLink {
     /// When that is not possible here, with the remedy.
     pub fn of(plan: &Plan) -> anyhow::Result<Option<Self>> {
         let cpu = plan.pin.forwarder.first().copied();
-        plan.link.map(|spec| Self::set_up(spec, plan.seed, cpu)).transpose()
+        let fast_open = plan.socket.opens_fast()
+            || matches!(&plan.target, Target::Embedded { server } if server.has("fastopen"));
+        plan.link.map(|spec| Self::set_up(spec, plan.seed, cpu, fast_open)).transpose()
     }
 
     /// The same with a link whose forwarder runs on `cpu`, or on any.
-    fn set_up(spec: LinkSpec, seed: u64, cpu: Option<usize>) -> anyhow::Result<Self> {
-        let cable =
-            Cable::lay(spec.ip() == IpVersion::V6).context("emulating the link (--link)")?;
+    fn set_up(
+        spec: LinkSpec,
+        seed: u64,
+        cpu: Option<usize>,
+        fast_open: bool,
+    ) -> anyhow::Result<Self> {
+        let cable = Cable::lay(spec.ip() == IpVersion::V6, fast_open)
+            .context("emulating the link (--link)")?;
         let Cable { server, server_ip, unlike, ends } = cable;
         for setting in unlike {
             tell(&format!(
@@ -124,7 +131,7 @@ pub fn usable() -> Result<(), String> {
 /// # Errors
 /// When it can't be.
 pub fn try_out() -> anyhow::Result<()> {
-    EmulatedLink::set_up("rtt=0".parse()?, 0, None)?.finish().map(drop)
+    EmulatedLink::set_up("rtt=0".parse()?, 0, None, false)?.finish().map(drop)
 }
 
 /// The process that forwards packets; killed when dropped.

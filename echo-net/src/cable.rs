@@ -64,13 +64,14 @@ impl Host {
 }
 
 impl Cable {
-    /// Makes both hosts. This process, which must have one thread, is in the generator's from now
-    /// on.
+    /// Makes both hosts, which allow TCP Fast Open if it is asked for. This process, which must have
+    /// one thread, is in the generator's from now on.
     ///
     /// # Errors
     /// When namespaces or devices are not allowed here, with the remedy.
-    pub fn lay(ipv6: bool) -> Result<Self, NamespaceError> {
+    pub fn lay(ipv6: bool, fast_open: bool) -> Result<Self, NamespaceError> {
         let settings = HostSettings::read();
+        let settings = if fast_open { settings.with_fast_open() } else { settings };
         leave_the_network()?;
         let failed = |reason| NamespaceError::new("setting up the emulated link", reason);
         Self::lay_here(ipv6, &settings).map_err(failed)

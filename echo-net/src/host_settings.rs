@@ -27,6 +27,14 @@ impl HostSettings {
         Self(known.collect())
     }
 
+    /// The same, but TCP Fast Open is allowed to clients and servers. It is not taken over: a run
+    /// that asks for it is about it, and a new namespace allows it to clients only.
+    #[must_use]
+    pub fn with_fast_open(mut self) -> Self {
+        self.0.push(("ipv4/tcp_fastopen", "3".into()));
+        self
+    }
+
     /// Applies them to the namespace that this thread is in: those that could not be, like
     /// `net.ipv4.tcp_congestion_control cubic, not bbr`.
     pub fn apply(&self) -> Vec<String> {

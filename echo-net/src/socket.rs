@@ -10,9 +10,11 @@ use rustix::net::SendFlags;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 
 use crate::address::{SocketAddress, Transport};
+use crate::tcp_info;
 
 mod congestion;
 mod effective;
+pub mod fastopen;
 mod tcp_options;
 #[cfg(test)]
 mod tests;
@@ -105,7 +107,7 @@ impl SocketOptions {
     }
 
     /// Sets those that the connections of a listener inherit (Linux copies its socket), which are
-    /// all but quick acknowledgements. What the handshake needs could not be set later: the window
+    /// all but quick acknowledgements, and those that a listener itself needs. What the handshake needs could not be set later: the window
     /// scale, which depends on the buffers, is negotiated before `accept` returns, and the first
     /// segments are marked and paced, too. Of a unix-domain listener nothing is inherited.
     ///
@@ -118,7 +120,11 @@ impl SocketOptions {
         listener: BorrowedFd<'_>,
         transport: Transport,
     ) -> io::Result<()> {
-        self.apply_unconnected(listener, transport)
+        self.apply_unconnected(listener, transport)?;
+        if transport == Transport::Tcp && self.tcp.fastopen == Some(true) {
+            fastopen::accept(listener)?;
+        }
+        Ok(())
     }
 
     fn apply_buffers(&self, socket: &Socket) -> io::Result<()> {
@@ -234,11 +240,17 @@ pub(crate) fn broken_by(socket: BorrowedFd<'_>) -> io::Error {
 
 /// A single non-blocking `send`; returns the bytes accepted.
 pub(crate) fn send_now(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    Ok(rustix::net::send(socket, bytes, SendFlags::NOSIGNAL)?)
+    match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL) {
+        // Of a connection by TCP Fast Open whose cookie is gone since `connect`: the SYN was sent
+        // without data.
+        Err(rustix::io::Errno::INPROGRESS) => Err(io::ErrorKind::WouldBlock.into()),
+        sent => Ok(sent?),
+    }
 }
 
 /// A non-blocking socket with a connection in progress; it is established once the socket
-/// becomes writable without an error.
+/// becomes writable without an error. With [TCP Fast Open](fastopen) it may become so before its
+/// SYN is sent, which the first write does.
 ///
 /// # Errors
 /// Also [`WouldBlock`](io::ErrorKind::WouldBlock) while the backlog of a unix-domain listener is
@@ -260,7 +272,16 @@ pub fn begin_connect(options: &ConnectOptions) -> io::Result<OwnedFd> {
         let reason = "unix:@ is a free name for a server to listen at, and names none";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
+    let opens_fast =
+        options.socket.tcp.fastopen == Some(true) && target.transport() == Transport::Tcp;
+    if opens_fast {
+        fastopen::defer_connect(socket.as_fd())?;
+    }
     match socket.connect(&target.to_kernel()?) {
+        // The ports are known already, the peer's not yet to `finish_connect`.
+        Ok(()) if opens_fast && socket.local_addr()?.as_socket() == target.as_tcp() => {
+            return Err(self_connected());
+        }
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
         Err(error) => return Err(error),
@@ -290,6 +311,24 @@ pub(crate) fn set_int_option(
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// The value of such an option.
+#[expect(unsafe_code, reason = "getsockopt of these options is in no safe crate")]
+fn int_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> io::Result<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `value`, which outlives the call, and the
+    // descriptor is open for as long as it is borrowed.
+    let result = unsafe {
+        let value = (&raw mut value).cast();
+        libc::getsockopt(socket.as_raw_fd(), level, name, value, &raw mut length)
+    };
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The result of a non-blocking connect, once the socket is writable.
 ///
 /// # Errors
@@ -298,16 +337,29 @@ pub(crate) fn set_int_option(
 /// TCP's simultaneous open (RFC 9293 section 3.5) then connects the socket to itself. A byte
 /// echo would seem to work.
 pub fn finish_connect(socket: BorrowedFd<'_>) -> io::Result<()> {
-    let socket = SockRef::from(&socket);
-    if let Some(error) = socket.take_error()? {
+    let options = SockRef::from(&socket);
+    if let Some(error) = options.take_error()? {
         return Err(error);
     }
-    let local = socket.local_addr()?.as_socket();
-    if local.is_some() && local == socket.peer_addr()?.as_socket() {
-        return Err(io::Error::new(
-            io::ErrorKind::ConnectionRefused,
-            "the socket was connected to itself: nothing listens there",
-        ));
+    let local = options.local_addr()?.as_socket();
+    if local.is_none() {
+        return Ok(());
     }
-    Ok(())
+    match options.peer_addr() {
+        Ok(peer) if local == peer.as_socket() => Err(self_connected()),
+        Ok(_) => Ok(()),
+        // By TCP Fast Open: the first write sends the SYN. `begin_connect` has compared the ends.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+            let is_deferred = tcp_info::read(socket)?.is_connecting;
+            if is_deferred { Ok(()) } else { Err(error) }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn self_connected() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::ConnectionRefused,
+        "the socket was connected to itself: nothing listens there",
+    )
 }

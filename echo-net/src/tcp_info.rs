@@ -15,6 +15,10 @@ pub struct TcpInfo {
     pub all_acknowledged: bool,
     /// Whether the peer's FIN has arrived (CLOSE-WAIT), with all bytes before it.
     pub peer_ended: bool,
+    /// Whether our SYN is not answered, or not even sent (SYN-SENT).
+    pub is_connecting: bool,
+    /// Whether the SYN brought data that was acknowledged (TCP Fast Open, RFC 7413), on either side.
+    pub has_syn_data: bool,
     /// Retransmitted segments.
     pub retransmits: u64,
     /// Smoothed round-trip time in microseconds.
@@ -27,8 +31,12 @@ pub struct TcpInfo {
 /// 3.3.2): `TCP_FIN_WAIT1`, `TCP_LAST_ACK` and `TCP_CLOSING`.
 const END_UNACKNOWLEDGED: [u8; 3] = [4, 9, 11];
 
-/// The number of `TCP_CLOSE_WAIT`.
+/// The numbers of `TCP_SYN_SENT` and `TCP_CLOSE_WAIT`.
+const SYN_SENT: u8 = 2;
 const CLOSE_WAIT: u8 = 8;
+
+/// `TCPI_OPT_SYN_DATA` of linux/tcp.h.
+const SYN_DATA: u8 = 32;
 
 /// Whether reading failed because the socket is not one of TCP.
 pub(crate) fn is_of_another_kind(error: &io::Error) -> bool {
@@ -61,6 +69,8 @@ pub fn read(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
             && info.tcpi_notsent_bytes == 0
             && !END_UNACKNOWLEDGED.contains(&info.tcpi_state),
         peer_ended: info.tcpi_state == CLOSE_WAIT,
+        is_connecting: info.tcpi_state == SYN_SENT,
+        has_syn_data: info.tcpi_options & SYN_DATA != 0,
         retransmits: info.tcpi_total_retrans.into(),
         rtt_us: info.tcpi_rtt,
         min_rtt_us: info.tcpi_min_rtt,

@@ -78,6 +78,8 @@ pub(crate) struct Admission {
     sets_all_options: AtomicBool,
     /// Socket options of the first connection, as the kernel has them.
     first_options: OnceLock<Option<EffectiveOptions>>,
+    /// Whether all listeners accept data in a SYN; unset unless that was asked for.
+    opens_fast: OnceLock<bool>,
 }
 
 impl Admission {
@@ -109,6 +111,7 @@ impl Admission {
             accept_wakeups: AcceptWakeups::default(),
             sets_all_options: AtomicBool::new(false),
             first_options: OnceLock::new(),
+            opens_fast: OnceLock::new(),
         }
     }
 
@@ -219,8 +222,15 @@ impl Admission {
     }
 
     /// Socket options of the first connection, as the kernel has them; `None` without one.
-    pub(crate) fn first_options(&self) -> Option<&EffectiveOptions> {
-        self.first_options.get()?.as_ref()
+    pub(crate) fn first_options(&self) -> Option<EffectiveOptions> {
+        let of_connection = (*self.first_options.get()?)?;
+        Some(EffectiveOptions { fastopen: self.opens_fast.get().copied(), ..of_connection })
+    }
+
+    /// Keeps whether the listeners accept data in a SYN, which no connection says.
+    pub(crate) fn note_fast_open(&self, accepts: bool) {
+        // They are the same for the whole life of a server.
+        let _ = self.opens_fast.set(accepts);
     }
 
     /// Log lines about connections.

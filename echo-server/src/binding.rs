@@ -8,7 +8,9 @@ use echo_net::activation::{self, ActivationError};
 use echo_net::address::{Address, HostAddress, UnixAddress};
 use echo_net::listener::{Listener, SocketFile, UnixBindError, listen_at};
 use echo_net::settings::ByteSize;
-use echo_net::socket::{Changed, EffectiveOptions, SocketOptions, is_address_missing, listen};
+use echo_net::socket::{
+    Changed, EffectiveOptions, SocketOptions, fastopen, is_address_missing, listen,
+};
 use tracing::{info, warn};
 
 /// Attempts to find a port that is free on every address.
@@ -249,6 +251,11 @@ fn warn_if_changed(listener: &Listener, options: &SocketOptions) {
                 "--{flag} is lowered to {actual} by sysctl net.core.{sysctl}"
             );
         }
+    }
+    if options.tcp.fastopen == Some(true)
+        && fastopen::is_accepting(listener.as_fd()).is_ok_and(|accepts| !accepts)
+    {
+        warn!("--fastopen has no effect here (try sysctl -w net.ipv4.tcp_fastopen=3)");
     }
     for Changed { flag, asked, actual } in effective.changed_from(options) {
         // A listener does not have these, and buffers were looked at above.

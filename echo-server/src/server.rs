@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use echo_net::fd_limit;
 use echo_net::listener::Listener;
 use echo_net::settings::TimeSpan;
+use echo_net::socket::fastopen;
 use echo_net::stop::{Stage, Stop};
 use tracing::{info, warn};
 
@@ -101,6 +102,12 @@ impl Server {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "no listener"));
         }
         tell_limit(context.config.max_conns, &possible);
+        if context.config.socket.tcp.fastopen == Some(true) {
+            let mut all = listeners.iter().flatten();
+            let accepts =
+                all.all(|listener| fastopen::is_accepting(listener.as_fd()).unwrap_or(false));
+            context.admission.note_fast_open(accepts);
+        }
         let served =
             force_late(&context, || context.supervise(|| model.serve(listeners, &context)));
         context.admission.log().finish();

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Whether links can be emulated here; else the test is skipped by name.
-fn usable_or_skip() -> bool {
+pub(crate) fn usable_or_skip() -> bool {
     let tried = run(Command::new(own_program("echo-bench")).arg("try-link"), b"", PATIENCE);
     if !tried.status.success() {
         let (thread, said) = (thread::current(), String::from_utf8_lossy(&tried.stderr));

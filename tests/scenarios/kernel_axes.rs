@@ -147,6 +147,7 @@ fn what_this_machine_or_a_model_lacks_is_refused_before_anything_starts() {
         ("--congestion nosuch", "--congestion: this kernel has no congestion control"),
         ("--server-congestion nosuch", "--server-congestion: this kernel has no"),
         ("--user-timeout 1us", "--user-timeout"),
+        ("--transport unix --fastopen on", "--fastopen has no effect on a unix-domain socket"),
         ("--model tokio --server-trigger edge", "--server-trigger edge is not supported"),
         ("--model uring --server-accept exclusive", "(use --model epoll)"),
     ] {

@@ -25,6 +25,7 @@ mod differential;
 mod emulated_link;
 mod exec;
 mod exhausted;
+mod fast_open;
 mod faulty_kernel;
 mod faulty_link;
 mod faulty_network;

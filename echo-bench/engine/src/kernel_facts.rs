@@ -12,6 +12,8 @@ use hdrhistogram::Histogram;
 pub struct KernelFacts {
     /// Connections that were asked.
     pub connections: u64,
+    /// Those whose SYN brought data.
+    pub with_syn_data: u64,
     /// Segments sent again, in total.
     pub retransmits: u64,
     /// Smoothed round-trip times in microseconds, one a connection, of which there may be any
@@ -27,6 +29,7 @@ impl Default for KernelFacts {
     fn default() -> Self {
         Self {
             connections: 0,
+            with_syn_data: 0,
             retransmits: 0,
             rtt_us: Histogram::new(3).expect("3 digits are supported"),
             min_rtt_us: None,
@@ -52,6 +55,7 @@ impl KernelFacts {
         self.options = self.options.or_else(options);
         let Some(info) = info else { return };
         self.connections += 1;
+        self.with_syn_data += u64::from(info.has_syn_data);
         self.retransmits += info.retransmits;
         self.rtt_us.record(info.rtt_us.into()).expect("it grows to the range of the value");
         let least = self.min_rtt_us.unwrap_or(u32::MAX).min(info.min_rtt_us);
@@ -62,6 +66,7 @@ impl KernelFacts {
 impl AddAssign for KernelFacts {
     fn add_assign(&mut self, other: Self) {
         self.connections += other.connections;
+        self.with_syn_data += other.with_syn_data;
         self.retransmits += other.retransmits;
         self.rtt_us.add(other.rtt_us).expect("it grows to the range of the other");
         self.min_rtt_us = [self.min_rtt_us, other.min_rtt_us].into_iter().flatten().min();

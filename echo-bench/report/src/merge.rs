@@ -317,6 +317,7 @@ fn tcp(reports: &[&Report]) -> Option<Tcp> {
     };
     Some(Tcp {
         connections: all.iter().map(|tcp| tcp.connections).sum(),
+        with_syn_data: all.iter().map(|tcp| tcp.with_syn_data).sum(),
         retransmits: all.iter().map(|tcp| tcp.retransmits).sum(),
         // A median of medians is none.
         rtt_median_us: first.rtt_median_us.filter(|_| all.len() == 1),

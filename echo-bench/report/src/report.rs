@@ -238,7 +238,8 @@ pub struct Bytes {
 /// The clocks of the connections that were made before the load.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SetUp {
-    /// From the first SYN to the connection made.
+    /// From the first SYN to the connection made; null with `--fastopen on`, where requests may be
+    /// sent before.
     pub connect: Option<LatencySummary>,
     /// From the connection made to the end of a full TLS handshake; null without one.
     pub tls: Option<LatencySummary>,
@@ -255,7 +256,8 @@ pub struct SetUp {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// From the first SYN to the connection made, of connections made within the window; null
-    /// without one. Those made before the load are in `set_up` (in older reports: here).
+    /// without one, and with `--fastopen on`. Those made before the load are in `set_up` (in older
+    /// reports: here).
     pub connect: Option<LatencySummary>,
     /// From the connection made to the end of a full TLS handshake, of the same connections.
     pub tls: Option<LatencySummary>,
@@ -314,6 +316,9 @@ pub struct Cpu {
 pub struct Tcp {
     /// How many were asked.
     pub connections: u64,
+    /// Those whose SYN brought the first request (TCP Fast Open); null: not asked for.
+    #[serde(default)]
+    pub with_syn_data: Option<u64>,
     /// Segments sent again by the generator's side.
     pub retransmits: u64,
     /// Median over the connections of the smoothed round-trip time, in microseconds.

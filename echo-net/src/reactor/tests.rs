@@ -3,7 +3,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::epoll::{Edge, EpollReactor, Oneshot};
 use super::poll::PollReactor;
@@ -13,6 +13,7 @@ use crate::clock::{self, MILLISECOND, SECOND};
 use crate::socket::{self, SocketOptions};
 
 mod backends;
+mod fastopen;
 mod last_words;
 mod listeners;
 mod scripts;

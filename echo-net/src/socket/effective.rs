@@ -30,6 +30,9 @@ pub struct EffectiveOptions {
     pub user_timeout_ms: Option<u32>,
     /// Type of service (IPv4) or traffic class (IPv6).
     pub tos: Option<u8>,
+    /// Whether TCP Fast Open works. No socket says so: it is added by those who know it of the
+    /// listener, or of all connections.
+    pub fastopen: Option<bool>,
 }
 
 /// An option that the kernel did not take as it was asked.
@@ -59,6 +62,7 @@ impl EffectiveOptions {
             notsent_lowat: options.tcp_notsent_lowat().ok(),
             user_timeout_ms: sockopt::tcp_user_timeout(socket).ok(),
             tos: super::tos_of(socket).ok(),
+            fastopen: None,
         })
     }
 
@@ -99,6 +103,9 @@ impl EffectiveOptions {
         if let (Some(asked), Some(actual)) = (tcp.tos, self.tos) {
             compare("tos", asked.to_string(), actual.to_string());
         }
+        if let (Some(asked), Some(actual)) = (tcp.fastopen, self.fastopen) {
+            compare("fastopen", on_off(asked), on_off(actual));
+        }
         changed
     }
 }
@@ -129,6 +136,7 @@ mod tests {
                 notsent_lowat: Some(16_384),
                 user_timeout: Some(Duration::from_millis(1_500)),
                 tos: Some(0x10),
+                fastopen: None,
             },
             ..SocketOptions::default()
         };
@@ -158,6 +166,7 @@ mod tests {
                 notsent_lowat: Some(16_384),
                 user_timeout: Some(Duration::from_millis(1_500)),
                 tos: Some(0x10),
+                fastopen: Some(true),
             },
         };
         // An IPv6 listener may have IPv4 peers.

@@ -26,6 +26,9 @@ pub struct TcpOptions {
     /// Type of service (`IP_TOS`) or traffic class (`IPV6_TCLASS`). The two lowest bits are the
     /// kernel's.
     pub tos: Option<u8>,
+    /// Whether data may come in the SYN ([TCP Fast Open](super::fastopen)): of a listener, and of a
+    /// socket that connects. `Some(false)` is as without it.
+    pub fastopen: Option<bool>,
 }
 
 impl TcpOptions {
@@ -36,9 +39,10 @@ impl TcpOptions {
         notsent_lowat: None,
         user_timeout: None,
         tos: None,
+        fastopen: None,
     };
 
-    /// Sets them, but for quick acknowledgements, on a socket in any state.
+    /// Sets them, but for quick acknowledgements and fast open, on a socket in any state.
     pub(super) fn apply(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         if let Some(congestion) = self.congestion {
             congestion.set_on(socket)?;

@@ -36,6 +36,12 @@ pub struct TcpArgs {
     /// kernel sets the two ECN bits [default: system setting]
     #[arg(long, value_name = "N")]
     pub tos: Option<Tos>,
+
+    /// TCP Fast Open (RFC 7413; TCP_FASTOPEN, TCP_FASTOPEN_CONNECT): a client that has connected
+    /// before sends its first request in the SYN. Needs both sides, and sysctl
+    /// net.ipv4.tcp_fastopen=3 [default: off]
+    #[arg(long, value_name = "ON|OFF", value_parser = choice::<OnOff>())]
+    pub fastopen: Option<OnOff>,
 }
 
 /// Most that the kernel's own numbers hold.
@@ -59,13 +65,14 @@ pub enum InvalidTcpArgs {
 impl TcpArgs {
     /// The first that was typed, without dashes.
     pub fn first_typed(&self) -> Option<&'static str> {
-        let Self { congestion, quickack, notsent_lowat, user_timeout, tos } = self;
+        let Self { congestion, quickack, notsent_lowat, user_timeout, tos, fastopen } = self;
         [
             ("congestion", congestion.is_some()),
             ("quickack", quickack.is_some()),
             ("notsent-lowat", notsent_lowat.is_some()),
             ("user-timeout", user_timeout.is_some()),
             ("tos", tos.is_some()),
+            ("fastopen", fastopen.is_some()),
         ]
         .into_iter()
         .find_map(|(flag, is_typed)| is_typed.then_some(flag))
@@ -91,6 +98,7 @@ impl TcpArgs {
             notsent_lowat: lowat.map_err(|_| InvalidTcpArgs::NotsentLowat)?,
             user_timeout,
             tos: self.tos.map(|tos| tos.0),
+            fastopen: self.fastopen.map(OnOff::is_on),
         })
     }
 }
@@ -115,13 +123,14 @@ mod tests {
     fn what_is_typed_is_what_is_set() {
         assert_eq!(options("").unwrap(), TcpOptions::SYSTEM);
         let all = "--congestion reno --quickack off --notsent-lowat 16K --user-timeout 1500ms \
-                   --tos 0x10";
+                   --tos 0x10 --fastopen on";
         let asked = TcpOptions {
             congestion: Some("reno".parse().unwrap()),
             quickack: Some(false),
             notsent_lowat: Some(16 << 10),
             user_timeout: Some(Duration::from_millis(1_500)),
             tos: Some(16),
+            fastopen: Some(true),
         };
         assert_eq!(options(all).unwrap(), asked);
         assert_eq!(options("--user-timeout 0").unwrap().user_timeout, Some(Duration::ZERO));

@@ -69,6 +69,7 @@ fn what_only_tcp_has_is_refused_with_a_unix_socket_if_it_was_typed() {
         ("--notsent-lowat=1K", "--notsent-lowat is"),
         ("--user-timeout=1s", "--user-timeout is"),
         ("--tos=1", "--tos is"),
+        ("--fastopen=on", "--fastopen is"),
         ("--reuse-port", "--reuse-port needs a listener per worker"),
         ("--accept=reuseport", "--accept reuseport needs a listener per worker"),
     ] {

@@ -40,6 +40,7 @@ impl fmt::Display for SocketSummary {
             ("notsent-lowat", asked.notsent_lowat.map(|bytes| bytes.to_string())),
             ("user-timeout", user_timeout),
             ("tos", asked.tos.map(|tos| Tos(tos).to_string())),
+            ("fastopen", asked.fastopen.map(|on| OnOff::from(on).to_string())),
         ];
         let is_changed = |flag: &str| self.changed.iter().any(|changed| changed.flag == flag);
         let set = asked.into_iter().filter(|(flag, _)| !is_changed(flag));
@@ -61,6 +62,7 @@ mod tests {
         let tcp = TcpOptions {
             congestion: Some("reno".parse().unwrap()),
             tos: Some(0x13),
+            fastopen: Some(true),
             ..TcpOptions::SYSTEM
         };
         let asked = SocketOptions { tcp, ..SocketOptions::default() };
@@ -73,10 +75,12 @@ mod tests {
             notsent_lowat: Some(0),
             user_timeout_ms: None,
             tos: Some(0x10),
+            fastopen: Some(false),
         };
         let summary = SocketSummary::new(&asked, effective);
         assert!(summary.is_told());
-        assert_eq!(summary.to_string(), "congestion reno, tos 16 (asked 19)");
+        let told = "congestion reno, tos 16 (asked 19), fastopen off (asked on)";
+        assert_eq!(summary.to_string(), told);
         let silent = SocketOptions::default();
         assert!(!SocketSummary::new(&silent, effective).is_told());
     }

@@ -80,7 +80,7 @@ impl ServerSummary {
             per_worker: has_workers.then(|| workers.iter().map(WorkerSummary::from).collect()),
             socket: admission
                 .first_options()
-                .map(|effective| SocketSummary::new(&config.socket, *effective)),
+                .map(|effective| SocketSummary::new(&config.socket, effective)),
             tls: config.tls.as_ref().map(|_| counters.tls().read()),
             chat: config.protocol.is_chat().then(|| counters.chat().read()),
         }

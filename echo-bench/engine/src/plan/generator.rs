@@ -37,6 +37,9 @@ pub struct SocketPlan {
     /// Type of service or traffic class; null: the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tos: Option<u8>,
+    /// Whether the first request of a connection may be in its SYN (TCP Fast Open); null: not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fastopen: Option<bool>,
     /// Addresses to connect from, in turn; empty: the system's choice.
     pub sources: Vec<IpAddr>,
 }
@@ -52,6 +55,7 @@ impl Default for SocketPlan {
             notsent_lowat: None,
             user_timeout_ms: None,
             tos: None,
+            fastopen: None,
             sources: Vec::new(),
         }
     }
@@ -72,8 +76,14 @@ impl SocketPlan {
                 notsent_lowat: self.notsent_lowat,
                 user_timeout,
                 tos: self.tos,
+                fastopen: self.fastopen,
             },
         }
+    }
+
+    /// Whether the first request of a connection may be in its SYN.
+    pub fn opens_fast(&self) -> bool {
+        self.fastopen == Some(true)
     }
 
     /// The same plan with these options of TCP.
@@ -86,6 +96,7 @@ impl SocketPlan {
             notsent_lowat: tcp.notsent_lowat,
             user_timeout_ms: tcp.user_timeout.map(ms),
             tos: tcp.tos,
+            fastopen: tcp.fastopen,
             ..self
         }
     }

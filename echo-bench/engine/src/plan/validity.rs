@@ -308,8 +308,9 @@ fn check_link(plan: &Settings) -> Result<(), PlanError> {
 
 /// Options of TCP are for TCP. Nagle's algorithm is off by default, so only `on` is said.
 fn check_transport(plan: &Settings) -> Result<(), PlanError> {
-    let SocketPlan { congestion, quickack, notsent_lowat, user_timeout_ms, tos, .. } =
-        &plan.socket;
+    let SocketPlan {
+        congestion, quickack, notsent_lowat, user_timeout_ms, tos, fastopen, ..
+    } = &plan.socket;
     let flags = [
         ("--nodelay", !plan.socket.nodelay),
         ("--congestion", congestion.is_some()),
@@ -317,6 +318,7 @@ fn check_transport(plan: &Settings) -> Result<(), PlanError> {
         ("--notsent-lowat", notsent_lowat.is_some()),
         ("--user-timeout", user_timeout_ms.is_some()),
         ("--tos", tos.is_some()),
+        ("--fastopen", fastopen.is_some()),
         ("--source-ip", !plan.socket.sources.is_empty()),
     ];
     match flags.into_iter().find(|(_, is_set)| *is_set) {

@@ -92,7 +92,12 @@ fn results(report: &Report) -> Vec<Row> {
         let us = |us| or_nothing(us, |us: u32| units::time(f64::from(us) * 1e3));
         let retransmits = units::counted(tcp.retransmits, "retransmit");
         let (median, min) = (us(tcp.rtt_median_us), us(tcp.min_rtt_us));
-        rows.push(Row::new("tcp", format!("{retransmits}, median rtt {median}, min {min}")));
+        let fast = tcp.with_syn_data.map_or(String::new(), |with| {
+            let all = units::counted(tcp.connections, "connection");
+            format!(", data in the SYN of {} of {all}", units::count(with))
+        });
+        let told = format!("{retransmits}, median rtt {median}, min {min}{fast}");
+        rows.push(Row::new("tcp", told));
         let size = |size| or_nothing(size, |size: usize| units::bytes(size as u64));
         let (send, receive) = (size(tcp.send_buffer), size(tcp.recv_buffer));
         rows.push(Row::new("buffers", format!("{send} send, {receive} receive (kernel)")));

@@ -48,6 +48,7 @@ fn options(socket: &SocketOptionsReport, quickack: Option<&str>) -> Option<Strin
     let timeout = socket.user_timeout_ms.filter(|ms| *ms > 0);
     told.extend(timeout.map(|ms| format!("user timeout {}", units::time(ms as f64 * 1e6))));
     told.extend(socket.tos.filter(|tos| *tos > 0).map(|tos| format!("tos {tos:#04x}")));
+    told.extend(socket.fastopen.map(|on| format!("fastopen {}", on_off(on))));
     (!told.is_empty()).then(|| told.join(", "))
 }
 
@@ -118,21 +119,27 @@ mod tests {
             notsent_lowat: Some(0),
             user_timeout_ms: Some(0),
             tos: Some(0),
+            fastopen: None,
             changed: Vec::new(),
         };
         assert_eq!(options(&socket, None).unwrap(), "nodelay on, congestion bbr");
         socket.notsent_lowat = Some(16_384);
         socket.user_timeout_ms = Some(1_500);
         socket.tos = Some(16);
+        socket.fastopen = Some(true);
         let told = options(&socket, Some("at the end")).unwrap();
         assert!(told.contains("quickack off at the end"), "{told}");
-        assert!(told.ends_with("tos 0x10") && told.contains("unsent limit 16"), "{told}");
+        assert!(
+            told.ends_with("tos 0x10, fastopen on") && told.contains("unsent limit 16"),
+            "{told}"
+        );
         let unix = SocketOptionsReport {
             nodelay: None,
             congestion: None,
             notsent_lowat: None,
             user_timeout_ms: None,
             tos: None,
+            fastopen: None,
             ..socket
         };
         assert_eq!(options(&unix, None), None);

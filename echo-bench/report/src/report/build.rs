@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use echo_net::destinations::Destination;
+use echo_net::socket::EffectiveOptions;
 use serde::{Deserialize, Serialize};
 
 use super::nouns::Nouns;
@@ -242,11 +243,8 @@ fn summarise(plan: &Plan, record: &RunRecord, clocks: Clocks) -> Summary {
         fairness: Fairness::new(&record.served),
         in_flight_mean: record.outstanding_mean,
         cpu: cpu(record.costs.first(), record.costs.last(), total.tally.answered),
-        tcp: tcp(record),
-        socket: record
-            .kernel
-            .options
-            .map(|effective| SocketOptionsReport::new(&plan.socket.options(), &effective)),
+        tcp: tcp(plan, record),
+        socket: socket(plan, record),
         server_side: None,
         pool: record.pool.map(Into::into),
         set_up: SetUp {
@@ -328,10 +326,19 @@ fn cpu(first: Option<&CostSample>, last: Option<&CostSample>, messages: u64) -> 
     }
 }
 
-fn tcp(record: &RunRecord) -> Option<Tcp> {
+fn socket(plan: &Plan, record: &RunRecord) -> Option<SocketOptionsReport> {
+    let kernel = &record.kernel;
+    let fastopen = (plan.socket.opens_fast() && kernel.connections > 0)
+        .then_some(kernel.with_syn_data > 0);
+    let effective = EffectiveOptions { fastopen, ..kernel.options? };
+    Some(SocketOptionsReport::new(&plan.socket.options(), &effective))
+}
+
+fn tcp(plan: &Plan, record: &RunRecord) -> Option<Tcp> {
     let kernel = &record.kernel;
     (kernel.connections > 0).then(|| Tcp {
         connections: kernel.connections,
+        with_syn_data: plan.socket.opens_fast().then_some(kernel.with_syn_data),
         retransmits: kernel.retransmits,
         rtt_median_us: kernel.rtt_median_us(),
         min_rtt_us: kernel.min_rtt_us,

@@ -27,6 +27,10 @@ pub struct SocketOptionsReport {
     pub user_timeout_ms: Option<u64>,
     /// Type of service (IPv4) or traffic class (IPv6).
     pub tos: Option<u8>,
+    /// Whether TCP Fast Open worked: the generator sent data in a SYN, the server may accept it.
+    /// Null: not asked for.
+    #[serde(default)]
+    pub fastopen: Option<bool>,
     /// Where that is not what was asked.
     #[serde(default)]
     pub changed: Vec<ChangedOption>,
@@ -56,6 +60,7 @@ impl SocketOptionsReport {
             notsent_lowat: effective.notsent_lowat,
             user_timeout_ms: effective.user_timeout_ms.map(u64::from),
             tos: effective.tos,
+            fastopen: effective.fastopen,
             changed: changed
                 .map(|Changed { flag, asked, actual }| ChangedOption {
                     flag: flag.to_owned(),
@@ -79,6 +84,7 @@ impl SocketOptionsReport {
             keep_same(&mut merged.notsent_lowat, other.notsent_lowat.as_ref());
             keep_same(&mut merged.user_timeout_ms, other.user_timeout_ms.as_ref());
             keep_same(&mut merged.tos, other.tos.as_ref());
+            keep_same(&mut merged.fastopen, other.fastopen.as_ref());
             for changed in &other.changed {
                 if !merged.changed.contains(changed) {
                     merged.changed.push(changed.clone());
@@ -110,6 +116,7 @@ mod tests {
             notsent_lowat: None,
             user_timeout_ms: Some(0),
             tos: Some(16),
+            fastopen: None,
             changed,
         };
         let changed =

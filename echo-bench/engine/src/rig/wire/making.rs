@@ -221,7 +221,8 @@ impl Wire {
         if let (Some(on), Some(key)) = (self.plan.socket.quickack, place.key) {
             reactor.set_quickack(key, on);
         }
-        if ledger.times_connections(now) {
+        // By TCP Fast Open this was no handshake.
+        if ledger.times_connections(now) && !self.plan.socket.opens_fast() {
             self.facts.connect.record(now - dialled);
         }
         self.destinations.made(place.target);

@@ -172,6 +172,7 @@ fn socket(congestion: &str) -> SocketOptionsReport {
         notsent_lowat: None,
         user_timeout_ms: None,
         tos: None,
+        fastopen: None,
         changed: Vec::new(),
     }
 }

@@ -71,6 +71,12 @@ impl Explained {
                     "recv-buffer" => {
                         "results are for that value; sysctl net.core.rmem_max is the limit"
                     }
+                    "fastopen" if *side == "generator" => {
+                        "both systems need sysctl -w net.ipv4.tcp_fastopen=3, the server \
+                         --fastopen on, and only connections after the first to an address send \
+                         data in the SYN (--reconnect-after)"
+                    }
+                    "fastopen" => "the server's system needs sysctl -w net.ipv4.tcp_fastopen=3",
                     _ => "results are for that value",
                 },
             ),

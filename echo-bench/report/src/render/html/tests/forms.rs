@@ -29,6 +29,7 @@ fn change(plan: &mut Plan, change: impl FnOnce(&mut Settings)) {
 pub(crate) fn runs() -> Vec<(&'static str, Report)> {
     let tcp = Tcp {
         connections: 2,
+        with_syn_data: None,
         retransmits: 1,
         rtt_median_us: Some(72),
         min_rtt_us: None,
