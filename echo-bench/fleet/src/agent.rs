@@ -24,8 +24,8 @@ use remarks::Remarks;
 /// How long an agent stays ready without a word from the coordinator.
 pub const LEASE: Nanos = 10 * SECOND;
 
-/// How often an agent at work says that it is alive.
-const ALIVE: Nanos = SECOND;
+/// How often an agent at work says that it is alive; below the second that it is asked once.
+const ALIVE: Nanos = SECOND / 10 * 9;
 
 /// The time, on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
