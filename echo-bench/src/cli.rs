@@ -5,7 +5,9 @@ mod baseline;
 mod capacity;
 mod compare;
 mod doctor;
+mod error;
 mod exec;
+mod fleet;
 mod groups;
 mod inputs;
 mod link;
@@ -39,10 +41,11 @@ pub use baseline::BaselineCommand;
 pub use capacity::{CapacityArgs, CapacityArgsError, PlannedCapacity};
 pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace, Sides};
 pub use doctor::DoctorArgs;
+pub use error::RunArgsError;
+pub use fleet::StartAt;
 pub use groups::ResultArgs;
 pub use inputs::Inputs;
 pub use link::ForwardArgs;
-pub use plan::RunArgsError;
 pub use repeats::RepeatsError;
 pub use rerun::{RerunArgs, RerunArgsError};
 pub use self_check::{SelfCheckArgs, SelfCheckArgsError};
@@ -57,6 +60,7 @@ pub(crate) const CELL: &str = "run-cell";
 pub(crate) const SERVE_FAULTS: &str = "serve-faults";
 
 use exec::ExecArgs;
+use fleet::FleetArgs;
 use groups::{EmbeddedArgs, LoadArgs, MessageArgs, SocketArgs};
 use link::LinkArgs;
 use tls::TlsArgs;
@@ -155,6 +159,9 @@ pub enum Command {
         /// The process that it must not outlive
         #[arg(long)]
         die_with_parent: u32,
+        /// Say how it goes, a line of JSON on stdout for each interval
+        #[arg(long)]
+        beats: bool,
         /// It
         #[command(flatten)]
         run: Box<RunArgs>,
@@ -237,6 +244,8 @@ pub struct RunArgs {
     exec: ExecArgs,
     #[command(flatten)]
     load: LoadArgs,
+    #[command(flatten)]
+    fleet: FleetArgs,
     #[command(flatten)]
     messages: MessageArgs,
     #[command(flatten)]

@@ -12,6 +12,7 @@ mod data_dir;
 pub mod embedded;
 pub mod exec;
 pub mod fault_server;
+pub mod fleet;
 pub mod link;
 mod noise_floor;
 pub mod outlet;

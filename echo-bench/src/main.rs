@@ -49,7 +49,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run(args)) => program::run(&args),
         Some(Command::Sweep(args)) => program::sweep(&args),
         Some(Command::Capacity(args)) => program::capacity(&args),
-        Some(Command::Cell { die_with_parent, run }) => program::cell(die_with_parent, &run),
+        Some(Command::Cell { die_with_parent, beats, run }) => {
+            program::cell(die_with_parent, beats, &run)
+        }
         Some(Command::Compare(args)) => program::compare(&args),
         Some(Command::Report(args)) => program::show(&args),
         Some(Command::Merge(args)) => program::merge(&args),

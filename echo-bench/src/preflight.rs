@@ -57,7 +57,7 @@ fn for_more_ports(over_link: bool) -> &'static str {
 
 /// Checks a plan against the limits in force: descriptors and the range of ports.
 pub fn check(plan: &Plan, limit: u64, ports: Option<u64>) -> Result<(), Unfit> {
-    let connections = plan.connections;
+    let connections = plan.own_connections();
     let reserve = RESERVE + 2 * u64::from(plan.threads);
     // A caller of a pool has a timer, too.
     let each = if plan.is_pooled() { 2 } else { 1 };

@@ -5,6 +5,7 @@ mod capacity;
 mod child_run;
 mod compare;
 mod doctor;
+mod fleet;
 mod link;
 mod partial_file;
 mod repeats;
@@ -17,34 +18,32 @@ mod servers;
 mod sides;
 mod stored;
 mod sweep;
+mod watching;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::Context;
 
 use echo_client::credentials::Credentials;
 use echo_client::mask::holds_password;
 use echo_net::address::SocketAddress;
-use echo_net::clock;
 use echo_net::signals::Received;
 use echo_net::stop::Stop;
-use echo_net::{Nanos, fd_limit, signals};
+use echo_net::{fd_limit, signals};
 
 use crate::cli::{Inputs, ResultArgs, RunArgs};
 use crate::console::{complain, tell};
 use crate::exec;
+use crate::fleet::Beats;
 use crate::link::EmulatedLink;
 use crate::noise_floor;
 use crate::outlet::InvalidOutlet;
 use crate::preflight;
 use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
-use echo_bench_engine::record::Interval;
-use echo_bench_engine::{
-    self as engine, Beat, Connected, EngineError, Observer, Peer, RunRecord, SoFar, ThreadError,
-};
+use echo_bench_engine::{self as engine, EngineError, Peer, RunRecord, ThreadError};
 use echo_bench_report::describe;
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::{
@@ -56,6 +55,7 @@ use baselines::{check_baselines, with_baselines};
 use partial_file::PartialFile;
 use results::Results;
 use run_server::RunServer;
+use watching::{Pace, Watching, start_of, wall_clock};
 
 pub use baselines::{list as list_baselines, remove as remove_baselines};
 pub use capacity::capacity;
@@ -94,7 +94,14 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if let Some(runs) = args.repeat() {
         return repeats::run(args, runs);
     }
-    single(args, typed())
+    match args.agents() {
+        Err(error) => {
+            complain(&error.to_string());
+            Ok(Exit::Usage as u8)
+        }
+        Ok(Some(agents)) => fleet::run(args, agents),
+        Ok(None) => single(args, typed(), false),
+    }
 }
 
 /// The command line of this process.
@@ -104,22 +111,30 @@ fn typed() -> Vec<String> {
     std::iter::once("echo-bench".to_owned()).chain(words).collect()
 }
 
-/// One run, which `command` stands for.
-fn single(args: &RunArgs, command: Vec<String>) -> anyhow::Result<u8> {
+/// One run, which `command` stands for; `beats`: whoever started it is told how it goes.
+fn single(args: &RunArgs, command: Vec<String>, beats: bool) -> anyhow::Result<u8> {
+    let begins_at = args.start_at().map(|start| start.from(SystemTime::now()));
+    let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
+    let beats = beats.then(Beats::default);
+    carry_out(plan, &args.results, command, Pace { begins_at, beats })
+}
+
+/// The plan of what was typed; none if it is no plan, which is said.
+fn planned(args: &RunArgs) -> Option<Plan> {
     let planned = Inputs::of(args)
         .and_then(|inputs| args.plan(&inputs).map(|plan| (plan, inputs.credentials)));
     let (plan, credentials) = match planned {
         Ok(planned) => planned,
         Err(error) => {
             complain(&format!("{error}"));
-            return Ok(Exit::Usage as u8);
+            return None;
         }
     };
     warn_of_credentials(&credentials, &plan);
     if let MessagePlan::Given { crlf: true, .. } = plan.messages {
         tell("note: --message-file has CRLF lines; they are sent without the CR");
     }
-    carry_out(plan, &args.results, command)
+    Some(plan)
 }
 
 /// Says which credentials are not used.
@@ -146,7 +161,12 @@ fn warn_of_stored_passwords(fixed: &[Flag], axes: &[Axis]) {
 }
 
 /// Carries out a plan, which `command` stands for, to the exit code.
-fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Result<u8> {
+fn carry_out(
+    plan: Plan,
+    args: &ResultArgs,
+    command: Vec<String>,
+    pace: Pace,
+) -> anyhow::Result<u8> {
     let plan = Arc::new(plan);
     let results = Results::prepare(args)?;
     check_baselines(args)?;
@@ -184,9 +204,10 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     };
     let partial = results.partial(&plan, &circumstances);
     let progress = Progress::new(&plan, args.quiet);
-    let mut watching = Watching { progress, partial, until: UntilWatch::new(&plan) };
+    let until = UntilWatch::new(&plan);
+    let mut watching = Watching { progress, partial, until, pace };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
-    let Watching { progress, partial, until } = watching;
+    let Watching { progress, partial, until, pace } = watching;
     progress.finish();
     let ending = server.stop(&stop);
     ending.tell();
@@ -222,7 +243,10 @@ fn carry_out(plan: Plan, args: &ResultArgs, command: Vec<String>) -> anyhow::Res
     circumstances.server_side = ending.side;
     circumstances.server_ended = ending.ended;
     circumstances.ended_early = until.and_then(|until| until.ended());
-    circumstances.window_started_at = wall_clock(record.window_start);
+    circumstances.window_started_at = wall_clock(record.window_start)
+        .map(|at| humantime::format_rfc3339_millis(at).to_string());
+    let began = record.window_start.saturating_sub(plan.warmup_ns);
+    circumstances.start = start_of(pace.begins_at, wall_clock(began));
     let report = report::build(&plan, &record, circumstances).concluded();
     let mut lost = results.hand_over(&report, partial);
     if !results.are_text() {
@@ -248,33 +272,6 @@ fn seen(link: EmulatedLink) -> LinkSeen {
         tell(&format!("warning: {error:#}"));
     }
     LinkSeen { own_rtt_ns, counts: counts.ok() }
-}
-
-/// Who hears how a run goes.
-struct Watching {
-    progress: Progress,
-    partial: Option<PartialFile>,
-    until: Option<UntilWatch>,
-}
-
-impl Observer for Watching {
-    fn connected(&mut self, connected: &Connected<'_>) {
-        self.progress.connected(connected);
-        self.partial.iter_mut().for_each(|partial| partial.connected(connected));
-    }
-
-    fn interval(&mut self, interval: &Interval) {
-        self.progress.interval(interval);
-        self.partial.iter_mut().for_each(|partial| partial.interval(interval));
-    }
-
-    fn beat(&mut self, beat: &Beat) {
-        self.progress.beat(beat);
-    }
-
-    fn is_enough(&mut self, so_far: &SoFar<'_>) -> bool {
-        self.until.as_mut().is_some_and(|until| until.is_enough(so_far))
-    }
 }
 
 fn circumstances(
@@ -305,16 +302,10 @@ fn circumstances(
         server_ended: None,
         ended_early: None,
         link: None,
+        start: None,
         server_side: None,
         noise_floor,
     }
-}
-
-/// The time of day (RFC 3339, UTC) at an instant of the past.
-fn wall_clock(instant: Nanos) -> Option<String> {
-    let ago = Duration::from_nanos(clock::now().saturating_sub(instant));
-    let then = SystemTime::now().checked_sub(ago)?;
-    Some(humantime::format_rfc3339_millis(then).to_string())
 }
 
 fn tell_objectives(report: &Report) {

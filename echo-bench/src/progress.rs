@@ -1,6 +1,7 @@
 //! How a run goes, on stderr while it goes: a line that is renewed on a terminal (`live`), else
 //! a plain line per interval. Never touched per request.
 
+mod fleet;
 mod live;
 mod stage_names;
 
@@ -17,6 +18,7 @@ use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Beat, Connected, Observer};
 use echo_bench_report::describe::units;
 use echo_bench_report::report::{Report, Verdict};
+pub use fleet::FleetProgress;
 use live::Live;
 use stage_names::StageNames;
 

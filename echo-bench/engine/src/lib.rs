@@ -224,7 +224,8 @@ pub fn run(
         connect: &setup.connect,
         handshakes: &setup.handshakes,
     });
-    let timeline = Timeline::new(plan, clock::now() + 2 * MILLISECOND);
+    let begin = observer.begins_at().max(clock::now() + 2 * MILLISECOND);
+    let timeline = Timeline::new(plan, begin);
     threads.begin(&timeline);
     let watch = Watch::new(plan, ServerWatch::new(peer), timeline, stop, pulses);
     let gathered = watch.until_done(threads.pieces(), observer);

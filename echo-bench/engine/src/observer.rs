@@ -10,6 +10,11 @@ use crate::record::{Interval, Latency, Packed};
 pub trait Observer {
     /// The connections are made, as far as they can be.
     fn connected(&mut self, connected: &Connected<'_>);
+    /// When the load is to begin, now that the connections are made; at once unless it says
+    /// otherwise. An instant of the past is at once.
+    fn begins_at(&mut self) -> Nanos {
+        0
+    }
     /// An interval is whole.
     fn interval(&mut self, interval: &Interval);
     /// How the run stands, ten times a second from its first connection on. It is told on the

@@ -20,6 +20,7 @@ mod generator;
 mod load;
 mod login;
 mod message;
+mod part;
 mod pinning;
 mod server;
 mod stamps;
@@ -34,6 +35,7 @@ pub use files::PlanFile;
 pub use generator::{EngineKind, IdleStrategy, SocketPlan};
 pub use load::{Load, StopRule};
 pub use message::{MessagePlan, SizePlan};
+pub use part::{InvalidPart, MOST_PARTS, Part};
 pub use pinning::{PinMode, Pinning, ServerCpus, Unpinned};
 pub use server::{CommandPlan, NotAFlag, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
@@ -59,6 +61,8 @@ pub struct Plan {
     schedule_digest: Option<String>,
     /// What sizes are drawn; none unless a distribution or a histogram says how often each is.
     drawn_sizes: Option<DrawnSizes>,
+    /// Of a part that ends after a number of requests: how many of them are its own.
+    own_requests: Option<u64>,
 }
 
 /// Everything that decides how a run behaves. Times are in nanoseconds, sizes in bytes.
@@ -69,8 +73,11 @@ pub struct Settings {
     /// The kind of the connections. Only that of the embedded server is a choice; otherwise the
     /// target says it.
     pub transport: Transport,
-    /// Connections in total; the callers, where they share a pool.
+    /// Connections in total; the callers, where they share a pool. Of a part: those of the whole.
     pub connections: u32,
+    /// The share of it that this process carries out; none: all of it. Everything else is as in the
+    /// whole plan.
+    pub part: Option<Part>,
     /// Generator threads.
     pub threads: u32,
     /// Closed or open loop, and its numbers.
@@ -168,11 +175,12 @@ impl Plan {
         validity::check_sense(&settings)?;
         validity::check_limits(&settings)?;
         // A thread without a connection has nothing to do.
-        settings.threads = settings.threads.min(settings.connections);
+        settings.threads = settings.threads.min(settings.own_connections());
         let schedule = settings.load.schedule(settings.seed, settings.warmup_ns);
         let schedule_digest = schedule.map(|schedule| schedule.digest(settings.speakers()));
         let drawn_sizes = settings.messages.drawn(settings.seed, settings.speakers());
-        Ok(Self { settings, schedule_digest, drawn_sizes })
+        let own_requests = part::requests(&settings);
+        Ok(Self { settings, schedule_digest, drawn_sizes, own_requests })
     }
 
     /// The plan with other settings.
@@ -188,6 +196,22 @@ impl Plan {
     /// Fingerprint of the open-loop schedule; none in a closed loop.
     pub fn schedule_digest(&self) -> Option<&str> {
         self.schedule_digest.as_deref()
+    }
+
+    /// The requests after which its window ends, its own share of them if it is a part; none where
+    /// a time ends it.
+    pub fn own_requests(&self) -> Option<u64> {
+        match self.stop {
+            StopRule::Duration { .. } => None,
+            StopRule::Requests { requests } => Some(self.own_requests.unwrap_or(requests)),
+        }
+    }
+
+    /// The whole plan that it is a part of, as so many threads carry it out.
+    #[must_use]
+    pub fn whole(&self, threads: u32) -> Self {
+        let settings = Settings { part: None, threads, ..self.settings.clone() };
+        Self { settings, own_requests: None, ..self.clone() }
     }
 
     /// What sizes its first messages have; none unless a distribution or a histogram says how
@@ -223,7 +247,13 @@ impl Settings {
     /// one that shows whether there is a server.
     pub fn connections_at_start(&self) -> u32 {
         let callers = self.connections.max(1);
-        self.workload.pool_size().map_or(self.connections, |size| size.clamp(1, callers))
+        let size = self.workload.pool_size().map(|size| size.clamp(1, callers));
+        size.unwrap_or(self.own_connections())
+    }
+
+    /// Connections of this process: of a part its share of all.
+    pub fn own_connections(&self) -> u32 {
+        self.part.map_or(self.connections, |part| part.share_of(self.connections))
     }
 
     /// Whether a request may wait before it is written, so that its wait is a clock of its own:

@@ -234,8 +234,17 @@ impl<R: Reactor, W: Workload<R>> Rig<R, W> {
         self.ledger.begin(&timeline);
         self.window.begin(timeline);
         self.ledger.tend(0, self.window.range());
-        while reactor.now() < start {
-            reactor.turn(Some(start), self)?;
+        loop {
+            let now = reactor.now();
+            self.window.tend(now);
+            // Who is told to stop before the load begins does not wait for that.
+            if now >= start || now >= self.window.end() {
+                break;
+            }
+            // Far from it the thread looks now and then whether that is so.
+            let left = start - now;
+            let until = if left > 2 * LONGEST_WAIT { now + LONGEST_WAIT } else { start };
+            reactor.turn(Some(until), self)?;
         }
         // Nothing falls due before the workload has begun.
         self.pace.demand = self.workload.demand(&self.plan, start);

@@ -42,7 +42,9 @@ impl Timeline {
         let window_start = start + plan.warmup_ns;
         let (window_end, budget) = match plan.stop {
             StopRule::Duration { duration_ns } => (window_start + duration_ns, u64::MAX),
-            StopRule::Requests { requests } => (Nanos::MAX, requests),
+            StopRule::Requests { requests } => {
+                (Nanos::MAX, plan.own_requests().unwrap_or(requests))
+            }
         };
         let shared = Shared {
             window_end: AtomicU64::new(window_end),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use echo_net::reactor::Reactor;
 
-use crate::plan::{Plan, WorkloadPlan};
+use crate::plan::{Part, Plan, WorkloadPlan};
 use crate::rig::Workload;
 
 pub(super) mod chat;
@@ -31,7 +31,10 @@ pub(super) fn run_part<R: Reactor, T: Runner<R>>(
     thread: u32,
     runner: T,
 ) -> T::Output {
-    let mine = |all: u32| (thread..all).step_by(plan.threads as usize);
+    // Numbers are spread over the parts of a plan, and those of a part over its threads.
+    let Part { number, of } = plan.part.unwrap_or(Part { number: 1, of: 1 });
+    let (first, step) = (number - 1 + thread * of, plan.threads * of);
+    let mine = |all: u32| (first..all).step_by(step as usize);
     let actors = mine(plan.connections);
     match plan.workload {
         WorkloadPlan::Chat { .. } => runner.run(chat::Chat::new(plan), actors),

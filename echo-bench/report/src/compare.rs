@@ -48,7 +48,7 @@ use crate::stats::contrast::Contrast;
 
 pub use build::{CompareError, Input, Options, Side, compare};
 pub use differences::{Difference, Kind};
-pub(crate) use differences::{conditions_that_differ, settings_that_differ};
+pub(crate) use differences::{conditions_that_differ, plans_that_differ, settings_that_differ};
 pub(crate) use gate::{INVALID_RUNS, NOTHING_MEASURED};
 pub use metric::Metric;
 pub(crate) use validity::interval;

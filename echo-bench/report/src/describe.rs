@@ -19,6 +19,7 @@ mod link;
 mod listing;
 mod load;
 pub mod objective;
+mod parts;
 mod placement;
 mod repeats;
 mod run;

@@ -77,6 +77,7 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
         server_ended: None,
         ended_early: None,
         link: None,
+        start: None,
         server_side: None,
         noise_floor: None,
     };

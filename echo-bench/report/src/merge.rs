@@ -5,58 +5,38 @@
 use std::time::{Duration, SystemTime};
 
 use crate::compare::settings_that_differ;
-use crate::report::document::{Invalid, Stored};
+use crate::report::document::Stored;
 use crate::report::slo::Evidence;
 use crate::report::{
-    AddressReport, Bytes, CLOCKS, Connections, Cpu, ErrorReport, GeneratorShare,
+    AddressReport, Bytes, CLOCKS, Connections, Cpu, ErrorReport, Fairness, GeneratorShare,
     IntervalReport, Latency, LatencySummary, LinkReport, Report, Requests, ServerSide, SetUp,
-    Slo, SocketOptionsReport, Summary, Tcp, judge_together,
+    Slo, SocketOptionsReport, Summary, Tcp, Together, judge_together,
 };
 use echo_bench_engine::record;
 
+mod at_once;
+mod error;
+mod parts;
 mod stages;
+
+pub use error::MergeError;
+pub use parts::{PartOfRun, merge_parts};
 
 /// Most reports that are merged: sums of so many valid counts fit into their type.
 const MOST_REPORTS: usize = 1000;
 
-/// Why reports can't be merged.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
-    /// None at all.
-    #[error("there is no report to merge")]
-    Nothing,
-    /// They are not repeats of one plan on one machine.
-    #[error(
-        "the reports differ in {0}; merge only repeats of one plan on one machine (compare tells such reports apart)"
-    )]
-    Differ(String),
-    /// They overlap: the load of one, warm-up included, and the window of another.
-    #[error(
-        "the runs of {0} and {1} overlap, so their rates would have to be added up; merge runs that were made in turn"
-    )]
-    Overlap(String, String),
-    /// A time that is none.
-    #[error("`{0}` is no time that a run could have begun")]
-    StartedAt(String),
-    /// More than anyone has.
-    #[error("{0} reports are too many to merge (at most {MOST_REPORTS})")]
-    TooMany(usize),
-    /// Sums that no run can have.
-    #[error("the reports together can't be one: {0}")]
-    Together(Invalid),
-    /// A damaged histogram.
-    #[error("the report of {0} has a histogram that can't be read")]
-    Histogram(String),
-}
-
-/// `reports` as one, in the order of time.
+/// `reports` as one: repeats of a run in the order of time, or all parts of one.
 ///
 /// # Errors
 /// What makes them unfit to be one.
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
+    if reports.iter().any(|report| report.plan.part.is_some()) {
+        let parts = reports.iter().map(PartOfRun::from).collect();
+        return merge_parts(parts, &[], false);
+    }
     let mut reports: Vec<&Report> = reports.iter().collect();
     reports.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-    let Some((&first, others)) = reports.split_first() else {
+    let Some(&first) = reports.first() else {
         return Err(MergeError::Nothing);
     };
     if reports.len() > MOST_REPORTS {
@@ -72,8 +52,33 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             return Err(MergeError::Overlap(a, b));
         }
     }
-    let mut summary = summary(&reports)?;
-    summary.achieved_interval = evidence(&reports, &summary).rate_interval();
+    let parts = reports.iter().map(|report| report.parts.as_ref().map(|parts| parts.of));
+    if let Some(of) = parts.clone().find(|of| *of != first.parts.as_ref().map(|parts| parts.of))
+    {
+        let told =
+            |of: Option<u32>| of.map_or("one process".into(), |of| format!("{of} parts"));
+        let first = told(first.parts.as_ref().map(|parts| parts.of));
+        return Err(MergeError::Differ(format!("processes ({first} and {})", told(of))));
+    }
+    let mut merged = combined(&reports, Together::InTurn)?;
+    // Of several runs of parts nobody could say whose a number is.
+    merged.parts = None;
+    (merged.warnings, merged.verdict) = judge_together(&merged, &reports);
+    merged.validate().map_err(MergeError::Together)?;
+    Ok(merged)
+}
+
+/// The numbers of runs of one plan as one, which is not judged yet; the plan is that of the first.
+fn combined(reports: &[&Report], together: Together) -> Result<Report, MergeError> {
+    let Some((&first, others)) = reports.split_first() else {
+        return Err(MergeError::Nothing);
+    };
+    let mut summary = summary(reports, together)?;
+    let intervals = match together {
+        Together::InTurn => in_turn(reports),
+        Together::AtOnce => at_once::intervals(reports, &summary),
+    };
+    summary.achieved_interval = evidence_of(reports, &intervals, &summary).rate_interval();
     let mut slos: Vec<Slo> = Vec::new();
     for slo in first.slos.iter().filter_map(|outcome| outcome.slo.parse().ok()) {
         // One that was judged by several stages is there several times.
@@ -81,40 +86,41 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             slos.push(slo);
         }
     }
-    let stages = stages::merged(&reports);
+    let stages = stages::merged(reports, together);
     let mut labels = first.labels.clone();
     labels
         .retain(|key, value| others.iter().all(|report| report.labels.get(key) == Some(value)));
-    let mut merged = Report {
+    Ok(Report {
         command: Vec::new(),
         conclusion: Vec::new(),
         labels,
-        intervals: intervals(&reports),
-        drained: LatencySummary::merged(reports.iter().filter_map(|r| r.drained.as_ref())),
+        drained: LatencySummary::merged_as(
+            together,
+            reports.iter().filter_map(|r| r.drained.as_ref()),
+        ),
         threads: reports.iter().flat_map(|report| report.threads.clone()).collect(),
-        errors: errors(&reports),
+        errors: errors(reports),
         warnings: Vec::new(),
         server: first
             .server
             .clone()
             .filter(|_| others.iter().all(|r| r.server == first.server)),
         link: first.link.as_ref().map(LinkReport::of_several),
+        start: None,
         interrupted: reports.iter().any(|report| report.interrupted),
         slos: {
-            let whole = evidence(&reports, &summary);
+            let whole = evidence_of(reports, &intervals, &summary);
             if stages.is_empty() {
                 slos.iter().map(|slo| slo.judge_by(&whole)).collect()
             } else {
-                stages::judge(&slos, &reports, &stages, &whole)
+                stages::judge(&slos, reports, &stages, &whole)
             }
         },
         stages,
+        intervals,
         summary,
         ..first.clone()
-    };
-    (merged.warnings, merged.verdict) = judge_together(&merged, &reports);
-    merged.validate().map_err(MergeError::Together)?;
-    Ok(merged)
+    })
 }
 
 /// When a run began, its set-up included.
@@ -136,15 +142,14 @@ fn instant(text: &str) -> Result<SystemTime, MergeError> {
     humantime::parse_rfc3339(text).map_err(|_| MergeError::StartedAt(text.to_owned()))
 }
 
-fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
+fn summary(reports: &[&Report], together: Together) -> Result<Summary, MergeError> {
     let all = || reports.iter().map(|report| &report.summary);
-    let measured_s: f64 = all().map(|summary| summary.measured_s).sum();
+    let measured_s = together.length(all().map(|summary| summary.measured_s));
     let mut requests = Requests::default();
     all().for_each(|summary| requests += &summary.requests);
     let rate = |count: u64| (measured_s > 0.0).then(|| count as f64 / measured_s);
     let over_time = |value: fn(&Summary) -> Option<f64>| {
-        let sum: Option<f64> = all().map(|s| Some(value(s)? * s.measured_s)).sum();
-        sum.filter(|_| measured_s > 0.0).map(|sum| sum / measured_s)
+        together.level(all().map(|summary| (value(summary), summary.measured_s)))
     };
     let connections = |of: fn(&Connections) -> u32| {
         all().map(|summary| of(&summary.connections)).fold(0, u32::saturating_add)
@@ -168,9 +173,13 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             established: connections(|connections| connections.established),
             alive_at_end: connections(|connections| connections.alive_at_end),
             reconnects: all().map(|summary| summary.connections.reconnects).sum(),
-            connect_phase_ns: all()
-                .map(|summary| summary.connections.connect_phase_ns)
-                .fold(0, u64::saturating_add),
+            connect_phase_ns: {
+                let phases = all().map(|summary| summary.connections.connect_phase_ns);
+                match together {
+                    Together::InTurn => phases.fold(0, u64::saturating_add),
+                    Together::AtOnce => phases.max().unwrap_or(0),
+                }
+            },
         },
         addresses: addresses(reports),
         pool: all().filter_map(|summary| summary.pool).reduce(|mut sum, one| {
@@ -186,20 +195,27 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
             .filter(|_| all().all(|summary| summary.latency.path.is_none())),
         until: None,
         surroundings: None,
-        // Which connection of one run is which of another nobody knows: that of the least fair.
-        fairness: all()
-            .filter_map(|summary| summary.fairness.as_ref())
-            .min_by(|a, b| b.below_tenth.cmp(&a.below_tenth).then(a.jain.total_cmp(&b.jain)))
-            .cloned(),
+        fairness: fairness(reports, together),
         in_flight_mean: over_time(|summary| summary.in_flight_mean),
         cpu: Cpu {
             client_us_per_message: per_message(reports, |cpu| cpu.client_us_per_message),
-            server_us_per_message: per_message(reports, |cpu| cpu.server_us_per_message),
+            server_us_per_message: match together {
+                Together::InTurn => per_message(reports, |cpu| cpu.server_us_per_message),
+                Together::AtOnce => at_once::server_us_per_message(reports),
+            },
             client_busy: over_time(|summary| summary.cpu.client_busy),
-            server_busy: over_time(|summary| summary.cpu.server_busy),
+            server_busy: match together {
+                Together::InTurn => over_time(|summary| summary.cpu.server_busy),
+                Together::AtOnce => at_once::greatest(reports, |cpu| cpu.server_busy),
+            },
             client_context_switches: all().map(|s| s.cpu.client_context_switches).sum(),
-            server_context_switches: all().map(|s| s.cpu.server_context_switches).sum(),
-            client_peak_rss_bytes: all().filter_map(|s| s.cpu.client_peak_rss_bytes).max(),
+            server_context_switches: match together {
+                Together::InTurn => all().map(|s| s.cpu.server_context_switches).sum(),
+                // One server, which every part on its machine has seen.
+                Together::AtOnce => all().filter_map(|s| s.cpu.server_context_switches).max(),
+            },
+            client_peak_rss_bytes: together
+                .used(all().filter_map(|s| s.cpu.client_peak_rss_bytes)),
             server_peak_rss_bytes: all().filter_map(|s| s.cpu.server_peak_rss_bytes).max(),
         },
         tcp: tcp(reports),
@@ -207,27 +223,49 @@ fn summary(reports: &[&Report]) -> Result<Summary, MergeError> {
         server_side: ServerSide::merged(all().filter_map(|s| s.server_side.as_ref())),
     };
     for clock in &CLOCKS {
-        *(clock.slot)(&mut summary) = latency(reports, clock.of)?;
+        *(clock.slot)(&mut summary) = latency(reports, together, clock.of)?;
     }
     let shares = all().filter_map(|summary| summary.generator_share.as_ref());
     let response = summary.latency.response.as_ref();
-    summary.generator_share = response.and_then(|all| GeneratorShare::merged(shares, all));
+    summary.generator_share =
+        response.and_then(|all| GeneratorShare::merged(together, shares, all));
     Ok(summary)
 }
 
-/// What objectives are judged by. The last interval of each run may be shorter.
+/// How evenly connections were served. Which one of a run is which of another nobody knows: that
+/// of the least fair. Those of parts are each another one.
+fn fairness(reports: &[&Report], together: Together) -> Option<Fairness> {
+    let all = reports.iter().filter_map(|report| report.summary.fairness.as_ref());
+    match together {
+        Together::AtOnce => Fairness::of_parts(&all.collect::<Vec<_>>()),
+        Together::InTurn => all
+            .min_by(|a, b| b.below_tenth.cmp(&a.below_tenth).then(a.jain.total_cmp(&b.jain)))
+            .cloned(),
+    }
+}
+
+/// What objectives are judged by.
 pub(crate) fn evidence<'a>(reports: &[&Report], summary: &'a Summary) -> Evidence<'a> {
-    let intervals = || reports.iter().flat_map(|report| &report.intervals);
-    let whole = reports.iter().flat_map(|report| {
-        let length_s = report.plan.interval_ns as f64 / 1e9;
-        report.intervals.iter().filter(move |piece| piece.length_s >= length_s)
-    });
+    let intervals: Vec<_> =
+        reports.iter().flat_map(|report| &report.intervals).cloned().collect();
+    evidence_of(reports, &intervals, summary)
+}
+
+/// The same, given the intervals of all. The last one of each run may be shorter.
+fn evidence_of<'a>(
+    reports: &[&Report],
+    intervals: &[IntervalReport],
+    summary: &'a Summary,
+) -> Evidence<'a> {
+    let length_s = reports.first().map_or(0.0, |report| report.plan.interval_ns as f64 / 1e9);
+    let whole = intervals.iter().filter(|piece| piece.length_s >= length_s);
     Evidence {
         response: summary.latency.response.as_ref(),
         achieved_per_s: summary.achieved_per_s,
         answers: whole.map(IntervalReport::answered).collect(),
         requests: summary.requests,
-        failures: intervals()
+        failures: intervals
+            .iter()
             .map(|piece| (piece.errors as f64, (piece.ok + piece.errors) as f64))
             .collect(),
         ..Evidence::default()
@@ -249,10 +287,10 @@ fn addresses(reports: &[&Report]) -> Vec<AddressReport> {
     merged
 }
 
-/// A clock of all reports. How many independent values it is worth is added up, too: runs
-/// are independent of each other.
+/// A clock of all reports.
 fn latency(
     reports: &[&Report],
+    together: Together,
     clock: fn(&Summary) -> Option<&LatencySummary>,
 ) -> Result<Option<LatencySummary>, MergeError> {
     let mut merged = record::Latency::default();
@@ -263,9 +301,7 @@ fn latency(
         merged += &clock.latency().ok_or_else(damaged)?;
         clocks.push(clock);
     }
-    let independent = |name: &str| {
-        clocks.iter().map(|clock| clock.independent.get(name).copied().unwrap_or(0)).sum()
-    };
+    let independent = LatencySummary::worth_together(together, &clocks);
     Ok(LatencySummary::with_independent(&merged, independent))
 }
 
@@ -298,7 +334,8 @@ fn tcp(reports: &[&Report]) -> Option<Tcp> {
     })
 }
 
-fn intervals(reports: &[&Report]) -> Vec<IntervalReport> {
+/// Those of runs in turn, one after the other.
+fn in_turn(reports: &[&Report]) -> Vec<IntervalReport> {
     let mut before_s = 0.0;
     let mut intervals = Vec::new();
     for report in reports {

@@ -27,6 +27,7 @@ mod noise_floor;
 pub(crate) mod nouns;
 pub(crate) mod numbers;
 pub mod partial;
+mod parts;
 mod pool;
 mod server_side;
 mod share;
@@ -35,6 +36,8 @@ mod socket_options;
 mod stages;
 pub mod store;
 mod surroundings;
+mod together;
+mod tool;
 mod until;
 mod validity;
 mod verdict;
@@ -54,6 +57,7 @@ pub(crate) use latency::{QUANTILES, Quantile};
 pub use link::{LinkReport, LinkSeen};
 pub use noise_floor::{Machine, NOISE_FLOOR_SCHEMA, NoiseFloor, NoiseFloors};
 pub use nouns::Workload;
+pub use parts::{ClockOffset, MissingPart, PartReport, PartsReport, StartReport};
 pub use pool::PoolReport;
 pub use server_side::{ServerSide, Skew, WorkerSide};
 pub use share::{GeneratorShare, OwnPart};
@@ -61,9 +65,11 @@ pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
 pub use socket_options::{ChangedOption, SocketOptionsReport};
 pub use stages::{StageKind, StageReport};
 pub use surroundings::{SurroundingsReport, TcpReport};
+pub(crate) use together::Together;
+pub use tool::Tool;
 pub use until::{EarlyEnd, UntilReport, UntilWatch};
 pub use verdict::{FAULTS, GENERATOR_LIMITED, SERVER_ENDED, Verdict, Warning};
-pub(crate) use verdict::{LINK_LATE, LINK_OVERRUN};
+pub(crate) use verdict::{LINK_LATE, LINK_OVERRUN, missing_parts};
 
 /// The name and version of the report's shape.
 pub const SCHEMA: &str = "echo-bench.report/1";
@@ -98,6 +104,13 @@ pub struct Report {
     /// The emulated link between both sides; null: the machine's own loopback or network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<LinkReport>,
+    /// When the load began, if it was to begin at a time of day; null otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartReport>,
+    /// What the processes found and cost that carried out the plan together; null of a run of one
+    /// process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartsReport>,
     /// The process that was measured, where it could be seen: one of this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServerProcess>,
@@ -133,38 +146,6 @@ impl Report {
     /// of earlier versions.
     pub fn points(&self) -> impl Iterator<Item = &IntervalReport> {
         self.intervals.iter().filter(|interval| interval.length_s > 0.0)
-    }
-}
-
-/// What made a report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Tool {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// The git revision that it was built from, if known.
-    pub revision: Option<String>,
-}
-
-impl Tool {
-    /// This program.
-    pub fn this() -> Self {
-        Self {
-            name: "echo-bench".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            revision: option_env!("ECHO_BENCH_REVISION").map(Into::into),
-        }
-    }
-}
-
-impl std::fmt::Display for Tool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.name, self.version)?;
-        match &self.revision {
-            Some(revision) => write!(f, " ({revision})"),
-            None => Ok(()),
-        }
     }
 }
 

@@ -62,7 +62,8 @@ pub struct CompareArgs {
     /// Seed of the resamples
     #[arg(long, value_name = "N", default_value = "1")]
     pub seed: u64,
-    /// Allow comparing closed-loop with open-loop runs
+    /// Allow comparing closed-loop with open-loop runs, and runs of several processes (--part,
+    /// --agents) with those of one
     #[arg(long)]
     pub force: bool,
     /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .md or

@@ -66,9 +66,13 @@ pub enum ListFormat {
 /// Reports to merge, as typed.
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// Reports of the same plan, or directories of them
+    /// Reports of the same plan, repeats of it or all its parts (--part), or directories of them
     #[arg(value_name = "PATH", required = true)]
     pub paths: Vec<PathBuf>,
+    /// Merge the parts of a run (--part) that are there, and mark the report: it says which are
+    /// missing, and claims no rate for them
+    #[arg(long)]
+    pub allow_missing: bool,
     /// Write the merged report to FILE, whose ending chooses the format: .json, .html, .csv,
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]

@@ -24,7 +24,11 @@ pub use unfit::UnfitFlag;
 const OF_THE_SWEEP: [&str; 6] = ["output", "format", "threshold", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 10] = [
+const OF_ONE_RUN: [&str; 14] = [
+    "part",
+    "start-at",
+    "agents",
+    "local",
     "report-dir",
     "no-report",
     "hgrm",

@@ -3,7 +3,7 @@
 use echo_client::credentials::Credentials;
 use echo_client::mask::masked;
 
-use super::{Exit, carry_out, repeats, sweep, typed, warn_of_credentials};
+use super::{Exit, Pace, carry_out, repeats, sweep, typed, warn_of_credentials};
 use crate::cli::{RerunArgs, RerunArgsError};
 use crate::console::complain;
 use echo_bench_report::capacity::{self, Capacity};
@@ -39,7 +39,7 @@ fn of_one(mut args: RerunArgs, report: &Report) -> anyhow::Result<u8> {
         let slos = report.slos.iter().filter_map(|outcome| outcome.slo.parse::<Slo>().ok());
         args.results.slo = slos.collect();
     }
-    carry_out(plan, &args.results, typed())
+    carry_out(plan, &args.results, typed(), Pace::default())
 }
 
 fn of_several(args: RerunArgs, before: &Sweep) -> anyhow::Result<u8> {

@@ -130,7 +130,13 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(Some(&args.output), args.format)?;
     let inputs = sides::inputs(&args.paths)?;
     let reports: Vec<Report> = inputs.into_iter().map(|input| input.report).collect();
-    let merged = merge::merge(&reports)?.concluded();
+    let merged = if args.allow_missing {
+        let parts = reports.iter().map(merge::PartOfRun::from).collect();
+        merge::merge_parts(parts, &[], true)?
+    } else {
+        merge::merge(&reports)?
+    };
+    let merged = merged.concluded();
     outlet.put(|format, screen| Ok(rendered(&merged, format, screen)))?;
     Ok(Exit::Done as u8)
 }

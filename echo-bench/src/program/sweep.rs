@@ -42,9 +42,9 @@ const AROUND: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// As of any run.
-pub fn cell(parent: u32, run: &RunArgs) -> anyhow::Result<u8> {
-    signals::end_with_parent(Some(parent)).context("tying to the sweep")?;
-    super::single(run, run.command_line())
+pub fn cell(parent: u32, beats: bool, run: &RunArgs) -> anyhow::Result<u8> {
+    signals::end_with_parent(Some(parent)).context("tying to the parent")?;
+    super::single(run, run.command_line(), beats)
 }
 
 /// Carries out a sweep from what was typed to the exit code.

@@ -51,7 +51,7 @@ impl Live {
     pub(super) fn new(plan: &Plan) -> Self {
         let requests = match plan.stop {
             StopRule::Duration { .. } => None,
-            StopRule::Requests { requests } => Some(requests),
+            StopRule::Requests { .. } => plan.own_requests(),
         };
         let window_ns = match plan.stop {
             StopRule::Duration { duration_ns } => Some(duration_ns),

@@ -7,7 +7,7 @@ use echo_net::address::Transport;
 use echo_net::clock::nanos;
 
 use super::{
-    EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
+    EngineKind, IdleStrategy, Load, MessagePlan, Part, Pinning, Plan, PlanError, ProtocolPlan,
     Settings, SocketPlan, Stamps, StopRule, Target, Until, WorkloadPlan,
 };
 use crate::messages::Verify;
@@ -30,6 +30,7 @@ impl PlanBuilder {
             transport: Transport::Tcp,
             target,
             connections: 10,
+            part: None,
             threads: 1,
             load: Load::Closed { pipeline: 1 },
             think: None,
@@ -80,6 +81,12 @@ impl PlanBuilder {
     /// Connections in total.
     pub fn connections(mut self, connections: u32) -> Self {
         self.settings.connections = connections;
+        self
+    }
+
+    /// This share of it alone, for one process of several.
+    pub fn part(mut self, part: Part) -> Self {
+        self.settings.part = Some(part);
         self
     }
 

@@ -10,7 +10,7 @@ use echo_net::address::Transport;
 use echo_proto::{HttpHost, ProtocolKind};
 
 use super::{
-    EngineKind, IdleStrategy, Load, MessagePlan, Pinning, Plan, PlanError, ProtocolPlan,
+    EngineKind, IdleStrategy, Load, MessagePlan, Part, Pinning, Plan, PlanError, ProtocolPlan,
     Settings, SocketPlan, Stamps, StopRule, Target, Think, TlsPlan, Until, WorkloadPlan,
     login::{PostgresDocument, RedisDocument},
     validity,
@@ -29,6 +29,9 @@ pub(super) struct PlanDocument {
     transport: Transport,
     /// Connections in total.
     connections: u32,
+    /// The share of the plan that this process carried out; null: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<PartPlan>,
     /// Generator threads.
     threads: u32,
     /// Closed or open loop, and its numbers.
@@ -136,6 +139,18 @@ struct ChatPlan {
     deaf: u32,
 }
 
+/// A share of a plan: every `of`-th connection, beginning with number `number` - 1.
+#[derive(Serialize, Deserialize, JsonSchema)]
+struct PartPlan {
+    /// Which, from 1.
+    number: u32,
+    /// Of how many.
+    of: u32,
+    /// Of a plan that ends after a number of requests: how many of them are the part's; else null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requests: Option<u64>,
+}
+
 /// A pool of connections.
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct PoolPlan {
@@ -158,6 +173,10 @@ impl TryFrom<PlanDocument> for Plan {
             transport: document.target.transport().unwrap_or(document.transport),
             target: document.target,
             connections: document.connections,
+            part: document
+                .part
+                .as_ref()
+                .map(|&PartPlan { number, of, .. }| Part { number, of }),
             threads: document.threads,
             load: document.load.simplified(),
             think: document.think,
@@ -188,19 +207,25 @@ impl TryFrom<PlanDocument> for Plan {
         };
         validity::check_sense(&settings)?;
         // As stored, whatever a newer schedule may be.
-        let PlanDocument { schedule_digest, drawn_sizes, .. } = document;
-        Ok(Self { settings, schedule_digest, drawn_sizes })
+        let PlanDocument { schedule_digest, drawn_sizes, part, .. } = document;
+        let own_requests = part.and_then(|part| part.requests);
+        Ok(Self { settings, schedule_digest, drawn_sizes, own_requests })
     }
 }
 
 impl From<Plan> for PlanDocument {
     fn from(plan: Plan) -> Self {
-        let Plan { settings, schedule_digest, drawn_sizes } = plan;
+        let Plan { settings, schedule_digest, drawn_sizes, own_requests } = plan;
         let workload = &settings.workload;
         let protocol = workload.protocol();
         Self {
             transport: settings.transport,
             connections: settings.connections,
+            part: settings.part.map(|Part { number, of }| PartPlan {
+                number,
+                of,
+                requests: own_requests,
+            }),
             threads: settings.threads,
             load: settings.load,
             think: settings.think,

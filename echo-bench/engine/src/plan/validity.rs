@@ -7,7 +7,9 @@ use echo_net::address::Transport;
 use echo_net::clock::SECOND;
 use echo_proto::{InvalidLogin, ProtocolKind, UnfitMessage};
 
-use super::{Load, MessagePlan, Settings, SocketPlan, StopRule, Target, WorkloadPlan};
+use super::{
+    Load, MOST_PARTS, MessagePlan, Part, Settings, SocketPlan, StopRule, Target, WorkloadPlan,
+};
 use crate::messages::Verify;
 use crate::schedule::Stage;
 
@@ -43,6 +45,15 @@ pub enum PlanError {
     NoConnections,
     #[error("--conns {0} exceeds the maximum of 16777216")]
     TooManyConnections(u32),
+    #[error("--part must be K/N with K from 1 to N, and N at most {MOST_PARTS}")]
+    Part,
+    #[error(
+        "--part {part}: {connections} connections can't be shared by {} parts: raise --conns or take \
+         fewer parts", part.of
+    )]
+    ManyParts { part: Part, connections: u32 },
+    #[error("--part can't be combined with {flag}: {reason}")]
+    NoParts { flag: &'static str, reason: &'static str },
     #[error("--threads must be at least 1")]
     NoThreads,
     #[error("--pipeline must be at least 1")]
@@ -164,6 +175,7 @@ pub(super) fn check_sense(plan: &Settings) -> Result<(), PlanError> {
         (StopRule::Requests { .. }, _) if plan.until.is_some() => PlanError::UntilRequests,
         _ if plan.until.is_some_and(|until| !until.is_sensible()) => PlanError::Until,
         _ if plan.connections == 0 => PlanError::NoConnections,
+        _ if plan.part.is_some_and(|part| !part.is_sensible()) => PlanError::Part,
         _ if plan.threads == 0 => PlanError::NoThreads,
         _ if plan.load.pipeline() == 0 => PlanError::NoPipeline,
         _ if plan.load.rate_per_s().is_some_and(is_no_rate) => PlanError::NoRate("--rate"),
@@ -231,6 +243,7 @@ pub(super) fn check_limits(plan: &Settings) -> Result<(), PlanError> {
     if streams > 1 << 16 {
         return Err(PlanError::Streams);
     }
+    check_part(plan)?;
     check_link(plan)?;
     check_transport(plan)?;
     check_times(plan)?;
@@ -246,6 +259,41 @@ pub(super) fn check_limits(plan: &Settings) -> Result<(), PlanError> {
         return Err(PlanError::HugeBatch { pipeline, message });
     }
     Ok(())
+}
+
+/// What several processes can carry out together: what each connection does by itself.
+fn check_part(plan: &Settings) -> Result<(), PlanError> {
+    let Some(part) = plan.part else { return Ok(()) };
+    let (flag, reason) = match plan.workload {
+        _ if part.of > plan.connections => {
+            return Err(PlanError::ManyParts { part, connections: plan.connections });
+        }
+        WorkloadPlan::Pool { .. } => (
+            "--pool",
+            "its callers share connections, which processes can't (leave --pool out)",
+        ),
+        WorkloadPlan::Chat { .. } => (
+            "--protocol chat",
+            "every delivery is checked against what all members said, which one process knows \
+             (leave --part out)",
+        ),
+        WorkloadPlan::Requests { .. } if plan.until.is_some() => (
+            "--until",
+            "a part does not know how sure the percentile of all parts is (use --duration)",
+        ),
+        WorkloadPlan::Requests { .. } => match plan.target {
+            Target::Address { .. } => return Ok(()),
+            Target::Command(_) => (
+                "--exec",
+                "each part would start a server of its own (start one, and give --target)",
+            ),
+            Target::Embedded { .. } => (
+                "an embedded server",
+                "each part would start one of its own (start an echo-server, and give --target)",
+            ),
+        },
+    };
+    Err(PlanError::NoParts { flag, reason })
 }
 
 fn check_link(plan: &Settings) -> Result<(), PlanError> {

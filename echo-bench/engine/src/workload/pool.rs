@@ -93,7 +93,7 @@ impl PoolLoad {
         links: u32,
     ) -> Self {
         let callers: Vec<u32> = numbers.collect();
-        let thinking = Thinking::new(plan, callers.first().copied().unwrap_or(0));
+        let thinking = Thinking::new(plan, &callers);
         let caller = |number| Caller {
             number,
             next: 0,

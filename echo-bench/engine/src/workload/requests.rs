@@ -54,7 +54,7 @@ impl Requests {
             resting: 0,
         };
         Self {
-            thinking: Thinking::new(plan, numbers.first().copied().unwrap_or(0)),
+            thinking: Thinking::new(plan, &numbers),
             places: (0..numbers.len()).map(place).collect(),
             numbers,
             plan: Arc::clone(plan),

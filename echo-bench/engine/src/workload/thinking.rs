@@ -15,17 +15,24 @@ use crate::plan::{Plan, Think};
 #[derive(Debug)]
 pub(super) struct Thinking {
     think: Option<Think>,
-    random: Xoshiro256PlusPlus,
+    /// Of each user where pauses are drawn: what one draws must not depend on how many others the
+    /// thread has, or a part of a plan would be another load than the whole.
+    random: Vec<Xoshiro256PlusPlus>,
     until: BinaryHeap<Reverse<(Nanos, u32)>>,
 }
 
 impl Thinking {
-    /// Nobody pauses yet; `first` tells threads apart.
-    pub(super) fn new(plan: &Plan, first: u32) -> Self {
-        let seed = plan.seed ^ (u64::from(first) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    /// Of the users with these fleet-wide numbers; nobody pauses yet.
+    pub(super) fn new(plan: &Plan, numbers: &[u32]) -> Self {
+        let draws = plan.think.is_some_and(|think| think.exponential);
+        let random = |number: &u32| {
+            let number = u64::from(*number) + 1;
+            let seed = plan.seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            Xoshiro256PlusPlus::seed_from_u64(seed)
+        };
         Self {
             think: plan.think,
-            random: Xoshiro256PlusPlus::seed_from_u64(seed),
+            random: numbers.iter().filter(|_| draws).map(random).collect(),
             until: BinaryHeap::new(),
         }
     }
@@ -35,26 +42,28 @@ impl Thinking {
         self.think.is_some()
     }
 
-    /// How long a user thinks now.
-    pub(super) fn pause(&mut self) -> Nanos {
+    /// How long the thread's user of this place thinks now.
+    pub(super) fn pause(&mut self, user: u32) -> Nanos {
         match self.think {
             None => 0,
             Some(Think { mean_ns, exponential: false }) => mean_ns,
             Some(Think { mean_ns, exponential: true }) => {
-                let pause: f64 = Exp1.sample(&mut self.random);
+                let Some(random) = self.random.get_mut(user as usize) else { return mean_ns };
+                let pause: f64 = Exp1.sample(random);
                 (pause * mean_ns as f64) as Nanos
             }
         }
     }
 
-    /// The first pause of user `index` of `users`, who would all ask at once otherwise.
-    pub(super) fn first_pause(&mut self, index: u64, users: u64) -> Nanos {
+    /// The first pause of a user, who is number `index` of `users` in the fleet: they would all ask
+    /// at once otherwise.
+    pub(super) fn first_pause(&mut self, user: u32, index: u64, users: u64) -> Nanos {
         match self.think {
             Some(Think { mean_ns, exponential: false }) => {
                 let phase = u128::from(mean_ns) * u128::from(index) / u128::from(users.max(1));
                 phase as Nanos
             }
-            _ => self.pause(),
+            _ => self.pause(user),
         }
     }
 
@@ -84,21 +93,32 @@ mod tests {
     fn exponential_pauses_have_their_mean_and_constant_ones_a_phase_each() {
         let thinking = |text: &str| {
             let think = text.parse().unwrap();
-            Thinking::new(&plan_with(|plan| plan.think = Some(think)), 0)
+            Thinking::new(&plan_with(|plan| plan.think = Some(think)), &[0, 7])
         };
         let mut exponential = thinking("exp:10ms");
-        let sum: Nanos = (0..20_000).map(|_| exponential.pause()).sum();
+        let sum: Nanos = (0..20_000).map(|n| exponential.pause(n % 2)).sum();
         let mean_ms = sum as f64 / 20_000.0 / 1e6;
         assert!((mean_ms - 10.0).abs() < 0.4, "{mean_ms} ms");
         let mut constant = thinking("10ms");
-        let phases: Vec<_> = (0..4).map(|index| constant.first_pause(index, 4)).collect();
+        let phases: Vec<_> = (0..4).map(|index| constant.first_pause(0, index, 4)).collect();
         assert_eq!(phases, [0, 2_500_000, 5_000_000, 7_500_000]);
-        assert_eq!(constant.pause(), 10_000_000);
+        assert_eq!(constant.pause(1), 10_000_000);
+    }
+
+    #[test]
+    fn who_else_thinks_on_a_thread_changes_no_pause() {
+        let plan = plan_with(|plan| plan.think = "exp:10ms".parse().ok());
+        let pauses = |numbers: &[u32], user| {
+            let mut thinking = Thinking::new(&plan, numbers);
+            [(); 5].map(|()| thinking.pause(user))
+        };
+        assert_eq!(pauses(&[3, 4, 5], 1), pauses(&[4], 0));
+        assert_ne!(pauses(&[3, 4, 5], 1), pauses(&[3], 0));
     }
 
     #[test]
     fn pauses_end_in_their_order() {
-        let mut thinking = Thinking::new(&plan_with(|_| {}), 0);
+        let mut thinking = Thinking::new(&plan_with(|_| {}), &[]);
         assert!(!thinking.is_on());
         for (at, user) in [(30, 1), (10, 2), (20, 1)] {
             thinking.until(at, user);

@@ -72,6 +72,7 @@ pub(crate) fn run(second: u64, rate: f64, base_us: u64, late: u64, slos: &[Slo])
         server_ended: None,
         ended_early: None,
         link: None,
+        start: None,
         server_side: None,
         noise_floor: None,
         command: Vec::new(),

@@ -81,6 +81,17 @@ pub enum CompareError {
         /// The candidate.
         candidate: String,
     },
+    /// Generators that are not alike.
+    #[error(
+        "{base} and {candidate} were measured by different numbers of processes (--part, --agents), \
+         whose own limits differ; measure both alike, or say --force"
+    )]
+    Processes {
+        /// The base.
+        base: String,
+        /// The candidate.
+        candidate: String,
+    },
     /// Loads whose stages are not the same.
     #[error(
         "{base} and {candidate} have different stages, which can't be compared one by one; \
@@ -195,6 +206,26 @@ fn samples(side: &Side) -> Result<Vec<RunSample>, CompareError> {
     side.inputs.par_iter().map(sample).collect()
 }
 
+/// What carried out the plan of a report.
+#[derive(PartialEq)]
+enum Processes {
+    One,
+    /// One of so many parts, alone.
+    Part(u32),
+    /// So many parts, but for those that are missing.
+    Parts(u32, usize),
+}
+
+impl Processes {
+    fn of(report: &Report) -> Self {
+        match (&report.parts, report.plan.part) {
+            (Some(parts), _) => Self::Parts(parts.of, parts.missing.len()),
+            (None, Some(part)) => Self::Part(part.of),
+            (None, None) => Self::One,
+        }
+    }
+}
+
 fn one(
     (base, base_stages): (&Side, &ByStage<'_>),
     base_samples: &[RunSample],
@@ -210,6 +241,11 @@ fn one(
     let open = runs_of_base[0].plan.load.is_open();
     if !options.force && all.any(|report| report.plan.load.is_open() != open) {
         return Err(CompareError::LoadModels { base: from, candidate: to });
+    }
+    let mut all = runs_of_base.iter().chain(&runs_of_candidate);
+    let first = Processes::of(runs_of_base[0]);
+    if !options.force && all.any(|report| Processes::of(report) != first) {
+        return Err(CompareError::Processes { base: from, candidate: to });
     }
     by_stage::check(base, candidate)?;
     let candidate_stages = by_stage(candidate);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use echo_bench_engine::plan::Target;
+use echo_bench_engine::plan::{Plan, Target};
 use echo_proto::terminal::one_line;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -156,6 +156,24 @@ pub(crate) fn settings_that_differ(reports: &[&Report]) -> Vec<String> {
     that_differ(reports, |kind| kind != Kind::Label)
 }
 
+/// In which settings these plans differ.
+pub(crate) fn plans_that_differ(plans: &[Plan]) -> Vec<String> {
+    let Some((first, others)) = plans.split_first() else { return Vec::new() };
+    let of = |plan: &Plan| [cases::settings(plan)];
+    let differences = others.iter().flat_map(|other| of_kind(None, &of(first), &of(other)));
+    let mut found: Vec<String> = differences.map(|difference| told(&difference)).collect();
+    found.dedup();
+    found
+}
+
+/// A difference as its name and its values. They are texts of a stored file: none may pass for a
+/// line of our own.
+fn told(difference: &Difference) -> String {
+    let [base, candidate] =
+        [&difference.base, &difference.candidate].map(|texts| one_line(&texts.join(" ")));
+    format!("{} ({base} and {candidate})", one_line(&difference.name))
+}
+
 /// The same without plans: what is not alike in how the reports came about.
 pub(crate) fn conditions_that_differ(reports: &[&Report]) -> Vec<String> {
     that_differ(reports, |kind| matches!(kind, Kind::Environment | Kind::Tool))
@@ -166,10 +184,7 @@ fn that_differ(reports: &[&Report], counts: fn(Kind) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for other in others {
         for difference in differences(&[first], &[other]) {
-            let Difference { kind, name, base, candidate, .. } = difference;
-            // Texts of a stored file: none may pass for a line of our own.
-            let [base, candidate] = [base, candidate].map(|texts| one_line(&texts.join(" ")));
-            let told = format!("{} ({base} and {candidate})", one_line(&name));
+            let (kind, told) = (difference.kind, told(&difference));
             if counts(kind) && !found.contains(&told) {
                 found.push(told);
             }

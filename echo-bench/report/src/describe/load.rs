@@ -1,7 +1,7 @@
 //! A plan in words: what was loaded ([`target`]), how ([`phrases`]), and what the clocks of
 //! that mean ([`reading`]). The one place that reads a plan for people.
 
-use super::units;
+use super::{parts, units};
 use crate::report::nouns::{Noun, Nouns};
 use echo_bench_engine::messages::{DrawnSizes, MessageFile};
 use echo_bench_engine::plan::{
@@ -66,6 +66,7 @@ pub(super) fn phrases(plan: &Plan) -> Vec<String> {
             open(format!("{} at recorded instants", counted(arrivals.count(), nouns.sent)))
         }
     };
+    phrases.extend(plan.part.map(|part| parts::phrase(plan, part)));
     phrases.extend(plan.think.map(thought));
     phrases.extend(messages(plan));
     let tls = match &plan.tls {

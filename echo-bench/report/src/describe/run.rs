@@ -4,8 +4,8 @@ use super::conclusion::of_run;
 use super::sides;
 use super::{
     Body, Cell, Column, Description, Notice, Row, Section, Table, Tone, Verdict, latency, link,
-    load, objective, or_nothing, placement, run_figures::figures, sentences, spread, stages,
-    units,
+    load, objective, or_nothing, parts, placement, run_figures::figures, sentences, spread,
+    stages, units,
 };
 use crate::report::nouns::Nouns;
 use crate::report::{self, AddressReport, ErrorReport, Fairness, FirstOffender, Phase, Report};
@@ -19,7 +19,7 @@ pub(super) fn no_latency(nouns: Nouns) -> String {
 pub(crate) fn run(report: &Report) -> Description {
     let (title, detail) = load::target(&report.plan);
     let latencies = stages::latencies(report, no_latency(Nouns::of(&report.plan)));
-    Description {
+    let mut description = Description {
         title,
         conclusion: sentences(of_run(report)),
         detail,
@@ -39,7 +39,12 @@ pub(crate) fn run(report: &Report) -> Description {
             "{}; 95 % intervals are within this run: others may lie outside",
             load::reading(&report.plan)
         ),
+    };
+    let costs = description.sections.iter().position(|section| section.id == "costs");
+    if let (Some(parts), Some(costs)) = (&report.parts, costs) {
+        description.sections.insert(costs + 1, parts::section(parts));
     }
+    description
 }
 
 fn results(report: &Report) -> Vec<Row> {
@@ -71,6 +76,7 @@ fn results(report: &Report) -> Vec<Row> {
         let said = format!("n/a: no receive timestamps of the kernel ({reason})");
         rows.push(Row::new("own share", said));
     }
+    rows.extend(parts::rows(report));
     rows.extend(link::rows(report));
     rows.extend(placement::told(report).map(|told| Row::new("placement", told)));
     if is_told(report) {

@@ -3,14 +3,17 @@
 use crate::report::slo::Evidence;
 use crate::report::{
     GeneratorShare, IntervalReport, Latency, LatencySummary, Report, Requests, Slo, SloOutcome,
-    StageReport,
+    StageReport, Together,
 };
 
 /// Every stage that any run reached.
-pub(super) fn merged(reports: &[&Report]) -> Vec<StageReport> {
+pub(super) fn merged(reports: &[&Report], together: Together) -> Vec<StageReport> {
     let longest = reports.iter().max_by_key(|report| report.stages.len());
     let all = longest.map_or(&[][..], |report| &report.stages);
-    all.iter().enumerate().map(|(place, stage)| one(stage, &at(reports, place))).collect()
+    all.iter()
+        .enumerate()
+        .map(|(place, stage)| one(stage, &at(reports, place), together))
+        .collect()
 }
 
 /// A stage of all runs that reached it.
@@ -18,8 +21,8 @@ fn at<'a>(reports: &[&'a Report], place: usize) -> Vec<&'a StageReport> {
     reports.iter().filter_map(|report| report.stages.get(place)).collect()
 }
 
-fn one(like: &StageReport, stages: &[&StageReport]) -> StageReport {
-    let length_s: f64 = stages.iter().map(|stage| stage.length_s).sum();
+fn one(like: &StageReport, stages: &[&StageReport], together: Together) -> StageReport {
+    let length_s = together.length(stages.iter().map(|stage| stage.length_s));
     let answered = stages.iter().map(|stage| stage.answered).fold(0, u64::saturating_add);
     let mut requests = Requests::default();
     for stage in stages {
@@ -27,7 +30,7 @@ fn one(like: &StageReport, stages: &[&StageReport]) -> StageReport {
     }
     let per_s = |count: u64| (length_s > 0.0).then(|| count as f64 / length_s);
     let clock = |of: fn(&StageReport) -> Option<&LatencySummary>| {
-        LatencySummary::merged(stages.iter().filter_map(|stage| of(stage)))
+        LatencySummary::merged_as(together, stages.iter().filter_map(|stage| of(stage)))
     };
     let response = clock(|stage| stage.latency.response.as_ref());
     let shares = stages.iter().filter_map(|stage| stage.generator_share.as_ref());
@@ -35,7 +38,7 @@ fn one(like: &StageReport, stages: &[&StageReport]) -> StageReport {
         number: like.number,
         name: like.name.clone(),
         kind: like.kind,
-        at_s: None,
+        at_s: like.at_s.filter(|_| together == Together::AtOnce),
         length_s,
         requests,
         answered,
@@ -44,7 +47,7 @@ fn one(like: &StageReport, stages: &[&StageReport]) -> StageReport {
         send_lateness: clock(|stage| stage.send_lateness.as_ref()),
         generator_share: response
             .as_ref()
-            .and_then(|response| GeneratorShare::merged(shares, response)),
+            .and_then(|response| GeneratorShare::merged(together, shares, response)),
         latency: Latency {
             wait: clock(|stage| stage.latency.wait.as_ref()),
             service: clock(|stage| stage.latency.service.as_ref()),

@@ -9,6 +9,8 @@ use super::*;
 use crate::report::{Circumstances, Environment, Verdict, Warning, build};
 use crate::small_plan;
 
+mod parts;
+
 /// A second of a run that began at this second, with so many replies and timeouts.
 fn run(second: u32, ok: u64, timeouts: u64) -> Report {
     run_of(&small_plan::plan(), second, ok, timeouts)
@@ -34,8 +36,12 @@ fn run_of(plan: &Plan, second: u32, ok: u64, timeouts: u64) -> Report {
         intervals: vec![piece],
         ..RunRecord::default()
     };
+    build(plan, &record, circumstances(second))
+}
+
+fn circumstances(second: u32) -> Circumstances {
     let at = |second: u32| format!("2026-01-02T03:04:{second:02}Z");
-    let circumstances = Circumstances {
+    Circumstances {
         command: Vec::new(),
         started_at: at(second),
         window_started_at: None,
@@ -48,10 +54,10 @@ fn run_of(plan: &Plan, second: u32, ok: u64, timeouts: u64) -> Report {
         server_ended: None,
         ended_early: None,
         link: None,
+        start: None,
         server_side: None,
         noise_floor: None,
-    };
-    build(plan, &record, circumstances)
+    }
 }
 
 fn messages<'a>(report: &'a Report, code: &str) -> Vec<&'a str> {

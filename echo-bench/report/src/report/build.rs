@@ -12,8 +12,8 @@ use super::verdict::Finding;
 use super::{
     AddressReport, Bytes, Connections, Cpu, EarlyEnd, Environment, ErrorReport, Fairness,
     FirstOffender, GeneratorShare, Latency, LatencySummary, LinkReport, LinkSeen, NoiseFloor,
-    Report, SCHEMA, ServerSide, SetUp, Slo, SocketOptionsReport, StageReport, Summary,
-    SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport, Verdict,
+    Report, SCHEMA, ServerSide, SetUp, Slo, SocketOptionsReport, StageReport, StartReport,
+    Summary, SurroundingsReport, Tcp, ThreadReport, Tool, UntilReport, Verdict,
 };
 use echo_bench_engine::plan::{Load, Plan, StopRule};
 use echo_bench_engine::record::{self, Packed};
@@ -60,6 +60,9 @@ pub struct Circumstances {
     /// What was seen of the emulated link, where the plan has one.
     #[serde(default)]
     pub link: Option<LinkSeen>,
+    /// When its load began, if it was to begin at a time of day.
+    #[serde(default)]
+    pub start: Option<StartReport>,
     /// What an embedded server said of itself when it ended.
     #[serde(default)]
     pub server_side: Option<ServerSide>,
@@ -122,6 +125,8 @@ fn build_with(
         plan: plan.clone(),
         environment: circumstances.environment,
         link: LinkReport::new(plan, circumstances.link),
+        start: circumstances.start,
+        parts: None,
         server: circumstances.server,
         slos,
         stages,

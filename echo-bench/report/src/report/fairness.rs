@@ -66,6 +66,64 @@ impl Fairness {
     }
 }
 
+impl Fairness {
+    /// Of connections that are each of another part; `None` if none asked for anything. Exact where
+    /// every part has stored each of its connections; of more the percentiles stand for them.
+    pub(crate) fn of_parts(parts: &[&Self]) -> Option<Self> {
+        // Each stored value, and how many connections it stands for.
+        let mut stored: Vec<(u64, f64)> = Vec::new();
+        for part in parts {
+            let weight = part.connections as f64 / part.spread.len().max(1) as f64;
+            stored.extend(part.spread.iter().map(|&count| (count, weight)));
+        }
+        stored.sort_unstable_by_key(|(count, _)| *count);
+        let connections: u64 = parts.iter().map(|part| part.connections).sum();
+        let at = |rank: f64| {
+            let mut passed = 0.0;
+            let reached = stored.iter().find(|(_, weight)| {
+                passed += weight;
+                passed > rank
+            });
+            reached.or(stored.last()).map(|(count, _)| *count)
+        };
+        let median = at((connections / 2) as f64)?;
+        let starved = parts.iter().map(|part| part.starved).sum();
+        let few = stored.iter().filter(|(count, _)| *count < median.div_ceil(10));
+        let few = few.map(|(_, weight)| weight).sum::<f64>().round() as u64;
+        // Sums of the counts and of their squares, which each part's index tells.
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for part in parts.iter().filter(|part| part.jain > 0.0) {
+            let stored: f64 = part.spread.iter().map(|&count| count as f64).sum();
+            let of_part = stored * part.connections as f64 / part.spread.len().max(1) as f64;
+            sum += of_part;
+            squares += of_part * of_part / (part.connections as f64 * part.jain);
+        }
+        let points = connections.min(POINTS as u64);
+        let last = connections.saturating_sub(1);
+        let point = |point: u64| at((point * last / points.saturating_sub(1).max(1)) as f64);
+        let latencies = || parts.iter().filter_map(|part| part.mean_latency_ns);
+        let mut medians: Vec<u64> = latencies().map(|[_, median, _]| median).collect();
+        medians.sort_unstable();
+        let ends = latencies().reduce(|[a, _, b], [c, _, d]| [a.min(c), 0, b.max(d)]);
+        Some(Self {
+            connections,
+            starved,
+            below_tenth: if median < LEAST_MEDIAN { starved } else { few.max(starved) },
+            min: parts.iter().map(|part| part.min).min()?,
+            median,
+            max: parts.iter().map(|part| part.max).max()?,
+            jain: if squares > 0.0 {
+                (sum * sum / (connections as f64 * squares)).min(1.0)
+            } else {
+                1.0
+            },
+            mean_latency_ns: ends
+                .map(|[least, _, most]| [least, medians[medians.len() / 2], most]),
+            spread: (0..points).filter_map(point).collect(),
+        })
+    }
+}
+
 fn mean_latencies<'a>(served: impl Iterator<Item = &'a Served>) -> Option<[u64; 3]> {
     let mut means: Vec<u64> =
         served.filter_map(|served| served.latency_ns.checked_div(served.answered)).collect();
@@ -117,6 +175,21 @@ mod tests {
         assert_eq!((slow.below_tenth, slow.starved), (1, 0));
         let few = Fairness::new(&served([1, 15, 16, 17])).unwrap();
         assert_eq!(few.below_tenth, 0, "so few replies differ by chance");
+    }
+
+    #[test]
+    fn the_connections_of_parts_are_those_of_the_whole() {
+        let counts: Vec<u64> = (0..40).map(|number| 100 + number * 7919 % 50).collect();
+        let whole = Fairness::new(&served(counts.iter().copied())).unwrap();
+        let part = |number: usize| {
+            let own = counts.iter().copied().skip(number).step_by(3);
+            Fairness::new(&served(own)).unwrap()
+        };
+        let parts = [part(0), part(1), part(2)];
+        let merged = Fairness::of_parts(&parts.iter().collect::<Vec<_>>()).unwrap();
+        assert!((merged.jain - whole.jain).abs() < 1e-9);
+        assert_eq!(Fairness { jain: whole.jain, ..merged }, whole);
+        assert_eq!(Fairness::of_parts(&[]), None);
     }
 
     #[test]

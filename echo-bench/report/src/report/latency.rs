@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::hdr;
+use super::{Together, hdr};
 use crate::stats::{effective, looks, order};
 use echo_bench_engine::record::{Latency, Packed};
 
@@ -125,16 +125,29 @@ impl LatencySummary {
     /// What several runs saw together; `None` if they saw nothing. Runs are independent of
     /// each other, so what their values are worth adds up.
     pub fn merged<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
-        let (mut merged, mut worth) = (Latency::default(), BTreeMap::new());
-        for part in parts {
-            if let Some(latency) = part.latency() {
-                merged += &latency;
-            }
-            for (name, values) in &part.independent {
-                *worth.entry(name.as_str()).or_insert(0) += values;
-            }
+        Self::merged_as(Together::InTurn, parts)
+    }
+
+    /// The same of runs that lie so in time.
+    pub(crate) fn merged_as<'a>(
+        together: Together,
+        parts: impl IntoIterator<Item = &'a Self>,
+    ) -> Option<Self> {
+        let parts: Vec<&Self> = parts.into_iter().collect();
+        let mut merged = Latency::default();
+        for latency in parts.iter().filter_map(|part| part.latency()) {
+            merged += &latency;
         }
-        Self::with_independent(&merged, |name| worth.get(name).copied().unwrap_or(0))
+        Self::with_independent(&merged, Self::worth_together(together, &parts))
+    }
+
+    /// How many independent values the clocks of several runs are worth, by quantile name.
+    pub(crate) fn worth_together<'a>(
+        together: Together,
+        parts: &'a [&'a Self],
+    ) -> impl Fn(&str) -> u64 + 'a {
+        let worth = |part: &&Self, name: &str| part.independent.get(name).copied().unwrap_or(0);
+        move |name| together.worth(parts.iter().map(|part| (part.count, worth(part, name))))
     }
 
     /// The summary of `latency`, where it is known how many independent values it is worth,

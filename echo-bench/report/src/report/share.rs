@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{LatencySummary, QUANTILES, Quantile};
+use super::{LatencySummary, QUANTILES, Quantile, Together};
 use echo_bench_engine::record::{Latency, Stamped};
 
 /// Fewest values beyond a quantile that a share of it is computed from.
@@ -79,11 +79,14 @@ impl GeneratorShare {
 
     /// What several runs saw together, with this `response` of all of them.
     pub(crate) fn merged<'a>(
+        together: Together,
         parts: impl Iterator<Item = &'a Self> + Clone,
         response: &LatencySummary,
     ) -> Option<Self> {
-        let seen = LatencySummary::merged(parts.clone().map(|part| &part.response))?;
-        let corrected = LatencySummary::merged(parts.clone().map(|part| &part.corrected))?;
+        let seen =
+            LatencySummary::merged_as(together, parts.clone().map(|part| &part.response))?;
+        let corrected =
+            LatencySummary::merged_as(together, parts.clone().map(|part| &part.corrected))?;
         let [exact, implausible] = parts.fold([0, 0], |[exact, implausible], part| {
             [exact + part.exact, implausible + part.implausible]
         });

@@ -1,10 +1,12 @@
 //! Whether a stored report can be that of a run: its numbers are in range, every request is
 //! accounted for, and the pieces of the window are no more than the whole.
 
+use echo_bench_engine::plan::MOST_PARTS;
+
 use super::document::{Invalid, Stored, Within, ensure};
 use super::{
-    CLOCKS, GeneratorShare, IntervalReport, LatencySummary, Report, Requests, SCHEMA,
-    StageReport, Summary, hdr, numbers,
+    CLOCKS, GeneratorShare, IntervalReport, LatencySummary, PartsReport, Report, Requests,
+    SCHEMA, StageReport, Summary, hdr, numbers,
 };
 
 /// The longest time, in seconds: what fits into 64 bits of nanoseconds.
@@ -25,6 +27,9 @@ impl Stored for Report {
         numbers::check("threads", &self.threads)?;
         numbers::check("errors", &self.errors)?;
         numbers::check("slos", &self.slos)?;
+        numbers::check("start", &self.start)?;
+        numbers::check("parts", &self.parts)?;
+        self.parts.as_ref().map_or(Ok(()), |parts| parts.validate().within("parts"))?;
         self.summary.validate().within("summary")?;
         let listed = self.errors.iter().filter_map(|error| error.requests);
         let (listed, failed) =
@@ -143,6 +148,27 @@ impl GeneratorShare {
         for (name, part) in &self.quantiles {
             let reason = format_args!("{} is no share", part.share);
             ensure((0.0..=1.0).contains(&part.share), format_args!("{name}.share"), reason)?;
+        }
+        Ok(())
+    }
+}
+
+impl PartsReport {
+    /// Every part is there once, or is missing.
+    fn validate(&self) -> Result<(), Invalid> {
+        let missing = self.missing.iter().map(|part| part.number);
+        let mut numbers: Vec<u32> =
+            self.each.iter().map(|part| part.number).chain(missing).collect();
+        numbers.sort_unstable();
+        let all = self.of <= MOST_PARTS && numbers.into_iter().eq(1..=self.of);
+        ensure(all, "each", "not every part is there once")?;
+        for (place, part) in self.each.iter().enumerate() {
+            let within = |field: &str| format!("each[{place}].{field}");
+            time("measured_s", part.measured_s).within(format_args!("each[{place}]"))?;
+            all_ended(&part.requests).within(within("requests"))?;
+            let share = part.own_share.map_or(0.0, |own| own.share);
+            let reason = format_args!("{share} is no share");
+            ensure((0.0..=1.0).contains(&share), within("own_share.share"), reason)?;
         }
         Ok(())
     }

@@ -19,10 +19,11 @@ pub(super) use generator::Limit;
 pub(super) use link::LinkFault;
 pub(crate) use link::{LINK_LATE, LINK_OVERRUN};
 pub(super) use short::{Short, Why};
+pub(crate) use words::missing_parts;
 use words::{
     below_offered, clamped, connections_lost, late_bounds, littles_law, no_replies, not_sharp,
-    nothing_measured, server_ended, server_not_stopped, starved_parties, stray_replies,
-    unbalanced, unfair,
+    nothing_measured, parts_apart, parts_missing, server_ended, server_not_stopped,
+    starved_parties, stray_replies, unbalanced, unfair,
 };
 
 /// How far the numbers can be trusted.
@@ -138,6 +139,14 @@ pub(super) enum Finding {
     SlowServerDrain,
     ServerEnded {
         how: String,
+    },
+    PartsMissing {
+        numbers: Vec<u32>,
+        of: u32,
+    },
+    PartsApart {
+        skew_s: f64,
+        measured_s: f64,
     },
     Unverified,
     UnaskedCertificate,
@@ -303,6 +312,8 @@ impl Finding {
                 ("until-not-reached", not_sharp(*achieved), AGAINST_NOT_SHARP)
             }
             Self::NotJudged => (NOT_JUDGED, NOT_JUDGED_CAUSE.into(), FAULT_REMEDY),
+            Self::PartsMissing { numbers, of } => parts_missing(numbers, *of),
+            Self::PartsApart { skew_s, measured_s } => parts_apart(*skew_s, *measured_s),
             Self::Unverified => (
                 "unverified-server",
                 "--insecure: nobody checked who the server is".into(),

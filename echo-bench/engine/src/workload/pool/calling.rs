@@ -115,7 +115,7 @@ impl PoolLoad {
             }
         } else if self.thinking.is_on() || in_vain {
             let least = if in_vain { PAUSE } else { 0 };
-            let until = parts.now.saturating_add(self.thinking.pause().max(least));
+            let until = parts.now.saturating_add(self.thinking.pause(caller).max(least));
             self.thinking.until(until, caller);
         } else {
             self.call(parts, caller);
@@ -130,7 +130,7 @@ impl PoolLoad {
             return;
         }
         let (number, callers) = (self.callers[caller as usize].number, self.plan.connections);
-        let pause = self.thinking.first_pause(number.into(), callers.into());
+        let pause = self.thinking.first_pause(caller, number.into(), callers.into());
         self.thinking.until(parts.now.saturating_add(pause), caller);
     }
 
@@ -148,7 +148,7 @@ impl PoolLoad {
             self.free(parts, caller);
         } else {
             place.phase = Phase::Free;
-            let pause = self.thinking.pause().max(PAUSE);
+            let pause = self.thinking.pause(caller).max(PAUSE);
             self.thinking.until(parts.now.saturating_add(pause), caller);
         }
     }

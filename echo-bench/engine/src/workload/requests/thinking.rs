@@ -15,7 +15,7 @@ impl Requests {
         }
         self.places[link as usize].resting += slots;
         for _ in 0..slots {
-            let until = now.saturating_add(self.thinking.pause());
+            let until = now.saturating_add(self.thinking.pause(link));
             self.thinking.until(until, link);
         }
     }
@@ -30,7 +30,7 @@ impl Requests {
             for slot in 0..slots {
                 let index = u64::from(slot) * connections + u64::from(self.numbers[link]);
                 let users = connections * u64::from(slots);
-                let pause = self.thinking.first_pause(index, users);
+                let pause = self.thinking.first_pause(link as u32, index, users);
                 self.thinking.until(now.saturating_add(pause), link as u32);
             }
         }

@@ -139,6 +139,8 @@ pub(crate) fn report() -> Report {
         interrupted: false,
         slos: Vec::new(),
         link: None,
+        start: None,
+        parts: None,
         server: None,
     }
 }

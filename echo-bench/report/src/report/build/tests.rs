@@ -63,6 +63,7 @@ fn circumstances() -> Circumstances {
         server_ended: None,
         ended_early: None,
         link: None,
+        start: None,
         server_side: None,
         noise_floor: None,
     }

@@ -35,6 +35,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
         server_ended: None,
         ended_early: None,
         link: None,
+        start: None,
         server_side: None,
         noise_floor: None,
     };

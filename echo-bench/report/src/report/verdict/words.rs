@@ -19,6 +19,38 @@ pub(super) fn server_ended(how: &str) -> (&'static str, String, &'static str) {
     )
 }
 
+pub(super) fn parts_missing(numbers: &[u32], of: u32) -> (&'static str, String, &'static str) {
+    (
+        "parts-missing",
+        missing_parts(numbers, of),
+        "the numbers are those of the parts that are there, and no rate is claimed for the others",
+    )
+}
+
+/// Which parts are missing.
+pub(crate) fn missing_parts(numbers: &[u32], of: u32) -> String {
+    let listed: Vec<_> = numbers.iter().take(10).map(ToString::to_string).collect();
+    let more = if numbers.len() > listed.len() { ", ..." } else { "" };
+    let (parts, are) = if numbers.len() == 1 { ("part", "is") } else { ("parts", "are") };
+    format!("{parts} {}{more} of {of} {are} missing", listed.join(", "))
+}
+
+pub(super) fn parts_apart(
+    skew_s: f64,
+    measured_s: f64,
+) -> (&'static str, String, &'static str) {
+    let what = if skew_s < measured_s {
+        "for a part of the window not all of them were at work"
+    } else {
+        "they did not run at once, and the server never saw the sum of their rates"
+    };
+    (
+        "parts-apart",
+        format!("the loads of the parts began {skew_s:.3} s apart: {what}"),
+        "start them together: --start-at with one time for all, and clocks in step (NTP)",
+    )
+}
+
 /// Where wrong replies came, they may have come then.
 pub(super) fn no_replies(silent_s: f64, load_s: f64, wrong: bool, answer: Noun) -> String {
     let successful = if wrong { "successful " } else { "" };

@@ -4,11 +4,13 @@
 use super::{BUSY, DENIED, few_samples, in_stages, littles_law, own_share, responses, unfair};
 use crate::report::nouns::Nouns;
 use crate::report::verdict::{Finding, Limit, severity};
-use crate::report::{Phase, Report, Verdict, Warning};
+use crate::report::{PartsReport, Phase, Report, Summary, Verdict, Warning};
 use echo_bench_engine::plan::Trust;
 
 /// Warnings that the merged numbers decide. Those of the single runs are about other numbers.
-const DECIDED: [&str; 15] = [
+const DECIDED: [&str; 17] = [
+    "parts-missing",
+    "parts-apart",
     "nothing-measured",
     "starved-connections",
     "unfair",
@@ -26,6 +28,11 @@ const DECIDED: [&str; 15] = [
     "generator-busy",
 ];
 
+/// Parts that began their loads further apart than this share of the window were not all at work
+/// for a part of it that shows, if it is more than a scheduler's pause.
+const APART: f64 = 0.01;
+const LEAST_APART_S: f64 = 0.02;
+
 /// The warnings and the verdict of `merged`, which holds the `runs`.
 pub(crate) fn judge_together(merged: &Report, runs: &[&Report]) -> (Vec<Warning>, Verdict) {
     let findings = findings(merged, runs);
@@ -41,7 +48,11 @@ pub(crate) fn judge_together(merged: &Report, runs: &[&Report]) -> (Vec<Warning>
             verdict = verdict.max(severity(&warning.code));
             let mut kept = warning.clone();
             if !runs.iter().all(|other| other.warnings.contains(warning)) {
-                kept.message = format!("{} (run of {})", kept.message, run.started_at);
+                let of = match run.plan.part {
+                    Some(part) => format!("part {part}"),
+                    None => format!("run of {}", run.started_at),
+                };
+                kept.message = format!("{} ({of})", kept.message);
             }
             warnings.push(kept);
         }
@@ -56,6 +67,7 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
     if requests.ok == 0 {
         findings.push(Finding::NothingMeasured);
     }
+    findings.extend(merged.parts.iter().flat_map(|parts| of_parts(parts, summary)));
     findings.extend(unfair(summary));
     findings.extend(littles_law(summary, responses(summary)));
     if connections.established < connections.requested {
@@ -98,6 +110,20 @@ fn findings(merged: &Report, runs: &[&Report]) -> Vec<Finding> {
     }
     // Which length would do is known of a run by itself.
     findings.extend(few_samples(&merged.plan, &[], summary));
+    findings
+}
+
+/// What the parts of a plan lack to be the whole.
+fn of_parts(parts: &PartsReport, summary: &Summary) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if parts.is_partial() {
+        let numbers = parts.missing.iter().map(|part| part.number).collect();
+        findings.push(Finding::PartsMissing { numbers, of: parts.of });
+    }
+    let skew_s = parts.start_skew_ns.unwrap_or(0) as f64 / 1e9;
+    if skew_s > APART * summary.measured_s && skew_s > LEAST_APART_S {
+        findings.push(Finding::PartsApart { skew_s, measured_s: summary.measured_s });
+    }
     findings
 }
 

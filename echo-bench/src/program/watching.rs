@@ -1,0 +1,76 @@
+//! Who hears how a run goes, and when it begins: [`Watching`], [`Pace`].
+
+use std::time::{Duration, SystemTime};
+
+use echo_net::{Nanos, clock};
+
+use super::partial_file::PartialFile;
+use crate::fleet::Beats;
+use crate::progress::Progress;
+use echo_bench_engine::record::Interval;
+use echo_bench_engine::{Beat, Connected, Observer, SoFar};
+use echo_bench_report::report::{StartReport, UntilWatch};
+
+/// When a run begins, and who is told how it goes.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// When its load is to begin, if not as soon as it can.
+    pub(super) begins_at: Option<SystemTime>,
+    pub(super) beats: Option<Beats>,
+}
+
+/// Who hears how a run goes.
+pub(super) struct Watching {
+    pub(super) progress: Progress,
+    pub(super) partial: Option<PartialFile>,
+    pub(super) until: Option<UntilWatch>,
+    pub(super) pace: Pace,
+}
+
+impl Observer for Watching {
+    fn connected(&mut self, connected: &Connected<'_>) {
+        self.progress.connected(connected);
+        self.partial.iter_mut().for_each(|partial| partial.connected(connected));
+    }
+
+    fn interval(&mut self, interval: &Interval) {
+        self.progress.interval(interval);
+        self.partial.iter_mut().for_each(|partial| partial.interval(interval));
+        self.pace.beats.iter_mut().for_each(|beats| beats.interval(interval));
+    }
+
+    fn begins_at(&mut self) -> Nanos {
+        let wait = self.pace.begins_at.map(|at| at.duration_since(SystemTime::now()));
+        let wait = wait.and_then(Result::ok).unwrap_or_default();
+        clock::now().saturating_add(clock::nanos(wait))
+    }
+
+    fn beat(&mut self, beat: &Beat) {
+        self.progress.beat(beat);
+    }
+
+    fn is_enough(&mut self, so_far: &SoFar<'_>) -> bool {
+        self.until.as_mut().is_some_and(|until| until.is_enough(so_far))
+    }
+}
+
+/// When a load began that was to begin at a time of day.
+pub(super) fn start_of(
+    wanted: Option<SystemTime>,
+    began: Option<SystemTime>,
+) -> Option<StartReport> {
+    let (wanted, began) = wanted.zip(began)?;
+    let told = |at: SystemTime| humantime::format_rfc3339_nanos(at).to_string();
+    let late = began.duration_since(wanted).unwrap_or_default();
+    Some(StartReport {
+        wanted_at: told(wanted),
+        began_at: told(began),
+        late_ns: clock::nanos(late),
+    })
+}
+
+/// The time of day at an instant of the past.
+pub(super) fn wall_clock(instant: Nanos) -> Option<SystemTime> {
+    let ago = Duration::from_nanos(clock::now().saturating_sub(instant));
+    SystemTime::now().checked_sub(ago)
+}
