@@ -59,13 +59,11 @@ pub fn agent(args: &AgentArgs) -> anyhow::Result<u8> {
     let name = args.name.clone().unwrap_or_else(host_name);
     let allow = Allow::new(&args.allow);
     let access = args.access.access(&args.nats);
-    let host = Arc::new(ProgramHost::new(allow.clone()));
+    let host = Arc::new(ProgramHost::new(access.shown.clone(), allow));
     let cores = std::thread::available_parallelism().map_or(1, Into::into) as u32;
-    let agent = Agent::new(name.clone(), VERSION, cores, random());
-    let shown = access.shown.clone();
+    let agent = Agent::new(name, VERSION, cores, random());
     nats::block_on(async move {
         let bus = Bus::connect(&access).await?;
-        tell(&format!("agent {name} waits for runs at {shown}; it loads {allow} only"));
         nats::serve(bus, agent, host, stops).await
     })??;
     Ok(received.exit_code().unwrap_or(Exit::Done as u8))

@@ -12,7 +12,7 @@ use super::{Bus, BusError, Stops, store, table, wall_ns};
 use crate::agent::{Action, Now, stored};
 use crate::message::{Facts, Message, Presence, Progress, Start, Stored};
 use crate::plan::{self, PlanDocument};
-use crate::{Agent, RunId};
+use crate::{Agent, AgentName, RunId};
 
 /// How often a report is offered to the store, and how long it waits in between: a server that is
 /// restarted is back by then.
@@ -39,6 +39,9 @@ pub trait Host: Send + Sync {
 
     /// Kills the process.
     fn kill(&self);
+
+    /// The agent can be asked from now on.
+    fn ready(&self, agent: &AgentName);
 
     /// Tells whoever watches the agent.
     fn tell(&self, text: &str);
@@ -101,6 +104,7 @@ pub async fn serve(
     }
     let mut commands = bus.listen(Bus::subject_of_commands(&name)).await?;
     let mut questions = bus.listen(Bus::subject_of_presence(&name)).await?;
+    host.ready(&name);
     let (presence, shown) = watch::channel(now);
     let announcing = tokio::spawn(table::announce(bus.clone(), name, shown));
     let (inputs, mut happened) = mpsc::unbounded_channel();

@@ -15,7 +15,7 @@ use crate::fleet::local::{Killer, LocalParts};
 use crate::preflight;
 use echo_bench_engine as engine;
 use echo_bench_engine::plan::{Part, Plan};
-use echo_bench_fleet::Allow;
+use echo_bench_fleet::{AgentName, Allow};
 use echo_bench_fleet::message::{Facts, Progress, Start};
 use echo_bench_fleet::nats::{FromPart, Host};
 use echo_bench_fleet::plan::PlanDocument;
@@ -26,6 +26,8 @@ use echo_proto::terminal;
 
 /// See the [module](self).
 pub(super) struct ProgramHost {
+    /// Where the agent waits, without a password.
+    url: String,
     allow: Allow,
     work: Mutex<Option<Work>>,
 }
@@ -37,9 +39,9 @@ struct Work {
 }
 
 impl ProgramHost {
-    /// It loads these networks only.
-    pub(super) fn new(allow: Allow) -> Self {
-        Self { allow, work: Mutex::new(None) }
+    /// Of an agent at this NATS server, which loads these networks only.
+    pub(super) fn new(url: String, allow: Allow) -> Self {
+        Self { url, allow, work: Mutex::new(None) }
     }
 
     fn with_work(&self, what: impl FnOnce(&Work)) {
@@ -121,6 +123,11 @@ impl Host for ProgramHost {
 
     fn kill(&self) {
         self.with_work(|work| work.killer.kill());
+    }
+
+    fn ready(&self, agent: &AgentName) {
+        let Self { url, allow, .. } = self;
+        tell(&format!("agent {agent} waits for runs at {url}; it loads {allow} only"));
     }
 
     fn tell(&self, text: &str) {
