@@ -74,7 +74,14 @@ pub(super) struct OnAgentsArgs {
     #[arg(long, value_name = "N", requires = "nats")]
     min_agents: Option<u32>,
     /// When an agent is lost in the middle: mark the report as partial, or abort the run
-    #[arg(long, value_name = "mark|abort", default_value = "mark", hide_possible_values = true, value_parser = on_loss())]
+    #[arg(
+        long,
+        value_name = "mark|abort",
+        default_value = "mark",
+        requires = "nats",
+        hide_possible_values = true,
+        value_parser = on_loss()
+    )]
     on_loss: OnLoss,
     #[command(flatten)]
     access: NatsArgs,
