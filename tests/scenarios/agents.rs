@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use echo_server::model::ModelKind;
 use echo_test_support::bench_process::{BenchProcess, Finished};
-use echo_test_support::program::{own_program, run};
+use echo_test_support::program::{own_program, run, tell_skipped};
 use echo_test_support::running_server::RunningServer;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -264,4 +264,38 @@ fn two_agents_of_one_name_are_refused() {
     gone.kill();
     drop(gone);
     RunningAgent::start(&bus, "load-2", &[]);
+}
+
+#[test]
+fn agents_whose_clocks_differ_begin_together() {
+    let test = "agents_whose_clocks_differ_begin_together";
+    let library =
+        format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
+    if !std::path::Path::new(&library).is_file() {
+        return tell_skipped(test, "libfaketime not found");
+    }
+    let Some(bus) = NatsServer::start(test) else { return };
+    let mut command = Command::new(own_program("echo-bench"));
+    command
+        .env("LD_PRELOAD", &library)
+        .env("FAKETIME", "+0.5")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    let _ahead = RunningAgent::start_as(&mut command, &bus, "load-1", &[]);
+    let _right = RunningAgent::start(&bus, "load-2", &[]);
+    let target = target();
+    let finished = start(&bus, "2", &target, &["--rate", "200", "-d", "1s"]).finish(LIMIT);
+    assert_ended(&finished, 0);
+    let report = finished.report();
+    let offsets: Vec<i64> = parts(report)
+        .iter()
+        .map(|part| part["clock"]["offset_ns"].as_str().unwrap().parse().unwrap())
+        .collect();
+    let half = 250_000_000;
+    assert!((half..3 * half).contains(&offsets[0]), "{offsets:?}");
+    assert!(offsets[1].abs() < half, "{offsets:?}");
+    // By their own clocks, uncorrected, they would have begun half a second apart, or have said so.
+    let skew = report["parts"]["start_skew_ns"].as_i64().unwrap();
+    assert!(skew < half, "{skew} ns, {offsets:?}");
+    let late = parts(report).iter().map(|part| part["late_ns"].as_i64().unwrap_or(0)).max();
+    assert!(late.unwrap_or(0) < half, "{}", report["parts"]);
 }

@@ -131,7 +131,9 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
             "run {run}; if this process ends, `echo-bench collect {run} --nats {}` merges its parts",
             on.access.shown
         );
-        progress.warn(&told);
+        if !args.results.quiet {
+            progress.warn(&told);
+        }
         let run = Run { plan: document, settings };
         let name = run.settings.run.clone();
         let mut outcome = nats::coordinate(&bus, run, stops, |said| match said {

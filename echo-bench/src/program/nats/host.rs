@@ -46,7 +46,9 @@ impl ProgramHost {
 
     fn with_work(&self, what: impl FnOnce(&Work)) {
         let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        work.iter().for_each(|work| what(work));
+        if let Some(work) = &*work {
+            what(work);
+        }
     }
 
     fn examine(&self, document: &PlanDocument, fewest_parts: u32) -> anyhow::Result<Facts> {
