@@ -46,6 +46,7 @@ mod memory_limit;
 mod message_limit;
 mod metrics;
 mod misdirected;
+mod parts;
 mod paused_server;
 mod placement;
 mod pooling;

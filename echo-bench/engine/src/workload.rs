@@ -1,6 +1,8 @@
 //! The kinds of load, each a [`Workload`](crate::rig::Workload): requests on connections of
 //! their own, requests through a pool, the members of a chat.
 
+use std::iter::StepBy;
+use std::ops::Range;
 use std::sync::Arc;
 
 use echo_net::reactor::Reactor;
@@ -25,16 +27,22 @@ pub(super) trait Runner<R: Reactor> {
     fn run(self, workload: impl Workload<R>, links: impl Iterator<Item = u32>) -> Self::Output;
 }
 
+/// The numbers of a thread among `all`: they are spread over the parts of a plan, and those of a
+/// part over its threads.
+fn numbers(plan: &Plan, thread: u32, all: u32) -> StepBy<Range<u32>> {
+    let Part { number, of } = plan.part.unwrap_or(Part { number: 1, of: 1 });
+    let (first, step) =
+        (number - 1 + thread.saturating_mul(of), plan.threads.saturating_mul(of));
+    (first..all).step_by(step as usize)
+}
+
 /// Has the part of `thread` in the workload of a plan run.
 pub(super) fn run_part<R: Reactor, T: Runner<R>>(
     plan: &Arc<Plan>,
     thread: u32,
     runner: T,
 ) -> T::Output {
-    // Numbers are spread over the parts of a plan, and those of a part over its threads.
-    let Part { number, of } = plan.part.unwrap_or(Part { number: 1, of: 1 });
-    let (first, step) = (number - 1 + thread * of, plan.threads * of);
-    let mine = |all: u32| (first..all).step_by(step as usize);
+    let mine = |all: u32| numbers(plan, thread, all);
     let actors = mine(plan.connections);
     match plan.workload {
         WorkloadPlan::Chat { .. } => runner.run(chat::Chat::new(plan), actors),
@@ -46,6 +54,40 @@ pub(super) fn run_part<R: Reactor, T: Runner<R>>(
         }
         WorkloadPlan::Requests { .. } => {
             runner.run(requests::Requests::new(plan, actors.clone()), actors)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan_with;
+
+    #[test]
+    fn every_connection_is_of_one_thread_of_one_part_and_threads_have_alike_many() {
+        let simulated = |connections, part, threads| {
+            plan_with(|plan| {
+                plan.connections = connections;
+                plan.part = part;
+                plan.threads = threads;
+            })
+        };
+        for (connections, of, threads) in [(10, 1, 3), (10, 3, 2), (17, 4, 4), (5, 5, 2)] {
+            let mut all = Vec::new();
+            for number in 1..=of {
+                let plan = simulated(connections, Some(Part { number, of }), threads);
+                let counts: Vec<usize> = (0..plan.threads)
+                    .map(|thread| {
+                        let own: Vec<u32> = numbers(&plan, thread, plan.connections).collect();
+                        all.extend(&own);
+                        own.len()
+                    })
+                    .collect();
+                let range = counts.iter().max().zip(counts.iter().min()).unwrap();
+                assert!(range.0 - range.1 <= 1, "{counts:?}");
+            }
+            all.sort_unstable();
+            assert_eq!(all, (0..connections).collect::<Vec<_>>());
         }
     }
 }

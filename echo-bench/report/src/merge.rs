@@ -52,17 +52,12 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
             return Err(MergeError::Overlap(a, b));
         }
     }
-    let parts = reports.iter().map(|report| report.parts.as_ref().map(|parts| parts.of));
-    if let Some(of) = parts.clone().find(|of| *of != first.parts.as_ref().map(|parts| parts.of))
-    {
-        let told =
-            |of: Option<u32>| of.map_or("one process".into(), |of| format!("{of} parts"));
-        let first = told(first.parts.as_ref().map(|parts| parts.of));
-        return Err(MergeError::Differ(format!("processes ({first} and {})", told(of))));
+    let of_parts = reports.iter().find(|report| report.parts.is_some());
+    if let Some(of_parts) = of_parts.filter(|_| reports.len() > 1) {
+        // Whose number it is of a part of one run or of another nobody could say.
+        return Err(MergeError::OfParts(of_parts.started_at.clone()));
     }
     let mut merged = combined(&reports, Together::InTurn)?;
-    // Of several runs of parts nobody could say whose a number is.
-    merged.parts = None;
     (merged.warnings, merged.verdict) = judge_together(&merged, &reports);
     merged.validate().map_err(MergeError::Together)?;
     Ok(merged)

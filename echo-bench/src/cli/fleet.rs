@@ -76,7 +76,7 @@ impl FromStr for StartAt {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let invalid = |reason: &dyn fmt::Display| {
-            format!("{reason}; write a time like 2026-11-26T12:00:00Z, or +30s")
+            format!("{reason}; write RFC 3339 like 2026-11-26T12:00:00Z, or +30s")
         };
         if let Some(delay) = text.strip_prefix('+') {
             let delay: TimeSpan = delay.parse().map_err(|error| invalid(&error))?;

@@ -16,7 +16,7 @@ use crate::exec;
 use crate::fleet::local::LocalParts;
 use crate::fleet::{Fleet, Message, Said};
 use crate::progress::FleetProgress;
-use echo_bench_engine::plan::{Part, Plan, PlanError, Target};
+use echo_bench_engine::plan::{Part, Pinning, Plan, PlanError, Target};
 use echo_bench_engine::{self as engine, Peer};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::Report;
@@ -41,6 +41,8 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 /// When no load could be put on at all, or a result could not be written.
 pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
     let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
+    // Who gets which CPU is planned for one process.
+    let plan = plan.with(|plan| plan.pin = Pinning::off())?;
     if let Err(error) = check(&plan, agents) {
         complain(&error.to_string());
         return Ok(Exit::Usage as u8);

@@ -107,11 +107,13 @@ fn seconds(s: f64) -> String {
 }
 
 fn threads(report: &Report) -> Table {
-    let columns = vec![Column::number("generator thread"), Column::number("busy")];
-    let mut table = Table::new("threads", "Generator threads", columns);
+    let columns = ["generator thread", "busy", "waited for a CPU"].map(Column::number);
+    let mut table = Table::new("threads", "Generator threads", columns.into());
     for (number, thread) in report.threads.iter().enumerate() {
-        let busy = or_nothing(thread.busy, |busy| format!("{:.0} %", busy * 100.0));
-        table.rows.push(vec![number.to_string().into(), busy.into()]);
+        let percent =
+            |share| or_nothing(share, |share: f64| format!("{:.0} %", share * 100.0)).into();
+        let row = vec![number.to_string().into(), percent(thread.busy), percent(thread.denied)];
+        table.rows.push(row);
     }
     table
 }

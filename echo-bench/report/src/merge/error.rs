@@ -33,6 +33,12 @@ pub enum MergeError {
          parts first, by themselves"
     )]
     Mixed(String),
+    /// Some of them are merged from parts already.
+    #[error(
+        "the report of {0} is merged of parts (--part, --agents), and repeats of such runs can't be \
+         merged; compare takes them as runs of one side"
+    )]
+    OfParts(String),
     /// A part is there twice.
     #[error("part {0} is there twice: leave one of them out")]
     Doubled(Part),

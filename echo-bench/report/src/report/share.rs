@@ -152,7 +152,7 @@ mod tests {
             (share(&stamped, &response).unwrap(), clock)
         };
         let [(a, response), (b, _)] = [run(100_000), run(300_000)];
-        let merged = GeneratorShare::merged([&a, &b].into_iter(), &response).unwrap();
+        let merged = GeneratorShare::merged(Together::InTurn, [&a, &b].into_iter(), &response).unwrap();
         assert_eq!((merged.response.count, merged.exact), (2000, 14));
         let p99 = merged.quantiles["p99"].share;
         assert!((p99 - 0.7).abs() < 0.01, "{p99}");

@@ -115,7 +115,8 @@ fn parts(plan: &Plan) -> [String; 3] {
         Load::Recorded { .. } => format!("c{connections} recorded"),
     };
     let think = plan.think.map_or_else(String::new, |think| format!(" think {think}"));
-    [server, plan.service().to_string(), load + &think]
+    let part = plan.part.map_or_else(String::new, |part| format!(" part {part}"));
+    [server, plan.service().to_string(), load + &think + &part]
 }
 
 /// Most characters of a part of a name: the whole must fit into the 255 bytes of a file's.

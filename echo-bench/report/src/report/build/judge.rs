@@ -65,7 +65,7 @@ pub(super) fn judge(
     if record.interrupted {
         findings.push(Finding::Interrupted { measured_s: summary.measured_s });
     }
-    if let StopRule::Requests { requests: asked } = plan.stop
+    if let Some(asked) = plan.own_requests()
         && tally.scheduled < asked
         && !record.interrupted
     {
@@ -300,10 +300,10 @@ fn no_replies(plan: &Plan, record: &RunRecord) -> Option<Finding> {
     let last_due = due.map_or(Nanos::MAX, |due| due.saturating_sub(record.window_start));
     let silent = record.load_ns.min(last_due).saturating_sub(last_reply);
     let gap = last_reply as f64 / tally.answered.max(1) as f64;
-    let unanswered = match plan.stop {
-        StopRule::Duration { .. } => tally.failed() > 0,
+    let unanswered = match plan.own_requests() {
+        None => tally.failed() > 0,
         // The wait for a few replies that are missing at the end is no part of the load.
-        StopRule::Requests { requests } => requests.saturating_sub(tally.ok) > requests / 10,
+        Some(requests) => requests.saturating_sub(tally.ok) > requests / 10,
     };
     let long = silent > SHORT_PAUSE
         && silent > record.load_ns / 10

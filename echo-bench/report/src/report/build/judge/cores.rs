@@ -37,6 +37,10 @@ pub(super) fn shared(
     // Pinned apart each side has its own, and the generator may count only those.
     let apart = summary.surroundings.as_ref().and_then(SurroundingsReport::shares_cpus);
     let here = if apart == Some(false) { 0 } else { server };
+    // Generator threads alone can be too many, wherever the server is.
+    if plan.threads as usize > cores {
+        return Some(shared(here, cores));
+    }
     let is_crowded =
         |others: u32| server > 0 && (plan.threads + here + others) as usize > cores;
     let sides = here > 0 && is_crowded(0) && !plan.is_pinned_apart();
