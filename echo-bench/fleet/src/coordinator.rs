@@ -465,9 +465,14 @@ impl Coordinator {
                 measured_ns: sum.measured_ns.max(own.measured_ns),
                 answered: sum.answered.saturating_add(own.answered),
                 failed: sum.failed.saturating_add(own.failed),
-                rate_per_s: sum.rate_per_s + own.rate_per_s,
+                rate_per_s: sum.rate_per_s + if member.stage.is_over() { 0.0 } else { own.rate_per_s },
             }
         })
+    }
+
+    /// How many parts go on.
+    pub fn at_work(&self) -> u32 {
+        self.members.values().filter(|member| !member.stage.is_over()).count() as u32
     }
 
     /// Whether the parts were told to start.

@@ -137,7 +137,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
         let run = Run { plan: document, settings };
         let name = run.settings.run.clone();
         let mut outcome = nats::coordinate(&bus, run, stops, |said| match said {
-            Said::Progress(sum) => progress.say(&line(&sum, on.agents)),
+            Said::Progress { sum, at_work } => progress.say(&line(&sum, at_work)),
             Said::Warning(text) => progress.warn(&format!("warning: {text}")),
         })
         .await?;

@@ -42,7 +42,12 @@ pub struct Run {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
     /// How far the parts have come, in sum.
-    Progress(Progress),
+    Progress {
+        /// How far.
+        sum: Progress,
+        /// How many of them go on.
+        at_work: u32,
+    },
     /// What must not be overlooked.
     Warning(String),
 }
@@ -96,7 +101,7 @@ pub async fn coordinate(
     let mut coordinator = Coordinator::new(settings, now());
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut count, mut times_stopped) = (0_u32, 0_u32);
+    let (mut count, mut times_stopped, mut told) = (0_u32, 0_u32, None);
     loop {
         let actions = tokio::select! {
             entry = next_agent(&mut agents) => {
@@ -123,7 +128,12 @@ pub async fn coordinate(
                     // Nobody joins any more.
                     agents = None;
                     if count.is_multiple_of(TICKS_OF_A_LINE) {
-                        tell(Said::Progress(coordinator.progress()));
+                        let (sum, at_work) = (coordinator.progress(), coordinator.at_work());
+                        // What is as it was is not told again.
+                        if told != Some((sum, at_work)) {
+                            tell(Said::Progress { sum, at_work });
+                            told = Some((sum, at_work));
+                        }
                     }
                 }
                 coordinator.tick(now())
