@@ -24,9 +24,15 @@ fn target() -> RunningServer {
 }
 
 /// A run of so many agents, started.
-fn start(bus: &NatsServer, agents: &str, target: &RunningServer, flags: &[&str]) -> BenchProcess {
+fn start(
+    bus: &NatsServer,
+    agents: &str,
+    target: &RunningServer,
+    flags: &[&str],
+) -> BenchProcess {
     let (url, address) = (bus.url(), target.address().to_string());
-    let common = ["run", &address, "--nats", &url, "--agents", agents, "-c", "8", "--seed", "7"];
+    let common =
+        ["run", &address, "--nats", &url, "--agents", agents, "-c", "8", "--seed", "7"];
     BenchProcess::start(&[&common[..], &["-w", "200ms"], flags].concat())
 }
 
@@ -56,7 +62,8 @@ fn agents_share_a_plan_and_their_counts_add_up() {
     assert_ended(&finished, 0);
     let report = finished.report();
     assert_eq!(finished.requests("ok"), 1200);
-    let names: Vec<&str> = parts(report).iter().map(|part| part["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        parts(report).iter().map(|part| part["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["load-1", "load-2", "load-3"]);
     let ok = |part: &Value| part["requests"]["ok"].as_u64().unwrap();
     assert_eq!(parts(report).iter().map(ok).sum::<u64>(), 1200, "{}", report["parts"]);
@@ -139,7 +146,8 @@ fn an_agent_refuses_what_it_should_not_obey_and_stays() {
     let Some(bus) = NatsServer::start(test) else { return };
     let mut agent = RunningAgent::start(&bus, "load-1", &[]);
     let huge = vec![b'['; 500_000];
-    let foreign = br#"{"schema":"echo-bench.fleet/v9","run":"x","sequence":1,"order":{"renew":{}}}"#;
+    let foreign =
+        br#"{"schema":"echo-bench.fleet/v9","run":"x","sequence":1,"order":{"renew":{}}}"#;
     let replayed = br#"{"schema":"echo-bench.fleet/v1","run":"x","sequence":1,"order":{"start":{"part":1,"parts":1,"at_ns":0}}}"#;
     for (message, said) in [
         (&b"\xff\0nonsense"[..], "not a message"),

@@ -218,7 +218,10 @@ impl Agent {
             }
             // What was measured is on its way.
             (Order::Stop { .. }, State::Storing { .. }) => vec![accepted],
-            (Order::Release {} | Order::Stop { .. }, State::Offered(_) | State::Prepared(_)) => {
+            (
+                Order::Release {} | Order::Stop { .. },
+                State::Offered(_) | State::Prepared(_),
+            ) => {
                 let mut actions = self.idle();
                 actions.insert(0, accepted);
                 actions
@@ -267,7 +270,11 @@ impl Agent {
     }
 
     /// A plan was checked.
-    pub fn checked(&mut self, plan: Box<PlanDocument>, facts: Result<Facts, String>) -> Vec<Action> {
+    pub fn checked(
+        &mut self,
+        plan: Box<PlanDocument>,
+        facts: Result<Facts, String>,
+    ) -> Vec<Action> {
         let is_offered = matches!(self.state, State::Offered(_));
         if !is_offered || self.run() != Some(&plan.run) {
             return Vec::new();
@@ -318,7 +325,8 @@ impl Agent {
             Happened::Failed { reason } => format!("run {run}: part {part} failed: {reason}"),
             _ => format!("run {run}: part {part} is done, its report is in the store"),
         };
-        let mut actions = vec![Action::Publish(self.event(run, part, what)), Action::Tell(told)];
+        let mut actions =
+            vec![Action::Publish(self.event(run, part, what)), Action::Tell(told)];
         actions.extend(self.idle());
         actions
     }
@@ -332,7 +340,8 @@ impl Agent {
                 let ends = self.held.as_ref().map_or(0, |held| held.lease_until);
                 if now.monotonic_ns >= ends {
                     let run = self.run().map(RunId::to_string).unwrap_or_default();
-                    let told = format!("run {run}: its coordinator is silent; ready for another");
+                    let told =
+                        format!("run {run}: its coordinator is silent; ready for another");
                     actions.push(Action::Tell(told));
                     actions.extend(self.idle());
                 }

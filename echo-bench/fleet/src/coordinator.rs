@@ -10,16 +10,17 @@
 //! ([`Settings::at_least`]). Afterwards an agent that is lost leaves a part missing, or ends the
 //! run ([`OnLoss`]).
 
+mod gathering;
 mod member;
 mod outcome;
 
 use std::collections::BTreeMap;
 
 use crate::message::{
-    Answer, Command, Event, Happened, Offer, Order, Presence, Progress, Reply, Roster, SCHEMA,
-    Start, Stored, printable,
+    Answer, Command, Event, Happened, Order, Progress, Reply, Roster, SCHEMA, Start, Stored,
+    printable,
 };
-use crate::plan::{Digest, shortened};
+use crate::plan::Digest;
 use crate::{AgentName, Nanos, Round, RunId, SECOND};
 
 use member::{Member, Stage};
@@ -123,41 +124,6 @@ impl Coordinator {
         }
     }
 
-    /// An agent stands in the table.
-    pub fn present(&mut self, presence: &Presence, now: Nanos) -> Vec<Action> {
-        let name = &presence.agent;
-        let known = self.members.contains_key(name) || self.refused.contains_key(name);
-        if self.phase != Phase::Gathering || known || presence.run.is_some() {
-            return Vec::new();
-        }
-        if presence.version != self.settings.version {
-            let reason = format!(
-                "version {}, and this program is {} (install the same version)",
-                shortened(&printable(&presence.version)),
-                self.settings.version
-            );
-            let told = Action::Tell(format!("agent {name} is left out: {reason}"));
-            self.refused.insert(name.clone(), reason);
-            return vec![told];
-        }
-        self.members.insert(name.clone(), Member::new(presence.ticket.clone()));
-        if self.members.len() < self.settings.agents as usize {
-            return Vec::new();
-        }
-        self.offer(now)
-    }
-
-    fn offer(&mut self, now: Nanos) -> Vec<Action> {
-        self.phase = Phase::Preparing;
-        self.renew_at = now.saturating_add(RENEWAL);
-        let fewest_parts = self.settings.at_least.min(self.members.len() as u32).max(1);
-        let plan = self.settings.plan.clone();
-        self.send_to_all(|member| {
-            let ticket = member.ticket.clone();
-            Some(Order::Offer(Offer { ticket, plan: plan.clone(), fewest_parts }))
-        })
-    }
-
     /// What `order` has for each member, as commands.
     fn send_to_all(&mut self, order: impl Fn(&Member) -> Option<Order>) -> Vec<Action> {
         let run = self.settings.run.clone();
@@ -175,7 +141,7 @@ impl Coordinator {
         match (&answer.reply, member.stage) {
             (Reply::Prepared(_), Stage::Asked) => {
                 member.stage = Stage::Prepared;
-                self.settled(now)
+                self.settled()
             }
             (Reply::Clock { at_ns }, Stage::Prepared) if self.phase == Phase::Timing => {
                 let (sent_ns, received_ns) = round;
@@ -186,7 +152,7 @@ impl Coordinator {
                 vec![send(&run, &answer.agent, member, Order::Clock {})]
             }
             (Reply::Refused { reason }, Stage::Asked | Stage::Prepared | Stage::Starting) => {
-                self.dropped(&answer.agent.clone(), &printable(reason), now)
+                self.dropped(&answer.agent, &printable(reason))
             }
             (Reply::Accepted {}, Stage::Starting) => {
                 (member.stage, member.heard_at) = (Stage::Running, now);
@@ -199,7 +165,7 @@ impl Coordinator {
     /// An agent has not answered.
     pub fn silent(&mut self, agent: &AgentName, now: Nanos) -> Vec<Action> {
         match self.members.get(agent).map(|member| member.stage) {
-            Some(Stage::Asked | Stage::Prepared) => self.dropped(agent, "no answer", now),
+            Some(Stage::Asked | Stage::Prepared) => self.dropped(agent, "no answer"),
             // It may have begun nevertheless: its events, or their absence, will tell.
             Some(Stage::Starting) => {
                 self.members.entry(agent.clone()).and_modify(|member| {
@@ -209,61 +175,6 @@ impl Coordinator {
             }
             _ => Vec::new(),
         }
-    }
-
-    /// An agent drops out: before the start it is left out, afterwards its part is lost.
-    fn dropped(&mut self, agent: &AgentName, reason: &str, now: Nanos) -> Vec<Action> {
-        if matches!(self.phase, Phase::Keeping | Phase::Running) {
-            return self.ended(agent, Stage::Lost, Err(reason.to_owned()));
-        }
-        self.members.remove(agent);
-        self.refused.insert(agent.clone(), reason.to_owned());
-        let mut actions = vec![Action::Tell(format!("agent {agent} is left out: {reason}"))];
-        if self.members.len() < self.settings.at_least as usize {
-            let reason = format!(
-                "{} of {} agents are ready, and --min-agents is {}: {}",
-                self.members.len(),
-                self.settings.agents,
-                self.settings.at_least,
-                self.reasons(),
-            );
-            actions.extend(self.give_up(reason));
-        } else if self.phase == Phase::Timing {
-            actions.extend(self.timed(0));
-        } else {
-            actions.extend(self.settled(now));
-        }
-        actions
-    }
-
-    fn reasons(&self) -> String {
-        let each = self.refused.iter().map(|(agent, reason)| format!("{agent}: {reason}"));
-        each.collect::<Vec<_>>().join("; ")
-    }
-
-    /// Goes on if everybody has answered the offer.
-    fn settled(&mut self, _now: Nanos) -> Vec<Action> {
-        let are_ready = self.members.values().all(|member| member.stage == Stage::Prepared);
-        if self.phase != Phase::Preparing || !are_ready {
-            return Vec::new();
-        }
-        self.phase = Phase::Timing;
-        self.send_to_all(|_| Some(Order::Clock {}))
-    }
-
-    /// Goes on if every clock is measured; `wall_ns` is the time of day, or 0 where the last
-    /// answer is known to have been earlier.
-    fn timed(&mut self, wall_ns: u64) -> Vec<Action> {
-        self.start_at_ns = self.start_at_ns.max(wall_ns.saturating_add(self.settings.lead_ns));
-        let are_timed = self.members.values().all(|member| member.clocks.are_enough());
-        if self.phase != Phase::Timing || !are_timed {
-            return Vec::new();
-        }
-        self.phase = Phase::Keeping;
-        for (part, member) in (1..).zip(self.members.values_mut()) {
-            member.part = part;
-        }
-        vec![Action::Keep(self.roster())]
     }
 
     fn roster(&self) -> Roster {
@@ -317,9 +228,7 @@ impl Coordinator {
                 (member.progress, member.stage) = (*progress, Stage::Running);
                 Vec::new()
             }
-            Happened::Done(stored) => {
-                self.ended(&event.agent, Stage::Done, Ok(stored.clone()))
-            }
+            Happened::Done(stored) => self.ended(&event.agent, Stage::Done, Ok(stored.clone())),
             Happened::Failed { reason } => {
                 self.ended(&event.agent, Stage::Lost, Err(printable(reason)))
             }
@@ -434,28 +343,6 @@ impl Coordinator {
         }
     }
 
-    fn gathered(&mut self, now: Nanos) -> Vec<Action> {
-        let present = self.members.len();
-        if present >= self.settings.at_least.max(1) as usize {
-            let told = format!("{present} of {} agents are there", self.settings.agents);
-            let mut actions = vec![Action::Tell(told)];
-            actions.extend(self.offer(now));
-            return actions;
-        }
-        let left_out = if self.refused.is_empty() {
-            String::new()
-        } else {
-            format!("; left out: {}", self.reasons())
-        };
-        let reason = format!(
-            "--agents {}: {present} idle agents found after {} s (start more with `echo-bench \
-             agent --nats URL`, or lower --min-agents){left_out}",
-            self.settings.agents,
-            self.settings.wait_ns / SECOND,
-        );
-        vec![self.finish(Some(reason))]
-    }
-
     /// How far all parts have come, in sum; the window is that of the one that has come
     /// furthest.
     pub fn progress(&self) -> Progress {
@@ -465,7 +352,8 @@ impl Coordinator {
                 measured_ns: sum.measured_ns.max(own.measured_ns),
                 answered: sum.answered.saturating_add(own.answered),
                 failed: sum.failed.saturating_add(own.failed),
-                rate_per_s: sum.rate_per_s + if member.stage.is_over() { 0.0 } else { own.rate_per_s },
+                rate_per_s: sum.rate_per_s
+                    + if member.stage.is_over() { 0.0 } else { own.rate_per_s },
             }
         })
     }

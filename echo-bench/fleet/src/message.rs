@@ -61,8 +61,9 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, 
         return Err(Unreadable::Large { bytes: bytes.len(), most });
     }
     // It may repeat what it was given, which may be anything.
-    let invalid =
-        |error: serde_json::Error| Unreadable::Invalid(shortened(&printable(&error.to_string())));
+    let invalid = |error: serde_json::Error| {
+        Unreadable::Invalid(shortened(&printable(&error.to_string())))
+    };
     serde_json::from_slice(bytes).map_err(invalid)
 }
 

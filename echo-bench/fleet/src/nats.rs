@@ -132,8 +132,7 @@ impl Bus {
 
     /// Asks, and waits for an answer.
     async fn ask(&self, subject: String, message: Vec<u8>, limit: Duration) -> Option<Vec<u8>> {
-        let request =
-            async_nats::Request::new().payload(message.into()).timeout(Some(limit));
+        let request = async_nats::Request::new().payload(message.into()).timeout(Some(limit));
         let answer = self.client.send_request(subject, request).await.ok()?;
         (answer.payload.len() <= MOST_BYTES).then(|| answer.payload.to_vec())
     }

@@ -51,8 +51,8 @@ impl Clocks {
         // A clock that was set back meanwhile measures nothing.
         let Some(length) = round.received_ns.checked_sub(round.sent_ns) else { return };
         let middle = round.sent_ns + length / 2;
-        let offset_ns =
-            i64::try_from(i128::from(round.answered_ns) - i128::from(middle)).unwrap_or(i64::MAX);
+        let offset_ns = i64::try_from(i128::from(round.answered_ns) - i128::from(middle))
+            .unwrap_or(i64::MAX);
         let offset = ClockOffset { offset_ns, error_ns: length.div_ceil(2) };
         if self.best.is_none_or(|(best, _)| length < best) {
             self.best = Some((length, offset));

@@ -274,7 +274,9 @@ mod tests {
         let refused = PlanDocument::read(&plan.to_bytes(), &run, &other, "1.2.3").unwrap_err();
         assert!(refused.to_string().contains("offer names"), "{refused}");
         // As sha256sum prints it.
-        assert!(String::from(Digest::of(b"abc")).starts_with("ba7816bf8f01cfea414140de5dae2223"));
+        assert!(
+            String::from(Digest::of(b"abc")).starts_with("ba7816bf8f01cfea414140de5dae2223")
+        );
     }
 
     #[test]

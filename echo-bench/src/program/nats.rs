@@ -169,10 +169,10 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
 
 /// The plan as agents read it.
 fn document_of(args: &RunArgs, plan: &Plan) -> anyhow::Result<PlanDocument> {
-    let flags = args.flags().iter().map(|typed| PlanFlag {
-        flag: typed.flag.clone(),
-        value: typed.value.clone(),
-    });
+    let flags = args
+        .flags()
+        .iter()
+        .map(|typed| PlanFlag { flag: typed.flag.clone(), value: typed.value.clone() });
     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let date: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
     let run: RunId = format!("{date}-{:04x}", random() & 0xffff).parse()?;

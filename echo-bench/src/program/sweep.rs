@@ -43,12 +43,7 @@ const AROUND: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// As of any run.
-pub fn cell(
-    parent: u32,
-    beats: bool,
-    permit: &[Cidr],
-    run: &RunArgs,
-) -> anyhow::Result<u8> {
+pub fn cell(parent: u32, beats: bool, permit: &[Cidr], run: &RunArgs) -> anyhow::Result<u8> {
     signals::end_with_parent(Some(parent)).context("tying to the parent")?;
     let permitted = (!permit.is_empty()).then(|| Allow::new(permit));
     super::single(run, run.command_line(), beats, permitted)

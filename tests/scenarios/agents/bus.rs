@@ -53,7 +53,8 @@ impl NatsServer {
         let mut lines = BufReader::new(stream.try_clone().expect("a socket"));
         let mut line = String::new();
         lines.read_line(&mut line).expect("it speaks first");
-        let head = format!("CONNECT {{\"verbose\":false}}\r\nPUB {subject} {}\r\n", message.len());
+        let head =
+            format!("CONNECT {{\"verbose\":false}}\r\nPUB {subject} {}\r\n", message.len());
         let sent = [head.as_bytes(), message, b"\r\nPING\r\n"].concat();
         stream.write_all(&sent).expect("it listens");
         while !line.starts_with("PONG") {

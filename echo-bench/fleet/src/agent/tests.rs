@@ -173,7 +173,10 @@ fn a_flood_of_nonsense_is_remarked_a_few_times_and_counted() {
     let said: usize = (0..1000).map(|_| told(&agent.command(b"\xff{", at(1)))).sum();
     assert_eq!(said, 10);
     let actions = agent.tick(at(61));
-    assert!(matches!(&actions[..], [Action::Tell(text)] if text.contains("990")), "{actions:?}");
+    assert!(
+        matches!(&actions[..], [Action::Tell(text)] if text.contains("990")),
+        "{actions:?}"
+    );
     assert_eq!(told(&agent.command(b"x", at(62))), 1);
 }
 

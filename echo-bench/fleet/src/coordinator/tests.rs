@@ -118,12 +118,10 @@ fn all_begin_at_one_instant_whatever_their_clocks_say() {
     let instants: Vec<u64> = starts.iter().map(|s| s.at_ns - skew(s.part)).collect();
     let (first, last) = (instants.iter().min().unwrap(), instants.iter().max().unwrap());
     assert!(last - first <= 2 * 50_000, "{instants:?}");
-    assert_eq!(starts.iter().map(|start| (start.part, start.parts)).collect::<Vec<_>>(), [
-        (1, 4),
-        (2, 4),
-        (3, 4),
-        (4, 4)
-    ]);
+    assert_eq!(
+        starts.iter().map(|start| (start.part, start.parts)).collect::<Vec<_>>(),
+        [(1, 4), (2, 4), (3, 4), (4, 4)]
+    );
     assert!(coordinator.is_running());
 }
 

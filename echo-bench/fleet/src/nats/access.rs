@@ -62,8 +62,9 @@ impl Access {
         if let Some((certificate, key)) = &self.certificate {
             readable(certificate, "--nats-cert")?;
             readable(key, "--nats-key")?;
-            options =
-                options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true);
+            options = options
+                .add_client_certificate(certificate.clone(), key.clone())
+                .require_tls(true);
         }
         Ok(options)
     }

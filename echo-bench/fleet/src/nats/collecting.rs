@@ -59,7 +59,9 @@ pub async fn collect_ends(bus: &Bus, run: &RunId, ends: Vec<End>) -> Collected {
                 let name = store::report(run, member.part);
                 match bus.get(&name, MOST_REPORT_BYTES).await {
                     Ok(Some(report)) if Digest::of(&report) == stored.digest => Ok(report),
-                    Ok(Some(_)) => Err("its report is not the one that it has stored".to_owned()),
+                    Ok(Some(_)) => {
+                        Err("its report is not the one that it has stored".to_owned())
+                    }
                     Ok(None) => Err("its report is not in the store".to_owned()),
                     Err(error) => Err(error.to_string()),
                 }

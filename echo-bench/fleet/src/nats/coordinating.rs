@@ -194,7 +194,8 @@ impl Coordinating {
     fn send(&mut self, agent: AgentName, command: Command) {
         let queue = self.queues.entry(agent).or_insert_with_key(|agent| {
             let (queue, commands) = mpsc::unbounded_channel();
-            let sending = deliver(self.bus.clone(), agent.clone(), commands, self.inputs.clone());
+            let sending =
+                deliver(self.bus.clone(), agent.clone(), commands, self.inputs.clone());
             self.senders.push(tokio::spawn(sending));
             queue
         });

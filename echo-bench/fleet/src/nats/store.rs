@@ -56,7 +56,11 @@ impl Bus {
     }
 
     /// An object of at most so many bytes; none if it is not there.
-    pub(super) async fn get(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>, BusError> {
+    pub(super) async fn get(
+        &self,
+        name: &str,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, BusError> {
         let object = match self.objects.get(name).await {
             Ok(object) => object,
             Err(error) if error.kind() == GetErrorKind::NotFound => return Ok(None),

@@ -15,10 +15,10 @@ use crate::fleet::local::{Killer, LocalParts};
 use crate::preflight;
 use echo_bench_engine as engine;
 use echo_bench_engine::plan::{Part, Plan};
-use echo_bench_fleet::{AgentName, Allow};
 use echo_bench_fleet::message::{Facts, Progress, Start};
 use echo_bench_fleet::nats::{FromPart, Host};
 use echo_bench_fleet::plan::PlanDocument;
+use echo_bench_fleet::{AgentName, Allow};
 use echo_bench_report::report::store;
 use echo_net::fd_limit;
 use echo_net::stop::Stop;
@@ -88,7 +88,12 @@ impl ProgramHost {
         Ok(())
     }
 
-    fn start(&self, document: &PlanDocument, start: Start, said: FromPart) -> anyhow::Result<()> {
+    fn start(
+        &self,
+        document: &PlanDocument,
+        start: Start,
+        said: FromPart,
+    ) -> anyhow::Result<()> {
         let plan = {
             let args = parsed(document)?;
             args.plan(&Inputs::of(&args)?)?

@@ -24,9 +24,8 @@ pub(super) fn agent(data: &[u8]) {
             Some(run) => agent.fetched(&run, Ok(line.to_vec())),
             None => {
                 let actions = agent.command(line, now);
-                let answers = |action: &&Action| {
-                    matches!(action, Action::Answer(_) | Action::Fetch(_))
-                };
+                let answers =
+                    |action: &&Action| matches!(action, Action::Answer(_) | Action::Fetch(_));
                 assert_eq!(actions.iter().filter(answers).count(), 1, "{actions:?}");
                 actions
             }
