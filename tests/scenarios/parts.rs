@@ -115,7 +115,7 @@ fn parts_that_start_together_merge_to_the_run_of_one_process() {
     for format in ["text", "markdown", "html"] {
         let shown = bench(&["report", &whole, "--format", format]);
         let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-        assert!(shown.contains("What each part found and cost"), "{format}: {shown}");
+        assert!(shown.contains("what each part found and cost"), "{format}: {shown}");
     }
 }
 

@@ -36,9 +36,6 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     }
     let mut reports: Vec<&Report> = reports.iter().collect();
     reports.sort_by(|a, b| a.started_at.cmp(&b.started_at));
-    let Some(&first) = reports.first() else {
-        return Err(MergeError::Nothing);
-    };
     if reports.len() > MOST_REPORTS {
         return Err(MergeError::TooMany(reports.len()));
     }

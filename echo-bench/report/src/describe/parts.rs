@@ -50,7 +50,7 @@ pub(super) fn section(parts: &PartsReport) -> Section {
         of_less("own share", 5),
         of_less("start", 1),
     ];
-    let mut table = Table::new("parts", "What each part found and cost", columns);
+    let mut table = Table::new("parts", "what each part found and cost", columns);
     let first = parts.each.iter().filter_map(|part| part.began_at.as_deref()).min();
     table.rows = parts.each.iter().map(|part| row(part, first)).collect();
     table.total = Some(total(&parts.each));
