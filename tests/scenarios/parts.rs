@@ -171,7 +171,7 @@ fn agents_of_this_machine_give_one_report_with_one_server() {
 fn children(parent: Pid) -> Vec<Pid> {
     let path = format!("/proc/{0}/task/{0}/children", parent.as_raw_nonzero());
     let listed = fs::read_to_string(path).unwrap_or_default();
-    let pids = listed.split_whitespace().filter_map(|pid| pid.parse().ok()?).filter_map(Pid::from_raw);
+    let pids = listed.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
     let is_part = |pid: &Pid| {
         let words = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
         let words = words.unwrap_or_default();

@@ -12,11 +12,12 @@
 
 mod remarks;
 
+use crate::digest::Digest;
 use crate::message::{
     Answer, Command, Event, Facts, Happened, Message, Offer, Order, Presence, Progress, Reply,
     SCHEMA, Start, Stored, printable,
 };
-use crate::plan::{Digest, PlanDocument};
+use crate::plan::PlanDocument;
 use crate::{AgentName, Nanos, RunId, SECOND};
 
 use remarks::Remarks;

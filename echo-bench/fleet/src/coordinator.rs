@@ -16,11 +16,11 @@ mod outcome;
 
 use std::collections::BTreeMap;
 
+use crate::digest::Digest;
 use crate::message::{
     Answer, Command, Event, Happened, Order, Progress, Reply, Roster, SCHEMA, Start, Stored,
     printable,
 };
-use crate::plan::Digest;
 use crate::{AgentName, Nanos, Round, RunId, SECOND};
 
 use member::{Member, Stage};

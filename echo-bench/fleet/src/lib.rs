@@ -11,21 +11,21 @@
 pub mod agent;
 pub mod allow;
 pub mod coordinator;
+mod digest;
 pub mod message;
 mod name;
 #[cfg(feature = "nats")]
 pub mod nats;
 mod offset;
 pub mod plan;
+mod time;
+mod wire;
 
 pub use agent::Agent;
 pub use allow::{Allow, Cidr, InvalidCidr};
 pub use coordinator::Coordinator;
 pub use name::{AgentName, InvalidName, RunId};
 pub use offset::{ClockOffset, Clocks, Round};
+pub use time::Nanos;
 
-/// Nanoseconds: on the monotonic clock of one machine, unless a name says otherwise.
-pub type Nanos = u64;
-
-/// A second.
-pub(crate) const SECOND: Nanos = 1_000_000_000;
+use time::SECOND;

@@ -1,14 +1,18 @@
 //! What goes over the bus, as JSON with a version: a [`Presence`] in the table of agents, a
 //! [`Command`] to an agent and its [`Answer`], an [`Event`] of an agent, the [`Roster`] of a run.
 //!
-//! [`read`] is the only way in: it refuses what is larger than it may be before it parses, and
+//! [`Message::read`] is the only way in: it refuses what is larger than it may be before it parses, and
 //! fields that it does not know, so that a misunderstanding is an error and no guess.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Digest, shortened};
+use crate::digest::Digest;
+use crate::wire::{read, written};
 use crate::{AgentName, ClockOffset, RunId};
+
+pub use crate::wire::Unreadable;
+pub(crate) use crate::wire::printable;
 
 /// Version of all messages.
 pub const SCHEMA: &str = "echo-bench.fleet/v1";
@@ -21,63 +25,6 @@ pub const MOST_ROSTER_BYTES: usize = 512 * 1024;
 
 /// The largest report of a part.
 pub const MOST_REPORT_BYTES: usize = 256 * 1024 * 1024;
-
-/// The longest text in a message.
-const MOST_TEXT: usize = 2000;
-
-/// A message that is not read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
-    /// Too large.
-    #[error("{bytes} bytes are more than the {most} of the largest message")]
-    Large {
-        /// Its size.
-        bytes: usize,
-        /// The limit.
-        most: usize,
-    },
-    /// Not what was expected.
-    #[error("not a message that this version knows: {0}")]
-    Invalid(String),
-    /// Of another version.
-    #[error("of version `{found}`, and this side speaks {known} (install the same version)")]
-    Schema {
-        /// Of the message.
-        found: String,
-        /// Of this side.
-        known: &'static str,
-    },
-}
-
-impl Unreadable {
-    pub(crate) fn schema(found: &str, known: &'static str) -> Self {
-        Self::Schema { found: shortened(found), known }
-    }
-}
-
-/// Reads what has at most so many bytes.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], most: usize) -> Result<T, Unreadable> {
-    if bytes.len() > most {
-        return Err(Unreadable::Large { bytes: bytes.len(), most });
-    }
-    // It may repeat what it was given, which may be anything.
-    let invalid = |error: serde_json::Error| {
-        Unreadable::Invalid(shortened(&printable(&error.to_string())))
-    };
-    serde_json::from_slice(bytes).map_err(invalid)
-}
-
-/// As bytes.
-pub(crate) fn written(message: &impl Serialize) -> Vec<u8> {
-    // Plain data with names as keys, which has no way to fail.
-    serde_json::to_vec(message).unwrap_or_default()
-}
-
-/// A text for a message and for a log: bounded, and without what a terminal obeys.
-pub(crate) fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() { ' ' } else { c };
-    text.chars().map(shown).take(MOST_TEXT).collect()
-}
 
 /// A message with a version.
 pub trait Message: Serialize + DeserializeOwned {

@@ -5,12 +5,12 @@
 //! read or write a file, or choose what is loaded by other means than an address ([`ACCEPTED`] is
 //! the list of those that do none of this).
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::RunId;
-use crate::message::Unreadable;
+use crate::wire::{self, Unreadable, shortened};
+
+pub use crate::digest::{Digest, InvalidDigest};
 
 /// Version of the document.
 pub const SCHEMA: &str = "echo-bench.fleet-plan/v1";
@@ -150,7 +150,7 @@ impl PlanDocument {
         if found != *offered {
             return Err(RefusedPlan::Digest { found, offered: offered.clone() });
         }
-        let plan: Self = crate::message::read(bytes, MOST_BYTES)?;
+        let plan: Self = wire::read(bytes, MOST_BYTES)?;
         if plan.schema != SCHEMA {
             return Err(Unreadable::schema(&plan.schema, SCHEMA).into());
         }
@@ -167,7 +167,7 @@ impl PlanDocument {
 
     /// As an object.
     pub fn to_bytes(&self) -> Vec<u8> {
-        crate::message::written(self)
+        wire::written(self)
     }
 }
 
@@ -191,53 +191,6 @@ pub fn check(flags: &[PlanFlag]) -> Result<(), RefusedPlan> {
     match (targets.next(), targets.next()) {
         (Some(target), None) if !target.value.starts_with("unix:") => Ok(()),
         _ => Err(RefusedPlan::Target),
-    }
-}
-
-/// What an error repeats of a stranger's text.
-pub(crate) fn shortened(text: &str) -> String {
-    let shown: String = text.chars().take(60).collect();
-    if shown.len() < text.len() { format!("{shown}...") } else { shown }
-}
-
-/// The SHA-256 of an object, in hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Digest(String);
-
-/// A text that is no digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a digest has 64 hexadecimal digits")]
-pub struct InvalidDigest;
-
-impl Digest {
-    /// That of these bytes.
-    pub fn of(bytes: &[u8]) -> Self {
-        let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-        Self(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = InvalidDigest;
-
-    fn try_from(text: String) -> Result<Self, InvalidDigest> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let fits = text.len() == 64 && text.bytes().all(is_digit);
-        if fits { Ok(Self(text)) } else { Err(InvalidDigest) }
-    }
-}
-
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.0
-    }
-}
-
-/// Its beginning, which tells plans apart.
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0[..16])
     }
 }
 

@@ -3,7 +3,7 @@
 use super::member::{Member, Stage};
 use super::{Action, Coordinator, Phase, RENEWAL};
 use crate::message::{Offer, Order, Presence, printable};
-use crate::plan::shortened;
+use crate::wire::shortened;
 use crate::{AgentName, Nanos, SECOND};
 
 impl Coordinator {

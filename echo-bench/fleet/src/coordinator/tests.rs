@@ -1,5 +1,5 @@
 use super::*;
-use crate::message::Facts;
+use crate::message::{Facts, Presence};
 
 fn settings(agents: u32, at_least: u32, on_loss: OnLoss) -> Settings {
     Settings {
