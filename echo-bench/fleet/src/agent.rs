@@ -212,13 +212,14 @@ impl Agent {
             (Order::Clock {}, _) => {
                 vec![Action::Answer(self.answer(Reply::Clock { at_ns: now.wall_ns }))]
             }
-            (Order::Renew {}, _) => vec![accepted],
+            // Of a part that has ended, what was measured is on its way.
+            (Order::Renew {}, _) | (Order::Stop { .. }, State::Storing { .. }) => {
+                vec![accepted]
+            }
             (Order::Start(start), State::Prepared(_)) => self.start(start, now),
             (Order::Stop { forced }, State::Started { .. }) => {
                 vec![accepted, if forced { Action::Kill } else { Action::Interrupt }]
             }
-            // What was measured is on its way.
-            (Order::Stop { .. }, State::Storing { .. }) => vec![accepted],
             (
                 Order::Release {} | Order::Stop { .. },
                 State::Offered(_) | State::Prepared(_),
