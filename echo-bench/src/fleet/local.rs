@@ -154,7 +154,7 @@ impl LocalParts {
 }
 
 /// Ends parts at once.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Killer(Running);
 
 impl Killer {

@@ -37,7 +37,7 @@ pub trait Host: Send + Sync {
     /// Asks the process to end.
     fn interrupt(&self);
 
-    /// Kills the process.
+    /// Has the process end at once: with what was measured, if it can still hand it over.
     fn kill(&self);
 
     /// The agent can be asked from now on.

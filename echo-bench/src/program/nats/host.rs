@@ -24,6 +24,9 @@ use echo_net::fd_limit;
 use echo_net::stop::Stop;
 use echo_proto::terminal;
 
+/// How long a part may take to write its report once it was told to end at once.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
 /// See the [module](self).
 pub(super) struct ProgramHost {
     /// Where the agent waits, without a password.
@@ -129,7 +132,22 @@ impl Host for ProgramHost {
     }
 
     fn kill(&self) {
-        self.with_work(|work| work.killer.kill());
+        let mut killer = None;
+        self.with_work(|work| {
+            // Told twice, a run cuts its drain short and still writes its report.
+            work.stop.ask();
+            work.stop.ask();
+            killer = Some(work.killer.clone());
+        });
+        let killing = killer.map(|killer| {
+            thread::Builder::new().name("killer".into()).spawn(move || {
+                thread::sleep(STOP_LIMIT);
+                killer.kill();
+            })
+        });
+        if let Some(Err(_)) = killing {
+            self.with_work(|work| work.killer.kill());
+        }
     }
 
     fn ready(&self, agent: &AgentName) {
