@@ -14,6 +14,8 @@ mod link;
 mod load;
 mod login;
 mod messages;
+#[cfg(feature = "nats")]
+mod nats;
 mod pinning;
 mod plan;
 pub mod plan_file;
@@ -46,6 +48,8 @@ pub use fleet::StartAt;
 pub use groups::ResultArgs;
 pub use inputs::Inputs;
 pub use link::ForwardArgs;
+#[cfg(feature = "nats")]
+pub use nats::{AgentArgs, CollectArgs, NatsArgs, OnAgents, OnAgentsError};
 pub use repeats::RepeatsError;
 pub use rerun::{RerunArgs, RerunArgsError};
 pub use self_check::{SelfCheckArgs, SelfCheckArgsError};
@@ -131,6 +135,13 @@ pub enum Command {
     Report(ReportArgs),
     /// Merge reports of one plan into one, losing nothing
     Merge(MergeArgs),
+    /// Wait for runs of `run --nats` on this machine, and carry out a part of each
+    #[cfg(feature = "nats")]
+    #[command(after_help = nats::AGENT_EXAMPLES)]
+    Agent(AgentArgs),
+    /// Merge the parts of a run of `run --nats` whose coordinator has ended
+    #[cfg(feature = "nats")]
+    Collect(CollectArgs),
     /// Repeat the run of a report: same plan and schedule, optionally against another target
     Rerun(Box<RerunArgs>),
     /// List the stored reports: when, what, rate, p99, verdict, label
@@ -162,6 +173,9 @@ pub enum Command {
         /// Say how it goes, a line of JSON on stdout for each interval
         #[arg(long)]
         beats: bool,
+        /// The networks whose addresses it may load
+        #[arg(long, value_name = "CIDR")]
+        permit: Vec<echo_bench_fleet::Cidr>,
         /// It
         #[command(flatten)]
         run: Box<RunArgs>,
@@ -246,6 +260,9 @@ pub struct RunArgs {
     load: LoadArgs,
     #[command(flatten)]
     fleet: FleetArgs,
+    #[cfg(feature = "nats")]
+    #[command(flatten)]
+    on_agents: nats::OnAgentsArgs,
     #[command(flatten)]
     messages: MessageArgs,
     #[command(flatten)]

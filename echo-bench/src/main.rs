@@ -49,12 +49,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run(args)) => program::run(&args),
         Some(Command::Sweep(args)) => program::sweep(&args),
         Some(Command::Capacity(args)) => program::capacity(&args),
-        Some(Command::Cell { die_with_parent, beats, run }) => {
-            program::cell(die_with_parent, beats, &run)
+        Some(Command::Cell { die_with_parent, beats, permit, run }) => {
+            program::cell(die_with_parent, beats, &permit, &run)
         }
         Some(Command::Compare(args)) => program::compare(&args),
         Some(Command::Report(args)) => program::show(&args),
         Some(Command::Merge(args)) => program::merge(&args),
+        #[cfg(feature = "nats")]
+        Some(Command::Agent(args)) => program::agent(&args),
+        #[cfg(feature = "nats")]
+        Some(Command::Collect(args)) => program::collect(&args),
         Some(Command::Doctor(args)) => program::doctor(&args),
         Some(Command::Selftest(args)) => program::selftest(&args),
         Some(Command::ServeFaults(args)) => program::serve_faults(&args),

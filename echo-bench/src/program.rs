@@ -7,6 +7,8 @@ mod compare;
 mod doctor;
 mod fleet;
 mod link;
+#[cfg(feature = "nats")]
+mod nats;
 mod partial_file;
 mod repeats;
 mod rerun;
@@ -44,6 +46,7 @@ use crate::preflight;
 use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::{self as engine, EngineError, Peer, RunRecord, ThreadError};
+use echo_bench_fleet::Allow;
 use echo_bench_report::describe;
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::{
@@ -62,6 +65,8 @@ pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
 pub use link::forward_link;
+#[cfg(feature = "nats")]
+pub use nats::{agent, collect};
 pub use rerun::rerun;
 pub use selftest::{selftest, serve_faults};
 pub use stored::{list, merge, show};
@@ -94,13 +99,17 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if let Some(runs) = args.repeat() {
         return repeats::run(args, runs);
     }
+    #[cfg(feature = "nats")]
+    if let Some(on_agents) = args.on_agents() {
+        return nats::run(args, &on_agents);
+    }
     match args.agents() {
         Err(error) => {
             complain(&error.to_string());
             Ok(Exit::Usage as u8)
         }
         Ok(Some(agents)) => fleet::run(args, agents),
-        Ok(None) => single(args, typed(), false),
+        Ok(None) => single(args, typed(), false, None),
     }
 }
 
@@ -112,11 +121,16 @@ fn typed() -> Vec<String> {
 }
 
 /// One run, which `command` stands for; `beats`: whoever started it is told how it goes.
-fn single(args: &RunArgs, command: Vec<String>, beats: bool) -> anyhow::Result<u8> {
+fn single(
+    args: &RunArgs,
+    command: Vec<String>,
+    beats: bool,
+    permitted: Option<Allow>,
+) -> anyhow::Result<u8> {
     let begins_at = args.start_at().map(|start| start.from(SystemTime::now()));
     let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
     let beats = beats.then(Beats::default);
-    carry_out(plan, &args.results, command, Pace { begins_at, beats })
+    carry_out(plan, &args.results, command, Pace { begins_at, beats, permitted })
 }
 
 /// The plan of what was typed; none if it is no plan, which is said.
@@ -203,6 +217,7 @@ fn carry_out(
         }
         started => started?,
     };
+    check_permitted(pace.permitted.as_ref(), &peer)?;
     for warning in &peer.warnings {
         tell(&format!("warning: {warning}"));
     }
@@ -270,6 +285,20 @@ fn carry_out(
         code if code == Exit::Done as u8 => compared,
         code => code,
     })
+}
+
+/// Refuses a server that an agent may not load. Here its addresses are those that will be
+/// connected to, whatever its name meant before.
+fn check_permitted(permitted: Option<&Allow>, peer: &Peer) -> anyhow::Result<()> {
+    let Some(allow) = permitted else { return Ok(()) };
+    for address in &peer.addresses {
+        let ip = address.as_tcp().map(|address| address.ip());
+        anyhow::ensure!(
+            ip.is_some_and(|ip| allow.permits(ip)),
+            "{address} is not permitted by --allow of the agent ({allow})"
+        );
+    }
+    Ok(())
 }
 
 /// Ends an emulated link. What the report has to say of it is there even if it broke.

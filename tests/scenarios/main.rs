@@ -11,6 +11,7 @@ mod secure_client;
 mod third_party_server;
 
 mod addresses;
+mod agents;
 mod balancer;
 mod bench_run;
 mod bench_words;

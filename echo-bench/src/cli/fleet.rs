@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 
 use echo_bench_engine::plan::{Part, Plan, Target};
+use echo_bench_report::sweep::Flag;
+use echo_client::Endpoint;
 use echo_net::settings::TimeSpan;
 
 use super::{RunArgs, RunArgsError, swept};
@@ -41,11 +43,11 @@ pub(super) struct FleetArgs {
         long,
         value_name = "N",
         conflicts_with_all = ["part", "repeat", "exec"],
-        requires = "local"
+        requires = "place"
     )]
     pub(super) agents: Option<u32>,
     /// Start the processes of --agents on this machine
-    #[arg(long, requires = "agents")]
+    #[arg(long, requires = "agents", group = "place")]
     pub(super) local: bool,
 }
 
@@ -93,6 +95,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 const TOO_LONG: &str = "more than 24 h from now";
 
 impl RunArgs {
+    /// A flag of a run on a command line, in one word; none of a switch that is off.
+    pub fn word(flag: &str, value: &str) -> Option<String> {
+        let (flag, value) = (flag.to_owned(), value.to_owned());
+        Flag { flag, value }.word(&swept::CommandLine)
+    }
+
+    /// The server that was typed, if one was.
+    pub fn typed_target(&self) -> Option<&Endpoint> {
+        self.endpoint()
+    }
+
     /// When the load is to begin, if a time was typed.
     pub fn start_at(&self) -> Option<StartAt> {
         self.fleet.start_at

@@ -24,11 +24,20 @@ pub use unfit::UnfitFlag;
 const OF_THE_SWEEP: [&str; 6] = ["output", "format", "threshold", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 14] = [
+const OF_ONE_RUN: [&str; 23] = [
     "part",
     "start-at",
     "agents",
     "local",
+    "nats",
+    "min-agents",
+    "on-loss",
+    "nats-creds",
+    "nats-token-file",
+    "nats-nkey",
+    "nats-cacert",
+    "nats-cert",
+    "nats-key",
     "report-dir",
     "no-report",
     "hgrm",

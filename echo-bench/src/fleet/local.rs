@@ -3,6 +3,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Event, Message};
 use crate::cli::CELL;
+use echo_bench_engine::plan::Part;
 use echo_bench_report::merge::PartOfRun;
 use echo_bench_report::report::store;
 use echo_net::stop::{Stage, Stop};
@@ -52,12 +54,35 @@ impl LocalParts {
         start_at: &str,
         stop: &Stop,
     ) -> anyhow::Result<Self> {
+        Self::start_some(flags, 1..=of, of, start_at, stop)
+    }
+
+    /// The same of one part alone.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start_one(
+        flags: &[String],
+        part: Part,
+        start_at: &str,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
+        Self::start_some(flags, part.number..=part.number, part.of, start_at, stop)
+    }
+
+    fn start_some(
+        flags: &[String],
+        numbers: RangeInclusive<u32>,
+        of: u32,
+        start_at: &str,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
         let folder = Scratch::new().context("making a folder for the reports of the parts")?;
         let (sender, messages) = mpsc::channel();
         let mut parts =
             Self { running: Running::default(), messages, waiting: Vec::new(), folder };
         pass_on(stop, &parts.running);
-        for number in 1..=of {
+        for number in numbers {
             parts.add(flags, (number, of), start_at, sender.clone())?;
         }
         if stop.stage() > Stage::Running {
@@ -119,7 +144,23 @@ impl LocalParts {
 
     /// Ends those that still run at once.
     pub fn kill(&self) {
-        signal(&self.running, Signal::KILL);
+        self.killer().kill();
+    }
+
+    /// Who can do so wherever they are waited for.
+    pub fn killer(&self) -> Killer {
+        Killer(Arc::clone(&self.running))
+    }
+}
+
+/// Ends parts at once.
+#[derive(Debug, Clone)]
+pub struct Killer(Running);
+
+impl Killer {
+    /// Those that still run.
+    pub fn kill(&self) {
+        signal(&self.0, Signal::KILL);
     }
 }
 

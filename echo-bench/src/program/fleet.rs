@@ -20,7 +20,7 @@ use echo_bench_engine::plan::{Part, Pinning, Plan, PlanError, Target};
 use echo_bench_engine::{self as engine, Peer};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::Report;
-use echo_net::signals;
+use echo_net::signals::{self, Received};
 use echo_net::stop::{Stage, Stop};
 
 /// How long the processes have to start and to look around before they connect.
@@ -89,6 +89,17 @@ pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
         report.summary.server_side = ending.side;
     }
     report.command = typed();
+    hand_over(report, args, &results, &received, has_lost)
+}
+
+/// Stores and shows the report of all parts, to the exit code.
+pub(super) fn hand_over(
+    report: Report,
+    args: &RunArgs,
+    results: &Results<'_>,
+    received: &Received,
+    has_lost: bool,
+) -> anyhow::Result<u8> {
     let report = report.concluded();
     let mut lost = results.hand_over(&report, None);
     if !results.are_text() {
@@ -118,7 +129,7 @@ fn of_parts(report: &Report, has_lost: bool, strict: bool) -> Exit {
 }
 
 /// Whether so many processes can carry out a plan together.
-fn check(plan: &Plan, agents: u32) -> Result<(), PlanError> {
+pub(super) fn check(plan: &Plan, agents: u32) -> Result<(), PlanError> {
     let first = plan.with(|plan| {
         plan.part = Some(Part { number: 1, of: agents });
         if let Target::Embedded { .. } = plan.target {

@@ -20,6 +20,7 @@ use crate::progress::SweepProgress;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use crate::sweep::study::Study;
+use echo_bench_fleet::{Allow, Cidr};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
 use echo_bench_report::output;
@@ -42,9 +43,10 @@ const AROUND: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// As of any run.
-pub fn cell(parent: u32, beats: bool, run: &RunArgs) -> anyhow::Result<u8> {
+pub fn cell(parent: u32, beats: bool, permit: &[Cidr], run: &RunArgs) -> anyhow::Result<u8> {
     signals::end_with_parent(Some(parent)).context("tying to the parent")?;
-    super::single(run, run.command_line(), beats)
+    let permitted = (!permit.is_empty()).then(|| Allow::new(permit));
+    super::single(run, run.command_line(), beats, permitted)
 }
 
 /// Carries out a sweep from what was typed to the exit code.

@@ -9,6 +9,7 @@ use crate::fleet::Beats;
 use crate::progress::Progress;
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Beat, Connected, Observer, SoFar};
+use echo_bench_fleet::Allow;
 use echo_bench_report::report::{StartReport, UntilWatch};
 
 /// When a run begins, and who is told how it goes.
@@ -17,6 +18,8 @@ pub(super) struct Pace {
     /// When its load is to begin, if not as soon as it can.
     pub(super) begins_at: Option<SystemTime>,
     pub(super) beats: Option<Beats>,
+    /// Which addresses it may load, if not all.
+    pub(super) permitted: Option<Allow>,
 }
 
 /// Who hears how a run goes.

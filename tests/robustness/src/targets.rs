@@ -5,6 +5,7 @@
 mod codecs;
 mod connection;
 mod documents;
+mod fleet;
 mod input;
 mod room;
 mod texts;
@@ -40,6 +41,7 @@ targets! {
     connection: connection::connection,
     document: documents::document,
     edited: documents::edited,
+    agent: fleet::agent,
     settings: texts::settings,
     arrivals: texts::arrivals,
     messages: texts::messages,

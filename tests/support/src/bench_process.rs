@@ -113,19 +113,28 @@ impl BenchProcess {
     /// Waits until the first second of the measurement window is reported.
     #[track_caller]
     pub fn wait_until_measuring(&mut self) {
-        self.wait_until_said("1.0 s");
+        self.wait_until_told("1.0 s", |line| {
+            // Of several processes together the first may be passed over.
+            let told = line.split_once(" s ").and_then(|(seconds, _)| seconds.parse().ok());
+            told.is_some_and(|seconds: f64| seconds >= 1.0)
+        });
     }
 
     /// Waits for a line of its standard error that begins so, whatever it is indented by.
     #[track_caller]
     pub fn wait_until_said(&mut self, beginning: &str) {
+        self.wait_until_told(beginning, |line| line.starts_with(beginning));
+    }
+
+    #[track_caller]
+    fn wait_until_told(&mut self, what: &str, is_it: impl Fn(&str) -> bool) {
         loop {
             let Ok(line) = self.progress.recv_timeout(PATIENCE) else {
-                panic!("no `{beginning}` is told after {:#?}", self.said);
+                panic!("no `{what}` is told after {:#?}", self.said);
             };
-            let is_it = line.trim_start().starts_with(beginning);
+            let is_told = is_it(line.trim_start());
             self.said.push(line);
-            if is_it {
+            if is_told {
                 return;
             }
         }

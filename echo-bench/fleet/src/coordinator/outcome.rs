@@ -1,0 +1,25 @@
+//! How a run on agents has ended: [`Outcome`].
+
+use crate::message::{Member, Stored};
+
+/// See the [module](self).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The parts that were started, in order.
+    pub ends: Vec<End>,
+    /// Why none was started.
+    pub failure: Option<String>,
+    /// Whose loss has ended the run.
+    pub aborted: Option<String>,
+    /// Whether the user has stopped it.
+    pub interrupted: bool,
+}
+
+/// How a part has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// Which, and whose.
+    pub member: Member,
+    /// Its report in the store, or why there is none.
+    pub result: Result<Stored, String>,
+}
