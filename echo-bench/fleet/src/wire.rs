@@ -60,8 +60,8 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(shown).take(MOST_TEXT).collect()
 }
 
-/// What an error repeats of a stranger's text.
+/// What an error repeats of a stranger's text: its beginning, without what a terminal obeys.
 pub(crate) fn shortened(text: &str) -> String {
-    let shown: String = text.chars().take(60).collect();
+    let shown: String = printable(text).chars().take(60).collect();
     if shown.len() < text.len() { format!("{shown}...") } else { shown }
 }
