@@ -91,7 +91,7 @@ impl FromStr for StartAt {
 }
 
 /// Longer nobody keeps connections waiting; a date that is mistyped is told at once.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 const TOO_LONG: &str = "more than 24 h from now";
 
 impl RunArgs {

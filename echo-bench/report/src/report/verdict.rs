@@ -23,7 +23,7 @@ pub(crate) use words::missing_parts;
 use words::{
     below_offered, clamped, connections_lost, late_bounds, littles_law, no_replies, not_sharp,
     nothing_measured, parts_apart, parts_missing, server_ended, server_not_stopped,
-    starved_parties, stray_replies, unbalanced, unfair,
+    starved_parties, stray_replies, unbalanced, unfair, unverified,
 };
 
 /// How far the numbers can be trusted.
@@ -314,11 +314,7 @@ impl Finding {
             Self::NotJudged => (NOT_JUDGED, NOT_JUDGED_CAUSE.into(), FAULT_REMEDY),
             Self::PartsMissing { numbers, of } => parts_missing(numbers, *of),
             Self::PartsApart { skew_s, measured_s } => parts_apart(*skew_s, *measured_s),
-            Self::Unverified => (
-                "unverified-server",
-                "--insecure: nobody checked who the server is".into(),
-                "handshakes lack the cost of that check; name the certificate with --cacert",
-            ),
+            Self::Unverified => unverified(),
             Self::UnaskedCertificate => (
                 "client-certificate-unasked",
                 "the server asked for no client certificate: --cert was not used".into(),

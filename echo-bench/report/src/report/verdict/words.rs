@@ -19,6 +19,14 @@ pub(super) fn server_ended(how: &str) -> (&'static str, String, &'static str) {
     )
 }
 
+pub(super) fn unverified() -> (&'static str, String, &'static str) {
+    (
+        "unverified-server",
+        "--insecure: nobody checked who the server is".into(),
+        "handshakes lack the cost of that check; name the certificate with --cacert",
+    )
+}
+
 pub(super) fn parts_missing(numbers: &[u32], of: u32) -> (&'static str, String, &'static str) {
     (
         "parts-missing",
