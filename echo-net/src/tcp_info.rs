@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Statistics of one connection since it was established.
+#[expect(clippy::struct_excessive_bools, reason = "facts of a connection, each by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TcpInfo {
     /// Bytes of our output that the peer's kernel has acknowledged (RFC 4898,

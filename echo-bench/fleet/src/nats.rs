@@ -1,4 +1,4 @@
-//! A bus: a NATS server with JetStream. [`Bus`] is the connection, [`serve`] drives an agent over
+//! A bus: a NATS server with `JetStream`. [`Bus`] is the connection, [`serve`] drives an agent over
 //! it, [`coordinate`] a run, [`collect`] gets the parts of a run that has ended.
 //!
 //! Subjects: `echobench.present.AGENT` and `echobench.agent.AGENT` are requests to an agent,
@@ -182,7 +182,7 @@ impl Stops {
     /// The next time; never, if nobody can tell any more.
     async fn next(&mut self) {
         if self.0.recv().await.is_none() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::message::printable;
 const BUCKET: &str = "echobench";
 
 /// How long the objects of a run stay.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// The bucket of objects, which is made if it is missing.
 pub(super) async fn make(context: &jetstream::Context) -> Result<ObjectStore, BusError> {

@@ -60,9 +60,8 @@ pub(super) async fn announce(
             let now = presence.borrow().to_bytes();
             let _ = put(&bus, &agent, now).await;
         }
-        match tokio::time::timeout(RENEWED, presence.changed()).await {
-            Ok(Err(_)) => break,
-            Ok(Ok(())) | Err(_) => {}
+        if let Ok(Err(_)) = tokio::time::timeout(RENEWED, presence.changed()).await {
+            break;
         }
     }
     if let Ok(table) = bus.table().await {
