@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// Statistics of one connection since it was established.
 #[expect(clippy::struct_excessive_bools, reason = "facts of a connection, each by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a connection")]
 pub struct TcpInfo {
     /// Bytes of our output that the peer's kernel has acknowledged (RFC 4898,
     /// tcpEStatsAppHCThruOctetsAcked). It grows as the peer reads, once its buffer is full.

@@ -78,8 +78,8 @@ pub(crate) struct Admission {
     sets_all_options: AtomicBool,
     /// Socket options of the first connection, as the kernel has them.
     first_options: OnceLock<Option<EffectiveOptions>>,
-    /// Whether all listeners accept data in a SYN; unset unless that was asked for.
-    opens_fast: OnceLock<bool>,
+    /// Whether all listeners accept data in a SYN, if asked for.
+    pub(crate) opens_fast: OnceLock<bool>,
 }
 
 impl Admission {
@@ -145,8 +145,7 @@ impl Admission {
         Some(permit)
     }
 
-    /// From now on, every connection gets all socket options: some may have been established
-    /// before their listener got its options.
+    /// From now on, every connection gets all socket options: some may be older than their listener's.
     pub(crate) fn set_all_options(&self) {
         self.sets_all_options.store(true, Ordering::Relaxed);
     }
@@ -222,15 +221,8 @@ impl Admission {
     }
 
     /// Socket options of the first connection, as the kernel has them; `None` without one.
-    pub(crate) fn first_options(&self) -> Option<EffectiveOptions> {
-        let of_connection = (*self.first_options.get()?)?;
-        Some(EffectiveOptions { fastopen: self.opens_fast.get().copied(), ..of_connection })
-    }
-
-    /// Keeps whether the listeners accept data in a SYN, which no connection says.
-    pub(crate) fn note_fast_open(&self, accepts: bool) {
-        // They are the same for the whole life of a server.
-        let _ = self.opens_fast.set(accepts);
+    pub(crate) fn first_options(&self) -> Option<&EffectiveOptions> {
+        self.first_options.get()?.as_ref()
     }
 
     /// Log lines about connections.

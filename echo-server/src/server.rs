@@ -106,7 +106,8 @@ impl Server {
             let mut all = listeners.iter().flatten();
             let accepts =
                 all.all(|listener| fastopen::is_accepting(listener.as_fd()).unwrap_or(false));
-            context.admission.note_fast_open(accepts);
+            // They are the same for the whole life of a server.
+            let _ = context.admission.opens_fast.set(accepts);
         }
         let served =
             force_late(&context, || context.supervise(|| model.serve(listeners, &context)));

@@ -238,8 +238,7 @@ pub struct Bytes {
 /// The clocks of the connections that were made before the load.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SetUp {
-    /// From the first SYN to the connection made; null with `--fastopen on`, where requests may be
-    /// sent before.
+    /// From the first SYN to the connection made; null with `--fastopen on`.
     pub connect: Option<LatencySummary>,
     /// From the connection made to the end of a full TLS handshake; null without one.
     pub tls: Option<LatencySummary>,

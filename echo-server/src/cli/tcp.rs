@@ -37,7 +37,7 @@ pub struct TcpArgs {
     #[arg(long, value_name = "N")]
     pub tos: Option<Tos>,
 
-    /// TCP Fast Open (RFC 7413; TCP_FASTOPEN, TCP_FASTOPEN_CONNECT): a client that has connected
+    /// TCP Fast Open (TCP_FASTOPEN, TCP_FASTOPEN_CONNECT; RFC 7413): a client that has connected
     /// before sends its first request in the SYN. Needs both sides, and sysctl
     /// net.ipv4.tcp_fastopen=3 [default: off]
     #[arg(long, value_name = "ON|OFF", value_parser = choice::<OnOff>())]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use echo_net::settings::TimeSpan;
+use echo_net::socket::EffectiveOptions;
 
 use crate::context::Context;
 use crate::counted::counted;
@@ -78,9 +79,12 @@ impl ServerSummary {
             served: total.served,
             response_time_mean_ns: total.response_times.mean_ns(),
             per_worker: has_workers.then(|| workers.iter().map(WorkerSummary::from).collect()),
-            socket: admission
-                .first_options()
-                .map(|effective| SocketSummary::new(&config.socket, effective)),
+            socket: admission.first_options().map(|of_connection| {
+                // A connection does not say it.
+                let fastopen = admission.opens_fast.get().copied();
+                let effective = EffectiveOptions { fastopen, ..*of_connection };
+                SocketSummary::new(&config.socket, effective)
+            }),
             tls: config.tls.as_ref().map(|_| counters.tls().read()),
             chat: config.protocol.is_chat().then(|| counters.chat().read()),
         }
