@@ -6,7 +6,6 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// Statistics of one connection since it was established.
-#[expect(clippy::struct_excessive_bools, reason = "facts of a connection, each by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about a connection")]
 pub struct TcpInfo {
