@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use strum::VariantArray;
 
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 5_000;
+const SEEDS: u64 = 10_000;
 
 /// Failures that are shown.
 const MOST_SHOWN: usize = 10;
