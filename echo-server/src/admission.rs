@@ -145,7 +145,7 @@ impl Admission {
         Some(permit)
     }
 
-    /// From now on, every connection gets all socket options: some may be older than their listener's.
+    /// From now on, every connection gets all socket options: some may be older than these.
     pub(crate) fn set_all_options(&self) {
         self.sets_all_options.store(true, Ordering::Relaxed);
     }

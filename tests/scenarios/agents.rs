@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use bus::{NatsServer, RunningAgent};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A server under test.
 fn target() -> RunningServer {

@@ -208,8 +208,8 @@ fn children(parent: Pid) -> Vec<Pid> {
     pids.filter(is_part).collect()
 }
 
-fn is_there(pid: &Pid) -> bool {
-    test_kill_process(*pid).is_ok()
+fn is_there(pid: Pid) -> bool {
+    test_kill_process(pid).is_ok()
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_part_that_is_killed_is_named_and_the_report_is_marked() {
     assert_eq!(report["parts"]["each"].as_array().map(Vec::len), Some(1));
     let warnings = report["warnings"].to_string();
     assert!(warnings.contains("parts-missing"), "{warnings}");
-    assert!(!parts.iter().any(is_there), "nothing is left running");
+    assert!(!parts.iter().any(|&part| is_there(part)), "nothing is left running");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn an_interrupted_run_of_agents_has_the_partial_report_of_all() {
     assert_eq!(report["interrupted"], true);
     assert_eq!(report["parts"]["each"].as_array().map(Vec::len), Some(2));
     assert!(finished.requests("ok") >= 400);
-    assert!(!parts.iter().any(is_there), "nothing is left running");
+    assert!(!parts.iter().any(|&part| is_there(part)), "nothing is left running");
 }
 
 #[test]

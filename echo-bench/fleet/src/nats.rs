@@ -1,4 +1,4 @@
-//! A bus: a NATS server with `JetStream`. [`Bus`] is the connection, [`serve`] drives an agent over
+//! A bus: a NATS server with JetStream. [`Bus`] is the connection, [`serve`] drives an agent over
 //! it, [`coordinate`] a run, [`collect`] gets the parts of a run that has ended.
 //!
 //! Subjects: `echobench.present.AGENT` and `echobench.agent.AGENT` are requests to an agent,

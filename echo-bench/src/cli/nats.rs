@@ -26,6 +26,7 @@ Examples:
 /// How a NATS server is entered.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "NATS")]
+#[expect(clippy::struct_field_names, reason = "the fields are named as the flags are")]
 pub struct NatsArgs {
     /// Credentials of NATS (a .creds file)
     #[arg(long, value_name = "FILE", requires = "nats")]
@@ -66,9 +67,14 @@ impl NatsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several processes")]
 pub(super) struct OnAgentsArgs {
-    /// Carry out the plan on --agents that wait at this NATS server (`echo-bench agent`), like
-    /// nats://HOST:4222 or tls://HOST
-    #[arg(long, value_name = "URL", requires = "agents", group = "place")]
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "agents",
+        group = "place",
+        help = "Carry out the plan on --agents that wait at this NATS server (`echo-bench agent`), \
+                like nats://HOST:4222 or tls://HOST"
+    )]
     nats: Option<String>,
     /// Begin with N agents if not all are ready in time (default: all of --agents)
     #[arg(long, value_name = "N", requires = "nats")]
@@ -154,9 +160,14 @@ impl RunArgs {
 /// An agent, as typed.
 #[derive(Debug, Args)]
 pub struct AgentArgs {
-    /// The NATS server, with JetStream, like nats://HOST:4222 or tls://HOST. A password in it can
-    /// be seen by other users of this machine: better use --nats-creds or --nats-token-file
-    #[arg(long, value_name = "URL")]
+    /// Address of the NATS server.
+    #[arg(
+        long,
+        value_name = "URL",
+        help = "The NATS server, with JetStream, like nats://HOST:4222 or tls://HOST. A password in \
+                it can be seen by other users of this machine: better use --nats-creds or \
+                --nats-token-file"
+    )]
     pub nats: String,
     /// Name of this agent (default: that of the host)
     #[arg(long, value_name = "NAME")]

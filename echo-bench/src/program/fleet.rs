@@ -89,7 +89,7 @@ pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
         report.summary.server_side = ending.side;
     }
     report.command = typed();
-    hand_over(report, args, &results, &received, has_lost)
+    Ok(hand_over(report, args, &results, &received, has_lost))
 }
 
 /// Stores and shows the report of all parts, to the exit code.
@@ -99,7 +99,7 @@ pub(super) fn hand_over(
     results: &Results<'_>,
     received: &Received,
     has_lost: bool,
-) -> anyhow::Result<u8> {
+) -> u8 {
     let report = report.concluded();
     let mut lost = results.hand_over(&report, None);
     if !results.are_text() {
@@ -113,11 +113,11 @@ pub(super) fn hand_over(
     for error in &lost {
         complain(&format!("{error:#}"));
     }
-    Ok(match code {
+    match code {
         _ if !lost.is_empty() => Exit::Failed as u8,
         code if code == Exit::Done as u8 => compared,
         code => code,
-    })
+    }
 }
 
 /// A report that lacks parts is none of the run that was asked for.

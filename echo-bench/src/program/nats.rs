@@ -164,7 +164,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
         }
     };
     report.command = typed().iter().map(|word| masked(word).into_owned()).collect();
-    hand_over(report, args, &results, &received, has_lost)
+    Ok(hand_over(report, args, &results, &received, has_lost))
 }
 
 /// The plan as agents read it.

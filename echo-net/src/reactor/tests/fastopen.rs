@@ -52,18 +52,18 @@ fn both<R: Backend>() -> Option<(R, R, SocketAddr)> {
     Some((server, R::make(4096)?, address))
 }
 
+/// A reactor and what it has told.
+type Side<'a, R> = (&'a mut R, &'a mut Log);
+
 /// Echoes until the client has received `length` bytes more.
-fn exchange<R: Backend>(
-    (client, log): (&mut R, &mut Log),
-    (server, echoed): (&mut R, &mut Log),
-    length: usize,
-) {
+fn exchange<R: Backend>([client, server]: [&mut Side<'_, R>; 2], length: usize) {
     let deadline = clock::now() + 5 * SECOND;
-    let wanted = log.bytes.len() + length;
-    while log.bytes.len() < wanted {
-        assert!(clock::now() < deadline, "{} of {wanted} bytes", log.bytes.len());
-        server.turn(Some(clock::now() + MILLISECOND), echoed).unwrap();
-        client.turn(Some(clock::now() + MILLISECOND), log).unwrap();
+    let wanted = client.1.bytes.len() + length;
+    while client.1.bytes.len() < wanted {
+        assert!(clock::now() < deadline, "{} of {wanted} bytes", client.1.bytes.len());
+        for (reactor, log) in [&mut *server, &mut *client] {
+            reactor.turn(Some(clock::now() + MILLISECOND), *log).unwrap();
+        }
     }
 }
 
@@ -76,19 +76,19 @@ fn the_first_bytes_are_in_the_syn_and_the_connection_is_as_any_other<R: Backend>
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     assert!(client.tcp_info(key).unwrap().is_connecting, "nothing is sent so far");
     client.send(key, b"hello");
-    exchange((&mut client, &mut log), (&mut server, &mut echoed), 5);
+    exchange([&mut (&mut client, &mut log), &mut (&mut server, &mut echoed)], 5);
     assert_eq!(log.bytes, b"hello");
     assert!(client.tcp_info(key).unwrap().has_syn_data);
     assert!(server.tcp_info(echoed.keys[0]).unwrap().has_syn_data);
     client.send(key, b" again");
-    exchange((&mut client, &mut log), (&mut server, &mut echoed), 6);
+    exchange([&mut (&mut client, &mut log), &mut (&mut server, &mut echoed)], 6);
     assert_eq!((log.connected, log.bytes.as_slice()), (1, &b"hello again"[..]));
     // More than a SYN takes.
     let more = vec![7; 200_000];
     let second = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 2);
     client.send(second, &more);
-    exchange((&mut client, &mut log), (&mut server, &mut echoed), more.len());
+    exchange([&mut (&mut client, &mut log), &mut (&mut server, &mut echoed)], more.len());
     assert!(client.tcp_info(second).unwrap().has_syn_data && log.bytes.ends_with(&more));
 }
 
@@ -114,7 +114,7 @@ fn what_can_not_go_with_the_syn_follows_it<R: Backend>() {
     fs::write(SYSCTL, "3").unwrap();
     client.send(key, b"hello");
     assert_eq!(client.unsent(key), 5);
-    exchange((&mut client, &mut log), (&mut server, &mut echoed), 5);
+    exchange([&mut (&mut client, &mut log), &mut (&mut server, &mut echoed)], 5);
     assert!(!client.tcp_info(key).unwrap().has_syn_data);
     assert_eq!((log.bytes.as_slice(), log.connected), (&b"hello"[..], 1));
     fs::write(SYSCTL, "0").unwrap();

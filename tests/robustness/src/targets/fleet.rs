@@ -20,15 +20,14 @@ pub(super) fn agent(data: &[u8]) {
         reads(line);
         seconds += 1;
         let now = Now { monotonic_ns: seconds * 1_000_000_000, wall_ns: seconds };
-        let mut actions = match wanted.take() {
-            Some(run) => agent.fetched(&run, Ok(line.to_vec())),
-            None => {
-                let actions = agent.command(line, now);
-                let answers =
-                    |action: &&Action| matches!(action, Action::Answer(_) | Action::Fetch(_));
-                assert_eq!(actions.iter().filter(answers).count(), 1, "{actions:?}");
-                actions
-            }
+        let mut actions = if let Some(run) = wanted.take() {
+            agent.fetched(&run, Ok(line.to_vec()))
+        } else {
+            let actions = agent.command(line, now);
+            let answers =
+                |action: &&Action| matches!(action, Action::Answer(_) | Action::Fetch(_));
+            assert_eq!(actions.iter().filter(answers).count(), 1, "{actions:?}");
+            actions
         };
         actions.extend(agent.tick(now));
         for action in actions {

@@ -188,12 +188,12 @@ fn a_missing_a_doubled_and_a_foreign_part_are_refused_by_name() {
 #[test]
 fn what_is_left_of_the_parts_is_marked_and_claims_nothing_for_the_others() {
     let plan = plan_of(4, 6, 7);
-    let parts = parts_of(&plan, 3);
-    let there: Vec<_> = [&parts[0], &parts[2]].map(PartOfRun::from).into();
+    let all = parts_of(&plan, 3);
+    let there: Vec<_> = [&all[0], &all[2]].map(PartOfRun::from).into();
     let lost = [MissingPart { number: 2, reason: Some("killed".into()) }];
     let merged = merge_parts(there, &lost, true).unwrap();
-    let list = merged.parts.as_ref().unwrap();
-    assert_eq!((list.of, &list.missing[..]), (3, &lost[..]));
+    let found = merged.parts.as_ref().unwrap();
+    assert_eq!((found.of, &found.missing[..]), (3, &lost[..]));
     assert_eq!(messages(&merged, "parts-missing"), ["part 2 of 3 is missing"]);
     assert_ne!(merged.verdict, Verdict::Valid);
     // Two of three parts, each with a third of 400 per second.
