@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Out;
 use crate::console::tell;
 
-/// See the [module](self).
+/// The live line of a run in several processes.
 #[derive(Debug)]
 pub struct FleetProgress {
     out: Out,

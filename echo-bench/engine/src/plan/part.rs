@@ -22,7 +22,7 @@ pub const MOST_PARTS: u32 = 1000;
 /// Of more requests nobody counts whose they are: each part gets its share by its connections.
 const MOST_COUNTED: u64 = 20_000_000;
 
-/// See the [module](self).
+/// Part `number` of a plan that `of` processes carry out: every `of`-th connection.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]

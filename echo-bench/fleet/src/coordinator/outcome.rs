@@ -2,7 +2,7 @@
 
 use crate::message::{Member, Stored};
 
-/// See the [module](self).
+/// What has become of the agents and their parts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The parts that were started, in order.
