@@ -246,7 +246,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let told = progress(fleet.take(beat(2, 0)));
-        assert!(told.contains("interval 1: 2,000 answered, 2 failed"), "{told}");
+        let wanted = format!("interval 1: {} answered, 2 failed", units::count(2000));
+        assert!(told.contains(&wanted), "{told}");
         // Told twice, out of turn, or by nobody.
         for odd in [beat(2, 0), beat(2, 7), beat(3, 0), beat(0, 0)] {
             assert_eq!(fleet.take(odd), None);
