@@ -21,7 +21,7 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
     let Some(parts) = &report.parts else { return rows };
     let there = parts.each.len();
     let skew = match parts.start_skew_ns {
-        Some(skew) => format!(", loads began within {}", units::time(skew as f64)),
+        Some(skew) => format!(", schedules begin within {}", units::time(skew as f64)),
         None => String::new(),
     };
     let row = Row::new("parts", format!("{there} of {}{skew}", parts.of));
