@@ -5,6 +5,7 @@ mod capacity;
 mod child_run;
 mod compare;
 mod doctor;
+mod exit;
 mod fleet;
 mod link;
 #[cfg(feature = "nats")]
@@ -31,7 +32,6 @@ use anyhow::Context;
 use echo_client::credentials::Credentials;
 use echo_client::mask::holds_password;
 use echo_net::address::SocketAddress;
-use echo_net::signals::Received;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
 
@@ -41,20 +41,20 @@ use crate::exec;
 use crate::fleet::Beats;
 use crate::link::EmulatedLink;
 use crate::noise_floor;
-use crate::outlet::InvalidOutlet;
 use crate::preflight;
 use crate::progress::Progress;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
-use echo_bench_engine::{self as engine, EngineError, Peer, RunRecord, ThreadError};
+use echo_bench_engine::{self as engine, EngineError, Peer};
 use echo_bench_fleet::Allow;
 use echo_bench_report::describe;
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::{
-    self, Circumstances, Environment, LinkSeen, Report, SloVerdict, UntilWatch, Verdict,
+    self, Circumstances, Environment, LinkSeen, Report, UntilWatch,
 };
 use echo_bench_report::sweep::{Axis, Flag};
 
 use baselines::{check_baselines, with_baselines};
+use exit::{exit_code, exit_of};
 use partial_file::PartialFile;
 use results::Results;
 use run_server::RunServer;
@@ -64,6 +64,7 @@ pub use baselines::{list as list_baselines, remove as remove_baselines};
 pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
+pub use exit::{Exit, UsageError, code_of};
 pub use link::forward_link;
 #[cfg(feature = "nats")]
 pub use nats::{agent, collect};
@@ -71,24 +72,6 @@ pub use rerun::rerun;
 pub use selftest::{selftest, serve_faults};
 pub use stored::{list, merge, show};
 pub use sweep::{cell, sweep};
-
-/// How a program ends. Part of the interface: scripts rely on the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// All went well.
-    Done = 0,
-    /// The run could not be made, or requests failed.
-    Failed = 1,
-    /// What was typed makes no sense.
-    Usage = 2,
-    /// An objective was missed.
-    Missed = 3,
-    /// Nothing was measured, or (strict) the generator was the bottleneck or an objective is
-    /// undecided.
-    Invalid = 4,
-    /// A thread of the generator panicked, which is a bug.
-    Panicked = 101,
-}
 
 /// Carries out a run from what was typed to the exit code.
 ///
@@ -348,60 +331,5 @@ fn circumstances(
 fn tell_objectives(report: &Report) {
     for slo in report.slos.iter().filter(|slo| !slo.met) {
         tell(&format!("slo {}", describe::objective::outcome(slo)));
-    }
-}
-
-/// A command line that contradicts itself.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:#}")]
-pub struct UsageError(anyhow::Error);
-
-impl UsageError {
-    fn new(reason: impl Into<anyhow::Error>) -> Self {
-        Self(reason.into())
-    }
-}
-
-/// The exit code of an error.
-pub fn code_of(error: &anyhow::Error) -> Exit {
-    if error.is::<UsageError>() || error.is::<InvalidOutlet>() {
-        return Exit::Usage;
-    }
-    match error.downcast_ref() {
-        Some(EngineError::Thread(ThreadError::Panicked(_))) => Exit::Panicked,
-        _ => Exit::Failed,
-    }
-}
-
-fn exit_code(report: &Report, record: &RunRecord, received: &Received, strict: bool) -> u8 {
-    if record.interrupted {
-        return received.exit_code().unwrap_or(Exit::Failed as u8);
-    }
-    exit_of(report, strict) as u8
-}
-
-/// How a run ends by its report alone, if no signal ended it.
-fn exit_of(report: &Report, strict: bool) -> Exit {
-    let requests = &report.summary.requests;
-    let connections = &report.summary.connections;
-    let warned = |codes: &[&str]| {
-        report.warnings.iter().any(|warning| codes.contains(&warning.code.as_str()))
-    };
-    let invalid = report.verdict == Verdict::Invalid || warned(&[report::GENERATOR_LIMITED]);
-    let objective = |verdict| report.slos.iter().any(|slo| slo.verdict() == verdict);
-    if requests.ok == 0 || warned(&report::FAULTS) || (strict && invalid) {
-        Exit::Invalid
-    } else if objective(SloVerdict::Missed) {
-        Exit::Missed
-    } else if strict && objective(SloVerdict::Undecided) {
-        Exit::Invalid
-    } else if requests.ok < requests.scheduled
-        || !report.errors.is_empty()
-        || warned(&[report::SERVER_ENDED])
-        || connections.established < connections.requested
-    {
-        Exit::Failed
-    } else {
-        Exit::Done
     }
 }

@@ -31,27 +31,24 @@ fn read(path: impl AsRef<Path>) -> Value {
     serde_json::from_slice(&text).expect("it is JSON")
 }
 
+/// The flags of a plan that several processes can carry out.
+const PLAN: [&str; 7] = [
+    "--seed=7",
+    "--conns=10",
+    "--rate=2k",
+    "--arrival=poisson",
+    "--duration=1s",
+    "--warmup=200ms",
+    "--quiet",
+];
+
 /// Two parts of a plan at once; their reports are in the folder.
 fn two_parts(target: &str, folder: &Path, delay: Duration) -> [BenchProcess; 2] {
     let at = humantime::format_rfc3339_nanos(SystemTime::now() + delay).to_string();
     ["1/2", "2/2"].map(|part| {
         let file = path(folder, &format!("{}.json", &part[..1]));
-        BenchProcess::start(&[
-            target,
-            "--part",
-            part,
-            "--start-at",
-            &at,
-            "--seed=7",
-            "--conns=10",
-            "--rate=2k",
-            "--arrival=poisson",
-            "--duration=1s",
-            "--warmup=200ms",
-            "--quiet",
-            "--output",
-            &file,
-        ])
+        let own = [target, "--part", part, "--start-at", &at, "--output", &file];
+        BenchProcess::start(&[&own, &PLAN[..]].concat())
     })
 }
 
@@ -87,18 +84,8 @@ fn parts_that_start_together_merge_to_the_run_of_one_process() {
 
     // The same plan in one process has the same schedule; it is compared only when told.
     let alone = path(folder, "alone.json");
-    let one = BenchProcess::start(&[
-        &target,
-        "--seed=7",
-        "--conns=10",
-        "--rate=2k",
-        "--arrival=poisson",
-        "--duration=1s",
-        "--warmup=200ms",
-        "--quiet",
-        "--output",
-        &alone,
-    ]);
+    let own = [target.as_str(), "--output", &alone];
+    let one = BenchProcess::start(&[&own, &PLAN[..]].concat());
     assert_eq!(one.finish(PATIENCE).code, Some(0));
     let one = read(&alone);
     assert_eq!(one["plan"]["schedule_digest"], merged["plan"]["schedule_digest"]);

@@ -15,6 +15,7 @@ use document::PlanDocument;
 
 mod builder;
 mod document;
+mod error;
 mod files;
 mod generator;
 mod load;
@@ -31,6 +32,7 @@ mod validity;
 mod workload;
 
 pub use builder::PlanBuilder;
+pub use error::PlanError;
 pub use files::PlanFile;
 pub use generator::{EngineKind, IdleStrategy, SocketPlan};
 pub use load::{Load, StopRule};
@@ -42,7 +44,6 @@ pub use stamps::Stamps;
 pub use think::{InvalidThink, Think};
 pub use tls::{ClientCertificate, TlsPlan, Trust};
 pub use until::{EARLIEST_END, InvalidUntil, Until, percent, percentile, share};
-pub use validity::PlanError;
 pub use workload::{ProtocolPlan, WorkloadPlan};
 
 /// Least limit of a reply of HTTP, and of a database.

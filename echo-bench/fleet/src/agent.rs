@@ -10,6 +10,7 @@
 //! gone leaves nobody occupied. From the start on it needs no coordinator: it finishes, and its
 //! report stays in the store.
 
+mod action;
 mod remarks;
 
 use crate::digest::Digest;
@@ -20,6 +21,7 @@ use crate::message::{
 use crate::plan::PlanDocument;
 use crate::{AgentName, Nanos, RunId, SECOND};
 
+pub use action::Action;
 use remarks::Remarks;
 
 /// How long an agent stays ready without a word from the coordinator.
@@ -35,48 +37,6 @@ pub struct Now {
     pub monotonic_ns: Nanos,
     /// The time of day, in nanoseconds since 1970.
     pub wall_ns: u64,
-}
-
-/// What whoever drives an agent is to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Answer the command that was just passed in.
-    Answer(Answer),
-    /// Answer the offer that was kept waiting.
-    AnswerOffer(Answer),
-    /// Get the plan of this run out of the store, for [`Agent::fetched`].
-    Fetch(RunId),
-    /// Check this plan against limits and permitted targets, for [`Agent::checked`].
-    Check {
-        /// It.
-        plan: Box<PlanDocument>,
-        /// The fewest parts that it is split into.
-        fewest_parts: u32,
-    },
-    /// Start a process for this part, for [`Agent::ended`].
-    Launch {
-        /// The plan.
-        plan: Box<PlanDocument>,
-        /// Which part, and when.
-        start: Start,
-    },
-    /// Ask the process to end, so that it hands over what was measured.
-    Interrupt,
-    /// Kill the process.
-    Kill,
-    /// Put the report of this part into the store, for [`Agent::stored`].
-    Store {
-        /// The run.
-        run: RunId,
-        /// The part.
-        part: u32,
-    },
-    /// Publish this.
-    Publish(Event),
-    /// The presence has changed.
-    Announce,
-    /// Tell whoever watches the agent.
-    Tell(String),
 }
 
 #[derive(Debug)]
