@@ -102,7 +102,8 @@ pub struct ServerArgs {
     )]
     pub model: ModelKind,
 
-    /// Worker threads [default: number of available cores]
+    /// Worker threads; with --model prefork processes [default: number of available cores; 1 for a
+    /// chat with prefork]
     #[arg(
         long,
         value_name = "N",
@@ -115,7 +116,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "CPUS", help_heading = "Model")]
     pub pin: Option<CpuList>,
 
-    /// Busy-poll while connections are open (epoll, poll, uring): saves wake-ups, but each worker
+    /// Busy-poll while connections are open (epoll, poll, uring, prefork): saves wake-ups, but each worker
     /// uses a whole core, which should be reserved for it (see --workers and --pin)
     #[arg(long, help_heading = "Model")]
     pub busy_poll: bool,
@@ -195,7 +196,7 @@ pub struct ServerArgs {
     #[arg(long, help_heading = "Sockets")]
     pub reuse_port: bool,
 
-    /// Maximum concurrent connections [default: open files limit minus 32]
+    /// Maximum concurrent connections, of all workers together [default: open files limit minus 32]
     #[arg(
         long,
         value_name = "N",
@@ -278,8 +279,14 @@ pub enum InvalidArgs {
         allowed: Vec<usize>,
     },
     /// A model without its own polling loop.
-    #[error("--busy-poll is not supported by --model {0} (use --model epoll, poll or uring)")]
+    #[error("--busy-poll is not supported by --model {0} (use --model epoll, poll, uring or prefork)")]
     BusyPoll(ModelKind),
+    /// A chat whose members are in several processes.
+    #[error(
+        "--model prefork --protocol chat needs --workers 1: members in different processes can't see \
+         each other (or use another --model)"
+    )]
+    ChatProcesses,
     /// A choice that the model does not have.
     #[error("--{flag} is not supported by --model {model} (use --model {models})")]
     UnfitModel {
@@ -344,10 +351,15 @@ impl TryFrom<&ServerArgs> for Config {
             return Err(InvalidArgs::BusyPoll(args.model));
         }
         let tuning = args.tuning.tuning(args.model, args.reuse_port)?;
+        let one_process = args.model.has_processes() && args.protocol.is_chat();
+        if one_process && args.workers.is_some_and(|workers| workers.get() > 1) {
+            return Err(InvalidArgs::ChatProcesses);
+        }
+        let workers = if one_process { 1 } else { available_cores() };
         Ok(Self {
             tuning,
             model: args.model,
-            workers: args.workers.map_or_else(available_cores, |n| n.get().into()),
+            workers: args.workers.map_or(workers, |n| n.get().into()),
             protocol: args.protocol,
             max_message,
             chat_queue,

@@ -17,7 +17,8 @@ use crate::tuning::Tuning;
 pub struct Config {
     /// Concurrency model.
     pub model: ModelKind,
-    /// Number of worker threads; ignored by [`ModelKind::Threads`].
+    /// Number of worker threads; ignored by [`ModelKind::Threads`], and one in this process of
+    /// [`ModelKind::Prefork`].
     pub workers: usize,
     /// Application protocol.
     pub protocol: Service,

@@ -29,7 +29,8 @@ use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
 use crate::metrics::{Endpoint, Health, ProcessMetrics, ServerMetrics, Source};
-use crate::model;
+use crate::model::{self, WorkerLost};
+use crate::processes::{Post, Processes};
 use crate::sandbox::{self, Needs};
 use crate::server::{Server, ServerSummary, ServerWatch};
 use crate::tuning::Accept;
@@ -37,6 +38,7 @@ use crate::tuning::Accept;
 mod balance;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 /// Exit code when it can't serve.
 const FAILED: u8 = 1;
@@ -51,6 +53,11 @@ const PANICKED: u8 = 101;
 #[derive(Debug, thiserror::Error)]
 #[error("a worker panicked, so the server has stopped: {0}")]
 struct WorkerPanicked(String);
+
+/// What has ended this process was said by the one that has started it.
+#[derive(Debug, thiserror::Error)]
+#[error("this worker has ended with code {0}")]
+struct Reported(u8);
 
 /// Runs the server with the given command line, program name first, until a signal stops it.
 pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -70,6 +77,7 @@ fn code_from(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match ended {
         Ok(()) => 0,
+        Err(error) if error.is::<Reported>() => code_of(&error),
         Err(error) => {
             let told = terminal::printable(&format!("{error:#}"));
             let _ = writeln!(io::stderr(), "echo-server: {told}");
@@ -80,7 +88,9 @@ fn code_from(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// The exit code of an error.
 fn code_of(error: &anyhow::Error) -> u8 {
-    if error.is::<InvalidArgs>() {
+    if let Some(Reported(code)) = error.downcast_ref() {
+        *code
+    } else if error.is::<InvalidArgs>() {
         USAGE
     } else if error.is::<WorkerPanicked>() {
         PANICKED
@@ -102,11 +112,15 @@ fn explain(told: &clap::Error) -> u8 {
 }
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
+    if let Some(post) = Post::of_this_process()? {
+        return worker::run(args, post);
+    }
     if let Some(parent) = args.die_with_parent {
         signals::end_with_parent(parent).context("watching the parent process")?;
     }
     let mut config = Config::try_from(args)?;
-    config.tls = args.tls.identity()?;
+    let certificate = args.tls.generated()?;
+    config.tls = args.tls.identity_with(certificate.as_ref())?;
     let style = LogStyle::from(args);
     style.begin();
     fd_limit::raise();
@@ -137,13 +151,23 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
              quarter of the usable memory): longer messages are cut; set --max-buffered"
         );
     }
+    // Before the sandbox, which lets nothing be executed.
+    let processes = config.model.has_processes();
+    let processes =
+        processes.then(|| Processes::start(config.workers, &opened.groups)).transpose()?;
     // Before there are threads: each has its own restrictions, and inherits those of its parent.
     if !args.no_sandbox {
         let removes_in = file.as_ref().map(|file| file.folder().to_owned());
         sandbox::enter(&Needs { removes_in, ..Needs::default() });
     }
     let stop = Stop::new();
-    let server = Server::new(config, &stop);
+    let server = match processes {
+        None => Server::new(config, &stop),
+        Some(processes) => {
+            let were_passed = opened.were_passed;
+            Server::of_processes(config, &stop, processes, were_passed, certificate)
+        }
+    };
     let watch = server.watch();
     let health = Health::new(stop.clone());
     let watched = watch.clone();
@@ -156,7 +180,7 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     remove(file);
     let summary = match &outcome {
         Ok(summary) => Some(summary.clone()),
-        Err(error) => error.is::<WorkerPanicked>().then(|| watch.summary()),
+        Err(error) => has_served(error).then(|| watch.summary()),
     };
     if let Some(summary) = summary.as_ref().filter(|_| !style.quiet) {
         summarise(summary, style.format);
@@ -207,6 +231,12 @@ fn serve(
         .map_err(|payload| WorkerPanicked(cause_of(&*payload)))?;
     std::mem::replace(&mut *announced.lock().unwrap_or_else(PoisonError::into_inner), Ok(()))?;
     result.context("serving")
+}
+
+/// Whether the server has ended by the end of a worker, so that there are statistics.
+fn has_served(error: &anyhow::Error) -> bool {
+    let lost = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<WorkerPanicked>() || lost.is_some_and(|lost| lost.is::<WorkerLost>())
 }
 
 /// What a thread panicked with, in words.

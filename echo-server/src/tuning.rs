@@ -61,7 +61,8 @@ pub enum Accept {
 pub struct Tuning {
     /// Notification mode of epoll, for [`ModelKind::Epoll`].
     pub trigger: Trigger,
-    /// How connections are distributed to workers. With [`Accept::Reuseport`] the server needs a group of
+    /// How connections are distributed to workers; with [`ModelKind::Prefork`]
+    /// [`Accept::Handoff`] means that there is one. With [`Accept::Reuseport`] the server needs a group of
     /// listeners per worker, else one group.
     pub accept: Accept,
     /// Task polls between two polls for I/O events; `None`: tokio's default.
@@ -93,11 +94,19 @@ impl ModelKind {
     /// Whether the model can distribute connections in this way.
     pub fn can_accept(self, accept: Accept) -> bool {
         match accept {
-            Accept::Handoff => true,
-            Accept::Shared => matches!(self, Self::Epoll | Self::Poll | Self::TokioLocal),
-            Accept::Exclusive => self == Self::Epoll,
+            Accept::Handoff => !self.has_processes(),
+            Accept::Shared => {
+                matches!(self, Self::Epoll | Self::Poll | Self::Prefork | Self::TokioLocal)
+            }
+            Accept::Exclusive => matches!(self, Self::Epoll | Self::Prefork),
             Accept::Reuseport => self.shares_listeners(),
         }
+    }
+
+    /// How the model distributes connections unless told otherwise. Between processes nothing is
+    /// passed on, so each accepts its own.
+    pub fn default_accept(self) -> Accept {
+        if self.has_processes() { Accept::Exclusive } else { Accept::default() }
     }
 
     /// Whether it runs on tokio.
@@ -114,7 +123,7 @@ mod tests {
     #[test]
     fn every_model_can_do_what_is_the_default() {
         for model in ModelKind::VARIANTS {
-            assert!(model.can_accept(Accept::default()), "{model}");
+            assert!(model.can_accept(model.default_accept()), "{model}");
         }
         for accept in Accept::VARIANTS {
             assert!(ModelKind::Epoll.can_accept(*accept), "{accept}");

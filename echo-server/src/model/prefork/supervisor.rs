@@ -1,0 +1,74 @@
+//! The process that has started the workers: [`Supervisor`]. It serves nobody itself.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use echo_net::listener::Listener;
+use echo_net::stop::Stage;
+
+use crate::context::Context;
+use crate::model::Model;
+use crate::processes::{Assignment, Ended, Processes, Told};
+
+/// How long workers may take to end once they are forced to. Those that have not are killed by the
+/// kernel when this process ends.
+const FORCED_LIMIT: Duration = Duration::from_secs(3);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    /// The workers, which wait for their assignment.
+    pub(crate) processes: Arc<Processes>,
+    /// What they serve with.
+    pub(crate) assignment: Assignment,
+}
+
+/// A worker has ended without a word: it was killed, or aborted.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}, so the server has stopped (a kill by the kernel for lack of memory is in its log; what \
+     that worker has counted since its last report is missing from the statistics)"
+)]
+pub(crate) struct WorkerLost(String);
+
+impl Model for Supervisor {
+    fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
+        // The workers have them. Kept open here, connections would be queued that nobody accepts.
+        drop(listeners);
+        let processes = &self.processes;
+        context.readiness.expect(1);
+        processes.serve(&self.assignment)?;
+        let told = Arc::clone(processes);
+        context.stop.on_advance(move |stage| told.advance(stage));
+        let all_serve = |told: &[Told]| {
+            let unfit = told.iter().any(has_failed);
+            (unfit || told.iter().all(|told| told.serves)).then_some(!unfit)
+        };
+        if processes.wait_for(None, all_serve) == Some(true) {
+            context.readiness.serves();
+        }
+        let over = |told: &[Told]| {
+            let failed = told.iter().position(has_failed);
+            let over = failed.is_some() || told.iter().all(|told| told.is_gone);
+            let cause = failed.map(|number| (number, told[number].ended.clone()));
+            over.then_some(cause)
+        };
+        let Some((number, cause)) = processes.wait_for(None, over).flatten() else {
+            return Ok(());
+        };
+        context.stop.advance(Stage::Forced);
+        let gone = |told: &[Told]| told.iter().all(|told| told.is_gone).then_some(());
+        let _ = processes.wait_for(Some(FORCED_LIMIT), gone);
+        match cause {
+            Some(Ended::Panicked(cause)) => Err(context.panicked(Box::new(cause))),
+            Some(Ended::Failed(reason)) => Err(io::Error::other(reason)),
+            _ => Err(io::Error::other(WorkerLost(processes.fate(number)))),
+        }
+    }
+}
+
+/// Whether a worker has ended for another reason than that it was told to.
+fn has_failed(told: &Told) -> bool {
+    told.is_gone && told.ended != Some(Ended::Stopped)
+}
