@@ -347,7 +347,10 @@ mod tests {
         drop(permit);
         assert_eq!(admission.active(), 0);
         assert!(!enter().is_turned_away());
-        assert_eq!((admission.accepted(), admission.refusals().map(|(_, count)| count).sum::<u64>()), (2, 1));
+        assert_eq!(
+            (admission.accepted(), admission.refusals().map(|(_, count)| count).sum::<u64>()),
+            (2, 1)
+        );
     }
 
     #[test]

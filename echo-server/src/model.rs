@@ -14,9 +14,9 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
 pub use crate::model_kind::ModelKind;
-pub(crate) use prefork::{Supervisor, WorkerLost};
 use crate::thread_budget::cannot_start_worker;
 use crate::tuning::Accept;
+pub(crate) use prefork::{Supervisor, WorkerLost};
 
 mod acceptor;
 #[cfg(feature = "compio")]

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use echo_net::inherited::keep_open;
 use echo_net::listener::Listener;
+use echo_net::own_process::OwnProcess;
 use echo_net::stop::Stage;
 
 use crate::counters::WorkerSoFar;
@@ -24,8 +25,8 @@ use crate::snapshot::Snapshot;
 mod message;
 mod post;
 
-use message::{ToSupervisor, ToWorker, receive, send};
 pub(crate) use message::{Assignment, Ended};
+use message::{Counted, ToSupervisor, ToWorker, receive, send};
 pub(crate) use post::Post;
 
 /// How long a worker may take to say what it has counted; then what it said last counts.
@@ -66,7 +67,7 @@ pub(crate) struct Told {
     pub ended: Option<Ended>,
     /// Whether it has closed its socket, which its end does.
     pub is_gone: bool,
-    snapshot: Snapshot,
+    counted: Counted,
     /// How often it has said what it counted.
     reports: u64,
 }
@@ -75,7 +76,8 @@ impl Default for Told {
     fn default() -> Self {
         let snapshot =
             Snapshot { workers: vec![WorkerSoFar::default()], ..Snapshot::default() };
-        Self { serves: false, ended: None, is_gone: false, snapshot, reports: 0 }
+        let counted = Counted { snapshot, ..Counted::default() };
+        Self { serves: false, ended: None, is_gone: false, counted, reports: 0 }
     }
 }
 
@@ -178,9 +180,14 @@ impl Processes {
         let _ = self.wait_for(Some(REPORT_LIMIT), answered);
         let mut sum = Snapshot::default();
         for told in self.told().iter() {
-            sum += told.snapshot.clone();
+            sum += told.counted.snapshot.clone();
         }
         sum
+    }
+
+    /// What they have used together with `own`, as of the last [`snapshot`](Self::snapshot).
+    pub(crate) fn used_with(&self, own: OwnProcess) -> OwnProcess {
+        self.told().iter().fold(own, |sum, told| sum.with(&told.counted.used))
     }
 
     /// What became of a worker that [is gone](Told::is_gone), in words.
@@ -202,8 +209,8 @@ impl Processes {
             let told = &mut all[number];
             match message {
                 ToSupervisor::Serves => told.serves = true,
-                ToSupervisor::Counted(snapshot) => {
-                    told.snapshot = *snapshot;
+                ToSupervisor::Counted(counted) => {
+                    told.counted = *counted;
                     told.reports += 1;
                 }
                 ToSupervisor::Ended(how) => told.ended = Some(how),

@@ -4,7 +4,6 @@
 use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +16,7 @@ use echo_net::settings::ByteSize;
 use echo_net::signals::Request;
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::ServerTls;
-use echo_net::{activation, fd_limit, signals, stdout};
+use echo_net::{fd_limit, signals, stdout};
 use echo_proto::terminal;
 use serde::Serialize;
 use tracing::{info, warn};
@@ -34,8 +33,10 @@ use crate::processes::{Post, Processes};
 use crate::sandbox::{self, Needs};
 use crate::server::{Server, ServerSummary, ServerWatch};
 use crate::tuning::Accept;
+use ready::{Ready, announce};
 
 mod balance;
+mod ready;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -175,7 +176,8 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let answer = move |request| answer(request, &report);
     // Before there are threads, to which a signal could go meanwhile.
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
-    serve_metrics(metrics, ServerMetrics::new(watch.clone()), &health)?;
+    let processes = ProcessMetrics(watch.context().processes.clone());
+    serve_metrics(metrics, ServerMetrics::new(watch.clone()), processes, &health)?;
     let outcome = serve(server, opened, ready, health, stop);
     remove(file);
     let summary = match &outcome {
@@ -261,6 +263,7 @@ fn answer(request: Request, report: &impl Fn()) {
 fn serve_metrics(
     endpoint: Option<Endpoint>,
     source: impl Source + 'static,
+    processes: ProcessMetrics,
     health: &Health,
 ) -> anyhow::Result<()> {
     let Some(endpoint) = endpoint else { return Ok(()) };
@@ -269,7 +272,7 @@ fn serve_metrics(
         warn!(%address, "public metrics address: no authentication, and not encrypted");
     }
     endpoint
-        .serve(vec![Box::new(source), Box::new(ProcessMetrics)], health.clone())
+        .serve(vec![Box::new(source), Box::new(processes)], health.clone())
         .context("starting --metrics")
 }
 
@@ -309,68 +312,6 @@ fn tell_identity(tls: &ServerTls) {
     if let Some(doubt) = tls.doubt() {
         warn!("clients will reject the certificate: {doubt}");
     }
-}
-
-/// The ready line on stdout, printed once all workers serve.
-#[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the name in the JSON line")]
-struct Ready {
-    ready: bool,
-    /// The first listen address.
-    addr: SocketAddress,
-    addrs: Vec<SocketAddress>,
-    model: String,
-    protocol: String,
-    /// Null for a thread per connection.
-    workers: Option<usize>,
-    busy_poll: bool,
-    pid: u32,
-    version: &'static str,
-    /// Where metrics are served; null without.
-    metrics: Option<SocketAddr>,
-    /// Null without TLS.
-    tls: Option<ReadyTls>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReadyTls {
-    /// SHA-256 of the certificate.
-    fingerprint: String,
-}
-
-impl Ready {
-    /// `addrs` are the listen addresses, at least one.
-    fn of(config: &Config, addrs: Vec<SocketAddress>, metrics: Option<&Endpoint>) -> Self {
-        Self {
-            ready: true,
-            addr: addrs[0],
-            addrs,
-            model: config.model.to_string(),
-            protocol: config.protocol.to_string(),
-            workers: config.model.has_workers().then_some(config.workers),
-            busy_poll: config.busy_poll,
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION"),
-            metrics: metrics.map(Endpoint::address),
-            tls: config
-                .tls
-                .as_ref()
-                .map(|tls| ReadyTls { fingerprint: tls.fingerprint().to_string() }),
-        }
-    }
-}
-
-/// Prints the ready line, and tells a service manager. A closed pipe is ignored; any other write
-/// error is fatal, since a program that waits for the line would wait forever.
-fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
-    let line = serde_json::to_string(ready).context("writing the ready line")?;
-    stdout::finish(writeln!(io::stdout(), "{line}")).context(
-        "writing the ready line to stdout (if nobody reads it, redirect stdout to /dev/null)",
-    )?;
-    if let Err(error) = activation::notify_ready() {
-        warn!(%error, "telling the service manager (NOTIFY_SOCKET) failed");
-    }
-    Ok(())
 }
 
 fn summarise(outcome: &ServerSummary, format: LogFormat) {

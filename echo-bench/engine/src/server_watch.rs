@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn a_process_that_has_started_others_is_watched_with_them() {
         // The worker ends with the pipe to its parent.
-        let script = "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; read x' | sleep 60";
+        let script =
+            "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; read x' | sleep 60";
         let server = Killed(Command::new("sh").args(["-c", script]).spawn().expect("a shell"));
         let pid = server.0.id();
         let begin = Instant::now();

@@ -82,8 +82,7 @@ impl TuningArgs {
         }
         // What --reuse-port alone has always meant.
         let own_listeners = reuse_port && model.shares_listeners();
-        let by_default =
-            if own_listeners { Accept::Reuseport } else { model.default_accept() };
+        let by_default = if own_listeners { Accept::Reuseport } else { model.default_accept() };
         Ok(Tuning {
             trigger: self.trigger.unwrap_or_default(),
             accept: self.accept.unwrap_or(by_default),

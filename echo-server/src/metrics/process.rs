@@ -1,19 +1,29 @@
-//! Metrics of this process, named as those of all Prometheus clients: [`ProcessMetrics`].
+//! Metrics of this process, and of those that it has serve, named as those of all Prometheus
+//! clients: [`ProcessMetrics`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use echo_net::own_process::OwnProcess;
 
 use super::{Families, Source};
+use crate::processes::Processes;
 
 /// See the [module](self).
-#[derive(Debug)]
-pub(crate) struct ProcessMetrics;
+#[derive(Debug, Default)]
+pub(crate) struct ProcessMetrics(pub(crate) Option<Arc<Processes>>);
+
+impl ProcessMetrics {
+    fn read(&self) -> OwnProcess {
+        let own = OwnProcess::read();
+        self.0.as_ref().map_or(own, |processes| processes.used_with(own))
+    }
+}
 
 impl Source for ProcessMetrics {
     fn collect(&self, families: &mut Families<'_>) -> fmt::Result {
         let OwnProcess { cpu, resident_bytes, open_fds, max_fds, threads, started } =
-            OwnProcess::read();
+            self.read();
         if let Some(cpu) = cpu {
             let help = "CPU time of this process, user and system";
             families.seconds("process_cpu", help, cpu.as_secs_f64())?;

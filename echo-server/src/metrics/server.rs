@@ -74,11 +74,7 @@ fn connections(
     families: &mut Families<'_>,
 ) -> fmt::Result {
     let admission = &context.admission;
-    families.counter(
-        "echo_server_connections",
-        "Connections admitted",
-        so_far.connections,
-    )?;
+    families.counter("echo_server_connections", "Connections admitted", so_far.connections)?;
     families.gauge("echo_server_connections_active", "Open connections", admission.active())?;
     families.gauge(
         "echo_server_connections_limit",

@@ -14,8 +14,8 @@ use echo_net::{Nanos, clock};
 use super::event_loop::{EventLoop, Handoff};
 use crate::config::Config;
 use crate::context::Context;
-use crate::occupied::Sharing;
 use crate::counters::{Served, WorkerSoFar};
+use crate::occupied::Sharing;
 use crate::session::NEVER;
 
 /// How often workers may have something to do at one instant.

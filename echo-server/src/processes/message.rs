@@ -4,6 +4,7 @@
 use std::io::{self, BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
 
+use echo_net::own_process::OwnProcess;
 use echo_net::tls::SelfSigned;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -47,9 +48,16 @@ pub(super) enum ToSupervisor {
     /// It serves.
     Serves,
     /// What it has counted until now.
-    Counted(Box<Snapshot>),
+    Counted(Box<Counted>),
     /// It ends. Its last counts came before.
     Ended(Ended),
+}
+
+/// What a worker has counted, and its process has used.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Counted {
+    pub(super) snapshot: Snapshot,
+    pub(super) used: OwnProcess,
 }
 
 /// How a worker has ended.
@@ -77,9 +85,7 @@ pub(super) fn send(mut socket: &UnixStream, message: &impl Serialize) -> io::Res
 ///
 /// # Errors
 /// When it is none.
-pub(super) fn receive<M: DeserializeOwned>(
-    socket: &mut impl BufRead,
-) -> io::Result<Option<M>> {
+pub(super) fn receive<M: DeserializeOwned>(socket: &mut impl BufRead) -> io::Result<Option<M>> {
     let mut line = Vec::new();
     socket.by_ref().take(LONGEST).read_until(b'\n', &mut line)?;
     if line.is_empty() {
@@ -99,7 +105,8 @@ mod tests {
     fn messages_arrive_as_they_were_sent_and_end_with_the_socket() {
         let (one, other) = UnixStream::pair().unwrap();
         let workers = vec![WorkerSoFar { connections: u64::MAX, ..WorkerSoFar::default() }];
-        let counted = Snapshot { workers: workers.clone(), cut: 7, ..Snapshot::default() };
+        let snapshot = Snapshot { workers: workers.clone(), cut: 7, ..Snapshot::default() };
+        let counted = Counted { snapshot, used: OwnProcess::read() };
         let ended = Ended::Failed("no \n memory".to_owned());
         send(&one, &ToSupervisor::Counted(Box::new(counted))).unwrap();
         send(&one, &ToSupervisor::Ended(ended.clone())).unwrap();
@@ -108,7 +115,8 @@ mod tests {
         let Ok(Some(ToSupervisor::Counted(counted))) = receive(&mut other) else {
             panic!("the counts");
         };
-        assert_eq!((counted.workers, counted.cut), (workers, 7));
+        assert_eq!((counted.snapshot.workers, counted.snapshot.cut), (workers, 7));
+        assert!(counted.used.threads > Some(0));
         let told = receive(&mut other).unwrap();
         assert!(matches!(told, Some(ToSupervisor::Ended(how)) if how == ended));
         assert!(receive::<ToSupervisor>(&mut other).unwrap().is_none());

@@ -9,9 +9,10 @@ use std::thread;
 
 use echo_net::inherited;
 use echo_net::listener::Listener;
+use echo_net::own_process::OwnProcess;
 use echo_net::stop::{Stage, Stop};
 
-use super::message::{Assignment, Ended, ToSupervisor, ToWorker, receive, send};
+use super::message::{Assignment, Counted, Ended, ToSupervisor, ToWorker, receive, send};
 use crate::occupied::Occupied;
 use crate::snapshot::Snapshot;
 
@@ -58,7 +59,8 @@ impl Passed {
     fn parse(value: &str) -> Option<Self> {
         let (number, rest) = value.split_once(',')?;
         let (parent, rest) = rest.split_once(',')?;
-        let descriptors: Vec<i32> = rest.split(',').map(|word| word.parse().ok()).collect::<Option<_>>()?;
+        let descriptors: Vec<i32> =
+            rest.split(',').map(|word| word.parse().ok()).collect::<Option<_>>()?;
         let (&[control, memory], listeners) = descriptors.split_at_checked(2)? else {
             return None;
         };
@@ -155,7 +157,8 @@ impl Voice {
 
     /// What it has counted until now.
     pub(crate) fn counted(&self, snapshot: Snapshot) {
-        self.say(&ToSupervisor::Counted(Box::new(snapshot)));
+        let counted = Counted { snapshot, used: OwnProcess::read() };
+        self.say(&ToSupervisor::Counted(Box::new(counted)));
     }
 
     /// It ends.
@@ -178,7 +181,9 @@ mod tests {
         let expected =
             Passed { number: 1, parent: 200, control: 3, memory: 4, listeners: vec![5, 6] };
         assert_eq!(parsed, expected);
-        for bad in ["", "1", "1,2", "1,2,3", "1,2,3,4,", "x,2,3,4", "1,-2,3,4", "1,2,3,4,99999999999"] {
+        for bad in
+            ["", "1", "1,2", "1,2,3", "1,2,3,4,", "x,2,3,4", "1,-2,3,4", "1,2,3,4,99999999999"]
+        {
             assert_eq!(Passed::parse(bad), None, "{bad}");
         }
         let file = OwnedFd::from(std::fs::File::open("/dev/null").unwrap());

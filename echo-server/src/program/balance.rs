@@ -19,7 +19,7 @@ use crate::binding::Binding;
 use crate::capacity::Capacity;
 use crate::cli::BalanceArgs;
 use crate::logging::{LogFormat, LogStyle};
-use crate::metrics::{BalanceMetrics, Endpoint, Health};
+use crate::metrics::{BalanceMetrics, Endpoint, Health, ProcessMetrics};
 use crate::model::tokio::launch;
 use crate::sandbox::{self, Needs};
 use crate::server::tell_limit;
@@ -70,7 +70,12 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     let answer = move |request| answer(request, &report);
     // Before there are threads, to which a signal could go meanwhile.
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
-    serve_metrics(metrics, BalanceMetrics(Arc::clone(&balancer)), &health)?;
+    serve_metrics(
+        metrics,
+        BalanceMetrics(Arc::clone(&balancer)),
+        ProcessMetrics::default(),
+        &health,
+    )?;
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let runtime = launch(workers, |_| {}, |_| {}).context("starting the balancer's threads")?;
     announce(&ready)?;

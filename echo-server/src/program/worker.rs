@@ -64,8 +64,7 @@ fn serve(args: &ServerArgs, mut post: Post) -> anyhow::Result<()> {
     let counted = watch.clone();
     post.obey(stop, move || counted.context().snapshot()).context("starting a thread")?;
     let were_passed = assigned.were_passed;
-    let run =
-        || if were_passed { server.run(listeners) } else { server.run_on_own(listeners) };
+    let run = || if were_passed { server.run(listeners) } else { server.run_on_own(listeners) };
     let result = catch_unwind(AssertUnwindSafe(run));
     voice.counted(watch.context().snapshot());
     result.map_err(|payload| WorkerPanicked(cause_of(&*payload)))?.context("serving").map(drop)

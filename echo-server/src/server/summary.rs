@@ -78,7 +78,8 @@ impl ServerSummary {
             limits: so_far.limits,
             served: total.served,
             response_time_mean_ns: total.response_times.mean_ns(),
-            per_worker: has_workers.then(|| so_far.workers.iter().map(WorkerSummary::from).collect()),
+            per_worker: has_workers
+                .then(|| so_far.workers.iter().map(WorkerSummary::from).collect()),
             socket: so_far.first_options.map(|of_connection| {
                 // A connection does not say it.
                 let fastopen = admission.opens_fast.get().copied();
