@@ -198,7 +198,8 @@ pub struct ServerArgs {
     #[arg(long, help_heading = "Sockets")]
     pub reuse_port: bool,
 
-    /// Maximum concurrent connections, of all workers together [default: open files limit minus 32]
+    /// Maximum concurrent connections, of all workers together [default: open files limit minus
+    /// 32]
     #[arg(
         long,
         value_name = "N",

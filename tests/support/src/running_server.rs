@@ -206,10 +206,17 @@ impl RunningServer {
         self.child.id()
     }
 
-    /// Sends a signal to the process.
+    /// Sends a signal to the process; one that stops and continues processes to all of them.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id");
-        kill_process(pid, signal).expect("the child has not been waited for");
+        let all = if [Signal::STOP, Signal::CONT].contains(&signal) {
+            self.processes()
+        } else {
+            vec![self.child.id()]
+        };
+        for pid in all {
+            let pid = Pid::from_raw(pid.cast_signed()).expect("a process has an id");
+            kill_process(pid, signal).expect("the process has not been waited for");
+        }
     }
 
     /// Whether the process is still running.
