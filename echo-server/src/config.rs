@@ -17,8 +17,7 @@ use crate::tuning::Tuning;
 pub struct Config {
     /// Concurrency model.
     pub model: ModelKind,
-    /// Number of worker threads; ignored by [`ModelKind::Threads`], and one in this process of
-    /// [`ModelKind::Prefork`].
+    /// Number of worker threads; ignored by [`ModelKind::Threads`].
     pub workers: usize,
     /// Application protocol.
     pub protocol: Service,

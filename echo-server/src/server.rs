@@ -52,17 +52,14 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// A server that ends when `stop` is requested.
-    /// It starts no processes: of [`ModelKind::Prefork`](crate::ModelKind::Prefork) it is the only
-    /// worker.
+    /// It starts no processes: workers of [`ModelKind::Prefork`](crate::ModelKind::Prefork) are
+    /// threads of this one.
     pub fn new(config: Config, stop: &Stop) -> Self {
         Self::sharing(config, stop, Sharing::default())
     }
 
     /// The same for one of several processes.
-    pub(crate) fn sharing(mut config: Config, stop: &Stop, sharing: Sharing) -> Self {
-        if config.model.has_processes() {
-            config.workers = 1;
-        }
+    pub(crate) fn sharing(config: Config, stop: &Stop, sharing: Sharing) -> Self {
         let model = model::build(config.model);
         let (limit, possible) = limit(&config, &*model);
         let context = Context::new(config, stop, limit, sharing);

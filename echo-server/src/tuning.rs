@@ -61,8 +61,7 @@ pub enum Accept {
 pub struct Tuning {
     /// Notification mode of epoll, for [`ModelKind::Epoll`].
     pub trigger: Trigger,
-    /// How connections are distributed to workers; with [`ModelKind::Prefork`]
-    /// [`Accept::Handoff`] means that there is one. With [`Accept::Reuseport`] the server needs a group of
+    /// How connections are distributed to workers. With [`Accept::Reuseport`] the server needs a group of
     /// listeners per worker, else one group.
     pub accept: Accept,
     /// Task polls between two polls for I/O events; `None`: tokio's default.

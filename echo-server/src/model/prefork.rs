@@ -18,15 +18,13 @@ mod supervisor;
 
 pub(crate) use supervisor::{Supervisor, WorkerLost};
 
-/// See the [module](self). Without a supervisor, in a program that has the server as a library, it
-/// is the only worker.
+/// See the [module](self). Without a supervisor, in a program that has the server as a library, its
+/// workers are threads.
 #[derive(Debug)]
 pub(super) struct Prefork;
 
 impl Model for Prefork {
     fn serve(&self, listeners: Vec<Vec<Listener>>, context: &Context) -> io::Result<()> {
-        // Whatever there is belongs to the one worker of this process.
-        let all = listeners.into_iter().flatten().collect();
-        epoll::Epoll.serve(vec![all], context)
+        epoll::Epoll.serve(listeners, context)
     }
 }

@@ -41,6 +41,7 @@ fn serve(args: &ServerArgs, mut post: Post) -> anyhow::Result<()> {
     LogStyle::from(args).begin();
     fd_limit::raise();
     let assigned = post.assignment().context("getting the assignment")?;
+    config.workers = 1;
     config.tls = args.tls.identity_with(assigned.certificate.as_ref())?;
     config.max_conns = Some(assigned.limit);
     config.max_buffered = Some(assigned.max_buffered);

@@ -42,8 +42,9 @@ impl Model for Supervisor {
         let told = Arc::clone(processes);
         context.stop.on_advance(move |stage| told.advance(stage));
         let all_serve = |told: &[Told]| {
-            let unfit = told.iter().any(has_failed);
-            (unfit || told.iter().all(|told| told.serves)).then_some(!unfit)
+            let failed = told.iter().any(has_failed);
+            let is_known = failed || told.iter().all(|told| told.serves || told.is_gone);
+            is_known.then(|| !failed && told.iter().all(|told| told.serves))
         };
         if processes.wait_for(None, all_serve) == Some(true) {
             context.readiness.serves();
