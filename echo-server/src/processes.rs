@@ -21,6 +21,7 @@ use echo_net::stop::Stage;
 use crate::counters::WorkerSoFar;
 use crate::occupied::Occupied;
 use crate::snapshot::Snapshot;
+use crate::thread_budget::cannot_start_process;
 
 mod message;
 mod post;
@@ -89,13 +90,12 @@ impl Processes {
     /// When one of them can't be started.
     pub(crate) fn start(workers: usize, listeners: &[Vec<Listener>]) -> io::Result<Self> {
         let occupied = Arc::new(Occupied::shared()?);
+        let most = workers;
         let start = |number: usize| {
             let group = if listeners.len() == 1 { 0 } else { number };
             let group = listeners.get(group).map_or(&[][..], |group| &group[..]);
-            Worker::start(number, group, &occupied).map_err(|reason| {
-                let told = format!("starting the process of worker {number}: {reason}");
-                io::Error::new(reason.kind(), told)
-            })
+            Worker::start(number, group, &occupied)
+                .map_err(|reason| cannot_start_process(number, most, &reason))
         };
         let workers: Box<[Worker]> = (0..workers).map(start).collect::<io::Result<_>>()?;
         let told = workers.iter().map(|_| Told::default()).collect();
