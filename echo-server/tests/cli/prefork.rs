@@ -142,14 +142,14 @@ fn served_at_once(server: &Server) -> usize {
 
 #[test]
 fn limits_hold_for_all_processes_together_and_places_are_free_again() {
-    let server = Server::start(&["--max-conns=6"]);
-    assert_eq!(served_at_once(&server), 6);
+    let server = Server::start(&["--max-conns=30"]);
+    assert_eq!(served_at_once(&server), 30);
     // A worker sees the end of a connection a little later than its client.
     let begin = Instant::now();
     loop {
         let served = served_at_once(&server);
-        assert!(served <= 6, "{served}");
-        if served == 6 {
+        assert!(served <= 30, "{served}");
+        if served == 30 {
             break;
         }
         assert!(begin.elapsed() < PATIENCE, "places are not given back");
@@ -157,7 +157,8 @@ fn limits_hold_for_all_processes_together_and_places_are_free_again() {
     terminate(&server.child);
     let (code, summary, _) = server.ended();
     assert_eq!(code, Some(0));
-    assert!(summary["refused"].as_u64() >= Some(2 * 34), "{summary}");
+    assert!(summary["refused"].as_u64() >= Some(2 * 10), "{summary}");
+    // Of 40, a hash gives more than 30 to one of two workers hardly ever.
     let each = summary["per_worker"].as_array().unwrap();
     assert!(each.iter().all(|worker| worker["connections"] != 0), "{summary}");
 }
