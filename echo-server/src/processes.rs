@@ -1,6 +1,6 @@
 //! The worker processes of a server, as the one that has started them sees them: [`Processes`].
 //! Each is this program again, with the same command line; an environment variable makes it a
-//! worker ([`Post`]). They end with the process that started them, whatever ends it.
+//! worker ([`WorkerSide`]). They end with the process that started them, whatever ends it.
 //!
 //! Limits are counted in shared memory ([`Occupied`]); all else goes over a socket to each
 //! worker ([`message`]), so that no signal is needed, which a sandbox may forbid.
@@ -24,11 +24,11 @@ use crate::snapshot::Snapshot;
 use crate::thread_budget::cannot_start_process;
 
 mod message;
-mod post;
+mod worker_side;
 
 pub(crate) use message::{Assignment, Ended};
 use message::{Counted, ToSupervisor, ToWorker, receive, send};
-pub(crate) use post::Post;
+pub(crate) use worker_side::WorkerSide;
 
 /// How long a worker may take to say what it has counted; then what it said last counts.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
@@ -191,7 +191,7 @@ impl Processes {
     }
 
     /// What became of a worker that [is gone](Told::is_gone), in words.
-    pub(crate) fn fate(&self, number: usize) -> String {
+    pub(crate) fn exit_cause(&self, number: usize) -> String {
         let Some(worker) = self.workers.get(number) else { return String::new() };
         let pid = worker.pid;
         match worker.exit_status() {
@@ -242,7 +242,7 @@ impl Worker {
         passed.iter().try_for_each(keep_open)?;
         let child = Command::new(std::env::current_exe()?)
             .args(std::env::args_os().skip(1))
-            .env(post::VARIABLE, post::passed(number, &passed))
+            .env(worker_side::VARIABLE, worker_side::passed(number, &passed))
             .stdin(Stdio::null())
             // The ready line and the summary are the supervisor's.
             .stdout(Stdio::null())

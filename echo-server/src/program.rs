@@ -29,7 +29,7 @@ use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
 use crate::metrics::{Endpoint, Health, ProcessMetrics, ServerMetrics, Source};
 use crate::model::{self, WorkerLost};
-use crate::processes::{Post, Processes};
+use crate::processes::{Processes, WorkerSide};
 use crate::sandbox::{self, Needs};
 use crate::server::{Server, ServerSummary, ServerWatch};
 use crate::tuning::Accept;
@@ -113,8 +113,8 @@ fn explain(told: &clap::Error) -> u8 {
 }
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
-    if let Some(post) = Post::of_this_process()? {
-        return worker::run(args, post);
+    if let Some(side) = WorkerSide::of_this_process()? {
+        return worker::run(args, side);
     }
     if let Some(parent) = args.die_with_parent {
         signals::end_with_parent(parent).context("watching the parent process")?;

@@ -64,7 +64,7 @@ impl Model for Supervisor {
         match cause {
             Some(Ended::Panicked(cause)) => Err(context.panicked(Box::new(cause))),
             Some(Ended::Failed(reason)) => Err(io::Error::other(reason)),
-            _ => Err(io::Error::other(WorkerLost(processes.fate(number)))),
+            _ => Err(io::Error::other(WorkerLost(processes.exit_cause(number)))),
         }
     }
 }

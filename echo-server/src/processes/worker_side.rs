@@ -1,4 +1,4 @@
-//! A worker process's side: [`Post`], what it was started with.
+//! A worker process's side of the socket: [`WorkerSide`], with what it was started with.
 
 use std::env;
 use std::io::{self, BufReader};
@@ -22,7 +22,7 @@ pub(super) const VARIABLE: &str = "ECHO_SERVER_WORKER";
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct Post {
+pub(crate) struct WorkerSide {
     /// Which worker it is.
     pub number: usize,
     /// The process that has started it.
@@ -32,17 +32,15 @@ pub(crate) struct Post {
     /// Where it listens, once.
     pub listeners: Vec<Listener>,
     supervisor: BufReader<UnixStream>,
-    /// Of all threads that have something to say.
-    told: Arc<Mutex<UnixStream>>,
+    /// The same socket, for all threads that report.
+    reports: Arc<Mutex<UnixStream>>,
 }
 
 /// The value of the variable, for a worker of this process.
 pub(super) fn passed(number: usize, descriptors: &[OwnedFd]) -> String {
-    let mut value = format!("{number},{}", std::process::id());
-    for descriptor in descriptors {
-        value.push_str(&format!(",{}", descriptor.as_raw_fd()));
-    }
-    value
+    let descriptors = descriptors.iter().map(|descriptor| descriptor.as_raw_fd().to_string());
+    let own = [number.to_string(), std::process::id().to_string()];
+    own.into_iter().chain(descriptors).collect::<Vec<_>>().join(",")
 }
 
 /// What the variable says.
@@ -69,7 +67,7 @@ impl Passed {
     }
 }
 
-impl Post {
+impl WorkerSide {
     /// That of this process, if it is a worker. To be called first of all in a program.
     ///
     /// # Errors
@@ -92,11 +90,11 @@ impl Post {
             .map_err(|reason| unfit(&format!("is wrong: {reason}")))?;
         let listeners = listeners
             .into_iter()
-            .map(|number| Listener::try_from(take(number)?).map_err(|what| unfit(what)))
+            .map(|number| Listener::try_from(take(number)?).map_err(&unfit))
             .collect::<io::Result<_>>()?;
-        let told = Arc::new(Mutex::new(control.try_clone()?));
+        let reports = Arc::new(Mutex::new(control.try_clone()?));
         let (occupied, supervisor) = (Arc::new(occupied), BufReader::new(control));
-        Ok(Some(Self { number, parent, occupied, listeners, supervisor, told }))
+        Ok(Some(Self { number, parent, occupied, listeners, supervisor, reports }))
     }
 
     /// Waits for what it is to serve with.
@@ -110,9 +108,9 @@ impl Post {
         }
     }
 
-    /// What says to the supervisor how it goes.
-    pub(crate) fn voice(&self) -> Voice {
-        Voice(Arc::clone(&self.told))
+    /// What reports to the supervisor.
+    pub(crate) fn reporter(&self) -> Reporter {
+        Reporter(Arc::clone(&self.reports))
     }
 
     /// Does as the supervisor says, on a thread of its own: `stop` stops the server, `snapshot` is
@@ -120,18 +118,18 @@ impl Post {
     ///
     /// # Errors
     /// When there can be no thread.
-    pub(crate) fn obey(
+    pub(crate) fn follow(
         self,
         stop: Stop,
         snapshot: impl Fn() -> Snapshot + Send + 'static,
     ) -> io::Result<()> {
-        let Self { mut supervisor, told, .. } = self;
-        let voice = Voice(told);
-        let obeying = move || {
+        let Self { mut supervisor, reports, .. } = self;
+        let reporter = Reporter(reports);
+        let following = move || {
             loop {
                 match receive(&mut supervisor) {
                     Ok(Some(ToWorker::Drain)) => stop.advance(Stage::Draining),
-                    Ok(Some(ToWorker::Report)) => voice.counted(snapshot()),
+                    Ok(Some(ToWorker::Report)) => reporter.counted(snapshot()),
                     Ok(Some(ToWorker::Serve(_))) => {}
                     // It was killed, or panicked.
                     Ok(Some(ToWorker::End) | None) | Err(_) => {
@@ -141,32 +139,32 @@ impl Post {
                 }
             }
         };
-        thread::Builder::new().name("control".into()).spawn(obeying).map(drop)
+        thread::Builder::new().name("control".into()).spawn(following).map(drop)
     }
 }
 
-/// Tells the supervisor how it goes. Clones share it. A supervisor that is gone hears nothing.
+/// Reports to the supervisor. Clones share it. A supervisor that is gone gets nothing.
 #[derive(Debug, Clone)]
-pub(crate) struct Voice(Arc<Mutex<UnixStream>>);
+pub(crate) struct Reporter(Arc<Mutex<UnixStream>>);
 
-impl Voice {
+impl Reporter {
     /// The worker serves.
     pub(crate) fn serves(&self) {
-        self.say(&ToSupervisor::Serves);
+        self.send(&ToSupervisor::Serves);
     }
 
     /// What it has counted until now.
     pub(crate) fn counted(&self, snapshot: Snapshot) {
         let counted = Counted { snapshot, used: OwnProcess::read() };
-        self.say(&ToSupervisor::Counted(Box::new(counted)));
+        self.send(&ToSupervisor::Counted(Box::new(counted)));
     }
 
     /// It ends.
     pub(crate) fn ended(&self, how: Ended) {
-        self.say(&ToSupervisor::Ended(how));
+        self.send(&ToSupervisor::Ended(how));
     }
 
-    fn say(&self, message: &ToSupervisor) {
+    fn send(&self, message: &ToSupervisor) {
         let _ = send(&self.0.lock().unwrap_or_else(PoisonError::into_inner), message);
     }
 }
