@@ -99,6 +99,8 @@ mod tests {
     use super::*;
     use std::io::BufReader;
 
+    use echo_net::tls::ServerTls;
+
     use crate::counters::WorkerSoFar;
 
     #[test]
@@ -120,6 +122,30 @@ mod tests {
         let told = receive(&mut other).unwrap();
         assert!(matches!(told, Some(ToSupervisor::Ended(how)) if how == ended));
         assert!(receive::<ToSupervisor>(&mut other).unwrap().is_none());
+    }
+
+    #[test]
+    fn every_worker_gets_the_same_certificate_and_no_log_gets_its_key() {
+        let (one, other) = UnixStream::pair().unwrap();
+        let certificate = SelfSigned::generate().unwrap();
+        let assignment = Assignment {
+            workers: 2,
+            limit: 3,
+            max_buffered: 4,
+            were_passed: false,
+            certificate: Some(certificate.clone()),
+        };
+        let message = ToWorker::Serve(assignment);
+        assert!(format!("{message:?}").len() < 200, "{message:?}");
+        send(&one, &message).unwrap();
+        let received = receive(&mut BufReader::new(other)).unwrap();
+        let Some(ToWorker::Serve(Assignment { certificate: Some(passed), .. })) = received
+        else {
+            panic!("an assignment with a certificate");
+        };
+        let fingerprint =
+            |own: &SelfSigned| ServerTls::of_self_signed(own).unwrap().fingerprint();
+        assert_eq!(fingerprint(&passed), fingerprint(&certificate));
     }
 
     #[test]
