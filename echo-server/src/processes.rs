@@ -138,6 +138,9 @@ impl Processes {
         for worker in &self.workers {
             worker.tell(&message);
         }
+        // With the lock, so that nobody is about to wait who has not seen the stop.
+        drop(self.told());
+        self.changed.notify_all();
     }
 
     /// Waits until `found` finds something in what they have said; `None` after `at_most`.
@@ -190,13 +193,18 @@ impl Processes {
         self.told().iter().fold(own, |sum, told| sum.with(&told.counted.used))
     }
 
-    /// What became of a worker that [is gone](Told::is_gone), in words.
+    /// The first that is not gone; 0 if all are.
+    pub(crate) fn first_left(&self) -> usize {
+        self.told().iter().position(|told| !told.is_gone).unwrap_or(0)
+    }
+
+    /// What became of a worker, in words.
     pub(crate) fn exit_cause(&self, number: usize) -> String {
         let Some(worker) = self.workers.get(number) else { return String::new() };
         let pid = worker.pid;
         match worker.exit_status() {
             Some(status) => format!("worker {number} (process {pid}) has ended: {status}"),
-            None => format!("worker {number} (process {pid}) has closed its socket"),
+            None => format!("worker {number} (process {pid}) does not end"),
         }
     }
 

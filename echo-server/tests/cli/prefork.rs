@@ -173,7 +173,8 @@ fn a_worker_that_is_killed_ends_the_server_with_the_cause_and_statistics() {
     wait_until_gone(workers);
     let (code, summary, told) = server.ended();
     assert_eq!(code, Some(1), "{told}");
-    let cause = format!("(process {killed}) has ended: signal: 9 (SIGKILL), so the server has");
+    let cause =
+        format!("(process {killed}) has ended: signal: 9 (SIGKILL), so the server has stopped");
     assert!(
         told.starts_with("echo-server: serving: worker ") && told.contains(&cause),
         "{told}"
@@ -186,6 +187,28 @@ fn a_worker_that_is_killed_ends_the_server_with_the_cause_and_statistics() {
         let end = stream.read(&mut [0; 8]);
         assert!(!end.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
     }
+}
+
+#[test]
+fn a_worker_that_is_stopped_does_not_keep_the_server_from_its_end() {
+    let server = Server::start(&["-q", "--drain-timeout=1h"]);
+    drop(server.on_both_workers());
+    let workers = server.workers();
+    let stopped = *workers.first().unwrap();
+    send(stopped, Signal::STOP);
+    terminate(&server.child);
+    let begin = Instant::now();
+    // The other one ends.
+    while server.workers().len() > 1 {
+        assert!(begin.elapsed() < PATIENCE, "it goes on");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    terminate(&server.child);
+    let (code, summary, told) = server.ended();
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains(&format!("(process {stopped}) does not end")), "{told}");
+    assert!(summary["connections"].as_u64() > Some(0), "{summary}");
+    wait_until_gone(workers);
 }
 
 #[test]

@@ -24,11 +24,11 @@ pub(crate) struct Supervisor {
     pub(crate) assignment: Assignment,
 }
 
-/// A worker has ended without a word: it was killed, or aborted.
+/// A worker has ended without a word, since it was killed or aborted, or does not end.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0}, so the server has stopped (a kill by the kernel for lack of memory is in its log; what \
-     that worker has counted since its last report is missing from the statistics)"
+    "{0}, so the server has stopped; what it has counted since its last report is missing from the \
+     statistics"
 )]
 pub(crate) struct WorkerLost(String);
 
@@ -49,14 +49,16 @@ impl Model for Supervisor {
         if processes.wait_for(None, all_serve) == Some(true) {
             context.readiness.serves();
         }
-        let over = |told: &[Told]| {
-            let failed = told.iter().position(has_failed);
-            let over = failed.is_some() || told.iter().all(|told| told.is_gone);
-            let cause = failed.map(|number| (number, told[number].ended.clone()));
-            over.then_some(cause)
+        let forced = || context.is_forced().then_some(None);
+        let first = processes.wait_for(None, |told| over(told).map(Some).or_else(forced));
+        let over = match first.flatten() {
+            None => processes.wait_for(Some(FORCED_LIMIT), over),
+            known => known,
         };
-        let Some((number, cause)) = processes.wait_for(None, over).flatten() else {
-            return Ok(());
+        let (number, cause) = match over {
+            Some(Over::All) => return Ok(()),
+            Some(Over::Failed(number, cause)) => (number, cause),
+            None => (processes.first_left(), None),
         };
         context.stop.advance(Stage::Forced);
         let gone = |told: &[Told]| told.iter().all(|told| told.is_gone).then_some(());
@@ -67,6 +69,21 @@ impl Model for Supervisor {
             _ => Err(io::Error::other(WorkerLost(processes.exit_cause(number)))),
         }
     }
+}
+
+/// The end of the workers.
+enum Over {
+    /// All have ended as they were told to.
+    All,
+    /// That one has ended by itself, with what it could say.
+    Failed(usize, Option<Ended>),
+}
+
+fn over(told: &[Told]) -> Option<Over> {
+    if let Some(number) = told.iter().position(has_failed) {
+        return Some(Over::Failed(number, told[number].ended.clone()));
+    }
+    told.iter().all(|told| told.is_gone).then_some(Over::All)
 }
 
 /// Whether a worker has ended for another reason than that it was told to.
