@@ -46,7 +46,8 @@ impl Model for Supervisor {
             let is_known = failed || told.iter().all(|told| told.serves || told.is_gone);
             is_known.then(|| !failed && told.iter().all(|told| told.serves))
         };
-        if processes.wait_for(None, all_serve) == Some(true) {
+        let forced = || context.is_forced().then_some(false);
+        if processes.wait_for(None, |told| all_serve(told).or_else(forced)) == Some(true) {
             context.readiness.serves();
         }
         let forced = || context.is_forced().then_some(None);
@@ -55,10 +56,11 @@ impl Model for Supervisor {
             None => processes.wait_for(Some(FORCED_LIMIT), over),
             known => known,
         };
+        let lost = |number| Err(io::Error::other(WorkerLost(processes.exit_cause(number))));
         let (number, cause) = match over {
             Some(Over::All) => return Ok(()),
             Some(Over::Failed(number, cause)) => (number, cause),
-            None => (processes.first_left(), None),
+            None => return lost(processes.first_left()),
         };
         context.stop.advance(Stage::Forced);
         let gone = |told: &[Told]| told.iter().all(|told| told.is_gone).then_some(());
@@ -66,7 +68,7 @@ impl Model for Supervisor {
         match cause {
             Some(Ended::Panicked(cause)) => Err(context.panicked(Box::new(cause))),
             Some(Ended::Failed(reason)) => Err(io::Error::other(reason)),
-            _ => Err(io::Error::other(WorkerLost(processes.exit_cause(number)))),
+            _ => lost(number),
         }
     }
 }
