@@ -193,6 +193,14 @@ impl Processes {
         self.told().iter().fold(own, |sum, told| sum.with(&told.counted.used))
     }
 
+    /// Ends those that do not end.
+    pub(crate) fn kill(&self) {
+        for worker in &self.workers {
+            // Fails only for one that has ended.
+            let _ = worker.child().kill();
+        }
+    }
+
     /// The first that is not gone; 0 if all are.
     pub(crate) fn first_left(&self) -> usize {
         self.told().iter().position(|told| !told.is_gone).unwrap_or(0)
@@ -263,9 +271,13 @@ impl Worker {
         let _ = send(&self.control, message);
     }
 
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How its process has ended, which it is about to.
     fn exit_status(&self) -> Option<ExitStatus> {
-        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut child = self.child();
         let begin = Instant::now();
         loop {
             match child.try_wait() {

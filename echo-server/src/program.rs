@@ -159,7 +159,8 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     // Before there are threads: each has its own restrictions, and inherits those of its parent.
     if !args.no_sandbox {
         let removes_in = file.as_ref().map(|file| file.folder().to_owned());
-        sandbox::enter(&Needs { removes_in, ..Needs::default() });
+        let ends_processes = processes.is_some();
+        sandbox::enter(&Needs { removes_in, ends_processes, ..Needs::default() });
     }
     let stop = Stop::new();
     let server = match processes {

@@ -100,6 +100,7 @@ fn needs(config: &BalanceConfig, file: Option<&SocketFile>) -> Needs {
         connects_to: ports.collect(),
         removes_in: file.map(|file| file.folder().to_owned()),
         resolves: config.backends.iter().any(|backend| !backend.is_literal()),
+        ends_processes: false,
     }
 }
 

@@ -11,8 +11,7 @@ use crate::context::Context;
 use crate::model::Model;
 use crate::processes::{Assignment, Ended, Processes, Told};
 
-/// How long workers may take to end once they are forced to. Those that have not are killed by the
-/// kernel when this process ends.
+/// How long workers may take to end once they are forced to; then they are killed.
 const FORCED_LIMIT: Duration = Duration::from_secs(3);
 
 /// See the [module](self).
@@ -60,7 +59,11 @@ impl Model for Supervisor {
         let (number, cause) = match over {
             Some(Over::All) => return Ok(()),
             Some(Over::Failed(number, cause)) => (number, cause),
-            None => return lost(processes.first_left()),
+            None => {
+                let left = lost(processes.first_left());
+                processes.kill();
+                return left;
+            }
         };
         context.stop.advance(Stage::Forced);
         let gone = |told: &[Told]| told.iter().all(|told| told.is_gone).then_some(());
