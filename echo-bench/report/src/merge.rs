@@ -105,7 +105,7 @@ fn combined(reports: &[&Report], together: Together) -> Result<Report, MergeErro
             if stages.is_empty() {
                 slos.iter().map(|slo| slo.judge_by(&whole)).collect()
             } else {
-                stages::judge(&slos, reports, &stages, &whole)
+                stages::judge(&slos, reports, &stages, &intervals, &whole)
             }
         },
         stages,

@@ -28,19 +28,26 @@ pub(super) fn greatest(reports: &[&Report], of: fn(&Cpu) -> Option<f64>) -> Opti
     reports.iter().filter_map(|report| of(&report.summary.cpu)).reduce(f64::max)
 }
 
-/// The intervals of all parts, those that began at the same time in the window as one.
+/// The intervals of all parts, those that began at the same time in the window as one. They do
+/// not overlap: the last one of a part that ended early has the sliver after it, too, in which
+/// another part may have begun its next one.
 pub(super) fn intervals(reports: &[&Report], whole: &Summary) -> Vec<IntervalReport> {
     let mut by_time: BTreeMap<u64, Vec<&IntervalReport>> = BTreeMap::new();
     for interval in reports.iter().flat_map(|report| &report.intervals) {
         let begin_us = (interval.at_s * 1e6).round() as u64;
         by_time.entry(begin_us).or_default().push(interval);
     }
-    by_time.into_values().filter_map(|parts| one(&parts, whole)).collect()
+    let begins: Vec<f64> =
+        by_time.values().flat_map(|parts| parts.first()).map(|i| i.at_s).collect();
+    let next = begins.into_iter().skip(1).chain([f64::INFINITY]);
+    let pieces = by_time.into_values().zip(next);
+    pieces.filter_map(|(parts, next)| one(&parts, next, whole)).collect()
 }
 
-fn one(parts: &[&IntervalReport], whole: &Summary) -> Option<IntervalReport> {
+fn one(parts: &[&IntervalReport], next_s: f64, whole: &Summary) -> Option<IntervalReport> {
     let at_s = parts.first()?.at_s;
-    let length_s = Together::AtOnce.length(parts.iter().map(|part| part.length_s));
+    let longest_s = Together::AtOnce.length(parts.iter().map(|part| part.length_s));
+    let length_s = longest_s.min(next_s - at_s);
     let answered: f64 = parts.iter().map(|part| part.answered()).sum();
     let cost = |part: &IntervalReport, us: Option<f64>| Some(us? * part.answered());
     let clients = parts.iter().filter(|part| part.answered() > 0.0);

@@ -59,11 +59,13 @@ fn one(like: &StageReport, stages: &[&StageReport], together: Together) -> Stage
     }
 }
 
-/// The objectives of the runs, judged by every stage that they were judged by.
+/// The objectives of the runs, judged by every stage that they were judged by; `intervals` are
+/// those of all runs.
 pub(super) fn judge(
     slos: &[Slo],
     reports: &[&Report],
     stages: &[StageReport],
+    intervals: &[IntervalReport],
     whole: &Evidence<'_>,
 ) -> Vec<SloOutcome> {
     let constant = || stages.iter().filter(|stage| stage.is_constant());
@@ -72,7 +74,7 @@ pub(super) fn judge(
             return vec![slo.judge_by(whole)];
         }
         let of_stage = |stage: &StageReport| {
-            let outcome = slo.judge_by(&evidence(reports, stage));
+            let outcome = slo.judge_by(&evidence(reports, stage, intervals));
             SloOutcome { stage: Some(stage.number), ..outcome }
         };
         constant().map(of_stage).collect()
@@ -80,11 +82,21 @@ pub(super) fn judge(
     slos.iter().flat_map(of_slo).collect()
 }
 
-fn evidence<'a>(reports: &[&Report], stage: &'a StageReport) -> Evidence<'a> {
-    let runs = reports.iter().filter_map(|report| {
-        report.stages.get(stage.number as usize - 1).map(|stage| report.of_stage(stage))
-    });
-    let intervals: Vec<IntervalReport> = runs.flat_map(|run| run.intervals).collect();
+fn evidence<'a>(
+    reports: &[&Report],
+    stage: &'a StageReport,
+    intervals: &[IntervalReport],
+) -> Evidence<'a> {
+    // At once: the stage has a place in the window of all, and the pieces of the parts are not
+    // taken for as many independent ones.
+    let intervals: Vec<IntervalReport> = if stage.at_s.is_some() {
+        intervals.iter().filter(|interval| stage.holds(interval)).cloned().collect()
+    } else {
+        let runs = reports.iter().filter_map(|report| {
+            report.stages.get(stage.number as usize - 1).map(|stage| report.of_stage(stage))
+        });
+        runs.flat_map(|run| run.intervals).collect()
+    };
     Evidence {
         response: stage.latency.response.as_ref(),
         achieved_per_s: stage.achieved_per_s,

@@ -88,7 +88,7 @@ impl StageReport {
     }
 
     /// Whether an interval lies in it.
-    fn holds(&self, interval: &IntervalReport) -> bool {
+    pub(crate) fn holds(&self, interval: &IntervalReport) -> bool {
         let start = self.at_s.unwrap_or(f64::INFINITY);
         let (from, to) = (interval.at_s, interval.at_s + interval.length_s);
         // Times are sums of decimal fractions.

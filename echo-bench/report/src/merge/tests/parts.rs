@@ -39,6 +39,15 @@ impl Peer for Scripted {
 
 /// The report of what one process carries out of a plan, at this second.
 fn carried_out(plan: &Plan, second: u32) -> Report {
+    let measured_ns = match plan.stop {
+        StopRule::Duration { duration_ns } => duration_ns,
+        StopRule::Requests { .. } => SECOND,
+    };
+    carried_out_for(measured_ns, plan, second)
+}
+
+/// The same, of a process that says that its window had this length.
+fn carried_out_for(measured_ns: u64, plan: &Plan, second: u32) -> Report {
     let plan = Arc::new(plan.clone());
     let mut reactor = SimulatedReactor::new(START, |_| Box::new(Scripted::default()));
     let peer = ServerOfRun {
@@ -49,10 +58,11 @@ fn carried_out(plan: &Plan, second: u32) -> Report {
     let total = done.total;
     let response = Packed::new(&total.latencies.response);
     let piece = IntervalRecord { index: 0, tally: total.tally, response };
-    let measured_ns = match plan.stop {
-        StopRule::Duration { duration_ns } => duration_ns,
-        StopRule::Requests { .. } => SECOND,
-    };
+    let empty = (1..=measured_ns / plan.interval_ns).map(|index| IntervalRecord {
+        index,
+        tally: record::Tally::default(),
+        response: Packed::new(&record::Latency::default()),
+    });
     let record = RunRecord {
         established: done.established,
         alive_at_end: done.alive_at_end,
@@ -61,7 +71,7 @@ fn carried_out(plan: &Plan, second: u32) -> Report {
         last_reply_ns: Some(measured_ns),
         stage_pieces: vec![Vec::new(); plan.load.stage_ends().len()],
         total,
-        intervals: vec![piece],
+        intervals: std::iter::once(piece).chain(empty).collect(),
         ..RunRecord::default()
     };
     let at = format!("2026-01-02T03:04:{second:02}.000000000Z");
@@ -200,6 +210,34 @@ fn what_is_left_of_the_parts_is_marked_and_claims_nothing_for_the_others() {
     let offered = merged.summary.offered_per_s.unwrap();
     assert!((offered - 400.0 * 2.0 / 3.0).abs() < 2.0, "{offered}");
     assert_eq!(merged.summary.connections.requested, 4);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A signal, or a number of requests, ends each part at an instant of its own.
+    #[test]
+    fn parts_that_end_one_after_the_other_are_one_report(
+        lengths_ms in prop::collection::vec(prop_oneof![900_u64..1100, 1_u64..4000], 2..5),
+        kind in prop::sample::select(vec![0_usize, 4]),
+    ) {
+        let plan = plan_of(kind, 6, 7);
+        let of = lengths_ms.len() as u32;
+        let parts = (1..).zip(&lengths_ms).map(|(number, length)| {
+            let part = part(&plan, number, of);
+            Report { interrupted: true, ..carried_out_for(length * MILLISECOND, &part, number) }
+        });
+        let merged = merge(&parts.collect::<Vec<_>>());
+        prop_assert!(merged.is_ok(), "{:?}", merged.err());
+        let merged = merged.unwrap();
+        prop_assert!(merged.interrupted);
+        let longest = *lengths_ms.iter().max().unwrap() as f64 / 1e3;
+        prop_assert!((merged.summary.measured_s - longest).abs() < 1e-9);
+        let overlap = merged.intervals.windows(2).find(|pair| {
+            pair[0].at_s + pair[0].length_s > pair[1].at_s + 1e-9
+        });
+        prop_assert!(overlap.is_none(), "{overlap:?}");
+    }
 }
 
 #[test]
