@@ -3,13 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions};
+use async_nats::{ConnectError, ConnectOptions};
 
 use super::{BusError, CONNECT_LIMIT};
-
-/// What helps where nobody answers.
-pub(super) const NO_SERVER: &str =
-    "is a NATS server running there? start one with `nats-server -js`";
 
 /// Where the server is, and how it is entered.
 #[derive(Clone, Default)]
@@ -95,19 +91,4 @@ pub(super) fn reason(error: &ConnectError) -> String {
         cause = deeper.source();
     }
     crate::message::printable(&text)
-}
-
-/// What may help.
-pub(super) fn remedy(kind: ConnectErrorKind) -> &'static str {
-    match kind {
-        ConnectErrorKind::ServerParse => "write nats://HOST:PORT or tls://HOST:PORT",
-        ConnectErrorKind::Dns => "is the name right?",
-        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            "give --nats-creds, --nats-nkey, --nats-token-file, or nats://USER:PASSWORD@HOST"
-        }
-        ConnectErrorKind::Tls => "give --nats-cacert FILE with the server's CA",
-        ConnectErrorKind::TimedOut | ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => {
-            NO_SERVER
-        }
-    }
 }
