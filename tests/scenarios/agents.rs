@@ -3,6 +3,8 @@
 //! from machines of their own.
 
 mod bus;
+mod credentials;
+mod jwt;
 mod site;
 
 use std::net::TcpListener;

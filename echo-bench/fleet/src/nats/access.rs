@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::{ConnectError, ConnectOptions};
+use async_nats::{ConnectError, ConnectOptions, ServerAddr};
+use percent_encoding::percent_decode_str;
 
 use super::{BusError, CONNECT_LIMIT};
 
@@ -41,6 +42,11 @@ impl Access {
             .connection_timeout(CONNECT_LIMIT)
             .reconnect_delay_callback(|_| Duration::from_millis(250))
             .request_timeout(Some(Duration::from_secs(5)));
+        options = match self.user() {
+            Some((user, Some(password))) => options.user_and_password(user, password),
+            Some((token, None)) => options.token(token),
+            None => options,
+        };
         if let Some(file) = &self.credentials {
             let read = options.credentials_file(file).await;
             options = read.map_err(|reason| BusError::File { flag: "--nats-creds", reason })?;
@@ -63,6 +69,15 @@ impl Access {
                 .require_tls(true);
         }
         Ok(options)
+    }
+
+    /// What the URL has before its host, which the client would not send: a user and a password,
+    /// or a token alone.
+    fn user(&self) -> Option<(String, Option<String>)> {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        // What is no URL is refused when it is connected to.
+        let url: ServerAddr = self.url.parse().ok()?;
+        Some((decoded(url.username()?), url.password().map(decoded)))
     }
 }
 
