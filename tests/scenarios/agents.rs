@@ -178,6 +178,25 @@ fn too_few_agents_are_named_unless_fewer_are_enough() {
 }
 
 #[test]
+fn an_agent_of_another_build_is_left_out_by_name() {
+    let Some(site) = Site::on_loopback("an_agent_of_another_build_is_left_out_by_name") else {
+        return;
+    };
+    let _agent = site.agent(1);
+    let build = format!("{} (elsewhere)", env!("CARGO_PKG_VERSION"));
+    let presence = serde_json::json!({
+        "schema": "echo-bench.fleet/v1", "agent": "other", "version": build, "ticket": "t",
+        "run": null, "cores": 1,
+    });
+    site.bus.pretend("other", &presence.to_string());
+    let finished = site.start(2, &["-n", "50"]).finish(LIMIT);
+    assert_ended(&finished, 1);
+    for part in ["agent other is left out", &build, "1 idle agents", "the same build"] {
+        assert!(finished.stderr.contains(part), "{}", finished.stderr);
+    }
+}
+
+#[test]
 fn an_interrupted_run_reports_what_was_measured() {
     let test = "an_interrupted_run_reports_what_was_measured";
     let Some(site) = Site::on_loopback(test) else { return };

@@ -55,18 +55,61 @@ impl NatsServer {
 
     /// Publishes a message as anybody can.
     pub(crate) fn publish(&self, subject: &str, message: &[u8]) {
-        let mut stream = TcpStream::connect(self.address).expect("it listens");
-        let mut lines = BufReader::new(stream.try_clone().expect("a socket"));
+        let mut stranger = Stranger::connect(self.address);
+        stranger.publish(subject, message);
+        while !stranger.line().starts_with("PONG") {}
+    }
+
+    /// Has an agent of that name and presence stand in the table, for as long as the server runs.
+    pub(crate) fn pretend(&self, name: &str, presence: &str) {
+        let mut stranger = Stranger::connect(self.address);
+        stranger.send(format!("SUB echobench.present.{name} 1\r\n").as_bytes());
+        stranger.publish(&format!("$KV.echobench-agents.{name}"), presence.as_bytes());
+        let presence = presence.to_owned();
+        thread::spawn(move || {
+            // MSG, subject, subscription, where to answer, length.
+            while let Some(line) = stranger.try_line() {
+                match line.split_whitespace().collect::<Vec<_>>()[..] {
+                    ["MSG", _, _, answer, _] => stranger.publish(answer, presence.as_bytes()),
+                    ["PING"] => stranger.send(b"PONG\r\n"),
+                    _ => {}
+                }
+            }
+        });
+    }
+}
+
+/// Somebody at the server who is no agent.
+struct Stranger(BufReader<TcpStream>);
+
+impl Stranger {
+    fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("it listens");
+        let mut stranger = Self(BufReader::new(stream));
+        stranger.line();
+        stranger.send(b"CONNECT {\"verbose\":false}\r\n");
+        stranger
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        // What a server that has ended does not take is seen by the next read.
+        let _ = self.0.get_mut().write_all(bytes);
+    }
+
+    /// Publishes a message, and has the server say when it has taken it.
+    fn publish(&mut self, subject: &str, message: &[u8]) {
+        let head = format!("PUB {subject} {}\r\n", message.len());
+        self.send(&[head.as_bytes(), message, b"\r\nPING\r\n"].concat());
+    }
+
+    fn try_line(&mut self) -> Option<String> {
         let mut line = String::new();
-        lines.read_line(&mut line).expect("it speaks first");
-        let head =
-            format!("CONNECT {{\"verbose\":false}}\r\nPUB {subject} {}\r\n", message.len());
-        let sent = [head.as_bytes(), message, b"\r\nPING\r\n"].concat();
-        stream.write_all(&sent).expect("it listens");
-        while !line.starts_with("PONG") {
-            line.clear();
-            assert!(lines.read_line(&mut line).expect("it answers") > 0, "it hung up");
-        }
+        let length = self.0.read_line(&mut line).ok()?;
+        (length > 0).then_some(line)
+    }
+
+    fn line(&mut self) -> String {
+        self.try_line().expect("the server hung up")
     }
 }
 
