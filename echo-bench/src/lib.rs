@@ -19,4 +19,5 @@ pub mod outlet;
 pub mod preflight;
 pub mod program;
 pub mod progress;
+mod stream;
 pub mod sweep;

@@ -20,6 +20,8 @@ pub struct Outlet<F> {
     pub file: Option<PathBuf>,
     /// The format.
     pub format: F,
+    /// Standard output is for something else.
+    pub is_silent: bool,
 }
 
 /// `-o` and `--format` that are no outlet.
@@ -36,6 +38,9 @@ pub enum InvalidOutlet {
         /// The endings that there are.
         endings: String,
     },
+    /// Two results for standard output.
+    #[error("--stream - has stdout for itself: name a file with -o, or stream to a file")]
+    Stream,
     /// The ending says one thing and the flag another.
     #[error(
         "-o {} is {named} by its ending and --format says {typed}: leave --format out, or rename \
@@ -59,10 +64,10 @@ impl<F: FileFormat> Outlet<F> {
     /// When the ending is of no format, or of another than was typed.
     pub fn new(output: Option<&Path>, typed: Option<F>) -> Result<Self, InvalidOutlet> {
         let Some(path) = output else {
-            return Ok(Self { file: None, format: typed.unwrap_or(F::TEXT) });
+            return Ok(Self::printed(typed.unwrap_or(F::TEXT)));
         };
         if output::is_stdout(path) {
-            return Ok(Self { file: None, format: typed.unwrap_or(F::JSON) });
+            return Ok(Self::printed(typed.unwrap_or(F::JSON)));
         }
         let format = match (named(path), typed) {
             (Some(named), Some(typed)) if named != typed => {
@@ -79,7 +84,25 @@ impl<F: FileFormat> Outlet<F> {
                 return Err(InvalidOutlet::Ending { path: path.into(), endings });
             }
         };
-        Ok(Self { file: Some(path.into()), format })
+        Ok(Self { file: Some(path.into()), format, is_silent: false })
+    }
+
+    fn printed(format: F) -> Self {
+        Self { file: None, format, is_silent: false }
+    }
+
+    /// The same where lines go to `stream` beside it: it leaves stdout to them, if they go there.
+    ///
+    /// # Errors
+    /// When both want it.
+    pub(crate) fn beside(self, stream: Option<&Path>) -> Result<Self, InvalidOutlet> {
+        if !stream.is_some_and(output::is_stdout) {
+            return Ok(self);
+        }
+        match &self.file {
+            None if self.format != F::TEXT => Err(InvalidOutlet::Stream),
+            _ => Ok(Self { is_silent: true, ..self }),
+        }
     }
 
     /// Makes sure that its file can be written, before minutes are spent.
@@ -112,9 +135,15 @@ impl<F: FileFormat> Outlet<F> {
     pub fn hand_over(&self, rendered: impl Fn(F, Screen) -> Styled) -> anyhow::Result<()> {
         let screen = console::screen();
         let Some(path) = &self.file else {
+            if self.is_silent {
+                return Ok(());
+            }
             return print_styled(&rendered(self.format, screen));
         };
         let written = put_file(path, &rendered(self.format, Screen::FILE).plain());
+        if self.is_silent {
+            return written;
+        }
         print_styled(&rendered(F::TEXT, screen)).and(written)
     }
 }

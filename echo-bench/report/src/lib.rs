@@ -24,6 +24,7 @@ pub mod selftest;
 #[cfg(test)]
 mod small_plan;
 pub mod stats;
+pub mod stream;
 pub mod sweep;
 
 pub use echo_bench_engine::plan::Plan;

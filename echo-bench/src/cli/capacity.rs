@@ -111,6 +111,10 @@ pub struct CapacityArgs {
     /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<CompareFormat>(), help_heading = "Search")]
     pub format: Option<CompareFormat>,
+    /// Write a line of JSON to FILE for each interval of each run, as soon as it is over (-: stdout,
+    /// which has nothing else then)
+    #[arg(long, value_name = "FILE", help_heading = "Search")]
+    pub stream: Option<PathBuf>,
     /// Where the result is kept
     #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Search")]
     pub report_dir: PathBuf,

@@ -262,6 +262,10 @@ pub struct ResultArgs {
     /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<Format>())]
     pub format: Option<Format>,
+    /// Write a line of JSON to FILE for each interval, as soon as it is over (-: stdout, which has
+    /// nothing else then; their schema: echo-bench schema stream)
+    #[arg(long, value_name = "FILE")]
+    pub stream: Option<PathBuf>,
     /// Where reports are kept
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub report_dir: PathBuf,

@@ -93,6 +93,10 @@ pub struct SweepArgs {
     /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<CompareFormat>(), help_heading = "Sweep")]
     pub format: Option<CompareFormat>,
+    /// Write a line of JSON to FILE for each interval of each run, as soon as it is over (-: stdout,
+    /// which has nothing else then)
+    #[arg(long, value_name = "FILE", help_heading = "Sweep")]
+    pub stream: Option<PathBuf>,
     /// Publish the sweep as a study in DIR: measure DIR/plan.toml (unless another plan is given),
     /// and write sweep.json, sweep.html, sweep.txt, and README.md from DIR/notes.md. Refused of a
     /// program that was not built from a committed tree

@@ -32,6 +32,8 @@ enum Printed {
     Report(Format),
     Hgrm,
     Hlog,
+    /// Nothing of the report: lines that are written while the run goes.
+    Lines,
 }
 
 /// What could not be written.
@@ -49,6 +51,7 @@ impl<'a> Results<'a> {
         let printed = match &outlet.file {
             _ if to_stdout(&args.hgrm) => Printed::Hgrm,
             _ if to_stdout(&args.hlog) => Printed::Hlog,
+            _ if to_stdout(&args.stream) => Printed::Lines,
             None => Printed::Report(outlet.format),
             // What went to a file is not for the terminal too.
             Some(_) => Printed::Report(Format::Text),
@@ -126,8 +129,13 @@ impl<'a> Results<'a> {
 
     /// Prints what standard output is for, and the report itself if it would be lost.
     fn show(&self, report: &Report, kept: Option<&Path>, lost: &mut Lost) {
-        let whole = [Printed::Report(Format::Json), Printed::Report(Format::Html)];
+        // Among lines there is no place for it.
+        let whole =
+            [Printed::Report(Format::Json), Printed::Report(Format::Html), Printed::Lines];
         let rescue = !lost.is_empty() && kept.is_none() && !whole.contains(&self.printed);
+        if self.printed == Printed::Lines && !lost.is_empty() && kept.is_none() {
+            tell_styled(&rendered(report, Format::Text, console::screen_of_stderr()));
+        }
         let screen = console::screen();
         let shown = document(report, self.printed, screen);
         let mut text = unless_lost(shown, lost).unwrap_or_default();
@@ -158,7 +166,12 @@ impl<'a> Results<'a> {
 
 /// Refuses two results for one place: one of them would be lost.
 fn one_place_each(args: &ResultArgs) -> anyhow::Result<()> {
-    let files = [("-o", &args.output), ("--hgrm", &args.hgrm), ("--hlog", &args.hlog)];
+    let files = [
+        ("-o", &args.output),
+        ("--hgrm", &args.hgrm),
+        ("--hlog", &args.hlog),
+        ("--stream", &args.stream),
+    ];
     let mut places = Vec::new();
     // Without -o, what --format names is printed.
     if args.output.is_none() && args.format.is_some() {
@@ -197,6 +210,7 @@ pub(super) fn rendered(report: &Report, format: Format, screen: Screen) -> Style
 fn document(report: &Report, what: Printed, screen: Screen) -> anyhow::Result<Styled> {
     match what {
         Printed::Report(format) => Ok(rendered(report, format, screen)),
+        Printed::Lines => Ok(Styled::default()),
         Printed::Hgrm => Ok(render::hdr::hgrm(report).into()),
         Printed::Hlog => {
             let log = render::hdr::hlog(report).context("writing the interval log")?;

@@ -6,6 +6,7 @@ use echo_net::signals;
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
+use super::child_run::ChildRuns;
 use super::sweep::measure;
 use super::{Exit, UsageError};
 use crate::cli::{CompareArgs, SelfCheckArgs, plan_file};
@@ -58,7 +59,7 @@ pub(super) fn made(check: &SelfCheckArgs, stop: &Stop) -> anyhow::Result<Vec<Rep
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let folder = Folder::open(kept.path(), &plan_file::identity(&planned.plan))?;
     let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
-    let cells = measure(&planned, &beginning, stop, check.quiet)?;
+    let cells = measure(&planned, &beginning, &ChildRuns::new(stop.clone()), check.quiet)?;
     let failed: usize = cells.iter().map(|cell| cell.failures.len()).sum();
     if failed > 0 && stop.stage() == Stage::Running {
         tell(&format!("warning: {failed} runs gave no report and are left out"));

@@ -7,6 +7,7 @@ use echo_net::{Nanos, clock};
 use super::partial_file::PartialFile;
 use crate::fleet::Beats;
 use crate::progress::Progress;
+use crate::stream::Stream;
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Beat, Connected, Observer, SoFar};
 use echo_bench_fleet::Allow;
@@ -23,14 +24,15 @@ pub(super) struct Pace {
 }
 
 /// Who hears how a run goes.
-pub(super) struct Watching {
+pub(super) struct Watching<'a> {
     pub(super) progress: Progress,
     pub(super) partial: Option<PartialFile>,
+    pub(super) stream: Option<&'a mut Stream>,
     pub(super) until: Option<UntilWatch>,
     pub(super) pace: Pace,
 }
 
-impl Observer for Watching {
+impl Observer for Watching<'_> {
     fn connected(&mut self, connected: &Connected<'_>) {
         self.progress.connected(connected);
         self.partial.iter_mut().for_each(|partial| partial.connected(connected));
@@ -39,6 +41,7 @@ impl Observer for Watching {
     fn interval(&mut self, interval: &Interval) {
         self.progress.interval(interval);
         self.partial.iter_mut().for_each(|partial| partial.interval(interval));
+        self.stream.iter_mut().for_each(|stream| stream.interval(interval));
         self.pace.beats.iter_mut().for_each(|beats| beats.interval(interval));
     }
 
