@@ -14,6 +14,7 @@ pub mod exec;
 pub mod fault_server;
 pub mod fleet;
 pub mod link;
+mod live_metrics;
 mod noise_floor;
 pub mod outlet;
 pub mod preflight;

@@ -11,7 +11,9 @@ use crate::console::{self, print_styled};
 use echo_bench_report::output;
 use echo_bench_report::render::{Screen, Styled};
 
-pub use format::{CompareFormat, FileFormat, Format};
+pub use format::{
+    CompareFormat, FileFormat, Format, NoFormat, PageFormat, RunFormat, SweepFormat,
+};
 
 /// Where a document goes, and in which format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,16 +72,17 @@ impl<F: FileFormat> Outlet<F> {
             return Ok(Self::printed(typed.unwrap_or(F::JSON)));
         }
         let format = match (named(path), typed) {
-            (Some(named), Some(typed)) if named != typed => {
+            (Some(_), Some(typed)) if has_ending(typed, path) => typed,
+            (Some(named), Some(typed)) => {
                 let (named, typed) = (named.to_string(), typed.to_string());
                 return Err(InvalidOutlet::Contradiction { path: path.into(), named, typed });
             }
-            (Some(format), _) | (None, Some(format)) => format,
+            (Some(format), None) | (None, Some(format)) => format,
             // Devices and FIFOs have no endings; a folder is refused when it is written to.
             (None, None) if path.exists() && !path.is_file() => F::JSON,
             (None, None) => {
-                let endings: Vec<_> =
-                    F::VARIANTS.iter().map(|format| format!(".{}", format.ending())).collect();
+                let usual = F::VARIANTS.iter().filter_map(|format| format.endings().first());
+                let endings: Vec<_> = usual.map(|ending| format!(".{ending}")).collect();
                 let endings = endings.join(", ");
                 return Err(InvalidOutlet::Ending { path: path.into(), endings });
             }
@@ -169,8 +172,14 @@ pub(crate) fn put_file(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// The format that a file's ending stands for.
 fn named<F: FileFormat>(path: &Path) -> Option<F> {
-    let ending = path.extension()?;
-    F::VARIANTS.iter().copied().find(|format| ending.eq_ignore_ascii_case(format.ending()))
+    F::VARIANTS.iter().copied().find(|format| has_ending(*format, path))
+}
+
+fn has_ending<F: FileFormat>(format: F, path: &Path) -> bool {
+    let ending = path.extension();
+    ending.is_some_and(|ending| {
+        format.endings().iter().any(|known| ending.eq_ignore_ascii_case(known))
+    })
 }
 
 #[cfg(test)]
@@ -190,6 +199,9 @@ mod tests {
             ("a.csv", Format::Csv),
             ("a.md", Format::Markdown),
             ("a.b.txt", Format::Text),
+            ("a.bmf", Format::Bmf),
+            ("a.xml", Format::Junit),
+            ("a.prom", Format::Openmetrics),
             ("-", Format::Json),
             ("/dev/stdout", Format::Json),
         ] {
@@ -200,12 +212,13 @@ mod tests {
         assert_eq!(outlet(None, Some(Format::Csv)), Ok(Format::Csv));
         assert_eq!(outlet(Some("-"), Some(Format::Csv)), Ok(Format::Csv));
         assert_eq!(outlet(Some("plain"), Some(Format::Csv)), Ok(Format::Csv));
+        assert_eq!(outlet(Some("a.json"), Some(Format::Bmf)), Ok(Format::Bmf));
     }
 
     #[test]
     fn other_endings_and_contradictions_are_refused_in_words() {
         for (path, typed, words) in [
-            ("a.xls", None, ".txt, .json, .csv, .md, .html"),
+            ("a.xls", None, ".txt, .json, .csv, .md, .html, .bmf, .xml, .prom"),
             ("a", None, "--format"),
             ("a.csv.gz", None, "unknown file ending"),
             ("a.json", Some(Format::Html), "is json by its ending and --format says html"),
@@ -214,7 +227,7 @@ mod tests {
             let told = outlet(Some(path), typed).unwrap_err();
             assert!(told.contains(words) && told.contains(path), "{told}");
         }
-        let told = Outlet::<CompareFormat>::new(Some(Path::new("a.csv")), None).unwrap_err();
-        assert!(told.to_string().contains(".txt, .json, .md, .html"), "{told}");
+        let told = Outlet::<PageFormat>::new(Some(Path::new("a.csv")), None).unwrap_err();
+        assert!(told.to_string().contains(".txt, .json, .md, .html,"), "{told}");
     }
 }

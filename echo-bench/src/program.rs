@@ -40,6 +40,7 @@ use crate::console::{complain, tell};
 use crate::exec;
 use crate::fleet::Beats;
 use crate::link::EmulatedLink;
+use crate::live_metrics::LiveMetrics;
 use crate::noise_floor;
 use crate::preflight;
 use crate::progress::Progress;
@@ -204,6 +205,8 @@ fn conduct(
     }
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let metrics = args.metrics.as_ref();
+    let metrics = metrics.map(|at| LiveMetrics::serve(at, &plan, &stop)).transpose()?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let start = |ip| RunServer::start(&plan, ip, &stop);
     let started = match &link {
@@ -231,9 +234,9 @@ fn conduct(
     stream.iter_mut().for_each(|stream| stream.begin(&plan, &circumstances));
     let progress = Progress::new(&plan, args.quiet);
     let until = UntilWatch::new(&plan);
-    let mut watching = Watching { progress, partial, stream, until, pace };
+    let mut watching = Watching { progress, partial, stream, metrics, until, pace };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
-    let Watching { progress, partial, stream, until, pace } = watching;
+    let Watching { progress, partial, stream, metrics: _, until, pace } = watching;
     progress.finish();
     let ending = server.stop(&stop);
     ending.tell();

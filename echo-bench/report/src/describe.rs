@@ -14,6 +14,7 @@ pub(crate) mod comparison;
 pub mod conclusion;
 mod doctor;
 mod figures;
+pub(crate) mod gates;
 mod latency;
 mod link;
 mod listing;

@@ -10,7 +10,7 @@ use echo_server::choice::choice;
 
 use super::compare::percent;
 use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
-use crate::outlet::CompareFormat;
+use crate::outlet::PageFormat;
 use echo_bench_report::capacity::CapacityPlan;
 use echo_bench_report::capacity::search::Bounds;
 use echo_bench_report::report::{InvalidSlo, Slo};
@@ -51,12 +51,13 @@ const LEAST_DRAIN: Duration = Duration::from_secs(1);
 const MOST_DRAIN: Duration = Duration::from_secs(5);
 
 /// Flags of a run that the search has itself, or that say something about one run only.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "report-dir",
     "no-report",
     "strict",
     "hgrm",
     "hlog",
+    "metrics",
     "baseline",
     "save-baseline",
     "fail-on",
@@ -109,8 +110,8 @@ pub struct CapacityArgs {
     #[arg(short, long, value_name = "FILE", help_heading = "Search")]
     pub output: Option<PathBuf>,
     /// Format of the output (default: by the ending of -o, else text)
-    #[arg(long, value_parser = choice::<CompareFormat>(), help_heading = "Search")]
-    pub format: Option<CompareFormat>,
+    #[arg(long, value_parser = choice::<PageFormat>(), help_heading = "Search")]
+    pub format: Option<PageFormat>,
     /// Write a line of JSON to FILE for each interval of each run, as soon as it is over (-: stdout,
     /// which has nothing else then)
     #[arg(long, value_name = "FILE", help_heading = "Search")]

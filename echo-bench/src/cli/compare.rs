@@ -66,11 +66,12 @@ pub struct CompareArgs {
     /// --agents) with those of one
     #[arg(long)]
     pub force: bool,
-    /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .md or
-    /// .txt (-: print JSON instead of the text)
+    /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .csv, .md,
+    /// .txt or .xml (junit) (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text)
+    /// Format of the output (default: by the ending of -o, else text); github: annotations of a
+    /// workflow
     #[arg(long, value_parser = choice::<CompareFormat>())]
     pub format: Option<CompareFormat>,
 }

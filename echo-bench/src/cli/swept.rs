@@ -25,7 +25,7 @@ const OF_THE_SWEEP: [&str; 7] =
     ["output", "format", "stream", "threshold", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 23] = [
+const OF_ONE_RUN: [&str; 24] = [
     "part",
     "start-at",
     "agents",
@@ -43,6 +43,7 @@ const OF_ONE_RUN: [&str; 23] = [
     "no-report",
     "hgrm",
     "hlog",
+    "metrics",
     "baseline",
     "save-baseline",
     "fail-on",

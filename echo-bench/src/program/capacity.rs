@@ -16,7 +16,7 @@ use super::child_run::ChildRuns;
 use super::{Exit, warn_of_stored_passwords};
 use crate::cli::{CapacityArgs, PlannedCapacity};
 use crate::console::{complain, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, PageFormat};
 use crate::stream::SharedStream;
 use echo_bench_report::capacity::search::{Ending, Next};
 use echo_bench_report::capacity::{Capacity, SCHEMA, Session, answer};
@@ -273,7 +273,7 @@ fn first_line(reason: Option<&str>) -> &str {
 fn store_and_show(
     capacity: &Capacity,
     first: Option<&Report>,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<PageFormat>,
     args: &CapacityArgs,
 ) -> anyhow::Result<()> {
     let stored = first.filter(|_| !args.no_report).map(|first| {
@@ -291,11 +291,11 @@ fn store_and_show(
 }
 
 /// A capacity in a format.
-pub(super) fn rendered(capacity: &Capacity, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(capacity: &Capacity, format: PageFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Capacity(capacity)),
-        CompareFormat::Json => store::to_json(capacity).into(),
-        CompareFormat::Markdown => render::markdown::capacity(capacity).into(),
-        CompareFormat::Html => render::html::capacity(capacity).into(),
+        PageFormat::Text => render::text::on(screen, Document::Capacity(capacity)),
+        PageFormat::Json => store::to_json(capacity).into(),
+        PageFormat::Markdown => render::markdown::capacity(capacity).into(),
+        PageFormat::Html => render::html::capacity(capacity).into(),
     }
 }

@@ -58,6 +58,9 @@ pub(super) fn rendered(
         CompareFormat::Json => store::to_json(comparison).into(),
         CompareFormat::Markdown => render::markdown::comparison(comparison).into(),
         CompareFormat::Html => render::html::comparison(comparison).into(),
+        CompareFormat::Csv => render::csv::comparison(comparison).into(),
+        CompareFormat::Junit => render::junit::comparison(comparison).into(),
+        CompareFormat::Github => render::github::comparison(comparison).into(),
     }
 }
 

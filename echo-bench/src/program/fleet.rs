@@ -134,7 +134,8 @@ fn of_parts(report: &Report, has_lost: bool, strict: bool) -> Exit {
 /// # Errors
 /// A [`UsageError`] that names the flag.
 pub(super) fn refuse_live_results(args: &ResultArgs) -> Result<(), UsageError> {
-    let flag = args.stream.is_some().then_some("--stream");
+    let metrics = args.metrics.is_some().then_some("--metrics");
+    let flag = args.stream.is_some().then_some("--stream").or(metrics);
     flag.map_or(Ok(()), |flag| {
         Err(UsageError::new(anyhow::anyhow!(
             "{flag} is of a run of one process: leave out --agents and --nats"

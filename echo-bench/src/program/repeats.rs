@@ -12,7 +12,7 @@ use super::sweep::{measure, rendered};
 use super::{Exit, check_baselines, exit_of, with_baselines};
 use crate::cli::{ResultArgs, RunArgs, plan_file};
 use crate::console::{complain, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Format, Outlet, SweepFormat};
 use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
@@ -34,7 +34,7 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
         }
     };
     let results = &args.results;
-    let format = results.format.map(CompareFormat::try_from).transpose()?;
+    let format = results.format.map(Format::from).map(SweepFormat::try_from).transpose()?;
     let outlet = Outlet::new(results.output.as_deref(), format)?;
     let outlet = outlet.beside(results.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
@@ -69,7 +69,7 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
     lost.extend(hand_over(&sweep, results, &outlet).err());
     let reports: Vec<&Report> = sweep.cells.iter().flat_map(|cell| &cell.runs).collect();
     let in_text =
-        !outlet.is_silent && (outlet.file.is_some() || outlet.format == CompareFormat::Text);
+        !outlet.is_silent && (outlet.file.is_some() || outlet.format == SweepFormat::Text);
     let compared = with_baselines(&reports, results, in_text, &mut lost);
     for error in &lost {
         complain(&format!("{error:#}"));
@@ -86,7 +86,7 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
 fn hand_over(
     sweep: &Sweep,
     results: &ResultArgs,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<SweepFormat>,
 ) -> anyhow::Result<()> {
     let first = sweep.cells.iter().flat_map(|cell| &cell.runs).next();
     let stored = first.filter(|_| !results.no_report).map(|first| {

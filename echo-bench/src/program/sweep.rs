@@ -15,7 +15,7 @@ use super::servers::Servers;
 use super::{Exit, warn_of_stored_passwords};
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, SweepFormat};
 use crate::progress::SweepProgress;
 use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
@@ -282,14 +282,14 @@ fn one(
 fn store_and_show(
     sweep: &Sweep,
     folder: &Folder,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<SweepFormat>,
     quiet: bool,
 ) -> anyhow::Result<()> {
     let result = folder.result();
     let stored = output::replace(&result, &store::to_json(sweep))
         .with_context(|| format!("writing {}", result.display()));
     outlet.hand_over(|format, screen| rendered(sweep, format, screen)).and(stored)?;
-    if outlet.file.is_none() && outlet.format == CompareFormat::Json {
+    if outlet.file.is_none() && outlet.format == SweepFormat::Json {
         // In the other formats there is a table of them.
         for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
             tell(&format!("slo {}", describe::sweep::objective(sweep, slo)));
@@ -302,11 +302,14 @@ fn store_and_show(
 }
 
 /// A sweep in a format.
-pub(super) fn rendered(sweep: &Sweep, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(sweep: &Sweep, format: SweepFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
-        CompareFormat::Json => store::to_json(sweep).into(),
-        CompareFormat::Markdown => render::markdown::sweep(sweep).into(),
-        CompareFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
+        SweepFormat::Json => store::to_json(sweep).into(),
+        SweepFormat::Markdown => render::markdown::sweep(sweep).into(),
+        SweepFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Csv => render::csv::sweep(sweep).into(),
+        SweepFormat::Bmf => render::bmf::sweep(sweep).into(),
+        SweepFormat::Junit => render::junit::sweep(sweep).into(),
     }
 }

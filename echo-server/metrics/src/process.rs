@@ -4,11 +4,11 @@ use std::fmt;
 
 use echo_net::own_process::OwnProcess;
 
-use super::{Families, Source};
+use crate::{Families, Source};
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(crate) struct ProcessMetrics;
+pub struct ProcessMetrics;
 
 impl Source for ProcessMetrics {
     fn collect(&self, families: &mut Families<'_>) -> fmt::Result {
