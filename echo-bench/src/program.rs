@@ -7,6 +7,7 @@ mod compare;
 mod doctor;
 mod exit;
 mod fleet;
+mod history;
 mod link;
 #[cfg(feature = "nats")]
 mod nats;
@@ -67,6 +68,7 @@ pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
 pub use exit::{Exit, UsageError, code_of};
+pub use history::history;
 pub use link::forward_link;
 #[cfg(feature = "nats")]
 pub use nats::{agent, collect};

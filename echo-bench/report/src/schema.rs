@@ -6,6 +6,7 @@ use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::doctor::Doctor;
+use crate::history::History;
 use crate::report::Report;
 use crate::selftest::Selftest;
 use crate::stream::Line;
@@ -33,6 +34,8 @@ pub enum Kind {
     Selftest,
     /// A line of `--stream`.
     Stream,
+    /// Runs over time.
+    History,
 }
 
 impl Kind {
@@ -50,6 +53,7 @@ impl Kind {
             Self::Capacity => schemars::schema_for!(Capacity),
             Self::Selftest => schemars::schema_for!(Selftest),
             Self::Stream => schemars::schema_for!(Line),
+            Self::History => schemars::schema_for!(History),
         };
         let mut text = serde_json::to_string_pretty(&schema)
             .expect("a schema is a JSON value, which always serialises");

@@ -51,7 +51,7 @@ const LEAST_DRAIN: Duration = Duration::from_secs(1);
 const MOST_DRAIN: Duration = Duration::from_secs(5);
 
 /// Flags of a run that the search has itself, or that say something about one run only.
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "report-dir",
     "no-report",
     "strict",
@@ -60,6 +60,7 @@ const OWN: [&str; 11] = [
     "metrics",
     "baseline",
     "save-baseline",
+    "baseline-dir",
     "fail-on",
     "allow-single",
     "judge",

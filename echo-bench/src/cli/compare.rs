@@ -7,7 +7,7 @@ use clap::Args;
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
-use super::SelfCheckArgs;
+use super::{BaselinePlace, SelfCheckArgs};
 use crate::outlet::CompareFormat;
 use echo_bench_report::compare::{Metric, Options};
 
@@ -50,6 +50,9 @@ pub struct CompareArgs {
     /// Save the new side as a baseline
     #[arg(long, value_name = "NAME")]
     pub save_baseline: Option<String>,
+    /// Where baselines are
+    #[command(flatten)]
+    pub baselines: BaselinePlace,
     /// How to judge
     #[command(flatten)]
     pub judging: JudgingArgs,

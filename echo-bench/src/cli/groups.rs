@@ -15,7 +15,7 @@ use echo_server::model::ModelKind;
 
 use super::pinning::Pin;
 use super::server_flags::ServerFlags;
-use super::{JudgingArgs, RunArgsError};
+use super::{BaselinePlace, JudgingArgs, RunArgsError};
 use crate::outlet::RunFormat;
 use echo_bench_engine::messages::{MessageFormat, Size, Verify};
 use echo_bench_engine::plan::{
@@ -295,6 +295,9 @@ pub struct ResultArgs {
     /// Save the run as a baseline
     #[arg(long, value_name = "NAME")]
     pub save_baseline: Option<String>,
+    /// Where baselines are
+    #[command(flatten)]
+    pub baselines: BaselinePlace,
     /// How to judge against the baseline
     #[command(flatten)]
     pub judging: JudgingArgs,

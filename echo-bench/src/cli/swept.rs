@@ -25,7 +25,7 @@ const OF_THE_SWEEP: [&str; 7] =
     ["output", "format", "stream", "threshold", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 24] = [
+const OF_ONE_RUN: [&str; 25] = [
     "part",
     "start-at",
     "agents",
@@ -46,6 +46,7 @@ const OF_ONE_RUN: [&str; 24] = [
     "metrics",
     "baseline",
     "save-baseline",
+    "baseline-dir",
     "fail-on",
     "allow-single",
     "judge",

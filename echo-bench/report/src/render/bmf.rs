@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::compare::{Metric, Standing};
-use crate::report::{LatencySummary, QUANTILES, Report, store};
+use crate::report::{Report, store};
 use crate::sweep::{MetricValue, Sweep};
+use crate::values::{self, Value};
 
 /// The label of a run that names its benchmark.
 const NAME: &str = "benchmark";
@@ -47,34 +48,8 @@ pub fn report(report: &Report) -> String {
 }
 
 fn of_run(report: &Report) -> Measures {
-    let summary = &report.summary;
-    let mut measures = Measures::new();
-    let mut add = |metric: Metric, value: Option<f64>, interval| {
-        let measure = value.and_then(|value| Measure::new(value, interval));
-        measures.extend(measure.map(|measure| (slug(metric).to_owned(), measure)));
-    };
-    add(Metric::Throughput, summary.achieved_per_s, summary.achieved_interval);
-    let scheduled = summary.requests.scheduled;
-    let errors = summary.requests.failed() as f64 / scheduled as f64;
-    add(Metric::Errors, (scheduled > 0).then_some(errors), None);
-    add(Metric::ClientCpu, summary.cpu.client_us_per_message, None);
-    add(Metric::ServerCpu, summary.cpu.server_us_per_message, None);
-    if let Some(response) = &summary.latency.response {
-        for metric in [Metric::P50, Metric::P90, Metric::P99, Metric::P999, Metric::Max] {
-            let (value, interval) = latency(response, metric);
-            add(metric, value, interval);
-        }
-    }
-    measures
-}
-
-/// A latency that is no lower bound, and its interval if it has one.
-fn latency(response: &LatencySummary, metric: Metric) -> (Option<f64>, Option<[f64; 2]>) {
-    let known = QUANTILES.iter().find(|known| Some(known.quantile) == metric.quantile());
-    let ns = known.map_or(response.max_ns, |known| response.quantile_ns(known));
-    let interval = known.and_then(|known| response.ci95.get(known.name));
-    let value = (!response.is_lower_bound(ns)).then_some(ns as f64);
-    (value, interval.map(|ends| ends.map(|ns| ns as f64)))
+    let measure = |of: Value| Some((slug(of.metric).into(), Measure::new(of.value, of.interval)?));
+    values::of_run(report).into_iter().filter_map(measure).collect()
 }
 
 /// A sweep: a benchmark for each cell that was measured, named by its levels; of repeats one,
