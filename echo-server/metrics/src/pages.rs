@@ -6,8 +6,11 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
+use crate::families::Families;
+use crate::health::Health;
+use crate::source::Source;
 use crate::text_format::classic;
-use crate::{Families, Health, Source};
+use echo_net::stop::Stop;
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
@@ -103,10 +106,16 @@ impl Pages {
     }
 }
 
+/// The metrics of a source in the text format of Prometheus, version 0.0.4, which the textfile
+/// collector of `node_exporter` reads; nothing if they can't be encoded.
+pub fn page(source: impl Source + 'static) -> String {
+    Pages::new(vec![Box::new(source)], Health::new(Stop::new())).classic().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use echo_net::stop::{Stage, Stop};
+    use echo_net::stop::Stage;
 
     struct One;
 

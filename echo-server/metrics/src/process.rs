@@ -4,7 +4,8 @@ use std::fmt;
 
 use echo_net::own_process::OwnProcess;
 
-use crate::{Families, Source};
+use crate::families::Families;
+use crate::source::Source;
 
 /// See the [module](self).
 #[derive(Debug)]
