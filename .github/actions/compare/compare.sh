@@ -35,10 +35,11 @@ if [ -e "$results" ] && [ -n "$(ls -A "$results")" ]; then
 fi
 mkdir -p "$results"
 results=$(cd "$results" && pwd)
+repository=$PWD
 work=$(mktemp -d)
 remove() {
   for side in base head; do
-    git worktree remove --force "$work/$side" >/dev/null 2>&1 || true
+    git -C "$repository" worktree remove --force "$work/$side" >/dev/null 2>&1 || true
   done
   rm -rf "$work"
 }

@@ -213,10 +213,8 @@ impl Trend {
         let needed = 2 * change_points::LEAST;
         let reason = (runs < needed)
             .then(|| format!("{runs} runs: a change needs {needed} or more to be looked for"));
-        let scaled: Vec<f64> = match metric.is_by_ratio() {
-            true => values.iter().map(|value| value.ln()).collect(),
-            false => values.clone(),
-        };
+        let scale = |value: &f64| if metric.is_by_ratio() { value.ln() } else { *value };
+        let scaled: Vec<f64> = values.iter().map(scale).collect();
         let search = Search { level: method.level_of_trend, orders: method.orders, seed };
         let found = change_points(&scaled, search);
         let mut ends: Vec<usize> = found.iter().map(|change| change.at).collect();

@@ -34,7 +34,7 @@ pub struct HistoryArgs {
     /// Metrics to look at, as a list with commas
     #[arg(
         long, value_name = "METRIC", value_parser = choice_of(&Metric::PRIMARY),
-        value_delimiter = ',', default_value = "throughput,p50,p99"
+        value_delimiter = ',', default_values = ["throughput", "p50", "p99"]
     )]
     pub metric: Vec<Metric>,
     /// A series for each value of this label, beside each plan

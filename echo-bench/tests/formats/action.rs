@@ -14,7 +14,7 @@ class Echo(socketserver.StreamRequestHandler):
     def handle(self):
         for line in self.rfile:
             time.sleep(DELAY)
-            self.wfile.write(line)
+            self.wfile.write(b'ECHO: ' + line)
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True

@@ -145,7 +145,7 @@ fn bmf_has_measures_with_bounds() {
         assert!(bound("upper_value").is_none_or(|high| high >= value), "{name}");
     }
     assert!(measures["latency"].get("upper_value").is_some(), "{json}");
-    assert_eq!(measures["throughput"]["value"], 500.0);
+    assert!(measures["throughput"]["value"].as_f64() > Some(0.0), "{json}");
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn two_results_for_stdout_and_several_processes_are_refused() {
     for (arguments, words) in [
         (&["--stream=-", "--format=json"][..], "both write to stdout"),
         (&["--stream=-", "-o-"], "both write to stdout"),
-        (&["--stream=a", "-o", "a"], "both write to a"),
+        (&["--stream=a.json", "-o", "a.json"], "both write to a.json"),
         (&["--stream=a", "--agents=2", "--local"], "--stream is of a run of one process"),
         (&["sweep", "--conns=1,2", "--stream=-", "--format=csv"], "--stream - has stdout for itself"),
     ] {

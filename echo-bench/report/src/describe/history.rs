@@ -51,13 +51,9 @@ pub(crate) fn history(history: &History) -> Description {
 }
 
 fn newest(history: &History) -> Vec<(&Series, &Trend, &Change)> {
-    let last = |(series, trend): (_, &'_ Trend)| Some((series, trend, trend.changes.last()?));
-    let mut newest: Vec<(&Series, &Trend, &Change)> = history
-        .series
-        .iter()
-        .flat_map(|series| series.trends.iter().map(move |trend| (series, trend)))
-        .filter_map(last)
-        .collect();
+    let trends = history.trends();
+    let newest = trends.filter_map(|(series, trend)| Some((series, trend, trend.changes.last()?)));
+    let mut newest: Vec<(&Series, &Trend, &Change)> = newest.collect();
     newest.sort_by_key(|(_, _, change)| change.verdict != Found::Worse);
     newest
 }

@@ -121,7 +121,7 @@ mod tests {
         let page = super::super::history(&history);
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{page}");
         assert_eq!(page.matches("<circle").count(), 20);
-        assert_eq!(page.matches("class=\"worse\"").count(), 1);
+        assert_eq!(page.matches("class=\"worse\"/>").count(), 1);
         assert!(page.contains("p99, 20 runs, 1 change"));
     }
 }
