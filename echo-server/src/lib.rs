@@ -27,7 +27,7 @@ mod handshakes;
 mod limits;
 mod log_limit;
 mod logging;
-mod metrics;
+pub mod metrics;
 pub mod model;
 mod model_kind;
 mod occupied;

@@ -10,8 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use clap::Parser;
+use echo_metrics::{Health, ProcessMetrics, Source};
 use echo_net::address::SocketAddress;
 use echo_net::listener::{Listener, SocketFile};
+use echo_net::own_process::OwnProcess;
 use echo_net::settings::ByteSize;
 use echo_net::signals::Request;
 use echo_net::stop::{Stage, Stop};
@@ -27,7 +29,7 @@ use crate::cli::{Cli, Command, InvalidArgs, ServerArgs, check_transport};
 use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
-use crate::metrics::{Endpoint, Health, ProcessMetrics, ServerMetrics, Source};
+use crate::metrics::{Endpoint, ServerMetrics};
 use crate::model::{self, WorkerLost};
 use crate::processes::{Processes, WorkerSide};
 use crate::sandbox::{self, Needs};
@@ -177,7 +179,10 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let answer = move |request| answer(request, &report);
     // Before there are threads, to which a signal could go meanwhile.
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
-    let processes = ProcessMetrics(watch.context().processes.clone());
+    let processes = match watch.context().processes.clone() {
+        Some(workers) => ProcessMetrics::of(move || workers.used_with(OwnProcess::read())),
+        None => ProcessMetrics::default(),
+    };
     serve_metrics(metrics, ServerMetrics::new(watch.clone()), processes, &health)?;
     let outcome = serve(server, opened, ready, health, stop);
     remove(file);

@@ -15,7 +15,7 @@ use echo_client::mask::masked;
 use echo_server::choice::choice;
 
 use super::RunArgs;
-use crate::outlet::Format;
+use crate::outlet::RunFormat;
 
 pub(super) const AGENT_EXAMPLES: &str = "\
 Examples:
@@ -199,9 +199,9 @@ pub struct CollectArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// Format of the output (default: by the ending of -o, else json)
-    #[arg(long, value_parser = choice::<Format>())]
-    pub format: Option<Format>,
+    /// RunFormat of the output (default: by the ending of -o, else json)
+    #[arg(long, value_parser = choice::<RunFormat>())]
+    pub format: Option<RunFormat>,
     /// The way in
     #[command(flatten)]
     pub access: NatsArgs,

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 
 use super::baselines::check_baselines;
-use super::fleet::{check, hand_over};
+use super::fleet::{check, hand_over, refuse_live_results};
 use super::results::{Results, rendered};
 use super::{Exit, planned, typed};
 use crate::cli::{AgentArgs, CollectArgs, OnAgents, RunArgs};
@@ -104,6 +104,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
     if let Err(error) = fleet_plan::check(&document.flags) {
         return usage(&format_args!("--nats: {error}"));
     }
+    refuse_live_results(&args.results)?;
     let results = Results::prepare(&args.results)?;
     check_baselines(&args.results)?;
     let stop = Stop::new();

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Families, Source};
+use echo_metrics::{Families, Source};
+
 use crate::context::Context;
 use crate::counters::{ChatServed, Served, TlsServed, WorkerSoFar};
 use crate::server::ServerWatch;
@@ -119,7 +120,7 @@ fn traffic(
         "echo_server_response_time",
         "Time from the arrival of a message in this process until its reply was handed to the \
          kernel; a sample of the reads, weighted by messages",
-        &total.response_times,
+        &total.response_times.times(),
     )
 }
 

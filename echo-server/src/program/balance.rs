@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
+use echo_metrics::{Health, ProcessMetrics};
 use echo_net::address::{Address, HostAddress, SocketAddress};
 use echo_net::listener::SocketFile;
 use echo_net::socket::SocketOptions;
@@ -19,7 +20,7 @@ use crate::binding::Binding;
 use crate::capacity::Capacity;
 use crate::cli::BalanceArgs;
 use crate::logging::{LogFormat, LogStyle};
-use crate::metrics::{BalanceMetrics, Endpoint, Health, ProcessMetrics};
+use crate::metrics::{BalanceMetrics, Endpoint};
 use crate::model::tokio::launch;
 use crate::sandbox::{self, Needs};
 use crate::server::tell_limit;

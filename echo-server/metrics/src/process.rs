@@ -2,28 +2,39 @@
 //! clients: [`ProcessMetrics`].
 
 use std::fmt;
-use std::sync::Arc;
 
 use echo_net::own_process::OwnProcess;
 
-use super::{Families, Source};
-use crate::processes::Processes;
+use crate::families::Families;
+use crate::source::Source;
 
 /// See the [module](self).
-#[derive(Debug, Default)]
-pub(crate) struct ProcessMetrics(pub(crate) Option<Arc<Processes>>);
+pub struct ProcessMetrics(Box<dyn Fn() -> OwnProcess + Send + Sync>);
+
+impl Default for ProcessMetrics {
+    /// Of this process.
+    fn default() -> Self {
+        Self::of(OwnProcess::read)
+    }
+}
 
 impl ProcessMetrics {
-    fn read(&self) -> OwnProcess {
-        let own = OwnProcess::read();
-        self.0.as_ref().map_or(own, |processes| processes.used_with(own))
+    /// What `read` says each time.
+    pub fn of(read: impl Fn() -> OwnProcess + Send + Sync + 'static) -> Self {
+        Self(Box::new(read))
+    }
+}
+
+impl fmt::Debug for ProcessMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessMetrics").finish_non_exhaustive()
     }
 }
 
 impl Source for ProcessMetrics {
     fn collect(&self, families: &mut Families<'_>) -> fmt::Result {
         let OwnProcess { cpu, resident_bytes, open_fds, max_fds, threads, started } =
-            self.read();
+            (self.0)();
         if let Some(cpu) = cpu {
             let help = "CPU time of this process, user and system";
             families.seconds("process_cpu", help, cpu.as_secs_f64())?;
