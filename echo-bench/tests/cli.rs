@@ -44,8 +44,10 @@ fn long_help_lists_the_flags_of_the_embedded_server() {
         assert!(told.contains(flag), "{flag} is missing");
     }
     let workers = told.split("--server-workers <N>").nth(1).unwrap();
-    assert!(workers.trim_start().starts_with(
-        "Threads that serve [default: the cores that --threads leaves over, at least 1]"
+    let workers = workers.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(workers.starts_with(
+        "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, \
+         at least 1; 1 for a chat with prefork]"
     ));
 }
 
