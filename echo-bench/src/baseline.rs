@@ -35,11 +35,7 @@ fn folder(typed: Option<&Path>) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// If one of them is no reference (it was interrupted, or is invalid), or they can't be written;
 /// an older baseline of the name is then still whole.
-pub fn save(
-    home: Option<&Path>,
-    name: &str,
-    reports: &[&Report],
-) -> anyhow::Result<PathBuf> {
+pub fn save(home: Option<&Path>, name: &str, reports: &[&Report]) -> anyhow::Result<PathBuf> {
     let directory = directory(home, name)?;
     if let Some(reason) = reports.iter().find_map(|report| unfit(report)) {
         bail!(

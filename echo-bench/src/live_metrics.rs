@@ -44,7 +44,11 @@ impl LiveMetrics {
     ///
     /// # Errors
     /// When it can't be bound.
-    pub(crate) fn serve(address: &HostAddress, plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
+    pub(crate) fn serve(
+        address: &HostAddress,
+        plan: &Plan,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
         let endpoint = Endpoint::bind(address)?;
         tell(&format!("metrics    http://{}/metrics", endpoint.address()));
         let (seen, health) = (Arc::default(), Health::new(stop.clone()));
@@ -123,7 +127,11 @@ fn of_beat(beat: &Beat, families: &mut Families<'_>) -> fmt::Result {
         let help = "Until the measured window ends";
         families.gauge_seconds("echo_bench_window_left", help, left as f64 / 1e9)?;
     }
-    families.counter("echo_bench_requests_failed", "Failed requests of the window", beat.failed)?;
+    families.counter(
+        "echo_bench_requests_failed",
+        "Failed requests of the window",
+        beat.failed,
+    )?;
     families.times(
         "echo_bench_response",
         "Response latency to 6 %, of all replies so far, those of the warm-up included",

@@ -141,9 +141,7 @@ impl Stream {
         self.lines = None;
         if !self.is_read_until(|stream| stream.writer.is_finished()) {
             let name = &self.name;
-            tell(&format!(
-                "warning: --stream {name} is not read: its last lines are left out"
-            ));
+            tell(&format!("warning: --stream {name} is not read: its last lines are left out"));
             return false;
         }
         self.writer.join().is_ok_and(|lost| !lost)

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use clap::Parser;
-use echo_net::address::SocketAddress;
 use echo_metrics::{Health, ProcessMetrics, Source};
+use echo_net::address::SocketAddress;
 use echo_net::listener::{Listener, SocketFile};
 use echo_net::settings::ByteSize;
 use echo_net::signals::Request;

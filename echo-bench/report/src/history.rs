@@ -196,7 +196,8 @@ impl History {
 
     /// Whether some metric's newest level is worse than the one before.
     pub fn is_worse(&self) -> bool {
-        let newest = |(_, trend): (_, &Trend)| trend.changes.last().map(|change| change.verdict);
+        let newest =
+            |(_, trend): (_, &Trend)| trend.changes.last().map(|change| change.verdict);
         self.trends().filter_map(newest).any(|verdict| verdict == Verdict::Worse)
     }
 }
@@ -303,7 +304,9 @@ mod tests {
         let history = History::new(shuffled.clone(), &options(0.01));
         shuffled.reverse();
         assert_eq!(History::new(shuffled.clone(), &options(0.01)), history);
-        assert!(!history.is_worse() && history.trends().all(|(_, trend)| !trend.changes.is_empty()));
+        assert!(
+            !history.is_worse() && history.trends().all(|(_, trend)| !trend.changes.is_empty())
+        );
         let ignored = History::new(shuffled, &options(0.3));
         assert!(ignored.trends().all(|(_, trend)| trend.changes.is_empty()));
     }

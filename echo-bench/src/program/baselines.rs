@@ -73,7 +73,8 @@ pub(super) fn with_baselines(
 ) -> u8 {
     let mut code = Exit::Done as u8;
     if let Some(name) = &results.baseline {
-        match compare::with_baseline(reports, results.baselines.home(), name, &results.judging) {
+        match compare::with_baseline(reports, results.baselines.home(), name, &results.judging)
+        {
             Ok((comparison, judged)) => {
                 code = judged;
                 let shown = |screen| on(screen, Document::Comparison(&comparison));

@@ -142,12 +142,7 @@ struct Searches<'a> {
 }
 
 impl<'a> Searches<'a> {
-    fn new(
-        planned: &'a PlannedCapacity,
-        runs: ChildRuns,
-        file: &'a Path,
-        quiet: bool,
-    ) -> Self {
+    fn new(planned: &'a PlannedCapacity, runs: ChildRuns, file: &'a Path, quiet: bool) -> Self {
         let session = |cell: &echo_bench_report::sweep::PlannedCell| {
             let (name, levels) = (cell.cell.name.clone(), cell.cell.levels.clone());
             Session::new(name, levels, planned.plan.slos.clone(), planned.bounds)

@@ -33,8 +33,10 @@ pub fn history(args: &HistoryArgs) -> anyhow::Result<u8> {
         }
     }
     // A report is large and its numbers are few: one is read at a time, by each core.
-    let read: Vec<_> =
-        files.par_iter().map(|file| entries(file, args).map_err(|error| (file, error))).collect();
+    let read: Vec<_> = files
+        .par_iter()
+        .map(|file| entries(file, args).map_err(|error| (file, error)))
+        .collect();
     let (mut found, mut exit) = (Vec::new(), Exit::Done);
     for outcome in read {
         match outcome {

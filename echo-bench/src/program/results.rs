@@ -10,7 +10,7 @@ use super::UsageError;
 use super::partial_file::PartialFile;
 use crate::cli::ResultArgs;
 use crate::console::{self, print, print_styled, tell, tell_styled};
-use crate::outlet::{RunFormat, Outlet, check_file, put_file};
+use crate::outlet::{Outlet, RunFormat, check_file, put_file};
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::output;
 use echo_bench_report::render::text::{self, Document};
@@ -130,8 +130,11 @@ impl<'a> Results<'a> {
     /// Prints what standard output is for, and the report itself if it would be lost.
     fn show(&self, report: &Report, kept: Option<&Path>, lost: &mut Lost) {
         // Among lines there is no place for it.
-        let whole =
-            [Printed::Report(RunFormat::Json), Printed::Report(RunFormat::Html), Printed::Lines];
+        let whole = [
+            Printed::Report(RunFormat::Json),
+            Printed::Report(RunFormat::Html),
+            Printed::Lines,
+        ];
         let rescue = !lost.is_empty() && kept.is_none() && !whole.contains(&self.printed);
         if self.printed == Printed::Lines && !lost.is_empty() && kept.is_none() {
             tell_styled(&rendered(report, RunFormat::Text, console::screen_of_stderr()));

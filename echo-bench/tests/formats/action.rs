@@ -22,7 +22,8 @@ Server(('127.0.0.1', int(os.environ['PORT'])), Echo).serve_forever()
 ";
 
 fn git(room: &Path, arguments: &[&str]) {
-    let settings = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"];
+    let settings =
+        ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"];
     let mut git = Command::new("git");
     let done = git.args(settings).args(arguments).current_dir(room).output().unwrap();
     assert!(done.status.success(), "{arguments:?}: {}", text(&done.stderr));
@@ -74,12 +75,16 @@ fn two_commits_are_built_measured_in_turns_and_compared() {
     let results = room.path().join("echo-bench-results");
     let read = |name: &str| fs::read_to_string(results.join(name)).unwrap();
     let comment = read("comment.md");
-    assert!(comment.starts_with("<!-- echo-bench compare -->") && comment.contains("worse"), "{comment}");
+    assert!(
+        comment.starts_with("<!-- echo-bench compare -->") && comment.contains("worse"),
+        "{comment}"
+    );
     assert!(read("junit.xml").contains("<failure type=\"p50\""), "{}", read("junit.xml"));
     assert!(read("comparison.html").contains("<html"));
     let outputs = fs::read_to_string(room.path().join("outputs")).unwrap();
     assert!(outputs.contains("exit-code=3\n") && outputs.contains("comment.md\n"), "{outputs}");
-    let trees = Command::new("git").args(["worktree", "list"]).current_dir(room.path()).output();
+    let trees =
+        Command::new("git").args(["worktree", "list"]).current_dir(room.path()).output();
     assert_eq!(text(&trees.unwrap().stdout).lines().count(), 1, "a work tree is left");
     // Results of before are kept, and only what was asked for fails.
     let again = script(room.path(), &[("BASE", "fast"), ("HEAD", "slow")]);

@@ -69,7 +69,11 @@ fn check_junit(test: &str, room: &Path, xml: &str) {
     let Some(mut xmllint) = third_party_or_skip(test, "xmllint") else { return };
     let schema = room.join("junit.xsd");
     fs::write(&schema, JUNIT).unwrap();
-    let checked = run(xmllint.args(["--noout", "--schema"]).arg(schema).arg("-"), xml.as_bytes(), PATIENCE);
+    let checked = run(
+        xmllint.args(["--noout", "--schema"]).arg(schema).arg("-"),
+        xml.as_bytes(),
+        PATIENCE,
+    );
     assert!(checked.status.success(), "{}\n{xml}", text(&checked.stderr));
 }
 
@@ -108,7 +112,8 @@ fn metrics_of_a_comparison_are_test_cases_and_annotations() {
     let test = "metrics_of_a_comparison_are_test_cases_and_annotations";
     let room = tempfile::tempdir().unwrap();
     let [base, new] = sides(room.path());
-    let compared = |format: &str| rendered(room.path(), &["compare", base, new, "--format", format]);
+    let compared =
+        |format: &str| rendered(room.path(), &["compare", base, new, "--format", format]);
     let xml = compared("junit");
     assert!(xml.contains(r#"<testcase name="p99" classname="comparison""#), "{xml}");
     assert!(xml.contains("<failure type=\"p99\" message=\"p99 worse: "), "{xml}");
@@ -117,7 +122,8 @@ fn metrics_of_a_comparison_are_test_cases_and_annotations() {
     for line in lines.lines() {
         let known = ["::error title=", "::warning title=", "::notice title="];
         assert!(known.iter().any(|start| line.starts_with(start)), "{line}");
-        let (_, message) = line.split_once("::").and_then(|(_, rest)| rest.split_once("::")).unwrap();
+        let (_, message) =
+            line.split_once("::").and_then(|(_, rest)| rest.split_once("::")).unwrap();
         assert!(!message.is_empty(), "{line}");
     }
     assert!(lines.contains("p99 (comparison)"), "{lines}");

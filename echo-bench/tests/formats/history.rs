@@ -38,7 +38,8 @@ fn runs_that_stay_as_they_are_have_no_change() {
     changed(&room.path().join("runs"), 100, 100);
     // What is no report is left out.
     fs::write(room.path().join("runs/other.json"), "{}").unwrap();
-    let output = echo_bench(room.path(), &["history", "runs", "--fail-on=worse", "--format=json"]);
+    let output =
+        echo_bench(room.path(), &["history", "runs", "--fail-on=worse", "--format=json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stderr).contains("left out"), "{}", text(&output.stderr));
     let history: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -58,13 +59,20 @@ fn baselines_are_kept_where_one_says() {
     write(&room.path().join("base"), 1, &[100, 101], |_| {});
     write(&room.path().join("new"), 3, &[100, 101], |_| {});
     let place = "--baseline-dir=kept";
-    let saved = echo_bench(room.path(), &["compare", "--save-baseline", "main", "--new", "base", place]);
+    let saved = echo_bench(
+        room.path(),
+        &["compare", "--save-baseline", "main", "--new", "base", place],
+    );
     assert!(saved.status.success(), "{}", text(&saved.stderr));
     assert!(room.path().join("kept/main/0001.json").is_file());
     let compared = echo_bench(room.path(), &["compare", "--baseline", "main", "new", place]);
     assert!(compared.status.success(), "{}", text(&compared.stderr));
     let elsewhere = echo_bench(room.path(), &["compare", "--baseline", "main", "new"]);
-    assert!(text(&elsewhere.stderr).contains("no baseline `main`"), "{}", text(&elsewhere.stderr));
+    assert!(
+        text(&elsewhere.stderr).contains("no baseline `main`"),
+        "{}",
+        text(&elsewhere.stderr)
+    );
     let listed = echo_bench(room.path(), &["baseline", "list", place]);
     assert!(text(&listed.stdout).contains("main"), "{}", text(&listed.stdout));
 }

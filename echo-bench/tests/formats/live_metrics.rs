@@ -58,10 +58,12 @@ fn a_run_is_scraped_while_it_goes() {
     )
     .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let Some(mut promtool) = third_party_or_skip("a_run_is_scraped_while_it_goes", "promtool") else {
+    let Some(mut promtool) = third_party_or_skip("a_run_is_scraped_while_it_goes", "promtool")
+    else {
         return;
     };
-    let checked = run_program(promtool.args(["check", "metrics"]), metrics.as_bytes(), PATIENCE);
+    let checked =
+        run_program(promtool.args(["check", "metrics"]), metrics.as_bytes(), PATIENCE);
     let said = text(&checked.stderr);
     assert!(checked.status.success() && said.is_empty(), "{said}\n{metrics}");
 }

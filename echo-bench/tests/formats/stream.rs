@@ -8,7 +8,8 @@ use super::*;
 /// The lines of a stream, each of which must be JSON of its shape.
 fn lines(text: &str) -> Vec<Value> {
     assert!(text.ends_with('\n'), "{text}");
-    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for line in &lines {
         assert_eq!(line["schema"], "echo-bench.stream/1", "{line}");
         assert!(line["written_at"].as_str().unwrap().ends_with('Z'), "{line}");
@@ -32,7 +33,10 @@ fn a_run_says_its_plan_its_intervals_and_what_they_come_to() {
     assert_eq!(types.last(), Some(&"summary"));
     let between = &types[1..types.len() - 1];
     assert!(between.len() >= 5 && between.iter().all(|name| *name == "interval"), "{types:?}");
-    assert_eq!((&lines[0]["labels"]["a"], &lines[0]["plan"]["connections"]), (&"b".into(), &2.into()));
+    assert_eq!(
+        (&lines[0]["labels"]["a"], &lines[0]["plan"]["connections"]),
+        (&"b".into(), &2.into())
+    );
     let (first, last) = (&lines[1], lines.last().unwrap());
     assert!(first["response"]["p99_ns"].as_u64() > Some(0), "{first}");
     assert_eq!(first["length_s"], 0.1);
@@ -47,7 +51,8 @@ fn a_run_says_its_plan_its_intervals_and_what_they_come_to() {
 #[test]
 fn stdout_has_nothing_but_lines_and_they_come_while_the_run_goes() {
     let room = tempfile::tempdir().unwrap();
-    let run = ["--conns=2", "-d60s", "-w0", "-q", "--no-report", "--stream=-", "--interval=100ms"];
+    let run =
+        ["--conns=2", "-d60s", "-w0", "-q", "--no-report", "--stream=-", "--interval=100ms"];
     let mut child = command(room.path(), &run).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let next = |lines: &mut dyn Iterator<Item = std::io::Result<String>>| -> Value {
@@ -91,7 +96,8 @@ fn a_full_disk_is_said_once_and_the_report_is_written() {
 #[test]
 fn what_ends_without_a_report_says_why() {
     let room = tempfile::tempdir().unwrap();
-    let output = echo_bench(room.path(), &["127.0.0.1:1", "-d1s", "--no-report", "--stream=l", "-q"]);
+    let output =
+        echo_bench(room.path(), &["127.0.0.1:1", "-d1s", "--no-report", "--stream=l", "-q"]);
     assert!(!output.status.success());
     let lines = lines(&fs::read_to_string(room.path().join("l")).unwrap());
     let last = lines.last().unwrap();
@@ -126,7 +132,10 @@ fn two_results_for_stdout_and_several_processes_are_refused() {
         (&["--stream=-", "-o-"], "both write to stdout"),
         (&["--stream=a.json", "-o", "a.json"], "both write to a.json"),
         (&["--stream=a", "--agents=2", "--local"], "--stream is of a run of one process"),
-        (&["sweep", "--conns=1,2", "--stream=-", "--format=csv"], "--stream - has stdout for itself"),
+        (
+            &["sweep", "--conns=1,2", "--stream=-", "--format=csv"],
+            "--stream - has stdout for itself",
+        ),
     ] {
         let output = echo_bench(room.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));

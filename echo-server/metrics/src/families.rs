@@ -191,12 +191,7 @@ impl<'a> Families<'a> {
     }
 
     /// A histogram of times.
-    pub fn times(
-        &mut self,
-        name: &str,
-        help: &str,
-        times: &Times,
-    ) -> fmt::Result {
+    pub fn times(&mut self, name: &str, help: &str, times: &Times) -> fmt::Result {
         let seconds = |bound: &Option<u64>| bound.map_or(f64::INFINITY, |ns| ns as f64 / NANOS);
         let buckets: Vec<(f64, u64)> =
             times.buckets.iter().map(|(bound, count)| (seconds(bound), *count)).collect();
@@ -207,12 +202,7 @@ impl<'a> Families<'a> {
     }
 
     /// Facts that do not change, as labels.
-    pub fn info(
-        &mut self,
-        name: &str,
-        help: &str,
-        facts: &impl EncodeLabelSet,
-    ) -> fmt::Result {
+    pub fn info(&mut self, name: &str, help: &str, facts: &impl EncodeLabelSet) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Info)?;
         family.encode_info(facts)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
-use echo_net::address::{Address, HostAddress, SocketAddress};
 use echo_metrics::Health;
+use echo_net::address::{Address, HostAddress, SocketAddress};
 use echo_net::listener::SocketFile;
 use echo_net::socket::SocketOptions;
 use echo_net::stop::Stop;

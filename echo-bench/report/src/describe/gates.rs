@@ -113,7 +113,8 @@ fn requests(place: &str, report: &Report) -> Gate {
         _ => GateOutcome::Failed,
     };
     let cut = if report.interrupted { "; the run was interrupted" } else { "" };
-    let text = format!("{ok} of {} requests succeeded, {failed} failed{cut}", requests.scheduled);
+    let text =
+        format!("{ok} of {} requests succeeded, {failed} failed{cut}", requests.scheduled);
     Gate { place: place.into(), name: "requests".into(), outcome, text }
 }
 
@@ -137,6 +138,7 @@ fn of_objective(place: &str, slo: &SloOutcome) -> Gate {
 fn of_cell(place: &str, slo: &CellSlo) -> Gate {
     let CellSlo { runs, missed, undecided, .. } = slo;
     let worst = objective::outcome(&slo.worst);
-    let text = format!("{runs} runs, {missed} missed it, {undecided} undecided; worst: {worst}");
+    let text =
+        format!("{runs} runs, {missed} missed it, {undecided} undecided; worst: {worst}");
     Gate { place: place.into(), name: slo.slo.clone(), outcome: outcome(slo.outcome), text }
 }

@@ -52,7 +52,8 @@ pub(crate) fn history(history: &History) -> Description {
 
 fn newest(history: &History) -> Vec<(&Series, &Trend, &Change)> {
     let trends = history.trends();
-    let newest = trends.filter_map(|(series, trend)| Some((series, trend, trend.changes.last()?)));
+    let newest =
+        trends.filter_map(|(series, trend)| Some((series, trend, trend.changes.last()?)));
     let mut newest: Vec<(&Series, &Trend, &Change)> = newest.collect();
     newest.sort_by_key(|(_, _, change)| change.verdict != Found::Worse);
     newest
@@ -141,13 +142,17 @@ fn changes(history: &History) -> Option<Table> {
 
 /// What holds now, series by series.
 fn levels(history: &History) -> Table {
-    let metrics: Vec<Metric> =
-        history.series.first().map_or(Vec::new(), |s| s.trends.iter().map(|t| t.metric).collect());
-    let mut columns = vec![Column::text("plan"), Column::number("runs"), Column::text("last run")];
+    let metrics: Vec<Metric> = history
+        .series
+        .first()
+        .map_or(Vec::new(), |s| s.trends.iter().map(|t| t.metric).collect());
+    let mut columns =
+        vec![Column::text("plan"), Column::number("runs"), Column::text("last run")];
     columns.extend(metrics.iter().map(|metric| Column::number(named(*metric))));
     let mut table = Table::new("levels", "Levels since the last change", columns);
     for series in &history.series {
-        let last = series.points.last().map(|point| point.started_at.chars().take(10).collect());
+        let last =
+            series.points.last().map(|point| point.started_at.chars().take(10).collect());
         let mut row: Vec<Cell> = vec![
             series.name.clone().into(),
             units::count(series.points.len() as u64).into(),
@@ -156,7 +161,9 @@ fn levels(history: &History) -> Table {
         for trend in &series.trends {
             let is_time = is_latency(trend.metric);
             let unit = TimeUnit::of(trend.level.filter(|_| is_time));
-            row.push(or_nothing(trend.level, |level| in_units(trend.metric, level, unit)).into());
+            row.push(
+                or_nothing(trend.level, |level| in_units(trend.metric, level, unit)).into(),
+            );
         }
         table.rows.push(row);
     }
@@ -171,7 +178,10 @@ fn notices(history: &History) -> Vec<Notice> {
     };
     if history.left_out > 0 {
         let runs = units::counted(history.left_out as u64, "run");
-        add("left-out", format!("{runs} left out: interrupted, or invalid by their own report"));
+        add(
+            "left-out",
+            format!("{runs} left out: interrupted, or invalid by their own report"),
+        );
     }
     let mut short: Vec<&str> = Vec::new();
     for (series, trend) in history.trends() {

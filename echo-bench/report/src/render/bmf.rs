@@ -48,7 +48,8 @@ pub fn report(report: &Report) -> String {
 }
 
 fn of_run(report: &Report) -> Measures {
-    let measure = |of: Value| Some((slug(of.metric).into(), Measure::new(of.value, of.interval)?));
+    let measure =
+        |of: Value| Some((slug(of.metric).into(), Measure::new(of.value, of.interval)?));
     values::of_run(report).into_iter().filter_map(measure).collect()
 }
 

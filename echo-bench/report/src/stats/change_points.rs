@@ -58,7 +58,8 @@ fn change_in(values: &[f64], search: Search) -> Option<ChangePoint> {
     let as_great: u32 = (0..search.orders)
         .into_par_iter()
         .map(|order| {
-            let mut random = Xoshiro256PlusPlus::seed_from_u64(search.seed.wrapping_add(order.into()));
+            let mut random =
+                Xoshiro256PlusPlus::seed_from_u64(search.seed.wrapping_add(order.into()));
             let mut drawn = values.to_vec();
             drawn.shuffle(&mut random);
             let split = best_split(&drawn);
@@ -77,7 +78,8 @@ fn best_split(values: &[f64]) -> Option<(usize, f64)> {
     if all < 2 * LEAST {
         return None;
     }
-    let distances = |of: f64, others: &[f64]| others.iter().map(|to| (to - of).abs()).sum::<f64>();
+    let distances =
+        |of: f64, others: &[f64]| others.iter().map(|to| (to - of).abs()).sum::<f64>();
     // Sums over pairs: within the left side, within the right one, and between them.
     let (mut left, mut between) = (0.0, 0.0);
     let mut right: f64 = (0..all).map(|at| distances(values[at], &values[at + 1..])).sum();
@@ -144,7 +146,8 @@ mod tests {
     /// The promise: a series without changes has one in at most 5 % of cases.
     #[test]
     fn noise_has_changes_as_seldom_as_promised() {
-        let alarms = (0..200).filter(|&seed| !places(&noise(seed + 100, 24)).is_empty()).count();
+        let alarms =
+            (0..200).filter(|&seed| !places(&noise(seed + 100, 24)).is_empty()).count();
         // 10 are expected; the chance of more than 20 is below 0.1 %.
         assert!(alarms <= 20, "{alarms} of 200");
     }
@@ -156,7 +159,8 @@ mod tests {
         let direct = |at: usize| {
             let (left, right) = values.split_at(at);
             let mean = |of: &[f64], to: &[f64], pairs: f64| {
-                let sum = of.iter().flat_map(|a| to.iter().map(move |b| (a - b).abs())).sum::<f64>();
+                let sum =
+                    of.iter().flat_map(|a| to.iter().map(move |b| (a - b).abs())).sum::<f64>();
                 sum / pairs
             };
             let (n, m) = (left.len() as f64, right.len() as f64);

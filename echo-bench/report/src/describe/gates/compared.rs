@@ -41,7 +41,12 @@ fn answer(comparison: &Comparison) -> Gate {
         (false, true) => GateOutcome::Passed,
     };
     let text = if shortfalls.is_empty() {
-        comparison.conclusion.iter().map(|said| said.text.as_str()).collect::<Vec<_>>().join(" ")
+        comparison
+            .conclusion
+            .iter()
+            .map(|said| said.text.as_str())
+            .collect::<Vec<_>>()
+            .join(" ")
     } else {
         format!("the comparison is inconclusive: {}", shortfalls.join("; "))
     };

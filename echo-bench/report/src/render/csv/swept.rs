@@ -19,7 +19,9 @@ pub fn sweep(sweep: &Sweep) -> String {
         let ranked = sweep.analysis.ranking.iter().find(|ranked| ranked.cell == number);
         let mut row: Vec<String> = cell.levels.iter().map(|level| text(level)).collect();
         row.extend([cell.runs.len(), cell.failures.len()].map(|count| count.to_string()));
-        row.push(ranked.and_then(|ranked| ranked.rank).map_or(String::new(), |r| r.to_string()));
+        row.push(
+            ranked.and_then(|ranked| ranked.rank).map_or(String::new(), |r| r.to_string()),
+        );
         row.extend(Metric::PRIMARY.iter().flat_map(|metric| of_metric(ranked, *metric)));
         table.push(row);
     }

@@ -53,7 +53,8 @@ impl Chart {
         let has = |(place, point): (usize, &crate::history::Point)| {
             Some((place, *point.values.get(&name)?))
         };
-        let known: Vec<(usize, f64)> = series.points.iter().enumerate().filter_map(has).collect();
+        let known: Vec<(usize, f64)> =
+            series.points.iter().enumerate().filter_map(has).collect();
         let most = known.iter().map(|(_, value)| *value).fold(0.0, f64::max);
         let last = series.points.len().checked_sub(1).filter(|last| *last > 0)? as f64;
         if known.len() < 2 {

@@ -16,12 +16,8 @@ fn gate(outcome: GateOutcome) -> Gate {
 
 #[test]
 fn each_outcome_has_its_element_and_is_counted() {
-    let gates = [
-        GateOutcome::Passed,
-        GateOutcome::Failed,
-        GateOutcome::Broken,
-        GateOutcome::Undecided,
-    ];
+    let gates =
+        [GateOutcome::Passed, GateOutcome::Failed, GateOutcome::Broken, GateOutcome::Undecided];
     let xml = laid_out(&[suite(gates.map(gate).to_vec())]);
     for part in [
         r#"<testsuites name="echo-bench" tests="4" failures="1" errors="1">"#,
@@ -38,7 +34,8 @@ fn each_outcome_has_its_element_and_is_counted() {
 #[test]
 fn what_is_no_time_of_day_is_left_out() {
     assert_eq!(without_zone("2026-01-02T03:04:05Z"), Some("2026-01-02T03:04:05"));
-    let odd = ["", "yesterday", "2026-01-02 03:04:05Z", "2026-01-02T03:04:0", "ü026-01-02T03:04:05"];
+    let odd =
+        ["", "yesterday", "2026-01-02 03:04:05Z", "2026-01-02T03:04:0", "ü026-01-02T03:04:05"];
     for odd in odd {
         assert_eq!(without_zone(odd), None, "{odd}");
     }
