@@ -57,7 +57,8 @@ impl LiveMetrics {
             protocol: plan.service().to_string(),
             connections: plan.connections_at_start(),
         };
-        let sources: Vec<Box<dyn Source>> = vec![Box::new(scraped), Box::new(ProcessMetrics)];
+        let sources: Vec<Box<dyn Source>> =
+            vec![Box::new(scraped), Box::new(ProcessMetrics::default())];
         endpoint.serve(sources, health.clone()).context("starting the thread of --metrics")?;
         Ok(Self { seen, health })
     }

@@ -97,7 +97,7 @@ impl ResponseTimes {
 }
 
 /// A histogram that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Distribution {
     messages: [u64; BUCKETS],
     sum_ns: u64,

@@ -113,7 +113,9 @@ pub(super) struct LoadArgs {
     #[arg(long, value_parser = choice::<Stamps>(), default_value = "sample")]
     pub(super) stamps: Stamps,
     /// CPU affinity: auto gives each generator thread and each worker of the embedded server a
-    /// CPU of its own, if there are enough, and the server of --exec those that are left; a list like 0,2-3 is for the generator threads. It
+    /// CPU of its own, if there are enough, and the server of --exec those that are left; with a
+    /// server elsewhere, and several NUMA nodes, each generator thread runs on one node; a list like
+    /// 0,2-3 is for the generator threads. It
     /// knows of no other run: with several at a time on one machine, use off, or lists
     #[arg(long, value_name = "auto|off|CPUS", default_value = "auto")]
     pub(super) pin: Pin,

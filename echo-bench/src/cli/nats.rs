@@ -73,7 +73,8 @@ pub(super) struct OnAgentsArgs {
         requires = "agents",
         group = "place",
         help = "Carry out the plan on --agents that wait at this NATS server (`echo-bench agent`), \
-                like nats://HOST:4222 or tls://HOST"
+                like nats://HOST:4222 or tls://HOST. A password in it can be seen by other users of \
+                this machine: better use --nats-creds or --nats-token-file"
     )]
     nats: Option<String>,
     /// Begin with N agents if not all are ready in time (default: all of --agents)
@@ -187,7 +188,8 @@ pub struct CollectArgs {
     /// The name of the run, as `run --nats` has printed it
     #[arg(value_name = "RUN")]
     pub run: RunId,
-    /// The NATS server
+    /// The NATS server. A password in its URL can be seen by other users of this machine: better use
+    /// --nats-creds or --nats-token-file
     #[arg(long, value_name = "URL")]
     pub nats: String,
     /// Merge the parts that are there, and mark the report: it says which are missing
