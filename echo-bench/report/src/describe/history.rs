@@ -1,7 +1,7 @@
 //! Runs over time in words: [`history`].
 
 use super::comparison::name_of;
-use super::comparison::numbers::{in_units, is_latency, ratio};
+use super::comparison::numbers::{in_units, is_latency};
 use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, Notice, Section, Table, Tone, Verdict, or_nothing,
@@ -25,7 +25,7 @@ pub(crate) fn history(history: &History) -> Description {
     if let Some(table) = changes(history) {
         sections.push(Section::new("changes", "Changes", Body::Table(table)));
     }
-    sections.push(Section::headed("levels", "Levels", Body::Table(levels(history))));
+    sections.push(Section::new("levels", "Levels", Body::Table(levels(history))));
     let notices = notices(history);
     if !notices.is_empty() {
         sections.push(Section::new("notices", "Notices", Body::Notices(notices)));
@@ -98,7 +98,7 @@ fn sizes(trend: &Trend, change: &Change) -> String {
     let [before, after] =
         [change.before, change.after].map(|value| in_units(trend.metric, value, unit));
     match change.ratio {
-        Some(found) => format!("{before} -> {after}, x {}", ratio(found)),
+        Some(found) => format!("{before} -> {after}, x {}", units::significant(found)),
         None => format!("{before} -> {after}"),
     }
 }
@@ -134,7 +134,7 @@ fn changes(history: &History) -> Option<Table> {
             named(trend.metric).into(),
             sizes(trend, change).into(),
             Cell { tone, ..change.verdict.to_string().into() },
-            format!("{:.4}", change.p).into(),
+            units::significant(change.p).into(),
         ]);
     }
     (!table.rows.is_empty()).then_some(table)
