@@ -1,7 +1,7 @@
 //! Runs over time in words: [`history`].
 
 use super::comparison::name_of;
-use super::comparison::numbers::{in_units, is_latency};
+use super::comparison::numbers::{in_units, is_latency, ratio};
 use super::units::{self, TimeUnit};
 use super::{
     Body, Cell, Column, Description, Notice, Section, Table, Tone, Verdict, or_nothing,
@@ -98,9 +98,15 @@ fn sizes(trend: &Trend, change: &Change) -> String {
     let [before, after] =
         [change.before, change.after].map(|value| in_units(trend.metric, value, unit));
     match change.ratio {
-        Some(found) => format!("{before} -> {after}, x {}", units::significant(found)),
+        // A small ratio in a sentence is no division.
+        Some(small) if small < 0.1 => format!("{before} -> {after}, x {small:.4}"),
+        Some(found) => format!("{before} -> {after}, x {}", ratio(found)),
         None => format!("{before} -> {after}"),
     }
+}
+
+fn chance(p: f64) -> String {
+    if p < 0.0001 { "<0.0001".into() } else { format!("{p:.4}") }
 }
 
 fn named(metric: Metric) -> &'static str {
@@ -134,7 +140,7 @@ fn changes(history: &History) -> Option<Table> {
             named(trend.metric).into(),
             sizes(trend, change).into(),
             Cell { tone, ..change.verdict.to_string().into() },
-            units::significant(change.p).into(),
+            chance(change.p).into(),
         ]);
     }
     (!table.rows.is_empty()).then_some(table)
