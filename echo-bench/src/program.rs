@@ -233,7 +233,9 @@ fn conduct(
         ..circumstances(&plan, &peer, args, started_at, command)
     };
     let partial = results.partial(&plan, &circumstances);
-    stream.iter_mut().for_each(|stream| stream.begin(&plan, &circumstances));
+    if let Some(stream) = stream.as_deref_mut() {
+        stream.begin(&plan, &circumstances);
+    }
     let progress = Progress::new(&plan, args.quiet);
     let until = UntilWatch::new(&plan);
     let mut watching = Watching { progress, partial, stream, metrics, until, pace };

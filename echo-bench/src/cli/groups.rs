@@ -261,7 +261,7 @@ pub struct ResultArgs {
     /// .bmf, .xml (junit) or .prom (openmetrics) (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// RunFormat of the output (default: by the ending of -o, else text)
+    /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
     /// Write a line of JSON to FILE for each interval, as soon as it is over (-: stdout, which has

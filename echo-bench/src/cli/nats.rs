@@ -199,7 +199,7 @@ pub struct CollectArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// RunFormat of the output (default: by the ending of -o, else json)
+    /// Format of the output (default: by the ending of -o, else json)
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
     /// The way in

@@ -109,6 +109,7 @@ mod tests {
     fn a_page_draws_each_trend_and_escapes_what_is_told() {
         let entry = |place: usize| Entry {
             series: "<script>alert(1)</script>".into(),
+            plan: std::collections::BTreeMap::new(),
             point: Some(Point {
                 started_at: format!("2026-01-{:02}T00:00:00Z", place + 1),
                 source: "a.json".into(),
