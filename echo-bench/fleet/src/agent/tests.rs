@@ -31,21 +31,47 @@ fn bytes(sequence: u64, order: Order) -> Vec<u8> {
     Command { schema: SCHEMA.into(), run: run(), sequence, order }.to_bytes()
 }
 
+const PART: Work = Work::Part { fewest_parts: 2 };
+
 fn offer(agent: &Agent) -> Vec<u8> {
-    let plan = Digest::of(&document().to_bytes());
-    let ticket = agent.presence().ticket;
-    bytes(1, Order::Offer(Offer { ticket, plan, fewest_parts: 2 }))
+    offer_of(agent, PART)
 }
 
-const FACTS: Facts = Facts { descriptors: 1000, ports: Some(100), cores: 2 };
+fn offer_of(agent: &Agent, work: Work) -> Vec<u8> {
+    let plan = Digest::of(&document().to_bytes());
+    let ticket = agent.presence().ticket;
+    bytes(1, Order::Offer(Offer { ticket, plan, work }))
+}
+
+const READY: Ready = Ready::Part(Facts { descriptors: 1000, ports: Some(100), cores: 2 });
+const SERVING: Ready =
+    Ready::Server { serving: Serving { address: None }, length_ns: Some(60 * SECOND) };
 
 fn prepared() -> Agent {
     let mut agent = agent();
     agent.command(&offer(&agent), at(0));
     agent.fetched(&run(), Ok(document().to_bytes()));
-    let actions = agent.checked(Box::new(document()), Ok(FACTS));
+    let actions = agent.checked(Box::new(document()), Ok(READY));
     assert!(matches!(&actions[..], [Action::AnswerOffer(_)]), "{actions:?}");
     agent
+}
+
+/// One that has a server ready.
+fn serving() -> Agent {
+    let mut agent = agent();
+    agent.command(&offer_of(&agent, Work::Server {}), at(0));
+    let actions = agent.fetched(&run(), Ok(document().to_bytes()));
+    assert!(matches!(&actions[..], [Action::Check { work: Work::Server {}, .. }]));
+    let actions = agent.checked(Box::new(document()), Ok(SERVING));
+    assert!(
+        matches!(&actions[..], [Action::AnswerOffer(Answer { reply: Reply::Serving(_), .. })]),
+        "{actions:?}"
+    );
+    agent
+}
+
+fn watch(sequence: u64, at_s: u64) -> Vec<u8> {
+    bytes(sequence, Order::Watch(Watch { at_ns: at(at_s).wall_ns }))
 }
 
 fn start(sequence: u64) -> Vec<u8> {
@@ -72,8 +98,8 @@ fn a_run_goes_from_the_offer_to_the_report() {
     assert_eq!(agent.presence().run, Some(run()));
     assert_ne!(agent.presence().ticket, before.ticket);
     let actions = agent.fetched(&run(), Ok(document().to_bytes()));
-    assert!(matches!(&actions[..], [Action::Check { fewest_parts: 2, .. }]), "{actions:?}");
-    agent.checked(Box::new(document()), Ok(FACTS));
+    assert!(matches!(&actions[..], [Action::Check { work: PART, .. }]), "{actions:?}");
+    agent.checked(Box::new(document()), Ok(READY));
     let actions = agent.command(&start(2), at(1));
     assert!(matches!(&actions[1], Action::Launch { start, .. } if start.part == 2));
     assert!(agent.is_at_work());
@@ -165,6 +191,79 @@ fn somebody_elses_commands_and_starts_too_early_are_refused() {
 }
 
 #[test]
+fn a_server_is_let_go_when_its_run_is_released_or_its_coordinator_is_silent() {
+    let mut agent = serving();
+    let actions = agent.command(&bytes(2, Order::Release {}), at(1));
+    assert!(actions.contains(&Action::Abandon), "{actions:?}");
+    assert_eq!(agent.run(), None);
+    let mut agent = serving();
+    assert_eq!(agent.tick(at(29)), []);
+    assert!(agent.tick(at(30)).contains(&Action::Abandon));
+    // One that is made ready too late is nobody's.
+    let mut agent = self::agent();
+    agent.command(&offer_of(&agent, Work::Server {}), at(0));
+    agent.fetched(&run(), Ok(document().to_bytes()));
+    assert!(agent.tick(at(30)).contains(&Action::Abandon));
+    assert_eq!(agent.checked(Box::new(document()), Ok(SERVING)), []);
+    // A part has no server.
+    let actions = prepared().command(&bytes(2, Order::Release {}), at(1));
+    assert!(!actions.contains(&Action::Abandon), "{actions:?}");
+}
+
+#[test]
+fn a_server_is_looked_at_until_the_run_is_stopped() {
+    let mut agent = serving();
+    let actions = agent.command(&watch(2, 5), at(3));
+    assert!(matches!(&actions[1], Action::Watch { watch, .. } if watch.at_ns == at(5).wall_ns));
+    assert!(agent.is_at_work());
+    let actions = agent.tick(at(4));
+    assert!(matches!(&actions[..], [Action::Publish(Event { part: SERVER, .. })]), "{actions:?}");
+    let actions = agent.command(&bytes(3, Order::Stop { forced: false }), at(6));
+    assert!(actions.contains(&Action::Interrupt));
+    assert_eq!(agent.ended(Ok(()), at(7)), [Action::Store { run: run(), part: SERVER }]);
+    let actions = agent.stored(Ok(stored(b"seen")));
+    assert!(matches!(&actions[0], Action::Publish(Event { what: Happened::Done(_), .. })));
+    assert!(!actions.contains(&Action::Abandon), "it has stopped it already: {actions:?}");
+    assert_eq!(agent.run(), None);
+}
+
+#[test]
+fn a_server_outlives_its_coordinator_until_the_load_is_over() {
+    let mut agent = serving();
+    agent.command(&watch(2, 5), at(3));
+    // Sixty seconds of load, from second 5 on.
+    assert!(!agent.tick(at(64)).contains(&Action::Interrupt));
+    assert!(agent.tick(at(66)).contains(&Action::Interrupt));
+    assert!(!agent.tick(at(68)).contains(&Action::Interrupt), "once");
+    // One of unknown length as long as the lease lasts.
+    let mut agent = self::agent();
+    agent.command(&offer_of(&agent, Work::Server {}), at(0));
+    agent.fetched(&run(), Ok(document().to_bytes()));
+    let unknown = Ready::Server { serving: Serving { address: None }, length_ns: None };
+    agent.checked(Box::new(document()), Ok(unknown));
+    agent.command(&watch(2, 5), at(25));
+    agent.command(&bytes(3, Order::Renew {}), at(100));
+    assert!(!agent.tick(at(109)).contains(&Action::Interrupt));
+    assert!(agent.tick(at(110)).contains(&Action::Interrupt));
+    // Nobody keeps one for years.
+    let mut agent = serving();
+    agent.command(&watch(2, 1_000_000), at(3));
+    assert!(agent.tick(at(25 * 3600)).contains(&Action::Interrupt));
+}
+
+#[test]
+fn each_work_has_a_start_of_its_own() {
+    assert!(refusal(&serving().command(&start(2), at(0))).contains("look at the server"));
+    assert!(refusal(&prepared().command(&watch(2, 1), at(0))).contains("part of the load"));
+    let mut agent = agent();
+    agent.command(&offer_of(&agent, Work::Server {}), at(0));
+    assert!(refusal(&agent.command(&watch(2, 1), at(0))).contains("not ready"));
+    agent.fetched(&run(), Ok(document().to_bytes()));
+    let actions = agent.checked(Box::new(document()), Ok(READY));
+    assert!(matches!(&actions[0], Action::AnswerOffer(Answer { reply: Reply::Refused { .. }, .. })));
+}
+
+#[test]
 fn a_flood_of_nonsense_is_remarked_a_few_times_and_counted() {
     let mut agent = agent();
     let told = |actions: &[Action]| {
@@ -185,7 +284,7 @@ enum Input {
     Command(u64, u8),
     Raw(Vec<u8>),
     Fetched(bool),
-    Checked(bool),
+    Checked(bool, bool),
     Ended(bool),
     Stored(bool),
     Tick,
@@ -193,10 +292,10 @@ enum Input {
 
 fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
-        4 => (0_u64..12, 0_u8..7).prop_map(|(sequence, kind)| Input::Command(sequence, kind)),
+        4 => (0_u64..12, 0_u8..9).prop_map(|(sequence, kind)| Input::Command(sequence, kind)),
         1 => prop::collection::vec(any::<u8>(), 0..64).prop_map(Input::Raw),
         2 => any::<bool>().prop_map(Input::Fetched),
-        2 => any::<bool>().prop_map(Input::Checked),
+        2 => any::<(bool, bool)>().prop_map(|(well, server)| Input::Checked(well, server)),
         1 => any::<bool>().prop_map(Input::Ended),
         1 => any::<bool>().prop_map(Input::Stored),
         2 => Just(Input::Tick),
@@ -205,11 +304,13 @@ fn input() -> impl Strategy<Value = Input> {
 
 fn order(kind: u8, agent: &Agent) -> Order {
     match kind {
-        0 => {
+        0 | 7 => {
             let plan = Digest::of(&document().to_bytes());
             let ticket = agent.presence().ticket;
-            Order::Offer(Offer { ticket, plan, fewest_parts: 1 })
+            let work = if kind == 0 { PART } else { Work::Server {} };
+            Order::Offer(Offer { ticket, plan, work })
         }
+        8 => Order::Watch(Watch { at_ns: 0 }),
         1 => Order::Clock {},
         2 => Order::Renew {},
         3 => Order::Start(Start { part: 1, parts: 1, at_ns: 0 }),
@@ -221,7 +322,8 @@ fn order(kind: u8, agent: &Agent) -> Order {
 
 proptest! {
     /// Whatever comes in which order: every command gets one answer at most, nothing is started
-    /// but after an offer and a check, and one process at a time is at work.
+    /// but after an offer and a check, one process at a time is at work, and a server that was made
+    /// ready is looked at or abandoned before there is another one.
     #[test]
     fn any_order_of_inputs_leaves_it_consistent(
         inputs in prop::collection::vec(input(), 0..80),
@@ -229,6 +331,7 @@ proptest! {
     ) {
         let mut agent = agent();
         let (mut now, mut at_work) = (0, false);
+        let mut has_server = false;
         for (input, step) in inputs.into_iter().zip(steps) {
             now += step;
             let is_command = matches!(input, Input::Command(..) | Input::Raw(_));
@@ -240,8 +343,13 @@ proptest! {
                 Input::Raw(bytes) => agent.command(&bytes, at(now)),
                 Input::Fetched(true) => agent.fetched(&run(), Ok(document().to_bytes())),
                 Input::Fetched(false) => agent.fetched(&run(), Err("no".into())),
-                Input::Checked(true) => agent.checked(Box::new(document()), Ok(FACTS)),
-                Input::Checked(false) => agent.checked(Box::new(document()), Err("no".into())),
+                Input::Checked(true, server) => {
+                    let ready = if server { SERVING } else { READY };
+                    agent.checked(Box::new(document()), Ok(ready))
+                }
+                Input::Checked(false, _) => {
+                    agent.checked(Box::new(document()), Err("no".into()))
+                }
                 Input::Ended(well) => {
                     let actions = agent.ended(if well { Ok(()) } else { Err("no".into()) }, at(now));
                     at_work &= actions.is_empty();
@@ -257,13 +365,26 @@ proptest! {
                 actions.iter().filter(|action| matches!(action, Action::Answer(_))).count();
             prop_assert!(answers <= usize::from(is_command));
             for action in &actions {
-                if let Action::Launch { start, .. } = action {
-                    prop_assert!(!at_work && start.part == 1);
-                    at_work = true;
+                match action {
+                    Action::Launch { start, .. } => {
+                        prop_assert!(!at_work && !has_server && start.part == 1);
+                        at_work = true;
+                    }
+                    Action::AnswerOffer(Answer { reply: Reply::Serving(_), .. }) => {
+                        prop_assert!(!at_work && !has_server);
+                        has_server = true;
+                    }
+                    Action::Watch { .. } => {
+                        prop_assert!(!at_work && has_server);
+                        (at_work, has_server) = (true, false);
+                    }
+                    Action::Abandon => has_server = false,
+                    _ => {}
                 }
             }
             prop_assert_eq!(agent.run().is_some(), agent.presence().run.is_some());
             prop_assert!(!agent.is_at_work() || agent.run().is_some());
+            prop_assert!(!has_server || agent.run().is_some(), "a server that nobody stops");
         }
     }
 
