@@ -201,7 +201,7 @@ fn what_is_left_of_the_parts_is_marked_and_claims_nothing_for_the_others() {
     let all = parts_of(&plan, 3);
     let there: Vec<_> = [&all[0], &all[2]].map(PartOfRun::from).into();
     let lost = [MissingPart { number: 2, reason: Some("killed".into()) }];
-    let merged = merge_parts(there, &lost, true).unwrap();
+    let merged = merge_parts(there, &lost, true, None).unwrap();
     let found = merged.parts.as_ref().unwrap();
     assert_eq!((found.of, &found.missing[..]), (3, &lost[..]));
     assert_eq!(messages(&merged, "parts-missing"), ["part 2 of 3 is missing"]);
@@ -257,7 +257,7 @@ fn parts_that_did_not_run_at_once_say_so() {
     let mut known: Vec<_> = parts.iter().map(PartOfRun::from).collect();
     let clock = crate::report::ClockOffset { offset_ns: 500_000_000, error_ns: 20_000 };
     known[1].clock = Some(clock);
-    let merged = merge_parts(known, &[], false).unwrap();
+    let merged = merge_parts(known, &[], false, None).unwrap();
     assert_eq!(merged.parts.unwrap().start_skew_ns, Some(400_000));
 }
 
