@@ -198,7 +198,7 @@ impl Agent {
         let work = offer.work;
         self.held = Some(Held { run: run.clone(), work, sequence, lease_until });
         self.state = State::Offered(offer);
-        vec![Action::Announce, Action::Fetch(run)]
+        vec![Action::Announce, Action::Fetch(run, work)]
     }
 
     /// A command of the run at hand.

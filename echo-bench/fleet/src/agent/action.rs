@@ -11,8 +11,9 @@ pub enum Action {
     Answer(Answer),
     /// Answer the offer that was kept waiting.
     AnswerOffer(Answer),
-    /// Get the plan of this run out of the store, for [`fetched`](crate::Agent::fetched).
-    Fetch(RunId),
+    /// Get the plan of this run for this work out of the store, for
+    /// [`fetched`](crate::Agent::fetched).
+    Fetch(RunId, Work),
     /// Check this plan against limits and targets, and have its server ready where that is the
     /// work, for [`checked`](crate::Agent::checked).
     Check {

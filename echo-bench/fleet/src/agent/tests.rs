@@ -94,7 +94,7 @@ fn a_run_goes_from_the_offer_to_the_report() {
     let mut agent = agent();
     let before = agent.presence();
     let actions = agent.command(&offer(&agent), at(0));
-    assert_eq!(actions, [Action::Announce, Action::Fetch(run())]);
+    assert_eq!(actions, [Action::Announce, Action::Fetch(run(), PART)]);
     assert_eq!(agent.presence().run, Some(run()));
     assert_ne!(agent.presence().ticket, before.ticket);
     let actions = agent.fetched(&run(), Ok(document().to_bytes()));
