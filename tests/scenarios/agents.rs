@@ -2,6 +2,7 @@
 //! coordinator and of the NATS server, and whatever else is sent over the bus.
 
 mod bus;
+mod server;
 
 use std::net::TcpListener;
 use std::process::Command;

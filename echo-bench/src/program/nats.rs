@@ -13,7 +13,7 @@ use anyhow::Context;
 use super::baselines::check_baselines;
 use super::fleet::{check, hand_over};
 use super::results::{Results, rendered};
-use super::{Exit, planned, typed};
+use super::{Exit, planned};
 use crate::cli::{AgentArgs, CollectArgs, OnAgents, RunArgs};
 use crate::console::{complain, tell};
 use crate::fleet::{Event, Fleet, Message};
@@ -87,11 +87,15 @@ fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Carries out the run of what was typed on agents, to the exit code.
+/// Carries out the run of what was typed on agents, which `command` stands for, to the exit code.
 ///
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
-pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
+pub(super) fn run(
+    args: &RunArgs,
+    on: &OnAgents,
+    command: Vec<String>,
+) -> anyhow::Result<u8> {
     let usage = |reason: &dyn std::fmt::Display| {
         complain(&reason.to_string());
         Ok(Exit::Usage as u8)
@@ -177,7 +181,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
             return Ok(received.exit_code().unwrap_or(Exit::Failed as u8));
         }
     };
-    report.command = typed().iter().map(|word| masked(word).into_owned()).collect();
+    report.command = command.iter().map(|word| masked(word).into_owned()).collect();
     Ok(hand_over(report, args, &results, &received, has_lost))
 }
 

@@ -13,6 +13,7 @@ use echo_net::stop::{Stage, Stop};
 use super::child_run::ChildRuns;
 use super::servers::Servers;
 use super::{Exit, warn_of_stored_passwords};
+use crate::cli::swept::NATS;
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
 use crate::outlet::{CompareFormat, Outlet};
@@ -39,6 +40,9 @@ use echo_client::mask::masked;
 /// have shown it.
 const AROUND: Duration = Duration::from_millis(300);
 
+/// The same of agents: they are asked one after the other, and start processes.
+const AROUND_AGENTS: Duration = Duration::from_secs(4);
+
 /// A run of a sweep, in this process, which ends with its parent.
 ///
 /// # Errors
@@ -46,7 +50,7 @@ const AROUND: Duration = Duration::from_millis(300);
 pub fn cell(parent: u32, beats: bool, permit: &[Cidr], run: &RunArgs) -> anyhow::Result<u8> {
     signals::end_with_parent(Some(parent)).context("tying to the parent")?;
     let permitted = (!permit.is_empty()).then(|| Allow::new(permit));
-    super::single(run, run.command_line(), beats, permitted)
+    super::by_one_or_several(run, run.command_line(), beats, permitted)
 }
 
 /// Carries out a sweep from what was typed to the exit code.
@@ -90,7 +94,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&identity));
-    let servers = match Servers::now(&planned.cells) {
+    let servers = match Servers::now(&planned.cells, planned.plan.sets(NATS)) {
         Ok(servers) => servers,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -162,13 +166,16 @@ pub(super) fn measure(
     }
     let reused = found.iter().map(|(turn, report)| (*turn, Ok(report.clone())));
     let mut made: Vec<(Turn, Result<Report, String>)> = reused.collect();
-    let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
+    let on_agents = plan.sets(NATS);
+    let around = if on_agents { AROUND_AGENTS } else { AROUND };
+    let expected: Duration =
+        missing.iter().map(|turn| expected(&plans[turn.cell], around)).sum();
     let mut progress = SweepProgress::new(missing.len(), expected, quiet);
     if let Some(remark) = remark {
         progress.say(remark);
     }
     progress.say(&announced(planned, beginning, made.len(), expected));
-    let runs = ChildRuns::new(stop.clone());
+    let runs = if on_agents { ChildRuns::on_agents } else { ChildRuns::new }(stop.clone());
     let mut changed: Option<ChangedFile> = None;
     for turn in missing {
         if stop.stage() > Stage::Running {
@@ -244,8 +251,8 @@ fn gathered(plans: &[PlannedCell], made: Vec<(Turn, Result<Report, String>)>) ->
 }
 
 /// How long a run takes, as far as its plan tells.
-fn expected(cell: &PlannedCell) -> Duration {
-    Duration::from_nanos(cell.load_ns) + AROUND
+fn expected(cell: &PlannedCell, around: Duration) -> Duration {
+    Duration::from_nanos(cell.load_ns) + around
 }
 
 /// Makes a run. One that read a file which was changed is not kept, and says which in `changed`.

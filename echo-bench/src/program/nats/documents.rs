@@ -5,26 +5,10 @@ use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use crate::cli::RunArgs;
+use crate::cli::swept::is_of_agents;
 use echo_bench_engine::plan::Plan;
 use echo_bench_fleet::RunId;
 use echo_bench_fleet::plan::{PlanDocument, PlanFlag, SCHEMA};
-use echo_bench_report::sweep::Flag;
-
-/// Flags that say where the run is carried out.
-const OF_THE_RUN: [&str; 12] = [
-    "agents",
-    "local",
-    "nats",
-    "min-agents",
-    "on-loss",
-    "server-agent",
-    "nats-creds",
-    "nats-token-file",
-    "nats-nkey",
-    "nats-cacert",
-    "nats-cert",
-    "nats-key",
-];
 
 /// See the [module](self).
 pub(super) struct Documents {
@@ -34,7 +18,7 @@ pub(super) struct Documents {
 impl Documents {
     /// Of a run that begins now; `random` tells it from others of this second.
     pub(super) fn new(args: &RunArgs, plan: &Plan, random: u64) -> anyhow::Result<Self> {
-        let typed = args.flags().iter().filter(|typed| !is_one_of(&OF_THE_RUN, typed));
+        let typed = args.flags().iter().filter(|typed| !is_of_agents(&typed.flag));
         let flags = typed
             .map(|typed| PlanFlag { flag: typed.flag.clone(), value: typed.value.clone() });
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -75,10 +59,6 @@ impl Documents {
         plan.flags.push(PlanFlag { flag: "pin".into(), value: "off".into() });
         plan
     }
-}
-
-fn is_one_of(flags: &[&str], typed: &Flag) -> bool {
-    flags.contains(&typed.flag.as_str())
 }
 
 fn is_of_server(flag: &str) -> bool {
