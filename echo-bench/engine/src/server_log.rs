@@ -115,7 +115,8 @@ impl ServerLog {
     pub fn at(&self, after_ns: Nanos) -> Option<&ServerLook> {
         let place =
             self.looks.partition_point(|look| look.after_ns.saturating_add(EARLY) < after_ns);
-        let late = after_ns.saturating_add(self.step_ns.saturating_mul(2)).saturating_add(EARLY);
+        let late =
+            after_ns.saturating_add(self.step_ns.saturating_mul(2)).saturating_add(EARLY);
         self.looks.get(place).filter(|look| look.after_ns <= late)
     }
 }
@@ -154,7 +155,8 @@ mod tests {
         for after in [1, 201, 401, 1001] {
             log.add(look(after * MILLISECOND));
         }
-        for (at, found) in [(0, Some(1)), (200, Some(201)), (215, Some(201)), (222, Some(401))] {
+        for (at, found) in [(0, Some(1)), (200, Some(201)), (215, Some(201)), (222, Some(401))]
+        {
             let found = found.map(|after| after * MILLISECOND);
             assert_eq!(log.at(at * MILLISECOND).map(|look| look.after_ns), found, "{at} ms");
         }

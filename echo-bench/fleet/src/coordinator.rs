@@ -20,9 +20,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::digest::Digest;
-use crate::message::{
-    Answer, Command, Order, Reply, Roster, SCHEMA, Start, Watch, printable,
-};
+use crate::message::{Answer, Command, Order, Reply, Roster, SCHEMA, Start, Watch, printable};
 use crate::{AgentName, Nanos, Round, RunId, SECOND};
 
 use member::{Member, Stage};

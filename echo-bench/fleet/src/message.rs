@@ -328,9 +328,8 @@ mod tests {
 
     #[test]
     fn a_command_is_read_as_it_was_written() {
-        let offer = |work| {
-            Order::Offer(Offer { ticket: "t".into(), plan: Digest::of(b""), work })
-        };
+        let offer =
+            |work| Order::Offer(Offer { ticket: "t".into(), plan: Digest::of(b""), work });
         for order in [
             offer(Work::Part { fewest_parts: 2 }),
             offer(Work::Server {}),

@@ -322,7 +322,8 @@ mod tests {
             assert_eq!(read_for(&plan, Work::Server {}), Ok(plan.clone()));
             assert!(matches!(read(&plan), Err(RefusedPlan::Flag(_))));
         }
-        for flag in ["server-metrics", "server-tls-cert", "server-no-sandbox", "server-verbose"] {
+        for flag in ["server-metrics", "server-tls-cert", "server-no-sandbox", "server-verbose"]
+        {
             let refused = read_for(&document(&[(flag, "x")]), Work::Server {});
             assert_eq!(refused, Err(RefusedPlan::Flag(flag.into())));
         }

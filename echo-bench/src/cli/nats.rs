@@ -182,13 +182,19 @@ impl OnAgents {
             };
         }
         if args.exec.plan().is_some() {
-            return other("--exec", "agents run no commands (start the server, and give TARGET)");
+            return other(
+                "--exec",
+                "agents run no commands (start the server, and give TARGET)",
+            );
         }
         if self.server_agent.is_none() {
             return Err(OnAgentsError::NoTarget);
         }
         if args.server_pid.is_some() {
-            return other("--server-pid", "the server that is started has another (leave it out)");
+            return other(
+                "--server-pid",
+                "the server that is started has another (leave it out)",
+            );
         }
         if args.tls.tls {
             return other(

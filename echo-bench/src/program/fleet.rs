@@ -39,11 +39,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
-pub(super) fn run(
-    args: &RunArgs,
-    agents: u32,
-    command: Vec<String>,
-) -> anyhow::Result<u8> {
+pub(super) fn run(args: &RunArgs, agents: u32, command: Vec<String>) -> anyhow::Result<u8> {
     let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
     // Who gets which CPU is planned for one process.
     let plan = plan.with(|plan| plan.pin = Pinning::off())?;

@@ -27,7 +27,8 @@ fn start_both(bus: &NatsServer, agents: &str, flags: &[&str]) -> BenchProcess {
 #[track_caller]
 fn assert_costs(report: &Value) {
     let cpu = &report["summary"]["cpu"];
-    for name in ["client_us_per_message", "server_us_per_message", "client_busy", "server_busy"] {
+    for name in ["client_us_per_message", "server_us_per_message", "client_busy", "server_busy"]
+    {
         assert!(cpu[name].as_f64().is_some_and(|cost| cost > 0.0), "{name}: {cpu}");
     }
     for name in ["server_context_switches", "server_peak_rss_bytes"] {
@@ -58,7 +59,8 @@ fn an_agent_beside_the_server_says_what_the_server_costs() {
     let beside = RunningAgent::start(&bus, "db-1", &[]);
     let pid = target.pid().to_string();
     for flags in [&[][..], &["--server-pid", &pid]] {
-        let flags = [SERVER, &["--rate", "600", "-d", "2s", "--interval", "500ms"], flags].concat();
+        let flags =
+            [SERVER, &["--rate", "600", "-d", "2s", "--interval", "500ms"], flags].concat();
         let finished = start(&bus, "2", &target, &flags).finish(LIMIT);
         assert_ended(&finished, 0);
         let report = finished.report();
@@ -201,5 +203,9 @@ fn a_sweep_over_agents_has_the_cost_of_both_sides() {
     let mut command = Command::new(own_program("echo-bench"));
     let refused = run_for(command.args(["sweep", "--nats", &secret, "--agents", "1,2"]));
     assert_eq!(refused.0, Some(2), "{}", refused.2);
-    assert!(refused.2.contains("--nats-creds") && !refused.2.contains("hidden"), "{}", refused.2);
+    assert!(
+        refused.2.contains("--nats-creds") && !refused.2.contains("hidden"),
+        "{}",
+        refused.2
+    );
 }

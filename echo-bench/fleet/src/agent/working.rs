@@ -112,11 +112,13 @@ impl Agent {
             {
                 work.alive_at = now.monotonic_ns.saturating_add(ALIVE);
                 let AtWork { part, progress, .. } = *work;
-                let over = work.kept_until.filter(|until| is_silent && now.monotonic_ns >= *until);
+                let over =
+                    work.kept_until.filter(|until| is_silent && now.monotonic_ns >= *until);
                 if over.is_some() {
                     // Once.
                     work.kept_until = None;
-                    let told = format!("run {run}: its coordinator is silent; the server is let go");
+                    let told =
+                        format!("run {run}: its coordinator is silent; the server is let go");
                     actions.extend([Action::Tell(told), Action::Interrupt]);
                 }
                 let alive = self.event(run, part, Happened::Alive(progress));

@@ -81,7 +81,9 @@ impl Coordinator {
     pub(super) fn loss(agent: &AgentName, member: &Member, reason: &str) -> String {
         if member.serves {
             let rest = "what the server cost is not known";
-            return format!("agent {agent}, which looked at the server, is lost: {reason}; {rest}");
+            return format!(
+                "agent {agent}, which looked at the server, is lost: {reason}; {rest}"
+            );
         }
         format!("agent {agent} (part {}) is lost: {reason}", member.part)
     }

@@ -10,9 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Bus, BusError, Stops, store, table, wall_ns};
 use crate::agent::{Action, Now, Ready, stored};
-use crate::message::{
-    Facts, Message, Presence, Progress, Serving, Start, Stored, Watch, Work,
-};
+use crate::message::{Facts, Message, Presence, Progress, Serving, Start, Stored, Watch, Work};
 use crate::plan::{self, PlanDocument};
 use crate::{Agent, AgentName, Nanos, RunId};
 

@@ -5,9 +5,7 @@ use super::{
     Body, Cell, Column, Note, Row, Section, Table, Tone, or_nothing, placement, units,
 };
 
-use crate::report::{
-    ClockOffset, PartReport, PartsReport, Report, ServerPartReport, Verdict,
-};
+use crate::report::{ClockOffset, PartReport, PartsReport, Report, ServerPartReport, Verdict};
 use echo_bench_engine::plan::{Part, Plan};
 
 /// Which part of the plan a process carried out.
@@ -50,8 +48,11 @@ fn server(server: &ServerPartReport) -> Row {
     let mut told = vec![agent];
     if let Some(around) = &server.surroundings {
         let cpus = &around.server_cpus;
-        told.extend((!cpus.is_empty()).then(|| format!("server on {}", placement::named(cpus))));
-        let busy = around.machine_busy.map(|busy| format!("{busy:.2} cores of its machine busy"));
+        told.extend(
+            (!cpus.is_empty()).then(|| format!("server on {}", placement::named(cpus))),
+        );
+        let busy =
+            around.machine_busy.map(|busy| format!("{busy:.2} cores of its machine busy"));
         told.extend(busy);
         if let Some(tcp) = around.tcp.filter(|tcp| tcp.retransmits + tcp.listen_overflows > 0) {
             told.push(format!(

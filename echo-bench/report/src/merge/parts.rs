@@ -10,8 +10,8 @@ use super::{MOST_REPORTS, MergeError, combined, instant};
 use crate::compare::plans_that_differ;
 use crate::report::document::Stored;
 use crate::report::{
-    ClockOffset, Environment, MissingPart, PartReport, PartsReport, Report, ServerOfRun, Together,
-    judge_together,
+    ClockOffset, Environment, MissingPart, PartReport, PartsReport, Report, ServerOfRun,
+    Together, judge_together,
 };
 use echo_bench_engine::plan::{IdleStrategy, Part, Pinning, Plan, Target};
 

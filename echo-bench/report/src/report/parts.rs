@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Connections, Cpu, Environment, GeneratorShare, OwnPart, Report, Requests,
-    ServerPartReport, SurroundingsReport, ThreadReport, Verdict,
+    Connections, Cpu, Environment, GeneratorShare, OwnPart, Report, Requests, ServerPartReport,
+    SurroundingsReport, ThreadReport, Verdict,
 };
 
 /// When a load began that was to begin at a time of day.

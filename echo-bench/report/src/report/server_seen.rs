@@ -125,7 +125,8 @@ impl ServerOfRun {
 }
 
 fn set(cpu: &mut Cpu, first: &ServerLook, last: &ServerLook, answered: u64) {
-    let Some(used) = last.server.zip(first.server).map(|(last, first)| last.since(&first)) else {
+    let Some(used) = last.server.zip(first.server).map(|(last, first)| last.since(&first))
+    else {
         return;
     };
     let elapsed_ns = last.after_ns - first.after_ns;

@@ -44,10 +44,9 @@ impl Documents {
     pub(super) fn of_parts(&self, server: Option<SocketAddr>) -> PlanDocument {
         let mut plan = self.whole.clone();
         plan.flags.retain(|flag| !is_of_server(&flag.flag));
-        plan.flags.extend(server.map(|server| PlanFlag {
-            flag: "target".into(),
-            value: server.to_string(),
-        }));
+        plan.flags.extend(
+            server.map(|server| PlanFlag { flag: "target".into(), value: server.to_string() }),
+        );
         plan
     }
 
@@ -62,5 +61,6 @@ impl Documents {
 }
 
 fn is_of_server(flag: &str) -> bool {
-    matches!(flag, "model" | "transport") || (flag.starts_with("server-") && flag != "server-name")
+    matches!(flag, "model" | "transport")
+        || (flag.starts_with("server-") && flag != "server-name")
 }

@@ -81,7 +81,8 @@ fn reads(line: &[u8]) {
         match PlanDocument::read(line, &run, &Digest::of(line), VERSION, work) {
             Ok(plan) => {
                 let bytes = plan.to_bytes();
-                let again = PlanDocument::read(&bytes, &run, &Digest::of(&bytes), VERSION, work);
+                let again =
+                    PlanDocument::read(&bytes, &run, &Digest::of(&bytes), VERSION, work);
                 assert_eq!(again.as_ref(), Ok(&plan));
             }
             Err(reason) => assert!(!reason.to_string().contains(char::is_control), "{reason}"),

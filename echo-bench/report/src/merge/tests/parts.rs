@@ -6,8 +6,8 @@ use std::sync::Arc;
 use echo_bench_engine::Peer as LoadedPeer;
 use echo_bench_engine::plan::{Load, Part, PlanError, Settings, StopRule, WorkloadPlan};
 use echo_bench_engine::rehearsal::rehearse;
-use echo_bench_engine::{ServerLog, ServerLook};
 use echo_bench_engine::schedule::Arrival;
+use echo_bench_engine::{ServerLog, ServerLook};
 use echo_net::clock::MILLISECOND;
 use echo_net::cpu::Usage;
 use echo_net::netstat::TcpCounters;
@@ -54,10 +54,8 @@ fn carried_out(plan: &Plan, second: u32) -> Report {
 fn carried_out_for(measured_ns: u64, plan: &Plan, second: u32) -> Report {
     let plan = Arc::new(plan.clone());
     let mut reactor = SimulatedReactor::new(START, |_| Box::new(Scripted::default()));
-    let peer = LoadedPeer {
-        addresses: vec!["127.0.0.1:1".parse().unwrap()],
-        ..LoadedPeer::default()
-    };
+    let peer =
+        LoadedPeer { addresses: vec!["127.0.0.1:1".parse().unwrap()], ..LoadedPeer::default() };
     let done = rehearse(&plan, peer, &Stop::new(), &mut reactor).unwrap();
     let total = done.total;
     let response = Packed::new(&total.latencies.response);
