@@ -59,7 +59,7 @@ pub fn served_by(addresses: &[SocketAddress]) -> Option<u32> {
     if let Some(first) = owners.next() {
         return owners.all(|owner| owner == first).then_some(first);
     }
-    let port = addresses.iter().find_map(|address| address.as_tcp())?.port();
+    let port = addresses.iter().find_map(SocketAddress::as_tcp)?.port();
     let sockets = tcp_sockets()?.filter(|socket| {
         socket.state == TcpState::Listen && socket.local_address.port() == port
     });

@@ -228,9 +228,10 @@ impl Coordinator {
         let starts = self.send_to_all(|member| {
             let clock = member.clocks.offset();
             let at_ns = clock.map_or(start_at_ns, |clock| clock.on_agent(start_at_ns));
-            Some(match member.serves {
-                true => Order::Watch(Watch { at_ns }),
-                false => Order::Start(Start { part: member.part, parts, at_ns }),
+            Some(if member.serves {
+                Order::Watch(Watch { at_ns })
+            } else {
+                Order::Start(Start { part: member.part, parts, at_ns })
             })
         });
         for member in self.members.values_mut() {

@@ -11,9 +11,10 @@ pub fn own_ip(url: &str) -> Option<IpAddr> {
     let host = server.host().trim_matches(['[', ']']);
     let addresses = (host, server.port()).to_socket_addrs().ok()?;
     let mut own = addresses.filter_map(|server| {
-        let any: IpAddr = match server.is_ipv4() {
-            true => Ipv4Addr::UNSPECIFIED.into(),
-            false => Ipv6Addr::UNSPECIFIED.into(),
+        let any: IpAddr = if server.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
         };
         // Nothing is sent: the kernel chooses the way, and with it the source.
         let socket = UdpSocket::bind((any, 0)).ok()?;

@@ -20,6 +20,7 @@ use echo_bench_fleet::message::{Serving, Watch};
 use echo_bench_fleet::nats::FromPart;
 use echo_bench_report::report::document::Stored as _;
 use echo_bench_report::report::{Environment, ServerSeen, store};
+use echo_net::address::SocketAddress;
 use echo_net::clock;
 use echo_net::stop::Stop;
 
@@ -56,7 +57,7 @@ impl ServerKeeper {
             let server = RunServer::start(plan, ip, stop)
                 .with_context(|| format!("starting an echo-server at {ip}"))?;
             let peer = server.peer(plan, stop)?;
-            let address = peer.addresses.first().and_then(|address| address.as_tcp());
+            let address = peer.addresses.first().and_then(SocketAddress::as_tcp);
             let pid = peer.pid.context("the server has no process")?;
             Ok((Found { server, pid }, Serving { address }))
         })
