@@ -65,7 +65,7 @@ pub fn merge_parts(
     merged.server = reports.iter().find_map(|report| report.server.clone());
     merged.environment = in_common(reports.iter().map(|report| &report.environment));
     merged.plan = merged.plan.whole(threads.min(merged.plan.connections));
-    let server = server.map(|server| server.add_to(&mut merged));
+    let server = server.map(|server| server.add_to(&mut merged, &reports));
     merged.parts = Some(PartsReport {
         server,
         of,

@@ -75,9 +75,8 @@ pub struct ServerOfRun {
 }
 
 impl ServerOfRun {
-    /// What the server cost, into a report of the load, whose window began when the first look was
-    /// planned.
-    pub(crate) fn add_to(&self, report: &mut Report) -> ServerPartReport {
+    /// What the server cost, into a report of the load, which these parts put on.
+    pub(crate) fn add_to(&self, report: &mut Report, parts: &[&Report]) -> ServerPartReport {
         let mut told = ServerPartReport {
             agent: self.agent.clone(),
             clock: self.clock,
@@ -105,8 +104,8 @@ impl ServerOfRun {
         report.summary.server_side.clone_from(&seen.side);
         told.environment = Some(seen.environment.clone());
         told.killed = seen.killed;
-        let window_ns = (report.summary.measured_s * 1e9) as u64;
-        match seen.log.at(0).zip(seen.log.at(window_ns)) {
+        let (begin_ns, end_ns) = window(parts);
+        match seen.log.at(begin_ns).zip(seen.log.at(end_ns)) {
             Some((first, last)) if first.after_ns < last.after_ns => {
                 set(&mut report.summary.cpu, first, last, report.summary.answered_in_window);
                 told.surroundings = Some(surroundings(&seen.log, first, last));
@@ -118,10 +117,19 @@ impl ServerOfRun {
             _ => told.failure = Some("nobody looked at both ends of the window".to_owned()),
         }
         for interval in &mut report.intervals {
-            interval.server_us_per_message = in_interval(&seen.log, interval);
+            interval.server_us_per_message = in_interval(&seen.log, begin_ns, interval);
         }
         told
     }
+}
+
+/// When the window of the first part began and that of the last one ended, after the instant at
+/// which the first look was planned: parts may have begun late.
+fn window(parts: &[&Report]) -> (u64, u64) {
+    let late = |part: &&Report| part.start.as_ref().map_or(0, |start| start.late_ns);
+    let measured_ns = |part: &Report| (part.summary.measured_s * 1e9) as u64;
+    let ends = parts.iter().map(|part| late(part).saturating_add(measured_ns(part)));
+    (parts.iter().map(late).min().unwrap_or(0), ends.max().unwrap_or(0))
 }
 
 fn set(cpu: &mut Cpu, first: &ServerLook, last: &ServerLook, answered: u64) {
@@ -138,8 +146,8 @@ fn set(cpu: &mut Cpu, first: &ServerLook, last: &ServerLook, answered: u64) {
     cpu.server_peak_rss_bytes = Some(used.peak_rss_bytes);
 }
 
-fn in_interval(log: &ServerLog, interval: &IntervalReport) -> Option<f64> {
-    let at = |seconds: f64| log.at((seconds * 1e9) as u64);
+fn in_interval(log: &ServerLog, begin_ns: u64, interval: &IntervalReport) -> Option<f64> {
+    let at = |seconds: f64| log.at(begin_ns.saturating_add((seconds * 1e9) as u64));
     let (first, last) = at(interval.at_s).zip(at(interval.at_s + interval.length_s))?;
     let answered = interval.answered();
     let used = last.server?.since(&first.server?).cpu;

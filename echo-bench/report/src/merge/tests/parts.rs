@@ -313,7 +313,15 @@ fn seen(plan: &Plan, until_ms: u64) -> ServerSeen {
 }
 
 fn merged_with(plan: &Plan, seen: Result<ServerSeen, String>) -> Report {
-    let parts = parts_of(plan, 2);
+    merged_late(plan, seen, 0)
+}
+
+/// The same of parts that began so late.
+fn merged_late(plan: &Plan, seen: Result<ServerSeen, String>, late_ms: u64) -> Report {
+    let mut parts = parts_of(plan, 2);
+    for start in parts.iter_mut().filter_map(|part| part.start.as_mut()) {
+        start.late_ns = late_ms * MILLISECOND;
+    }
     let known: Vec<_> = parts.iter().map(PartOfRun::from).collect();
     let server = ServerOfRun { agent: "db-1".into(), clock: None, seen: seen.map(Box::new) };
     merge_parts(known, &[], false, Some(&server)).unwrap()
@@ -342,6 +350,22 @@ fn what_an_agent_saw_of_the_server_is_its_cost() {
     let text = crate::report::store::to_json(&merged);
     let read: Report = serde_json::from_str(&text).unwrap();
     assert_eq!(read.parts, merged.parts);
+}
+
+#[test]
+fn the_cost_of_a_load_that_began_late_is_that_of_its_own_window() {
+    let plan = plan_of(4, 6, 7);
+    let mut seen = seen(&plan, 2000);
+    // Idle until the load begins.
+    for look in &mut seen.log.looks {
+        let used = look.server.as_mut().unwrap();
+        used.cpu = used.cpu.max(Duration::from_millis(410));
+    }
+    let merged = merged_late(&plan, Ok(seen), 800);
+    let busy = merged.summary.cpu.server_busy.unwrap();
+    assert!((busy - 0.5).abs() < 0.01, "{busy}");
+    let first = merged.intervals.iter().find(|interval| interval.answered() > 0.0).unwrap();
+    assert!(first.server_us_per_message.unwrap() > 0.0, "{first:?}");
 }
 
 #[test]
