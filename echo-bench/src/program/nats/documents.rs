@@ -64,3 +64,60 @@ fn is_of_server(flag: &str) -> bool {
     matches!(flag, "model" | "transport")
         || (flag.starts_with("server-") && flag != "server-name")
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Parser as _};
+
+    use super::*;
+    use crate::cli::{Cli, Command, Inputs};
+    use echo_bench_fleet::message::Work;
+    use echo_bench_fleet::plan::{ACCEPTED, ACCEPTED_OF_SERVER, check};
+
+    fn documents(flags: &[&str]) -> Documents {
+        let common =
+            ["echo-bench", "run", "--nats", "nats://n", "--agents", "2", "--threads", "2"];
+        let line = common.iter().chain(flags);
+        let Some(Command::Run(run)) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("no run")
+        };
+        let plan = run.plan(&Inputs::of(&run).unwrap()).unwrap();
+        Documents::new(&run, &plan, 7).unwrap()
+    }
+
+    fn names(plan: &PlanDocument) -> Vec<&str> {
+        plan.flags.iter().map(|flag| flag.flag.as_str()).collect()
+    }
+
+    const PART: Work = Work::Part { fewest_parts: 1 };
+
+    #[test]
+    fn each_side_reads_what_is_for_it() {
+        let started = documents(&[
+            "--server-agent=db-1",
+            "--model=epoll",
+            "--server-workers=3",
+            "--rate=10",
+        ]);
+        let server = started.of_server();
+        assert_eq!(check(&server.flags, Work::Server {}), Ok(()));
+        assert_eq!(names(&server), ["rate", "model", "server-workers", "pin"]);
+        let parts = started.of_parts(Some("10.0.0.7:70".parse().unwrap()));
+        assert_eq!(check(&parts.flags, PART), Ok(()));
+        assert_eq!(names(&parts), ["threads", "rate", "target"]);
+        let found = documents(&["--server-agent=db-1", "10.0.0.7:70", "--server-pid=7"]);
+        assert_eq!(check(&found.of_parts(None).flags, PART), Ok(()));
+        assert_eq!(names(&found.of_parts(None)), ["target", "threads"]);
+        assert!(names(&found.of_server()).contains(&"server-pid"));
+        assert_eq!(found.run(), &found.of_server().run);
+    }
+
+    #[test]
+    fn a_run_has_every_flag_that_agents_accept() {
+        let run = RunArgs::augment_args(clap::Command::new("run"));
+        let has = |flag: &str| run.get_arguments().any(|arg| arg.get_long() == Some(flag));
+        let unknown: Vec<&&str> =
+            ACCEPTED.iter().chain(&ACCEPTED_OF_SERVER).filter(|flag| !has(flag)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
+}
