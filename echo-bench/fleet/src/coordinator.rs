@@ -26,9 +26,9 @@ use crate::{AgentName, Nanos, Round, RunId, SECOND};
 use member::{Member, Stage};
 pub use outcome::{End, Outcome};
 
-/// How long an agent at work may be silent before it counts as lost. A NATS server that is
-/// restarted is back sooner.
-pub const SILENCE: Nanos = 10 * SECOND;
+/// How long an agent at work may be silent before it counts as lost: it speaks every second. The
+/// time in which nobody can be heard does not count ([`Coordinator::cut_off`]).
+pub const SILENCE: Nanos = 5 * SECOND;
 
 /// How often agents that are ready are asked to stay so.
 const RENEWAL: Nanos = 3 * SECOND;
@@ -58,7 +58,7 @@ pub struct Settings {
     pub run: RunId,
     /// Who looks at the server, if anybody does.
     pub server: Option<OfServer>,
-    /// Version of this program.
+    /// Version of this program, with the revision that it was built from, if known.
     pub version: String,
     /// How many agents put load on.
     pub agents: u32,
@@ -115,7 +115,7 @@ pub struct Coordinator {
     settings: Settings,
     phase: Phase,
     members: BTreeMap<AgentName, Member>,
-    /// Agents of other versions, and those that refused: each is told once.
+    /// Agents of other builds, and those that refused: each is told once.
     refused: BTreeMap<AgentName, String>,
     gather_until: Nanos,
     renew_at: Nanos,

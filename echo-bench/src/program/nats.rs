@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::baselines::check_baselines;
-use super::fleet::{check, hand_over};
+use super::fleet::{check, hand_over, refuse_live_results};
 use super::results::{Results, rendered};
 use super::{Exit, planned};
 use crate::cli::{AgentArgs, CollectArgs, OnAgents, RunArgs};
@@ -29,7 +29,7 @@ use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
 use echo_bench_report::merge::PartOfRun;
 use echo_bench_report::report::document::{self, Stored};
-use echo_bench_report::report::{ClockOffset, ServerOfRun};
+use echo_bench_report::report::{ClockOffset, ServerOfRun, Tool};
 use echo_client::mask::masked;
 use echo_net::signals;
 use echo_net::stop::Stop;
@@ -46,9 +46,6 @@ const START_UP: Duration = Duration::from_millis(1500);
 /// Connections that a machine makes per second at least.
 const CONNECTIONS_PER_S: f64 = 5_000.0;
 
-/// The version that agents and coordinator must have in common.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-
 /// Waits for runs until it is stopped, and carries out a part of each.
 ///
 /// # Errors
@@ -64,7 +61,7 @@ pub fn agent(args: &AgentArgs) -> anyhow::Result<u8> {
     let access = args.access.access(&args.nats);
     let host = Arc::new(ProgramHost::new(access.clone(), allow, args.advertise));
     let cores = std::thread::available_parallelism().map_or(1, Into::into) as u32;
-    let agent = Agent::new(name, VERSION, cores, random());
+    let agent = Agent::new(name, &Tool::this().build(), cores, random());
     nats::block_on(async move {
         let bus = Bus::connect(&access).await?;
         nats::serve(bus, agent, host, stops).await
@@ -114,6 +111,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents, command: Vec<String>) -> anyhow
     if let Err(error) = checked {
         return usage(&format_args!("--nats: {error}"));
     }
+    refuse_live_results(&args.results)?;
     let results = Results::prepare(&args.results)?;
     check_baselines(&args.results)?;
     let stop = Stop::new();
@@ -127,7 +125,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents, command: Vec<String>) -> anyhow
             agent: (*agent).clone(),
             plan: Digest::of(&plan.to_bytes()),
         }),
-        version: VERSION.into(),
+        version: Tool::this().build(),
         agents: on.agents,
         at_least: on.at_least,
         wait_ns: echo_net::clock::nanos(WAIT),

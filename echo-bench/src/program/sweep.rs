@@ -8,7 +8,7 @@ use anyhow::Context;
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
 use echo_net::stdout;
-use echo_net::stop::{Stage, Stop};
+use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
 use super::servers::Servers;
@@ -16,8 +16,9 @@ use super::{Exit, warn_of_stored_passwords};
 use crate::cli::swept::NATS;
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, SweepFormat};
 use crate::progress::SweepProgress;
+use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use crate::sweep::study::Study;
@@ -89,7 +90,12 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
+    if args.stream.is_some() && planned.plan.sets("agents") {
+        complain("--stream is of runs of one process: leave out --agents");
+        return Ok(Exit::Usage as u8);
+    }
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
+    let outlet = outlet.beside(args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);
@@ -110,7 +116,12 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let cells = measure(&planned, &beginning, &stop, args.quiet)?;
+    let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
+    let on_agents = planned.plan.sets(NATS);
+    let runs = if on_agents { ChildRuns::on_agents } else { ChildRuns::new };
+    let runs = runs(stop.clone()).with_stream(stream);
+    let cells = measure(&planned, &beginning, &runs, args.quiet)?;
+    let is_streamed = runs.close_stream();
     let folder = &beginning.folder;
     let plan = planned.plan;
     if let Some(code) = received.exit_code() {
@@ -139,7 +150,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     }
     let exit = if sweep.has_missed() {
         Exit::Missed
-    } else if sweep.has_failures() {
+    } else if sweep.has_failures() || !is_streamed {
         Exit::Failed
     } else {
         Exit::Done
@@ -151,7 +162,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
 pub(super) fn measure(
     planned: &PlannedSweep,
     beginning: &Beginning,
-    stop: &Stop,
+    runs: &ChildRuns,
     quiet: bool,
 ) -> anyhow::Result<Vec<Cell>> {
     let Beginning { folder, found, remark, .. } = beginning;
@@ -175,10 +186,10 @@ pub(super) fn measure(
         progress.say(remark);
     }
     progress.say(&announced(planned, beginning, made.len(), expected));
-    let runs = if on_agents { ChildRuns::on_agents } else { ChildRuns::new }(stop.clone());
+    let many = missing.len() as u64;
     let mut changed: Option<ChangedFile> = None;
     for turn in missing {
-        if stop.stage() > Stage::Running {
+        if runs.are_stopped() {
             break;
         }
         let cell = &plans[turn.cell];
@@ -186,9 +197,12 @@ pub(super) fn measure(
         let outcome = match &changed {
             // It would be measured for nothing.
             Some(changed) if cell.files.contains(&changed.file) => Err(changed.to_string()),
-            _ => one(plan, cell, turn, folder, &runs, &mut changed),
+            _ => {
+                runs.announce(Some(many), &named(plan, cell, turn));
+                one(plan, cell, turn, folder, runs, &mut changed)
+            }
         };
-        if stop.stage() > Stage::Running && outcome.is_err() {
+        if runs.are_stopped() && outcome.is_err() {
             break;
         }
         progress.run(&named(plan, cell, turn), begin.elapsed(), &outcome);
@@ -281,14 +295,14 @@ fn one(
 fn store_and_show(
     sweep: &Sweep,
     folder: &Folder,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<SweepFormat>,
     quiet: bool,
 ) -> anyhow::Result<()> {
     let result = folder.result();
     let stored = output::replace(&result, &store::to_json(sweep))
         .with_context(|| format!("writing {}", result.display()));
     outlet.hand_over(|format, screen| rendered(sweep, format, screen)).and(stored)?;
-    if outlet.file.is_none() && outlet.format == CompareFormat::Json {
+    if outlet.file.is_none() && outlet.format == SweepFormat::Json {
         // In the other formats there is a table of them.
         for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
             tell(&format!("slo {}", describe::sweep::objective(sweep, slo)));
@@ -301,11 +315,14 @@ fn store_and_show(
 }
 
 /// A sweep in a format.
-pub(super) fn rendered(sweep: &Sweep, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(sweep: &Sweep, format: SweepFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
-        CompareFormat::Json => store::to_json(sweep).into(),
-        CompareFormat::Markdown => render::markdown::sweep(sweep).into(),
-        CompareFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
+        SweepFormat::Json => store::to_json(sweep).into(),
+        SweepFormat::Markdown => render::markdown::sweep(sweep).into(),
+        SweepFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Csv => render::csv::sweep(sweep).into(),
+        SweepFormat::Bmf => render::bmf::sweep(sweep).into(),
+        SweepFormat::Junit => render::junit::sweep(sweep).into(),
     }
 }

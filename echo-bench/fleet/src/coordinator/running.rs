@@ -120,6 +120,13 @@ impl Coordinator {
         }
     }
 
+    /// The bus is away: silence counts from when it is back.
+    pub fn cut_off(&mut self, now: Nanos) {
+        for member in self.members.values_mut() {
+            member.heard_at = now;
+        }
+    }
+
     /// Time has passed.
     pub fn tick(&mut self, now: Nanos) -> Vec<Action> {
         match self.phase {

@@ -9,6 +9,7 @@ use crate::cli::swept::is_of_agents;
 use echo_bench_engine::plan::Plan;
 use echo_bench_fleet::RunId;
 use echo_bench_fleet::plan::{PlanDocument, PlanFlag, SCHEMA};
+use echo_bench_report::report::Tool;
 
 /// See the [module](self).
 pub(super) struct Documents {
@@ -26,7 +27,7 @@ impl Documents {
         let run: RunId = format!("{date}-{:04x}", random & 0xffff).parse()?;
         let whole = PlanDocument {
             schema: SCHEMA.into(),
-            version: super::VERSION.into(),
+            version: Tool::this().build(),
             run,
             flags: flags.collect(),
             seed: plan.seed,
