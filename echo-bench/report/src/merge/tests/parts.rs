@@ -16,7 +16,6 @@ use echo_net::stop::Stop;
 use proptest::prelude::*;
 
 use super::*;
-use crate::report::document::Stored as _;
 use crate::report::{Environment, MissingPart, ServerOfRun, ServerSeen, StartReport};
 
 const START: u64 = 1000 * SECOND;
