@@ -98,7 +98,7 @@ fn by_one_or_several(
 ) -> anyhow::Result<u8> {
     #[cfg(feature = "nats")]
     if let Some(on_agents) = args.on_agents() {
-        return nats::run(args, &on_agents, command);
+        return nats::run(args, &on_agents, &command);
     }
     match args.agents() {
         Err(error) => {

@@ -88,7 +88,7 @@ fn random() -> u64 {
 ///
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
-pub(super) fn run(args: &RunArgs, on: &OnAgents, command: Vec<String>) -> anyhow::Result<u8> {
+pub(super) fn run(args: &RunArgs, on: &OnAgents, command: &[String]) -> anyhow::Result<u8> {
     let usage = |reason: &dyn std::fmt::Display| {
         complain(&reason.to_string());
         Ok(Exit::Usage as u8)
