@@ -86,17 +86,27 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if let Some(runs) = args.repeat() {
         return repeats::run(args, runs);
     }
+    by_one_or_several(args, typed(), false, None)
+}
+
+/// Carries out a run in as many processes as were typed, wherever they are.
+fn by_one_or_several(
+    args: &RunArgs,
+    command: Vec<String>,
+    beats: bool,
+    permitted: Option<Allow>,
+) -> anyhow::Result<u8> {
     #[cfg(feature = "nats")]
     if let Some(on_agents) = args.on_agents() {
-        return nats::run(args, &on_agents);
+        return nats::run(args, &on_agents, &command);
     }
     match args.agents() {
         Err(error) => {
             complain(&error.to_string());
             Ok(Exit::Usage as u8)
         }
-        Ok(Some(agents)) => fleet::run(args, agents),
-        Ok(None) => single(args, typed(), false, None),
+        Ok(Some(agents)) => fleet::run(args, agents, command),
+        Ok(None) => single(args, command, beats, permitted),
     }
 }
 

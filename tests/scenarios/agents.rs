@@ -5,6 +5,7 @@
 mod bus;
 mod credentials;
 mod jwt;
+mod server;
 mod site;
 
 use std::net::TcpListener;

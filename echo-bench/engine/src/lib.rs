@@ -38,6 +38,7 @@ pub mod record;
 pub mod rehearsal;
 mod rig;
 pub mod schedule;
+mod server_log;
 pub mod server_process;
 mod server_watch;
 #[cfg(test)]
@@ -59,6 +60,7 @@ use pulse::Pulses;
 pub use pulse::{Beat, Pulse, Responses};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
+pub use server_log::{ServerLog, ServerLook};
 use server_watch::ServerWatch;
 pub use surroundings::Surroundings;
 pub use threads::ThreadError;

@@ -32,7 +32,7 @@ const MOST_REPORTS: usize = 1000;
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     if reports.iter().any(|report| report.plan.part.is_some()) {
         let parts = reports.iter().map(PartOfRun::from).collect();
-        return merge_parts(parts, &[], false);
+        return merge_parts(parts, &[], false, None);
     }
     let mut reports: Vec<&Report> = reports.iter().collect();
     reports.sort_by(|a, b| a.started_at.cmp(&b.started_at));

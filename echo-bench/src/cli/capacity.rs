@@ -9,7 +9,7 @@ use echo_net::settings::{Rate, TimeSpan};
 use echo_server::choice::choice;
 
 use super::compare::percent;
-use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
+use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag, is_of_agents};
 use crate::outlet::PageFormat;
 use echo_bench_report::capacity::CapacityPlan;
 use echo_bench_report::capacity::search::Bounds;
@@ -145,6 +145,10 @@ impl Args for SearchedFlags {
         REFUSED
             .iter()
             .fold(command, hidden)
+            .mut_args(|arg| match arg.get_long() {
+                Some(long) if is_of_agents(long) => arg.hide(true),
+                _ => arg,
+            })
             .mut_arg("duration", |arg| arg.help("Measured window of a step (3s)"))
             .mut_arg("slo", |arg| {
                 arg.help(
@@ -181,6 +185,12 @@ pub enum CapacityArgsError {
         /// What to do instead.
         instead: &'static str,
     },
+    /// Several processes.
+    #[error(
+        "--agents can't be used with capacity: it pools the runs of one rate, and those of several \
+         agents can't be pooled (give `sweep` a list of --rate)"
+    )]
+    Agents,
     /// Nothing that must hold.
     #[error("capacity needs an objective that gets worse under load, like --slo 'p99<2ms'")]
     NoObjective,
@@ -233,6 +243,9 @@ impl CapacityArgs {
             if has(&flags, flag) {
                 return Err(CapacityArgsError::Refused { flag, instead });
             }
+        }
+        if flags.0.iter().any(|(flag, _)| is_of_agents(flag)) {
+            return Err(CapacityArgsError::Agents);
         }
         if let Some(address) = &self.address {
             if has(&flags, TARGET) {

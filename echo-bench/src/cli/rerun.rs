@@ -359,7 +359,9 @@ pub(super) fn reaching_out(plan: &SweepPlan) -> Option<&Flag> {
     let mut flags = plan.fixed.iter().chain(levels.flat_map(|level| &level.flags));
     flags.find(|flag| {
         let names_a_file = flag.flag == "size" && flag.value.starts_with("file:");
-        names_a_file || REACHING_OUT.contains(&flag.flag.as_str())
+        names_a_file
+            || REACHING_OUT.contains(&flag.flag.as_str())
+            || swept::is_of_nats(&flag.flag)
     })
 }
 

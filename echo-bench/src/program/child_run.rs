@@ -33,8 +33,17 @@ pub(super) struct ChildRuns {
 impl ChildRuns {
     /// What stops this process stops the run that is going on.
     pub(super) fn new(stop: Stop) -> Self {
+        Self::ended_by(stop, Signal::KILL)
+    }
+
+    /// The same of runs on agents, which the run has to stop: nothing of them ends with it.
+    pub(super) fn on_agents(stop: Stop) -> Self {
+        Self::ended_by(stop, Signal::INT)
+    }
+
+    fn ended_by(stop: Stop, last: Signal) -> Self {
         let running = Running::default();
-        pass_on(&stop, &running);
+        pass_on(&stop, &running, last);
         Self { stop, running, stream: Mutex::new(None) }
     }
 
@@ -99,6 +108,12 @@ impl ChildRuns {
         let why = |reason: String| if said.is_empty() { reason } else { said.clone() };
         let report = store::load(file).ok().filter(|report| !report.interrupted);
         let Some(report) = report else { return Err(why(format!("no report ({status})"))) };
+        let missing = report.parts.iter().flat_map(|parts| &parts.missing).next();
+        if let Some(missing) = missing {
+            let _ = std::fs::remove_file(file);
+            let reason = missing.reason.as_deref().unwrap_or("it gave no report");
+            return Err(why(format!("part {} is missing: {reason}", missing.number)));
+        }
         if !tells(&report) {
             // Nothing was measured; the next time it is tried again.
             let _ = std::fs::remove_file(file);
@@ -126,10 +141,10 @@ impl ChildRuns {
 }
 
 /// Passes on to the run that is going on that it is to stop.
-fn pass_on(stop: &Stop, running: &Running) {
+fn pass_on(stop: &Stop, running: &Running, last: Signal) {
     let running = Arc::clone(running);
     stop.on_advance(move |stage| {
-        let signal = if stage == Stage::Forced { Signal::KILL } else { Signal::INT };
+        let signal = if stage == Stage::Forced { last } else { Signal::INT };
         if let Some(pid) = *running.lock().unwrap_or_else(PoisonError::into_inner) {
             // Fails only if it has ended already.
             let _ = kill_process(pid, signal);

@@ -9,7 +9,7 @@ use anyhow::Context;
 use super::baselines::{check_baselines, with_baselines};
 use super::results::Results;
 use super::run_server::RunServer;
-use super::{Exit, UsageError, doctor, exit_of, planned, tell_objectives, typed};
+use super::{Exit, UsageError, doctor, exit_of, planned, tell_objectives};
 use crate::cli::{ResultArgs, RunArgs};
 use crate::console::{complain, tell};
 use crate::exec;
@@ -39,7 +39,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
-pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
+pub(super) fn run(args: &RunArgs, agents: u32, command: Vec<String>) -> anyhow::Result<u8> {
     let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
     // Who gets which CPU is planned for one process.
     let plan = plan.with(|plan| plan.pin = Pinning::off())?;
@@ -89,7 +89,7 @@ pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
         report.plan = report.plan.with(|plan| plan.target = target)?;
         report.summary.server_side = ending.side;
     }
-    report.command = typed();
+    report.command = command;
     Ok(hand_over(report, args, &results, &received, has_lost))
 }
 

@@ -135,7 +135,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     let reports: Vec<Report> = inputs.into_iter().map(|input| input.report).collect();
     let merged = if args.allow_missing {
         let parts = reports.iter().map(merge::PartOfRun::from).collect();
-        merge::merge_parts(parts, &[], true)?
+        merge::merge_parts(parts, &[], true, None)?
     } else {
         merge::merge(&reports)?
     };

@@ -13,6 +13,7 @@ use echo_net::stop::Stop;
 use super::child_run::ChildRuns;
 use super::servers::Servers;
 use super::{Exit, warn_of_stored_passwords};
+use crate::cli::swept::NATS;
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
 use crate::outlet::{Outlet, SweepFormat};
@@ -40,6 +41,9 @@ use echo_client::mask::masked;
 /// have shown it.
 const AROUND: Duration = Duration::from_millis(300);
 
+/// The same of agents: they are asked one after the other, and start processes.
+const AROUND_AGENTS: Duration = Duration::from_secs(4);
+
 /// A run of a sweep, in this process, which ends with its parent.
 ///
 /// # Errors
@@ -47,7 +51,7 @@ const AROUND: Duration = Duration::from_millis(300);
 pub fn cell(parent: u32, beats: bool, permit: &[Cidr], run: &RunArgs) -> anyhow::Result<u8> {
     signals::end_with_parent(Some(parent)).context("tying to the parent")?;
     let permitted = (!permit.is_empty()).then(|| Allow::new(permit));
-    super::single(run, run.command_line(), beats, permitted)
+    super::by_one_or_several(run, run.command_line(), beats, permitted)
 }
 
 /// Carries out a sweep from what was typed to the exit code.
@@ -86,13 +90,17 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
+    if args.stream.is_some() && planned.plan.sets("agents") {
+        complain("--stream is of runs of one process: leave out --agents");
+        return Ok(Exit::Usage as u8);
+    }
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let outlet = outlet.beside(args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&identity));
-    let servers = match Servers::now(&planned.cells) {
+    let servers = match Servers::now(&planned.cells, planned.plan.sets(NATS)) {
         Ok(servers) => servers,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -109,7 +117,9 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
-    let runs = ChildRuns::new(stop.clone()).with_stream(stream);
+    let on_agents = planned.plan.sets(NATS);
+    let runs = if on_agents { ChildRuns::on_agents } else { ChildRuns::new };
+    let runs = runs(stop.clone()).with_stream(stream);
     let cells = measure(&planned, &beginning, &runs, args.quiet)?;
     let is_streamed = runs.close_stream();
     let folder = &beginning.folder;
@@ -167,7 +177,10 @@ pub(super) fn measure(
     }
     let reused = found.iter().map(|(turn, report)| (*turn, Ok(report.clone())));
     let mut made: Vec<(Turn, Result<Report, String>)> = reused.collect();
-    let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
+    let on_agents = plan.sets(NATS);
+    let around = if on_agents { AROUND_AGENTS } else { AROUND };
+    let expected: Duration =
+        missing.iter().map(|turn| expected(&plans[turn.cell], around)).sum();
     let mut progress = SweepProgress::new(missing.len(), expected, quiet);
     if let Some(remark) = remark {
         progress.say(remark);
@@ -252,8 +265,8 @@ fn gathered(plans: &[PlannedCell], made: Vec<(Turn, Result<Report, String>)>) ->
 }
 
 /// How long a run takes, as far as its plan tells.
-fn expected(cell: &PlannedCell) -> Duration {
-    Duration::from_nanos(cell.load_ns) + AROUND
+fn expected(cell: &PlannedCell, around: Duration) -> Duration {
+    Duration::from_nanos(cell.load_ns) + around
 }
 
 /// Makes a run. One that read a file which was changed is not kept, and says which in `changed`.

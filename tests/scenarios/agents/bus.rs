@@ -192,6 +192,10 @@ impl RunningAgent {
         self.said.lock().expect("no panic").iter().any(|line| line.contains(text))
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn kill(&self) {
         signal(&self.child, Signal::KILL);
     }
