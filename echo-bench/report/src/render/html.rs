@@ -12,6 +12,7 @@ mod curve_table;
 mod forest;
 mod heat_map;
 mod limits;
+mod nav;
 mod parts;
 mod print;
 mod run;
@@ -41,6 +42,9 @@ const UPLOT_STYLE: &str = include_str!("../../assets/uplot/uPlot.min.css");
 const UPLOT_LICENCE: &str = include_str!("../../assets/uplot/LICENSE");
 
 const STYLE: &str = include_str!("../../assets/report/report.css");
+const PAGE_SCRIPT: &str = include_str!("../../assets/report/page.js");
+
+/// What draws the charts.
 const SCRIPT: &str = include_str!("../../assets/report/report.js");
 
 /// What pages of comparisons and sweeps have beside that.
