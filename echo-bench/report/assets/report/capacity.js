@@ -1,7 +1,7 @@
 // Latency against the offered rate: percentiles, the limits of objectives, and the interval that
 // holds the capacity. It only draws: every value is given.
 "use strict";
-const rateCurve = ({ axis, color, line, drawable, latencyAxis, latencyScale, limitLines, limitEntry, logSplits, tip, time, rate }) =>
+const rateCurve = ({ axis, color, line, drawable, latencyAxis, latencyScale, limitLines, limitEntry, logSplits, on, tip, time, rate }) =>
   ({ rates, curves, ci95, limits, bracket }, figure) => {
     const shade = u => {
       const [low, high] = bracket;
@@ -40,7 +40,7 @@ const rateCurve = ({ axis, color, line, drawable, latencyAxis, latencyScale, lim
       if (place === null || place === undefined) return null;
       return {
         heading: rate(rates[place]) + "/s",
-        rows: curves.filter(curve => curve.ns[place] !== null)
+        rows: curves.filter(curve => on(curve) && curve.ns[place] !== null)
           .map(({ name, color: mark, ns }) => [name, mark, time(ns[place])]),
       };
     };
@@ -49,7 +49,7 @@ const rateCurve = ({ axis, color, line, drawable, latencyAxis, latencyScale, lim
     return {
       height: Number(figure.dataset.height ?? 340),
       entries: [
-        ...curves.map(({ name, color: mark }) => ({ name, mark })),
+        ...curves.map(({ name, color: mark }, place) => ({ name, mark, series: [place + 1] })),
         { name: "interval of the capacity", mark: "shade", kind: "box" },
         ...limitEntry(limits),
       ],

@@ -69,8 +69,14 @@
     return even;
   };
 
+  // As wide as its numbers need.
+  const ruler = document.createElement("canvas").getContext("2d");
+  ruler.font = FONT;
+  const widest = (u, values) =>
+    Math.max(62, 14 + Math.ceil(Math.max(0, ...(values ?? []).map(text => ruler.measureText(text).width))));
+
   const latencyAxis = () => axis({
-    size: 62, gap: 8,
+    size: widest, gap: 8,
     splits: (u, _, low, high) => logSplits(low, high, Math.max(3, Math.floor(u.over.clientHeight / 34) || 6)),
     filter: (u, splits) => splits,
     values: (u, splits) => splits.map(round),
@@ -94,24 +100,51 @@
 
   // What belongs to more than one chart
 
+  // What the reader has switched off, by name: in all charts of the page.
+  const off = new Set();
+  const on = ({ name }) => !off.has(name);
+  const drawn = [];
+
+  const toggle = name => {
+    if (!off.delete(name)) off.add(name);
+    for (const { u, entries, buttons } of drawn) {
+      entries.forEach((entry, place) => {
+        if (entry.name !== name || !entry.series) return;
+        buttons[place].setAttribute("aria-pressed", on(entry));
+        for (const series of entry.series) u.setSeries(series, { show: on(entry) });
+      });
+    }
+  };
+
+  // The legend of a chart. An entry that has series is a button that switches them off and on.
   const legend = (figure, entries) => {
     figure.querySelector(".legend")?.remove();
     const list = document.createElement("ul");
     list.className = "legend";
-    for (const { name, mark, kind } of entries) {
+    const buttons = entries.map(entry => {
+      const { name, mark, kind, series } = entry;
       const item = document.createElement("li");
+      const inner = series ? document.createElement("button") : item;
+      if (series) {
+        inner.type = "button";
+        inner.setAttribute("aria-pressed", on(entry));
+        inner.addEventListener("click", () => toggle(name));
+        item.append(inner);
+      }
       if (kind === "text") {
-        item.textContent = name;
+        inner.textContent = name;
       } else {
         const sign = document.createElement("i");
         sign.className = kind || "";
         if (mark) sign.style.borderColor = color(mark);
         if (kind === "filled" || kind === "box") sign.style.background = color(mark);
-        item.append(sign, name);
+        inner.append(sign, name);
       }
       list.append(item);
-    }
+      return inner;
+    });
     figure.querySelector("figcaption").append(list);
+    return buttons;
   };
 
   // The limits of objectives: dashed lines with their names, which are moved apart where they
@@ -211,7 +244,7 @@
   };
 
   const line = (name, mark, more) => ({
-    label: name, stroke: color(mark), width: 2, points: { show: false }, spanGaps: false, ...more,
+    label: name, show: !off.has(name), stroke: color(mark), width: 2, points: { show: false }, spanGaps: false, ...more,
   });
 
   // A logarithmic axis has no 0: what took less than a nanosecond is drawn as one.
@@ -235,13 +268,16 @@
     const series = [{}];
     const columns = [x];
     let bounded = false;
+    const parts = [];
     for (const { name, color: mark, ns, least_censored_ns: least } of clocks) {
+      parts.push([series.length]);
       const bound = ns.findIndex(v => v !== null && least !== null && v >= least);
       series.push(line(name, mark, { spanGaps: true }));
       const values = drawable(ns);
       columns.push(bound < 0 ? values : values.map((v, place) => place < bound ? v : null));
       if (bound < 0) continue;
       bounded = true;
+      parts[parts.length - 1].push(series.length);
       series.push(line(name, mark, { dash: [5, 4], spanGaps: true }));
       // From the last known value on, so that the line does not break.
       columns.push(values.map((v, place) => place >= bound - 1 ? v : null));
@@ -268,7 +304,7 @@
     };
     // The generator's own share, between the first curve and what is left without it.
     const band = u => {
-      if (!corrected) return;
+      if (!corrected || !on(clocks[0])) return;
       const { ctx, bbox } = u;
       const edge = (values, place) => [u.valToPos(x[place], "x", true), u.valToPos(Math.max(values[place], 1), "y", true)];
       const known = x.map((_, place) => place).filter(place => corrected[place] !== null && clocks[0].ns[place] !== null);
@@ -306,7 +342,7 @@
       ctx.save();
       ctx.lineWidth = 1.25 * devicePixelRatio;
       const cap = 4 * devicePixelRatio;
-      const bars = clocks.flatMap(({ color: mark, ci95 }) => ci95.map(bar => [mark, ...bar]));
+      const bars = clocks.filter(on).flatMap(({ color: mark, ci95 }) => ci95.map(bar => [mark, ...bar]));
       for (const [mark, q, low, high] of bars) {
         ctx.strokeStyle = color(mark);
         const at = u.valToPos(1 / (1 - q), "x", true);
@@ -321,7 +357,7 @@
         }
         ctx.stroke();
       }
-      for (const { color: mark, sign, ns, ci95 } of clocks) {
+      for (const { color: mark, sign, ns, ci95 } of clocks.filter(on)) {
         if (!sign) continue;
         ctx.strokeStyle = color(mark);
         ctx.fillStyle = color(sign === "filled" ? mark : "surface");
@@ -358,12 +394,13 @@
       if (place === null || place === undefined) return null;
       return {
         heading: percentile(quantiles[place]),
-        rows: clocks.filter(clock => clock.ns[place] !== null).map(({ name, color: mark, ns, least_censored_ns: least }) =>
+        rows: clocks.filter(clock => on(clock) && clock.ns[place] !== null).map(({ name, color: mark, ns, least_censored_ns: least }) =>
           [name, mark, (least !== null && ns[place] >= least ? "≥ " : "") + time(ns[place])])
           .concat(corrected && corrected[place] !== null ? [["without own share", "own", time(corrected[place])]] : []),
       };
     };
-    const entries = clocks.map(({ name, color: mark, sign }) => ({ name, mark, kind: sign }));
+    const entries = clocks.map(({ name, color: mark, sign }, place) =>
+      ({ name, mark, kind: sign, series: clocks.length > 1 ? parts[place] : null }));
     if (corrected) entries.push({ name: "own share", mark: "own", kind: "box" });
     if (bounded) entries.push({ name: "lower bound", mark: "quiet", kind: "dashed" });
     entries.push(...limitEntry(limits));
@@ -405,7 +442,7 @@
   const dots = at => ({ show: at.length <= 60, size: 5, width: 0 });
 
   const latency = timeline => {
-    const { at_s: at, latency: drawn, limits, stages } = timeline;
+    const { at_s: at, latency: quantiles, limits, stages } = timeline;
     const x = overTime(timeline);
     const isBound = (series, place) => {
       const least = series.least_censored_ns[place];
@@ -415,7 +452,7 @@
     const arrows = u => {
       const { ctx } = u;
       ctx.save();
-      for (const series of drawn) {
+      for (const series of quantiles.filter(on)) {
         ctx.fillStyle = color(series.name);
         series.ns.forEach((v, place) => {
           if (v === null || !isBound(series, place)) return;
@@ -431,28 +468,28 @@
       }
       ctx.restore();
     };
-    const bounded = drawn.some(series => series.ns.some((v, place) => v !== null && isBound(series, place)));
+    const bounded = quantiles.some(series => series.ns.some((v, place) => v !== null && isBound(series, place)));
     const rows = u => {
       const place = u.cursor.idx;
       if (place === null || place === undefined) return null;
       return {
         heading: seconds(at[place]),
-        rows: drawn.filter(series => series.ns[place] !== null).reverse().map(series =>
+        rows: quantiles.filter(series => on(series) && series.ns[place] !== null).reverse().map(series =>
           [series.name, series.name, (series.weak[place] ? "~" : "") + (isBound(series, place) ? "≥ " : "") + time(series.ns[place])]),
       };
     };
-    const entries = drawn.map(({ name }) => ({ name, mark: name }));
-    if (drawn.some(({ weak }) => weak.includes(true))) entries.push({ name: "~ few values", kind: "text" });
+    const entries = quantiles.map(({ name }, place) => ({ name, mark: name, series: [place + 1] }));
+    if (quantiles.some(({ weak }) => weak.includes(true))) entries.push({ name: "~ few values", kind: "text" });
     if (bounded) entries.push({ name: "▲ lower bound", kind: "text" });
     entries.push(...limitEntry(limits.latency));
     return {
       height: 240,
       entries,
-      columns: [at, ...drawn.map(({ ns }) => drawable(ns))],
+      columns: [at, ...quantiles.map(({ ns }) => drawable(ns))],
       options: {
         scales: { x: x.scale, y: latencyScale(limits.latency) },
         axes: [x.axis, latencyAxis()],
-        series: [{}, ...drawn.map(({ name }) => line(name, name, { points: { ...dots(at), fill: color(name) } }))],
+        series: [{}, ...quantiles.map(({ name }) => line(name, name, { points: { ...dots(at), fill: color(name) } }))],
         cursor: x.cursor,
         hooks: { drawClear: [stageBands(stages)], draw: [arrows, limitLines(limits.latency)] },
         plugins: [tip(rows)],
@@ -463,8 +500,8 @@
   const throughput = timeline => {
     const { at_s: at, ok_per_s: ok, failed_per_s: failed, offered_per_s: offered, limits, stages } = timeline;
     const x = overTime(timeline);
-    const drawn = [[timeline.rate, "ok", ok]];
-    if (failed) drawn.push(["failures/s", "failed", failed]);
+    const lines = [[timeline.rate, "ok", ok]];
+    if (failed) lines.push(["failures/s", "failed", failed]);
     // What is offered, from when to when: all the time, or stage by stage.
     const offers = offered === null
       ? stages.filter(stage => stage.offered_per_s).map(stage => [stage.at_s, stage.offered_per_s])
@@ -493,23 +530,23 @@
     const rows = u => {
       const place = u.cursor.idx;
       if (place === null || place === undefined) return null;
-      const shown = drawn.filter(([, , values]) => values[place] !== null)
+      const shown = lines.filter(([, , values]) => values[place] !== null)
         .map(([name, mark, values]) => [name, mark, rate(values[place])]);
       if (offered !== null) shown.push(["offered/s", "offered", rate(offered)]);
       return { heading: seconds(at[place]), rows: shown };
     };
-    const entries = drawn.map(([name, mark]) => ({ name, mark }));
+    const entries = lines.map(([name, mark]) => ({ name, mark }));
     if (offers.length) entries.push({ name: "offered/s", mark: "offered", kind: "dashed" });
     entries.push(...limitEntry(limits.throughput));
     const least = Math.max(0, ...limits.throughput.map(({ at }) => at));
     return {
       height: 190,
       entries,
-      columns: [at, ...drawn.map(([, , values]) => values)],
+      columns: [at, ...lines.map(([, , values]) => values)],
       options: {
         scales: { x: x.scale, y: { range: (u, low, high) => [0, Math.max(high || 0, most, least < (high || 1) * 3 ? least : 0, 1) * 1.08] } },
-        axes: [x.axis, axis({ size: 62, gap: 8, space: 38, values: (u, splits) => splits.map(rate) })],
-        series: [{}, ...drawn.map(([name, mark]) => line(name, mark, {
+        axes: [x.axis, axis({ size: widest, gap: 8, space: 38, values: (u, splits) => splits.map(rate) })],
+        series: [{}, ...lines.map(([name, mark]) => line(name, mark, {
           points: { ...dots(at), fill: color(mark) }, fill: mark === "ok" ? color("shade") : undefined,
         }))],
         cursor: x.cursor,
@@ -588,24 +625,23 @@
   const KINDS = { percentiles, latency, throughput, heat };
   // Pages of capacities alone have it.
   if (data.rates) {
-    KINDS.rates = rateCurve({ axis, color, line, drawable, latencyAxis, latencyScale, limitLines, limitEntry, logSplits, tip, time, rate });
+    KINDS.rates = rateCurve({ axis, color, line, drawable, latencyAxis, latencyScale, limitLines, limitEntry, logSplits, on, tip, time, rate });
   }
-  const drawn = [];
   const partOf = figure => figure.dataset.of.split(".").reduce((part, name) => part[name], data);
 
   const draw = () => {
-    for (const u of drawn.splice(0)) u.destroy();
+    for (const { u } of drawn.splice(0)) u.destroy();
     // Pages of sweeps alone have it.
     if (data.matrix) document.querySelectorAll("[data-matrix]").forEach(sweepMatrix(data.matrix, heatColor));
     for (const figure of document.querySelectorAll("figure[data-chart]")) {
       const place = figure.querySelector(".plot");
       const { height, entries, columns, options, points } = KINDS[figure.dataset.chart](partOf(figure), figure);
-      legend(figure, entries);
+      const buttons = legend(figure, entries);
       const width = root.dataset.print === undefined ? place.clientWidth : PRINT_WIDTH;
       const u = new uPlot({
-        width, height, padding: [10, 22, 0, 0], legend: { show: false }, pxAlign: 0, ...options,
+        width, height, padding: [10, 30, 0, 0], legend: { show: false }, pxAlign: 0, ...options,
       }, columns, place);
-      drawn.push(u);
+      drawn.push({ u, entries, buttons });
       figure.dataset.drawn = points ?? columns.slice(1).flat().filter(v => v !== null).length;
     }
   };
@@ -613,7 +649,7 @@
   draw();
   const resize = new ResizeObserver(() => {
     if (root.dataset.print !== undefined) return;
-    for (const u of drawn) {
+    for (const { u } of drawn) {
       const width = u.root.parentElement.clientWidth;
       if (width > 0 && width !== u.width) u.setSize({ width, height: u.height });
     }
@@ -621,17 +657,7 @@
   for (const place of document.querySelectorAll(".plot")) resize.observe(place);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
-  // Paper is white and narrow, and nothing can be opened on it.
-  let closed = [];
-  addEventListener("beforeprint", () => {
-    root.dataset.print = "";
-    closed = [...document.querySelectorAll("details:not([open])")];
-    for (const details of closed) details.open = true;
-    draw();
-  });
-  addEventListener("afterprint", () => {
-    delete root.dataset.print;
-    for (const details of closed) details.open = false;
-    draw();
-  });
+  // Paper is white and narrow.
+  addEventListener("beforeprint", draw);
+  addEventListener("afterprint", draw);
 })();
