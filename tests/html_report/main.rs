@@ -52,7 +52,10 @@ fn every_chart_is_drawn_to_its_edges() {
     let test = "every_chart_is_drawn_to_its_edges";
     let Some(seen) = seen(test, Scheme::Light) else { return };
     for (kind, charts) in [
-        ("run", &["percentiles percentiles", "latency time", "throughput time", "heat heat"][..]),
+        (
+            "run",
+            &["percentiles percentiles", "latency time", "throughput time", "heat heat"][..],
+        ),
         ("comparison", &["percentiles cases.0"]),
         // The axis with most levels is drawn in one panel per level of the other.
         ("sweep", &["percentiles panels.0", "percentiles panels.1"]),

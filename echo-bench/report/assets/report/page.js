@@ -21,7 +21,7 @@
   }
 
   // Only what does scroll is a stop for the keyboard.
-  const scrolls = ({ target: box }) => {
+  const scrolls = box => {
     const wider = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
     const attributes = { tabindex: 0, role: "group", "aria-label": box.querySelector("caption")?.textContent ?? "Table" };
     for (const [name, value] of Object.entries(attributes)) {
@@ -29,8 +29,11 @@
       else box.removeAttribute(name);
     }
   };
-  const sized = new ResizeObserver(boxes => boxes.forEach(scrolls));
-  for (const box of document.querySelectorAll(".table, .cells")) sized.observe(box);
+  const sized = new ResizeObserver(boxes => boxes.forEach(({ target }) => scrolls(target)));
+  for (const box of document.querySelectorAll(".table, .cells")) {
+    scrolls(box);
+    sized.observe(box);
+  }
 
   // Paper is white, and nothing can be opened on it. Charts listen after this.
   let closed = [];

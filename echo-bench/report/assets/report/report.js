@@ -445,7 +445,7 @@
     const { at_s: at, latency: quantiles, limits, stages } = timeline;
     const x = overTime(timeline);
     const isBound = (series, place) => {
-      const least = series.least_censored_ns[place];
+      const least = series.least_censored_ns?.[place] ?? null;
       return least !== null && series.ns[place] >= least;
     };
     // An arrow upwards says that the truth is at least there.
@@ -475,11 +475,11 @@
       return {
         heading: seconds(at[place]),
         rows: quantiles.filter(series => on(series) && series.ns[place] !== null).reverse().map(series =>
-          [series.name, series.name, (series.weak[place] ? "~" : "") + (isBound(series, place) ? "≥ " : "") + time(series.ns[place])]),
+          [series.name, series.name, (series.weak?.[place] ? "~" : "") + (isBound(series, place) ? "≥ " : "") + time(series.ns[place])]),
       };
     };
     const entries = quantiles.map(({ name }, place) => ({ name, mark: name, series: [place + 1] }));
-    if (quantiles.some(({ weak }) => weak.includes(true))) entries.push({ name: "~ few values", kind: "text" });
+    if (quantiles.some(({ weak }) => weak)) entries.push({ name: "~ few values", kind: "text" });
     if (bounded) entries.push({ name: "▲ lower bound", kind: "text" });
     entries.push(...limitEntry(limits.latency));
     return {
@@ -556,7 +556,8 @@
     };
   };
 
-  const heat = ({ edges_s: edges, edges_ns: levels, counts, cells }) => {
+  const heat = ({ edges_s: edges, edges_ns: levels, counts, cells: columns }) => {
+    const cells = columns.flatMap((rows, column) => rows.map(([row, count]) => [column, row, count]));
     const x = overTime(data.time);
     const shares = cells.map(([column, , count]) => count / counts[column]);
     const least = Math.min(...shares), most = Math.max(...shares);

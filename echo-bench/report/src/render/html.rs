@@ -56,7 +56,7 @@ const SWEEP_SCRIPT: &str = include_str!("../../assets/report/sweep.js");
 const CAPACITY_SCRIPT: &str = include_str!("../../assets/report/capacity.js");
 
 /// Bytes that the page of a run should not exceed.
-const RUN_BYTES: usize = 400_000;
+const RUN_BYTES: usize = 250_000;
 
 /// Intervals to begin with, and those below which a page may rather be too large.
 const MOST_INTERVALS: usize = 300;

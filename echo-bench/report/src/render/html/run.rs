@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::curve::Curves;
 use super::heat_map::HeatMap;
-use super::strip::{self, Strip};
-use super::timeline::Timeline;
 use super::nav::{Link, Links};
 use super::parts::Copied;
+use super::strip::{self, Strip};
+use super::timeline::Timeline;
 use super::{curve_table, parts, print, table, tile};
 use crate::describe::{self, Body, Description, Table, units};
 use crate::report::nouns::Nouns;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::super::{capacity, comparison, run, self_check, selftest, sweep};
 use super::comparison::{compared, side};
-use super::sweep::swept;
 use super::report;
+use super::sweep::swept;
 use crate::compare::Options;
 
 /// A page of each kind.
@@ -27,7 +27,10 @@ fn pages() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("run", run(&plain)),
         ("run without answers", run(&unanswered)),
-        ("comparison", comparison(&compared(&side("a", 1, 100, &[2]), &[side("b", 2, 200, &[2])]))),
+        (
+            "comparison",
+            comparison(&compared(&side("a", 1, 100, &[2]), &[side("b", 2, 200, &[2])])),
+        ),
         ("comparison of three", comparison(&compared(&side("a", 1, 100, &[1, 10]), &two))),
         ("sweep", sweep(&swept("tokio"))),
         ("repeats", sweep(&repeats)),
@@ -84,7 +87,10 @@ fn headings_leave_no_level_out() {
 fn runs_give_their_command_and_sweeps_their_plan_to_be_copied() {
     let pages = pages();
     for (kind, copied) in [
-        ("run", "<pre id=\"command\">echo-bench --label &#34;note=it&#39;s &#60;b&#62;&#34;</pre>"),
+        (
+            "run",
+            "<pre id=\"command\">echo-bench --label &#34;note=it&#39;s &#60;b&#62;&#34;</pre>",
+        ),
         ("sweep", "<pre id=\"command\">echo-bench sweep plan.toml</pre>"),
         ("sweep", "<pre id=\"plan-file\">repeat = 3\nseed = 1\n"),
         ("repeats", "<pre id=\"plan-file\">repeat = 3\n"),
