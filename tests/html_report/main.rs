@@ -148,6 +148,33 @@ fn printing_opens_what_is_closed() {
 }
 
 #[test]
+fn closed_tables_are_printed_without_scripts() {
+    let test = "closed_tables_are_printed_without_scripts";
+    if third_party_or_skip(test, "chromium").is_none() {
+        return;
+    }
+    let Some(mut pdftotext) = third_party_or_skip(test, "pdftotext") else { return };
+    let (folder, pages) = pages();
+    let run = pages.iter().find(|page| page.kind == "run").unwrap();
+    let page = std::fs::read_to_string(&run.path).unwrap();
+    let parts = page.split("<script").enumerate();
+    let plain: String = parts
+        .map(|(place, part)| match part.split_once("</script>") {
+            Some((_, rest)) if place > 0 => rest,
+            _ => part,
+        })
+        .collect();
+    let (file, printed) = (folder.join("plain.html"), folder.join("plain.pdf"));
+    std::fs::write(&file, plain).unwrap();
+    browser::print(folder, &file, &printed);
+    let text = pdftotext.args(["-layout"]).arg(&printed).arg("-").output().unwrap().stdout;
+    let text = String::from_utf8_lossy(&text);
+    for shown in ["generator cpu", "without own share", "99.9"] {
+        assert!(text.contains(shown), "no {shown} in {text}");
+    }
+}
+
+#[test]
 fn axe_finds_nothing_serious() {
     let test = "axe_finds_nothing_serious";
     if axe::script_or_skip(test).is_none() {
