@@ -169,7 +169,7 @@ fn closed_tables_are_printed_without_scripts() {
     browser::print(folder, &file, &printed);
     let text = pdftotext.args(["-layout"]).arg(&printed).arg("-").output().unwrap().stdout;
     let text = String::from_utf8_lossy(&text);
-    for shown in ["generator cpu", "without own share", "99.9"] {
+    for shown in ["generator cpu", "99.9"] {
         assert!(text.contains(shown), "no {shown} in {text}");
     }
 }

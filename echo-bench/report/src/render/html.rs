@@ -45,7 +45,12 @@ const STYLE: &str = include_str!("../../assets/report/report.css");
 const PAGE_SCRIPT: &str = include_str!("../../assets/report/page.js");
 
 /// What draws the charts.
-const SCRIPT: &str = include_str!("../../assets/report/report.js");
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/report/tools.js"),
+    include_str!("../../assets/report/percentiles.js"),
+    include_str!("../../assets/report/timeline.js"),
+    include_str!("../../assets/report/report.js"),
+);
 
 /// What pages of comparisons and sweeps have beside that.
 const FOREST_STYLE: &str = include_str!("../../assets/report/forest.css");
