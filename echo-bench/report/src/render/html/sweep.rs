@@ -116,7 +116,7 @@ fn reproduced(sweep: &Sweep) -> Vec<Copied> {
     vec![
         Copied {
             id: "plan-file",
-            name: "The plan, as a file `plan.toml`",
+            name: "The plan, to be saved as plan.toml",
             noun: "the plan",
             text: sweep.plan.to_toml(0),
         },
