@@ -27,8 +27,9 @@ pub(crate) enum Scheme {
     Light = 1,
 }
 
-/// What was seen of a page in a window of a width.
-#[derive(Debug, Deserialize)]
+/// What was seen of a page in a window of a width; what comes after a complaint may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Seen {
     /// Errors, messages to the console, and what the page's own policy kept it from.
     pub(crate) complaints: Vec<String>,
@@ -92,7 +93,7 @@ pub(crate) struct Copied {
 }
 
 /// Parts of a page that can be opened.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Opened {
     /// How many there are.
     pub(crate) closed: usize,

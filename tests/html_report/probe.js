@@ -1,6 +1,6 @@
 // Runs in each page that a test looks at, and sends what it saw to the page around it.
 "use strict";
-const seen = { complaints: [], charts: {}, marks: [], switches: [], copied: [], broken: [] };
+const seen = { complaints: [], charts: {}, marks: [], switches: [], copied: [] };
 addEventListener("error", event => seen.complaints.push(event.message));
 addEventListener("securitypolicyviolation", event => seen.complaints.push(event.blockedURI));
 for (const level of ["log", "info", "warn", "error"]) {
