@@ -7,6 +7,7 @@ mod compare;
 mod doctor;
 mod exit;
 mod fleet;
+mod history;
 mod link;
 #[cfg(feature = "nats")]
 mod nats;
@@ -40,9 +41,11 @@ use crate::console::{complain, tell};
 use crate::exec;
 use crate::fleet::Beats;
 use crate::link::EmulatedLink;
+use crate::live_metrics::LiveMetrics;
 use crate::noise_floor;
 use crate::preflight;
 use crate::progress::Progress;
+use crate::stream::Stream;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
 use echo_bench_engine::{self as engine, EngineError, Peer};
 use echo_bench_fleet::Allow;
@@ -65,6 +68,7 @@ pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
 pub use exit::{Exit, UsageError, code_of};
+pub use history::history;
 pub use link::forward_link;
 #[cfg(feature = "nats")]
 pub use nats::{agent, collect};
@@ -172,9 +176,27 @@ fn carry_out(
     command: Vec<String>,
     pace: Pace,
 ) -> anyhow::Result<u8> {
-    let plan = Arc::new(plan);
     let results = Results::prepare(args)?;
     check_baselines(args)?;
+    let mut stream = args.stream.as_deref().map(Stream::open).transpose()?;
+    let done = conduct(plan, &results, args, command, pace, stream.as_mut());
+    let is_streamed = stream.is_none_or(|stream| stream.close(done.as_ref().err()));
+    match done {
+        Ok(code) if code == Exit::Done as u8 && !is_streamed => Ok(Exit::Failed as u8),
+        done => done,
+    }
+}
+
+/// The same, where the place of its results is known.
+fn conduct(
+    plan: Plan,
+    results: &Results<'_>,
+    args: &ResultArgs,
+    command: Vec<String>,
+    pace: Pace,
+    mut stream: Option<&mut Stream>,
+) -> anyhow::Result<u8> {
+    let plan = Arc::new(plan);
     // Before there is a second thread, and before limits are read that are the network's.
     let link = EmulatedLink::of(&plan)?;
     let limit = fd_limit::raise();
@@ -185,6 +207,8 @@ fn carry_out(
     }
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let metrics = args.metrics.as_ref();
+    let metrics = metrics.map(|at| LiveMetrics::serve(at, &plan, &stop)).transpose()?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let start = |ip| RunServer::start(&plan, ip, &stop);
     let started = match &link {
@@ -209,11 +233,12 @@ fn carry_out(
         ..circumstances(&plan, &peer, args, started_at, command)
     };
     let partial = results.partial(&plan, &circumstances);
+    stream.iter_mut().for_each(|stream| stream.begin(&plan, &circumstances));
     let progress = Progress::new(&plan, args.quiet);
     let until = UntilWatch::new(&plan);
-    let mut watching = Watching { progress, partial, until, pace };
+    let mut watching = Watching { progress, partial, stream, metrics, until, pace };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
-    let Watching { progress, partial, until, pace } = watching;
+    let Watching { progress, partial, stream, metrics: _, until, pace } = watching;
     progress.finish();
     let ending = server.stop(&stop);
     ending.tell();
@@ -254,6 +279,9 @@ fn carry_out(
     let began = record.window_start.saturating_sub(plan.warmup_ns);
     circumstances.start = start_of(pace.begins_at, wall_clock(began));
     let report = report::build(&plan, &record, circumstances).concluded();
+    if let Some(stream) = stream {
+        stream.end(&report);
+    }
     let mut lost = results.hand_over(&report, partial);
     if !results.are_text() {
         tell_objectives(&report);

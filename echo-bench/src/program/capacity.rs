@@ -10,13 +10,14 @@ use echo_client::mask::masked;
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
 use echo_net::stdout;
-use echo_net::stop::{Stage, Stop};
+use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
 use super::{Exit, warn_of_stored_passwords};
 use crate::cli::{CapacityArgs, PlannedCapacity};
 use crate::console::{complain, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, PageFormat};
+use crate::stream::SharedStream;
 use echo_bench_report::capacity::search::{Ending, Next};
 use echo_bench_report::capacity::{Capacity, SCHEMA, Session, answer};
 use echo_bench_report::output;
@@ -39,6 +40,7 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     };
     warn_of_stored_passwords(&planned.plan.fixed, &planned.plan.axes);
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
+    let outlet = outlet.beside(args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     check_folder(args)?;
@@ -46,8 +48,12 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let file = kept.path().join("run.json");
-    let searches = Searches::new(&planned, &stop, &file, args.quiet);
-    let (sessions, endings) = searches.carried_out();
+    let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
+    let runs = ChildRuns::new(stop).with_stream(stream);
+    let mut searches = Searches::new(&planned, runs, &file, args.quiet);
+    searches.carry_out();
+    let is_streamed = searches.runs.close_stream();
+    let Searches { sessions, endings, .. } = searches;
     let interrupted = received.exit_code();
     let capacity = result(&planned, &sessions, &endings, interrupted.is_some());
     if capacity.is_empty() {
@@ -56,7 +62,11 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     }
     let first = sessions.iter().find_map(Session::first);
     store_and_show(&capacity, first, &outlet, args)?;
-    Ok(interrupted.unwrap_or(exit(&capacity) as u8))
+    Ok(match (interrupted, exit(&capacity)) {
+        (Some(code), _) => code,
+        (None, Exit::Done) if !is_streamed => Exit::Failed as u8,
+        (None, exit) => exit as u8,
+    })
 }
 
 /// Makes sure that the result will have a place before minutes are spent on it.
@@ -124,7 +134,6 @@ fn exit(capacity: &Capacity) -> Exit {
 struct Searches<'a> {
     planned: &'a PlannedCapacity,
     runs: ChildRuns,
-    stop: &'a Stop,
     file: &'a Path,
     quiet: bool,
     sessions: Vec<Session>,
@@ -133,19 +142,18 @@ struct Searches<'a> {
 }
 
 impl<'a> Searches<'a> {
-    fn new(planned: &'a PlannedCapacity, stop: &'a Stop, file: &'a Path, quiet: bool) -> Self {
+    fn new(planned: &'a PlannedCapacity, runs: ChildRuns, file: &'a Path, quiet: bool) -> Self {
         let session = |cell: &echo_bench_report::sweep::PlannedCell| {
             let (name, levels) = (cell.cell.name.clone(), cell.cell.levels.clone());
             Session::new(name, levels, planned.plan.slos.clone(), planned.bounds)
         };
         let sessions: Vec<Session> = planned.cells.iter().map(session).collect();
         let endings = vec![None; sessions.len()];
-        let runs = ChildRuns::new(stop.clone());
-        Self { planned, runs, stop, file, quiet, sessions, endings, made: 0 }
+        Self { planned, runs, file, quiet, sessions, endings, made: 0 }
     }
 
     /// Every search to its end, or until it is stopped: those have no ending.
-    fn carried_out(mut self) -> (Vec<Session>, Vec<Option<Ending>>) {
+    fn carry_out(&mut self) {
         let mut round: Vec<usize> = (0..self.sessions.len()).collect();
         while self.endings.iter().any(Option::is_none) && !self.is_stopped() {
             for &place in &round {
@@ -156,11 +164,10 @@ impl<'a> Searches<'a> {
             // What drifts over time meets all of them alike.
             round.reverse();
         }
-        (self.sessions, self.endings)
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.stage() > Stage::Running
+        self.runs.are_stopped()
     }
 
     /// Makes the next step of a search.
@@ -171,6 +178,7 @@ impl<'a> Searches<'a> {
             Next::Step { rate, windows, approach } => {
                 let command_line = self.planned.step(place, rate, windows);
                 let tells = self.sessions[place].told_by(rate);
+                self.announce(place, &format!("{rate}/s for {}", self.window(windows)));
                 let (outcome, took) = self.run(place, &command_line, tells);
                 if self.is_stopped() && outcome.is_err() {
                     return;
@@ -182,14 +190,30 @@ impl<'a> Searches<'a> {
                     Some(judged) => describe::capacity::step(judged, &self.planned.plan.slos),
                     None => format!("FAILED: {}", first_line(failed.as_deref())),
                 };
-                let window = TimeSpan(self.planned.bounds.window * windows);
-                self.say(place, &format!("{rate}/s for {window}: {told}"));
+                self.say(place, &format!("{rate}/s for {}: {told}", self.window(windows)));
             }
+        }
+    }
+
+    fn window(&self, windows: u32) -> TimeSpan {
+        TimeSpan(self.planned.bounds.window * windows)
+    }
+
+    fn announce(&self, place: usize, step: &str) {
+        self.runs.announce(None, &format!("{}{step}", self.prefix(place)));
+    }
+
+    /// The level that a search is of, where there are several.
+    fn prefix(&self, place: usize) -> String {
+        match self.sessions[place].name() {
+            "" => String::new(),
+            name => format!("{name}: "),
         }
     }
 
     fn probe(&mut self, place: usize) {
         let command_line = self.planned.probe(place);
+        self.announce(place, "closed loop");
         let answered = |report: &Report| report.summary.requests.ok > 0;
         let (outcome, took) = self.run(place, &command_line, answered);
         if self.is_stopped() && outcome.is_err() {
@@ -228,8 +252,7 @@ impl<'a> Searches<'a> {
         if self.quiet {
             return;
         }
-        let name = self.sessions[place].name();
-        let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        let name = self.prefix(place);
         let open = self.sessions.iter().zip(&self.endings).filter(|(_, end)| end.is_none());
         let left: Duration = open.map(|(session, _)| session.left()).sum();
         let left = TimeSpan(Duration::from_secs(left.as_secs()));
@@ -245,7 +268,7 @@ fn first_line(reason: Option<&str>) -> &str {
 fn store_and_show(
     capacity: &Capacity,
     first: Option<&Report>,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<PageFormat>,
     args: &CapacityArgs,
 ) -> anyhow::Result<()> {
     let stored = first.filter(|_| !args.no_report).map(|first| {
@@ -263,11 +286,11 @@ fn store_and_show(
 }
 
 /// A capacity in a format.
-pub(super) fn rendered(capacity: &Capacity, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(capacity: &Capacity, format: PageFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Capacity(capacity)),
-        CompareFormat::Json => store::to_json(capacity).into(),
-        CompareFormat::Markdown => render::markdown::capacity(capacity).into(),
-        CompareFormat::Html => render::html::capacity(capacity).into(),
+        PageFormat::Text => render::text::on(screen, Document::Capacity(capacity)),
+        PageFormat::Json => store::to_json(capacity).into(),
+        PageFormat::Markdown => render::markdown::capacity(capacity).into(),
+        PageFormat::Html => render::html::capacity(capacity).into(),
     }
 }

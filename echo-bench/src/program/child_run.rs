@@ -5,7 +5,7 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use echo_net::stop::{Stage, Stop};
 
 use crate::cli::CELL;
+use crate::stream::SharedStream;
 use echo_bench_report::report::{Report, store};
 
 /// Most of what a failed run says that is kept.
@@ -26,6 +27,7 @@ type Running = Arc<Mutex<Option<Pid>>>;
 pub(super) struct ChildRuns {
     stop: Stop,
     running: Running,
+    stream: Mutex<Option<SharedStream>>,
 }
 
 impl ChildRuns {
@@ -33,7 +35,28 @@ impl ChildRuns {
     pub(super) fn new(stop: Stop) -> Self {
         let running = Running::default();
         pass_on(&stop, &running);
-        Self { stop, running }
+        Self { stop, running, stream: Mutex::new(None) }
+    }
+
+    /// The same with lines of each run.
+    pub(super) fn with_stream(self, stream: Option<SharedStream>) -> Self {
+        Self { stream: Mutex::new(stream), ..self }
+    }
+
+    /// The next run is called so, and there will be so `many` if that is known.
+    pub(super) fn announce(&self, many: Option<u64>, name: &str) {
+        if let Some(stream) = self.stream().as_mut() {
+            stream.next(many, name);
+        }
+    }
+
+    /// No more runs are made; whether all lines are written that were wanted.
+    pub(super) fn close_stream(&self) -> bool {
+        self.stream().as_mut().is_none_or(SharedStream::close)
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Option<SharedStream>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The report of a run with this command line, which is left in `file`; what the run says, if
@@ -60,9 +83,10 @@ impl ChildRuns {
         // link.
         let _ = std::fs::remove_file(file);
         let seed = seed & ((1 << 53) - 1);
-        let mut child = start(command_line, seed, file).map_err(failed)?;
+        let lines = self.stream().as_ref().and_then(SharedStream::stdout);
+        let mut child = start(command_line, seed, file, lines).map_err(failed)?;
         self.set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
-        if self.stop.stage() > Stage::Running {
+        if self.are_stopped() {
             // Asked in between, when there was nobody to pass it on to.
             let _ = child.kill();
         }
@@ -84,6 +108,11 @@ impl ChildRuns {
             return Err(why(format!("no request was answered right ({})", errors.join(", "))));
         }
         Ok(report)
+    }
+
+    /// Whether no more runs are to be made.
+    pub(super) fn are_stopped(&self) -> bool {
+        self.stop.stage() > Stage::Running
     }
 
     /// The process of the run that is going on.
@@ -119,7 +148,12 @@ fn words(child: &mut Child) -> String {
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 
-fn start(command_line: &[String], seed: u64, file: &Path) -> anyhow::Result<Child> {
+fn start(
+    command_line: &[String],
+    seed: u64,
+    file: &Path,
+    lines: Option<Stdio>,
+) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("finding this program")?;
     Command::new(program)
         .arg(CELL)
@@ -128,8 +162,9 @@ fn start(command_line: &[String], seed: u64, file: &Path) -> anyhow::Result<Chil
         .arg(format!("--seed={seed}"))
         .args(["--quiet", "--no-report", "--output"])
         .arg(file)
+        .args(lines.is_some().then_some("--stream=-"))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(lines.unwrap_or_else(Stdio::null))
         .stderr(Stdio::piped())
         // Ctrl-C in a terminal goes to the whole group of the foreground; the run is told
         // by this process.

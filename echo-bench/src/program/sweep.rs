@@ -8,15 +8,16 @@ use anyhow::Context;
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
 use echo_net::stdout;
-use echo_net::stop::{Stage, Stop};
+use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
 use super::servers::Servers;
 use super::{Exit, warn_of_stored_passwords};
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, SweepFormat};
 use crate::progress::SweepProgress;
+use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use crate::sweep::study::Study;
@@ -86,6 +87,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         }
     };
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
+    let outlet = outlet.beside(args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);
@@ -106,7 +108,10 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let cells = measure(&planned, &beginning, &stop, args.quiet)?;
+    let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
+    let runs = ChildRuns::new(stop.clone()).with_stream(stream);
+    let cells = measure(&planned, &beginning, &runs, args.quiet)?;
+    let is_streamed = runs.close_stream();
     let folder = &beginning.folder;
     let plan = planned.plan;
     if let Some(code) = received.exit_code() {
@@ -135,7 +140,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     }
     let exit = if sweep.has_missed() {
         Exit::Missed
-    } else if sweep.has_failures() {
+    } else if sweep.has_failures() || !is_streamed {
         Exit::Failed
     } else {
         Exit::Done
@@ -147,7 +152,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
 pub(super) fn measure(
     planned: &PlannedSweep,
     beginning: &Beginning,
-    stop: &Stop,
+    runs: &ChildRuns,
     quiet: bool,
 ) -> anyhow::Result<Vec<Cell>> {
     let Beginning { folder, found, remark, .. } = beginning;
@@ -168,10 +173,10 @@ pub(super) fn measure(
         progress.say(remark);
     }
     progress.say(&announced(planned, beginning, made.len(), expected));
-    let runs = ChildRuns::new(stop.clone());
+    let many = missing.len() as u64;
     let mut changed: Option<ChangedFile> = None;
     for turn in missing {
-        if stop.stage() > Stage::Running {
+        if runs.are_stopped() {
             break;
         }
         let cell = &plans[turn.cell];
@@ -179,9 +184,12 @@ pub(super) fn measure(
         let outcome = match &changed {
             // It would be measured for nothing.
             Some(changed) if cell.files.contains(&changed.file) => Err(changed.to_string()),
-            _ => one(plan, cell, turn, folder, &runs, &mut changed),
+            _ => {
+                runs.announce(Some(many), &named(plan, cell, turn));
+                one(plan, cell, turn, folder, runs, &mut changed)
+            }
         };
-        if stop.stage() > Stage::Running && outcome.is_err() {
+        if runs.are_stopped() && outcome.is_err() {
             break;
         }
         progress.run(&named(plan, cell, turn), begin.elapsed(), &outcome);
@@ -274,14 +282,14 @@ fn one(
 fn store_and_show(
     sweep: &Sweep,
     folder: &Folder,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<SweepFormat>,
     quiet: bool,
 ) -> anyhow::Result<()> {
     let result = folder.result();
     let stored = output::replace(&result, &store::to_json(sweep))
         .with_context(|| format!("writing {}", result.display()));
     outlet.hand_over(|format, screen| rendered(sweep, format, screen)).and(stored)?;
-    if outlet.file.is_none() && outlet.format == CompareFormat::Json {
+    if outlet.file.is_none() && outlet.format == SweepFormat::Json {
         // In the other formats there is a table of them.
         for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
             tell(&format!("slo {}", describe::sweep::objective(sweep, slo)));
@@ -294,11 +302,14 @@ fn store_and_show(
 }
 
 /// A sweep in a format.
-pub(super) fn rendered(sweep: &Sweep, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(sweep: &Sweep, format: SweepFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
-        CompareFormat::Json => store::to_json(sweep).into(),
-        CompareFormat::Markdown => render::markdown::sweep(sweep).into(),
-        CompareFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
+        SweepFormat::Json => store::to_json(sweep).into(),
+        SweepFormat::Markdown => render::markdown::sweep(sweep).into(),
+        SweepFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Csv => render::csv::sweep(sweep).into(),
+        SweepFormat::Bmf => render::bmf::sweep(sweep).into(),
+        SweepFormat::Junit => render::junit::sweep(sweep).into(),
     }
 }
