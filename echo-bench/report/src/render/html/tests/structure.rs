@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{capacity, comparison, run, self_check, selftest, sweep};
+use super::super::{capacity, comparison, history, run, self_check, selftest, sweep};
 use super::comparison::{compared, side};
 use super::report;
 use super::sweep::swept;
-use crate::compare::Options;
+use crate::compare::{Metric, Options};
+use crate::history::{self as trends, Entry, History, Point};
 
 /// A page of each kind.
 fn pages() -> BTreeMap<&'static str, String> {
@@ -37,7 +38,24 @@ fn pages() -> BTreeMap<&'static str, String> {
         ("capacity", capacity(&crate::capacity::fixture::capacity(&levels))),
         ("self-check", self_check(&check)),
         ("selftest", selftest(&crate::selftest::fixture::selftest())),
+        ("history", history(&risen())),
     ])
+}
+
+/// Twenty runs, of which the second half took twice as long.
+fn risen() -> History {
+    let entry = |place: usize| Entry {
+        series: "tokio".into(),
+        point: Some(Point {
+            started_at: format!("2026-01-{:02}T00:00:00Z", place + 1),
+            source: format!("{place}.json"),
+            mark: None,
+            values: [("p99".to_owned(), if place < 10 { 1e6 } else { 2e6 } + place as f64)]
+                .into(),
+        }),
+    };
+    let options = trends::Options { metrics: vec![Metric::P99], threshold: 0.01 };
+    History::new((0..20).map(entry).collect(), &options)
 }
 
 /// What stands between `before` and the next `after`, everywhere in what is shown of a page.
@@ -108,7 +126,7 @@ fn runs_give_their_command_and_sweeps_their_plan_to_be_copied() {
 fn pages_without_charts_come_without_what_draws_them() {
     for (kind, page) in pages() {
         let is_drawn = page.contains("data-chart=");
-        if ["self-check", "selftest"].contains(&kind) {
+        if ["self-check", "selftest", "history"].contains(&kind) {
             assert!(!is_drawn && page.len() < 60_000, "{kind}: {}", page.len());
         }
         assert!(!is_drawn || page.contains(super::UPLOT_SCRIPT), "{kind}");
