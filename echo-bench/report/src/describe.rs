@@ -46,7 +46,7 @@ pub(crate) use history::history;
 pub(crate) use listing::listing;
 pub(crate) use repeats::repeats;
 pub(crate) use run::run;
-pub(crate) use run_details::run_details;
+pub(crate) use run_details::{command, run_details};
 pub(crate) use self_check::self_check;
 pub(crate) use selftest::selftest;
 pub(crate) use sweep::sweep;
