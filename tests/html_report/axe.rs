@@ -11,7 +11,7 @@ use echo_test_support::program::{run, tell_skipped, third_party_or_skip};
 /// The release that is asked for, so that a new one fails no test by itself.
 const PACKAGE: &str = "axe-core@4.10.3";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The text of axe-core; `None` where it can't be had.
 pub(crate) fn script() -> Option<&'static str> {

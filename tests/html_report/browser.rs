@@ -11,7 +11,7 @@ use echo_test_support::program::run;
 use serde::Deserialize;
 
 /// Browsers are slow on a busy machine, and one looks at all pages.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What runs in each page, and in the page around them.
 const PROBE: &str = include_str!("probe.js");

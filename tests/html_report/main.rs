@@ -159,16 +159,16 @@ fn closed_tables_are_printed_without_scripts() {
     let run = pages.iter().find(|page| page.kind == "run").unwrap();
     let page = std::fs::read_to_string(&run.path).unwrap();
     let parts = page.split("<script").enumerate();
-    let plain: String = parts
+    let without_scripts: String = parts
         .map(|(place, part)| match part.split_once("</script>") {
             Some((_, rest)) if place > 0 => rest,
             _ => part,
         })
         .collect();
-    let (file, printed) = (folder.join("plain.html"), folder.join("plain.pdf"));
-    std::fs::write(&file, plain).unwrap();
-    browser::print(folder, &file, &printed);
-    let text = pdftotext.args(["-layout"]).arg(&printed).arg("-").output().unwrap().stdout;
+    let (file, paper) = (folder.join("plain.html"), folder.join("plain.pdf"));
+    std::fs::write(&file, without_scripts).unwrap();
+    browser::print(folder, &file, &paper);
+    let text = pdftotext.args(["-layout"]).arg(&paper).arg("-").output().unwrap().stdout;
     let text = String::from_utf8_lossy(&text);
     for shown in ["generator cpu", "99.9"] {
         assert!(text.contains(shown), "no {shown} in {text}");

@@ -16,7 +16,7 @@ use echo_test_support::program::{own_program, run};
 
 use super::browser::Page;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A page of each kind, and the folder of them.
 pub(crate) fn pages() -> (&'static Path, &'static [Page]) {

@@ -36,7 +36,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 /// Sets the limit of descriptors of all its processes.
 fn allow(server: &RunningServer, limit: Rlimit) {
     for pid in server.processes() {
-        prlimit(Pid::from_raw(pid.cast_signed()), Resource::Nofile, limit.clone())
+        prlimit(Pid::from_raw(pid.cast_signed()), Resource::Nofile, limit)
             .expect("the child's limits may be lowered");
     }
 }

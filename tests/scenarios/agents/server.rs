@@ -12,7 +12,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::bus::{NatsServer, RunningAgent};
-use super::{LIMIT, agents, assert_ended, parts, start, target};
+use super::site::Site;
+use super::{LIMIT, assert_ended, parts};
 
 const SERVER: &[&str] = &["--server-agent", "db-1"];
 
@@ -56,14 +57,15 @@ fn assert_stopped(agent: &RunningAgent) {
 #[test]
 fn an_agent_beside_the_server_says_what_the_server_costs() {
     let test = "an_agent_beside_the_server_says_what_the_server_costs";
-    let Some(bus) = NatsServer::start(test) else { return };
-    let (_agents, target) = (agents(&bus, 2), target());
-    let beside = RunningAgent::start(&bus, "db-1", &[]);
+    let Some(site) = Site::on_loopback(test) else { return };
+    let bus = &site.bus;
+    let (_agents, target) = (site.agents(2), &site.target);
+    let beside = RunningAgent::start(&bus.url(), "db-1", &[]);
     let pid = target.pid().to_string();
     for flags in [&[][..], &["--server-pid", &pid]] {
         let flags =
             [SERVER, &["--rate", "600", "-d", "2s", "--interval", "500ms"], flags].concat();
-        let finished = start(&bus, "2", &target, &flags).finish(LIMIT);
+        let finished = site.start(2, &flags).finish(LIMIT);
         assert_ended(&finished, 0);
         let report = finished.report();
         assert_eq!(finished.requests("ok"), 1200);
@@ -79,11 +81,12 @@ fn an_agent_beside_the_server_says_what_the_server_costs() {
 #[test]
 fn an_agent_starts_the_server_of_the_plan_and_stops_it() {
     let test = "an_agent_starts_the_server_of_the_plan_and_stops_it";
-    let Some(bus) = NatsServer::start(test) else { return };
-    let _agents = agents(&bus, 2);
-    let beside = RunningAgent::start(&bus, "db-1", &[]);
+    let Some(site) = Site::on_loopback(test) else { return };
+    let bus = &site.bus;
+    let _agents = site.agents(2);
+    let beside = RunningAgent::start(&bus.url(), "db-1", &[]);
     let flags = ["--model", "epoll", "--server-workers", "1", "--rate", "600", "-d", "1s"];
-    let finished = start_both(&bus, "2", &flags).finish(LIMIT);
+    let finished = start_both(bus, "2", &flags).finish(LIMIT);
     assert_ended(&finished, 0);
     let report = finished.report();
     assert_eq!(finished.requests("ok"), 600);
@@ -97,7 +100,7 @@ fn an_agent_starts_the_server_of_the_plan_and_stops_it() {
     assert!(messages.is_some_and(|count| count >= 600), "{}", report["summary"]["server_side"]);
     assert_stopped(&beside);
     // Ctrl-C ends it as well, and what was measured is there.
-    let mut run = start_both(&bus, "2", &["--rate", "200", "-d", "60s"]);
+    let mut run = start_both(bus, "2", &["--rate", "200", "-d", "60s"]);
     run.wait_until_measuring();
     run.signal(Signal::INT);
     let finished = run.finish(LIMIT);
@@ -109,11 +112,12 @@ fn an_agent_starts_the_server_of_the_plan_and_stops_it() {
 #[test]
 fn a_started_server_ends_with_the_load_of_a_coordinator_that_was_killed() {
     let test = "a_started_server_ends_with_the_load_of_a_coordinator_that_was_killed";
-    let Some(bus) = NatsServer::start(test) else { return };
-    let agents = agents(&bus, 2);
-    let beside = RunningAgent::start(&bus, "db-1", &[]);
+    let Some(site) = Site::on_loopback(test) else { return };
+    let bus = &site.bus;
+    let agents = site.agents(2);
+    let beside = RunningAgent::start(&bus.url(), "db-1", &[]);
     let flags = ["--rate", "200", "-d", "2s", "--timeout", "1s", "--drain", "100ms"];
-    let mut run = start_both(&bus, "2", &flags);
+    let mut run = start_both(bus, "2", &flags);
     run.wait_until_measuring();
     run.signal(Signal::KILL);
     let killed = run.finish(LIMIT);
@@ -141,11 +145,12 @@ fn run_for(command: &mut Command) -> (Option<i32>, String, String) {
 #[test]
 fn an_agent_serves_only_what_it_may_and_what_it_finds() {
     let test = "an_agent_serves_only_what_it_may_and_what_it_finds";
-    let Some(bus) = NatsServer::start(test) else { return };
-    let _agents = agents(&bus, 1);
-    let _strict = RunningAgent::start(&bus, "strict", &["--allow", "192.0.2.0/24"]);
-    let _beside = RunningAgent::start(&bus, "db-1", &[]);
-    let _wrong = RunningAgent::start(&bus, "wrong", &["--advertise", "10.255.255.254"]);
+    let Some(site) = Site::on_loopback(test) else { return };
+    let bus = &site.bus;
+    let _agents = site.agents(1);
+    let _strict = RunningAgent::start(&bus.url(), "strict", &["--allow", "192.0.2.0/24"]);
+    let _beside = RunningAgent::start(&bus.url(), "db-1", &[]);
+    let _wrong = RunningAgent::start(&bus.url(), "wrong", &["--advertise", "10.255.255.254"]);
     let url = bus.url();
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let nobody = silent.local_addr().expect("bound").to_string();
@@ -173,9 +178,10 @@ fn an_agent_serves_only_what_it_may_and_what_it_finds() {
 #[test]
 fn a_sweep_over_agents_has_the_cost_of_both_sides() {
     let test = "a_sweep_over_agents_has_the_cost_of_both_sides";
-    let Some(bus) = NatsServer::start(test) else { return };
-    let _agents = agents(&bus, 2);
-    let beside = RunningAgent::start(&bus, "db-1", &[]);
+    let Some(site) = Site::on_loopback(test) else { return };
+    let bus = &site.bus;
+    let _agents = site.agents(2);
+    let beside = RunningAgent::start(&bus.url(), "db-1", &[]);
     let (url, folder) = (bus.url(), tempfile::tempdir().expect("room for a folder"));
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (runs, out) = (path("runs"), path("sweep.json"));

@@ -46,6 +46,7 @@ fn pages() -> BTreeMap<&'static str, String> {
 fn risen() -> History {
     let entry = |place: usize| Entry {
         series: "tokio".into(),
+        plan: Default::default(),
         point: Some(Point {
             started_at: format!("2026-01-{:02}T00:00:00Z", place + 1),
             source: format!("{place}.json"),
