@@ -76,7 +76,7 @@ impl<'a> RunPage<'a> {
         links.add("plan", "Plan");
         links.add("environment", "Environment");
         let links = links.finish();
-        Self { told, links, texts, long_tables, setting_tables, charts, strip, report }
+        Self { report, told, links, texts, charts, strip, long_tables, setting_tables }
     }
 
     /// That intervals were merged, where they were.
