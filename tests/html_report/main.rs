@@ -165,13 +165,13 @@ fn closed_tables_are_printed_without_scripts() {
             _ => part,
         })
         .collect();
-    let (file, paper) = (folder.join("plain.html"), folder.join("plain.pdf"));
+    let (file, pdf) = (folder.join("plain.html"), folder.join("plain.pdf"));
     std::fs::write(&file, without_scripts).unwrap();
-    browser::print(folder, &file, &paper);
-    let text = pdftotext.args(["-layout"]).arg(&paper).arg("-").output().unwrap().stdout;
-    let text = String::from_utf8_lossy(&text);
+    browser::print(folder, &file, &pdf);
+    let printed = pdftotext.args(["-layout"]).arg(&pdf).arg("-").output().unwrap().stdout;
+    let printed = String::from_utf8_lossy(&printed);
     for shown in ["generator cpu", "99.9"] {
-        assert!(text.contains(shown), "no {shown} in {text}");
+        assert!(printed.contains(shown), "no {shown} in {printed}");
     }
 }
 

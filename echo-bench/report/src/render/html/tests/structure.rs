@@ -46,7 +46,7 @@ fn pages() -> BTreeMap<&'static str, String> {
 fn risen() -> History {
     let entry = |place: usize| Entry {
         series: "tokio".into(),
-        plan: Default::default(),
+        plan: BTreeMap::default(),
         point: Some(Point {
             started_at: format!("2026-01-{:02}T00:00:00Z", place + 1),
             source: format!("{place}.json"),
@@ -89,10 +89,10 @@ fn links_lead_to_one_place_each_and_all_names_are_different() {
 #[test]
 fn headings_leave_no_level_out() {
     for (kind, page) in pages() {
-        let levels: Vec<u8> = all(&page, "<h", ">")
+        let levels: Vec<u32> = all(&page, "<h", ">")
             .into_iter()
             .filter_map(|rest| rest.as_bytes().first().filter(|byte| byte.is_ascii_digit()))
-            .map(|digit| digit - b'0')
+            .map(|digit| u32::from(digit - b'0'))
             .collect();
         assert_eq!(levels.first(), Some(&1), "{kind}");
         assert_eq!(levels.iter().filter(|&&level| level == 1).count(), 1, "{kind}");
