@@ -23,7 +23,7 @@ install_missing_programs() {
   command -v psql >/dev/null || missing+=(postgresql-client)
   command -v promtool >/dev/null || missing+=(prometheus)
   command -v nats-server >/dev/null || missing+=(nats-server)
-  for program in python3 tcpdump openssl redis-server wrk curl chromium expect strace faketime; do
+  for program in python3 tcpdump openssl redis-server wrk curl chromium expect strace faketime tmux; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   if [ "${#missing[@]}" -eq 0 ]; then

@@ -20,3 +20,4 @@ pub mod preflight;
 pub mod program;
 pub mod progress;
 pub mod sweep;
+pub mod view;

@@ -293,6 +293,14 @@ pub struct ResultArgs {
     /// Exit 4 if the generator was the bottleneck or an objective is undecided
     #[arg(long)]
     pub strict: bool,
+    /// Watch the run on the whole screen: latency over time, percentiles, rates, errors, fairness
+    ///
+    /// Keys: p holds the picture, c shows the next clock, q or Ctrl-C stops the run in order, ?
+    /// explains. The picture is drawn by a thread of lowest priority, whose CPU time is in the
+    /// report. When the run ends the terminal is as before, and the ordinary summary follows.
+    /// Where stderr is no terminal there is ordinary progress instead.
+    #[arg(long, conflicts_with = "quiet")]
+    pub live: bool,
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,

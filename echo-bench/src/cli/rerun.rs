@@ -230,7 +230,7 @@ impl RerunArgs {
     /// # Errors
     /// When something was typed that is for a single run.
     pub fn sweep(&self) -> Result<SweepArgs, RerunArgsError> {
-        self.refuse_but(&["output", "format", "quiet", "allow-exec"], "sweep")?;
+        self.refuse_but(&["output", "format", "live", "quiet", "allow-exec"], "sweep")?;
         let mut words = vec![self.file.display().to_string()];
         words.extend(self.outlet());
         words.extend(self.allow_exec.then(|| "--allow-exec".to_owned()));
@@ -245,8 +245,16 @@ impl RerunArgs {
     /// # Errors
     /// When something was typed that a search has no use for, or it can't be the same search.
     pub fn capacity(&self, before: &CapacityPlan) -> Result<CapacityArgs, RerunArgsError> {
-        let taken =
-            ["output", "format", "quiet", "allow-exec", "target", "report-dir", "no-report"];
+        let taken = [
+            "output",
+            "format",
+            "live",
+            "quiet",
+            "allow-exec",
+            "target",
+            "report-dir",
+            "no-report",
+        ];
         self.refuse_but(&taken, "capacity")?;
         if self.target.as_ref().is_some_and(|target| target.scheme.is_some()) {
             return Err(RerunArgsError::Url);
@@ -284,8 +292,9 @@ impl RerunArgs {
         let results = &self.results;
         let output = results.output.as_ref().map(|file| format!("--output={}", file.display()));
         let format = results.format.map(|format| format!("--format={format}"));
+        let live = results.live.then(|| "--live".to_owned());
         let quiet = results.quiet.then(|| "--quiet".to_owned());
-        output.into_iter().chain(format).chain(quiet)
+        output.into_iter().chain(format).chain(live).chain(quiet)
     }
 }
 

@@ -13,10 +13,11 @@ use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
 use super::child_run::ChildRuns;
-use super::{Exit, warn_of_stored_passwords};
+use super::{Exit, open_view, warn_of_stored_passwords};
 use crate::cli::{CapacityArgs, PlannedCapacity};
 use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
+use crate::view::{Feed, FullScreen};
 use echo_bench_report::capacity::search::{Ending, Next};
 use echo_bench_report::capacity::{Capacity, SCHEMA, Session, answer};
 use echo_bench_report::output;
@@ -46,8 +47,11 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let file = kept.path().join("run.json");
-    let searches = Searches::new(&planned, &stop, &file, args.quiet);
+    let view = open_view(args.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
+    let searches = Searches::new(&planned, &stop, &file, args.quiet, feed);
     let (sessions, endings) = searches.carried_out();
+    drop(view);
     let interrupted = received.exit_code();
     let capacity = result(&planned, &sessions, &endings, interrupted.is_some());
     if capacity.is_empty() {
@@ -127,21 +131,28 @@ struct Searches<'a> {
     stop: &'a Stop,
     file: &'a Path,
     quiet: bool,
+    view: Option<Feed>,
     sessions: Vec<Session>,
     endings: Vec<Option<Ending>>,
     made: u64,
 }
 
 impl<'a> Searches<'a> {
-    fn new(planned: &'a PlannedCapacity, stop: &'a Stop, file: &'a Path, quiet: bool) -> Self {
+    fn new(
+        planned: &'a PlannedCapacity,
+        stop: &'a Stop,
+        file: &'a Path,
+        quiet: bool,
+        view: Option<Feed>,
+    ) -> Self {
         let session = |cell: &echo_bench_report::sweep::PlannedCell| {
             let (name, levels) = (cell.cell.name.clone(), cell.cell.levels.clone());
             Session::new(name, levels, planned.plan.slos.clone(), planned.bounds)
         };
         let sessions: Vec<Session> = planned.cells.iter().map(session).collect();
         let endings = vec![None; sessions.len()];
-        let runs = ChildRuns::new(stop.clone());
-        Self { planned, runs, stop, file, quiet, sessions, endings, made: 0 }
+        let runs = ChildRuns::new(stop.clone(), view.clone());
+        Self { planned, runs, stop, file, quiet, view, sessions, endings, made: 0 }
     }
 
     /// Every search to its end, or until it is stopped: those have no ending.
@@ -171,7 +182,7 @@ impl<'a> Searches<'a> {
             Next::Step { rate, windows, approach } => {
                 let command_line = self.planned.step(place, rate, windows);
                 let tells = self.sessions[place].told_by(rate);
-                let (outcome, took) = self.run(place, &command_line, tells);
+                let (outcome, took) = self.run(place, Some(rate), &command_line, tells);
                 if self.is_stopped() && outcome.is_err() {
                     return;
                 }
@@ -191,7 +202,7 @@ impl<'a> Searches<'a> {
     fn probe(&mut self, place: usize) {
         let command_line = self.planned.probe(place);
         let answered = |report: &Report| report.summary.requests.ok > 0;
-        let (outcome, took) = self.run(place, &command_line, answered);
+        let (outcome, took) = self.run(place, None, &command_line, answered);
         if self.is_stopped() && outcome.is_err() {
             return;
         }
@@ -209,18 +220,33 @@ impl<'a> Searches<'a> {
     fn run(
         &mut self,
         place: usize,
+        rate: Option<f64>,
         command_line: &[String],
         tells: impl FnOnce(&Report) -> bool,
     ) -> (Result<Report, String>, Duration) {
         let begin = Instant::now();
         let seed = self.planned.plan.seed.wrapping_add(self.made);
         self.made += 1;
+        self.runs.is_called(&self.named(place, rate));
         let made = self.runs.make_if(command_line, seed, self.file, tells);
         let outcome = made.and_then(|report| {
             let checked = self.planned.cells[place].check(&report.plan);
             checked.map(|()| report).map_err(|changed| changed.to_string())
         });
         (outcome, begin.elapsed())
+    }
+
+    /// A run in words: of a rate, or of the closed loop.
+    fn named(&self, place: usize, rate: Option<f64>) -> String {
+        let name = self.sessions[place].name();
+        let what = rate.map_or_else(|| "closed loop".into(), |rate| format!("{rate}/s"));
+        if name.is_empty() { what } else { format!("{name}: {what}") }
+    }
+
+    /// How much time is left for all searches.
+    fn left(&self) -> Duration {
+        let open = self.sessions.iter().zip(&self.endings).filter(|(_, end)| end.is_none());
+        open.map(|(session, _)| session.left()).sum()
     }
 
     /// What a step gave, and how much time is left for all searches.
@@ -230,8 +256,10 @@ impl<'a> Searches<'a> {
         }
         let name = self.sessions[place].name();
         let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
-        let open = self.sessions.iter().zip(&self.endings).filter(|(_, end)| end.is_none());
-        let left: Duration = open.map(|(session, _)| session.left()).sum();
+        let left = self.left();
+        if let Some(view) = &self.view {
+            view.session("capacity", self.made as usize, None, Some(left));
+        }
         let left = TimeSpan(Duration::from_secs(left.as_secs()));
         tell(&format!("{name}{told}; at most {left} left"));
     }

@@ -1,11 +1,12 @@
 //! A run in a process of its own, as those of a sweep are: [`ChildRuns`]. It ends with this
 //! process, and is told to stop when this one is.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use echo_net::stop::{Stage, Stop};
 
 use crate::cli::CELL;
+use crate::view::{Feed, Followed};
 use echo_bench_report::report::{Report, store};
 
 /// Most of what a failed run says that is kept.
@@ -26,14 +28,35 @@ type Running = Arc<Mutex<Option<Pid>>>;
 pub(super) struct ChildRuns {
     stop: Stop,
     running: Running,
+    /// Who is shown how a run goes, and what it is called.
+    view: Option<Feed>,
+    name: Mutex<String>,
 }
 
 impl ChildRuns {
-    /// What stops this process stops the run that is going on.
-    pub(super) fn new(stop: Stop) -> Self {
+    /// What stops this process stops the run that is going on, which is shown on the view if there
+    /// is one.
+    pub(super) fn new(stop: Stop, view: Option<Feed>) -> Self {
         let running = Running::default();
         pass_on(&stop, &running);
-        Self { stop, running }
+        Self { stop, running, view, name: Mutex::default() }
+    }
+
+    /// What the next run is called where it is shown.
+    pub(super) fn is_called(&self, name: &str) {
+        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Shows how a run goes.
+    fn show(&self, child: &mut Child) {
+        let Some((feed, stdout)) = self.view.clone().zip(child.stdout.take()) else { return };
+        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut followed = Followed::new(feed, name);
+        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        // The report follows its pieces, and is no line of them.
+        let show = move || lines.for_each(|line| drop(followed.line(&line)));
+        // Without a thread the run goes on unseen.
+        let _ = thread::Builder::new().name("shown-run".into()).spawn(show);
     }
 
     /// The report of a run with this command line, which is left in `file`; what the run says, if
@@ -60,7 +83,9 @@ impl ChildRuns {
         // link.
         let _ = std::fs::remove_file(file);
         let seed = seed & ((1 << 53) - 1);
-        let mut child = start(command_line, seed, file).map_err(failed)?;
+        let is_shown = self.view.is_some();
+        let mut child = start(command_line, seed, file, is_shown).map_err(failed)?;
+        self.show(&mut child);
         self.set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
         if self.stop.stage() > Stage::Running {
             // Asked in between, when there was nobody to pass it on to.
@@ -119,17 +144,23 @@ fn words(child: &mut Child) -> String {
     String::from_utf8_lossy(&bytes).trim().to_owned()
 }
 
-fn start(command_line: &[String], seed: u64, file: &Path) -> anyhow::Result<Child> {
+fn start(
+    command_line: &[String],
+    seed: u64,
+    file: &Path,
+    is_shown: bool,
+) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("finding this program")?;
     Command::new(program)
         .arg(CELL)
         .arg(format!("--die-with-parent={}", std::process::id()))
+        .args(is_shown.then_some("--pieces"))
         .args(command_line)
         .arg(format!("--seed={seed}"))
         .args(["--quiet", "--no-report", "--output"])
         .arg(file)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(if is_shown { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::piped())
         // Ctrl-C in a terminal goes to the whole group of the foreground; the run is told
         // by this process.

@@ -8,12 +8,13 @@ use echo_net::stdout;
 use echo_net::stop::Stop;
 
 use super::sweep::{measure, rendered};
-use super::{Exit, check_baselines, exit_of, with_baselines};
+use super::{Exit, check_baselines, exit_of, open_view, with_baselines};
 use crate::cli::{ResultArgs, RunArgs, plan_file};
 use crate::console::{complain, tell};
 use crate::outlet::{CompareFormat, Outlet};
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
+use crate::view::FullScreen;
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
@@ -42,7 +43,10 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
     let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let cells = measure(&planned, &beginning, &stop, results.quiet)?;
+    let view = open_view(results.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
+    let cells = measure(&planned, &beginning, &stop, results.quiet, feed)?;
+    drop(view);
     let made = cells.iter().map(|cell| cell.runs.len()).sum::<usize>();
     if made == 0 {
         if let Some(code) = received.exit_code() {

@@ -54,7 +54,7 @@ pub fn selftest(args: &SelftestArgs) -> anyhow::Result<u8> {
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let started_at = humantime::format_rfc3339_millis(std::time::SystemTime::now());
     let mut session = Session {
-        runs: ChildRuns::new(stop.clone()),
+        runs: ChildRuns::new(stop.clone(), None),
         stop,
         subject,
         lie: args.lie,

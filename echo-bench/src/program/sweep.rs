@@ -12,14 +12,16 @@ use echo_net::stop::{Stage, Stop};
 
 use super::child_run::ChildRuns;
 use super::servers::Servers;
-use super::{Exit, warn_of_stored_passwords};
+use super::{Exit, Pace, open_view, warn_of_stored_passwords};
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
+use crate::fleet::Beats;
 use crate::outlet::{CompareFormat, Outlet};
 use crate::progress::SweepProgress;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use crate::sweep::study::Study;
+use crate::view::{Feed, FullScreen};
 use echo_bench_fleet::{Allow, Cidr};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
@@ -39,14 +41,22 @@ use echo_client::mask::masked;
 /// have shown it.
 const AROUND: Duration = Duration::from_millis(300);
 
-/// A run of a sweep, in this process, which ends with its parent.
+/// A run of a sweep, in this process, which ends with its parent, and tells it of its `beats` or
+/// of its `pieces`.
 ///
 /// # Errors
 /// As of any run.
-pub fn cell(parent: u32, beats: bool, permit: &[Cidr], run: &RunArgs) -> anyhow::Result<u8> {
+pub fn cell(
+    parent: u32,
+    (beats, pieces): (bool, bool),
+    permit: &[Cidr],
+    run: &RunArgs,
+) -> anyhow::Result<u8> {
     signals::end_with_parent(Some(parent)).context("tying to the parent")?;
     let permitted = (!permit.is_empty()).then(|| Allow::new(permit));
-    super::single(run, run.command_line(), beats, permitted)
+    let beats = beats.then(Beats::default);
+    let pace = Pace { beats, pieces, permitted, ..Pace::default() };
+    super::single(run, run.command_line(), pace)
 }
 
 /// Carries out a sweep from what was typed to the exit code.
@@ -106,7 +116,10 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let cells = measure(&planned, &beginning, &stop, args.quiet)?;
+    let view = open_view(args.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
+    let cells = measure(&planned, &beginning, &stop, args.quiet, feed)?;
+    drop(view);
     let folder = &beginning.folder;
     let plan = planned.plan;
     if let Some(code) = received.exit_code() {
@@ -149,6 +162,7 @@ pub(super) fn measure(
     beginning: &Beginning,
     stop: &Stop,
     quiet: bool,
+    view: Option<Feed>,
 ) -> anyhow::Result<Vec<Cell>> {
     let Beginning { folder, found, remark, .. } = beginning;
     let PlannedSweep { plan, cells: plans } = planned;
@@ -163,12 +177,13 @@ pub(super) fn measure(
     let reused = found.iter().map(|(turn, report)| (*turn, Ok(report.clone())));
     let mut made: Vec<(Turn, Result<Report, String>)> = reused.collect();
     let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
-    let mut progress = SweepProgress::new(missing.len(), expected, quiet);
+    let what = if plan.axes.is_empty() { "repeats" } else { "sweep" };
+    let mut progress = SweepProgress::new(what, missing.len(), expected, quiet, view.clone());
     if let Some(remark) = remark {
         progress.say(remark);
     }
     progress.say(&announced(planned, beginning, made.len(), expected));
-    let runs = ChildRuns::new(stop.clone());
+    let runs = ChildRuns::new(stop.clone(), view);
     let mut changed: Option<ChangedFile> = None;
     for turn in missing {
         if stop.stage() > Stage::Running {
@@ -258,6 +273,7 @@ fn one(
     changed: &mut Option<ChangedFile>,
 ) -> Result<Report, String> {
     let (seed, file) = (plan.seed.wrapping_add(turn.repeat.into()), folder.file(turn));
+    runs.is_called(&named(plan, cell, turn));
     let report = runs.make(&cell.command_line, seed, &file)?;
     if let Err(found) = cell.check(&report.plan) {
         // Were it left, the sweep would go on with it the next time.

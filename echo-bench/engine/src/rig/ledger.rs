@@ -295,6 +295,7 @@ impl Ledger {
                 stage.tally.answered += count;
             }
             if let Some(served) = self.served.get_mut(actor as usize) {
+                self.pulse.iter().for_each(|pulse| pulse.served(served.answered, count));
                 served.answered += count;
                 served.latency_ns += count * (at - asked.intended);
             }
@@ -309,6 +310,7 @@ impl Ledger {
 
     #[inline]
     fn answer(&mut self, asked: &Asked, at: Nanos, count: u64) {
+        let response = at.saturating_sub(asked.intended);
         let written = asked.written.unwrap_or(asked.intended);
         self.interval.tally.ok += count;
         let in_drain = at >= self.window.end;
@@ -317,7 +319,8 @@ impl Ledger {
         let (arrival, sent) = (self.arrival, (asked.intended, asked.late(at), written));
         let exact = u64::from(arrival.is_some() && std::mem::take(&mut self.is_first));
         if let Some(arrived) = arrival {
-            self.stamped.record(sent, arrived, at, count);
+            let own = self.stamped.record(sent, arrived, at, count).zip(self.pulse.as_ref());
+            own.into_iter().for_each(|(own, pulse)| pulse.stamped(count, response, own));
             self.stamped.exact += exact;
         }
         if let Some(stage) = self.stage(asked.intended) {
