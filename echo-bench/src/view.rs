@@ -221,7 +221,7 @@ impl Drawing {
         }
         if is_control(key, 'l') {
             // Whatever else has written to the terminal is painted over.
-            let _ = self.terminal.clear();
+            let _ = terminal::repaint(&mut self.terminal);
             return;
         }
         let Some(key) = meaning(key) else { return };

@@ -254,6 +254,7 @@ pub(super) struct EmbeddedArgs {
 /// Where the results go.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Results")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
 pub struct ResultArgs {
     /// Write the report to FILE, whose ending chooses the format: .json, .html, .csv, .md or
     /// .txt (-: print JSON instead of the text)

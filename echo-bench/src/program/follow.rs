@@ -14,8 +14,8 @@ use echo_net::signals;
 use echo_net::stop::{Stage, Stop};
 
 use super::{UsageError, open_view};
-use crate::console::tell;
-use crate::view::Followed;
+use crate::console::{self, tell};
+use crate::view::{Followed, FullScreen};
 use echo_bench_report::bounded;
 use echo_bench_report::report::document::{self, Document};
 use echo_bench_report::report::store;
@@ -36,15 +36,17 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// When the file can't be read, or there is no terminal for the view.
 pub(super) fn follow(path: &Path) -> anyhow::Result<Document> {
     let reading = || format!("reading {}", path.display());
+    if !console::is_stderr_live() {
+        let reason = anyhow::anyhow!("report --live needs a terminal (leave --live out)");
+        return Err(UsageError::new(reason).into());
+    }
     let mut file =
         File::open(path).with_context(reading).map_err(|error| hinted(error, path))?;
     let stop = Stop::new();
     signals::ask_on_signals(stop.clone()).context("watching for signals")?;
-    let Some(view) = open_view(true)? else {
-        let reason = anyhow::anyhow!("report --live needs a terminal (leave --live out)");
-        return Err(UsageError::new(reason).into());
-    };
-    let mut followed = Followed::new(view.feed().patient(), path.display().to_string());
+    let view = open_view(true)?;
+    let Some(feed) = view.as_ref().map(FullScreen::feed) else { return Ok(store::open(path)?) };
+    let mut followed = Followed::new(feed.patient(), path.display().to_string());
     let (mut tail, mut seen_at) = (Tail::default(), Some(Instant::now()));
     let is_over = loop {
         // Asked before it is read, so that nothing is missed.

@@ -19,11 +19,23 @@ impl PrintedLines {
     pub(super) fn new(lines: Lines) -> Self {
         Self { lines, is_over: false }
     }
+
+    fn print(&mut self, lines: &str) {
+        if self.is_over {
+            return;
+        }
+        let mut out = io::stdout().lock();
+        // The run goes on without listeners.
+        self.is_over = out.write_all(lines.as_bytes()).and_then(|()| out.flush()).is_err();
+    }
 }
 
 impl Observer for PrintedLines {
     fn connected(&mut self, connected: &Connected<'_>) {
         self.lines.connected(connected);
+        if let Ok(Some(line)) = self.lines.begun() {
+            self.print(&line);
+        }
     }
 
     fn beat(&mut self, beat: &Beat) {
@@ -31,12 +43,8 @@ impl Observer for PrintedLines {
     }
 
     fn interval(&mut self, interval: &Interval) {
-        if self.is_over {
-            return;
+        if let Ok(Some(lines)) = self.lines.interval(interval) {
+            self.print(&lines);
         }
-        let Ok(Some(lines)) = self.lines.interval(interval) else { return };
-        let mut out = io::stdout().lock();
-        // The run goes on without listeners.
-        self.is_over = out.write_all(lines.as_bytes()).and_then(|()| out.flush()).is_err();
     }
 }

@@ -55,7 +55,7 @@ fn whole(frame: &mut Frame<'_>, area: Rect, view: &View, theme: Theme) {
         _ => 1,
     };
     let [head, charts, notes, foot] = Layout::vertical([
-        Constraint::Length(3 + session.is_some() as u16),
+        Constraint::Length(3 + u16::from(session.is_some())),
         Constraint::Min(1),
         Constraint::Length(remarks),
         Constraint::Length(1),

@@ -57,12 +57,17 @@ pub(super) fn draw_on(
     draw: impl FnOnce(&mut ratatui::Frame<'_>),
 ) -> io::Result<()> {
     IS_DRAWING.store(true, Ordering::SeqCst);
-    let drawn = match IS_OURS.load(Ordering::SeqCst) {
-        true => terminal.draw(draw).map(drop),
-        false => Ok(()),
-    };
+    let drawn =
+        if IS_OURS.load(Ordering::SeqCst) { terminal.draw(draw).map(drop) } else { Ok(()) };
     IS_DRAWING.store(false, Ordering::SeqCst);
     drawn
+}
+
+/// Has the next picture drawn whole. Not by `clear`, which asks the terminal on stdout where its
+/// cursor is.
+pub(super) fn repaint(terminal: &mut Drawn) -> io::Result<()> {
+    let size = terminal.size()?;
+    terminal.resize(size.into())
 }
 
 /// Gives the terminal back, and says what was held back. Of several calls the first does.

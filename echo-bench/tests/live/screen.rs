@@ -103,7 +103,10 @@ impl Screen {
     /// Waits until a command has ended, whose exit code is printed; all that it has left.
     pub(crate) fn wait_for_exit(&self) -> String {
         self.wait_for("end", |text| {
-            text.lines().any(|line| line.starts_with("exit=")) && !self.is_taken_over()
+            // And not the command that prints it, wrapped.
+            let is_code = |code: &str| code.trim().parse::<u8>().is_ok();
+            let mut codes = text.lines().filter_map(|line| line.strip_prefix("exit="));
+            codes.any(is_code) && !self.is_taken_over()
         });
         self.history()
     }

@@ -22,6 +22,9 @@ const ROLES: [Role; 3] = [Role::Low, Role::High, Role::Worst];
 /// Points of the percentile curve in each decade of its axis.
 const STEPS: u32 = 12;
 
+/// So wide an axis has a label for each nine.
+const WIDE: u16 = 44;
+
 /// The curve ends at so many nines.
 const MOST_NINES: f64 = 5.0;
 
@@ -57,17 +60,13 @@ pub(super) fn curve(frame: &mut Frame<'_>, area: Rect, run: &Run, clock: Clock, 
         }
     }
     let lines = [Points::new(), line, Points::new()];
-    let names = ["0", "90", "99", "99.9", "99.99", "99.999 %"];
-    let names = names.map(|name| Span::styled(name, theme.style(Role::Faint)));
-    let x = Axis::default().bounds([0.0, MOST_NINES]);
-    let x = if area.width >= 44 {
-        x.labels(names)
-    } else {
-        let [first, _, _, middle, _, last] = names;
-        // The middle of the axis is 2.5 nines.
-        drop(middle);
-        x.labels([first, Span::styled("99.7", theme.style(Role::Faint)), last])
+    // The middle of the axis is 2.5 nines.
+    let names: &[&str] = match area.width {
+        WIDE.. => &["0", "90", "99", "99.9", "99.99", "99.999 %"],
+        _ => &["0", "99.7", "99.999 %"],
     };
+    let x = Axis::default().bounds([0.0, MOST_NINES]);
+    let x = x.labels(names.iter().map(|name| Span::styled(*name, theme.style(Role::Faint))));
     let levels = levels(&lines, area);
     plot(
         frame,

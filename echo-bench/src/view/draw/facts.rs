@@ -5,7 +5,6 @@ use ratatui::text::{Line, Span};
 use echo_bench_engine::record::Latency;
 use echo_bench_report::describe::units;
 
-use crate::view::clock::Clock;
 use crate::view::run::Run;
 use crate::view::state::View;
 use crate::view::theme::{Role, Theme};
@@ -19,6 +18,10 @@ const LABEL: usize = 11;
 pub(super) fn lines(view: &View, theme: Theme) -> Vec<Line<'static>> {
     let Some(run) = view.run() else { return Vec::new() };
     let mut lines = vec![fact("requests/s", rate(run))];
+    if run.is_open() {
+        let offered = run.rates().map_or_else(|| "-".into(), |(offered, _)| brief(offered));
+        lines.push(fact("offered", offered));
+    }
     let latency = run.clock(view.clock());
     let pair = |a: f64, b: f64| format!("{} / {}", quantile(latency, a), quantile(latency, b));
     lines.push(fact("p50 / p90", pair(0.5, 0.9)));
@@ -54,14 +57,12 @@ fn fact(label: &'static str, value: String) -> Line<'static> {
     Line::from(vec![Span::raw(format!("{label:<LABEL$} ")), Span::raw(value)])
 }
 
+/// The mean over the window, and the rate of this moment.
 fn rate(run: &Run) -> String {
-    let [now] = [run.rate_now()].map(|now| now.map_or_else(|| "-".into(), brief));
+    let now = run.rate_now().map_or_else(|| "-".into(), brief);
     match run.rates() {
-        Some((offered, achieved)) if run.is_open() => {
-            format!("{now} now, {} of {} offered", brief(achieved), brief(offered))
-        }
-        Some((_, achieved)) => format!("{now} now, {} mean", brief(achieved)),
-        None => format!("{now} now"),
+        Some((_, achieved)) => format!("{} (now {now})", brief(achieved)),
+        None => format!("- (now {now})"),
     }
 }
 
@@ -78,14 +79,7 @@ fn quantile(latency: Option<&Latency>, quantile: f64) -> String {
 }
 
 fn own_share(run: &Run) -> String {
-    let Some(share) = run.sums.own_share() else {
-        return match run.clock(Clock::Lateness) {
-            Some(late) => {
-                format!("- (p99 of send lateness {})", quantile(Some(late), 0.99))
-            }
-            None => "- (no receive timestamps)".into(),
-        };
-    };
+    let Some(share) = run.sums.own_share() else { return "- (no timestamps)".into() };
     format!("{:.1} % of the mean", share * 100.0)
 }
 
@@ -94,7 +88,7 @@ fn fairness(run: &Run) -> String {
     let Some(jain) = run.sums.jain(connections) else { return "-".into() };
     let starved = connections.saturating_sub(run.sums.served);
     if starved > 0 {
-        return format!("{jain:.3}, {} without a reply", units::count(starved));
+        return format!("{jain:.3}, {} starved", units::count(starved));
     }
     format!("{jain:.3}")
 }

@@ -22,7 +22,7 @@ const TEXT: [&str; 17] = [
     "own share          generator's part of the mean response latency, on",
     "                   connections with receive timestamps of the kernel",
     "fairness           Jain's index of the replies of each connection:",
-    "                   1 where all got the same",
+    "                   1 where all got the same; starved: without a reply",
     "",
     "The view draws from a thread of its own. The report has what it cost,",
     "and the confidence of each number, which is not shown here.",

@@ -77,6 +77,14 @@ impl Lines {
         self.sums = Some(sums);
     }
 
+    /// The first line, unless it was handed over.
+    ///
+    /// # Errors
+    /// When it can't be written as JSON, which is a bug.
+    pub fn begun(&mut self) -> serde_json::Result<Option<String>> {
+        self.header.take().map(|header| Ok(serde_json::to_string(&header)? + "\n")).transpose()
+    }
+
     /// An interval is whole. The lines that are due by it, the last ending in a line feed; none
     /// in the middle of a piece.
     ///
@@ -86,9 +94,6 @@ impl Lines {
         let Some(gathered) = self.pieces.add(interval) else { return Ok(None) };
         let piece = Piece::new(gathered.index, &gathered, self.sums);
         let piece = serde_json::to_string(&piece)? + "\n";
-        Ok(Some(match self.header.take() {
-            Some(header) => serde_json::to_string(&header)? + "\n" + &piece,
-            None => piece,
-        }))
+        Ok(Some(self.begun()?.unwrap_or_default() + &piece))
     }
 }
