@@ -120,8 +120,9 @@ fn plot<'a>(
     (x, y): (Axis<'a>, Axis<'a>),
     theme: Theme,
 ) {
-    // The greatest first, so that what is more common is drawn over it.
-    let lines = ROLES.into_iter().zip(lines).rev();
+    // In the end what matters most, which is drawn over the others.
+    let [low, high, worst] = lines;
+    let lines = [(Role::Worst, worst), (Role::Low, low), (Role::High, high)].into_iter();
     let datasets = lines.map(|(role, line)| {
         // A line through one point would be nothing.
         let kind = if line.len() > 1 { GraphType::Line } else { GraphType::Scatter };
