@@ -246,7 +246,9 @@ impl Beat {
         let failed = pulses.iter().map(|pulse| pulse.failed.load(Ordering::Relaxed));
         let (established, failed) = (established.sum(), failed.sum());
         let mut sums = Sums::default();
-        pulses.iter().for_each(|pulse| sums += &pulse.sums());
+        for pulse in pulses {
+            sums += &pulse.sums();
+        }
         Self { at, phase, left_ns, established, failed, responses: Responses::of(pulses), sums }
     }
 }

@@ -10,7 +10,7 @@ use echo_bench_report::describe;
 use echo_proto::terminal::one_line;
 
 use super::clock::Clock;
-use super::event::{Begun, Moment};
+use super::event::{Begun, Event, Moment};
 use super::series::Series;
 use super::stage_names::StageNames;
 
@@ -84,12 +84,24 @@ impl Run {
         }
     }
 
-    pub(super) fn connected(&mut self, established: u32) {
+    /// Takes in what was heard of it.
+    pub(super) fn hear(&mut self, event: Event) {
+        match event {
+            Event::Connected(established) => self.connected(established),
+            Event::Moment(moment) => self.moment(moment),
+            Event::Measured(piece) => self.measured(&piece),
+            Event::Sums(sums) => self.sums = sums,
+            // These are of another run, or of several.
+            Event::Begun(_) | Event::Session(_) | Event::Parts(_) => {}
+        }
+    }
+
+    fn connected(&mut self, established: u32) {
         self.established = established;
         self.phase.get_or_insert(Phase::WarmUp);
     }
 
-    pub(super) fn moment(&mut self, moment: Moment) {
+    fn moment(&mut self, moment: Moment) {
         if moment.phase == Phase::SetUp {
             self.established = moment.established;
         }
@@ -103,7 +115,7 @@ impl Run {
         self.looks.drain(..self.looks.len().saturating_sub(LOOKS));
     }
 
-    pub(super) fn measured(&mut self, piece: &Interval) {
+    fn measured(&mut self, piece: &Interval) {
         self.series.add(piece);
         self.tally += &piece.tally;
         self.errors += &piece.errors;

@@ -50,17 +50,15 @@ struct Shown {
 impl View {
     /// Takes in what was heard.
     pub(super) fn hear(&mut self, event: Event) {
-        let run = self.now.run.as_mut();
         match event {
             Event::Begun(begun) => self.now.run = Some(Run::new(&begun)),
-            Event::Connected(established) => {
-                run.into_iter().for_each(|run| run.connected(established));
-            }
-            Event::Moment(moment) => run.into_iter().for_each(|run| run.moment(moment)),
-            Event::Measured(piece) => run.into_iter().for_each(|run| run.measured(&piece)),
-            Event::Sums(sums) => run.into_iter().for_each(|run| run.sums = sums),
             Event::Session(session) => self.now.session = Some(session),
             Event::Parts(parts) => self.now.parts = Some(parts),
+            Event::Connected(_) | Event::Moment(_) | Event::Measured(_) | Event::Sums(_) => {
+                if let Some(run) = &mut self.now.run {
+                    run.hear(event);
+                }
+            }
         }
     }
 

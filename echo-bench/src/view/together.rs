@@ -92,7 +92,9 @@ impl Together {
             self.feed.tell(Event::Measured(Box::new(piece)));
         }
         let mut sums = self.ended;
-        self.parts.values().for_each(|part| sums += &part.sums);
+        for part in self.parts.values() {
+            sums += &part.sums;
+        }
         self.feed.tell(Event::Sums(sums));
     }
 }

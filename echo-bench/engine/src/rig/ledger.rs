@@ -310,7 +310,6 @@ impl Ledger {
 
     #[inline]
     fn answer(&mut self, asked: &Asked, at: Nanos, count: u64) {
-        let response = at.saturating_sub(asked.intended);
         let written = asked.written.unwrap_or(asked.intended);
         self.interval.tally.ok += count;
         let in_drain = at >= self.window.end;
@@ -319,8 +318,10 @@ impl Ledger {
         let (arrival, sent) = (self.arrival, (asked.intended, asked.late(at), written));
         let exact = u64::from(arrival.is_some() && std::mem::take(&mut self.is_first));
         if let Some(arrived) = arrival {
-            let own = self.stamped.record(sent, arrived, at, count).zip(self.pulse.as_ref());
-            own.into_iter().for_each(|(own, pulse)| pulse.stamped(count, response, own));
+            let own = self.stamped.record(sent, arrived, at, count);
+            if let (Some(pulse), Some(own)) = (&self.pulse, own) {
+                pulse.stamped(count, at - asked.intended, own);
+            }
             self.stamped.exact += exact;
         }
         if let Some(stage) = self.stage(asked.intended) {

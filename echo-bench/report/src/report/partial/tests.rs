@@ -191,6 +191,8 @@ proptest! {
         let text = String::from_utf8_lossy(&text);
         drop(read(&text));
         let mut following = Following::default();
-        text.lines().for_each(|line| drop(following.line(line)));
+        for line in text.lines() {
+            drop(following.line(line));
+        }
     }
 }
