@@ -20,7 +20,7 @@ mod totals;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -178,14 +178,9 @@ impl Drawing {
     /// Takes in all that was told. Whether there was anything.
     fn hear(&mut self) -> bool {
         let mut is_new = false;
-        loop {
-            match self.events.try_recv() {
-                Ok(event) => {
-                    self.view.hear(event);
-                    is_new = true;
-                }
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(event) = self.events.try_recv() {
+            self.view.hear(event);
+            is_new = true;
         }
         let notes = console::held_from(self.notes);
         self.notes += notes.len();

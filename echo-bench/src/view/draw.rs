@@ -167,7 +167,7 @@ fn bar(done: f64, columns: u16) -> String {
 /// How several runs go.
 fn session(view: &View, columns: u16) -> Option<Line<'static>> {
     let session = view.session()?;
-    let mut told = match session.of {
+    let told = match session.of {
         Some(of) => {
             let share = session.done as f64 / of.max(1) as f64;
             format!(
@@ -179,9 +179,8 @@ fn session(view: &View, columns: u16) -> Option<Line<'static>> {
         }
         None => format!("{}  {} runs made", session.what, session.done),
     };
-    if let Some(left) = session.left {
-        told += &format!("  about {} left", whole_seconds(left));
-    }
+    let left = session.left.map(|left| format!("  about {} left", whole_seconds(left)));
+    let told = told + &left.unwrap_or_default();
     Some(Line::raw(told))
 }
 

@@ -2,6 +2,7 @@
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Cell;
 use ratatui::style::Color;
 
 use echo_bench_engine::Sums;
@@ -48,8 +49,7 @@ fn terminal(columns: u16, rows: u16) -> Terminal<TestBackend> {
 fn rows(terminal: &Terminal<TestBackend>) -> Vec<String> {
     let buffer = terminal.backend().buffer();
     let columns = usize::from(buffer.area.width).max(1);
-    let symbols =
-        |row: &[ratatui::buffer::Cell]| row.iter().map(|cell| cell.symbol()).collect();
+    let symbols = |row: &[Cell]| row.iter().map(Cell::symbol).collect();
     buffer.content.chunks(columns).map(symbols).collect()
 }
 
@@ -110,11 +110,11 @@ fn no_size_makes_it_panic_and_the_screen_may_change_its_size() {
     session.note(["a remark".to_owned()]);
     let mut help = running();
     help.press(Key::Help);
-    let mut held = running();
-    held.press(Key::Pause);
-    held.press(Key::Stop);
+    let mut paused = running();
+    paused.press(Key::Pause);
+    paused.press(Key::Stop);
     let empty = begun(&["-n", "5"]);
-    for view in [&View::default(), &empty, &running(), &session, &help, &held] {
+    for view in [&View::default(), &empty, &running(), &session, &help, &paused] {
         for theme in [COLOURED, PLAIN, ASCII] {
             let mut terminal = terminal(80, 24);
             for columns in (0..12).chain([20, 30, 39, 43, 44, 49, 50, 80, 111, 200, 400]) {

@@ -48,9 +48,9 @@ pub(in crate::view) fn piece(index: u64, is_open: bool, answered: u64, ns: u64) 
     Event::Measured(Box::new(interval))
 }
 
-fn moment(second: u64, phase: Phase, left_s: u64, replies: u64) -> Event {
-    let at = second * SECOND;
-    let left_ns = Some(left_s * SECOND);
+fn moment(at_s: u64, phase: Phase, ends_in_s: u64, replies: u64) -> Event {
+    let at = at_s * SECOND;
+    let left_ns = Some(ends_in_s * SECOND);
     Event::Moment(Moment { at, phase, left_ns, established: 3, failed: 2, replies })
 }
 
