@@ -22,6 +22,7 @@ install_missing_programs() {
   compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
   command -v psql >/dev/null || missing+=(postgresql-client)
   command -v promtool >/dev/null || missing+=(prometheus)
+  command -v xmllint >/dev/null || missing+=(libxml2-utils)
   command -v nats-server >/dev/null || missing+=(nats-server)
   for program in python3 tcpdump openssl redis-server wrk curl chromium expect strace faketime tmux; do
     command -v "$program" >/dev/null || missing+=("$program")

@@ -1,5 +1,6 @@
-//! Saved baselines: reports kept under a name, to compare later runs with. They live in
-//! `$XDG_DATA_HOME/echo-bench/baselines`, or in `~/.local/share` if that is not set.
+//! Saved baselines: reports kept under a name, to compare later runs with. They live in the folder
+//! that was typed (`--baseline-dir`), else in `$XDG_DATA_HOME/echo-bench/baselines`, or in
+//! `~/.local/share` if that is not set.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,17 +14,20 @@ use echo_bench_report::report::{Report, Verdict, store};
 ///
 /// # Errors
 /// If the name is none, or there is no home to keep it in.
-pub fn directory(name: &str) -> anyhow::Result<PathBuf> {
+pub fn directory(home: Option<&Path>, name: &str) -> anyhow::Result<PathBuf> {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.+".contains(letter);
     if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
         bail!("`{name}` can't name a baseline: use letters, digits and - _ + .");
     }
-    Ok(home()?.join(name))
+    Ok(folder(home)?.join(name))
 }
 
 /// Where all of them are.
-fn home() -> anyhow::Result<PathBuf> {
-    Ok(data_dir("baselines")?.join("baselines"))
+fn folder(typed: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match typed {
+        Some(folder) => Ok(folder.to_owned()),
+        None => Ok(data_dir("baselines")?.join("baselines")),
+    }
 }
 
 /// Keeps `reports` under `name`, in place of what was kept there.
@@ -31,8 +35,8 @@ fn home() -> anyhow::Result<PathBuf> {
 /// # Errors
 /// If one of them is no reference (it was interrupted, or is invalid), or they can't be written;
 /// an older baseline of the name is then still whole.
-pub fn save(name: &str, reports: &[&Report]) -> anyhow::Result<PathBuf> {
-    let directory = directory(name)?;
+pub fn save(home: Option<&Path>, name: &str, reports: &[&Report]) -> anyhow::Result<PathBuf> {
+    let directory = directory(home, name)?;
     if let Some(reason) = reports.iter().find_map(|report| unfit(report)) {
         bail!(
             "baseline `{name}` was not saved: {reason}; save a run that is complete and valid"
@@ -73,8 +77,8 @@ fn unfit(report: &Report) -> Option<String> {
 ///
 /// # Errors
 /// If there is no home to keep them in.
-pub fn all() -> anyhow::Result<Vec<(String, PathBuf)>> {
-    let parent = home()?;
+pub fn all(home: Option<&Path>) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let parent = folder(home)?;
     Ok(names(&parent).into_iter().map(|name| (name.clone(), parent.join(name))).collect())
 }
 
@@ -91,8 +95,8 @@ pub fn remove(directory: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// If there is none of the name; the message lists those that there are.
-pub fn find(name: &str) -> anyhow::Result<PathBuf> {
-    let directory = directory(name)?;
+pub fn find(home: Option<&Path>, name: &str) -> anyhow::Result<PathBuf> {
+    let directory = directory(home, name)?;
     if !directory.is_dir() {
         let known = directory.parent().map(names).unwrap_or_default();
         let known = if known.is_empty() { "none".into() } else { known.join(", ") };

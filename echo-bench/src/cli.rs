@@ -9,6 +9,7 @@ mod error;
 mod exec;
 mod fleet;
 mod groups;
+mod history;
 mod inputs;
 mod link;
 mod load;
@@ -39,13 +40,14 @@ use echo_server::choice::choice;
 
 use echo_bench_report::schema::Kind;
 
-pub use baseline::BaselineCommand;
+pub use baseline::{BaselineCommand, BaselinePlace};
 pub use capacity::{CapacityArgs, CapacityArgsError, PlannedCapacity};
 pub use compare::{CompareArgs, CompareArgsError, FailOn, JudgingArgs, SidePlace, Sides};
 pub use doctor::DoctorArgs;
 pub use error::RunArgsError;
 pub use fleet::StartAt;
 pub use groups::ResultArgs;
+pub use history::HistoryArgs;
 pub use inputs::Inputs;
 pub use link::ForwardArgs;
 #[cfg(feature = "nats")]
@@ -142,6 +144,8 @@ pub enum Command {
     /// Merge the parts of a run of `run --nats` whose coordinator has ended
     #[cfg(feature = "nats")]
     Collect(CollectArgs),
+    /// Show how runs of the same plan go over time, and where they changed
+    History(HistoryArgs),
     /// Repeat the run of a report: same plan and schedule, optionally against another target
     Rerun(Box<RerunArgs>),
     /// List the stored reports: when, what, rate, p99, verdict, label

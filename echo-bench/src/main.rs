@@ -63,10 +63,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Selftest(args)) => program::selftest(&args),
         Some(Command::ServeFaults(args)) => program::serve_faults(&args),
         Some(Command::List(args)) => program::list(&args),
+        Some(Command::History(args)) => program::history(&args),
         Some(Command::Rerun(args)) => program::rerun(*args),
-        Some(Command::Baseline(BaselineCommand::List)) => program::list_baselines(),
-        Some(Command::Baseline(BaselineCommand::Rm { names })) => {
-            program::remove_baselines(&names)
+        Some(Command::Baseline(BaselineCommand::List { place })) => {
+            program::list_baselines(place.home())
+        }
+        Some(Command::Baseline(BaselineCommand::Rm { names, place })) => {
+            program::remove_baselines(&names, place.home())
         }
         Some(Command::Supervise { ready, words }) => {
             return exec::supervise(ready.as_deref(), &words);

@@ -11,7 +11,9 @@ use crate::console::{self, print_styled};
 use echo_bench_report::output;
 use echo_bench_report::render::{Screen, Styled};
 
-pub use format::{CompareFormat, FileFormat, Format};
+pub use format::{
+    CompareFormat, FileFormat, Format, NoFormat, PageFormat, RunFormat, SweepFormat,
+};
 
 /// Where a document goes, and in which format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Outlet<F> {
     pub file: Option<PathBuf>,
     /// The format.
     pub format: F,
+    /// Standard output is for something else.
+    pub is_silent: bool,
 }
 
 /// `-o` and `--format` that are no outlet.
@@ -36,6 +40,9 @@ pub enum InvalidOutlet {
         /// The endings that there are.
         endings: String,
     },
+    /// Two results for standard output.
+    #[error("--stream - has stdout for itself: name a file with -o, or stream to a file")]
+    Stream,
     /// The ending says one thing and the flag another.
     #[error(
         "-o {} is {named} by its ending and --format says {typed}: leave --format out, or rename \
@@ -59,27 +66,46 @@ impl<F: FileFormat> Outlet<F> {
     /// When the ending is of no format, or of another than was typed.
     pub fn new(output: Option<&Path>, typed: Option<F>) -> Result<Self, InvalidOutlet> {
         let Some(path) = output else {
-            return Ok(Self { file: None, format: typed.unwrap_or(F::TEXT) });
+            return Ok(Self::printed(typed.unwrap_or(F::TEXT)));
         };
         if output::is_stdout(path) {
-            return Ok(Self { file: None, format: typed.unwrap_or(F::JSON) });
+            return Ok(Self::printed(typed.unwrap_or(F::JSON)));
         }
         let format = match (named(path), typed) {
-            (Some(named), Some(typed)) if named != typed => {
+            (Some(_), Some(typed)) if has_ending(typed, path) => typed,
+            (Some(named), Some(typed)) => {
                 let (named, typed) = (named.to_string(), typed.to_string());
                 return Err(InvalidOutlet::Contradiction { path: path.into(), named, typed });
             }
-            (Some(format), _) | (None, Some(format)) => format,
+            (Some(format), None) | (None, Some(format)) => format,
             // Devices and FIFOs have no endings; a folder is refused when it is written to.
             (None, None) if path.exists() && !path.is_file() => F::JSON,
             (None, None) => {
-                let endings: Vec<_> =
-                    F::VARIANTS.iter().map(|format| format!(".{}", format.ending())).collect();
+                let usual = F::VARIANTS.iter().filter_map(|format| format.endings().first());
+                let endings: Vec<_> = usual.map(|ending| format!(".{ending}")).collect();
                 let endings = endings.join(", ");
                 return Err(InvalidOutlet::Ending { path: path.into(), endings });
             }
         };
-        Ok(Self { file: Some(path.into()), format })
+        Ok(Self { file: Some(path.into()), format, is_silent: false })
+    }
+
+    fn printed(format: F) -> Self {
+        Self { file: None, format, is_silent: false }
+    }
+
+    /// The same where lines go to `stream` beside it: it leaves stdout to them, if they go there.
+    ///
+    /// # Errors
+    /// When both want it.
+    pub(crate) fn beside(self, stream: Option<&Path>) -> Result<Self, InvalidOutlet> {
+        if !stream.is_some_and(output::is_stdout) {
+            return Ok(self);
+        }
+        match &self.file {
+            None if self.format != F::TEXT => Err(InvalidOutlet::Stream),
+            _ => Ok(Self { is_silent: true, ..self }),
+        }
     }
 
     /// Makes sure that its file can be written, before minutes are spent.
@@ -112,9 +138,15 @@ impl<F: FileFormat> Outlet<F> {
     pub fn hand_over(&self, rendered: impl Fn(F, Screen) -> Styled) -> anyhow::Result<()> {
         let screen = console::screen();
         let Some(path) = &self.file else {
+            if self.is_silent {
+                return Ok(());
+            }
             return print_styled(&rendered(self.format, screen));
         };
         let written = put_file(path, &rendered(self.format, Screen::FILE).plain());
+        if self.is_silent {
+            return written;
+        }
         print_styled(&rendered(F::TEXT, screen)).and(written)
     }
 }
@@ -140,8 +172,14 @@ pub(crate) fn put_file(path: &Path, text: &str) -> anyhow::Result<()> {
 
 /// The format that a file's ending stands for.
 fn named<F: FileFormat>(path: &Path) -> Option<F> {
-    let ending = path.extension()?;
-    F::VARIANTS.iter().copied().find(|format| ending.eq_ignore_ascii_case(format.ending()))
+    F::VARIANTS.iter().copied().find(|format| has_ending(*format, path))
+}
+
+fn has_ending<F: FileFormat>(format: F, path: &Path) -> bool {
+    let ending = path.extension();
+    ending.is_some_and(|ending| {
+        format.endings().iter().any(|known| ending.eq_ignore_ascii_case(known))
+    })
 }
 
 #[cfg(test)]
@@ -161,6 +199,9 @@ mod tests {
             ("a.csv", Format::Csv),
             ("a.md", Format::Markdown),
             ("a.b.txt", Format::Text),
+            ("a.bmf", Format::Bmf),
+            ("a.xml", Format::Junit),
+            ("a.prom", Format::Openmetrics),
             ("-", Format::Json),
             ("/dev/stdout", Format::Json),
         ] {
@@ -171,12 +212,13 @@ mod tests {
         assert_eq!(outlet(None, Some(Format::Csv)), Ok(Format::Csv));
         assert_eq!(outlet(Some("-"), Some(Format::Csv)), Ok(Format::Csv));
         assert_eq!(outlet(Some("plain"), Some(Format::Csv)), Ok(Format::Csv));
+        assert_eq!(outlet(Some("a.json"), Some(Format::Bmf)), Ok(Format::Bmf));
     }
 
     #[test]
     fn other_endings_and_contradictions_are_refused_in_words() {
         for (path, typed, words) in [
-            ("a.xls", None, ".txt, .json, .csv, .md, .html"),
+            ("a.xls", None, ".txt, .json, .csv, .md, .html, .bmf, .xml, .prom"),
             ("a", None, "--format"),
             ("a.csv.gz", None, "unknown file ending"),
             ("a.json", Some(Format::Html), "is json by its ending and --format says html"),
@@ -185,7 +227,7 @@ mod tests {
             let told = outlet(Some(path), typed).unwrap_err();
             assert!(told.contains(words) && told.contains(path), "{told}");
         }
-        let told = Outlet::<CompareFormat>::new(Some(Path::new("a.csv")), None).unwrap_err();
-        assert!(told.to_string().contains(".txt, .json, .md, .html"), "{told}");
+        let told = Outlet::<PageFormat>::new(Some(Path::new("a.csv")), None).unwrap_err();
+        assert!(told.to_string().contains(".txt, .json, .md, .html,"), "{told}");
     }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod fleet;
 mod follow;
+mod history;
 mod link;
 #[cfg(feature = "nats")]
 mod nats;
@@ -41,12 +42,14 @@ use crate::cli::{Inputs, ResultArgs, RunArgs};
 use crate::console::{complain, tell};
 use crate::exec;
 use crate::link::EmulatedLink;
+use crate::live_metrics::LiveMetrics;
 use crate::noise_floor;
 use crate::preflight;
 use crate::progress::Progress;
+use crate::stream::Stream;
 use crate::view::FullScreen;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
-use echo_bench_engine::{self as engine, EngineError, Peer};
+use echo_bench_engine::{self as engine, EngineError, Peer, RunRecord};
 use echo_bench_fleet::Allow;
 use echo_bench_report::describe;
 use echo_bench_report::describe::conclusion::Concluded;
@@ -69,6 +72,7 @@ pub use capacity::capacity;
 pub use compare::compare;
 pub use doctor::doctor;
 pub use exit::{Exit, UsageError, code_of};
+pub use history::history;
 pub use link::forward_link;
 #[cfg(feature = "nats")]
 pub use nats::{agent, collect};
@@ -170,9 +174,27 @@ fn carry_out(
     command: Vec<String>,
     pace: Pace,
 ) -> anyhow::Result<u8> {
-    let plan = Arc::new(plan);
     let results = Results::prepare(args)?;
     check_baselines(args)?;
+    let mut stream = args.stream.as_deref().map(Stream::open).transpose()?;
+    let done = conduct(plan, &results, args, command, pace, stream.as_mut());
+    let is_streamed = stream.is_none_or(|stream| stream.close(done.as_ref().err()));
+    match done {
+        Ok(code) if code == Exit::Done as u8 && !is_streamed => Ok(Exit::Failed as u8),
+        done => done,
+    }
+}
+
+/// The same, where the place of its results is known.
+fn conduct(
+    plan: Plan,
+    results: &Results<'_>,
+    args: &ResultArgs,
+    command: Vec<String>,
+    pace: Pace,
+    mut stream: Option<&mut Stream>,
+) -> anyhow::Result<u8> {
+    let plan = Arc::new(plan);
     // Before there is a second thread, and before limits are read that are the network's.
     let link = EmulatedLink::of(&plan)?;
     let limit = fd_limit::raise();
@@ -183,6 +205,8 @@ fn carry_out(
     }
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let metrics = args.metrics.as_ref();
+    let metrics = metrics.map(|at| LiveMetrics::serve(at, &plan, &stop)).transpose()?;
     let view = open_view(args.live)?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let start = |ip| RunServer::start(&plan, ip, &stop);
@@ -208,14 +232,18 @@ fn carry_out(
         ..circumstances(&plan, &peer, args, started_at, command)
     };
     let partial = results.partial(&plan, &circumstances);
+    if let Some(stream) = &mut stream {
+        stream.begin(&plan, &circumstances);
+    }
     let feed = view.as_ref().map(FullScreen::feed);
     let progress = Progress::new(&plan, args.quiet, feed.clone());
     let until = UntilWatch::new(&plan);
     let cost = feed.map(ViewCost::of);
     let lines = pace.pieces.then(|| PrintedLines::new(Lines::new(&plan, &circumstances)));
-    let mut watching = Watching { progress, partial, until, pace, view: cost, lines };
+    let mut watching =
+        Watching { progress, partial, stream, metrics, until, pace, view: cost, lines };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
-    let Watching { progress, partial, until, pace, view: cost, .. } = watching;
+    let Watching { progress, partial, stream, until, pace, view: cost, .. } = watching;
     progress.finish();
     // The history of the terminal goes on with what was said meanwhile.
     drop(view);
@@ -241,13 +269,7 @@ fn carry_out(
             return Ok(code);
         }
     };
-    if record.ended_before_load() {
-        let (made, wanted) = (record.established, plan.connections_at_start());
-        tell(&format!(
-            "interrupted before the load began: {made} of {wanted} connections were made; nothing \
-             was measured"
-        ));
-    }
+    tell_without_load(&record, &plan);
     circumstances.link = link;
     circumstances.live_view_busy = cost.and_then(|cost| cost.busy());
     circumstances.server_killed = ending.killed;
@@ -259,6 +281,9 @@ fn carry_out(
     let began = record.window_start.saturating_sub(plan.warmup_ns);
     circumstances.start = start_of(pace.begins_at, wall_clock(began));
     let report = report::build(&plan, &record, circumstances).concluded();
+    if let Some(stream) = stream {
+        stream.end(&report);
+    }
     let mut lost = results.hand_over(&report, partial);
     if !results.are_text() {
         tell_objectives(&report);
@@ -273,6 +298,17 @@ fn carry_out(
         code if code == Exit::Done as u8 => compared,
         code => code,
     })
+}
+
+/// Says so if a run was interrupted before its load began.
+fn tell_without_load(record: &RunRecord, plan: &Plan) {
+    if record.ended_before_load() {
+        let (made, wanted) = (record.established, plan.connections_at_start());
+        tell(&format!(
+            "interrupted before the load began: {made} of {wanted} connections were made; nothing \
+             was measured"
+        ));
+    }
 }
 
 /// The full-screen view, if it is wanted and the terminal can show one.

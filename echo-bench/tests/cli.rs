@@ -23,6 +23,7 @@ fn inputs() -> echo_bench::cli::Inputs {
         sizes: None,
         arrivals: None,
         cores: 1,
+        nodes: Vec::new(),
         cpus: Vec::new(),
         seed: 1,
         credentials: echo_client::credentials::Credentials::default(),
@@ -245,6 +246,12 @@ fn both_sides_are_pinned_apart_unless_typed_otherwise() {
     assert_eq!(pinned(&["--pin=off"], 4), (vec![], vec![]));
     assert_eq!(pinned(&["--pin=3,1"], 4), (vec![3, 1], vec![]));
     assert_eq!(pinned(&["127.0.0.1:1"], 4), (vec![], vec![]));
+    // A server elsewhere leaves all nodes to the generator.
+    let nodes = vec![vec![0, 2], vec![1, 3]];
+    let inputs = Inputs { cores: 4, cpus: (0..4).collect(), nodes: nodes.clone(), ..inputs() };
+    let typed = ["echo-bench", "--threads=2", "10.0.0.7:1"];
+    let plan = Cli::try_parse_from(typed).unwrap().run.plan(&inputs).unwrap();
+    assert_eq!(plan.pin.nodes, nodes);
 }
 
 #[test]

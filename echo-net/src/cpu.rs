@@ -42,6 +42,18 @@ impl Usage {
         })
     }
 
+    /// That of two processes together; the peak RSS is the sum of the peaks.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let sum = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
+        Self {
+            cpu: self.cpu + other.cpu,
+            voluntary_switches: sum(self.voluntary_switches, other.voluntary_switches),
+            involuntary_switches: sum(self.involuntary_switches, other.involuntary_switches),
+            peak_rss_bytes: self.peak_rss_bytes + other.peak_rss_bytes,
+        }
+    }
+
     /// The difference to `earlier`; the peak RSS is the current one.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {

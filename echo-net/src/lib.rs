@@ -36,6 +36,7 @@ pub mod process_tree;
 pub mod reactor;
 pub mod send_queue;
 pub mod settings;
+pub mod shared_words;
 pub mod signals;
 pub mod socket;
 pub mod stamps;

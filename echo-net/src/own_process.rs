@@ -8,7 +8,7 @@ use crate::fd_limit;
 use crate::process_stat::{StatLine, ticks};
 
 /// Resources of this process. `None` where the kernel does not tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct OwnProcess {
     /// CPU time, user and system, of all its threads, including finished ones.
     pub cpu: Option<Duration>,
@@ -35,6 +35,20 @@ impl OwnProcess {
             max_fds: Some(max_fds).filter(|&most| most != u64::MAX),
             threads: count_entries("/proc/self/task"),
             started: started(),
+        }
+    }
+
+    /// That of this process and another one, which it has started: together, but for the limit of
+    /// descriptors, which each has for itself, and the start. Memory that they share counts twice.
+    #[must_use]
+    pub fn with(self, other: &Self) -> Self {
+        let sum = |one: Option<u64>, other: Option<u64>| Some(one? + other?);
+        Self {
+            cpu: self.cpu.zip(other.cpu).map(|(one, other)| one + other),
+            resident_bytes: sum(self.resident_bytes, other.resident_bytes),
+            open_fds: sum(self.open_fds, other.open_fds),
+            threads: sum(self.threads, other.threads),
+            ..self
         }
     }
 }
@@ -71,6 +85,9 @@ mod tests {
         let held = fs::File::open("/dev/null").unwrap();
         assert!(OwnProcess::read().open_fds >= Some(4), "three standard streams and one more");
         drop(held);
+        let both = process.with(&process);
+        assert_eq!(both.cpu, process.cpu.map(|cpu| cpu * 2));
+        assert_eq!((both.max_fds, both.started), (process.max_fds, process.started));
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let age = now.saturating_sub(process.started.unwrap());
         assert!(age < Duration::from_hours(1), "{age:?}");

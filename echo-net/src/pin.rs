@@ -1,7 +1,10 @@
-//! CPU affinity of threads: [`pin_thread`] and [`allowed`].
+//! CPU affinity of threads: [`pin_thread`], and which CPUs there are: [`allowed`],
+//! [`allowed_by_core`], [`allowed_by_node`].
 
 use std::fs;
 use std::io;
+
+use crate::settings::CpuList;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
@@ -33,6 +36,31 @@ fn core_of(cpu: usize) -> String {
     fs::read_to_string(file).unwrap_or_else(|_| cpu.to_string())
 }
 
+/// The CPUs that the calling thread is allowed to use, by NUMA node; nodes without such are left
+/// out. Without word of the kernel there are none.
+pub fn allowed_by_node() -> io::Result<Vec<Vec<usize>>> {
+    let folders = fs::read_dir("/sys/devices/system/node").into_iter().flatten().flatten();
+    let mut nodes: Vec<(u32, String)> = folders
+        .filter_map(|folder| {
+            let number = folder.file_name().to_str()?.strip_prefix("node")?.parse().ok()?;
+            Some((number, fs::read_to_string(folder.path().join("cpulist")).ok()?))
+        })
+        .collect();
+    nodes.sort_unstable();
+    let lists: Vec<String> = nodes.into_iter().map(|(_, list)| list).collect();
+    Ok(by_node(&allowed()?, &lists))
+}
+
+/// Those of `cpus` that are in each of these lists, as the kernel writes them: `0-3,8-11`.
+fn by_node(cpus: &[usize], lists: &[String]) -> Vec<Vec<usize>> {
+    // The list of a node that has memory alone is empty.
+    let nodes = lists.iter().filter_map(|list| list.trim().parse::<CpuList>().ok());
+    let allowed = nodes.map(|node| {
+        cpus.iter().copied().filter(|cpu| node.cpus().contains(cpu)).collect::<Vec<usize>>()
+    });
+    allowed.filter(|node| !node.is_empty()).collect()
+}
+
 /// Restricts the calling thread, and threads that it starts, to `cpus`.
 ///
 /// # Errors
@@ -58,6 +86,23 @@ mod tests {
         let mut all = allowed_by_core().unwrap();
         all.sort_unstable();
         assert_eq!(all, allowed().unwrap());
+    }
+
+    #[test]
+    fn nodes_have_the_cpus_that_may_be_used() {
+        let lists = |lists: &[&str]| lists.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let two = lists(&["0-3,8-11\n", "4-7,12-15\n"]);
+        let all: Vec<usize> = (0..16).collect();
+        assert_eq!(
+            by_node(&all, &two),
+            [[0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]]
+        );
+        assert_eq!(by_node(&[2, 3, 4], &two), [vec![2, 3], vec![4]]);
+        assert_eq!(by_node(&[2, 3], &two), [[2, 3]]);
+        // Memory without CPUs, and what nobody can read.
+        assert_eq!(by_node(&[0, 1], &lists(&["0-1\n", "\n", "x"])), [[0, 1]]);
+        let here = allowed_by_node().unwrap().concat();
+        assert!(here.iter().all(|cpu| allowed().unwrap().contains(cpu)), "{here:?}");
     }
 
     #[test]

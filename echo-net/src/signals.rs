@@ -182,6 +182,16 @@ pub fn restore_file_size_signal() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_DFL) };
 }
 
+/// From now on the signals of [`serve_signals`] do nothing here: a terminal, or a service manager,
+/// sends them to all processes of a server, and the one that started this one passes on what they
+/// mean.
+pub fn leave_to_parent() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2] {
+        // SAFETY: nobody here handles these, and to ignore a signal runs no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// Makes the kernel kill this process when the parent thread that started it ends.
 ///
 /// # Errors

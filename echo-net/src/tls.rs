@@ -30,7 +30,7 @@ pub use fault::Fault;
 pub use identity::{IdentityError, Owner};
 pub use issuers::IssuersError;
 pub use pem::{PemError, PemFault};
-pub use server::ServerTls;
+pub use server::{SelfSigned, ServerTls};
 pub use transform::Transform;
 
 /// The cryptography provider.

@@ -22,6 +22,7 @@ use crate::connection_log::{ConnectionLog, Life};
 use crate::ending::Endings;
 use crate::limits::{Limit, LimitCounters};
 use crate::log_limit::LogLimit;
+use crate::occupied::Occupied;
 
 mod accept_wakeups;
 
@@ -57,11 +58,10 @@ pub(crate) struct Admission {
     limit: u64,
     /// The error reply to refused connections; empty where the protocol has none.
     refusal: Vec<u8>,
-    active: AtomicU64,
+    /// Open connections and refused ones that linger, of all processes of the server.
+    occupied: Arc<Occupied>,
     accepted: AtomicU64,
     refused: [AtomicU64; Refusal::VARIANTS.len()],
-    /// Refused connections that linger.
-    lingering: AtomicU64,
     most_lingering: u64,
     cut: AtomicU64,
     limits: LimitCounters,
@@ -84,21 +84,25 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Admits at most `limit` concurrent connections.
-    pub(crate) fn new(config: Arc<Config>, stop: Stop, limit: u64) -> Self {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        stop: Stop,
+        limit: u64,
+        occupied: Arc<Occupied>,
+    ) -> Self {
         // Inside TLS no error can be sent before the handshake.
         let words = config.tls.is_none();
         let refusal = if words { config.protocol.framing().server_full() } else { Vec::new() };
-        let budget = Budget::new(config.max_buffered);
+        let budget = Budget::new(config.max_buffered, Arc::clone(&occupied));
         let spare = fd_limit::room_for_connections().saturating_sub(limit);
         Self {
             config,
             stop,
             limit,
             refusal,
-            active: AtomicU64::new(0),
+            occupied,
             accepted: AtomicU64::new(0),
             refused: Default::default(),
-            lingering: AtomicU64::new(0),
             most_lingering: spare.clamp(LEAST_LINGERING, MOST_LINGERING),
             cut: AtomicU64::new(0),
             limits: LimitCounters::default(),
@@ -122,9 +126,9 @@ impl Admission {
         socket: BorrowedFd<'_>,
         peer: PeerAddress,
     ) -> Option<Permit> {
-        if !take_place(&self.active, self.limit) {
+        if !self.occupied.active().take(self.limit) {
             self.refuse(socket, Refusal::Limit, "connection limit reached");
-            let lingers = take_place(&self.lingering, self.most_lingering);
+            let lingers = self.occupied.lingering().take(self.most_lingering);
             return lingers.then(|| self.permit(peer, true));
         }
         let permit = self.permit(peer, false);
@@ -194,7 +198,7 @@ impl Admission {
 
     /// Open connections.
     pub(crate) fn active(&self) -> u64 {
-        self.active.load(Ordering::Relaxed)
+        self.occupied.active().taken()
     }
 
     /// Connections admitted so far.
@@ -202,12 +206,7 @@ impl Admission {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    /// Connections refused so far.
-    pub(crate) fn refused(&self) -> u64 {
-        self.refusals().map(|(_, count)| count).sum()
-    }
-
-    /// The same by reason.
+    /// Connections refused so far, by reason.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = (Refusal, u64)> {
         let count = |&refusal: &Refusal| {
             (refusal, self.refused[refusal as usize].load(Ordering::Relaxed))
@@ -254,15 +253,6 @@ impl Admission {
     pub(crate) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }
-}
-
-/// Takes one of `most` slots, if one is free.
-fn take_place(taken: &AtomicU64, most: u64) -> bool {
-    let free = taken.fetch_add(1, Ordering::Relaxed) < most;
-    if !free {
-        taken.fetch_sub(1, Ordering::Relaxed);
-    }
-    free
 }
 
 /// A slot of an admitted or refused connection; released when it is dropped.
@@ -325,9 +315,9 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Admission { active, lingering, accept_wakeups, .. } = &*self.admission;
-        let place = if self.turned_away { lingering } else { active };
-        place.fetch_sub(1, Ordering::Relaxed);
+        let Admission { occupied, accept_wakeups, .. } = &*self.admission;
+        let places = if self.turned_away { occupied.lingering() } else { occupied.active() };
+        places.release();
         accept_wakeups.notify();
     }
 }
@@ -343,7 +333,7 @@ mod tests {
     use strum::VariantArray;
 
     fn admission(config: Config, limit: u64) -> Arc<Admission> {
-        Arc::new(Admission::new(Arc::new(config), Stop::new(), limit))
+        Arc::new(Admission::new(Arc::new(config), Stop::new(), limit, Arc::default()))
     }
 
     #[test]
@@ -357,7 +347,10 @@ mod tests {
         drop(permit);
         assert_eq!(admission.active(), 0);
         assert!(!enter().is_turned_away());
-        assert_eq!((admission.accepted(), admission.refused()), (2, 1));
+        assert_eq!(
+            (admission.accepted(), admission.refusals().map(|(_, count)| count).sum::<u64>()),
+            (2, 1)
+        );
     }
 
     #[test]

@@ -7,12 +7,13 @@
 //! the largest and grows is cut at once, so that those that came first are kept.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use echo_net::Nanos;
 use echo_net::clock::{MILLISECOND, SECOND};
 use echo_net::memory;
 
+use crate::occupied::{self, Occupied};
 use crate::session::NEVER;
 
 /// Less than this per connection is not counted: every connection may have it.
@@ -23,6 +24,8 @@ const FRACTION_BITS: u32 = 2;
 
 /// Enough for any number of bytes.
 const CLASSES: usize = ((usize::BITS - LEAST.ilog2()) << FRACTION_BITS) as usize + 1;
+
+const _: () = assert!(CLASSES <= occupied::CLASSES);
 
 /// How often a counted connection checks whether it must be cut, while more than half of the
 /// limit is used.
@@ -39,9 +42,8 @@ const PART_OF_MEMORY: u64 = 4;
 #[derive(Debug)]
 pub(crate) struct Budget {
     most: usize,
-    total: AtomicUsize,
-    /// Connections in each class.
-    classes: [AtomicUsize; CLASSES],
+    /// In all processes of the server.
+    occupied: Arc<Occupied>,
 }
 
 /// The class of `bytes`; 0 is not counted.
@@ -71,28 +73,26 @@ pub(crate) fn most_by_default() -> usize {
 
 impl Budget {
     /// At most `most` bytes; without it [`most_by_default`].
-    pub(crate) fn new(most: Option<usize>) -> Arc<Self> {
-        let most = most.unwrap_or_else(most_by_default);
-        let classes = [const { AtomicUsize::new(0) }; CLASSES];
-        Arc::new(Self { most, total: AtomicUsize::new(0), classes })
+    pub(crate) fn new(most: Option<usize>, occupied: Arc<Occupied>) -> Arc<Self> {
+        Arc::new(Self { most: most.unwrap_or_else(most_by_default), occupied })
     }
 
     /// Bytes that all connections buffer, to a quarter exactly.
     pub(crate) fn total(&self) -> usize {
-        self.total.load(Ordering::Relaxed)
+        usize::try_from(self.occupied.buffered().load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
 
     fn enter(&self, class: usize) {
         if class > 0 {
-            self.classes[class].fetch_add(1, Ordering::Relaxed);
-            self.total.fetch_add(weight(class), Ordering::Relaxed);
+            self.occupied.classes()[class].fetch_add(1, Ordering::Relaxed);
+            self.occupied.buffered().fetch_add(weight(class) as u64, Ordering::Relaxed);
         }
     }
 
     fn leave(&self, class: usize) {
         if class > 0 {
-            self.classes[class].fetch_sub(1, Ordering::Relaxed);
-            self.total.fetch_sub(weight(class), Ordering::Relaxed);
+            self.occupied.classes()[class].fetch_sub(1, Ordering::Relaxed);
+            self.occupied.buffered().fetch_sub(weight(class) as u64, Ordering::Relaxed);
         }
     }
 
@@ -108,7 +108,8 @@ impl Budget {
             return Verdict::Fits;
         }
         let held = |class: usize| {
-            self.classes[class].load(Ordering::Relaxed).saturating_mul(weight(class))
+            let count = self.occupied.classes()[class].load(Ordering::Relaxed);
+            usize::try_from(count).unwrap_or(usize::MAX).saturating_mul(weight(class))
         };
         let larger = (class + 1..CLASSES).map(held).fold(0, usize::saturating_add);
         if larger >= over { Verdict::Waits } else { Verdict::Cut }
@@ -217,7 +218,7 @@ mod tests {
 
     #[test]
     fn nothing_small_is_counted_and_everything_is_released() {
-        let budget = Budget::new(Some(MIB));
+        let budget = Budget::new(Some(MIB), Arc::default());
         let mut share = Share::new(&budget);
         assert_eq!((share.set(1, LEAST - 1), share.look_at()), (Verdict::Fits, NEVER));
         assert_eq!(budget.total(), 0);
@@ -236,7 +237,7 @@ mod tests {
 
     #[test]
     fn the_last_of_equals_is_cut_and_those_before_are_kept() {
-        let budget = Budget::new(Some(4 * MIB));
+        let budget = Budget::new(Some(4 * MIB), Arc::default());
         let mut shares: Vec<_> = (0..5).map(|_| Share::new(&budget)).collect();
         for share in &mut shares[..4] {
             assert_eq!(share.set(0, MIB), Verdict::Fits);
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn one_that_grows_waits_until_a_larger_one_is_cut() {
-        let budget = Budget::new(Some(2 * MIB));
+        let budget = Budget::new(Some(2 * MIB), Arc::default());
         let (mut large, mut small) = (Share::new(&budget), Share::new(&budget));
         assert_eq!(large.set(0, 2 * MIB), Verdict::Fits);
         assert_eq!(small.set(5, 2 * LEAST), Verdict::Waits);
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn one_that_becomes_smaller_is_not_cut_for_that() {
-        let budget = Budget::new(Some(MIB));
+        let budget = Budget::new(Some(MIB), Arc::default());
         let (mut first, mut second) = (Share::new(&budget), Share::new(&budget));
         assert_eq!(first.set(0, MIB), Verdict::Fits);
         second.class = class_of(MIB);

@@ -19,6 +19,7 @@ use crate::tuning::Accept;
 
 mod balance;
 mod chat;
+mod invalid;
 mod output;
 mod tcp;
 mod tls;
@@ -28,6 +29,7 @@ mod unfinished;
 
 pub use balance::BalanceArgs;
 pub use chat::ChatArgs;
+pub use invalid::InvalidArgs;
 pub use output::OutputArgs;
 pub use tcp::{InvalidTcpArgs, TcpArgs};
 pub use tls::TlsArgs;
@@ -102,7 +104,8 @@ pub struct ServerArgs {
     )]
     pub model: ModelKind,
 
-    /// Worker threads [default: number of available cores]
+    /// Worker threads; with --model prefork processes [default: number of available cores; 1 for a
+    /// chat with prefork]
     #[arg(
         long,
         value_name = "N",
@@ -115,7 +118,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "CPUS", help_heading = "Model")]
     pub pin: Option<CpuList>,
 
-    /// Busy-poll while connections are open (epoll, poll, uring): saves wake-ups, but each worker
+    /// Busy-poll while connections are open (epoll, poll, uring, prefork): saves wake-ups, but each worker
     /// uses a whole core, which should be reserved for it (see --workers and --pin)
     #[arg(long, help_heading = "Model")]
     pub busy_poll: bool,
@@ -195,7 +198,8 @@ pub struct ServerArgs {
     #[arg(long, help_heading = "Sockets")]
     pub reuse_port: bool,
 
-    /// Maximum concurrent connections [default: open files limit minus 32]
+    /// Maximum concurrent connections, of all workers together [default: open files limit minus
+    /// 32]
     #[arg(
         long,
         value_name = "N",
@@ -240,73 +244,6 @@ pub struct ServerArgs {
 /// Maximum read buffer: every worker has one.
 const MOST_READ_BUFFER: usize = 1 << 30;
 
-/// Invalid arguments.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidArgs {
-    /// A size of zero.
-    #[error("--{0} must be at least 1 byte")]
-    Zero(&'static str),
-    /// A read buffer that may not fit into memory.
-    #[error("--read-buffer: the maximum is {}", ByteSize(MOST_READ_BUFFER))]
-    ReadBuffer,
-    /// A limit of all connections that a single message exceeds.
-    #[error(
-        "--max-buffered {buffered} is less than one message (--max-message {message}); increase \
-         the first or decrease the second"
-    )]
-    Buffered {
-        /// As typed.
-        buffered: ByteSize,
-        /// The message limit.
-        message: ByteSize,
-    },
-    /// A timeout of zero.
-    #[error("--{0} 0 would disconnect every peer (use at least 1ms)")]
-    NoTime(&'static str),
-    /// A chat setting with another protocol.
-    #[error("--{0} requires --protocol chat, not {1}")]
-    NoChat(&'static str, Service),
-    /// Less for all members than for one.
-    #[error("--chat-room-queue must be at least --chat-queue ({0})")]
-    RoomQueue(ByteSize),
-    /// A CPU that this process must not use.
-    #[error("--pin: CPU {cpu} is not available to this process (available: {allowed:?})")]
-    Cpu {
-        /// As typed.
-        cpu: usize,
-        /// The allowed CPUs.
-        allowed: Vec<usize>,
-    },
-    /// A model without its own polling loop.
-    #[error("--busy-poll is not supported by --model {0} (use --model epoll, poll or uring)")]
-    BusyPoll(ModelKind),
-    /// A choice that the model does not have.
-    #[error("--{flag} is not supported by --model {model} (use --model {models})")]
-    UnfitModel {
-        /// As typed, without dashes.
-        flag: String,
-        /// The model.
-        model: ModelKind,
-        /// Those that have it.
-        models: String,
-    },
-    /// Client certificates without TLS.
-    #[error("--client-ca requires TLS (add --tls-cert and --tls-key, or --tls-self-signed)")]
-    ClientCa,
-    /// Something that only TCP has.
-    #[error("--{0} is an option of TCP, and a unix-domain socket has none: leave it out")]
-    NotWithUnix(&'static str),
-    /// Several listeners of one name.
-    #[error(
-        "--{0} needs a listener per worker, and a unix-domain socket has one: leave it out (--accept \
-         shared or exclusive distributes connections, too)"
-    )]
-    OneListener(&'static str),
-    /// An option that the kernel would not take.
-    #[error(transparent)]
-    Tcp(#[from] InvalidTcpArgs),
-}
-
 impl TryFrom<&ServerArgs> for Config {
     type Error = InvalidArgs;
 
@@ -344,10 +281,15 @@ impl TryFrom<&ServerArgs> for Config {
             return Err(InvalidArgs::BusyPoll(args.model));
         }
         let tuning = args.tuning.tuning(args.model, args.reuse_port)?;
+        let one_process = args.model.has_processes() && args.protocol.is_chat();
+        if one_process && args.workers.is_some_and(|workers| workers.get() > 1) {
+            return Err(InvalidArgs::ChatProcesses);
+        }
+        let workers = if one_process { 1 } else { available_cores() };
         Ok(Self {
             tuning,
             model: args.model,
-            workers: args.workers.map_or_else(available_cores, |n| n.get().into()),
+            workers: args.workers.map_or(workers, |n| n.get().into()),
             protocol: args.protocol,
             max_message,
             chat_queue,

@@ -18,8 +18,11 @@ use crate::counters::{Count, Counters};
 use crate::driver::{Driver, Scratch};
 use crate::first_panic::{FirstPanic, Payload};
 use crate::handshakes::Handshakes;
+use crate::occupied::Sharing;
+use crate::processes::Processes;
 use crate::readiness::Readiness;
 use crate::session::Session;
+use crate::snapshot::Snapshot;
 use crate::speaker::Speaker;
 
 /// Passed to every worker. Clones share it.
@@ -41,27 +44,32 @@ pub(crate) struct Context {
     pub readiness: Arc<Readiness>,
     /// Why the server ends, if one of its parts panicked.
     pub panic: Arc<FirstPanic>,
+    /// The processes that serve, if this one does not.
+    pub processes: Option<Arc<Processes>>,
 }
 
 impl Context {
-    /// The state of a server with these settings, which admits `limit` connections at a time.
-    pub(crate) fn new(mut config: Config, stop: &Stop, limit: u64) -> Self {
+    /// The state of a server with these settings, which admits `limit` connections at a time, in
+    /// all processes that it shares its limits with.
+    pub(crate) fn new(mut config: Config, stop: &Stop, limit: u64, sharing: Sharing) -> Self {
+        let Sharing { occupied, processes } = sharing;
         if let Some(name) = config.protocol.framing().alpn() {
             config.tls = config.tls.map(|tls| tls.with_alpn(name));
         }
         let config = Arc::new(config);
-        let admission = Arc::new(Admission::new(Arc::clone(&config), stop.clone(), limit));
+        let admission = Admission::new(Arc::clone(&config), stop.clone(), limit, occupied);
         let counters = Arc::new(Counters::new(config.workers));
         let chat = Arc::clone(counters.chat());
         Self {
-            handshakes: Handshakes::new(limit),
+            handshakes: Handshakes::new(limit / processes.max(1)),
             hub: Hub::new(config.chat_queue, config.chat_room_queue, chat),
             counters,
-            admission,
+            admission: Arc::new(admission),
             config,
             stop: stop.clone(),
             readiness: Arc::default(),
             panic: Arc::default(),
+            processes: None,
         }
     }
 
@@ -98,6 +106,14 @@ impl Context {
                 let (place, counters) = (self.handshakes.begin(), self.counters.tls());
                 session.inside_tls(tls.accept(), until, place, Arc::clone(counters))
             }
+        }
+    }
+
+    /// What was counted until now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        match &self.processes {
+            None => Snapshot::of(&self.admission, &self.counters),
+            Some(processes) => processes.snapshot(),
         }
     }
 

@@ -11,7 +11,7 @@ use echo_proto::Replies;
 use crate::response_times::{Distribution, ResponseTimes};
 
 /// Messages and bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Served {
     /// Messages answered. In a protocol without framing each read counts as one, in chat every
     /// line sent to a member.
@@ -85,7 +85,7 @@ pub(crate) struct WorkerCounters {
 }
 
 /// What a worker has done so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct WorkerSoFar {
     /// Messages and bytes.
     pub(crate) served: Served,
@@ -156,7 +156,7 @@ impl WorkerCounters {
 }
 
 /// TLS statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct TlsServed {
     /// Completed handshakes.
     pub handshakes: u64,
@@ -174,6 +174,19 @@ pub struct TlsServed {
     pub failed: u64,
     /// Streams that ended without close_notify.
     pub truncated: u64,
+}
+
+impl AddAssign for TlsServed {
+    fn add_assign(&mut self, more: Self) {
+        self.handshakes += more.handshakes;
+        self.resumed += more.resumed;
+        self.plaintext += more.plaintext;
+        self.timeout += more.timeout;
+        self.displaced += more.displaced;
+        self.client_certificate += more.client_certificate;
+        self.failed += more.failed;
+        self.truncated += more.truncated;
+    }
 }
 
 /// [`TlsServed`], shared by all sessions. Updated once or twice per connection, so contention
@@ -208,12 +221,19 @@ impl TlsCounters {
 }
 
 /// Chat statistics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct ChatServed {
     /// Lines received from members, commands included.
     pub lines: u64,
     /// Members disconnected because they did not read.
     pub overflown: u64,
+}
+
+impl AddAssign for ChatServed {
+    fn add_assign(&mut self, more: Self) {
+        self.lines += more.lines;
+        self.overflown += more.overflown;
+    }
 }
 
 /// [`ChatServed`], updated where lines are serialised by a lock anyway.

@@ -2,6 +2,7 @@
 //! [`LimitsServed`].
 
 use std::fmt;
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::counted::counted;
@@ -27,7 +28,7 @@ impl Limit {
 }
 
 /// Connections that were ended at a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct LimitsServed {
     /// Peers that took no output for the write timeout; reset.
     pub write_timeout: u64,
@@ -35,6 +36,14 @@ pub struct LimitsServed {
     pub message_timeout: u64,
     /// The largest, when all connections together buffered more than allowed; reset.
     pub buffered: u64,
+}
+
+impl AddAssign for LimitsServed {
+    fn add_assign(&mut self, more: Self) {
+        self.write_timeout += more.write_timeout;
+        self.message_timeout += more.message_timeout;
+        self.buffered += more.buffered;
+    }
 }
 
 /// Says nothing where no limit was reached.

@@ -16,6 +16,7 @@ use crate::counted::counted;
 pub use crate::model_kind::ModelKind;
 use crate::thread_budget::cannot_start_worker;
 use crate::tuning::Accept;
+pub(crate) use prefork::{Supervisor, WorkerLost};
 
 mod acceptor;
 #[cfg(feature = "compio")]
@@ -25,6 +26,7 @@ mod event_loop;
 mod mail_list;
 mod poll;
 mod pool;
+mod prefork;
 #[cfg(feature = "simulation")]
 pub mod simulated;
 #[cfg(test)]
@@ -48,6 +50,7 @@ pub(crate) fn build(kind: ModelKind) -> Box<dyn Model> {
         ModelKind::Pool => Box::new(pool::PoolModel),
         ModelKind::Epoll => Box::new(epoll::Epoll),
         ModelKind::Poll => Box::new(poll::Poll),
+        ModelKind::Prefork => Box::new(prefork::Prefork),
         ModelKind::Uring => Box::new(uring::Uring),
         ModelKind::Tokio => Box::new(tokio::Tokio),
         ModelKind::TokioLocal => Box::new(tokio::local::TokioLocal),

@@ -28,6 +28,8 @@ pub enum ModelKind {
     Poll,
     /// The same on `io_uring` with multishot accept and receive.
     Uring,
+    /// A process per worker, each with an event loop on epoll.
+    Prefork,
     /// One task per connection on tokio's work-stealing runtime.
     Tokio,
     /// One task per connection, on a single-threaded tokio runtime per worker.
@@ -45,7 +47,15 @@ impl ModelKind {
 
     /// Whether each worker can have its own listener.
     pub fn shares_listeners(self) -> bool {
-        matches!(self, Self::Epoll | Self::Poll | Self::Uring | Self::Tokio | Self::TokioLocal)
+        matches!(
+            self,
+            Self::Epoll
+                | Self::Poll
+                | Self::Prefork
+                | Self::Uring
+                | Self::Tokio
+                | Self::TokioLocal
+        )
     }
 
     /// Whether each worker is one thread for the whole run, so that it can have a CPU of its
@@ -56,6 +66,12 @@ impl ModelKind {
 
     /// Whether its workers can busy-poll instead of sleeping.
     pub fn can_busy_poll(self) -> bool {
-        matches!(self, Self::Epoll | Self::Poll | Self::Uring)
+        matches!(self, Self::Epoll | Self::Poll | Self::Prefork | Self::Uring)
+    }
+
+    /// Whether each worker is a process, so that workers share nothing but sockets and limits. A
+    /// chat then has one worker: its members have to meet.
+    pub fn has_processes(self) -> bool {
+        self == Self::Prefork
     }
 }

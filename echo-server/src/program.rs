@@ -4,20 +4,21 @@
 use std::any::Any;
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use clap::Parser;
+use echo_metrics::{Health, ProcessMetrics, Source};
 use echo_net::address::SocketAddress;
 use echo_net::listener::{Listener, SocketFile};
+use echo_net::own_process::OwnProcess;
 use echo_net::settings::ByteSize;
 use echo_net::signals::Request;
 use echo_net::stop::{Stage, Stop};
 use echo_net::tls::ServerTls;
-use echo_net::{activation, fd_limit, signals, stdout};
+use echo_net::{fd_limit, signals, stdout};
 use echo_proto::terminal;
 use serde::Serialize;
 use tracing::{info, warn};
@@ -28,15 +29,19 @@ use crate::cli::{Cli, Command, InvalidArgs, ServerArgs, check_transport};
 use crate::config::{Config, available_cores};
 use crate::counted::counted;
 use crate::logging::{LogFormat, LogStyle};
-use crate::metrics::{Endpoint, Health, ProcessMetrics, ServerMetrics, Source};
-use crate::model;
+use crate::metrics::{Endpoint, ServerMetrics};
+use crate::model::{self, WorkerLost};
+use crate::processes::{Processes, WorkerSide};
 use crate::sandbox::{self, Needs};
 use crate::server::{Server, ServerSummary, ServerWatch};
 use crate::tuning::Accept;
+use ready::{Ready, announce};
 
 mod balance;
+mod ready;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 /// Exit code when it can't serve.
 const FAILED: u8 = 1;
@@ -51,6 +56,11 @@ const PANICKED: u8 = 101;
 #[derive(Debug, thiserror::Error)]
 #[error("a worker panicked, so the server has stopped: {0}")]
 struct WorkerPanicked(String);
+
+/// What has ended this process was said by the one that has started it.
+#[derive(Debug, thiserror::Error)]
+#[error("this worker has ended with code {0}")]
+struct Reported(u8);
 
 /// Runs the server with the given command line, program name first, until a signal stops it.
 pub fn run_from(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -70,6 +80,7 @@ fn code_from(args: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match ended {
         Ok(()) => 0,
+        Err(error) if error.is::<Reported>() => code_of(&error),
         Err(error) => {
             let told = terminal::printable(&format!("{error:#}"));
             let _ = writeln!(io::stderr(), "echo-server: {told}");
@@ -80,7 +91,9 @@ fn code_from(args: impl IntoIterator<Item = OsString>) -> u8 {
 
 /// The exit code of an error.
 fn code_of(error: &anyhow::Error) -> u8 {
-    if error.is::<InvalidArgs>() {
+    if let Some(Reported(code)) = error.downcast_ref() {
+        *code
+    } else if error.is::<InvalidArgs>() {
         USAGE
     } else if error.is::<WorkerPanicked>() {
         PANICKED
@@ -102,11 +115,15 @@ fn explain(told: &clap::Error) -> u8 {
 }
 
 fn run(args: &ServerArgs) -> anyhow::Result<()> {
+    if let Some(side) = WorkerSide::of_this_process()? {
+        return worker::run(args, side);
+    }
     if let Some(parent) = args.die_with_parent {
         signals::end_with_parent(parent).context("watching the parent process")?;
     }
     let mut config = Config::try_from(args)?;
-    config.tls = args.tls.identity()?;
+    let certificate = args.tls.generated()?;
+    config.tls = args.tls.identity_with(certificate.as_ref())?;
     let style = LogStyle::from(args);
     style.begin();
     fd_limit::raise();
@@ -137,13 +154,24 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
              quarter of the usable memory): longer messages are cut; set --max-buffered"
         );
     }
+    // Before the sandbox, which lets nothing be executed.
+    let processes = config.model.has_processes();
+    let processes =
+        processes.then(|| Processes::start(config.workers, &opened.groups)).transpose()?;
     // Before there are threads: each has its own restrictions, and inherits those of its parent.
     if !args.no_sandbox {
         let removes_in = file.as_ref().map(|file| file.folder().to_owned());
-        sandbox::enter(&Needs { removes_in, ..Needs::default() });
+        let ends_processes = processes.is_some();
+        sandbox::enter(&Needs { removes_in, ends_processes, ..Needs::default() });
     }
     let stop = Stop::new();
-    let server = Server::new(config, &stop);
+    let server = match processes {
+        None => Server::new(config, &stop),
+        Some(processes) => {
+            let were_passed = opened.were_passed;
+            Server::of_processes(config, &stop, processes, were_passed, certificate)
+        }
+    };
     let watch = server.watch();
     let health = Health::new(stop.clone());
     let watched = watch.clone();
@@ -151,12 +179,16 @@ fn run(args: &ServerArgs) -> anyhow::Result<()> {
     let answer = move |request| answer(request, &report);
     // Before there are threads, to which a signal could go meanwhile.
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
-    serve_metrics(metrics, ServerMetrics::new(watch.clone()), &health)?;
+    let processes = match watch.context().processes.clone() {
+        Some(workers) => ProcessMetrics::of(move || workers.used_with(OwnProcess::read())),
+        None => ProcessMetrics::default(),
+    };
+    serve_metrics(metrics, ServerMetrics::new(watch.clone()), processes, &health)?;
     let outcome = serve(server, opened, ready, health, stop);
     remove(file);
     let summary = match &outcome {
         Ok(summary) => Some(summary.clone()),
-        Err(error) => error.is::<WorkerPanicked>().then(|| watch.summary()),
+        Err(error) => has_served(error).then(|| watch.summary()),
     };
     if let Some(summary) = summary.as_ref().filter(|_| !style.quiet) {
         summarise(summary, style.format);
@@ -209,6 +241,12 @@ fn serve(
     result.context("serving")
 }
 
+/// Whether the server has ended by the end of a worker, so that there are statistics.
+fn has_served(error: &anyhow::Error) -> bool {
+    let lost = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<WorkerPanicked>() || lost.is_some_and(|lost| lost.is::<WorkerLost>())
+}
+
 /// What a thread panicked with, in words.
 fn cause_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(ToString::to_string);
@@ -231,6 +269,7 @@ fn answer(request: Request, report: &impl Fn()) {
 fn serve_metrics(
     endpoint: Option<Endpoint>,
     source: impl Source + 'static,
+    processes: ProcessMetrics,
     health: &Health,
 ) -> anyhow::Result<()> {
     let Some(endpoint) = endpoint else { return Ok(()) };
@@ -239,7 +278,7 @@ fn serve_metrics(
         warn!(%address, "public metrics address: no authentication, and not encrypted");
     }
     endpoint
-        .serve(vec![Box::new(source), Box::new(ProcessMetrics)], health.clone())
+        .serve(vec![Box::new(source), Box::new(processes)], health.clone())
         .context("starting --metrics")
 }
 
@@ -279,68 +318,6 @@ fn tell_identity(tls: &ServerTls) {
     if let Some(doubt) = tls.doubt() {
         warn!("clients will reject the certificate: {doubt}");
     }
-}
-
-/// The ready line on stdout, printed once all workers serve.
-#[derive(Debug, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the name in the JSON line")]
-struct Ready {
-    ready: bool,
-    /// The first listen address.
-    addr: SocketAddress,
-    addrs: Vec<SocketAddress>,
-    model: String,
-    protocol: String,
-    /// Null for a thread per connection.
-    workers: Option<usize>,
-    busy_poll: bool,
-    pid: u32,
-    version: &'static str,
-    /// Where metrics are served; null without.
-    metrics: Option<SocketAddr>,
-    /// Null without TLS.
-    tls: Option<ReadyTls>,
-}
-
-#[derive(Debug, Serialize)]
-struct ReadyTls {
-    /// SHA-256 of the certificate.
-    fingerprint: String,
-}
-
-impl Ready {
-    /// `addrs` are the listen addresses, at least one.
-    fn of(config: &Config, addrs: Vec<SocketAddress>, metrics: Option<&Endpoint>) -> Self {
-        Self {
-            ready: true,
-            addr: addrs[0],
-            addrs,
-            model: config.model.to_string(),
-            protocol: config.protocol.to_string(),
-            workers: config.model.has_workers().then_some(config.workers),
-            busy_poll: config.busy_poll,
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION"),
-            metrics: metrics.map(Endpoint::address),
-            tls: config
-                .tls
-                .as_ref()
-                .map(|tls| ReadyTls { fingerprint: tls.fingerprint().to_string() }),
-        }
-    }
-}
-
-/// Prints the ready line, and tells a service manager. A closed pipe is ignored; any other write
-/// error is fatal, since a program that waits for the line would wait forever.
-fn announce(ready: &impl Serialize) -> anyhow::Result<()> {
-    let line = serde_json::to_string(ready).context("writing the ready line")?;
-    stdout::finish(writeln!(io::stdout(), "{line}")).context(
-        "writing the ready line to stdout (if nobody reads it, redirect stdout to /dev/null)",
-    )?;
-    if let Err(error) = activation::notify_ready() {
-        warn!(%error, "telling the service manager (NOTIFY_SOCKET) failed");
-    }
-    Ok(())
 }
 
 fn summarise(outcome: &ServerSummary, format: LogFormat) {

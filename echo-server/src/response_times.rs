@@ -12,6 +12,7 @@ use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use echo_metrics::Times;
 use echo_net::{Nanos, clock};
 
 /// Upper bounds of the buckets, 1 us to 10 s; one more bucket has no bound.
@@ -96,7 +97,7 @@ impl ResponseTimes {
 }
 
 /// A histogram that was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Distribution {
     messages: [u64; BUCKETS],
     sum_ns: u64,
@@ -108,9 +109,9 @@ impl Distribution {
         self.messages.iter().sum()
     }
 
-    /// The sum of all response times.
-    pub(crate) fn sum_ns(&self) -> u64 {
-        self.sum_ns
+    /// The same for an endpoint.
+    pub(crate) fn times(&self) -> Times {
+        Times { sum_ns: self.sum_ns as f64, buckets: self.buckets().collect() }
     }
 
     /// The mean response time; `None` without messages.

@@ -36,6 +36,9 @@ pub(crate) struct Needs {
     pub resolves: bool,
     /// The folder of its unix-domain socket, whose file it removes at the end.
     pub removes_in: Option<PathBuf>,
+    /// Whether it ends processes that it has started before. Otherwise the kernel does not even
+    /// kill those that are to end with this one.
+    pub ends_processes: bool,
 }
 
 /// Gives up all but `needs`, where the kernel can enforce that. What it did is logged at the
@@ -67,10 +70,11 @@ fn restrict(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
         ports.push(DNS);
     }
     let ports = ports.into_iter().map(|port| Ok(NetPort::new(port, AccessNet::ConnectTcp)));
-    Ruleset::default()
+    let rules = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
-        .handle_access(AccessNet::from_all(NEWEST))?
-        .scope(Scope::Signal)?
+        .handle_access(AccessNet::from_all(NEWEST))?;
+    let rules = if needs.ends_processes { rules } else { rules.scope(Scope::Signal)? };
+    rules
         .create()?
         .add_rules(path_beneath_rules(folders, read))?
         .add_rules(path_beneath_rules(&needs.removes_in, AccessFs::RemoveFile))?
@@ -125,7 +129,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let connects = Needs { connects_to: vec![port], ..Needs::default() };
-        let resolves = Needs { connects_to: vec![port ^ 1], resolves: true, removes_in: None };
+        let resolves =
+            Needs { connects_to: vec![port ^ 1], resolves: true, ..Needs::default() };
         for (needs, expected) in [
             (Needs::default(), [true, false, false, false, false]),
             (connects, [true, false, false, false, true]),

@@ -14,13 +14,17 @@ use echo_net::listener::Listener;
 use echo_net::settings::TimeSpan;
 use echo_net::socket::fastopen;
 use echo_net::stop::{Stage, Stop};
+use echo_net::tls::SelfSigned;
 use tracing::{info, warn};
 
+use crate::buffered;
 use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::context::Context;
 use crate::counted::counted;
-use crate::model::{self, Model};
+use crate::model::{self, Model, Supervisor};
+use crate::occupied::Sharing;
+use crate::processes::{Assignment, Processes};
 use crate::readiness::Readiness;
 use crate::thread_budget::cannot_start;
 
@@ -48,12 +52,42 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// A server that ends when `stop` is requested.
+    /// It starts no processes: workers of [`ModelKind::Prefork`](crate::ModelKind::Prefork) are
+    /// threads of this one.
     pub fn new(config: Config, stop: &Stop) -> Self {
+        Self::sharing(config, stop, Sharing::default())
+    }
+
+    /// The same for one of several processes.
+    pub(crate) fn sharing(config: Config, stop: &Stop, sharing: Sharing) -> Self {
         let model = model::build(config.model);
-        let possible = most_connections(&config, &*model);
-        let limit = config.max_conns.unwrap_or(u64::MAX).min(possible.connections);
-        let context = Context::new(config, stop, limit);
+        let (limit, possible) = limit(&config, &*model);
+        let context = Context::new(config, stop, limit, sharing);
         Self { model, context, possible }
+    }
+
+    /// A server that has these `processes` serve, each of which is one of its workers;
+    /// `certificate` is what it has generated.
+    pub(crate) fn of_processes(
+        config: Config,
+        stop: &Stop,
+        processes: Processes,
+        were_passed: bool,
+        certificate: Option<SelfSigned>,
+    ) -> Self {
+        let (limit, possible) = limit(&config, &*model::build(config.model));
+        let assignment = Assignment {
+            workers: processes.count(),
+            limit,
+            max_buffered: config.max_buffered.unwrap_or_else(buffered::most_by_default),
+            were_passed,
+            certificate,
+        };
+        let sharing = Sharing { occupied: Arc::clone(processes.occupied()), processes: 1 };
+        let processes = Arc::new(processes);
+        let mut context = Context::new(config, stop, limit, sharing);
+        context.processes = Some(Arc::clone(&processes));
+        Self { model: Box::new(Supervisor { processes, assignment }), context, possible }
     }
 
     /// Calls `tell` once all workers serve, on one of their threads. It is not called if one of
@@ -132,6 +166,13 @@ pub fn run<L: Into<Listener>>(
     stop: &Stop,
 ) -> io::Result<ServerSummary> {
     Server::new(config, stop).run(listeners)
+}
+
+/// How many connections are admitted at a time, and how many the machine makes possible. Of several
+/// processes that is what one of them can have, since one may get them all.
+fn limit(config: &Config, model: &dyn Model) -> (u64, Capacity) {
+    let possible = most_connections(config, model);
+    (config.max_conns.unwrap_or(u64::MAX).min(possible.connections), possible)
 }
 
 /// The limit by descriptors or the model, whichever is lower.

@@ -37,10 +37,22 @@ pub(crate) fn cannot_start_worker(
     workers: usize,
     reason: &io::Error,
 ) -> io::Error {
+    too_many(&format!("worker thread {} of {workers}", number + 1), reason)
+}
+
+/// The error of a worker's process that could not be started.
+pub(crate) fn cannot_start_process(
+    number: usize,
+    workers: usize,
+    reason: &io::Error,
+) -> io::Error {
+    too_many(&format!("worker process {} of {workers}", number + 1), reason)
+}
+
+fn too_many(worker: &str, reason: &io::Error) -> io::Error {
     let remedy = "use fewer --workers, or raise the process limit (ulimit -u) or pids.max of the \
                   cgroup";
-    let thread = format!("worker thread {} of {workers}", number + 1);
-    io::Error::new(reason.kind(), format!("can't start {thread}: {reason} ({remedy})"))
+    io::Error::new(reason.kind(), format!("can't start {worker}: {reason} ({remedy})"))
 }
 
 /// Starts `count` threads, all at once, and ends them; for callers whose own threads are started

@@ -93,11 +93,19 @@ impl ModelKind {
     /// Whether the model can distribute connections in this way.
     pub fn can_accept(self, accept: Accept) -> bool {
         match accept {
-            Accept::Handoff => true,
-            Accept::Shared => matches!(self, Self::Epoll | Self::Poll | Self::TokioLocal),
-            Accept::Exclusive => self == Self::Epoll,
+            Accept::Handoff => !self.has_processes(),
+            Accept::Shared => {
+                matches!(self, Self::Epoll | Self::Poll | Self::Prefork | Self::TokioLocal)
+            }
+            Accept::Exclusive => matches!(self, Self::Epoll | Self::Prefork),
             Accept::Reuseport => self.shares_listeners(),
         }
+    }
+
+    /// How the model distributes connections unless told otherwise. Between processes nothing is
+    /// passed on, so each accepts its own.
+    pub fn default_accept(self) -> Accept {
+        if self.has_processes() { Accept::Exclusive } else { Accept::default() }
     }
 
     /// Whether it runs on tokio.
@@ -114,7 +122,7 @@ mod tests {
     #[test]
     fn every_model_can_do_what_is_the_default() {
         for model in ModelKind::VARIANTS {
-            assert!(model.can_accept(Accept::default()), "{model}");
+            assert!(model.can_accept(model.default_accept()), "{model}");
         }
         for accept in Accept::VARIANTS {
             assert!(ModelKind::Epoll.can_accept(*accept), "{accept}");

@@ -8,7 +8,8 @@ use echo_test_support::deadline::PATIENCE;
 use echo_test_support::running_server::{RunningServer, each_model};
 
 fn cpu(server: &RunningServer) -> Duration {
-    Usage::of_process(server.pid()).expect("the server runs").cpu
+    let all = server.processes().into_iter();
+    all.map(|pid| Usage::of_process(pid).expect("the server runs").cpu).sum()
 }
 
 /// Waits for a period in which the server uses much (`true`) or hardly any CPU time.

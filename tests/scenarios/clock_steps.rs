@@ -9,17 +9,10 @@ use echo_server::model::ModelKind;
 use echo_test_support::bench_process::BenchProcess;
 use echo_test_support::client::Client;
 use echo_test_support::deadline::PATIENCE;
-use echo_test_support::program::{own_program, run, tell_skipped};
+use echo_test_support::program::{faketime_or_skip, own_program, run};
 use echo_test_support::running_server::{RunningServer, each_model_at_once};
 
 const IDLE: Duration = Duration::from_millis(800);
-
-/// The library of faketime(1), which replaces the clock of a process.
-fn library() -> Option<PathBuf> {
-    let library =
-        format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
-    Some(PathBuf::from(library)).filter(|library| library.is_file())
-}
 
 /// A program whose wall clock is off by what stands in `offset`.
 fn command(program: &str, library: &Path, offset: &Path) -> Command {
@@ -42,9 +35,7 @@ fn hour(client: &mut Client) -> u32 {
 #[test]
 fn a_clock_that_is_set_changes_the_time_and_no_timeout() {
     let test = "a_clock_that_is_set_changes_the_time_and_no_timeout";
-    let Some(library) = library() else {
-        return tell_skipped(test, "libfaketime not found");
-    };
+    let Some(library) = faketime_or_skip(test) else { return };
     let folder = tempfile::tempdir().expect("room for a folder");
     each_model_at_once(|model| {
         let offset = folder.path().join(model.to_string());
@@ -127,9 +118,7 @@ fn ping_while_the_clock_is_set(address: &str, library: &Path, offset: &Offset, s
 #[test]
 fn a_clock_that_is_set_changes_no_measurement() {
     let test = "a_clock_that_is_set_changes_no_measurement";
-    let Some(library) = library() else {
-        return tell_skipped(test, "libfaketime not found");
-    };
+    let Some(library) = faketime_or_skip(test) else { return };
     let folder = tempfile::tempdir().expect("room for a folder");
     let server = RunningServer::start(ModelKind::default(), &[]);
     let (address, folder) = (&server.address().to_string(), folder.path());

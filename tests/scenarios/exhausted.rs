@@ -33,6 +33,14 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
+/// Sets the limit of descriptors of all its processes.
+fn allow(server: &RunningServer, limit: Rlimit) {
+    for pid in server.processes() {
+        prlimit(Pid::from_raw(pid.cast_signed()), Resource::Nofile, limit.clone())
+            .expect("the child's limits may be lowered");
+    }
+}
+
 /// poll(2) refuses to look at more descriptors than the process may open.
 #[test]
 fn connections_that_are_open_are_served_on_when_fewer_descriptors_are_allowed() {
@@ -43,8 +51,7 @@ fn connections_that_are_open_are_served_on_when_fewer_descriptors_are_allowed() 
         for client in &mut clients {
             client.exchange(b"x\n", b"ECHO: x\n");
         }
-        let pid = Pid::from_raw(server.pid().cast_signed());
-        prlimit(pid, Resource::Nofile, few).expect("the child's limits may be lowered");
+        allow(&server, few);
         for client in &mut clients {
             client.exchange(b"y\n", b"ECHO: y\n");
         }
@@ -73,10 +80,10 @@ fn who_waits_for_a_descriptor_is_served_as_soon_as_one_is_free() {
                 "with io_uring, a limit that is lowered has no effect yet",
             );
         }
-        let mut server = RunningServer::start(model, &["--workers", "2"]);
-        let pid = Pid::from_raw(server.pid().cast_signed());
-        let few = Rlimit { current: Some(FEW), maximum: Some(FEW) };
-        prlimit(pid, Resource::Nofile, few).expect("the child's limits may be lowered");
+        // Each process has descriptors of its own.
+        let workers = if model.has_processes() { "1" } else { "2" };
+        let mut server = RunningServer::start(model, &["--workers", workers]);
+        allow(&server, Rlimit { current: Some(FEW), maximum: Some(FEW) });
         let idle: Vec<_> = (0..IDLE).map(|_| connect(server.address())).collect();
         wait_until("its descriptors are used up", || {
             server.said_so_far().contains("accepting a connection failed")
@@ -93,7 +100,8 @@ fn who_waits_for_a_descriptor_is_served_as_soon_as_one_is_free() {
         }
         let used = server.cpu_time().saturating_sub(used);
         assert!(used * 5 < begin.elapsed(), "it used the CPU for {used:?} to wait");
-        assert!(server.descriptors() <= FEW as usize + 1, "more than it may have");
+        let most = server.processes().len() * FEW as usize + 1;
+        assert!(server.descriptors() <= most, "more than it may have");
         let begin = Instant::now();
         drop(idle);
         for mut stream in waiting {
@@ -184,6 +192,7 @@ fn a_server_without_enough_threads_says_so_and_is_not_ready() {
             // It starts threads when there are connections.
             return;
         }
+        let worker = if model.has_processes() { "worker process" } else { "worker thread" };
         let model = model.to_string();
         let flags = ["0", "--workers", "16", "--model", &model];
         for most in [2, 5, 9] {
@@ -195,7 +204,7 @@ fn a_server_without_enough_threads_says_so_and_is_not_ready() {
             assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{most}: it is not ready");
             assert!(!said.contains("panicked"), "{most}: {said}");
             if most > 2 {
-                assert!(said.contains("worker thread"), "{most}: {said}");
+                assert!(said.contains(worker), "{most}: {said}");
                 assert!(said.contains("--workers"), "{most}: {said}");
             }
         }

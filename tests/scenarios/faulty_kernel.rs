@@ -40,7 +40,8 @@ fn accepts_that_fail_for_a_while_lose_no_client() {
         }
         for error in errors {
             let fault = format!("error={error}:when=1..2");
-            let faults = SyscallFaults::inject_or_skip(test, server.pid(), "accept4", &fault);
+            let faults =
+                SyscallFaults::inject_or_skip(test, server.processes(), "accept4", &fault);
             let Some(_faults) = faults else { return };
             let mut clients: Vec<_> = (0..5).map(|_| server.connect()).collect();
             for client in &mut clients {
@@ -61,7 +62,7 @@ fn a_server_that_can_accept_nobody_neither_spins_nor_floods_its_log_and_recovers
         let mut before = server.connect();
         before.exchange(b"x\n", b"ECHO: x\n");
         let faults =
-            SyscallFaults::inject_or_skip(test, server.pid(), "accept4", "error=EMFILE");
+            SyscallFaults::inject_or_skip(test, server.processes(), "accept4", "error=EMFILE");
         let Some(faults) = faults else { return };
         let mut waiting = server.connect();
         waiting.send(b"x\n");
@@ -93,7 +94,7 @@ fn interrupted_calls_lose_and_double_no_byte() {
         let is_uring = receives_by_ring(server);
         let calls = if is_uring { "io_uring_enter" } else { TRANSFERS };
         let fault = "error=EINTR:when=1+3";
-        let faults = SyscallFaults::inject_or_skip(test, server.pid(), calls, fault);
+        let faults = SyscallFaults::inject_or_skip(test, server.processes(), calls, fault);
         let Some(faults) = faults else { return };
         let seen = server.connect().converse(&lines);
         assert_eq!(Text(&seen), Text(&numbered("ECHO: ", 0..3000)));
@@ -133,7 +134,7 @@ fn a_connection_for_which_no_thread_can_be_started_is_refused_in_words() {
     let mut before = server.connect();
     before.exchange(b"x\n", b"ECHO: x\n");
     let faults =
-        SyscallFaults::inject_or_skip(test, server.pid(), "clone,clone3", "error=EAGAIN");
+        SyscallFaults::inject_or_skip(test, server.processes(), "clone,clone3", "error=EAGAIN");
     let Some(faults) = faults else { return };
     for _ in 0..3 {
         assert_eq!(Text(&server.connect().read_to_end()), Text(b"ERROR: server full\n"));

@@ -55,6 +55,8 @@ fn the_report_of_an_embedded_server_has_the_shares_of_its_workers() {
         "--model epoll --server-trigger oneshot --server-accept shared",
         "--model poll --server-accept reuseport",
         "--model tokio-local --server-accept shared --server-tokio-event-interval 7",
+        "--model prefork",
+        "--model prefork --server-accept reuseport",
     ] {
         let report = report(flags);
         let side = &report["summary"]["server_side"];
@@ -66,6 +68,11 @@ fn the_report_of_an_embedded_server_has_the_shares_of_its_workers() {
         }
         let answered = report["summary"]["requests"]["ok"].as_u64();
         assert!(side["messages"].as_u64() >= answered, "{flags}: {side}");
+        // That of all processes: one that only waits for others costs nothing.
+        let cpu = &report["summary"]["cpu"];
+        let [own, server] = ["client_us_per_message", "server_us_per_message"]
+            .map(|side| cpu[side].as_f64().expect("it can be read"));
+        assert!(server > own / 20.0, "{flags}: {cpu}");
     }
 }
 

@@ -54,6 +54,7 @@ mod pooling;
 mod postgres;
 mod protocol_clients;
 mod protocols;
+mod recipes;
 mod reconnecting;
 mod repeating;
 mod scanning;

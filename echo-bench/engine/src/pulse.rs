@@ -162,6 +162,11 @@ impl Responses {
         self.0.iter().sum()
     }
 
+    /// Each bucket: its greatest value in nanoseconds, and how many replies are in it.
+    pub fn buckets(&self) -> impl Iterator<Item = (Nanos, u64)> + '_ {
+        self.0.iter().enumerate().map(|(place, count)| (greatest(place), *count))
+    }
+
     /// A quantile in nanoseconds, to 6 %; `None` of no replies.
     pub fn quantile_ns(&self, quantile: f64) -> Option<Nanos> {
         let count = self.count();

@@ -12,6 +12,7 @@ use echo_net::pin;
 use echo_net::reactor::Reactor;
 use echo_net::reactor::epoll::EpollReactor;
 use echo_net::reactor::uring::UringReactor;
+use echo_net::settings::CpuList;
 use echo_net::stop::{Stage, Stop};
 
 use super::Peer;
@@ -206,9 +207,10 @@ impl Thread {
 
     /// Sets the affinity, before memory is taken: it should lie near the CPU.
     fn pin(&self) -> io::Result<()> {
-        let Some(cpu) = self.assignment.plan.pin.cpu_of(self.number) else { return Ok(()) };
-        pin::pin_thread(&[cpu]).map_err(|reason| {
-            io::Error::new(reason.kind(), format!("--pin: CPU {cpu}: {reason}"))
+        let cpus = self.assignment.plan.pin.cpus_of(self.number);
+        let Some(list) = CpuList::new(cpus) else { return Ok(()) };
+        pin::pin_thread(cpus).map_err(|reason| {
+            io::Error::new(reason.kind(), format!("--pin: CPU {list}: {reason}"))
         })
     }
 

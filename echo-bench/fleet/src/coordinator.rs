@@ -26,9 +26,9 @@ use crate::{AgentName, Nanos, Round, RunId, SECOND};
 use member::{Member, Stage};
 pub use outcome::{End, Outcome};
 
-/// How long an agent at work may be silent before it counts as lost. A NATS server that is
-/// restarted is back sooner.
-pub const SILENCE: Nanos = 10 * SECOND;
+/// How long an agent at work may be silent before it counts as lost: it speaks every second. The
+/// time in which nobody can be heard does not count ([`Coordinator::cut_off`]).
+pub const SILENCE: Nanos = 5 * SECOND;
 
 /// How often agents that are ready are asked to stay so.
 const RENEWAL: Nanos = 3 * SECOND;
@@ -49,7 +49,7 @@ pub struct Settings {
     pub run: RunId,
     /// The digest of the plan in the store.
     pub plan: Digest,
-    /// Version of this program.
+    /// Version of this program, with the revision that it was built from, if known.
     pub version: String,
     /// How many agents carry it out.
     pub agents: u32,
@@ -99,7 +99,7 @@ pub struct Coordinator {
     settings: Settings,
     phase: Phase,
     members: BTreeMap<AgentName, Member>,
-    /// Agents of other versions, and those that refused: each is told once.
+    /// Agents of other builds, and those that refused: each is told once.
     refused: BTreeMap<AgentName, String>,
     gather_until: Nanos,
     renew_at: Nanos,
@@ -313,6 +313,13 @@ impl Coordinator {
             Phase::Running => self.stop_all(forced),
             Phase::Finished => Vec::new(),
             _ => self.give_up("interrupted before the load began".to_owned()),
+        }
+    }
+
+    /// The bus is away: silence counts from when it is back.
+    pub fn cut_off(&mut self, now: Nanos) {
+        for member in self.members.values_mut() {
+            member.heard_at = now;
         }
     }
 

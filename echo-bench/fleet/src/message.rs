@@ -81,7 +81,7 @@ pub struct Presence {
     pub schema: String,
     /// Its name.
     pub agent: AgentName,
-    /// Version of its program.
+    /// Version of its program, with the revision that it was built from, if known.
     pub version: String,
     /// What an offer must repeat: it is used up by an offer that is taken, so that a message
     /// that was recorded starts nothing when it is sent again.

@@ -11,6 +11,7 @@
 mod access;
 mod collecting;
 mod coordinating;
+mod remedy;
 mod serving;
 mod store;
 mod table;
@@ -43,7 +44,7 @@ pub enum BusError {
         /// Why not.
         reason: String,
         /// What may help.
-        remedy: &'static str,
+        remedy: String,
     },
     /// A file of the way in.
     #[error("reading {flag}: {reason}")]
@@ -105,11 +106,11 @@ impl Bus {
         let client = match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => {
-                return Err(refused(access::reason(&error), access::remedy(error.kind())));
+                return Err(refused(access::reason(&error), access.remedy(&error)));
             }
             Err(_) => {
                 let reason = format!("no answer within {} s", CONNECT_LIMIT.as_secs());
-                return Err(refused(reason, access::NO_SERVER));
+                return Err(refused(reason, remedy::NO_SERVER.into()));
             }
         };
         let context = jetstream::new(client.clone());
@@ -128,6 +129,11 @@ impl Bus {
 
     fn subject_of_events(run: &RunId, agent: &str) -> String {
         format!("echobench.run.{run}.{agent}")
+    }
+
+    /// Whether anything can come at the moment.
+    fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
     }
 
     /// Asks, and waits for an answer.

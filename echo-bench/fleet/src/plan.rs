@@ -84,7 +84,7 @@ pub struct PlanFlag {
 pub struct PlanDocument {
     /// [`SCHEMA`].
     pub schema: String,
-    /// Version of the coordinator.
+    /// Version of the coordinator, with the revision that it was built from, if known.
     pub version: String,
     /// The run.
     pub run: RunId,
@@ -114,7 +114,7 @@ pub enum RefusedPlan {
     #[error("it is of run {0}, which is not the one that was offered")]
     Run(RunId),
     /// Another version carries out plans in another way.
-    #[error("it is of version {theirs}, and this agent is {ours} (install the same version)")]
+    #[error("it is of version {theirs}, and this agent is {ours} (install the same build)")]
     Version {
         /// Of the plan.
         theirs: String,
@@ -265,9 +265,12 @@ mod tests {
         let plan = document(&[("target", "127.0.0.1:7")]);
         let foreign = PlanDocument { run: "run-2".parse().unwrap(), ..plan.clone() };
         assert!(matches!(read(&foreign), Err(RefusedPlan::Run(_))));
-        let newer = PlanDocument { version: "9".into(), ..plan.clone() };
-        let said = read(&newer).unwrap_err().to_string();
-        assert!(said.contains("version 9") && said.contains("1.2.3"), "{said}");
+        for version in ["9", "1.2.3 (1f2e3d4c5b6a)"] {
+            let other = PlanDocument { version: version.into(), ..plan.clone() };
+            let said = read(&other).unwrap_err().to_string();
+            let named = said.contains(&format!("version {version}"));
+            assert!(named && said.contains("agent is 1.2.3 "), "{said}");
+        }
         let schema = PlanDocument { schema: "x".into(), ..plan };
         assert!(matches!(read(&schema), Err(RefusedPlan::Unreadable(_))));
     }

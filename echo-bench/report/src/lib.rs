@@ -12,6 +12,7 @@ pub mod capacity;
 pub mod compare;
 pub mod describe;
 pub mod doctor;
+pub mod history;
 pub mod listing;
 mod measure;
 pub mod merge;
@@ -24,7 +25,9 @@ pub mod selftest;
 #[cfg(test)]
 mod small_plan;
 pub mod stats;
+pub mod stream;
 pub mod sweep;
+mod values;
 
 pub use echo_bench_engine::plan::Plan;
 pub use echo_net::stop::Stop;

@@ -56,6 +56,26 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     }
 }
 
+/// Opens a file that the user has named for lines that are written as they come: a regular file
+/// is emptied, what is neither (a device, a FIFO) is written into. Several processes may write
+/// to it in turn.
+///
+/// # Errors
+/// When it can't be written.
+pub fn open_stream(path: &Path) -> io::Result<File> {
+    let file = match target(path)? {
+        Target::InPlace(file) => file,
+        Target::Replace { path, .. } => {
+            let flags = OFlags::APPEND.bits().cast_signed();
+            let mut options = OpenOptions::new();
+            let file = options.write(true).create(true).custom_flags(flags).open(path)?;
+            file.set_len(0)?;
+            file
+        }
+    };
+    Ok(file)
+}
+
 /// Makes sure that [`write()`] can write to a file, as far as can be known before.
 ///
 /// # Errors

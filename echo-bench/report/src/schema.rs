@@ -6,8 +6,10 @@ use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::doctor::Doctor;
+use crate::history::History;
 use crate::report::Report;
 use crate::selftest::Selftest;
+use crate::stream::Line;
 use crate::sweep::Sweep;
 
 /// What is stored.
@@ -30,6 +32,10 @@ pub enum Kind {
     Capacity,
     /// Runs whose results are known, held against them.
     Selftest,
+    /// A line of `--stream`.
+    Stream,
+    /// Runs over time.
+    History,
 }
 
 impl Kind {
@@ -46,6 +52,8 @@ impl Kind {
             Self::SelfCheck => schemars::schema_for!(SelfCheck),
             Self::Capacity => schemars::schema_for!(Capacity),
             Self::Selftest => schemars::schema_for!(Selftest),
+            Self::Stream => schemars::schema_for!(Line),
+            Self::History => schemars::schema_for!(History),
         };
         let mut text = serde_json::to_string_pretty(&schema)
             .expect("a schema is a JSON value, which always serialises");

@@ -3,6 +3,7 @@
 //! I/O, no formatting.
 
 pub(crate) mod bootstrap;
+pub(crate) mod change_points;
 pub(crate) mod contrast;
 pub(crate) mod correlation;
 pub(crate) mod effective;

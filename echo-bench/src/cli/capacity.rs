@@ -10,7 +10,7 @@ use echo_server::choice::choice;
 
 use super::compare::percent;
 use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
-use crate::outlet::CompareFormat;
+use crate::outlet::PageFormat;
 use echo_bench_report::capacity::CapacityPlan;
 use echo_bench_report::capacity::search::Bounds;
 use echo_bench_report::report::{InvalidSlo, Slo};
@@ -51,14 +51,16 @@ const LEAST_DRAIN: Duration = Duration::from_secs(1);
 const MOST_DRAIN: Duration = Duration::from_secs(5);
 
 /// Flags of a run that the search has itself, or that say something about one run only.
-const OWN: [&str; 10] = [
+const OWN: [&str; 12] = [
     "report-dir",
     "no-report",
     "strict",
     "hgrm",
     "hlog",
+    "metrics",
     "baseline",
     "save-baseline",
+    "baseline-dir",
     "fail-on",
     "allow-single",
     "judge",
@@ -109,8 +111,12 @@ pub struct CapacityArgs {
     #[arg(short, long, value_name = "FILE", help_heading = "Search")]
     pub output: Option<PathBuf>,
     /// Format of the output (default: by the ending of -o, else text)
-    #[arg(long, value_parser = choice::<CompareFormat>(), help_heading = "Search")]
-    pub format: Option<CompareFormat>,
+    #[arg(long, value_parser = choice::<PageFormat>(), help_heading = "Search")]
+    pub format: Option<PageFormat>,
+    /// Write a line of JSON to FILE for each interval of each run, as soon as it is over (-: stdout,
+    /// which has nothing else then)
+    #[arg(long, value_name = "FILE", help_heading = "Search")]
+    pub stream: Option<PathBuf>,
     /// Where the result is kept
     #[arg(long, value_name = "DIR", default_value = "reports/runs", help_heading = "Search")]
     pub report_dir: PathBuf,

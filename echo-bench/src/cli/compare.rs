@@ -7,7 +7,7 @@ use clap::Args;
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
-use super::SelfCheckArgs;
+use super::{BaselinePlace, SelfCheckArgs};
 use crate::outlet::CompareFormat;
 use echo_bench_report::compare::{Metric, Options};
 
@@ -50,6 +50,9 @@ pub struct CompareArgs {
     /// Save the new side as a baseline
     #[arg(long, value_name = "NAME")]
     pub save_baseline: Option<String>,
+    /// Where baselines are
+    #[command(flatten)]
+    pub baselines: BaselinePlace,
     /// How to judge
     #[command(flatten)]
     pub judging: JudgingArgs,
@@ -66,11 +69,12 @@ pub struct CompareArgs {
     /// --agents) with those of one
     #[arg(long)]
     pub force: bool,
-    /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .md or
-    /// .txt (-: print JSON instead of the text)
+    /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .csv, .md,
+    /// .txt or .xml (junit) (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text)
+    /// Format of the output (default: by the ending of -o, else text); github: annotations of a
+    /// workflow
     #[arg(long, value_parser = choice::<CompareFormat>())]
     pub format: Option<CompareFormat>,
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use echo_net::address::Transport;
+use echo_net::address::{HostAddress, Transport};
 use echo_net::settings::{ByteSize, Count, OnOff, Rate, TimeSpan};
 use echo_proto::{HttpHost, Service};
 use echo_server::choice::choice;
@@ -15,8 +15,8 @@ use echo_server::model::ModelKind;
 
 use super::pinning::Pin;
 use super::server_flags::ServerFlags;
-use super::{JudgingArgs, RunArgsError};
-use crate::outlet::Format;
+use super::{BaselinePlace, JudgingArgs, RunArgsError};
+use crate::outlet::RunFormat;
 use echo_bench_engine::messages::{MessageFormat, Size, Verify};
 use echo_bench_engine::plan::{
     EngineKind, IdleStrategy, PlanError, SocketPlan, Stamps, Think, Until,
@@ -86,7 +86,7 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "N")]
     pub(super) reconnect_after: Option<u32>,
     /// Make N runs, each with a server of its own if it starts one, and report how much they vary
-    #[arg(long, value_name = "N", conflicts_with_all = ["hgrm", "hlog"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["hgrm", "hlog", "metrics"])]
     pub(super) repeat: Option<u32>,
     /// Load before the measured window
     #[arg(short, long, value_name = "TIME", default_value = "2s")]
@@ -113,7 +113,9 @@ pub(super) struct LoadArgs {
     #[arg(long, value_parser = choice::<Stamps>(), default_value = "sample")]
     pub(super) stamps: Stamps,
     /// CPU affinity: auto gives each generator thread and each worker of the embedded server a
-    /// CPU of its own, if there are enough, and the server of --exec those that are left; a list like 0,2-3 is for the generator threads. It
+    /// CPU of its own, if there are enough, and the server of --exec those that are left; with a
+    /// server elsewhere, and several NUMA nodes, each generator thread runs on one node; a list like
+    /// 0,2-3 is for the generator threads. It
     /// knows of no other run: with several at a time on one machine, use off, or lists
     #[arg(long, value_name = "auto|off|CPUS", default_value = "auto")]
     pub(super) pin: Pin,
@@ -256,13 +258,21 @@ pub(super) struct EmbeddedArgs {
 #[command(next_help_heading = "Results")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
 pub struct ResultArgs {
-    /// Write the report to FILE, whose ending chooses the format: .json, .html, .csv, .md or
-    /// .txt (-: print JSON instead of the text)
+    /// Write the report to FILE, whose ending chooses the format: .json, .html, .csv, .md, .txt,
+    /// .bmf, .xml (junit) or .prom (openmetrics) (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text)
-    #[arg(long, value_parser = choice::<Format>())]
-    pub format: Option<Format>,
+    /// RunFormat of the output (default: by the ending of -o, else text)
+    #[arg(long, value_parser = choice::<RunFormat>())]
+    pub format: Option<RunFormat>,
+    /// Write a line of JSON to FILE for each interval, as soon as it is over (-: stdout, which has
+    /// nothing else then; their schema: echo-bench schema stream)
+    #[arg(long, value_name = "FILE")]
+    pub stream: Option<PathBuf>,
+    /// Serve the metrics of the run while it goes, over HTTP for Prometheus (port 0: any, which is
+    /// said on stderr)
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<HostAddress>,
     /// Where reports are kept
     #[arg(long, value_name = "DIR", default_value = "reports/runs")]
     pub report_dir: PathBuf,
@@ -288,6 +298,9 @@ pub struct ResultArgs {
     /// Save the run as a baseline
     #[arg(long, value_name = "NAME")]
     pub save_baseline: Option<String>,
+    /// Where baselines are
+    #[command(flatten)]
+    pub baselines: BaselinePlace,
     /// How to judge against the baseline
     #[command(flatten)]
     pub judging: JudgingArgs,

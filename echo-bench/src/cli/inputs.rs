@@ -26,6 +26,8 @@ pub struct Inputs {
     pub cores: usize,
     /// CPUs that it may run on, one of each physical core first.
     pub cpus: Vec<usize>,
+    /// The same by NUMA node.
+    pub nodes: Vec<Vec<usize>>,
     /// The seed, unless one was typed.
     pub seed: u64,
     /// Who to log in as.
@@ -85,6 +87,7 @@ impl Inputs {
             cores: std::thread::available_parallelism().map_or(1, Into::into),
             // Where the kernel does not tell, nothing is pinned.
             cpus: echo_net::pin::allowed_by_core().unwrap_or_default(),
+            nodes: echo_net::pin::allowed_by_node().unwrap_or_default(),
             seed: random_seed(),
             credentials: Credentials::default(),
         }

@@ -15,7 +15,7 @@ use echo_client::mask::masked;
 use echo_server::choice::choice;
 
 use super::RunArgs;
-use crate::outlet::Format;
+use crate::outlet::RunFormat;
 
 pub(super) const AGENT_EXAMPLES: &str = "\
 Examples:
@@ -73,7 +73,8 @@ pub(super) struct OnAgentsArgs {
         requires = "agents",
         group = "place",
         help = "Carry out the plan on --agents that wait at this NATS server (`echo-bench agent`), \
-                like nats://HOST:4222 or tls://HOST"
+                like nats://HOST:4222 or tls://HOST. A password in it can be seen by other users of \
+                this machine: better use --nats-creds or --nats-token-file"
     )]
     nats: Option<String>,
     /// Begin with N agents if not all are ready in time (default: all of --agents)
@@ -187,7 +188,8 @@ pub struct CollectArgs {
     /// The name of the run, as `run --nats` has printed it
     #[arg(value_name = "RUN")]
     pub run: RunId,
-    /// The NATS server
+    /// The NATS server. A password in its URL can be seen by other users of this machine: better use
+    /// --nats-creds or --nats-token-file
     #[arg(long, value_name = "URL")]
     pub nats: String,
     /// Merge the parts that are there, and mark the report: it says which are missing
@@ -197,9 +199,9 @@ pub struct CollectArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// Format of the output (default: by the ending of -o, else json)
-    #[arg(long, value_parser = choice::<Format>())]
-    pub format: Option<Format>,
+    /// RunFormat of the output (default: by the ending of -o, else json)
+    #[arg(long, value_parser = choice::<RunFormat>())]
+    pub format: Option<RunFormat>,
     /// The way in
     #[command(flatten)]
     pub access: NatsArgs,

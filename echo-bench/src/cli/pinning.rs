@@ -71,6 +71,9 @@ impl Pin {
                 }
                 Ok(Pinning::on(list))
             }
+            Self::Auto if needed(target, &[]) == ServerCpus::Unknown => {
+                Ok(Pinning::on_nodes(&inputs.nodes, threads))
+            }
             Self::Auto => {
                 // A quota may allow fewer than the affinity does.
                 let usable = &inputs.cpus[..inputs.cpus.len().min(inputs.cores)];

@@ -230,7 +230,8 @@ impl RerunArgs {
     /// # Errors
     /// When something was typed that is for a single run.
     pub fn sweep(&self) -> Result<SweepArgs, RerunArgsError> {
-        self.refuse_but(&["output", "format", "live", "quiet", "allow-exec"], "sweep")?;
+        let taken = ["output", "format", "live", "stream", "quiet", "allow-exec"];
+        self.refuse_but(&taken, "sweep")?;
         let mut words = vec![self.file.display().to_string()];
         words.extend(self.outlet());
         words.extend(self.allow_exec.then(|| "--allow-exec".to_owned()));
@@ -249,6 +250,7 @@ impl RerunArgs {
             "output",
             "format",
             "live",
+            "stream",
             "quiet",
             "allow-exec",
             "target",
@@ -294,7 +296,8 @@ impl RerunArgs {
         let format = results.format.map(|format| format!("--format={format}"));
         let live = results.live.then(|| "--live".to_owned());
         let quiet = results.quiet.then(|| "--quiet".to_owned());
-        output.into_iter().chain(format).chain(live).chain(quiet)
+        let stream = results.stream.as_ref().map(|file| format!("--stream={}", file.display()));
+        output.into_iter().chain(format).chain(stream).chain(live).chain(quiet)
     }
 }
 

@@ -8,7 +8,7 @@ use echo_proto::Service;
 use echo_server::choice::choice;
 
 use crate::fault_server::{Fault, Framing};
-use crate::outlet::CompareFormat;
+use crate::outlet::PageFormat;
 use echo_bench_engine::plan::{EngineKind, IdleStrategy};
 use echo_bench_report::selftest::Subject;
 
@@ -60,8 +60,8 @@ pub struct SelftestArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Format of the output (default: by the ending of -o, else text)
-    #[arg(long, value_parser = choice::<CompareFormat>())]
-    pub format: Option<CompareFormat>,
+    #[arg(long, value_parser = choice::<PageFormat>())]
+    pub format: Option<PageFormat>,
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,

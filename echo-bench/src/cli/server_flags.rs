@@ -16,8 +16,8 @@ const RESERVED: [&str; 6] =
     ["model", "protocol", "help", "version", "die-with-parent", "summary-on-stdout"];
 
 /// What is not as in echo-server: unless typed, the number of workers is chosen here.
-const WORKERS_HELP: &str =
-    "Threads that serve [default: the cores that --threads leaves over, at least 1]";
+const WORKERS_HELP: &str = "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, at \
+     least 1; 1 for a chat with prefork]";
 
 /// Every flag of echo-server, with the prefix `--server-`, passed on as typed.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +111,9 @@ impl ServerFlags {
         };
         // A thread per connection has no number of workers.
         if server.workers.is_none() && model != ModelKind::Threads {
-            server.workers = Some(workers);
+            // Members in different processes can't see each other.
+            let alone = model.has_processes() && service.is_chat();
+            server.workers = Some(if alone { 1 } else { workers });
         }
         server
     }

@@ -6,7 +6,7 @@ use clap::Args;
 
 use echo_server::choice::choice;
 
-use crate::outlet::Format;
+use crate::outlet::{Format, RunFormat};
 
 /// A stored report or comparison to show, as typed.
 #[derive(Debug, Args)]
@@ -22,8 +22,8 @@ pub struct ReportArgs {
     /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<Format>())]
     pub format: Option<Format>,
-    /// Write to FILE instead of stdout; its ending chooses the format: .json, .html, .csv, .md
-    /// or .txt
+    /// Write to FILE instead of stdout; its ending chooses the format, as in the command that
+    /// made it
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Print the README of a published study: of a sweep, the findings in NOTES with their
@@ -81,7 +81,7 @@ pub struct MergeArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// Format of the output (default: by the ending of -o, else json)
-    #[arg(long, value_parser = choice::<Format>())]
-    pub format: Option<Format>,
+    /// RunFormat of the output (default: by the ending of -o, else json)
+    #[arg(long, value_parser = choice::<RunFormat>())]
+    pub format: Option<RunFormat>,
 }

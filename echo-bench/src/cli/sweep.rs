@@ -12,7 +12,7 @@ use super::compare::percent;
 use super::plan_file::{self, BadPlanFile, PlanFile};
 use super::rerun::reaching_out;
 use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
-use crate::outlet::CompareFormat;
+use crate::outlet::SweepFormat;
 use echo_bench_report::bounded;
 use echo_bench_report::compare::Metric;
 use echo_bench_report::report::store::{self, LoadError};
@@ -86,13 +86,17 @@ pub struct SweepArgs {
     /// Bootstrap resamples of each cell
     #[arg(long, value_name = "N", default_value = "10k", help_heading = "Sweep")]
     pub resamples: Count,
-    /// Write the sweep to FILE, whose ending chooses the format: .json, .html, .md or .txt
-    /// (-: print JSON instead of the text)
+    /// Write the sweep to FILE, whose ending chooses the format: .json, .html, .csv, .md,
+    /// .txt, .bmf or .xml (junit) (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
     pub output: Option<PathBuf>,
     /// Format of the output (default: by the ending of -o, else text)
-    #[arg(long, value_parser = choice::<CompareFormat>(), help_heading = "Sweep")]
-    pub format: Option<CompareFormat>,
+    #[arg(long, value_parser = choice::<SweepFormat>(), help_heading = "Sweep")]
+    pub format: Option<SweepFormat>,
+    /// Write a line of JSON to FILE for each interval of each run, as soon as it is over (-: stdout,
+    /// which has nothing else then)
+    #[arg(long, value_name = "FILE", help_heading = "Sweep")]
+    pub stream: Option<PathBuf>,
     /// Publish the sweep as a study in DIR: measure DIR/plan.toml (unless another plan is given),
     /// and write sweep.json, sweep.html, sweep.txt, and README.md from DIR/notes.md. Refused of a
     /// program that was not built from a committed tree

@@ -21,11 +21,11 @@ use lists::split;
 pub use unfit::UnfitFlag;
 
 /// Flags of a run of which a sweep has its own.
-const OF_THE_SWEEP: [&str; 7] =
-    ["output", "format", "threshold", "live", "quiet", "seed", "repeat"];
+const OF_THE_SWEEP: [&str; 8] =
+    ["output", "format", "stream", "threshold", "live", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 23] = [
+const OF_ONE_RUN: [&str; 25] = [
     "part",
     "start-at",
     "agents",
@@ -43,8 +43,10 @@ const OF_ONE_RUN: [&str; 23] = [
     "no-report",
     "hgrm",
     "hlog",
+    "metrics",
     "baseline",
     "save-baseline",
+    "baseline-dir",
     "fail-on",
     "allow-single",
     "judge",
@@ -151,7 +153,7 @@ pub(super) fn first_line(error: &clap::Error) -> String {
 /// A flag that was typed of those that say where the results of a run go, or how they are
 /// judged.
 pub(super) fn result_flag(matches: &ArgMatches) -> Option<&'static str> {
-    const RESULTS: [&str; 3] = ["output", "format", "threshold"];
+    const RESULTS: [&str; 4] = ["output", "format", "stream", "threshold"];
     let command = RunArgs::augment_args(clap::Command::new("run"));
     OF_ONE_RUN.into_iter().chain(RESULTS).find(|&long| {
         let arg = command.get_arguments().find(|arg| arg.get_long() == Some(long));

@@ -1,6 +1,6 @@
 //! The ways of saved baselines: compared with, saved, listed, and removed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Exit, compare, sides};
 use crate::baseline;
@@ -14,9 +14,9 @@ use echo_bench_report::report::Report;
 ///
 /// # Errors
 /// When there is no place for any, or they can't be printed.
-pub fn list() -> anyhow::Result<u8> {
+pub fn list(home: Option<&Path>) -> anyhow::Result<u8> {
     let (mut entries, mut unread) = (Vec::new(), Vec::new());
-    for (name, directory) in baseline::all()? {
+    for (name, directory) in baseline::all(home)? {
         match sides::inputs(&[directory]) {
             Ok(inputs) => {
                 let reports: Vec<_> = inputs.iter().map(|input| &input.report).collect();
@@ -40,11 +40,11 @@ pub fn list() -> anyhow::Result<u8> {
 ///
 /// # Errors
 /// When one is not there, or can't be removed.
-pub fn remove(names: &[String]) -> anyhow::Result<u8> {
+pub fn remove(names: &[String], home: Option<&Path>) -> anyhow::Result<u8> {
     let mut names = names.to_vec();
     names.sort();
     names.dedup();
-    let places = names.iter().map(|name| baseline::find(name));
+    let places = names.iter().map(|name| baseline::find(home, name));
     let places: Vec<PathBuf> = places.collect::<anyhow::Result<_>>()?;
     for (name, place) in names.iter().zip(places) {
         baseline::remove(&place)?;
@@ -56,10 +56,10 @@ pub fn remove(names: &[String]) -> anyhow::Result<u8> {
 /// Makes sure of the names of baselines before minutes are spent.
 pub(super) fn check_baselines(results: &ResultArgs) -> anyhow::Result<()> {
     if let Some(name) = &results.baseline {
-        baseline::find(name)?;
+        baseline::find(results.baselines.home(), name)?;
     }
     if let Some(name) = &results.save_baseline {
-        baseline::directory(name)?;
+        baseline::directory(results.baselines.home(), name)?;
     }
     Ok(())
 }
@@ -73,7 +73,8 @@ pub(super) fn with_baselines(
 ) -> u8 {
     let mut code = Exit::Done as u8;
     if let Some(name) = &results.baseline {
-        match compare::with_baseline(reports, name, &results.judging) {
+        match compare::with_baseline(reports, results.baselines.home(), name, &results.judging)
+        {
             Ok((comparison, judged)) => {
                 code = judged;
                 let shown = |screen| on(screen, Document::Comparison(&comparison));
@@ -90,7 +91,7 @@ pub(super) fn with_baselines(
         }
     }
     if let Some(name) = &results.save_baseline {
-        match baseline::save(name, reports) {
+        match baseline::save(results.baselines.home(), name, reports) {
             Ok(place) => {
                 let these = match reports.len() {
                     1 => "this run".to_owned(),

@@ -10,13 +10,14 @@ use echo_client::mask::masked;
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
 use echo_net::stdout;
-use echo_net::stop::{Stage, Stop};
+use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
 use super::{Exit, open_view, warn_of_stored_passwords};
 use crate::cli::{CapacityArgs, PlannedCapacity};
 use crate::console::{complain, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, PageFormat};
+use crate::stream::SharedStream;
 use crate::view::{Feed, FullScreen};
 use echo_bench_report::capacity::search::{Ending, Next};
 use echo_bench_report::capacity::{Capacity, SCHEMA, Session, answer};
@@ -40,6 +41,7 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     };
     warn_of_stored_passwords(&planned.plan.fixed, &planned.plan.axes);
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
+    let outlet = outlet.beside(args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     check_folder(args)?;
@@ -49,8 +51,12 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     let file = kept.path().join("run.json");
     let view = open_view(args.live)?;
     let feed = view.as_ref().map(FullScreen::feed);
-    let searches = Searches::new(&planned, &stop, &file, args.quiet, feed);
-    let (sessions, endings) = searches.carried_out();
+    let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
+    let runs = ChildRuns::new(stop).with_stream(stream).with_view(feed.clone());
+    let mut searches = Searches::new(&planned, runs, &file, args.quiet, feed);
+    searches.carry_out();
+    let is_streamed = searches.runs.close_stream();
+    let Searches { sessions, endings, .. } = searches;
     drop(view);
     let interrupted = received.exit_code();
     let capacity = result(&planned, &sessions, &endings, interrupted.is_some());
@@ -60,7 +66,11 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     }
     let first = sessions.iter().find_map(Session::first);
     store_and_show(&capacity, first, &outlet, args)?;
-    Ok(interrupted.unwrap_or(exit(&capacity) as u8))
+    Ok(match (interrupted, exit(&capacity)) {
+        (Some(code), _) => code,
+        (None, Exit::Done) if !is_streamed => Exit::Failed as u8,
+        (None, exit) => exit as u8,
+    })
 }
 
 /// Makes sure that the result will have a place before minutes are spent on it.
@@ -128,7 +138,6 @@ fn exit(capacity: &Capacity) -> Exit {
 struct Searches<'a> {
     planned: &'a PlannedCapacity,
     runs: ChildRuns,
-    stop: &'a Stop,
     file: &'a Path,
     quiet: bool,
     view: Option<Feed>,
@@ -140,7 +149,7 @@ struct Searches<'a> {
 impl<'a> Searches<'a> {
     fn new(
         planned: &'a PlannedCapacity,
-        stop: &'a Stop,
+        runs: ChildRuns,
         file: &'a Path,
         quiet: bool,
         view: Option<Feed>,
@@ -151,12 +160,11 @@ impl<'a> Searches<'a> {
         };
         let sessions: Vec<Session> = planned.cells.iter().map(session).collect();
         let endings = vec![None; sessions.len()];
-        let runs = ChildRuns::new(stop.clone(), view.clone());
-        Self { planned, runs, stop, file, quiet, view, sessions, endings, made: 0 }
+        Self { planned, runs, file, quiet, view, sessions, endings, made: 0 }
     }
 
     /// Every search to its end, or until it is stopped: those have no ending.
-    fn carried_out(mut self) -> (Vec<Session>, Vec<Option<Ending>>) {
+    fn carry_out(&mut self) {
         let mut round: Vec<usize> = (0..self.sessions.len()).collect();
         while self.endings.iter().any(Option::is_none) && !self.is_stopped() {
             for &place in &round {
@@ -167,11 +175,10 @@ impl<'a> Searches<'a> {
             // What drifts over time meets all of them alike.
             round.reverse();
         }
-        (self.sessions, self.endings)
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.stage() > Stage::Running
+        self.runs.are_stopped()
     }
 
     /// Makes the next step of a search.
@@ -182,7 +189,8 @@ impl<'a> Searches<'a> {
             Next::Step { rate, windows, approach } => {
                 let command_line = self.planned.step(place, rate, windows);
                 let tells = self.sessions[place].told_by(rate);
-                let (outcome, took) = self.run(place, Some(rate), &command_line, tells);
+                self.announce(place, &format!("{rate}/s for {}", self.window(windows)));
+                let (outcome, took) = self.run(place, &command_line, tells);
                 if self.is_stopped() && outcome.is_err() {
                     return;
                 }
@@ -193,16 +201,32 @@ impl<'a> Searches<'a> {
                     Some(judged) => describe::capacity::step(judged, &self.planned.plan.slos),
                     None => format!("FAILED: {}", first_line(failed.as_deref())),
                 };
-                let window = TimeSpan(self.planned.bounds.window * windows);
-                self.say(place, &format!("{rate}/s for {window}: {told}"));
+                self.say(place, &format!("{rate}/s for {}: {told}", self.window(windows)));
             }
+        }
+    }
+
+    fn window(&self, windows: u32) -> TimeSpan {
+        TimeSpan(self.planned.bounds.window * windows)
+    }
+
+    fn announce(&self, place: usize, step: &str) {
+        self.runs.announce(None, &format!("{}{step}", self.prefix(place)));
+    }
+
+    /// The level that a search is of, where there are several.
+    fn prefix(&self, place: usize) -> String {
+        match self.sessions[place].name() {
+            "" => String::new(),
+            name => format!("{name}: "),
         }
     }
 
     fn probe(&mut self, place: usize) {
         let command_line = self.planned.probe(place);
+        self.announce(place, "closed loop");
         let answered = |report: &Report| report.summary.requests.ok > 0;
-        let (outcome, took) = self.run(place, None, &command_line, answered);
+        let (outcome, took) = self.run(place, &command_line, answered);
         if self.is_stopped() && outcome.is_err() {
             return;
         }
@@ -220,27 +244,18 @@ impl<'a> Searches<'a> {
     fn run(
         &mut self,
         place: usize,
-        rate: Option<f64>,
         command_line: &[String],
         tells: impl FnOnce(&Report) -> bool,
     ) -> (Result<Report, String>, Duration) {
         let begin = Instant::now();
         let seed = self.planned.plan.seed.wrapping_add(self.made);
         self.made += 1;
-        self.runs.is_called(&self.named(place, rate));
         let made = self.runs.make_if(command_line, seed, self.file, tells);
         let outcome = made.and_then(|report| {
             let checked = self.planned.cells[place].check(&report.plan);
             checked.map(|()| report).map_err(|changed| changed.to_string())
         });
         (outcome, begin.elapsed())
-    }
-
-    /// A run in words: of a rate, or of the closed loop.
-    fn named(&self, place: usize, rate: Option<f64>) -> String {
-        let name = self.sessions[place].name();
-        let what = rate.map_or_else(|| "closed loop".into(), |rate| format!("{rate}/s"));
-        if name.is_empty() { what } else { format!("{name}: {what}") }
     }
 
     /// How much time is left for all searches.
@@ -254,8 +269,7 @@ impl<'a> Searches<'a> {
         if self.quiet {
             return;
         }
-        let name = self.sessions[place].name();
-        let name = if name.is_empty() { String::new() } else { format!("{name}: ") };
+        let name = self.prefix(place);
         let left = self.left();
         if let Some(view) = &self.view {
             view.session("capacity", self.made as usize, None, Some(left));
@@ -273,7 +287,7 @@ fn first_line(reason: Option<&str>) -> &str {
 fn store_and_show(
     capacity: &Capacity,
     first: Option<&Report>,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<PageFormat>,
     args: &CapacityArgs,
 ) -> anyhow::Result<()> {
     let stored = first.filter(|_| !args.no_report).map(|first| {
@@ -291,11 +305,11 @@ fn store_and_show(
 }
 
 /// A capacity in a format.
-pub(super) fn rendered(capacity: &Capacity, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(capacity: &Capacity, format: PageFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Capacity(capacity)),
-        CompareFormat::Json => store::to_json(capacity).into(),
-        CompareFormat::Markdown => render::markdown::capacity(capacity).into(),
-        CompareFormat::Html => render::html::capacity(capacity).into(),
+        PageFormat::Text => render::text::on(screen, Document::Capacity(capacity)),
+        PageFormat::Json => store::to_json(capacity).into(),
+        PageFormat::Markdown => render::markdown::capacity(capacity).into(),
+        PageFormat::Html => render::html::capacity(capacity).into(),
     }
 }

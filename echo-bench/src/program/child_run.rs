@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Context;
@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use echo_net::stop::{Stage, Stop};
 
 use crate::cli::CELL;
+use crate::stream::SharedStream;
 use crate::view::{Feed, Followed};
 use echo_bench_report::report::{Report, store};
 
@@ -28,23 +29,23 @@ type Running = Arc<Mutex<Option<Pid>>>;
 pub(super) struct ChildRuns {
     stop: Stop,
     running: Running,
+    stream: Mutex<Option<SharedStream>>,
     /// Who is shown how a run goes, and what it is called.
     view: Option<Feed>,
     name: Mutex<String>,
 }
 
 impl ChildRuns {
-    /// What stops this process stops the run that is going on, which is shown on the view if there
-    /// is one.
-    pub(super) fn new(stop: Stop, view: Option<Feed>) -> Self {
+    /// What stops this process stops the run that is going on.
+    pub(super) fn new(stop: Stop) -> Self {
         let running = Running::default();
         pass_on(&stop, &running);
-        Self { stop, running, view, name: Mutex::default() }
+        Self { stop, running, stream: Mutex::new(None), view: None, name: Mutex::default() }
     }
 
-    /// What the next run is called where it is shown.
-    pub(super) fn is_called(&self, name: &str) {
-        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+    /// The same, shown on the view if there is one.
+    pub(super) fn with_view(self, view: Option<Feed>) -> Self {
+        Self { view, ..self }
     }
 
     /// Shows how a run goes.
@@ -57,6 +58,28 @@ impl ChildRuns {
         let show = move || lines.for_each(|line| drop(followed.line(&line)));
         // Without a thread the run goes on unseen.
         let _ = thread::Builder::new().name("shown-run".into()).spawn(show);
+    }
+
+    /// The same with lines of each run.
+    pub(super) fn with_stream(self, stream: Option<SharedStream>) -> Self {
+        Self { stream: Mutex::new(stream), ..self }
+    }
+
+    /// The next run is called so, and there will be so `many` if that is known.
+    pub(super) fn announce(&self, many: Option<u64>, name: &str) {
+        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(stream) = self.stream().as_mut() {
+            stream.next(many, name);
+        }
+    }
+
+    /// No more runs are made; whether all lines are written that were wanted.
+    pub(super) fn close_stream(&self) -> bool {
+        self.stream().as_mut().is_none_or(SharedStream::close)
+    }
+
+    fn stream(&self) -> MutexGuard<'_, Option<SharedStream>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The report of a run with this command line, which is left in `file`; what the run says, if
@@ -83,11 +106,15 @@ impl ChildRuns {
         // link.
         let _ = std::fs::remove_file(file);
         let seed = seed & ((1 << 53) - 1);
-        let is_shown = self.view.is_some();
-        let mut child = start(command_line, seed, file, is_shown).map_err(failed)?;
-        self.show(&mut child);
+        let lines = self.stream().as_ref().and_then(SharedStream::stdout);
+        // One of both has the stdout of the run.
+        let is_shown = self.view.is_some() && lines.is_none();
+        let mut child = start(command_line, seed, file, lines, is_shown).map_err(failed)?;
+        if is_shown {
+            self.show(&mut child);
+        }
         self.set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
-        if self.stop.stage() > Stage::Running {
+        if self.are_stopped() {
             // Asked in between, when there was nobody to pass it on to.
             let _ = child.kill();
         }
@@ -109,6 +136,11 @@ impl ChildRuns {
             return Err(why(format!("no request was answered right ({})", errors.join(", "))));
         }
         Ok(report)
+    }
+
+    /// Whether no more runs are to be made.
+    pub(super) fn are_stopped(&self) -> bool {
+        self.stop.stage() > Stage::Running
     }
 
     /// The process of the run that is going on.
@@ -148,6 +180,7 @@ fn start(
     command_line: &[String],
     seed: u64,
     file: &Path,
+    lines: Option<Stdio>,
     is_shown: bool,
 ) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("finding this program")?;
@@ -159,8 +192,9 @@ fn start(
         .arg(format!("--seed={seed}"))
         .args(["--quiet", "--no-report", "--output"])
         .arg(file)
+        .args(lines.is_some().then_some("--stream=-"))
         .stdin(Stdio::null())
-        .stdout(if is_shown { Stdio::piped() } else { Stdio::null() })
+        .stdout(lines.unwrap_or_else(|| if is_shown { Stdio::piped() } else { Stdio::null() }))
         .stderr(Stdio::piped())
         // Ctrl-C in a terminal goes to the whole group of the foreground; the run is told
         // by this process.

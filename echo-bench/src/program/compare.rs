@@ -1,5 +1,7 @@
 //! The way of a comparison: sides, comparison, rendering, exit code.
 
+use std::path::Path;
+
 use super::{Exit, sides};
 use crate::baseline;
 use crate::cli::{CompareArgs, FailOn, JudgingArgs, SidePlace};
@@ -30,7 +32,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     };
     let base = match &sides.base {
         Some(SidePlace::Paths(paths)) => Some(sides::side(paths)?),
-        Some(SidePlace::Baseline(name)) => Some(baseline_side(name)?),
+        Some(SidePlace::Baseline(name)) => Some(baseline_side(args.baselines.home(), name)?),
         None => None,
     };
     let candidates: Vec<Side> =
@@ -38,7 +40,7 @@ pub fn compare(args: &CompareArgs) -> anyhow::Result<u8> {
     if let (Some(name), [candidate]) = (&args.save_baseline, &candidates[..]) {
         let reports: Vec<&Report> =
             candidate.inputs.iter().map(|input| &input.report).collect();
-        let place = baseline::save(name, &reports)?;
+        let place = baseline::save(args.baselines.home(), name, &reports)?;
         tell(&format!("baseline {name}: {} reports in {}", reports.len(), place.display()));
     }
     let Some(base) = base else { return Ok(Exit::Done as u8) };
@@ -58,6 +60,9 @@ pub(super) fn rendered(
         CompareFormat::Json => store::to_json(comparison).into(),
         CompareFormat::Markdown => render::markdown::comparison(comparison).into(),
         CompareFormat::Html => render::html::comparison(comparison).into(),
+        CompareFormat::Csv => render::csv::comparison(comparison).into(),
+        CompareFormat::Junit => render::junit::comparison(comparison).into(),
+        CompareFormat::Github => render::github::comparison(comparison).into(),
     }
 }
 
@@ -67,10 +72,11 @@ pub(super) fn rendered(
 /// When there is no such baseline, or it can't be compared with the run.
 pub(super) fn with_baseline(
     reports: &[&Report],
+    home: Option<&Path>,
     name: &str,
     judging: &JudgingArgs,
 ) -> anyhow::Result<(Comparison, u8)> {
-    let base = baseline_side(name)?;
+    let base = baseline_side(home, name)?;
     let this = if reports.len() == 1 { "this run" } else { "these runs" };
     let input = |report: &&Report| Input { source: this.into(), report: (*report).clone() };
     let candidate = Side { name: this.into(), inputs: reports.iter().map(input).collect() };
@@ -106,8 +112,8 @@ fn judged(comparison: &Comparison, judging: &JudgingArgs) -> Exit {
     }
 }
 
-fn baseline_side(name: &str) -> anyhow::Result<Side> {
-    let directory = baseline::find(name)?;
+fn baseline_side(home: Option<&Path>, name: &str) -> anyhow::Result<Side> {
+    let directory = baseline::find(home, name)?;
     let inputs = sides::inputs(&[directory])?;
     Ok(Side { name: format!("baseline {name}"), inputs })
 }

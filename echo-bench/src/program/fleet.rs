@@ -9,8 +9,8 @@ use anyhow::Context;
 use super::baselines::{check_baselines, with_baselines};
 use super::results::Results;
 use super::run_server::RunServer;
-use super::{Exit, doctor, exit_of, open_view, planned, tell_objectives, typed};
-use crate::cli::RunArgs;
+use super::{Exit, UsageError, doctor, exit_of, open_view, planned, tell_objectives, typed};
+use crate::cli::{ResultArgs, RunArgs};
 use crate::console::{complain, tell};
 use crate::exec;
 use crate::fleet::local::LocalParts;
@@ -48,6 +48,7 @@ pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
         complain(&error.to_string());
         return Ok(Exit::Usage as u8);
     }
+    refuse_live_results(&args.results)?;
     let results = Results::prepare(&args.results)?;
     check_baselines(&args.results)?;
     engine::check(plan.engine)?;
@@ -133,6 +134,20 @@ fn of_parts(report: &Report, has_lost: bool, strict: bool) -> Exit {
         Exit::Done if has_lost => Exit::Failed,
         exit => exit,
     }
+}
+
+/// Refuses results that are made of a run while it goes, which only its own process can.
+///
+/// # Errors
+/// A [`UsageError`] that names the flag.
+pub(super) fn refuse_live_results(args: &ResultArgs) -> Result<(), UsageError> {
+    let metrics = args.metrics.is_some().then_some("--metrics");
+    let flag = args.stream.is_some().then_some("--stream").or(metrics);
+    flag.map_or(Ok(()), |flag| {
+        Err(UsageError::new(anyhow::anyhow!(
+            "{flag} is of a run of one process: leave out --agents and --nats"
+        )))
+    })
 }
 
 /// Whether so many processes can carry out a plan together.

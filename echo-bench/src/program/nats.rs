@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 
 use super::baselines::check_baselines;
-use super::fleet::{check, hand_over};
+use super::fleet::{check, hand_over, refuse_live_results};
 use super::results::{Results, rendered};
 use super::{Exit, open_view, planned, typed};
 use crate::cli::{AgentArgs, CollectArgs, OnAgents, RunArgs};
@@ -28,7 +28,7 @@ use echo_bench_fleet::{Agent, AgentName, Allow, RunId};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
 use echo_bench_report::merge::PartOfRun;
-use echo_bench_report::report::{ClockOffset, document};
+use echo_bench_report::report::{ClockOffset, Tool, document};
 use echo_client::mask::masked;
 use echo_net::signals;
 use echo_net::stop::Stop;
@@ -43,9 +43,6 @@ const START_UP: Duration = Duration::from_millis(1500);
 
 /// Connections that a machine makes per second at least.
 const CONNECTIONS_PER_S: f64 = 5_000.0;
-
-/// The version that agents and coordinator must have in common.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Waits for runs until it is stopped, and carries out a part of each.
 ///
@@ -62,7 +59,7 @@ pub fn agent(args: &AgentArgs) -> anyhow::Result<u8> {
     let access = args.access.access(&args.nats);
     let host = Arc::new(ProgramHost::new(access.shown.clone(), allow));
     let cores = std::thread::available_parallelism().map_or(1, Into::into) as u32;
-    let agent = Agent::new(name, VERSION, cores, random());
+    let agent = Agent::new(name, &Tool::this().build(), cores, random());
     nats::block_on(async move {
         let bus = Bus::connect(&access).await?;
         nats::serve(bus, agent, host, stops).await
@@ -108,6 +105,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
     if let Err(error) = fleet_plan::check(&document.flags) {
         return usage(&format_args!("--nats: {error}"));
     }
+    refuse_live_results(&args.results)?;
     let results = Results::prepare(&args.results)?;
     check_baselines(&args.results)?;
     let stop = Stop::new();
@@ -118,7 +116,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
     let settings = Settings {
         run: run.clone(),
         plan: Digest::of(&document.to_bytes()),
-        version: VERSION.into(),
+        version: Tool::this().build(),
         agents: on.agents,
         at_least: on.at_least,
         wait_ns: echo_net::clock::nanos(WAIT),
@@ -189,7 +187,7 @@ fn document_of(args: &RunArgs, plan: &Plan) -> anyhow::Result<PlanDocument> {
     let run: RunId = format!("{date}-{:04x}", random() & 0xffff).parse()?;
     Ok(PlanDocument {
         schema: fleet_plan::SCHEMA.into(),
-        version: VERSION.into(),
+        version: Tool::this().build(),
         run,
         flags: flags.collect(),
         seed: plan.seed,

@@ -7,11 +7,13 @@ use echo_net::signals;
 use echo_net::stdout;
 use echo_net::stop::Stop;
 
+use super::child_run::ChildRuns;
 use super::sweep::{measure, rendered};
 use super::{Exit, check_baselines, exit_of, open_view, with_baselines};
 use crate::cli::{ResultArgs, RunArgs, plan_file};
 use crate::console::{complain, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Format, Outlet, SweepFormat};
+use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
 use crate::view::FullScreen;
@@ -33,8 +35,9 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
         }
     };
     let results = &args.results;
-    let format = results.format.map(CompareFormat::try_from).transpose()?;
+    let format = results.format.map(Format::from).map(SweepFormat::try_from).transpose()?;
     let outlet = Outlet::new(results.output.as_deref(), format)?;
+    let outlet = outlet.beside(results.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     check_baselines(results)?;
@@ -45,7 +48,10 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let view = open_view(results.live)?;
     let feed = view.as_ref().map(FullScreen::feed);
-    let cells = measure(&planned, &beginning, &stop, results.quiet, feed)?;
+    let stream = results.stream.as_deref().map(SharedStream::open).transpose()?;
+    let runs = ChildRuns::new(stop).with_stream(stream).with_view(feed.clone());
+    let cells = measure(&planned, &beginning, &runs, results.quiet, feed)?;
+    let is_streamed = runs.close_stream();
     drop(view);
     let made = cells.iter().map(|cell| cell.runs.len()).sum::<usize>();
     if made == 0 {
@@ -66,14 +72,15 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
     let mut lost = Vec::new();
     lost.extend(hand_over(&sweep, results, &outlet).err());
     let reports: Vec<&Report> = sweep.cells.iter().flat_map(|cell| &cell.runs).collect();
-    let in_text = outlet.file.is_some() || outlet.format == CompareFormat::Text;
+    let in_text =
+        !outlet.is_silent && (outlet.file.is_some() || outlet.format == SweepFormat::Text);
     let compared = with_baselines(&reports, results, in_text, &mut lost);
     for error in &lost {
         complain(&format!("{error:#}"));
     }
     Ok(match (received.exit_code(), exit(&sweep, results.strict)) {
         (Some(code), _) => code,
-        _ if !lost.is_empty() => Exit::Failed as u8,
+        _ if !lost.is_empty() || !is_streamed => Exit::Failed as u8,
         (None, Exit::Done) => compared,
         (None, exit) => exit as u8,
     })
@@ -83,7 +90,7 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
 fn hand_over(
     sweep: &Sweep,
     results: &ResultArgs,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<SweepFormat>,
 ) -> anyhow::Result<()> {
     let first = sweep.cells.iter().flat_map(|cell| &cell.runs).next();
     let stored = first.filter(|_| !results.no_report).map(|first| {

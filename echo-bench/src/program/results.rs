@@ -10,7 +10,7 @@ use super::UsageError;
 use super::partial_file::PartialFile;
 use crate::cli::ResultArgs;
 use crate::console::{self, print, print_styled, tell, tell_styled};
-use crate::outlet::{Format, Outlet, check_file, put_file};
+use crate::outlet::{Outlet, RunFormat, check_file, put_file};
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::output;
 use echo_bench_report::render::text::{self, Document};
@@ -21,7 +21,7 @@ use echo_bench_report::report::{Circumstances, Report, store};
 #[derive(Debug)]
 pub(super) struct Results<'a> {
     args: &'a ResultArgs,
-    outlet: Outlet<Format>,
+    outlet: Outlet<RunFormat>,
     printed: Printed,
 }
 
@@ -29,9 +29,11 @@ pub(super) struct Results<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Printed {
     /// The report, in a format.
-    Report(Format),
+    Report(RunFormat),
     Hgrm,
     Hlog,
+    /// Nothing of the report: lines that are written while the run goes.
+    Lines,
 }
 
 /// What could not be written.
@@ -49,9 +51,10 @@ impl<'a> Results<'a> {
         let printed = match &outlet.file {
             _ if to_stdout(&args.hgrm) => Printed::Hgrm,
             _ if to_stdout(&args.hlog) => Printed::Hlog,
+            _ if to_stdout(&args.stream) => Printed::Lines,
             None => Printed::Report(outlet.format),
             // What went to a file is not for the terminal too.
-            Some(_) => Printed::Report(Format::Text),
+            Some(_) => Printed::Report(RunFormat::Text),
         };
         echo_net::stdout::check().context("writing to stdout")?;
         if !args.no_report {
@@ -81,7 +84,7 @@ impl<'a> Results<'a> {
 
     /// Whether the report stands on standard output as text, where more may follow it.
     pub(super) fn are_text(&self) -> bool {
-        self.printed == Printed::Report(Format::Text)
+        self.printed == Printed::Report(RunFormat::Text)
     }
 
     /// Stores and prints the report; what could not be written.
@@ -110,7 +113,7 @@ impl<'a> Results<'a> {
             let text = rendered(report, self.outlet.format, Screen::FILE).plain();
             // What went into a FIFO is not found there again.
             let place = write(path, &text, lost).filter(|place| place.is_file());
-            if matches!(self.outlet.format, Format::Json | Format::Html) {
+            if matches!(self.outlet.format, RunFormat::Json | RunFormat::Html) {
                 *kept = place.or(kept.take());
             }
         }
@@ -126,8 +129,16 @@ impl<'a> Results<'a> {
 
     /// Prints what standard output is for, and the report itself if it would be lost.
     fn show(&self, report: &Report, kept: Option<&Path>, lost: &mut Lost) {
-        let whole = [Printed::Report(Format::Json), Printed::Report(Format::Html)];
+        // Among lines there is no place for it.
+        let whole = [
+            Printed::Report(RunFormat::Json),
+            Printed::Report(RunFormat::Html),
+            Printed::Lines,
+        ];
         let rescue = !lost.is_empty() && kept.is_none() && !whole.contains(&self.printed);
+        if self.printed == Printed::Lines && !lost.is_empty() && kept.is_none() {
+            tell_styled(&rendered(report, RunFormat::Text, console::screen_of_stderr()));
+        }
         let screen = console::screen();
         let shown = document(report, self.printed, screen);
         let mut text = unless_lost(shown, lost).unwrap_or_default();
@@ -150,7 +161,7 @@ impl<'a> Results<'a> {
         if let Err(error) = printed {
             lost.push(error);
             if kept.is_none() && !rescue {
-                tell_styled(&rendered(report, Format::Text, console::screen_of_stderr()));
+                tell_styled(&rendered(report, RunFormat::Text, console::screen_of_stderr()));
             }
         }
     }
@@ -158,7 +169,12 @@ impl<'a> Results<'a> {
 
 /// Refuses two results for one place: one of them would be lost.
 fn one_place_each(args: &ResultArgs) -> anyhow::Result<()> {
-    let files = [("-o", &args.output), ("--hgrm", &args.hgrm), ("--hlog", &args.hlog)];
+    let files = [
+        ("-o", &args.output),
+        ("--hgrm", &args.hgrm),
+        ("--hlog", &args.hlog),
+        ("--stream", &args.stream),
+    ];
     let mut places = Vec::new();
     // Without -o, what --format names is printed.
     if args.output.is_none() && args.format.is_some() {
@@ -184,19 +200,23 @@ fn one_place_each(args: &ResultArgs) -> anyhow::Result<()> {
 }
 
 /// The report in a format.
-pub(super) fn rendered(report: &Report, format: Format, screen: Screen) -> Styled {
+pub(super) fn rendered(report: &Report, format: RunFormat, screen: Screen) -> Styled {
     match format {
-        Format::Text => text::on(screen, Document::Run(report)),
-        Format::Json => store::to_json(report).into(),
-        Format::Csv => render::csv::report(report).into(),
-        Format::Markdown => render::markdown::report(report).into(),
-        Format::Html => render::html::run(report).into(),
+        RunFormat::Text => text::on(screen, Document::Run(report)),
+        RunFormat::Json => store::to_json(report).into(),
+        RunFormat::Csv => render::csv::report(report).into(),
+        RunFormat::Markdown => render::markdown::report(report).into(),
+        RunFormat::Html => render::html::run(report).into(),
+        RunFormat::Bmf => render::bmf::report(report).into(),
+        RunFormat::Junit => render::junit::report(report).into(),
+        RunFormat::Openmetrics => render::openmetrics::report(report).into(),
     }
 }
 
 fn document(report: &Report, what: Printed, screen: Screen) -> anyhow::Result<Styled> {
     match what {
         Printed::Report(format) => Ok(rendered(report, format, screen)),
+        Printed::Lines => Ok(Styled::default()),
         Printed::Hgrm => Ok(render::hdr::hgrm(report).into()),
         Printed::Hlog => {
             let log = render::hdr::hlog(report).context("writing the interval log")?;

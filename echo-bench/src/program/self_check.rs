@@ -6,11 +6,12 @@ use echo_net::signals;
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
+use super::child_run::ChildRuns;
 use super::sweep::measure;
 use super::{Exit, UsageError};
 use crate::cli::{CompareArgs, SelfCheckArgs, plan_file};
 use crate::console::{complain, tell};
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{CompareFormat, Format, Outlet, PageFormat};
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
 use echo_bench_report::compare::self_check::{SelfCheck, self_check};
@@ -22,6 +23,8 @@ use echo_bench_report::report::{Report, store};
 /// # Errors
 /// When its runs can't be made or compared, or the result could not be written.
 pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow::Result<u8> {
+    let format = PageFormat::try_from(Format::from(outlet.format)).map_err(UsageError::new)?;
+    let outlet = Outlet { file: outlet.file.clone(), format, is_silent: outlet.is_silent };
     let options = args.options().map_err(UsageError::new)?;
     // Before anything is looked at.
     args.check.planned().map_err(UsageError::new)?;
@@ -40,12 +43,12 @@ pub(super) fn run(args: &CompareArgs, outlet: &Outlet<CompareFormat>) -> anyhow:
 }
 
 /// A self-check in a format.
-pub(super) fn rendered(check: &SelfCheck, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(check: &SelfCheck, format: PageFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::SelfCheck(check)),
-        CompareFormat::Json => store::to_json(check).into(),
-        CompareFormat::Markdown => render::markdown::self_check(check).into(),
-        CompareFormat::Html => render::html::self_check(check).into(),
+        PageFormat::Text => render::text::on(screen, Document::SelfCheck(check)),
+        PageFormat::Json => store::to_json(check).into(),
+        PageFormat::Markdown => render::markdown::self_check(check).into(),
+        PageFormat::Html => render::html::self_check(check).into(),
     }
 }
 
@@ -58,7 +61,8 @@ pub(super) fn made(check: &SelfCheckArgs, stop: &Stop) -> anyhow::Result<Vec<Rep
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let folder = Folder::open(kept.path(), &plan_file::identity(&planned.plan))?;
     let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
-    let cells = measure(&planned, &beginning, stop, check.quiet, None)?;
+    let runs = ChildRuns::new(stop.clone());
+    let cells = measure(&planned, &beginning, &runs, check.quiet, None)?;
     let failed: usize = cells.iter().map(|cell| cell.failures.len()).sum();
     if failed > 0 && stop.stage() == Stage::Running {
         tell(&format!("warning: {failed} runs gave no report and are left out"));

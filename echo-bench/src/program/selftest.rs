@@ -19,7 +19,7 @@ use crate::cli::{SERVE_FAULTS, SelfCheckArgs, SelftestArgs, ServeFaultsArgs};
 use crate::console::{complain, tell};
 use crate::fault_server::{self, FaultProcess, ServiceOptions};
 use crate::noise_floor;
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, PageFormat};
 use echo_bench_engine as engine;
 use echo_bench_report::compare::Options;
 use echo_bench_report::compare::self_check::{self as compared, SelfCheck};
@@ -54,7 +54,7 @@ pub fn selftest(args: &SelftestArgs) -> anyhow::Result<u8> {
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let started_at = humantime::format_rfc3339_millis(std::time::SystemTime::now());
     let mut session = Session {
-        runs: ChildRuns::new(stop.clone(), None),
+        runs: ChildRuns::new(stop.clone()),
         stop,
         subject,
         lie: args.lie,
@@ -117,12 +117,12 @@ fn keep(environment: &Environment, floor: NoiseFloor, quiet: bool) {
 }
 
 /// A selftest in a format.
-pub(super) fn rendered(selftest: &Selftest, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(selftest: &Selftest, format: PageFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Selftest(selftest)),
-        CompareFormat::Json => store::to_json(selftest).into(),
-        CompareFormat::Markdown => render::markdown::selftest(selftest).into(),
-        CompareFormat::Html => render::html::selftest(selftest).into(),
+        PageFormat::Text => render::text::on(screen, Document::Selftest(selftest)),
+        PageFormat::Json => store::to_json(selftest).into(),
+        PageFormat::Markdown => render::markdown::selftest(selftest).into(),
+        PageFormat::Html => render::html::selftest(selftest).into(),
     }
 }
 

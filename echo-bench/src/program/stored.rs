@@ -61,7 +61,10 @@ pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
             Some(selftest::SCHEMA) => {
                 tested::rendered(&document.parse()?, format.try_into()?, screen)
             }
-            _ => rendered(&document.parse::<Report>()?.concluded(), format, screen),
+            _ => {
+                let report = document.parse::<Report>()?.concluded();
+                rendered(&report, format.try_into()?, screen)
+            }
         })
     })?;
     Ok(Exit::Done as u8)

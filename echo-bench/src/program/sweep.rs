@@ -8,7 +8,7 @@ use anyhow::Context;
 use echo_net::settings::TimeSpan;
 use echo_net::signals;
 use echo_net::stdout;
-use echo_net::stop::{Stage, Stop};
+use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
 use super::servers::Servers;
@@ -16,8 +16,9 @@ use super::{Exit, Pace, open_view, warn_of_stored_passwords};
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
 use crate::fleet::Beats;
-use crate::outlet::{CompareFormat, Outlet};
+use crate::outlet::{Outlet, SweepFormat};
 use crate::progress::SweepProgress;
+use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use crate::sweep::study::Study;
@@ -96,6 +97,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         }
     };
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
+    let outlet = outlet.beside(args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);
@@ -118,7 +120,10 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let view = open_view(args.live)?;
     let feed = view.as_ref().map(FullScreen::feed);
-    let cells = measure(&planned, &beginning, &stop, args.quiet, feed)?;
+    let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
+    let runs = ChildRuns::new(stop.clone()).with_stream(stream).with_view(feed.clone());
+    let cells = measure(&planned, &beginning, &runs, args.quiet, feed)?;
+    let is_streamed = runs.close_stream();
     drop(view);
     let folder = &beginning.folder;
     let plan = planned.plan;
@@ -148,7 +153,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     }
     let exit = if sweep.has_missed() {
         Exit::Missed
-    } else if sweep.has_failures() {
+    } else if sweep.has_failures() || !is_streamed {
         Exit::Failed
     } else {
         Exit::Done
@@ -160,7 +165,7 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
 pub(super) fn measure(
     planned: &PlannedSweep,
     beginning: &Beginning,
-    stop: &Stop,
+    runs: &ChildRuns,
     quiet: bool,
     view: Option<Feed>,
 ) -> anyhow::Result<Vec<Cell>> {
@@ -178,15 +183,15 @@ pub(super) fn measure(
     let mut made: Vec<(Turn, Result<Report, String>)> = reused.collect();
     let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
     let what = if plan.axes.is_empty() { "repeats" } else { "sweep" };
-    let mut progress = SweepProgress::new(what, missing.len(), expected, quiet, view.clone());
+    let mut progress = SweepProgress::new(what, missing.len(), expected, quiet, view);
     if let Some(remark) = remark {
         progress.say(remark);
     }
     progress.say(&announced(planned, beginning, made.len(), expected));
-    let runs = ChildRuns::new(stop.clone(), view);
+    let many = missing.len() as u64;
     let mut changed: Option<ChangedFile> = None;
     for turn in missing {
-        if stop.stage() > Stage::Running {
+        if runs.are_stopped() {
             break;
         }
         let cell = &plans[turn.cell];
@@ -194,9 +199,12 @@ pub(super) fn measure(
         let outcome = match &changed {
             // It would be measured for nothing.
             Some(changed) if cell.files.contains(&changed.file) => Err(changed.to_string()),
-            _ => one(plan, cell, turn, folder, &runs, &mut changed),
+            _ => {
+                runs.announce(Some(many), &named(plan, cell, turn));
+                one(plan, cell, turn, folder, runs, &mut changed)
+            }
         };
-        if stop.stage() > Stage::Running && outcome.is_err() {
+        if runs.are_stopped() && outcome.is_err() {
             break;
         }
         progress.run(&named(plan, cell, turn), begin.elapsed(), &outcome);
@@ -273,7 +281,6 @@ fn one(
     changed: &mut Option<ChangedFile>,
 ) -> Result<Report, String> {
     let (seed, file) = (plan.seed.wrapping_add(turn.repeat.into()), folder.file(turn));
-    runs.is_called(&named(plan, cell, turn));
     let report = runs.make(&cell.command_line, seed, &file)?;
     if let Err(found) = cell.check(&report.plan) {
         // Were it left, the sweep would go on with it the next time.
@@ -290,14 +297,14 @@ fn one(
 fn store_and_show(
     sweep: &Sweep,
     folder: &Folder,
-    outlet: &Outlet<CompareFormat>,
+    outlet: &Outlet<SweepFormat>,
     quiet: bool,
 ) -> anyhow::Result<()> {
     let result = folder.result();
     let stored = output::replace(&result, &store::to_json(sweep))
         .with_context(|| format!("writing {}", result.display()));
     outlet.hand_over(|format, screen| rendered(sweep, format, screen)).and(stored)?;
-    if outlet.file.is_none() && outlet.format == CompareFormat::Json {
+    if outlet.file.is_none() && outlet.format == SweepFormat::Json {
         // In the other formats there is a table of them.
         for slo in sweep.analysis.slos.iter().filter(|slo| !slo.worst.met) {
             tell(&format!("slo {}", describe::sweep::objective(sweep, slo)));
@@ -310,11 +317,14 @@ fn store_and_show(
 }
 
 /// A sweep in a format.
-pub(super) fn rendered(sweep: &Sweep, format: CompareFormat, screen: Screen) -> Styled {
+pub(super) fn rendered(sweep: &Sweep, format: SweepFormat, screen: Screen) -> Styled {
     match format {
-        CompareFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
-        CompareFormat::Json => store::to_json(sweep).into(),
-        CompareFormat::Markdown => render::markdown::sweep(sweep).into(),
-        CompareFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Text => render::text::on(screen, Document::Sweep(sweep)),
+        SweepFormat::Json => store::to_json(sweep).into(),
+        SweepFormat::Markdown => render::markdown::sweep(sweep).into(),
+        SweepFormat::Html => render::html::sweep(sweep).into(),
+        SweepFormat::Csv => render::csv::sweep(sweep).into(),
+        SweepFormat::Bmf => render::bmf::sweep(sweep).into(),
+        SweepFormat::Junit => render::junit::sweep(sweep).into(),
     }
 }

@@ -7,7 +7,9 @@ use echo_net::{Nanos, clock};
 use super::partial_file::PartialFile;
 use super::printed_lines::PrintedLines;
 use crate::fleet::Beats;
+use crate::live_metrics::LiveMetrics;
 use crate::progress::Progress;
+use crate::stream::Stream;
 use crate::view::Feed;
 use echo_bench_engine::record::{Interval, Phase};
 use echo_bench_engine::{Beat, Connected, Observer, SoFar};
@@ -27,9 +29,11 @@ pub(super) struct Pace {
 }
 
 /// Who hears how a run goes.
-pub(super) struct Watching {
+pub(super) struct Watching<'a> {
     pub(super) progress: Progress,
     pub(super) partial: Option<PartialFile>,
+    pub(super) stream: Option<&'a mut Stream>,
+    pub(super) metrics: Option<LiveMetrics>,
     pub(super) until: Option<UntilWatch>,
     pub(super) pace: Pace,
     pub(super) view: Option<ViewCost>,
@@ -65,17 +69,20 @@ impl ViewCost {
     }
 }
 
-impl Observer for Watching {
+impl Observer for Watching<'_> {
     fn connected(&mut self, connected: &Connected<'_>) {
         self.progress.connected(connected);
         self.partial.iter_mut().for_each(|partial| partial.connected(connected));
         self.lines.iter_mut().for_each(|lines| lines.connected(connected));
+        self.metrics.iter().for_each(LiveMetrics::connected);
     }
 
     fn interval(&mut self, interval: &Interval) {
         self.progress.interval(interval);
         self.partial.iter_mut().for_each(|partial| partial.interval(interval));
         self.lines.iter_mut().for_each(|lines| lines.interval(interval));
+        self.metrics.iter().for_each(|metrics| metrics.interval(interval));
+        self.stream.iter_mut().for_each(|stream| stream.interval(interval));
         self.pace.beats.iter_mut().for_each(|beats| beats.interval(interval));
     }
 
@@ -90,6 +97,7 @@ impl Observer for Watching {
         self.partial.iter_mut().for_each(|partial| partial.beat(beat));
         self.lines.iter_mut().for_each(|lines| lines.beat(beat));
         self.view.iter_mut().for_each(|view| view.look(beat));
+        self.metrics.iter().for_each(|metrics| metrics.beat(beat));
     }
 
     fn is_enough(&mut self, so_far: &SoFar<'_>) -> bool {

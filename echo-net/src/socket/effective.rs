@@ -12,7 +12,7 @@ use super::{CongestionControl, SocketOptions};
 
 /// The options of a connection as the kernel says they are. `None`: the kernel does not say, or a
 /// unix-domain socket, which has none of TCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EffectiveOptions {
     /// Whether Nagle's algorithm is disabled.
     pub nodelay: Option<bool>,

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -69,25 +69,24 @@ impl ServerTls {
         Self::new(Identity::from_pem_files(Owner::Server, certificate, key)?)
     }
 
-    /// Generates a self-signed certificate for this machine, valid for a year and never written
-    /// to disk.
+    /// Generates a [self-signed](SelfSigned) certificate and takes it.
     ///
     /// # Errors
     /// When no key can be generated (no random numbers).
     pub fn self_signed() -> Result<Self, IdentityError> {
-        let failed = |error: rcgen::Error| IdentityError::SelfSigned(error.to_string());
-        let key = KeyPair::generate().map_err(failed)?;
-        let names = SELF_SIGNED_NAMES.map(String::from);
-        let mut parameters = CertificateParams::new(names).map_err(failed)?;
-        parameters.distinguished_name.push(DnType::CommonName, "echo-server");
-        let now = SystemTime::now();
-        // Clocks of peers may be slightly behind.
-        parameters.not_before = (now - HOUR).into();
-        parameters.not_after = (now + SELF_SIGNED_FOR).into();
-        let certificate = parameters.self_signed(&key).map_err(failed)?;
+        Self::of_self_signed(&SelfSigned::generate()?)
+    }
+
+    /// The identity with this certificate.
+    ///
+    /// # Errors
+    /// When it is not one that was [generated](SelfSigned::generate).
+    pub fn of_self_signed(own: &SelfSigned) -> Result<Self, IdentityError> {
         let failed = |error: rustls::Error| IdentityError::SelfSigned(error.to_string());
+        let key = PrivatePkcs8KeyDer::from(own.key.clone());
         let key = any_supported_type(&PrivateKeyDer::from(key)).map_err(failed)?;
-        let certified = CertifiedKey::new(vec![certificate.der().clone()], key);
+        let certificate = CertificateDer::from(own.certificate.clone());
+        let certified = CertifiedKey::new(vec![certificate], key);
         Self::new(Identity { certified: Arc::new(certified), warnings: Vec::new() })
     }
 
@@ -168,6 +167,43 @@ impl ServerTls {
     /// When the system has no random numbers.
     pub fn accept(&self) -> Result<Transform, Fault> {
         Ok(Transform::of_server(ServerConnection::new(Arc::clone(&self.config))?))
+    }
+}
+
+/// A self-signed certificate for this machine and its key, valid for a year and never written to
+/// disk. All processes of a server have the same one.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+pub struct SelfSigned {
+    /// In DER.
+    certificate: Vec<u8>,
+    /// In DER (PKCS #8).
+    key: Vec<u8>,
+}
+
+impl SelfSigned {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When no key can be generated (no random numbers).
+    pub fn generate() -> Result<Self, IdentityError> {
+        let failed = |error: rcgen::Error| IdentityError::SelfSigned(error.to_string());
+        let key = KeyPair::generate().map_err(failed)?;
+        let names = SELF_SIGNED_NAMES.map(String::from);
+        let mut parameters = CertificateParams::new(names).map_err(failed)?;
+        parameters.distinguished_name.push(DnType::CommonName, "echo-server");
+        let now = SystemTime::now();
+        // Clocks of peers may be slightly behind.
+        parameters.not_before = (now - HOUR).into();
+        parameters.not_after = (now + SELF_SIGNED_FOR).into();
+        let certificate = parameters.self_signed(&key).map_err(failed)?;
+        Ok(Self { certificate: certificate.der().to_vec(), key: key.serialize_der() })
+    }
+}
+
+impl fmt::Debug for SelfSigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Never the key.
+        f.debug_struct("SelfSigned").finish_non_exhaustive()
     }
 }
 

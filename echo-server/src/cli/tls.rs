@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use echo_net::tls::{IdentityError, ServerTls};
+use echo_net::tls::{IdentityError, SelfSigned, ServerTls};
 
 use super::InvalidArgs;
 
@@ -38,14 +38,30 @@ impl TlsArgs {
         if secure || self.client_ca.is_none() { Ok(()) } else { Err(InvalidArgs::ClientCa) }
     }
 
+    /// The certificate to generate, if that is asked for.
+    ///
+    /// # Errors
+    /// When no key can be generated.
+    pub(crate) fn generated(&self) -> Result<Option<SelfSigned>, IdentityError> {
+        self.tls_self_signed.then(SelfSigned::generate).transpose()
+    }
+
     /// The server's TLS identity, if TLS is enabled.
     ///
     /// # Errors
     /// When a file is unusable; names the flag.
     pub fn identity(&self) -> Result<Option<ServerTls>, IdentityError> {
-        let own = match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => ServerTls::from_pem_files(certificate, key)?,
-            _ if self.tls_self_signed => ServerTls::self_signed()?,
+        self.identity_with(self.generated()?.as_ref())
+    }
+
+    /// The same with this certificate, if one is [generated](Self::generated).
+    pub(crate) fn identity_with(
+        &self,
+        generated: Option<&SelfSigned>,
+    ) -> Result<Option<ServerTls>, IdentityError> {
+        let own = match (&self.tls_cert, &self.tls_key, generated) {
+            (Some(certificate), Some(key), _) => ServerTls::from_pem_files(certificate, key)?,
+            (_, _, Some(generated)) => ServerTls::of_self_signed(generated)?,
             _ => return Ok(None),
         };
         match &self.client_ca {

@@ -21,10 +21,10 @@ pub struct TuningArgs {
     pub trigger: Option<Trigger>,
 
     /// How connections are distributed to workers. handoff: one thread accepts and dispatches;
-    /// shared: all workers wait on one listener, and all wake (epoll, poll, tokio-local);
-    /// exclusive: the same, and one wakes (EPOLLEXCLUSIVE, epoll); reuseport: one listener per
-    /// worker (SO_REUSEPORT; epoll, poll, uring, tokio-local; of tokio any worker may serve any
-    /// listener) [default: handoff]
+    /// shared: all workers wait on one listener, and all wake (epoll, poll, prefork, tokio-local);
+    /// exclusive: the same, and one wakes (EPOLLEXCLUSIVE, epoll, prefork); reuseport: one listener
+    /// per worker (SO_REUSEPORT; epoll, poll, uring, prefork, tokio-local; of tokio any worker may
+    /// serve any listener) [default: handoff; prefork: exclusive]
     #[arg(long, value_name = "NAME", value_parser = choice::<Accept>())]
     pub accept: Option<Accept>,
 
@@ -82,7 +82,7 @@ impl TuningArgs {
         }
         // What --reuse-port alone has always meant.
         let own_listeners = reuse_port && model.shares_listeners();
-        let by_default = if own_listeners { Accept::Reuseport } else { Accept::Handoff };
+        let by_default = if own_listeners { Accept::Reuseport } else { model.default_accept() };
         Ok(Tuning {
             trigger: self.trigger.unwrap_or_default(),
             accept: self.accept.unwrap_or(by_default),
@@ -116,8 +116,9 @@ mod tests {
                                              --model epoll)",
             ),
             ("--model uring --trigger level", "(use --model epoll)"),
-            ("--model tokio --accept shared", "--model epoll, poll or tokio-local)"),
-            ("--model poll --accept exclusive", "(use --model epoll)"),
+            ("--model tokio --accept shared", "--model epoll, poll, prefork or tokio-local)"),
+            ("--model poll --accept exclusive", "(use --model epoll or prefork)"),
+            ("--model prefork --accept handoff", "--accept handoff is not supported"),
             ("--model pool --accept reuseport", "--accept reuseport is not supported"),
             ("--model epoll --tokio-event-interval 1", "(use --model tokio or tokio-local)"),
             ("--tokio-event-interval 0", "at least 1"),
@@ -137,6 +138,8 @@ mod tests {
             ("--model pool --reuse-port", Accept::Handoff),
             ("--model epoll --reuse-port --accept handoff", Accept::Handoff),
             ("--model epoll --accept exclusive", Accept::Exclusive),
+            ("--model prefork", Accept::Exclusive),
+            ("--model prefork --reuse-port", Accept::Reuseport),
         ] {
             assert_eq!(tuning(typed).unwrap().accept, accept, "{typed}");
         }

@@ -81,7 +81,12 @@ fn context_of(config: Config) -> Context {
     let config = Arc::new(config);
     let (stop, counters) = (Stop::new(), Arc::new(Counters::new(1)));
     Context {
-        admission: Arc::new(Admission::new(Arc::clone(&config), stop.clone(), 8)),
+        admission: Arc::new(Admission::new(
+            Arc::clone(&config),
+            stop.clone(),
+            8,
+            Arc::default(),
+        )),
         handshakes: Handshakes::new(8),
         hub: Hub::new(config.chat_queue, config.chat_room_queue, Arc::clone(counters.chat())),
         counters,
@@ -89,6 +94,7 @@ fn context_of(config: Config) -> Context {
         stop,
         readiness: Arc::default(),
         panic: Arc::default(),
+        processes: None,
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Families, Source};
+use echo_metrics::{Families, Source};
+
 use crate::balance::Balancer;
 
 /// See the [module](self).

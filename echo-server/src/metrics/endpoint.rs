@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use echo_metrics::{Health, Pages, Source};
 use echo_net::address::HostAddress;
 use echo_net::listener::Listener;
 use echo_net::reactor::ACCEPT_PAUSE;
@@ -22,8 +23,6 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::debug;
 
-use super::pages::Pages;
-use super::{Health, Source};
 use crate::binding::Binding;
 use crate::model::tokio::accept::Listeners;
 
@@ -38,7 +37,7 @@ const MOST_REQUEST: usize = 16 * 1024;
 
 /// A bound address that does not answer yet.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
+pub struct Endpoint {
     listeners: Vec<Listener>,
     address: SocketAddr,
 }
@@ -48,7 +47,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When that fails, with the flag to change.
-    pub(crate) fn bind(address: &HostAddress) -> anyhow::Result<Self> {
+    pub fn bind(address: &HostAddress) -> anyhow::Result<Self> {
         use anyhow::Context as _;
         let binding =
             Binding { address: address.clone().into(), backlog: 16, reuse_port: false };
@@ -61,7 +60,7 @@ impl Endpoint {
     }
 
     /// Its first address.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -69,7 +68,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// When the thread can't be started.
-    pub(crate) fn serve(self, sources: Vec<Box<dyn Source>>, health: Health) -> io::Result<()> {
+    pub fn serve(self, sources: Vec<Box<dyn Source>>, health: Health) -> io::Result<()> {
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         let listeners = {

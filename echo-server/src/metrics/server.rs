@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Families, Source};
+use echo_metrics::{Families, Source};
+
 use crate::context::Context;
 use crate::counters::{ChatServed, Served, TlsServed, WorkerSoFar};
 use crate::server::ServerWatch;
+use crate::snapshot::Snapshot;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -24,8 +26,8 @@ impl ServerMetrics {
 
     /// By kind. Workers report what they counted a little later than others do, so that the
     /// difference may fall; a counter must not.
-    fn errors_by_kind(&self, errors: u64) -> [(&'static str, u64); 8] {
-        let mut kinds = errors_by_kind(self.watch.context(), errors);
+    fn errors_by_kind(&self, so_far: &Snapshot) -> [(&'static str, u64); 8] {
+        let mut kinds = errors_by_kind(so_far);
         let messages = &mut kinds[0].1;
         *messages = self.message_errors.fetch_max(*messages, Ordering::Relaxed).max(*messages);
         kinds
@@ -35,16 +37,22 @@ impl ServerMetrics {
 impl Source for ServerMetrics {
     fn collect(&self, families: &mut Families<'_>) -> fmt::Result {
         let context = self.watch.context();
+        let so_far = context.snapshot();
         build(context, families)?;
-        connections(context, families)?;
-        let workers = context.counters.workers();
-        let total: WorkerSoFar = workers.iter().sum();
-        traffic(&total, self.errors_by_kind(total.served.errors), families)?;
+        connections(context, &so_far, families)?;
+        traffic(&so_far.total(), self.errors_by_kind(&so_far), families)?;
         if context.config.model.has_workers() {
-            of_workers(&workers, families)?;
+            of_workers(&so_far.workers, families)?;
         }
-        tls(context, families)?;
-        chat(context, families)
+        if context.config.tls.is_some() {
+            tls(&so_far.tls, families)?;
+        }
+        if context.config.protocol.is_chat() {
+            let ChatServed { lines, .. } = so_far.chat;
+            let help = "Lines received from chat members";
+            families.counter("echo_server_chat_lines", help, lines)?;
+        }
+        Ok(())
     }
 }
 
@@ -61,13 +69,13 @@ fn build(context: &Context, families: &mut Families<'_>) -> fmt::Result {
     )
 }
 
-fn connections(context: &Context, families: &mut Families<'_>) -> fmt::Result {
+fn connections(
+    context: &Context,
+    so_far: &Snapshot,
+    families: &mut Families<'_>,
+) -> fmt::Result {
     let admission = &context.admission;
-    families.counter(
-        "echo_server_connections",
-        "Connections admitted",
-        admission.accepted(),
-    )?;
+    families.counter("echo_server_connections", "Connections admitted", so_far.connections)?;
     families.gauge("echo_server_connections_active", "Open connections", admission.active())?;
     families.gauge(
         "echo_server_connections_limit",
@@ -78,13 +86,13 @@ fn connections(context: &Context, families: &mut Families<'_>) -> fmt::Result {
         "echo_server_connections_refused",
         "Connections refused, by reason",
         "reason",
-        admission.refusals().map(|(refusal, count)| (refusal.name(), count)),
+        so_far.refusals().map(|(refusal, count)| (refusal.name(), count)),
     )?;
     families.counters(
         "echo_server_connections_ended",
         "Connections that have ended, by cause",
         "cause",
-        admission.endings().read().map(|(ending, count)| (ending.name(), count)),
+        so_far.endings().map(|(ending, count)| (ending.name(), count)),
     )?;
     families.gauge_bytes(
         "echo_server_buffered",
@@ -94,7 +102,7 @@ fn connections(context: &Context, families: &mut Families<'_>) -> fmt::Result {
     families.counter(
         "echo_server_accept_failures",
         "Connections that could not be accepted, as without free file descriptors",
-        admission.failures(),
+        so_far.failures,
     )
 }
 
@@ -112,17 +120,17 @@ fn traffic(
         "echo_server_response_time",
         "Time from the arrival of a message in this process until its reply was handed to the \
          kernel; a sample of the reads, weighted by messages",
-        &total.response_times,
+        &total.response_times.times(),
     )
 }
 
-/// The kinds add up to `errors`.
-fn errors_by_kind(context: &Context, errors: u64) -> [(&'static str, u64); 8] {
-    let tls = context.counters.tls().read();
+/// The kinds add up to all errors.
+fn errors_by_kind(so_far: &Snapshot) -> [(&'static str, u64); 8] {
     let TlsServed {
         plaintext, timeout, displaced, client_certificate, failed, truncated, ..
-    } = tls;
-    let ChatServed { overflown, .. } = context.counters.chat().read();
+    } = so_far.tls;
+    let ChatServed { overflown, .. } = so_far.chat;
+    let errors = so_far.total().served.errors;
     let others =
         plaintext + timeout + displaced + client_certificate + failed + truncated + overflown;
     [
@@ -159,23 +167,12 @@ fn of_workers(workers: &[WorkerSoFar], families: &mut Families<'_>) -> fmt::Resu
     )
 }
 
-fn tls(context: &Context, families: &mut Families<'_>) -> fmt::Result {
-    if context.config.tls.is_none() {
-        return Ok(());
-    }
-    let TlsServed { handshakes, resumed, .. } = context.counters.tls().read();
+fn tls(served: &TlsServed, families: &mut Families<'_>) -> fmt::Result {
+    let TlsServed { handshakes, resumed, .. } = *served;
     families.counter("echo_server_tls_handshakes", "Completed TLS handshakes", handshakes)?;
     families.counter(
         "echo_server_tls_resumed",
         "TLS handshakes that resumed an earlier session",
         resumed,
     )
-}
-
-fn chat(context: &Context, families: &mut Families<'_>) -> fmt::Result {
-    if !context.config.protocol.is_chat() {
-        return Ok(());
-    }
-    let ChatServed { lines, .. } = context.counters.chat().read();
-    families.counter("echo_server_chat_lines", "Lines received from chat members", lines)
 }

@@ -15,6 +15,7 @@ use super::event_loop::{EventLoop, Handoff};
 use crate::config::Config;
 use crate::context::Context;
 use crate::counters::{Served, WorkerSoFar};
+use crate::occupied::Sharing;
 use crate::session::NEVER;
 
 /// How often workers may have something to do at one instant.
@@ -57,7 +58,7 @@ pub fn simulate<T>(
     run: impl FnOnce(SimulatedServer<'_>) -> T,
 ) -> io::Result<T> {
     let limit = config.max_conns.unwrap_or(u64::MAX);
-    let context = Context::new(config, stop, limit);
+    let context = Context::new(config, stop, limit, Sharing::default());
     let acceptors = acceptors.clamp(1, context.config.workers);
     let handoff = Handoff::new(context.config.workers, acceptors);
     let refused = Rc::new(Cell::new(0));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Context as _;
+use echo_metrics::{Health, ProcessMetrics};
 use echo_net::address::{Address, HostAddress, SocketAddress};
 use echo_net::listener::SocketFile;
 use echo_net::socket::SocketOptions;
@@ -19,7 +20,7 @@ use crate::binding::Binding;
 use crate::capacity::Capacity;
 use crate::cli::BalanceArgs;
 use crate::logging::{LogFormat, LogStyle};
-use crate::metrics::{BalanceMetrics, Endpoint, Health};
+use crate::metrics::{BalanceMetrics, Endpoint};
 use crate::model::tokio::launch;
 use crate::sandbox::{self, Needs};
 use crate::server::tell_limit;
@@ -70,7 +71,12 @@ pub(crate) fn run(args: &BalanceArgs) -> anyhow::Result<()> {
     let answer = move |request| answer(request, &report);
     // Before there are threads, to which a signal could go meanwhile.
     signals::serve_signals(stop.clone(), answer).context("setting up signals")?;
-    serve_metrics(metrics, BalanceMetrics(Arc::clone(&balancer)), &health)?;
+    serve_metrics(
+        metrics,
+        BalanceMetrics(Arc::clone(&balancer)),
+        ProcessMetrics::default(),
+        &health,
+    )?;
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let runtime = launch(workers, |_| {}, |_| {}).context("starting the balancer's threads")?;
     announce(&ready)?;
@@ -95,6 +101,7 @@ fn needs(config: &BalanceConfig, file: Option<&SocketFile>) -> Needs {
         connects_to: ports.collect(),
         removes_in: file.map(|file| file.folder().to_owned()),
         resolves: config.backends.iter().any(|backend| !backend.is_literal()),
+        ends_processes: false,
     }
 }
 

@@ -22,7 +22,7 @@ fn a_panic_is_told_with_its_cause_and_the_exit_code_101() {
     }
     // One that joins its workers and one whose runtime catches panics; all others are tested as a
     // library.
-    for model in ["epoll", "tokio"] {
+    for model in ["epoll", "tokio", "prefork"] {
         let mut child = Process::new(std::env::current_exe().unwrap())
             .args([NAME, "--exact", "--nocapture"])
             .env(MODEL, model)

@@ -67,26 +67,27 @@ impl From<&WorkerSoFar> for WorkerSummary {
 impl ServerSummary {
     /// The statistics of a server so far.
     pub(super) fn of(context: &Context) -> Self {
-        let Context { config, admission, counters, .. } = context;
-        let workers = counters.workers();
-        let total: WorkerSoFar = workers.iter().sum();
+        let Context { config, admission, .. } = context;
+        let so_far = context.snapshot();
+        let total = so_far.total();
         let has_workers = config.model.has_workers();
         Self {
-            connections: admission.accepted(),
-            refused: admission.refused(),
-            cut: admission.cut(),
-            limits: admission.limits().read(),
+            connections: so_far.connections,
+            refused: so_far.refused(),
+            cut: so_far.cut,
+            limits: so_far.limits,
             served: total.served,
             response_time_mean_ns: total.response_times.mean_ns(),
-            per_worker: has_workers.then(|| workers.iter().map(WorkerSummary::from).collect()),
-            socket: admission.first_options().map(|of_connection| {
+            per_worker: has_workers
+                .then(|| so_far.workers.iter().map(WorkerSummary::from).collect()),
+            socket: so_far.first_options.map(|of_connection| {
                 // A connection does not say it.
                 let fastopen = admission.opens_fast.get().copied();
-                let effective = EffectiveOptions { fastopen, ..*of_connection };
+                let effective = EffectiveOptions { fastopen, ..of_connection };
                 SocketSummary::new(&config.socket, effective)
             }),
-            tls: config.tls.as_ref().map(|_| counters.tls().read()),
-            chat: config.protocol.is_chat().then(|| counters.chat().read()),
+            tls: config.tls.as_ref().map(|_| so_far.tls),
+            chat: config.protocol.is_chat().then_some(so_far.chat),
         }
     }
 }

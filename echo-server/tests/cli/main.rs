@@ -9,6 +9,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+mod prefork;
 mod service;
 
 fn command() -> Command {

@@ -52,6 +52,14 @@ pub(super) enum Kind {
 impl Kind {
     const ALL: [Self; 3] = [Self::Line, Self::Tls, Self::Chat];
 
+    /// Members of a chat have to be in one process.
+    fn workers(self, model: ModelKind) -> &'static [&'static str] {
+        match self {
+            Self::Chat if model.has_processes() => &["--workers=1"],
+            _ => &["--workers=2"],
+        }
+    }
+
     fn flags(self) -> &'static [&'static str] {
         match self {
             Self::Line => &[],
@@ -93,7 +101,6 @@ impl Subject {
     pub(super) fn of_each_kind(model: ModelKind) -> Vec<Self> {
         let common = [
             "--log-format=json",
-            "--workers=2",
             "--max-conns=150",
             "--idle-timeout=3s",
             "--write-timeout=2s",
@@ -103,7 +110,10 @@ impl Subject {
         ];
         let start = |kind: Kind| Self {
             kind,
-            server: RunningServer::start(model, &[&common[..], kind.flags()].concat()),
+            server: RunningServer::start(
+                model,
+                &[&common[..], kind.workers(model), kind.flags()].concat(),
+            ),
             first: Vitals::default(),
             last: Vitals::default(),
             peak: Mutex::default(),

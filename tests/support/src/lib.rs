@@ -13,6 +13,7 @@ pub mod client;
 pub mod deadline;
 pub mod fault_proxy;
 pub mod kernel_sockets;
+pub mod lan;
 #[cfg(feature = "reports")]
 pub mod made_up;
 pub mod one_connection;

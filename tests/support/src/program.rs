@@ -42,6 +42,18 @@ pub fn third_party_or_skip(test: &str, program: &str) -> Option<Command> {
     None
 }
 
+/// The library of faketime(1), which replaces the clock of a process; reported as skipped if it is
+/// missing.
+pub fn faketime_or_skip(test: &str) -> Option<PathBuf> {
+    let library =
+        format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
+    let library = Some(PathBuf::from(library)).filter(|library| library.is_file());
+    if library.is_none() {
+        tell_skipped(test, "libfaketime not found");
+    }
+    library
+}
+
 /// Reports that a test, or a part of it, is skipped, in a line that `tests/run.sh` collects.
 pub fn tell_skipped(test: &str, reason: impl Display) {
     // Not eprintln!, which is captured and not shown for a test that passes.

@@ -49,8 +49,15 @@ fn assert_none(failed: &[ModelKind]) {
     assert!(failed.is_empty(), "fails with --model {}", failed.join(", --model "));
 }
 
+/// All of `ECHO_TEST_MODELS`, like `epoll,uring`, else all that are available on this machine.
 fn usable_models() -> Vec<ModelKind> {
-    ModelKind::VARIANTS.iter().copied().filter(|&model| is_usable(model)).collect()
+    let typed = std::env::var("ECHO_TEST_MODELS").unwrap_or_default();
+    let is_wanted = |model: &ModelKind| {
+        typed.is_empty() || typed.split(',').any(|name| name == model.to_string())
+    };
+    let wanted: Vec<_> = ModelKind::VARIANTS.iter().copied().filter(is_wanted).collect();
+    assert!(!wanted.is_empty(), "ECHO_TEST_MODELS names no model of this build");
+    wanted.into_iter().filter(|&model| is_usable(model)).collect()
 }
 
 /// Whether the model is available on this machine; reports it if not.
@@ -206,10 +213,17 @@ impl RunningServer {
         self.child.id()
     }
 
-    /// Sends a signal to the process.
+    /// Sends a signal to the process; one that stops and continues processes to all of them.
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).expect("a child has an id");
-        kill_process(pid, signal).expect("the child has not been waited for");
+        let all = if [Signal::STOP, Signal::CONT].contains(&signal) {
+            self.processes()
+        } else {
+            vec![self.child.id()]
+        };
+        for pid in all {
+            let pid = Pid::from_raw(pid.cast_signed()).expect("a process has an id");
+            kill_process(pid, signal).expect("the process has not been waited for");
+        }
     }
 
     /// Whether the process is still running.

@@ -10,36 +10,41 @@ use tempfile::NamedTempFile;
 use crate::deadline::{wait_for, wait_until};
 use crate::program::{tell_skipped, third_party_or_skip};
 
-/// While it lives, system calls of a process fail; the process then goes on undisturbed.
+/// While it lives, system calls of processes fail; these then go on undisturbed.
 #[derive(Debug)]
 pub struct SyscallFaults {
     strace: Child,
-    traced: u32,
+    traced: Vec<u32>,
     /// What strace writes: a line for each call.
     calls: NamedTempFile,
 }
 
 impl SyscallFaults {
-    /// Injects `fault` into the calls named in `calls`, as strace writes them: `accept4` and
+    /// Injects `fault` into the calls of all threads of `pids` that are named in `calls`, as strace writes them: `accept4` and
     /// `error=EMFILE:when=1..3`. The calls are counted for each thread.
     ///
     /// `None`, reported as skipped, if that is not possible here.
-    pub fn inject_or_skip(test: &str, pid: u32, calls: &str, fault: &str) -> Option<Self> {
+    pub fn inject_or_skip(
+        test: &str,
+        pids: Vec<u32>,
+        calls: &str,
+        fault: &str,
+    ) -> Option<Self> {
         let log = NamedTempFile::new().expect("room for a file");
         let mut strace = strace_or_skip(test, calls, fault, log.path())?;
         strace
-            .args(["-p", &pid.to_string()])
+            .args(pids.iter().flat_map(|pid| ["-p".to_owned(), pid.to_string()]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let strace = strace.spawn().expect("it is installed");
-        let mut faults = Self { strace, traced: pid, calls: log };
+        let mut faults = Self { strace, traced: pids, calls: log };
         let attached = wait_for("strace has attached to every thread, or given up", || {
             let ended = faults.strace.try_wait().expect("it was started").is_some();
             if ended {
                 Some(false)
             } else {
-                is_traced(pid).all(|traced| traced).then_some(true)
+                is_traced(&faults.traced).all(|traced| traced).then_some(true)
             }
         });
         if !attached {
@@ -97,17 +102,17 @@ impl Drop for SyscallFaults {
     fn drop(&mut self) {
         self.detach();
         if !std::thread::panicking() {
-            let traced = self.traced;
+            let traced = &self.traced;
             wait_until("strace has detached", || is_traced(traced).all(|traced| !traced));
         }
     }
 }
 
-/// For each thread of a process, whether it is traced.
-fn is_traced(pid: u32) -> impl Iterator<Item = bool> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+/// For each thread of processes, whether it is traced.
+fn is_traced(pids: &[u32]) -> impl Iterator<Item = bool> {
+    let tasks = pids.iter().map(|pid| std::fs::read_dir(format!("/proc/{pid}/task")));
     let status = |task: std::fs::DirEntry| -> PathBuf { task.path().join("status") };
-    tasks.flatten().map(status).filter_map(|path| {
+    tasks.flatten().flatten().flatten().map(status).filter_map(|path| {
         // A thread may end meanwhile.
         let status = std::fs::read_to_string(path).ok()?;
         let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;

@@ -22,7 +22,7 @@ pub struct TwoHosts {
     pub client: Host,
 }
 
-/// One of the two.
+/// A host of its own.
 #[derive(Debug)]
 pub struct Host {
     namespace: File,
@@ -50,7 +50,7 @@ impl TwoHosts {
     }
 
     fn connect(&self) -> bool {
-        let peer = self.client.holder.id();
+        let peer = self.client.pid();
         self.server.run(&format!("ip link add cable type veth peer name cable netns {peer}"))
             && self.server.run("ip addr add 10.77.0.1/24 dev cable && ip link set cable up")
             && self.client.run("ip addr add 10.77.0.2/24 dev cable && ip link set cable up")
@@ -58,7 +58,7 @@ impl TwoHosts {
 }
 
 impl Host {
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let mut holder = Command::new("unshare")
             .args(["--net", "sh", "-c", "ip link set lo up && echo && exec cat"])
             .stdin(Stdio::piped())
@@ -78,6 +78,11 @@ impl Host {
                 None
             }
         }
+    }
+
+    /// The process that keeps its namespace.
+    pub(crate) fn pid(&self) -> u32 {
+        self.holder.id()
     }
 
     /// Runs a shell command on this host; whether it succeeds.

@@ -19,6 +19,10 @@ pub struct Pinning {
     /// The CPU of the forwarder of an emulated link; empty: not pinned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forwarder: Vec<usize>,
+    /// The CPUs of each NUMA node, where generator threads run on one node each, in rotation; empty:
+    /// they do not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<Vec<usize>>,
     /// Why `auto` pinned nothing; null if it did, or was not asked for.
     pub unpinned: Option<Unpinned>,
 }
@@ -75,8 +79,19 @@ impl Pinning {
             generator: Vec::new(),
             server: Vec::new(),
             forwarder: Vec::new(),
+            nodes: Vec::new(),
             unpinned: None,
         }
+    }
+
+    /// Each of so many generator threads on one of these NUMA nodes, in rotation, for a server of
+    /// which nobody knows where it runs: a thread that moves from node to node has its memory on
+    /// another. Nothing where there is one node or one thread.
+    pub fn on_nodes(nodes: &[Vec<usize>], threads: u32) -> Self {
+        if nodes.len() < 2 || threads < 2 {
+            return Self::left(Unpinned::OtherServer);
+        }
+        Self { asked: PinMode::Auto, nodes: nodes.to_vec(), ..Self::off() }
     }
 
     /// Generator threads on these CPUs, in rotation.
@@ -114,7 +129,7 @@ impl Pinning {
             generator: generator.to_vec(),
             server: server.to_vec(),
             forwarder: forwarder.into_iter().collect(),
-            unpinned: None,
+            ..Self::off()
         }
     }
 
@@ -129,9 +144,13 @@ impl Pinning {
         few || self.generator.iter().any(|cpu| server.contains(cpu))
     }
 
-    /// The CPU of a generator thread; none if it is not pinned.
-    pub fn cpu_of(&self, thread: u32) -> Option<usize> {
-        self.generator.get(thread as usize % self.generator.len().max(1)).copied()
+    /// The CPUs of a generator thread: one, or those of a node; none if it is not pinned.
+    pub fn cpus_of(&self, thread: u32) -> &[usize] {
+        let rotated = |of: usize| thread as usize % of.max(1);
+        match self.generator.get(rotated(self.generator.len())) {
+            Some(cpu) => std::slice::from_ref(cpu),
+            None => self.nodes.get(rotated(self.nodes.len())).map_or(&[], Vec::as_slice),
+        }
     }
 }
 
@@ -229,8 +248,22 @@ mod tests {
     #[test]
     fn threads_take_the_given_cpus_in_rotation() {
         let pinned = Pinning::on(&"3,1".parse().unwrap());
-        let cpus: Vec<_> = (0..4).map(|thread| pinned.cpu_of(thread)).collect();
-        assert_eq!(cpus, [Some(3), Some(1), Some(3), Some(1)]);
-        assert_eq!(Pinning::off().cpu_of(1), None);
+        let cpus: Vec<_> = (0..4).map(|thread| pinned.cpus_of(thread)).collect();
+        assert_eq!(cpus, [[3], [1], [3], [1]]);
+        assert!(Pinning::off().cpus_of(1).is_empty());
+    }
+
+    #[test]
+    fn threads_run_on_one_node_each_where_there_are_several() {
+        let nodes = [vec![0, 1, 4, 5], vec![2, 3, 6, 7]];
+        let pinned = Pinning::on_nodes(&nodes, 3);
+        let cpus: Vec<_> = (0..3).map(|thread| pinned.cpus_of(thread)).collect();
+        assert_eq!(cpus, [&*nodes[0], &*nodes[1], &*nodes[0]]);
+        assert_eq!((pinned.asked, pinned.unpinned), (PinMode::Auto, None));
+        assert!(!pinned.is_crowded(3, &[0]), "a node is shared by plan");
+        for pinned in [Pinning::on_nodes(&nodes[..1], 3), Pinning::on_nodes(&nodes, 1)] {
+            assert!(pinned.cpus_of(0).is_empty());
+            assert_eq!(pinned.unpinned, Some(Unpinned::OtherServer));
+        }
     }
 }

@@ -16,7 +16,7 @@ impl Coordinator {
         }
         if presence.version != self.settings.version {
             let reason = format!(
-                "version {}, and this program is {} (install the same version)",
+                "version {}, and this program is {} (install the same build)",
                 shortened(&printable(&presence.version)),
                 self.settings.version
             );

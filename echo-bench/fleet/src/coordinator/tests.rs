@@ -148,8 +148,11 @@ fn a_run_ends_when_every_report_is_in_the_store() {
 fn a_silent_agent_is_looked_for_in_the_store_before_it_is_lost() {
     let (mut coordinator, _) = running(3, OnLoss::Mark);
     done(&mut coordinator, 1);
-    assert_eq!(coordinator.tick(10 * SECOND), []);
-    let actions = coordinator.tick(11 * SECOND);
+    assert_eq!(coordinator.tick(SECOND + SILENCE - 1), []);
+    // Nobody is heard while the bus is away.
+    coordinator.cut_off(2 * SECOND);
+    assert_eq!(coordinator.tick(SECOND + SILENCE), []);
+    let actions = coordinator.tick(2 * SECOND + SILENCE);
     assert_eq!(actions, [Action::Look(2), Action::Look(3)]);
     assert_eq!(coordinator.tick(30 * SECOND), []);
     coordinator.looked(2, Some(crate::agent::stored(b"y")));
@@ -176,17 +179,18 @@ fn a_loss_stops_the_others_if_that_was_asked_for() {
 }
 
 #[test]
-fn too_few_agents_and_those_of_another_version_are_named() {
+fn too_few_agents_and_those_of_another_build_are_named() {
     let mut coordinator = Coordinator::new(settings(3, 2, OnLoss::Mark), 0);
     coordinator.present(&presence(1, "1"), 0);
-    let told = coordinator.present(&presence(2, "2"), 0);
+    let other = presence(2, "1 (1f2e3d4c5b6a)");
+    let told = coordinator.present(&other, 0);
     assert!(matches!(&told[..], [Action::Tell(text)] if text.contains("a2")), "{told:?}");
-    assert_eq!(coordinator.present(&presence(2, "2"), 0), []);
+    assert_eq!(coordinator.present(&other, 0), []);
     let busy = Presence { run: Some("x".parse().unwrap()), ..presence(3, "1") };
     coordinator.present(&busy, 0);
     let actions = coordinator.tick(5 * SECOND);
     let said = outcome(&actions).failure.clone().unwrap();
-    for part in ["--agents 3", "1 idle", "a2", "version 2", "--min-agents"] {
+    for part in ["--agents 3", "1 idle", "a2", "version 1 (1f2e3d4c5b6a)", "--min-agents"] {
         assert!(said.contains(part), "{said}");
     }
 }

@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions};
+use async_nats::{ConnectError, ConnectOptions, ServerAddr};
+use percent_encoding::percent_decode_str;
 
 use super::{BusError, CONNECT_LIMIT};
-
-/// What helps where nobody answers.
-pub(super) const NO_SERVER: &str =
-    "is a NATS server running there? start one with `nats-server -js`";
 
 /// Where the server is, and how it is entered.
 #[derive(Clone, Default)]
@@ -45,6 +42,11 @@ impl Access {
             .connection_timeout(CONNECT_LIMIT)
             .reconnect_delay_callback(|_| Duration::from_millis(250))
             .request_timeout(Some(Duration::from_secs(5)));
+        options = match self.user() {
+            Some((user, Some(password))) => options.user_and_password(user, password),
+            Some((token, None)) => options.token(token),
+            None => options,
+        };
         if let Some(file) = &self.credentials {
             let read = options.credentials_file(file).await;
             options = read.map_err(|reason| BusError::File { flag: "--nats-creds", reason })?;
@@ -67,6 +69,15 @@ impl Access {
                 .require_tls(true);
         }
         Ok(options)
+    }
+
+    /// What the URL has before its host, which the client would not send: a user and a password,
+    /// or a token alone.
+    fn user(&self) -> Option<(String, Option<String>)> {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        // What is no URL is refused when it is connected to.
+        let url: ServerAddr = self.url.parse().ok()?;
+        Some((decoded(url.username()?), url.password().map(decoded)))
     }
 }
 
@@ -95,19 +106,4 @@ pub(super) fn reason(error: &ConnectError) -> String {
         cause = deeper.source();
     }
     crate::message::printable(&text)
-}
-
-/// What may help.
-pub(super) fn remedy(kind: ConnectErrorKind) -> &'static str {
-    match kind {
-        ConnectErrorKind::ServerParse => "write nats://HOST:PORT or tls://HOST:PORT",
-        ConnectErrorKind::Dns => "is the name right?",
-        ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-            "give --nats-creds, --nats-nkey, --nats-token-file, or nats://USER:PASSWORD@HOST"
-        }
-        ConnectErrorKind::Tls => "give --nats-cacert FILE with the server's CA",
-        ConnectErrorKind::TimedOut | ConnectErrorKind::Io | ConnectErrorKind::MaxReconnects => {
-            NO_SERVER
-        }
-    }
 }

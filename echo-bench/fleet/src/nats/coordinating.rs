@@ -22,6 +22,10 @@ use crate::{AgentName, Coordinator, Nanos, RunId};
 const OFFER_LIMIT: Duration = Duration::from_secs(20);
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
 
+/// How often a report is looked for where the store does not answer, and how long in between.
+const LOOK_TRIES: u32 = 3;
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
 /// How long commands may take to leave after the end.
 const LEAVE_LIMIT: Duration = Duration::from_secs(4);
 
@@ -124,6 +128,9 @@ pub async fn coordinate(
             },
             _ = ticks.tick() => {
                 count = count.wrapping_add(1);
+                if !bus.is_connected() {
+                    coordinator.cut_off(now());
+                }
                 if coordinator.is_running() {
                     // Nobody joins any more.
                     agents = None;
@@ -216,9 +223,15 @@ impl Coordinating {
         let (bus, inputs) = (self.bus.clone(), self.inputs.clone());
         let name = store::report(&self.run, part);
         tokio::spawn(async move {
-            let found = match bus.has(&name).await {
-                Ok(true) => bus.get(&name, MOST_REPORT_BYTES).await.ok().flatten(),
-                _ => None,
+            let mut tries = 0;
+            let found = loop {
+                tries += 1;
+                match bus.get(&name, MOST_REPORT_BYTES).await {
+                    Ok(found) => break found,
+                    // That nobody could look does not mean that there is none.
+                    Err(_) if tries < LOOK_TRIES => tokio::time::sleep(LOOK_PAUSE).await,
+                    Err(_) => break None,
+                }
             };
             let found = found.map(|report| stored(&report));
             let _ = inputs.send(Input::Looked(part, found));

@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use async_nats::jetstream::object_store::{Config, GetErrorKind, InfoErrorKind, ObjectStore};
+use async_nats::jetstream::object_store::{Config, GetErrorKind, ObjectStore};
 use tokio::io::AsyncReadExt as _;
 
 use super::{Bus, BusError};
@@ -79,15 +79,6 @@ impl Bus {
             return Err(BusError::Object { name: name.into(), reason });
         }
         Ok(Some(bytes))
-    }
-
-    /// Whether an object is there.
-    pub(super) async fn has(&self, name: &str) -> Result<bool, BusError> {
-        match self.objects.info(name).await {
-            Ok(info) => Ok(!info.deleted),
-            Err(error) if error.kind() == InfoErrorKind::NotFound => Ok(false),
-            Err(error) => Err(failed(name, &error)),
-        }
     }
 }
 

@@ -109,7 +109,7 @@ impl Metric {
     }
 
     /// The name of the quantile that it is, if it is one.
-    pub(super) fn quantile_name(self) -> Option<&'static str> {
+    pub(crate) fn quantile_name(self) -> Option<&'static str> {
         match self {
             Self::P50 | Self::CorrectedP50 => Some("p50"),
             Self::P90 | Self::CorrectedP90 => Some("p90"),

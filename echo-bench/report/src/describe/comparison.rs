@@ -12,7 +12,7 @@ use crate::compare::{Candidate, Case, Caution, Comparison, Difference, Evidence,
 use crate::compare::{Metric, MetricComparison, SideReport, Verdict};
 use crate::report::nouns::Nouns;
 
-mod numbers;
+pub(super) mod numbers;
 
 pub(crate) use numbers::{
     in_units, is_latency, ratio, ratio_range, unit_of, unit_of_metrics, value,

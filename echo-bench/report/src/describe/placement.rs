@@ -37,6 +37,10 @@ fn pinned(plan: &Plan) -> Option<String> {
         None if sides.is_empty() && plan.pin.asked == PinMode::Off => return None,
         None => "",
     };
+    if !plan.pin.nodes.is_empty() {
+        let nodes: Vec<String> = plan.pin.nodes.iter().map(|cpus| named(cpus)).collect();
+        return Some(format!("generator threads on one NUMA node each: {}", nodes.join("; ")));
+    }
     let lacks_forwarder =
         plan.link.is_some() && plan.pin.asked == PinMode::Auto && plan.pin.forwarder.is_empty();
     Some(match (sides.is_empty(), why) {
@@ -116,6 +120,10 @@ mod tests {
             (
                 plan(apart(&[0, 1], ServerCpus::Unknown), &[]),
                 Some("not pinned: the server was not started by this run"),
+            ),
+            (
+                plan(Pinning::on_nodes(&[vec![0, 1], vec![2, 3]], 2), &[]),
+                Some("generator threads on one NUMA node each: CPUs 0-1; CPUs 2-3"),
             ),
         ] {
             assert_eq!(pinned(&plan).as_deref(), told);

@@ -1,6 +1,14 @@
-//! The report as comma-separated values: a row for the whole window, one for each stage and
-//! one for each interval. What was not measured is empty; times are in nanoseconds. `weak` names the
+//! Comma-separated values (RFC 4180). Of a run: a row for the whole window, one for each stage and
+//! one for each interval; of a sweep one for each cell; of a comparison one for each metric of each
+//! case. What was not measured is empty; times are in nanoseconds. `weak` names the
 //! percentiles whose effective sample size is too small for an interval.
+
+mod compared;
+mod fields;
+mod swept;
+
+pub use compared::comparison;
+pub use swept::sweep;
 
 use crate::report::{LatencySummary, QUANTILES, Quantile, Report};
 
@@ -46,7 +54,8 @@ pub fn report(report: &Report) -> String {
             [interval.client_us_per_message, interval.server_us_per_message],
         )
     }));
-    rows.iter().map(|row| row.join(",") + "\n").collect()
+    // All of it is numbers and names of ours.
+    fields::rows(&rows)
 }
 
 fn row(

@@ -11,6 +11,7 @@ mod curve;
 mod curve_table;
 mod forest;
 mod heat_map;
+mod history;
 mod limits;
 mod parts;
 mod print;
@@ -30,6 +31,7 @@ use askama::Template;
 use crate::capacity::Capacity;
 use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
+use crate::history::History;
 use crate::report::{Report, coarsen};
 use crate::safe_json::safe_json;
 use crate::selftest::Selftest;
@@ -118,6 +120,14 @@ pub fn self_check(check: &SelfCheck) -> String {
 /// Never: writing to memory can't fail and a selftest is plain data.
 pub fn selftest(selftest: &Selftest) -> String {
     rendered(&selftest::SelftestPage::new(selftest))
+}
+
+/// The page of runs over time.
+///
+/// # Panics
+/// Never: writing to memory can't fail and a history is plain data.
+pub fn history(history: &History) -> String {
+    rendered(&history::HistoryPage::new(history))
 }
 
 /// The page of a capacity.

@@ -12,6 +12,7 @@ use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::study::UnfitNotes;
 use crate::describe::{self, Body, Description, Row, Table};
+use crate::history::History;
 use crate::report::Report;
 use crate::selftest::Selftest;
 use crate::sweep::Sweep;
@@ -47,6 +48,11 @@ pub fn selftest(selftest: &Selftest) -> String {
 /// A comparison.
 pub fn comparison(comparison: &Comparison) -> String {
     laid_out(&describe::comparison(comparison))
+}
+
+/// Runs over time.
+pub fn history(history: &History) -> String {
+    laid_out(&describe::history(history))
 }
 
 /// A capacity.

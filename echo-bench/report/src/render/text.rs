@@ -14,6 +14,7 @@ use crate::compare::Comparison;
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Column, Description, Notice, Row, Table, Tone};
 use crate::doctor::Doctor;
+use crate::history::History;
 use crate::listing::Entry;
 use crate::report::Report;
 use crate::selftest::Selftest;
@@ -43,6 +44,8 @@ pub enum Document<'a> {
     Capacity(&'a Capacity),
     /// A selftest.
     Selftest(&'a Selftest),
+    /// Runs over time.
+    History(&'a History),
     /// A machine, examined.
     Doctor(&'a Doctor),
     /// What is stored, a line each, and what the names are: files, or baselines.
@@ -58,6 +61,7 @@ pub fn on(screen: Screen, document: Document<'_>) -> Styled {
         Document::SelfCheck(check) => describe::self_check(check),
         Document::Capacity(capacity) => describe::capacity(capacity),
         Document::Selftest(selftest) => describe::selftest(selftest),
+        Document::History(history) => describe::history(history),
         Document::Doctor(doctor) => describe::doctor(doctor),
         Document::Listing(entries, named) => {
             return shown(&describe::listing(entries, named), screen);

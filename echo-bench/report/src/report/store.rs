@@ -23,6 +23,17 @@ pub fn to_json(stored: &impl serde::Serialize) -> String {
     safe_json(&text)
 }
 
+/// The same in one line.
+///
+/// # Panics
+/// Never: strings, numbers and lists of them always serialise.
+pub fn to_json_line(said: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string(said)
+        .expect("strings, numbers and lists of them always serialise");
+    text.push('\n');
+    safe_json(&text)
+}
+
 /// Writes the report to `path`, in a folder of ours.
 pub fn save(report: &Report, path: &Path) -> std::io::Result<()> {
     output::replace(path, &to_json(report))

@@ -23,14 +23,18 @@ impl Tool {
             revision: option_env!("ECHO_BENCH_REVISION").map(Into::into),
         }
     }
+
+    /// Version and revision, by which two builds are told apart.
+    pub fn build(&self) -> String {
+        match &self.revision {
+            Some(revision) => format!("{} ({revision})", self.version),
+            None => self.version.clone(),
+        }
+    }
 }
 
 impl std::fmt::Display for Tool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.name, self.version)?;
-        match &self.revision {
-            Some(revision) => write!(f, " ({revision})"),
-            None => Ok(()),
-        }
+        write!(f, "{} {}", self.name, self.build())
     }
 }

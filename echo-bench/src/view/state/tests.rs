@@ -23,6 +23,7 @@ pub(in crate::view) fn plan(words: &[&str]) -> Plan {
         arrivals: None,
         cores: 1,
         cpus: Vec::new(),
+        nodes: Vec::new(),
         seed: 1,
         credentials: echo_client::credentials::Credentials::default(),
     };

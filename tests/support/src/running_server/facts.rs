@@ -1,4 +1,4 @@
-//! What is seen of a server from outside: its process, and the counters that it prints.
+//! What is seen of a server from outside: its processes, and the counters that it prints.
 
 use std::time::Duration;
 
@@ -8,39 +8,60 @@ use super::RunningServer;
 use crate::deadline::{wait_for, wait_until};
 
 impl RunningServer {
-    /// Resident memory of the process.
+    /// Its process, and those that this one has started, after it.
+    pub fn processes(&self) -> Vec<u32> {
+        let own = self.child.id();
+        let tasks = std::fs::read_dir(format!("/proc/{own}/task")).expect("the process runs");
+        // A thread may end meanwhile.
+        let children = tasks
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+        let children = children.collect::<String>();
+        let children = children.split_whitespace().map(|pid| pid.parse().expect("proc(5)"));
+        std::iter::once(own).chain(children).collect()
+    }
+
+    /// Resident memory of its processes; what they share counts for each.
     pub fn resident_kib(&self) -> u64 {
         self.status("VmRSS:")
     }
 
-    /// Threads of the process.
+    /// Threads of its processes.
     pub fn threads(&self) -> u64 {
         self.status("Threads:")
     }
 
-    /// A number in /proc/PID/status.
+    /// The sum of a number in /proc/PID/status.
     fn status(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .expect("the process runs");
-        let value = status.lines().find_map(|line| line.strip_prefix(name));
-        let number = value.and_then(|text| text.split_whitespace().next()?.parse().ok());
-        number.unwrap_or_else(|| panic!("no number {name} in {status}"))
+        let of_process = |pid| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+            let status = status.expect("the process runs");
+            let value = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = value.and_then(|text| text.split_whitespace().next()?.parse().ok());
+            number.unwrap_or_else(|| panic!("no number {name} in {status}"))
+        };
+        self.processes().into_iter().map(of_process).sum::<u64>()
     }
 
-    /// Open descriptors of the process.
+    /// Open descriptors of its processes.
     pub fn descriptors(&self) -> usize {
-        let folder = format!("/proc/{}/fd", self.child.id());
-        std::fs::read_dir(folder).expect("the process runs").count()
+        let of_process = |pid| {
+            std::fs::read_dir(format!("/proc/{pid}/fd")).expect("the process runs").count()
+        };
+        self.processes().into_iter().map(of_process).sum()
     }
 
-    /// CPU time of the process.
+    /// CPU time of its processes.
     pub fn cpu_time(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))
-            .expect("the process runs");
-        // The second field is the name of the program in parentheses.
-        let after_name = stat.rsplit_once(')').expect("proc(5)").1;
-        let fields = after_name.split_whitespace().skip(11).take(2);
-        let ticks: u64 = fields.map(|ticks| ticks.parse::<u64>().expect("proc(5)")).sum();
+        let of_process = |pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+            let stat = stat.expect("the process runs");
+            // The second field is the name of the program in parentheses.
+            let after_name = stat.rsplit_once(')').expect("proc(5)").1;
+            let fields = after_name.split_whitespace().skip(11).take(2);
+            fields.map(|ticks| ticks.parse::<u64>().expect("proc(5)")).sum::<u64>()
+        };
+        let ticks = self.processes().into_iter().map(of_process).sum();
         Duration::from_secs(ticks) / rustix::param::clock_ticks_per_second() as u32
     }
 

@@ -10,8 +10,6 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use crate::response_times::Distribution;
-
 /// Nanoseconds in a second, as a divisor.
 const NANOS: f64 = 1e9;
 
@@ -57,34 +55,50 @@ impl Value {
     }
 }
 
+/// Times by their length.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Times {
+    /// Their sum in nanoseconds.
+    pub sum_ns: f64,
+    /// How many there are in each bucket alone, with the bucket's upper end in nanoseconds; the
+    /// last has none.
+    pub buckets: Vec<(Option<u64>, u64)>,
+}
+
 /// See the [module](self). Names are without unit and `_total`, which follow from the type.
-pub(crate) struct Families<'a>(DescriptorEncoder<'a>);
+pub struct Families<'a>(DescriptorEncoder<'a>);
+
+impl fmt::Debug for Families<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Families").finish()
+    }
+}
 
 impl<'a> Families<'a> {
     /// Writes into `encoder`.
-    pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {
+    pub(crate) fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Self(encoder)
     }
 
     /// A counter.
-    pub(super) fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+    pub fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.one(Header { name, help, unit: None }, Value::Counter(value))
     }
 
     /// A counter of bytes.
-    pub(super) fn bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+    pub fn bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let unit = Some(&Unit::Bytes);
         self.one(Header { name, help, unit }, Value::Counter(value))
     }
 
     /// A counter of seconds.
-    pub(super) fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+    pub fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
         self.one(Header { name, help, unit }, Value::Sum(value))
     }
 
     /// A counter for each value of a label.
-    pub(super) fn counters<L: fmt::Display>(
+    pub fn counters<L: fmt::Display>(
         &mut self,
         name: &str,
         help: &str,
@@ -96,12 +110,12 @@ impl<'a> Families<'a> {
     }
 
     /// A gauge.
-    pub(super) fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+    pub fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         self.one(Header { name, help, unit: None }, Value::Gauge(value))
     }
 
     /// A gauge for each value of a label.
-    pub(super) fn gauges<L: fmt::Display>(
+    pub fn gauges<L: fmt::Display>(
         &mut self,
         name: &str,
         help: &str,
@@ -112,14 +126,44 @@ impl<'a> Families<'a> {
         self.labelled(Header { name, help, unit: None }, MetricType::Gauge, label, values)
     }
 
+    /// A gauge with a fraction.
+    pub fn level(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+        self.one(Header { name, help, unit: None }, Value::Level(value))
+    }
+
+    /// The same for each value of a label.
+    pub fn levels<L: fmt::Display>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (L, f64)>,
+    ) -> fmt::Result {
+        let values = values.into_iter().map(|(of, value)| (of, Value::Level(value)));
+        self.labelled(Header { name, help, unit: None }, MetricType::Gauge, label, values)
+    }
+
+    /// A gauge in seconds for each value of a label.
+    pub fn levels_in_seconds<L: fmt::Display>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: impl IntoIterator<Item = (L, f64)>,
+    ) -> fmt::Result {
+        let values = values.into_iter().map(|(of, value)| (of, Value::Level(value)));
+        let unit = Some(&Unit::Seconds);
+        self.labelled(Header { name, help, unit }, MetricType::Gauge, label, values)
+    }
+
     /// A gauge in bytes.
-    pub(super) fn gauge_bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+    pub fn gauge_bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let unit = Some(&Unit::Bytes);
         self.one(Header { name, help, unit }, Value::Gauge(value))
     }
 
     /// A gauge in seconds.
-    pub(super) fn gauge_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
+    pub fn gauge_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         let unit = Some(&Unit::Seconds);
         self.one(Header { name, help, unit }, Value::Level(value))
     }
@@ -147,28 +191,18 @@ impl<'a> Families<'a> {
     }
 
     /// A histogram of times.
-    pub(super) fn times(
-        &mut self,
-        name: &str,
-        help: &str,
-        times: &Distribution,
-    ) -> fmt::Result {
-        let buckets: Vec<(f64, u64)> = times
-            .buckets()
-            .map(|(bound, count)| (bound.map_or(f64::INFINITY, |ns| ns as f64 / NANOS), count))
-            .collect();
-        let (sum, unit) = (times.sum_ns() as f64 / NANOS, Some(&Unit::Seconds));
+    pub fn times(&mut self, name: &str, help: &str, times: &Times) -> fmt::Result {
+        let seconds = |bound: &Option<u64>| bound.map_or(f64::INFINITY, |ns| ns as f64 / NANOS);
+        let buckets: Vec<(f64, u64)> =
+            times.buckets.iter().map(|(bound, count)| (seconds(bound), *count)).collect();
+        let (sum, unit) = (times.sum_ns / NANOS, Some(&Unit::Seconds));
         let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
-        family.encode_histogram(sum, times.count(), &buckets, NO_EXEMPLARS)
+        let count = times.buckets.iter().map(|(_, count)| count).sum();
+        family.encode_histogram(sum, count, &buckets, NO_EXEMPLARS)
     }
 
     /// Facts that do not change, as labels.
-    pub(super) fn info(
-        &mut self,
-        name: &str,
-        help: &str,
-        facts: &impl EncodeLabelSet,
-    ) -> fmt::Result {
+    pub fn info(&mut self, name: &str, help: &str, facts: &impl EncodeLabelSet) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Info)?;
         family.encode_info(facts)
     }

@@ -1,19 +1,40 @@
-//! Metrics of this process, named as those of all Prometheus clients: [`ProcessMetrics`].
+//! Metrics of this process, and of those that it has serve, named as those of all Prometheus
+//! clients: [`ProcessMetrics`].
 
 use std::fmt;
 
 use echo_net::own_process::OwnProcess;
 
-use super::{Families, Source};
+use crate::families::Families;
+use crate::source::Source;
 
 /// See the [module](self).
-#[derive(Debug)]
-pub(crate) struct ProcessMetrics;
+pub struct ProcessMetrics(Box<dyn Fn() -> OwnProcess + Send + Sync>);
+
+impl Default for ProcessMetrics {
+    /// Of this process.
+    fn default() -> Self {
+        Self::of(OwnProcess::read)
+    }
+}
+
+impl ProcessMetrics {
+    /// What `read` says each time.
+    pub fn of(read: impl Fn() -> OwnProcess + Send + Sync + 'static) -> Self {
+        Self(Box::new(read))
+    }
+}
+
+impl fmt::Debug for ProcessMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessMetrics").finish_non_exhaustive()
+    }
+}
 
 impl Source for ProcessMetrics {
     fn collect(&self, families: &mut Families<'_>) -> fmt::Result {
         let OwnProcess { cpu, resident_bytes, open_fds, max_fds, threads, started } =
-            OwnProcess::read();
+            (self.0)();
         if let Some(cpu) = cpu {
             let help = "CPU time of this process, user and system";
             families.seconds("process_cpu", help, cpu.as_secs_f64())?;

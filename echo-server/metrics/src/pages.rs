@@ -6,9 +6,11 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 
-use super::families::Families;
-use super::text_format::classic;
-use super::{Health, Source};
+use crate::families::Families;
+use crate::health::Health;
+use crate::source::Source;
+use crate::text_format::classic;
+use echo_net::stop::Stop;
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
@@ -19,11 +21,13 @@ const INDEX: &str = "/metrics  metrics for Prometheus\n\
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Page {
+pub struct Page {
     /// HTTP status code.
-    pub(super) status: u16,
-    pub(super) content_type: &'static str,
-    pub(super) body: String,
+    pub status: u16,
+    /// The header of that name.
+    pub content_type: &'static str,
+    /// What it says.
+    pub body: String,
 }
 
 impl Page {
@@ -34,7 +38,7 @@ impl Page {
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Pages {
+pub struct Pages {
     registry: Registry,
     health: Health,
 }
@@ -56,7 +60,7 @@ impl Collector for Collected {
 
 impl Pages {
     /// The metrics of `sources`, in their order.
-    pub(super) fn new(sources: Vec<Box<dyn Source>>, health: Health) -> Self {
+    pub fn new(sources: Vec<Box<dyn Source>>, health: Health) -> Self {
         let mut registry = Registry::default();
         for source in sources {
             registry.register_collector(Box::new(Collected(source)));
@@ -65,7 +69,7 @@ impl Pages {
     }
 
     /// The page at `path`; `accept` is what the client prefers.
-    pub(super) fn at(&self, path: &str, accept: &str) -> Page {
+    pub fn at(&self, path: &str, accept: &str) -> Page {
         match path {
             "/metrics" => self.metrics(accept),
             "/healthz" => Page::plain(200, "ok\n"),
@@ -78,11 +82,21 @@ impl Pages {
         }
     }
 
-    fn metrics(&self, accept: &str) -> Page {
+    fn open_metrics(&self) -> Option<String> {
         let mut body = String::new();
-        if text::encode(&mut body, &self.registry).is_err() {
+        text::encode(&mut body, &self.registry).ok()?;
+        Some(body)
+    }
+
+    /// The metrics in the text format 0.0.4.
+    pub(crate) fn classic(&self) -> Option<String> {
+        self.open_metrics().map(|body| classic(&body))
+    }
+
+    fn metrics(&self, accept: &str) -> Page {
+        let Some(body) = self.open_metrics() else {
             return Page::plain(500, "failed to encode the metrics\n");
-        }
+        };
         if accept.contains(OPEN_METRICS) {
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             return Page { status: 200, content_type, body };
@@ -92,10 +106,16 @@ impl Pages {
     }
 }
 
+/// The metrics of a source in the text format of Prometheus, version 0.0.4, which the textfile
+/// collector of `node_exporter` reads; nothing if they can't be encoded.
+pub fn page(source: impl Source + 'static) -> String {
+    Pages::new(vec![Box::new(source)], Health::new(Stop::new())).classic().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use echo_net::stop::{Stage, Stop};
+    use echo_net::stop::Stage;
 
     struct One;
 

@@ -3,7 +3,7 @@
 
 /// Converts an OpenMetrics exposition. Names of samples stay; the `TYPE` and `HELP` of counters
 /// and infos carry the name of their samples, as that format wants.
-pub(super) fn classic(open_metrics: &str) -> String {
+pub(crate) fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     // The name comes before the type, on which it depends.
     let mut help = None;
