@@ -57,7 +57,7 @@ pub use kernel_facts::KernelFacts;
 pub use observer::{Connected, Observer, SoFar};
 pub use peer::{Peer, PeerError};
 use pulse::Pulses;
-pub use pulse::{Beat, Pulse, Responses};
+pub use pulse::{Beat, Pulse, Responses, Sums};
 pub use rig::Misdirected;
 use rig::{Setup, ThreadRecord};
 pub use server_log::{ServerLog, ServerLook};

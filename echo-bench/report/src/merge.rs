@@ -196,6 +196,7 @@ fn summary(reports: &[&Report], together: Together) -> Result<Summary, MergeErro
                 Together::AtOnce => at_once::server_us_per_message(reports),
             },
             client_busy: over_time(|summary| summary.cpu.client_busy),
+            live_view_busy: over_time(|summary| summary.cpu.live_view_busy),
             server_busy: match together {
                 Together::InTurn => over_time(|summary| summary.cpu.server_busy),
                 Together::AtOnce => at_once::greatest(reports, |cpu| cpu.server_busy),

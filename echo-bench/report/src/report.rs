@@ -299,6 +299,10 @@ pub struct Cpu {
     pub server_us_per_message: Option<f64>,
     /// Cores that the generator kept busy.
     pub client_busy: Option<f64>,
+    /// Cores that the live view (`--live`) of the run kept busy, which are among those of the
+    /// generator; of a run in several processes it had a process of its own. Null without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_view_busy: Option<f64>,
     /// Cores that the server kept busy.
     pub server_busy: Option<f64>,
     /// Context switches of the generator within the window.

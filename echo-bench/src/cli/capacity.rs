@@ -123,6 +123,9 @@ pub struct CapacityArgs {
     /// Keep no result
     #[arg(long, help_heading = "Search")]
     pub no_report: bool,
+    /// Watch the runs on the whole screen (keys: p, c, q and ?)
+    #[arg(long, conflicts_with = "quiet", help_heading = "Search")]
+    pub live: bool,
     /// No progress
     #[arg(short, long, help_heading = "Search")]
     pub quiet: bool,

@@ -21,8 +21,8 @@ use lists::split;
 pub use unfit::UnfitFlag;
 
 /// Flags of a run of which a sweep has its own.
-const OF_THE_SWEEP: [&str; 7] =
-    ["output", "format", "stream", "threshold", "quiet", "seed", "repeat"];
+const OF_THE_SWEEP: [&str; 8] =
+    ["output", "format", "stream", "threshold", "live", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
 const OF_ONE_RUN: [&str; 14] = [

@@ -13,12 +13,13 @@ use anyhow::Context;
 use super::baselines::check_baselines;
 use super::fleet::{check, hand_over, refuse_live_results};
 use super::results::{Results, rendered};
-use super::{Exit, planned};
+use super::{Exit, open_view, planned};
 use crate::cli::{AgentArgs, CollectArgs, OnAgents, RunArgs};
 use crate::console::{complain, tell};
 use crate::fleet::{Event, Fleet, Message};
 use crate::outlet::Outlet;
 use crate::progress::FleetProgress;
+use crate::view::{FullScreen, Totals};
 use echo_bench_engine::plan::Plan;
 use echo_bench_fleet::coordinator::{OfServer, Outcome, Settings};
 use echo_bench_fleet::message::{Progress, Work};
@@ -132,7 +133,10 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents, command: &[String]) -> anyhow::
         lead_ns: echo_net::clock::nanos(lead(&plan)),
         on_loss: on.on_loss,
     };
-    let progress = FleetProgress::new(args.results.quiet);
+    let view = open_view(args.results.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
+    let mut totals = feed.clone().map(|feed| Totals::new(feed, &plan));
+    let progress = FleetProgress::new(args.results.quiet, feed);
     let done = nats::block_on(async {
         let bus = Bus::connect(&on.access).await?;
         let told = format!(
@@ -149,7 +153,12 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents, command: &[String]) -> anyhow::
         };
         let name = run.settings.run.clone();
         let mut outcome = nats::coordinate(&bus, run, stops, |said| match said {
-            Said::Progress { sum, at_work } => progress.say(&line(&sum, at_work)),
+            Said::Progress { sum, at_work } => {
+                if let Some(totals) = &mut totals {
+                    totals.stand(sum.measured_ns, sum.answered, sum.failed, at_work);
+                }
+                progress.say(&line(&sum, at_work));
+            }
             Said::Warning(text) => progress.warn(&format!("warning: {text}")),
         })
         .await?;
@@ -158,6 +167,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents, command: &[String]) -> anyhow::
         Ok::<(Outcome, Collected), nats::BusError>((outcome, parts))
     });
     progress.finish();
+    let live_view_busy = view.map(FullScreen::close);
     let (outcome, parts) = done??;
     if let Some(failure) = outcome.failure {
         complain(&failure);
@@ -175,6 +185,7 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents, command: &[String]) -> anyhow::
             return Ok(received.exit_code().unwrap_or(Exit::Failed as u8));
         }
     };
+    report.summary.cpu.live_view_busy = live_view_busy;
     report.command = command.iter().map(|word| masked(word).into_owned()).collect();
     Ok(hand_over(report, args, &results, &received, has_lost))
 }
