@@ -44,15 +44,15 @@ fn a_run_is_watched_at_two_sizes_and_stopped_in_order() {
     let Some(screen) = Screen::open(test) else { return };
     screen.run("echo what was there before");
     screen.run(&format!("{}; echo \"exit=$?\"", long_run()));
-    let text = screen.wait_for("picture", |text| text.contains("measuring"));
-    assert!(is_as_wide_as(&text, 80) && screen.is_taken_over(), "{text}");
+    let shown = screen.wait_for("picture", |text| text.contains("measuring"));
+    assert!(is_as_wide_as(&shown, 80) && screen.is_taken_over(), "{shown}");
     for wanted in ["response latency", "requests/s", "own share", "fairness", "q stop"] {
-        assert!(text.contains(wanted), "no {wanted} in\n{text}");
+        assert!(shown.contains(wanted), "no {wanted} in\n{shown}");
     }
     screen.wait_for("values", |text| text.contains("µs") || text.contains("ms"));
     screen.resize(200, 50);
-    let text = screen.wait_for("wide picture", |text| is_as_wide_as(text, 200));
-    assert!(text.contains("99.999 %") && text.contains("% of a core"), "{text}");
+    let shown = screen.wait_for("wide picture", |text| is_as_wide_as(text, 200));
+    assert!(shown.contains("99.999 %") && shown.contains("% of a core"), "{shown}");
     screen.resize(30, 5);
     screen.wait_for("small picture", |text| !text.contains('┐') && text.contains("requests/s"));
     screen.resize(80, 24);
@@ -159,9 +159,9 @@ fn a_sweep_is_watched_run_by_run_and_its_lines_stay() {
     let Some(screen) = Screen::open(test) else { return };
     let sweep = "sweep --live --conns 1,2 --repeat 1 -d 3s -w 100ms --dir swept";
     screen.run(&format!("{PROGRAM} {sweep}; echo \"exit=$?\""));
-    let text =
+    let shown =
         screen.wait_for("run", |text| text.contains("of 2 runs") && text.contains("repeat 1"));
-    assert!(text.contains("sweep"), "{text}");
+    assert!(shown.contains("sweep"), "{shown}");
     screen.wait_for("values", |text| text.contains("failed      0 of"));
     let history = screen.wait_for_exit();
     assert!(history.contains("exit=0"), "{history}");
@@ -195,7 +195,7 @@ fn a_run_of_another_terminal_is_followed_to_its_report() {
     command.args(words).current_dir(screen.room.path());
     command.env("XDG_DATA_HOME", screen.room.path()).stdin(Stdio::null());
     let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let file = screen.wait_until("partial file", || files(&screen, "partial").pop());
+    let file = Screen::wait_until("partial file", || files(&screen, "partial").pop());
     let follow = format!("{PROGRAM} report --live {}; echo \"exit=$?\"", file.display());
     screen.run(&follow);
     screen.wait_for("values", |text| is_offered(text, 200));

@@ -83,7 +83,7 @@ impl Screen {
     }
 
     /// Waits until there is something.
-    pub(crate) fn wait_until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
+    pub(crate) fn wait_until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = look() {
