@@ -43,8 +43,9 @@ fn every_way_to_accept_serves_every_peer_and_counts_it_at_its_worker() {
 fn connections_that_are_handed_off_are_shared_evenly() {
     const CONNECTIONS: u64 = 200;
     for_each_model(|model| {
-        // Any worker of a pool serves any connection.
-        if model == ModelKind::Pool || !model.can_accept(Accept::Handoff) {
+        // Of these any worker serves any connection.
+        let is_shared = matches!(model, ModelKind::Pool | ModelKind::Tokio);
+        if is_shared || !model.can_accept(Accept::Handoff) {
             return;
         }
         let server = Server::start(config(model));
