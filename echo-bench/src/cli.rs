@@ -177,6 +177,9 @@ pub enum Command {
         /// Say how it goes, a line of JSON on stdout for each interval
         #[arg(long)]
         beats: bool,
+        /// The same in the lines of a partial file, a line for each piece of the window
+        #[arg(long)]
+        pieces: bool,
         /// The networks whose addresses it may load
         #[arg(long, value_name = "CIDR")]
         permit: Vec<echo_bench_fleet::Cidr>,

@@ -1,5 +1,9 @@
 //! What is said to whoever has started the program: results on stdout ([`print`](print()),
 //! [`print_styled`]), all else on stderr. Nothing in it is obeyed by a terminal but our own styles.
+//!
+//! While a full-screen view has the terminal, what is said on stderr is [held](hold) back.
+
+mod held;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -8,6 +12,8 @@ use anyhow::Context;
 use echo_bench_report::render::{Screen, Styled};
 use echo_net::stdout;
 use echo_proto::terminal;
+
+pub use held::{held_from, hold, pass_on, release, stderr_of_child};
 
 /// What of the surroundings text is laid out by.
 #[derive(Debug, Clone, Default)]
@@ -80,6 +86,11 @@ pub fn is_stderr_live() -> bool {
     err.is_terminal() && !Surroundings::of(true, None).is_dumb()
 }
 
+/// Whether text on stderr has colours.
+pub fn has_colours() -> bool {
+    anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+}
+
 /// Prints on stdout, with nothing that a terminal would obey; a reader that has gone away is no
 /// error. JSON and pages are escaped in their own way before.
 ///
@@ -104,19 +115,25 @@ fn write_out(text: &str) -> anyhow::Result<()> {
 
 /// Prints an error on stderr, with nothing that a terminal would obey.
 pub fn complain(text: &str) {
-    // There is nowhere left to complain about a stderr that is closed.
-    let _ = writeln!(anstream::stderr(), "error: {}", terminal::printable(text));
+    say(format!("error: {}", terminal::printable(text)));
 }
 
 /// A remark, apart from the results, with nothing that a terminal would obey.
 pub fn tell(text: &str) {
-    // A remark that nobody can see is no reason to fail.
-    let _ = writeln!(anstream::stderr(), "{}", terminal::printable(text));
+    say(terminal::printable(text));
 }
 
 /// The same of text with styles.
 pub fn tell_styled(text: &Styled) {
-    let _ = writeln!(anstream::stderr(), "{}", text.ansi());
+    say(text.ansi());
+}
+
+/// Writes a line on stderr, or holds it back.
+fn say(line: String) {
+    if let Some(line) = held::hold_back(line) {
+        // There is nowhere left to complain about a stderr that is closed.
+        let _ = writeln!(anstream::stderr(), "{line}");
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use crate::child;
+use crate::console;
 use crate::exec::Interrupted;
 use echo_bench_engine::plan::ServerPlan;
 use echo_net::address::SocketAddress;
@@ -83,12 +84,13 @@ impl EmbeddedServer {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             // What it complains of is for the user.
-            .stderr(Stdio::inherit())
+            .stderr(console::stderr_of_child())
             // Ctrl-C in a terminal goes to the whole group of the foreground; the server
             // must outlive it until the partial report is measured.
             .process_group(0);
         let mut child =
             child::start_on(cpus, &mut command).context("starting the embedded server")?;
+        child.stderr.take().into_iter().for_each(console::pass_on);
         let stdout = child.stdout.take();
         let (sender, lines) = mpsc::channel();
         // From here on the child is killed should the rest fail.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use echo_bench_engine::record::Interval;
 use echo_bench_report::describe::units;
 use echo_bench_report::merge::{MergeError, PartOfRun, merge_parts};
-use echo_bench_report::report::{MissingPart, Report};
+use echo_bench_report::report::{MissingPart, Report, ServerOfRun};
 
 pub mod local;
 
@@ -113,6 +113,8 @@ pub struct Fleet {
     /// The first interval that was not told yet.
     next: u64,
     failed: u64,
+    /// What an agent on the machine of the server saw.
+    server: Option<ServerOfRun>,
 }
 
 impl Fleet {
@@ -125,7 +127,13 @@ impl Fleet {
             pending: BTreeMap::new(),
             next: 0,
             failed: 0,
+            server: None,
         }
+    }
+
+    /// Takes in what became of the look at the server.
+    pub fn served(&mut self, server: ServerOfRun) {
+        self.server = Some(server);
     }
 
     /// Takes in what has become of a part. What comes of one that has ended, or of none, is left
@@ -193,9 +201,10 @@ impl Fleet {
         (1..=self.of).filter(|number| !self.ends.contains_key(number))
     }
 
-    /// Whether a part is lost.
+    /// Whether a part is lost, or what was seen of the server.
     pub fn has_lost(&self) -> bool {
         self.ends.values().any(|end| matches!(end, End::Lost(_)))
+            || self.server.as_ref().is_some_and(|server| server.seen.is_err())
     }
 
     /// The report of all parts that gave one. Of those that are lost it says so.
@@ -219,7 +228,7 @@ impl Fleet {
             return Err(FleetError::Nothing(first.unwrap_or_default()));
         }
         let is_allowed = !lost.is_empty();
-        Ok(merge_parts(parts, &lost, is_allowed)?)
+        Ok(merge_parts(parts, &lost, is_allowed, self.server.as_ref())?)
     }
 }
 

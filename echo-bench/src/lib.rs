@@ -22,3 +22,4 @@ pub mod program;
 pub mod progress;
 mod stream;
 pub mod sweep;
+pub mod view;

@@ -49,8 +49,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Run(args)) => program::run(&args),
         Some(Command::Sweep(args)) => program::sweep(&args),
         Some(Command::Capacity(args)) => program::capacity(&args),
-        Some(Command::Cell { die_with_parent, beats, permit, run }) => {
-            program::cell(die_with_parent, beats, &permit, &run)
+        Some(Command::Cell { die_with_parent, beats, pieces, permit, run }) => {
+            program::cell(die_with_parent, (beats, pieces), &permit, &run)
         }
         Some(Command::Compare(args)) => program::compare(&args),
         Some(Command::Report(args)) => program::show(&args),

@@ -7,11 +7,13 @@ mod compare;
 mod doctor;
 mod exit;
 mod fleet;
+mod follow;
 mod history;
 mod link;
 #[cfg(feature = "nats")]
 mod nats;
 mod partial_file;
+mod printed_lines;
 mod repeats;
 mod rerun;
 mod results;
@@ -39,18 +41,19 @@ use echo_net::{fd_limit, signals};
 use crate::cli::{Inputs, ResultArgs, RunArgs};
 use crate::console::{complain, tell};
 use crate::exec;
-use crate::fleet::Beats;
 use crate::link::EmulatedLink;
 use crate::live_metrics::LiveMetrics;
 use crate::noise_floor;
 use crate::preflight;
 use crate::progress::Progress;
 use crate::stream::Stream;
+use crate::view::FullScreen;
 use echo_bench_engine::plan::{MessagePlan, Plan, Target};
-use echo_bench_engine::{self as engine, EngineError, Peer};
+use echo_bench_engine::{self as engine, EngineError, Peer, RunRecord};
 use echo_bench_fleet::Allow;
 use echo_bench_report::describe;
 use echo_bench_report::describe::conclusion::Concluded;
+use echo_bench_report::report::partial::Lines;
 use echo_bench_report::report::{
     self, Circumstances, Environment, LinkSeen, Report, UntilWatch,
 };
@@ -59,9 +62,10 @@ use echo_bench_report::sweep::{Axis, Flag};
 use baselines::{check_baselines, with_baselines};
 use exit::{exit_code, exit_of};
 use partial_file::PartialFile;
+use printed_lines::PrintedLines;
 use results::Results;
 use run_server::RunServer;
-use watching::{Pace, Watching, start_of, wall_clock};
+use watching::{Pace, ViewCost, Watching, start_of, wall_clock};
 
 pub use baselines::{list as list_baselines, remove as remove_baselines};
 pub use capacity::capacity;
@@ -86,17 +90,22 @@ pub fn run(args: &RunArgs) -> anyhow::Result<u8> {
     if let Some(runs) = args.repeat() {
         return repeats::run(args, runs);
     }
+    by_one_or_several(args, typed(), Pace::default())
+}
+
+/// Carries out a run in as many processes as were typed, wherever they are.
+fn by_one_or_several(args: &RunArgs, command: Vec<String>, pace: Pace) -> anyhow::Result<u8> {
     #[cfg(feature = "nats")]
     if let Some(on_agents) = args.on_agents() {
-        return nats::run(args, &on_agents);
+        return nats::run(args, &on_agents, &command);
     }
     match args.agents() {
         Err(error) => {
             complain(&error.to_string());
             Ok(Exit::Usage as u8)
         }
-        Ok(Some(agents)) => fleet::run(args, agents),
-        Ok(None) => single(args, typed(), false, None),
+        Ok(Some(agents)) => fleet::run(args, agents, command),
+        Ok(None) => single(args, command, pace),
     }
 }
 
@@ -107,17 +116,11 @@ fn typed() -> Vec<String> {
     std::iter::once("echo-bench".to_owned()).chain(words).collect()
 }
 
-/// One run, which `command` stands for; `beats`: whoever started it is told how it goes.
-fn single(
-    args: &RunArgs,
-    command: Vec<String>,
-    beats: bool,
-    permitted: Option<Allow>,
-) -> anyhow::Result<u8> {
+/// One run, which `command` stands for.
+fn single(args: &RunArgs, command: Vec<String>, pace: Pace) -> anyhow::Result<u8> {
     let begins_at = args.start_at().map(|start| start.from(SystemTime::now()));
     let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
-    let beats = beats.then(Beats::default);
-    carry_out(plan, &args.results, command, Pace { begins_at, beats, permitted })
+    carry_out(plan, &args.results, command, Pace { begins_at, ..pace })
 }
 
 /// The plan of what was typed; none if it is no plan, which is said.
@@ -209,6 +212,7 @@ fn conduct(
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let metrics = args.metrics.as_ref();
     let metrics = metrics.map(|at| LiveMetrics::serve(at, &plan, &stop)).transpose()?;
+    let view = open_view(args.live)?;
     let started_at = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let start = |ip| RunServer::start(&plan, ip, &stop);
     let started = match &link {
@@ -233,13 +237,21 @@ fn conduct(
         ..circumstances(&plan, &peer, args, started_at, command)
     };
     let partial = results.partial(&plan, &circumstances);
-    stream.iter_mut().for_each(|stream| stream.begin(&plan, &circumstances));
-    let progress = Progress::new(&plan, args.quiet);
+    if let Some(stream) = stream.as_deref_mut() {
+        stream.begin(&plan, &circumstances);
+    }
+    let feed = view.as_ref().map(FullScreen::feed);
+    let progress = Progress::new(&plan, args.quiet, feed.clone());
     let until = UntilWatch::new(&plan);
-    let mut watching = Watching { progress, partial, stream, metrics, until, pace };
+    let cost = feed.map(ViewCost::of);
+    let lines = pace.pieces.then(|| PrintedLines::new(Lines::new(&plan, &circumstances)));
+    let mut watching =
+        Watching { progress, partial, stream, metrics, until, pace, view: cost, lines };
     let record = engine::run(&plan, &peer, &stop, &mut watching);
-    let Watching { progress, partial, stream, metrics: _, until, pace } = watching;
+    let Watching { progress, partial, stream, until, pace, view: cost, .. } = watching;
     progress.finish();
+    // The history of the terminal goes on with what was said meanwhile.
+    drop(view);
     let ending = server.stop(&stop);
     ending.tell();
     let link = link.map(seen);
@@ -262,14 +274,9 @@ fn conduct(
             return Ok(code);
         }
     };
-    if record.ended_before_load() {
-        let (made, wanted) = (record.established, plan.connections_at_start());
-        tell(&format!(
-            "interrupted before the load began: {made} of {wanted} connections were made; nothing \
-             was measured"
-        ));
-    }
+    tell_without_load(&record, &plan);
     circumstances.link = link;
+    circumstances.live_view_busy = cost.and_then(|cost| cost.busy());
     circumstances.server_killed = ending.killed;
     circumstances.server_side = ending.side;
     circumstances.server_ended = ending.ended;
@@ -296,6 +303,23 @@ fn conduct(
         code if code == Exit::Done as u8 => compared,
         code => code,
     })
+}
+
+/// Says so if a run was interrupted before its load began.
+fn tell_without_load(record: &RunRecord, plan: &Plan) {
+    if record.ended_before_load() {
+        let (made, wanted) = (record.established, plan.connections_at_start());
+        tell(&format!(
+            "interrupted before the load began: {made} of {wanted} connections were made; nothing \
+             was measured"
+        ));
+    }
+}
+
+/// The full-screen view, if it is wanted and the terminal can show one.
+fn open_view(wanted: bool) -> anyhow::Result<Option<FullScreen>> {
+    FullScreen::open(wanted)
+        .context("opening the full-screen view (leave --live out for ordinary progress)")
 }
 
 /// Refuses a server that an agent may not load. Here its addresses are those that will be
@@ -353,6 +377,7 @@ fn circumstances(
         start: None,
         server_side: None,
         noise_floor,
+        live_view_busy: None,
     }
 }
 

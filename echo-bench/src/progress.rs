@@ -3,7 +3,6 @@
 
 mod fleet;
 mod live;
-mod stage_names;
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use echo_proto::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console;
+use crate::view::{Feed, StageNames, Watched};
 use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Beat, Connected, Observer};
@@ -20,7 +20,6 @@ use echo_bench_report::describe::units;
 use echo_bench_report::report::{Report, Verdict};
 pub use fleet::FleetProgress;
 use live::Live;
-use stage_names::StageNames;
 
 /// Where progress goes.
 #[derive(Debug)]
@@ -28,12 +27,17 @@ enum Out {
     Silent,
     Lines,
     Bar(ProgressBar),
+    /// A full-screen view has the terminal.
+    View(Feed),
 }
 
 impl Out {
-    /// A bar or a line that is renewed, where there is a terminal for it.
-    fn new(quiet: bool, bar: impl FnOnce() -> ProgressBar) -> Self {
-        if quiet {
+    /// The view, if there is one; a bar or a line that is renewed, where there is a terminal for
+    /// it.
+    fn new(quiet: bool, view: Option<Feed>, bar: impl FnOnce() -> ProgressBar) -> Self {
+        if let Some(feed) = view {
+            Self::View(feed)
+        } else if quiet {
             Self::Silent
         } else if console::is_stderr_live() {
             Self::Bar(bar())
@@ -47,6 +51,7 @@ impl Out {
 #[derive(Debug)]
 pub struct Progress {
     out: Out,
+    watched: Option<Watched>,
     live: Live,
     interval_ns: u64,
     window_ns: Option<u64>,
@@ -54,16 +59,17 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For a run of `plan`; nothing is shown if `quiet`.
-    pub fn new(plan: &Plan, quiet: bool) -> Self {
+    /// For a run of `plan`, on the view if there is one; nothing is shown if `quiet`.
+    pub fn new(plan: &Plan, quiet: bool, view: Option<Feed>) -> Self {
         let window_ns = match plan.stop {
             StopRule::Duration { duration_ns } => Some(duration_ns),
             StopRule::Requests { .. } => None,
         };
         let live = Live::new(plan);
-        let out = Out::new(quiet, || line_of(&live));
+        let watched = view.clone().map(|feed| Watched::new(feed, plan));
+        let out = Out::new(quiet, view, || line_of(&live));
         let stages = StageNames::of(plan);
-        Self { out, live, interval_ns: plan.interval_ns, window_ns, stages }
+        Self { out, watched, live, interval_ns: plan.interval_ns, window_ns, stages }
     }
 
     /// Takes the line off the screen.
@@ -101,6 +107,7 @@ fn line_of(live: &Live) -> ProgressBar {
 impl Observer for Progress {
     fn connected(&mut self, connected: &Connected<'_>) {
         let established = connected.established.into();
+        self.watched.iter().for_each(|watched| watched.connected(connected));
         self.say(&format!("{}, warming up", units::counted(established, "connection")));
     }
 
@@ -109,9 +116,11 @@ impl Observer for Progress {
             self.live.beat(beat);
             line.set_message(self.live.line(console::screen_of_stderr()));
         }
+        self.watched.iter().for_each(|watched| watched.beat(beat));
     }
 
     fn interval(&mut self, interval: &Interval) {
+        self.watched.iter_mut().for_each(|watched| watched.interval(interval));
         let end_ns = (interval.index + 1) * self.interval_ns;
         let end_ns = self.window_ns.map_or(end_ns, |window| end_ns.min(window));
         let length_ns = end_ns.saturating_sub(interval.index * self.interval_ns);
@@ -149,6 +158,8 @@ impl Observer for Progress {
 #[derive(Debug)]
 pub struct SweepProgress {
     out: Out,
+    /// What the runs are.
+    what: &'static str,
     runs: usize,
     done: usize,
     /// Time that the plans of all runs come to.
@@ -158,9 +169,15 @@ pub struct SweepProgress {
 }
 
 impl SweepProgress {
-    /// For so many runs, which should take about `expected`.
-    pub fn new(runs: usize, expected: Duration, quiet: bool) -> Self {
-        let out = Out::new(quiet, || {
+    /// For so many runs of `what`, which should take about `expected`.
+    pub fn new(
+        what: &'static str,
+        runs: usize,
+        expected: Duration,
+        quiet: bool,
+        view: Option<Feed>,
+    ) -> Self {
+        let out = Out::new(quiet, view, || {
             let target = ProgressDrawTarget::stderr_with_hz(8);
             let bar = ProgressBar::with_draw_target(Some(runs as u64), target);
             let template = "{elapsed_precise} {bar:24} {pos}/{len}  {msg}";
@@ -170,7 +187,15 @@ impl SweepProgress {
             bar.enable_steady_tick(Duration::from_millis(125));
             bar
         });
-        Self { out, runs, done: 0, expected, spent: Duration::ZERO }
+        let progress = Self { out, what, runs, done: 0, expected, spent: Duration::ZERO };
+        progress.tell_view();
+        progress
+    }
+
+    fn tell_view(&self) {
+        if let Out::View(feed) = &self.out {
+            feed.session(self.what, self.done, Some(self.runs), Some(self.left().0));
+        }
     }
 
     /// A line that stays.
@@ -178,6 +203,7 @@ impl SweepProgress {
         match &self.out {
             Out::Silent => {}
             Out::Bar(bar) => bar.println(terminal::printable(text)),
+            Out::View(_) => console::tell(text),
             Out::Lines => {
                 let text = terminal::printable(text);
                 let is_ascii = console::screen_of_stderr().is_ascii();
@@ -204,6 +230,7 @@ impl SweepProgress {
             bar.set_message(format!("about {left} left"));
         } else {
             self.say(&format!("{place}; about {left} left"));
+            self.tell_view();
         }
     }
 

@@ -120,7 +120,7 @@ impl Stream {
     pub(crate) fn interval(&mut self, interval: &Interval) {
         let measured = self.plan.as_ref().and_then(|plan| Measured::new(plan, interval));
         if let Some(measured) = measured {
-            self.say(Event::Interval(measured));
+            self.say(Event::Interval(Box::new(measured)));
         }
     }
 

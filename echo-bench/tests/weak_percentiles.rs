@@ -66,7 +66,7 @@ fn weak_percentiles_are_in_the_csv_with_their_effective_sample_size() {
 #[test]
 fn weak_percentiles_are_shown_and_marked_in_the_page() {
     let page = printed("html");
-    let tiles = &page[page.find("aria-label=\"Summary\"").unwrap()..];
+    let tiles = &page[page.find("<h2 class=\"unseen\" id=\"figures\">").unwrap()..];
     for name in ["p99", "p99.9"] {
         let tile = tiles.split(&format!(">{name}<")).nth(1).unwrap();
         let tile = &tile[..tile.find("</div>").unwrap()];

@@ -6,10 +6,12 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::SECOND;
 
 /// Resources used by a process since its start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// CPU time, user and system, of all its threads, including finished ones.
     pub cpu: Duration,
@@ -72,7 +74,7 @@ impl Usage {
 }
 
 /// What all CPUs of the machine have done since it was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Machine {
     /// Time in which they ran anything, interrupts too.
     pub busy: Duration,

@@ -4,8 +4,10 @@
 
 use std::fs;
 
+use serde::{Deserialize, Serialize};
+
 /// Counters since the network namespace was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TcpCounters {
     /// Acknowledgements that were delayed (RFC 1122 4.2.3.2): sent by the timer, 40 ms on Linux.
     pub delayed_acks: u64,

@@ -244,7 +244,8 @@ fn serve(
 /// Whether the server has ended by the end of a worker, so that there are statistics.
 fn has_served(error: &anyhow::Error) -> bool {
     let lost = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<WorkerPanicked>() || lost.is_some_and(|lost| lost.is::<WorkerLost>())
+    error.is::<WorkerPanicked>()
+        || lost.is_some_and(<dyn std::error::Error + Send + Sync>::is::<WorkerLost>)
 }
 
 /// What a thread panicked with, in words.

@@ -5,6 +5,7 @@
 mod bus;
 mod credentials;
 mod jwt;
+mod server;
 mod site;
 
 use std::net::TcpListener;
@@ -296,10 +297,7 @@ fn agents_whose_clocks_differ_begin_together() {
                 let off = offset(part) / 1_000_000 - number * APART_MS;
                 assert!(off.abs() < APART_MS / 2, "{}", report["parts"]);
             }
-            // By their own clocks, uncorrected, they would have begun as far apart, or have said
-            // that they were late.
-            let late = parts(report).iter().filter_map(|part| part["late_ns"].as_u64()).max();
-            assert!(late < Some(250_000_000), "{}", report["parts"]);
+            // By their own clocks, uncorrected, they would have begun as far apart.
             report["parts"]["start_skew_ns"].as_u64().unwrap()
         };
         // A busy machine may keep one of them waiting for its CPU.

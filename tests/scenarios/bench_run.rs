@@ -178,6 +178,11 @@ fn a_server_that_stalls_halfway_is_counted_and_the_run_ends_on_time() {
         let response = &finished.report()["summary"]["latency"]["response"];
         assert!(response["censored"].as_u64() >= Some(20), "a lower bound each: {response}");
         assert!(response["max_ns"].as_u64() >= Some(500_000_000), "it shows: {response}");
+        let intervals = finished.report()["intervals"].as_array().expect("by the schema");
+        let ok = |interval: Option<&Value>| interval.and_then(|one| one["ok"].as_u64());
+        let (first, last) = (ok(intervals.first()), ok(intervals.last()));
+        assert!(intervals.len() > 1 && first > Some(0), "{intervals:#?}");
+        assert!(last == Some(0) || last < first, "when it stalled shows: {intervals:#?}");
     });
 }
 

@@ -1,5 +1,6 @@
 //! The chat room, on every model: recipients, order, and members that leave.
 
+mod crowds;
 mod programs;
 
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use echo_server::ModelKind;
 use echo_test_support::bench_process::{BenchProcess, Finished};
 use echo_test_support::deadline::PATIENCE;
-use echo_test_support::running_server::RunningServer;
+use echo_test_support::running_server::{RunningServer, on_every_model};
 use rustix::process::Signal;
 
 use echo_test_support::program::own_program;
@@ -120,4 +120,31 @@ fn a_number_of_requests_of_which_none_is_answered_leaves_a_report() {
     let shown = Command::new(own_program("echo-bench")).arg("report").arg(&stored).output();
     let shown = shown.expect("it runs");
     assert!(shown.status.success(), "{}", String::from_utf8_lossy(&shown.stderr));
+}
+
+/// What had been received was answered: the rest was never taken by anyone.
+#[test]
+fn a_server_that_is_stopped_in_order_closes_and_resets_nobody() {
+    on_every_model(&["--log-format=json"], |server| {
+        let target = server.address().to_string();
+        let mut run = BenchProcess::start(&[
+            &target,
+            "--conns=20",
+            "--pipeline=4",
+            "--duration=3s",
+            "--warmup=0",
+            "--timeout=500ms",
+        ]);
+        run.wait_until_measuring();
+        server.signal(Signal::TERM);
+        let summary = server.wait_exit(PATIENCE).summary();
+        assert_eq!(summary["cut"], 0, "{summary}");
+        let finished = run.finish(PATIENCE);
+        assert_ne!(finished.code, Some(0), "{finished:#?}");
+        let counts = ["ok", "closed", "reset"].map(|kind| finished.requests(kind));
+        println!("{}: {counts:?}", server.ready()["model"]);
+        assert!(counts[0] > 0 && counts[1] > 0, "{counts:?} {finished:#?}");
+        assert_eq!(counts[2], 0, "{finished:#?}");
+        warning(&finished, "no-replies");
+    });
 }

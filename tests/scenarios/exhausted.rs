@@ -36,7 +36,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 /// Sets the limit of descriptors of all its processes.
 fn allow(server: &RunningServer, limit: Rlimit) {
     for pid in server.processes() {
-        prlimit(Pid::from_raw(pid.cast_signed()), Resource::Nofile, limit.clone())
+        prlimit(Pid::from_raw(pid.cast_signed()), Resource::Nofile, limit)
             .expect("the child's limits may be lowered");
     }
 }
@@ -99,7 +99,7 @@ fn who_waits_for_a_descriptor_is_served_as_soon_as_one_is_free() {
             std::thread::sleep(Duration::from_millis(50));
         }
         let used = server.cpu_time().saturating_sub(used);
-        assert!(used * 5 < begin.elapsed(), "it used the CPU for {used:?} to wait");
+        assert!(used * 20 < begin.elapsed(), "it used the CPU for {used:?} to wait");
         let most = server.processes().len() * FEW as usize + 1;
         assert!(server.descriptors() <= most, "more than it may have");
         let begin = Instant::now();

@@ -107,6 +107,40 @@ fn interrupted_calls_lose_and_double_no_byte() {
     });
 }
 
+/// As of a kernel without memory for requests, or with completions that are to be taken first.
+#[test]
+fn a_ring_that_takes_no_requests_for_a_while_loses_no_byte_and_does_not_spin() {
+    let test = "a_ring_that_takes_no_requests_for_a_while_loses_no_byte_and_does_not_spin";
+    let _turn = turn();
+    on_every_model_at_once(&["--workers=1"], |server| {
+        if !receives_by_ring(server) {
+            return;
+        }
+        let mut client = server.connect();
+        client.exchange(b"before\n", b"ECHO: before\n");
+        for error in ["EAGAIN", "EBUSY"] {
+            let fault = format!("error={error}:when=1..20");
+            let faults = SyscallFaults::inject_or_skip(
+                test,
+                server.processes(),
+                "io_uring_enter",
+                &fault,
+            );
+            let Some(_faults) = faults else { return };
+            let cpu = server.cpu_time();
+            let lines = numbered("", 0..50);
+            client.exchange(&lines, &numbered("ECHO: ", 0..50));
+            let mut other = server.connect();
+            other.exchange(b"x\n", b"ECHO: x\n");
+            let cpu = server.cpu_time().saturating_sub(cpu);
+            // Includes the cost of being traced.
+            assert!(cpu < Duration::from_millis(200), "{error}: {cpu:?} of CPU time");
+        }
+        // Where strace detaches from a call that waits, it fails with another error.
+        server.stop();
+    });
+}
+
 #[test]
 fn a_storm_of_signals_loses_no_byte() {
     let lines = &numbered("", 0..20_000)[..];

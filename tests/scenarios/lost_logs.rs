@@ -61,6 +61,17 @@ fn a_reader_of_the_log_that_goes_away_ends_no_server() {
     });
 }
 
+/// As with `2>&-`: the number of standard error is free when the server starts.
+#[test]
+fn a_server_without_standard_error_serves() {
+    each_model(|model| {
+        let mut closed = Command::new("sh");
+        closed.args(["-c", "exec \"$@\" 2>&-", "sh"]).arg(own_program("echo-server"));
+        closed.args(["127.0.0.1:0", "-vv", "--model", &model.to_string()]);
+        serves(closed, Stdio::inherit(), |_| ());
+    });
+}
+
 #[test]
 fn a_full_file_system_below_the_log_ends_no_server() {
     let test = "a_full_file_system_below_the_log_ends_no_server";

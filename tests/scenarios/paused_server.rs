@@ -6,13 +6,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use echo_server::model::ModelKind;
-use echo_test_support::client::Client;
+use echo_test_support::bench_process::BenchProcess;
+use echo_test_support::client::{Client, Text};
 use echo_test_support::deadline::{PATIENCE, wait_until};
-use echo_test_support::program::{own_program, wait};
+use echo_test_support::kernel_sockets::connections_to;
+use echo_test_support::program::{own_program, run, wait};
 use echo_test_support::running_server::{
     RunningServer, each_model, each_model_at_once, on_every_model, on_every_model_at_once,
 };
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::lines::numbered;
 
 const IN_JSON: [&str; 2] = ["--log-format", "json"];
 
@@ -99,11 +103,55 @@ fn a_server_that_was_killed_can_be_started_again_at_once() {
     });
 }
 
+#[test]
+fn a_client_waits_for_a_server_that_was_stopped_for_a_while() {
+    let lines = numbered("", 0..2000);
+    on_every_model_at_once(&[], |server| {
+        let mut client = Command::new(own_program("echo-client"));
+        client.arg(server.address().to_string()).arg("--timeout=15s");
+        server.signal(Signal::STOP);
+        wait_until("it is stopped", || server.is_stopped());
+        let output = thread::scope(|scope| {
+            let client = scope.spawn(|| run(&mut client, &lines, PATIENCE));
+            thread::sleep(Duration::from_millis(500));
+            assert!(!client.is_finished(), "nobody has answered");
+            server.signal(Signal::CONT);
+            client.join().expect("it ends")
+        });
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(Text(&output.stdout), Text(&numbered("ECHO: ", 0..2000)));
+    });
+}
+
+/// A SYN that finds no room is sent again after a second: that is time of the set-up, and of no
+/// request.
+#[test]
+fn a_backlog_that_is_full_is_a_slow_connect_of_the_generator_and_no_latency() {
+    let server = RunningServer::start(ModelKind::Epoll, &["--backlog=4"]);
+    server.signal(Signal::STOP);
+    wait_until("it is stopped", || server.is_stopped());
+    let target = server.address().to_string();
+    let run = BenchProcess::start(&[&target, "--conns=20", "--requests=200", "--warmup=0"]);
+    // Accepted by the kernel, and not by the server.
+    wait_until("the backlog is full", || connections_to(server.address()) > 4);
+    thread::sleep(Duration::from_millis(300));
+    server.signal(Signal::CONT);
+    let finished = run.finish(PATIENCE);
+    assert_eq!(finished.code, Some(0), "{finished:#?}");
+    let summary = &finished.report()["summary"];
+    let longest = |clock: &serde_json::Value| clock["max_ns"].as_u64().expect("measured");
+    let (connect, response) =
+        (longest(&summary["set_up"]["connect"]), longest(&summary["latency"]["response"]));
+    assert!(connect >= 900_000_000, "{:#}", summary["set_up"]);
+    assert!(response < connect / 2, "{:#}", summary["latency"]);
+}
+
 /// Before the handlers are set up the signal ends the process, after that the server.
 #[test]
 fn a_signal_during_the_start_ends_it_at_once_whenever_it_comes() {
     each_model_at_once(|model| {
-        for delay_ms in 0..15 {
+        // 210 starts of all models together.
+        for delay_ms in (0..30).map(|half_ms| half_ms / 2) {
             let mut child = Command::new(own_program("echo-server"))
                 .args(["127.0.0.1:0", "--model", &model.to_string()])
                 .stdin(Stdio::null())

@@ -1,9 +1,10 @@
 //! A blocking TLS client: [`SecureClient`]. Every wait has a deadline, and a truncated stream
 //! fails the test.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::thread;
+use std::time::Duration;
 
 use echo_net::tls::{ClientTls, ServerTrust, Transform};
 use echo_test_support::client::{Client, Text};
@@ -85,6 +86,34 @@ impl SecureClient {
     /// Ends the TCP stream without close_notify, as an attacker could.
     pub(crate) fn cut_off(&mut self) {
         self.client.half_close();
+    }
+
+    /// Sends zeros, and reads nothing, until the server takes no more.
+    pub(crate) fn send_until_stuck(&mut self) {
+        const MOST: usize = 32 << 20;
+        let mut output = Vec::new();
+        assert_eq!(self.transform.send(&vec![0; MOST], &mut output), MOST);
+        let still = Duration::from_millis(300);
+        let sent = self.client.send_until_stuck(&output, still, output.len());
+        assert!(sent < output.len(), "the server takes everything");
+    }
+
+    /// Whether the stream, after what is read here, ends with a reset and without close_notify.
+    pub(crate) fn is_reset(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match self.client.stream().read(&mut buffer) {
+                Ok(0) => return false,
+                Ok(length) => self
+                    .transform
+                    .receive_all(&buffer[..length], |_| ())
+                    .unwrap_or_else(|fault| panic!("{fault}")),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => {
+                    return self.transform.end_of_input().is_err();
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Everything up to the server's close_notify.

@@ -2,9 +2,11 @@
 
 use std::net::TcpListener;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use echo_test_support::deadline::PATIENCE;
 use echo_test_support::program::{own_program, run, tell_skipped};
+use echo_test_support::promptness::{at_most, best_of_three};
 use echo_test_support::running_server::{RunningServer, each_model, on_every_model};
 
 #[test]
@@ -39,10 +41,15 @@ fn refusal(arguments: &[&str]) -> (Option<i32>, String) {
 fn a_port_in_use_is_named_and_the_code_is_1() {
     let holder = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = holder.local_addr().expect("bound").to_string();
-    let (code, said) = refusal(&[&address]);
-    assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&address), "{said}");
-    assert!(said.to_lowercase().contains("in use"), "{said}");
+    best_of_three("until a port in use is told", || {
+        let begin = Instant::now();
+        let (code, said) = refusal(&[&address]);
+        let took = begin.elapsed();
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains(&address), "{said}");
+        assert!(said.to_lowercase().contains("in use"), "{said}");
+        at_most(took, Duration::from_secs(1))
+    });
 }
 
 #[test]

@@ -249,3 +249,18 @@ fn an_expired_certificate_is_warned_of_at_the_start() {
     let fingerprint = server.ready()["tls"]["fingerprint"].as_str().expect("it speaks TLS");
     assert!(exit.stderr.contains(fingerprint), "{exit:?}");
 }
+
+/// An end with close_notify would say that this was all.
+#[test]
+fn a_transfer_inside_tls_that_a_stop_cuts_is_reset_without_close_notify() {
+    let flags =
+        [&TLS[..], &["--protocol=raw", "--send-buffer=16K", "--drain-timeout=300ms"]].concat();
+    on_every_model(&flags, |server| {
+        let mut client = SecureClient::connect(server);
+        client.send_until_stuck();
+        server.signal(Signal::TERM);
+        let exit = server.wait_exit(PATIENCE);
+        assert_eq!(exit.summary()["cut"], 1, "{exit:?}");
+        assert!(client.is_reset(), "the end looks complete");
+    });
+}

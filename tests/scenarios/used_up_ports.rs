@@ -81,5 +81,12 @@ fn used_up_ports_are_the_generators_limit_and_not_the_servers_failure() {
         assert_eq!(finished.requests("refused"), 0, "{load:?}: {finished:#?}");
         assert!(!finished.stdout.contains("0 failed"), "{load:?}: {}", finished.stdout);
         assert_ne!(finished.code, Some(0), "{load:?}");
+        // It waits for a port instead of asking for one again and again: an attempt costs some
+        // 20 us, and each of them is counted.
+        let failed = report["errors"].as_array().expect("by the schema");
+        let attempts: u64 = failed.iter().filter_map(|error| error["count"].as_u64()).sum();
+        assert!((1..2000).contains(&attempts), "{load:?}: {failed:#?}");
+        let busy = report["summary"]["cpu"]["client_busy"].as_f64().expect("measured");
+        assert!(busy < 0.5, "{load:?}: {busy} CPUs busy with 51 ports");
     }
 }

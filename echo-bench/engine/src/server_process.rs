@@ -32,7 +32,7 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// The process `pid` as it is now; `None` if there is none.
     pub fn of(pid: u32) -> Option<Self> {
-        let start_ticks = process(pid)?.stat().ok()?.starttime;
+        let start_ticks = start_ticks(pid)?;
         let boot_id = random::boot_id().ok();
         Some(Self { pid, start_ticks, boot_id, program_sha256: program_sha256(pid) })
     }
@@ -44,6 +44,26 @@ impl ServerProcess {
         let mut local = found.into_iter().filter(SocketAddress::is_loopback);
         Self::of(local.find_map(listener_owner)?)
     }
+}
+
+/// When a process started, in clock ticks after the boot.
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
+    Some(process(pid)?.stat().ok()?.starttime)
+}
+
+/// The one process that listens at one of these addresses of this machine, as other machines
+/// know it; where none of them is its own, as behind a translation of addresses, the one that
+/// listens at their port.
+pub fn served_by(addresses: &[SocketAddress]) -> Option<u32> {
+    let mut owners = addresses.iter().filter_map(|address| listener_owner(*address));
+    if let Some(first) = owners.next() {
+        return owners.all(|owner| owner == first).then_some(first);
+    }
+    let port = addresses.iter().find_map(SocketAddress::as_tcp)?.port();
+    let sockets = tcp_sockets()?.filter(|socket| {
+        socket.state == TcpState::Listen && socket.local_address.port() == port
+    });
+    only_holder(&sockets.map(|socket| socket.inode).collect::<Vec<_>>())
 }
 
 /// The digest of the program that a process runs, even if its file was replaced since.
@@ -77,13 +97,24 @@ pub fn exists(pid: u32) -> bool {
 /// The process that listens at `address` on this machine; `None` if there is none, if it
 /// is not visible (another user's, another network namespace), or if there are several.
 pub fn listener_owner(address: impl Into<SocketAddress>) -> Option<u32> {
-    let sockets = listening_sockets(address.into())?;
+    only_holder(&listening_sockets(address.into())?)
+}
+
+/// The one process that has any of these sockets open.
+fn only_holder(sockets: &[u64]) -> Option<u32> {
     let mut owners = all_processes()
         .ok()?
         .flatten()
-        .filter(|process| holds_any(process, &sockets))
+        .filter(|process| holds_any(process, sockets))
         .filter_map(|process| u32::try_from(process.pid).ok());
     owners.next().filter(|_| owners.next().is_none())
+}
+
+/// All sockets of TCP; `None` if the kernel does not say.
+fn tcp_sockets() -> Option<impl Iterator<Item = TcpNetEntry>> {
+    // A kernel without IPv6 has no table of it.
+    let tables = [procfs::net::tcp().ok()?, procfs::net::tcp6().unwrap_or_default()];
+    Some(tables.into_iter().flatten())
 }
 
 /// Whether any socket listens at `address` on this machine; `None` if the kernel does not say.
@@ -108,9 +139,7 @@ fn listening_sockets(address: SocketAddress) -> Option<Vec<u64>> {
             return Some(sockets.map(|socket| socket.inode).collect());
         }
     };
-    // A kernel without IPv6 has no table of it.
-    let tables = [procfs::net::tcp().ok()?, procfs::net::tcp6().unwrap_or_default()];
-    let sockets = tables.into_iter().flatten().filter(|socket| serves(socket, address));
+    let sockets = tcp_sockets()?.filter(|socket| serves(socket, address));
     Some(sockets.map(|socket| socket.inode).collect())
 }
 
@@ -162,6 +191,20 @@ mod tests {
         drop(listener);
         assert_eq!(ServerProcess::at(&address), None);
         assert_eq!(ServerProcess::at("192.0.2.1:80"), None, "of another machine");
+    }
+
+    #[test]
+    fn a_server_is_found_by_its_port_where_its_address_is_anothers() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let own = Some(std::process::id());
+        for ip in ["127.0.0.1", "192.0.2.1"] {
+            let address: SocketAddr = format!("{ip}:{port}").parse().unwrap();
+            assert_eq!(served_by(&[address.into()]), own, "{ip}");
+        }
+        drop(listener);
+        assert_eq!(served_by(&[SocketAddr::from(([192, 0, 2, 1], port)).into()]), None);
+        assert_eq!(served_by(&[]), None);
     }
 
     #[test]

@@ -67,6 +67,17 @@ impl Threads {
         stop: &Stop,
         pulses: &[Arc<Pulse>],
     ) -> Result<Self, ThreadError> {
+        Self::start_each(plan, peer, stop, pulses, Thread::work)
+    }
+
+    /// The same with what each of them does.
+    fn start_each(
+        plan: &Arc<Plan>,
+        peer: &Peer,
+        stop: &Stop,
+        pulses: &[Arc<Pulse>],
+        work: fn(Thread) -> io::Result<Option<ThreadRecord>>,
+    ) -> Result<Self, ThreadError> {
         let assignment = Assignment {
             messages: Arc::new(plan.messages.texts(plan.seed, plan.verify)),
             plan: Arc::clone(plan),
@@ -95,7 +106,7 @@ impl Threads {
             let guard = PanicGuard(stop.clone());
             let started = builder.spawn(move || {
                 let _guard = guard;
-                thread.work()
+                work(thread)
             });
             match started {
                 Ok(handle) => all.handles.push(handle),
@@ -283,7 +294,13 @@ impl<R: Reactor> Runner<R> for OnThread<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use echo_net::clock::{self, SECOND};
+
     use super::*;
+    use crate::plan::StopRule;
+    use crate::plan::tests::plan_with;
 
     #[test]
     fn a_thread_that_panics_before_the_load_ends_the_run() {
@@ -309,24 +326,29 @@ mod tests {
 
     #[test]
     fn a_thread_that_panics_under_load_stops_the_others_and_its_cause_is_told() {
-        let stop = Stop::new();
-        let (guard, seen) = (PanicGuard(stop.clone()), stop.clone());
-        let panics = std::thread::spawn(move || {
-            let _guard = guard;
+        let minute = StopRule::Duration { duration_ns: 60 * SECOND };
+        let plan = Arc::new(plan_with(|plan| (plan.threads, plan.stop) = (2, minute)));
+        // The backlog takes the connection, which is never answered.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let peer = Peer { addresses: vec![address.parse().unwrap()], ..Peer::default() };
+        let (stop, pulses) = (Stop::new(), [(); 2].map(|()| Arc::new(Pulse::default())));
+        let panic_as_the_first = |thread: Thread| {
+            if thread.number > 0 {
+                return thread.work();
+            }
+            thread.setups.send(Ok(Setup::default())).unwrap();
+            thread.starts.recv().unwrap();
             panic!("on purpose, in a {}", "test");
-        });
-        // As a rig does, without a limit of its own.
-        let measures = std::thread::spawn(move || {
-            let (forced, is_forced) = mpsc::channel();
-            seen.on_advance(move |stage| forced.send(stage).unwrap_or_default());
-            assert_eq!(is_forced.recv(), Ok(Stage::Forced));
-            Ok(None)
-        });
-        let handles = vec![panics, measures];
-        let ((_, setups), (_, pieces)) = (mpsc::channel(), mpsc::channel());
-        let threads = Threads { handles, setups, starts: Vec::new(), pieces };
-        let failed = threads.join().err().unwrap().to_string();
-        assert_eq!(failed, "a generator thread panicked: on purpose, in a test");
+        };
+        let mut threads =
+            Threads::start_each(&plan, &peer, &stop, &pulses, panic_as_the_first).unwrap();
+        assert_eq!(threads.setup(&stop, &mut || {}).unwrap().established, 1);
+        let begin = clock::now();
+        threads.begin(&Timeline::new(&plan, begin));
+        let failed = threads.join().err().unwrap();
+        assert_eq!(failed.to_string(), "a generator thread panicked: on purpose, in a test");
         assert_eq!(stop.stage(), Stage::Forced);
+        assert!(clock::now() - begin < 30 * SECOND, "the other one measured to its end");
     }
 }

@@ -1,5 +1,5 @@
 //! An agent without I/O: [`Agent`]. It waits for an offer, gets ready, carries out its part when
-//! it is told to, and hands over the report.
+//! it is told to, or looks at the server on its machine, and hands over the report.
 //!
 //! ```text
 //! idle -> offered -> prepared -> started -> storing -> idle
@@ -7,16 +7,18 @@
 //! ```
 //!
 //! Until the start it holds a lease that each command of the run renews: a coordinator that is
-//! gone leaves nobody occupied. From the start on it needs no coordinator: it finishes, and its
-//! report stays in the store.
+//! gone leaves nobody occupied. From the start on a part needs no coordinator: it finishes, and its
+//! report stays in the store. A server has no end of its own: it is kept until the load of its plan
+//! is over, and as long as the lease lasts.
 
 mod action;
 mod remarks;
+mod working;
 
 use crate::digest::Digest;
 use crate::message::{
     Answer, Command, Event, Facts, Happened, Message, Offer, Order, Presence, Progress, Reply,
-    SCHEMA, Start, Stored, printable,
+    SCHEMA, SERVER, Serving, Start, Stored, Watch, Work, printable,
 };
 use crate::plan::PlanDocument;
 use crate::{AgentName, Nanos, RunId, SECOND};
@@ -26,6 +28,12 @@ use remarks::Remarks;
 
 /// How long an agent stays ready without a word from the coordinator.
 pub const LEASE: Nanos = 10 * SECOND;
+
+/// The same of a server that is on its way, which may take its time.
+pub const SERVER_LEASE: Nanos = 30 * SECOND;
+
+/// The longest that a server is kept for a load without a word from the coordinator.
+const LONGEST_KEPT: Nanos = 24 * 3600 * SECOND;
 
 /// How often an agent at work says that it is alive; below the second that it is asked once.
 const ALIVE: Nanos = SECOND / 10 * 9;
@@ -39,28 +47,49 @@ pub struct Now {
     pub wall_ns: u64,
 }
 
+/// What an agent has ready for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ready {
+    /// What a part needs.
+    Part(Facts),
+    /// The server.
+    Server {
+        /// Where it is.
+        serving: Serving,
+        /// How long it is needed from the beginning of the load on, where that is known.
+        length_ns: Option<Nanos>,
+    },
+}
+
+/// A part at work, or the server.
+#[derive(Debug, Clone, Copy)]
+struct AtWork {
+    part: u32,
+    progress: Progress,
+    alive_at: Nanos,
+    /// Until when the server is kept without a coordinator; none of a part, which has an end.
+    kept_until: Option<Nanos>,
+}
+
 #[derive(Debug)]
 enum State {
     Idle,
     /// The plan is on its way.
     Offered(Offer),
-    Prepared(Box<PlanDocument>),
-    Started {
-        part: u32,
-        progress: Progress,
-        alive_at: Nanos,
+    Prepared {
+        plan: Box<PlanDocument>,
+        /// How long a server is needed, where that is known.
+        length_ns: Option<Nanos>,
     },
-    Storing {
-        part: u32,
-        progress: Progress,
-        alive_at: Nanos,
-    },
+    Started(AtWork),
+    Storing(AtWork),
 }
 
 /// The run at hand.
 #[derive(Debug)]
 struct Held {
     run: RunId,
+    work: Work,
     /// Of the last command.
     sequence: u64,
     lease_until: Nanos,
@@ -118,7 +147,7 @@ impl Agent {
 
     /// Whether a part is being carried out.
     pub fn is_at_work(&self) -> bool {
-        matches!(self.state, State::Started { .. } | State::Storing { .. })
+        matches!(self.state, State::Started(_) | State::Storing(_))
     }
 
     /// A command came, whatever its bytes are.
@@ -139,7 +168,9 @@ impl Agent {
             }
             Some(held) => {
                 held.sequence = sequence;
-                held.lease_until = now.monotonic_ns.saturating_add(LEASE);
+                // It may be longer, while a server is made ready.
+                let lease_until = now.monotonic_ns.saturating_add(LEASE);
+                held.lease_until = held.lease_until.max(lease_until);
                 return self.ordered(order, now);
             }
         };
@@ -155,14 +186,19 @@ impl Agent {
             let reason = "its ticket is used up or another agent's: offered before";
             return self.refuse(now, "an offer", reason);
         }
-        if offer.fewest_parts == 0 {
-            return self.refuse(now, "an offer", "it is of no part");
-        }
+        let lease = match offer.work {
+            Work::Part { fewest_parts: 0 } => {
+                return self.refuse(now, "an offer", "it is of no part");
+            }
+            Work::Part { .. } => LEASE,
+            Work::Server {} => SERVER_LEASE,
+        };
         self.offers_taken += 1;
-        let lease_until = now.monotonic_ns.saturating_add(LEASE);
-        self.held = Some(Held { run: run.clone(), sequence, lease_until });
+        let lease_until = now.monotonic_ns.saturating_add(lease);
+        let work = offer.work;
+        self.held = Some(Held { run: run.clone(), work, sequence, lease_until });
         self.state = State::Offered(offer);
-        vec![Action::Announce, Action::Fetch(run)]
+        vec![Action::Announce, Action::Fetch(run, work)]
     }
 
     /// A command of the run at hand.
@@ -173,22 +209,25 @@ impl Agent {
                 vec![Action::Answer(self.answer(Reply::Clock { at_ns: now.wall_ns }))]
             }
             // Of a part that has ended, what was measured is on its way.
-            (Order::Renew {}, _) | (Order::Stop { .. }, State::Storing { .. }) => {
+            (Order::Renew {}, _) | (Order::Stop { .. }, State::Storing(_)) => {
                 vec![accepted]
             }
-            (Order::Start(start), State::Prepared(_)) => self.start(start, now),
-            (Order::Stop { forced }, State::Started { .. }) => {
+            (Order::Start(start), State::Prepared { .. }) => self.start(start, now),
+            (Order::Watch(watch), State::Prepared { .. }) => self.watch(watch, now),
+            (Order::Stop { forced }, State::Started(_)) => {
                 vec![accepted, if forced { Action::Kill } else { Action::Interrupt }]
             }
             (
                 Order::Release {} | Order::Stop { .. },
-                State::Offered(_) | State::Prepared(_),
+                State::Offered(_) | State::Prepared { .. },
             ) => {
                 let mut actions = self.idle();
                 actions.insert(0, accepted);
                 actions
             }
-            (Order::Start(_), _) => self.refuse(now, "a start", "not ready for it"),
+            (Order::Start(_) | Order::Watch(_), _) => {
+                self.refuse(now, "a start", "not ready for it")
+            }
             (Order::Release {}, _) => {
                 self.refuse(now, "a release", "its part has begun: stop it, or let it finish")
             }
@@ -199,137 +238,64 @@ impl Agent {
     }
 
     fn start(&mut self, start: Start, now: Now) -> Vec<Action> {
+        if self.serves() {
+            return self.refuse(now, "a start", "it was asked to look at the server");
+        }
         if !(1..=start.parts).contains(&start.part) {
             return self.refuse(now, "a start", "there is no such part");
         }
-        let alive_at = now.monotonic_ns.saturating_add(ALIVE);
-        let progress = Progress::default();
-        let started = State::Started { part: start.part, progress, alive_at };
-        let State::Prepared(plan) = std::mem::replace(&mut self.state, started) else {
-            return Vec::new();
-        };
+        let Some(plan) = self.begin(start.part, now, None) else { return Vec::new() };
         let told = format!("run {}: part {}/{}", plan.run, start.part, start.parts);
         let accepted = Action::Answer(self.answer(Reply::Accepted {}));
         vec![accepted, Action::Launch { plan, start }, Action::Tell(told)]
     }
 
-    /// The plan of a run came out of the store, or not.
-    pub fn fetched(&mut self, run: &RunId, plan: Result<Vec<u8>, String>) -> Vec<Action> {
-        let (State::Offered(offer), true) = (&self.state, self.run() == Some(run)) else {
-            return Vec::new();
-        };
-        let plan = plan.and_then(|bytes| {
-            PlanDocument::read(&bytes, run, &offer.plan, &self.version)
-                .map_err(|reason| reason.to_string())
-        });
-        match plan {
-            Ok(plan) => {
-                let fewest_parts = offer.fewest_parts;
-                vec![Action::Check { plan: Box::new(plan), fewest_parts }]
-            }
-            Err(reason) => self.refuse_offer(&reason),
+    fn watch(&mut self, watch: Watch, now: Now) -> Vec<Action> {
+        if !self.serves() {
+            return self.refuse(now, "a start", "it was asked for a part of the load");
         }
+        let length_ns = match self.state {
+            State::Prepared { length_ns, .. } => length_ns.unwrap_or(0),
+            _ => 0,
+        };
+        let until_load = watch.at_ns.saturating_sub(now.wall_ns);
+        let kept = length_ns.saturating_add(until_load).min(LONGEST_KEPT);
+        let kept_until = now.monotonic_ns.saturating_add(kept);
+        let Some(plan) = self.begin(SERVER, now, Some(kept_until)) else { return Vec::new() };
+        let told = format!("run {}: looks at the server", plan.run);
+        let accepted = Action::Answer(self.answer(Reply::Accepted {}));
+        vec![accepted, Action::Watch { plan, watch }, Action::Tell(told)]
     }
 
-    /// A plan was checked.
-    pub fn checked(
+    /// Takes up what it is ready for.
+    fn begin(
         &mut self,
-        plan: Box<PlanDocument>,
-        facts: Result<Facts, String>,
-    ) -> Vec<Action> {
-        let is_offered = matches!(self.state, State::Offered(_));
-        if !is_offered || self.run() != Some(&plan.run) {
-            return Vec::new();
-        }
-        match facts {
-            Ok(facts) => {
-                self.state = State::Prepared(plan);
-                vec![Action::AnswerOffer(self.answer(Reply::Prepared(facts)))]
+        part: u32,
+        now: Now,
+        kept_until: Option<Nanos>,
+    ) -> Option<Box<PlanDocument>> {
+        let alive_at = now.monotonic_ns.saturating_add(ALIVE);
+        let work = AtWork { part, progress: Progress::default(), alive_at, kept_until };
+        match std::mem::replace(&mut self.state, State::Started(work)) {
+            State::Prepared { plan, .. } => Some(plan),
+            other => {
+                self.state = other;
+                None
             }
-            Err(reason) => self.refuse_offer(&reason),
         }
     }
 
-    /// The process says how far it has come.
-    pub fn progress(&mut self, seen: Progress) {
-        if let State::Started { progress, .. } = &mut self.state {
-            *progress = seen;
-        }
+    /// Whether the run at hand has it look at the server.
+    fn serves(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.work == Work::Server {})
     }
 
-    /// The process has ended, with a report or not.
-    pub fn ended(&mut self, outcome: Result<(), String>, now: Now) -> Vec<Action> {
-        let State::Started { part, progress, .. } = self.state else { return Vec::new() };
-        let Some(run) = self.run().cloned() else { return Vec::new() };
-        match outcome {
-            Ok(()) => {
-                let alive_at = now.monotonic_ns.saturating_add(ALIVE);
-                self.state = State::Storing { part, progress, alive_at };
-                vec![Action::Store { run, part }]
-            }
-            Err(reason) => self.finish(part, Happened::Failed { reason: printable(&reason) }),
-        }
-    }
-
-    /// The report is in the store, or not.
-    pub fn stored(&mut self, outcome: Result<Stored, String>) -> Vec<Action> {
-        let State::Storing { part, .. } = self.state else { return Vec::new() };
-        let what = match outcome {
-            Ok(stored) => Happened::Done(stored),
-            Err(reason) => Happened::Failed { reason: printable(&reason) },
-        };
-        self.finish(part, what)
-    }
-
-    fn finish(&mut self, part: u32, what: Happened) -> Vec<Action> {
-        let Some(run) = self.run().cloned() else { return Vec::new() };
-        let told = match &what {
-            Happened::Failed { reason } => format!("run {run}: part {part} failed: {reason}"),
-            _ => format!("run {run}: part {part} is done, its report is in the store"),
-        };
-        let mut actions =
-            vec![Action::Publish(self.event(run, part, what)), Action::Tell(told)];
-        actions.extend(self.idle());
-        actions
-    }
-
-    /// Time has passed.
-    pub fn tick(&mut self, now: Now) -> Vec<Action> {
-        let mut actions: Vec<Action> =
-            self.remarks.tick(now.monotonic_ns).map(Action::Tell).into_iter().collect();
-        match &mut self.state {
-            State::Offered(_) | State::Prepared(_) => {
-                let ends = self.held.as_ref().map_or(0, |held| held.lease_until);
-                if now.monotonic_ns >= ends {
-                    let run = self.run().map(RunId::to_string).unwrap_or_default();
-                    let told =
-                        format!("run {run}: its coordinator is silent; ready for another");
-                    actions.push(Action::Tell(told));
-                    actions.extend(self.idle());
-                }
-            }
-            State::Started { part, progress, alive_at }
-            | State::Storing { part, progress, alive_at }
-                if now.monotonic_ns >= *alive_at =>
-            {
-                *alive_at = now.monotonic_ns.saturating_add(ALIVE);
-                let (part, progress) = (*part, *progress);
-                if let Some(run) = self.run().cloned() {
-                    actions.push(Action::Publish(self.event(
-                        run,
-                        part,
-                        Happened::Alive(progress),
-                    )));
-                }
-            }
-            _ => {}
-        }
-        actions
-    }
-
+    /// Forgets the run; a server that nobody has loaded yet is not needed any more.
     fn idle(&mut self) -> Vec<Action> {
+        let is_waiting = matches!(self.state, State::Offered(_) | State::Prepared { .. });
+        let abandoned = (self.serves() && is_waiting).then_some(Action::Abandon);
         (self.state, self.held) = (State::Idle, None);
-        vec![Action::Announce]
+        abandoned.into_iter().chain([Action::Announce]).collect()
     }
 
     fn answer(&self, reply: Reply) -> Answer {

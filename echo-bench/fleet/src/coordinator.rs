@@ -1,9 +1,9 @@
-//! The coordinator of a run on agents without I/O: [`Coordinator`]. It waits for agents, offers
-//! them the run, measures their clocks, has all begin at one instant, and says in the end whose
-//! report is in the store.
+//! The coordinator of a run on agents without I/O: [`Coordinator`]. It waits for agents, has one of
+//! them get the server ready if that was asked for, offers the others the run, measures their
+//! clocks, has all begin at one instant, and says in the end whose report is in the store.
 //!
 //! ```text
-//! gathering -> preparing -> timing -> starting -> running -> finished
+//! gathering -> (serving) -> planning -> preparing -> timing -> keeping -> running -> finished
 //! ```
 //!
 //! Before anybody starts, an agent that is missing or refuses ends the run, unless enough are left
@@ -13,14 +13,14 @@
 mod gathering;
 mod member;
 mod outcome;
+mod running;
+mod serving;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use crate::digest::Digest;
-use crate::message::{
-    Answer, Command, Event, Happened, Order, Progress, Reply, Roster, SCHEMA, Start, Stored,
-    printable,
-};
+use crate::message::{Answer, Command, Order, Reply, Roster, SCHEMA, Start, Watch, printable};
 use crate::{AgentName, Nanos, Round, RunId, SECOND};
 
 use member::{Member, Stage};
@@ -42,16 +42,25 @@ pub enum OnLoss {
     Abort,
 }
 
+/// The agent on the machine of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfServer {
+    /// Its name.
+    pub agent: AgentName,
+    /// The digest of its plan in the store.
+    pub plan: Digest,
+}
+
 /// What a run on agents is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Its name.
     pub run: RunId,
-    /// The digest of the plan in the store.
-    pub plan: Digest,
+    /// Who looks at the server, if anybody does.
+    pub server: Option<OfServer>,
     /// Version of this program, with the revision that it was built from, if known.
     pub version: String,
-    /// How many agents carry it out.
+    /// How many agents put load on.
     pub agents: u32,
     /// How many are enough.
     pub at_least: u32,
@@ -73,6 +82,11 @@ pub enum Action {
         /// What.
         command: Command,
     },
+    /// Put the plan of the parts into the store, for [`Coordinator::planned`].
+    Plan {
+        /// Where the server is, if an agent has started it.
+        server: Option<SocketAddr>,
+    },
     /// Put the roster into the store, for [`Coordinator::kept`].
     Keep(Roster),
     /// Look whether the report of this part is in the store, for [`Coordinator::looked`].
@@ -86,6 +100,8 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Gathering,
+    Serving,
+    Planning,
     Preparing,
     Timing,
     Keeping,
@@ -106,6 +122,8 @@ pub struct Coordinator {
     start_at_ns: u64,
     aborted: Option<String>,
     interrupted: bool,
+    /// The server was told that the load is over.
+    has_let_go: bool,
 }
 
 impl Coordinator {
@@ -121,6 +139,7 @@ impl Coordinator {
             start_at_ns: 0,
             aborted: None,
             interrupted: false,
+            has_let_go: false,
         }
     }
 
@@ -139,9 +158,13 @@ impl Coordinator {
         let Some(member) = self.members.get_mut(&answer.agent) else { return Vec::new() };
         let run = self.settings.run.clone();
         match (&answer.reply, member.stage) {
-            (Reply::Prepared(_), Stage::Asked) => {
+            (Reply::Prepared(_), Stage::Asked) if !member.serves => {
                 member.stage = Stage::Prepared;
                 self.settled()
+            }
+            (Reply::Serving(serving), Stage::Asked) if member.serves => {
+                member.stage = Stage::Prepared;
+                self.asks_for_plan(serving.address)
             }
             (Reply::Clock { at_ns }, Stage::Prepared) if self.phase == Phase::Timing => {
                 let (sent_ns, received_ns) = round;
@@ -178,16 +201,17 @@ impl Coordinator {
     }
 
     fn roster(&self) -> Roster {
-        let members = self.members.iter().map(|(agent, member)| crate::message::Member {
+        let described = |(agent, member): (&AgentName, &Member)| crate::message::Member {
             part: member.part,
             agent: agent.clone(),
             clock: member.clocks.offset(),
-        });
+        };
         Roster {
             schema: SCHEMA.into(),
             run: self.settings.run.clone(),
             start_at_ns: self.start_at_ns,
-            members: members.collect(),
+            members: self.loads().map(described).collect(),
+            server: self.server().map(described),
         }
     }
 
@@ -200,179 +224,20 @@ impl Coordinator {
             return self.give_up(format!("keeping the list of agents: {reason}"));
         }
         self.phase = Phase::Running;
-        let (parts, start_at_ns) = (self.members.len() as u32, self.start_at_ns);
+        let (parts, start_at_ns) = (self.loads().count() as u32, self.start_at_ns);
         let starts = self.send_to_all(|member| {
             let clock = member.clocks.offset();
             let at_ns = clock.map_or(start_at_ns, |clock| clock.on_agent(start_at_ns));
-            Some(Order::Start(Start { part: member.part, parts, at_ns }))
+            Some(if member.serves {
+                Order::Watch(Watch { at_ns })
+            } else {
+                Order::Start(Start { part: member.part, parts, at_ns })
+            })
         });
         for member in self.members.values_mut() {
             member.stage = Stage::Starting;
         }
         starts
-    }
-
-    /// An agent says something of its own.
-    pub fn event(&mut self, event: &Event, now: Nanos) -> Vec<Action> {
-        let Some(member) = self.members.get_mut(&event.agent) else { return Vec::new() };
-        if self.phase != Phase::Running
-            || event.run != self.settings.run
-            || event.part != member.part
-            || member.stage.is_over()
-        {
-            return Vec::new();
-        }
-        member.heard_at = now;
-        match &event.what {
-            Happened::Alive(progress) => {
-                (member.progress, member.stage) = (*progress, Stage::Running);
-                Vec::new()
-            }
-            Happened::Done(stored) => self.ended(&event.agent, Stage::Done, Ok(stored.clone())),
-            Happened::Failed { reason } => {
-                self.ended(&event.agent, Stage::Lost, Err(printable(reason)))
-            }
-        }
-    }
-
-    /// Whether the report of a part was found in the store.
-    pub fn looked(&mut self, part: u32, found: Option<Stored>) -> Vec<Action> {
-        let looking = |(_, member): &(&AgentName, &Member)| {
-            member.part == part && member.stage == Stage::Looking
-        };
-        let Some(agent) = self.members.iter().find(looking).map(|(agent, _)| agent.clone())
-        else {
-            return Vec::new();
-        };
-        let silence = || format!("silent for {} s", SILENCE / SECOND);
-        match found {
-            Some(stored) => self.ended(&agent, Stage::Done, Ok(stored)),
-            None => self.ended(&agent, Stage::Lost, Err(silence())),
-        }
-    }
-
-    /// The part of an agent is over.
-    fn ended(
-        &mut self,
-        agent: &AgentName,
-        stage: Stage,
-        result: Result<Stored, String>,
-    ) -> Vec<Action> {
-        let Some(member) = self.members.get_mut(agent) else { return Vec::new() };
-        member.stage = stage;
-        let mut actions = Vec::new();
-        if let Err(reason) = &result {
-            let lost = format!("agent {agent} (part {}) is lost: {reason}", member.part);
-            actions.push(Action::Tell(lost.clone()));
-            if self.settings.on_loss == OnLoss::Abort && self.aborted.is_none() {
-                self.aborted = Some(lost);
-                actions.extend(self.stop_all(false));
-            }
-        }
-        if let Some(member) = self.members.get_mut(agent) {
-            member.result = Some(result);
-        }
-        actions.extend(self.finished());
-        actions
-    }
-
-    fn stop_all(&mut self, forced: bool) -> Vec<Action> {
-        self.send_to_all(|member| (!member.stage.is_over()).then_some(Order::Stop { forced }))
-    }
-
-    fn finished(&mut self) -> Option<Action> {
-        let is_over = self.members.values().all(|member| member.stage.is_over());
-        (self.phase == Phase::Running && is_over).then(|| self.finish(None))
-    }
-
-    fn finish(&mut self, failure: Option<String>) -> Action {
-        self.phase = Phase::Finished;
-        let ends = self.roster().members.into_iter().filter_map(|member| {
-            let result = self.members.get(&member.agent)?.result.clone()?;
-            Some(End { member, result })
-        });
-        Action::Finish(Outcome {
-            ends: ends.collect(),
-            failure,
-            aborted: self.aborted.take(),
-            interrupted: self.interrupted,
-        })
-    }
-
-    /// Ends the run before its start.
-    fn give_up(&mut self, reason: String) -> Vec<Action> {
-        let mut actions = self.send_to_all(|_| Some(Order::Release {}));
-        actions.push(self.finish(Some(reason)));
-        actions
-    }
-
-    /// The user stops the run; at once if `forced`.
-    pub fn stop(&mut self, forced: bool) -> Vec<Action> {
-        self.interrupted = true;
-        match self.phase {
-            Phase::Running => self.stop_all(forced),
-            Phase::Finished => Vec::new(),
-            _ => self.give_up("interrupted before the load began".to_owned()),
-        }
-    }
-
-    /// The bus is away: silence counts from when it is back.
-    pub fn cut_off(&mut self, now: Nanos) {
-        for member in self.members.values_mut() {
-            member.heard_at = now;
-        }
-    }
-
-    /// Time has passed.
-    pub fn tick(&mut self, now: Nanos) -> Vec<Action> {
-        match self.phase {
-            Phase::Gathering if now >= self.gather_until => self.gathered(now),
-            Phase::Preparing if now >= self.renew_at => {
-                self.renew_at = now.saturating_add(RENEWAL);
-                self.send_to_all(|member| {
-                    (member.stage == Stage::Prepared).then_some(Order::Renew {})
-                })
-            }
-            Phase::Running => {
-                let mut actions = Vec::new();
-                for member in self.members.values_mut() {
-                    // Until the first word, from when the start was accepted.
-                    if member.stage == Stage::Running
-                        && now >= member.heard_at.saturating_add(SILENCE)
-                    {
-                        member.stage = Stage::Looking;
-                        actions.push(Action::Look(member.part));
-                    }
-                }
-                actions
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// How far all parts have come, in sum; the window is that of the one that has come
-    /// furthest.
-    pub fn progress(&self) -> Progress {
-        self.members.values().fold(Progress::default(), |sum, member| {
-            let own = &member.progress;
-            Progress {
-                measured_ns: sum.measured_ns.max(own.measured_ns),
-                answered: sum.answered.saturating_add(own.answered),
-                failed: sum.failed.saturating_add(own.failed),
-                rate_per_s: sum.rate_per_s
-                    + if member.stage.is_over() { 0.0 } else { own.rate_per_s },
-            }
-        })
-    }
-
-    /// How many parts go on.
-    pub fn at_work(&self) -> u32 {
-        self.members.values().filter(|member| !member.stage.is_over()).count() as u32
-    }
-
-    /// Whether the parts were told to start.
-    pub fn is_running(&self) -> bool {
-        self.phase == Phase::Running
     }
 }
 

@@ -4,6 +4,8 @@
 //! [`Message::read`] is the only way in: it refuses what is larger than it may be before it parses, and
 //! fields that it does not know, so that a misunderstanding is an error and no guess.
 
+use std::net::SocketAddr;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,9 @@ pub const MOST_ROSTER_BYTES: usize = 512 * 1024;
 
 /// The largest report of a part.
 pub const MOST_REPORT_BYTES: usize = 256 * 1024 * 1024;
+
+/// What stands for the server where a part is named; parts are counted from 1.
+pub const SERVER: u32 = 0;
 
 /// A message with a version.
 pub trait Message: Serialize + DeserializeOwned {
@@ -118,6 +123,8 @@ pub enum Order {
     Renew {},
     /// Carry out a part.
     Start(Start),
+    /// Look at what the server costs, until the run is stopped.
+    Watch(Watch),
     /// End the run and hand over what was measured; at once if `forced`.
     Stop {
         /// Whether nothing is waited for.
@@ -135,8 +142,22 @@ pub struct Offer {
     pub ticket: String,
     /// The digest of the plan, which is an object in the store.
     pub plan: Digest,
-    /// The fewest parts that there will be: limits are checked for a part of that many.
-    pub fewest_parts: u32,
+    /// What the agent does for it.
+    pub work: Work,
+}
+
+/// What an agent does for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Work {
+    /// It puts a part of the load on.
+    Part {
+        /// The fewest parts that there will be: limits are checked for a part of that many.
+        fewest_parts: u32,
+    },
+    /// It is on the machine of the server: it starts it, unless the plan has a target, and looks
+    /// at what it costs.
+    Server {},
 }
 
 /// A part to carry out.
@@ -148,6 +169,14 @@ pub struct Start {
     /// Of how many.
     pub parts: u32,
     /// When its load begins: time of day by the agent's clock, in nanoseconds since 1970.
+    pub at_ns: u64,
+}
+
+/// A server to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watch {
+    /// When the load begins: time of day by the agent's clock, in nanoseconds since 1970.
     pub at_ns: u64,
 }
 
@@ -167,8 +196,10 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Reply {
-    /// It is ready for the run.
+    /// It is ready for its part of the run.
     Prepared(Facts),
+    /// The server is there.
+    Serving(Serving),
     /// Its time of day, in nanoseconds since 1970.
     Clock {
         /// It.
@@ -195,6 +226,14 @@ pub struct Facts {
     pub cores: u32,
 }
 
+/// A server that an agent looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Serving {
+    /// Where other machines reach one that the agent has started; none of one that was there.
+    pub address: Option<SocketAddr>,
+}
+
 /// What an agent says of its own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -205,7 +244,7 @@ pub struct Event {
     pub agent: AgentName,
     /// The run.
     pub run: RunId,
-    /// Its part.
+    /// Its part, or [`SERVER`].
     pub part: u32,
     /// What has happened.
     pub what: Happened,
@@ -263,13 +302,15 @@ pub struct Roster {
     pub start_at_ns: u64,
     /// The parts, in order.
     pub members: Vec<Member>,
+    /// Who looks at the server, if anybody does.
+    pub server: Option<Member>,
 }
 
 /// A part of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Member {
-    /// Which, from 1.
+    /// Which, from 1; [`SERVER`] of who looks at the server.
     pub part: u32,
     /// Whose.
     pub agent: AgentName,
@@ -287,9 +328,12 @@ mod tests {
 
     #[test]
     fn a_command_is_read_as_it_was_written() {
-        let offer = Offer { ticket: "t".into(), plan: Digest::of(b""), fewest_parts: 2 };
+        let offer =
+            |work| Order::Offer(Offer { ticket: "t".into(), plan: Digest::of(b""), work });
         for order in [
-            Order::Offer(offer),
+            offer(Work::Part { fewest_parts: 2 }),
+            offer(Work::Server {}),
+            Order::Watch(Watch { at_ns: 1 }),
             Order::Clock {},
             Order::Start(Start { part: 1, parts: 2, at_ns: u64::MAX }),
             Order::Stop { forced: true },

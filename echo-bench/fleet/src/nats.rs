@@ -11,6 +11,7 @@
 mod access;
 mod collecting;
 mod coordinating;
+mod own_ip;
 mod remedy;
 mod serving;
 mod store;
@@ -27,7 +28,8 @@ use crate::{AgentName, RunId};
 
 pub use access::Access;
 pub use collecting::{Collected, Part, collect, collect_ends};
-pub use coordinating::{Run, Said, coordinate};
+pub use coordinating::{PlanOfParts, Run, Said, coordinate};
+pub use own_ip::own_ip;
 pub use serving::{FromPart, Host, serve};
 
 /// How long a server may take to let somebody in.

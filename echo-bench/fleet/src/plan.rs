@@ -3,11 +3,13 @@
 //!
 //! An agent runs plans only: [`PlanDocument::read`] refuses every flag that would start a program,
 //! read or write a file, or choose what is loaded by other means than an address ([`ACCEPTED`] is
-//! the list of those that do none of this).
+//! the list of those that do none of this). An agent on the machine of the server accepts those of
+//! an echo-server, too, that do none of this ([`ACCEPTED_OF_SERVER`]).
 
 use serde::{Deserialize, Serialize};
 
 use crate::RunId;
+use crate::message::Work;
 use crate::wire::{self, Unreadable, shortened};
 
 pub use crate::digest::{Digest, InvalidDigest};
@@ -66,6 +68,42 @@ pub const ACCEPTED: [&str; 42] = [
     "server-name",
     "tls-resume",
     "interval",
+];
+
+/// The flags that an agent on the machine of the server accepts beside [`ACCEPTED`]: those of the
+/// server that it starts, and the process of one that is there. None opens a file or another port.
+pub const ACCEPTED_OF_SERVER: [&str; 31] = [
+    "model",
+    "server-pid",
+    "server-workers",
+    "server-pin",
+    "server-busy-poll",
+    "server-trigger",
+    "server-accept",
+    "server-tokio-event-interval",
+    "server-tokio-global-queue-interval",
+    "server-max-message",
+    "server-chat-queue",
+    "server-chat-room-queue",
+    "server-read-buffer",
+    "server-write-mode",
+    "server-nodelay",
+    "server-send-buffer",
+    "server-recv-buffer",
+    "server-congestion",
+    "server-quickack",
+    "server-notsent-lowat",
+    "server-user-timeout",
+    "server-tos",
+    "server-fastopen",
+    "server-backlog",
+    "server-reuse-port",
+    "server-max-conns",
+    "server-idle-timeout",
+    "server-write-timeout",
+    "server-drain-timeout",
+    "server-message-timeout",
+    "server-max-buffered",
 ];
 
 /// A flag of a run: its name without dashes, and its value.
@@ -135,6 +173,13 @@ pub enum RefusedPlan {
     Target,
 }
 
+impl Work {
+    fn accepts(self, flag: &str) -> bool {
+        let of_server = self == Self::Server {} && ACCEPTED_OF_SERVER.contains(&flag);
+        of_server || ACCEPTED.contains(&flag)
+    }
+}
+
 impl PlanDocument {
     /// Reads the object that an offer named, for an agent of version `ours`.
     ///
@@ -145,6 +190,7 @@ impl PlanDocument {
         run: &RunId,
         offered: &Digest,
         ours: &str,
+        work: Work,
     ) -> Result<Self, RefusedPlan> {
         let found = Digest::of(bytes);
         if found != *offered {
@@ -161,7 +207,7 @@ impl PlanDocument {
             let theirs = shortened(&plan.version);
             return Err(RefusedPlan::Version { theirs, ours: ours.to_owned() });
         }
-        check(&plan.flags)?;
+        check(&plan.flags, work)?;
         Ok(plan)
     }
 
@@ -175,12 +221,12 @@ impl PlanDocument {
 ///
 /// # Errors
 /// The first such flag.
-pub fn check(flags: &[PlanFlag]) -> Result<(), RefusedPlan> {
+pub fn check(flags: &[PlanFlag], work: Work) -> Result<(), RefusedPlan> {
     if flags.len() > MOST_FLAGS {
         return Err(RefusedPlan::Flags(flags.len()));
     }
     for PlanFlag { flag, value } in flags {
-        if !ACCEPTED.contains(&flag.as_str()) {
+        if !work.accepts(flag) {
             return Err(RefusedPlan::Flag(shortened(flag)));
         }
         if flag == "size" && value.starts_with("file:") {
@@ -189,6 +235,8 @@ pub fn check(flags: &[PlanFlag]) -> Result<(), RefusedPlan> {
     }
     let mut targets = flags.iter().filter(|flag| flag.flag == "target");
     match (targets.next(), targets.next()) {
+        // It starts one.
+        (None, None) if work == Work::Server {} => Ok(()),
         (Some(target), None) if !target.value.starts_with("unix:") => Ok(()),
         _ => Err(RefusedPlan::Target),
     }
@@ -213,9 +261,15 @@ mod tests {
         }
     }
 
+    const PART: Work = Work::Part { fewest_parts: 1 };
+
     fn read(plan: &PlanDocument) -> Result<PlanDocument, RefusedPlan> {
-        let bytes = plan.to_bytes();
-        PlanDocument::read(&bytes, &"run-1".parse().unwrap(), &Digest::of(&bytes), "1.2.3")
+        read_for(plan, PART)
+    }
+
+    fn read_for(plan: &PlanDocument, work: Work) -> Result<PlanDocument, RefusedPlan> {
+        let (bytes, run) = (plan.to_bytes(), "run-1".parse().unwrap());
+        PlanDocument::read(&bytes, &run, &Digest::of(&bytes), "1.2.3", work)
     }
 
     #[test]
@@ -224,7 +278,8 @@ mod tests {
         assert_eq!(read(&plan), Ok(plan.clone()));
         let other = Digest::of(b"another");
         let run = "run-1".parse().unwrap();
-        let refused = PlanDocument::read(&plan.to_bytes(), &run, &other, "1.2.3").unwrap_err();
+        let refused = PlanDocument::read(&plan.to_bytes(), &run, &other, "1.2.3", PART);
+        let refused = refused.unwrap_err();
         assert!(refused.to_string().contains("offer names"), "{refused}");
         // As sha256sum prints it.
         assert!(
@@ -250,10 +305,30 @@ mod tests {
             ("config", "/x"),
             ("", "x"),
         ] {
-            let refused = read(&document(&[("target", "127.0.0.1:7"), (flag, value)]));
-            let said = refused.unwrap_err().to_string();
-            assert!(said.contains(&format!("--{flag}")), "{said}");
+            for work in [PART, Work::Server {}] {
+                let plan = document(&[("target", "127.0.0.1:7"), (flag, value)]);
+                let said = read_for(&plan, work).unwrap_err().to_string();
+                assert!(said.contains(&format!("--{flag}")), "{said}");
+            }
         }
+    }
+
+    #[test]
+    fn flags_of_a_server_are_for_the_agent_on_its_machine() {
+        for plan in [
+            document(&[("model", "epoll"), ("server-workers", "2"), ("rate", "10")]),
+            document(&[("target", "127.0.0.1:7"), ("server-pid", "7")]),
+        ] {
+            assert_eq!(read_for(&plan, Work::Server {}), Ok(plan.clone()));
+            assert!(matches!(read(&plan), Err(RefusedPlan::Flag(_))));
+        }
+        for flag in ["server-metrics", "server-tls-cert", "server-no-sandbox", "server-verbose"]
+        {
+            let refused = read_for(&document(&[(flag, "x")]), Work::Server {});
+            assert_eq!(refused, Err(RefusedPlan::Flag(flag.into())));
+        }
+        let unix = document(&[("target", "unix:/run/x")]);
+        assert_eq!(read_for(&unix, Work::Server {}), Err(RefusedPlan::Target));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use echo_net::settings::ByteSize;
 
 /// Largest stored document, or page that holds one: the report of a day in intervals of a
 /// second has half of it.
-pub(crate) const DOCUMENT: usize = 512 << 20;
+pub const DOCUMENT: usize = 512 << 20;
 
 /// Largest file of messages. Its texts become part of the report.
 pub const MESSAGES: usize = 64 << 20;

@@ -22,7 +22,7 @@
 
 mod build;
 mod by_stage;
-mod cases;
+pub(crate) mod cases;
 pub(crate) mod caution;
 pub(crate) mod cell;
 mod differences;

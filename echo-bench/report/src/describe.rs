@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use crate::report::Conclusion;
+use echo_bench_engine::plan::Plan;
 
 pub mod capacity;
 pub(crate) mod comparison;
@@ -46,7 +47,7 @@ pub(crate) use history::history;
 pub(crate) use listing::listing;
 pub(crate) use repeats::repeats;
 pub(crate) use run::run;
-pub(crate) use run_details::run_details;
+pub(crate) use run_details::{command, run_details};
 pub(crate) use self_check::self_check;
 pub(crate) use selftest::selftest;
 pub(crate) use sweep::sweep;
@@ -54,6 +55,11 @@ pub(crate) use table::{Cell, Column, Note, Table};
 
 /// What was not measured.
 pub(crate) const NOTHING: &str = "-";
+
+/// What a plan loads, and how, each in a few words.
+pub fn plan_in_words(plan: &Plan) -> (String, String) {
+    (load::target(plan).0, load::phrases(plan).join(", "))
+}
 
 /// A document in words.
 #[derive(Debug, Clone, PartialEq)]

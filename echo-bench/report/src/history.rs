@@ -6,11 +6,12 @@
 //! It says that and since when a level is another one, not why: a new kernel or another machine
 //! changes levels, too. Two versions are compared by [`compare`](crate::compare), in turns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::compare::cases::{self, Settings};
 use crate::compare::{Metric, Verdict};
 use crate::report::{Report, Tool, Verdict as Trust, store};
 use crate::stats::change_points::{self, Search, change_points};
@@ -128,15 +129,18 @@ pub struct Options {
 /// What of a run goes into a history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// The series that it belongs to.
+    /// The series that it belongs to, in words.
     pub series: String,
+    /// Its settings, without those that vary from run to run: runs with others are of another
+    /// series.
+    pub plan: BTreeMap<String, String>,
     /// The run; none if it was interrupted or is invalid.
     pub point: Option<Point>,
 }
 
 impl Entry {
-    /// Of a run: one series for each plan in words, and for each value of the label `by`. The
-    /// label `mark` tells runs apart.
+    /// Of a run: one series for each plan, and for each value of the label `by`. The label `mark`
+    /// tells runs apart.
     pub fn new(report: &Report, source: String, by: Option<&str>, mark: Option<&str>) -> Self {
         let label = |key: Option<&str>| key.and_then(|key| report.labels.get(key)).cloned();
         let plan = store::in_words(&report.plan);
@@ -152,28 +156,30 @@ impl Entry {
             mark: label(mark),
             values: values.iter().map(|of| (of.metric.to_string(), of.value)).collect(),
         });
-        Self { series, point }
+        Self { series, plan: cases::settings(&report.plan), point }
     }
 }
 
 impl History {
     /// What the runs come to, in whatever order they are.
     pub fn new(entries: Vec<Entry>, options: &Options) -> Self {
-        let mut by_name: BTreeMap<String, Vec<Point>> = BTreeMap::new();
+        let mut by_plan: BTreeMap<(String, Settings), Vec<Point>> = BTreeMap::new();
         let mut left_out = 0;
-        for Entry { series, point } in entries {
+        for Entry { series, plan, point } in entries {
             match point {
-                Some(point) => by_name.entry(series).or_default().push(point),
+                Some(point) => by_plan.entry((series, plan)).or_default().push(point),
                 None => left_out += 1,
             }
         }
-        let trends = (by_name.len() * options.metrics.len()).max(1);
+        let trends = (by_plan.len() * options.metrics.len()).max(1);
+        let names = names(by_plan.keys());
         let level_of_trend = LEVEL / trends as f64;
         let [least, most] = ORDERS;
         let orders = ((10.0 / level_of_trend).ceil() as u32).clamp(least, most);
         let threshold = options.threshold;
         let method = HistoryMethod { level: LEVEL, level_of_trend, threshold, orders };
-        let series = by_name.into_iter().enumerate().map(|(place, (name, mut points))| {
+        let all = names.into_iter().zip(by_plan.into_values()).enumerate();
+        let series = all.map(|(place, (name, mut points))| {
             points.sort_by(|a, b| (&a.started_at, &a.source).cmp(&(&b.started_at, &b.source)));
             let older = points.len().saturating_sub(MOST_POINTS);
             points.drain(..older);
@@ -243,6 +249,31 @@ impl Trend {
     }
 }
 
+/// Longest name of a series: values of settings may be texts of any length.
+const LONGEST_NAME: usize = 200;
+
+/// The names of series: plans of the same words are told apart by the settings that differ.
+fn names<'a>(plans: impl Iterator<Item = &'a (String, Settings)> + Clone) -> Vec<String> {
+    let mut alike: BTreeMap<&str, BTreeSet<&Settings>> = BTreeMap::new();
+    for (words, plan) in plans.clone() {
+        alike.entry(words).or_default().insert(plan);
+    }
+    let telling: BTreeMap<&str, BTreeSet<String>> =
+        alike.iter().map(|(words, plans)| (*words, cases::telling(plans))).collect();
+    plans
+        .map(|(words, plan)| match telling.get(words.as_str()) {
+            Some(telling) if !telling.is_empty() => {
+                let name = format!("{words} ({})", cases::name(plan, telling));
+                match name.char_indices().nth(LONGEST_NAME) {
+                    Some((end, _)) => format!("{}...", &name[..end]),
+                    None => name,
+                }
+            }
+            _ => words.clone(),
+        })
+        .collect()
+}
+
 /// Whether a change is more than the threshold.
 fn is_beyond(metric: Metric, before: f64, after: f64, threshold: f64) -> bool {
     if metric.is_by_ratio() {
@@ -269,6 +300,7 @@ mod tests {
             let values = [("p99", level * wobble), ("throughput", 1e9 / (level * wobble))];
             Entry {
                 series: "a".into(),
+                plan: Settings::new(),
                 point: Some(Point {
                     started_at: format!("2026-01-{:02}T00:00:00Z", place + 1),
                     source: format!("{place}.json"),
@@ -312,11 +344,23 @@ mod tests {
     }
 
     #[test]
+    fn plans_of_the_same_words_are_series_of_their_own() {
+        let mut entries = entries(&[1e6, 5e6, 1e6, 5e6]);
+        for (entry, size) in entries.iter_mut().zip(["64", "1024", "64", "1024"]) {
+            entry.plan = [("size".to_owned(), size.to_owned())].into();
+        }
+        let history = History::new(entries, &options(0.01));
+        let names: Vec<&str> = history.series.iter().map(|series| &*series.name).collect();
+        assert_eq!(names, ["a (size=1024)", "a (size=64)"]);
+        assert!(history.series.iter().all(|series| series.points.len() == 2));
+    }
+
+    #[test]
     fn too_few_runs_say_so() {
         let history = History::new(entries(&[1e6; 5]), &options(0.01));
         let reason = history.series[0].trends[0].reason.as_deref().unwrap();
         assert_eq!(reason, "5 runs: a change needs 6 or more to be looked for");
-        let none = Entry { series: "a".into(), point: None };
+        let none = Entry { series: "a".into(), plan: Settings::new(), point: None };
         assert_eq!(History::new(vec![none], &options(0.01)).left_out, 1);
     }
 }

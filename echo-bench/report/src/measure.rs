@@ -80,6 +80,7 @@ pub fn run(plan: &Plan, stop: &Stop) -> Result<Report, RunError> {
         start: None,
         server_side: None,
         noise_floor: None,
+        live_view_busy: None,
     };
     let mut watch = Watching(UntilWatch::new(plan));
     let record = engine::run(&Arc::new(plan.clone()), &peer, stop, &mut watch)?;

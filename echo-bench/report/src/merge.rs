@@ -32,7 +32,7 @@ const MOST_REPORTS: usize = 1000;
 pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     if reports.iter().any(|report| report.plan.part.is_some()) {
         let parts = reports.iter().map(PartOfRun::from).collect();
-        return merge_parts(parts, &[], false);
+        return merge_parts(parts, &[], false, None);
     }
     let mut reports: Vec<&Report> = reports.iter().collect();
     reports.sort_by(|a, b| a.started_at.cmp(&b.started_at));
@@ -196,6 +196,7 @@ fn summary(reports: &[&Report], together: Together) -> Result<Summary, MergeErro
                 Together::AtOnce => at_once::server_us_per_message(reports),
             },
             client_busy: over_time(|summary| summary.cpu.client_busy),
+            live_view_busy: over_time(|summary| summary.cpu.live_view_busy),
             server_busy: match together {
                 Together::InTurn => over_time(|summary| summary.cpu.server_busy),
                 Together::AtOnce => at_once::greatest(reports, |cpu| cpu.server_busy),

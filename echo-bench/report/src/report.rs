@@ -29,6 +29,7 @@ pub(crate) mod numbers;
 pub mod partial;
 mod parts;
 mod pool;
+mod server_seen;
 mod server_side;
 mod share;
 pub(crate) mod slo;
@@ -59,6 +60,7 @@ pub use noise_floor::{Machine, NOISE_FLOOR_SCHEMA, NoiseFloor, NoiseFloors};
 pub use nouns::Workload;
 pub use parts::{ClockOffset, MissingPart, PartReport, PartsReport, StartReport};
 pub use pool::PoolReport;
+pub use server_seen::{ServerOfRun, ServerPartReport, ServerSeen};
 pub use server_side::{ServerSide, Skew, WorkerSide};
 pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
@@ -297,6 +299,10 @@ pub struct Cpu {
     pub server_us_per_message: Option<f64>,
     /// Cores that the generator kept busy.
     pub client_busy: Option<f64>,
+    /// Cores that the live view (`--live`) of the run kept busy, which are among those of the
+    /// generator; of a run in several processes it had a process of its own. Null without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_view_busy: Option<f64>,
     /// Cores that the server kept busy.
     pub server_busy: Option<f64>,
     /// Context switches of the generator within the window.

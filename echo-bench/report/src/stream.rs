@@ -44,7 +44,7 @@ pub enum Event {
     /// A run begins, with these settings.
     Plan(Box<Beginning>),
     /// An interval of the measured window is over.
-    Interval(Measured),
+    Interval(Box<Measured>),
     /// A run has ended and has a report.
     Summary(Box<Outcome>),
     /// A run has ended and has none.

@@ -18,6 +18,7 @@ pub mod analysis;
 mod objectives;
 pub mod order;
 mod plan;
+mod plan_text;
 pub(crate) mod ranking;
 mod validity;
 

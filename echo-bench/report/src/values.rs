@@ -6,7 +6,7 @@ use crate::report::{LatencySummary, QUANTILES, Report};
 
 /// A metric of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Value {
+pub(crate) struct MetricOfRun {
     pub(crate) metric: Metric,
     /// In the unit of the metric.
     pub(crate) value: f64,
@@ -16,11 +16,11 @@ pub(crate) struct Value {
 
 /// What was measured of the primary metrics. Latencies that are only lower bounds are left out,
 /// since a number alone can't say that.
-pub(crate) fn of_run(report: &Report) -> Vec<Value> {
+pub(crate) fn of_run(report: &Report) -> Vec<MetricOfRun> {
     let summary = &report.summary;
     let mut values = Vec::new();
     let mut add = |metric, value: Option<f64>, interval| {
-        values.extend(value.map(|value| Value { metric, value, interval }));
+        values.extend(value.map(|value| MetricOfRun { metric, value, interval }));
     };
     add(Metric::Throughput, summary.achieved_per_s, summary.achieved_interval);
     if let Some(response) = &summary.latency.response {

@@ -9,7 +9,7 @@ use echo_net::settings::{Rate, TimeSpan};
 use echo_server::choice::choice;
 
 use super::compare::percent;
-use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag};
+use super::swept::{CommandLine, SweptFlags, TARGET, UnfitFlag, is_of_agents};
 use crate::outlet::PageFormat;
 use echo_bench_report::capacity::CapacityPlan;
 use echo_bench_report::capacity::search::Bounds;
@@ -123,6 +123,9 @@ pub struct CapacityArgs {
     /// Keep no result
     #[arg(long, help_heading = "Search")]
     pub no_report: bool,
+    /// Watch the runs on the whole screen (keys: p, c, q and ?)
+    #[arg(long, conflicts_with = "quiet", help_heading = "Search")]
+    pub live: bool,
     /// No progress
     #[arg(short, long, help_heading = "Search")]
     pub quiet: bool,
@@ -145,6 +148,10 @@ impl Args for SearchedFlags {
         REFUSED
             .iter()
             .fold(command, hidden)
+            .mut_args(|arg| match arg.get_long() {
+                Some(long) if is_of_agents(long) => arg.hide(true),
+                _ => arg,
+            })
             .mut_arg("duration", |arg| arg.help("Measured window of a step (3s)"))
             .mut_arg("slo", |arg| {
                 arg.help(
@@ -181,6 +188,12 @@ pub enum CapacityArgsError {
         /// What to do instead.
         instead: &'static str,
     },
+    /// Several processes.
+    #[error(
+        "--agents can't be used with capacity: it pools the runs of one rate, and those of several \
+         agents can't be pooled (give `sweep` a list of --rate)"
+    )]
+    Agents,
     /// Nothing that must hold.
     #[error("capacity needs an objective that gets worse under load, like --slo 'p99<2ms'")]
     NoObjective,
@@ -233,6 +246,9 @@ impl CapacityArgs {
             if has(&flags, flag) {
                 return Err(CapacityArgsError::Refused { flag, instead });
             }
+        }
+        if flags.0.iter().any(|(flag, _)| is_of_agents(flag)) {
+            return Err(CapacityArgsError::Agents);
         }
         if let Some(address) = &self.address {
             if has(&flags, TARGET) {

@@ -18,8 +18,8 @@ use super::{RunArgs, RunArgsError, swept};
 const FEWEST: u32 = 2;
 
 /// Flags of a server that this program starts, and those that each process is given anew.
-const NOT_OF_A_PART: [&str; 6] =
-    ["target", "model", "transport", "server-pid", "threads", "pin"];
+const NOT_OF_A_PART: [&str; 8] =
+    ["target", "model", "transport", "server-pid", "threads", "pin", "agents", "local"];
 
 /// One of several processes, or all of them.
 #[derive(Debug, Args)]
@@ -149,6 +149,18 @@ impl RunArgs {
             Some((_, flag, reason)) => Err(RunArgsError::NotOfAgents { flag, reason }),
             None => Ok(Some(agents)),
         }
+    }
+
+    /// Refuses agents that can't be, whether on this machine or on others.
+    ///
+    /// # Errors
+    /// By flag.
+    pub(super) fn check_agents(&self) -> Result<(), String> {
+        #[cfg(feature = "nats")]
+        if let Some(on) = self.on_agents() {
+            return on.check(self).map_err(|error| error.to_string());
+        }
+        self.agents().map(drop).map_err(|error| error.to_string())
     }
 
     /// The seed and the target that every part must have in common.

@@ -256,12 +256,13 @@ pub(super) struct EmbeddedArgs {
 /// Where the results go.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Results")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
 pub struct ResultArgs {
     /// Write the report to FILE, whose ending chooses the format: .json, .html, .csv, .md, .txt,
     /// .bmf, .xml (junit) or .prom (openmetrics) (-: print JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// RunFormat of the output (default: by the ending of -o, else text)
+    /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
     /// Write a line of JSON to FILE for each interval, as soon as it is over (-: stdout, which has
@@ -306,6 +307,14 @@ pub struct ResultArgs {
     /// Exit 4 if the generator was the bottleneck or an objective is undecided
     #[arg(long)]
     pub strict: bool,
+    /// Watch the run on the whole screen: latency over time, percentiles, rates, errors, fairness
+    ///
+    /// Keys: p holds the picture, c shows the next clock, q or Ctrl-C stops the run in order, ?
+    /// explains. The picture is drawn by a thread of lowest priority, whose CPU time is in the
+    /// report. When the run ends the terminal is as before, and the ordinary summary follows.
+    /// Where stderr is no terminal there is ordinary progress instead.
+    #[arg(long, conflicts_with = "quiet")]
+    pub live: bool,
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,

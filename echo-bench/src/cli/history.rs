@@ -18,7 +18,7 @@ Examples:
   echo-bench history ci/ --metric p99,server_cpu -o history.html
   echo-bench history ci/ --by host --fail-on worse
 
-A point is a run. Its plan in words and its label --by decide which series it belongs to. A change
+A point is a run. Its plan and its label --by decide which series it belongs to. A change
 is a place where the runs before and after differ more than in nearly all random orders of them
 (E-divisive means): a change of any trend is found by chance alone in at most 5 % of histories.
 Exit codes: 0 done; 1 could not read; 2 usage; 3 the newest level of a metric is worse than the

@@ -2,6 +2,7 @@
 //! ([`OnAgentsArgs`]), of an agent ([`AgentArgs`]), of `collect` ([`CollectArgs`]), and the way in
 //! that they have in common ([`NatsArgs`]).
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -12,6 +13,7 @@ use echo_bench_fleet::coordinator::OnLoss;
 use echo_bench_fleet::nats::Access;
 use echo_bench_fleet::{AgentName, Cidr, RunId};
 use echo_client::mask::masked;
+use echo_net::address::Transport;
 use echo_server::choice::choice;
 
 use super::RunArgs;
@@ -21,6 +23,8 @@ pub(super) const AGENT_EXAMPLES: &str = "\
 Examples:
   echo-bench agent --nats nats://control:4222               on each load machine
   echo-bench run --nats nats://control:4222 --agents 4 10.0.0.7:8080 -c 400 --rate 100k
+  echo-bench agent --nats nats://control:4222 --name db-1   on the machine of the server
+  echo-bench run --nats nats://control:4222 --agents 4 --server-agent db-1 --model epoll -c 400
   echo-bench agent --nats nats://control:4222 --allow 203.0.113.0/24";
 
 /// How a NATS server is entered.
@@ -90,6 +94,11 @@ pub(super) struct OnAgentsArgs {
         value_parser = on_loss()
     )]
     on_loss: OnLoss,
+    /// The agent on the server's machine, one more than --agents: it finds the server's process by
+    /// its port (or --server-pid) and measures CPU, placement and kernel counters there. Without a
+    /// TARGET it starts the embedded server, and stops it at the end
+    #[arg(long, value_name = "NAME", requires = "nats")]
+    server_agent: Option<AgentName>,
     #[command(flatten)]
     access: NatsArgs,
 }
@@ -112,6 +121,8 @@ pub struct OnAgents {
     pub at_least: u32,
     /// What happens when one is lost.
     pub on_loss: OnLoss,
+    /// Which one is on the machine of the server, if any is.
+    pub server_agent: Option<AgentName>,
 }
 
 /// Agents that can't be.
@@ -123,6 +134,20 @@ pub enum OnAgentsError {
     /// More than all.
     #[error("--min-agents must be from 1 to --agents ({0})")]
     AtLeast(u32),
+    /// Nobody starts the server.
+    #[error(
+        "--nats needs a TARGET: start an echo-server that all agents reach, or name an agent on \
+         the machine that is to start one with --server-agent"
+    )]
+    NoTarget,
+    /// A server of another kind than an agent starts.
+    #[error("--nats and {flag}: {reason}")]
+    OtherServer {
+        /// The flag.
+        flag: &'static str,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
     /// A time that only one machine has.
     #[error("leave --start-at out with --nats, which has all agents begin at one instant")]
     StartAt,
@@ -140,20 +165,63 @@ impl OnAgents {
         if !(1..=self.agents).contains(&self.at_least) {
             return Err(OnAgentsError::AtLeast(self.agents));
         }
-        if args.start_at().is_some() { Err(OnAgentsError::StartAt) } else { Ok(()) }
+        if args.start_at().is_some() {
+            return Err(OnAgentsError::StartAt);
+        }
+        self.check_server(args)
+    }
+
+    fn check_server(&self, args: &RunArgs) -> Result<(), OnAgentsError> {
+        let other = |flag, reason| Err(OnAgentsError::OtherServer { flag, reason });
+        if args.typed_target().is_some() {
+            return match args.server_pid {
+                Some(_) if self.server_agent.is_none() => other(
+                    "--server-pid",
+                    "no agent is on the server's machine (name it with --server-agent)",
+                ),
+                _ => Ok(()),
+            };
+        }
+        if args.exec.plan().is_some() {
+            return other(
+                "--exec",
+                "agents run no commands (start the server, and give TARGET)",
+            );
+        }
+        if self.server_agent.is_none() {
+            return Err(OnAgentsError::NoTarget);
+        }
+        if args.server_pid.is_some() {
+            return other(
+                "--server-pid",
+                "the server that is started has another (leave it out)",
+            );
+        }
+        if args.tls.tls {
+            return other(
+                "--tls without TARGET",
+                "load agents can't know the certificate of the started server (start an \
+                 echo-server, and give TARGET and --insecure)",
+            );
+        }
+        if args.transport == Some(Transport::Unix) {
+            return other("--transport unix", "agents are on other machines (leave it out)");
+        }
+        Ok(())
     }
 }
 
 impl RunArgs {
     /// How the run is to be carried out on agents, if it is.
     pub fn on_agents(&self) -> Option<OnAgents> {
-        let OnAgentsArgs { nats, min_agents, on_loss, access } = &self.on_agents;
+        let OnAgentsArgs { nats, min_agents, on_loss, server_agent, access } = &self.on_agents;
         let (url, agents) = nats.as_ref().zip(self.fleet.agents)?;
         Some(OnAgents {
             access: access.access(url),
             agents,
             at_least: min_agents.unwrap_or(agents),
             on_loss: *on_loss,
+            server_agent: server_agent.clone(),
         })
     }
 }
@@ -177,6 +245,10 @@ pub struct AgentArgs {
     /// loopback, private and link-local networks)
     #[arg(long, value_name = "CIDR")]
     pub allow: Vec<Cidr>,
+    /// Address at which a server that this agent starts is reached by the others, one of this
+    /// machine (default: the one from which it reaches the NATS server); --allow must permit it
+    #[arg(long, value_name = "IP")]
+    pub advertise: Option<IpAddr>,
     /// The way in
     #[command(flatten)]
     pub access: NatsArgs,
@@ -199,7 +271,7 @@ pub struct CollectArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// RunFormat of the output (default: by the ending of -o, else json)
+    /// Format of the output (default: by the ending of -o, else json)
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
     /// The way in

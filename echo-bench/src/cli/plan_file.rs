@@ -179,46 +179,7 @@ pub fn identity(plan: &SweepPlan) -> String {
 
 /// The plan as a file that [`read`] understands.
 pub fn write(plan: &SweepPlan) -> String {
-    let mut lines = vec![format!("repeat = {}", plan.repeats), format!("seed = {}", plan.seed)];
-    lines.extend(assignments(&plan.fixed));
-    // Every [[axis]] is read after the flags, so those behind the first one are of its kind.
-    let listed = plan.axes.iter().take_while(|axis| axis.is_plain(&CommandLine)).count();
-    let (of_one_flag, named) = plan.axes.split_at(listed);
-    for axis in of_one_flag {
-        let flags = axis.levels.iter().flat_map(|level| &level.flags);
-        let values: Vec<String> = flags.map(|flag| quoted(&flag.value)).collect();
-        lines.push(format!("{} = [{}]", axis.name, values.join(", ")));
-    }
-    for axis in named {
-        lines.push(format!("\n[[axis]]\nname = {}\nlevels = [", quoted(&axis.name)));
-        for level in &axis.levels {
-            // A level may well set nothing: what the defaults give.
-            let mut parts = vec![format!("name = {}", quoted(&level.name))];
-            parts.extend(assignments(&level.flags));
-            lines.push(format!("  {{ {} }},", parts.join(", ")));
-        }
-        lines.push("]".into());
-    }
-    lines.push(String::new());
-    lines.join("\n")
-}
-
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-/// Flags as keys; the values of one that stands there several times are a list.
-fn assignments(flags: &[Flag]) -> Vec<String> {
-    let groups = flags.chunk_by(|a, b| a.flag == b.flag);
-    groups
-        .map(|group| {
-            let values: Vec<String> = group.iter().map(|flag| quoted(&flag.value)).collect();
-            match &values[..] {
-                [value] => format!("{} = {value}", group[0].flag),
-                several => format!("{} = [{}]", group[0].flag, several.join(", ")),
-            }
-        })
-        .collect()
+    plan.to_toml(plan.axes.iter().take_while(|axis| axis.is_plain(&CommandLine)).count())
 }
 
 #[cfg(test)]
@@ -258,6 +219,11 @@ levels = [{ name = "default" }, { name = "8K", send-buffer = "8K" }]
         axes.extend(again.axes);
         let repeats = again.repeats.unwrap();
         assert_eq!(SweepPlan { fixed, axes, repeats, seed: again.seed.unwrap() }, plan);
+        // As pages show it, which do not know the flags of a run.
+        let shown = read(&plan.to_toml(0)).unwrap();
+        let (fixed, mut axes) = shown.flags.resolve(&[]).unwrap();
+        axes.extend(shown.axes);
+        assert_eq!(SweepPlan { fixed, axes, repeats, seed: shown.seed.unwrap() }, plan);
     }
 
     #[test]

@@ -230,7 +230,8 @@ impl RerunArgs {
     /// # Errors
     /// When something was typed that is for a single run.
     pub fn sweep(&self) -> Result<SweepArgs, RerunArgsError> {
-        self.refuse_but(&["output", "format", "stream", "quiet", "allow-exec"], "sweep")?;
+        let taken = ["output", "format", "live", "stream", "quiet", "allow-exec"];
+        self.refuse_but(&taken, "sweep")?;
         let mut words = vec![self.file.display().to_string()];
         words.extend(self.outlet());
         words.extend(self.allow_exec.then(|| "--allow-exec".to_owned()));
@@ -248,6 +249,7 @@ impl RerunArgs {
         let taken = [
             "output",
             "format",
+            "live",
             "stream",
             "quiet",
             "allow-exec",
@@ -292,9 +294,10 @@ impl RerunArgs {
         let results = &self.results;
         let output = results.output.as_ref().map(|file| format!("--output={}", file.display()));
         let format = results.format.map(|format| format!("--format={format}"));
+        let live = results.live.then(|| "--live".to_owned());
         let quiet = results.quiet.then(|| "--quiet".to_owned());
         let stream = results.stream.as_ref().map(|file| format!("--stream={}", file.display()));
-        output.into_iter().chain(format).chain(stream).chain(quiet)
+        output.into_iter().chain(format).chain(stream).chain(live).chain(quiet)
     }
 }
 
@@ -359,7 +362,9 @@ pub(super) fn reaching_out(plan: &SweepPlan) -> Option<&Flag> {
     let mut flags = plan.fixed.iter().chain(levels.flat_map(|level| &level.flags));
     flags.find(|flag| {
         let names_a_file = flag.flag == "size" && flag.value.starts_with("file:");
-        names_a_file || REACHING_OUT.contains(&flag.flag.as_str())
+        names_a_file
+            || REACHING_OUT.contains(&flag.flag.as_str())
+            || swept::is_of_nats(&flag.flag)
     })
 }
 

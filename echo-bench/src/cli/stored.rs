@@ -15,6 +15,10 @@ pub struct ReportArgs {
     /// .partial file that a killed run left
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
+    /// Watch a run that goes on, by the .partial file that it keeps in its --report-dir, on the whole
+    /// screen (keys: p, c, ? and q, which ends the view and not the run)
+    #[arg(long, conflicts_with = "study")]
+    pub live: bool,
     /// Format of the output (default: by the ending of -o, else text)
     #[arg(long, value_parser = choice::<Format>())]
     pub format: Option<Format>,
@@ -77,7 +81,7 @@ pub struct MergeArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// RunFormat of the output (default: by the ending of -o, else json)
+    /// Format of the output (default: by the ending of -o, else json)
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
 }

@@ -102,6 +102,9 @@ pub struct SweepArgs {
     /// program that was not built from a committed tree
     #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "format"], help_heading = "Sweep")]
     pub study: Option<PathBuf>,
+    /// Watch the runs on the whole screen (keys: p, c, q and ?)
+    #[arg(long, conflicts_with = "quiet", help_heading = "Sweep")]
+    pub live: bool,
     /// No progress
     #[arg(short, long, help_heading = "Sweep")]
     pub quiet: bool,

@@ -15,30 +15,19 @@ use crate::cli::{Cli, Command, Inputs, RunArgs};
 use crate::exec::NamedCommand;
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
-use echo_client::mask::masked;
+use echo_client::mask::{holds_password, masked};
 
 use lists::split;
 pub use unfit::UnfitFlag;
 
 /// Flags of a run of which a sweep has its own.
-const OF_THE_SWEEP: [&str; 7] =
-    ["output", "format", "stream", "threshold", "quiet", "seed", "repeat"];
+const OF_THE_SWEEP: [&str; 8] =
+    ["output", "format", "stream", "threshold", "live", "quiet", "seed", "repeat"];
 
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 25] = [
+const OF_ONE_RUN: [&str; 14] = [
     "part",
     "start-at",
-    "agents",
-    "local",
-    "nats",
-    "min-agents",
-    "on-loss",
-    "nats-creds",
-    "nats-token-file",
-    "nats-nkey",
-    "nats-cacert",
-    "nats-cert",
-    "nats-key",
     "report-dir",
     "no-report",
     "hgrm",
@@ -55,6 +44,20 @@ const OF_ONE_RUN: [&str; 25] = [
 
 /// The flag that names the server's command, whose levels have names of their own.
 const EXEC: &str = "exec";
+
+/// The flag that names the NATS server where agents wait.
+pub const NATS: &str = "nats";
+
+/// Whether a flag says where and by whom a run is carried out, and not what it is.
+pub fn is_of_agents(flag: &str) -> bool {
+    matches!(flag, "agents" | "local" | "min-agents" | "on-loss" | "server-agent")
+        || is_of_nats(flag)
+}
+
+/// Whether a flag is of the NATS server, or names a file that lets somebody in there.
+pub(super) fn is_of_nats(flag: &str) -> bool {
+    flag == NATS || flag.starts_with("nats-")
+}
 
 /// Flags whose values are one list, in the order typed. The first takes those of all.
 pub(super) const STAGES: [&str; 2] = ["stage", "ramp"];
@@ -114,6 +117,7 @@ impl RunFlags for CommandLine {
         let typed = Cli::try_parse_from(words.iter().chain(command_line))
             .map_err(|error| first_line(&error))?;
         let Some(Command::Run(run)) = typed.command else { return Err("is no run".into()) };
+        run.check_agents()?;
         let inputs = Inputs::of(&run).map_err(|error| error.to_string())?;
         run.plan(&inputs).map_err(|error| error.to_string())
     }
@@ -223,6 +227,9 @@ pub(super) fn check(flag: &str, values: &[String]) -> Result<(), UnfitFlag> {
     };
     if values.iter().any(is_stdin) {
         return Err(UnfitFlag::Stdin(flag.to_owned()));
+    }
+    if flag == NATS && values.iter().any(|url| holds_password(url)) {
+        return Err(UnfitFlag::Password);
     }
     let odd = values.iter().find(|value| !matches!(value.as_str(), "on" | "off"));
     match odd.filter(|_| is_switch(flag)) {

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 use super::SUPERVISE;
 use super::supervisor::{Event, KILL, KILLING_LIMIT, STOP};
 use crate::child::{self, STOP_LIMIT};
+use crate::console;
 use echo_net::process_tree::descendants;
 use echo_net::stop::{Stage, Stop};
 
@@ -73,12 +74,13 @@ impl Supervised {
             .args(words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(console::stderr_of_child())
             // Ctrl-C in a terminal goes to the whole group of the foreground; the server must
             // outlive it until the partial report is measured.
             .process_group(0);
         let started = child::start_on(cpus, &mut command);
         let mut supervisor = started.context("starting the supervisor of the command")?;
+        supervisor.stderr.take().into_iter().for_each(console::pass_on);
         let control = supervisor.stdin.take();
         let stdout = supervisor.stdout.take().context("the supervisor has no stdout")?;
         let (sender, events) = channel();

@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Event, Message};
 use crate::cli::CELL;
+use crate::view::{Feed, Together};
 use echo_bench_engine::plan::Part;
 use echo_bench_report::merge::PartOfRun;
 use echo_bench_report::report::store;
@@ -38,11 +39,14 @@ pub struct LocalParts {
     messages: Receiver<Message>,
     waiting: Vec<thread::JoinHandle<()>>,
     folder: Scratch,
+    /// Who is shown how they go.
+    shown: Option<Arc<Mutex<Together>>>,
 }
 
 impl LocalParts {
     /// Starts `of` processes with these flags of a run, each with its part and the time at which
-    /// its load begins. What stops this process stops them.
+    /// its load begins. What stops this process stops them. They are shown on the view if there is
+    /// one.
     ///
     /// To be called on a thread that lives as long as they should.
     ///
@@ -53,8 +57,9 @@ impl LocalParts {
         of: u32,
         start_at: &str,
         stop: &Stop,
+        view: Option<Feed>,
     ) -> anyhow::Result<Self> {
-        Self::start_some(flags, 1..=of, of, start_at, stop)
+        Self::start_some(flags, 1..=of, of, start_at, stop, view)
     }
 
     /// The same of one part alone.
@@ -67,7 +72,7 @@ impl LocalParts {
         start_at: &str,
         stop: &Stop,
     ) -> anyhow::Result<Self> {
-        Self::start_some(flags, part.number..=part.number, part.of, start_at, stop)
+        Self::start_some(flags, part.number..=part.number, part.of, start_at, stop, None)
     }
 
     fn start_some(
@@ -76,11 +81,14 @@ impl LocalParts {
         of: u32,
         start_at: &str,
         stop: &Stop,
+        view: Option<Feed>,
     ) -> anyhow::Result<Self> {
         let folder = Scratch::new().context("making a folder for the reports of the parts")?;
         let (sender, messages) = mpsc::channel();
-        let mut parts =
-            Self { running: Running::default(), messages, waiting: Vec::new(), folder };
+        let shown = view.map(|feed| Together::new(feed, numbers.clone()));
+        let shown = shown.map(|shown| Arc::new(Mutex::new(shown)));
+        let (running, waiting) = (Running::default(), Vec::new());
+        let mut parts = Self { running, messages, waiting, folder, shown };
         pass_on(stop, &parts.running);
         for number in numbers {
             parts.add(flags, (number, of), start_at, sender.clone())?;
@@ -106,6 +114,7 @@ impl LocalParts {
         let mut child = Command::new(program)
             .arg(CELL)
             .args([&format!("--die-with-parent={}", std::process::id()), "--beats"])
+            .args(self.shown.is_some().then_some("--pieces"))
             .args(flags)
             .args([&format!("--part={number}/{of}"), &format!("--start-at={start_at}")])
             .args(["--quiet", "--no-report", "--output"])
@@ -126,9 +135,10 @@ impl LocalParts {
         };
         let running = Arc::clone(&self.running);
         let stdout = child.stdout.take();
+        let shown = self.shown.clone();
         let waiting = thread::Builder::new().name(format!("part-{number}"));
         let waiting = waiting.spawn(move || {
-            let part = Waiting { number, child, report, words };
+            let part = Waiting { number, child, report, words, shown };
             part.until_done(stdout, &sender, || {
                 running.lock().unwrap_or_else(PoisonError::into_inner)[place] = None;
             });
@@ -194,6 +204,7 @@ struct Waiting {
     child: Child,
     report: PathBuf,
     words: PathBuf,
+    shown: Option<Arc<Mutex<Together>>>,
 }
 
 impl Waiting {
@@ -207,12 +218,16 @@ impl Waiting {
         // Whoever has hung up needs no more.
         let send = |event| drop(sender.send(Message { number, event }));
         if let Some(stdout) = stdout {
-            for beat in beats(stdout) {
-                send(Event::Beat(beat));
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                match beat(&line) {
+                    Some(beat) => send(Event::Beat(beat)),
+                    None => self.show(|shown| shown.line(number, &line)),
+                }
             }
         }
         let status = self.child.wait();
         ended();
+        self.show(|shown| shown.end(number));
         send(match store::load(&self.report) {
             Ok(report) => {
                 let pid = self.child.id();
@@ -221,6 +236,12 @@ impl Waiting {
             }
             Err(_) => Event::Lost(self.reason(status)),
         });
+    }
+
+    fn show(&self, what: impl FnOnce(&mut Together)) {
+        if let Some(shown) = &self.shown {
+            what(&mut shown.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     /// Why it gave no report.
@@ -239,12 +260,9 @@ impl Waiting {
     }
 }
 
-/// What a part says of itself; lines that are something else are left out.
-fn beats(stdout: ChildStdout) -> impl Iterator<Item = super::PartBeat> {
-    let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-    lines
-        .filter(|line| line.len() <= LONGEST_LINE)
-        .filter_map(|line| serde_json::from_str(&line).ok())
+/// What a part says of itself in a line, unless it is something else.
+fn beat(line: &str) -> Option<super::PartBeat> {
+    if line.len() > LONGEST_LINE { None } else { serde_json::from_str(line).ok() }
 }
 
 /// A folder of one's own, which is removed with all that is in it.

@@ -38,7 +38,7 @@ pub enum Format {
     Bmf,
     /// What a gate came to, as the test results that CI systems show.
     Junit,
-    /// Metrics for the textfile collector of node_exporter.
+    /// Metrics for the textfile collector of `node_exporter`.
     Openmetrics,
     /// Annotations of a GitHub workflow.
     Github,

@@ -13,11 +13,12 @@ use echo_net::stdout;
 use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
-use super::{Exit, warn_of_stored_passwords};
+use super::{Exit, open_view, warn_of_stored_passwords};
 use crate::cli::{CapacityArgs, PlannedCapacity};
 use crate::console::{complain, tell};
 use crate::outlet::{Outlet, PageFormat};
 use crate::stream::SharedStream;
+use crate::view::{Feed, FullScreen};
 use echo_bench_report::capacity::search::{Ending, Next};
 use echo_bench_report::capacity::{Capacity, SCHEMA, Session, answer};
 use echo_bench_report::output;
@@ -48,12 +49,15 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let file = kept.path().join("run.json");
+    let view = open_view(args.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
     let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
-    let runs = ChildRuns::new(stop).with_stream(stream);
-    let mut searches = Searches::new(&planned, runs, &file, args.quiet);
+    let runs = ChildRuns::new(stop).with_stream(stream).with_view(feed.clone());
+    let mut searches = Searches::new(&planned, runs, &file, args.quiet, feed);
     searches.carry_out();
     let is_streamed = searches.runs.close_stream();
     let Searches { sessions, endings, .. } = searches;
+    drop(view);
     let interrupted = received.exit_code();
     let capacity = result(&planned, &sessions, &endings, interrupted.is_some());
     if capacity.is_empty() {
@@ -136,20 +140,27 @@ struct Searches<'a> {
     runs: ChildRuns,
     file: &'a Path,
     quiet: bool,
+    view: Option<Feed>,
     sessions: Vec<Session>,
     endings: Vec<Option<Ending>>,
     made: u64,
 }
 
 impl<'a> Searches<'a> {
-    fn new(planned: &'a PlannedCapacity, runs: ChildRuns, file: &'a Path, quiet: bool) -> Self {
+    fn new(
+        planned: &'a PlannedCapacity,
+        runs: ChildRuns,
+        file: &'a Path,
+        quiet: bool,
+        view: Option<Feed>,
+    ) -> Self {
         let session = |cell: &echo_bench_report::sweep::PlannedCell| {
             let (name, levels) = (cell.cell.name.clone(), cell.cell.levels.clone());
             Session::new(name, levels, planned.plan.slos.clone(), planned.bounds)
         };
         let sessions: Vec<Session> = planned.cells.iter().map(session).collect();
         let endings = vec![None; sessions.len()];
-        Self { planned, runs, file, quiet, sessions, endings, made: 0 }
+        Self { planned, runs, file, quiet, view, sessions, endings, made: 0 }
     }
 
     /// Every search to its end, or until it is stopped: those have no ending.
@@ -247,14 +258,22 @@ impl<'a> Searches<'a> {
         (outcome, begin.elapsed())
     }
 
+    /// How much time is left for all searches.
+    fn left(&self) -> Duration {
+        let open = self.sessions.iter().zip(&self.endings).filter(|(_, end)| end.is_none());
+        open.map(|(session, _)| session.left()).sum()
+    }
+
     /// What a step gave, and how much time is left for all searches.
     fn say(&self, place: usize, told: &str) {
         if self.quiet {
             return;
         }
         let name = self.prefix(place);
-        let open = self.sessions.iter().zip(&self.endings).filter(|(_, end)| end.is_none());
-        let left: Duration = open.map(|(session, _)| session.left()).sum();
+        let left = self.left();
+        if let Some(view) = &self.view {
+            view.session("capacity", self.made as usize, None, Some(left));
+        }
         let left = TimeSpan(Duration::from_secs(left.as_secs()));
         tell(&format!("{name}{told}; at most {left} left"));
     }

@@ -1,11 +1,12 @@
 //! A run in a process of its own, as those of a sweep are: [`ChildRuns`]. It ends with this
 //! process, and is told to stop when this one is.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,6 +15,7 @@ use echo_net::stop::{Stage, Stop};
 
 use crate::cli::CELL;
 use crate::stream::SharedStream;
+use crate::view::{Feed, Followed};
 use echo_bench_report::report::{Report, store};
 
 /// Most of what a failed run says that is kept.
@@ -28,14 +30,43 @@ pub(super) struct ChildRuns {
     stop: Stop,
     running: Running,
     stream: Mutex<Option<SharedStream>>,
+    /// Who is shown how a run goes, and what it is called.
+    view: Option<Feed>,
+    name: Mutex<String>,
 }
 
 impl ChildRuns {
     /// What stops this process stops the run that is going on.
     pub(super) fn new(stop: Stop) -> Self {
+        Self::ended_by(stop, Signal::KILL)
+    }
+
+    /// The same of runs on agents, which the run has to stop: nothing of them ends with it.
+    pub(super) fn on_agents(stop: Stop) -> Self {
+        Self::ended_by(stop, Signal::INT)
+    }
+
+    fn ended_by(stop: Stop, last: Signal) -> Self {
         let running = Running::default();
-        pass_on(&stop, &running);
-        Self { stop, running, stream: Mutex::new(None) }
+        pass_on(&stop, &running, last);
+        Self { stop, running, stream: Mutex::new(None), view: None, name: Mutex::default() }
+    }
+
+    /// The same, shown on the view if there is one.
+    pub(super) fn with_view(self, view: Option<Feed>) -> Self {
+        Self { view, ..self }
+    }
+
+    /// Shows how a run goes.
+    fn show(&self, child: &mut Child) {
+        let Some((feed, stdout)) = self.view.clone().zip(child.stdout.take()) else { return };
+        let name = self.name.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut followed = Followed::new(feed, name);
+        let lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        // The report follows its pieces, and is no line of them.
+        let show = move || lines.for_each(|line| drop(followed.line(&line)));
+        // Without a thread the run goes on unseen.
+        let _ = thread::Builder::new().name("shown-run".into()).spawn(show);
     }
 
     /// The same with lines of each run.
@@ -45,6 +76,7 @@ impl ChildRuns {
 
     /// The next run is called so, and there will be so `many` if that is known.
     pub(super) fn announce(&self, many: Option<u64>, name: &str) {
+        name.clone_into(&mut self.name.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(stream) = self.stream().as_mut() {
             stream.next(many, name);
         }
@@ -84,7 +116,12 @@ impl ChildRuns {
         let _ = std::fs::remove_file(file);
         let seed = seed & ((1 << 53) - 1);
         let lines = self.stream().as_ref().and_then(SharedStream::stdout);
-        let mut child = start(command_line, seed, file, lines).map_err(failed)?;
+        // One of both has the stdout of the run.
+        let is_shown = self.view.is_some() && lines.is_none();
+        let mut child = start(command_line, seed, file, lines, is_shown).map_err(failed)?;
+        if is_shown {
+            self.show(&mut child);
+        }
         self.set(i32::try_from(child.id()).ok().and_then(Pid::from_raw));
         if self.are_stopped() {
             // Asked in between, when there was nobody to pass it on to.
@@ -99,6 +136,12 @@ impl ChildRuns {
         let why = |reason: String| if said.is_empty() { reason } else { said.clone() };
         let report = store::load(file).ok().filter(|report| !report.interrupted);
         let Some(report) = report else { return Err(why(format!("no report ({status})"))) };
+        let missing = report.parts.iter().flat_map(|parts| &parts.missing).next();
+        if let Some(missing) = missing {
+            let _ = std::fs::remove_file(file);
+            let reason = missing.reason.as_deref().unwrap_or("it gave no report");
+            return Err(why(format!("part {} is missing: {reason}", missing.number)));
+        }
         if !tells(&report) {
             // Nothing was measured; the next time it is tried again.
             let _ = std::fs::remove_file(file);
@@ -126,10 +169,10 @@ impl ChildRuns {
 }
 
 /// Passes on to the run that is going on that it is to stop.
-fn pass_on(stop: &Stop, running: &Running) {
+fn pass_on(stop: &Stop, running: &Running, last: Signal) {
     let running = Arc::clone(running);
     stop.on_advance(move |stage| {
-        let signal = if stage == Stage::Forced { Signal::KILL } else { Signal::INT };
+        let signal = if stage == Stage::Forced { last } else { Signal::INT };
         if let Some(pid) = *running.lock().unwrap_or_else(PoisonError::into_inner) {
             // Fails only if it has ended already.
             let _ = kill_process(pid, signal);
@@ -153,18 +196,20 @@ fn start(
     seed: u64,
     file: &Path,
     lines: Option<Stdio>,
+    is_shown: bool,
 ) -> anyhow::Result<Child> {
     let program = std::env::current_exe().context("finding this program")?;
     Command::new(program)
         .arg(CELL)
         .arg(format!("--die-with-parent={}", std::process::id()))
+        .args(is_shown.then_some("--pieces"))
         .args(command_line)
         .arg(format!("--seed={seed}"))
         .args(["--quiet", "--no-report", "--output"])
         .arg(file)
         .args(lines.is_some().then_some("--stream=-"))
         .stdin(Stdio::null())
-        .stdout(lines.unwrap_or_else(Stdio::null))
+        .stdout(lines.unwrap_or_else(|| if is_shown { Stdio::piped() } else { Stdio::null() }))
         .stderr(Stdio::piped())
         // Ctrl-C in a terminal goes to the whole group of the foreground; the run is told
         // by this process.

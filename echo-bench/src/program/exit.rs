@@ -84,3 +84,22 @@ pub(super) fn exit_of(report: &Report, strict: bool) -> Exit {
         Exit::Done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_generator_thread_is_no_ordinary_failure() {
+        let code = |error: ThreadError| {
+            code_of(&anyhow::Error::from(EngineError::from(error)).context("running"))
+        };
+        assert_eq!(code(ThreadError::Panicked("why".into())), Exit::Panicked);
+        assert_eq!(code(ThreadError::Failed(std::io::ErrorKind::Other.into())), Exit::Failed);
+        assert_eq!(Exit::Panicked as u8, 101, "as any Rust program that panics");
+        let usage = Err::<(), _>(UsageError::new(anyhow::anyhow!("no such flag")));
+        assert_eq!(code_of(&usage.context("reading flags").unwrap_err()), Exit::Usage);
+    }
+}

@@ -9,13 +9,14 @@ use anyhow::Context;
 use super::baselines::{check_baselines, with_baselines};
 use super::results::Results;
 use super::run_server::RunServer;
-use super::{Exit, UsageError, doctor, exit_of, planned, tell_objectives, typed};
+use super::{Exit, UsageError, doctor, exit_of, open_view, planned, tell_objectives};
 use crate::cli::{ResultArgs, RunArgs};
 use crate::console::{complain, tell};
 use crate::exec;
 use crate::fleet::local::LocalParts;
 use crate::fleet::{Fleet, Message, Said};
 use crate::progress::FleetProgress;
+use crate::view::{FullScreen, Watched};
 use echo_bench_engine::plan::{Part, Pinning, Plan, PlanError, Target};
 use echo_bench_engine::{self as engine, Peer};
 use echo_bench_report::describe::conclusion::Concluded;
@@ -39,7 +40,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
-pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
+pub(super) fn run(args: &RunArgs, agents: u32, command: Vec<String>) -> anyhow::Result<u8> {
     let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
     // Who gets which CPU is planned for one process.
     let plan = plan.with(|plan| plan.pin = Pinning::off())?;
@@ -68,9 +69,14 @@ pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
     let begins_at = begin(args, &plan);
     let flags = args.of_part(&plan, agents, &address(&plan, &peer), own_pid(&plan, &peer));
     let start_at = humantime::format_rfc3339_nanos(begins_at).to_string();
-    let parts = LocalParts::start(&flags, agents, &start_at, &stop)?;
-    let fleet = gather(&parts, agents, args.results.quiet, &stop);
-    drop(parts);
+    let view = open_view(args.results.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
+    let watched = feed.clone().map(|feed| Watched::new(feed, &plan));
+    let parts = LocalParts::start(&flags, agents, &start_at, &stop, feed.clone())?;
+    let progress = FleetProgress::new(args.results.quiet, feed);
+    let fleet = gather(&parts, agents, &progress, &stop);
+    drop((parts, watched));
+    let live_view_busy = view.map(FullScreen::close);
     let ending = server.stop(&stop);
     ending.tell();
     let has_lost = fleet.has_lost();
@@ -89,7 +95,8 @@ pub(super) fn run(args: &RunArgs, agents: u32) -> anyhow::Result<u8> {
         report.plan = report.plan.with(|plan| plan.target = target)?;
         report.summary.server_side = ending.side;
     }
-    report.command = typed();
+    report.command = command;
+    report.summary.cpu.live_view_busy = live_view_busy;
     Ok(hand_over(report, args, &results, &received, has_lost))
 }
 
@@ -183,12 +190,12 @@ fn own_pid(plan: &Plan, peer: &Peer) -> Option<u32> {
 }
 
 /// Waits until all parts have ended, and says how they go.
-fn gather(parts: &LocalParts, of: u32, quiet: bool, stop: &Stop) -> Fleet {
-    let (mut fleet, progress) = (Fleet::new(of), FleetProgress::new(quiet));
+fn gather(parts: &LocalParts, of: u32, progress: &FleetProgress, stop: &Stop) -> Fleet {
+    let mut fleet = Fleet::new(of);
     let mut forced_at: Option<Instant> = None;
     while !fleet.is_over() {
         match parts.messages().recv_timeout(LOOK_EVERY) {
-            Ok(message) => take(&mut fleet, message, &progress),
+            Ok(message) => take(&mut fleet, message, progress),
             Err(RecvTimeoutError::Timeout) => {}
             // A thread that waits for a part panicked.
             Err(RecvTimeoutError::Disconnected) => break,

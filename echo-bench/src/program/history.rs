@@ -49,8 +49,14 @@ pub fn history(args: &HistoryArgs) -> anyhow::Result<u8> {
             Err((_, error)) => tell(&format!("left out: {error:#}")),
         }
     }
-    if found.is_empty() {
-        complain("no runs: name folders with reports (they are kept with --report-dir)");
+    if found.iter().all(|entry| entry.point.is_none()) {
+        complain(&match found.len() {
+            0 => "no runs: name folders with reports (they are kept with --report-dir)"
+                .to_owned(),
+            all => {
+                format!("no runs: {all} were interrupted or are invalid by their own report")
+            }
+        });
         return Ok(if exit == Exit::Done { Exit::Invalid } else { exit } as u8);
     }
     let options = Options { metrics: metrics(args), threshold: args.threshold };

@@ -1,37 +1,41 @@
 //! Load from several machines over NATS: an [`agent`] that carries out parts, a [`run`] on agents,
 //! and the parts of one whose coordinator has ended ([`collect`]).
 
+mod documents;
 mod host;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::baselines::check_baselines;
 use super::fleet::{check, hand_over, refuse_live_results};
 use super::results::{Results, rendered};
-use super::{Exit, planned, typed};
+use super::{Exit, open_view, planned};
 use crate::cli::{AgentArgs, CollectArgs, OnAgents, RunArgs};
 use crate::console::{complain, tell};
 use crate::fleet::{Event, Fleet, Message};
 use crate::outlet::Outlet;
 use crate::progress::FleetProgress;
-use echo_bench_engine::plan::{Plan, Target};
-use echo_bench_fleet::coordinator::{Outcome, Settings};
-use echo_bench_fleet::message::Progress;
+use crate::view::{FullScreen, Totals};
+use echo_bench_engine::plan::Plan;
+use echo_bench_fleet::coordinator::{OfServer, Outcome, Settings};
+use echo_bench_fleet::message::{Progress, Work};
 use echo_bench_fleet::nats::{self, Bus, Collected, Part, Run, Said, Stopping};
-use echo_bench_fleet::plan::{self as fleet_plan, Digest, PlanDocument, PlanFlag};
-use echo_bench_fleet::{Agent, AgentName, Allow, RunId};
+use echo_bench_fleet::plan::{self as fleet_plan, Digest};
+use echo_bench_fleet::{Agent, AgentName, Allow};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
 use echo_bench_report::merge::PartOfRun;
-use echo_bench_report::report::{ClockOffset, Tool, document};
+use echo_bench_report::report::document::{self, Stored};
+use echo_bench_report::report::{ClockOffset, ServerOfRun, Tool};
 use echo_client::mask::masked;
 use echo_net::signals;
 use echo_net::stop::Stop;
 
+use documents::Documents;
 use host::ProgramHost;
 
 /// How long agents are waited for.
@@ -56,7 +60,7 @@ pub fn agent(args: &AgentArgs) -> anyhow::Result<u8> {
     let name = args.name.clone().unwrap_or_else(host_name);
     let allow = Allow::new(&args.allow);
     let access = args.access.access(&args.nats);
-    let host = Arc::new(ProgramHost::new(access.shown.clone(), allow));
+    let host = Arc::new(ProgramHost::new(access.clone(), allow, args.advertise));
     let cores = std::thread::available_parallelism().map_or(1, Into::into) as u32;
     let agent = Agent::new(name, &Tool::this().build(), cores, random());
     nats::block_on(async move {
@@ -81,11 +85,11 @@ fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
-/// Carries out the run of what was typed on agents, to the exit code.
+/// Carries out the run of what was typed on agents, which `command` stands for, to the exit code.
 ///
 /// # Errors
 /// When no load could be put on at all, or a result could not be written.
-pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
+pub(super) fn run(args: &RunArgs, on: &OnAgents, command: &[String]) -> anyhow::Result<u8> {
     let usage = |reason: &dyn std::fmt::Display| {
         complain(&reason.to_string());
         Ok(Exit::Usage as u8)
@@ -94,14 +98,18 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
         return usage(&error);
     }
     let Some(plan) = planned(args) else { return Ok(Exit::Usage as u8) };
-    if !matches!(plan.target, Target::Address { .. }) {
-        return usage(&"--nats needs a TARGET: start an echo-server that all agents reach");
-    }
     if let Err(error) = check(&plan, on.agents) {
         return usage(&error);
     }
-    let document = document_of(args, &plan)?;
-    if let Err(error) = fleet_plan::check(&document.flags) {
+    let documents = Documents::new(args, &plan, random())?;
+    let server = on.server_agent.as_ref().map(|agent| (agent, documents.of_server()));
+    let parts = documents.of_parts(None);
+    // Before the server is started, nobody knows where it is.
+    let checked = match &server {
+        Some((_, server)) => fleet_plan::check(&server.flags, Work::Server {}),
+        None => fleet_plan::check(&parts.flags, Work::Part { fewest_parts: 1 }),
+    };
+    if let Err(error) = checked {
         return usage(&format_args!("--nats: {error}"));
     }
     refuse_live_results(&args.results)?;
@@ -111,10 +119,13 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
     let (stopping, stops) = nats::stops();
     stop_with(&stop, stopping);
-    let run = document.run.clone();
+    let run = documents.run().clone();
     let settings = Settings {
         run: run.clone(),
-        plan: Digest::of(&document.to_bytes()),
+        server: server.as_ref().map(|(agent, plan)| OfServer {
+            agent: (*agent).clone(),
+            plan: Digest::of(&plan.to_bytes()),
+        }),
         version: Tool::this().build(),
         agents: on.agents,
         at_least: on.at_least,
@@ -122,7 +133,10 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
         lead_ns: echo_net::clock::nanos(lead(&plan)),
         on_loss: on.on_loss,
     };
-    let progress = FleetProgress::new(args.results.quiet);
+    let view = open_view(args.results.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
+    let mut totals = feed.clone().map(|feed| Totals::new(feed, &plan));
+    let progress = FleetProgress::new(args.results.quiet, feed);
     let done = nats::block_on(async {
         let bus = Bus::connect(&on.access).await?;
         let told = format!(
@@ -132,18 +146,28 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
         if !args.results.quiet {
             progress.warn(&told);
         }
-        let run = Run { plan: document, settings };
+        let run = Run {
+            plan: Box::new(move |server| documents.of_parts(server)),
+            server: server.map(|(_, plan)| plan),
+            settings,
+        };
         let name = run.settings.run.clone();
         let mut outcome = nats::coordinate(&bus, run, stops, |said| match said {
-            Said::Progress { sum, at_work } => progress.say(&line(&sum, at_work)),
+            Said::Progress { sum, at_work } => {
+                if let Some(totals) = &mut totals {
+                    totals.stand(sum.measured_ns, sum.answered, sum.failed, at_work);
+                }
+                progress.say(&line(&sum, at_work));
+            }
             Said::Warning(text) => progress.warn(&format!("warning: {text}")),
         })
         .await?;
-        let ends = std::mem::take(&mut outcome.ends);
-        let parts = nats::collect_ends(&bus, &name, ends).await;
+        let (ends, server) = (std::mem::take(&mut outcome.ends), outcome.server.take());
+        let parts = nats::collect_ends(&bus, &name, ends, server).await;
         Ok::<(Outcome, Collected), nats::BusError>((outcome, parts))
     });
     progress.finish();
+    let live_view_busy = view.map(FullScreen::close);
     let (outcome, parts) = done??;
     if let Some(failure) = outcome.failure {
         complain(&failure);
@@ -161,27 +185,9 @@ pub(super) fn run(args: &RunArgs, on: &OnAgents) -> anyhow::Result<u8> {
             return Ok(received.exit_code().unwrap_or(Exit::Failed as u8));
         }
     };
-    report.command = typed().iter().map(|word| masked(word).into_owned()).collect();
+    report.summary.cpu.live_view_busy = live_view_busy;
+    report.command = command.iter().map(|word| masked(word).into_owned()).collect();
     Ok(hand_over(report, args, &results, &received, has_lost))
-}
-
-/// The plan as agents read it.
-fn document_of(args: &RunArgs, plan: &Plan) -> anyhow::Result<PlanDocument> {
-    let flags = args
-        .flags()
-        .iter()
-        .map(|typed| PlanFlag { flag: typed.flag.clone(), value: typed.value.clone() });
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let date: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
-    let run: RunId = format!("{date}-{:04x}", random() & 0xffff).parse()?;
-    Ok(PlanDocument {
-        schema: fleet_plan::SCHEMA.into(),
-        version: Tool::this().build(),
-        run,
-        flags: flags.collect(),
-        seed: plan.seed,
-        schedule_digest: plan.schedule_digest().map(str::to_owned),
-    })
 }
 
 /// How long agents have until the load begins.
@@ -217,7 +223,30 @@ fn gathered(collected: Collected) -> Fleet {
         // All of it was told while the run went on.
         let _ = fleet.take(Message { number, event });
     }
+    if let Some(server) = collected.server {
+        fleet.served(server_of(server));
+    }
     fleet
+}
+
+/// What an agent saw of the server, if it is that.
+fn server_of(Part { member, report }: Part) -> ServerOfRun {
+    let agent = member.agent.to_string();
+    let seen = report.and_then(|bytes| read(bytes, &format!("what {agent} saw of the server")));
+    ServerOfRun { agent, clock: clock_of(&member), seen: seen.map(Box::new) }
+}
+
+fn clock_of(member: &echo_bench_fleet::message::Member) -> Option<ClockOffset> {
+    let clock = member.clock?;
+    Some(ClockOffset { offset_ns: clock.offset_ns, error_ns: clock.error_ns })
+}
+
+/// A document of an agent, if it is one.
+fn read<T: Stored>(bytes: Vec<u8>, place: &str) -> Result<T, String> {
+    let text = String::from_utf8(bytes).map_err(|_| format!("{place} is no text"))?;
+    document::interpret(text, place.into())
+        .and_then(document::Document::parse)
+        .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
 }
 
 /// The report of a part, if it is one.
@@ -225,18 +254,13 @@ fn part_of(
     member: &echo_bench_fleet::message::Member,
     bytes: Vec<u8>,
 ) -> Result<PartOfRun, String> {
-    let text = String::from_utf8(bytes).map_err(|_| "its report is no text".to_owned())?;
-    let place = format!("the report of {}", member.agent).into();
-    let report: echo_bench_report::report::Report = document::interpret(text, place)
-        .and_then(document::Document::parse)
-        .map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    let place = format!("the report of {}", member.agent);
+    let report: echo_bench_report::report::Report = read(bytes, &place)?;
     let part = report.plan.part.map(|part| part.number);
     if part != Some(member.part) {
         return Err(format!("its report is not of part {}", member.part));
     }
-    let clock = member
-        .clock
-        .map(|clock| ClockOffset { offset_ns: clock.offset_ns, error_ns: clock.error_ns });
+    let clock = clock_of(member);
     Ok(PartOfRun { report, name: Some(member.agent.to_string()), clock })
 }
 
@@ -258,6 +282,10 @@ pub fn collect(args: &CollectArgs) -> anyhow::Result<u8> {
             let reason = part.report.as_ref().err()?;
             Some(format!("part {} of agent {}: {reason}", part.member.part, part.member.agent))
         })
+        .chain(collected.server.as_ref().and_then(|server| {
+            let reason = server.report.as_ref().err()?;
+            Some(format!("the server as agent {} saw it: {reason}", server.member.agent))
+        }))
         .collect();
     if !missing.is_empty() && !args.allow_missing {
         let missing: Vec<String> = missing.into_iter().collect();

@@ -9,19 +9,15 @@ use std::path::{Path, PathBuf};
 use crate::console::tell;
 use echo_bench_engine::plan::Plan;
 use echo_bench_engine::record::Interval;
-use echo_bench_engine::{Connected, Observer};
-use echo_bench_report::report::partial::{Header, Piece, intervals_per_piece};
+use echo_bench_engine::{Beat, Connected, Observer};
+use echo_bench_report::report::partial::Lines;
 use echo_bench_report::report::{Circumstances, store};
 
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct PartialFile {
     folder: PathBuf,
-    plan: Plan,
-    circumstances: Circumstances,
-    header: Option<Header>,
-    /// Intervals that are not written yet.
-    gathered: Option<Interval>,
+    lines: Lines,
     file: Option<(PathBuf, File)>,
     failed: bool,
 }
@@ -30,9 +26,8 @@ impl PartialFile {
     /// For a run whose report is going to be in `folder`. Nothing is written before there is
     /// something to keep.
     pub(super) fn new(folder: &Path, plan: &Plan, circumstances: &Circumstances) -> Self {
-        let (plan, circumstances) = (plan.clone(), circumstances.clone());
-        let (folder, header) = (folder.to_owned(), None);
-        Self { folder, plan, circumstances, header, gathered: None, file: None, failed: false }
+        let (folder, lines) = (folder.to_owned(), Lines::new(plan, circumstances));
+        Self { folder, lines, file: None, failed: false }
     }
 
     /// Removes it: there is something better.
@@ -52,25 +47,12 @@ impl PartialFile {
     }
 
     fn add(&mut self, interval: &Interval) -> io::Result<()> {
-        let group = intervals_per_piece(&self.plan);
-        let gathered = match &mut self.gathered {
-            Some(gathered) => {
-                *gathered += interval;
-                gathered
-            }
-            none => none.insert(interval.clone()),
-        };
-        if !(interval.index + 1).is_multiple_of(group) {
-            return Ok(());
-        }
-        let piece = serde_json::to_string(&Piece::new(interval.index / group, gathered))?;
-        self.gathered = None;
-        let mut lines = piece + "\n";
+        let Some(lines) = self.lines.interval(interval)? else { return Ok(()) };
         if let Some((_, file)) = &mut self.file {
             return file.write_all(lines.as_bytes());
         }
-        lines = serde_json::to_string(&self.header)? + "\n" + &lines;
-        let (path, mut file) = create(&self.folder, &self.plan, &self.circumstances)?;
+        let (path, mut file) =
+            create(&self.folder, self.lines.plan(), self.lines.circumstances())?;
         if let Err(error) = file.write_all(lines.as_bytes()) {
             // There is no room even for its first interval, so it says nothing.
             let _ = fs::remove_file(path);
@@ -100,7 +82,11 @@ fn create(
 
 impl Observer for PartialFile {
     fn connected(&mut self, connected: &Connected<'_>) {
-        self.header = Some(Header::new(&self.plan, &self.circumstances, connected));
+        self.lines.connected(connected);
+    }
+
+    fn beat(&mut self, beat: &Beat) {
+        self.lines.sums(beat.sums);
     }
 
     fn interval(&mut self, interval: &Interval) {

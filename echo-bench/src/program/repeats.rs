@@ -9,13 +9,14 @@ use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
 use super::sweep::{measure, rendered};
-use super::{Exit, check_baselines, exit_of, with_baselines};
+use super::{Exit, check_baselines, exit_of, open_view, with_baselines};
 use crate::cli::{ResultArgs, RunArgs, plan_file};
 use crate::console::{complain, tell};
 use crate::outlet::{Format, Outlet, SweepFormat};
 use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::Beginning;
+use crate::view::FullScreen;
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::report::{Report, Tool, store};
 use echo_bench_report::sweep::analysis::{self, Options};
@@ -45,10 +46,13 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
     let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let view = open_view(results.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
     let stream = results.stream.as_deref().map(SharedStream::open).transpose()?;
-    let runs = ChildRuns::new(stop).with_stream(stream);
-    let cells = measure(&planned, &beginning, &runs, results.quiet)?;
+    let runs = ChildRuns::new(stop).with_stream(stream).with_view(feed.clone());
+    let cells = measure(&planned, &beginning, &runs, results.quiet, feed)?;
     let is_streamed = runs.close_stream();
+    drop(view);
     let made = cells.iter().map(|cell| cell.runs.len()).sum::<usize>();
     if made == 0 {
         if let Some(code) = received.exit_code() {

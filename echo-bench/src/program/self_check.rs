@@ -61,7 +61,8 @@ pub(super) fn made(check: &SelfCheckArgs, stop: &Stop) -> anyhow::Result<Vec<Rep
     let kept = tempfile::tempdir().context("finding a place for the runs")?;
     let folder = Folder::open(kept.path(), &plan_file::identity(&planned.plan))?;
     let beginning = Beginning { folder, found: Vec::new(), finished: false, remark: None };
-    let cells = measure(&planned, &beginning, &ChildRuns::new(stop.clone()), check.quiet)?;
+    let runs = ChildRuns::new(stop.clone());
+    let cells = measure(&planned, &beginning, &runs, check.quiet, None)?;
     let failed: usize = cells.iter().map(|cell| cell.failures.len()).sum();
     if failed > 0 && stop.stage() == Stage::Running {
         tell(&format!("warning: {failed} runs gave no report and are left out"));

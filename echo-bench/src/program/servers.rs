@@ -19,6 +19,8 @@ enum Server {
     Command(Option<String>),
     /// The one at an address.
     At(String, Option<ServerProcess>),
+    /// The one at an address that agents load, which only an agent could tell from another.
+    OfAgents(String),
 }
 
 /// The servers of all cells, as they are now.
@@ -30,15 +32,18 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Those of these cells.
+    /// Those of these cells, which may be carried out on agents.
     ///
     /// # Errors
     /// When a command names no program: no run of it would start.
-    pub(super) fn now(cells: &[PlannedCell]) -> anyhow::Result<Self> {
+    pub(super) fn now(cells: &[PlannedCell], on_agents: bool) -> anyhow::Result<Self> {
         let mut known: BTreeMap<(String, Option<u32>), Option<ServerProcess>> = BTreeMap::new();
         let mut programs: BTreeMap<String, Option<String>> = BTreeMap::new();
         let mut server = |cell: &PlannedCell| {
             Ok(match &cell.target {
+                Target::Address { address, .. } if on_agents => {
+                    Server::OfAgents(address.clone())
+                }
                 Target::Address { address, server_pid } => {
                     let key = (address.clone(), *server_pid);
                     let look = || match *server_pid {
@@ -68,6 +73,7 @@ impl Servers {
     pub(super) fn is_same(&self, cell: usize, report: &Report) -> bool {
         match &self.of_cells[cell] {
             Server::At(_, process) => *process == report.server,
+            Server::OfAgents(_) => true,
             Server::Embedded => program_of(report) == self.program_sha256.as_ref(),
             Server::Command(sha256) => program_of(report) == sha256.as_ref(),
         }
@@ -76,7 +82,7 @@ impl Servers {
     /// The servers of which nothing but the address is known.
     pub(super) fn unidentified(&self) -> Vec<String> {
         let address = |server: &Server| match server {
-            Server::At(address, None) => Some(address.clone()),
+            Server::At(address, None) | Server::OfAgents(address) => Some(address.clone()),
             _ => None,
         };
         let mut found: Vec<String> = self.of_cells.iter().filter_map(address).collect();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::iter::Either;
 use rayon::prelude::*;
 
+use super::follow::follow;
 use super::results::rendered;
 use super::{
     Exit, capacity as carried, compare as compared, self_check as checked, selftest as tested,
@@ -32,7 +33,7 @@ use echo_bench_report::sweep::{self, Sweep};
 /// When it can't be read, or the result can't be written.
 pub fn show(args: &ReportArgs) -> anyhow::Result<u8> {
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
-    let document = store::open(&args.file)?;
+    let document = if args.live { follow(&args.file)? } else { store::open(&args.file)? };
     if let Some(notes) = &args.study {
         let readme = study::readme(&document.parse()?, notes)?;
         return match &args.output {
@@ -135,7 +136,7 @@ pub fn merge(args: &MergeArgs) -> anyhow::Result<u8> {
     let reports: Vec<Report> = inputs.into_iter().map(|input| input.report).collect();
     let merged = if args.allow_missing {
         let parts = reports.iter().map(merge::PartOfRun::from).collect();
-        merge::merge_parts(parts, &[], true)?
+        merge::merge_parts(parts, &[], true, None)?
     } else {
         merge::merge(&reports)?
     };

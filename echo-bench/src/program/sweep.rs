@@ -12,15 +12,18 @@ use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
 use super::servers::Servers;
-use super::{Exit, warn_of_stored_passwords};
+use super::{Exit, Pace, open_view, warn_of_stored_passwords};
+use crate::cli::swept::NATS;
 use crate::cli::{RunArgs, SweepArgs, plan_file};
 use crate::console::{complain, print, tell};
+use crate::fleet::Beats;
 use crate::outlet::{Outlet, SweepFormat};
 use crate::progress::SweepProgress;
 use crate::stream::SharedStream;
 use crate::sweep::folder::Folder;
 use crate::sweep::reuse::{self, Beginning};
 use crate::sweep::study::Study;
+use crate::view::{Feed, FullScreen};
 use echo_bench_fleet::{Allow, Cidr};
 use echo_bench_report::describe::conclusion::Concluded;
 use echo_bench_report::describe::units;
@@ -40,14 +43,25 @@ use echo_client::mask::masked;
 /// have shown it.
 const AROUND: Duration = Duration::from_millis(300);
 
-/// A run of a sweep, in this process, which ends with its parent.
+/// The same of agents: they are asked one after the other, and start processes.
+const AROUND_AGENTS: Duration = Duration::from_secs(4);
+
+/// A run of a sweep, in this process, which ends with its parent, and tells it of its `beats` or
+/// of its `pieces`.
 ///
 /// # Errors
 /// As of any run.
-pub fn cell(parent: u32, beats: bool, permit: &[Cidr], run: &RunArgs) -> anyhow::Result<u8> {
+pub fn cell(
+    parent: u32,
+    (beats, pieces): (bool, bool),
+    permit: &[Cidr],
+    run: &RunArgs,
+) -> anyhow::Result<u8> {
     signals::end_with_parent(Some(parent)).context("tying to the parent")?;
     let permitted = (!permit.is_empty()).then(|| Allow::new(permit));
-    super::single(run, run.command_line(), beats, permitted)
+    let beats = beats.then(Beats::default);
+    let pace = Pace { beats, pieces, permitted, ..Pace::default() };
+    super::by_one_or_several(run, run.command_line(), pace)
 }
 
 /// Carries out a sweep from what was typed to the exit code.
@@ -86,13 +100,17 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
             return Ok(Exit::Usage as u8);
         }
     };
+    if args.stream.is_some() && planned.plan.sets("agents") {
+        complain("--stream is of runs of one process: leave out --agents");
+        return Ok(Exit::Usage as u8);
+    }
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let outlet = outlet.beside(args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);
     let path = args.dir.clone().unwrap_or_else(|| Folder::default_path(&identity));
-    let servers = match Servers::now(&planned.cells) {
+    let servers = match Servers::now(&planned.cells, planned.plan.sets(NATS)) {
         Ok(servers) => servers,
         Err(error) => {
             complain(&format!("{error:#}"));
@@ -108,10 +126,15 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
     let reused = beginning.caution(SystemTime::now(), &servers.unidentified());
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    let view = open_view(args.live)?;
+    let feed = view.as_ref().map(FullScreen::feed);
     let stream = args.stream.as_deref().map(SharedStream::open).transpose()?;
-    let runs = ChildRuns::new(stop.clone()).with_stream(stream);
-    let cells = measure(&planned, &beginning, &runs, args.quiet)?;
+    let on_agents = planned.plan.sets(NATS);
+    let runs = if on_agents { ChildRuns::on_agents } else { ChildRuns::new };
+    let runs = runs(stop.clone()).with_stream(stream).with_view(feed.clone());
+    let cells = measure(&planned, &beginning, &runs, args.quiet, feed)?;
     let is_streamed = runs.close_stream();
+    drop(view);
     let folder = &beginning.folder;
     let plan = planned.plan;
     if let Some(code) = received.exit_code() {
@@ -154,6 +177,7 @@ pub(super) fn measure(
     beginning: &Beginning,
     runs: &ChildRuns,
     quiet: bool,
+    view: Option<Feed>,
 ) -> anyhow::Result<Vec<Cell>> {
     let Beginning { folder, found, remark, .. } = beginning;
     let PlannedSweep { plan, cells: plans } = planned;
@@ -167,8 +191,12 @@ pub(super) fn measure(
     }
     let reused = found.iter().map(|(turn, report)| (*turn, Ok(report.clone())));
     let mut made: Vec<(Turn, Result<Report, String>)> = reused.collect();
-    let expected: Duration = missing.iter().map(|turn| expected(&plans[turn.cell])).sum();
-    let mut progress = SweepProgress::new(missing.len(), expected, quiet);
+    let on_agents = plan.sets(NATS);
+    let around = if on_agents { AROUND_AGENTS } else { AROUND };
+    let expected: Duration =
+        missing.iter().map(|turn| expected(&plans[turn.cell], around)).sum();
+    let what = if plan.axes.is_empty() { "repeats" } else { "sweep" };
+    let mut progress = SweepProgress::new(what, missing.len(), expected, quiet, view);
     if let Some(remark) = remark {
         progress.say(remark);
     }
@@ -252,8 +280,8 @@ fn gathered(plans: &[PlannedCell], made: Vec<(Turn, Result<Report, String>)>) ->
 }
 
 /// How long a run takes, as far as its plan tells.
-fn expected(cell: &PlannedCell) -> Duration {
-    Duration::from_nanos(cell.load_ns) + AROUND
+fn expected(cell: &PlannedCell, around: Duration) -> Duration {
+    Duration::from_nanos(cell.load_ns) + around
 }
 
 /// Makes a run. One that read a file which was changed is not kept, and says which in `changed`.

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 use echo_net::{Nanos, clock};
 
 use super::partial_file::PartialFile;
+use super::printed_lines::PrintedLines;
 use crate::fleet::Beats;
 use crate::live_metrics::LiveMetrics;
 use crate::progress::Progress;
 use crate::stream::Stream;
-use echo_bench_engine::record::Interval;
+use crate::view::Feed;
+use echo_bench_engine::record::{Interval, Phase};
 use echo_bench_engine::{Beat, Connected, Observer, SoFar};
 use echo_bench_fleet::Allow;
 use echo_bench_report::report::{StartReport, UntilWatch};
@@ -20,6 +22,8 @@ pub(super) struct Pace {
     /// When its load is to begin, if not as soon as it can.
     pub(super) begins_at: Option<SystemTime>,
     pub(super) beats: Option<Beats>,
+    /// Whether whoever has started this process is told of each piece of the window.
+    pub(super) pieces: bool,
     /// Which addresses it may load, if not all.
     pub(super) permitted: Option<Allow>,
 }
@@ -32,18 +36,51 @@ pub(super) struct Watching<'a> {
     pub(super) metrics: Option<LiveMetrics>,
     pub(super) until: Option<UntilWatch>,
     pub(super) pace: Pace,
+    pub(super) view: Option<ViewCost>,
+    pub(super) lines: Option<PrintedLines>,
+}
+
+/// What the view costs while the window lasts, as far as looks at the run tell.
+#[derive(Debug)]
+pub(super) struct ViewCost {
+    feed: Feed,
+    /// The first and the last look: when, and the CPU time until then.
+    looks: Option<[(Nanos, Duration); 2]>,
+}
+
+impl ViewCost {
+    pub(super) fn of(feed: Feed) -> Self {
+        Self { feed, looks: None }
+    }
+
+    fn look(&mut self, beat: &Beat) {
+        if beat.phase == Phase::Window {
+            let now = (beat.at, self.feed.cpu());
+            let [first, _] = self.looks.unwrap_or([now; 2]);
+            self.looks = Some([first, now]);
+        }
+    }
+
+    /// Cores that it kept busy.
+    pub(super) fn busy(&self) -> Option<f64> {
+        let [(from, before), (to, after)] = self.looks.filter(|[from, to]| to.0 > from.0)?;
+        let used = after.saturating_sub(before);
+        Some(used.as_nanos() as f64 / to.saturating_sub(from) as f64)
+    }
 }
 
 impl Observer for Watching<'_> {
     fn connected(&mut self, connected: &Connected<'_>) {
         self.progress.connected(connected);
         self.partial.iter_mut().for_each(|partial| partial.connected(connected));
+        self.lines.iter_mut().for_each(|lines| lines.connected(connected));
         self.metrics.iter().for_each(LiveMetrics::connected);
     }
 
     fn interval(&mut self, interval: &Interval) {
         self.progress.interval(interval);
         self.partial.iter_mut().for_each(|partial| partial.interval(interval));
+        self.lines.iter_mut().for_each(|lines| lines.interval(interval));
         self.metrics.iter().for_each(|metrics| metrics.interval(interval));
         self.stream.iter_mut().for_each(|stream| stream.interval(interval));
         self.pace.beats.iter_mut().for_each(|beats| beats.interval(interval));
@@ -57,6 +94,9 @@ impl Observer for Watching<'_> {
 
     fn beat(&mut self, beat: &Beat) {
         self.progress.beat(beat);
+        self.partial.iter_mut().for_each(|partial| partial.beat(beat));
+        self.lines.iter_mut().for_each(|lines| lines.beat(beat));
+        self.view.iter_mut().for_each(|view| view.look(beat));
         self.metrics.iter().for_each(|metrics| metrics.beat(beat));
     }
 

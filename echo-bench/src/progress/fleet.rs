@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Out;
 use crate::console::tell;
+use crate::view::Feed;
 
 /// The live line of a run in several processes.
 #[derive(Debug)]
@@ -15,9 +16,9 @@ pub struct FleetProgress {
 }
 
 impl FleetProgress {
-    /// Nothing but losses is said if `quiet`.
-    pub fn new(quiet: bool) -> Self {
-        let out = Out::new(quiet, || {
+    /// On the view if there is one; nothing but losses is said if `quiet`.
+    pub fn new(quiet: bool, view: Option<Feed>) -> Self {
+        let out = Out::new(quiet, view, || {
             let bar =
                 ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
             if let Ok(style) = ProgressStyle::with_template("{msg}") {
@@ -32,7 +33,8 @@ impl FleetProgress {
     /// Says how they go.
     pub fn say(&self, text: &str) {
         match &self.out {
-            Out::Silent => {}
+            // The view is told by the parts.
+            Out::Silent | Out::View(_) => {}
             Out::Bar(bar) => bar.set_message(text.to_owned()),
             // Nobody may be there to read it any more, and the run goes on.
             Out::Lines => drop(writeln!(std::io::stderr(), "{text}")),
@@ -43,7 +45,7 @@ impl FleetProgress {
     pub fn warn(&self, text: &str) {
         match &self.out {
             Out::Bar(bar) => bar.suspend(|| tell(text)),
-            Out::Silent | Out::Lines => tell(text),
+            Out::Silent | Out::Lines | Out::View(_) => tell(text),
         }
     }
 

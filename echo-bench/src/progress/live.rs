@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::in_ascii;
-use super::stage_names::StageNames;
+use crate::view::StageNames;
 use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::Phase;
 use echo_bench_engine::{Beat, Responses};

@@ -6,7 +6,7 @@ use echo_test_support::program::{run, third_party_or_skip};
 
 use super::*;
 
-/// Our own reading of what JUnit XML may hold: the part that the schemas of Jenkins
+/// Our own reading of what `JUnit` XML may hold: the part that the schemas of Jenkins
 /// (xunit-plugin, junit-10.xsd) and of Ant have in common.
 const JUNIT: &str = r#"<?xml version="1.0"?>
 <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">

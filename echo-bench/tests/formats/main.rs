@@ -1,4 +1,4 @@
-//! What programs read: lines of a run while it goes, results as CSV, BMF, JUnit, annotations and
+//! What programs read: lines of a run while it goes, results as CSV, BMF, `JUnit`, annotations and
 //! metrics, runs over time, and the action that compares two commits.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]

@@ -20,7 +20,8 @@ mod scripts;
 mod stamps;
 mod unix;
 
-use backends::{Backend, for_each_backend};
+pub(super) use backends::Backend;
+use backends::for_each_backend;
 
 for_each_backend!(
     accepts_echoes_and_sees_the_half_close,

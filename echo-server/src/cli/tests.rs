@@ -11,6 +11,12 @@ fn what_is_not_typed_is_the_library_s_default() {
     assert_eq!(config(&[]).unwrap(), Config::default());
 }
 
+/// It has no flag.
+#[test]
+fn a_tls_handshake_has_ten_seconds() {
+    assert_eq!(config(&[]).unwrap().handshake_timeout, Duration::from_secs(10));
+}
+
 #[test]
 fn the_message_limit_follows_the_protocol() {
     assert_eq!(config(&["-p", "line"]).unwrap().max_message, 64 << 10);

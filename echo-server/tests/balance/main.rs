@@ -13,6 +13,7 @@ use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
 use echo_server::balance::{BalanceConfig, BalanceSummary, Balancer, Lookup, Policy};
 
+mod dialing;
 mod limits;
 
 /// How long anything may take that has no time of its own.
@@ -305,38 +306,6 @@ fn the_half_close_timeout_resets_who_does_nothing_and_spares_a_slow_reader() {
     running.stop.ask();
     let summary = running.thread.join().unwrap();
     assert_eq!((summary.timed_out, summary.reset), (1, 0));
-}
-
-/// A port whose connections never come about: its accept queue is full, which is held by what is
-/// returned.
-fn black_hole() -> (TcpListener, Vec<TcpStream>) {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = listen(any, 0, false, &SocketOptions::default()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let fill = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
-    let filled = std::iter::from_fn(fill).take(16).collect::<Vec<_>>();
-    assert!(filled.len() < 16);
-    (listener, filled)
-}
-
-#[test]
-fn a_client_does_not_wait_for_one_dead_backend_after_the_other() {
-    let (hole, _filled) = black_hole();
-    let hole = hole.local_addr().unwrap();
-    let mut config = config(Lookup::new(move |_| Ok(vec![hole])));
-    config.backends = vec!["name.test:1".parse().unwrap(); 8];
-    config.connect_timeout = Duration::from_millis(500);
-    config.dial_timeout = Duration::from_millis(750);
-    let running = start_with(config);
-    let begin = Instant::now();
-    let client = TcpStream::connect(running.address).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
-    assert_reset(&client);
-    let waited = begin.elapsed();
-    // All eight would take four seconds.
-    assert!((Duration::from_millis(700)..Duration::from_millis(2500)).contains(&waited));
-    running.stop.ask();
-    assert_eq!(running.thread.join().unwrap().unserved, 1);
 }
 
 /// Runs `scenario` where there are only 51 local ports: a network namespace of its own, which

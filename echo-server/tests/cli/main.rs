@@ -43,6 +43,13 @@ fn help() {
 }
 
 #[test]
+fn help_of_the_balancer() {
+    let output = command().args(["balance", "--help"]).env("COLUMNS", "100").output().unwrap();
+    assert!(output.status.success());
+    insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+}
+
+#[test]
 fn the_ready_line_tells_where_and_what() {
     let (mut child, line) =
         started(&["0", "--model", "epoll", "--workers", "2", "-p", "frame"]);

@@ -147,9 +147,9 @@ fn limits_hold_for_all_processes_together_and_places_are_free_again() {
     // A worker sees the end of a connection a little later than its client.
     let begin = Instant::now();
     loop {
-        let served = served_at_once(&server);
-        assert!(served <= 30, "{served}");
-        if served == 30 {
+        let at_once = served_at_once(&server);
+        assert!(at_once <= 30, "{at_once}");
+        if at_once == 30 {
             break;
         }
         assert!(begin.elapsed() < PATIENCE, "places are not given back");

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use echo_test_support::promptness::{at_most, best_of_three};
+
 use super::*;
 
 #[test]
@@ -110,6 +112,25 @@ fn stop_before_the_first_accept(model: ModelKind, listeners: Vec<Vec<TcpListener
         assert_eq!(rest(stream), b"ECHO: a\nECHO: b\n");
     }
     assert_eq!(server.join().unwrap().unwrap().connections, 20);
+}
+
+#[test]
+fn nobody_listens_any_more_a_moment_after_the_stop() {
+    const LIMIT: Duration = Duration::from_millis(100);
+    for_each_model(|model| {
+        best_of_three(format_args!("{model} accepts after the stop"), || {
+            let server = Server::start(config(model));
+            ask(&mut server.connect(), b"x\n", b"ECHO: x\n");
+            let begin = Instant::now();
+            server.stop.ask();
+            while TcpStream::connect(server.address).is_ok() {
+                assert!(begin.elapsed() < PATIENCE, "still accepts");
+            }
+            let took = begin.elapsed();
+            server.stop();
+            at_most(took, LIMIT)
+        });
+    });
 }
 
 #[test]

@@ -38,6 +38,31 @@ fn every_way_to_accept_serves_every_peer_and_counts_it_at_its_worker() {
     });
 }
 
+/// The thread that accepts deals the connections out in turn, whoever is busy.
+#[test]
+fn connections_that_are_handed_off_are_shared_evenly() {
+    const CONNECTIONS: u64 = 200;
+    for_each_model(|model| {
+        // Of these any worker serves any connection.
+        let is_shared = matches!(model, ModelKind::Pool | ModelKind::Tokio);
+        if is_shared || !model.can_accept(Accept::Handoff) {
+            return;
+        }
+        let server = Server::start(config(model));
+        let mut streams: Vec<_> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+        for stream in &mut streams {
+            ask(stream, b"x\n", b"ECHO: x\n");
+        }
+        drop(streams);
+        let Some(workers) = server.stop().per_worker else { return };
+        let shares = || workers.iter().map(|worker| worker.connections);
+        let (least, most) = (shares().min().unwrap(), shares().max().unwrap());
+        println!("{model}: {least} to {most} connections for a worker");
+        assert_eq!((workers.len(), shares().sum()), (2, CONNECTIONS), "{model}: {workers:?}");
+        assert!(most <= 2 * least, "{model}: {workers:?}");
+    });
+}
+
 #[test]
 fn every_trigger_answers_everything_however_the_bytes_come() {
     let line = b"abcdefghijklmnopqrstuvwxyz\n";

@@ -46,8 +46,8 @@ fn every_target_is_fuzzed_and_every_corpus_is_a_targets() {
         let source = std::fs::read_to_string(source).expect("it can be read");
         assert!(source.contains(&format!("target(\"{name}\")")), "{name} calls another target");
     }
-    for folder in files(&corpora()) {
-        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    for path in files(&corpora()).iter().chain(&files(&corpora().join("../fuzz_targets"))) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         assert!(ALL.iter().any(|target| target.name == name), "{name} is no target");
     }
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use echo_test_support::deadline::{PATIENCE, wait_for, wait_until};
 use echo_test_support::program::{own_program, third_party_or_skip, wait};
@@ -179,11 +180,20 @@ impl RunningAgent {
 
     #[track_caller]
     pub(crate) fn wait_until_said(&self, text: &str) {
-        wait_until(&format!("the agent says `{text}`"), || self.has_said(text));
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_said(text) {
+            let said = self.said.lock().expect("no panic").join("\n");
+            assert!(Instant::now() < deadline, "no `{text}` after {PATIENCE:?}:\n{said}");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn has_said(&self, text: &str) -> bool {
         self.said.lock().expect("no panic").iter().any(|line| line.contains(text))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn kill(&self) {

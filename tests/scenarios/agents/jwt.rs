@@ -21,7 +21,7 @@ impl Accounts {
     /// The configuration of a server that knows them.
     pub(super) fn configuration(&self) -> String {
         let operator = json!({"type": "operator", "version": 2});
-        let operator = token(&self.operator, &self.operator, operator);
+        let operator = token(&self.operator, &self.operator, &operator);
         let accounts = [(&self.system, 0), (&self.account, -1)].map(|(account, storage)| {
             let limits = json!({
                 "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1,
@@ -32,7 +32,7 @@ impl Accounts {
                 "limits": limits, "default_permissions": {"pub": {}, "sub": {}},
                 "type": "account", "version": 2,
             });
-            format!("{}: {}", account.public_key(), token(&self.operator, account, claims))
+            format!("{}: {}", account.public_key(), token(&self.operator, account, &claims))
         });
         format!(
             "operator: {operator}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload: {{\n{}\n}}\n",
@@ -48,7 +48,7 @@ impl Accounts {
             "pub": {}, "sub": {}, "subs": -1, "data": -1, "payload": -1,
             "type": "user", "version": 2,
         });
-        let token = token(&self.account, &user, claims);
+        let token = token(&self.account, &user, &claims);
         let seed = user.seed().expect("it was made here");
         format!(
             "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
@@ -58,7 +58,7 @@ impl Accounts {
 }
 
 /// What `issuer` says of `subject`, signed.
-fn token(issuer: &KeyPair, subject: &KeyPair, claims: Value) -> String {
+fn token(issuer: &KeyPair, subject: &KeyPair, claims: &Value) -> String {
     let encoded = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
     let head = encoded(json!({"typ": "JWT", "alg": "ed25519-nkey"}));
     let body = encoded(json!({

@@ -83,6 +83,14 @@ fn resets_are_counted_as_resets() {
             assert!((1..=proxy.injected()).contains(&resets), "{resets}: {finished:#?}");
             assert_eq!(finished.requests("ok") + resets, 400, "{finished:#?}");
             assert!(proxy.accepted() > 2, "it reconnects");
+            let errors = finished.report()["errors"].as_array().expect("by the schema");
+            let reset = errors.iter().find(|error| error["kind"] == "reset");
+            let detail = reset.and_then(|reset| reset["first"]["detail"].as_str());
+            // The kernel's words, with the number.
+            assert!(
+                detail.is_some_and(|detail| detail.contains("os error 104")),
+                "{errors:#?}"
+            );
         },
     );
 }

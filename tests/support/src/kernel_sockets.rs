@@ -2,7 +2,7 @@
 //! server gives no sign, as after reading an incomplete line.
 
 use std::collections::HashMap;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 
 use crate::client::Client;
 use crate::deadline::wait_until;
@@ -50,6 +50,12 @@ pub fn wait_until_closed_by_server(client: &Client) {
     wait_until("the server has closed its socket", || {
         read_table().get(&(remote, local)).is_none_or(|far| far.is_closed)
     });
+}
+
+/// How many connections a server has in its kernel, whether it has accepted them or not.
+pub fn connections_to(server: SocketAddr) -> usize {
+    let ends = read_table().into_keys();
+    ends.filter(|(local, remote)| *local == server.port() && *remote != 0).count()
 }
 
 fn ports(stream: &TcpStream) -> (u16, u16) {

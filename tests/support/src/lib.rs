@@ -18,6 +18,7 @@ pub mod lan;
 pub mod made_up;
 pub mod one_connection;
 pub mod program;
+pub mod promptness;
 pub mod queueing;
 #[cfg(feature = "programs")]
 pub mod running_server;

@@ -31,22 +31,26 @@ pub struct Stamped {
 
 impl Stamped {
     /// Records so many successful replies with the same clocks; `late` is how long their
-    /// requests were held up by us alone.
+    /// requests were held up by us alone. How much of their response was our own, if the stamp
+    /// could be used.
     pub fn record(
         &mut self,
         (intended, late, written): (Nanos, Nanos, Nanos),
         arrived: Nanos,
         read: Nanos,
         count: u64,
-    ) {
+    ) -> Option<Nanos> {
         if arrived < written || arrived > read {
             self.implausible += count;
-            return;
+            return None;
         }
-        self.response.record_many(read - intended, count);
-        self.corrected.record_many((arrived - intended).saturating_sub(late), count);
+        let (response, corrected) =
+            (read - intended, (arrived - intended).saturating_sub(late));
+        self.response.record_many(response, count);
+        self.corrected.record_many(corrected, count);
         self.path.record_many(arrived - written, count);
         self.pickup.record_many(read - arrived, count);
+        Some(response - corrected)
     }
 
     /// Records a request that was given up at the age of `least` on the response clock.
@@ -75,11 +79,11 @@ mod tests {
     #[test]
     fn the_parts_of_a_request_add_up_and_a_stamp_that_cannot_be_is_not_used() {
         let mut stamped = Stamped::default();
-        stamped.record((100, 20, 130), 530, 930, 1);
+        assert_eq!(stamped.record((100, 20, 130), 530, 930, 1), Some(420));
         let max = |latency: &Latency| latency.histogram().max();
         assert_eq!((max(&stamped.path), max(&stamped.pickup)), (400, 400));
         assert_eq!((max(&stamped.response), max(&stamped.corrected)), (830, 410));
-        stamped.record((100, 0, 130), 129, 930, 1);
+        assert_eq!(stamped.record((100, 0, 130), 129, 930, 1), None);
         stamped.record((100, 0, 130), 931, 930, 1);
         assert_eq!((stamped.implausible, stamped.response.count()), (2, 1));
         stamped.record_censored(1000, 100);

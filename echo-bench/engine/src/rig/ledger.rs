@@ -295,6 +295,7 @@ impl Ledger {
                 stage.tally.answered += count;
             }
             if let Some(served) = self.served.get_mut(actor as usize) {
+                self.pulse.iter().for_each(|pulse| pulse.served(served.answered, count));
                 served.answered += count;
                 served.latency_ns += count * (at - asked.intended);
             }
@@ -317,7 +318,10 @@ impl Ledger {
         let (arrival, sent) = (self.arrival, (asked.intended, asked.late(at), written));
         let exact = u64::from(arrival.is_some() && std::mem::take(&mut self.is_first));
         if let Some(arrived) = arrival {
-            self.stamped.record(sent, arrived, at, count);
+            let own = self.stamped.record(sent, arrived, at, count);
+            if let (Some(pulse), Some(own)) = (&self.pulse, own) {
+                pulse.stamped(count, at - asked.intended, own);
+            }
             self.stamped.exact += exact;
         }
         if let Some(stage) = self.stage(asked.intended) {

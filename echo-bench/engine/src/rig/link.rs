@@ -96,3 +96,29 @@ impl Link {
         self.attempts = 0;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_before_dialling_again_double_to_a_second_and_differ_between_links() {
+        let pauses = |number| {
+            let mut link = Link::new(number, "127.0.0.1:1".parse().unwrap());
+            let pauses: Vec<_> = (0..9)
+                .map(|_| {
+                    link.back_off(7);
+                    let State::Down(until) = link.state else { panic!("{:?}", link.state) };
+                    (until - 7) / MILLISECOND
+                })
+                .collect();
+            link.prove();
+            link.back_off(0);
+            assert_eq!(link.state, State::Down(MILLISECOND * pauses[0]), "a new loss");
+            pauses
+        };
+        assert_eq!(pauses(0), [10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
+        let first: std::collections::BTreeSet<_> = (0..16).map(|n| pauses(n)[0]).collect();
+        assert_eq!(first.len(), 16, "they come back one after the other: {first:?}");
+    }
+}

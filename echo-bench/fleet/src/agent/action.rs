@@ -1,7 +1,7 @@
 //! What an agent has its driver do: [`Action`].
 
 use crate::RunId;
-use crate::message::{Answer, Event, Start};
+use crate::message::{Answer, Event, Start, Watch, Work};
 use crate::plan::PlanDocument;
 
 /// What whoever drives an agent is to do.
@@ -11,15 +11,19 @@ pub enum Action {
     Answer(Answer),
     /// Answer the offer that was kept waiting.
     AnswerOffer(Answer),
-    /// Get the plan of this run out of the store, for [`fetched`](crate::Agent::fetched).
-    Fetch(RunId),
-    /// Check this plan against limits and targets, for [`checked`](crate::Agent::checked).
+    /// Get the plan of this run for this work out of the store, for
+    /// [`fetched`](crate::Agent::fetched).
+    Fetch(RunId, Work),
+    /// Check this plan against limits and targets, and have its server ready where that is the
+    /// work, for [`checked`](crate::Agent::checked).
     Check {
         /// It.
         plan: Box<PlanDocument>,
-        /// The fewest parts that it is split into.
-        fewest_parts: u32,
+        /// What the agent does for it.
+        work: Work,
     },
+    /// Stop the server that was made ready, or is on its way: nobody needs it any more.
+    Abandon,
     /// Start a process for this part, for [`ended`](crate::Agent::ended).
     Launch {
         /// The plan.
@@ -27,7 +31,15 @@ pub enum Action {
         /// Which part, and when.
         start: Start,
     },
-    /// Ask the process to end, so that it hands over what was measured.
+    /// Look at the server that was made ready, for [`ended`](crate::Agent::ended).
+    Watch {
+        /// The plan.
+        plan: Box<PlanDocument>,
+        /// From when on.
+        watch: Watch,
+    },
+    /// Ask the process to end, so that it hands over what was measured; look at the server no
+    /// more, and stop it if it was started here.
     Interrupt,
     /// Kill the process.
     Kill,
@@ -35,7 +47,7 @@ pub enum Action {
     Store {
         /// The run.
         run: RunId,
-        /// The part.
+        /// The part, or [`SERVER`](crate::message::SERVER).
         part: u32,
     },
     /// Publish this.

@@ -1,3 +1,5 @@
+mod serving;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -31,19 +33,27 @@ fn bytes(sequence: u64, order: Order) -> Vec<u8> {
     Command { schema: SCHEMA.into(), run: run(), sequence, order }.to_bytes()
 }
 
+const PART: Work = Work::Part { fewest_parts: 2 };
+
 fn offer(agent: &Agent) -> Vec<u8> {
-    let plan = Digest::of(&document().to_bytes());
-    let ticket = agent.presence().ticket;
-    bytes(1, Order::Offer(Offer { ticket, plan, fewest_parts: 2 }))
+    offer_of(agent, PART)
 }
 
-const FACTS: Facts = Facts { descriptors: 1000, ports: Some(100), cores: 2 };
+fn offer_of(agent: &Agent, work: Work) -> Vec<u8> {
+    let plan = Digest::of(&document().to_bytes());
+    let ticket = agent.presence().ticket;
+    bytes(1, Order::Offer(Offer { ticket, plan, work }))
+}
+
+const READY: Ready = Ready::Part(Facts { descriptors: 1000, ports: Some(100), cores: 2 });
+const SERVING: Ready =
+    Ready::Server { serving: Serving { address: None }, length_ns: Some(60 * SECOND) };
 
 fn prepared() -> Agent {
     let mut agent = agent();
     agent.command(&offer(&agent), at(0));
     agent.fetched(&run(), Ok(document().to_bytes()));
-    let actions = agent.checked(Box::new(document()), Ok(FACTS));
+    let actions = agent.checked(Box::new(document()), Ok(READY));
     assert!(matches!(&actions[..], [Action::AnswerOffer(_)]), "{actions:?}");
     agent
 }
@@ -68,12 +78,12 @@ fn a_run_goes_from_the_offer_to_the_report() {
     let mut agent = agent();
     let before = agent.presence();
     let actions = agent.command(&offer(&agent), at(0));
-    assert_eq!(actions, [Action::Announce, Action::Fetch(run())]);
+    assert_eq!(actions, [Action::Announce, Action::Fetch(run(), PART)]);
     assert_eq!(agent.presence().run, Some(run()));
     assert_ne!(agent.presence().ticket, before.ticket);
     let actions = agent.fetched(&run(), Ok(document().to_bytes()));
-    assert!(matches!(&actions[..], [Action::Check { fewest_parts: 2, .. }]), "{actions:?}");
-    agent.checked(Box::new(document()), Ok(FACTS));
+    assert!(matches!(&actions[..], [Action::Check { work: PART, .. }]), "{actions:?}");
+    agent.checked(Box::new(document()), Ok(READY));
     let actions = agent.command(&start(2), at(1));
     assert!(matches!(&actions[1], Action::Launch { start, .. } if start.part == 2));
     assert!(agent.is_at_work());
@@ -185,7 +195,7 @@ enum Input {
     Command(u64, u8),
     Raw(Vec<u8>),
     Fetched(bool),
-    Checked(bool),
+    Checked(bool, bool),
     Ended(bool),
     Stored(bool),
     Tick,
@@ -193,10 +203,10 @@ enum Input {
 
 fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
-        4 => (0_u64..12, 0_u8..7).prop_map(|(sequence, kind)| Input::Command(sequence, kind)),
+        4 => (0_u64..12, 0_u8..9).prop_map(|(sequence, kind)| Input::Command(sequence, kind)),
         1 => prop::collection::vec(any::<u8>(), 0..64).prop_map(Input::Raw),
         2 => any::<bool>().prop_map(Input::Fetched),
-        2 => any::<bool>().prop_map(Input::Checked),
+        2 => any::<(bool, bool)>().prop_map(|(well, server)| Input::Checked(well, server)),
         1 => any::<bool>().prop_map(Input::Ended),
         1 => any::<bool>().prop_map(Input::Stored),
         2 => Just(Input::Tick),
@@ -205,11 +215,13 @@ fn input() -> impl Strategy<Value = Input> {
 
 fn order(kind: u8, agent: &Agent) -> Order {
     match kind {
-        0 => {
+        0 | 7 => {
             let plan = Digest::of(&document().to_bytes());
             let ticket = agent.presence().ticket;
-            Order::Offer(Offer { ticket, plan, fewest_parts: 1 })
+            let work = if kind == 0 { PART } else { Work::Server {} };
+            Order::Offer(Offer { ticket, plan, work })
         }
+        8 => Order::Watch(Watch { at_ns: 0 }),
         1 => Order::Clock {},
         2 => Order::Renew {},
         3 => Order::Start(Start { part: 1, parts: 1, at_ns: 0 }),
@@ -221,7 +233,8 @@ fn order(kind: u8, agent: &Agent) -> Order {
 
 proptest! {
     /// Whatever comes in which order: every command gets one answer at most, nothing is started
-    /// but after an offer and a check, and one process at a time is at work.
+    /// but after an offer and a check, one process at a time is at work, and a server that was made
+    /// ready is looked at or abandoned before there is another one.
     #[test]
     fn any_order_of_inputs_leaves_it_consistent(
         inputs in prop::collection::vec(input(), 0..80),
@@ -229,6 +242,7 @@ proptest! {
     ) {
         let mut agent = agent();
         let (mut now, mut at_work) = (0, false);
+        let mut has_server = false;
         for (input, step) in inputs.into_iter().zip(steps) {
             now += step;
             let is_command = matches!(input, Input::Command(..) | Input::Raw(_));
@@ -240,8 +254,13 @@ proptest! {
                 Input::Raw(bytes) => agent.command(&bytes, at(now)),
                 Input::Fetched(true) => agent.fetched(&run(), Ok(document().to_bytes())),
                 Input::Fetched(false) => agent.fetched(&run(), Err("no".into())),
-                Input::Checked(true) => agent.checked(Box::new(document()), Ok(FACTS)),
-                Input::Checked(false) => agent.checked(Box::new(document()), Err("no".into())),
+                Input::Checked(true, server) => {
+                    let ready = if server { SERVING } else { READY };
+                    agent.checked(Box::new(document()), Ok(ready))
+                }
+                Input::Checked(false, _) => {
+                    agent.checked(Box::new(document()), Err("no".into()))
+                }
                 Input::Ended(well) => {
                     let actions = agent.ended(if well { Ok(()) } else { Err("no".into()) }, at(now));
                     at_work &= actions.is_empty();
@@ -257,13 +276,26 @@ proptest! {
                 actions.iter().filter(|action| matches!(action, Action::Answer(_))).count();
             prop_assert!(answers <= usize::from(is_command));
             for action in &actions {
-                if let Action::Launch { start, .. } = action {
-                    prop_assert!(!at_work && start.part == 1);
-                    at_work = true;
+                match action {
+                    Action::Launch { start, .. } => {
+                        prop_assert!(!at_work && !has_server && start.part == 1);
+                        at_work = true;
+                    }
+                    Action::AnswerOffer(Answer { reply: Reply::Serving(_), .. }) => {
+                        prop_assert!(!at_work && !has_server);
+                        has_server = true;
+                    }
+                    Action::Watch { .. } => {
+                        prop_assert!(!at_work && has_server);
+                        (at_work, has_server) = (true, false);
+                    }
+                    Action::Abandon => has_server = false,
+                    _ => {}
                 }
             }
             prop_assert_eq!(agent.run().is_some(), agent.presence().run.is_some());
             prop_assert!(!agent.is_at_work() || agent.run().is_some());
+            prop_assert!(!has_server || agent.run().is_some(), "a server that nobody stops");
         }
     }
 

@@ -1,8 +1,9 @@
 //! A run before its start: who is there, who is ready, what their clocks say.
 
 use super::member::{Member, Stage};
-use super::{Action, Coordinator, Phase, RENEWAL};
-use crate::message::{Offer, Order, Presence, printable};
+use super::{Action, Coordinator, Phase};
+use crate::digest::Digest;
+use crate::message::{Offer, Order, Presence, Work, printable};
 use crate::wire::shortened;
 use crate::{AgentName, Nanos, SECOND};
 
@@ -24,21 +25,28 @@ impl Coordinator {
             self.refused.insert(name.clone(), reason);
             return vec![told];
         }
-        self.members.insert(name.clone(), Member::new(presence.ticket.clone()));
-        if self.members.len() < self.settings.agents as usize {
-            return Vec::new();
+        let serves = self.settings.server.as_ref().is_some_and(|server| server.agent == *name);
+        // Further agents are free for another run.
+        if serves || self.loads().count() < self.settings.agents as usize {
+            self.members.insert(name.clone(), Member::new(presence.ticket.clone(), serves));
         }
-        self.offer(now)
+        let are_enough = self.loads().count() == self.settings.agents as usize;
+        if are_enough && self.has_server() { self.complete(now) } else { Vec::new() }
     }
 
-    pub(super) fn offer(&mut self, now: Nanos) -> Vec<Action> {
+    /// Whether who looks at the server is there, if anybody does.
+    fn has_server(&self) -> bool {
+        self.settings.server.is_none() || self.server().is_some()
+    }
+
+    pub(super) fn offer(&mut self, plan: &Digest) -> Vec<Action> {
         self.phase = Phase::Preparing;
-        self.renew_at = now.saturating_add(RENEWAL);
-        let fewest_parts = self.settings.at_least.min(self.members.len() as u32).max(1);
-        let plan = self.settings.plan.clone();
+        let parts = self.loads().count() as u32;
+        let work = Work::Part { fewest_parts: self.settings.at_least.min(parts).max(1) };
         self.send_to_all(|member| {
             let ticket = member.ticket.clone();
-            Some(Order::Offer(Offer { ticket, plan: plan.clone(), fewest_parts }))
+            let offer = Offer { ticket, plan: plan.clone(), work };
+            (!member.serves).then_some(Order::Offer(offer))
         })
     }
 
@@ -47,13 +55,16 @@ impl Coordinator {
         if matches!(self.phase, Phase::Keeping | Phase::Running) {
             return self.ended(agent, Stage::Lost, Err(reason.to_owned()));
         }
+        if self.members.get(agent).is_some_and(|member| member.serves) {
+            return self.without_server(agent, reason);
+        }
         self.members.remove(agent);
         self.refused.insert(agent.clone(), reason.to_owned());
         let mut actions = vec![Action::Tell(format!("agent {agent} is left out: {reason}"))];
-        if self.members.len() < self.settings.at_least as usize {
+        let left = self.loads().count();
+        if left < self.settings.at_least as usize {
             let reason = format!(
-                "{} of {} agents are ready, and --min-agents is {}: {}",
-                self.members.len(),
+                "{left} of {} agents are ready, and --min-agents is {}: {}",
                 self.settings.agents,
                 self.settings.at_least,
                 self.reasons(),
@@ -91,18 +102,35 @@ impl Coordinator {
             return Vec::new();
         }
         self.phase = Phase::Keeping;
-        for (part, member) in (1..).zip(self.members.values_mut()) {
+        let loads = self.members.values_mut().filter(|member| !member.serves);
+        for (part, member) in (1..).zip(loads) {
             member.part = part;
         }
         vec![Action::Keep(self.roster())]
     }
 
     pub(super) fn gathered(&mut self, now: Nanos) -> Vec<Action> {
-        let present = self.members.len();
+        let present = self.loads().count();
+        if let (Some(server), false) = (&self.settings.server, self.has_server()) {
+            let agent = &server.agent;
+            let seconds = self.settings.wait_ns / SECOND;
+            let reason = match self.refused.get(agent) {
+                Some(reason) => format!("--server-agent {agent}: {reason}"),
+                None => format!(
+                    "--server-agent {agent}: no idle agent of that name found after {seconds} s \
+                     (start it on the machine of the server: `echo-bench agent --nats URL --name \
+                     {agent}`)"
+                ),
+            };
+            return vec![self.finish(Some(reason))];
+        }
         if present >= self.settings.at_least.max(1) as usize {
-            let told = format!("{present} of {} agents are there", self.settings.agents);
-            let mut actions = vec![Action::Tell(told)];
-            actions.extend(self.offer(now));
+            let mut actions = Vec::new();
+            if present < self.settings.agents as usize {
+                let told = format!("{present} of {} agents are there", self.settings.agents);
+                actions.push(Action::Tell(told));
+            }
+            actions.extend(self.complete(now));
             return actions;
         }
         let left_out = if self.refused.is_empty() {

@@ -33,11 +33,13 @@ impl Stage {
 pub(super) struct Member {
     /// From its presence.
     pub(super) ticket: String,
+    /// Whether it looks at the server, and puts no load on.
+    pub(super) serves: bool,
     /// Of the last command to it.
     pub(super) sequence: u64,
     pub(super) stage: Stage,
     pub(super) clocks: Clocks,
-    /// From 1; 0 until the parts are given out.
+    /// From 1; 0 until the parts are given out, and of the server.
     pub(super) part: u32,
     pub(super) progress: Progress,
     pub(super) heard_at: Nanos,
@@ -45,9 +47,10 @@ pub(super) struct Member {
 }
 
 impl Member {
-    pub(super) fn new(ticket: String) -> Self {
+    pub(super) fn new(ticket: String, serves: bool) -> Self {
         Self {
             ticket,
+            serves,
             sequence: 0,
             stage: Stage::Asked,
             clocks: Clocks::default(),

@@ -7,6 +7,8 @@ use crate::message::{Member, Stored};
 pub struct Outcome {
     /// The parts that were started, in order.
     pub ends: Vec<End>,
+    /// What was seen of the server, if somebody looked at it.
+    pub server: Option<End>,
     /// Why none was started.
     pub failure: Option<String>,
     /// Whose loss has ended the run.
@@ -15,7 +17,7 @@ pub struct Outcome {
     pub interrupted: bool,
 }
 
-/// How a part has ended.
+/// How a part has ended, or the look at the server.
 #[derive(Debug, Clone, PartialEq)]
 pub struct End {
     /// Which, and whose.

@@ -1,10 +1,10 @@
 use super::*;
-use crate::message::{Facts, Presence};
+use crate::message::{Event, Facts, Happened, Presence, Progress, SERVER, Serving, Work};
 
 fn settings(agents: u32, at_least: u32, on_loss: OnLoss) -> Settings {
     Settings {
         run: "run-1".parse().unwrap(),
-        plan: Digest::of(b"plan"),
+        server: None,
         version: "1".into(),
         agents,
         at_least,
@@ -54,6 +54,13 @@ fn outcome(actions: &[Action]) -> &Outcome {
     found.unwrap_or_else(|| panic!("not finished: {actions:?}"))
 }
 
+/// What the driver does when all are there: the plan is stored.
+fn planned(coordinator: &mut Coordinator, actions: &[Action]) -> Vec<Action> {
+    let asks = |action: &&Action| matches!(action, Action::Plan { .. });
+    assert_eq!(actions.iter().filter(asks).count(), 1, "{actions:?}");
+    coordinator.planned(Ok(Digest::of(b"plan")))
+}
+
 const PREPARED: Reply = Reply::Prepared(Facts { descriptors: 9, ports: None, cores: 1 });
 
 /// How far the clock of an agent is from the coordinator's.
@@ -88,6 +95,7 @@ fn running(agents: u32, on_loss: OnLoss) -> (Coordinator, Vec<Start>) {
     for number in 1..=agents {
         actions = coordinator.present(&presence(number, "1"), 0);
     }
+    let mut actions = planned(&mut coordinator, &actions);
     assert_eq!(orders(&actions).len(), agents as usize);
     for number in 1..=agents {
         actions = coordinator.answered(&answer(number, PREPARED), (0, 0), 0);
@@ -201,9 +209,11 @@ fn enough_agents_are_enough_and_parts_are_of_those_that_are_ready() {
     for number in 1..=3 {
         coordinator.present(&presence(number, "1"), 0);
     }
-    let offers = orders(&coordinator.tick(5 * SECOND));
+    let actions = coordinator.tick(5 * SECOND);
+    let offers = orders(&planned(&mut coordinator, &actions));
     assert_eq!(offers.len(), 3);
-    assert!(matches!(&offers[0].1, Order::Offer(offer) if offer.fewest_parts == 2));
+    let work = Work::Part { fewest_parts: 2 };
+    assert!(matches!(&offers[0].1, Order::Offer(offer) if offer.work == work));
     coordinator.answered(&answer(1, PREPARED), (0, 0), 0);
     let renewed = orders(&coordinator.tick(8 * SECOND));
     assert_eq!(renewed, [(name(1), Order::Renew {})]);
@@ -220,7 +230,8 @@ fn enough_agents_are_enough_and_parts_are_of_those_that_are_ready() {
 fn one_refusal_too_many_releases_the_others() {
     let mut coordinator = Coordinator::new(settings(2, 2, OnLoss::Mark), 0);
     coordinator.present(&presence(1, "1"), 0);
-    coordinator.present(&presence(2, "1"), 0);
+    let actions = coordinator.present(&presence(2, "1"), 0);
+    planned(&mut coordinator, &actions);
     coordinator.answered(&answer(1, PREPARED), (0, 0), 0);
     let refused = answer(2, Reply::Refused { reason: "too few descriptors".into() });
     let actions = coordinator.answered(&refused, (0, 0), 0);
@@ -233,7 +244,8 @@ fn one_refusal_too_many_releases_the_others() {
 fn an_agent_that_falls_silent_while_clocks_are_measured_is_left_out() {
     let mut coordinator = Coordinator::new(settings(2, 1, OnLoss::Mark), 0);
     coordinator.present(&presence(1, "1"), 0);
-    coordinator.present(&presence(2, "1"), 0);
+    let actions = coordinator.present(&presence(2, "1"), 0);
+    planned(&mut coordinator, &actions);
     coordinator.answered(&answer(1, PREPARED), (0, 0), 0);
     coordinator.answered(&answer(2, PREPARED), (0, 0), 0);
     let actions = vec![Action::Send {
@@ -268,4 +280,108 @@ fn an_interruption_stops_what_runs_and_releases_what_waits() {
     assert!(forced.iter().all(|(_, order)| *order == Order::Stop { forced: true }));
     done(&mut coordinator, 1);
     assert!(outcome(&done(&mut coordinator, 2)).interrupted);
+}
+
+/// A run of agent 1, whose server agent 9 has started, and what agent 9 was asked first.
+fn served(on_loss: OnLoss) -> (Coordinator, Vec<Action>) {
+    let server = OfServer { agent: name(9), plan: Digest::of(b"server") };
+    let settings = Settings { server: Some(server), ..settings(1, 1, on_loss) };
+    let mut coordinator = Coordinator::new(settings, 0);
+    assert_eq!(coordinator.present(&presence(1, "1"), 0), []);
+    // Of several agents one is enough, and the other is left alone.
+    assert_eq!(coordinator.present(&presence(2, "1"), 0), []);
+    let actions = coordinator.present(&presence(9, "1"), 0);
+    (coordinator, actions)
+}
+
+fn address() -> SocketAddr {
+    "10.0.0.9:7000".parse().unwrap()
+}
+
+/// The same once the load runs.
+fn loaded(on_loss: OnLoss) -> Coordinator {
+    let (mut coordinator, actions) = served(on_loss);
+    let asked = orders(&actions);
+    assert!(
+        matches!(&asked[..], [(agent, Order::Offer(offer))]
+            if *agent == name(9) && offer.work == Work::Server {}),
+        "{asked:?}"
+    );
+    let serving = Reply::Serving(Serving { address: Some(address()) });
+    let actions = coordinator.answered(&answer(9, serving), (0, 0), 0);
+    assert_eq!(actions, [Action::Plan { server: Some(address()) }]);
+    let offers = orders(&coordinator.planned(Ok(Digest::of(b"plan"))));
+    assert_eq!(offers.iter().map(|(agent, _)| agent.clone()).collect::<Vec<_>>(), [name(1)]);
+    // It keeps the server meanwhile.
+    assert_eq!(orders(&coordinator.tick(4 * SECOND)), [(name(9), Order::Renew {})]);
+    let actions = coordinator.answered(&answer(1, PREPARED), (0, 0), 0);
+    let actions = time_all(&mut coordinator, actions);
+    let [Action::Keep(roster)] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(roster.members.len(), 1);
+    let server = roster.server.as_ref().unwrap();
+    assert_eq!((server.part, &server.agent), (SERVER, &name(9)));
+    assert!(server.clock.is_some());
+    let starts = orders(&coordinator.kept(Ok(())));
+    assert!(matches!(&starts[0].1, Order::Start(start) if (start.part, start.parts) == (1, 1)));
+    assert!(matches!(&starts[1], (agent, Order::Watch(_)) if *agent == name(9)));
+    for number in [1, 9] {
+        coordinator.answered(&answer(number, Reply::Accepted {}), (0, 0), 5 * SECOND);
+    }
+    coordinator
+}
+
+#[test]
+fn the_server_comes_before_the_plan_and_goes_after_the_load() {
+    let mut coordinator = loaded(OnLoss::Mark);
+    assert_eq!(orders(&coordinator.tick(8 * SECOND)), [(name(9), Order::Renew {})]);
+    assert_eq!(coordinator.at_work(), 1);
+    assert_eq!(orders(&coordinator.stop(false)), [(name(1), Order::Stop { forced: false })]);
+    let actions = done(&mut coordinator, 1);
+    assert_eq!(orders(&actions), [(name(9), Order::Stop { forced: false })]);
+    assert!(actions.iter().all(|action| !matches!(action, Action::Finish(_))));
+    let stored = crate::agent::stored(b"seen");
+    let ended = event(9, SERVER, Happened::Done(stored.clone()));
+    let actions = coordinator.event(&ended, 9 * SECOND);
+    let outcome = outcome(&actions);
+    assert_eq!(outcome.ends.len(), 1);
+    assert_eq!(outcome.server.as_ref().unwrap().result, Ok(stored));
+}
+
+#[test]
+fn a_server_that_is_lost_leaves_the_load_unless_that_is_to_abort() {
+    for on_loss in [OnLoss::Mark, OnLoss::Abort] {
+        let mut coordinator = loaded(on_loss);
+        let failed = Happened::Failed { reason: "gone".into() };
+        let actions = coordinator.event(&event(9, SERVER, failed), 6 * SECOND);
+        assert!(
+            matches!(&actions[0], Action::Tell(text) if text.contains("a9, which looked")),
+            "{actions:?}"
+        );
+        let stopped = orders(&actions).len();
+        assert_eq!(stopped, usize::from(on_loss == OnLoss::Abort));
+        let actions = done(&mut coordinator, 1);
+        assert_eq!(orders(&actions), []);
+        assert_eq!(outcome(&actions).server.as_ref().unwrap().result, Err("gone".into()));
+    }
+}
+
+#[test]
+fn without_the_agent_of_the_server_nothing_begins() {
+    let server = OfServer { agent: name(9), plan: Digest::of(b"server") };
+    let settings = Settings { server: Some(server), ..settings(1, 1, OnLoss::Mark) };
+    let mut coordinator = Coordinator::new(settings.clone(), 0);
+    coordinator.present(&presence(1, "1"), 0);
+    let said = outcome(&coordinator.tick(5 * SECOND)).failure.clone().unwrap();
+    assert!(said.contains("--server-agent a9") && said.contains("--name a9"), "{said}");
+    let mut coordinator = Coordinator::new(settings, 0);
+    coordinator.present(&presence(1, "1"), 0);
+    coordinator.present(&presence(9, "2"), 0);
+    let said = outcome(&coordinator.tick(5 * SECOND)).failure.clone().unwrap();
+    assert!(said.contains("--server-agent a9") && said.contains("version 2"), "{said}");
+    let (mut coordinator, _) = served(OnLoss::Mark);
+    let refused = Reply::Refused { reason: "no process listens".into() };
+    let actions = coordinator.answered(&answer(9, refused), (0, 0), 0);
+    assert_eq!(orders(&actions), [], "nobody else was asked anything");
+    let said = outcome(&actions).failure.clone().unwrap();
+    assert!(said.contains("--server-agent a9: no process listens"), "{said}");
 }

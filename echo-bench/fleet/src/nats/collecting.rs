@@ -21,6 +21,8 @@ pub struct Part {
 pub struct Collected {
     /// In order.
     pub parts: Vec<Part>,
+    /// What was seen of the server, if an agent was asked to look at it.
+    pub server: Option<Part>,
 }
 
 /// The parts of a run that is in the store, whatever became of its coordinator.
@@ -39,35 +41,54 @@ pub async fn collect(bus: &Bus, run: &RunId) -> Result<Collected, BusError> {
     let roster = Roster::read(&bytes).map_err(invalid)?;
     let mut parts = Vec::new();
     for member in roster.members {
-        let name = store::report(run, member.part);
-        let report = match bus.get(&name, MOST_REPORT_BYTES).await? {
-            Some(report) => Ok(report),
-            None => Err("no report in the store (the agent may be at work still)".to_owned()),
-        };
-        parts.push(Part { member, report });
+        parts.push(stored(bus, run, member).await?);
     }
-    Ok(Collected { parts })
+    let server = match roster.server {
+        Some(member) => Some(stored(bus, run, member).await?),
+        None => None,
+    };
+    Ok(Collected { parts, server })
 }
 
-/// The parts of a run as they have ended.
-pub async fn collect_ends(bus: &Bus, run: &RunId, ends: Vec<End>) -> Collected {
+async fn stored(bus: &Bus, run: &RunId, member: Member) -> Result<Part, BusError> {
+    let name = store::report(run, member.part);
+    let report = match bus.get(&name, MOST_REPORT_BYTES).await? {
+        Some(report) => Ok(report),
+        None => Err("no report in the store (the agent may be at work still)".to_owned()),
+    };
+    Ok(Part { member, report })
+}
+
+/// The parts of a run as they have ended, and the server as it was seen.
+pub async fn collect_ends(
+    bus: &Bus,
+    run: &RunId,
+    ends: Vec<End>,
+    server: Option<End>,
+) -> Collected {
     let mut parts = Vec::new();
-    for End { member, result } in ends {
-        let report = match result {
-            Err(reason) => Err(reason),
-            Ok(stored) => {
-                let name = store::report(run, member.part);
-                match bus.get(&name, MOST_REPORT_BYTES).await {
-                    Ok(Some(report)) if Digest::of(&report) == stored.digest => Ok(report),
-                    Ok(Some(_)) => {
-                        Err("its report is not the one that it has stored".to_owned())
-                    }
-                    Ok(None) => Err("its report is not in the store".to_owned()),
-                    Err(error) => Err(error.to_string()),
-                }
-            }
-        };
-        parts.push(Part { member, report });
+    for end in ends {
+        parts.push(ended(bus, run, end).await);
     }
-    Collected { parts }
+    let server = match server {
+        Some(end) => Some(ended(bus, run, end).await),
+        None => None,
+    };
+    Collected { parts, server }
+}
+
+async fn ended(bus: &Bus, run: &RunId, End { member, result }: End) -> Part {
+    let report = match result {
+        Err(reason) => Err(reason),
+        Ok(stored) => {
+            let name = store::report(run, member.part);
+            match bus.get(&name, MOST_REPORT_BYTES).await {
+                Ok(Some(report)) if Digest::of(&report) == stored.digest => Ok(report),
+                Ok(Some(_)) => Err("its report is not the one that it has stored".to_owned()),
+                Ok(None) => Err("its report is not in the store".to_owned()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+    };
+    Part { member, report }
 }

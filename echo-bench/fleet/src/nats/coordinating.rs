@@ -1,6 +1,7 @@
 //! Drives a [`Coordinator`] over the bus: [`coordinate`].
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::kv::{Operation, Watch};
@@ -13,9 +14,9 @@ use super::{Bus, BusError, Stops, store, wall_ns};
 use crate::agent::stored;
 use crate::coordinator::{Action, Outcome, Settings};
 use crate::message::{
-    Answer, Command, Event, MOST_REPORT_BYTES, Message, Order, Presence, Progress, Stored,
+    Answer, Command, Event, MOST_REPORT_BYTES, Message, Order, Presence, Progress, Stored, Work,
 };
-use crate::plan::PlanDocument;
+use crate::plan::{Digest, PlanDocument};
 use crate::{AgentName, Coordinator, Nanos, RunId};
 
 /// How long an answer may take: an offer is answered once the plan was fetched and checked.
@@ -33,13 +34,23 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(4);
 const TICK: Duration = Duration::from_millis(250);
 const TICKS_OF_A_LINE: u32 = 4;
 
+/// The plan of the parts, given where the server is if an agent has started it.
+pub type PlanOfParts = Box<dyn Fn(Option<SocketAddr>) -> PlanDocument>;
+
 /// A run to coordinate.
-#[derive(Debug)]
 pub struct Run {
     /// What is carried out.
-    pub plan: PlanDocument,
+    pub plan: PlanOfParts,
+    /// What an agent on the machine of the server is asked, if one is.
+    pub server: Option<PlanDocument>,
     /// By how many, and so on.
     pub settings: Settings,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run").field("settings", &self.settings).finish_non_exhaustive()
+    }
 }
 
 /// What the user is told while it goes.
@@ -61,6 +72,7 @@ enum Input {
     Present(Presence),
     Answered(Answer, (u64, u64)),
     Silent(AgentName),
+    Planned(Result<Digest, String>),
     Kept(Result<(), String>),
     Looked(u32, Option<Stored>),
 }
@@ -86,8 +98,10 @@ pub async fn coordinate(
     mut stops: Stops,
     mut tell: impl FnMut(Said),
 ) -> Result<Outcome, BusError> {
-    let Run { plan, settings } = run;
-    bus.put(&store::plan(&settings.run), &plan.to_bytes()).await?;
+    let Run { plan, server, settings } = run;
+    if let Some(server) = server {
+        bus.put(&store::plan(&settings.run, Work::Server {}), &server.to_bytes()).await?;
+    }
     let mut events = bus.listen(Bus::subject_of_events(&settings.run, "*")).await?;
     let table = bus.table().await?;
     let watched = table.watch_with_history(">").await;
@@ -116,6 +130,7 @@ pub async fn coordinate(
                 Input::Present(presence) => coordinator.present(&presence, now()),
                 Input::Answered(answer, round) => coordinator.answered(&answer, round, now()),
                 Input::Silent(agent) => coordinator.silent(&agent, now()),
+                Input::Planned(plan) => coordinator.planned(plan),
                 Input::Kept(outcome) => coordinator.kept(outcome),
                 Input::Looked(part, found) => coordinator.looked(part, found),
             },
@@ -154,6 +169,7 @@ pub async fn coordinate(
         for action in actions {
             match action {
                 Action::Send { agent, command } => shell.send(agent, command),
+                Action::Plan { server } => shell.plan(plan(server).to_bytes()),
                 Action::Keep(roster) => shell.keep(roster.to_bytes()),
                 Action::Look(part) => shell.look(part),
                 Action::Tell(text) => tell(Said::Warning(text)),
@@ -208,6 +224,16 @@ impl Coordinating {
         });
         // It ends only with this.
         let _ = queue.send(command);
+    }
+
+    fn plan(&self, plan: Vec<u8>) {
+        let (bus, inputs) = (self.bus.clone(), self.inputs.clone());
+        let name = store::plan(&self.run, Work::Part { fewest_parts: 1 });
+        tokio::spawn(async move {
+            let put = bus.put(&name, &plan).await;
+            let put = put.map(|()| Digest::of(&plan)).map_err(|error| error.to_string());
+            let _ = inputs.send(Input::Planned(put));
+        });
     }
 
     fn keep(&self, roster: Vec<u8>) {

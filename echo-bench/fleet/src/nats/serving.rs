@@ -9,17 +9,18 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Bus, BusError, Stops, store, table, wall_ns};
-use crate::agent::{Action, Now, stored};
-use crate::message::{Facts, Message, Presence, Progress, Start, Stored};
+use crate::agent::{Action, Now, Ready, stored};
+use crate::message::{Facts, Message, Presence, Progress, Serving, Start, Stored, Watch, Work};
 use crate::plan::{self, PlanDocument};
-use crate::{Agent, AgentName, RunId};
+use crate::{Agent, AgentName, Nanos, RunId};
 
 /// How often a report is offered to the store, and how long it waits in between: a server that is
 /// restarted is back by then.
 const STORE_TRIES: u32 = 20;
 const STORE_PAUSE: Duration = Duration::from_secs(3);
 
-/// What an agent has somebody else do: check a plan, and carry out a part of it.
+/// What an agent has somebody else do: check a plan and carry out a part of it, or have a server
+/// ready and look at it.
 pub trait Host: Send + Sync {
     /// Checks limits and permitted targets. May take its time.
     ///
@@ -34,7 +35,24 @@ pub trait Host: Send + Sync {
     /// Why it can't be started.
     fn launch(&self, plan: &PlanDocument, start: Start, said: FromPart) -> Result<(), String>;
 
-    /// Asks the process to end.
+    /// Starts the server of a plan, or finds it: where it is, and how long it is needed from the
+    /// beginning of the load on, where that is known. May take its time.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn serve(&self, plan: &PlanDocument) -> Result<(Serving, Option<Nanos>), String>;
+
+    /// Looks at the server that was made ready until it is interrupted, stops it if it was started
+    /// here, and then says through `said` what was seen.
+    ///
+    /// # Errors
+    /// Why it can't be looked at.
+    fn watch(&self, plan: &PlanDocument, watch: Watch, said: FromPart) -> Result<(), String>;
+
+    /// Stops the server that was made ready, or is on its way.
+    fn abandon(&self);
+
+    /// Asks the process to end, or ends the look at the server.
     fn interrupt(&self);
 
     /// Has the process end at once: with what was measured, if it can still hand it over.
@@ -66,13 +84,13 @@ impl FromPart {
 #[derive(Debug)]
 enum Input {
     Fetched(RunId, Result<Vec<u8>, String>),
-    Checked(Box<PlanDocument>, Result<Facts, String>),
+    Checked(Box<PlanDocument>, Result<Ready, String>),
     Progress(Progress),
     Ended(Result<Vec<u8>, String>),
     Stored(Result<Stored, String>),
 }
 
-struct Serving {
+struct Shell {
     bus: Bus,
     agent: Agent,
     host: Arc<dyn Host>,
@@ -110,7 +128,7 @@ pub async fn serve(
     let (inputs, mut happened) = mpsc::unbounded_channel();
     let offered_by = None;
     let (report, since) = (Vec::new(), Instant::now());
-    let mut serving = Serving { bus, agent, host, inputs, presence, offered_by, report, since };
+    let mut serving = Shell { bus, agent, host, inputs, presence, offered_by, report, since };
     let mut ticks = interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_leaving = false;
@@ -143,6 +161,7 @@ pub async fn serve(
             break;
         }
     }
+    serving.host.abandon();
     serving.bus.flush().await;
     let bus = serving.bus.clone();
     drop(serving);
@@ -152,7 +171,7 @@ pub async fn serve(
     Ok(())
 }
 
-impl Serving {
+impl Shell {
     fn now(&self) -> Now {
         let monotonic_ns = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         Now { monotonic_ns, wall_ns: wall_ns() }
@@ -160,7 +179,7 @@ impl Serving {
 
     async fn command(&mut self, command: async_nats::Message) {
         let actions = self.agent.command(&command.payload, self.now());
-        if actions.iter().any(|action| matches!(action, Action::Fetch(_))) {
+        if actions.iter().any(|action| matches!(action, Action::Fetch(..))) {
             self.offered_by.clone_from(&command.reply);
         }
         self.carry_out(actions, command.reply).await;
@@ -169,7 +188,7 @@ impl Serving {
     async fn input(&mut self, input: Input) {
         let actions = match input {
             Input::Fetched(run, plan) => self.agent.fetched(&run, plan),
-            Input::Checked(plan, facts) => self.agent.checked(plan, facts),
+            Input::Checked(plan, ready) => self.agent.checked(plan, ready),
             Input::Progress(progress) => {
                 self.agent.progress(progress);
                 return;
@@ -197,8 +216,15 @@ impl Serving {
                         self.bus.tell(reply, answer.to_bytes()).await;
                     }
                 }
-                Action::Fetch(run) => self.fetch(run),
-                Action::Check { plan, fewest_parts } => self.check(plan, fewest_parts),
+                Action::Fetch(run, work) => self.fetch(run, work),
+                Action::Check { plan, work } => self.check(plan, work),
+                Action::Abandon => self.host.abandon(),
+                Action::Watch { plan, watch } => {
+                    let said = FromPart(self.inputs.clone());
+                    if let Err(reason) = self.host.watch(&plan, watch, said) {
+                        actions.extend(self.agent.ended(Err(reason), self.now()));
+                    }
+                }
                 Action::Launch { plan, start } => {
                     let said = FromPart(self.inputs.clone());
                     if let Err(reason) = self.host.launch(&plan, start, said) {
@@ -218,10 +244,10 @@ impl Serving {
         }
     }
 
-    fn fetch(&self, run: RunId) {
+    fn fetch(&self, run: RunId, work: Work) {
         let (bus, inputs) = (self.bus.clone(), self.inputs.clone());
         tokio::spawn(async move {
-            let plan = match bus.get(&store::plan(&run), plan::MOST_BYTES).await {
+            let plan = match bus.get(&store::plan(&run, work), plan::MOST_BYTES).await {
                 Ok(Some(plan)) => Ok(plan),
                 Ok(None) => Err(format!("there is no plan of run {run} in the store")),
                 Err(error) => Err(error.to_string()),
@@ -230,12 +256,17 @@ impl Serving {
         });
     }
 
-    fn check(&self, plan: Box<PlanDocument>, fewest_parts: u32) {
+    fn check(&self, plan: Box<PlanDocument>, work: Work) {
         let (host, inputs) = (Arc::clone(&self.host), self.inputs.clone());
-        // Names are looked up, which may take seconds.
+        // Names are looked up and a server is started, which may take seconds.
         tokio::task::spawn_blocking(move || {
-            let facts = host.check(&plan, fewest_parts);
-            let _ = inputs.send(Input::Checked(plan, facts));
+            let ready = match work {
+                Work::Part { fewest_parts } => host.check(&plan, fewest_parts).map(Ready::Part),
+                Work::Server {} => host
+                    .serve(&plan)
+                    .map(|(serving, length_ns)| Ready::Server { serving, length_ns }),
+            };
+            let _ = inputs.send(Input::Checked(plan, ready));
         });
     }
 

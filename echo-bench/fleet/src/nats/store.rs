@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::{Bus, BusError};
 use crate::RunId;
-use crate::message::printable;
+use crate::message::{SERVER, Work, printable};
 
 const BUCKET: &str = "echobench";
 
@@ -33,9 +33,12 @@ pub(super) async fn make(context: &jetstream::Context) -> Result<ObjectStore, Bu
     made.map_err(|error| BusError::NoStore(printable(&error.to_string())))
 }
 
-/// The name of the plan of a run.
-pub(super) fn plan(run: &RunId) -> String {
-    format!("{run}.plan")
+/// The name of the plan of a run, for this work.
+pub(super) fn plan(run: &RunId, work: Work) -> String {
+    match work {
+        Work::Part { .. } => format!("{run}.plan"),
+        Work::Server {} => format!("{run}.server-plan"),
+    }
 }
 
 /// The name of the list of its parts.
@@ -43,9 +46,12 @@ pub(super) fn roster(run: &RunId) -> String {
     format!("{run}.parts")
 }
 
-/// The name of the report of a part.
+/// The name of the report of a part, or of what was seen of the server.
 pub(super) fn report(run: &RunId, part: u32) -> String {
-    format!("{run}.part-{part}")
+    match part {
+        SERVER => format!("{run}.server"),
+        part => format!("{run}.part-{part}"),
+    }
 }
 
 impl Bus {

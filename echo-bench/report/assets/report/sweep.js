@@ -14,7 +14,9 @@ const sweepMatrix = ({ axes, metrics, cells }, heatColor) => {
       const share = value > least && most > least ? Math.log(value / least) / Math.log(most / least) : 0;
       const [r, g, b] = heatColor(share);
       td.style.background = `rgb(${r},${g},${b})`;
-      td.style.color = r * 0.299 + g * 0.587 + b * 0.114 > 140 ? "#14181d" : "#ffffff";
+      // Black or white, whichever stands out more: one of them always has a contrast of 4.5.
+      const linear = part => part <= 10.3 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+      td.style.color = linear(r) * 0.2126 + linear(g) * 0.7152 + linear(b) * 0.0722 > 0.179 ? "#000" : "#fff";
     };
     const cellOf = number => {
       const td = make("td");

@@ -75,6 +75,7 @@ pub(crate) fn run(second: u64, rate: f64, base_us: u64, late: u64, slos: &[Slo])
         start: None,
         server_side: None,
         noise_floor: None,
+        live_view_busy: None,
         command: Vec::new(),
     };
     build(&plan, &record, circumstances)

@@ -9,7 +9,7 @@ use serde_json::Value;
 use echo_bench_engine::plan::{Load, Plan, ServerPlan, Target};
 
 /// A plan as settings by name, like `socket.nodelay`.
-pub(super) type Settings = BTreeMap<String, String>;
+pub(crate) type Settings = BTreeMap<String, String>;
 
 /// Settings that vary from repeat to repeat, or follow from others.
 const PASSING: [&str; 7] = [
@@ -32,7 +32,7 @@ pub(super) struct Pairing {
 }
 
 /// The settings of a plan that make it the case that it is.
-pub(super) fn settings(plan: &Plan) -> Settings {
+pub(crate) fn settings(plan: &Plan) -> Settings {
     let mut settings = Settings::new();
     let value = serde_json::to_value(plan).unwrap_or(Value::Null);
     flatten("", &value, &mut settings);
@@ -124,7 +124,7 @@ fn group(side: &[Settings], treated: &BTreeSet<String>) -> BTreeMap<Settings, Ve
 }
 
 /// The settings that are not the same in all cases.
-fn telling(cases: &BTreeSet<&Settings>) -> BTreeSet<String> {
+pub(crate) fn telling(cases: &BTreeSet<&Settings>) -> BTreeSet<String> {
     let names = cases.iter().flat_map(|settings| settings.keys());
     let differs = |name: &&String| {
         let values: BTreeSet<_> = cases.iter().map(|settings| settings.get(*name)).collect();
@@ -133,7 +133,8 @@ fn telling(cases: &BTreeSet<&Settings>) -> BTreeSet<String> {
     names.filter(differs).cloned().collect()
 }
 
-fn name(settings: &Settings, telling: &BTreeSet<String>) -> String {
+/// The settings that tell a case from others, with their values.
+pub(crate) fn name(settings: &Settings, telling: &BTreeSet<String>) -> String {
     let parts: Vec<String> = telling
         .iter()
         .map(|name| format!("{name}={}", settings.get(name).map_or("-", String::as_str)))

@@ -57,7 +57,15 @@ pub(crate) fn id_of_case(place: usize) -> String {
 
 /// The same of the section of what explains its metrics.
 pub(crate) fn id_of_explanations(place: usize) -> String {
-    format!("explanations-{place}")
+    format!("{OF_EXPLANATIONS}{place}")
+}
+
+/// What the names of those sections begin with.
+const OF_EXPLANATIONS: &str = "explanations-";
+
+/// Whether a section of this name is one of those.
+pub(crate) fn is_of_explanations(id: &str) -> bool {
+    id.starts_with(OF_EXPLANATIONS)
 }
 
 /// What is said of one candidate, whose first case has this place among all.

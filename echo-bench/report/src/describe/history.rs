@@ -25,7 +25,7 @@ pub(crate) fn history(history: &History) -> Description {
     if let Some(table) = changes(history) {
         sections.push(Section::new("changes", "Changes", Body::Table(table)));
     }
-    sections.push(Section::headed("levels", "Levels", Body::Table(levels(history))));
+    sections.push(Section::new("levels", "Levels", Body::Table(levels(history))));
     let notices = notices(history);
     if !notices.is_empty() {
         sections.push(Section::new("notices", "Notices", Body::Notices(notices)));
@@ -98,9 +98,15 @@ fn sizes(trend: &Trend, change: &Change) -> String {
     let [before, after] =
         [change.before, change.after].map(|value| in_units(trend.metric, value, unit));
     match change.ratio {
+        // A small ratio in a sentence is no division.
+        Some(small) if small < 0.1 => format!("{before} -> {after}, x {small:.4}"),
         Some(found) => format!("{before} -> {after}, x {}", ratio(found)),
         None => format!("{before} -> {after}"),
     }
+}
+
+fn chance(p: f64) -> String {
+    if p < 0.0001 { "<0.0001".into() } else { format!("{p:.4}") }
 }
 
 fn named(metric: Metric) -> &'static str {
@@ -134,7 +140,7 @@ fn changes(history: &History) -> Option<Table> {
             named(trend.metric).into(),
             sizes(trend, change).into(),
             Cell { tone, ..change.verdict.to_string().into() },
-            format!("{:.4}", change.p).into(),
+            chance(change.p).into(),
         ]);
     }
     (!table.rows.is_empty()).then_some(table)

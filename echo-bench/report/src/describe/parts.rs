@@ -1,8 +1,11 @@
 //! Several processes that carried out one plan, in words: what a part is of ([`phrase`]), when it
 //! began ([`rows`]), and what each of them found and cost ([`section`]).
 
-use super::{Body, Cell, Column, Note, Row, Section, Table, Tone, or_nothing, units};
-use crate::report::{ClockOffset, PartReport, PartsReport, Report, Verdict};
+use super::{
+    Body, Cell, Column, Note, Row, Section, Table, Tone, or_nothing, placement, units,
+};
+
+use crate::report::{ClockOffset, PartReport, PartsReport, Report, ServerPartReport, Verdict};
 use echo_bench_engine::plan::{Part, Plan};
 
 /// Which part of the plan a process carried out.
@@ -31,7 +34,35 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
         let told = format!("part {}: {reason}", missing.number);
         rows.push(Row { tone: Tone::Bad, ..Row::new("missing", told) });
     }
+    rows.extend(parts.server.as_ref().map(server));
     rows
+}
+
+/// What the agent on the machine of the server saw beside its cost.
+fn server(server: &ServerPartReport) -> Row {
+    let agent = format!("of agent {}", server.agent);
+    if let Some(reason) = &server.failure {
+        let told = format!("{agent}: {reason}; what the server cost is not known");
+        return Row { tone: Tone::Bad, ..Row::new("server side", told) };
+    }
+    let mut told = vec![agent];
+    if let Some(around) = &server.surroundings {
+        let cpus = &around.server_cpus;
+        told.extend(
+            (!cpus.is_empty()).then(|| format!("server on {}", placement::named(cpus))),
+        );
+        let busy =
+            around.machine_busy.map(|busy| format!("{busy:.2} cores of its machine busy"));
+        told.extend(busy);
+        if let Some(tcp) = around.tcp.filter(|tcp| tcp.retransmits + tcp.listen_overflows > 0) {
+            told.push(format!(
+                "{} segments sent again, {} connections that a full accept queue refused",
+                units::count(tcp.retransmits),
+                units::count(tcp.listen_overflows)
+            ));
+        }
+    }
+    Row::new("server side", told.join(", "))
 }
 
 /// A table with a row for each part, and what they add up to.

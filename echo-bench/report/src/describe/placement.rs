@@ -69,7 +69,7 @@ fn seen(around: &SurroundingsReport) -> Option<String> {
 }
 
 /// Like `CPU 0` or `CPUs 0,2-3`.
-fn named(cpus: &[usize]) -> String {
+pub(super) fn named(cpus: &[usize]) -> String {
     let mut cpus = cpus.to_vec();
     cpus.sort_unstable();
     let ranges = cpus.chunk_by(|before, after| before.checked_add(1) == Some(*after));

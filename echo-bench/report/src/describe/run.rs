@@ -235,6 +235,7 @@ fn costs(report: &Report) -> Table {
         client_us_per_message,
         server_us_per_message,
         client_busy,
+        live_view_busy,
         server_busy,
         client_context_switches,
         server_context_switches,
@@ -270,6 +271,9 @@ fn costs(report: &Report) -> Table {
             server_peak_rss_bytes,
         ),
     ];
+    if live_view_busy.is_some() {
+        table.rows.push(row("live view", None, live_view_busy, None, None));
+    }
     table
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn run_details(report: &Report) -> (Vec<Table>, Vec<Table>) {
 }
 
 /// The command line, as a shell takes it; none in older and merged reports.
-fn command(report: &Report) -> Option<String> {
+pub(crate) fn command(report: &Report) -> Option<String> {
     let words = report.command.iter().map(String::as_str);
     shlex::try_join(words).ok().filter(|command| !command.is_empty())
 }

@@ -84,7 +84,7 @@ pub(crate) fn interval(value: &str, low: &str, high: &str) -> String {
 }
 
 /// Rates in the scale of the first, like `41.3k`, with as many digits as tell them apart.
-pub(crate) fn brief_rates<const N: usize>(rates: [f64; N]) -> [String; N] {
+pub fn brief_rates<const N: usize>(rates: [f64; N]) -> [String; N] {
     let first = rates.first().copied().unwrap_or(0.0);
     let (scale, sign) = match first {
         first if first < 9_999.5 => (1.0, ""),

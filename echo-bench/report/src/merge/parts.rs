@@ -10,8 +10,8 @@ use super::{MOST_REPORTS, MergeError, combined, instant};
 use crate::compare::plans_that_differ;
 use crate::report::document::Stored;
 use crate::report::{
-    ClockOffset, Environment, MissingPart, PartReport, PartsReport, Report, Together,
-    judge_together,
+    ClockOffset, Environment, MissingPart, PartReport, PartsReport, Report, ServerOfRun,
+    Together, judge_together,
 };
 use echo_bench_engine::plan::{IdleStrategy, Part, Pinning, Plan, Target};
 
@@ -33,7 +33,8 @@ impl From<&Report> for PartOfRun {
 }
 
 /// The report that one process would have given. `lost` says what became of parts that are not
-/// there, which is an error unless `allow_missing`.
+/// there, which is an error unless `allow_missing`; `server` is what an agent on the machine of the
+/// server saw, if one was asked.
 ///
 /// # Errors
 /// What makes them unfit to be one.
@@ -41,6 +42,7 @@ pub fn merge_parts(
     mut parts: Vec<PartOfRun>,
     lost: &[MissingPart],
     allow_missing: bool,
+    server: Option<&ServerOfRun>,
 ) -> Result<Report, MergeError> {
     if parts.len() > MOST_REPORTS {
         return Err(MergeError::TooMany(parts.len()));
@@ -63,7 +65,9 @@ pub fn merge_parts(
     merged.server = reports.iter().find_map(|report| report.server.clone());
     merged.environment = in_common(reports.iter().map(|report| &report.environment));
     merged.plan = merged.plan.whole(threads.min(merged.plan.connections));
+    let server = server.map(|server| server.add_to(&mut merged, &reports));
     merged.parts = Some(PartsReport {
+        server,
         of,
         start_skew_ns: start_skew(&parts)?,
         each: parts

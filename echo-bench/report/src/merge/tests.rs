@@ -57,6 +57,7 @@ fn circumstances(second: u32) -> Circumstances {
         start: None,
         server_side: None,
         noise_floor: None,
+        live_view_busy: None,
     }
 }
 

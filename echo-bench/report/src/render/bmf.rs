@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::compare::{Metric, Standing};
 use crate::report::{Report, store};
 use crate::sweep::{MetricValue, Sweep};
-use crate::values::{self, Value};
+use crate::values::{self, MetricOfRun};
 
 /// The label of a run that names its benchmark.
 const NAME: &str = "benchmark";
@@ -49,7 +49,7 @@ pub fn report(report: &Report) -> String {
 
 fn of_run(report: &Report) -> Measures {
     let measure =
-        |of: Value| Some((slug(of.metric).into(), Measure::new(of.value, of.interval)?));
+        |of: MetricOfRun| Some((slug(of.metric).into(), Measure::new(of.value, of.interval)?));
     values::of_run(report).into_iter().filter_map(measure).collect()
 }
 

@@ -13,6 +13,7 @@ mod forest;
 mod heat_map;
 mod history;
 mod limits;
+mod nav;
 mod parts;
 mod print;
 mod run;
@@ -43,7 +44,15 @@ const UPLOT_STYLE: &str = include_str!("../../assets/uplot/uPlot.min.css");
 const UPLOT_LICENCE: &str = include_str!("../../assets/uplot/LICENSE");
 
 const STYLE: &str = include_str!("../../assets/report/report.css");
-const SCRIPT: &str = include_str!("../../assets/report/report.js");
+const PAGE_SCRIPT: &str = include_str!("../../assets/report/page.js");
+
+/// What draws the charts.
+const SCRIPT: &str = concat!(
+    include_str!("../../assets/report/tools.js"),
+    include_str!("../../assets/report/percentiles.js"),
+    include_str!("../../assets/report/timeline.js"),
+    include_str!("../../assets/report/report.js"),
+);
 
 /// What pages of comparisons and sweeps have beside that.
 const FOREST_STYLE: &str = include_str!("../../assets/report/forest.css");
@@ -54,7 +63,7 @@ const SWEEP_SCRIPT: &str = include_str!("../../assets/report/sweep.js");
 const CAPACITY_SCRIPT: &str = include_str!("../../assets/report/capacity.js");
 
 /// Bytes that the page of a run should not exceed.
-const RUN_BYTES: usize = 400_000;
+const RUN_BYTES: usize = 250_000;
 
 /// Intervals to begin with, and those below which a page may rather be too large.
 const MOST_INTERVALS: usize = 300;

@@ -70,6 +70,9 @@ pub struct Circumstances {
     /// The noise floor of the machine, where it was measured.
     #[serde(default)]
     pub noise_floor: Option<NoiseFloor>,
+    /// Cores that the live view kept busy over the window, if there was one.
+    #[serde(default)]
+    pub live_view_busy: Option<f64>,
 }
 
 /// The report of a run. It comes about whatever the run was: a judgement that fails is a
@@ -92,6 +95,7 @@ fn build_with(
         let mut summary = summarise(plan, record, Clocks::Judged);
         summary.server_side.clone_from(&circumstances.server_side);
         summary.until = UntilReport::new(plan, record, circumstances.ended_early);
+        summary.cpu.live_view_busy = circumstances.live_view_busy;
         let findings = judge(plan, record, &circumstances, &summary, &stages);
         let whole = evidence(plan, record, &summary);
         let slos = if plan.load.is_staged() {
@@ -321,6 +325,7 @@ fn cpu(first: Option<&CostSample>, last: Option<&CostSample>, messages: u64) -> 
         server_busy: busy(server),
         client_context_switches: switches(client),
         server_context_switches: switches(server),
+        live_view_busy: None,
         client_peak_rss_bytes: client.map(|usage| usage.peak_rss_bytes),
         server_peak_rss_bytes: server.map(|usage| usage.peak_rss_bytes),
     }

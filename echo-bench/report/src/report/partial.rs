@@ -1,7 +1,10 @@
 //! What is kept of a run while it goes, so that a generator that is killed leaves something:
 //! [`Header`], then a [`Piece`] of the measured window a line, as JSON. [`read`] makes the
-//! report of the run until then. Such a file is as little trusted as a report: whatever does
-//! not add up is refused, with its line.
+//! report of the run until then, and [`Following`] reads line by line while it goes. Such a file
+//! is as little trusted as a report: whatever does not add up is refused, with its line.
+
+mod following;
+mod lines;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +17,10 @@ use echo_bench_engine::plan::{Plan, StopRule};
 use echo_bench_engine::record::{
     Errors, Interval, Latencies, Latency, OpenClocks, Packed, StagePart, Tally,
 };
-use echo_bench_engine::{Connected, Handshakes, IntervalRecord, RunRecord};
+use echo_bench_engine::{Connected, Handshakes, IntervalRecord, RunRecord, Sums};
+
+pub use following::{Following, Measured, Said};
+pub use lines::{Lines, Pieces};
 
 /// The name and version of the shape of a line of its own.
 const SCHEMA: &str = "echo-bench.partial/1";
@@ -53,6 +59,9 @@ pub struct Piece {
     /// The same by the stage of the load, where there are stages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     stages: Vec<StagePiece>,
+    /// What has added up over the window by then, for whoever watches the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sums: Option<Sums>,
 }
 
 /// What was measured of the requests of a stage in a piece of the window.
@@ -98,7 +107,7 @@ pub fn intervals_per_piece(plan: &Plan) -> u64 {
 
 impl Header {
     /// Of a run that begins its load.
-    pub fn new(plan: &Plan, circumstances: &Circumstances, connected: &Connected<'_>) -> Self {
+    fn new(plan: &Plan, circumstances: &Circumstances, connected: &Connected<'_>) -> Self {
         Self {
             schema: SCHEMA.into(),
             tool: Tool::this(),
@@ -143,7 +152,7 @@ impl Header {
 
 impl Piece {
     /// The piece that begins with the plan's interval number `index` x the intervals of it.
-    pub fn new(index: u64, measured: &Interval) -> Self {
+    fn new(index: u64, measured: &Interval, sums: Option<Sums>) -> Self {
         let (response, open) = (measured.latencies.whole(), &measured.latencies.open);
         let open = open.as_deref();
         Self {
@@ -155,17 +164,14 @@ impl Piece {
             service: open.and_then(|open| packed(&open.service)),
             lateness: open.and_then(|open| packed(&open.lateness)),
             stages: measured.stages.iter().map(StagePiece::new).collect(),
+            sums,
         }
     }
 
-    /// Adds it to what was measured before it.
-    fn add_to(self, record: &mut RunRecord) -> Result<(), String> {
-        let index = record.intervals.len() as u64;
-        if self.index != index {
-            return Err(format!("interval {} where {index} is expected", self.index));
-        }
+    /// What was measured in it, with the clocks of an `open` loop or without, if that can be.
+    fn measured(self, open: bool) -> Result<Interval, String> {
         let response = unpacked(self.response.as_ref())?;
-        let open = record.total.latencies.open.is_some().then(|| {
+        let open = open.then(|| {
             Ok::<_, String>(Box::new(OpenClocks {
                 wait: unpacked(self.wait.as_ref())?,
                 service: unpacked(self.service.as_ref())?,
@@ -177,18 +183,27 @@ impl Piece {
         if self.tally.counts().chain(counts).any(|count| count > LARGEST_COUNT) {
             return Err("a count is above 2^53".into());
         }
-        let packed = Packed::new(&response);
+        let stages = self.stages.into_iter().map(StagePiece::part).collect::<Result<_, _>>()?;
         let latencies = Latencies { response, drained: None, open };
-        let mut stages = Vec::new();
-        for piece in self.stages {
-            let pieces = record.stage_pieces.get_mut(piece.stage as usize);
-            let pieces = pieces.ok_or("a stage that the load has not")?;
-            let part = piece.part()?;
-            pieces.extend(part.latencies.iter().map(|of| Packed::new(&of.response)));
-            stages.push(part);
+        let (index, tally, errors) = (self.index, self.tally, self.errors);
+        Ok(Interval { index, tally, errors, latencies, stages })
+    }
+
+    /// Adds it to what was measured before it.
+    fn add_to(self, record: &mut RunRecord) -> Result<(), String> {
+        let index = record.intervals.len() as u64;
+        if self.index != index {
+            return Err(format!("interval {} where {index} is expected", self.index));
         }
-        let (tally, errors) = (self.tally, self.errors);
-        record.total += &Interval { index, tally, errors, latencies, stages };
+        let measured = self.measured(record.total.latencies.open.is_some())?;
+        for part in &measured.stages {
+            let pieces = record.stage_pieces.get_mut(part.stage as usize);
+            let pieces = pieces.ok_or("a stage that the load has not")?;
+            pieces.extend(part.latencies.iter().map(|of| Packed::new(&of.response)));
+        }
+        let packed = Packed::new(&measured.latencies.response);
+        let tally = measured.tally;
+        record.total += &measured;
         let (total, errors) = (&record.total, record.total.errors.total());
         let values = total.latencies.response.count();
         let of_stages = total.stages.iter().flat_map(|part| part.tally.counts());
@@ -200,7 +215,7 @@ impl Piece {
             return Err("more requests failed than failures were counted".into());
         }
         record.pieces.push(packed.clone());
-        record.intervals.push(IntervalRecord { index, tally: self.tally, response: packed });
+        record.intervals.push(IntervalRecord { index, tally, response: packed });
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Connections, Cpu, Environment, GeneratorShare, OwnPart, Report, Requests,
+    Connections, Cpu, Environment, GeneratorShare, OwnPart, Report, Requests, ServerPartReport,
     SurroundingsReport, ThreadReport, Verdict,
 };
 
@@ -58,6 +58,10 @@ pub struct PartsReport {
     pub start_skew_ns: Option<u64>,
     /// Those that are there, in the order of their numbers.
     pub each: Vec<PartReport>,
+    /// The server as an agent on its machine saw it (`--server-agent`); null where none was asked.
+    /// What the server cost is in `summary.cpu`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<ServerPartReport>,
 }
 
 /// A part whose report is missing.

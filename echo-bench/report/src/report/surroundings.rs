@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use echo_bench_engine::{RunRecord, Surroundings};
+use echo_net::netstat::TcpCounters;
 
 /// Over the measured window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +43,19 @@ pub struct TcpReport {
     pub listen_overflows: u64,
 }
 
+impl TcpReport {
+    /// What was counted.
+    pub(super) fn of(tcp: &TcpCounters) -> Self {
+        Self {
+            delayed_acks: tcp.delayed_acks,
+            retransmits: tcp.retransmits,
+            timeouts: tcp.timeouts,
+            syn_retransmits: tcp.syn_retransmits,
+            listen_overflows: tcp.listen_overflows,
+        }
+    }
+}
+
 impl SurroundingsReport {
     /// Of a run.
     pub(crate) fn new(record: &RunRecord) -> Self {
@@ -56,13 +70,7 @@ impl SurroundingsReport {
             throttled_s: throttled.map(|time| time.as_secs_f64()),
             machine_busy: machine.and_then(|machine| mean(machine.busy)),
             stolen: machine.and_then(|machine| mean(machine.stolen)),
-            tcp: tcp.map(|tcp| TcpReport {
-                delayed_acks: tcp.delayed_acks,
-                retransmits: tcp.retransmits,
-                timeouts: tcp.timeouts,
-                syn_retransmits: tcp.syn_retransmits,
-                listen_overflows: tcp.listen_overflows,
-            }),
+            tcp: tcp.as_ref().map(TcpReport::of),
         }
     }
 

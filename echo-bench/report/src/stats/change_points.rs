@@ -1,6 +1,6 @@
 //! Where a series changes its level: [`change_points`], by E-divisive means (Matteson and James,
 //! "A nonparametric approach for multiple change point analysis of multivariate data", JASA 109,
-//! 2014), which MongoDB uses on the results of its continuous integration (Daly and others, "The
+//! 2014), which `MongoDB` uses on the results of its continuous integration (Daly and others, "The
 //! use of change point detection to identify software performance regressions", ICPE 2020).
 //!
 //! The place that sets the two sides furthest apart by their energy distance is a change if it

@@ -290,6 +290,13 @@ impl SweepPlan {
         Ok(PlannedSweep { plan: self, cells })
     }
 
+    /// Whether a flag of this name is set, in some cell at least.
+    pub fn sets(&self, name: &str) -> bool {
+        let levels = self.axes.iter().flat_map(|axis| &axis.levels);
+        let mut flags = self.fixed.iter().chain(levels.flat_map(|level| &level.flags));
+        flags.any(|flag| flag.flag == name)
+    }
+
     /// How many cells the axes span.
     pub fn count(&self) -> usize {
         self.axes.iter().map(|axis| axis.levels.len()).fold(1, usize::saturating_mul)

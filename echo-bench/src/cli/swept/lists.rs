@@ -1,6 +1,6 @@
 //! Lists of values in a word: [`split`].
 
-use super::{EXEC, SIZE, is_repeatable};
+use super::{EXEC, SIZE, is_of_nats, is_repeatable};
 
 /// Flags whose values may hold commas. Several levels of them are given by several flags, or
 /// by a list in a plan file.
@@ -18,7 +18,7 @@ const WITH_COMMAS: [&str; 9] = [
 
 /// The values in a word, which is a list unless its flag's values may hold commas.
 pub(super) fn split(flag: &str, word: &str) -> Vec<String> {
-    if WITH_COMMAS.contains(&flag) || is_repeatable(flag) {
+    if WITH_COMMAS.contains(&flag) || is_of_nats(flag) || is_repeatable(flag) {
         return vec![word.to_owned()];
     }
     let pieces = word.split(',').map(|value| value.trim().to_owned());

@@ -22,6 +22,12 @@ pub enum UnfitFlag {
     /// Messages that only one run could read.
     #[error("--{0} - is read once, and a sweep has many runs; name a file")]
     Stdin(String),
+    /// A password that would be stored.
+    #[error(
+        "--nats has a password, and a sweep stores its flags (use --nats-creds, --nats-nkey or \
+         --nats-token-file)"
+    )]
+    Password,
     /// No value.
     #[error("--{0} has no value")]
     Empty(String),

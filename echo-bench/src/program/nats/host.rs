@@ -1,6 +1,9 @@
-//! What an agent has this program do: [`ProgramHost`] checks a plan as a run would be checked, and
-//! carries out a part by starting this program again.
+//! What an agent has this program do: [`ProgramHost`] checks a plan as a run would be checked,
+//! carries out a part by starting this program again, and has a [server](server) ready.
 
+mod server;
+
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -14,37 +17,86 @@ use crate::fleet::Event;
 use crate::fleet::local::{Killer, LocalParts};
 use crate::preflight;
 use echo_bench_engine as engine;
-use echo_bench_engine::plan::{Part, Plan};
-use echo_bench_fleet::message::{Facts, Progress, Start};
-use echo_bench_fleet::nats::{FromPart, Host};
+use echo_bench_engine::plan::{Part, Plan, Target};
+use echo_bench_fleet::message::{Facts, Progress, Serving, Start, Watch};
+use echo_bench_fleet::nats::{self, Access, FromPart, Host};
 use echo_bench_fleet::plan::PlanDocument;
-use echo_bench_fleet::{AgentName, Allow};
+use echo_bench_fleet::{AgentName, Allow, Nanos};
 use echo_bench_report::report::store;
 use echo_net::fd_limit;
 use echo_net::stop::Stop;
 use echo_proto::terminal;
+
+use server::ServerKeeper;
 
 /// How long a part may take to write its report once it was told to end at once.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// See the [module](self).
 pub(super) struct ProgramHost {
-    /// Where the agent waits, without a password.
-    url: String,
+    /// Where the agent waits.
+    access: Access,
     allow: Allow,
+    /// Where others reach a server that is started here, as typed.
+    advertise: Option<IpAddr>,
     work: Mutex<Option<Work>>,
+    servers: ServerKeeper,
 }
 
-/// A part that is being carried out.
+/// A part that is being carried out, or a server that is looked at.
 struct Work {
     stop: Stop,
-    killer: Killer,
+    /// A server stops as it is told.
+    killer: Option<Killer>,
 }
 
 impl ProgramHost {
     /// Of an agent at this NATS server, which loads these networks only.
-    pub(super) fn new(url: String, allow: Allow) -> Self {
-        Self { url, allow, work: Mutex::new(None) }
+    pub(super) fn new(access: Access, allow: Allow, advertise: Option<IpAddr>) -> Self {
+        let (work, servers) = (Mutex::new(None), ServerKeeper::default());
+        Self { access, allow, advertise, work, servers }
+    }
+
+    fn begin(&self, work: Work) {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+    }
+
+    /// Where others reach a server that is started here.
+    fn reached_at(&self) -> anyhow::Result<IpAddr> {
+        let own = self.advertise.or_else(|| nats::own_ip(&self.access.url));
+        let ip = own.context(
+            "the address at which others reach this machine is unknown (start the agent with \
+             --advertise IP)",
+        )?;
+        ensure!(
+            self.allow.permits(ip),
+            "a server at {ip} is not permitted: this agent serves at {} only (its --allow; \
+             --advertise names another address)",
+            self.allow
+        );
+        Ok(ip)
+    }
+
+    fn have_ready(&self, document: &PlanDocument) -> anyhow::Result<(Serving, Option<Nanos>)> {
+        let args = parsed(document)?;
+        let inputs = Inputs::of(&args)?;
+        let plan = args.plan(&inputs)?;
+        match &plan.target {
+            Target::Embedded { server } => {
+                let mut server = server.clone();
+                // No generator is beside it.
+                if document.flags.iter().all(|flag| flag.flag != "server-workers") {
+                    server.workers = server.workers.map(|_| inputs.cores as u32);
+                }
+                let plan = plan.with(|plan| plan.target = Target::Embedded { server })?;
+                self.servers.start(plan, self.reached_at()?)
+            }
+            Target::Address { .. } => {
+                self.check_target(&args)?;
+                self.servers.find(plan)
+            }
+            Target::Command(_) => Err(anyhow!("an agent runs no command")),
+        }
     }
 
     fn with_work(&self, what: impl FnOnce(&Work)) {
@@ -110,8 +162,7 @@ impl ProgramHost {
         let stop = Stop::new();
         let part = Part { number: start.part, of: start.parts };
         let parts = LocalParts::start_one(&flags, part, &at, &stop)?;
-        let work = Work { stop, killer: parts.killer() };
-        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+        self.begin(Work { stop, killer: Some(parts.killer()) });
         let waiting = thread::Builder::new().name("part".into());
         waiting.spawn(move || pass_on(&parts, &plan, &said)).context("waiting for the part")?;
         Ok(())
@@ -127,6 +178,20 @@ impl Host for ProgramHost {
         self.start(plan, start, said).map_err(|error| format!("{error:#}"))
     }
 
+    fn serve(&self, plan: &PlanDocument) -> Result<(Serving, Option<Nanos>), String> {
+        self.have_ready(plan).map_err(|error| format!("{error:#}"))
+    }
+
+    fn watch(&self, _: &PlanDocument, watch: Watch, said: FromPart) -> Result<(), String> {
+        let stop = self.servers.watch(watch, said).ok_or("there is no server to look at")?;
+        self.begin(Work { stop, killer: None });
+        Ok(())
+    }
+
+    fn abandon(&self) {
+        self.servers.abandon();
+    }
+
     fn interrupt(&self) {
         self.with_work(|work| work.stop.ask());
     }
@@ -137,7 +202,7 @@ impl Host for ProgramHost {
             // Told twice, a run cuts its drain short and still writes its report.
             work.stop.ask();
             work.stop.ask();
-            killer = Some(work.killer.clone());
+            killer.clone_from(&work.killer);
         });
         let killing = killer.map(|killer| {
             thread::Builder::new().name("killer".into()).spawn(move || {
@@ -146,12 +211,13 @@ impl Host for ProgramHost {
             })
         });
         if let Some(Err(_)) = killing {
-            self.with_work(|work| work.killer.kill());
+            self.with_work(|work| work.killer.iter().for_each(Killer::kill));
         }
     }
 
     fn ready(&self, agent: &AgentName) {
-        let Self { url, allow, .. } = self;
+        let Self { access, allow, .. } = self;
+        let url = &access.shown;
         tell(&format!("agent {agent} waits for runs at {url}; it loads {allow} only"));
     }
 

@@ -89,6 +89,20 @@ impl UringReactor {
         self.accept(self.acceptors.len() - 1);
     }
 
+    /// The same with a first request that has failed.
+    #[cfg(test)]
+    pub(super) fn add_failing(
+        &mut self,
+        listener: Listener,
+        error: io::Error,
+        handler: &mut impl Handler<Self>,
+    ) {
+        let mut acceptor = Acceptor::new(listener);
+        acceptor.request = Request::Made;
+        self.acceptors.push(acceptor);
+        self.accepted(self.acceptors.len() - 1, Err(error), false, handler);
+    }
+
     /// Starts to accept on a listener, unless it already does or must not.
     fn accept(&mut self, number: usize) {
         let Some(acceptor) = self.acceptors.get_mut(number) else { return };

@@ -106,6 +106,13 @@ impl Buffers {
         valid.then(|| Lease { shared: Rc::clone(&self.0), id, bytes: 0..length })
     }
 
+    /// Tells whether they still exist, without keeping them.
+    #[cfg(test)]
+    pub(super) fn witness(&self) -> impl Fn() -> bool + use<> {
+        let buffers = Rc::downgrade(&self.0);
+        move || buffers.strong_count() > 0
+    }
+
     /// Bytes of one buffer.
     pub(super) fn size(&self) -> usize {
         self.0.size

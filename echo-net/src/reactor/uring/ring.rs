@@ -62,7 +62,7 @@ pub(super) enum Completion {
 /// See the [module](self).
 pub(super) struct Ring {
     kernel: IoUring,
-    buffers: Buffers,
+    pub(super) buffers: Buffers,
     /// Requests that were not submitted yet.
     requests: VecDeque<(Entry, Subject)>,
     /// Submitted requests, without cancellations, whose last completion is still to come.
@@ -72,6 +72,8 @@ pub(super) struct Ring {
     /// Says how much control data is wanted with bytes that are stamped. In a box, since the
     /// kernel reads it when it is told of a request.
     message: Box<libc::msghdr>,
+    /// How long a drop waits for the kernel.
+    pub(super) patience: Nanos,
     /// Only the thread that created the ring may use it.
     not_send: PhantomData<*const ()>,
 }
@@ -118,6 +120,7 @@ impl Ring {
             completions: VecDeque::new(),
             flags,
             message: Box::new(stamped_message()),
+            patience: WIND_DOWN,
             not_send: PhantomData,
         })
     }
@@ -374,7 +377,7 @@ impl Drop for Ring {
     /// first: then nobody writes to the buffers any more, and sockets close where they are
     /// dropped, not later. If the kernel does not confirm that, the memory is leaked.
     fn drop(&mut self) {
-        let ended = self.wind_down(WIND_DOWN);
+        let ended = self.wind_down(self.patience);
         if !ended || self.kernel.submitter().unregister_buf_ring(GROUP).is_err() {
             std::mem::forget(self.buffers.clone());
             std::mem::forget(std::mem::replace(&mut self.message, Box::new(stamped_message())));

@@ -21,6 +21,18 @@ impl RunningServer {
         std::iter::once(own).chain(children).collect()
     }
 
+    /// Whether every thread is stopped, which takes a moment after the signal.
+    pub fn is_stopped(&self) -> bool {
+        self.processes().into_iter().all(|pid| {
+            let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+            tasks.flatten().all(|task| {
+                let stat =
+                    std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+            })
+        })
+    }
+
     /// Resident memory of its processes; what they share counts for each.
     pub fn resident_kib(&self) -> u64 {
         self.status("VmRSS:")
@@ -37,7 +49,8 @@ impl RunningServer {
             let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
             let status = status.expect("the process runs");
             let value = status.lines().find_map(|line| line.strip_prefix(name));
-            let number = value.and_then(|text| text.split_whitespace().next()?.parse().ok());
+            let number =
+                value.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
             number.unwrap_or_else(|| panic!("no number {name} in {status}"))
         };
         self.processes().into_iter().map(of_process).sum::<u64>()

@@ -311,3 +311,25 @@ fn replies_that_come_in_turn_after_their_time_are_taken_off_the_given_up() {
     assert_eq!((bed.requests.given_up(), bed.requests.waiting()), (0, 0));
     assert_eq!(bed.ledger.interval().tally.ok, 1);
 }
+
+/// A scan of all that were given up, for each new one, would take a hundred times as long.
+#[test]
+fn what_was_given_up_costs_nothing_when_more_is_given_up() {
+    const MORE: u64 = 2000;
+    let time_beside = |given_up: u64| {
+        let mut bed = Bed::new(given_up);
+        bed.requests.expire(5, given_up, given_up, &mut bed.ledger);
+        let begin = std::time::Instant::now();
+        for at in given_up + 1..=given_up + MORE {
+            bed.requests.push(&asked(at), 32, at);
+            assert_eq!(bed.requests.oldest_written(), Some(at));
+            assert!(bed.requests.expire(5, at, at, &mut bed.ledger));
+        }
+        assert_eq!(u64::from(bed.requests.given_up()), given_up + MORE);
+        begin.elapsed()
+    };
+    // The faster of two: others use the CPUs, too.
+    let fastest = |given_up| time_beside(given_up).min(time_beside(given_up));
+    let (few, many) = (fastest(1000), fastest(200_000));
+    assert!(many < 10 * few + std::time::Duration::from_millis(20), "{many:?}, not {few:?}");
+}

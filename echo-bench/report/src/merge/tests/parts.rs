@@ -3,17 +3,20 @@
 
 use std::sync::Arc;
 
-use echo_bench_engine::Peer as ServerOfRun;
+use echo_bench_engine::Peer as LoadedPeer;
 use echo_bench_engine::plan::{Load, Part, PlanError, Settings, StopRule, WorkloadPlan};
 use echo_bench_engine::rehearsal::rehearse;
 use echo_bench_engine::schedule::Arrival;
+use echo_bench_engine::{ServerLog, ServerLook};
 use echo_net::clock::MILLISECOND;
+use echo_net::cpu::Usage;
+use echo_net::netstat::TcpCounters;
 use echo_net::reactor::simulated::{Peer, Script, SimulatedReactor};
 use echo_net::stop::Stop;
 use proptest::prelude::*;
 
 use super::*;
-use crate::report::{MissingPart, StartReport};
+use crate::report::{Environment, MissingPart, ServerOfRun, ServerSeen, StartReport};
 
 const START: u64 = 1000 * SECOND;
 
@@ -50,10 +53,8 @@ fn carried_out(plan: &Plan, second: u32) -> Report {
 fn carried_out_for(measured_ns: u64, plan: &Plan, second: u32) -> Report {
     let plan = Arc::new(plan.clone());
     let mut reactor = SimulatedReactor::new(START, |_| Box::new(Scripted::default()));
-    let peer = ServerOfRun {
-        addresses: vec!["127.0.0.1:1".parse().unwrap()],
-        ..ServerOfRun::default()
-    };
+    let peer =
+        LoadedPeer { addresses: vec!["127.0.0.1:1".parse().unwrap()], ..LoadedPeer::default() };
     let done = rehearse(&plan, peer, &Stop::new(), &mut reactor).unwrap();
     let total = done.total;
     let response = Packed::new(&total.latencies.response);
@@ -201,7 +202,7 @@ fn what_is_left_of_the_parts_is_marked_and_claims_nothing_for_the_others() {
     let all = parts_of(&plan, 3);
     let there: Vec<_> = [&all[0], &all[2]].map(PartOfRun::from).into();
     let lost = [MissingPart { number: 2, reason: Some("killed".into()) }];
-    let merged = merge_parts(there, &lost, true).unwrap();
+    let merged = merge_parts(there, &lost, true, None).unwrap();
     let found = merged.parts.as_ref().unwrap();
     assert_eq!((found.of, &found.missing[..]), (3, &lost[..]));
     assert_eq!(messages(&merged, "parts-missing"), ["part 2 of 3 is missing"]);
@@ -257,7 +258,7 @@ fn parts_that_did_not_run_at_once_say_so() {
     let mut known: Vec<_> = parts.iter().map(PartOfRun::from).collect();
     let clock = crate::report::ClockOffset { offset_ns: 500_000_000, error_ns: 20_000 };
     known[1].clock = Some(clock);
-    let merged = merge_parts(known, &[], false).unwrap();
+    let merged = merge_parts(known, &[], false, None).unwrap();
     assert_eq!(merged.parts.unwrap().start_skew_ns, Some(400_000));
 }
 
@@ -283,4 +284,104 @@ fn what_processes_can_not_share_is_refused_by_its_flag() {
     );
     let until = refused(|plan| plan.until = "p99+-5%".parse().ok());
     assert!(until.to_string().contains("--until"));
+}
+
+/// What an agent saw of a server that uses half a core, looked at every 200 ms.
+fn seen(plan: &Plan, until_ms: u64) -> ServerSeen {
+    let look = |after_ms: u64| ServerLook {
+        after_ns: after_ms * MILLISECOND + 1,
+        server: Some(Usage {
+            cpu: Duration::from_millis(10 + after_ms / 2),
+            voluntary_switches: Some(after_ms),
+            involuntary_switches: Some(7),
+            peak_rss_bytes: 4096,
+        }),
+        tcp: Some(TcpCounters { retransmits: after_ms, ..TcpCounters::default() }),
+        machine: None,
+    };
+    let looks = (0..=until_ms / 200).map(|number| look(number * 200)).collect();
+    ServerSeen {
+        schema: ServerSeen::SCHEMA.into(),
+        target: plan.target.clone(),
+        process: None,
+        environment: Environment::default(),
+        log: ServerLog { step_ns: 200 * MILLISECOND, looks, cpus: vec![3] },
+        side: None,
+        killed: false,
+    }
+}
+
+fn merged_with(plan: &Plan, seen: Result<ServerSeen, String>) -> Report {
+    merged_late(plan, seen, 0)
+}
+
+/// The same of parts that began so late.
+fn merged_late(plan: &Plan, seen: Result<ServerSeen, String>, late_ms: u64) -> Report {
+    let mut parts = parts_of(plan, 2);
+    for start in parts.iter_mut().filter_map(|part| part.start.as_mut()) {
+        start.late_ns = late_ms * MILLISECOND;
+    }
+    let known: Vec<_> = parts.iter().map(PartOfRun::from).collect();
+    let server = ServerOfRun { agent: "db-1".into(), clock: None, seen: seen.map(Box::new) };
+    merge_parts(known, &[], false, Some(&server)).unwrap()
+}
+
+#[test]
+fn what_an_agent_saw_of_the_server_is_its_cost() {
+    let plan = plan_of(4, 6, 7);
+    let merged = merged_with(&plan, Ok(seen(&plan, 2000)));
+    let (cpu, answered) = (merged.summary.cpu, merged.summary.answered_in_window as f64);
+    let close = |found: Option<f64>, wanted: f64| {
+        assert!(found.is_some_and(|found| (found / wanted - 1.0).abs() < 0.01), "{found:?}");
+    };
+    // The window has a second.
+    close(cpu.server_busy, 0.5);
+    close(cpu.server_us_per_message, 500_000.0 / answered);
+    assert_eq!(cpu.server_context_switches, Some(1000));
+    assert_eq!(cpu.server_peak_rss_bytes, Some(4096));
+    let whole = merged.intervals.iter().find(|interval| interval.answered() > 0.0).unwrap();
+    close(whole.server_us_per_message, 500_000.0 * whole.length_s / whole.answered());
+    let server = merged.parts.as_ref().unwrap().server.as_ref().unwrap();
+    let around = server.surroundings.as_ref().unwrap();
+    assert_eq!((around.tcp.unwrap().retransmits, &around.server_cpus), (1000, &vec![3]));
+    assert_eq!((&server.failure, server.ended), (&None, false));
+    // It is stored and read again.
+    let text = crate::report::store::to_json(&merged);
+    let read: Report = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.parts, merged.parts);
+}
+
+#[test]
+fn the_cost_of_a_load_that_began_late_is_that_of_its_own_window() {
+    let plan = plan_of(4, 6, 7);
+    let mut seen = seen(&plan, 2000);
+    // Idle until the load begins.
+    for look in &mut seen.log.looks {
+        let used = look.server.as_mut().unwrap();
+        used.cpu = used.cpu.max(Duration::from_millis(410));
+    }
+    let merged = merged_late(&plan, Ok(seen), 800);
+    let busy = merged.summary.cpu.server_busy.unwrap();
+    assert!((busy - 0.5).abs() < 0.01, "{busy}");
+    let first = merged.intervals.iter().find(|interval| interval.answered() > 0.0).unwrap();
+    assert!(first.server_us_per_message.unwrap() > 0.0, "{first:?}");
+}
+
+#[test]
+fn a_server_that_nobody_saw_costs_nothing_that_is_known() {
+    let plan = plan_of(4, 6, 7);
+    let mut ended = seen(&plan, 2000);
+    ended.log.looks.iter_mut().skip(3).for_each(|look| look.server = None);
+    for (seen, told, has_ended) in [
+        (Err("silent for 10 s".to_owned()), "silent", false),
+        (Ok(seen(&plan, 400)), "both ends", false),
+        (Ok(ended), "not there", true),
+    ] {
+        let merged = merged_with(&plan, seen);
+        assert_eq!(merged.summary.cpu.server_us_per_message, None);
+        let server = merged.parts.as_ref().unwrap().server.as_ref().unwrap();
+        assert!(server.failure.as_ref().unwrap().contains(told), "{server:?}");
+        assert_eq!(server.ended, has_ended);
+        assert_eq!(messages(&merged, crate::report::SERVER_ENDED).is_empty(), !has_ended);
+    }
 }

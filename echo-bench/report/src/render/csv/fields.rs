@@ -68,7 +68,9 @@ mod tests {
             prop_assert_eq!(&fields, &row);
             for (field, from) in fields.iter().zip(&texts) {
                 prop_assert!(!field.starts_with(FORMULA), "{:?}", field);
-                prop_assert_eq!(field.trim_start_matches('\''), one_line(from).trim_start_matches('\''));
+                let shown = one_line(from);
+                let plain = |text: &str| text.trim_start_matches('\'').to_owned();
+                prop_assert_eq!(plain(field), plain(&shown));
             }
         }
     }

@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Serialize;
 
 use super::limits::Limit;
+use super::nav::{Link, Links};
 use super::{parts, print, table};
 use crate::capacity::{Capacity, Level, RateReport};
 use crate::describe::capacity::{id_of_level, spaced};
@@ -27,6 +28,7 @@ const MOST_LIMITS: usize = 8;
 pub(super) struct CapacityPage<'a> {
     capacity: &'a Capacity,
     told: Description,
+    links: Vec<Link>,
     panels: Vec<Panel>,
     charts: Charts,
 }
@@ -80,7 +82,9 @@ impl<'a> CapacityPage<'a> {
             rates.push(curves);
         }
         let told = describe::capacity(capacity);
-        Self { capacity, told, panels, charts: Charts { rates } }
+        let mut links = Links::default();
+        links.add_sections(&told, |_| true);
+        Self { capacity, told, links: links.finish(), panels, charts: Charts { rates } }
     }
 }
 

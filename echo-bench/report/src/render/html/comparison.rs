@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::curve::{Curves, Sign, Source};
 use super::forest::{Entry, Forest};
+use super::nav::{Link, Links};
 use super::{curve_table, forest, parts, print, table, tile};
 use crate::compare::{Case, Comparison, Method, MetricComparison};
 use crate::describe::comparison::unit_of_metrics;
@@ -20,6 +21,7 @@ use crate::report::nouns::Nouns;
 pub(super) struct ComparisonPage<'a> {
     comparison: &'a Comparison,
     told: Description,
+    links: Vec<Link>,
     /// The drawings of the cases, in the order of their tables.
     cases: Vec<CasePart>,
     charts: Charts,
@@ -60,6 +62,7 @@ impl<'a> ComparisonPage<'a> {
         Self {
             cases: cases.flat_map(parts).collect(),
             comparison,
+            links: links(comparison, &told),
             told,
             charts,
             setting_tables: vec![method(&comparison.method, &comparison.schema)],
@@ -70,6 +73,20 @@ impl<'a> ComparisonPage<'a> {
     fn case(&self, id: &str) -> Option<&CasePart> {
         self.cases.iter().find(|case| case.id == id)
     }
+}
+
+/// To each case; and to what is said of a candidate if it is the only one.
+fn links(comparison: &Comparison, told: &Description) -> Vec<Link> {
+    let is_alone = comparison.candidates.len() == 1;
+    let mut links = Links::default();
+    links.add_sections(told, |section| match section.body {
+        Body::Rows(_) => !is_alone,
+        Body::Table(_) => !describe::comparison::is_of_explanations(&section.id),
+        _ => is_alone,
+    });
+    links.add("details", "Reports");
+    links.add("method", "Method");
+    links.finish()
 }
 
 impl CasePart {

@@ -23,8 +23,8 @@ pub(super) struct HeatMap {
     pub(super) edges_ns: Vec<f64>,
     /// Values in each column.
     pub(super) counts: Vec<u64>,
-    /// Column, row and count, where there is any.
-    pub(super) cells: Vec<(usize, usize, u64)>,
+    /// Of each column row and count, where there is any.
+    pub(super) cells: Vec<Vec<(usize, u64)>>,
 }
 
 impl HeatMap {
@@ -50,11 +50,11 @@ impl HeatMap {
         let rows = Rows::new(low, high);
         let mut cells = Vec::new();
         let mut counts = Vec::new();
-        for (column, histograms) in columns.iter().enumerate() {
+        for histograms in &columns {
             let filled = rows.fill(histograms);
             counts.push(filled.iter().sum());
             let some = filled.into_iter().enumerate().filter(|&(_, count)| count > 0);
-            cells.extend(some.map(|(row, count)| (column, row, count)));
+            cells.push(some.collect());
         }
         Some(Self { edges_s, edges_ns: rows.edges(), counts, cells })
     }

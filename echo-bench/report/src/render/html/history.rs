@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use askama::Template;
 
+use super::nav::{Link, Links};
 use super::{parts, print, table};
 use crate::compare::Verdict;
 use crate::describe::{self, Body, Description};
@@ -23,6 +24,7 @@ const EDGE: f64 = 6.0;
 pub(super) struct HistoryPage<'a> {
     history: &'a History,
     told: Description,
+    links: Vec<Link>,
     charts: Vec<Chart>,
 }
 
@@ -42,7 +44,13 @@ struct Chart {
 impl<'a> HistoryPage<'a> {
     pub(super) fn new(history: &'a History) -> Self {
         let charts = history.trends().filter_map(|(series, trend)| Chart::new(series, trend));
-        Self { history, told: describe::history(history), charts: charts.collect() }
+        let charts: Vec<_> = charts.collect();
+        let told = describe::history(history);
+        let mut links = Links::default();
+        links.add_sections(&told, |section| !section.headed);
+        links.add("levels", "Levels");
+        links.add_if(!charts.is_empty(), "trends", "Trends");
+        Self { history, told, links: links.finish(), charts }
     }
 }
 
@@ -109,6 +117,7 @@ mod tests {
     fn a_page_draws_each_trend_and_escapes_what_is_told() {
         let entry = |place: usize| Entry {
             series: "<script>alert(1)</script>".into(),
+            plan: std::collections::BTreeMap::new(),
             point: Some(Point {
                 started_at: format!("2026-01-{:02}T00:00:00Z", place + 1),
                 source: "a.json".into(),

@@ -25,6 +25,18 @@ impl Notices<'_> {
     }
 }
 
+/// A text that a reader may copy.
+#[derive(Debug)]
+pub(super) struct Copied {
+    /// The name of its element.
+    pub(super) id: &'static str,
+    /// What it is, in a sentence.
+    pub(super) name: &'static str,
+    /// The same in a word or two.
+    pub(super) noun: &'static str,
+    pub(super) text: String,
+}
+
 /// Rows as a table of names and values.
 pub(super) fn facts(section: &Section, rows: &[Row]) -> table::View<'static> {
     let facts = rows.iter().map(|row| (row.label.to_owned(), print::signs(&row.value)));

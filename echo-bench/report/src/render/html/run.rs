@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use super::curve::Curves;
 use super::heat_map::HeatMap;
+use super::nav::{Link, Links};
+use super::parts::Copied;
 use super::strip::{self, Strip};
 use super::timeline::Timeline;
 use super::{curve_table, parts, print, table, tile};
@@ -19,6 +21,8 @@ use crate::report::{Report, coarseness, embedding};
 pub(super) struct RunPage<'a> {
     report: &'a Report,
     told: Description,
+    links: Vec<Link>,
+    texts: Vec<Copied>,
     charts: Charts,
     strip: Option<Strip>,
     long_tables: Vec<Table>,
@@ -48,7 +52,31 @@ impl<'a> RunPage<'a> {
         let nouns = Nouns::of(&report.plan);
         let strip = fairness.and_then(|fairness| Strip::new(fairness, nouns));
         long_tables.extend(fairness.map(|fairness| strip::table(fairness, nouns)));
-        Self { told: describe::run(report), long_tables, setting_tables, charts, strip, report }
+        let told = describe::run(report);
+        let texts: Vec<_> = describe::command(report)
+            .map(|text| Copied {
+                id: "command",
+                name: "The command line of this run",
+                noun: "the command",
+                text,
+            })
+            .into_iter()
+            .collect();
+        let mut links = Links::default();
+        links.add_sections(&told, |section| {
+            matches!(section.body, Body::Figures(_) | Body::Notices(_))
+        });
+        links.add_if(charts.percentiles.is_some(), "chart-percentiles", "Percentiles");
+        links.add_if(charts.time.is_some(), "chart-latency", "Over time");
+        links.add_if(charts.heat.is_some(), "chart-heat", "Heat map");
+        links.add_if(strip.is_some(), "chart-served", "Served");
+        links.add_sections(&told, |section| matches!(&*section.id, "results" | "latency"));
+        links.add("details", "All numbers");
+        links.add_if(!texts.is_empty(), "reproduce", "Reproduce");
+        links.add("plan", "Plan");
+        links.add("environment", "Environment");
+        let links = links.finish();
+        Self { report, told, links, texts, charts, strip, long_tables, setting_tables }
     }
 
     /// That intervals were merged, where they were.

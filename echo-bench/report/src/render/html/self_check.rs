@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::nav::{Link, Links};
 use super::{comparison, parts, print, table};
 use crate::compare::self_check::SelfCheck;
 use crate::describe::{self, Body, Description, Table};
@@ -13,12 +14,17 @@ use crate::report::embedding;
 pub(super) struct SelfCheckPage<'a> {
     check: &'a SelfCheck,
     told: Description,
+    links: Vec<Link>,
     method: Table,
 }
 
 impl<'a> SelfCheckPage<'a> {
     pub(super) fn new(check: &'a SelfCheck) -> Self {
         let method = comparison::method(&check.method, &check.schema);
-        Self { check, told: describe::self_check(check), method }
+        let told = describe::self_check(check);
+        let mut links = Links::default();
+        links.add_sections(&told, |_| true);
+        links.add("method", "Method");
+        Self { check, told, links: links.finish(), method }
     }
 }

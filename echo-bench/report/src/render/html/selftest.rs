@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use super::nav::{Link, Links};
 use super::{parts, print, table};
 use crate::describe::{self, Body, Description};
 use crate::report::embedding;
@@ -13,10 +14,14 @@ use crate::selftest::Selftest;
 pub(super) struct SelftestPage<'a> {
     selftest: &'a Selftest,
     told: Description,
+    links: Vec<Link>,
 }
 
 impl<'a> SelftestPage<'a> {
     pub(super) fn new(selftest: &'a Selftest) -> Self {
-        Self { selftest, told: describe::selftest(selftest) }
+        let told = describe::selftest(selftest);
+        let mut links = Links::default();
+        links.add_sections(&told, |_| true);
+        Self { selftest, told, links: links.finish() }
     }
 }

@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::comparison;
 use super::curve::Curves;
 use super::forest::{self, Entry, Forest};
+use super::nav::{self, Link, Links};
+use super::parts::Copied;
 use super::sweep_curves;
 use super::sweep_matrix::Matrix;
 use super::table::{Cell, number, text};
@@ -27,6 +29,8 @@ use crate::sweep::{Effect, EffectMetric, Sweep};
 pub(super) struct SweepPage<'a> {
     sweep: &'a Sweep,
     told: Description,
+    links: Vec<Link>,
+    texts: Vec<Copied>,
     /// The axis whose levels are overlaid.
     overlaid: Option<&'a str>,
     panels: Vec<PanelPart>,
@@ -74,8 +78,19 @@ impl<'a> SweepPage<'a> {
         let method = &sweep.analysis.method;
         let effects = sweep.analysis.effects.iter().enumerate();
         let nouns = nouns(sweep);
+        let told = describe::sweep(sweep);
+        let matrix = Matrix::new(sweep);
+        let mut links = Links::default();
+        links.add_sections(&told, |section| !nav::is_table(section));
+        links.add_if(matrix.is_some(), "matrix", "Cells");
+        links.add_if(!panels.is_empty(), "curves", "Percentile curves");
+        links.add_sections(&told, nav::is_table);
+        links.add("reproduce", "Reproduce");
+        links.add("method", "Method");
         Self {
-            told: describe::sweep(sweep),
+            told,
+            links: links.finish(),
+            texts: reproduced(sweep),
             overlaid: overlaid.map(|place| sweep.plan.axes[place].name.as_str()),
             panels,
             effects: effects
@@ -83,7 +98,7 @@ impl<'a> SweepPage<'a> {
                 .collect(),
             setting_tables: vec![comparison::method(method, &sweep.schema)],
             charts: Charts {
-                matrix: Matrix::new(sweep),
+                matrix,
                 range_ns: sweep_curves::range_ns(&curves),
                 panels: curves,
             },
@@ -94,6 +109,24 @@ impl<'a> SweepPage<'a> {
     fn effect(&self, id: &str) -> Option<&EffectPart> {
         self.effects.iter().find(|effect| effect.id == id)
     }
+}
+
+/// What carries the sweep out again.
+fn reproduced(sweep: &Sweep) -> Vec<Copied> {
+    vec![
+        Copied {
+            id: "plan-file",
+            name: "The plan, to be saved as plan.toml",
+            noun: "the plan",
+            text: sweep.plan.to_toml(0),
+        },
+        Copied {
+            id: "command",
+            name: "The command line that measures it",
+            noun: "the command",
+            text: "echo-bench sweep plan.toml".into(),
+        },
+    ]
 }
 
 fn named(name: &str) -> &str {

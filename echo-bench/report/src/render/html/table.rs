@@ -26,10 +26,19 @@ pub(super) fn view_of(table: Table) -> View<'static> {
 }
 
 impl View<'_> {
-    /// A column's class by its place.
+    /// Whether every column is of numbers, so that its cells need not say so.
+    fn is_of_numbers(&self) -> bool {
+        self.table.columns.iter().all(|column| column.numeric)
+    }
+
+    /// The attribute of a cell of a column, by its place.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
     fn class(&self, place: &usize) -> &'static str {
-        if self.is_numeric(*place) { "n" } else { "t" }
+        match self.is_numeric(*place) {
+            _ if self.is_of_numbers() => "",
+            true => " class=\"n\"",
+            false => " class=\"t\"",
+        }
     }
 
     fn is_numeric(&self, place: usize) -> bool {

@@ -50,10 +50,12 @@ pub(super) struct Series {
     pub(super) name: &'static str,
     /// In nanoseconds; null where nothing was measured.
     pub(super) ns: Vec<Option<u64>>,
-    /// Whether the interval has too few values for the quantile.
-    pub(super) weak: Vec<bool>,
-    /// Values from here on are lower bounds, interval by interval.
-    pub(super) least_censored_ns: Vec<Option<u64>>,
+    /// Whether the interval has too few values for the quantile; left out if none has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) weak: Option<Vec<bool>>,
+    /// Values from here on are lower bounds, interval by interval; left out without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) least_censored_ns: Option<Vec<Option<u64>>>,
 }
 
 impl Timeline {
@@ -64,11 +66,12 @@ impl Timeline {
             return None;
         }
         let failed = intervals.iter().any(|interval| interval.errors > 0);
-        let failed_per_s =
-            |interval: &&IntervalReport| Some(interval.errors as f64 / interval.length_s);
+        let failed_per_s = |interval: &&IntervalReport| {
+            Some(short(interval.errors as f64 / interval.length_s))
+        };
         Some(Self {
             length_s: report.summary.measured_s,
-            at_s: intervals.iter().map(|i| i.at_s + i.length_s / 2.0).collect(),
+            at_s: intervals.iter().map(|i| short(i.at_s + i.length_s / 2.0)).collect(),
             latency: QUANTILES
                 .iter()
                 .filter(|quantile| DRAWN.contains(&quantile.name))
@@ -76,13 +79,18 @@ impl Timeline {
                 .filter(|series| series.ns.iter().any(Option::is_some))
                 .collect(),
             rate: Nouns::of(&report.plan).rate,
-            ok_per_s: intervals.iter().map(|i| i.achieved_per_s).collect(),
+            ok_per_s: intervals.iter().map(|i| i.achieved_per_s.map(short)).collect(),
             failed_per_s: failed.then(|| intervals.iter().map(failed_per_s).collect()),
             offered_per_s: report.summary.offered_per_s.filter(|_| report.stages.is_empty()),
             stages: bands(report),
             limits: Limits::of(report),
         })
     }
+}
+
+/// With no more digits than a drawing can show, of which a long run has many.
+fn short(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
 }
 
 /// The stages; of merged runs, whose windows lie end to end, none.
@@ -102,15 +110,15 @@ fn bands(report: &Report) -> Vec<Band> {
 
 impl Series {
     fn new(quantile: &Quantile, intervals: &[&IntervalReport]) -> Self {
-        let weak = |response: &LatencySummary| response.weakness(quantile).is_some();
         let responses = || intervals.iter().map(|interval| interval.response.as_ref());
+        let is_weak = |response: &LatencySummary| response.weakness(quantile).is_some();
+        let weak: Vec<_> = responses().map(|response| response.is_some_and(is_weak)).collect();
+        let bounds: Vec<_> = responses().map(|response| response?.least_censored_ns).collect();
         Self {
             name: quantile.name,
             ns: responses().map(|response| Some(response?.quantile_ns(quantile))).collect(),
-            weak: responses().map(|response| response.is_some_and(weak)).collect(),
-            least_censored_ns: responses()
-                .map(|response| response?.least_censored_ns)
-                .collect(),
+            weak: Some(weak).filter(|weak| weak.contains(&true)),
+            least_censored_ns: Some(bounds).filter(|bounds| bounds.iter().any(Option::is_some)),
         }
     }
 }

@@ -52,9 +52,9 @@ fn attributes(xml: &str) -> Vec<(String, String)> {
             Event::Start(element) | Event::Empty(element) => {
                 for attribute in element.attributes() {
                     let attribute = attribute.unwrap();
-                    let name = String::from_utf8(attribute.key.0.to_vec()).unwrap();
-                    let value = std::str::from_utf8(&attribute.value).unwrap();
-                    seen.push((name, quick_xml::escape::unescape(value).unwrap().into_owned()));
+                    let name = attribute.key.0.to_owned();
+                    let value = quick_xml::escape::unescape(&attribute.value).unwrap();
+                    seen.push((name, value.into_owned()));
                 }
             }
             _ => {}

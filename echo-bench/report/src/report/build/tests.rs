@@ -66,6 +66,7 @@ fn circumstances() -> Circumstances {
         start: None,
         server_side: None,
         noise_floor: None,
+        live_view_busy: None,
     }
 }
 

@@ -38,6 +38,7 @@ fn written(plan: &Plan, pieces: u64) -> String {
         start: None,
         server_side: None,
         noise_floor: None,
+        live_view_busy: None,
     };
     let mut connect = Latency::default();
     connect.record(5_000);
@@ -55,7 +56,8 @@ fn written(plan: &Plan, pieces: u64) -> String {
             interval.latencies.record((0, us * 500, us * 1_000), 1, false);
         }
         interval.tally = Tally { scheduled: 101, ok: 100, answered: 100, ..Tally::default() };
-        text += &(serde_json::to_string(&Piece::new(index, &interval)).unwrap() + "\n");
+        let sums = (index > 0).then_some(Sums { replies: 100, ..Sums::default() });
+        text += &(serde_json::to_string(&Piece::new(index, &interval, sums)).unwrap() + "\n");
     }
     text
 }
@@ -78,6 +80,36 @@ fn the_pieces_add_up_to_a_report_that_was_interrupted() {
     assert_eq!(report.summary.connections.connect_phase_ns, 9_000);
     assert_eq!((report.slos[0].met, report.labels["a"].as_str()), (true, "b"));
     assert_eq!(report.slos[1].verdict(), SloVerdict::Undecided, "three pieces are no series");
+}
+
+#[test]
+fn who_follows_a_run_sees_the_same_piece_by_piece() {
+    for waits in [false, true] {
+        let plan = plan_with(|plan| {
+            plan.interval_ns = SECOND / 10;
+            if waits {
+                plan.workload = small_plan::pooled().workload.clone();
+            }
+        });
+        let text = written(&plan, 3);
+        let (mut following, mut total) = (Following::default(), Interval::new(0, waits));
+        for (number, line) in text.lines().enumerate() {
+            match following.line(line).unwrap() {
+                Said::Begun { plan, established } => {
+                    assert_eq!((number, established, plan.interval_ns), (0, 1, SECOND));
+                }
+                Said::Measured(measured) => {
+                    assert_eq!(measured.sums.is_some(), measured.interval.index > 0);
+                    total += &measured.interval;
+                }
+            }
+        }
+        let report = read(&text).unwrap();
+        assert_eq!(total.tally.ok, report.summary.requests.ok);
+        assert_eq!(total.latencies.open.is_some(), waits);
+        let again = following.line(text.lines().nth(1).unwrap()).unwrap_err().to_string();
+        assert!(again.contains("line 5: interval 0 where 3 is expected"), "{again}");
+    }
 }
 
 #[test]
@@ -156,6 +188,11 @@ proptest! {
             let place = place.index(text.len());
             text[place] = byte.as_bytes()[0];
         }
-        drop(read(&String::from_utf8_lossy(&text)));
+        let text = String::from_utf8_lossy(&text);
+        drop(read(&text));
+        let mut following = Following::default();
+        for line in text.lines() {
+            drop(following.line(line));
+        }
     }
 }

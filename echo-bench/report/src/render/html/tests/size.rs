@@ -39,7 +39,7 @@ fn long() -> Report {
 fn a_run_of_ten_minutes_is_a_small_page_and_says_what_it_merged() {
     let report = long();
     let page = run(&report);
-    assert!(page.len() <= 400_000, "{}", page.len());
+    assert!(page.len() <= 250_000, "{}", page.len());
     let json = embedding::find(&page).unwrap();
     let embedded: Report = serde_json::from_str(json).unwrap();
     let told = format!("each of its {} intervals is up to", embedded.intervals.len());

@@ -120,6 +120,13 @@ fn of_parts(parts: &PartsReport, summary: &Summary) -> Vec<Finding> {
         let numbers = parts.missing.iter().map(|part| part.number).collect();
         findings.push(Finding::PartsMissing { numbers, of: parts.of });
     }
+    if let Some(server) = &parts.server {
+        if server.ended {
+            let how = format!("as agent {} has seen", server.agent);
+            findings.push(Finding::ServerEnded { how });
+        }
+        findings.extend(server.killed.then_some(Finding::SlowServerDrain));
+    }
     let skew_s = parts.start_skew_ns.unwrap_or(0) as f64 / 1e9;
     if skew_s > APART * summary.measured_s && skew_s > LEAST_APART_S {
         findings.push(Finding::PartsApart { skew_s, measured_s: summary.measured_s });

@@ -4,12 +4,12 @@ use echo_bench_engine::plan::{Load, Plan};
 use echo_bench_engine::schedule::Stage;
 
 /// The stages of a load: when each ends, in nanoseconds of the window, and what it is called.
-#[derive(Debug, Default)]
-pub(super) struct StageNames(Vec<(u64, String)>);
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StageNames(Vec<(u64, String)>);
 
 impl StageNames {
     /// Those of a plan; none where its load does not change.
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(crate) fn of(plan: &Plan) -> Self {
         let Load::Staged { stages, .. } = &plan.load else { return Self::default() };
         let count = stages.len();
         let name = |(number, stage): (usize, &Stage)| format!("stage {number}/{count} {stage}");
@@ -18,7 +18,7 @@ impl StageNames {
     }
 
     /// The one that an instant of the window lies in.
-    pub(super) fn at(&self, at_ns: u64) -> Option<&str> {
+    pub(crate) fn at(&self, at_ns: u64) -> Option<&str> {
         let stage = self.0.iter().find(|(end, _)| at_ns < *end);
         stage.map(|(_, name)| &**name)
     }
