@@ -2,13 +2,14 @@
 //! it, and gets from that one where it listens and what it may use; what concerns people (the ready
 //! line, the summary, signals, metrics) is that one's.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::Context as _;
 use echo_net::stop::Stop;
 use echo_net::{fd_limit, signals};
 
-use super::{Reported, WorkerPanicked, cause_of, code_of};
+use super::{FAILED, Reported, WorkerPanicked, cause_of, code_of};
 use crate::cli::ServerArgs;
 use crate::config::Config;
 use crate::logging::LogStyle;
@@ -23,7 +24,13 @@ use crate::server::Server;
 /// When it can't serve.
 pub(super) fn run(args: &ServerArgs, side: WorkerSide) -> anyhow::Result<()> {
     signals::leave_to_parent();
-    signals::end_with_parent(Some(side.parent)).context("watching the parent process")?;
+    match signals::end_with_parent(Some(side.parent)) {
+        // It could not start all of its workers, and has said so.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Reported(FAILED).into());
+        }
+        watching => watching.context("watching the parent process")?,
+    }
     let reporter = side.reporter();
     let Err(error) = serve(args, side) else {
         reporter.ended(Ended::Stopped);
