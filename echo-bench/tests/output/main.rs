@@ -208,22 +208,19 @@ fn a_dash_is_stdout_for_every_file() {
 
 #[test]
 fn the_ending_chooses_the_format_in_every_command() {
-    let beginnings = [
-        ("json", "{\n  \"schema\""),
-        ("HTML", "<!doctype html>"),
-        ("md", "**"),
-        ("txt", ""),
-        ("csv", "scope,"),
-    ];
+    let beginnings =
+        [("json", "{\n  \"schema\""), ("HTML", "<!doctype html>"), ("md", "**"), ("txt", "")];
     for (name, arguments) in writers() {
         let room = room();
-        for (ending, beginning) in beginnings {
+        let csv = match name {
+            "compare" => "candidate,case,",
+            "sweep" => "conns,runs,",
+            _ => "scope,",
+        };
+        let beginnings = [&beginnings[..], &[("csv", csv)]].concat();
+        for &(ending, beginning) in &beginnings {
             let file = format!("x.{ending}");
             let output = echo_bench(&room, &with(&arguments, &["-o", &file]));
-            if ending == "csv" && ["compare", "sweep"].contains(&name) {
-                assert_eq!(output.status.code(), Some(2), "{name}");
-                continue;
-            }
             assert!(output.status.success(), "{name}: {}", text(&output.stderr));
             let written = fs::read_to_string(room.path().join(&file)).unwrap();
             assert!(written.starts_with(beginning), "{name} {file}: {written}");

@@ -35,7 +35,8 @@ impl Peer for Scripted {
             let hash = line.iter().fold(7_u64, |hash, &byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
             });
-            script.deliver(MILLISECOND / 10 + hash % (20 * MILLISECOND), &line);
+            let reply = [b"ECHO: ", &line[..]].concat();
+            script.deliver(MILLISECOND / 10 + hash % (20 * MILLISECOND), &reply);
         }
     }
 }
@@ -56,7 +57,9 @@ fn carried_out_for(measured_ns: u64, plan: &Plan, second: u32) -> Report {
     let peer =
         LoadedPeer { addresses: vec!["127.0.0.1:1".parse().unwrap()], ..LoadedPeer::default() };
     let done = rehearse(&plan, peer, &Stop::new(), &mut reactor).unwrap();
-    let total = done.total;
+    let mut total = done.total;
+    // A rehearsal has no window in which replies could be counted.
+    total.tally.answered = total.tally.ok;
     let response = Packed::new(&total.latencies.response);
     let piece = IntervalRecord { index: 0, tally: total.tally, response };
     let empty = (1..=measured_ns / plan.interval_ns).map(|index| IntervalRecord {
@@ -153,7 +156,7 @@ proptest! {
         prop_assert_eq!(merged.plan.schedule_digest(), whole.plan.schedule_digest());
         let (ours, theirs) = (&merged.summary, &whole.summary);
         prop_assert_eq!(ours.requests.scheduled, theirs.requests.scheduled);
-        prop_assert!(theirs.requests.scheduled > 50);
+        prop_assert!(theirs.requests.ok > 50, "{:?}", theirs.requests);
         prop_assert_eq!(ours.connections.requested, theirs.connections.requested);
         prop_assert_eq!(merged.plan.part, None);
         prop_assert_eq!(merged.parts.as_ref().unwrap().each.len(), of as usize);
