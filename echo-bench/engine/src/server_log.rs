@@ -40,7 +40,7 @@ pub struct ServerLook {
     pub machine: Option<Machine>,
 }
 
-/// See the [module](self).
+/// What the process of a server had used at instants of a load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerLog {
     /// How far looks are apart.

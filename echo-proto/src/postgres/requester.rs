@@ -161,6 +161,10 @@ impl Request for PostgresRequester {
         input: &[u8],
         mut each: impl FnMut(Reply<'_>),
     ) -> Result<(), Malformed> {
+        // Whatever follows the last words of a server is nothing, in one piece with them or not.
+        if self.is_over {
+            return Ok(());
+        }
         let Self { partial, phase, progress, told, output, is_over, .. } = self;
         let answers = Answers::Oldest;
         if matches!(phase, Phase::Fresh) {

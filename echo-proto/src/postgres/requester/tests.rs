@@ -161,6 +161,8 @@ fn who_is_not_let_in_hears_why() {
     let told = "28P01: password authentication failed".to_owned();
     assert_eq!(seen, [(Error, told)]);
     assert!(requester.is_over() && !requester.is_open());
+    // What follows is no reply, whether it comes with the refusal or after it.
+    assert_eq!(hear(&mut requester, b"nonsense").unwrap(), (vec![], vec![]));
 }
 
 #[test]
