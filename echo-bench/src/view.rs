@@ -2,7 +2,7 @@
 //! it hears and reads keys. It measures nothing, no request waits for it, and it takes the lowest
 //! priority that there is without privileges.
 //!
-//! Its state ([`View`]) and what is drawn of it ([`draw`](draw::draw)) know no terminal.
+//! Its state (`View`) and what is drawn of it (`draw`) know no terminal.
 
 mod clock;
 mod draw;

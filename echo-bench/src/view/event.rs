@@ -6,7 +6,7 @@ use echo_bench_engine::Sums;
 use echo_bench_engine::plan::Plan;
 use echo_bench_engine::record::{Interval, Phase};
 
-/// See the [module](self).
+/// What the view hears of a run.
 #[derive(Debug)]
 pub enum Event {
     /// A run begins, whose intervals are those of `plan`.

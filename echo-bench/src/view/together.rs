@@ -10,7 +10,7 @@ use echo_bench_report::report::partial::{Following, Said};
 use super::event::Event;
 use super::feed::Feed;
 
-/// See the [module](self).
+/// What processes that carry out one plan say, as the run of one.
 #[derive(Debug)]
 pub struct Together {
     feed: Feed,

@@ -12,7 +12,7 @@ const LARGEST: u64 = 1 << 53;
 /// Most pieces that are made up at once.
 const MOST: u64 = 3_600;
 
-/// See the [module](self).
+/// A run of which only counts are known while it goes.
 #[derive(Debug)]
 pub struct Totals {
     feed: Feed,

@@ -65,7 +65,7 @@ pub struct Times {
     pub buckets: Vec<(Option<u64>, u64)>,
 }
 
-/// See the [module](self). Names are without unit and `_total`, which follow from the type.
+/// Metric families as they are written. Names are without unit and `_total`, which follow from the type.
 pub struct Families<'a>(DescriptorEncoder<'a>);
 
 impl fmt::Debug for Families<'_> {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use echo_net::stop::{Stage, Stop};
 
-/// See the [module](self).
+/// Whether a process takes new connections.
 #[derive(Debug, Clone)]
 pub struct Health {
     stop: Stop,

@@ -36,7 +36,7 @@ impl Page {
     }
 }
 
-/// See the [module](self).
+/// What an endpoint answers with.
 #[derive(Debug)]
 pub struct Pages {
     registry: Registry,

@@ -8,7 +8,7 @@ use echo_net::own_process::OwnProcess;
 use crate::families::Families;
 use crate::source::Source;
 
-/// See the [module](self).
+/// CPU, memory, descriptors and threads of a process, or of several as one.
 pub struct ProcessMetrics(Box<dyn Fn() -> OwnProcess + Send + Sync>);
 
 impl Default for ProcessMetrics {
