@@ -6,6 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Output;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use echo_net::fd_limit;
@@ -172,8 +173,10 @@ fn run_with_few_threads(
         let readable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(path, readable).expect("it is ours");
     }
-    // Nobody else has this number; each test has its own.
-    let user = 1_000_000 + std::process::id() * 4 + most % 4;
+    // Nobody else has this number, and processes that have ended but were not waited for count for
+    // none but their own.
+    static USERS: AtomicU32 = AtomicU32::new(0);
+    let user = 1_000_000 + std::process::id() * 64 + USERS.fetch_add(1, Ordering::Relaxed) % 64;
     command
         .args([&format!("--reuid={user}"), "--clear-groups", "prlimit"])
         .arg(format!("--nproc={most}"))

@@ -166,7 +166,7 @@ fn what_this_machine_or_a_model_lacks_is_refused_before_anything_starts() {
         ("--user-timeout 1us", "--user-timeout"),
         ("--transport unix --fastopen on", "--fastopen has no effect on a unix-domain socket"),
         ("--model tokio --server-trigger edge", "--server-trigger edge is not supported"),
-        ("--model uring --server-accept exclusive", "(use --model epoll)"),
+        ("--model uring --server-accept exclusive", "(use --model epoll or prefork)"),
     ] {
         let flags: Vec<&str> = flags.split_whitespace().collect();
         let refused = run(Command::new(own_program("echo-bench")).args(&flags), b"", PATIENCE);

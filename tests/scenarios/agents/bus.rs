@@ -180,10 +180,15 @@ impl RunningAgent {
 
     #[track_caller]
     pub(crate) fn wait_until_said(&self, text: &str) {
-        let deadline = Instant::now() + PATIENCE;
+        self.wait_longer_until_said(text, PATIENCE);
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_longer_until_said(&self, text: &str, patience: Duration) {
+        let deadline = Instant::now() + patience;
         while !self.has_said(text) {
             let said = self.said.lock().expect("no panic").join("\n");
-            assert!(Instant::now() < deadline, "no `{text}` after {PATIENCE:?}:\n{said}");
+            assert!(Instant::now() < deadline, "no `{text}` after {patience:?}:\n{said}");
             thread::sleep(Duration::from_millis(5));
         }
     }
