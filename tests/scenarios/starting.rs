@@ -92,7 +92,7 @@ fn flags_that_mean_nothing_are_named_and_the_code_is_2() {
         (&["--workers", "0"], "--workers"),
         (&["--max-message", "many"], "--max-message"),
         (&["--idle-timeout", "soon"], "--idle-timeout"),
-        (&["--busy-poll", "--model", "tokio"], "--model epoll, poll or uring"),
+        (&["--busy-poll", "--model", "tokio"], "--model epoll, poll, uring or prefork"),
         (&["nowhere"], "nowhere"),
     ] {
         let (code, said) = refusal(arguments);
