@@ -152,6 +152,10 @@ fn a_server_that_is_full_for_lack_of_descriptors_tells_everyone_at_once() {
     });
 }
 
+/// How many users without processes there were. Processes that have ended but were not waited for
+/// count for none but their own.
+static USERS: AtomicU32 = AtomicU32::new(0);
+
 /// Runs one of our programs as a user who may have so many processes and threads, and has no
 /// others; `None`, with a note, where that is impossible.
 fn run_with_few_threads(
@@ -173,9 +177,7 @@ fn run_with_few_threads(
         let readable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(path, readable).expect("it is ours");
     }
-    // Nobody else has this number, and processes that have ended but were not waited for count for
-    // none but their own.
-    static USERS: AtomicU32 = AtomicU32::new(0);
+    // Nobody else has this number.
     let user = 1_000_000 + std::process::id() * 64 + USERS.fetch_add(1, Ordering::Relaxed) % 64;
     command
         .args([&format!("--reuid={user}"), "--clear-groups", "prlimit"])
