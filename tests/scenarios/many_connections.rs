@@ -70,7 +70,10 @@ fn five_thousand_connections_that_come_and_go_ten_times_leave_nothing_behind() {
     come_and_go(5000, 10);
 }
 
-/// So many connections at once, again and again: descriptors are as many as after the first time,
+/// The stacks of ended threads that glibc keeps, in KiB, at most.
+const KEPT_STACKS: u64 = 40 * 1024;
+
+/// So many connections at once, again and again: descriptors are as many as after the first times,
 /// and memory is at most a tenth more.
 fn come_and_go(connections: usize, cycles: usize) {
     on_every_model(&["--log-format=json"], |server| {
@@ -94,8 +97,12 @@ fn come_and_go(connections: usize, cycles: usize) {
         wait_until("as many descriptors are open as before", || {
             server.descriptors() == descriptors
         });
+        let kept = if server.ready()["model"] == "threads" { KEPT_STACKS } else { 0 };
         let now = server.resident_kib();
-        assert!(now <= memory + memory / 10, "{now} KiB after {cycles} times, not {memory}");
+        assert!(
+            now <= memory + memory / 10 + kept,
+            "{now} KiB after {cycles} times, not {memory}"
+        );
     });
 }
 
