@@ -19,7 +19,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use bus::RunningAgent;
-use site::{Site, on_each_site};
+use site::{Site, on_site};
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -41,7 +41,7 @@ fn assert_ended(finished: &Finished, code: i32) {
 
 #[test]
 fn agents_share_a_plan_and_their_counts_add_up() {
-    on_each_site("agents_share_a_plan_and_their_counts_add_up", |site| {
+    on_site("agents_share_a_plan_and_their_counts_add_up", |site| {
         let agents = site.agents(4);
         let (rate, seconds) = LOAD;
         let flags = [format!("--rate={rate}"), format!("--duration={seconds}s")];
@@ -77,7 +77,7 @@ fn agents_share_a_plan_and_their_counts_add_up() {
 
 #[test]
 fn an_agent_that_is_killed_is_marked_or_aborts_the_run() {
-    on_each_site("an_agent_that_is_killed_is_marked_or_aborts_the_run", |site| {
+    on_site("an_agent_that_is_killed_is_marked_or_aborts_the_run", |site| {
         for (on_loss, length) in [("mark", "3s"), ("abort", "60s")] {
             let agents = site.agents(4);
             let flags = ["--rate", "400", "-d", length, "--on-loss", on_loss];
@@ -99,7 +99,7 @@ fn an_agent_that_is_killed_is_marked_or_aborts_the_run() {
 
 #[test]
 fn a_run_whose_coordinator_was_killed_is_collected() {
-    on_each_site("a_run_whose_coordinator_was_killed_is_collected", |site| {
+    on_site("a_run_whose_coordinator_was_killed_is_collected", |site| {
         let agents = site.agents(4);
         let mut run = site.start(4, &["--rate", "400", "-d", "2s"]);
         run.wait_until_measuring();
@@ -213,7 +213,7 @@ fn an_interrupted_run_reports_what_was_measured() {
 
 #[test]
 fn a_nats_server_that_is_restarted_loses_nothing() {
-    on_each_site("a_nats_server_that_is_restarted_loses_nothing", |site| {
+    on_site("a_nats_server_that_is_restarted_loses_nothing", |site| {
         let _agents = site.agents(4);
         let mut run = site.start(4, &["--rate", "400", "-d", "4s"]);
         run.wait_until_measuring();
@@ -276,7 +276,7 @@ fn agents_whose_clocks_differ_begin_together() {
     const APART_MS: i64 = 500;
     let test = "agents_whose_clocks_differ_begin_together";
     let Some(library) = faketime_or_skip(test) else { return };
-    on_each_site(test, |site| {
+    on_site(test, |site| {
         let start = |number: u8| {
             let mut command = Command::new(own_program("echo-bench"));
             command

@@ -28,16 +28,16 @@ pub(crate) struct Site {
     lan: Option<Lan>,
 }
 
-/// Runs `scenario` on the loopback, and with a network namespace for each machine.
-pub(crate) fn on_each_site(test: &str, scenario: impl Fn(&mut Site)) {
-    let Some(mut loopback) = Site::on_loopback(test) else { return };
-    scenario(&mut loopback);
-    drop(loopback);
-    let Some(lan) = Lan::new_or_skip(test, HOSTS) else { return };
-    let Some(mut site) = Site::new(test, Some(lan)) else { return };
-    // Shown if it fails.
-    println!("in network namespaces");
-    scenario(&mut site);
+/// Runs `scenario` with a network namespace for each machine; on the loopback where that can't be,
+/// which is told.
+pub(crate) fn on_site(test: &str, scenario: impl Fn(&mut Site)) {
+    let site = match Lan::new_or_skip(test, HOSTS) {
+        Some(lan) => Site::new(test, Some(lan)),
+        None => Site::on_loopback(test),
+    };
+    if let Some(mut site) = site {
+        scenario(&mut site);
+    }
 }
 
 /// Does something on a host; here without one.
