@@ -101,7 +101,7 @@ impl Drop for SharedWords {
 // SAFETY: it owns a mapping of atomics, which any thread may use and unmap.
 unsafe impl Send for SharedWords {}
 
-// SAFETY: through a reference there are only atomics to be had, and the descriptor.
+// SAFETY: a shared reference gives access to atomics and the descriptor only.
 unsafe impl Sync for SharedWords {}
 
 impl fmt::Debug for SharedWords {

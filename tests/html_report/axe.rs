@@ -13,7 +13,7 @@ const PACKAGE: &str = "axe-core@4.10.3";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// The text of axe-core; `None` where it can't be had.
+/// The text of axe-core; `None` where it is unavailable.
 pub(crate) fn script() -> Option<&'static str> {
     static SCRIPT: OnceLock<Option<String>> = OnceLock::new();
     SCRIPT.get_or_init(fetched).as_deref()

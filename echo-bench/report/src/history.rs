@@ -252,7 +252,7 @@ impl Trend {
 /// Longest name of a series: values of settings may be texts of any length.
 const LONGEST_NAME: usize = 200;
 
-/// The names of series: plans of the same words are told apart by the settings that differ.
+/// The names of series: plans that read alike are distinguished by the settings that differ.
 fn names<'a>(plans: impl Iterator<Item = &'a (String, Settings)> + Clone) -> Vec<String> {
     let mut alike: BTreeMap<&str, BTreeSet<&Settings>> = BTreeMap::new();
     for (words, plan) in plans.clone() {

@@ -48,7 +48,7 @@ const EXEC: &str = "exec";
 /// The flag that names the NATS server where agents wait.
 pub const NATS: &str = "nats";
 
-/// Whether a flag says where and by whom a run is carried out, and not what it is.
+/// Whether a flag selects the machines that carry out a run, and not the load.
 pub fn is_of_agents(flag: &str) -> bool {
     matches!(flag, "agents" | "local" | "min-agents" | "on-loss" | "server-agent")
         || is_of_nats(flag)

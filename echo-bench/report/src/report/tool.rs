@@ -24,7 +24,7 @@ impl Tool {
         }
     }
 
-    /// Version and revision, by which two builds are told apart.
+    /// Version and revision, which identify a build.
     pub fn build(&self) -> String {
         match &self.revision {
             Some(revision) => format!("{} ({revision})", self.version),

@@ -1,4 +1,4 @@
-//! Colours of the style can be told apart: text from its paper by at least 4.5 to 1, and lines of
+//! Colours of the style have enough contrast: text from its paper by at least 4.5 to 1, and lines of
 //! charts by 3 to 1 (WCAG 2.2, 1.4.3 and 1.4.11).
 
 use std::collections::BTreeMap;
