@@ -206,7 +206,7 @@ fn a_worker_that_is_stopped_does_not_keep_the_server_from_its_end() {
     terminate(&server.child);
     let (code, summary, told) = server.ended();
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains(&format!("(process {stopped}) does not end")), "{told}");
+    assert!(told.contains(&format!("(process {stopped}) does not exit")), "{told}");
     assert!(summary["connections"].as_u64() > Some(0), "{summary}");
     wait_until_gone(workers);
 }
