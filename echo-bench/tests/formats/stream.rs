@@ -131,7 +131,7 @@ fn two_results_for_stdout_and_several_processes_are_refused() {
         (&["--stream=-", "--format=json"][..], "both write to stdout"),
         (&["--stream=-", "-o-"], "both write to stdout"),
         (&["--stream=a.json", "-o", "a.json"], "both write to a.json"),
-        (&["--stream=a", "--agents=2", "--local"], "--stream is of a run of one process"),
+        (&["--stream=a", "--agents=2", "--local"], "--stream is not supported with --agents"),
         (
             &["sweep", "--conns=1,2", "--stream=-", "--format=csv"],
             "--stream - has stdout for itself",
