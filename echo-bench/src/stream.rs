@@ -12,6 +12,7 @@ use echo_bench_engine::plan::Plan;
 use echo_bench_engine::record::Interval;
 use echo_bench_report::report::{Circumstances, Report};
 use echo_bench_report::stream::{Beginning, Event, Failure, Measured, Outcome};
+use echo_net::Nanos;
 
 pub(crate) use shared::SharedStream;
 use writer::{Place, Writer};
@@ -40,10 +41,10 @@ impl Stream {
         self.writer.say(Event::Plan(Box::new(Beginning::new(plan, circumstances))));
     }
 
-    /// An interval is over.
-    pub(crate) fn interval(&mut self, interval: &Interval) {
+    /// An interval is over, after so long if that is known.
+    pub(crate) fn interval(&mut self, interval: &Interval, lasted_ns: Option<Nanos>) {
         let plan = self.plan.as_ref();
-        let measured = plan.and_then(|plan| Measured::new(plan, interval));
+        let measured = plan.and_then(|plan| Measured::new(plan, interval, lasted_ns));
         if let Some(measured) = measured {
             self.writer.say(Event::Interval(Box::new(measured)));
         }
