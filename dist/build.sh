@@ -156,6 +156,7 @@ make_static() {
   add_documents "$static" "$dist/static/$name/share" --static "$target"
   mkdir "$dist/static/$name/bin"
   cp "${programs[@]/#/$static/}" "$dist/static/$name/bin"
+  chmod -R u=rwX,go=rX "$dist/static/$name"
   pack "$dist/static" --create "$name" | gzip --no-name --best >"$dist/$name.tar.gz"
 }
 
