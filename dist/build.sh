@@ -182,7 +182,7 @@ TEXT
 
 make_container() {
   local context=$dist/container root=$dist/container/root engine
-  [ -d "$dist/static/echo-bench-$version-$target" ] && [ -n "$static" ] || make_static
+  [ -n "$static" ] || make_static
   rm -rf "$context"
   mkdir -p "$root"/{etc,usr/bin,usr/share/doc} "$context/owned/work" "$context/shared/tmp"
   cp "${programs[@]/#/$static/}" "$root/usr/bin"

@@ -70,11 +70,12 @@ set_starters() {
     "${environment[@]}" "${into[@]}")
 }
 
-# Names, kinds, owners and modes of all files, but those that any command of dpkg changes.
+# Names, kinds, owners and modes of all files, but those that any command of dpkg, or of man after one,
+# changes.
 list_files() {
   find "$1" -mindepth 1 \( -path "$1/proc" -o -path "$1/sys" -o -path "$1/dev" -o -path "$1/tmp" \) -prune \
     -o -printf '/%P %y %m %U:%G\n' |
-    grep -v -e '^/var/log/' -e '^/var/lib/dpkg/[a-z]*-old ' | sort
+    grep -v -e '^/var/log/' -e '^/var/lib/dpkg/[a-z]*-old ' -e '^/var/cache/man/.*CACHEDIR.TAG ' | sort
 }
 
 check_debian() {
@@ -89,14 +90,14 @@ check_debian() {
   expect "a run" "100 of 100" "${user[@]}" echo-bench --conns 100 -d 2s --no-report
   for program in echo-bench echo-server echo-client; do
     expect "the version" "$program" "${user[@]}" "$program" --version
-    expect "man $program" "EXIT STATUS" "${root[@]}" env MANPAGER=cat man "$program"
+    expect "man $program" "EXIT STATUS" "${user[@]}" env MANPAGER=cat man "$program"
     for file in bash-completion/completions/"$program" zsh/vendor-completions/_"$program" \
       fish/vendor_completions.d/"$program".fish; do
       [ -s "$folder/usr/share/$file" ] || fail "there is no /usr/share/$file"
     done
   done
-  expect "man echo-bench-sweep" "sweep" "${root[@]}" env MANPAGER=cat man echo-bench-sweep
-  expect "apropos" "echo-bench" "${root[@]}" apropos echo-bench
+  expect "man echo-bench-sweep" "sweep" "${user[@]}" env MANPAGER=cat man echo-bench-sweep
+  expect "apropos" "echo-bench" "${user[@]}" apropos echo-bench
   expect "completion of flags" "--duration" complete_words echo-bench --dur
   expect "completion of values" "tokio-local" complete_words echo-bench --model to
   expect "completion of flags of the server" "--workers" complete_words echo-server --work
