@@ -47,6 +47,7 @@ mod memory_limit;
 mod message_limit;
 mod metrics;
 mod misdirected;
+mod packaging;
 mod parts;
 mod paused_server;
 mod placement;
