@@ -19,7 +19,7 @@ use echo_bench_report::capacity::search::Bounds;
 use echo_bench_report::report::{InvalidSlo, Slo};
 use echo_bench_report::sweep::{Flag, PlannedCell, SweepPlan, SweepPlanError};
 
-pub use searched::SearchedFlags;
+use searched::SearchedFlags;
 
 const EXAMPLES: &str = "\
 Examples:
