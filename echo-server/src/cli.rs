@@ -72,7 +72,7 @@ Environment:
   NOTIFY_SOCKET  where systemd is told";
 
 /// What `-h` shows.
-const SHOWN: [&str; 11] = [
+const SHOWN: [&str; 12] = [
     "address",
     "model",
     "workers",
@@ -83,6 +83,7 @@ const SHOWN: [&str; 11] = [
     "tls-key",
     "tls-self-signed",
     "metrics",
+    "verbose",
     "quiet",
 ];
 
