@@ -26,7 +26,7 @@ install_missing_programs() {
   command -v promtool >/dev/null || missing+=(prometheus)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
   command -v nats-server >/dev/null || missing+=(nats-server)
-  for program in python3 tcpdump openssl redis-server wrk curl chromium expect strace faketime tmux; do
+  for program in python3 tcpdump openssl redis-server wrk curl jq chromium expect strace faketime tmux; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   if [ "${#missing[@]}" -eq 0 ]; then

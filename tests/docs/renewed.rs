@@ -1,0 +1,72 @@
+//! Writes into a page what its commands print now: [`renewed`].
+
+use crate::carried_out::Done;
+use crate::page::{ELLIPSIS, Page};
+use crate::shown::heading;
+
+/// The text of the page with new output in the blocks that were carried out. A command without
+/// output on the page stays without; where the page leaves lines out, those are left out again.
+pub fn renewed(page: &Page, done: &[Option<Vec<Done>>]) -> String {
+    let mut text = page.text.clone();
+    for ((block, commands), done) in page.carried_out().iter().zip(done) {
+        let Some(done) = done.as_ref().filter(|_| block.language == "console") else {
+            continue;
+        };
+        let mut new = String::new();
+        for (command, done) in commands.iter().zip(done) {
+            new.push_str("$ ");
+            new.push_str(&command.typed);
+            new.push('\n');
+            let printed =
+                if done.stdout.trim().is_empty() { &done.stderr } else { &done.stdout };
+            for line in output(&command.shown, printed) {
+                new.push_str(line.trim_end());
+                new.push('\n');
+            }
+        }
+        text = text.replacen(block.text, &new, 1);
+    }
+    text
+}
+
+fn output<'a>(shown: &[&'a str], printed: &'a str) -> Vec<&'a str> {
+    if shown.is_empty() {
+        return Vec::new();
+    }
+    let printed: Vec<&str> = printed.lines().collect();
+    if !shown.contains(&ELLIPSIS) {
+        return printed;
+    }
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for (number, line) in shown.iter().enumerate() {
+        if *line == ELLIPSIS {
+            lines.push(ELLIPSIS);
+        } else if number == 0 {
+            lines.extend(printed.first());
+            at = 1;
+        } else if line.starts_with(char::is_whitespace) {
+            // It continues what was just taken.
+            let next = printed.get(at).filter(|next| next.starts_with(char::is_whitespace));
+            lines.extend(next);
+            at += usize::from(next.is_some());
+        } else if let Some(found) = heading(line).and_then(|heading| {
+            let is_it = |next: &&str| crate::shown::heading(next) == Some(heading);
+            printed[at..].iter().position(is_it)
+        }) {
+            lines.push(printed[at + found]);
+            at += found + 1;
+        }
+    }
+    lines
+}
+
+#[test]
+fn what_a_page_leaves_out_is_left_out_again() {
+    let printed = "9 requests/s\n\nembedded\nclosed loop\n  more\nverdict  good\nend\n";
+    let shown = ["1 requests/s", ELLIPSIS, "closed", "  less", ELLIPSIS, "verdict"];
+    let lines = ["9 requests/s", ELLIPSIS, "closed loop", "  more", ELLIPSIS, "verdict  good"];
+    assert_eq!(output(&shown, printed), lines);
+    assert_eq!(output(&[], printed), Vec::<&str>::new());
+    assert_eq!(output(&["old"], "new\n"), ["new"]);
+}
