@@ -30,35 +30,45 @@ pub fn renewed(page: &Page, done: &[Option<Vec<Done>>]) -> String {
 }
 
 fn output<'a>(shown: &[&'a str], printed: &'a str) -> Vec<&'a str> {
-    if shown.is_empty() {
-        return Vec::new();
-    }
     let printed: Vec<&str> = printed.lines().collect();
-    if !shown.contains(&ELLIPSIS) {
-        return printed;
+    match shown {
+        [] => return Vec::new(),
+        [ELLIPSIS] => return printed,
+        _ if !shown.contains(&ELLIPSIS) => return printed,
+        _ => {}
     }
     let mut lines = Vec::new();
     let mut at = 0;
     for (number, line) in shown.iter().enumerate() {
         if *line == ELLIPSIS {
             lines.push(ELLIPSIS);
-        } else if number == 0 {
-            lines.extend(printed.first());
-            at = 1;
-        } else if line.starts_with(char::is_whitespace) {
+            continue;
+        }
+        let rest = &printed[at..];
+        let found = if number == 0 {
+            // The answer, whatever it is.
+            Some(0)
+        } else if is_more(line) {
             // It continues what was just taken.
-            let next = printed.get(at).filter(|next| next.starts_with(char::is_whitespace));
-            lines.extend(next);
-            at += usize::from(next.is_some());
-        } else if let Some(found) = heading(line).and_then(|heading| {
-            let is_it = |next: &&str| crate::shown::heading(next) == Some(heading);
-            printed[at..].iter().position(is_it)
-        }) {
+            rest.first().is_some_and(|next| is_more(next)).then_some(0)
+        } else {
+            rest.iter().position(|next| !is_more(next) && key(next) == key(line))
+        };
+        if let Some(found) = found.filter(|found| *found < rest.len()) {
             lines.push(printed[at + found]);
             at += found + 1;
         }
     }
     lines
+}
+
+fn is_more(line: &str) -> bool {
+    line.starts_with(char::is_whitespace)
+}
+
+/// What tells a line from others: its heading, or else whatever it begins with.
+fn key(line: &str) -> Option<&str> {
+    heading(line).or_else(|| line.split_whitespace().next())
 }
 
 #[test]
@@ -69,4 +79,5 @@ fn what_a_page_leaves_out_is_left_out_again() {
     assert_eq!(output(&shown, printed), lines);
     assert_eq!(output(&[], printed), Vec::<&str>::new());
     assert_eq!(output(&["old"], "new\n"), ["new"]);
+    assert_eq!(output(&[ELLIPSIS], "new\n"), ["new"]);
 }
