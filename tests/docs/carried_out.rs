@@ -56,14 +56,14 @@ const FOR_A_PAGE: Duration = Duration::from_secs(12 * PATIENCE.as_secs());
 const FOR_A_WHOLE_PAGE: Duration = Duration::from_mins(20);
 
 /// What became of a command.
-pub struct Done {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// How commands are carried out.
-pub enum Manner {
+pub(crate) enum Manner {
     /// Made small, by the programs in tests/docs/programs.
     Small,
     /// As typed, by the programs in this folder.
@@ -72,7 +72,7 @@ pub enum Manner {
 
 /// Carries out the commands of each block marked `console`, and returns what became of them. A
 /// block that can't be carried out here is `None`.
-pub fn carry_out(
+pub(crate) fn carry_out(
     page: &Page,
     blocks: &[Vec<Command<'_>>],
     manner: &Manner,

@@ -9,34 +9,34 @@ use std::path::{Path, PathBuf};
 const PROMPT: &str = "$ ";
 
 /// Stands for lines that a page leaves out.
-pub const ELLIPSIS: &str = "…";
+pub(crate) const ELLIPSIS: &str = "…";
 
 /// A page, read from the project.
-pub struct Page {
+pub(crate) struct Page {
     /// Its path in the project.
-    pub name: &'static str,
-    pub path: PathBuf,
-    pub text: String,
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
 }
 
 /// A fenced block.
 #[derive(Clone, Copy)]
-pub struct Block<'a> {
-    pub language: &'a str,
+pub(crate) struct Block<'a> {
+    pub(crate) language: &'a str,
     /// What is between the fences, with the end of its last line.
-    pub text: &'a str,
+    pub(crate) text: &'a str,
 }
 
 /// A command with what the page shows of its output.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Command<'a> {
+pub(crate) struct Command<'a> {
     /// As typed, with the lines that continue it.
-    pub typed: String,
-    pub shown: Vec<&'a str>,
+    pub(crate) typed: String,
+    pub(crate) shown: Vec<&'a str>,
 }
 
 impl Page {
-    pub fn read(name: &'static str) -> Self {
+    pub(crate) fn read(name: &'static str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
         let text = fs::read_to_string(&path)
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -45,7 +45,7 @@ impl Page {
 
     /// The blocks whose commands are carried out, in order. The first two commands of the README
     /// are marked `sh`, and the output of one may be the block after it.
-    pub fn carried_out(&self) -> Vec<(Block<'_>, Vec<Command<'_>>)> {
+    pub(crate) fn carried_out(&self) -> Vec<(Block<'_>, Vec<Command<'_>>)> {
         let mut carried_out: Vec<(Block<'_>, Vec<Command<'_>>)> = Vec::new();
         for block in blocks(&self.text) {
             match (block.language, carried_out.last_mut()) {
@@ -65,7 +65,7 @@ impl Page {
 }
 
 /// The blocks of a page or a part of it, in order.
-pub fn blocks(text: &str) -> Vec<Block<'_>> {
+pub(crate) fn blocks(text: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut rest = text;
     while let Some((_, begun)) = rest.split_once("```") {
@@ -79,7 +79,7 @@ pub fn blocks(text: &str) -> Vec<Block<'_>> {
 
 impl<'a> Block<'a> {
     /// The commands of a block marked `console`.
-    pub fn commands(&self) -> Vec<Command<'a>> {
+    pub(crate) fn commands(&self) -> Vec<Command<'a>> {
         let mut commands: Vec<Command<'a>> = Vec::new();
         let mut goes_on = false;
         for line in self.text.lines() {
@@ -109,7 +109,7 @@ impl<'a> Block<'a> {
 
 impl Command<'_> {
     /// Whether it goes on in the background.
-    pub fn is_in_background(&self) -> bool {
+    pub(crate) fn is_in_background(&self) -> bool {
         self.without_comment().ends_with('&')
     }
 
@@ -118,7 +118,7 @@ impl Command<'_> {
     }
 
     /// The programs and files that it names, and whatever else is between blanks.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         let is_between = |c: char| c.is_whitespace() || "|;&()<>'\"`$".contains(c);
         self.without_comment().split(is_between).filter(|word| !word.is_empty())
     }

@@ -11,7 +11,7 @@ use crate::scale_out::recipes;
 const OWN_PROGRAMS: [&str; 3] = ["echo-bench", "echo-server", "echo-client"];
 
 /// Asks the programs for their help with the flags of each such command line before it.
-pub fn assert_flags_exist(page: &Page) {
+pub(crate) fn assert_flags_exist(page: &Page) {
     // What is carried out needs no such look.
     let text = match page.name {
         "README.md" => return,

@@ -6,7 +6,7 @@ use crate::shown::heading;
 
 /// The text of the page with new output in the blocks that were carried out. A command without
 /// output on the page stays without; where the page leaves lines out, those are left out again.
-pub fn renewed(page: &Page, done: &[Option<Vec<Done>>]) -> String {
+pub(crate) fn renewed(page: &Page, done: &[Option<Vec<Done>>]) -> String {
     let mut text = page.text.clone();
     for ((block, commands), done) in page.carried_out().iter().zip(done) {
         let Some(done) = done.as_ref().filter(|_| block.language == "console") else {

@@ -46,7 +46,7 @@ const STAND_INS: [(&str, &str); 4] = [
 const RECIPES: &str = "\n## Recipes\n";
 
 /// The part of the page with the recipes, which ends at the next heading.
-pub fn recipes(page: &str) -> &str {
+pub(crate) fn recipes(page: &str) -> &str {
     let (_, section) = page.split_once(RECIPES).expect("a heading");
     section.split_once("\n## ").expect("a heading after it").0
 }

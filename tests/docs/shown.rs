@@ -11,7 +11,7 @@ const AS_MAY_BE: [&str; 4] = ["warning", "caution", "note", "noise"];
 
 /// The headings that `shown` has and `printed` lacks. A line that begins with a blank continues
 /// the one before and has none.
-pub fn missing<'a>(shown: &[&'a str], printed: &str) -> Vec<&'a str> {
+pub(crate) fn missing<'a>(shown: &[&'a str], printed: &str) -> Vec<&'a str> {
     let printed: BTreeSet<&str> = printed.lines().flat_map(words).collect();
     let headings = shown.iter().filter_map(|line| heading(line));
     headings
@@ -20,7 +20,7 @@ pub fn missing<'a>(shown: &[&'a str], printed: &str) -> Vec<&'a str> {
 }
 
 /// The first word of a line that is neither a number nor its unit.
-pub fn heading(line: &str) -> Option<&str> {
+pub(crate) fn heading(line: &str) -> Option<&str> {
     if line == ELLIPSIS || line.starts_with(char::is_whitespace) {
         return None;
     }
