@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use echo_test_support::deadline::PATIENCE;
-use echo_test_support::program::{own_program, tell_skipped, wait};
+use echo_test_support::program::{own_program, run, tell_skipped, wait};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::page::{Command, Page};
@@ -124,15 +124,24 @@ fn is_possible(page: &Page, block: &[Command<'_>], manner: &Manner) -> bool {
         let reason = never.map(|(name, reason)| format!("{name}: {reason}"));
         let builds = word == "cargo" && matches!(manner, Manner::AsTyped(_));
         let reason = reason.or_else(|| builds.then(|| "cargo: it builds a release".into()));
-        reason.or_else(|| {
+        let reason = reason.or_else(|| {
             let is_missing = THIRD_PARTY.contains(&word) && !is_installed(word);
             is_missing.then(|| format!("{word} not found"))
-        })
+        });
+        reason.or_else(|| (word == "--link").then(no_link)?)
     });
     if let Some(reason) = &missing {
         tell_skipped(&format!("a block of {}", page.name), reason);
     }
     missing.is_none()
+}
+
+/// Why links can't be emulated here.
+fn no_link() -> Option<String> {
+    let mut try_it = process::Command::new(own_program("echo-bench"));
+    let tried = run(try_it.arg("try-link"), b"", PATIENCE);
+    let said = || format!("--link: {}", String::from_utf8_lossy(&tried.stderr).trim());
+    (!tried.status.success()).then(said)
 }
 
 fn is_installed(program: &str) -> bool {
