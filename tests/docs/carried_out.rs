@@ -167,7 +167,7 @@ fn path(manner: &Manner) -> String {
 fn ports(manner: &Manner) -> BTreeMap<&'static str, String> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let begin = FIRST_PORT + (process::id() % 1000) as u16 * 10;
-    let mut free = || loop {
+    let free = || loop {
         let port = begin + NEXT.fetch_add(1, Ordering::Relaxed);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port.to_string();
