@@ -37,25 +37,30 @@ fn output<'a>(shown: &[&'a str], printed: &'a str) -> Vec<&'a str> {
         _ if !shown.contains(&ELLIPSIS) => return printed,
         _ => {}
     }
-    let mut lines = Vec::new();
-    let mut at = 0;
-    for (number, line) in shown.iter().enumerate() {
+    let (mut lines, mut at, mut shown) = (Vec::new(), 0, shown);
+    // The answer, whatever it is: what comes before the first empty line.
+    if let Some(answer) = printed.iter().position(|line| line.is_empty())
+        && shown[0] != ELLIPSIS
+    {
+        lines.extend_from_slice(&printed[..answer]);
+        at = answer;
+        let is_end = |line: &&str| line.is_empty() || *line == ELLIPSIS;
+        shown = &shown[shown.iter().position(is_end).unwrap_or(shown.len())..];
+    }
+    for line in shown {
         if *line == ELLIPSIS {
             lines.push(ELLIPSIS);
             continue;
         }
         let rest = &printed[at..];
-        let found = if number == 0 {
-            // The answer, whatever it is.
-            Some(0)
-        } else if is_more(line) {
+        let found = if is_more(line) {
             // It continues what was just taken.
             rest.first().is_some_and(|next| is_more(next)).then_some(0)
         } else {
             rest.iter().position(|next| !is_more(next) && key(next) == key(line))
         };
-        if let Some(found) = found.filter(|found| *found < rest.len()) {
-            lines.push(printed[at + found]);
+        if let Some(found) = found {
+            lines.push(rest[found]);
             at += found + 1;
         }
     }
@@ -66,16 +71,27 @@ fn is_more(line: &str) -> bool {
     line.starts_with(char::is_whitespace)
 }
 
-/// What tells a line from others: its heading, or else whatever it begins with.
+/// What tells a line from others: its heading, or else whatever it begins with, as the head of a
+/// ranking does with `#`.
 fn key(line: &str) -> Option<&str> {
-    heading(line).or_else(|| line.split_whitespace().next())
+    let begin = line.split_whitespace().next();
+    heading(line).filter(|_| begin != Some("#")).or(begin)
 }
 
 #[test]
 fn what_a_page_leaves_out_is_left_out_again() {
-    let printed = "9 requests/s\n\nembedded\nclosed loop\n  more\nverdict  good\nend\n";
+    let printed =
+        "9 requests/s\nlimited\n\nembedded\nclosed loop\n  more\nverdict  good\nend\n";
     let shown = ["1 requests/s", ELLIPSIS, "closed", "  less", ELLIPSIS, "verdict"];
-    let lines = ["9 requests/s", ELLIPSIS, "closed loop", "  more", ELLIPSIS, "verdict  good"];
+    let lines = [
+        "9 requests/s",
+        "limited",
+        ELLIPSIS,
+        "closed loop",
+        "  more",
+        ELLIPSIS,
+        "verdict  good",
+    ];
     assert_eq!(output(&shown, printed), lines);
     assert_eq!(output(&[], printed), Vec::<&str>::new());
     assert_eq!(output(&["old"], "new\n"), ["new"]);
