@@ -62,6 +62,15 @@ pub(crate) struct Done {
     pub(crate) stderr: String,
 }
 
+/// Exit codes of a command that did its work: 3 and 4 are what a measurement came to.
+const OUTCOMES: [i32; 3] = [0, 3, 4];
+
+impl Done {
+    pub(crate) fn is_successful(&self) -> bool {
+        self.code.is_some_and(|code| OUTCOMES.contains(&code))
+    }
+}
+
 /// How commands are carried out.
 pub(crate) enum Manner {
     /// Made small, by the programs in tests/docs/programs.

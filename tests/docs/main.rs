@@ -115,19 +115,17 @@ fn attempt(page: &Page) -> Result<(), String> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
-/// Exit codes that say nothing of the command: 3 and 4 are what a small measurement came to.
-const OUTCOMES: [i32; 3] = [0, 3, 4];
-
 /// What is wrong with a command of a page.
 fn fault(command: &Command<'_>, done: &Done) -> Option<String> {
     let printed = format!("{}{}", done.stdout, done.stderr);
     let missing = shown::missing(&command.shown, &printed);
-    let is_done = done.code.is_some_and(|code| OUTCOMES.contains(&code));
-    if is_done && missing.is_empty() {
+    if done.is_successful() && missing.is_empty() {
         return None;
     }
     let what = match done.code {
-        Some(_) if is_done => format!("the page shows {missing:?}, which is not printed"),
+        Some(_) if done.is_successful() => {
+            format!("the page shows {missing:?}, which is not printed")
+        }
         Some(code) => format!("exit code {code}"),
         None => "it did not end".into(),
     };

@@ -19,7 +19,13 @@ pub(crate) fn renewed(page: &Page, done: &[Option<Vec<Done>>]) -> String {
             new.push('\n');
             let printed =
                 if done.stdout.trim().is_empty() { &done.stderr } else { &done.stdout };
-            for line in output(&command.shown, printed) {
+            // What went wrong is no example.
+            let lines = if done.is_successful() {
+                output(&command.shown, printed)
+            } else {
+                command.shown.clone()
+            };
+            for line in lines {
                 new.push_str(line.trim_end());
                 new.push('\n');
             }
