@@ -27,7 +27,7 @@ install_missing_programs() {
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
   command -v man >/dev/null || missing+=(man-db)
   command -v pdftotext >/dev/null || missing+=(poppler-utils)
-  for program in python3 git tcpdump socat openssl redis-server nats-server wrk curl chromium expect strace \
+  for program in python3 git tcpdump socat openssl redis-server nats-server wrk curl jq chromium expect strace \
     faketime tmux mandoc zsh fish; do
     command -v "$program" >/dev/null || missing+=("$program")
   done

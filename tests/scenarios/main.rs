@@ -55,7 +55,6 @@ mod pooling;
 mod postgres;
 mod protocol_clients;
 mod protocols;
-mod recipes;
 mod reconnecting;
 mod repeating;
 mod scanning;
