@@ -42,7 +42,7 @@ fn options(target: SocketAddr) -> ConnectOptions {
 }
 
 /// Both sides, and where the server listens.
-fn both<R: Backend>() -> Option<(R, R, SocketAddr)> {
+fn both<R: Backend>() -> Option<(R::Reactor, R::Reactor, SocketAddr)> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = socket::listen(any, 16, false, &options(any).socket).unwrap();
     assert!(fastopen::is_accepting(listener.as_fd()).unwrap());
@@ -56,7 +56,7 @@ fn both<R: Backend>() -> Option<(R, R, SocketAddr)> {
 type Side<'a, R> = (&'a mut R, &'a mut Log);
 
 /// Echoes until the client has received `length` bytes more.
-fn exchange<R: Backend>([client, server]: [&mut Side<'_, R>; 2], length: usize) {
+fn exchange<R: ServingReactor>([client, server]: [&mut Side<'_, R>; 2], length: usize) {
     let deadline = clock::now() + 5 * SECOND;
     let wanted = client.1.bytes.len() + length;
     while client.1.bytes.len() < wanted {

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use super::{
-    Backend, Edge, EpollReactor, Log, Oneshot, PollReactor, UringReactor, accepted,
+    Backend, Edge, EpollReactor, Log, Oneshot, PollReactor, PolledUring, UringReactor, accepted,
     for_each_backend, listening, turn_until,
 };
 use crate::clock::{self, SECOND};

@@ -6,12 +6,16 @@ use std::os::fd::AsFd;
 use rustix::event::PollFlags;
 
 use super::buffers::Lease;
+use super::completion::Completion;
 use super::connection::{Arrival, Request};
-use super::ring::Completion;
 use super::subject::Subject;
 use super::{Key, UringReactor};
+use crate::clock::{self, MILLISECOND, Nanos};
 use crate::reactor::{Event, Handler, Reactor};
 use crate::socket;
+
+/// How long a kernel thread may take to complete a receive of something that has arrived.
+const LAG: Nanos = 10 * MILLISECOND;
 
 impl UringReactor {
     /// Delivers data that was held back on resumed connections; whether there was any.
@@ -171,6 +175,37 @@ impl UringReactor {
                 handler.event(self, key, Event::Sent);
             }
             Err(error) => self.fail_to_send(key, error, handler),
+        }
+    }
+
+    /// Sending has failed.
+    pub(super) fn fail_to_send(
+        &mut self,
+        key: Key,
+        error: io::Error,
+        handler: &mut impl Handler<Self>,
+    ) {
+        if handler.reads_before_failure() {
+            self.receive_the_last(key, handler);
+        }
+        self.fail(key, error, handler);
+    }
+
+    /// Has what has arrived complete the receive of a connection. If that can't be seen in time,
+    /// the error of the send stands.
+    fn receive_the_last(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        let (wait, until) = match self.ring.is_polled() {
+            true => (MILLISECOND, clock::now() + LAG),
+            // One look suffices.
+            false => (0, 0),
+        };
+        let receives =
+            |it: &Self| it.connections.get(key).is_some_and(|it| it.receiving != Request::None);
+        while receives(self) && self.ring.enter(Some(wait)).is_ok() {
+            self.complete(handler);
+            if until == 0 || clock::now() > until {
+                return;
+            }
         }
     }
 

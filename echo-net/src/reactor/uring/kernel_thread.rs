@@ -1,0 +1,155 @@
+//! A thread of the kernel that submits the requests of rings and completes them
+//! (`IORING_SETUP_SQPOLL`): [`KernelThread`]. It is a thread of this process, whose CPU time counts
+//! as the process's, and polls the submission queues for as long as there is something to do, and
+//! for [`IDLE`] more; then it sleeps until it is woken.
+//!
+//! Several rings can share one. It serves them in turn, a few requests of each.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use io_uring::{Builder, IoUring, cqueue, squeue};
+use rustix::io::fcntl_dupfd_cloexec;
+use rustix::thread::gettid;
+
+use super::unavailable::Unavailable;
+use crate::clock::{self, MILLISECOND, Nanos};
+
+/// For how long the thread polls on when there is nothing to do. Longer than the pauses of a load
+/// that is worth measuring, so that a message seldom has to wake it; and a server at rest is soon
+/// at rest.
+pub const IDLE: Duration = Duration::from_millis(100);
+
+/// Where the kernel lists the threads of this process.
+const TASKS: &str = "/proc/self/task";
+
+/// How long a new thread may take until it has its name.
+const START: Nanos = 100 * MILLISECOND;
+
+/// See the [module](self). It ends with this and all rings that it serves.
+#[derive(Debug)]
+pub struct KernelThread {
+    /// A ring without requests, which keeps the thread; rings refer to it to share it.
+    anchor: OwnedFd,
+    /// Its thread id; `None` if it was not found among those of this process.
+    id: Option<u32>,
+}
+
+impl KernelThread {
+    /// Starts one, bound to this CPU; without one the kernel chooses, and not only among the CPUs
+    /// that this process is allowed to use.
+    ///
+    /// # Errors
+    /// When the kernel or a sandbox denies it.
+    pub fn start(cpu: Option<usize>) -> Result<Self, Unavailable> {
+        let name = format!("iou-sqp-{}", gettid().as_raw_nonzero());
+        // Threads of rings that are gone end a little later, and may have this name.
+        let before: HashSet<u32> = threads_named(&name).collect();
+        let mut builder = IoUring::builder();
+        builder.setup_sqpoll(IDLE.as_millis() as u32);
+        if let Some(cpu) = cpu {
+            builder.setup_sqpoll_cpu(cpu as u32);
+        }
+        let unavailable = |reason| Unavailable {
+            asked: "a kernel thread that submits (IORING_SETUP_SQPOLL)",
+            reason,
+        };
+        let ring = builder.build(1).map_err(unavailable)?;
+        let anchor = fcntl_dupfd_cloexec(&ring, 0).map_err(|error| unavailable(error.into()))?;
+        let until = clock::now() + START;
+        let mut new = || threads_named(&name).find(|id| !before.contains(id));
+        let mut id = new();
+        while id.is_none() && clock::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+            id = new();
+        }
+        Ok(Self { anchor, id })
+    }
+
+    /// Has the thread submit the requests of the ring that is built.
+    pub(super) fn serve(&self, builder: &mut Builder<squeue::Entry, cqueue::Entry>) {
+        builder.setup_sqpoll(IDLE.as_millis() as u32).setup_attach_wq(self.anchor.as_raw_fd());
+    }
+
+    /// Its thread id; `None` if it was not found among the threads of this process.
+    pub fn id(&self) -> Option<u32> {
+        self.id
+    }
+
+    /// The CPU time that it has used; `None` if the kernel does not say.
+    pub fn cpu(&self) -> Option<Duration> {
+        let text = fs::read_to_string(format!("{TASKS}/{}/schedstat", self.id?)).ok()?;
+        // Time on the CPU, in nanoseconds, is the first of three numbers (sched-stats.rst).
+        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    }
+}
+
+/// Checks whether one can be started on this machine.
+///
+/// # Errors
+/// Those of [`KernelThread::start`].
+pub fn probe() -> Result<(), Unavailable> {
+    KernelThread::start(None).map(drop)
+}
+
+/// The threads of this process with this name, which the kernel gives after the thread that has
+/// made the ring. In another PID namespace its number is not the one that is seen here; then any
+/// such thread is taken.
+fn threads_named(name: &str) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(TASKS).into_iter().flatten().flatten();
+    let tasks: Vec<(u32, String)> = entries
+        .filter_map(|entry| {
+            let id = entry.file_name().to_str()?.parse().ok()?;
+            let told = fs::read_to_string(entry.path().join("comm")).ok()?;
+            told.starts_with("iou-sqp-").then(|| (id, told.trim_end().to_owned()))
+        })
+        .collect();
+    let exact = tasks.iter().any(|(_, told)| told == name);
+    let name = name.to_owned();
+    tasks.into_iter().filter(move |(_, told)| !exact || *told == name).map(|(id, _)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where it can't be started the test is skipped by name.
+    fn started(cpu: Option<usize>) -> Option<KernelThread> {
+        KernelThread::start(cpu).inspect_err(|reason| eprintln!("skipped: {reason}")).ok()
+    }
+
+    #[test]
+    fn it_is_a_thread_of_this_process_that_rests_when_there_is_nothing_to_do_and_ends() {
+        let Some(thread) = started(None) else { return };
+        let id = thread.id().unwrap();
+        let deadline = clock::now() + 20 * clock::SECOND;
+        let mut used = thread.cpu().unwrap();
+        loop {
+            assert!(clock::now() < deadline, "it polls on and on: {used:?}");
+            std::thread::sleep(IDLE);
+            let now = thread.cpu().unwrap();
+            if now == used {
+                break;
+            }
+            used = now;
+        }
+        drop(thread);
+        let task = std::path::PathBuf::from(format!("{TASKS}/{id}"));
+        while task.exists() {
+            assert!(clock::now() < deadline, "it is still there");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn it_is_bound_to_the_cpu_that_was_asked_for() {
+        let cpu = *crate::pin::allowed().unwrap().last().unwrap();
+        let Some(thread) = started(Some(cpu)) else { return };
+        let status = fs::read_to_string(format!("{TASKS}/{}/status", thread.id().unwrap()));
+        let allowed = format!("Cpus_allowed_list:\t{cpu}\n");
+        assert!(status.unwrap().contains(&allowed));
+    }
+}
