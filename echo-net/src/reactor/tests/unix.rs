@@ -47,7 +47,7 @@ fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: B
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     let unread = crate::unread::read(reactor.socket(log.keys[0]).unwrap()).unwrap();
     assert!(unread.ended);
-    turn_until(&mut reactor, &mut log, |log| log.ended);
+    turn_until(&mut reactor, &mut log, |log| log.ended == 1);
     reactor.finish(log.keys[0]);
     let mut rest = Vec::new();
     peer.read_to_end(&mut rest).unwrap();
@@ -68,7 +68,7 @@ fn connecting_to_a_unix_socket_tells_success_and_refusal_and_a_full_backlog<R: B
     turn_until(&mut client, &mut log, |log| log.bytes == b"hello");
     assert!(client.tcp_info(key).is_none() && client.delivery(key).unwrap().all);
     drop(server);
-    turn_until(&mut client, &mut log, |log| log.ended || log.failed.is_some());
+    turn_until(&mut client, &mut log, |log| log.ended == 1 || log.failed.is_some());
     let refused = refused::<R, _>(|| client.connect(&options(address)));
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     // Nobody accepts.

@@ -5,10 +5,10 @@
 //!
 //! Several rings can share one. It serves them in turn, a few requests of each.
 
-use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::thread;
 use std::time::Duration;
 
 use io_uring::{Builder, IoUring, cqueue, squeue};
@@ -26,6 +26,9 @@ pub const IDLE: Duration = Duration::from_millis(100);
 /// Where the kernel lists the threads of this process.
 const TASKS: &str = "/proc/self/task";
 
+/// What the kernel calls such a thread, before the id of the one that has made its ring.
+const NAME: &str = "iou-sqp-";
+
 /// How long a new thread may take until it has its name.
 const START: Nanos = 100 * MILLISECOND;
 
@@ -36,6 +39,7 @@ pub struct KernelThread {
     anchor: OwnedFd,
     /// Its thread id; `None` if it was not found among those of this process.
     id: Option<u32>,
+    cpu: Option<usize>,
 }
 
 impl KernelThread {
@@ -45,28 +49,29 @@ impl KernelThread {
     /// # Errors
     /// When the kernel or a sandbox denies it.
     pub fn start(cpu: Option<usize>) -> Result<Self, Unavailable> {
-        let name = format!("iou-sqp-{}", gettid().as_raw_nonzero());
-        // Threads of rings that are gone end a little later, and may have this name.
-        let before: HashSet<u32> = threads_named(&name).collect();
+        // On a separate thread: the kernel tears a ring down as task work of the thread that has
+        // created it, which interrupts its system calls; and it names its own thread after that
+        // one, so that it can be told from others.
+        let made = thread::Builder::new()
+            .name("start-sqpoll".into())
+            .spawn(move || Self::start_here(cpu))
+            .map(thread::JoinHandle::join);
+        match made {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(unavailable(io::ErrorKind::Other.into())),
+            Err(reason) => Err(Unavailable { asked: "a thread", reason }),
+        }
+    }
+
+    fn start_here(cpu: Option<usize>) -> Result<Self, Unavailable> {
         let mut builder = IoUring::builder();
         builder.setup_sqpoll(IDLE.as_millis() as u32);
         if let Some(cpu) = cpu {
             builder.setup_sqpoll_cpu(cpu as u32);
         }
-        let unavailable = |reason| Unavailable {
-            asked: "a kernel thread that submits (IORING_SETUP_SQPOLL)",
-            reason,
-        };
         let ring = builder.build(1).map_err(unavailable)?;
         let anchor = fcntl_dupfd_cloexec(&ring, 0).map_err(|error| unavailable(error.into()))?;
-        let until = clock::now() + START;
-        let mut new = || threads_named(&name).find(|id| !before.contains(id));
-        let mut id = new();
-        while id.is_none() && clock::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
-            id = new();
-        }
-        Ok(Self { anchor, id })
+        Ok(Self { anchor, id: find_own(), cpu })
     }
 
     /// Has the thread submit the requests of the ring that is built.
@@ -79,12 +84,21 @@ impl KernelThread {
         self.id
     }
 
+    /// The CPU that it is bound to.
+    pub fn cpu(&self) -> Option<usize> {
+        self.cpu
+    }
+
     /// The CPU time that it has used; `None` if the kernel does not say.
-    pub fn cpu(&self) -> Option<Duration> {
+    pub fn cpu_time(&self) -> Option<Duration> {
         let text = fs::read_to_string(format!("{TASKS}/{}/schedstat", self.id?)).ok()?;
         // Time on the CPU, in nanoseconds, is the first of three numbers (sched-stats.rst).
         text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
     }
+}
+
+fn unavailable(reason: io::Error) -> Unavailable {
+    Unavailable { asked: "a kernel thread that submits (IORING_SETUP_SQPOLL)", reason }
 }
 
 /// Checks whether one can be started on this machine.
@@ -95,21 +109,34 @@ pub fn probe() -> Result<(), Unavailable> {
     KernelThread::start(None).map(drop)
 }
 
-/// The threads of this process with this name, which the kernel gives after the thread that has
-/// made the ring. In another PID namespace its number is not the one that is seen here; then any
-/// such thread is taken.
-fn threads_named(name: &str) -> impl Iterator<Item = u32> {
+/// The kernel thread of the ring that the calling thread has made: it has the name of that one. In
+/// another PID namespace the number in it is not the one that is seen here; there it is taken if it
+/// is the only one.
+fn find_own() -> Option<u32> {
+    let own = format!("{NAME}{}", gettid().as_raw_nonzero());
+    let until = clock::now() + START;
+    loop {
+        let threads = kernel_threads();
+        if let Some((id, _)) = threads.iter().find(|(_, name)| *name == own) {
+            return Some(*id);
+        }
+        if clock::now() >= until {
+            let [(id, _)] = &threads[..] else { return None };
+            return Some(*id);
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The threads of this process that serve rings, with their names.
+fn kernel_threads() -> Vec<(u32, String)> {
     let entries = fs::read_dir(TASKS).into_iter().flatten().flatten();
-    let tasks: Vec<(u32, String)> = entries
-        .filter_map(|entry| {
-            let id = entry.file_name().to_str()?.parse().ok()?;
-            let told = fs::read_to_string(entry.path().join("comm")).ok()?;
-            told.starts_with("iou-sqp-").then(|| (id, told.trim_end().to_owned()))
-        })
-        .collect();
-    let exact = tasks.iter().any(|(_, told)| told == name);
-    let name = name.to_owned();
-    tasks.into_iter().filter(move |(_, told)| !exact || *told == name).map(|(id, _)| id)
+    let threads = entries.filter_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let name = fs::read_to_string(entry.path().join("comm")).ok()?;
+        name.starts_with(NAME).then(|| (id, name.trim_end().to_owned()))
+    });
+    threads.collect()
 }
 
 #[cfg(test)]
@@ -123,32 +150,32 @@ mod tests {
 
     #[test]
     fn it_is_a_thread_of_this_process_that_rests_when_there_is_nothing_to_do_and_ends() {
-        let Some(thread) = started(None) else { return };
-        let id = thread.id().unwrap();
+        let Some(polling) = started(None) else { return };
+        let id = polling.id().unwrap();
         let deadline = clock::now() + 20 * clock::SECOND;
-        let mut used = thread.cpu().unwrap();
+        let mut used = polling.cpu_time().unwrap();
         loop {
             assert!(clock::now() < deadline, "it polls on and on: {used:?}");
-            std::thread::sleep(IDLE);
-            let now = thread.cpu().unwrap();
+            thread::sleep(IDLE);
+            let now = polling.cpu_time().unwrap();
             if now == used {
                 break;
             }
             used = now;
         }
-        drop(thread);
+        drop(polling);
         let task = std::path::PathBuf::from(format!("{TASKS}/{id}"));
         while task.exists() {
             assert!(clock::now() < deadline, "it is still there");
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
     #[test]
     fn it_is_bound_to_the_cpu_that_was_asked_for() {
         let cpu = *crate::pin::allowed().unwrap().last().unwrap();
-        let Some(thread) = started(Some(cpu)) else { return };
-        let status = fs::read_to_string(format!("{TASKS}/{}/status", thread.id().unwrap()));
+        let Some(polling) = started(Some(cpu)) else { return };
+        let status = fs::read_to_string(format!("{TASKS}/{}/status", polling.id().unwrap()));
         let allowed = format!("Cpus_allowed_list:\t{cpu}\n");
         assert!(status.unwrap().contains(&allowed));
     }

@@ -200,6 +200,6 @@ fn connections_and_bytes_that_do_not_fit_into_the_queue_are_not_lost<B: Uring>()
         assert_eq!(echoed, *b"xxxxxxxxxx");
         peer.shutdown(std::net::Shutdown::Write).unwrap();
     }
-    turn_until(&mut reactor, &mut log, |log| log.ends == MANY);
+    turn_until(&mut reactor, &mut log, |log| log.ended == MANY);
     assert!(reactor.ring.overflows > 0, "the queue was large enough, and nothing was tested");
 }
