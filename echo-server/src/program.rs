@@ -14,6 +14,7 @@ use echo_metrics::{Health, ProcessMetrics, Source};
 use echo_net::address::SocketAddress;
 use echo_net::listener::{Listener, SocketFile};
 use echo_net::own_process::OwnProcess;
+use echo_net::reactor::uring::kernel_thread;
 use echo_net::settings::ByteSize;
 use echo_net::signals::Request;
 use echo_net::stop::{Stage, Stop};
@@ -289,6 +290,10 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     model::build(model).check().with_context(|| {
         format!("--model {model} is unavailable on this machine (try --model epoll)")
     })?;
+    if config.tuning.uring_sqpoll {
+        kernel_thread::probe()
+            .context("--uring-sqpoll is unavailable on this machine (leave it out)")?;
+    }
     let cores = available_cores();
     if config.busy_poll && config.workers >= cores {
         warn!(
