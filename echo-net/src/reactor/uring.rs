@@ -40,6 +40,7 @@ pub mod kernel_thread;
 mod queues;
 mod ring;
 mod settling;
+mod stamped;
 mod subject;
 mod unavailable;
 

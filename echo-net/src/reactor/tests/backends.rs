@@ -15,8 +15,7 @@ pub(in crate::reactor) trait Backend {
     /// Whether the kernel accepts on its own, without a limit per turn.
     const ACCEPTS_IN_KERNEL: bool = false;
 
-    /// Whether all that is there is passed on in one turn, and a listener is closed at once: nothing
-    /// is left to a thread of the kernel.
+    /// Whether all that is there is passed on in one turn: nothing is left to a thread of the kernel.
     const IS_PROMPT: bool = true;
 
     /// `None`, with a note on stderr, if it is unavailable on this machine.

@@ -53,7 +53,7 @@ fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: B
     peer.read_to_end(&mut rest).unwrap();
     assert_eq!(rest, b"rest");
     reactor.stop_listening();
-    let refused = refused::<R, _>(|| socket::begin_connect(&options(address)));
+    let refused = socket::begin_connect(&options(address)).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
 }
 
@@ -69,7 +69,7 @@ fn connecting_to_a_unix_socket_tells_success_and_refusal_and_a_full_backlog<R: B
     assert!(client.tcp_info(key).is_none() && client.delivery(key).unwrap().all);
     drop(server);
     turn_until(&mut client, &mut log, |log| log.ended == 1 || log.failed.is_some());
-    let refused = refused::<R, _>(|| client.connect(&options(address)));
+    let refused = client.connect(&options(address)).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     // Nobody accepts.
     let (listener, _) = listen_at(UnixAddress::named(b"").unwrap(), 1).unwrap();

@@ -270,17 +270,20 @@ impl UringReactor {
         self.cancel_accepting();
         for acceptor in &mut self.acceptors {
             acceptor.closing = true;
-            if acceptor.request == Request::None {
-                acceptor.listening = None;
-            }
         }
-        // What takes longer happens in later turns.
         let until = clock::now() + CLOSING;
-        while self.acceptors.iter().any(|acceptor| acceptor.listening.is_some())
+        while self.acceptors.iter().any(|acceptor| acceptor.request != Request::None)
             && clock::now() < until
             && self.ring.enter(Some(MILLISECOND)).is_ok()
         {
             self.take_last_accepts();
+        }
+        self.ring.fence();
+        // What takes longer happens in later turns.
+        for acceptor in &mut self.acceptors {
+            if acceptor.request == Request::None {
+                acceptor.listening = None;
+            }
         }
     }
 
@@ -288,7 +291,9 @@ impl UringReactor {
     fn take_last_accepts(&mut self) {
         let (acceptors, mut missed) = (&mut self.acceptors, Vec::new());
         let mut completed = |number: u32| {
-            acceptors.get_mut(number as usize).into_iter().for_each(Acceptor::completed);
+            if let Some(acceptor) = acceptors.get_mut(number as usize) {
+                acceptor.request = Request::None;
+            }
         };
         self.ring.retain(|completion| match completion {
             Completion::Accepted { number, result, more } => {

@@ -66,6 +66,8 @@ impl UringReactor {
                     }
                     handler.woken(self);
                 }
+                // One that was no longer waited for.
+                Completion::Fenced => {}
                 Completion::NotCancelled(subject) => self.cancel_again(subject),
             }
         }
@@ -87,7 +89,7 @@ impl UringReactor {
         }
         let mut stamp = None;
         let result = if connection.stamped {
-            result.and_then(|lease| self.ring.unpack(lease)).map(|(lease, read)| {
+            result.and_then(|lease| self.ring.message.unpack(lease)).map(|(lease, read)| {
                 stamp = read;
                 lease
             })

@@ -25,6 +25,8 @@ pub(super) enum Completion {
     Received { key: Key, result: io::Result<Option<Lease>>, more: bool },
     /// The polled event occurred.
     Watched { key: Key, result: io::Result<PollFlags>, more: bool },
+    /// What was submitted before has been dealt with.
+    Fenced,
     /// The request to cancel was not found at that moment.
     NotCancelled(Subject),
 }
@@ -64,6 +66,7 @@ impl Completion {
                 more,
             },
             Subject::Listener(number) => Self::Pending { number },
+            Subject::Fence => Self::Fenced,
             cancelling => Self::NotCancelled(cancelling),
         }
     }

@@ -15,32 +15,32 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
-use io_uring::types::{CancelBuilder, Fd, RecvMsgOut, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode};
 use rustix::event::PollFlags;
 
 use super::Key;
-use super::buffers::{Buffers, GROUP, Lease};
+use super::buffers::{Buffers, GROUP};
 use super::completion::Completion;
 use super::kernel_thread::KernelThread;
 use super::queues::Queues;
+use super::stamped::{self, StampedMessage};
 use super::subject::Subject;
 use super::unavailable::Unavailable;
 use crate::Nanos;
 use crate::clock::{self, MILLISECOND, SECOND};
-use crate::stamps::{self, Stamp};
 
 /// How long a ring that is dropped waits for the end of its requests. Cancelling takes
 /// microseconds each.
 const WIND_DOWN: Nanos = 200 * MILLISECOND;
 
+/// How long a kernel thread may take to come to a request.
+const FENCE: Nanos = 10 * MILLISECOND;
+
 /// How often requests are submitted to a kernel that takes none before the caller goes on, and the
 /// pause in between.
 const ATTEMPTS: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// Smallest buffers that stamped bytes are received into.
-const LEAST_STAMPED: usize = 1024;
 
 /// See the [module](self).
 pub(super) struct Ring {
@@ -56,9 +56,7 @@ pub(super) struct Ring {
     is_polled: bool,
     /// How often the completion queue was too small.
     pub(super) overflows: u64,
-    /// Says how much control data is wanted with bytes that are stamped. In a box, since the
-    /// kernel reads it when it is told of a request.
-    message: Box<libc::msghdr>,
+    pub(super) message: StampedMessage,
     /// How long a drop waits for the kernel.
     pub(super) patience: Nanos,
     /// Only the thread that created the ring may use it.
@@ -106,7 +104,7 @@ impl Ring {
             flags,
             is_polled: thread.is_some(),
             overflows: 0,
-            message: Box::new(stamped_message()),
+            message: StampedMessage::new(),
             patience: WIND_DOWN,
             not_send: PhantomData,
         })
@@ -126,35 +124,15 @@ impl Ring {
     }
 
     /// As [`receive`](Self::receive), with a stamp in front of the bytes: see
-    /// [`unpack`](Self::unpack).
+    /// [`StampedMessage::unpack`].
     pub(super) fn receive_stamped(&mut self, socket: BorrowedFd<'_>, key: Key) {
-        let socket = Fd(socket.as_raw_fd());
-        let request = opcode::RecvMsgMulti::new(socket, &raw const *self.message, GROUP);
-        self.push(request.build(), Subject::Receive(key));
+        let request = self.message.receive(Fd(socket.as_raw_fd()));
+        self.push(request, Subject::Receive(key));
     }
 
     /// Whether a buffer has room for a stamp in front of a useful number of bytes.
     pub(super) fn can_stamp(&self) -> bool {
-        self.buffers.size() >= LEAST_STAMPED
-    }
-
-    /// Takes what [`receive_stamped`](Self::receive_stamped) has received apart: its bytes,
-    /// none at the end of the input, and their stamp.
-    pub(super) fn unpack(
-        &self,
-        received: Option<Lease>,
-    ) -> io::Result<(Option<Lease>, Option<Stamp>)> {
-        let Some(mut lease) = received else { return Ok((None, None)) };
-        let parts = RecvMsgOut::parse(&lease, &self.message).map_err(|()| {
-            io::Error::other("the kernel gave less than the header of a message")
-        })?;
-        let stamp = stamps::of_control(parts.control_data());
-        let bytes = lease.len() - parts.payload_data().len()..lease.len();
-        if bytes.is_empty() {
-            return Ok((None, None));
-        }
-        lease.narrow(bytes);
-        Ok((Some(lease), stamp))
+        self.buffers.size() >= stamped::LEAST
     }
 
     /// Polls for `events`, errors and hang-ups: once, or (`multi`) each time something changes.
@@ -202,7 +180,29 @@ impl Ring {
             // Those that were about to continue were not found, and are the next time.
             asks = self.outstanding == before;
         }
-        self.outstanding == 0
+        let ended = self.outstanding == 0;
+        if ended {
+            self.fence();
+        }
+        ended
+    }
+
+    /// Has a kernel thread let go of the descriptors of requests that have completed, which it does
+    /// a moment after that: files that are closed from now on are closed at once. Waits for it at
+    /// most [`FENCE`].
+    pub(super) fn fence(&mut self) {
+        if !self.is_polled {
+            return;
+        }
+        self.push(opcode::Nop::new().build(), Subject::Fence);
+        let until = clock::now() + FENCE;
+        while clock::now() < until && self.enter(Some(MILLISECOND)).is_ok() {
+            if self.completions.iter().any(|it| matches!(it, Completion::Fenced)) {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.completions.retain(|it| !matches!(it, Completion::Fenced));
     }
 
     fn push(&mut self, request: Entry, subject: Subject) {
@@ -382,15 +382,7 @@ impl Drop for Ring {
         let ended = self.wind_down(self.patience);
         if !ended || self.kernel.submitter().unregister_buf_ring(GROUP).is_err() {
             std::mem::forget(self.buffers.clone());
-            std::mem::forget(std::mem::replace(&mut self.message, Box::new(stamped_message())));
+            std::mem::forget(std::mem::replace(&mut self.message, StampedMessage::new()));
         }
     }
-}
-
-/// No name and room for a stamp: all that the kernel looks at.
-fn stamped_message() -> libc::msghdr {
-    // SAFETY: `msghdr` is plain numbers and pointers, for which all zeros is a valid value.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_controllen = stamps::CONTROL as _;
-    message
 }
