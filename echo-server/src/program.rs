@@ -295,7 +295,8 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
             .context("--uring-sqpoll is unavailable on this machine (leave it out)")?;
     }
     let cores = available_cores();
-    if config.busy_poll && config.workers >= cores {
+    let spinning = config.workers + usize::from(config.tuning.uring_sqpoll);
+    if config.busy_poll && spinning >= cores {
         warn!(
             workers = config.workers,
             cores, "--busy-poll occupies all cores (use fewer --workers)"
