@@ -203,3 +203,64 @@ fn connections_and_bytes_that_do_not_fit_into_the_queue_are_not_lost<B: Uring>()
     turn_until(&mut reactor, &mut log, |log| log.ended == MANY);
     assert!(reactor.ring.overflows > 0, "the queue was large enough, and nothing was tested");
 }
+
+/// What a kernel thread serves is served from several threads of ours, each with its ring.
+#[test]
+fn one_kernel_thread_serves_several_rings_and_ends_after_the_last() {
+    const RINGS: usize = 3;
+    const PEERS: usize = 50;
+    let Some(_available) = PolledUring::make(1) else { return };
+    let polling = KernelThread::start(None).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..RINGS {
+            let polling = &polling;
+            scope.spawn(move || {
+                let mut reactor = UringReactor::served_by(polling, 4096).unwrap();
+                let any = SocketAddr::from(([127, 0, 0, 1], 0));
+                let listener =
+                    socket::listen(any, 1024, false, &SocketOptions::default()).unwrap();
+                let address = listener.local_addr().unwrap();
+                reactor.listen(listener).unwrap();
+                let mut log = Log { echo: true, ..Log::default() };
+                let mut peers: Vec<_> = (0..PEERS).map(|_| connect(address)).collect();
+                for round in 1..=5 {
+                    for peer in &mut peers {
+                        peer.write_all(b"x").unwrap();
+                    }
+                    turn_until(&mut reactor, &mut log, |log| log.bytes.len() == round * PEERS);
+                }
+            });
+        }
+    });
+    let task = std::path::PathBuf::from(format!("/proc/self/task/{}", polling.id().unwrap()));
+    assert!(task.exists());
+    let last = UringReactor::served_by(&polling, 4096).unwrap();
+    drop(polling);
+    std::thread::sleep(2 * kernel_thread::IDLE);
+    assert!(task.exists(), "it ends while a ring is left");
+    drop(last);
+    let deadline = clock::now() + 20 * clock::SECOND;
+    while task.exists() {
+        assert!(clock::now() < deadline, "it is still there");
+        std::thread::yield_now();
+    }
+}
+
+/// Whoever sends while nobody looks, and the kernel thread sleeps, wakes it.
+#[test]
+fn a_kernel_thread_that_sleeps_is_woken_by_what_arrives_and_by_requests() {
+    let Some((mut reactor, address)) = listening::<PolledUring>(4096) else { return };
+    let mut log = Log { echo: true, ..Log::default() };
+    let mut peer = connect(address);
+    turn_until(&mut reactor, &mut log, |log| log.keys.len() == 1);
+    for round in 1..=3 {
+        std::thread::sleep(2 * kernel_thread::IDLE);
+        peer.write_all(b"x").unwrap();
+        turn_until(&mut reactor, &mut log, |log| log.bytes.len() == round);
+        std::thread::sleep(2 * kernel_thread::IDLE);
+        // A request: its receive is cancelled, and made again.
+        reactor.pause(log.keys[0]);
+        reactor.turn(Some(clock::now() + 20 * MILLISECOND), &mut log).unwrap();
+        reactor.resume(log.keys[0]);
+    }
+}
