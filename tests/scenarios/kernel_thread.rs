@@ -115,6 +115,6 @@ fn the_report_has_its_cost_and_says_that_it_is_the_server_s() {
     assert!(thread["cpu"].is_u64(), "{thread}");
     let typed = report["plan"]["target"]["server"].to_string();
     assert!(typed.contains("--uring-sqpoll"), "{typed}");
-    let told = finished.stdout;
+    let told = &finished.stdout;
     assert!(told.contains("kernel thread") && told.contains("of the server's CPU time"), "{told}");
 }
