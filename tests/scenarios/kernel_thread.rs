@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use echo_net::reactor::uring::kernel_thread;
+use echo_proto::Service;
 use echo_server::model::{self, ModelKind};
 use echo_test_support::bench_process::BenchProcess;
 use echo_test_support::deadline::{PATIENCE, wait_until};
 use echo_test_support::program::tell_skipped;
 use echo_test_support::running_server::RunningServer;
+use strum::VariantArray;
 
 const FLAGS: [&str; 3] = ["--uring-sqpoll", "--workers", "1"];
 
@@ -90,6 +92,31 @@ fn it_spins_only_while_there_is_something_to_do_and_nothing_is_left_of_connectio
     wait_until("it rests again", || used(&server, thread, rest).0 == Duration::ZERO);
     let said = server.stop();
     assert!(said.contains("kernel thread of io_uring: on CPU"), "{said}");
+}
+
+#[test]
+fn every_protocol_is_answered_rightly_also_inside_tls() {
+    let test = "every_protocol_is_answered_rightly_also_inside_tls";
+    if !is_available(test) {
+        return;
+    }
+    for protocol in Service::VARIANTS {
+        for tls in [&[][..], &["--tls", "--insecure"]] {
+            let protocol = format!("--protocol={protocol}");
+            let flags = [
+                "--model=uring",
+                "--server-uring-sqpoll",
+                "--server-workers=1",
+                "--duration=200ms",
+                "--warmup=0",
+                "--conns=4",
+                &protocol,
+            ];
+            let finished = BenchProcess::start(&[&flags[..], tls].concat()).finish(PATIENCE);
+            assert_eq!(finished.code, Some(0), "{protocol} {tls:?}: {}", finished.stderr);
+            assert!(finished.requests("ok") > 0, "{protocol} {tls:?}");
+        }
+    }
 }
 
 #[test]

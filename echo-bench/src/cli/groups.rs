@@ -246,7 +246,8 @@ impl SocketArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Embedded server (any echo-server flag as --server-FLAG)")]
 pub(super) struct EmbeddedArgs {
-    /// Concurrency model of the embedded server (compio: in builds with --features compio)
+    /// Concurrency model of the embedded server (poll delays others beside many slow connections;
+    /// compio: in builds with --features compio)
     #[arg(long, value_parser = choice::<ModelKind>(), conflicts_with_all = ["address", "target"])]
     pub(super) model: Option<ModelKind>,
     #[command(flatten)]

@@ -196,16 +196,15 @@ impl UringReactor {
     /// Has what has arrived complete the receive of a connection. If that can't be seen in time,
     /// the error of the send stands.
     fn receive_the_last(&mut self, key: Key, handler: &mut impl Handler<Self>) {
-        let (wait, until) = match self.ring.is_polled() {
-            true => (MILLISECOND, clock::now() + LAG),
-            // One look suffices.
-            false => (0, 0),
-        };
+        // Without a kernel thread one look suffices.
+        let is_polled = self.ring.is_polled();
+        let (wait, until) =
+            if is_polled { (MILLISECOND, clock::now() + LAG) } else { (0, 0) };
         let receives =
             |it: &Self| it.connections.get(key).is_some_and(|it| it.receiving != Request::None);
         while receives(self) && self.ring.enter(Some(wait)).is_ok() {
             self.complete(handler);
-            if until == 0 || clock::now() > until {
+            if !is_polled || clock::now() > until {
                 return;
             }
         }
