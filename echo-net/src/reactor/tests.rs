@@ -52,6 +52,13 @@ pub(super) struct Log {
     close_on_bytes: bool,
 }
 
+impl Log {
+    /// Of one that sends back what it receives.
+    pub(super) fn echoing() -> Self {
+        Self { echo: true, ..Self::default() }
+    }
+}
+
 impl<R: ServingReactor> Handler<R> for Log {
     fn event(&mut self, reactor: &mut R, key: Key, event: Event<'_>) {
         match event {
@@ -127,7 +134,7 @@ fn reset(peer: TcpStream) {
 
 fn accepts_echoes_and_sees_the_half_close<R: Backend>() {
     let Some((mut reactor, address)) = listening::<R>(4096) else { return };
-    let mut log = Log { echo: true, ..Log::default() };
+    let mut log = Log::echoing();
     let mut peer = connect(address);
     peer.write_all(b"hello").unwrap();
     turn_until(&mut reactor, &mut log, |log| log.bytes == b"hello");
@@ -289,7 +296,7 @@ fn a_connection_that_is_closed_amid_a_flood_ends<R: Backend>() {
 
 fn a_key_of_a_closed_connection_names_nothing<R: Backend>() {
     let Some((mut reactor, address)) = listening::<R>(4096) else { return };
-    let mut log = Log { echo: true, ..Log::default() };
+    let mut log = Log::echoing();
     let mut first = accepted(&mut reactor, address, &mut log);
     reactor.turn(Some(0), &mut log).unwrap();
     let old = log.keys[0];

@@ -71,7 +71,7 @@ fn the_first_bytes_are_in_the_syn_and_the_connection_is_as_any_other<R: Backend>
     let Some(_network) = own_network_or_skip() else { return };
     let Some((mut server, mut client, address)) = both::<R>() else { return };
     let mut log = Log::default();
-    let mut echoed = Log { echo: true, ..Log::default() };
+    let mut echoed = Log::echoing();
     let key = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     assert!(client.tcp_info(key).unwrap().is_connecting, "nothing is sent so far");
@@ -108,7 +108,7 @@ fn what_can_not_go_with_the_syn_follows_it<R: Backend>() {
     let Some(_network) = own_network_or_skip() else { return };
     let Some((mut server, mut client, address)) = both::<R>() else { return };
     let mut log = Log::default();
-    let mut echoed = Log { echo: true, ..Log::default() };
+    let mut echoed = Log::echoing();
     let key = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     fs::write(SYSCTL, "3").unwrap();

@@ -34,7 +34,7 @@ fn connected(target: SocketAddress) -> UnixStream {
 
 fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: Backend>() {
     let Some((mut reactor, address)) = listening_at_a_name::<R>(16) else { return };
-    let mut log = Log { echo: true, ..Log::default() };
+    let mut log = Log::echoing();
     let mut peer = connected(address);
     peer.write_all(b"hello").unwrap();
     turn_until(&mut reactor, &mut log, |log| log.bytes == b"hello");
@@ -60,7 +60,7 @@ fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: B
 fn connecting_to_a_unix_socket_tells_success_and_refusal_and_a_full_backlog<R: Backend>() {
     let Some((mut server, address)) = listening_at_a_name::<R>(2) else { return };
     let Some(mut client) = R::make(4096) else { return };
-    let (mut log, mut echoing) = (Log::default(), Log { echo: true, ..Log::default() });
+    let (mut log, mut echoing) = (Log::default(), Log::echoing());
     let key = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     client.send(key, b"hello");

@@ -5,14 +5,14 @@
 //!
 //! Several rings can share one. It serves them in turn, a few requests of each.
 
+use std::fmt;
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
 use io_uring::{Builder, IoUring, cqueue, squeue};
-use rustix::io::fcntl_dupfd_cloexec;
 use rustix::thread::gettid;
 
 use super::unavailable::Unavailable;
@@ -33,13 +33,21 @@ const NAME: &str = "iou-sqp-";
 const START: Nanos = 100 * MILLISECOND;
 
 /// See the [module](self). It ends with this and all rings that it serves.
-#[derive(Debug)]
 pub struct KernelThread {
     /// A ring without requests, which keeps the thread; rings refer to it to share it.
-    anchor: OwnedFd,
+    anchor: IoUring,
     /// Its thread id; `None` if it was not found among those of this process.
     id: Option<u32>,
     cpu: Option<usize>,
+}
+
+impl fmt::Debug for KernelThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KernelThread")
+            .field("id", &self.id)
+            .field("cpu", &self.cpu)
+            .finish_non_exhaustive()
+    }
 }
 
 impl KernelThread {
@@ -69,8 +77,7 @@ impl KernelThread {
         if let Some(cpu) = cpu {
             builder.setup_sqpoll_cpu(cpu as u32);
         }
-        let ring = builder.build(1).map_err(unavailable)?;
-        let anchor = fcntl_dupfd_cloexec(&ring, 0).map_err(|error| unavailable(error.into()))?;
+        let anchor = builder.build(1).map_err(unavailable)?;
         Ok(Self { anchor, id: find_own(), cpu })
     }
 

@@ -185,7 +185,7 @@ fn connections_and_bytes_that_do_not_fit_into_the_queue_are_not_lost<B: Uring>()
     let listener = socket::listen(any, 1024, false, &SocketOptions::default()).unwrap();
     let address = listener.local_addr().unwrap();
     reactor.listen(listener).unwrap();
-    let mut log = Log { echo: true, ..Log::default() };
+    let mut log = Log::echoing();
     let mut peers: Vec<_> = (0..MANY).map(|_| connect(address)).collect();
     turn_until(&mut reactor, &mut log, |log| log.keys.len() == MANY);
     for round in 1..=10 {
@@ -221,7 +221,7 @@ fn one_kernel_thread_serves_several_rings_and_ends_after_the_last() {
                     socket::listen(any, 1024, false, &SocketOptions::default()).unwrap();
                 let address = listener.local_addr().unwrap();
                 reactor.listen(listener).unwrap();
-                let mut log = Log { echo: true, ..Log::default() };
+                let mut log = Log::echoing();
                 let mut peers: Vec<_> = (0..PEERS).map(|_| connect(address)).collect();
                 for round in 1..=5 {
                     for peer in &mut peers {
@@ -250,7 +250,7 @@ fn one_kernel_thread_serves_several_rings_and_ends_after_the_last() {
 #[test]
 fn a_kernel_thread_that_sleeps_is_woken_by_what_arrives_and_by_requests() {
     let Some((mut reactor, address)) = listening::<PolledUring>(4096) else { return };
-    let mut log = Log { echo: true, ..Log::default() };
+    let mut log = Log::echoing();
     let mut peer = connect(address);
     turn_until(&mut reactor, &mut log, |log| log.keys.len() == 1);
     for round in 1..=3 {
