@@ -12,6 +12,7 @@ use rustix::event::PollFlags;
 use super::UringReactor;
 use super::completion::Completion;
 use super::connection::{self, Request};
+use super::kernel_thread::LAG;
 use super::queues::Queues;
 use super::subject::Subject;
 use crate::clock::{self, MILLISECOND, Nanos};
@@ -271,7 +272,7 @@ impl UringReactor {
         for acceptor in &mut self.acceptors {
             acceptor.closing = true;
         }
-        let until = clock::now() + CLOSING;
+        let until = clock::now() + if self.ring.is_polled() { LAG } else { CLOSING };
         while self.acceptors.iter().any(|acceptor| acceptor.request != Request::None)
             && clock::now() < until
             && self.ring.enter(Some(MILLISECOND)).is_ok()

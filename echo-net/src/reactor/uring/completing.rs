@@ -8,14 +8,12 @@ use rustix::event::PollFlags;
 use super::buffers::Lease;
 use super::completion::Completion;
 use super::connection::{Arrival, Request};
+use super::kernel_thread::LAG;
 use super::subject::Subject;
 use super::{Key, UringReactor};
-use crate::clock::{self, MILLISECOND, Nanos};
+use crate::clock::{self, MILLISECOND};
 use crate::reactor::{Event, Handler, Reactor};
 use crate::socket;
-
-/// How long a kernel thread may take to complete a receive of something that has arrived.
-const LAG: Nanos = 10 * MILLISECOND;
 
 impl UringReactor {
     /// Delivers data that was held back on resumed connections; whether there was any.

@@ -16,12 +16,16 @@ use io_uring::{Builder, IoUring, cqueue, squeue};
 use rustix::thread::gettid;
 
 use super::unavailable::Unavailable;
-use crate::clock::{self, MILLISECOND, Nanos};
+use crate::clock::{self, MILLISECOND, Nanos, SECOND};
 
 /// For how long the thread polls on when there is nothing to do. Longer than the pauses of a load
 /// that is worth measuring, so that a message seldom has to wake it; and a server at rest is soon
 /// at rest.
 pub const IDLE: Duration = Duration::from_millis(100);
+
+/// How long the thread may take to come to what it has to do. On a CPU of its own that is
+/// microseconds.
+pub(super) const LAG: Nanos = SECOND;
 
 /// Where the kernel lists the threads of this process.
 const TASKS: &str = "/proc/self/task";

@@ -22,7 +22,7 @@ use rustix::event::PollFlags;
 use super::Key;
 use super::buffers::{Buffers, GROUP};
 use super::completion::Completion;
-use super::kernel_thread::KernelThread;
+use super::kernel_thread::{KernelThread, LAG};
 use super::queues::Queues;
 use super::stamped::{self, StampedMessage};
 use super::subject::Subject;
@@ -33,9 +33,6 @@ use crate::clock::{self, MILLISECOND, SECOND};
 /// How long a ring that is dropped waits for the end of its requests. Cancelling takes
 /// microseconds each.
 const WIND_DOWN: Nanos = 200 * MILLISECOND;
-
-/// How long a kernel thread may take to come to a request.
-const FENCE: Nanos = 10 * MILLISECOND;
 
 /// How often requests are submitted to a kernel that takes none before the caller goes on, and the
 /// pause in between.
@@ -105,7 +102,7 @@ impl Ring {
             is_polled: thread.is_some(),
             overflows: 0,
             message: StampedMessage::new(),
-            patience: WIND_DOWN,
+            patience: if thread.is_some() { LAG } else { WIND_DOWN },
             not_send: PhantomData,
         })
     }
@@ -188,14 +185,13 @@ impl Ring {
     }
 
     /// Has a kernel thread let go of the descriptors of requests that have completed, which it does
-    /// a moment after that: files that are closed from now on are closed at once. Waits for it at
-    /// most [`FENCE`].
+    /// a moment after that: files that are closed from now on are closed at once.
     pub(super) fn fence(&mut self) {
         if !self.is_polled {
             return;
         }
         self.push(opcode::Nop::new().build(), Subject::Fence);
-        let until = clock::now() + FENCE;
+        let until = clock::now() + LAG;
         while clock::now() < until && self.enter(Some(MILLISECOND)).is_ok() {
             if self.completions.iter().any(|it| matches!(it, Completion::Fenced)) {
                 break;

@@ -4,12 +4,10 @@
 use std::io;
 
 use super::connection::Request;
+use super::kernel_thread::LAG;
 use super::{Key, UringReactor};
-use crate::clock::{self, MILLISECOND, Nanos};
+use crate::clock::{self, MILLISECOND};
 use crate::reactor::Handler;
-
-/// How long the kernel may take to end what it receives and accepts.
-const SETTLING: Nanos = 200 * MILLISECOND;
 
 impl UringReactor {
     /// Ends receiving and accepting until the next turn, passes on what was received and accepted
@@ -18,7 +16,7 @@ impl UringReactor {
         self.is_still = true;
         self.update_all();
         self.cancel_accepting();
-        let until = clock::now() + SETTLING;
+        let until = clock::now() + LAG;
         self.ring.enter(Some(0))?;
         self.complete(handler);
         while self.is_taking_input() && clock::now() < until {
