@@ -163,7 +163,7 @@ mod tests {
     fn it_is_a_thread_of_this_process_that_rests_when_there_is_nothing_to_do_and_ends() {
         let Some(polling) = started(None) else { return };
         let id = polling.id().unwrap();
-        let deadline = clock::now() + 20 * clock::SECOND;
+        let deadline = clock::now() + 20 * SECOND;
         let mut used = polling.cpu_time().unwrap();
         loop {
             assert!(clock::now() < deadline, "it polls on and on: {used:?}");
