@@ -192,6 +192,9 @@ fn connections_and_bytes_that_do_not_fit_into_the_queue_are_not_lost<B: Uring>()
         for peer in &mut peers {
             peer.write_all(b"x").unwrap();
         }
+        reactor.settle(&mut log).unwrap();
+        let unread: usize = log.keys.iter().map(|key| reactor.unread(*key).bytes).sum();
+        assert_eq!(log.bytes.len() + unread, round * MANY, "what the kernel keeps counts, too");
         turn_until(&mut reactor, &mut log, |log| log.bytes.len() == round * MANY);
     }
     for peer in &mut peers {
