@@ -41,7 +41,7 @@ pub struct TuningArgs {
     /// Leave submitting and completing requests to a kernel thread (uring; IORING_SETUP_SQPOLL), one
     /// for all workers: fewer system calls. It spins on a CPU of its own until 100 ms after the last
     /// message, which counts as CPU time of the server: --workers must be fewer than the available
-    /// CPUs [default number: one fewer]
+    /// CPUs, and is one fewer by default
     #[arg(long)]
     pub uring_sqpoll: bool,
 }
