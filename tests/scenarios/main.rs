@@ -39,6 +39,7 @@ mod idle_clients;
 mod input_floods;
 mod interrupted_programs;
 mod kernel_axes;
+mod kernel_thread;
 mod line_protocol;
 mod listening;
 mod lost_logs;
