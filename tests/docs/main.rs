@@ -24,9 +24,10 @@ use carried_out::{Done, Manner, carry_out};
 use page::{Command, Page};
 
 /// The pages with commands; each is a test of its own, so that they run at once.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/formats.md",
+    "docs/installing.md",
     "docs/library.md",
     "docs/operations.md",
     "docs/reading-a-report.md",
@@ -42,6 +43,11 @@ fn the_commands_of_the_readme_work() {
 #[test]
 fn the_commands_of_formats_work() {
     commands_work("docs/formats.md");
+}
+
+#[test]
+fn the_commands_of_installing_work() {
+    commands_work("docs/installing.md");
 }
 
 #[test]
@@ -73,11 +79,10 @@ fn the_commands_of_scale_out_work() {
 fn every_page_is_tried() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = fs::read_dir(root.join("docs")).expect("it is part of the project");
-    let names = files.map(|file| file.expect("it can be listed").file_name());
-    let names = names.filter_map(|name| name.into_string().ok());
-    let pages: BTreeSet<String> = names
-        .filter(|name| name.ends_with(".md"))
-        .map(|name| format!("docs/{name}"))
+    let files = files.map(|file| file.expect("it can be listed").path());
+    let pages: BTreeSet<String> = files
+        .filter(|file| file.extension().is_some_and(|ending| ending == "md"))
+        .filter_map(|file| Some(format!("docs/{}", file.file_name()?.to_str()?)))
         .chain(["README.md".to_owned()])
         .collect();
     assert_eq!(pages, PAGES.map(str::to_owned).into());
