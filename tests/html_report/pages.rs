@@ -32,6 +32,7 @@ pub(crate) fn pages() -> (&'static Path, &'static [Page]) {
             ("capacity", of_a_capacity(&folder)),
             ("self-check", of_a_self_check(&folder)),
             ("selftest", of_a_selftest(&folder)),
+            ("history", of_a_history(&folder)),
         ];
         let pages = made.map(|(kind, path)| Page { kind, path }).to_vec();
         (folder, pages)
@@ -153,6 +154,25 @@ fn of_a_selftest(folder: &Path) -> PathBuf {
         against_itself: None,
     };
     written(folder.join("selftest.html"), &html::selftest(&selftest))
+}
+
+/// That of runs that became slower in the middle.
+fn of_a_history(folder: &Path) -> PathBuf {
+    let runs = folder.join("history");
+    std::fs::create_dir_all(&runs).expect("the folder is ours");
+    let shape = Shape { intervals: 2, answers: 400, spread: 5 };
+    for number in 0..20 {
+        let level_us = if number < 10 { 100 } else { 130 } + number % 3;
+        let mut report = made_up::report(shape, number, level_us);
+        report["labels"]["commit"] = format!("c{number}").into();
+        written(runs.join(format!("{number}.json")), &report.to_string());
+    }
+    let page = folder.join("history.html");
+    let mut command = echo_bench();
+    command.arg("history").arg(&runs).arg("-o").arg(&page);
+    let output = run(&mut command, b"", PATIENCE);
+    assert!(page.is_file(), "{}", String::from_utf8_lossy(&output.stderr));
+    page
 }
 
 fn written(path: PathBuf, page: &str) -> PathBuf {
