@@ -55,7 +55,7 @@ fn used(
 ) -> (Duration, Duration) {
     let before = (cpu_time(thread), server.cpu_time());
     meanwhile();
-    (cpu_time(thread) - before.0, server.cpu_time() - before.1)
+    (cpu_time(thread).saturating_sub(before.0), server.cpu_time().saturating_sub(before.1))
 }
 
 #[test]

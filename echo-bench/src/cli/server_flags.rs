@@ -5,6 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
 use echo_net::address::Transport;
 
+use super::copied::described;
 use echo_bench_engine::plan::{ServerFlag, ServerPlan};
 use echo_proto::Service;
 use echo_server::Config;
@@ -41,9 +42,9 @@ impl Args for ServerFlags {
             let action = if takes_value { own } else { ArgAction::SetTrue };
             let mut passed =
                 Arg::new(name.clone()).long(name).action(action).hide_short_help(true);
-            passed = match flag.get_help() {
-                _ if long == "workers" => passed.help(WORKERS_HELP),
-                help => passed.help(help.cloned().unwrap_or_default()),
+            passed = match long {
+                "workers" => passed.help(WORKERS_HELP),
+                _ => described(passed, &flag),
             };
             if takes_value {
                 // Checked here as the server would, and passed on as typed.
