@@ -2,7 +2,7 @@
 //! leave, and its cost is the server's.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use echo_net::reactor::uring::kernel_thread;
@@ -41,7 +41,7 @@ fn kernel_threads(server: &RunningServer) -> Vec<PathBuf> {
     named.collect()
 }
 
-fn cpu_time(thread: &std::path::Path) -> Duration {
+fn cpu_time(thread: &Path) -> Duration {
     let text = fs::read_to_string(thread.join("schedstat")).expect("it runs");
     let ns = text.split(' ').next().and_then(|ns| ns.parse().ok());
     Duration::from_nanos(ns.expect("sched-stats.rst"))
@@ -50,7 +50,7 @@ fn cpu_time(thread: &std::path::Path) -> Duration {
 /// CPU time of the thread and of the whole server while `meanwhile` runs.
 fn used(
     server: &RunningServer,
-    thread: &std::path::Path,
+    thread: &Path,
     meanwhile: impl FnOnce(),
 ) -> (Duration, Duration) {
     let before = (cpu_time(thread), server.cpu_time());
@@ -65,8 +65,9 @@ fn it_spins_only_while_there_is_something_to_do_and_nothing_is_left_of_connectio
         return;
     }
     let mut server = RunningServer::start(ModelKind::Uring, &FLAGS);
-    let threads = kernel_threads(&server);
-    let [thread] = &threads[..] else { panic!("{threads:?}") };
+    // That of the check whether there can be one ends a little later.
+    wait_until("one kernel thread is left", || kernel_threads(&server).len() == 1);
+    let thread = &kernel_threads(&server)[0];
     let rest = || std::thread::sleep(2 * kernel_thread::IDLE);
     wait_until("it rests", || used(&server, thread, rest).0 == Duration::ZERO);
     let before = (server.threads(), server.descriptors());
@@ -102,7 +103,10 @@ fn every_protocol_is_answered_rightly_also_inside_tls() {
     }
     for protocol in Service::VARIANTS {
         for tls in [&[][..], &["--tls", "--insecure"]] {
+            let is_chat = protocol.is_chat();
             let protocol = format!("--protocol={protocol}");
+            // Members speak on a schedule.
+            let rate = if is_chat { &["--rate=200"][..] } else { &[] };
             let flags = [
                 "--model=uring",
                 "--server-uring-sqpoll",
@@ -112,7 +116,8 @@ fn every_protocol_is_answered_rightly_also_inside_tls() {
                 "--conns=4",
                 &protocol,
             ];
-            let finished = BenchProcess::start(&[&flags[..], tls].concat()).finish(PATIENCE);
+            let finished =
+                BenchProcess::start(&[&flags[..], tls, rate].concat()).finish(PATIENCE);
             assert_eq!(finished.code, Some(0), "{protocol} {tls:?}: {}", finished.stderr);
             assert!(finished.requests("ok") > 0, "{protocol} {tls:?}");
         }

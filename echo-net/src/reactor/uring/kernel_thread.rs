@@ -76,13 +76,15 @@ impl KernelThread {
     }
 
     fn start_here(cpu: Option<usize>) -> Result<Self, Unavailable> {
+        // Those of rings that are gone end a little later.
+        let before = kernel_threads();
         let mut builder = IoUring::builder();
         builder.setup_sqpoll(IDLE.as_millis() as u32);
         if let Some(cpu) = cpu {
             builder.setup_sqpoll_cpu(cpu as u32);
         }
         let anchor = builder.build(1).map_err(unavailable)?;
-        Ok(Self { anchor, id: find_own(), cpu })
+        Ok(Self { anchor, id: find_own(&before), cpu })
     }
 
     /// Has the thread submit the requests of the ring that is built.
@@ -122,8 +124,8 @@ pub fn probe() -> Result<(), Unavailable> {
 
 /// The kernel thread of the ring that the calling thread has made: it has the name of that one. In
 /// another PID namespace the number in it is not the one that is seen here; there it is taken if it
-/// is the only one.
-fn find_own() -> Option<u32> {
+/// is the only one that was not there `before`.
+fn find_own(before: &[(u32, String)]) -> Option<u32> {
     let own = format!("{NAME}{}", gettid().as_raw_nonzero());
     let until = clock::now() + START;
     loop {
@@ -132,8 +134,9 @@ fn find_own() -> Option<u32> {
             return Some(*id);
         }
         if clock::now() >= until {
-            let [(id, _)] = &threads[..] else { return None };
-            return Some(*id);
+            let is_new = |(id, _): &&(u32, String)| before.iter().all(|(old, _)| old != id);
+            let mut new = threads.iter().filter(is_new).map(|(id, _)| *id);
+            return new.next().filter(|_| new.next().is_none());
         }
         thread::sleep(Duration::from_millis(1));
     }
