@@ -25,8 +25,10 @@ install_missing_programs() {
   command -v psql >/dev/null || missing+=(postgresql-client)
   command -v promtool >/dev/null || missing+=(prometheus)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
-  command -v nats-server >/dev/null || missing+=(nats-server)
-  for program in python3 tcpdump openssl redis-server wrk curl jq chromium expect strace faketime tmux; do
+  command -v man >/dev/null || missing+=(man-db)
+  command -v pdftotext >/dev/null || missing+=(poppler-utils)
+  for program in python3 git tcpdump socat openssl redis-server nats-server wrk curl jq chromium expect strace \
+    faketime tmux mandoc zsh fish; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   if [ "${#missing[@]}" -eq 0 ]; then

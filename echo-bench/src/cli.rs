@@ -4,6 +4,7 @@
 mod baseline;
 mod capacity;
 mod compare;
+mod copied;
 mod doctor;
 mod error;
 mod exec;
@@ -31,9 +32,10 @@ pub mod swept;
 mod tls;
 mod typed;
 
-use clap::{Args, ColorChoice, Parser, Subcommand};
+use clap::{Arg, Args, ColorChoice, Parser, Subcommand};
 
 use echo_client::Endpoint;
+use echo_manual::{MORE, Pages, only};
 use echo_net::address::Transport;
 use echo_net::settings::TimeSpan;
 use echo_server::choice::choice;
@@ -75,33 +77,72 @@ use typed::TypedFlags;
 const EXAMPLES: &str = "\
 Examples:
   echo-bench --conns 1000 --duration 30s          load an embedded echo-server
-  echo-bench --model epoll --pipeline 16          another concurrency model, pipelined
-  echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a running server
+  echo-bench --model epoll --pipeline 16          another model, pipelined
+  echo-bench 127.0.0.1:8080 -c 50 -n 100k         100,000 requests to a server
   echo-bench unix:/run/echo/echo.sock             a unix-domain socket
-  echo-bench --exec 'redis-server --port {port}' -p resp    any server, started for the run
-  echo-bench --rate 20k --arrival poisson         open loop: latency from the due instant
-  echo-bench --stage 1k:30s --ramp 1k..9k:60s     a load in stages, reported one by one
+  echo-bench --exec 'redis-server --port {port}' -p resp
+                                                  any server, started for it
+  echo-bench --rate 20k --arrival poisson         open loop: due on a schedule
+  echo-bench --stage 1k:30s --ramp 1k..9k:60s     a load in stages
   echo-bench --arrivals trace.txt                 replay recorded instants
-  echo-bench --size lognormal:median=300,p99=20K  message sizes from a distribution
-  echo-bench -c 500 --think 100ms                 users who pause after each reply
-  echo-bench -d 5s --repeat 5                     five runs: intervals from run to run
-  echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4 if it fails
-  echo-bench --tls --protocol http -P 8           inside TLS, handshakes timed apart
+  echo-bench --size lognormal:median=300,p99=20K  sizes from a distribution
+  echo-bench -c 500 --think 100ms                 users pause after each reply
+  echo-bench -d 5s --repeat 5                     intervals from run to run
+  echo-bench --rate 5k --slo 'p99<5ms' --strict   gate a build: exit 3 or 4
+  echo-bench --tls --protocol http -P 8           inside TLS
   echo-bench --nodelay off --split-writes 2       see Nagle meet delayed ACKs
 
-Exit codes: 0 done; 1 could not run, or requests failed; 2 usage; 3 an objective was
-missed or a metric is worse; 4 nothing was measured, the comparison with --baseline is
-inconclusive, or with --strict the generator was the bottleneck or an objective is undecided;
-129/130/143 interrupted (the partial report is written).";
+Results are printed on stdout, and the whole report is kept in a file. Sizes
+are written 64, 4K or 1MiB; counts 500, 10k or 1M; durations 500us, 30s or
+1m30s, and a bare number is seconds.
+
+Exit codes:
+  0    done
+  1    could not run, or requests failed
+  2    usage
+  3    an objective was missed, or a metric is worse than in --baseline
+  4    nothing was measured, the comparison with --baseline is inconclusive,
+       or, with --strict, the generator was the bottleneck or an objective is
+       undecided
+  129, 130, 143  interrupted; the partial report is written
+
+Environment:
+  PGUSER, PGDATABASE, PGPASSWORD, PGPASSFILE  login at a PostgreSQL
+  REDISCLI_AUTH  password of a Redis
+  NO_COLOR, CLICOLOR_FORCE, TERM  whether there are colours (see --color)
+  COLUMNS  width of the text
+  XDG_DATA_HOME  where baselines are kept [default: ~/.local/share]
+
+Files:
+  reports/runs  reports, unless --report-dir names another directory
+  $XDG_DATA_HOME/echo-bench  baselines, and the noise floor of selftest";
+
+/// What `-h` shows of a run beside the subcommands.
+const MOST_USED: [&str; 7] =
+    ["address", "conns", "duration", "rate", "protocol", "model", "output"];
+
+/// What `run -h` shows.
+const OF_A_RUN: [&str; 15] = [
+    "address", "exec", "conns", "threads", "duration", "requests", "pipeline", "rate",
+    "warmup", "protocol", "size", "model", "output", "slo", "live",
+];
+
+/// Under one heading, so that `-h` is short.
+fn most_used(arg: Arg) -> Arg {
+    let arg = only(&MOST_USED)(arg);
+    if arg.is_hide_short_help_set() { arg } else { arg.help_heading("Most used") }
+}
 
 /// A TCP load generator with latency numbers that state their own uncertainty.
 #[derive(Debug, Parser)]
 #[command(
     name = "echo-bench",
     version,
-    after_help = EXAMPLES,
+    after_help = "Flags of a run: echo-bench run -h. All, examples and exit codes: --help",
+    after_long_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
-    allow_negative_numbers = true
+    allow_negative_numbers = true,
+    mut_args(most_used)
 )]
 pub struct Cli {
     /// When to use colours: always, never, or auto: on a terminal, unless `NO_COLOR` is set
@@ -125,9 +166,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Put load on a server and report (the default)
-    #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
+    #[command(
+        after_help = MORE,
+        after_long_help = EXAMPLES,
+        allow_negative_numbers = true,
+        mut_args(only(&OF_A_RUN))
+    )]
     Run(Box<RunArgs>),
-    /// Measure every combination of settings, and say what each setting does
+    /// Measure every combination of settings, and what each setting does
     Sweep(Box<SweepArgs>),
     /// Find the highest rate at which a server meets its objectives
     Capacity(Box<CapacityArgs>),
@@ -137,25 +183,31 @@ pub enum Command {
     Report(ReportArgs),
     /// Merge reports of one plan into one, losing nothing
     Merge(MergeArgs),
-    /// Wait for runs of `run --nats` on this machine, and carry out a part of each
+    /// Wait for runs of `run --nats`, and carry out a part of each
     #[cfg(feature = "nats")]
-    #[command(after_help = nats::AGENT_EXAMPLES)]
+    #[command(after_help = MORE, after_long_help = nats::AGENT_EXAMPLES)]
     Agent(AgentArgs),
-    /// Merge the parts of a run of `run --nats` whose coordinator has ended
+    /// Merge the parts of a `run --nats` whose coordinator has ended
     #[cfg(feature = "nats")]
     Collect(CollectArgs),
-    /// Show how runs of the same plan go over time, and where they changed
+    /// Show how runs of one plan go over time, and where they changed
     History(HistoryArgs),
-    /// Repeat the run of a report: same plan and schedule, optionally against another target
+    /// Repeat the run of a report
+    ///
+    /// Same plan and schedule, optionally against another target.
     Rerun(Box<RerunArgs>),
     /// List the stored reports: when, what, rate, p99, verdict, label
     List(ListArgs),
     /// List or remove saved baselines
     #[command(subcommand)]
     Baseline(BaselineCommand),
-    /// Examine this machine: limits and settings that disturb measurements, with remedies
+    /// Examine this machine for what disturbs measurements
+    ///
+    /// Limits and settings, with remedies.
     Doctor(DoctorArgs),
-    /// Measure what is known beforehand: whether numbers of this machine can be trusted
+    /// Check whether numbers of this machine can be trusted
+    ///
+    /// Measures a server whose times are known beforehand.
     Selftest(SelftestArgs),
     /// Print a JSON Schema
     Schema {
@@ -163,11 +215,9 @@ pub enum Command {
         #[arg(value_parser = choice::<Kind>(), default_value = "report")]
         of: Kind,
     },
-    /// Print a completion script for a shell
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
+    /// Manual pages and completions.
+    #[command(flatten)]
+    Pages(Pages),
     /// A run of a sweep, in a process of its own
     #[command(name = CELL, hide = true)]
     Cell {
@@ -242,9 +292,15 @@ pub struct RunArgs {
     // Before the others, which take their values out of what was typed.
     #[command(flatten)]
     typed: TypedFlags,
-    /// The server to load: HOST:PORT, `unix:/PATH`, `unix:@NAME` or a URL (http, https, redis, rediss,
-    /// postgres); without one, and without --exec, an embedded echo-server is started
-    #[arg(value_name = "TARGET", help_heading = "Target")]
+    /// The server to load.
+    #[arg(
+        value_name = "TARGET",
+        help_heading = "Target",
+        help = "Server to load: HOST:PORT, unix:/PATH or a URL",
+        long_help = "Server to load: HOST:PORT, unix:/PATH, unix:@NAME (abstract) or a URL (http, https, \
+                     redis, rediss, postgres) [default: without --exec, an embedded echo-server is \
+                     started]"
+    )]
     pub address: Option<Endpoint>,
     /// The server to load (same as TARGET)
     #[arg(long, value_name = "ADDR", conflicts_with = "address", help_heading = "Target")]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use echo_bench::cli::{BaselineCommand, Cli, Command};
 use echo_bench::console::{complain, print};
@@ -79,11 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::TryLink) => link::try_out().map(|()| Exit::Done as u8),
         Some(Command::Serve { args }) => return Ok(embedded::serve(args)),
         Some(Command::Schema { of }) => print(&of.schema()).map(|()| Exit::Done as u8),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "echo-bench", &mut script);
-            print(&String::from_utf8_lossy(&script)).map(|()| Exit::Done as u8)
-        }
+        Some(Command::Pages(pages)) => program::pages(&pages),
     };
     code.map(ExitCode::from)
 }

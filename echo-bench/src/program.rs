@@ -12,6 +12,7 @@ mod history;
 mod link;
 #[cfg(feature = "nats")]
 mod nats;
+mod pages;
 mod partial_file;
 mod printed_lines;
 mod repeats;
@@ -76,6 +77,7 @@ pub use history::history;
 pub use link::forward_link;
 #[cfg(feature = "nats")]
 pub use nats::{agent, collect};
+pub use pages::pages;
 pub use rerun::rerun;
 pub use selftest::{selftest, serve_faults};
 pub use stored::{list, merge, show};

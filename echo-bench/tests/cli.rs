@@ -47,7 +47,7 @@ fn long_help_lists_the_flags_of_the_embedded_server() {
     let workers = workers.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(workers.starts_with(
         "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, \
-         at least 1; 1 for a chat with prefork]"
+         one fewer with --server-uring-sqpoll, at least 1; 1 for a chat with prefork]"
     ));
 }
 
@@ -276,6 +276,13 @@ fn completions_name_the_command() {
     assert!(text(output.stdout).contains("echo-bench"));
 }
 
+#[test]
+fn a_page_that_is_not_there_is_a_usage_error() {
+    let output = echo_bench(&["man", "nowhere"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(output.stderr).contains("there is no subcommand `nowhere`"));
+}
+
 /// Runs the program with nowhere to print to: a full device, and a stdout that is closed.
 fn without_stdout(arguments: &[&str]) -> [Output; 2] {
     let program = env!("CARGO_BIN_EXE_echo-bench");
@@ -288,7 +295,9 @@ fn without_stdout(arguments: &[&str]) -> [Output; 2] {
 
 #[test]
 fn output_that_is_lost_is_an_error() {
-    for arguments in [&["--help"][..], &["--version"], &["schema"], &["completions", "bash"]] {
+    for arguments in
+        [&["--help"][..], &["--version"], &["schema"], &["completions", "bash"], &["man"]]
+    {
         for output in without_stdout(arguments) {
             assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
             let told = text(output.stderr);

@@ -6,7 +6,10 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use clap::CommandFactory as _;
+use echo_bench::cli::Cli;
 use echo_bench_report::render::width;
+use echo_test_support::help::{faults_of_help, hidden_flags};
 use echo_test_support::made_up::{self, Shape};
 use tempfile::TempDir;
 
@@ -57,15 +60,26 @@ fn no_line_is_longer_than_the_terminal_is_wide() {
 }
 
 #[test]
-fn no_line_of_any_help_is_longer_than_80_columns() {
+fn short_help_fits_a_screen_and_long_help_has_every_flag_with_its_default() {
+    let faults = faults_of_help(Cli::command());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_flag_that_help_does_not_show_is_refused_with_a_reason() {
     let room = room();
-    for name in ["run", "sweep", "compare", "report", "merge", "schema", "completions"] {
-        for help in ["-h", "--help"] {
-            let mut command = command(&room, &[name, help]);
-            for line in printed(command.env("COLUMNS", "80")).lines() {
-                assert!(width(line) <= 80, "{name} {help}: {line}");
-            }
-        }
+    let hidden = hidden_flags(Cli::command());
+    assert!(hidden.contains(&("sweep".to_owned(), "part".to_owned())), "{hidden:?}");
+    for (name, flag) in hidden {
+        let value = format!("--{flag}=on");
+        let mut words = vec![&*name, &value];
+        // Each needs something else to be a command at all.
+        words.push(if name == "capacity" { "--slo=p99<1ms" } else { "--conns=1,2" });
+        let output = command(&room, &words).output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {told}");
+        let reason = [&*format!("--{flag} "), "--agents can't be used"];
+        assert!(reason.iter().any(|reason| told.contains(reason)), "{words:?}: {told}");
     }
 }
 

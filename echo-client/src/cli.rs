@@ -9,78 +9,49 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use echo_client::ports::PortList;
 use echo_client::{Endpoint, EndpointError};
+use echo_manual::{MORE, Pages, only};
 use echo_net::address::{Address, AddressError, HostAddress};
 use echo_net::settings::{ByteSize, Count, TimeSpan};
 use echo_proto::{HttpHost, ProtocolKind, Service};
 use strum::{ParseError, VariantArray};
 
 mod order;
+mod texts;
 mod tls;
 
 pub(crate) use order::explain;
 pub(crate) use tls::TlsArgs;
 
-const EXAMPLES: &str = "\
-Examples:
-  echo-client                                 talk to 127.0.0.1:8080 at a prompt
-  echo-client --time [::1]:9000               show the round-trip time of each reply
-  printf 'a\\nb\\n' | echo-client :9000         send lines from a pipe, print the replies
-  echo-client --protocol raw 7 < in > out     send bytes unchanged
-  echo-client --tls --cacert ca.pem :8443     connect over TLS
-  echo-client --protocol chat :9000           a chat room: /nick NAME first, then text
-  echo-client unix:/run/echo/echo.sock        a unix-domain socket
-  echo-client ping -c 10 :9000                measure round-trip times
-  echo-client scan localhost --ports 1-1024   list open ports
+use texts::{ADDRESS, EXAMPLES, PING_HELP, SCAN_HELP};
 
-At a prompt, Ctrl-D exits. In a pipe every line is a request (with --protocol raw, bytes are
-sent unchanged); after the last one the client half-closes the connection, and exits once
-everything is answered. Chat lines have no replies: lines of others are printed until the
-server closes the connection, or sends nothing for --timeout after the half-close.
-
-Exit codes:
-  0    every request got its own reply, and the connection was not cut off
-  1    no connection, the connection broke, or a reply was missing, wrong, an error or
-       unsolicited
-  2    usage
-  130  interrupted (143: terminated, 129: hangup)
-";
-
-const PING_HELP: &str = "\
-Examples:
-  echo-client ping                            127.0.0.1:8080, once a second
-  echo-client ping -c 400 -i 10ms [::1]:9000  enough for a p99
-  echo-client ping -i 0 -c 10k -q :9000       back to back, summary only
-  echo-client ping -p resp :6379              a Redis server
-  echo-client ping --tls --cacert ca.pem 8443 over TLS; times the handshake separately
-
-Ctrl-C stops and prints the summary. A request without a reply within --timeout counts as
-lost, even if its reply arrives later. A broken connection is reconnected; requests due
-meanwhile are lost. All replies are timed; errors and wrong replies are marked.
-
-Exit codes:
-  0  at least one echo received
-  1  no echo received, or the first connection failed
-  2  usage
-";
+/// What `-h` shows.
+const SHOWN: [&str; 9] =
+    ["addr", "protocol", "timeout", "tls", "cacert", "insecure", "time", "color", "quiet"];
 
 /// Talk to an echo server, at a prompt or in a pipe.
 #[derive(Debug, Parser)]
 #[command(
     name = "echo-client",
     version,
-    after_help = EXAMPLES,
+    after_help = MORE,
+    after_long_help = EXAMPLES,
     max_term_width = 96,
     args_conflicts_with_subcommands = true,
-    allow_negative_numbers = true
+    allow_negative_numbers = true,
+    mut_args(only(&SHOWN))
 )]
 pub(crate) struct Cli {
     /// The subcommand; without one, an interactive or piped session.
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (`unix:/PATH`,
-    /// `unix:@NAME`), or a URL (http, https, redis, rediss, postgres)
-    #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
+    /// Server address.
+    #[arg(
+        default_value = "127.0.0.1:8080",
+        value_parser = server,
+        help = "Server address: HOST:PORT, unix:/PATH or a URL",
+        long_help = ADDRESS
+    )]
     pub(crate) addr: Endpoint,
 
     /// Application protocol; chat is a chat room [default: line, or that of the URL]
@@ -208,18 +179,36 @@ pub(crate) enum Command {
     Ping(Box<PingArgs>),
     /// List the open TCP ports of a host, one per line
     Scan(ScanArgs),
+    /// Manual pages and completions.
+    #[command(flatten)]
+    Pages(Pages),
 }
 
 /// Default of the maximum message size.
 pub(crate) const LONGEST_MESSAGE: usize = 16 << 20;
 
+/// What `ping -h` shows.
+const SHOWN_OF_PING: [&str; 10] = [
+    "addr", "count", "interval", "size", "protocol", "timeout", "tls", "cacert", "insecure",
+    "quiet",
+];
+
 /// Arguments of `ping`.
 #[derive(Debug, Args)]
-#[command(after_help = PING_HELP, allow_negative_numbers = true)]
+#[command(
+    after_help = MORE,
+    after_long_help = PING_HELP,
+    allow_negative_numbers = true,
+    mut_args(only(&SHOWN_OF_PING))
+)]
 pub(crate) struct PingArgs {
-    /// Server address: HOST:PORT, [IPv6]:PORT, :PORT, PORT, a unix-domain socket (`unix:/PATH`,
-    /// `unix:@NAME`), or a URL (http, https, redis, rediss, postgres)
-    #[arg(default_value = "127.0.0.1:8080", value_parser = server)]
+    /// Server address.
+    #[arg(
+        default_value = "127.0.0.1:8080",
+        value_parser = server,
+        help = "Server address: HOST:PORT, unix:/PATH or a URL",
+        long_help = ADDRESS
+    )]
     pub(crate) addr: Endpoint,
 
     /// Number of requests [default: until interrupted]
@@ -257,7 +246,7 @@ pub(crate) struct PingArgs {
 
 /// Arguments of `scan`.
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)]
+#[command(after_help = MORE, after_long_help = SCAN_HELP, allow_negative_numbers = true)]
 pub(crate) struct ScanArgs {
     /// Host name or address
     #[arg(value_parser = host)]
@@ -361,3 +350,6 @@ fn size(typed: &str) -> Result<ByteSize, String> {
         Err(error) => Err(format!("{error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

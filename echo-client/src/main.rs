@@ -17,9 +17,10 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use echo_client::SessionError;
 use echo_client::mask::masked;
+use echo_manual::{Pages, PagesError};
 use echo_net::stdout;
 use echo_net::stop::{Stage, Stop};
 
@@ -84,11 +85,23 @@ fn run(cli: &Cli) -> Result<u8> {
                 let ended = ping_report::run(args, asked(&stop)).await;
                 Some(ended.map(|alive| u8::from(!alive)))
             }
+            Some(Command::Pages(pages)) => Some(describe(pages)),
         }
     });
     // A pending read of standard input can't be cancelled.
     runtime.shutdown_background();
     ended.unwrap_or_else(|| Ok(signal.exit_code().unwrap_or(INTERRUPTED)))
+}
+
+/// Prints a manual page or a completion script.
+fn describe(pages: &Pages) -> Result<u8> {
+    let text = match pages.text(Cli::command()) {
+        Err(unknown @ PagesError::Unknown(_)) => cli::refuse(unknown),
+        other => other?,
+    };
+    let printed = std::io::stdout().write_all(text.as_bytes());
+    stdout::finish(printed).context("writing to stdout")?;
+    Ok(0)
 }
 
 /// The exit code after Ctrl-C.

@@ -34,6 +34,8 @@ fn what_goes_with_tls_goes_with_a_url_that_means_it_too() {
 fn nonsense_is_refused_with_2_and_a_reason() {
     for (arguments, reason) in [
         (&["localhost"][..], "has no port"),
+        (&["man", "nowhere"], "there is no subcommand `nowhere`"),
+        (&["man:x"], "invalid port `x`"),
         (&["--protocol", "smoke"], "possible values: line, raw, frame"),
         (&["--timeout", "soon"], "invalid duration"),
         (&["--timeout", "0"], "must be above 0"),
@@ -138,7 +140,7 @@ fn without_stdout(arguments: &[&str]) -> [Output; 3] {
 
 #[test]
 fn output_that_is_lost_is_an_error() {
-    for arguments in [&["--help"][..], &["--version"], &["ping", "--help"]] {
+    for arguments in [&["--help"][..], &["--version"], &["ping", "--help"], &["man"]] {
         for output in without_stdout(arguments) {
             assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
             let told = String::from_utf8(output.stderr).unwrap();

@@ -4,6 +4,7 @@
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
 
 use clap::{Parser, Subcommand};
+use echo_manual::{MORE, Pages, only};
 use echo_net::address::Address;
 use echo_net::pin;
 use echo_net::settings::{ByteSize, CpuList, OnOff, TimeSpan, at_least_one};
@@ -15,6 +16,7 @@ use crate::choice::choice;
 use crate::config::{Config, available_cores};
 use crate::logging::LogStyle;
 use crate::model_kind::ModelKind;
+use crate::sqpoll;
 use crate::tuning::Accept;
 
 mod balance;
@@ -41,28 +43,61 @@ const EXAMPLES: &str = "\
 Examples:
   echo-server                                  line echo on 127.0.0.1:8080
   echo-server :9000 --model epoll --workers 2  all interfaces, two event loops
-  echo-server 0 --protocol raw --pin 0         a free port, RFC 862 echo, on CPU 0
-  echo-server 8443 --tls-self-signed           TLS with a self-signed certificate
-  echo-server --protocol chat                  a chat room; echo-client -p chat joins it
-  echo-server --metrics 9100                   metrics at http://127.0.0.1:9100/metrics
+  echo-server 0 --protocol raw --pin 0         a free port, RFC 862, on CPU 0
+  echo-server 8443 --tls-self-signed           TLS, self-signed certificate
+  echo-server --protocol chat                  a chat room
+  echo-server --metrics 9100                   metrics over HTTP: /metrics
   echo-server unix:/run/echo/echo.sock         a unix-domain socket
   echo-server balance :9000 --backend :9001 --backend :9002
   printf 'a\\nb\\n' | nc -N 127.0.0.1 8080       send it two lines
 
-Sizes are written 64, 4K or 1MiB; durations 500us, 30s or 1m30s, and a bare number is
-seconds. Once it accepts connections it prints its address as a line of JSON on stdout.
-SIGINT or SIGTERM stops it gracefully, a second one immediately. SIGUSR1 prints statistics;
-SIGHUP and SIGUSR2 do nothing. It takes the socket of a systemd .socket unit in place of
-ADDRESS, and tells systemd when it is ready (Type=notify).";
+Sizes are written 64, 4K or 1MiB; durations 500us, 30s or 1m30s, and a bare
+number is seconds. Once it accepts connections it prints its address as a line
+of JSON on stdout. It takes the socket of a systemd .socket unit in place of
+ADDRESS, and tells systemd when it is ready (Type=notify).
+
+Signals:
+  SIGINT, SIGTERM  stop gracefully; a second one: immediately
+  SIGUSR1          print statistics
+  SIGHUP, SIGUSR2  nothing
+
+Exit codes:
+  0    stopped by a signal
+  1    could not serve
+  2    usage
+  101  a worker panicked, which is a bug
+
+Environment:
+  RUST_LOG  filter of the log, like debug, instead of --verbose or --quiet
+  LISTEN_PID, LISTEN_FDS  a socket from systemd
+  NOTIFY_SOCKET  where systemd is told";
+
+/// What `-h` shows.
+const SHOWN: [&str; 12] = [
+    "address",
+    "model",
+    "workers",
+    "pin",
+    "protocol",
+    "max-conns",
+    "tls-cert",
+    "tls-key",
+    "tls-self-signed",
+    "metrics",
+    "verbose",
+    "quiet",
+];
 
 /// An echo server whose concurrency model is a flag
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "echo-server",
     version,
-    after_help = EXAMPLES,
+    after_help = MORE,
+    after_long_help = EXAMPLES,
     args_conflicts_with_subcommands = true,
-    allow_negative_numbers = true
+    allow_negative_numbers = true,
+    mut_args(only(&SHOWN))
 )]
 pub struct Cli {
     /// The subcommand; without one, serve.
@@ -78,23 +113,30 @@ pub struct Cli {
 pub enum Command {
     /// Run a layer-4 load balancer in front of other servers
     Balance(BalanceArgs),
+    /// Manual pages and completions.
+    #[command(flatten)]
+    Pages(Pages),
 }
 
 /// The flags of a server
 #[derive(Debug, Clone, Parser)]
-#[command(name = "echo-server", version, after_help = EXAMPLES)]
+#[command(name = "echo-server", version)]
 pub struct ServerArgs {
     /// Listen address
     #[arg(
         default_value = "127.0.0.1:8080",
-        help = "Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and \
-                IPv6), PORT, or a unix-domain socket: unix:/PATH, whose mode the umask decides, or \
-                unix:@NAME (abstract). The socket of a server that has ended is replaced. The log \
-                names its clients by user id"
+        help = "Listen address: HOST:PORT, :PORT, PORT or unix:/PATH",
+        long_help = "Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and \
+                     IPv6), PORT, or a unix-domain socket: unix:/PATH, whose mode the umask decides, \
+                     or unix:@NAME (abstract). The socket of a server that has ended is replaced. The \
+                     log names its clients by user id"
     )]
     pub address: Address,
 
-    /// Concurrency model (compio: in builds with --features compio)
+    /// Concurrency model
+    ///
+    /// poll looks at every connection in each turn, so that many slow ones delay the others. compio: in
+    /// builds with --features compio.
     #[arg(
         long,
         value_name = "NAME",
@@ -104,8 +146,9 @@ pub struct ServerArgs {
     )]
     pub model: ModelKind,
 
-    /// Worker threads; with --model prefork processes [default: number of available cores; 1 for a
-    /// chat with prefork]
+    /// Worker threads, or processes (prefork) [default: all cores]
+    ///
+    /// A chat with prefork has one.
     #[arg(
         long,
         value_name = "N",
@@ -114,7 +157,9 @@ pub struct ServerArgs {
     )]
     pub workers: Option<NonZeroU16>,
 
-    /// CPU affinity: one CPU per worker, in rotation, like 0 or 0,2-3
+    /// CPU affinity: one CPU per worker, like 0 or 0,2-3
+    ///
+    /// With more workers than CPUs, in rotation. Without it the kernel places the workers.
     #[arg(long, value_name = "CPUS", help_heading = "Model")]
     pub pin: Option<CpuList>,
 
@@ -198,8 +243,9 @@ pub struct ServerArgs {
     #[arg(long, help_heading = "Sockets")]
     pub reuse_port: bool,
 
-    /// Maximum concurrent connections, of all workers together [default: open files limit minus
-    /// 32]
+    /// Maximum concurrent connections [default: limit of open files - 32]
+    ///
+    /// Of all workers together.
     #[arg(
         long,
         value_name = "N",
@@ -237,7 +283,13 @@ pub struct ServerArgs {
     pub output: OutputArgs,
 
     /// Exit when the parent process with this id exits
-    #[arg(long, value_name = "PID", require_equals = true, num_args = 0..=1, hide = true)]
+    #[arg(
+        long,
+        value_name = "PID",
+        require_equals = true,
+        num_args = 0..=1,
+        help_heading = "Limits"
+    )]
     pub die_with_parent: Option<Option<u32>>,
 }
 
@@ -285,11 +337,15 @@ impl TryFrom<&ServerArgs> for Config {
         if one_process && args.workers.is_some_and(|workers| workers.get() > 1) {
             return Err(InvalidArgs::ChatProcesses);
         }
-        let workers = if one_process { 1 } else { available_cores() };
+        let workers = default_workers(one_process, tuning.uring_sqpoll);
+        let workers = args.workers.map_or(workers, |n| n.get().into());
+        if tuning.uring_sqpoll {
+            sqpoll::check(workers, available_cores())?;
+        }
         Ok(Self {
             tuning,
             model: args.model,
-            workers: args.workers.map_or(workers, |n| n.get().into()),
+            workers,
             protocol: args.protocol,
             max_message,
             chat_queue,
@@ -316,6 +372,13 @@ impl TryFrom<&ServerArgs> for Config {
             busy_poll: args.busy_poll,
         })
     }
+}
+
+/// As many workers as there are cores for them; at least one.
+fn default_workers(one_process: bool, polls: bool) -> usize {
+    let cores = available_cores();
+    let left = cores.saturating_sub(usize::from(polls)).max(1);
+    if one_process { 1 } else { left }
 }
 
 impl From<&ServerArgs> for Binding {

@@ -9,11 +9,13 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
+use echo_manual::{Pages, PagesError};
 use echo_metrics::{Health, ProcessMetrics, Source};
 use echo_net::address::SocketAddress;
 use echo_net::listener::{Listener, SocketFile};
 use echo_net::own_process::OwnProcess;
+use echo_net::reactor::uring::kernel_thread;
 use echo_net::settings::ByteSize;
 use echo_net::signals::Request;
 use echo_net::stop::{Stage, Stop};
@@ -77,6 +79,7 @@ fn code_from(args: impl IntoIterator<Item = OsString>) -> u8 {
     let ended = match &args.command {
         None => run(&args.server),
         Some(Command::Balance(args)) => balance::run(args),
+        Some(Command::Pages(pages)) => describe(pages),
     };
     match ended {
         Ok(()) => 0,
@@ -93,13 +96,23 @@ fn code_from(args: impl IntoIterator<Item = OsString>) -> u8 {
 fn code_of(error: &anyhow::Error) -> u8 {
     if let Some(Reported(code)) = error.downcast_ref() {
         *code
-    } else if error.is::<InvalidArgs>() {
+    } else if error.is::<InvalidArgs>() || is_unknown_page(error) {
         USAGE
     } else if error.is::<WorkerPanicked>() {
         PANICKED
     } else {
         FAILED
     }
+}
+
+fn is_unknown_page(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(PagesError::Unknown(_)))
+}
+
+/// Prints a manual page or a completion script.
+fn describe(pages: &Pages) -> anyhow::Result<()> {
+    let text = pages.text(Cli::command())?;
+    stdout::finish(io::stdout().write_all(text.as_bytes())).context("writing to stdout")
 }
 
 /// Prints clap's output: an error, help or version.
@@ -289,8 +302,13 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     model::build(model).check().with_context(|| {
         format!("--model {model} is unavailable on this machine (try --model epoll)")
     })?;
+    if config.tuning.uring_sqpoll {
+        kernel_thread::probe()
+            .context("--uring-sqpoll is unavailable on this machine (leave it out)")?;
+    }
     let cores = available_cores();
-    if config.busy_poll && config.workers >= cores {
+    let spinning = config.workers + usize::from(config.tuning.uring_sqpoll);
+    if config.busy_poll && spinning >= cores {
         warn!(
             workers = config.workers,
             cores, "--busy-poll occupies all cores (use fewer --workers)"

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 /// Where baselines are kept.
 #[derive(Debug, Clone, Default, Args)]
 pub struct BaselinePlace {
-    /// Where baselines are kept (default: the user's data directory), as in a repository or a
-    /// cache of CI
+    /// Where baselines are kept, as in a repository or a cache of CI [default: the user's data
+    /// directory]
     #[arg(long, value_name = "DIR")]
     pub baseline_dir: Option<PathBuf>,
 }

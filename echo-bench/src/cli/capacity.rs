@@ -1,10 +1,13 @@
 //! `echo-bench capacity`, as typed.
 
+mod searched;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::Args;
 
+use echo_manual::{MORE, only};
 use echo_net::settings::{Rate, TimeSpan};
 use echo_server::choice::choice;
 
@@ -16,21 +19,33 @@ use echo_bench_report::capacity::search::Bounds;
 use echo_bench_report::report::{InvalidSlo, Slo};
 use echo_bench_report::sweep::{Flag, PlannedCell, SweepPlan, SweepPlanError};
 
+use searched::SearchedFlags;
+
 const EXAMPLES: &str = "\
 Examples:
-  echo-bench capacity --slo 'p99<2ms'              the most that an embedded server carries
-  echo-bench capacity 127.0.0.1:8080 -c 100 --slo 'p99<5ms' --slo 'errors<0.1%'
-  echo-bench capacity --slo 'p99<2ms' --model threads,epoll,tokio --budget 2m
-  echo-bench capacity --slo 'p99<2ms' --slo 'rps>20k'   gate: exit 3 if it carries less
+  echo-bench capacity --slo 'p99<2ms'
+      the most that an embedded server carries
+  echo-bench capacity 127.0.0.1:8080 -c 100 \\
+                      --slo 'p99<5ms' --slo 'errors<0.1%'
+  echo-bench capacity --slo 'p99<2ms' --model threads,epoll,tokio
+  echo-bench capacity --slo 'p99<2ms' --slo 'rps>20k'
+      gate: exit 3 if it carries less
   echo-bench capacity --slo 'p99<2ms' --arrival poisson -o capacity.html
 
-The search begins with a closed loop, brackets the limit, and bisects with runs of open load, each
-with a server of its own if it is embedded. Flags of a run hold for every step; one with several
-values is an axis: one search for each, with its own budget, and a comparison with the first.
---slo rps>N is not searched: it is the least that the server should carry.
-Exit codes: 0 an answer; 1 could not run; 2 usage; 3 a floor (rps>N) is missed; 4 no answer: the
-generator is the limit, or nothing could be judged within the budget; 129/130/143 interrupted
-(the interval so far is printed).";
+The search begins with a closed loop, brackets the limit, and bisects with
+runs of open load, each with a server of its own if it is embedded. Flags of a
+run hold for every step; one with several values is an axis: one search for
+each, with its own budget, and a comparison with the first. --slo rps>N is not
+searched: it is the least that the server should carry.
+
+Exit codes:
+  0  an answer
+  1  could not run
+  2  usage
+  3  a floor (rps>N) is missed
+  4  no answer: the generator is the limit, or nothing could be judged within
+     the budget
+  129, 130, 143  interrupted; the interval so far is printed";
 
 /// What a run needs beside its window and its warm-up: starting, connecting, draining. A guess
 /// for the first of them.
@@ -50,22 +65,6 @@ const LEAST_DRAIN: Duration = Duration::from_secs(1);
 /// Longer drains are those that a run has by itself.
 const MOST_DRAIN: Duration = Duration::from_secs(5);
 
-/// Flags of a run that the search has itself, or that say something about one run only.
-const OWN: [&str; 12] = [
-    "report-dir",
-    "no-report",
-    "strict",
-    "hgrm",
-    "hlog",
-    "metrics",
-    "baseline",
-    "save-baseline",
-    "baseline-dir",
-    "fail-on",
-    "allow-single",
-    "judge",
-];
-
 /// Flags that would fix what is searched, or end a step early, with what to say instead.
 const REFUSED: [(&str, &str); 7] = [
     ("stage", "each step has one rate, which is searched"),
@@ -77,13 +76,35 @@ const REFUSED: [(&str, &str); 7] = [
     ("until", "the search decides how long a rate is measured: see --precision and --budget"),
 ];
 
+/// What `-h` shows.
+const SHOWN: [&str; 14] = [
+    "address",
+    "slo",
+    "budget",
+    "precision",
+    "min-rate",
+    "max-rate",
+    "output",
+    "quiet",
+    "exec",
+    "conns",
+    "duration",
+    "arrival",
+    "protocol",
+    "model",
+];
+
 /// A search for capacity, as typed.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = MORE, after_long_help = EXAMPLES, mut_args(only(&SHOWN)))]
 pub struct CapacityArgs {
-    /// The server to load, HOST:PORT or a URL (same as --target); without one, an embedded
-    /// echo-server is started for each step
-    #[arg(value_name = "TARGET")]
+    /// The server to load.
+    #[arg(
+        value_name = "TARGET",
+        help = "Server to load: HOST:PORT, unix:/PATH or a URL",
+        long_help = "Server to load: HOST:PORT, unix:/PATH or a URL; the same as --target [default: \
+                     without --exec, an embedded echo-server is started for each step]"
+    )]
     pub address: Option<String>,
     /// Time for the runs of a search
     #[arg(long, value_name = "TIME", default_value = "3m", help_heading = "Search")]
@@ -100,17 +121,20 @@ pub struct CapacityArgs {
     /// The highest rate to try
     #[arg(long, value_name = "N", default_value = "10M", help_heading = "Search")]
     pub max_rate: Rate,
-    /// Flags whose values go in step, like nodelay,server-nodelay (repeatable)
+    /// Flags whose values go in step (repeatable)
+    ///
+    /// Like nodelay,server-nodelay, which then have the same number of values.
     #[arg(long, value_name = "FLAG,FLAG", help_heading = "Search")]
     pub in_step: Vec<String>,
-    /// Seed of the schedules (1)
+    /// Seed of the schedules [default: 1]
     #[arg(long, value_name = "N", help_heading = "Search")]
     pub seed: Option<u64>,
-    /// Write the result to FILE, whose ending chooses the format: .json, .html, .md or .txt
-    /// (-: print JSON instead of the text)
+    /// File of the result; its ending chooses the format
+    ///
+    /// Endings: .json, .html, .md or .txt. -: print JSON instead of the text.
     #[arg(short, long, value_name = "FILE", help_heading = "Search")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text)
+    /// Format of the output [default: by the ending of -o, else text]
     #[arg(long, value_parser = choice::<PageFormat>(), help_heading = "Search")]
     pub format: Option<PageFormat>,
     /// Write a line of JSON to FILE for each interval of each run, as soon as it is over (-: stdout,
@@ -132,49 +156,6 @@ pub struct CapacityArgs {
     /// Settings and axes.
     #[command(flatten)]
     pub flags: SearchedFlags,
-}
-
-/// Flags of a run as in a sweep, without those that the search has itself. `--duration` is the
-/// window of a step.
-#[derive(Debug, Clone, Default)]
-pub struct SearchedFlags(pub SweptFlags);
-
-impl Args for SearchedFlags {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        let command = SweptFlags::augment_without(command, &OWN);
-        let hidden = |command: clap::Command, (flag, _): &(&'static str, &str)| {
-            command.mut_arg(*flag, |arg| arg.hide(true))
-        };
-        REFUSED
-            .iter()
-            .fold(command, hidden)
-            .mut_args(|arg| match arg.get_long() {
-                Some(long) if is_of_agents(long) => arg.hide(true),
-                _ => arg,
-            })
-            .mut_arg("duration", |arg| arg.help("Measured window of a step (3s)"))
-            .mut_arg("slo", |arg| {
-                arg.help(
-                    "Objective that must hold, like p99<2ms or errors<0.1% (repeatable); rps>10k \
-                     is a floor of the answer: exit 3 if it is missed",
-                )
-            })
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for SearchedFlags {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(SweptFlags::typed_without(matches, &OWN)))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
 }
 
 /// What was typed is no search.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use echo_manual::{MORE, only};
 use echo_net::settings::Count;
 use echo_server::choice::choice;
 
@@ -13,29 +14,52 @@ use echo_bench_report::compare::{Metric, Options};
 
 const EXAMPLES: &str = "\
 Examples:
-  echo-bench compare a.json b.json                one run a side: intervals, no verdict
-  echo-bench compare base/ new/                   every report in two directories
+  echo-bench compare a.json b.json                one run a side: intervals
+  echo-bench compare base/ new/                   every report in two folders
   echo-bench compare --base a1.json a2.json --new b1.json b2.json
   echo-bench compare a/ b/ c/                     b and c, each against a
-  echo-bench compare base/ new/ -o page.html      curves and ratios as a web page
+  echo-bench compare base/ new/ -o page.html      curves, ratios, as a web page
   echo-bench compare --save-baseline main --new runs/
   echo-bench compare --baseline main new/ --fail-on worse
   echo-bench compare base/ new/ --judge corrected_p99,fairness
-  echo-bench compare --self-check -- -c 100 -P 8  what this machine can tell apart
+  echo-bench compare --self-check -- -c 100 -P 8  what can be told apart here
 
-The unit of evidence is the run: measure each side several times, in turns. Exit codes: 0
-done; 1 could not compare; 2 usage; 3 a metric is worse (with --fail-on worse); 4 no answer:
-nothing was compared, a side measured nothing, or (with --fail-on worse) a part of it, one
-run a side (unless --allow-single), what is worse is the generator's own share (unless it is
-named with --judge), or a metric named with --judge was not judged; --self-check: more false
-alarms than promised.";
+The unit of evidence is the run: measure each side several times, in turns.
+
+Exit codes:
+  0  done
+  1  could not compare
+  2  usage
+  3  a metric is worse (with --fail-on worse)
+  4  no answer: nothing was compared, or a side measured nothing. With
+     --fail-on worse also: a part of it measured nothing; one run a side
+     (unless --allow-single); what is worse is the generator's own share, or a
+     metric was not judged (see --judge). With --self-check: more false alarms
+     than promised";
+
+/// What `-h` shows.
+const SHOWN: [&str; 11] = [
+    "paths",
+    "base",
+    "new",
+    "baseline",
+    "save-baseline",
+    "threshold",
+    "fail-on",
+    "output",
+    "format",
+    "self-check",
+    "run",
+];
 
 /// Two or more sides, as typed.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = MORE, after_long_help = EXAMPLES, mut_args(only(&SHOWN)))]
 pub struct CompareArgs {
-    /// Reports or directories of reports: the first is the base, each other is compared
-    /// with it (after --base or --baseline, all together are the new side)
+    /// Reports or directories of them: the base first
+    ///
+    /// Each other is compared with the first. After --base or --baseline, all together are the new
+    /// side.
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// The base: reports or directories
@@ -56,9 +80,6 @@ pub struct CompareArgs {
     /// How to judge
     #[command(flatten)]
     pub judging: JudgingArgs,
-    /// Whether comparisons keep what they promise
-    #[command(flatten)]
-    pub check: SelfCheckArgs,
     /// Bootstrap resamples
     #[arg(long, value_name = "N", default_value = "10k")]
     pub resamples: Count,
@@ -69,14 +90,20 @@ pub struct CompareArgs {
     /// --agents) with those of one
     #[arg(long)]
     pub force: bool,
-    /// Write the comparison to FILE, whose ending chooses the format: .json, .html, .csv, .md,
-    /// .txt or .xml (junit) (-: print JSON instead of the text)
+    /// File of the comparison; its ending chooses the format
+    ///
+    /// Endings: .json, .html, .csv, .md, .txt or .xml (junit). -: print JSON instead of the text.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text); github: annotations of a
-    /// workflow
+    /// Format of the output [default: by the ending of -o, else text]
+    ///
+    /// github: annotations of a workflow.
     #[arg(long, value_parser = choice::<CompareFormat>())]
     pub format: Option<CompareFormat>,
+    /// Whether comparisons keep what they promise
+    // The last: its heading is that of all that follows.
+    #[command(flatten)]
+    pub check: SelfCheckArgs,
 }
 
 /// Where the reports of a side are.

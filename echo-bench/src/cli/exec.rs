@@ -12,10 +12,10 @@ use crate::exec::{InvalidCommand, NamedCommand, split};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server started by a command")]
 pub(super) struct ExecArgs {
-    /// Start this server for the run, [NAME=]CMD with {port} or {addr} where it takes its port or
-    /// address, like 'A=./old --port {port}'
+    /// Start this server for the run, like './server --port {port}'
     ///
-    /// {port} is a free port, {addr} is 127.0.0.1 with that port, {host} is 127.0.0.1 (with --link
+    /// [NAME=]CMD, with {port} or {addr} where it takes its port or address, like
+    /// 'A=./old --port {port}'. {port} is a free port, {addr} is 127.0.0.1 with that port, {host} is 127.0.0.1 (with --link
     /// another address), and {cpus} the number of CPUs that are left for the server. Words are split as by a shell, but there is none: write sh
     /// -c '...' for one, and env NAME=VALUE CMD to set a variable. CPU time and memory are those of
     /// all processes of the server, whatever it forks. All of them end with the run: by SIGTERM,

@@ -30,10 +30,10 @@ pub(super) struct LoadArgs {
     /// Connections in total
     #[arg(short, long, alias = "connections", value_name = "N", default_value = "10")]
     pub(super) conns: Count,
-    /// Generator threads (default: half of the cores, at least 1)
+    /// Generator threads [default: half of the cores, at least 1]
     #[arg(short, long, value_name = "N")]
     pub(super) threads: Option<u32>,
-    /// Length of the measured window (10s)
+    /// Length of the measured window [default: 10s]
     #[arg(short, long, value_name = "TIME")]
     pub(super) duration: Option<TimeSpan>,
     /// End once the 95 % interval of a percentile is this narrow, like p99+-5%, and after
@@ -43,10 +43,12 @@ pub(super) struct LoadArgs {
     /// Measured requests, instead of a duration
     #[arg(short = 'n', long, value_name = "N", conflicts_with = "duration")]
     pub(super) requests: Option<Count>,
-    /// Requests in flight per connection (closed loop: 1, open loop: at most 64)
+    /// Requests in flight per connection [default: 1; open loop: at most 64]
     #[arg(short = 'P', long, value_name = "N")]
     pub(super) pipeline: Option<u32>,
-    /// Open loop: target arrival rate, requests per second over all connections
+    /// Open loop: target arrival rate, requests per second
+    ///
+    /// Over all connections.
     #[arg(short = 'R', long, value_name = "N", group = "schedule")]
     pub(super) rate: Option<Rate>,
     /// Open loop: how requests are spread over time
@@ -79,7 +81,7 @@ pub(super) struct LoadArgs {
     /// request at a time. 0: a new connection for each request
     #[arg(long, value_name = "N")]
     pub(super) pool: Option<u32>,
-    /// Connection ramp-up rate, per second (default: as fast as possible)
+    /// Connection ramp-up rate, per second [default: as fast as possible]
     #[arg(long, value_name = "N")]
     pub(super) connect_rate: Option<Rate>,
     /// Reconnect after N requests on a connection
@@ -96,10 +98,10 @@ pub(super) struct LoadArgs {
     /// or more) have timed out is closed and reconnected
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub(super) timeout: TimeSpan,
-    /// How long to wait for replies after the window (default: the timeout)
+    /// How long to wait for replies after the window [default: that of --timeout]
     #[arg(long, value_name = "TIME")]
     pub(super) drain: Option<TimeSpan>,
-    /// Seed of schedule and message sizes (default: random, printed)
+    /// Seed of schedule and message sizes [default: random, printed]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Generator I/O backend
@@ -124,7 +126,7 @@ pub(super) struct LoadArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Messages")]
 pub(super) struct MessageArgs {
-    /// Protocol of the target [default: line, or what a URL says]
+    /// Application protocol [default: line, or the URL's]
     #[arg(short, long, value_parser = choice::<Service>())]
     pub(super) protocol: Option<Service>,
     /// Host header of HTTP requests [default: the host and port of the target]
@@ -145,8 +147,10 @@ pub(super) struct MessageArgs {
     /// Streams of each connection, which its requests take in turn (--protocol mux)
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) streams: u32,
-    /// Size of generated messages, a range A-B, a distribution like lognormal:median=300,p99=20K
-    /// or zipf:exponent=1.1,max=64K, or a histogram, <file:PATH> (64)
+    /// Size of messages, a range A-B, or a distribution [default: 64]
+    ///
+    /// A distribution is one like lognormal:median=300,p99=20K or zipf:exponent=1.1,max=64K, or a
+    /// histogram in a file, `file:PATH`.
     ///
     /// lognormal:median=SIZE,p99=SIZE[,min=SIZE][,max=SIZE]: sizes whose logarithm is normally
     /// distributed; those outside min and max are set to them, and the report says what share.
@@ -156,7 +160,7 @@ pub(super) struct MessageArgs {
     /// zipf:exponent=N,max=SIZE[,min=SIZE]: a size of k bytes is as frequent as 1/k^N, from min to
     /// max, which decides how large messages are on average. Default of min: 1.
     ///
-    /// <file:PATH> (- is stdin): a histogram in text, like `64 70` and `1K-2K 30` on two lines: SIZE
+    /// `file:PATH` (- is stdin): a histogram in text, like `64 70` and `1K-2K 30` on two lines: SIZE
     /// WEIGHT or A-B WEIGHT, # begins a comment; each size is as frequent as its weight.
     ///
     /// Each connection draws sizes of its own, by --seed and its number: the same seed gives each
@@ -206,10 +210,10 @@ pub(super) struct SocketArgs {
     /// Set TCP_NODELAY (disable Nagle's algorithm) [default: on]
     #[arg(long, value_name = "ON|OFF", value_parser = choice::<OnOff>())]
     pub(super) nodelay: Option<OnOff>,
-    /// Kernel send buffer
+    /// Kernel send buffer [default: system setting]
     #[arg(long, value_name = "SIZE")]
     pub(super) send_buffer: Option<ByteSize>,
-    /// Kernel receive buffer
+    /// Kernel receive buffer [default: system setting]
     #[arg(long, value_name = "SIZE")]
     pub(super) recv_buffer: Option<ByteSize>,
     #[command(flatten)]
@@ -246,7 +250,10 @@ impl SocketArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Embedded server (any echo-server flag as --server-FLAG)")]
 pub(super) struct EmbeddedArgs {
-    /// Concurrency model of the embedded server (compio: in builds with --features compio)
+    /// Model of the embedded server [default: epoll]
+    ///
+    /// How it handles its connections concurrently. poll looks at every connection in each turn, so that
+    /// many slow ones delay the others. compio: in builds with --features compio.
     #[arg(long, value_parser = choice::<ModelKind>(), conflicts_with_all = ["address", "target"])]
     pub(super) model: Option<ModelKind>,
     #[command(flatten)]
@@ -258,11 +265,13 @@ pub(super) struct EmbeddedArgs {
 #[command(next_help_heading = "Results")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
 pub struct ResultArgs {
-    /// Write the report to FILE, whose ending chooses the format: .json, .html, .csv, .md, .txt,
-    /// .bmf, .xml (junit) or .prom (openmetrics) (-: print JSON instead of the text)
+    /// File of the report; its ending chooses the format
+    ///
+    /// Endings: .json, .html, .csv, .md, .txt, .bmf, .xml (junit) or .prom (openmetrics). -: print
+    /// JSON instead of the text.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text)
+    /// Format of the output [default: by the ending of -o, else text]
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
     /// Write a line of JSON to FILE for each interval, as soon as it is over (-: stdout, which has
@@ -288,8 +297,9 @@ pub struct ResultArgs {
     /// Write the response latency of every interval (HDR .hlog; -: stdout)
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
-    /// Objective like p99<5ms, max<1s, rps>10k or errors<0.1% (repeatable), judged on the 95 %
-    /// interval: exit 3 if missed
+    /// Objective like p99<5ms: exit 3 if missed (repeatable)
+    ///
+    /// Others: max<1s, rps>10k, errors<0.1%. It is judged on the 95 % interval.
     #[arg(long, value_name = "SLO")]
     pub slo: Vec<Slo>,
     /// Compare the run with a saved baseline (judged by --threshold and --fail-on)
@@ -307,9 +317,9 @@ pub struct ResultArgs {
     /// Exit 4 if the generator was the bottleneck or an objective is undecided
     #[arg(long)]
     pub strict: bool,
-    /// Watch the run on the whole screen: latency over time, percentiles, rates, errors, fairness
+    /// Watch the run on the whole screen
     ///
-    /// Keys: p holds the picture, c shows the next clock, q or Ctrl-C stops the run in order, ?
+    /// Latency over time, percentiles, rates, errors, fairness. Keys: p holds the picture, c shows the next clock, q or Ctrl-C stops the run in order, ?
     /// explains. The picture is drawn by a thread of lowest priority, whose CPU time is in the
     /// report. When the run ends the terminal is as before, and the ordinary summary follows.
     /// Where stderr is no terminal there is ordinary progress instead.

@@ -21,10 +21,13 @@ use crate::outlet::RunFormat;
 
 pub(super) const AGENT_EXAMPLES: &str = "\
 Examples:
-  echo-bench agent --nats nats://control:4222               on each load machine
-  echo-bench run --nats nats://control:4222 --agents 4 10.0.0.7:8080 -c 400 --rate 100k
-  echo-bench agent --nats nats://control:4222 --name db-1   on the machine of the server
-  echo-bench run --nats nats://control:4222 --agents 4 --server-agent db-1 --model epoll -c 400
+  echo-bench agent --nats nats://control:4222
+      on each load machine
+  echo-bench run --nats nats://control:4222 --agents 4 10.0.0.7:8080
+  echo-bench agent --nats nats://control:4222 --name db-1
+      on the machine of the server
+  echo-bench run --nats nats://control:4222 --agents 4 \\
+                 --server-agent db-1 --model epoll
   echo-bench agent --nats nats://control:4222 --allow 203.0.113.0/24";
 
 /// How a NATS server is entered.
@@ -81,7 +84,7 @@ pub(super) struct OnAgentsArgs {
                 this machine: better use --nats-creds or --nats-token-file"
     )]
     nats: Option<String>,
-    /// Begin with N agents if not all are ready in time (default: all of --agents)
+    /// Begin with N agents if not all are ready in time [default: all of --agents]
     #[arg(long, value_name = "N", requires = "nats")]
     min_agents: Option<u32>,
     /// When an agent is lost in the middle: mark the report as partial, or abort the run
@@ -238,15 +241,15 @@ pub struct AgentArgs {
                 --nats-token-file"
     )]
     pub nats: String,
-    /// Name of this agent (default: that of the host)
+    /// Name of this agent [default: that of the host]
     #[arg(long, value_name = "NAME")]
     pub name: Option<AgentName>,
-    /// Put load on addresses of this network only, like 203.0.113.0/24 (repeatable; default:
-    /// loopback, private and link-local networks)
+    /// Put load on addresses of this network only, like 203.0.113.0/24 (repeatable) [default:
+    /// loopback, private and link-local networks]
     #[arg(long, value_name = "CIDR")]
     pub allow: Vec<Cidr>,
     /// Address at which a server that this agent starts is reached by the others, one of this
-    /// machine (default: the one from which it reaches the NATS server); --allow must permit it
+    /// machine that --allow permits [default: the one from which it reaches the NATS server]
     #[arg(long, value_name = "IP")]
     pub advertise: Option<IpAddr>,
     /// The way in
@@ -271,7 +274,7 @@ pub struct CollectArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// Format of the output (default: by the ending of -o, else json)
+    /// Format of the output [default: by the ending of -o, else json]
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
     /// The way in

@@ -7,6 +7,7 @@ use clap::{Args, Parser};
 
 use echo_client::Endpoint;
 use echo_client::credentials::Credentials;
+use echo_manual::{MORE, only};
 use echo_net::settings::TimeSpan;
 
 use super::login;
@@ -22,16 +23,32 @@ use echo_bench_report::sweep::{Flag, SweepPlan};
 const EXAMPLES: &str = "\
 Examples:
   echo-bench rerun reports/runs/20261126T161848-tokio-line-c1000.json
-  echo-bench rerun base.json 127.0.0.1:8080       the same load on another server
-  echo-bench rerun base.json -o new.json && echo-bench compare base.json new.json
+  echo-bench rerun base.json 127.0.0.1:8080
+      the same load on another server
+  echo-bench rerun base.json -o new.json && \\
+  echo-bench compare base.json new.json
 
-Plan, seed and schedule are those of the report, and so are its objectives unless --slo is given.
-Reports of --repeat and of sweeps are measured again whole.
-Exit codes: those of run, sweep or capacity.";
+Plan, seed and schedule are those of the report, and so are its objectives
+unless --slo is given. Reports of --repeat and of sweeps are measured again
+whole. Exit codes are those of run, sweep or capacity.";
+
+/// What `-h` shows.
+const SHOWN: [&str; 10] = [
+    "file",
+    "target",
+    "pin",
+    "allow-exec",
+    "output",
+    "label",
+    "slo",
+    "no-report",
+    "live",
+    "quiet",
+];
 
 /// The arguments of `rerun`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = MORE, after_long_help = EXAMPLES, mut_args(only(&SHOWN)))]
 pub struct RerunArgs {
     // Before the others, which take their values out of what was typed.
     #[command(flatten)]
@@ -42,11 +59,12 @@ pub struct RerunArgs {
     /// Load this server instead, HOST:PORT
     #[arg(value_name = "TARGET")]
     pub target: Option<Endpoint>,
-    /// CPU affinity (default: as in the report; auto is resolved anew)
+    /// CPU affinity [default: as in the report; auto is resolved anew]
     #[arg(long, value_name = "auto|off|CPUS")]
     pin: Option<Pin>,
-    /// Run the commands of the report that start its server (--exec, --prepare), and read the files
-    /// that it names
+    /// Run the commands and read the files that the report names
+    ///
+    /// Commands start its server (--exec, --prepare). A report may come from anybody.
     #[arg(long)]
     pub allow_exec: bool,
     /// Where the results go

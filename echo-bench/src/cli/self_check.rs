@@ -30,22 +30,26 @@ const MOST_RUNS: u32 = 1000;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Self-check")]
 pub struct SelfCheckArgs {
-    /// Compare a plan with itself: make short runs of it (run flags after --), and say how often
-    /// a difference is called where there is none, and which would have been found
+    /// Compare a plan with itself, by short runs
+    ///
+    /// Says how often a difference is called where there is none, and which would have been found.
+    /// Flags of the runs follow after --.
     #[arg(long, conflicts_with_all = [
         "paths", "base", "new", "baseline", "save_baseline", "fail_on", "allow_single"
     ])]
     pub self_check: bool,
-    /// Runs of each side of a comparison (5)
+    /// Runs of each side of a comparison [default: 5]
     #[arg(long, value_name = "N", requires = "self_check")]
     pub runs: Option<u32>,
-    /// Independent comparisons (default: as many as take about two minutes, 2 to 20)
+    /// Independent comparisons [default: as many as take about two minutes, 2 to 20]
     #[arg(long, value_name = "N", requires = "self_check")]
     pub comparisons: Option<u32>,
     /// No progress
     #[arg(short, long, requires = "self_check")]
     pub quiet: bool,
-    /// Flags of the runs, as of echo-bench run (default: an embedded server, 1 s each)
+    /// Flags of the runs [default: an embedded server, 1 s each]
+    ///
+    /// As of echo-bench run.
     #[arg(last = true, value_name = "RUN FLAGS", requires = "self_check")]
     pub run: Vec<OsString>,
 }

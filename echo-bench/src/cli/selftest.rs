@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use echo_manual::MORE;
 use echo_proto::Service;
 use echo_server::choice::choice;
 
@@ -14,17 +15,24 @@ use echo_bench_report::selftest::Subject;
 
 const EXAMPLES: &str = "\
 Examples:
-  echo-bench selftest                       can the numbers of this machine be trusted?
-  echo-bench selftest --quick -q            the same in about 20 seconds, for CI
+  echo-bench selftest                   all checks
+  echo-bench selftest --quick -q        the same in about 20 seconds, for CI
   echo-bench selftest --engine uring --idle spin
-  echo-bench selftest --pool 4              the workload of a connection pool
-  echo-bench selftest -o selftest.json      all numbers; echo-bench report shows them again
+  echo-bench selftest --pool 4          the workload of a connection pool
+  echo-bench selftest -o selftest.json  all numbers; `report` shows them again
 
-Takes about a minute. The noise floor that it measures is kept in
-$XDG_DATA_HOME/echo-bench/noise-floor.json: later runs whose median is within 2 x of it say so.
+Takes about a minute. Later runs whose median is within 2 x of the noise floor
+that it measures say so.
 
-Exit codes: 0 all checks passed; 4 a check failed; 1 it could not run; 2 usage;
-129/130/143 interrupted.";
+Exit codes:
+  0  all checks passed
+  1  it could not run
+  2  usage
+  4  a check failed
+  129, 130, 143  interrupted
+
+Files:
+  $XDG_DATA_HOME/echo-bench/noise-floor.json  the noise floor of this machine";
 
 /// Each thread needs a connection, and the runs have so many at least.
 const MOST_THREADS: u32 = 8;
@@ -34,7 +42,7 @@ const GREATEST_LIE: f64 = 10.0;
 
 /// What is tested, as typed.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = MORE, after_long_help = EXAMPLES)]
 pub struct SelftestArgs {
     /// Generator I/O backend
     #[arg(long, value_parser = choice::<EngineKind>(), default_value = "epoll")]
@@ -45,7 +53,7 @@ pub struct SelftestArgs {
     /// Take connections from a pool of N (0: a new connection for each request)
     #[arg(long, value_name = "N")]
     pool: Option<u32>,
-    /// Generator threads (default: as of a run)
+    /// Generator threads [default: half of the cores, at least 1]
     #[arg(short, long, value_name = "N")]
     threads: Option<u32>,
     /// Protocol. The fault server speaks line, frame, mux and raw; of the others the checks that
@@ -59,14 +67,14 @@ pub struct SelftestArgs {
     /// JSON instead of the text)
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text)
+    /// Format of the output [default: by the ending of -o, else text]
     #[arg(long, value_parser = choice::<PageFormat>())]
     pub format: Option<PageFormat>,
     /// No progress
     #[arg(short, long)]
     pub quiet: bool,
-    /// The fault server's times are longer than it says, by this share: the selftest must fail
-    #[arg(long, value_name = "SHARE", default_value = "0", hide = true)]
+    /// Make the fault server's times longer than it says, by this share: the selftest must then fail
+    #[arg(long, value_name = "SHARE", default_value = "0", hide_short_help = true)]
     pub lie: f64,
 }
 

@@ -5,6 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
 use echo_net::address::Transport;
 
+use super::copied::described;
 use echo_bench_engine::plan::{ServerFlag, ServerPlan};
 use echo_proto::Service;
 use echo_server::Config;
@@ -16,8 +17,8 @@ const RESERVED: [&str; 6] =
     ["model", "protocol", "help", "version", "die-with-parent", "summary-on-stdout"];
 
 /// What is not as in echo-server: unless typed, the number of workers is chosen here.
-const WORKERS_HELP: &str = "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, at \
-     least 1; 1 for a chat with prefork]";
+const WORKERS_HELP: &str = "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, one \
+     fewer with --server-uring-sqpoll, at least 1; 1 for a chat with prefork]";
 
 /// Every flag of echo-server, with the prefix `--server-`, passed on as typed.
 #[derive(Debug, Clone, Default)]
@@ -41,9 +42,9 @@ impl Args for ServerFlags {
             let action = if takes_value { own } else { ArgAction::SetTrue };
             let mut passed =
                 Arg::new(name.clone()).long(name).action(action).hide_short_help(true);
-            passed = match flag.get_help() {
-                _ if long == "workers" => passed.help(WORKERS_HELP),
-                help => passed.help(help.cloned().unwrap_or_default()),
+            passed = match long {
+                "workers" => passed.help(WORKERS_HELP),
+                _ => described(passed, &flag),
             };
             if takes_value {
                 // Checked here as the server would, and passed on as typed.
@@ -89,6 +90,11 @@ impl ServerFlags {
     /// Whether none was typed.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether one of this name was typed.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|flag| flag.name == name)
     }
 
     /// The value of one that was typed.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use echo_manual::MORE;
 use echo_server::choice::choice;
 
 use crate::outlet::{Format, RunFormat};
@@ -19,7 +20,7 @@ pub struct ReportArgs {
     /// screen (keys: p, c, ? and q, which ends the view and not the run)
     #[arg(long, conflicts_with = "study")]
     pub live: bool,
-    /// Format of the output (default: by the ending of -o, else text)
+    /// Format of the output [default: by the ending of -o, else text]
     #[arg(long, value_parser = choice::<Format>())]
     pub format: Option<Format>,
     /// Write to FILE instead of stdout; its ending chooses the format, as in the command that
@@ -34,12 +35,12 @@ pub struct ReportArgs {
 
 /// Reports to list, as typed.
 #[derive(Debug, Args)]
-#[command(after_help = LIST_EXAMPLES)]
+#[command(after_help = MORE, after_long_help = LIST_EXAMPLES)]
 pub struct ListArgs {
     /// Reports, or directories of them
     #[arg(value_name = "PATH", default_value = "reports/runs")]
     pub paths: Vec<PathBuf>,
-    /// Only the N newest
+    /// Only the N newest [default: all]
     #[arg(short = 'n', long, value_name = "N")]
     pub newest: Option<std::num::NonZeroUsize>,
     /// Format of the output
@@ -49,11 +50,12 @@ pub struct ListArgs {
 
 const LIST_EXAMPLES: &str = "\
 Examples:
-  echo-bench list                                 what is in reports/runs, the newest last
+  echo-bench list                      what is in reports/runs, the newest last
   echo-bench list -n 5 --format json
-  echo-bench rerun reports/runs/FILE              repeat one of them
+  echo-bench rerun reports/runs/FILE   repeat one of them
 
-~ marks a p99 without an interval. Files that are no reports are left out, and said on stderr.";
+~ marks a p99 without an interval. Files that are no reports are left out, and
+said on stderr.";
 
 /// Formats of a listing.
 #[derive(
@@ -81,7 +83,7 @@ pub struct MergeArgs {
     /// .md or .txt (-: stdout)
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
-    /// Format of the output (default: by the ending of -o, else json)
+    /// Format of the output [default: by the ending of -o, else json]
     #[arg(long, value_parser = choice::<RunFormat>())]
     pub format: Option<RunFormat>,
 }

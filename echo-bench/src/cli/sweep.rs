@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use echo_manual::{MORE, only};
 use echo_net::address::Address;
 use echo_net::settings::Count;
 use echo_server::choice::{choice, choice_of};
@@ -21,57 +22,90 @@ use echo_bench_report::sweep::{PlannedSweep, Sweep, SweepPlan, SweepPlanError};
 const EXAMPLES: &str = "\
 Examples:
   echo-bench sweep --model threads,epoll,tokio --conns 1,100,1000 -d 2s
-  echo-bench sweep --nodelay on,off --server-nodelay on,off --in-step nodelay,server-nodelay \\
-                   --split-writes 1,2 -d 2s --repeat 3
-  echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
+  echo-bench sweep --nodelay on,off --server-nodelay on,off \\
+                   --in-step nodelay,server-nodelay -d 2s
+  echo-bench sweep --model epoll,tokio -P 1,16 --print-plan > plan.toml
   echo-bench sweep 127.0.0.1:8080 --conns 1,10,100 -d 2s
-  echo-bench sweep --exec 'A=./old --port {port}' --exec 'B=./new --port {port}' -p raw -d 2s
-  echo-bench sweep --server-workers 1,2,3,4,5 --all-pairs -d 2s     which number is best
-  echo-bench sweep plan.toml -o models.html       heat map, curves and effects as a web page
-  echo-bench sweep --study reports/2026-11-27-nagle          a published study, measured anew
+  echo-bench sweep --exec 'A=./old --port {port}' \\
+                   --exec 'B=./new --port {port}' -p raw -d 2s
+  echo-bench sweep --server-workers 1,2,3,4,5 --all-pairs -d 2s
+      which number is best
+  echo-bench sweep plan.toml -o models.html
+      heat map, curves and effects as a web page
+  echo-bench sweep --study reports/2026-11-27-nagle
+      a published study, measured anew
 
-Every flag of a run takes a list here (of --exec, each is a level, named by what is before =): each combination is a cell, and every cell is run
---repeat times, in rounds of random order. The same command continues a sweep that was cut, if
-the server is still the same one; a finished sweep is measured anew, unless with --resume.
-Exit codes: 0 done; 1 some runs failed; 2 usage; 3 a run missed an objective (--slo);
-129/130/143 interrupted.";
+Every flag of a run takes a list here (of --exec, each is a level, named by
+what is before =): each combination is a cell, and every cell is run --repeat
+times, in rounds of random order. The same command continues a sweep that was
+cut, if the server is still the same one; a finished sweep is measured anew,
+unless with --resume.
+
+Exit codes:
+  0  done
+  1  some runs failed
+  2  usage
+  3  a run missed an objective (--slo)
+  129, 130, 143  interrupted";
+
+/// What `-h` shows.
+const SHOWN: [&str; 14] = [
+    "plan",
+    "repeat",
+    "in-step",
+    "print-plan",
+    "rank-by",
+    "output",
+    "quiet",
+    "exec",
+    "conns",
+    "duration",
+    "pipeline",
+    "rate",
+    "protocol",
+    "model",
+];
 
 /// A sweep, as typed.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = MORE, after_long_help = EXAMPLES, mut_args(only(&SHOWN)))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag as typed")]
 pub struct SweepArgs {
-    /// A plan in TOML, or a stored sweep (.json, .html) whose plan is measured again; its flags are
-    /// replaced by those typed beside it. Or the server to load, HOST:PORT (same as --target)
+    /// A plan in TOML, or a stored sweep to measure again; or the server to load
+    ///
+    /// A stored sweep is a .json or .html file. Flags of the plan are replaced by those typed beside
+    /// it. A server is HOST:PORT (same as --target).
     #[arg(value_name = "PLAN.toml|TARGET")]
     pub plan: Option<PathBuf>,
-    /// Runs of each cell (5)
+    /// Runs of each cell [default: 5]
     #[arg(long, value_name = "N", help_heading = "Sweep")]
     pub repeat: Option<u32>,
-    /// Flags whose values go in step, like nodelay,server-nodelay (repeatable)
+    /// Flags whose values go in step (repeatable)
+    ///
+    /// Like nodelay,server-nodelay, which then have the same number of values.
     #[arg(long, value_name = "FLAG,FLAG", help_heading = "Sweep")]
     pub in_step: Vec<String>,
-    /// Seed of the order of the runs and of their schedules (1)
+    /// Seed of the order of the runs and of their schedules [default: 1]
     #[arg(long, value_name = "N", help_heading = "Sweep")]
     pub seed: Option<u64>,
     /// Print the plan as TOML and measure nothing
     #[arg(long, help_heading = "Sweep")]
     pub print_plan: bool,
-    /// Where the reports are kept, and found again (default: by the plan, in reports/runs); a
-    /// new folder has a number after it
+    /// Where the reports are kept, and found again; a new folder has a number after it [default: by
+    /// the plan, in reports/runs]
     #[arg(long, value_name = "DIR", help_heading = "Sweep")]
     pub dir: Option<PathBuf>,
-    /// Reuse the runs of a finished sweep too (default: measure anew in a new folder)
+    /// Reuse the runs of a finished sweep too, which is otherwise measured anew in a new folder
     #[arg(long, help_heading = "Sweep")]
     pub resume: bool,
     /// Run the commands and read the files that a stored sweep names
     #[arg(long, help_heading = "Sweep")]
     pub allow_exec: bool,
-    /// What the ranking goes by (throughput; under --rate p99)
+    /// Metric of the ranking [default: throughput; with --rate p99]
     #[arg(long, value_name = "METRIC", value_parser = choice_of(&Metric::PRIMARY), help_heading = "Sweep")]
     pub rank_by: Option<Metric>,
-    /// Compare all levels of an axis with each other, not only with the first, so that the best can
-    /// be named (true for axes with at most 4 levels); false: with the first only
+    /// Compare all levels of an axis with each other, so that the best can be named; false: with the
+    /// first only [default: true for axes with at most 4 levels]
     #[arg(
         long, value_name = "true|false", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", help_heading = "Sweep"
@@ -86,11 +120,13 @@ pub struct SweepArgs {
     /// Bootstrap resamples of each cell
     #[arg(long, value_name = "N", default_value = "10k", help_heading = "Sweep")]
     pub resamples: Count,
-    /// Write the sweep to FILE, whose ending chooses the format: .json, .html, .csv, .md,
-    /// .txt, .bmf or .xml (junit) (-: print JSON instead of the text)
+    /// File of the sweep; its ending chooses the format
+    ///
+    /// Endings: .json, .html, .csv, .md, .txt, .bmf or .xml (junit). -: print JSON instead of the
+    /// text.
     #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
     pub output: Option<PathBuf>,
-    /// Format of the output (default: by the ending of -o, else text)
+    /// Format of the output [default: by the ending of -o, else text]
     #[arg(long, value_parser = choice::<SweepFormat>(), help_heading = "Sweep")]
     pub format: Option<SweepFormat>,
     /// Write a line of JSON to FILE for each interval of each run, as soon as it is over (-: stdout,

@@ -7,17 +7,17 @@ mod unfit;
 
 use std::sync::LazyLock;
 
-use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Parser};
 
+use crate::cli::copied::described;
 use crate::cli::{Cli, Command, Inputs, RunArgs};
 use crate::exec::NamedCommand;
 use echo_bench_engine::plan::Plan;
 use echo_bench_report::sweep::{Axis, Flag, Level, RunFlags};
 use echo_client::mask::{holds_password, masked};
 
-use lists::split;
+use lists::{AnyOf, split};
 pub use unfit::UnfitFlag;
 
 /// Flags of a run of which a sweep has its own.
@@ -261,10 +261,10 @@ impl SweptFlags {
             let mut swept = Arg::new(long)
                 .long(long)
                 .action(ArgAction::Append)
-                .value_parser(ValueParser::string())
+                .value_parser(AnyOf(flag.get_possible_values()))
                 .hide(OF_ONE_RUN.contains(&long))
-                .hide_short_help(flag.is_hide_short_help_set())
-                .help(flag.get_help().cloned().unwrap_or_default());
+                .hide_short_help(flag.is_hide_short_help_set());
+            swept = described(swept, flag);
             if let Some(short) = flag.get_short() {
                 swept = swept.short(short);
             }

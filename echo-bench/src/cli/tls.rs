@@ -14,7 +14,7 @@ pub(super) struct TlsArgs {
     /// own that is trusted. PostgreSQL speaks TLS from the first byte since version 17
     #[arg(long)]
     pub(super) tls: bool,
-    /// CA certificates (PEM) that verify the server (default: those of the system)
+    /// CA certificates (PEM) that verify the server [default: those of the system]
     #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
     cacert: Option<PathBuf>,
     /// Skip certificate verification (recorded in the report)
@@ -27,10 +27,10 @@ pub(super) struct TlsArgs {
     /// Private key of --cert (PEM, without passphrase)
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// Server name for SNI and certificate verification (default: the host of the target)
+    /// Server name for SNI and certificate verification [default: the host of the target]
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
-    /// Resume TLS sessions where the server allows it (default: full handshakes only)
+    /// Resume TLS sessions where the server allows it, instead of full handshakes only
     #[arg(long)]
     tls_resume: bool,
 }

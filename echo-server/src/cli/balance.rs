@@ -3,14 +3,39 @@
 use std::num::NonZeroU64;
 
 use clap::Args;
+use echo_manual::{MORE, only};
 use echo_net::address::{Address, HostAddress};
 use echo_net::settings::{TimeSpan, at_least_one};
 
 use crate::balance::{Policy, ProxyProtocol};
 use crate::choice::choice;
 
+const EXAMPLES: &str = "\
+Examples:
+  echo-server balance :9000 --backend :9001 --backend :9002
+  echo-server balance --backend 10.0.0.7:8080 --policy least-conns
+
+Exit codes:
+  0  stopped by a signal
+  1  could not serve
+  2  usage";
+
+/// What `-h` shows.
+const SHOWN: [&str; 9] = [
+    "address",
+    "backend",
+    "policy",
+    "proxy-protocol",
+    "max-conns",
+    "check-interval",
+    "metrics",
+    "verbose",
+    "quiet",
+];
+
 /// Command line arguments of a balancer.
 #[derive(Debug, Clone, Args)]
+#[command(after_help = MORE, after_long_help = EXAMPLES, mut_args(only(&SHOWN)))]
 pub struct BalanceArgs {
     /// Listen address: HOST:PORT (IPv6 in brackets), :PORT for all interfaces (IPv4 and IPv6),
     /// PORT, or a unix-domain socket, `unix:/PATH` or `unix:@NAME` (abstract)

@@ -10,8 +10,9 @@ use crate::logging::{LogFormat, LogStyle};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Serve metrics (/metrics, for Prometheus) and health (/healthz, /readyz) over HTTP on this
-    /// address
+    /// Serve metrics and health over HTTP on this address
+    ///
+    /// /metrics for Prometheus, /healthz and /readyz.
     #[arg(long, value_name = "ADDR")]
     pub metrics: Option<HostAddress>,
 
@@ -28,7 +29,7 @@ pub struct OutputArgs {
     pub quiet: bool,
 
     /// Print the statistics at the end as a line of JSON on stdout, for the parent process
-    #[arg(long, hide = true)]
+    #[arg(long)]
     pub summary_on_stdout: bool,
 }
 

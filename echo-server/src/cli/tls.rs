@@ -11,7 +11,9 @@ use super::InvalidArgs;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsArgs {
-    /// TLS certificate chain (PEM: the server's certificate first, then its issuers)
+    /// TLS certificate chain (PEM)
+    ///
+    /// The server's certificate first, then its issuers.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
 
@@ -19,8 +21,9 @@ pub struct TlsArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
 
-    /// TLS with a self-signed certificate for localhost, generated at startup; its fingerprint
-    /// is printed on stderr and in the JSON line
+    /// TLS with a self-signed certificate for localhost
+    ///
+    /// Generated at startup; its fingerprint is printed on stderr and in the JSON line.
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
     pub tls_self_signed: bool,
 

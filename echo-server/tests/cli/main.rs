@@ -9,6 +9,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use echo_test_support::help::{faults_of_help, hidden_flags};
+
 mod prefork;
 mod service;
 
@@ -47,6 +49,30 @@ fn help_of_the_balancer() {
     let output = command().args(["balance", "--help"]).env("COLUMNS", "100").output().unwrap();
     assert!(output.status.success());
     insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
+}
+
+#[test]
+fn short_help_fits_a_screen_and_long_help_has_every_flag_with_its_default() {
+    use clap::CommandFactory as _;
+    let command = echo_server::cli::Cli::command();
+    let faults = faults_of_help(command.clone());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let hidden = hidden_flags(command);
+    assert!(hidden.is_empty(), "{hidden:?}");
+}
+
+#[test]
+fn a_page_that_is_not_there_is_a_usage_error_and_a_host_may_be_called_man() {
+    for (args, reason) in [
+        (&["man", "nowhere"][..], "there is no subcommand `nowhere`"),
+        (&["man:x"], "invalid port"),
+        (&["nowhere"], "has no port"),
+    ] {
+        let output = command().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert!(told.contains(reason), "{args:?}: {told}");
+    }
 }
 
 #[test]
@@ -225,7 +251,7 @@ fn finished(command: &mut Command) -> Output {
 #[test]
 fn output_that_is_lost_is_an_error() {
     for arguments in
-        [&["--help"][..], &["--version"], &["0"], &["balance", "0", "--backend=:1"]]
+        [&["--help"][..], &["--version"], &["man"], &["0"], &["balance", "0", "--backend=:1"]]
     {
         for output in without_stdout(arguments) {
             assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");

@@ -2,7 +2,7 @@
 //! and made-up data. Errors panic, as in any test.
 //!
 //! The crates' own tests use it without features; `programs` adds the processes, and so all
-//! crates; `reports` adds made-up reports.
+//! crates; `reports` adds made-up reports, `help` checks of a command line's help.
 
 #![expect(clippy::missing_panics_doc, reason = "a test fails by panicking")]
 
@@ -12,6 +12,8 @@ pub mod black_hole;
 pub mod client;
 pub mod deadline;
 pub mod fault_proxy;
+#[cfg(feature = "help")]
+pub mod help;
 pub mod kernel_sockets;
 pub mod lan;
 #[cfg(feature = "reports")]

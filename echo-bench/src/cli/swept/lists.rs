@@ -1,4 +1,9 @@
-//! Lists of values in a word: [`split`].
+//! Lists of values in a word: [`split`], and what help says of each of them: [`AnyOf`].
+
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Command};
 
 use super::{EXEC, SIZE, is_of_nats, is_repeatable};
 
@@ -40,4 +45,27 @@ fn sizes(pieces: impl Iterator<Item = String>) -> Vec<String> {
         }
     }
     sizes
+}
+
+/// Takes any text, as it may be a list, and tells help and completions which values it is a list of.
+/// What is none of them is refused by the run.
+#[derive(Debug, Clone)]
+pub(super) struct AnyOf(pub(super) Vec<PossibleValue>);
+
+impl TypedValueParser for AnyOf {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = self.0.iter().cloned();
+        if self.0.is_empty() { None } else { Some(Box::new(values)) }
+    }
 }
