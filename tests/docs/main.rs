@@ -24,9 +24,10 @@ use carried_out::{Done, Manner, carry_out};
 use page::{Command, Page};
 
 /// The pages with commands; each is a test of its own, so that they run at once.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "docs/formats.md",
+    "docs/installing.md",
     "docs/library.md",
     "docs/operations.md",
     "docs/reading-a-report.md",
@@ -42,6 +43,11 @@ fn the_commands_of_the_readme_work() {
 #[test]
 fn the_commands_of_formats_work() {
     commands_work("docs/formats.md");
+}
+
+#[test]
+fn the_commands_of_installing_work() {
+    commands_work("docs/installing.md");
 }
 
 #[test]
