@@ -9,9 +9,8 @@ use crate::page::ELLIPSIS;
 /// Headings of lines that a run has or has not, whatever the build.
 const AS_MAY_BE: [&str; 4] = ["warning", "caution", "note", "noise"];
 
-/// The headings that `shown` has and `printed` lacks. A line that begins with a blank continues
-/// the one before and has none, and nor has the answer, which is what the numbers came to: it goes
-/// up to the first line that is empty or left out.
+/// The headings that `shown` has and `printed` lacks. The answer, which is what the numbers came
+/// to, has none: it goes up to the first line that is empty or left out.
 pub(crate) fn missing<'a>(shown: &[&'a str], printed: &str) -> Vec<&'a str> {
     let printed: BTreeSet<&str> = printed.lines().flat_map(words).collect();
     let is_end = |line: &&str| line.is_empty() || *line == ELLIPSIS;
@@ -22,12 +21,14 @@ pub(crate) fn missing<'a>(shown: &[&'a str], printed: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// The first word of a line that is neither a number nor its unit.
+/// The first word of a line without a digit, unless the line belongs to the one before.
 pub(crate) fn heading(line: &str) -> Option<&str> {
-    if line == ELLIPSIS || line.starts_with(char::is_whitespace) {
-        return None;
-    }
-    words(line).next()
+    if line == ELLIPSIS || is_more(line) { None } else { words(line).next() }
+}
+
+/// Whether a line goes on with what the one before has begun, or is a row with a number.
+pub(crate) fn is_more(line: &str) -> bool {
+    line.starts_with(|c: char| c.is_whitespace() || c.is_ascii_digit())
 }
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
