@@ -219,11 +219,11 @@ make_sbom() {
     rust-audit-info "$usual/$program" >"$list"
     count=0
     # Name and version of each, such as: rustls v0.23.35
-    while read -r crate number _; do
+    while read -r crate number; do
       grep -qF "\"name\":\"$crate\",\"version\":\"${number#v}\"" "$list" ||
         fail 1 "$usual/$program: $crate ${number#v} is not in the list of its crates"
       count=$((count + 1))
-    done < <(cargo tree --locked --package "$program" --edges normal --target "$host" --prefix none | sort -u)
+    done < <(cargo tree --locked --package "$program" --edges normal --target "$host" --prefix none | cut -d" " -f1,2 | sort -u)
     [ "$count" -gt 0 ] || fail 1 "cargo tree lists no crates of $program"
     echo "$program: the list has all $count crates that it is linked from"
   done

@@ -102,7 +102,7 @@ check_debian() {
   expect "completion of values" "tokio-local" complete_words echo-bench --model to
   expect "completion of flags of the server" "--workers" complete_words echo-server --work
   expect "completion of flags of the client" "--timeout" complete_words echo-client --time
-  [ -s "$folder/usr/share/doc/echo-bench/copyright" ] || fail "there is no copyright file"
+  grep -q THIRD-PARTY-NOTICES "$folder/usr/share/doc/echo-bench/copyright" || fail "wrong copyright file"
 
   "${root[@]}" dpkg --purge echo-bench >"$work/purge.log" 2>&1 ||
     fail "dpkg --purge: $(cat "$work/purge.log")"

@@ -33,7 +33,7 @@ const FISH_NO_COMMAND: &str = "2>/dev/null\n    or return 0\n";
 /// Where the script for bash learns the word before the cursor's.
 const BASH_PREVIOUS: &str = "    prev=\"$3\"\n";
 
-/// The same with `--flag=value`, which is three words where COMP_WORDBREAKS has a `=`.
+/// The same with `--flag=value`, which is three words where `COMP_WORDBREAKS` has a `=`.
 const BASH_EQUALS: &str = "    prev=\"$3\"
     if [[ \"${prev}\" == \"=\" && \"${COMP_CWORD}\" -ge 2 ]]; then
         prev=\"${COMP_WORDS[COMP_CWORD-2]}\"
@@ -96,7 +96,7 @@ fn offered_arg(arg: &Arg) -> Arg {
 
 /// What the value is, by its type or its name.
 fn hint(arg: &Arg) -> ValueHint {
-    let name = arg.get_value_names().and_then(<[_]>::first).map(|name| name.as_str());
+    let name = arg.get_value_names().and_then(<[_]>::first).map(clap::builder::Str::as_str);
     match (arg.get_value_hint(), name) {
         (ValueHint::Unknown | ValueHint::AnyPath, Some("DIR")) => ValueHint::DirPath,
         (ValueHint::AnyPath, _) | (ValueHint::Unknown, Some("FILE")) => ValueHint::FilePath,

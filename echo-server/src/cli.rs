@@ -110,6 +110,10 @@ pub struct Cli {
 
 /// Subcommands.
 #[derive(Debug, Clone, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, at the start; clap has no boxed arguments"
+)]
 pub enum Command {
     /// Run a layer-4 load balancer in front of other servers
     Balance(BalanceArgs),

@@ -220,9 +220,9 @@ fn script(commands: &[&Command<'_>], kept: &Path, ports: &BTreeMap<&str, String>
         );
         if command.is_in_background() && !command.shown.is_empty() {
             // A server says on stdout that it is ready.
-            let _ = write!(
+            let _ = writeln!(
                 script,
-                "for _ in $(seq 1000); do [ -s {kept}/{number}.out ] && break; sleep 0.02; done\n",
+                "for _ in $(seq 1000); do [ -s {kept}/{number}.out ] && break; sleep 0.02; done",
             );
         }
     }

@@ -79,11 +79,10 @@ fn the_commands_of_scale_out_work() {
 fn every_page_is_tried() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = fs::read_dir(root.join("docs")).expect("it is part of the project");
-    let names = files.map(|file| file.expect("it can be listed").file_name());
-    let names = names.filter_map(|name| name.into_string().ok());
-    let pages: BTreeSet<String> = names
-        .filter(|name| name.ends_with(".md"))
-        .map(|name| format!("docs/{name}"))
+    let files = files.map(|file| file.expect("it can be listed").path());
+    let pages: BTreeSet<String> = files
+        .filter(|file| file.extension().is_some_and(|ending| ending == "md"))
+        .filter_map(|file| Some(format!("docs/{}", file.file_name()?.to_str()?)))
         .chain(["README.md".to_owned()])
         .collect();
     assert_eq!(pages, PAGES.map(str::to_owned).into());

@@ -42,13 +42,12 @@ fn codes() -> BTreeSet<String> {
 
 fn code(line: &str) -> Option<&str> {
     let line = line.trim();
-    let named = match line.split_once("const ") {
-        Some((_, constant)) => constant.split_once(": &str = \"")?.1.strip_suffix("\";")?,
-        None => {
-            let text = line.strip_prefix(r#"("#).unwrap_or(line);
-            let text = text.rsplit("=> ").next()?.trim_start_matches(['{', '(', ' ']);
-            text.strip_prefix('"')?.split_once("\",")?.0
-        }
+    let named = if let Some((_, constant)) = line.split_once("const ") {
+        constant.split_once(": &str = \"")?.1.strip_suffix("\";")?
+    } else {
+        let text = line.strip_prefix('(').unwrap_or(line);
+        let text = text.rsplit("=> ").next()?.trim_start_matches(['{', '(', ' ']);
+        text.strip_prefix('"')?.split_once("\",")?.0
     };
     let is_code = named.chars().all(|c| c.is_ascii_lowercase() || c == '-');
     (is_code && !named.is_empty() && named != "late sends").then_some(named)

@@ -9,7 +9,7 @@ use echo_test_support::running_server::{
     RunningServer, on_every_model, on_every_model_at_once,
 };
 
-/// How often a flood may find memory of its first time that was not used yet: io_uring hands out
+/// How often a flood may find memory of its first time that was not used yet: `io_uring` hands out
 /// its buffers in turn, and each costs memory once.
 const FIRST_TIMES: usize = 4;
 

@@ -55,7 +55,7 @@ fn used(
 ) -> (Duration, Duration) {
     let before = (cpu_time(thread), server.cpu_time());
     meanwhile();
-    (cpu_time(thread) - before.0, server.cpu_time() - before.1)
+    (cpu_time(thread).saturating_sub(before.0), server.cpu_time().saturating_sub(before.1))
 }
 
 #[test]
@@ -143,5 +143,8 @@ fn the_report_has_its_cost_and_says_that_it_is_the_server_s() {
     let typed = report["plan"]["target"]["server"].to_string();
     assert!(typed.contains("--uring-sqpoll"), "{typed}");
     let told = &finished.stdout;
-    assert!(told.contains("kernel thread") && told.contains("of the server's CPU time"), "{told}");
+    assert!(
+        told.contains("kernel thread") && told.contains("of the server's CPU time"),
+        "{told}"
+    );
 }

@@ -342,7 +342,11 @@ impl ServingReactor for UringReactor {
     }
 
     fn settle(&mut self, handler: &mut impl Handler<Self>) -> io::Result<()> {
-        if self.ring.is_polled() { self.hold_still(handler) } else { self.turn(Some(0), handler) }
+        if self.ring.is_polled() {
+            self.hold_still(handler)
+        } else {
+            self.turn(Some(0), handler)
+        }
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {

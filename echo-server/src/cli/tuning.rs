@@ -38,7 +38,7 @@ pub struct TuningArgs {
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU32>)]
     pub tokio_global_queue_interval: Option<NonZeroU32>,
 
-    /// Leave submitting and completing requests to a kernel thread (uring; IORING_SETUP_SQPOLL), one
+    /// Leave submitting and completing requests to a kernel thread (uring; `IORING_SETUP_SQPOLL`), one
     /// for all workers: fewer system calls. It spins on a CPU of its own until 100 ms after the last
     /// message, which counts as CPU time of the server: --workers must be fewer than the available
     /// CPUs, and is one fewer by default

@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 
 use super::{
-    Backend, Edge, EpollReactor, Log, Oneshot, PollReactor, PolledUring, UringReactor, accepted,
-    for_each_backend, listening, turn_until,
+    Backend, Edge, EpollReactor, Log, Oneshot, PollReactor, PolledUring, UringReactor,
+    accepted, for_each_backend, listening, turn_until,
 };
 use crate::clock::{self, SECOND};
 use crate::reactor::{Event, Handler, Key, Reactor as _, ServingReactor};

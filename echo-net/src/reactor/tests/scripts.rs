@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use slotmap::SecondaryMap;
 
 use super::{
-    Backend, Edge, EpollReactor, Oneshot, PollReactor, PolledUring, UringReactor, connect, for_each_backend,
-    listening,
+    Backend, Edge, EpollReactor, Oneshot, PollReactor, PolledUring, UringReactor, connect,
+    for_each_backend, listening,
 };
 use crate::clock::{self, MILLISECOND, SECOND};
 use crate::reactor::{Event, Handler, Key, ServingReactor};

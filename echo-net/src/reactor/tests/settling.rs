@@ -60,7 +60,9 @@ fn what_has_arrived_is_known_once_it_has_settled<R: Backend>() {
         assert_eq!(log.bytes.len() + count, PEERS * SENT, "after {turns} turns");
         assert!(log.ended == 1 || unread[0].ended, "after {turns} turns");
         // It goes on.
-        turn_until(&mut reactor, &mut log, |log| log.bytes.len() == PEERS * SENT && log.ended == 1);
+        turn_until(&mut reactor, &mut log, |log| {
+            log.bytes.len() == PEERS * SENT && log.ended == 1
+        });
         peers.push(connect(address));
         turn_until(&mut reactor, &mut log, |log| log.keys.len() == PEERS + 1);
         for key in log.keys {

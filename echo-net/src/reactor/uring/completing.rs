@@ -196,8 +196,7 @@ impl UringReactor {
     fn receive_the_last(&mut self, key: Key, handler: &mut impl Handler<Self>) {
         // Without a kernel thread one look suffices.
         let is_polled = self.ring.is_polled();
-        let (wait, until) =
-            if is_polled { (MILLISECOND, clock::now() + LAG) } else { (0, 0) };
+        let (wait, until) = if is_polled { (MILLISECOND, clock::now() + LAG) } else { (0, 0) };
         let receives =
             |it: &Self| it.connections.get(key).is_some_and(|it| it.receiving != Request::None);
         while receives(self) && self.ring.enter(Some(wait)).is_ok() {

@@ -1,6 +1,9 @@
 //! What the kernel says of a request: [`Completion`].
 
-#![expect(unsafe_code, reason = "the kernel hands over descriptors and buffers by their numbers")]
+#![expect(
+    unsafe_code,
+    reason = "the kernel hands over descriptors and buffers by their numbers"
+)]
 
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};

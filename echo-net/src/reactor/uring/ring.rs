@@ -339,9 +339,7 @@ impl Ring {
         } else {
             let least = u32::from(timeout.is_none());
             // SAFETY: there is no argument.
-            unsafe {
-                submitter.enter::<libc::sigset_t>(count, least, flags.bits(), None)
-            }
+            unsafe { submitter.enter::<libc::sigset_t>(count, least, flags.bits(), None) }
         };
         match called {
             Ok(_) => Ok(()),

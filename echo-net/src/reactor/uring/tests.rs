@@ -106,7 +106,9 @@ fn with_failed_accept<B: Uring>(
 fn an_accept_that_fails_pauses_and_is_made_again_once<B: Uring>() {
     for error in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM] {
         let mut log = Log::default();
-        let Some((mut reactor, address)) = with_failed_accept::<B>(error, &mut log) else { return };
+        let Some((mut reactor, address)) = with_failed_accept::<B>(error, &mut log) else {
+            return;
+        };
         assert!(reactor.acceptors[0].paused_until().is_some(), "error {error}");
         let mut peers: Vec<_> = (0..3).map(|_| connect(address)).collect();
         turn_until(&mut reactor, &mut log, |log| log.keys.len() == 3);
@@ -123,7 +125,9 @@ fn an_accept_that_fails_pauses_and_is_made_again_once<B: Uring>() {
 fn an_accept_that_fails_by_the_fault_of_a_peer_is_made_again_without_a_pause<B: Uring>() {
     for error in [libc::ECONNABORTED, libc::EPROTO] {
         let mut log = Log::default();
-        let Some((mut reactor, address)) = with_failed_accept::<B>(error, &mut log) else { return };
+        let Some((mut reactor, address)) = with_failed_accept::<B>(error, &mut log) else {
+            return;
+        };
         assert_eq!(reactor.acceptors[0].paused_until(), None, "error {error}");
         let _peer = connect(address);
         turn_until(&mut reactor, &mut log, |log| log.keys.len() == 1);

@@ -63,7 +63,8 @@ impl Explained {
             ),
             Self::NoKernelThread => (
                 "option-changed",
-                "the server has --uring-sqpoll, and found no kernel thread of its own".to_owned(),
+                "the server has --uring-sqpoll, and found no kernel thread of its own"
+                    .to_owned(),
                 "results may be those of a server without it",
             ),
             Self::OptionChanged { side, changed: ChangedOption { flag, asked, actual } } => (
