@@ -50,7 +50,7 @@ const PORTS: [&str; 7] = ["9000", "9001", "9002", "9100", "9101", "9200", "8080"
 const FIRST_PORT: u16 = 20_000;
 
 /// All commands of a page, on a busy machine.
-const FOR_A_PAGE: Duration = Duration::from_secs(12 * PATIENCE.as_secs());
+const FOR_A_PAGE: Duration = Duration::from_secs(25 * PATIENCE.as_secs());
 
 /// The same without making anything small.
 const FOR_A_WHOLE_PAGE: Duration = Duration::from_mins(20);

@@ -36,7 +36,10 @@ fn flags_of<'a>(program: &str, line: &'a str) -> Option<&'a str> {
     if before.ends_with(|c: char| !c.is_whitespace() && !"\"'(".contains(c)) {
         return None;
     }
-    let ends = [" #", " &", ";", " |", "\" "].iter().filter_map(|end| flags.find(end)).min();
+    let ends = [" #", " &", ";", " |", " >", " <", "\" "]
+        .iter()
+        .filter_map(|end| flags.find(end))
+        .min();
     Some(flags[..ends.unwrap_or(flags.len())].trim_end_matches(['"', '\'']))
 }
 

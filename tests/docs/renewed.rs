@@ -2,7 +2,7 @@
 
 use crate::carried_out::Done;
 use crate::page::{ELLIPSIS, Page};
-use crate::shown::heading;
+use crate::shown::{heading, is_more};
 
 /// The text of the page with new output in the blocks that were carried out. A command without
 /// output on the page stays without; where the page leaves lines out, those are left out again.
@@ -73,15 +73,9 @@ fn output<'a>(shown: &[&'a str], printed: &'a str) -> Vec<&'a str> {
     lines
 }
 
-fn is_more(line: &str) -> bool {
-    line.starts_with(char::is_whitespace)
-}
-
-/// What tells a line from others: its heading, or else whatever it begins with, as the head of a
-/// ranking does with `#`.
+/// What tells a line from others: what it begins with, or its heading where that is an object.
 fn key(line: &str) -> Option<&str> {
-    let begin = line.split_whitespace().next();
-    heading(line).filter(|_| begin != Some("#")).or(begin)
+    if line.starts_with('{') { heading(line) } else { line.split_whitespace().next() }
 }
 
 #[test]
