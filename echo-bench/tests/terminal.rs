@@ -78,7 +78,7 @@ fn a_flag_that_help_does_not_show_is_refused_with_a_reason() {
         let output = command(&room, &words).output().unwrap();
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{words:?}: {told}");
-        let reason = [&*format!("--{flag} "), "--agents can't be used"];
+        let reason = [&*format!("--{flag} "), "can't be used with capacity"];
         assert!(reason.iter().any(|reason| told.contains(reason)), "{words:?}: {told}");
     }
 }

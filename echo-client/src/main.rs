@@ -65,8 +65,8 @@ fn explain(told: clap::Error) -> Result<u8> {
 
 /// Runs until the session ends or a signal arrives; returns the exit code.
 fn run(cli: &Cli) -> Result<u8> {
+    // Nothing is sent to the server if the replies would be lost.
     if !matches!(cli.command, Some(Command::Pages(_))) {
-        // Nothing is sent to the server if the replies would be lost.
         stdout::check().map_err(SessionError::Output)?;
     }
     let stop = Stop::new();

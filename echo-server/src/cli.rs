@@ -73,13 +73,12 @@ Environment:
   NOTIFY_SOCKET  where systemd is told";
 
 /// What `-h` shows.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 11] = [
     "address",
     "model",
     "workers",
     "pin",
     "protocol",
-    "max-conns",
     "tls-cert",
     "tls-key",
     "tls-self-signed",

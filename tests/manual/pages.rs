@@ -104,12 +104,15 @@ fn each_example_stands_on_lines_of_its_own_and_every_flag_is_there() {
             let is_whole = shown.lines().any(|line| line.trim() == example);
             assert!(is_whole, "{}: no line `{example}` in {shown}", page.display());
         }
-        let flags = help.split_whitespace().filter(|word| word.starts_with("--"));
-        for flag in flags.map(|flag| flag.split(['[', '=']).next().unwrap_or(flag)) {
-            let flag = flag.trim_end_matches([',', '.', ';', ')', ':']);
+        let flags = help.lines().map(str::trim).filter(|line| line.starts_with('-'));
+        for flag in flags.filter_map(|line| line.split([' ', '[', '=']).find(is_long)) {
             assert!(shown.contains(flag), "{}: no {flag}", page.display());
         }
     }
+}
+
+fn is_long(word: &&str) -> bool {
+    word.starts_with("--")
 }
 
 /// The commands under `Examples:`, line by line.
