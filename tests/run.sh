@@ -26,8 +26,9 @@ install_missing_programs() {
   command -v promtool >/dev/null || missing+=(prometheus)
   command -v xmllint >/dev/null || missing+=(libxml2-utils)
   command -v man >/dev/null || missing+=(man-db)
-  command -v nats-server >/dev/null || missing+=(nats-server)
-  for program in python3 tcpdump openssl redis-server wrk curl chromium expect strace faketime tmux mandoc zsh fish; do
+  command -v pdftotext >/dev/null || missing+=(poppler-utils)
+  for program in python3 git tcpdump socat openssl redis-server nats-server wrk curl jq chromium expect strace \
+    faketime tmux mandoc zsh fish; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
   if [ "${#missing[@]}" -eq 0 ]; then

@@ -92,6 +92,10 @@ Examples:
   echo-bench --tls --protocol http -P 8           inside TLS
   echo-bench --nodelay off --split-writes 2       see Nagle meet delayed ACKs
 
+Results are printed on stdout, and the whole report is kept in a file. Sizes
+are written 64, 4K or 1MiB; counts 500, 10k or 1M; durations 500us, 30s or
+1m30s, and a bare number is seconds.
+
 Exit codes:
   0    done
   1    could not run, or requests failed

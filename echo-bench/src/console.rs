@@ -6,9 +6,12 @@
 mod held;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use anyhow::Context;
+use rustix::fs::{FileType, major, minor};
 
+use echo_bench_report::output;
 use echo_bench_report::render::{Screen, Styled};
 use echo_net::stdout;
 use echo_proto::terminal;
@@ -84,6 +87,22 @@ pub fn screen_of_stderr() -> Screen {
 pub fn is_stderr_live() -> bool {
     let err = io::stderr();
     err.is_terminal() && !Surroundings::of(true, None).is_dumb()
+}
+
+/// Whether what is written to a file that was typed comes to the terminal that stderr is.
+pub fn is_terminal_of_stderr(path: &Path) -> bool {
+    /// `/dev/tty`, which is the terminal that a process belongs to.
+    const OWN: (u32, u32) = (5, 0);
+    let place = if output::is_stdout(path) {
+        rustix::fs::fstat(io::stdout())
+    } else {
+        // It is not opened: the reader of a FIFO would see a writer that comes and goes.
+        rustix::fs::stat(path)
+    };
+    let (Ok(place), Ok(err)) = (place, rustix::fs::fstat(io::stderr())) else { return false };
+    let is_device = FileType::from_raw_mode(place.st_mode).is_char_device();
+    let is_own = (major(place.st_rdev), minor(place.st_rdev)) == OWN;
+    is_device && (is_own || place.st_rdev == err.st_rdev)
 }
 
 /// Whether text on stderr has colours.

@@ -23,3 +23,8 @@ pub mod progress;
 mod stream;
 pub mod sweep;
 pub mod view;
+
+/// The examples of the page about the crates as libraries, which are run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+mod library {}

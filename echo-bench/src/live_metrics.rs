@@ -11,7 +11,7 @@ use crate::console::tell;
 use echo_bench_engine::Beat;
 use echo_bench_engine::plan::Plan;
 use echo_bench_engine::record::{Interval, Phase, Tally};
-use echo_metrics::{Families, Health, ProcessMetrics, Source, Times};
+use echo_metrics::{Families, Health, ProcessMetrics, Source, Times, bytes, seconds};
 use echo_net::address::HostAddress;
 use echo_net::stop::Stop;
 use echo_server::metrics::Endpoint;
@@ -92,10 +92,10 @@ impl Source for Scraped {
             ("version", env!("CARGO_PKG_VERSION").to_owned()),
             ("protocol", self.protocol.clone()),
         ];
-        families.info("echo_bench", "Version, and what is spoken", &facts)?;
+        families.info("echo_bench", "Version and protocol", &facts)?;
         let phase = beat.as_ref().map_or(Phase::SetUp, |beat| beat.phase);
         let phases = PHASES.map(|(name, known)| (name, u64::from(known == phase)));
-        families.gauges("echo_bench_phase", "1: what is going on", "phase", phases)?;
+        families.gauges("echo_bench_phase", "1: the current phase", "phase", phases)?;
         let wanted = u64::from(self.connections);
         families.gauge("echo_bench_connections_wanted", "Connections of the plan", wanted)?;
         if let Some(beat) = &beat {
@@ -108,9 +108,9 @@ impl Source for Scraped {
             tally.requests().endings().map(|(ending, count)| (ending.name, count)),
         )?;
         let help = "Bytes sent on the wire, of the intervals that are over";
-        families.bytes("echo_bench_sent", help, tally.bytes_sent)?;
+        families.counter(bytes("echo_bench_sent"), help, tally.bytes_sent)?;
         let help = "Bytes received on the wire, of the intervals that are over";
-        families.bytes("echo_bench_received", help, tally.bytes_received)
+        families.counter(bytes("echo_bench_received"), help, tally.bytes_received)
     }
 }
 
@@ -125,8 +125,8 @@ fn of_beat(beat: &Beat, families: &mut Families<'_>) -> fmt::Result {
     let made = u64::from(beat.established);
     families.gauge("echo_bench_connections", "Connections made before the load", made)?;
     if let Some(left) = beat.left_ns {
-        let help = "Until the measured window ends";
-        families.gauge_seconds("echo_bench_window_left", help, left as f64 / 1e9)?;
+        let help = "Time until the measured window ends";
+        families.gauge(seconds("echo_bench_window_left"), help, left as f64 / 1e9)?;
     }
     families.counter(
         "echo_bench_requests_failed",

@@ -7,13 +7,14 @@ mod live;
 use std::io::Write;
 use std::time::Duration;
 
+use echo_net::Nanos;
 use echo_net::settings::TimeSpan;
 use echo_proto::terminal;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console;
 use crate::view::{Feed, StageNames, Watched};
-use echo_bench_engine::plan::{Plan, StopRule};
+use echo_bench_engine::plan::Plan;
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Beat, Connected, Observer};
 use echo_bench_report::describe::units;
@@ -54,22 +55,17 @@ pub struct Progress {
     watched: Option<Watched>,
     live: Live,
     interval_ns: u64,
-    window_ns: Option<u64>,
     stages: StageNames,
 }
 
 impl Progress {
     /// For a run of `plan`, on the view if there is one; nothing is shown if `quiet`.
     pub fn new(plan: &Plan, quiet: bool, view: Option<Feed>) -> Self {
-        let window_ns = match plan.stop {
-            StopRule::Duration { duration_ns } => Some(duration_ns),
-            StopRule::Requests { .. } => None,
-        };
         let live = Live::new(plan);
         let watched = view.clone().map(|feed| Watched::new(feed, plan));
         let out = Out::new(quiet, view, || line_of(&live));
         let stages = StageNames::of(plan);
-        Self { out, watched, live, interval_ns: plan.interval_ns, window_ns, stages }
+        Self { out, watched, live, interval_ns: plan.interval_ns, stages }
     }
 
     /// Takes the line off the screen.
@@ -119,14 +115,15 @@ impl Observer for Progress {
         self.watched.iter().for_each(|watched| watched.beat(beat));
     }
 
-    fn interval(&mut self, interval: &Interval) {
+    fn interval(&mut self, interval: &Interval, lasted_ns: Option<Nanos>) {
         self.watched.iter_mut().for_each(|watched| watched.interval(interval));
-        let end_ns = (interval.index + 1) * self.interval_ns;
-        let end_ns = self.window_ns.map_or(end_ns, |window| end_ns.min(window));
-        let length_ns = end_ns.saturating_sub(interval.index * self.interval_ns);
-        if length_ns == 0 {
+        if lasted_ns == Some(0) {
             return;
         }
+        let begin_ns = interval.index.saturating_mul(self.interval_ns);
+        let end_ns = begin_ns.saturating_add(lasted_ns.unwrap_or(self.interval_ns));
+        let rate = |ns: Nanos| units::rate(interval.tally.answered as f64 * 1e9 / ns as f64);
+        let rate = lasted_ns.map_or_else(|| "n/a".to_owned(), rate);
         let response = interval.latencies.response.histogram();
         let latency = |quantile| {
             if response.is_empty() {
@@ -135,7 +132,6 @@ impl Observer for Progress {
                 units::time(response.value_at_quantile(quantile) as f64)
             }
         };
-        let begin_ns = interval.index.saturating_mul(self.interval_ns);
         let stage =
             self.stages.at(begin_ns).map(|name| format!("  {name}")).unwrap_or_default();
         let failed = interval.tally.failed();
@@ -145,9 +141,8 @@ impl Observer for Progress {
             String::new()
         };
         self.say(&format!(
-            "{:6.1} s  {:>10}/s  p50 {}  p99 {}{failed}{stage}",
+            "{:6.1} s  {rate:>10}/s  p50 {}  p99 {}{failed}{stage}",
             end_ns as f64 / 1e9,
-            units::rate(interval.tally.answered as f64 * 1e9 / length_ns as f64),
             latency(0.5),
             latency(0.99),
         ));

@@ -47,7 +47,7 @@ fn long_help_lists_the_flags_of_the_embedded_server() {
     let workers = workers.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(workers.starts_with(
         "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, \
-         at least 1; 1 for a chat with prefork]"
+         one fewer with --server-uring-sqpoll, at least 1; 1 for a chat with prefork]"
     ));
 }
 

@@ -11,18 +11,29 @@ use crate::commands::shown;
 pub(crate) fn script(shell: Shell, program: &Command) -> String {
     let (name, mut script) = (program.get_name().to_owned(), Vec::new());
     let mut offered = offered(program).subcommand(help_of(program));
-    clap_complete::generate(shell, &mut offered, name, &mut script);
+    clap_complete::generate(shell, &mut offered, name.clone(), &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
-        Shell::Bash => script.replacen(BASH_PREVIOUS, BASH_EQUALS, 1),
+        Shell::Bash => {
+            // clap_complete writes the dash of the name in two ways, and so finds no subcommand.
+            let (one, other) = (name.replace('-', "__subcmd__"), name.replace('-', "__"));
+            script.replace(&one, &other).replacen(BASH_PREVIOUS, BASH_EQUALS, 1)
+        }
+        Shell::Fish => script.replacen(FISH_UNFINISHED, FISH_NO_COMMAND, 1),
         _ => script,
     }
 }
 
+/// What fish does where a flag's value is still to come, which therefore is not completed.
+const FISH_UNFINISHED: &str = "2>/dev/null\n    or return\n";
+
+/// The same, but so that no subcommand has been typed yet.
+const FISH_NO_COMMAND: &str = "2>/dev/null\n    or return 0\n";
+
 /// Where the script for bash learns the word before the cursor's.
 const BASH_PREVIOUS: &str = "    prev=\"$3\"\n";
 
-/// The same with `--flag=value`, which is three words where COMP_WORDBREAKS has a `=`.
+/// The same with `--flag=value`, which is three words where `COMP_WORDBREAKS` has a `=`.
 const BASH_EQUALS: &str = "    prev=\"$3\"
     if [[ \"${prev}\" == \"=\" && \"${COMP_CWORD}\" -ge 2 ]]; then
         prev=\"${COMP_WORDS[COMP_CWORD-2]}\"
@@ -85,7 +96,7 @@ fn offered_arg(arg: &Arg) -> Arg {
 
 /// What the value is, by its type or its name.
 fn hint(arg: &Arg) -> ValueHint {
-    let name = arg.get_value_names().and_then(<[_]>::first).map(|name| name.as_str());
+    let name = arg.get_value_names().and_then(<[_]>::first).map(clap::builder::Str::as_str);
     match (arg.get_value_hint(), name) {
         (ValueHint::Unknown | ValueHint::AnyPath, Some("DIR")) => ValueHint::DirPath,
         (ValueHint::AnyPath, _) | (ValueHint::Unknown, Some("FILE")) => ValueHint::FilePath,

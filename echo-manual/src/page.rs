@@ -42,6 +42,8 @@ fn write(program: &Command, command: &Command, out: &mut dyn Write) -> io::Resul
     // Not that of `Man`, which leaves an empty date out, so that all that follows moves.
     let mut header = Roff::new();
     header.control("TH", [&*title, "1", "\"\"", &*source, "User Commands"]);
+    // Words and lines as they are: no hyphens within words, no spaces to fill a line.
+    header.control("nh", []).control("ad", ["l"]);
     header.to_writer(out)?;
     man.render_name_section(out)?;
     man.render_synopsis_section(out)?;

@@ -193,6 +193,16 @@ pub trait ServingReactor: Reactor {
         let _ = self.socket(key).map(socket::reset_on_close);
     }
 
+    /// Passes on what has arrived until now, the connections that are pending included, without
+    /// waiting for more. What is still unread then stays where it is until the next turn, so that
+    /// [`unread`](Self::unread) counts all of it.
+    ///
+    /// # Errors
+    /// As of [`turn`](Reactor::turn).
+    fn settle(&mut self, handler: &mut impl Handler<Self>) -> io::Result<()> {
+        self.turn(Some(0), handler)
+    }
+
     /// Input that has arrived but was not passed to the handler yet.
     fn unread(&self, key: Key) -> Unread;
 

@@ -43,13 +43,13 @@ impl SharedWords {
     pub fn map(memory: OwnedFd, length: usize) -> io::Result<Self> {
         let unfit = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
         let bytes = length.checked_mul(size_of::<AtomicU64>()).filter(|bytes| *bytes > 0);
-        let bytes = bytes.ok_or_else(|| unfit("a length that can't be"))?;
+        let bytes = bytes.ok_or_else(|| unfit("invalid length"))?;
         if !fcntl_get_seals(&memory)?.contains(SIZE) {
-            return Err(unfit("the memory could be cut off"));
+            return Err(unfit("the memory is not sealed against truncation"));
         }
         let there = u64::try_from(rustix::fs::fstat(&memory)?.st_size).unwrap_or(0);
         if there < bytes as u64 {
-            return Err(unfit("less memory than agreed"));
+            return Err(unfit("the memory is too small"));
         }
         // SAFETY: a new mapping at an address that the kernel chooses concerns nobody else. The
         // descriptor is that of a file of at least `bytes` bytes.

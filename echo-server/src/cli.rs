@@ -16,6 +16,7 @@ use crate::choice::choice;
 use crate::config::{Config, available_cores};
 use crate::logging::LogStyle;
 use crate::model_kind::ModelKind;
+use crate::sqpoll;
 use crate::tuning::Accept;
 
 mod balance;
@@ -72,7 +73,7 @@ Environment:
   NOTIFY_SOCKET  where systemd is told";
 
 /// What `-h` shows.
-const SHOWN: [&str; 11] = [
+const SHOWN: [&str; 12] = [
     "address",
     "model",
     "workers",
@@ -83,6 +84,7 @@ const SHOWN: [&str; 11] = [
     "tls-key",
     "tls-self-signed",
     "metrics",
+    "verbose",
     "quiet",
 ];
 
@@ -108,6 +110,10 @@ pub struct Cli {
 
 /// Subcommands.
 #[derive(Debug, Clone, Subcommand)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, at the start; clap has no boxed arguments"
+)]
 pub enum Command {
     /// Run a layer-4 load balancer in front of other servers
     Balance(BalanceArgs),
@@ -133,7 +139,8 @@ pub struct ServerArgs {
 
     /// Concurrency model
     ///
-    /// compio: in builds with --features compio.
+    /// poll looks at every connection in each turn, so that many slow ones delay the others. compio: in
+    /// builds with --features compio.
     #[arg(
         long,
         value_name = "NAME",
@@ -334,11 +341,15 @@ impl TryFrom<&ServerArgs> for Config {
         if one_process && args.workers.is_some_and(|workers| workers.get() > 1) {
             return Err(InvalidArgs::ChatProcesses);
         }
-        let workers = if one_process { 1 } else { available_cores() };
+        let workers = default_workers(one_process, tuning.uring_sqpoll);
+        let workers = args.workers.map_or(workers, |n| n.get().into());
+        if tuning.uring_sqpoll {
+            sqpoll::check(workers, available_cores())?;
+        }
         Ok(Self {
             tuning,
             model: args.model,
-            workers: args.workers.map_or(workers, |n| n.get().into()),
+            workers,
             protocol: args.protocol,
             max_message,
             chat_queue,
@@ -365,6 +376,13 @@ impl TryFrom<&ServerArgs> for Config {
             busy_poll: args.busy_poll,
         })
     }
+}
+
+/// As many workers as there are cores for them; at least one.
+fn default_workers(one_process: bool, polls: bool) -> usize {
+    let cores = available_cores();
+    let left = cores.saturating_sub(usize::from(polls)).max(1);
+    if one_process { 1 } else { left }
 }
 
 impl From<&ServerArgs> for Binding {

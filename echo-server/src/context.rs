@@ -24,6 +24,7 @@ use crate::readiness::Readiness;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 use crate::speaker::Speaker;
+use crate::sqpoll::Sqpoll;
 
 /// Passed to every worker. Clones share it.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub(crate) struct Context {
     pub readiness: Arc<Readiness>,
     /// Why the server ends, if one of its parts panicked.
     pub panic: Arc<FirstPanic>,
+    /// The kernel thread, if there is one.
+    pub sqpoll: Sqpoll,
     /// The processes that serve, if this one does not.
     pub processes: Option<Arc<Processes>>,
 }
@@ -69,6 +72,7 @@ impl Context {
             stop: stop.clone(),
             readiness: Arc::default(),
             panic: Arc::default(),
+            sqpoll: Sqpoll::default(),
             processes: None,
         }
     }

@@ -40,6 +40,7 @@ mod server;
 mod session;
 mod snapshot;
 mod speaker;
+mod sqpoll;
 mod thread_budget;
 mod tuning;
 
@@ -48,4 +49,5 @@ pub use counters::{ChatServed, Served, TlsServed};
 pub use limits::LimitsServed;
 pub use model_kind::ModelKind;
 pub use server::{Server, ServerSummary, ServerWatch, SocketSummary, WorkerSummary, run};
+pub use sqpoll::SqpollSummary;
 pub use tuning::{Accept, Trigger, Tuning};

@@ -71,6 +71,8 @@ pub(crate) struct Told {
     counted: Counted,
     /// How often it has said what it counted.
     reports: u64,
+    /// Whether it was asked for that, and has not said it yet.
+    is_asked: bool,
 }
 
 impl Default for Told {
@@ -78,7 +80,8 @@ impl Default for Told {
         let snapshot =
             Snapshot { workers: vec![WorkerSoFar::default()], ..Snapshot::default() };
         let counted = Counted { snapshot, ..Counted::default() };
-        Self { serves: false, ended: None, is_gone: false, counted, reports: 0 }
+        let (serves, ended, is_gone) = (false, None, false);
+        Self { serves, ended, is_gone, counted, reports: 0, is_asked: false }
     }
 }
 
@@ -170,11 +173,14 @@ impl Processes {
 
     /// What they have counted until now, all together.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        let before: Vec<u64> = self.told().iter().map(|told| told.reports).collect();
-        for (worker, told) in self.workers.iter().zip(self.told().iter()) {
-            if !told.is_gone {
-                worker.tell(&ToWorker::Report);
-            }
+        // One that does not answer is asked once: its socket would fill up, with no room left for
+        // what stops it.
+        let ask =
+            |told: &mut Told| !told.is_gone && !std::mem::replace(&mut told.is_asked, true);
+        let (before, asked): (Vec<u64>, Vec<bool>) =
+            self.told().iter_mut().map(|told| (told.reports, ask(told))).unzip();
+        for (worker, _) in self.workers.iter().zip(asked).filter(|(_, is_asked)| *is_asked) {
+            worker.tell(&ToWorker::Report);
         }
         let answered = |told: &[Told]| {
             let mut each = told.iter().zip(&before);
@@ -212,7 +218,7 @@ impl Processes {
         let pid = worker.pid;
         match worker.exit_status() {
             Some(status) => format!("worker {number} (process {pid}) has ended: {status}"),
-            None => format!("worker {number} (process {pid}) does not end"),
+            None => format!("worker {number} (process {pid}) does not exit"),
         }
     }
 
@@ -228,6 +234,7 @@ impl Processes {
                 ToSupervisor::Counted(counted) => {
                     told.counted = *counted;
                     told.reports += 1;
+                    told.is_asked = false;
                 }
                 ToSupervisor::Ended(how) => told.ended = Some(how),
             }
@@ -289,9 +296,53 @@ impl Worker {
     }
 }
 
-/// One that was not told to serve ends when it sees that its socket is closed.
+/// Leaves no process behind, nor the number of one that nobody has waited for: one that was started
+/// before another could not be has not served anybody yet.
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.control.shutdown(std::net::Shutdown::Both);
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Fails only for one that was waited for.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    /// A worker that does not even read what it is told, and the other end of its socket.
+    fn deaf() -> (Worker, UnixStream) {
+        let (control, theirs) = UnixStream::pair().unwrap();
+        let child = Command::new("sleep").arg("60").spawn().unwrap();
+        (Worker { pid: child.id(), child: Mutex::new(child), control }, theirs)
+    }
+
+    #[test]
+    fn a_worker_that_is_not_needed_is_gone_whole() {
+        let (worker, _theirs) = deaf();
+        let process = std::path::PathBuf::from(format!("/proc/{}", worker.pid));
+        assert!(process.exists());
+        drop(worker);
+        assert!(!process.exists(), "it runs, or nobody has waited for it");
+    }
+
+    #[test]
+    fn a_worker_that_does_not_answer_is_asked_for_its_counts_once() {
+        let (worker, mut theirs) = deaf();
+        let processes = Processes {
+            workers: Box::new([worker]),
+            told: Mutex::new(Box::new([Told::default()])),
+            changed: Condvar::new(),
+            occupied: Arc::default(),
+        };
+        for _ in 0..2 {
+            assert_eq!(processes.snapshot().workers.len(), 1, "what is known counts");
+        }
+        drop(processes);
+        let mut asked = String::new();
+        theirs.read_to_string(&mut asked).unwrap();
+        assert_eq!(asked, "\"Report\"\n");
     }
 }

@@ -15,6 +15,7 @@ use echo_metrics::{Health, ProcessMetrics, Source};
 use echo_net::address::SocketAddress;
 use echo_net::listener::{Listener, SocketFile};
 use echo_net::own_process::OwnProcess;
+use echo_net::reactor::uring::kernel_thread;
 use echo_net::settings::ByteSize;
 use echo_net::signals::Request;
 use echo_net::stop::{Stage, Stop};
@@ -301,8 +302,13 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     model::build(model).check().with_context(|| {
         format!("--model {model} is unavailable on this machine (try --model epoll)")
     })?;
+    if config.tuning.uring_sqpoll {
+        kernel_thread::probe()
+            .context("--uring-sqpoll is unavailable on this machine (leave it out)")?;
+    }
     let cores = available_cores();
-    if config.busy_poll && config.workers >= cores {
+    let spinning = config.workers + usize::from(config.tuning.uring_sqpoll);
+    if config.busy_poll && spinning >= cores {
         warn!(
             workers = config.workers,
             cores, "--busy-poll occupies all cores (use fewer --workers)"

@@ -1,5 +1,6 @@
 //! Settings of some models, for comparison: [`Tuning`]: the notification mode of epoll, how
-//! connections are distributed to workers, intervals of tokio's scheduler.
+//! connections are distributed to workers, intervals of tokio's scheduler, who submits the requests
+//! of `io_uring`.
 
 use std::num::NonZeroU32;
 
@@ -68,6 +69,9 @@ pub struct Tuning {
     pub tokio_event_interval: Option<NonZeroU32>,
     /// Task polls between two polls of the global task queue; `None`: tokio's default.
     pub tokio_global_queue_interval: Option<NonZeroU32>,
+    /// A kernel thread submits and completes the requests of all workers of [`ModelKind::Uring`],
+    /// on a CPU that they leave over.
+    pub uring_sqpoll: bool,
 }
 
 impl Tuning {
@@ -111,6 +115,11 @@ impl ModelKind {
     /// Whether it runs on tokio.
     pub fn is_tokio(self) -> bool {
         matches!(self, Self::Tokio | Self::TokioLocal)
+    }
+
+    /// Whether a kernel thread can submit its requests.
+    pub fn can_sqpoll(self) -> bool {
+        self == Self::Uring
     }
 }
 

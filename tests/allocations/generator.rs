@@ -7,6 +7,7 @@ use std::time::Duration;
 use echo_bench_engine::plan::{EngineKind, Plan, PlanBuilder};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{self as engine, Connected, Observer, Peer};
+use echo_net::Nanos;
 use echo_net::stop::Stop;
 use echo_proto::ProtocolKind;
 use echo_server::model::ModelKind;
@@ -21,7 +22,7 @@ struct Silent;
 
 impl Observer for Silent {
     fn connected(&mut self, _: &Connected<'_>) {}
-    fn interval(&mut self, _: &Interval) {}
+    fn interval(&mut self, _: &Interval, _: Option<Nanos>) {}
 }
 
 /// Allocations of a run with this many requests.

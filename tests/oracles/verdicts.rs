@@ -4,14 +4,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use echo_server::model::ModelKind;
 use echo_test_support::bench_process::{BenchProcess, Finished};
 use echo_test_support::deadline::{PATIENCE, wait_until};
-use echo_test_support::program::{own_program, tell_skipped, third_party_or_skip};
+use echo_test_support::program::{Killed, own_program, tell_skipped, third_party_or_skip};
 use echo_test_support::running_server::RunningServer;
 use echo_test_support::turn::turn;
 use rustix::process::Signal;
@@ -118,16 +118,6 @@ fn a_generator_that_was_stopped_says_so() {
     }
 }
 
-/// Kills the process when dropped.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_generator_whose_core_others_use_says_so() {
     let _turn = turn();
@@ -137,8 +127,7 @@ fn a_generator_whose_core_others_use_says_so() {
     let address = server.address().to_string();
     let busy = || {
         let mut command = Command::new("taskset");
-        command.args(["-c", "0", "sh", "-c", "while :; do :; done"]);
-        Killed(command.spawn().expect("the program can be started"))
+        Killed::start(command.args(["-c", "0", "sh", "-c", "while :; do :; done"]))
     };
     let _others = [busy(), busy()];
     pinned.args(["-c", "0"]).arg(own_program("echo-bench"));

@@ -91,6 +91,10 @@ fn the_counts_of_generator_and_server_agree() {
         let finished = run.finish(PATIENCE);
         assert_eq!(finished.code, Some(0), "{finished:#?}");
         assert_eq!(finished.requests("ok"), 5000);
+        // Found by its port, also where several processes serve it.
+        assert_eq!(finished.report()["server"]["pid"], server.pid());
+        let cpu = &finished.report()["summary"]["cpu"];
+        assert!(cpu["server_us_per_message"].as_f64() > Some(0.0), "{cpu}");
         server.signal(Signal::TERM);
         let summary = server.wait_exit(PATIENCE).summary();
         let bytes = &finished.report()["summary"]["bytes"];

@@ -166,6 +166,11 @@ fn what_this_machine_or_a_model_lacks_is_refused_before_anything_starts() {
         ("--user-timeout 1us", "--user-timeout"),
         ("--transport unix --fastopen on", "--fastopen has no effect on a unix-domain socket"),
         ("--model tokio --server-trigger edge", "--server-trigger edge is not supported"),
+        ("--model epoll --server-uring-sqpoll", "(use --model uring)"),
+        (
+            "--model uring --server-uring-sqpoll --server-workers 60000",
+            "--server-uring-sqpoll needs a CPU",
+        ),
         ("--model uring --server-accept exclusive", "(use --model epoll or prefork)"),
     ] {
         let flags: Vec<&str> = flags.split_whitespace().collect();

@@ -73,8 +73,8 @@ fn five_thousand_connections_that_come_and_go_ten_times_leave_nothing_behind() {
 /// The stacks of ended threads that glibc keeps, in KiB, at most.
 const KEPT_STACKS: u64 = 40 * 1024;
 
-/// So many connections at once, again and again: descriptors are as many as after the first times,
-/// and memory is at most a tenth more.
+/// So many connections at once, again and again: descriptors are as many as before, and memory is
+/// at most a tenth more than after the first times.
 fn come_and_go(connections: usize, cycles: usize) {
     on_every_model(&["--log-format=json"], |server| {
         let cycle = || {
@@ -85,11 +85,11 @@ fn come_and_go(connections: usize, cycles: usize) {
             drop(clients);
             server.wait_until_unused();
         };
-        // What a worker opens and keeps with its first connections is no growth.
+        let descriptors = server.descriptors();
+        // What a worker keeps of its first connections is no growth.
         for _ in 0..cycles {
             cycle();
         }
-        let descriptors = server.descriptors();
         let memory = server.resident_kib();
         for _ in 0..cycles {
             cycle();

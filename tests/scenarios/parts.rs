@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};
 
+use echo_net::process_tree::descendants;
 use echo_server::model::ModelKind;
 use echo_test_support::bench_process::BenchProcess;
 use echo_test_support::deadline::{PATIENCE, wait_for, wait_until};
@@ -184,9 +185,8 @@ fn agents_of_this_machine_give_one_report_with_one_server() {
 
 /// The processes of the parts, by their command lines.
 fn children(parent: Pid) -> Vec<Pid> {
-    let path = format!("/proc/{0}/task/{0}/children", parent.as_raw_nonzero());
-    let listed = fs::read_to_string(path).unwrap_or_default();
-    let pids = listed.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+    let pids = descendants(parent.as_raw_pid().cast_unsigned()).into_iter();
+    let pids = pids.filter_map(|pid| Pid::from_raw(pid.cast_signed()));
     let is_part = |pid: &Pid| {
         let words = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero()));
         let words = words.unwrap_or_default();

@@ -228,7 +228,7 @@ impl<'a> Watch<'a> {
         let open = self.interval.latencies.open.is_some();
         let next = Interval::new(self.interval.index + 1, open);
         let whole = std::mem::replace(&mut self.interval, next);
-        observer.interval(&whole);
+        observer.interval(&whole, self.lasted(whole.index, clock::now()));
         self.gathered.total += &whole;
         self.gathered.intervals.push(IntervalRecord {
             index: whole.index,
@@ -245,6 +245,16 @@ impl<'a> Watch<'a> {
         if end < self.timeline.window_end() && observer.is_enough(&so_far) {
             self.finish(clock::now());
         }
+    }
+
+    /// How long an interval was that is over at `now`, where that is known.
+    fn lasted(&self, index: u64, now: Nanos) -> Option<Nanos> {
+        let begin =
+            self.timeline.window_start.saturating_add(index.saturating_mul(self.interval_ns));
+        let planned_end = begin.saturating_add(self.interval_ns);
+        let is_cut = now < planned_end && self.timeline.is_spent();
+        let end = planned_end.min(self.timeline.window_end());
+        (!is_cut || end < planned_end).then(|| end.saturating_sub(begin))
     }
 
     /// Ends the window with an interval, as one that was planned so: every thread sees it before.
@@ -295,13 +305,18 @@ mod tests {
     use crate::plan::tests::plan_with;
 
     #[derive(Default)]
-    struct Seen(Vec<(Phase, Option<Nanos>)>);
+    struct Seen {
+        beats: Vec<(Phase, Option<Nanos>)>,
+        lengths: Vec<Option<Nanos>>,
+    }
 
     impl Observer for Seen {
         fn connected(&mut self, _connected: &Connected<'_>) {}
-        fn interval(&mut self, _interval: &Interval) {}
+        fn interval(&mut self, _interval: &Interval, lasted_ns: Option<Nanos>) {
+            self.lengths.push(lasted_ns);
+        }
         fn beat(&mut self, beat: &Beat) {
-            self.0.push((beat.phase, beat.left_ns));
+            self.beats.push((beat.phase, beat.left_ns));
         }
     }
 
@@ -320,6 +335,40 @@ mod tests {
         }
         let left = [3 * SECOND, 3 * SECOND - BEAT, 2 * SECOND, 0].map(Some);
         let phases = [Phase::WarmUp, Phase::WarmUp, Phase::Window, Phase::Drain];
-        assert_eq!(seen.0, phases.into_iter().zip(left).collect::<Vec<_>>());
+        assert_eq!(seen.beats, phases.into_iter().zip(left).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_interval_is_as_long_as_the_window_lets_it_be() {
+        let of_time = plan_with(|plan| {
+            plan.warmup_ns = 0;
+            plan.stop = StopRule::Duration { duration_ns: 2 * SECOND + SECOND / 4 };
+        });
+        let of_requests = plan_with(|plan| {
+            plan.warmup_ns = 0;
+            plan.stop = StopRule::Requests { requests: 7 };
+        });
+        let (stop, mut seen) = (Stop::new(), Seen::default());
+        let begin = clock::now();
+        let mut watch = |plan: &Plan, timeline: &Timeline, intervals: u32| {
+            let (server, pulses) = (ServerWatch::default(), Pulses::default());
+            let mut watch = Watch::new(plan, server, timeline.clone(), &stop, pulses);
+            (0..intervals).for_each(|_| watch.close_interval(&mut seen));
+            std::mem::take(&mut seen.lengths)
+        };
+        let whole = Some(SECOND);
+        assert_eq!(of_time.interval_ns, SECOND);
+        let timeline = Timeline::new(&of_time, begin);
+        assert_eq!(watch(&of_time, &timeline, 3), [whole, whole, Some(SECOND / 4)]);
+        timeline.interrupt(begin + SECOND + SECOND / 2);
+        assert_eq!(watch(&of_time, &timeline, 2), [whole, Some(SECOND / 2)]);
+        let timeline = Timeline::new(&of_requests, begin);
+        assert_eq!(watch(&of_requests, &timeline, 2), [whole, whole]);
+        assert_eq!(timeline.claim(7), 7);
+        assert_eq!(
+            watch(&of_requests, &timeline, 1),
+            [None],
+            "nobody knows when the last came"
+        );
     }
 }

@@ -15,8 +15,10 @@ pub trait Observer {
     fn begins_at(&mut self) -> Nanos {
         0
     }
-    /// An interval is whole.
-    fn interval(&mut self, interval: &Interval);
+    /// An interval is over, after so long: the last one may be shorter than planned. How long that
+    /// was is not known where a number of requests has ended it: the last reply may have come long
+    /// before.
+    fn interval(&mut self, interval: &Interval, lasted_ns: Option<Nanos>);
     /// How the run stands, ten times a second from its first connection on. It is told on the
     /// thread that gathers, which no request waits for.
     fn beat(&mut self, _beat: &Beat) {}
@@ -41,7 +43,7 @@ pub struct SoFar<'a> {
 /// For who does not care how a run goes.
 impl Observer for () {
     fn connected(&mut self, _connected: &Connected<'_>) {}
-    fn interval(&mut self, _interval: &Interval) {}
+    fn interval(&mut self, _interval: &Interval, _lasted_ns: Option<Nanos>) {}
 }
 
 /// The connections that a load begins with.

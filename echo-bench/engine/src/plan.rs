@@ -39,7 +39,7 @@ pub use load::{Load, StopRule};
 pub use message::{MessagePlan, SizePlan};
 pub use part::{InvalidPart, MOST_PARTS, Part};
 pub use pinning::{PinMode, Pinning, ServerCpus, Unpinned};
-pub use server::{CommandPlan, NotAFlag, ServerFlag, ServerPlan, Target};
+pub use server::{CommandPlan, NotAFlag, SQPOLL, ServerFlag, ServerPlan, Target};
 pub use stamps::Stamps;
 pub use think::{InvalidThink, Think};
 pub use tls::{ClientCertificate, TlsPlan, Trust};

@@ -1,5 +1,5 @@
 //! What a server costs while others load it, as seen on its own machine: [`ServerLog`], looks at
-//! its process from the beginning of the measured window on. Which of them are of the window is for
+//! its processes from the beginning of the measured window on. Which of them are of the window is for
 //! those to say who know how long it was.
 
 use std::time::Duration;
@@ -12,7 +12,8 @@ use echo_net::placement::Placement;
 use echo_net::stop::{Stage, Stop};
 use serde::{Deserialize, Serialize};
 
-use crate::server_process::ServerProcess;
+use crate::server_process::start_ticks;
+use crate::server_watch::ServerWatch;
 
 /// Looks are at most so far apart, until there are too many: the end of a window that nobody knew
 /// before lies between two.
@@ -32,7 +33,8 @@ const LOOK_EVERY: Nanos = 20 * MILLISECOND;
 pub struct ServerLook {
     /// When, from the beginning of the window on.
     pub after_ns: Nanos,
-    /// What the server has used since its start; null once it has ended.
+    /// What the server and the processes that it has started have used since their start; null once
+    /// it has ended.
     pub server: Option<Usage>,
     /// What TCP has counted in its network namespace.
     pub tcp: Option<TcpCounters>,
@@ -40,7 +42,7 @@ pub struct ServerLook {
     pub machine: Option<Machine>,
 }
 
-/// What the process of a server had used at instants of a load.
+/// What a server had used at instants of a load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerLog {
     /// How far looks are apart.
@@ -52,13 +54,12 @@ pub struct ServerLog {
 }
 
 impl ServerLog {
-    /// Looks at a process from `window_start` on until `stop` is asked for, a last time then.
-    /// Intervals of the window begin and end with a look.
+    /// Looks at a process, and at those that it has started by now, from `window_start` on until
+    /// `stop` is asked for, a last time then. Intervals of the window begin and end with a look.
     pub fn record(pid: u32, window_start: Nanos, interval_ns: Nanos, stop: &Stop) -> Self {
-        let own = ServerProcess::of(pid);
+        let mut server = Looked::new(pid);
         let pieces = interval_ns.div_ceil(LONGEST_STEP).max(1);
         let mut log = Self { step_ns: (interval_ns / pieces).max(1), ..Self::default() };
-        let mut placement = Placement::default();
         let mut next = window_start;
         while stop.stage() == Stage::Running {
             let now = clock::now();
@@ -66,36 +67,16 @@ impl ServerLog {
                 std::thread::sleep(Duration::from_nanos((next - now).min(LOOK_EVERY)));
                 continue;
             }
-            log.look(pid, own.as_ref(), now - window_start, &mut placement);
+            log.add(server.look(now - window_start));
             while next <= now {
                 next = next.saturating_add(log.step_ns);
             }
         }
         if let Some(after_ns) = clock::now().checked_sub(window_start) {
-            log.look(pid, own.as_ref(), after_ns, &mut placement);
+            log.add(server.look(after_ns));
         }
-        log.cpus = placement.cpus().collect();
+        log.cpus = server.placement.cpus().collect();
         log
-    }
-
-    fn look(
-        &mut self,
-        pid: u32,
-        own: Option<&ServerProcess>,
-        after_ns: Nanos,
-        placement: &mut Placement,
-    ) {
-        placement.look(&[pid]);
-        let is_same = |start: u64| own.is_none_or(|own| own.start_ticks == start);
-        // Another one may have its number by now.
-        let lives = crate::server_process::start_ticks(pid).is_some_and(is_same);
-        let tcp = TcpCounters::read_beside(pid).or_else(TcpCounters::read);
-        self.add(ServerLook {
-            after_ns,
-            server: Usage::of_process(pid).ok().filter(|_| lives),
-            tcp,
-            machine: Machine::read(),
-        });
     }
 
     fn add(&mut self, look: ServerLook) {
@@ -121,11 +102,40 @@ impl ServerLog {
     }
 }
 
+/// A server that is looked at.
+struct Looked {
+    pid: u32,
+    start_ticks: Option<u64>,
+    watch: ServerWatch,
+    placement: Placement,
+}
+
+impl Looked {
+    fn new(pid: u32) -> Self {
+        let (watch, placement) = (ServerWatch::of_process(pid), Placement::default());
+        Self { pid, start_ticks: start_ticks(pid), watch, placement }
+    }
+
+    fn look(&mut self, after_ns: Nanos) -> ServerLook {
+        self.placement.look(&self.watch.pids());
+        // Another one may have its number by now.
+        let lives = start_ticks(self.pid).is_some_and(|at| Some(at) == self.start_ticks);
+        ServerLook {
+            after_ns,
+            server: self.watch.usage().filter(|_| lives),
+            tcp: TcpCounters::read_beside(self.pid).or_else(TcpCounters::read),
+            machine: Machine::read(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use echo_net::clock::SECOND;
+    use echo_test_support::deadline::wait_until;
 
     use super::*;
+    use crate::server_watch::tests::{busy_family, end_children, own_cpu};
 
     fn look(after_ns: Nanos) -> ServerLook {
         ServerLook { after_ns, server: None, tcp: None, machine: None }
@@ -147,6 +157,21 @@ mod tests {
         assert!(log.looks.iter().all(|look| look.server.is_some()), "{log:?}");
         let json = serde_json::to_string(&log).unwrap();
         assert_eq!(serde_json::from_str::<ServerLog>(&json).unwrap(), log);
+    }
+
+    /// As of a server that serves with a process per worker.
+    #[test]
+    fn a_server_has_used_what_the_processes_have_that_it_has_started() {
+        let server = busy_family();
+        let pid = server.id();
+        let mut looked = Looked::new(pid);
+        wait_until("the worker's time is seen", || {
+            let seen = looked.look(0).server.expect("it runs").cpu;
+            seen >= own_cpu(pid) + Duration::from_millis(50)
+        });
+        end_children(pid);
+        drop(server);
+        assert_eq!(looked.look(0).server, None, "it has ended");
     }
 
     #[test]

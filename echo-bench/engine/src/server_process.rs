@@ -1,4 +1,5 @@
-//! The process that owns a listening socket, found by its port, and its identity,
+//! The process that owns a listening socket, or has started its owners, found by its port, and its
+//! identity,
 //! [`ServerProcess`], which distinguishes it from another process in its place: both from
 //! `/proc`, for servers on this machine.
 
@@ -9,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use echo_net::address::{Address, SocketAddress, UnixAddress, canonical};
+use echo_net::process_tree::descendants;
 use procfs::net::{TcpNetEntry, TcpState, UnixNetEntry, UnixState};
 use procfs::process::{FDTarget, Process, all_processes};
 use procfs::sys::kernel::random;
@@ -37,8 +39,8 @@ impl ServerProcess {
         Some(Self { pid, start_ticks, boot_id, program_sha256: program_sha256(pid) })
     }
 
-    /// The one process that listens at an address of this machine; `None` of other machines,
-    /// or if it can't be seen.
+    /// The process that listens at an address of this machine (see [`listener_owner`]); `None` of
+    /// other machines, or if it can't be seen.
     pub fn at(address: &str) -> Option<Self> {
         let found = address.parse::<Address>().ok()?.resolve().ok()?;
         let mut local = found.into_iter().filter(SocketAddress::is_loopback);
@@ -51,8 +53,8 @@ pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     Some(process(pid)?.stat().ok()?.starttime)
 }
 
-/// The one process that listens at one of these addresses of this machine, as other machines
-/// know it; where none of them is its own, as behind a translation of addresses, the one that
+/// The process that listens at one of these addresses of this machine, as other machines know it
+/// (see [`listener_owner`]); where none of them is its own, as behind a translation of addresses, the one that
 /// listens at their port.
 pub fn served_by(addresses: &[SocketAddress]) -> Option<u32> {
     let mut owners = addresses.iter().filter_map(|address| listener_owner(*address));
@@ -94,20 +96,40 @@ pub fn exists(pid: u32) -> bool {
     fs::exists(format!("/proc/{pid}/stat")).unwrap_or(false)
 }
 
-/// The process that listens at `address` on this machine; `None` if there is none, if it
-/// is not visible (another user's, another network namespace), or if there are several.
+/// The process that listens at `address` on this machine, or of several that have started each
+/// other the first; `None` if there is none, if it is not visible (another user's, another network
+/// namespace), or if there are several servers.
 pub fn listener_owner(address: impl Into<SocketAddress>) -> Option<u32> {
     only_holder(&listening_sockets(address.into())?)
 }
 
-/// The one process that has any of these sockets open.
+/// The process that has any of these sockets open, or has started those that have.
 fn only_holder(sockets: &[u64]) -> Option<u32> {
-    let mut owners = all_processes()
+    let holders = all_processes()
         .ok()?
         .flatten()
         .filter(|process| holds_any(process, sockets))
         .filter_map(|process| u32::try_from(process.pid).ok());
-    owners.next().filter(|_| owners.next().is_none())
+    first_of_family(&holders.collect::<Vec<_>>())
+}
+
+/// The one that all others descend from. It may hold none of their sockets itself, but be the same
+/// program then: what has started a server, as a shell, is no part of it.
+fn first_of_family(pids: &[u32]) -> Option<u32> {
+    let [first, others @ ..] = pids else { return None };
+    if others.is_empty() {
+        return Some(*first);
+    }
+    let has_started_all = |pid: &u32| {
+        let started = descendants(*pid);
+        pids.iter().all(|other| other == pid || started.contains(other))
+    };
+    let parent = || {
+        let first = process(*first)?;
+        let parent = u32::try_from(first.stat().ok()?.ppid).ok()?;
+        (process(parent)?.exe().ok()? == first.exe().ok()?).then_some(parent)
+    };
+    pids.iter().copied().find(has_started_all).or_else(|| parent().filter(has_started_all))
 }
 
 /// All sockets of TCP; `None` if the kernel does not say.
@@ -177,6 +199,13 @@ fn process(pid: u32) -> Option<Process> {
 mod tests {
     use super::*;
     use std::net::{IpAddr, TcpListener};
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+
+    use echo_test_support::deadline::wait_until;
+    use echo_test_support::program::Killed;
+
+    use crate::server_watch::tests::end_children;
 
     #[test]
     fn a_process_is_known_by_more_than_its_number() {
@@ -221,5 +250,35 @@ mod tests {
             drop(listener);
             assert_eq!(listener_owner(address), None, "{bound}");
         }
+    }
+
+    /// A shell that has the listener as its stdin, which this process gives away with it.
+    fn shell(script: &str, listener: TcpListener) -> Killed {
+        let listener = Stdio::from(OwnedFd::from(listener));
+        Killed::start(Command::new("sh").args(["-c", script]).stdin(listener))
+    }
+
+    #[test]
+    fn a_server_of_several_processes_is_the_first_of_them() {
+        let both_listen = "sleep 60 | sleep 60";
+        let workers_listen = "exec 3<&0 </dev/null; worker() { sh -c 'sleep 60; exit' <&3; }; \
+                              worker & worker & exec 3<&-; wait";
+        for (script, started) in [(both_listen, 2), (workers_listen, 4)] {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = shell(script, listener);
+            wait_until("all have been started", || descendants(server.id()).len() >= started);
+            assert_eq!(listener_owner(address), Some(server.id()), "{script}");
+            end_children(server.id());
+        }
+    }
+
+    #[test]
+    fn servers_that_share_a_port_are_none() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let _others = [(); 2].map(|()| shell("exec sleep 60", listener.try_clone().unwrap()));
+        drop(listener);
+        assert_eq!(listener_owner(address), None);
     }
 }

@@ -18,13 +18,19 @@ pub(super) struct ServerWatch {
 }
 
 impl ServerWatch {
-    /// To be called once the server serves.
+    /// The server of a run. To be called once it serves.
     pub(super) fn new(peer: &Peer) -> Self {
-        let (pid, parent) = match peer.supervisor {
-            Some(supervisor) => (None, Some(supervisor)),
-            None => (peer.pid, peer.pid.filter(|pid| !descendants(*pid).is_empty())),
-        };
-        Self { pid, parent, tree: TreeUsage::default() }
+        match (peer.supervisor, peer.pid) {
+            (Some(supervisor), _) => Self { parent: Some(supervisor), ..Self::default() },
+            (None, Some(pid)) => Self::of_process(pid),
+            (None, None) => Self::default(),
+        }
+    }
+
+    /// A process that serves, with those that it has started by now.
+    pub(super) fn of_process(pid: u32) -> Self {
+        let parent = Some(pid).filter(|pid| !descendants(*pid).is_empty());
+        Self { pid: Some(pid), parent, tree: TreeUsage::default() }
     }
 
     /// The processes that live.
@@ -44,59 +50,57 @@ impl ServerWatch {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use std::process::{Child, Command};
-    use std::time::{Duration, Instant};
+    use std::process::Command;
+    use std::time::Duration;
 
-    fn watch(pid: u32) -> ServerWatch {
-        ServerWatch::new(&Peer { pid: Some(pid), ..Peer::default() })
+    use echo_test_support::deadline::wait_until;
+    use echo_test_support::program::Killed;
+
+    /// A process that waits, and a worker of its that uses the CPU and ends with it.
+    pub(crate) fn busy_family() -> Killed {
+        // The worker ends with the pipe to its parent.
+        let script =
+            "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; read x' | sleep 60";
+        let server = Killed::start(Command::new("sh").args(["-c", script]));
+        let pid = server.id();
+        wait_until("it has its children", || descendants(pid).len() >= 2);
+        server
     }
 
-    struct Killed(Child);
-
-    impl Drop for Killed {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
+    /// Ends those that a process has started.
+    pub(crate) fn end_children(pid: u32) {
+        for child in descendants(pid) {
+            let child = rustix::process::Pid::from_raw(child.cast_signed()).expect("a child");
+            let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);
         }
+    }
+
+    /// CPU time of a process alone.
+    pub(crate) fn own_cpu(pid: u32) -> Duration {
+        Usage::of_process(pid).map_or(Duration::ZERO, |usage| usage.cpu)
     }
 
     #[test]
     fn a_process_that_has_started_others_is_watched_with_them() {
-        // The worker ends with the pipe to its parent.
-        let script =
-            "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; read x' | sleep 60";
-        let server = Killed(Command::new("sh").args(["-c", script]).spawn().expect("a shell"));
-        let pid = server.0.id();
-        let begin = Instant::now();
-        let wait = |what: &dyn Fn() -> bool| {
-            while !what() {
-                assert!(begin.elapsed() < Duration::from_secs(30), "too late");
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        };
-        wait(&|| descendants(pid).len() >= 2);
-        let own = || Usage::of_process(pid).map_or(Duration::ZERO, |usage| usage.cpu);
-        let mut all = watch(pid);
+        let server = busy_family();
+        let pid = server.id();
+        let mut all = ServerWatch::new(&Peer { pid: Some(pid), ..Peer::default() });
         assert_eq!(all.pids()[0], pid);
         assert!(all.pids().len() >= 3, "{:?}", all.pids());
-        let mut seen = Duration::ZERO;
-        while seen < own() + Duration::from_millis(50) {
-            assert!(begin.elapsed() < Duration::from_secs(30), "the worker's time: {seen:?}");
-            seen = all.usage().expect("it runs").cpu;
-        }
-        for worker in descendants(pid) {
-            let worker = rustix::process::Pid::from_raw(worker.cast_signed()).expect("a child");
-            let _ = rustix::process::kill_process(worker, rustix::process::Signal::KILL);
-        }
+        wait_until("the worker's time is seen", || {
+            let seen = all.usage().expect("it runs").cpu;
+            seen >= own_cpu(pid) + Duration::from_millis(50)
+        });
+        end_children(pid);
     }
 
     #[test]
     fn one_without_children_is_watched_alone() {
-        let server = Killed(Command::new("sleep").arg("60").spawn().expect("a program"));
-        let mut one = watch(server.0.id());
-        assert_eq!((one.pids(), one.parent), (vec![server.0.id()], None));
+        let server = Killed::start(Command::new("sleep").arg("60"));
+        let mut one = ServerWatch::of_process(server.id());
+        assert_eq!((one.pids(), one.parent), (vec![server.id()], None));
         assert!(one.usage().is_some());
         assert!(ServerWatch::default().usage().is_none());
     }

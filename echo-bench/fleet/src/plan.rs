@@ -72,7 +72,7 @@ pub const ACCEPTED: [&str; 42] = [
 
 /// The flags that an agent on the machine of the server accepts beside [`ACCEPTED`]: those of the
 /// server that it starts, and the process of one that is there. None opens a file or another port.
-pub const ACCEPTED_OF_SERVER: [&str; 31] = [
+pub const ACCEPTED_OF_SERVER: [&str; 32] = [
     "model",
     "server-pid",
     "server-workers",
@@ -82,6 +82,7 @@ pub const ACCEPTED_OF_SERVER: [&str; 31] = [
     "server-accept",
     "server-tokio-event-interval",
     "server-tokio-global-queue-interval",
+    "server-uring-sqpoll",
     "server-max-message",
     "server-chat-queue",
     "server-chat-room-queue",

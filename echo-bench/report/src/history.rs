@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::compare::cases::{self, Settings};
 use crate::compare::{Metric, Verdict};
 use crate::report::{Report, Tool, Verdict as Trust, store};
-use crate::stats::change_points::{self, Search, change_points};
+use crate::stats::change_points;
 use crate::values;
+
+mod trend;
 
 /// The name and version of the history's shape.
 pub const SCHEMA: &str = "echo-bench.history/1";
@@ -26,8 +28,16 @@ const MOST_POINTS: usize = 300;
 /// The chance that a history of runs that never changed has a change.
 const LEVEL: f64 = 0.05;
 
-/// Random orders at least and at most; there are ten for each that may do as well by chance.
+/// Random orders at least and at most: there are ten for each that may do as well by chance.
 const ORDERS: [u32; 2] = [999, 20_000];
+
+/// How many orders a change at this level is held against.
+fn orders(level: f64) -> u32 {
+    let [least, most] = ORDERS;
+    let wanted = |each: f64| (each / level).ceil() as u32;
+    // With fewer than that no change of many trends could ever be found.
+    wanted(10.0).clamp(least, most).max(wanted(1.0))
+}
 
 /// A run in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -161,7 +171,8 @@ impl Entry {
 }
 
 impl History {
-    /// What the runs come to, in whatever order they are.
+    /// What the runs come to, in whatever order they are. One that was found twice, as in a folder
+    /// and by its own name, is one.
     pub fn new(entries: Vec<Entry>, options: &Options) -> Self {
         let mut by_plan: BTreeMap<(String, Settings), Vec<Point>> = BTreeMap::new();
         let mut left_out = 0;
@@ -174,13 +185,12 @@ impl History {
         let trends = (by_plan.len() * options.metrics.len()).max(1);
         let names = names(by_plan.keys());
         let level_of_trend = LEVEL / trends as f64;
-        let [least, most] = ORDERS;
-        let orders = ((10.0 / level_of_trend).ceil() as u32).clamp(least, most);
-        let threshold = options.threshold;
+        let (threshold, orders) = (options.threshold, orders(level_of_trend));
         let method = HistoryMethod { level: LEVEL, level_of_trend, threshold, orders };
         let all = names.into_iter().zip(by_plan.into_values()).enumerate();
         let series = all.map(|(place, (name, mut points))| {
             points.sort_by(|a, b| (&a.started_at, &a.source).cmp(&(&b.started_at, &b.source)));
+            points.dedup_by(|a, b| a.started_at == b.started_at && a.values == b.values);
             let older = points.len().saturating_sub(MOST_POINTS);
             points.drain(..older);
             let metrics = options.metrics.iter().enumerate();
@@ -208,47 +218,6 @@ impl History {
     }
 }
 
-impl Trend {
-    fn new(metric: Metric, points: &[Point], method: &HistoryMethod, seed: u64) -> Self {
-        let name = metric.to_string();
-        let has = |(place, point): (usize, &Point)| Some((place, *point.values.get(&name)?));
-        let is_fit = |(_, value): &(usize, f64)| !metric.is_by_ratio() || *value > 0.0;
-        let known: Vec<(usize, f64)> =
-            points.iter().enumerate().filter_map(has).filter(is_fit).collect();
-        let runs = known.len();
-        let values: Vec<f64> = known.iter().map(|(_, value)| *value).collect();
-        let needed = 2 * change_points::LEAST;
-        let reason = (runs < needed)
-            .then(|| format!("{runs} runs: a change needs {needed} or more to be looked for"));
-        let scale = |value: &f64| if metric.is_by_ratio() { value.ln() } else { *value };
-        let scaled: Vec<f64> = values.iter().map(scale).collect();
-        let search = Search { level: method.level_of_trend, orders: method.orders, seed };
-        let found = change_points(&scaled, search);
-        let mut ends: Vec<usize> = found.iter().map(|change| change.at).collect();
-        ends.push(runs);
-        let mut changes = Vec::new();
-        let mut from = 0;
-        for (change, pair) in found.iter().zip(ends.windows(2)) {
-            let (at, to) = (pair[0], pair[1]);
-            let (before, after) = (median(&values[from..at]), median(&values[at..to]));
-            if let (Some(before), Some(after)) = (before, after)
-                && is_beyond(metric, before, after, method.threshold)
-            {
-                let verdict = if (after > before) == metric.more_is_better() {
-                    Verdict::Better
-                } else {
-                    Verdict::Worse
-                };
-                let ratio = (before > 0.0).then(|| after / before);
-                let point = known[at].0;
-                changes.push(Change { point, before, after, ratio, p: change.p, verdict });
-            }
-            from = at;
-        }
-        Self { metric, runs, level: median(&values[from..]), changes, reason }
-    }
-}
-
 /// Longest name of a series: values of settings may be texts of any length.
 const LONGEST_NAME: usize = 200;
 
@@ -272,22 +241,6 @@ fn names<'a>(plans: impl Iterator<Item = &'a (String, Settings)> + Clone) -> Vec
             _ => words.clone(),
         })
         .collect()
-}
-
-/// Whether a change is more than the threshold.
-fn is_beyond(metric: Metric, before: f64, after: f64, threshold: f64) -> bool {
-    if metric.is_by_ratio() {
-        (after / before).ln().abs() > threshold.ln_1p()
-    } else {
-        (after - before).abs() > 0.0
-    }
-}
-
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = (sorted.len().checked_sub(1)? / 2, sorted.len() / 2);
-    Some(f64::midpoint(sorted[low], sorted[high]))
 }
 
 #[cfg(test)]
@@ -341,6 +294,42 @@ mod tests {
         );
         let ignored = History::new(shuffled, &options(0.3));
         assert!(ignored.trends().all(|(_, trend)| trend.changes.is_empty()));
+    }
+
+    #[test]
+    fn small_changes_that_add_up_are_one() {
+        let levels = [[1e6; 10], [1.06e6; 10], [1.15e6; 10]].concat();
+        let history = History::new(entries(&levels), &options(0.1));
+        for (_, trend) in history.trends() {
+            let [change] = &trend.changes[..] else { panic!("{trend:?}") };
+            assert_eq!((change.point, change.verdict), (20, Verdict::Worse));
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_found_twice_is_one() {
+        let entries = entries(&[1e6; 4]);
+        let mut elsewhere = entries.clone();
+        for point in elsewhere.iter_mut().filter_map(|entry| entry.point.as_mut()) {
+            point.source.insert_str(0, "elsewhere/");
+        }
+        let history = History::new([entries, elsewhere].concat(), &options(0.01));
+        assert_eq!(history.series[0].points.len(), 4);
+        assert!(history.series[0].trends[0].reason.is_some(), "too few to look for a change");
+    }
+
+    #[test]
+    fn a_change_is_found_however_many_trends_have_none() {
+        let series = |name: String, levels: &[f64]| {
+            entries(levels)
+                .into_iter()
+                .map(move |entry| Entry { series: name.clone(), ..entry })
+        };
+        let calm = (0..505).flat_map(|number| series(format!("b{number}"), &[1e6; 6]));
+        let all = calm.chain(series("a".into(), &[[1e6; 12], [2e6; 12]].concat()));
+        let history = History::new(all.collect(), &options(0.01));
+        let changed = history.trends().filter(|(_, trend)| !trend.changes.is_empty());
+        assert_eq!(changed.map(|(series, _)| &*series.name).collect::<Vec<_>>(), ["a"; 2]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use echo_bench_engine::server_process::ServerProcess;
 use echo_bench_engine::{
     self as engine, Connected, EngineError, Observer, Peer, PeerError, SoFar,
 };
+use echo_net::Nanos;
 use echo_net::address::SocketAddress;
 use echo_net::stop::Stop;
 
@@ -21,7 +22,7 @@ struct Watching(Option<UntilWatch>);
 
 impl Observer for Watching {
     fn connected(&mut self, _connected: &Connected<'_>) {}
-    fn interval(&mut self, _interval: &Interval) {}
+    fn interval(&mut self, _interval: &Interval, _lasted_ns: Option<Nanos>) {}
     fn is_enough(&mut self, so_far: &SoFar<'_>) -> bool {
         self.0.as_mut().is_some_and(|watch| watch.is_enough(so_far))
     }

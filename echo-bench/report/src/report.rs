@@ -61,7 +61,7 @@ pub use nouns::Workload;
 pub use parts::{ClockOffset, MissingPart, PartReport, PartsReport, StartReport};
 pub use pool::PoolReport;
 pub use server_seen::{ServerOfRun, ServerPartReport, ServerSeen};
-pub use server_side::{ServerSide, Skew, WorkerSide};
+pub use server_side::{KernelThreadSide, ServerSide, Skew, WorkerSide};
 pub use share::{GeneratorShare, OwnPart};
 pub use slo::{InvalidSlo, Slo, SloOutcome, SloVerdict};
 pub use socket_options::{ChangedOption, SocketOptionsReport};

@@ -15,8 +15,9 @@ use crate::report::{
     Bytes, Circumstances, Conclusion, LatencySummary, QUANTILES, Report, SloOutcome, Tool,
     Verdict,
 };
-use echo_bench_engine::plan::{Plan, StopRule};
+use echo_bench_engine::plan::Plan;
 use echo_bench_engine::record::{self, Interval, Requests};
+use echo_net::Nanos;
 
 /// The name and version of the shape of a line.
 pub const SCHEMA: &str = "echo-bench.stream/1";
@@ -84,14 +85,15 @@ pub struct Measured {
     pub index: u64,
     /// Its beginning, in seconds after that of the window.
     pub at_s: f64,
-    /// Its length in seconds; of a run that ends after a number of requests, the last may be
-    /// shorter than that.
+    /// Its length in seconds; of a run that ends after a number of requests, the last is as long as
+    /// this at most.
     pub length_s: f64,
     /// Requests by how they ended in it.
     pub requests: Requests,
     /// Right answers that arrived in it.
     pub answered: u64,
-    /// The same per second.
+    /// The same per second; null in the last interval of a run that ends after a number of requests,
+    /// whose length is not known.
     pub achieved_per_s: Option<f64>,
     /// Wire bytes.
     pub bytes: Bytes,
@@ -180,24 +182,23 @@ impl Beginning {
 }
 
 impl Measured {
-    /// An interval of a run; none if it has no length.
-    pub fn new(plan: &Plan, interval: &Interval) -> Option<Self> {
+    /// An interval of a run, which lasted so long if that is known; none if it has no length.
+    pub fn new(plan: &Plan, interval: &Interval, lasted_ns: Option<Nanos>) -> Option<Self> {
         let at_ns = interval.index.checked_mul(plan.interval_ns)?;
-        let end_ns = at_ns.checked_add(plan.interval_ns)?;
-        let end_ns = match plan.stop {
-            StopRule::Duration { duration_ns } => end_ns.min(duration_ns),
-            StopRule::Requests { .. } => end_ns,
-        };
-        let length_s = end_ns.checked_sub(at_ns).filter(|ns| *ns > 0)? as f64 / 1e9;
+        let seconds = |ns: Nanos| ns as f64 / 1e9;
+        let length_ns = lasted_ns.unwrap_or(plan.interval_ns);
+        if length_ns == 0 {
+            return None;
+        }
         let tally = &interval.tally;
         let bytes = Bytes { sent: tally.bytes_sent, received: tally.bytes_received };
         Some(Self {
             index: interval.index,
-            at_s: at_ns as f64 / 1e9,
-            length_s,
+            at_s: seconds(at_ns),
+            length_s: seconds(length_ns),
             requests: tally.requests(),
             answered: tally.answered,
-            achieved_per_s: Some(tally.answered as f64 / length_s),
+            achieved_per_s: lasted_ns.map(|ns| tally.answered as f64 / seconds(ns)),
             bytes,
             response: Quantiles::counted(&interval.latencies.response),
         })

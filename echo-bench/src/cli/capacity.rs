@@ -19,14 +19,15 @@ use echo_bench_report::capacity::search::Bounds;
 use echo_bench_report::report::{InvalidSlo, Slo};
 use echo_bench_report::sweep::{Flag, PlannedCell, SweepPlan, SweepPlanError};
 
-pub use searched::SearchedFlags;
+use searched::SearchedFlags;
 
 const EXAMPLES: &str = "\
 Examples:
   echo-bench capacity --slo 'p99<2ms'
       the most that an embedded server carries
-  echo-bench capacity 127.0.0.1:8080 -c 100 --slo 'p99<5ms' --slo 'errors<0.1%'
-  echo-bench capacity --slo 'p99<2ms' --model threads,epoll,tokio --budget 2m
+  echo-bench capacity 127.0.0.1:8080 -c 100 \\
+                      --slo 'p99<5ms' --slo 'errors<0.1%'
+  echo-bench capacity --slo 'p99<2ms' --model threads,epoll,tokio
   echo-bench capacity --slo 'p99<2ms' --slo 'rps>20k'
       gate: exit 3 if it carries less
   echo-bench capacity --slo 'p99<2ms' --arrival poisson -o capacity.html
@@ -76,7 +77,7 @@ const REFUSED: [(&str, &str); 7] = [
 ];
 
 /// What `-h` shows.
-const SHOWN: [&str; 15] = [
+const SHOWN: [&str; 14] = [
     "address",
     "slo",
     "budget",
@@ -90,7 +91,6 @@ const SHOWN: [&str; 15] = [
     "duration",
     "arrival",
     "protocol",
-    "size",
     "model",
 ];
 

@@ -252,7 +252,8 @@ impl SocketArgs {
 pub(super) struct EmbeddedArgs {
     /// Model of the embedded server [default: epoll]
     ///
-    /// How it handles its connections concurrently. compio: in builds with --features compio.
+    /// How it handles its connections concurrently. poll looks at every connection in each turn, so that
+    /// many slow ones delay the others. compio: in builds with --features compio.
     #[arg(long, value_parser = choice::<ModelKind>(), conflicts_with_all = ["address", "target"])]
     pub(super) model: Option<ModelKind>,
     #[command(flatten)]

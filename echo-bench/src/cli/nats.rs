@@ -23,11 +23,11 @@ pub(super) const AGENT_EXAMPLES: &str = "\
 Examples:
   echo-bench agent --nats nats://control:4222
       on each load machine
-  echo-bench run --nats nats://control:4222 --agents 4 10.0.0.7:8080 -c 400
+  echo-bench run --nats nats://control:4222 --agents 4 10.0.0.7:8080
   echo-bench agent --nats nats://control:4222 --name db-1
       on the machine of the server
-  echo-bench run --nats nats://control:4222 --agents 4 --server-agent db-1 \\
-                 --model epoll -c 400
+  echo-bench run --nats nats://control:4222 --agents 4 \\
+                 --server-agent db-1 --model epoll
   echo-bench agent --nats nats://control:4222 --allow 203.0.113.0/24";
 
 /// How a NATS server is entered.

@@ -94,10 +94,10 @@ fn needed<'a>(target: &Target, own: &'a [usize]) -> ServerCpus<'a> {
         Target::Command(_) => return ServerCpus::Rest,
         Target::Address { .. } => return ServerCpus::Unknown,
     };
-    match server.workers {
+    match server.busy_threads() {
         _ if !own.is_empty() => ServerCpus::Given(own),
-        Some(workers) if server.model != Some(ModelKind::Threads.to_string()) => {
-            ServerCpus::Workers(workers)
+        Some(threads) if server.model != Some(ModelKind::Threads.to_string()) => {
+            ServerCpus::Workers(threads)
         }
         _ => ServerCpus::Rest,
     }

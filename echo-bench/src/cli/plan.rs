@@ -11,8 +11,8 @@ use echo_proto::{HttpHost, ProtocolKind, Service};
 
 use super::{Inputs, RunArgs, RunArgsError, server_flags};
 use echo_bench_engine::plan::{
-    IdleStrategy, Pinning, Plan, ProtocolPlan, ServerFlag, Settings, StopRule, Target, Until,
-    WorkloadPlan,
+    IdleStrategy, Pinning, Plan, ProtocolPlan, SQPOLL, ServerFlag, Settings, StopRule, Target,
+    Until, WorkloadPlan,
 };
 
 impl RunArgs {
@@ -178,7 +178,9 @@ impl RunArgs {
             }),
             None => {
                 let model = self.server.model.unwrap_or_default();
-                let workers = cores.saturating_sub(threads as usize).max(1);
+                // A kernel thread takes a core, too.
+                let others = threads as usize + usize::from(flags.has(SQPOLL));
+                let workers = cores.saturating_sub(others).max(1);
                 let mut server = flags.server(model, service, workers as u32);
                 // A certificate of clients is part of TLS, but no reason to speak it.
                 if !self.tls.tls && server.has("client-ca") {
@@ -215,9 +217,9 @@ fn resolve_idle(
 ) -> IdleStrategy {
     let (workers, cpus) = match target {
         Target::Embedded { server } if pin.server.is_empty() => {
-            (server.workers, server.pinned_to())
+            (server.busy_threads(), server.pinned_to())
         }
-        Target::Embedded { server } => (server.workers, pin.server.clone()),
+        Target::Embedded { server } => (server.busy_threads(), pin.server.clone()),
         // Pinned, it has CPUs of its own; else nobody knows how many threads it has.
         Target::Command(_) => {
             let cpus = pin.server.clone();

@@ -17,8 +17,8 @@ const RESERVED: [&str; 6] =
     ["model", "protocol", "help", "version", "die-with-parent", "summary-on-stdout"];
 
 /// What is not as in echo-server: unless typed, the number of workers is chosen here.
-const WORKERS_HELP: &str = "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, at \
-     least 1; 1 for a chat with prefork]";
+const WORKERS_HELP: &str = "Threads that serve, or processes (prefork) [default: the cores that --threads leaves over, one \
+     fewer with --server-uring-sqpoll, at least 1; 1 for a chat with prefork]";
 
 /// Every flag of echo-server, with the prefix `--server-`, passed on as typed.
 #[derive(Debug, Clone, Default)]
@@ -90,6 +90,11 @@ impl ServerFlags {
     /// Whether none was typed.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether one of this name was typed.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|flag| flag.name == name)
     }
 
     /// The value of one that was typed.

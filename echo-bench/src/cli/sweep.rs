@@ -23,8 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   echo-bench sweep --model threads,epoll,tokio --conns 1,100,1000 -d 2s
   echo-bench sweep --nodelay on,off --server-nodelay on,off \\
-                   --in-step nodelay,server-nodelay --split-writes 1,2 -d 2s
-  echo-bench sweep --model epoll,tokio --pipeline 1,16 --print-plan > plan.toml
+                   --in-step nodelay,server-nodelay -d 2s
+  echo-bench sweep --model epoll,tokio -P 1,16 --print-plan > plan.toml
   echo-bench sweep 127.0.0.1:8080 --conns 1,10,100 -d 2s
   echo-bench sweep --exec 'A=./old --port {port}' \\
                    --exec 'B=./new --port {port}' -p raw -d 2s

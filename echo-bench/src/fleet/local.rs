@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use anyhow::Context;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::{Event, Message};
 use crate::cli::CELL;
@@ -225,8 +225,14 @@ impl Waiting {
                 }
             }
         }
-        let status = self.child.wait();
+        // Its number may be another's as soon as it was waited for: nobody signals it any more then.
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
+        }
         ended();
+        let status = self.child.wait();
         self.show(|shown| shown.end(number));
         send(match store::load(&self.report) {
             Ok(report) => {

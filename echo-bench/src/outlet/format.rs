@@ -65,7 +65,7 @@ impl FileFormat for Format {
 
 /// A document has not every format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} has no {wanted}: say --format {others}")]
+#[error("{what} has no {wanted}: use --format {others}")]
 pub struct NoFormat {
     what: &'static str,
     wanted: Format,
@@ -155,7 +155,7 @@ mod tests {
     fn a_format_that_a_document_has_not_is_refused_with_those_it_has() {
         let told = CompareFormat::try_from(Format::Bmf).unwrap_err().to_string();
         let others = "text, json, csv, markdown, html, junit, github";
-        assert_eq!(told, format!("a comparison has no bmf: say --format {others}"));
+        assert_eq!(told, format!("a comparison has no bmf: use --format {others}"));
         for format in RunFormat::VARIANTS {
             assert_eq!(RunFormat::try_from(Format::from(*format)).as_ref(), Ok(format));
         }

@@ -13,6 +13,7 @@ use echo_net::stdout;
 use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
+use super::results::refuse_lines_on_view;
 use super::{Exit, open_view, warn_of_stored_passwords};
 use crate::cli::{CapacityArgs, PlannedCapacity};
 use crate::console::{complain, tell};
@@ -42,6 +43,7 @@ pub fn capacity(args: &CapacityArgs) -> anyhow::Result<u8> {
     warn_of_stored_passwords(&planned.plan.fixed, &planned.plan.axes);
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let outlet = outlet.beside(args.stream.as_deref())?;
+    refuse_lines_on_view(args.live, args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     check_folder(args)?;

@@ -148,7 +148,7 @@ impl ChildRuns {
             let errors =
                 report.errors.iter().map(|error| format!("{} x {}", error.count, error.kind));
             let errors: Vec<String> = errors.collect();
-            return Err(why(format!("no request was answered right ({})", errors.join(", "))));
+            return Err(why(format!("no successful replies ({})", errors.join(", "))));
         }
         Ok(report)
     }

@@ -57,6 +57,8 @@ pub(super) fn run(args: &RunArgs, agents: u32, command: Vec<String>) -> anyhow::
     }
     let stop = Stop::new();
     let received = signals::ask_on_signals(stop.clone()).context("watching for signals")?;
+    // Before there is a server, whose words would come to the same terminal.
+    let view = open_view(args.results.live)?;
     let started = RunServer::start(&plan, Ipv4Addr::LOCALHOST.into(), &stop)
         .and_then(|server| server.peer(&plan, &stop).map(|peer| (server, peer)));
     let (server, peer) = match started {
@@ -69,7 +71,6 @@ pub(super) fn run(args: &RunArgs, agents: u32, command: Vec<String>) -> anyhow::
     let begins_at = begin(args, &plan);
     let flags = args.of_part(&plan, agents, &address(&plan, &peer), own_pid(&plan, &peer));
     let start_at = humantime::format_rfc3339_nanos(begins_at).to_string();
-    let view = open_view(args.results.live)?;
     let feed = view.as_ref().map(FullScreen::feed);
     let watched = feed.clone().map(|feed| Watched::new(feed, &plan));
     let parts = LocalParts::start(&flags, agents, &start_at, &stop, feed.clone())?;
@@ -145,7 +146,7 @@ pub(super) fn refuse_live_results(args: &ResultArgs) -> Result<(), UsageError> {
     let flag = args.stream.is_some().then_some("--stream").or(metrics);
     flag.map_or(Ok(()), |flag| {
         Err(UsageError::new(anyhow::anyhow!(
-            "{flag} is of a run of one process: leave out --agents and --nats"
+            "{flag} is not supported with --agents (leave one of them out)"
         )))
     })
 }

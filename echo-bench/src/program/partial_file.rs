@@ -12,6 +12,7 @@ use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Beat, Connected, Observer};
 use echo_bench_report::report::partial::Lines;
 use echo_bench_report::report::{Circumstances, store};
+use echo_net::Nanos;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Observer for PartialFile {
         self.lines.sums(beat.sums);
     }
 
-    fn interval(&mut self, interval: &Interval) {
+    fn interval(&mut self, interval: &Interval, _lasted_ns: Option<Nanos>) {
         if self.failed {
             return;
         }

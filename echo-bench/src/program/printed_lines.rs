@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use echo_bench_engine::record::Interval;
 use echo_bench_engine::{Beat, Connected, Observer};
 use echo_bench_report::report::partial::Lines;
+use echo_net::Nanos;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl Observer for PrintedLines {
         self.lines.sums(beat.sums);
     }
 
-    fn interval(&mut self, interval: &Interval) {
+    fn interval(&mut self, interval: &Interval, _lasted_ns: Option<Nanos>) {
         if let Ok(Some(lines)) = self.lines.interval(interval) {
             self.print(&lines);
         }

@@ -8,6 +8,7 @@ use echo_net::stdout;
 use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
+use super::results::refuse_lines_on_view;
 use super::sweep::{measure, rendered};
 use super::{Exit, check_baselines, exit_of, open_view, with_baselines};
 use crate::cli::{ResultArgs, RunArgs, plan_file};
@@ -38,6 +39,7 @@ pub(super) fn run(args: &RunArgs, runs: u32) -> anyhow::Result<u8> {
     let format = results.format.map(Format::from).map(SweepFormat::try_from).transpose()?;
     let outlet = Outlet::new(results.output.as_deref(), format)?;
     let outlet = outlet.beside(results.stream.as_deref())?;
+    refuse_lines_on_view(results.live, results.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     check_baselines(results)?;

@@ -47,6 +47,7 @@ impl<'a> Results<'a> {
     pub(super) fn prepare(args: &'a ResultArgs) -> anyhow::Result<Self> {
         let outlet = Outlet::new(args.output.as_deref(), args.format)?;
         one_place_each(args)?;
+        refuse_lines_on_view(args.live, args.stream.as_deref())?;
         let to_stdout = |file: &Option<PathBuf>| file.as_deref().is_some_and(output::is_stdout);
         let printed = match &outlet.file {
             _ if to_stdout(&args.hgrm) => Printed::Hgrm,
@@ -197,6 +198,25 @@ fn one_place_each(args: &ResultArgs) -> anyhow::Result<()> {
         places.push((flag, path));
     }
     Ok(())
+}
+
+/// Refuses lines that would be written over the full-screen view.
+///
+/// # Errors
+/// A [`UsageError`] that names both flags.
+pub(super) fn refuse_lines_on_view(
+    live: bool,
+    stream: Option<&Path>,
+) -> Result<(), UsageError> {
+    let is_view = live && console::is_stderr_live();
+    let Some(path) = stream.filter(|path| is_view && console::is_terminal_of_stderr(path))
+    else {
+        return Ok(());
+    };
+    Err(UsageError::new(anyhow!(
+        "--live and --stream {} both write to this terminal: stream to a file or into a pipe",
+        path.display()
+    )))
 }
 
 /// The report in a format.

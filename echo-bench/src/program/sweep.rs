@@ -11,6 +11,7 @@ use echo_net::stdout;
 use echo_net::stop::Stop;
 
 use super::child_run::ChildRuns;
+use super::results::refuse_lines_on_view;
 use super::servers::Servers;
 use super::{Exit, Pace, open_view, warn_of_stored_passwords};
 use crate::cli::swept::NATS;
@@ -101,11 +102,12 @@ pub fn sweep(args: &SweepArgs) -> anyhow::Result<u8> {
         }
     };
     if args.stream.is_some() && planned.plan.sets("agents") {
-        complain("--stream is of runs of one process: leave out --agents");
+        complain("--stream is not supported with --agents (leave one of them out)");
         return Ok(Exit::Usage as u8);
     }
     let outlet = Outlet::new(args.output.as_deref(), args.format)?;
     let outlet = outlet.beside(args.stream.as_deref())?;
+    refuse_lines_on_view(args.live, args.stream.as_deref())?;
     stdout::check().context("writing to stdout")?;
     outlet.check()?;
     let identity = plan_file::identity(&planned.plan);

@@ -77,12 +77,12 @@ impl Observer for Watching<'_> {
         self.metrics.iter().for_each(LiveMetrics::connected);
     }
 
-    fn interval(&mut self, interval: &Interval) {
-        self.progress.interval(interval);
-        self.partial.iter_mut().for_each(|partial| partial.interval(interval));
-        self.lines.iter_mut().for_each(|lines| lines.interval(interval));
+    fn interval(&mut self, interval: &Interval, lasted_ns: Option<Nanos>) {
+        self.progress.interval(interval, lasted_ns);
+        self.partial.iter_mut().for_each(|partial| partial.interval(interval, lasted_ns));
+        self.lines.iter_mut().for_each(|lines| lines.interval(interval, lasted_ns));
         self.metrics.iter().for_each(|metrics| metrics.interval(interval));
-        self.stream.iter_mut().for_each(|stream| stream.interval(interval));
+        self.stream.iter_mut().for_each(|stream| stream.interval(interval, lasted_ns));
         self.pace.beats.iter_mut().for_each(|beats| beats.interval(interval));
     }
 

@@ -178,7 +178,7 @@ fn a_page_of_a_comparison_is_written_and_shown_again() {
     assert_eq!(page, shown(&["c.json", "--format", "html"]), "a page depends on its data only");
     let refused = echo_bench(room.path(), &["report", "c.html", "--format", "openmetrics"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8(refused.stderr).unwrap().contains("say --format text, json"));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("use --format text, json"));
 }
 
 #[test]

@@ -190,5 +190,5 @@ fn a_format_that_a_document_has_not_is_refused_in_words() {
     assert!(stored.status.success(), "{}", text(&stored.stderr));
     let output = echo_bench(room.path(), &["report", "c.json", "--format", "bmf"]);
     assert!(!output.status.success());
-    assert!(text(&output.stderr).contains("a comparison has no bmf: say --format text, json"));
+    assert!(text(&output.stderr).contains("a comparison has no bmf: use --format text, json"));
 }

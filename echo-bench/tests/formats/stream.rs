@@ -73,6 +73,42 @@ fn stdout_has_nothing_but_lines_and_they_come_while_the_run_goes() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
 }
 
+#[test]
+fn the_intervals_of_a_run_that_is_stopped_are_as_long_together_as_its_window() {
+    let room = tempfile::tempdir().unwrap();
+    let run =
+        ["--conns=2", "-d60s", "-w0", "-q", "--no-report", "--stream=-", "--interval=100ms"];
+    let mut child = command(room.path(), &run).spawn().unwrap();
+    let pid = rustix_pid(&child);
+    let mut length_s = 0.0;
+    let mut summary = Value::Null;
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let line: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if line["index"] == 1 {
+            kill(pid);
+        }
+        length_s += line["length_s"].as_f64().unwrap_or(0.0);
+        summary = line;
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let measured_s = summary["measured_s"].as_f64().unwrap();
+    assert!((length_s - measured_s).abs() < 1e-6, "{length_s} s, and not {measured_s} s");
+}
+
+#[test]
+fn no_rate_is_said_of_an_interval_that_a_number_of_requests_has_ended() {
+    let room = tempfile::tempdir().unwrap();
+    let run = ["--conns=2", "--requests=100", "-w0", "-q", "--no-report", "--stream=l"];
+    let output = echo_bench(room.path(), &[&run[..], &["--interval=1m"]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines = lines(&fs::read_to_string(room.path().join("l")).unwrap());
+    let [_, interval, _] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(
+        (&interval["answered"], &interval["achieved_per_s"]),
+        (&100.into(), &Value::Null)
+    );
+}
+
 fn rustix_pid(child: &std::process::Child) -> rustix::process::Pid {
     rustix::process::Pid::from_child(child)
 }
@@ -131,7 +167,7 @@ fn two_results_for_stdout_and_several_processes_are_refused() {
         (&["--stream=-", "--format=json"][..], "both write to stdout"),
         (&["--stream=-", "-o-"], "both write to stdout"),
         (&["--stream=a.json", "-o", "a.json"], "both write to a.json"),
-        (&["--stream=a", "--agents=2", "--local"], "--stream is of a run of one process"),
+        (&["--stream=a", "--agents=2", "--local"], "--stream is not supported with --agents"),
         (
             &["sweep", "--conns=1,2", "--stream=-", "--format=csv"],
             "--stream - has stdout for itself",

@@ -175,7 +175,8 @@ fn a_sweep_is_watched_run_by_run_and_its_lines_stay() {
 fn processes_of_one_plan_are_watched_together() {
     let test = "processes_of_one_plan_are_watched_together";
     let Some(screen) = Screen::open(test) else { return };
-    let run = "--live --agents 2 --local -c 4 --rate 400 -d 4s -w 100ms --report-dir kept";
+    let run = "--live --agents 2 --local -c 4 --rate 400 -d 4s -w 100ms --report-dir kept \
+               --server-verbose";
     screen.run(&format!("{PROGRAM} {run}; echo \"exit=$?\""));
     screen.wait_for("processes", |text| text.contains("2 processes at work"));
     screen.wait_for("values of both", |text| is_offered(text, 400));
@@ -183,7 +184,32 @@ fn processes_of_one_plan_are_watched_together() {
     screen.wait_for("connections", |text| text.contains("connections 4"));
     let history = screen.wait_for_exit();
     assert!(history.contains("exit=0") && history.contains("live view"), "{history}");
+    // What the server says is said after the picture, not over it.
+    assert!(history.contains(" DEBUG connected"), "{history}");
     screen.assert_restored();
+}
+
+#[test]
+fn lines_on_the_terminal_of_the_view_are_refused_and_those_into_a_pipe_are_not() {
+    let test = "lines_on_the_terminal_of_the_view_are_refused_and_those_into_a_pipe_are_not";
+    let short = "-d 300ms -w 0";
+    for run in [
+        format!("--live --stream - {short} --no-report"),
+        format!("--live --stream /dev/tty {short} --no-report"),
+        format!("--live --stream - {short} --no-report --repeat 2"),
+        format!("sweep --live --conns 1,2 --stream /dev/stderr {short} --dir swept"),
+        format!("capacity --live --stream - --slo 'p99<1s' {short} --no-report"),
+    ] {
+        let Some(screen) = Screen::open(test) else { return };
+        let history = screen.run_to_end(&format!("{PROGRAM} {run}"));
+        assert!(history.contains("exit=2"), "{history}");
+        let told = "both write to this terminal: stream to a file or into a pipe";
+        assert!(history.contains(told), "{history}");
+    }
+    let Some(screen) = Screen::open(test) else { return };
+    let run = format!("{PROGRAM} --live --stream - {short} --no-report | grep -c interval");
+    let history = screen.run_to_end(&run);
+    assert!(history.contains("exit=0"), "{history}");
 }
 
 #[test]

@@ -10,6 +10,9 @@
 //!
 //! A socket is closed after its last request has completed: until then its descriptor must not
 //! be reused, and the peer would not see the FIN.
+//!
+//! Requests can be left to a [`KernelThread`]. Then they complete at any time, so that input can be
+//! on its way from a socket to its handler: [`settle`](ServingReactor::settle) holds it still.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -31,14 +34,22 @@ use crate::unread::{self, Unread};
 mod accepting;
 mod buffers;
 mod completing;
+mod completion;
 mod connection;
+pub mod kernel_thread;
+mod queues;
 mod ring;
+mod settling;
+mod stamped;
 mod subject;
 mod unavailable;
 
 use accepting::Acceptor;
+use completion::Completion;
 use connection::{Request, UringSocket};
-use ring::{Completion, Ring};
+pub use kernel_thread::KernelThread;
+use queues::Queues;
+use ring::Ring;
 use subject::Subject;
 pub use unavailable::Unavailable;
 
@@ -61,6 +72,8 @@ pub struct UringReactor {
     failures: Vec<(Key, io::Error)>,
     /// How often data arrived while all buffers were in use.
     starved: u64,
+    /// Nothing is received or accepted until the next turn.
+    is_still: bool,
     stamp_clock: StampClock,
     /// When that which the handler is being given arrived.
     arrival: Option<Nanos>,
@@ -72,6 +85,7 @@ impl fmt::Debug for UringReactor {
             .field("connections", &self.connections.len())
             .field("acceptors", &self.acceptors)
             .field("starved", &self.starved)
+            .field("overflows", &self.ring.overflows)
             .finish_non_exhaustive()
     }
 }
@@ -82,7 +96,18 @@ impl UringReactor {
     /// # Errors
     /// When the kernel or a sandbox denies what is needed.
     pub fn new(read_buffer: usize) -> Result<Self, Unavailable> {
-        let mut ring = Ring::new(read_buffer)?;
+        Self::on(Ring::new(read_buffer, None, Queues::FULL)?)
+    }
+
+    /// The same, whose requests a thread of the kernel submits and completes.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn served_by(thread: &KernelThread, read_buffer: usize) -> Result<Self, Unavailable> {
+        Self::on(Ring::new(read_buffer, Some(thread), Queues::FULL)?)
+    }
+
+    fn on(mut ring: Ring) -> Result<Self, Unavailable> {
         let waker =
             Waker::new().map_err(|reason| Unavailable { asked: "an eventfd", reason })?;
         ring.watch(Subject::Waker, waker.0.as_fd(), PollFlags::IN, true);
@@ -95,6 +120,7 @@ impl UringReactor {
             resumed: Vec::new(),
             failures: Vec::new(),
             starved: 0,
+            is_still: false,
             stamp_clock: StampClock::default(),
             arrival: None,
         })
@@ -123,7 +149,8 @@ impl UringReactor {
     /// Submits and cancels requests so that the kernel has those that are wanted.
     fn update(&mut self, key: Key) {
         let Some(connection) = self.connections.get_mut(key) else { return };
-        match (connection.receiving, connection.wants_to_receive()) {
+        let receives = connection.wants_to_receive() && !self.is_still;
+        match (connection.receiving, receives) {
             (Request::None, true) => {
                 if connection.stamped {
                     self.ring.receive_stamped(connection.socket.as_fd(), key);
@@ -175,17 +202,6 @@ impl UringReactor {
         if self.remove(key) {
             handler.event(self, key, Event::Failed(error));
         }
-    }
-
-    /// Sending has failed.
-    fn fail_to_send(&mut self, key: Key, error: io::Error, handler: &mut impl Handler<Self>) {
-        let receives =
-            self.connections.get(key).is_some_and(|it| it.receiving != Request::None);
-        // What has arrived completes the receive. If that can't be seen, the error stands.
-        if receives && handler.reads_before_failure() && self.ring.enter(Some(0)).is_ok() {
-            self.complete(handler);
-        }
-        self.fail(key, error, handler);
     }
 
     fn report_failures(&mut self, handler: &mut impl Handler<Self>) {
@@ -290,6 +306,7 @@ impl Reactor for UringReactor {
         until: Option<Nanos>,
         handler: &mut impl Handler<Self>,
     ) -> io::Result<()> {
+        self.go_on();
         self.report_failures(handler);
         self.accept_again();
         let told = self.tell_held_back(handler);
@@ -322,6 +339,14 @@ impl ServingReactor for UringReactor {
 
     fn stop_listening(&mut self) {
         self.close_listeners();
+    }
+
+    fn settle(&mut self, handler: &mut impl Handler<Self>) -> io::Result<()> {
+        if self.ring.is_polled() {
+            self.hold_still(handler)
+        } else {
+            self.turn(Some(0), handler)
+        }
     }
 
     fn adopt(&mut self, socket: OwnedFd) -> io::Result<Key> {

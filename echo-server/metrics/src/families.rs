@@ -1,4 +1,5 @@
-//! Writes metric families in the OpenMetrics text format: [`Families`].
+//! Writes metric families in the OpenMetrics text format: [`Families`], each with its [`Name`] and
+//! unit, and one [`Value`] or one for each value of a label.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,41 +17,81 @@ const NANOS: f64 = 1e9;
 /// No observation of a histogram is linked to a trace.
 const NO_EXEMPLARS: Option<&HashMap<usize, Exemplar<NoLabelSet, f64>>> = None;
 
-/// What is written before the values of a family.
-#[derive(Clone, Copy)]
-struct Header<'a> {
-    name: &'a str,
-    help: &'a str,
-    unit: Option<&'a Unit>,
+static BYTES: Unit = Unit::Bytes;
+static SECONDS: Unit = Unit::Seconds;
+
+/// The name of a family, without its unit and `_total`, which follow from what it is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Name<'a> {
+    text: &'a str,
+    unit: Option<&'static Unit>,
+}
+
+/// What is counted or measured in no unit.
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(text: &'a str) -> Self {
+        Name { text, unit: None }
+    }
+}
+
+/// A family in bytes.
+pub fn bytes(text: &str) -> Name<'_> {
+    Name { text, unit: Some(&BYTES) }
+}
+
+/// A family in seconds.
+pub fn seconds(text: &str) -> Name<'_> {
+    Name { text, unit: Some(&SECONDS) }
 }
 
 /// A value of a family.
-#[derive(Clone, Copy)]
-enum Value {
-    /// A count.
-    Counter(u64),
-    /// A sum.
-    Sum(f64),
-    /// An integer that goes up and down.
-    Gauge(u64),
-    /// The same with a fraction.
-    Level(f64),
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value {
+    /// An integer.
+    Whole(u64),
+    /// A number with a fraction.
+    Fraction(f64),
 }
 
-impl Value {
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Whole(value)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Fraction(value)
+    }
+}
+
+/// What becomes of the values of a family over time.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// They only rise.
+    Counter,
+    /// They go up and down.
+    Gauge,
+}
+
+impl Kind {
     fn metric_type(self) -> MetricType {
         match self {
-            Self::Counter(_) | Self::Sum(_) => MetricType::Counter,
-            Self::Gauge(_) | Self::Level(_) => MetricType::Gauge,
+            Self::Counter => MetricType::Counter,
+            Self::Gauge => MetricType::Gauge,
         }
     }
 
-    fn encode(self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        match self {
-            Self::Counter(value) => encoder.encode_counter::<NoLabelSet, _, f64>(&value, None),
-            Self::Sum(value) => encoder.encode_counter::<NoLabelSet, _, f64>(&value, None),
-            Self::Gauge(value) => encoder.encode_gauge(&signed(value)),
-            Self::Level(value) => encoder.encode_gauge(&value),
+    fn encode(self, value: Value, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        match (self, value) {
+            (Self::Counter, Value::Whole(value)) => {
+                encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
+            }
+            (Self::Counter, Value::Fraction(value)) => {
+                encoder.encode_counter::<NoLabelSet, _, f64>(&value, None)
+            }
+            (Self::Gauge, Value::Whole(value)) => encoder.encode_gauge(&signed(value)),
+            (Self::Gauge, Value::Fraction(value)) => encoder.encode_gauge(&value),
         }
     }
 }
@@ -65,7 +106,7 @@ pub struct Times {
     pub buckets: Vec<(Option<u64>, u64)>,
 }
 
-/// Metric families as they are written. Names are without unit and `_total`, which follow from the type.
+/// Metric families as they are written.
 pub struct Families<'a>(DescriptorEncoder<'a>);
 
 impl fmt::Debug for Families<'_> {
@@ -81,121 +122,74 @@ impl<'a> Families<'a> {
     }
 
     /// A counter.
-    pub fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.one(Header { name, help, unit: None }, Value::Counter(value))
-    }
-
-    /// A counter of bytes.
-    pub fn bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let unit = Some(&Unit::Bytes);
-        self.one(Header { name, help, unit }, Value::Counter(value))
-    }
-
-    /// A counter of seconds.
-    pub fn seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        let unit = Some(&Unit::Seconds);
-        self.one(Header { name, help, unit }, Value::Sum(value))
+    pub fn counter<'n>(
+        &mut self,
+        name: impl Into<Name<'n>>,
+        help: &str,
+        value: impl Into<Value>,
+    ) -> fmt::Result {
+        self.one(Kind::Counter, name.into(), help, value.into())
     }
 
     /// A counter for each value of a label.
-    pub fn counters<L: fmt::Display>(
+    pub fn counters<'n, L: fmt::Display, V: Into<Value>>(
         &mut self,
-        name: &str,
+        name: impl Into<Name<'n>>,
         help: &str,
         label: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
+        values: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
-        let values = values.into_iter().map(|(of, value)| (of, Value::Counter(value)));
-        self.labelled(Header { name, help, unit: None }, MetricType::Counter, label, values)
+        self.labelled(Kind::Counter, name.into(), help, label, values)
     }
 
     /// A gauge.
-    pub fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        self.one(Header { name, help, unit: None }, Value::Gauge(value))
+    pub fn gauge<'n>(
+        &mut self,
+        name: impl Into<Name<'n>>,
+        help: &str,
+        value: impl Into<Value>,
+    ) -> fmt::Result {
+        self.one(Kind::Gauge, name.into(), help, value.into())
     }
 
     /// A gauge for each value of a label.
-    pub fn gauges<L: fmt::Display>(
+    pub fn gauges<'n, L: fmt::Display, V: Into<Value>>(
         &mut self,
-        name: &str,
+        name: impl Into<Name<'n>>,
         help: &str,
         label: &str,
-        values: impl IntoIterator<Item = (L, u64)>,
+        values: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
-        let values = values.into_iter().map(|(of, value)| (of, Value::Gauge(value)));
-        self.labelled(Header { name, help, unit: None }, MetricType::Gauge, label, values)
+        self.labelled(Kind::Gauge, name.into(), help, label, values)
     }
 
-    /// A gauge with a fraction.
-    pub fn level(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        self.one(Header { name, help, unit: None }, Value::Level(value))
+    fn one(&mut self, kind: Kind, name: Name<'_>, help: &str, value: Value) -> fmt::Result {
+        let Name { text, unit } = name;
+        kind.encode(value, self.0.encode_descriptor(text, help, unit, kind.metric_type())?)
     }
 
-    /// The same for each value of a label.
-    pub fn levels<L: fmt::Display>(
+    fn labelled<L: fmt::Display, V: Into<Value>>(
         &mut self,
-        name: &str,
+        kind: Kind,
+        Name { text, unit }: Name<'_>,
         help: &str,
         label: &str,
-        values: impl IntoIterator<Item = (L, f64)>,
+        values: impl IntoIterator<Item = (L, V)>,
     ) -> fmt::Result {
-        let values = values.into_iter().map(|(of, value)| (of, Value::Level(value)));
-        self.labelled(Header { name, help, unit: None }, MetricType::Gauge, label, values)
-    }
-
-    /// A gauge in seconds for each value of a label.
-    pub fn levels_in_seconds<L: fmt::Display>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &str,
-        values: impl IntoIterator<Item = (L, f64)>,
-    ) -> fmt::Result {
-        let values = values.into_iter().map(|(of, value)| (of, Value::Level(value)));
-        let unit = Some(&Unit::Seconds);
-        self.labelled(Header { name, help, unit }, MetricType::Gauge, label, values)
-    }
-
-    /// A gauge in bytes.
-    pub fn gauge_bytes(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let unit = Some(&Unit::Bytes);
-        self.one(Header { name, help, unit }, Value::Gauge(value))
-    }
-
-    /// A gauge in seconds.
-    pub fn gauge_seconds(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
-        let unit = Some(&Unit::Seconds);
-        self.one(Header { name, help, unit }, Value::Level(value))
-    }
-
-    /// A family of one value without labels.
-    fn one(&mut self, header: Header<'_>, value: Value) -> fmt::Result {
-        let Header { name, help, unit } = header;
-        value.encode(self.0.encode_descriptor(name, help, unit, value.metric_type())?)
-    }
-
-    /// A family with a value for each value of a label.
-    fn labelled<L: fmt::Display>(
-        &mut self,
-        Header { name, help, unit }: Header<'_>,
-        metric_type: MetricType,
-        label: &str,
-        values: impl Iterator<Item = (L, Value)>,
-    ) -> fmt::Result {
-        let mut family = self.0.encode_descriptor(name, help, unit, metric_type)?;
+        let mut family = self.0.encode_descriptor(text, help, unit, kind.metric_type())?;
         for (value_of_label, value) in values {
             let labels = [(label, value_of_label.to_string())];
-            value.encode(family.encode_family(&labels)?)?;
+            kind.encode(value.into(), family.encode_family(&labels)?)?;
         }
         Ok(())
     }
 
     /// A histogram of times.
     pub fn times(&mut self, name: &str, help: &str, times: &Times) -> fmt::Result {
-        let seconds = |bound: &Option<u64>| bound.map_or(f64::INFINITY, |ns| ns as f64 / NANOS);
+        let end = |bound: &Option<u64>| bound.map_or(f64::INFINITY, |ns| ns as f64 / NANOS);
         let buckets: Vec<(f64, u64)> =
-            times.buckets.iter().map(|(bound, count)| (seconds(bound), *count)).collect();
-        let (sum, unit) = (times.sum_ns / NANOS, Some(&Unit::Seconds));
+            times.buckets.iter().map(|(bound, count)| (end(bound), *count)).collect();
+        let (sum, unit) = (times.sum_ns / NANOS, Some(&SECONDS));
         let mut family = self.0.encode_descriptor(name, help, unit, MetricType::Histogram)?;
         let count = times.buckets.iter().map(|(_, count)| count).sum();
         family.encode_histogram(sum, count, &buckets, NO_EXEMPLARS)

@@ -9,7 +9,7 @@ mod process;
 mod source;
 mod text_format;
 
-pub use families::{Families, Times};
+pub use families::{Families, Name, Times, Value, bytes, seconds};
 pub use health::{Health, Unready};
 pub use pages::{Page, Pages, page};
 pub use process::ProcessMetrics;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use echo_net::own_process::OwnProcess;
 
-use crate::families::Families;
+use crate::families::{Families, bytes, seconds};
 use crate::source::Source;
 
 /// CPU, memory, descriptors and threads of a process, or of several as one.
@@ -37,10 +37,10 @@ impl Source for ProcessMetrics {
             (self.0)();
         if let Some(cpu) = cpu {
             let help = "CPU time of this process, user and system";
-            families.seconds("process_cpu", help, cpu.as_secs_f64())?;
+            families.counter(seconds("process_cpu"), help, cpu.as_secs_f64())?;
         }
-        if let Some(bytes) = resident_bytes {
-            families.gauge_bytes("process_resident_memory", "Resident set size", bytes)?;
+        if let Some(resident) = resident_bytes {
+            families.gauge(bytes("process_resident_memory"), "Resident set size", resident)?;
         }
         if let Some(count) = open_fds {
             families.gauge("process_open_fds", "Open file descriptors", count)?;
@@ -53,7 +53,7 @@ impl Source for ProcessMetrics {
         }
         if let Some(started) = started {
             let help = "Start time of this process, since the epoch";
-            families.gauge_seconds("process_start_time", help, started.as_secs_f64())?;
+            families.gauge(seconds("process_start_time"), help, started.as_secs_f64())?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use echo_proto::Service;
 use super::MOST_READ_BUFFER;
 use super::tcp::InvalidTcpArgs;
 use crate::model_kind::ModelKind;
+use crate::sqpoll::NoCore;
 
 /// Invalid arguments.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ pub enum InvalidArgs {
         /// Those that have it.
         models: String,
     },
+    /// No CPU for a kernel thread.
+    #[error(transparent)]
+    NoCore(#[from] NoCore),
     /// Client certificates without TLS.
     #[error("--client-ca requires TLS (add --tls-cert and --tls-key, or --tls-self-signed)")]
     ClientCa,

@@ -37,6 +37,13 @@ pub struct TuningArgs {
     /// tokio-local) [default: tokio adapts it; tokio-local: 31]
     #[arg(long, value_name = "N", value_parser = at_least_one::<NonZeroU32>)]
     pub tokio_global_queue_interval: Option<NonZeroU32>,
+
+    /// Leave submitting and completing requests to a kernel thread (uring; `IORING_SETUP_SQPOLL`), one
+    /// for all workers: fewer system calls. It spins on a CPU of its own until 100 ms after the last
+    /// message, which counts as CPU time of the server: --workers must be fewer than the available
+    /// CPUs, and is one fewer by default
+    #[arg(long)]
+    pub uring_sqpoll: bool,
 }
 
 /// The models for which `fits` holds, like `epoll, poll or tokio-local`.
@@ -80,6 +87,9 @@ impl TuningArgs {
                 return unfit(flag.to_owned(), &ModelKind::is_tokio);
             }
         }
+        if self.uring_sqpoll && !model.can_sqpoll() {
+            return unfit("uring-sqpoll".to_owned(), &ModelKind::can_sqpoll);
+        }
         // What --reuse-port alone has always meant.
         let own_listeners = reuse_port && model.shares_listeners();
         let by_default = if own_listeners { Accept::Reuseport } else { model.default_accept() };
@@ -88,6 +98,7 @@ impl TuningArgs {
             accept: self.accept.unwrap_or(by_default),
             tokio_event_interval: self.tokio_event_interval,
             tokio_global_queue_interval: self.tokio_global_queue_interval,
+            uring_sqpoll: self.uring_sqpoll,
         })
     }
 }
@@ -121,6 +132,8 @@ mod tests {
             ("--model prefork --accept handoff", "--accept handoff is not supported"),
             ("--model pool --accept reuseport", "--accept reuseport is not supported"),
             ("--model epoll --tokio-event-interval 1", "(use --model tokio or tokio-local)"),
+            ("--model epoll --uring-sqpoll", "(use --model uring)"),
+            ("--model uring --uring-sqpoll --workers 60000", "--uring-sqpoll needs a CPU"),
             ("--tokio-event-interval 0", "at least 1"),
             ("--trigger often", "level"),
         ] {

@@ -94,6 +94,7 @@ fn context_of(config: Config) -> Context {
         stop,
         readiness: Arc::default(),
         panic: Arc::default(),
+        sqpoll: crate::sqpoll::Sqpoll::default(),
         processes: None,
     }
 }

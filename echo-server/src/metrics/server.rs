@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use echo_metrics::{Families, Source};
+use echo_metrics::{Families, Source, bytes};
 
 use crate::context::Context;
 use crate::counters::{ChatServed, Served, TlsServed, WorkerSoFar};
@@ -94,8 +94,8 @@ fn connections(
         "cause",
         so_far.endings().map(|(ending, count)| (ending.name(), count)),
     )?;
-    families.gauge_bytes(
-        "echo_server_buffered",
+    families.gauge(
+        bytes("echo_server_buffered"),
         "What all connections buffer: output that is not sent, and unfinished messages",
         admission.budget().total() as u64,
     )?;
@@ -113,8 +113,8 @@ fn traffic(
 ) -> fmt::Result {
     let Served { messages, bytes_in, bytes_out, .. } = total.served;
     families.counter("echo_server_messages", "Messages answered", messages)?;
-    families.bytes("echo_server_received", "Bytes received on the wire", bytes_in)?;
-    families.bytes("echo_server_sent", "Bytes sent on the wire", bytes_out)?;
+    families.counter(bytes("echo_server_received"), "Bytes received on the wire", bytes_in)?;
+    families.counter(bytes("echo_server_sent"), "Bytes sent on the wire", bytes_out)?;
     families.counters("echo_server_errors", "Errors of peers, by kind", "kind", errors)?;
     families.times(
         "echo_server_response_time",

@@ -146,7 +146,7 @@ impl<'a> EventLoop<'a> {
             Stage::Draining if !self.draining => {
                 // Connections already in the backlog are served: closing the listener would
                 // reset them.
-                reactor.turn(Some(0), self)?;
+                reactor.settle(self)?;
                 self.begin_draining(reactor);
             }
             Stage::Running | Stage::Draining => {}

@@ -8,14 +8,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use echo_net::reactor::uring::kernel_thread;
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::{Stage, Stop};
 use echo_proto::Service;
 use strum::VariantArray;
 
 use super::{ModelKind, check};
+use crate::config::available_cores;
 use crate::speaker::PANIC;
-use crate::{Config, Server};
+use crate::{Config, Server, Tuning, sqpoll};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,9 +33,17 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Each model that this machine has.
-fn models() -> impl Iterator<Item = ModelKind> {
-    ModelKind::VARIANTS.iter().copied().filter(|&model| check(model).is_ok())
+/// Each model that this machine has with so many workers, and that with a kernel thread if a CPU is
+/// left for one.
+fn configs(workers: usize) -> impl Iterator<Item = Config> {
+    let plain = ModelKind::VARIANTS.iter().filter(|&&model| check(model).is_ok());
+    let plain = plain.map(move |&model| Config { model, workers, ..Config::default() });
+    let polls = sqpoll::check(workers, available_cores()).is_ok()
+        && check(ModelKind::Uring).is_ok()
+        && kernel_thread::probe().is_ok();
+    let tuning = Tuning { uring_sqpoll: true, ..Tuning::default() };
+    let polled = Config { model: ModelKind::Uring, workers, tuning, ..Config::default() };
+    plain.chain(polls.then_some(polled))
 }
 
 /// The words of a panic.
@@ -46,7 +56,7 @@ fn words(payload: &(dyn Any + Send)) -> String {
 struct Serving {
     address: SocketAddr,
     stop: Stop,
-    model: ModelKind,
+    model: String,
     thread: thread::JoinHandle<Result<(), String>>,
     ended: Receiver<()>,
 }
@@ -54,7 +64,8 @@ struct Serving {
 impl Serving {
     /// Returns once it is ready.
     fn start(config: Config) -> Self {
-        let (listener, stop, model) = (listener(), Stop::new(), config.model);
+        let (listener, stop) = (listener(), Stop::new());
+        let model = format!("{}, {:?}", config.model, config.tuning);
         let address = listener.local_addr().unwrap();
         let (ready, is_ready) = channel();
         let server = Server::new(config, &stop).when_ready(move || ready.send(()).unwrap());
@@ -71,7 +82,7 @@ impl Serving {
 
     /// Makes sure that it ends with the cause of the panic, and is forced to.
     fn panicked(self) {
-        let Self { model, .. } = self;
+        let model = &self.model;
         let told = self.ended.recv_timeout(PATIENCE);
         assert_eq!(told, Err(RecvTimeoutError::Disconnected), "{model}: it goes on");
         let cause = self.thread.join().unwrap().unwrap_err();
@@ -83,9 +94,10 @@ impl Serving {
 
 #[test]
 fn a_worker_that_panics_ends_the_whole_server_with_its_cause() {
-    for (model, workers) in models().flat_map(|model| [(model, 1), (model, 2)]) {
-        println!("model {model}, {workers} workers");
-        let serving = Serving::start(Config { model, workers, ..Config::default() });
+    for config in configs(1).chain(configs(2)) {
+        println!("model {}, {} workers, {:?}", config.model, config.workers, config.tuning);
+        let serving = Serving::start(config);
+        let model = serving.model.clone();
         let address = serving.address;
         let mut others: Vec<_> = (0..4).map(|_| connect(address)).collect();
         for other in &mut others {
@@ -108,11 +120,11 @@ fn a_worker_that_panics_ends_the_whole_server_with_its_cause() {
 
 #[test]
 fn a_chat_member_that_panics_ends_the_server_too() {
-    for model in models() {
-        println!("model {model}");
-        let protocol = Service::Chat;
-        let serving =
-            Serving::start(Config { model, workers: 2, protocol, ..Config::default() });
+    // A kernel thread needs a CPU that they leave.
+    let few = configs(1).filter(|config| config.tuning.uring_sqpoll);
+    for config in configs(2).filter(|config| !config.tuning.uring_sqpoll).chain(few) {
+        println!("model {}, {:?}", config.model, config.tuning);
+        let serving = Serving::start(Config { protocol: Service::Chat, ..config });
         let mut member = connect(serving.address);
         member.read_exact(&mut [0; 8]).unwrap();
         member.write_all(PANIC).unwrap();

@@ -11,6 +11,7 @@ use crate::counted::counted;
 use crate::counters::{ChatServed, Served, TlsServed, WorkerSoFar};
 use crate::limits::LimitsServed;
 use crate::server::SocketSummary;
+use crate::sqpoll::SqpollSummary;
 
 /// More workers than this are summed up in a line of text.
 const MOST_LISTED: usize = 8;
@@ -37,6 +38,8 @@ pub struct ServerSummary {
     pub per_worker: Option<Vec<WorkerSummary>>,
     /// Options of the first connection, read back; `None` without one.
     pub socket: Option<SocketSummary>,
+    /// The kernel thread, with [`uring_sqpoll`](crate::Tuning::uring_sqpoll).
+    pub uring_sqpoll: Option<SqpollSummary>,
     /// TLS statistics, with TLS.
     pub tls: Option<TlsServed>,
     /// Chat statistics, with the chat protocol.
@@ -86,6 +89,7 @@ impl ServerSummary {
                 let effective = EffectiveOptions { fastopen, ..of_connection };
                 SocketSummary::new(&config.socket, effective)
             }),
+            uring_sqpoll: context.sqpoll.summary(),
             tls: config.tls.as_ref().map(|_| so_far.tls),
             chat: config.protocol.is_chat().then_some(so_far.chat),
         }
@@ -117,6 +121,9 @@ impl fmt::Display for ServerSummary {
         }
         if let Some(socket) = self.socket.as_ref().filter(|socket| socket.is_told()) {
             write!(f, "; sockets: {socket}")?;
+        }
+        if let Some(thread) = &self.uring_sqpoll {
+            write!(f, "; kernel thread of io_uring: {thread}")?;
         }
         if let Some(tls) = tls {
             let TlsServed { handshakes, resumed, plaintext, failed, truncated, .. } = tls;

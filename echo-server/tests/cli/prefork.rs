@@ -4,6 +4,7 @@ use super::*;
 
 use std::collections::BTreeSet;
 
+use echo_net::process_tree::descendants;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -47,12 +48,7 @@ impl Server {
     }
 
     fn workers(&self) -> BTreeSet<u32> {
-        let pid = self.child.id();
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-        let children = tasks.map(|task| task.unwrap().path().join("children"));
-        let children: String =
-            children.map(|file| std::fs::read_to_string(file).unwrap_or_default()).collect();
-        children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+        descendants(self.child.id()).into_iter().collect()
     }
 
     /// Its exit code, its statistics, and what it said, after its end.
@@ -206,7 +202,7 @@ fn a_worker_that_is_stopped_does_not_keep_the_server_from_its_end() {
     terminate(&server.child);
     let (code, summary, told) = server.ended();
     assert_eq!(code, Some(1), "{told}");
-    assert!(told.contains(&format!("(process {stopped}) does not end")), "{told}");
+    assert!(told.contains(&format!("(process {stopped}) does not exit")), "{told}");
     assert!(summary["connections"].as_u64() > Some(0), "{summary}");
     wait_until_gone(workers);
 }

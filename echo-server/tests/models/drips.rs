@@ -51,7 +51,7 @@ fn drip(begin: Instant, mut open: Vec<TcpStream>) -> Duration {
 
 /// 2,000 peers drip while another one asks: all of them are cut, and how much longer the other
 /// one waits than without them is at most `more`.
-fn many_drip(model: ModelKind, more: Duration) -> Result<(), String> {
+fn many_drip(model: Subject, more: Duration) -> Result<(), String> {
     const DRIPPING: usize = 2_000;
     const ASKED_BEFORE: usize = 200;
     let server = Server::start(Config { message_timeout: Some(TIMEOUT), ..config(model) });

@@ -146,7 +146,7 @@ fn an_idle_connection_is_ended_and_a_busy_one_is_not() {
 fn more_listeners_than_can_be_served_are_refused() {
     for_each_model(|model| {
         let listeners = (0..3).map(|_| vec![listener(0, false)]).collect();
-        let outcome = run(listeners, Config { workers: 2, ..config(model) }, &Stop::new());
+        let outcome = run(listeners, config(model), &Stop::new());
         assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     });
     assert!(run(Vec::<Vec<TcpListener>>::new(), Config::default(), &Stop::new()).is_err());

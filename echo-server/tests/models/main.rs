@@ -11,14 +11,17 @@ use std::time::{Duration, Instant};
 use echo_net::socket::{SocketOptions, listen};
 use echo_net::stop::Stop;
 use echo_proto::{ProtocolKind, Service, WriteMode};
-use echo_server::{Config, ModelKind, ServerSummary, model, run};
+use echo_server::{Config, ModelKind, ServerSummary, run};
 use strum::VariantArray;
+use subject::Subject;
 
 mod drips;
 mod limits;
 mod quitting;
 mod slow_peers;
 mod stopping;
+mod subject;
+mod tls;
 mod tuning;
 mod unix;
 
@@ -70,24 +73,14 @@ fn listener(port: u16, reuse_port: bool) -> TcpListener {
     listen(address, 1024, reuse_port, &SocketOptions::default()).unwrap()
 }
 
-fn config(model: ModelKind) -> Config {
-    Config { model, workers: 2, drain_timeout: PATIENCE, ..Config::default() }
+fn config(model: impl Into<Subject>) -> Config {
+    model.into().config()
 }
 
-/// All of `ECHO_TEST_MODELS`, like `epoll,uring`; else all.
-fn wanted() -> impl Iterator<Item = ModelKind> {
-    let typed = std::env::var("ECHO_TEST_MODELS").unwrap_or_default();
-    let is_wanted = move |model: &ModelKind| {
-        typed.is_empty() || typed.split(',').any(|name| name == model.to_string())
-    };
-    ModelKind::VARIANTS.iter().copied().filter(is_wanted)
-}
-
-fn for_each_model(test: impl Fn(ModelKind)) {
-    assert!(wanted().next().is_some(), "ECHO_TEST_MODELS names no model of this build");
-    for model in wanted() {
+fn for_each_model(test: impl Fn(Subject)) {
+    for model in Subject::wanted() {
         println!("model {model}");
-        match model::check(model) {
+        match model.check() {
             Ok(()) => test(model),
             Err(reason) => {
                 let thread = thread::current();
@@ -163,7 +156,7 @@ fn half_close_answers_everything_and_ends() {
 #[test]
 fn many_connections_at_once_are_all_served() {
     for_each_model(|model| {
-        let server = Server::start(Config { workers: 3, ..config(model) });
+        let server = Server::start(Config { workers: model.workers(3), ..config(model) });
         let mut streams: Vec<_> = (0..200).map(|_| server.connect()).collect();
         for (number, stream) in streams.iter_mut().enumerate() {
             let (request, reply) = (format!("{number}\n"), format!("ECHO: {number}\n"));
@@ -177,7 +170,7 @@ fn many_connections_at_once_are_all_served() {
 #[test]
 fn one_listener_per_worker_serves_too() {
     for_each_model(|model| {
-        if !model.shares_listeners() {
+        if !model.shares_listeners() || config(model).workers < 2 {
             return;
         }
         let first = listener(0, true);

@@ -18,7 +18,7 @@ struct AtPath {
 
 impl AtPath {
     fn start(folder: &Path, config: Config) -> Self {
-        let path = folder.join(config.model.to_string());
+        let path = folder.join("echo.sock");
         let (listener, file) = listen_at(UnixAddress::at(&path).unwrap(), 1024).unwrap();
         let stop = Stop::new();
         let asked = stop.clone();
@@ -39,13 +39,8 @@ impl AtPath {
     }
 }
 
-fn each_model(test: impl Fn(ModelKind, &Path)) {
-    let folder = tempfile::tempdir().unwrap();
-    for kind in wanted() {
-        if model::check(kind).is_ok() {
-            test(kind, folder.path());
-        }
-    }
+fn each_model(test: impl Fn(Subject, &Path)) {
+    for_each_model(|model| test(model, tempfile::tempdir().unwrap().path()));
 }
 
 /// What comes until the end.

@@ -82,12 +82,11 @@ fn fault_of(arg: &Arg, long: &str) -> Option<String> {
     if arg.get_help().is_none() && arg.get_long_help().is_none() {
         return Some(format!("{name} has no help"));
     }
-    let shown = match arg.get_long() {
-        Some(flag) => format!("--{flag}"),
-        None => {
-            let first = arg.get_value_names().and_then(<[_]>::first);
-            first.map_or_else(|| name.to_uppercase(), ToString::to_string)
-        }
+    let shown = if let Some(flag) = arg.get_long() {
+        format!("--{flag}")
+    } else {
+        let first = arg.get_value_names().and_then(<[_]>::first);
+        first.map_or_else(|| name.to_uppercase(), ToString::to_string)
     };
     let Some((_, told)) = long.split_once(&shown) else {
         return Some(format!("{name} is not in --help"));

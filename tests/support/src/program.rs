@@ -42,6 +42,30 @@ pub fn third_party_or_skip(test: &str, program: &str) -> Option<Command> {
     None
 }
 
+/// A process that is killed when this is dropped.
+#[derive(Debug)]
+pub struct Killed(Child);
+
+impl Killed {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Self {
+        Self(command.spawn().expect("the program can be started"))
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // Fails only for one that has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The library of faketime(1), which replaces the clock of a process; reported as skipped if it is
 /// missing.
 pub fn faketime_or_skip(test: &str) -> Option<PathBuf> {

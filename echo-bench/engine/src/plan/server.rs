@@ -8,6 +8,9 @@ use echo_net::address::{Address, Transport};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The flag that has a kernel thread serve the rings of a server.
+pub const SQPOLL: &str = "uring-sqpoll";
+
 /// Whom to load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -167,6 +170,13 @@ impl ServerPlan {
         self.all_flags().iter().any(|flag| flag.name == name)
     }
 
+    /// Threads that a CPU each is for: the workers, and a kernel thread that spins; `None` without a
+    /// fixed number of workers.
+    pub fn busy_threads(&self) -> Option<u32> {
+        let polls = u32::from(self.has(SQPOLL));
+        self.workers.map(|workers| workers.saturating_add(polls))
+    }
+
     /// Whether it speaks TLS.
     pub fn speaks_tls(&self) -> bool {
         self.flags.iter().any(|flag| flag.name.starts_with("tls-"))
@@ -224,6 +234,9 @@ mod tests {
             (Some("epoll"), Some("mux"), Some(3))
         );
         assert!(server.has("reuse-port") && server.has("workers") && !server.has("pin"));
+        assert_eq!(server.busy_threads(), Some(3));
+        let polled = ServerPlan::try_from(words("--workers 3 --uring-sqpoll")).unwrap();
+        assert_eq!(polled.busy_threads(), Some(4));
         assert_eq!(serde_json::to_string(&server).unwrap(), json);
         assert_eq!(server.to_string(), line);
     }

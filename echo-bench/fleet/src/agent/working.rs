@@ -31,7 +31,10 @@ impl Agent {
     ) -> Vec<Action> {
         let is_offered = matches!(self.state, State::Offered(_));
         if !is_offered || self.run() != Some(&plan.run) {
-            return Vec::new();
+            // The server of a run that was given up before it was on its way. With another run at
+            // hand it has had to make room for that one's.
+            let is_nobodys = matches!(ready, Ok(Ready::Server { .. })) && self.held.is_none();
+            return is_nobodys.then_some(Action::Abandon).into_iter().collect();
         }
         let (reply, length_ns) = match ready {
             Ok(Ready::Part(facts)) if !self.serves() => (Reply::Prepared(facts), None),

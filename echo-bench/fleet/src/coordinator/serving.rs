@@ -80,7 +80,7 @@ impl Coordinator {
     /// How a loss is told.
     pub(super) fn loss(agent: &AgentName, member: &Member, reason: &str) -> String {
         if member.serves {
-            let rest = "what the server cost is not known";
+            let rest = "the cost of the server is unknown";
             return format!(
                 "agent {agent}, which looked at the server, is lost: {reason}; {rest}"
             );

@@ -28,8 +28,8 @@ const grouped = n => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, NARROW);
 const rate = v => v >= 999.5 ? grouped(v) : v >= 10 || v === 0 ? String(Math.round(v)) : v.toFixed(2);
 const seconds = s => {
   if (s < 600) return +s.toPrecision(6) + NARROW + "s";
-  const rest = Math.round(s % 60);
-  return Math.floor(s / 60) + ":" + String(rest).padStart(2, "0") + NARROW + "min";
+  const all = Math.round(s);
+  return Math.floor(all / 60) + ":" + String(all % 60).padStart(2, "0") + NARROW + "min";
 };
 const percentile = q => {
   const nines = -Math.log10(1 - q);

@@ -76,8 +76,8 @@ fn conclusion(history: &History) -> Vec<String> {
     };
     let mut told: Vec<String> = newest.iter().take(MOST_SENTENCES).map(sentence).collect();
     if newest.len() > MOST_SENTENCES {
-        let more = newest.len() - MOST_SENTENCES;
-        told.push(format!("{more} more trends changed."));
+        let more = units::counted((newest.len() - MOST_SENTENCES) as u64, "more trend");
+        told.push(format!("{more} changed."));
     }
     told
 }

@@ -42,7 +42,7 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
 fn server(server: &ServerPartReport) -> Row {
     let agent = format!("of agent {}", server.agent);
     if let Some(reason) = &server.failure {
-        let told = format!("{agent}: {reason}; what the server cost is not known");
+        let told = format!("{agent}: {reason}; the cost of the server is unknown");
         return Row { tone: Tone::Bad, ..Row::new("server side", told) };
     }
     let mut told = vec![agent];
@@ -56,7 +56,7 @@ fn server(server: &ServerPartReport) -> Row {
         told.extend(busy);
         if let Some(tcp) = around.tcp.filter(|tcp| tcp.retransmits + tcp.listen_overflows > 0) {
             told.push(format!(
-                "{} segments sent again, {} connections that a full accept queue refused",
+                "{} retransmitted segments, {} overflows of the accept queue",
                 units::count(tcp.retransmits),
                 units::count(tcp.listen_overflows)
             ));

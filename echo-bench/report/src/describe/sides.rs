@@ -3,7 +3,9 @@
 use super::{Row, units};
 use echo_bench_engine::plan::Target;
 
-use crate::report::{Report, ServerSide, Skew, SocketOptionsReport, WorkerSide};
+use crate::report::{
+    KernelThreadSide, Report, ServerSide, Skew, SocketOptionsReport, WorkerSide,
+};
 
 /// More workers than this are summed up.
 const MOST_LISTED: usize = 8;
@@ -30,6 +32,8 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
     let mut rows: Vec<Row> =
         sockets.map(|told| Row::new("sockets", told)).into_iter().collect();
     rows.extend(side.and_then(workers).map(|told| Row::new("workers", told)));
+    let thread = side.and_then(|side| side.kernel_thread.as_ref()).map(kernel_thread);
+    rows.extend(thread.map(|told| Row::new("kernel thread", told)));
     rows
 }
 
@@ -78,6 +82,18 @@ fn workers(side: &ServerSide) -> Option<String> {
     Some(format!("{connections}; {messages}, warm-up included{which}"))
 }
 
+/// Like `submits and completes requests on CPU 3; 1.2 s of the server's CPU time, warm-up included`.
+fn kernel_thread(thread: &KernelThreadSide) -> String {
+    let place = thread.cpu.map_or(String::new(), |cpu| format!(" on CPU {cpu}"));
+    let used = match thread.cpu_time_ns {
+        Some(ns) => {
+            format!("{} of the server's CPU time, warm-up included", units::time(ns as f64))
+        }
+        None => "not found among the server's threads".to_owned(),
+    };
+    format!("submits and completes requests{place}; {used}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +109,7 @@ mod tests {
             connections_skew: skew,
             messages_skew: None,
             socket: None,
+            kernel_thread: None,
             most_skewed_of: None,
         };
         assert_eq!(
@@ -106,6 +123,16 @@ mod tests {
         let many = workers(&side((0..9).map(worker).collect())).unwrap();
         assert!(many.starts_with("0 to 8 connections (max"), "{many}");
         assert_eq!(workers(&side(vec![worker(1)])), None);
+    }
+
+    #[test]
+    fn the_cost_of_a_kernel_thread_is_said() {
+        let mut thread = KernelThreadSide { cpu: Some(3), cpu_time_ns: Some(1_200_000_000) };
+        let told = kernel_thread(&thread);
+        assert!(told.starts_with("submits and completes requests on CPU 3; 1.2"), "{told}");
+        assert!(told.contains("of the server's CPU time"), "{told}");
+        thread = KernelThreadSide { cpu: None, cpu_time_ns: None };
+        assert!(kernel_thread(&thread).ends_with("not found among the server's threads"));
     }
 
     #[test]

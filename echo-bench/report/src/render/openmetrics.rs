@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use echo_metrics::{Families, Source, Times, page};
+use echo_metrics::{Families, Source, Times, page, seconds};
 use echo_proto::terminal::one_line;
 
 use crate::report::{LatencySummary, QUANTILES, Quantile, Report, store};
@@ -35,12 +35,16 @@ struct Run(Box<Report>);
 impl Source for Run {
     fn collect(&self, families: &mut Families<'_>) -> fmt::Result {
         let report = &*self.0;
-        families.info("echo_bench_run", "What was measured, by whom", &facts(report))?;
+        families.info(
+            "echo_bench_run",
+            "Load, labels and version of the run",
+            &facts(report),
+        )?;
         if let Ok(at) = humantime::parse_rfc3339(&report.started_at)
             && let Ok(since) = at.duration_since(std::time::UNIX_EPOCH)
         {
             let help = "When the run began, since the epoch";
-            families.gauge_seconds("echo_bench_run_start_time", help, since.as_secs_f64())?;
+            families.gauge(seconds("echo_bench_run_start_time"), help, since.as_secs_f64())?;
         }
         counts(report, families)?;
         if let Some(response) = &report.summary.latency.response {
@@ -66,7 +70,7 @@ fn facts(report: &Report) -> Vec<(String, String)> {
 fn counts(report: &Report, families: &mut Families<'_>) -> fmt::Result {
     let summary = &report.summary;
     let help = "Length of the measured window";
-    families.gauge_seconds("echo_bench_run_measured", help, summary.measured_s)?;
+    families.gauge(seconds("echo_bench_run_measured"), help, summary.measured_s)?;
     families.gauges(
         "echo_bench_run_requests",
         "Requests of the measured window, by how they ended",
@@ -74,20 +78,20 @@ fn counts(report: &Report, families: &mut Families<'_>) -> fmt::Result {
         summary.requests.endings().map(|(ending, count)| (ending.name, count)),
     )?;
     if let Some(rate) = summary.achieved_per_s {
-        let help = "Right answers per second that arrived within the window";
-        families.level("echo_bench_run_achieved_rate", help, rate)?;
+        let help = "Successful replies per second within the window";
+        families.gauge("echo_bench_run_achieved_rate", help, rate)?;
     }
     if let Some(rate) = summary.offered_per_s {
         let help = "Requests per second that fell due (open loop)";
-        families.level("echo_bench_run_offered_rate", help, rate)?;
+        families.gauge("echo_bench_run_offered_rate", help, rate)?;
     }
     let cpu = [
         ("client", summary.cpu.client_us_per_message),
         ("server", summary.cpu.server_us_per_message),
     ];
     let cpu = cpu.into_iter().filter_map(|(side, us)| Some((side, us? / 1e6)));
-    families.levels_in_seconds(
-        "echo_bench_run_cpu_per_message",
+    families.gauges(
+        seconds("echo_bench_run_cpu_per_message"),
         "CPU time per successful reply, by side",
         "side",
         cpu,
@@ -102,18 +106,18 @@ fn latencies(response: &LatencySummary, families: &mut Families<'_>) -> fmt::Res
             let place = BOUNDS.partition_point(|end| *end < value.value_iterated_to());
             buckets[place].1 += value.count_at_value();
         }
-        let help = "Response latency, requests that were never answered at their age";
+        let help = "Response latency; unanswered requests count with their age";
         let sum_ns = response.mean_ns * response.count as f64;
         families.times("echo_bench_run_response", help, &Times { sum_ns, buckets })?;
     }
     let percentile = |known: &Quantile| known.name.trim_start_matches('p').to_owned();
     let all = || QUANTILES.iter().map(move |known| (percentile(known), known));
-    let seconds = all().map(|(of, known)| (of, response.quantile_ns(known) as f64 / 1e9));
-    families.levels_in_seconds(
-        "echo_bench_run_response_percentile",
+    let values = all().map(|(of, known)| (of, response.quantile_ns(known) as f64 / 1e9));
+    families.gauges(
+        seconds("echo_bench_run_response_percentile"),
         "Response latency at a percentile",
         "percentile",
-        seconds,
+        values,
     )?;
     let is_weak = |known| u64::from(response.weakness(known).is_some());
     families.gauges(
@@ -132,9 +136,9 @@ fn latencies(response: &LatencySummary, families: &mut Families<'_>) -> fmt::Res
 }
 
 fn judgements(report: &Report, families: &mut Families<'_>) -> fmt::Result {
-    let help = "1: how far the numbers can be trusted";
+    let help = "1: the verdict of the run";
     let verdict = report.verdict.to_string();
-    families.gauges("echo_bench_run_verdict", help, "verdict", [(verdict, 1)])?;
+    families.gauges("echo_bench_run_verdict", help, "verdict", [(verdict, 1_u64)])?;
     if report.slos.is_empty() {
         return Ok(());
     }

@@ -111,10 +111,11 @@ impl ServerOfRun {
                 told.surroundings = Some(surroundings(&seen.log, first, last));
                 told.ended = last.server.is_none();
                 if report.summary.cpu.server_busy.is_none() {
-                    told.failure = Some("its process was not there all the time".to_owned());
+                    told.failure =
+                        Some("its process did not run throughout the window".to_owned());
                 }
             }
-            _ => told.failure = Some("nobody looked at both ends of the window".to_owned()),
+            _ => told.failure = Some("no sample at both ends of the window".to_owned()),
         }
         for interval in &mut report.intervals {
             interval.server_us_per_message = in_interval(&seen.log, begin_ns, interval);
@@ -146,13 +147,16 @@ fn set(cpu: &mut Cpu, first: &ServerLook, last: &ServerLook, answered: u64) {
     cpu.server_peak_rss_bytes = Some(used.peak_rss_bytes);
 }
 
+/// What is between the looks is taken for even: those of a long run are further apart than its
+/// intervals end.
 fn in_interval(log: &ServerLog, begin_ns: u64, interval: &IntervalReport) -> Option<f64> {
     let at = |seconds: f64| log.at(begin_ns.saturating_add((seconds * 1e9) as u64));
     let (first, last) = at(interval.at_s).zip(at(interval.at_s + interval.length_s))?;
     let answered = interval.answered();
     let used = last.server?.since(&first.server?).cpu;
-    let is_told = answered > 0.0 && first.after_ns < last.after_ns;
-    is_told.then(|| used.as_nanos() as f64 / 1e3 / answered)
+    let elapsed_ns = last.after_ns.checked_sub(first.after_ns).filter(|ns| *ns > 0)?;
+    let busy = used.as_nanos() as f64 / elapsed_ns as f64;
+    (answered > 0.0).then(|| busy * interval.length_s * 1e6 / answered)
 }
 
 fn surroundings(log: &ServerLog, first: &ServerLook, last: &ServerLook) -> SurroundingsReport {
@@ -170,5 +174,45 @@ fn surroundings(log: &ServerLog, first: &ServerLook, last: &ServerLook) -> Surro
         machine_busy: mean(|machine| machine.busy),
         stolen: mean(|machine| machine.stolen),
         tcp: tcp.as_ref().map(TcpReport::of),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use echo_net::cpu::Usage;
+
+    use super::*;
+
+    #[test]
+    fn an_interval_costs_nothing_of_what_lies_around_it() {
+        // Half a core. Of a long run every second look is left out.
+        let look = |number: u64| ServerLook {
+            after_ns: number * 400_000_000,
+            server: Some(Usage {
+                cpu: Duration::from_millis(number * 200),
+                ..Usage::default()
+            }),
+            tcp: None,
+            machine: None,
+        };
+        let looks = (0..20).map(look).collect();
+        let log = ServerLog { step_ns: 400_000_000, looks, cpus: Vec::new() };
+        for second in 0..5 {
+            let interval = IntervalReport {
+                at_s: f64::from(second),
+                length_s: 1.0,
+                ok: 100,
+                answered: Some(100),
+                errors: 0,
+                achieved_per_s: Some(100.0),
+                response: None,
+                client_us_per_message: None,
+                server_us_per_message: None,
+            };
+            let cost = in_interval(&log, 0, &interval).unwrap();
+            assert!((cost - 5_000.0).abs() < 1.0, "in second {second}: {cost}");
+        }
     }
 }

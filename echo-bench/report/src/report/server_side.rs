@@ -25,10 +25,23 @@ pub struct ServerSide {
     pub messages_skew: Option<Skew>,
     /// Socket options of its first connection, as its kernel has them.
     pub socket: Option<SocketOptionsReport>,
+    /// The kernel thread that submits and completes its requests (`--uring-sqpoll`); null without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel_thread: Option<KernelThreadSide>,
     /// In merged reports, whose runs had a server each: the number of servers of which this is the
     /// one with the greatest skew of messages. The counts are of that one alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most_skewed_of: Option<usize>,
+}
+
+/// The kernel thread of a server on `io_uring`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KernelThreadSide {
+    /// The CPU that it is bound to; null: none.
+    pub cpu: Option<usize>,
+    /// CPU time that it has used, in nanoseconds, which is part of the server's; null: the server
+    /// has found no such thread.
+    pub cpu_time_ns: Option<u64>,
 }
 
 /// What one worker got.
@@ -57,12 +70,14 @@ struct Statistics {
     messages: u64,
     per_worker: Option<Vec<WorkerSide>>,
     socket: Option<SocketOptionsReport>,
+    #[serde(default)]
+    uring_sqpoll: Option<KernelThreadSide>,
 }
 
 impl ServerSide {
     /// From the line of JSON that a server writes when it ends; `None` if it is another one.
     pub fn from_statistics(line: &str) -> Option<Self> {
-        let Statistics { connections, messages, per_worker, socket } =
+        let Statistics { connections, messages, per_worker, socket, uring_sqpoll } =
             serde_json::from_str(line).ok()?;
         let workers = per_worker.filter(|workers| workers.len() <= MOST_WORKERS);
         let skew = |of: fn(&WorkerSide) -> u64| {
@@ -78,6 +93,7 @@ impl ServerSide {
             connections_skew,
             messages_skew,
             socket,
+            kernel_thread: uring_sqpoll,
             most_skewed_of: None,
         })
     }
@@ -146,6 +162,12 @@ mod tests {
         assert_eq!((side.connections, side.messages), (3, 9));
         assert!((side.connections_skew.unwrap().max_over_mean - 2.0).abs() < 1e-9);
         assert!((side.messages_skew.unwrap().jain - 0.9).abs() < 1e-9);
+        assert_eq!(side.kernel_thread, None);
+        let polled = r#"{"connections":3,"messages":9,"per_worker":null,
+            "uring_sqpoll":{"cpu":1,"cpu_time_ns":5}}"#;
+        let polled = ServerSide::from_statistics(polled).unwrap();
+        let thread = KernelThreadSide { cpu: Some(1), cpu_time_ns: Some(5) };
+        assert_eq!(polled.kernel_thread, Some(thread));
         let threads = r#"{"connections":3,"messages":9,"per_worker":null}"#;
         let threads = ServerSide::from_statistics(threads).unwrap();
         assert_eq!((threads.workers, threads.connections_skew), (None, None));

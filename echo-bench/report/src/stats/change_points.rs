@@ -17,6 +17,9 @@ use rayon::prelude::*;
 /// Values on either side of a change, at least: of fewer nobody could tell it from an outlier.
 pub(crate) const LEAST: usize = 3;
 
+/// Random orders that are drawn before it is asked whether more could make a place a change.
+const BATCH: u32 = 100;
+
 /// A place where the level changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct ChangePoint {
@@ -55,19 +58,25 @@ pub(crate) fn change_points(values: &[f64], search: Search) -> Vec<ChangePoint> 
 /// The greatest change of a piece, if it is one.
 fn change_in(values: &[f64], search: Search) -> Option<ChangePoint> {
     let (at, greatest) = best_split(values)?;
-    let as_great: u32 = (0..search.orders)
-        .into_par_iter()
-        .map(|order| {
-            let mut random =
-                Xoshiro256PlusPlus::seed_from_u64(search.seed.wrapping_add(order.into()));
-            let mut drawn = values.to_vec();
-            drawn.shuffle(&mut random);
-            let split = best_split(&drawn);
-            // Rounding must not make a place rarer than its own order.
-            u32::from(split.is_some_and(|(_, score)| score >= greatest * (1.0 - 1e-9)))
-        })
-        .sum();
-    let p = f64::from(as_great + 1) / f64::from(search.orders + 1);
+    let is_as_great = |order: u32| {
+        let mut random =
+            Xoshiro256PlusPlus::seed_from_u64(search.seed.wrapping_add(order.into()));
+        let mut drawn = values.to_vec();
+        drawn.shuffle(&mut random);
+        let split = best_split(&drawn);
+        // Rounding must not make a place rarer than its own order.
+        split.is_some_and(|(_, score)| score >= greatest * (1.0 - 1e-9))
+    };
+    let p = |as_great: u32| f64::from(as_great + 1) / f64::from(search.orders + 1);
+    let (mut drawn, mut as_great) = (0, 0);
+    // Most places are no change, which the first orders show.
+    while drawn < search.orders && p(as_great) <= search.level {
+        let end = search.orders.min(drawn + BATCH);
+        let batch = (drawn..end).into_par_iter();
+        as_great += batch.map(|order| u32::from(is_as_great(order))).sum::<u32>();
+        drawn = end;
+    }
+    let p = p(as_great);
     (p <= search.level).then_some(ChangePoint { at, p })
 }
 

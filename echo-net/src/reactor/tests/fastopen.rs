@@ -42,7 +42,7 @@ fn options(target: SocketAddr) -> ConnectOptions {
 }
 
 /// Both sides, and where the server listens.
-fn both<R: Backend>() -> Option<(R, R, SocketAddr)> {
+fn both<R: Backend>() -> Option<(R::Reactor, R::Reactor, SocketAddr)> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = socket::listen(any, 16, false, &options(any).socket).unwrap();
     assert!(fastopen::is_accepting(listener.as_fd()).unwrap());
@@ -56,7 +56,7 @@ fn both<R: Backend>() -> Option<(R, R, SocketAddr)> {
 type Side<'a, R> = (&'a mut R, &'a mut Log);
 
 /// Echoes until the client has received `length` bytes more.
-fn exchange<R: Backend>([client, server]: [&mut Side<'_, R>; 2], length: usize) {
+fn exchange<R: ServingReactor>([client, server]: [&mut Side<'_, R>; 2], length: usize) {
     let deadline = clock::now() + 5 * SECOND;
     let wanted = client.1.bytes.len() + length;
     while client.1.bytes.len() < wanted {
@@ -71,7 +71,7 @@ fn the_first_bytes_are_in_the_syn_and_the_connection_is_as_any_other<R: Backend>
     let Some(_network) = own_network_or_skip() else { return };
     let Some((mut server, mut client, address)) = both::<R>() else { return };
     let mut log = Log::default();
-    let mut echoed = Log { echo: true, ..Log::default() };
+    let mut echoed = Log::echoing();
     let key = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     assert!(client.tcp_info(key).unwrap().is_connecting, "nothing is sent so far");
@@ -108,7 +108,7 @@ fn what_can_not_go_with_the_syn_follows_it<R: Backend>() {
     let Some(_network) = own_network_or_skip() else { return };
     let Some((mut server, mut client, address)) = both::<R>() else { return };
     let mut log = Log::default();
-    let mut echoed = Log { echo: true, ..Log::default() };
+    let mut echoed = Log::echoing();
     let key = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     fs::write(SYSCTL, "3").unwrap();

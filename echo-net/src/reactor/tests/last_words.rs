@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 
 use super::{
-    Backend, Edge, EpollReactor, Log, Oneshot, PollReactor, UringReactor, accepted,
-    for_each_backend, listening, turn_until,
+    Backend, Edge, EpollReactor, Log, Oneshot, PollReactor, PolledUring, UringReactor,
+    accepted, for_each_backend, listening, turn_until,
 };
 use crate::clock::{self, SECOND};
-use crate::reactor::{Event, Handler, Key, ServingReactor};
+use crate::reactor::{Event, Handler, Key, Reactor as _, ServingReactor};
 
 for_each_backend!(the_last_words_of_a_peer_come_before_the_failed_send);
 

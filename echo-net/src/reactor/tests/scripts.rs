@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use slotmap::SecondaryMap;
 
 use super::{
-    Backend, Edge, EpollReactor, Oneshot, PollReactor, UringReactor, connect, for_each_backend,
-    listening,
+    Backend, Edge, EpollReactor, Oneshot, PollReactor, PolledUring, UringReactor, connect,
+    for_each_backend, listening,
 };
 use crate::clock::{self, MILLISECOND, SECOND};
 use crate::reactor::{Event, Handler, Key, ServingReactor};
@@ -132,7 +132,7 @@ impl Peer {
     }
 }
 
-fn play<R: Backend>(mut reactor: R, address: std::net::SocketAddr, steps: &[Step]) {
+fn play<R: ServingReactor>(mut reactor: R, address: std::net::SocketAddr, steps: &[Step]) {
     let mut echo = Echo::default();
     let mut peers = Vec::new();
     for number in 0..PEERS {

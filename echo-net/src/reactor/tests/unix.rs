@@ -13,7 +13,7 @@ for_each_backend!(
 );
 
 /// A reactor that listens at a free name.
-fn listening_at_a_name<R: Backend>(backlog: u32) -> Option<(R, SocketAddress)> {
+fn listening_at_a_name<R: Backend>(backlog: u32) -> Option<(R::Reactor, SocketAddress)> {
     let mut reactor = R::make(4096)?;
     let (listener, _) = listen_at(UnixAddress::named(b"").unwrap(), backlog).unwrap();
     let address = SocketAddress::of_local(&listener).unwrap();
@@ -34,7 +34,7 @@ fn connected(target: SocketAddress) -> UnixStream {
 
 fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: Backend>() {
     let Some((mut reactor, address)) = listening_at_a_name::<R>(16) else { return };
-    let mut log = Log { echo: true, ..Log::default() };
+    let mut log = Log::echoing();
     let mut peer = connected(address);
     peer.write_all(b"hello").unwrap();
     turn_until(&mut reactor, &mut log, |log| log.bytes == b"hello");
@@ -47,7 +47,7 @@ fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: B
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     let unread = crate::unread::read(reactor.socket(log.keys[0]).unwrap()).unwrap();
     assert!(unread.ended);
-    turn_until(&mut reactor, &mut log, |log| log.ended);
+    turn_until(&mut reactor, &mut log, |log| log.ended == 1);
     reactor.finish(log.keys[0]);
     let mut rest = Vec::new();
     peer.read_to_end(&mut rest).unwrap();
@@ -60,7 +60,7 @@ fn a_unix_listener_serves_like_one_of_tcp_and_knows_its_peers_by_their_user<R: B
 fn connecting_to_a_unix_socket_tells_success_and_refusal_and_a_full_backlog<R: Backend>() {
     let Some((mut server, address)) = listening_at_a_name::<R>(2) else { return };
     let Some(mut client) = R::make(4096) else { return };
-    let (mut log, mut echoing) = (Log::default(), Log { echo: true, ..Log::default() });
+    let (mut log, mut echoing) = (Log::default(), Log::echoing());
     let key = client.connect(&options(address)).unwrap();
     turn_until(&mut client, &mut log, |log| log.connected == 1);
     client.send(key, b"hello");
@@ -68,7 +68,7 @@ fn connecting_to_a_unix_socket_tells_success_and_refusal_and_a_full_backlog<R: B
     turn_until(&mut client, &mut log, |log| log.bytes == b"hello");
     assert!(client.tcp_info(key).is_none() && client.delivery(key).unwrap().all);
     drop(server);
-    turn_until(&mut client, &mut log, |log| log.ended || log.failed.is_some());
+    turn_until(&mut client, &mut log, |log| log.ended == 1 || log.failed.is_some());
     let refused = client.connect(&options(address)).unwrap_err();
     assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     // Nobody accepts.

@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::event::PollFlags;
 
 use super::UringReactor;
+use super::completion::Completion;
 use super::connection::{self, Request};
-use super::ring::Completion;
+use super::kernel_thread::LAG;
+use super::queues::Queues;
 use super::subject::Subject;
 use crate::clock::{self, MILLISECOND, Nanos};
 use crate::fd_limit;
@@ -23,9 +25,14 @@ use crate::socket;
 /// Free descriptors below which connections are accepted one at a time: as many as any backlog.
 const SCARCE: u64 = 4096;
 
-/// Free descriptors above which they are accepted in bulk again. The distance avoids switching
-/// back and forth.
-const AMPLE: u64 = SCARCE + SCARCE / 2;
+/// The same where a kernel thread accepts on while nobody looks: until its queue is full.
+const SCARCE_IF_POLLED: u64 = Queues::FULL.completions as u64;
+
+/// Free descriptors above which they are accepted in bulk again, where they are scarce below
+/// `scarce`. The distance avoids switching back and forth.
+fn ample(scarce: u64) -> u64 {
+    scarce + scarce / 2
+}
 
 /// How long closing waits until the kernel no longer accepts.
 const CLOSING: Nanos = 10 * MILLISECOND;
@@ -35,7 +42,7 @@ const CLOSING: Nanos = 10 * MILLISECOND;
 pub(super) struct Acceptor {
     /// `None` once it is closed, which is not before its last request has completed.
     listening: Option<Listening>,
-    request: Request,
+    pub(super) request: Request,
     /// What the last request was.
     asked: Subject,
     /// Accept one at a time, from the next request on.
@@ -44,9 +51,9 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    fn new(listener: Listener) -> Self {
+    fn new(listener: Listener, scarce: u64) -> Self {
         read_limit();
-        let singly = free(listener.as_fd()) < SCARCE;
+        let singly = free(listener.as_fd(), scarce) < scarce;
         let listening = Some(Listening::new(listener));
         let (request, asked) = (Request::None, Subject::Accept(0));
         Self { listening, request, asked, singly, closing: false }
@@ -54,6 +61,11 @@ impl Acceptor {
 
     pub(super) fn paused_until(&self) -> Option<Nanos> {
         self.listening.as_ref().and_then(Listening::paused_until)
+    }
+
+    /// Whether the kernel has no request for it, and connections may be accepted.
+    pub(super) fn can_accept(&self) -> bool {
+        self.request == Request::None && !self.closing && self.paused_until().is_none()
     }
 
     /// Its request has completed for the last time.
@@ -75,17 +87,23 @@ fn read_limit() -> u64 {
 }
 
 /// The most descriptors that can be free, given the newest one and the sockets of all reactors:
-/// the kernel assigns the lowest number. The limit is read again where they are scarce.
-fn free(newest: BorrowedFd<'_>) -> u64 {
+/// the kernel assigns the lowest number. The limit is read again where they may be fewer than
+/// `scarce`.
+fn free(newest: BorrowedFd<'_>, scarce: u64) -> u64 {
     let used = u64::from(newest.as_raw_fd().unsigned_abs()).max(connection::open());
     let free = LIMIT.load(Ordering::Relaxed).saturating_sub(used);
-    if free > AMPLE { free } else { read_limit().saturating_sub(used) }
+    if free > ample(scarce) { free } else { read_limit().saturating_sub(used) }
 }
 
 impl UringReactor {
+    /// Free descriptors below which connections are accepted one at a time.
+    fn scarce(&self) -> u64 {
+        if self.ring.is_polled() { SCARCE_IF_POLLED } else { SCARCE }
+    }
+
     /// Starts to accept on one more listener.
     pub(super) fn add_listener(&mut self, listener: Listener) {
-        self.acceptors.push(Acceptor::new(listener));
+        self.acceptors.push(Acceptor::new(listener, self.scarce()));
         self.accept(self.acceptors.len() - 1);
     }
 
@@ -97,7 +115,7 @@ impl UringReactor {
         error: io::Error,
         handler: &mut impl Handler<Self>,
     ) {
-        let mut acceptor = Acceptor::new(listener);
+        let mut acceptor = Acceptor::new(listener, self.scarce());
         acceptor.request = Request::Made;
         self.acceptors.push(acceptor);
         self.accepted(self.acceptors.len() - 1, Err(error), false, handler);
@@ -106,13 +124,10 @@ impl UringReactor {
     /// Starts to accept on a listener, unless it already does or must not.
     fn accept(&mut self, number: usize) {
         let Some(acceptor) = self.acceptors.get_mut(number) else { return };
-        let Some(listening) = &acceptor.listening else { return };
-        if acceptor.closing
-            || acceptor.request != Request::None
-            || listening.paused_until().is_some()
-        {
+        if self.is_still || !acceptor.can_accept() {
             return;
         }
+        let Some(listening) = &acceptor.listening else { return };
         let (listener, id) = (listening.listener.as_fd(), number as u32);
         if acceptor.singly {
             acceptor.asked = Subject::Listener(id);
@@ -122,6 +137,23 @@ impl UringReactor {
             self.ring.accept(id, listener);
         }
         acceptor.request = Request::Made;
+    }
+
+    /// Starts to accept on all listeners that can.
+    pub(super) fn accept_on_all(&mut self) {
+        for number in 0..self.acceptors.len() {
+            self.accept(number);
+        }
+    }
+
+    /// Cancels the requests of all listeners.
+    pub(super) fn cancel_accepting(&mut self) {
+        for acceptor in &mut self.acceptors {
+            if acceptor.request == Request::Made {
+                self.ring.cancel(acceptor.asked);
+                acceptor.request = Request::Cancelled;
+            }
+        }
     }
 
     /// Resumes accepting where a pause is over.
@@ -211,11 +243,12 @@ impl UringReactor {
 
     /// Accepts one at a time if descriptors have become scarce, in bulk if they are ample again.
     fn adapt(&mut self, number: usize, newest: BorrowedFd<'_>) {
-        let free = free(newest);
+        let scarce = self.scarce();
+        let free = free(newest, scarce);
         let Some(acceptor) = self.acceptors.get_mut(number) else { return };
         if acceptor.singly {
-            acceptor.singly = free <= AMPLE;
-        } else if free < SCARCE {
+            acceptor.singly = free <= ample(scarce);
+        } else if free < scarce {
             if acceptor.request == Request::Made {
                 self.ring.cancel(acceptor.asked);
                 acceptor.request = Request::Cancelled;
@@ -235,25 +268,23 @@ impl UringReactor {
     /// Ends accepting and closes the listeners: each when its request has completed, since until
     /// then the kernel accepts, and its descriptor must not become another file.
     pub(super) fn close_listeners(&mut self) {
-        for number in 0..self.acceptors.len() {
-            let acceptor = &mut self.acceptors[number];
+        self.cancel_accepting();
+        for acceptor in &mut self.acceptors {
             acceptor.closing = true;
-            match acceptor.request {
-                Request::None => acceptor.listening = None,
-                Request::Cancelled => {}
-                Request::Made => {
-                    self.ring.cancel(acceptor.asked);
-                    acceptor.request = Request::Cancelled;
-                }
-            }
         }
-        // What takes longer happens in later turns.
-        let until = clock::now() + CLOSING;
-        while self.acceptors.iter().any(|acceptor| acceptor.listening.is_some())
+        let until = clock::now() + if self.ring.is_polled() { LAG } else { CLOSING };
+        while self.acceptors.iter().any(|acceptor| acceptor.request != Request::None)
             && clock::now() < until
             && self.ring.enter(Some(MILLISECOND)).is_ok()
         {
             self.take_last_accepts();
+        }
+        self.ring.fence();
+        // What takes longer happens in later turns.
+        for acceptor in &mut self.acceptors {
+            if acceptor.request == Request::None {
+                acceptor.listening = None;
+            }
         }
     }
 
@@ -261,7 +292,9 @@ impl UringReactor {
     fn take_last_accepts(&mut self) {
         let (acceptors, mut missed) = (&mut self.acceptors, Vec::new());
         let mut completed = |number: u32| {
-            acceptors.get_mut(number as usize).into_iter().for_each(Acceptor::completed);
+            if let Some(acceptor) = acceptors.get_mut(number as usize) {
+                acceptor.request = Request::None;
+            }
         };
         self.ring.retain(|completion| match completion {
             Completion::Accepted { number, result, more } => {

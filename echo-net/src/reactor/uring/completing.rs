@@ -6,10 +6,12 @@ use std::os::fd::AsFd;
 use rustix::event::PollFlags;
 
 use super::buffers::Lease;
+use super::completion::Completion;
 use super::connection::{Arrival, Request};
-use super::ring::Completion;
+use super::kernel_thread::LAG;
 use super::subject::Subject;
 use super::{Key, UringReactor};
+use crate::clock::{self, MILLISECOND};
 use crate::reactor::{Event, Handler, Reactor};
 use crate::socket;
 
@@ -62,6 +64,8 @@ impl UringReactor {
                     }
                     handler.woken(self);
                 }
+                // One that was no longer waited for.
+                Completion::Fenced => {}
                 Completion::NotCancelled(subject) => self.cancel_again(subject),
             }
         }
@@ -83,7 +87,7 @@ impl UringReactor {
         }
         let mut stamp = None;
         let result = if connection.stamped {
-            result.and_then(|lease| self.ring.unpack(lease)).map(|(lease, read)| {
+            result.and_then(|lease| self.ring.message.unpack(lease)).map(|(lease, read)| {
                 stamp = read;
                 lease
             })
@@ -171,6 +175,35 @@ impl UringReactor {
                 handler.event(self, key, Event::Sent);
             }
             Err(error) => self.fail_to_send(key, error, handler),
+        }
+    }
+
+    /// Sending has failed.
+    pub(super) fn fail_to_send(
+        &mut self,
+        key: Key,
+        error: io::Error,
+        handler: &mut impl Handler<Self>,
+    ) {
+        if handler.reads_before_failure() {
+            self.receive_the_last(key, handler);
+        }
+        self.fail(key, error, handler);
+    }
+
+    /// Has what has arrived complete the receive of a connection. If that can't be seen in time,
+    /// the error of the send stands.
+    fn receive_the_last(&mut self, key: Key, handler: &mut impl Handler<Self>) {
+        // Without a kernel thread one look suffices.
+        let is_polled = self.ring.is_polled();
+        let (wait, until) = if is_polled { (MILLISECOND, clock::now() + LAG) } else { (0, 0) };
+        let receives =
+            |it: &Self| it.connections.get(key).is_some_and(|it| it.receiving != Request::None);
+        while receives(self) && self.ring.enter(Some(wait)).is_ok() {
+            self.complete(handler);
+            if !is_polled || clock::now() > until {
+                return;
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! An `io_uring` with its buffers behind a safe interface: [`Ring`], which takes requests and
 //! returns [`Completion`]s. No request refers to memory of the caller, and dropping the ring ends
 //! all requests before it frees its own.
+//!
+//! Requests are submitted and completed by the thread that owns the ring, in its system calls; or
+//! by a [`KernelThread`], at any time.
 
 #![expect(unsafe_code, reason = "the submission queue trusts what is pushed")]
 
@@ -8,56 +11,33 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
-use io_uring::types::{CancelBuilder, Fd, RecvMsgOut, SubmitArgs, Timespec};
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode};
 use rustix::event::PollFlags;
 
 use super::Key;
-use super::buffers::{Buffers, GROUP, Lease};
+use super::buffers::{Buffers, GROUP};
+use super::completion::Completion;
+use super::kernel_thread::{KernelThread, LAG};
+use super::queues::Queues;
+use super::stamped::{self, StampedMessage};
 use super::subject::Subject;
 use super::unavailable::Unavailable;
 use crate::Nanos;
 use crate::clock::{self, MILLISECOND, SECOND};
-use crate::stamps::{self, Stamp};
-
-/// Maximum number of requests submitted per system call.
-const SUBMISSIONS: u32 = 1024;
-
-/// Size of the completion queue; the kernel buffers more at a cost.
-const COMPLETIONS: u32 = 8 * SUBMISSIONS;
 
 /// How long a ring that is dropped waits for the end of its requests. Cancelling takes
 /// microseconds each.
 const WIND_DOWN: Nanos = 200 * MILLISECOND;
 
-/// How often requests are submitted to a kernel that is out of memory before the caller goes on,
-/// and the pause in between.
+/// How often requests are submitted to a kernel that takes none before the caller goes on, and the
+/// pause in between.
 const ATTEMPTS: u32 = 8;
-const OUT_OF_MEMORY_PAUSE: Duration = Duration::from_millis(1);
-
-/// Smallest buffers that stamped bytes are received into.
-const LEAST_STAMPED: usize = 1024;
-
-/// Completion of a request. `more`: the request stays active and completes again.
-#[derive(Debug)]
-pub(super) enum Completion {
-    /// A connection was accepted on the listener of this number.
-    Accepted { number: u32, result: io::Result<OwnedFd>, more: bool },
-    /// Connections are pending on the listener of this number, or its poll was cancelled.
-    Pending { number: u32 },
-    /// The waker was used.
-    Woken { more: bool },
-    /// Bytes were received; none at the end of the input.
-    Received { key: Key, result: io::Result<Option<Lease>>, more: bool },
-    /// The polled event occurred.
-    Watched { key: Key, result: io::Result<PollFlags>, more: bool },
-    /// The request to cancel was not found at that moment.
-    NotCancelled(Subject),
-}
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// See the [module](self).
 pub(super) struct Ring {
@@ -69,9 +49,11 @@ pub(super) struct Ring {
     outstanding: usize,
     completions: VecDeque<Completion>,
     flags: EnterFlags,
-    /// Says how much control data is wanted with bytes that are stamped. In a box, since the
-    /// kernel reads it when it is told of a request.
-    message: Box<libc::msghdr>,
+    /// A kernel thread submits and completes requests.
+    is_polled: bool,
+    /// How often the completion queue was too small.
+    pub(super) overflows: u64,
+    pub(super) message: StampedMessage,
     /// How long a drop waits for the kernel.
     pub(super) patience: Nanos,
     /// Only the thread that created the ring may use it.
@@ -90,18 +72,16 @@ impl fmt::Debug for Ring {
 impl Ring {
     /// A ring that receives at most `read_buffer` bytes at a time.
     ///
-    /// Completions are produced only while this thread is in [`enter`](Self::enter)
+    /// With a kernel thread, completions arrive at any time, also while this thread does something
+    /// else. Without, they are produced only while this thread is in [`enter`](Self::enter)
     /// (`IORING_SETUP_DEFER_TASKRUN`, Linux 6.1, which implies all other features used here):
-    /// it is faster, and nothing completes asynchronously.
-    pub(super) fn new(read_buffer: usize) -> Result<Self, Unavailable> {
-        let kernel = IoUring::builder()
-            .setup_single_issuer()
-            .setup_defer_taskrun()
-            .setup_taskrun_flag()
-            .setup_submit_all()
-            .setup_cqsize(COMPLETIONS)
-            .build(SUBMISSIONS)
-            .map_err(|reason| Unavailable { asked: "a ring (io_uring_setup)", reason })?;
+    /// nothing completes asynchronously.
+    pub(super) fn new(
+        read_buffer: usize,
+        thread: Option<&KernelThread>,
+        queues: Queues,
+    ) -> Result<Self, Unavailable> {
+        let kernel = queues.build(thread)?;
         let buffers = Buffers::new(read_buffer);
         // SAFETY: the buffers are stored with the ring, whose drop gives them up only once no
         // request can fill them, and never otherwise.
@@ -119,8 +99,10 @@ impl Ring {
             outstanding: 0,
             completions: VecDeque::new(),
             flags,
-            message: Box::new(stamped_message()),
-            patience: WIND_DOWN,
+            is_polled: thread.is_some(),
+            overflows: 0,
+            message: StampedMessage::new(),
+            patience: if thread.is_some() { LAG } else { WIND_DOWN },
             not_send: PhantomData,
         })
     }
@@ -139,35 +121,15 @@ impl Ring {
     }
 
     /// As [`receive`](Self::receive), with a stamp in front of the bytes: see
-    /// [`unpack`](Self::unpack).
+    /// [`StampedMessage::unpack`].
     pub(super) fn receive_stamped(&mut self, socket: BorrowedFd<'_>, key: Key) {
-        let socket = Fd(socket.as_raw_fd());
-        let request = opcode::RecvMsgMulti::new(socket, &raw const *self.message, GROUP);
-        self.push(request.build(), Subject::Receive(key));
+        let request = self.message.receive(Fd(socket.as_raw_fd()));
+        self.push(request, Subject::Receive(key));
     }
 
     /// Whether a buffer has room for a stamp in front of a useful number of bytes.
     pub(super) fn can_stamp(&self) -> bool {
-        self.buffers.size() >= LEAST_STAMPED
-    }
-
-    /// Takes what [`receive_stamped`](Self::receive_stamped) has received apart: its bytes,
-    /// none at the end of the input, and their stamp.
-    pub(super) fn unpack(
-        &self,
-        received: Option<Lease>,
-    ) -> io::Result<(Option<Lease>, Option<Stamp>)> {
-        let Some(mut lease) = received else { return Ok((None, None)) };
-        let parts = RecvMsgOut::parse(&lease, &self.message).map_err(|()| {
-            io::Error::other("the kernel gave less than the header of a message")
-        })?;
-        let stamp = stamps::of_control(parts.control_data());
-        let bytes = lease.len() - parts.payload_data().len()..lease.len();
-        if bytes.is_empty() {
-            return Ok((None, None));
-        }
-        lease.narrow(bytes);
-        Ok((Some(lease), stamp))
+        self.buffers.size() >= stamped::LEAST
     }
 
     /// Polls for `events`, errors and hang-ups: once, or (`multi`) each time something changes.
@@ -215,11 +177,38 @@ impl Ring {
             // Those that were about to continue were not found, and are the next time.
             asks = self.outstanding == before;
         }
-        self.outstanding == 0
+        let ended = self.outstanding == 0;
+        if ended {
+            self.fence();
+        }
+        ended
+    }
+
+    /// Has a kernel thread let go of the descriptors of requests that have completed, which it does
+    /// a moment after that: files that are closed from now on are closed at once.
+    pub(super) fn fence(&mut self) {
+        if !self.is_polled {
+            return;
+        }
+        self.push(opcode::Nop::new().build(), Subject::Fence);
+        let until = clock::now() + LAG;
+        while clock::now() < until && self.enter(Some(MILLISECOND)).is_ok() {
+            if self.completions.iter().any(|it| matches!(it, Completion::Fenced)) {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.completions.retain(|it| !matches!(it, Completion::Fenced));
     }
 
     fn push(&mut self, request: Entry, subject: Subject) {
         self.requests.push_back((request.user_data(subject.to_user_data()), subject));
+    }
+
+    /// Requests that were not submitted yet.
+    #[cfg(test)]
+    pub(super) fn requests(&self) -> usize {
+        self.requests.len()
     }
 
     /// The oldest pending completion.
@@ -235,6 +224,11 @@ impl Ring {
     /// Removes the pending completions for which `keep` returns false.
     pub(super) fn retain(&mut self, keep: impl FnMut(&Completion) -> bool) {
         self.completions.retain(keep);
+    }
+
+    /// Whether requests complete at any time, and not only in [`enter`](Self::enter).
+    pub(super) fn is_polled(&self) -> bool {
+        self.is_polled
     }
 
     /// Submits all requests and waits for completions, at most `timeout`, forever with `None`.
@@ -253,11 +247,20 @@ impl Ring {
             let waits = last && self.completions.is_empty();
             self.call(if waits { timeout } else { Some(0) })?;
             let completed = self.take_completions();
+            if completed > 0 && self.has_overflown() {
+                // The rest is with the kernel, and newer completions line up behind it. It is
+                // finite: a request that completes again and again ends when it does not fit.
+                self.overflows += 1;
+                continue;
+            }
             let left = self.kernel.submission().len();
-            if completed == 0 && left > 0 && left == queued {
-                // The kernel has no memory for more requests at the moment. What is left is
-                // submitted by later calls; the caller has deadlines to keep.
-                std::thread::sleep(OUT_OF_MEMORY_PAUSE);
+            // A kernel thread takes the last ones in its own time.
+            let stays = left > 0 && left == queued && !(last && self.is_polled);
+            if completed == 0 && stays {
+                // The kernel has no memory for more requests at the moment, or its thread has not
+                // come to them. What is left is submitted by later calls; the caller has
+                // deadlines to keep.
+                std::thread::sleep(PAUSE);
                 in_vain += 1;
                 if in_vain == ATTEMPTS {
                     return Ok(());
@@ -270,7 +273,12 @@ impl Ring {
 
     /// Whether more would complete at once.
     pub(super) fn has_more(&mut self) -> bool {
-        self.kernel.submission().taskrun()
+        self.kernel.submission().taskrun() || !self.kernel.completion().is_empty()
+    }
+
+    /// Whether completions did not fit into the queue and are kept by the kernel.
+    fn has_overflown(&mut self) -> bool {
+        self.kernel.submission().cq_overflow()
     }
 
     /// Whether there is nothing to submit and nothing pending; needs no system call.
@@ -291,7 +299,8 @@ impl Ring {
             // SAFETY: a request names a descriptor and registered buffers, or the message of
             // the ring. Descriptors stay open until the last completion of each request that
             // names them, which the reactor sees to; buffers and message are freed only after
-            // the last completion of every request, or never: see `drop`.
+            // the last completion of every request, or never: see `drop`. So it does not matter
+            // when the kernel reads the request: in a later call, or in its thread at any time.
             if unsafe { submissions.push(request) }.is_err() {
                 return false;
             }
@@ -302,20 +311,35 @@ impl Ring {
     }
 
     fn call(&mut self, timeout: Option<Nanos>) -> io::Result<()> {
-        let submissions = self.kernel.submission().len() as u32;
+        let submissions = self.kernel.submission();
+        let (count, mut flags, mut timeout) = (submissions.len() as u32, self.flags, timeout);
+        if self.is_polled {
+            // Asked after the requests are in the queue, with a full barrier in between, as the
+            // thread looks for requests after it has said that it goes to sleep.
+            let wakes = count > 0 && submissions.need_wakeup();
+            let overflown = submissions.cq_overflow();
+            drop(submissions);
+            if overflown || !self.kernel.completion().is_empty() {
+                timeout = Some(0);
+            }
+            if timeout == Some(0) && !wakes && !overflown {
+                return Ok(());
+            }
+            flags.set(EnterFlags::SQ_WAKEUP, wakes);
+        } else {
+            drop(submissions);
+        }
         let submitter = self.kernel.submitter();
         let called = if let Some(timeout @ 1..) = timeout {
             let timeout = Timespec::new().sec(timeout / SECOND).nsec((timeout % SECOND) as u32);
             let arguments = SubmitArgs::new().timespec(&timeout);
-            let flags = self.flags | EnterFlags::EXT_ARG;
+            let flags = flags | EnterFlags::EXT_ARG;
             // SAFETY: with EXT_ARG the argument is what it points to, which outlives the call.
-            unsafe { submitter.enter(submissions, 1, flags.bits(), Some(&arguments)) }
+            unsafe { submitter.enter(count, 1, flags.bits(), Some(&arguments)) }
         } else {
             let least = u32::from(timeout.is_none());
             // SAFETY: there is no argument.
-            unsafe {
-                submitter.enter::<libc::sigset_t>(submissions, least, self.flags.bits(), None)
-            }
+            unsafe { submitter.enter::<libc::sigset_t>(count, least, flags.bits(), None) }
         };
         match called {
             Ok(_) => Ok(()),
@@ -332,41 +356,13 @@ impl Ring {
         let mut taken = 0;
         for entry in self.kernel.completion() {
             taken += 1;
-            let (result, flags) = (entry.result(), entry.flags());
-            let more = cqueue::more(flags);
-            let number = u32::try_from(result)
-                .map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()));
-            let lease = cqueue::buffer_select(flags).and_then(|id| {
-                // SAFETY: the kernel names a buffer when it hands it over, and does not
-                // take it again before it is offered, which dropping the lease does.
-                unsafe { self.buffers.lease(id, result.max(0) as usize) }
-            });
             let subject = Subject::from_user_data(entry.user_data());
-            if !more && !subject.is_cancellation() {
+            if !cqueue::more(entry.flags()) && !subject.is_cancellation() {
                 self.outstanding = self.outstanding.saturating_sub(1);
             }
-            let completion = match subject {
-                Subject::Accept(listener) => Completion::Accepted {
-                    number: listener,
-                    // SAFETY: an accepted descriptor is new and nobody else's.
-                    result: number.map(|_| unsafe { OwnedFd::from_raw_fd(result) }),
-                    more,
-                },
-                Subject::Waker => Completion::Woken { more },
-                Subject::Receive(key) => Completion::Received {
-                    key,
-                    result: number.map(|bytes| lease.filter(|_| bytes > 0)),
-                    more,
-                },
-                Subject::Watch(key) => Completion::Watched {
-                    key,
-                    result: number.map(|bits| PollFlags::from_bits_retain(bits as u16)),
-                    more,
-                },
-                Subject::Listener(number) => Completion::Pending { number },
-                cancelling => Completion::NotCancelled(cancelling),
-            };
-            self.completions.push_back(completion);
+            // SAFETY: the entry comes from the queue, once, and the requests of this ring have
+            // these buffers.
+            self.completions.push_back(unsafe { Completion::of(&entry, &self.buffers) });
         }
         taken
     }
@@ -380,15 +376,7 @@ impl Drop for Ring {
         let ended = self.wind_down(self.patience);
         if !ended || self.kernel.submitter().unregister_buf_ring(GROUP).is_err() {
             std::mem::forget(self.buffers.clone());
-            std::mem::forget(std::mem::replace(&mut self.message, Box::new(stamped_message())));
+            std::mem::forget(std::mem::replace(&mut self.message, StampedMessage::new()));
         }
     }
-}
-
-/// No name and room for a stamp: all that the kernel looks at.
-fn stamped_message() -> libc::msghdr {
-    // SAFETY: `msghdr` is plain numbers and pointers, for which all zeros is a valid value.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_controllen = stamps::CONTROL as _;
-    message
 }

@@ -4,9 +4,9 @@ use slotmap::{Key as _, KeyData};
 
 use super::Key;
 
-/// Bits for the slot of a connection; the three above are the kind, the 32 above those the
+/// Bits for the slot of a connection; the four above are the kind, the 32 above those the
 /// generation of the slot. No machine has that many descriptors.
-const PLACE_BITS: u32 = 29;
+const PLACE_BITS: u32 = 28;
 const PLACE: u64 = (1 << PLACE_BITS) - 1;
 
 /// Purpose of a request.
@@ -28,6 +28,8 @@ pub(super) enum Subject {
     CancelWatch(Key),
     /// Poll of the listener with this number for pending connections.
     Listener(u32),
+    /// Nothing but to come after all that was submitted before.
+    Fence,
 }
 
 impl Subject {
@@ -41,6 +43,7 @@ impl Subject {
             Self::CancelReceive(key) => (5, key.data().as_ffi()),
             Self::CancelWatch(key) => (6, key.data().as_ffi()),
             Self::Listener(number) => (7, u64::from(number)),
+            Self::Fence => (8, 0),
         };
         (key & !u64::from(u32::MAX)) | (kind << PLACE_BITS) | (key & PLACE)
     }
@@ -48,7 +51,7 @@ impl Subject {
     pub(super) fn from_user_data(data: u64) -> Self {
         let key = KeyData::from_ffi((data & !u64::from(u32::MAX)) | (data & PLACE)).into();
         let number = (data & PLACE) as u32;
-        match (data >> PLACE_BITS) & 7 {
+        match (data >> PLACE_BITS) & 15 {
             0 => Self::Accept(number),
             1 => Self::Waker,
             2 => Self::Receive(key),
@@ -56,7 +59,8 @@ impl Subject {
             4 => Self::CancelAccept(number),
             5 => Self::CancelReceive(key),
             6 => Self::CancelWatch(key),
-            _ => Self::Listener(number),
+            7 => Self::Listener(number),
+            _ => Self::Fence,
         }
     }
 
@@ -98,6 +102,7 @@ mod tests {
                 Subject::CancelReceive(key),
                 Subject::CancelWatch(key),
                 Subject::Listener(7),
+                Subject::Fence,
             ] {
                 assert_eq!(Subject::from_user_data(subject.to_user_data()), subject);
             }

@@ -21,6 +21,9 @@ fn cause(reason: &io::Error) -> &'static str {
              default seccomp profile, forbids it)"
         }
         Some(libc::EINVAL) => " (Linux 6.1 or newer is needed)",
+        Some(libc::EAGAIN) => {
+            " (the limit of processes, ulimit -u, or pids.max of the cgroup may be reached)"
+        }
         Some(libc::ENOMEM) => " (the limit of locked memory, ulimit -l, may be too low)",
         _ => "",
     }
@@ -42,6 +45,7 @@ mod tests {
             (libc::ENOSYS, "built without"),
             (libc::EPERM, "seccomp"),
             (libc::EINVAL, "6.1"),
+            (libc::EAGAIN, "ulimit -u"),
             (libc::ENOMEM, "ulimit -l"),
         ] {
             let reason = io::Error::from_raw_os_error(errno);

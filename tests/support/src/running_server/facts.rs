@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use echo_net::process_tree::descendants;
 use rustix::process::Signal;
 
 use super::RunningServer;
@@ -11,14 +12,7 @@ impl RunningServer {
     /// Its process, and those that this one has started, after it.
     pub fn processes(&self) -> Vec<u32> {
         let own = self.child.id();
-        let tasks = std::fs::read_dir(format!("/proc/{own}/task")).expect("the process runs");
-        // A thread may end meanwhile.
-        let children = tasks
-            .flatten()
-            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-        let children = children.collect::<String>();
-        let children = children.split_whitespace().map(|pid| pid.parse().expect("proc(5)"));
-        std::iter::once(own).chain(children).collect()
+        std::iter::once(own).chain(descendants(own)).collect()
     }
 
     /// Whether every thread is stopped, which takes a moment after the signal.

@@ -30,12 +30,13 @@ fn a_server_is_let_go_when_its_run_is_released_or_its_coordinator_is_silent() {
     let mut agent = serving();
     assert_eq!(agent.tick(at(29)), []);
     assert!(agent.tick(at(30)).contains(&Action::Abandon));
-    // One that is made ready too late is nobody's.
+    // One that is made ready too late is nobody's, and may not have been there to be let go.
     let mut agent = agent_at_rest();
     agent.command(&offer_of(&agent, Work::Server {}), at(0));
     agent.fetched(&run(), Ok(document().to_bytes()));
     assert!(agent.tick(at(30)).contains(&Action::Abandon));
-    assert_eq!(agent.checked(Box::new(document()), Ok(SERVING)), []);
+    assert_eq!(agent.checked(Box::new(document()), Ok(SERVING)), [Action::Abandon]);
+    assert_eq!(agent.checked(Box::new(document()), Err("none".into())), []);
     // A part has no server.
     let actions = prepared().command(&bytes(2, Order::Release {}), at(1));
     assert!(!actions.contains(&Action::Abandon), "{actions:?}");

@@ -378,7 +378,7 @@ fn a_server_that_nobody_saw_costs_nothing_that_is_known() {
     for (seen, told, has_ended) in [
         (Err("silent for 10 s".to_owned()), "silent", false),
         (Ok(seen(&plan, 400)), "both ends", false),
-        (Ok(ended), "not there", true),
+        (Ok(ended), "did not run", true),
     ] {
         let merged = merged_with(&plan, seen);
         assert_eq!(merged.summary.cpu.server_us_per_message, None);

@@ -8,7 +8,7 @@ use askama::Template;
 use super::nav::{Link, Links};
 use super::{parts, print, table};
 use crate::compare::Verdict;
-use crate::describe::{self, Body, Description};
+use crate::describe::{self, Body, Description, units};
 use crate::history::{History, Series, Trend};
 
 /// The size of a chart, in its own units.
@@ -18,6 +18,9 @@ const HEIGHT: f64 = 96.0;
 /// Room for the points at the edges.
 const EDGE: f64 = 6.0;
 
+/// Most charts: nobody could open a page with those of thousands of trends.
+const MOST_CHARTS: usize = 200;
+
 /// Everything that the page of a history shows.
 #[derive(Debug, Template)]
 #[template(path = "history.html")]
@@ -26,6 +29,8 @@ pub(super) struct HistoryPage<'a> {
     told: Description,
     links: Vec<Link>,
     charts: Vec<Chart>,
+    /// How many found no room.
+    left_out: Option<String>,
 }
 
 /// A trend as a drawing.
@@ -43,14 +48,20 @@ struct Chart {
 
 impl<'a> HistoryPage<'a> {
     pub(super) fn new(history: &'a History) -> Self {
-        let charts = history.trends().filter_map(|(series, trend)| Chart::new(series, trend));
-        let charts: Vec<_> = charts.collect();
+        let mut trends: Vec<_> = history.trends().collect();
+        if trends.len() > MOST_CHARTS {
+            trends.sort_by_key(|(_, trend)| trend.changes.is_empty());
+        }
+        let mut drawn = trends.iter().filter_map(|(series, trend)| Chart::new(series, trend));
+        let charts: Vec<_> = drawn.by_ref().take(MOST_CHARTS).collect();
+        let left_out = drawn.count() as u64;
+        let left_out = (left_out > 0).then(|| units::counted(left_out, "more trend"));
         let told = describe::history(history);
         let mut links = Links::default();
         links.add_sections(&told, |section| !section.headed);
         links.add("levels", "Levels");
         links.add_if(!charts.is_empty(), "trends", "Trends");
-        Self { history, told, links: links.finish(), charts }
+        Self { history, told, links: links.finish(), charts, left_out }
     }
 }
 
@@ -113,25 +124,46 @@ mod tests {
     use crate::compare::Metric;
     use crate::history::{Entry, Options, Point};
 
-    #[test]
-    fn a_page_draws_each_trend_and_escapes_what_is_told() {
-        let entry = |place: usize| Entry {
-            series: "<script>alert(1)</script>".into(),
+    fn entry(series: &str, place: usize, value: f64) -> Entry {
+        Entry {
+            series: series.into(),
             plan: std::collections::BTreeMap::new(),
             point: Some(Point {
                 started_at: format!("2026-01-{:02}T00:00:00Z", place + 1),
                 source: "a.json".into(),
                 mark: Some("\"><img src=x onerror=alert(1)>".into()),
-                values: [("p99".to_owned(), if place < 10 { 1e6 } else { 2e6 } + place as f64)]
-                    .into(),
+                values: [("p99".to_owned(), value)].into(),
             }),
-        };
+        }
+    }
+
+    fn page(entries: impl Iterator<Item = Entry>) -> String {
         let options = Options { metrics: vec![Metric::P99], threshold: 0.01 };
-        let history = History::new((0..20).map(entry).collect(), &options);
-        let page = super::super::history(&history);
+        super::super::history(&History::new(entries.collect(), &options))
+    }
+
+    /// Twenty runs, of which the later ten are slower.
+    fn changed(series: &str) -> impl Iterator<Item = Entry> {
+        let value = |place| if place < 10 { 1e6 } else { 2e6 } + place as f64;
+        (0..20).map(move |place| entry(series, place, value(place)))
+    }
+
+    #[test]
+    fn a_page_draws_each_trend_and_escapes_what_is_told() {
+        let page = page(changed("<script>alert(1)</script>"));
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{page}");
         assert_eq!(page.matches("<circle").count(), 20);
         assert_eq!(page.matches("class=\"worse\"/>").count(), 1);
         assert!(page.contains("p99, 20 runs, 1 change"));
+    }
+
+    #[test]
+    fn of_too_many_trends_those_that_have_changed_are_drawn() {
+        let calm = (0..MOST_CHARTS + 5)
+            .flat_map(|number| [0, 1].map(|place| entry(&format!("a{number}"), place, 1e6)));
+        let page = page(calm.chain(changed("z")));
+        assert_eq!(page.matches("<figure").count(), MOST_CHARTS);
+        assert!(page.contains("z: p99, 20 runs, 1 change"));
+        assert!(page.contains("6 more trends without a chart"), "{page}");
     }
 }

@@ -133,6 +133,10 @@ pub(super) fn judge(
     }
     findings.extend(near_noise_floor(circumstances, summary));
     findings.extend(changed_options(summary));
+    let thread = summary.server_side.as_ref().and_then(|side| side.kernel_thread);
+    if thread.is_some_and(|thread| thread.cpu_time_ns.is_none()) {
+        findings.push(Finding::Kernel(Explained::NoKernelThread));
+    }
     findings
 }
 

@@ -21,6 +21,8 @@ pub(in crate::report) enum Explained {
     NearNoiseFloor { p50_ns: u64, floor: NoiseFloor },
     /// A socket option that the kernel did not take as it was asked.
     OptionChanged { side: &'static str, changed: ChangedOption },
+    /// A server that asked for a kernel thread has found none.
+    NoKernelThread,
 }
 
 impl Explained {
@@ -58,6 +60,12 @@ impl Explained {
                 "near-noise-floor",
                 near_noise_floor(*p50_ns, floor),
                 "compare the CPU per message, or load the server more",
+            ),
+            Self::NoKernelThread => (
+                "option-changed",
+                "the server has --uring-sqpoll, and found no kernel thread of its own"
+                    .to_owned(),
+                "results may be those of a server without it",
             ),
             Self::OptionChanged { side, changed: ChangedOption { flag, asked, actual } } => (
                 "option-changed",

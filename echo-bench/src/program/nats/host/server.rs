@@ -119,7 +119,7 @@ impl Found {
         let Self { server, pid } = self;
         let Some((watch, said)) = order else {
             server.stop(stop).tell();
-            tell("the server is stopped: nobody needs it any more");
+            tell("the server is stopped: its run was given up");
             return;
         };
         let (process, environment) = (ServerProcess::of(pid), Environment::read(false));
@@ -152,7 +152,7 @@ fn found(plan: &Plan) -> anyhow::Result<u32> {
     }
     server_process::served_by(&peer.addresses).with_context(|| {
         format!(
-            "no single process that listens at {address} can be seen here (is this agent on the \
+            "no single server that listens at {address} can be seen here (is this agent on the \
              server's machine, in its network namespace, and of its user or root? else name the \
              process with --server-pid)"
         )

@@ -13,6 +13,8 @@ use echo_test_support::program::{own_program, run, wait};
 use echo_test_support::running_server::RunningServer;
 use tempfile::TempDir;
 
+use crate::page::{Block, Page, blocks};
+
 /// Right answers of the plan as it is made small here.
 const REQUESTS: u64 = 400;
 
@@ -40,20 +42,13 @@ const STAND_INS: [(&str, &str); 4] = [
     ),
 ];
 
-/// The blocks between the first lines that are these headings: language and text.
-fn blocks() -> Vec<(String, String)> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/scale-out.md");
-    let page = fs::read_to_string(path).expect("it is part of the project");
-    let (_, section) = page.split_once("\n## Recipes\n").expect("a heading");
-    let (section, _) = section.split_once("\n## ").expect("a heading after it");
-    let mut pieces = section.split("```").skip(1);
-    let mut blocks = Vec::new();
-    while let Some(block) = pieces.next() {
-        let (language, text) = block.split_once('\n').expect("a line of its own");
-        blocks.push((language.to_owned(), text.to_owned()));
-        pieces.next();
-    }
-    blocks
+/// The heading of the recipes.
+const RECIPES: &str = "\n## Recipes\n";
+
+/// The part of the page with the recipes, which ends at the next heading.
+pub(crate) fn recipes(page: &str) -> &str {
+    let (_, section) = page.split_once(RECIPES).expect("a heading");
+    section.split_once("\n## ").expect("a heading after it").0
 }
 
 /// Where a recipe is tried.
@@ -166,13 +161,15 @@ fn arguments(job: &str) -> String {
 #[test]
 fn each_recipe_for_several_machines_does_what_it_says() {
     let server = RunningServer::start(ModelKind::Epoll, &[]);
-    let blocks = blocks();
+    let page = Page::read("docs/scale-out.md");
+    let blocks = blocks(recipes(&page.text));
     let (plan, recipes) = blocks.split_first().expect("there are recipes");
-    let plan = plan.1.trim().strip_prefix("export PLAN='").and_then(|it| it.strip_suffix('\''));
+    let plan =
+        plan.text.trim().strip_prefix("export PLAN='").and_then(|it| it.strip_suffix('\''));
     let plan = plan.expect("the plan comes first");
     let bench = Bench::new(plan, &server.address().to_string());
     let mut tried = Vec::new();
-    for (language, recipe) in recipes {
+    for &Block { language, text: recipe } in recipes {
         if language == "yaml" {
             let named = format!("value: \"{}\"", plan.replace("10.0.0.7", "server"));
             assert!(recipe.contains(&named), "another plan than {named}: {recipe}");

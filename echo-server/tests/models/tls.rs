@@ -1,20 +1,11 @@
 //! Peers that do not finish a TLS handshake, on every model.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use echo_net::socket::{SocketOptions, listen};
-use echo_net::stop::Stop;
 use echo_net::tls::{ClientTls, Fingerprint, ServerTls, ServerTrust};
 use echo_server::TlsServed;
-use echo_server::{Config, ModelKind, run};
-use strum::VariantArray;
+use std::io::ErrorKind;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use super::*;
+
 /// Short enough to be waited for.
 const HANDSHAKE: Duration = Duration::from_millis(300);
 /// Longer than any test waits for a peer that is meant to act within it.
@@ -28,33 +19,18 @@ fn against_each_model(
     expected: TlsServed,
     peer: impl Fn(&mut TcpStream, Instant),
 ) {
-    for &model in ModelKind::VARIANTS {
-        println!("model {model}");
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = listen(any, 16, false, &SocketOptions::default()).unwrap();
-        let address = listener.local_addr().unwrap();
-        let config = Config {
-            model,
-            workers: 2,
-            tls: Some(ServerTls::self_signed().unwrap()),
-            handshake_timeout,
-            drain_timeout: PATIENCE,
-            ..Config::default()
-        };
-        let stop = Stop::new();
-        let asked = stop.clone();
-        let server = thread::spawn(move || run(vec![vec![listener]], config, &asked));
+    for_each_model(|model| {
+        let tls = Some(ServerTls::self_signed().unwrap());
+        let server = Server::start(Config { tls, handshake_timeout, ..config(model) });
         let begin = Instant::now();
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = server.connect();
         peer(&mut stream, begin);
         drop(stream);
-        stop.ask();
-        let outcome = server.join().unwrap().unwrap();
+        let outcome = server.stop();
         assert_eq!(outcome.tls, Some(expected));
         let TlsServed { plaintext, timeout, failed, truncated, .. } = expected;
         assert_eq!(outcome.served.errors, plaintext + timeout + failed + truncated);
-    }
+    });
 }
 
 /// Waits for the end, of whatever kind, and whatever comes before it.
@@ -100,28 +76,19 @@ fn a_peer_that_dribbles_its_hello_is_cut_off_all_the_same() {
 
 #[test]
 fn silent_peers_do_not_shut_out_those_who_shake_hands() {
-    for &model in ModelKind::VARIANTS {
-        println!("model {model}");
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = listen(any, 64, false, &SocketOptions::default()).unwrap();
-        let address = listener.local_addr().unwrap();
+    for_each_model(|model| {
         let tls = ServerTls::self_signed().unwrap();
         let trust = tls.fingerprint();
-        let config = Config {
-            model,
+        let server = Server::start(Config {
             // Two would begin handshakes in another order.
             workers: 1,
             max_conns: Some(8),
             tls: Some(tls),
             handshake_timeout: NEVER,
-            drain_timeout: PATIENCE,
-            ..Config::default()
-        };
-        let stop = Stop::new();
-        let asked = stop.clone();
-        let server = thread::spawn(move || run(vec![vec![listener]], config, &asked));
+            ..config(model)
+        });
         // As many as there are places.
-        let silent: Vec<_> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let silent: Vec<_> = (0..8).map(|_| server.connect()).collect();
         let is_open = |stream: &TcpStream| {
             stream.set_nonblocking(true).unwrap();
             let read = { stream }.read(&mut [0]);
@@ -133,15 +100,14 @@ fn silent_peers_do_not_shut_out_those_who_shake_hands() {
             thread::sleep(Duration::from_millis(5));
         }
         assert!(silent[6..].iter().all(is_open), "the oldest go first");
-        let echo = echo_inside_tls(TcpStream::connect(address).unwrap(), trust, b"hello\n");
+        let echo = echo_inside_tls(server.connect(), trust, b"hello\n");
         assert_eq!(echo, b"ECHO: hello\n");
         drop(silent);
-        stop.ask();
-        let outcome = server.join().unwrap().unwrap();
+        let outcome = server.stop();
         // The last one may leave before it notices.
         let displaced = outcome.tls.unwrap().displaced;
         assert!((6..=7).contains(&displaced), "{displaced}");
-    }
+    });
 }
 
 /// Sends `request` to the server with this certificate and half-closes; its replies.
