@@ -62,8 +62,8 @@ pub struct Stopped {
 }
 
 impl EmbeddedServer {
-    /// Starts one at `address`, which may be a free one, on `cpus` (none: wherever it may run), and waits until it can accept. Workers
-    /// that are one thread each get one of them each.
+    /// Starts one at `address`, which may be a free one, on `cpus` (none: wherever it may run), and waits
+    /// until it can accept. Workers that are one thread each get one of them each.
     ///
     /// # Errors
     /// What the server said, if it did not start; [`Interrupted`] if `stop` was asked for.
@@ -74,12 +74,16 @@ impl EmbeddedServer {
         stop: &Stop,
     ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("finding this program")?;
+        let words: Vec<String> = server.command_line();
+        let says_nothing_else =
+            !words.iter().any(|word| word == "--verbose" || word == "--quiet");
         let mut command = Command::new(program);
         command
             .arg(SUBCOMMAND)
-            .args([&address.to_string(), "--quiet", "--summary-on-stdout"])
+            .args([&address.to_string(), "--summary-on-stdout"])
             .arg(format!("--die-with-parent={}", std::process::id()))
-            .args(server.command_line())
+            .args(&words)
+            .args(says_nothing_else.then_some("--quiet"))
             .args(worker_cpus(server, cpus))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

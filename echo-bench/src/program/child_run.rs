@@ -148,7 +148,12 @@ impl ChildRuns {
             let errors =
                 report.errors.iter().map(|error| format!("{} x {}", error.count, error.kind));
             let errors: Vec<String> = errors.collect();
-            return Err(why(format!("no successful replies ({})", errors.join(", "))));
+            return Err(why(match &errors[..] {
+                [] => {
+                    "no replies within the window: a longer --duration may show some".to_owned()
+                }
+                errors => format!("no successful replies ({})", errors.join(", ")),
+            }));
         }
         Ok(report)
     }

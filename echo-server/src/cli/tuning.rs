@@ -42,7 +42,7 @@ pub struct TuningArgs {
     /// for all workers: fewer system calls. It spins on a CPU of its own until 100 ms after the last
     /// message, which counts as CPU time of the server: --workers must be fewer than the available
     /// CPUs, and is one fewer by default
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     pub uring_sqpoll: bool,
 }
 

@@ -110,7 +110,8 @@ impl BusyClock {
     pub(super) fn denied_share(&self) -> Option<f64> {
         let (first, last) = (self.first?, self.last?);
         let queued = last.delayed.zip(first.delayed).map(|(last, first)| last - first);
-        let denied = queued.unwrap_or(0) + self.frozen;
+        // The kernel counts a wait when it ends: one that began before the first look is in it whole.
+        let denied = (queued.unwrap_or(0) + self.frozen).min(last.at - first.at);
         (last.at > first.at).then(|| denied as f64 / (last.at - first.at) as f64)
     }
 }

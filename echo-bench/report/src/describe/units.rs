@@ -1,5 +1,8 @@
 //! Numbers with units: the one place that picks unit and digits.
 
+/// The longest time that a histogram of a run holds: an hour.
+const LONGEST_NS: f64 = 3.6e12;
+
 /// A time in nanoseconds with three significant digits, like `7.41 ms`.
 pub fn time(ns: f64) -> String {
     TimeUnit::of([ns]).time(ns)
@@ -56,16 +59,19 @@ impl TimeUnit {
         format!("{value:.digits$}")
     }
 
-    /// A range in it, like `7.30..7.52 ms`.
+    /// A range in it, like `7.30..7.52 ms`. An end above the longest time that is measured says that
+    /// nothing is known of it.
     pub(crate) fn range(self, low_ns: f64, high_ns: f64) -> String {
-        format!("{}..{} {}", self.bare(low_ns), self.bare(high_ns), self.name)
+        let above = if high_ns > LONGEST_NS { ">" } else { "" };
+        let high = self.bare(high_ns.min(LONGEST_NS));
+        format!("{}..{above}{high} {}", self.bare(low_ns), self.name)
     }
 }
 
 /// A range of times in the unit of its upper end, like `7.30..7.52 ms`; ends that are far apart
 /// each have their own.
 pub(crate) fn time_range(low_ns: f64, high_ns: f64) -> String {
-    if low_ns < high_ns / 100.0 {
+    if low_ns < high_ns / 100.0 && high_ns <= LONGEST_NS {
         return format!("{}..{}", time(low_ns), time(high_ns));
     }
     TimeUnit::of([high_ns]).range(low_ns, high_ns)
@@ -225,6 +231,8 @@ mod tests {
         assert_eq!(time_range(950.0, 1_500.0), "0.950..1.50 µs");
         assert_eq!(time_range(2_160_000.0, 4_560_000.0), "2.16..4.56 ms");
         assert_eq!(time_range(80_000.0, 394_000_000.0), "80.0 µs..394 ms");
+        assert_eq!(TimeUnit::of([8e5]).range(0.1, 1e40), "0.0001..>3 600 000 000 µs");
+        assert_eq!(time_range(80_000.0, 1e40), "0.0001..>3600 s");
     }
 
     #[test]
