@@ -111,13 +111,16 @@ fn the_cost_of_a_server_that_cannot_be_told_is_null_and_no_zero() {
     let _turn = turn();
     let server = FaultServer::start(Fault::Delay(Duration::ZERO)).expect("a free port");
     let listener = server.listener().try_clone().expect("descriptors are left");
-    let holder = Command::new("sleep").arg("60").stdin(OwnedFd::from(listener)).spawn();
-    let mut holder = holder.expect("sleep can be started");
+    // One that has nothing to do with this process. A child would be seen as its worker.
+    let script = "exec 3<&0; sleep 60 <&3 3<&- >/dev/null 2>&1 & echo $!";
+    let mut shell = Command::new("sh");
+    let started = shell.args(["-c", script]).stdin(OwnedFd::from(listener)).output();
+    let started = String::from_utf8(started.expect("a shell can be started").stdout);
+    let holder = started.expect("it prints a number").trim().to_owned();
     let address = server.address();
     let plan = [&*address, "--duration=200ms", "--warmup=0", "-q"];
     let finished = BenchProcess::start(&plan).finish(PATIENCE);
-    let _ = holder.kill();
-    let _ = holder.wait();
+    Command::new("kill").arg(holder).status().expect("it can be started");
     assert_eq!(finished.code, Some(0), "{finished:#?}");
     let cpu = &finished.report()["summary"]["cpu"];
     for name in ["server_us_per_message", "server_busy", "server_peak_rss_bytes"] {
