@@ -184,10 +184,10 @@ make_container() {
   local context=$dist/container root=$dist/container/root engine
   [ -n "$static" ] || make_static
   rm -rf "$context"
-  mkdir -p "$root"/{etc,usr/bin,usr/share/doc} "$context/owned/work" "$context/shared/tmp"
+  mkdir -p "$root"/{etc,usr/bin,usr/share/doc} "$context/owned/data" "$context/shared/tmp"
   cp "${programs[@]/#/$static/}" "$root/usr/bin"
   cp -r "$dist/static/echo-bench-$version-$target/share/doc/echo-bench" "$root/usr/share/doc"
-  printf 'root:x:0:0::/:/\necho:x:65532:65532::/work:/\n' >"$root/etc/passwd"
+  printf 'root:x:0:0::/:/\necho:x:65532:65532::/data:/\n' >"$root/etc/passwd"
   printf 'root:x:0:\necho:x:65532:\n' >"$root/etc/group"
   echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
   # Owners and modes are those in the tar, whoever builds it and whichever engine reads it.
@@ -195,7 +195,7 @@ make_container() {
   chmod 1777 "$context/shared/tmp"
   pack "$root" --create --file="$context/root.tar" .
   pack "$context/shared" --append --file="$context/root.tar" ./tmp
-  pack "$context/owned" --owner=65532 --group=65532 --append --file="$context/root.tar" ./work
+  pack "$context/owned" --owner=65532 --group=65532 --append --file="$context/root.tar" ./data
   rm -r "$root" "$context/owned" "$context/shared"
 
   for engine in docker podman; do

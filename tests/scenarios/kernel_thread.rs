@@ -96,8 +96,8 @@ fn it_spins_only_while_there_is_something_to_do_and_nothing_is_left_of_connectio
 }
 
 #[test]
-fn every_protocol_is_answered_rightly_also_inside_tls() {
-    let test = "every_protocol_is_answered_rightly_also_inside_tls";
+fn every_protocol_gets_correct_replies_with_and_without_tls() {
+    let test = "every_protocol_gets_correct_replies_with_and_without_tls";
     if !is_available(test) {
         return;
     }

@@ -24,10 +24,11 @@ pub use unfit::UnfitFlag;
 const OF_THE_SWEEP: [&str; 8] =
     ["output", "format", "stream", "threshold", "live", "quiet", "seed", "repeat"];
 
+/// Flags that say which part of a run is carried out.
+const OF_ONE_PART: [&str; 2] = ["part", "start-at"];
+
 /// Flags that say where one run's results go or how they are judged.
-const OF_ONE_RUN: [&str; 14] = [
-    "part",
-    "start-at",
+pub(super) const OF_ONE_RUN: [&str; 12] = [
     "report-dir",
     "no-report",
     "hgrm",
@@ -41,6 +42,10 @@ const OF_ONE_RUN: [&str; 14] = [
     "judge",
     "strict",
 ];
+
+fn is_of_one_run(flag: &str) -> bool {
+    OF_ONE_PART.contains(&flag) || OF_ONE_RUN.contains(&flag)
+}
 
 /// The flag that names the server's command, whose levels have names of their own.
 const EXEC: &str = "exec";
@@ -159,7 +164,7 @@ pub(super) fn first_line(error: &clap::Error) -> String {
 pub(super) fn result_flag(matches: &ArgMatches) -> Option<&'static str> {
     const RESULTS: [&str; 4] = ["output", "format", "stream", "threshold"];
     let command = RunArgs::augment_args(clap::Command::new("run"));
-    OF_ONE_RUN.into_iter().chain(RESULTS).find(|&long| {
+    OF_ONE_PART.into_iter().chain(OF_ONE_RUN).chain(RESULTS).find(|&long| {
         let arg = command.get_arguments().find(|arg| arg.get_long() == Some(long));
         arg.is_some_and(|arg| {
             let id = arg.get_id().as_str();
@@ -172,7 +177,7 @@ pub(super) fn result_flag(matches: &ArgMatches) -> Option<&'static str> {
 /// What of a run was typed that says what it is, and not where its results go.
 pub(super) fn typed(matches: &ArgMatches) -> Vec<Flag> {
     let of_the_run = |flag: &&Arg| {
-        flag.get_long().is_some_and(|long| !OF_ONE_RUN.contains(&long))
+        flag.get_long().is_some_and(|long| !is_of_one_run(long))
             && matches.try_contains_id(flag.get_id().as_str()).is_ok()
             && matches.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine)
     };
@@ -212,7 +217,7 @@ fn in_order(mut stages: Vec<(usize, String)>) -> Vec<String> {
 /// # Errors
 /// Why not.
 pub(super) fn check(flag: &str, values: &[String]) -> Result<(), UnfitFlag> {
-    if OF_ONE_RUN.contains(&flag) || OF_THE_SWEEP.contains(&flag) {
+    if is_of_one_run(flag) || OF_THE_SWEEP.contains(&flag) {
         return Err(UnfitFlag::OfOneRun(flag.to_owned()));
     }
     if find(flag).is_none() {
@@ -262,7 +267,7 @@ impl SweptFlags {
                 .long(long)
                 .action(ArgAction::Append)
                 .value_parser(AnyOf(flag.get_possible_values()))
-                .hide(OF_ONE_RUN.contains(&long))
+                .hide(is_of_one_run(long))
                 .hide_short_help(flag.is_hide_short_help_set());
             swept = described(swept, flag);
             if let Some(short) = flag.get_short() {

@@ -3,7 +3,7 @@
 use echo_net::settings::ByteSize;
 use echo_proto::Service;
 
-use super::MOST_READ_BUFFER;
+use super::configured::MOST_READ_BUFFER;
 use super::tcp::InvalidTcpArgs;
 use crate::model_kind::ModelKind;
 use crate::sqpoll::NoCore;

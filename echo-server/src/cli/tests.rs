@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Config;
 use std::time::Duration;
 
 fn config(typed: &[&str]) -> Result<Config, InvalidArgs> {

@@ -3,23 +3,7 @@
 use clap::{ArgMatches, Args, FromArgMatches};
 
 use super::REFUSED;
-use crate::cli::swept::{SweptFlags, is_of_agents};
-
-/// Flags of a run that the search has itself, or that say something about one run only.
-const OWN: [&str; 12] = [
-    "report-dir",
-    "no-report",
-    "strict",
-    "hgrm",
-    "hlog",
-    "metrics",
-    "baseline",
-    "save-baseline",
-    "baseline-dir",
-    "fail-on",
-    "allow-single",
-    "judge",
-];
+use crate::cli::swept::{OF_ONE_RUN, SweptFlags, is_of_agents};
 
 /// Flags of a run as in a sweep, without those that the search has itself. `--duration` is the
 /// window of a step.
@@ -28,7 +12,7 @@ pub struct SearchedFlags(pub SweptFlags);
 
 impl Args for SearchedFlags {
     fn augment_args(command: clap::Command) -> clap::Command {
-        let command = SweptFlags::augment_without(command, &OWN);
+        let command = SweptFlags::augment_without(command, &OF_ONE_RUN);
         let hidden = |command: clap::Command, (flag, _): &(&'static str, &str)| {
             command.mut_arg(*flag, |arg| arg.hide(true))
         };
@@ -57,7 +41,7 @@ impl Args for SearchedFlags {
 
 impl FromArgMatches for SearchedFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        Ok(Self(SweptFlags::typed_without(matches, &OWN)))
+        Ok(Self(SweptFlags::typed_without(matches, &OF_ONE_RUN)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

@@ -179,7 +179,7 @@ fn completions_that_do_not_fit_into_the_queue_are_all_taken<B: Uring>() {
     }
 }
 
-/// Multishot requests end when a completion does not fit, and are made again.
+/// Multishot requests end when a completion does not fit, and are submitted again.
 fn connections_and_bytes_that_do_not_fit_into_the_queue_are_not_lost<B: Uring>() {
     const MANY: usize = 200;
     let small = Queues { submissions: 8, completions: 8 };
@@ -265,7 +265,7 @@ fn a_kernel_thread_that_sleeps_is_woken_by_what_arrives_and_by_requests() {
         peer.write_all(b"x").unwrap();
         turn_until(&mut reactor, &mut log, |log| log.bytes.len() == round);
         std::thread::sleep(2 * kernel_thread::IDLE);
-        // A request: its receive is cancelled, and made again.
+        // A request: its receive is cancelled, and submitted again.
         reactor.pause(log.keys[0]);
         reactor.turn(Some(clock::now() + 20 * MILLISECOND), &mut log).unwrap();
         reactor.resume(log.keys[0]);
