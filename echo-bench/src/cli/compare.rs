@@ -22,7 +22,7 @@ Examples:
   echo-bench compare --save-baseline main --new runs/
   echo-bench compare --baseline main new/ --fail-on worse
   echo-bench compare base/ new/ --judge corrected_p99,fairness
-  echo-bench compare --self-check -- -c 100 -P 8  the smallest differences that this machine can show
+  echo-bench compare --self-check -- -c 100 -P 8  differences seen by chance
 
 The unit of evidence is the run: measure each side several times, in turns.
 
