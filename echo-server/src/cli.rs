@@ -1,4 +1,4 @@
-//! Command line arguments: [`ServerArgs`]. They are converted to a [`Config`], listen addresses
+//! Command line arguments: [`ServerArgs`]. They are converted to a [`Config`](crate::Config), listen addresses
 //! and a log style below.
 
 use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
